@@ -1,7 +1,6 @@
-"""The one error that a user's mistake raises, and the near miss that mends it.
+"""`InputError`, which is raised for a user's mistake, and helpers for its message.
 
-Walked by no notebook: it is what every notebook shows instead of a traceback's
-last line. The command turns it into one line on stderr and exit code 2.
+Notebooks raise it as well. The command turns it into one line on stderr and exit code 2.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ NO_MEMORY = "it needs more memory than there is; cut it into shorter files"
 
 
 class InputError(ValueError):
-    """The user's input is wrong; the message names the thing and the mend, in one line.
+    """The user's input is wrong; the message names the problem and the remedy in one line.
 
-    `problems` are the `datasets.corpus.Problem`s of which the line names but the first.
+    `problems` are all `datasets.corpus.Problem`s; the message names only the first.
     """
 
     problems: Sequence[Any] = ()
@@ -33,6 +32,7 @@ def near_miss(name: str, names: Iterable[str]) -> str:
     ' Did you mean test_size?'
     """
     options = sorted(names)
+    # Prefixes, then transposed letters such as "rnu" for "run".
     longer = [option for option in options if name and option.startswith(name)]
     turned = [option for option in options if sorted(option) == sorted(name)]  # "rnu"
     close = longer or turned or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
@@ -42,21 +42,21 @@ def near_miss(name: str, names: Iterable[str]) -> str:
 
 
 def printable(text: object) -> str:
-    """Return `text` as one line that does nothing to a terminal, whatever is in a file's name.
+    """Return `text` as one line that is safe to print on a terminal, such as a file's name.
 
-    What can't be printed is spelled out: control characters, bytes that are no UTF-8.
+    Control characters and bytes that are not UTF-8 are escaped.
 
     >>> printable("a\\x1b[2J\\n.wav")
     'a\\\\x1b[2J\\\\n.wav'
     """
     text = str(text)
-    with suppress(UnicodeEncodeError):  # a surrogate that stands for no byte
+    with suppress(UnicodeEncodeError):  # a surrogate that does not encode a byte
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if _is_shown(c) else ascii(c)[1:-1] for c in text)
 
 
 def _is_shown(character: str) -> bool:
-    # Python's printable characters lack all spaces but one, and what joins letters and emoji.
+    # `isprintable` excludes all spaces except " ", and the joiners of letters and emoji.
     is_joiner = character in "\u200c\u200d"
     return character.isprintable() or is_joiner or unicodedata.category(character) == "Zs"
 

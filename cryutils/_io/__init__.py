@@ -1,1 +1,1 @@
-"""What everything else stands on: paths, files, parallel work, progress."""
+"""Shared basics: paths, media files, downloads, cached arrays, parallel work, progress."""

@@ -1,9 +1,9 @@
-"""Computed arrays on disk, found again by everything that they depend on.
+"""A cache of computed arrays on disk, with keys made of everything that the arrays depend on.
 
-`at` says where an entry is kept: `at("features", version, settings, files)`. `arrays` keeps named
-arrays there (`.npz`), `ragged` a list of arrays of different lengths, memory-mapped: `.bin` holds
-their bytes one after the other, `.json` their lengths, type and a checksum. Entries are written
-whole, and damaged ones are computed again. No notebook walks this module.
+`at` returns the path of an entry: `at("features", version, settings, files)`. `arrays` stores named
+arrays (`.npz`). `ragged` stores a list of arrays of different lengths, memory-mapped: `.bin` has
+their bytes, `.json` their lengths, type and a checksum. Entries are written atomically, and damaged
+ones are computed again. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ def key(*parts: Any) -> str:
 
 
 def exists(stem: Path) -> bool:
-    """Return whether a list is kept at `stem`. It is not read, so a damaged one counts."""
+    """Return whether a list is stored at `stem`. It is not read, so a damaged list counts."""
     return stem.with_suffix(".json").is_file()
 
 
 def arrays(stem: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
-    """Return the named arrays kept at `stem`, computed and kept if there are none.
+    """Return the named arrays stored at `stem`; compute and store them if there are none.
 
-    A file that is damaged or was renamed does not count.
+    A damaged or renamed file does not count.
     """
     path = stem.with_suffix(".npz")
     try:
-        with np.load(path) as file:  # reading an array compares its checksum
+        with np.load(path) as file:  # reading an array checks its checksum
             cached = dict(file)
         if str(cached.pop("key", "")) == stem.name:
             return cached
@@ -81,16 +81,16 @@ def arrays(stem: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, 
 def ragged(
     stem: Path, compute: Callable[[], Iterable[Array]], *, dtype: npt.DTypeLike = np.float32
 ) -> list[Array]:
-    """Return the list of arrays kept at `stem`, computed and kept if there is none.
+    """Return the list of arrays stored at `stem`; compute and store it if there is none.
 
     Parameters
     ----------
     stem : Path
-        From `at`.
+        Path of the entry, from `at`.
     compute : function
-        Returns arrays that agree in all axes except the first. They are written as they come.
+        Returns arrays that agree in all axes except the first. Each is written when it is yielded.
     dtype : dtype
-        Of the arrays, which may be structured. A list of another type is computed again.
+        Type of the arrays; it may be structured. A list of another type is computed again.
 
     Returns
     -------
@@ -118,13 +118,13 @@ def _save(stem: Path, arrays: Iterable[Array], dtype: npt.DTypeLike) -> None:
                 file.write(np.ascontiguousarray(array, dtype=dtype).data)
         about = {"lengths": lengths, "tail": tail, "dtype": str(np.dtype(dtype))}
         checksum = _checksum(part, about)
-    # Last: bytes without it don't count.
+    # Written last: without it the bytes don't count.
     with writing(stem.with_suffix(".json")) as part:
         part.write_text(json.dumps(about | {"checksum": checksum}), encoding="utf-8")
 
 
 def _load(stem: Path, dtype: npt.DTypeLike) -> list[Array] | None:
-    """Return the list kept at `stem`, None if there is none, it is damaged or of another type."""
+    """Return the list stored at `stem`; None if it is missing, damaged or of another type."""
     data = stem.with_suffix(".bin")
     try:
         about = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
@@ -140,23 +140,23 @@ def _load(stem: Path, dtype: npt.DTypeLike) -> list[Array] | None:
 
 
 def _checksum(path: Path, about: dict[str, Any]) -> str:
-    # Detects what was cut, changed or renamed by accident, not malice.
+    # Detects accidental truncation, changes and renaming, not malicious ones.
     digest = xxhash.xxh3_64(f"{path.stem} {json.dumps(about, sort_keys=True)}".encode())
     digest.update(_mapped(path, "r").data)
     return digest.hexdigest()
 
 
 def _mapped(path: Path, mode: Any) -> Array:
-    if not path.stat().st_size:  # which no system maps
+    if not path.stat().st_size:  # an empty file can't be mapped
         return np.zeros(0, np.uint8)
     return np.asarray(np.memmap(path, np.uint8, mode=mode))
 
 
 def release_pages(array: Array) -> None:
-    """Free the memory that reading `array` took, if it comes from `ragged`.
+    """Free the memory used by reading `array`, if it comes from `ragged`.
 
-    Its whole list is read from disk again when it is next used, and changes to it are lost. Without
-    this, a loop over gigabytes holds all of them in memory.
+    The whole list is read from disk again when it is next used, and changes to it are lost. Without
+    this function, a loop over gigabytes keeps all of them in memory.
     """
     base: Any = array
     while isinstance(base, np.ndarray):

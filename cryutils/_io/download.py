@@ -1,6 +1,6 @@
-"""Downloads with pooch: checksums, retries and progress. No file is left half written.
+"""Downloads with pooch: checksums, retries and progress. No file is left incomplete.
 
-`datasets.donateacry` and `models.weights` use it, and add the remedy to the cause given here.
+`datasets.donateacry` and `models.weights` use it and add the remedy to the cause in `Unavailable`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from cryutils._io.paths import explain_write_errors, writing
 
 __all__ = ["TIMEOUT_S", "Report", "Unavailable", "download"]
 
-TIMEOUT_S = 10.0  # for an answer and for each part of a file
-_CONNECT_S = 3.0  # for each of a host's addresses, a dozen of which a firewall may block
+TIMEOUT_S = 10.0  # for a response and for each part of a file
+_CONNECT_S = 3.0  # for each address of a host; a firewall may block a dozen of them
 
 Report = Callable[[int, int], None]  # done and total, in bytes; total is 0 if it is unknown
 
@@ -32,11 +32,11 @@ def download(
     retries: int = 0,
     report: Report = lambda done, total: None,
 ) -> None:
-    """Download `url` to `path`, which appears when it is complete and its checksum right.
+    """Download `url` to `path`, which is created when it is complete and its checksum is right.
 
-    `checksum` is a sha256, or "md5:" and an MD5; None accepts whatever the host sends. Raises
-    Unavailable without a connection, for an HTTP error and for a wrong checksum, and InputError
-    if `path` can't be written, for example because the disk is full.
+    `checksum` is a SHA-256, or "md5:" and an MD5; None accepts any content. Raises Unavailable
+    without a connection, for an HTTP error and for a wrong checksum, and InputError if `path` can't
+    be written, for example because the disk is full.
     """
     if os.environ.get("CRYUTILS_OFFLINE"):
         raise Unavailable("CRYUTILS_OFFLINE is set")
@@ -64,7 +64,7 @@ def download(
 
 
 class _Bar:
-    """The progress bar that pooch expects, as calls of `report`."""
+    """A progress bar as pooch expects it, which calls `report`."""
 
     def __init__(self, report: Report) -> None:
         self.report, self.done, self.total = report, 0, 0

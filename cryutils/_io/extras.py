@@ -32,6 +32,6 @@ def is_installed(package: str) -> bool:
 
 
 def require(package: str, extra: str, purpose: str) -> None:
-    """Raise InputError if `package` is not installed: `purpose` needs `extra`."""
+    """Raise InputError if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
         raise InputError(f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}")

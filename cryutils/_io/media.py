@@ -1,7 +1,7 @@
-"""What a media file contains, and its decoded frames: `probe`, `opened`, `decoded`.
+"""The contents of media files and their decoded frames: `probe`, `opened`, `decoded`.
 
 `datasets` probes each file of a folder before a long run uses it. `audio.files` and `video.files`
-read sound and pictures through `decoded`, so that both treat a damaged file alike.
+read sound and pictures with `decoded`, so that both handle damaged files in the same way.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
     "check_times", "decoded", "decoding", "late_s", "opened", "picture_stream", "probe",
 ]  # fmt: skip
 
-# Suffixes of the files that a folder takes; the content decides how a file is read. Other suffixes
-# are listed with the advice to rename the file, so that no table or text is opened.
+# Suffixes of recordings in a folder. How a file is read depends on its content. Files with other
+# suffixes are listed with the advice to rename them, so that no table or text is opened.
 SOUND = frozenset({
     ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au",
     ".awb", ".caf", ".dss", ".dts", ".eac3", ".f4a", ".flac", ".gsm", ".m4a", ".m4b", ".mka",
@@ -44,16 +44,16 @@ STILL = frozenset({
     ".tiff", ".webp",
 })  # fmt: skip
 
-_TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # formats that FFmpeg shows as a terminal
+_TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text formats that FFmpeg renders as video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _MOST_PIXELS = 36_000_000  # of a video frame: 8K has 33 million
 LONGEST_GAP_S = 600  # between frames, or between the starts of sound and pictures
-_SPARSE_S = 10  # s for each frame, on average
+_SPARSE_S = 10  # longest average time per frame
 # Smaller differences between the starts of sound and pictures come from a codec's lead-in, and are
 # below what viewers notice (45 ms, ITU-R BT.1359).
 _IN_STEP_S = Fraction(1, 20)
-_LEAST_BYTES = 50  # for each second: no codec needs less, so a header that claims less is wrong
-# AMR frames of this type or a higher one hold no speech (3GPP TS 26.101, 26.201).
+_LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
+# AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
 
 
@@ -61,7 +61,7 @@ _PAUSE = {"amrnb": 8, "amrwb": 9}
 class MediaInfo:
     """What a file contains: duration in s (0.0 for a still), sample rate in Hz (0 without sound).
 
-    `lost` names what is in the file but can't be decoded, "sound" or "picture".
+    `lost` lists what is in the file but can't be decoded: "sound", "picture".
     """
 
     duration_s: float
@@ -71,13 +71,13 @@ class MediaInfo:
     lost: tuple[str, ...] = ()
 
     def missing(self, kind: str) -> str:
-        """Why there is no "sound" or "picture" to use, in words."""
+        """Return in words why there is no "sound" or "picture" to use."""
         none = {"sound": "no sound", "picture": "no pictures"}
         return "it can't be decoded" if kind in self.lost else none[kind]
 
 
 def probe(path: Path) -> MediaInfo:
-    """Contents of a media file, from its header, its packets and one frame of each stream.
+    """Return the contents of a media file, from its header, packets and a frame of each stream.
 
     Later frames are not decoded, so damage in them goes unnoticed here. Raises InputError, in one
     line that names the file, if nothing in it can be decoded.
@@ -113,7 +113,7 @@ def probe(path: Path) -> MediaInfo:
 def _look_through(
     container: InputContainer, streams: list[Any], path: Path
 ) -> tuple[dict[Any, _Span], list[Any]]:
-    """Span of each stream, and the streams of which a frame can be decoded, at least one."""
+    """Return the span of each stream, and the streams that can be decoded, at least one."""
     import av
 
     known = [stream for stream in streams if stream.codec_context is not None]
@@ -139,7 +139,7 @@ def _look_through(
 
 @dataclass
 class _Span:
-    """Packets of a stream: their number, and times in the stream's own unit."""
+    """Number of packets of a stream, and their times in the stream's own unit."""
 
     count: int = 0
     first: int | None = None
@@ -155,7 +155,7 @@ class _Span:
 
 
 def _stated_s(container: InputContainer, stream: Any) -> float:
-    """Duration in the header in s; 0 if there is none."""
+    """Return the duration in the header in s; 0 if there is none."""
     return float(_seconds(stream, max(stream.duration or 0, 0))) or (container.duration or 0) / 1e6
 
 
@@ -164,7 +164,7 @@ def _seconds(stream: Any, ticks: int) -> Fraction:
 
 
 def check_rate(rate: int, path: Path) -> None:
-    """Raise InputError for a sample rate in Hz that no recording has: the header is damaged."""
+    """Raise InputError for an implausible sample rate in Hz, as a damaged header may state."""
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         raise InputError(
             f"{path}: it states a sample rate of {rate} Hz;"
@@ -182,9 +182,9 @@ def check_size(width: int, height: int, path: Path) -> None:
 
 
 def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction | int = 0) -> None:
-    """Raise InputError if `count` frames last until `end_s`, or the longest gap, is implausible.
+    """Raise InputError if `end_s` is too late for `count` frames, or the gap `gap_s` too long.
 
-    Copies of frames would fill the gaps.
+    Otherwise copies of frames would fill the gaps.
     """
     if gap_s > LONGEST_GAP_S or end_s > max(LONGEST_GAP_S, _SPARSE_S * count):
         raise InputError(
@@ -195,11 +195,11 @@ def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction | in
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """Give the opened file as a PyAV container; errors are raised as in `decoding`."""
+    """Yield the opened file as a PyAV container; errors are raised as in `decoding`."""
     import av
 
-    # As a plain name, FFmpeg takes "12:30.mp4" for a protocol. A playlist must not reach the
-    # network, and a title in an old encoding must not hide the recording.
+    # Without "file:", FFmpeg takes "12:30.mp4" for a protocol. A playlist must not access the
+    # network, and a title in an old encoding must not make the file unreadable.
     with (
         decoding(path),
         av.open(
@@ -211,7 +211,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """Turn what FFmpeg, PyAV and NumPy raise at the content of a file into InputError."""
+    """Turn errors of FFmpeg, PyAV and NumPy about a file's content into InputError."""
     import av
 
     try:
@@ -237,10 +237,10 @@ _UNKNOWN_CODEC = (
 def decoded(
     container: InputContainer, stream: AudioStream | VideoStream, path: Path
 ) -> Iterator[Any]:
-    """Yield the frames of a stream, and None for 20 ms of a pause that an AMR recorder left out.
+    """Yield the frames of a stream, and None for each 20 ms that an AMR recorder left out.
 
-    Damage at the end of a file, as when it was cut short, ends the frames. Raises InputError if
-    undamaged frames follow the damage, and for a stream that no decoder reads.
+    Iteration ends at damage at the end of a file, for example if it was cut short. Raises
+    InputError if undamaged frames follow the damage, and for a stream without a decoder.
     """
     import av
 
@@ -264,7 +264,7 @@ def decoded(
             if stream.type == "video" and frame.is_corrupt:
                 damaged = started
                 continue
-            # Frames that come out only when the file has ended were coded before the damage.
+            # Frames that the decoder returns at the end of the file were coded before the damage.
             if damaged and packet.size:
                 raise InputError(f"{path}: it is damaged in the middle; copy or record it again.")
             started = True
@@ -272,7 +272,7 @@ def decoded(
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """First video stream of a file; texts and the cover pictures of sound files don't count."""
+    """Return the first video stream or None; text files and cover pictures don't count."""
     from av.stream import Disposition
 
     if container.format.name in _TEXT:
@@ -282,9 +282,9 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
 
 def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: Path) -> Fraction:
-    """Time from the file's first sound or picture to the start of `stream`, in s.
+    """Return the time from the file's first sound or picture to the start of `stream`, in s.
 
-    0 for differences below 50 ms. Raises InputError for more than ten minutes.
+    Differences below 50 ms give 0. Raises InputError for more than ten minutes.
     """
     starts = {
         track: track.start_time * track.time_base

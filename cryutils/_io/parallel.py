@@ -1,8 +1,8 @@
-"""Parallel work in order: on files in threads, on folds in processes or on a Dask cluster.
+"""Parallel work with results in order: in threads, in processes or on a Dask cluster.
 
-`audio` and `video` use `thread_map` for the files of a corpus, and `identities` in the keys of
-their caches; `papers.embeddings` decodes ahead of a network; `evaluation` uses `process_map` for
-folds and permutations. No notebook walks this module.
+`audio` and `video` use `thread_map` for the files of a corpus and `identities` for cache keys.
+`papers.embeddings` uses `prefetch` to decode ahead of a network. `evaluation` uses `process_map`
+for folds and permutations. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = [
     "ordered_map", "prefetch", "process_map", "thread_map",
 ]  # fmt: skip
 
-SCHEDULER = "CRYUTILS_SCHEDULER"  # the variable with the address of a Dask scheduler
-_SCHEDULER_S = 10  # to wait for it
+SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
+_SCHEDULER_S = 10  # to wait for the scheduler
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Identity(NamedTuple):
-    """Path, size and time of change of a file: another content has another identity."""
+    """Path, size and modification time of a file, which identify its content."""
 
     path: str
     size: int
@@ -41,7 +41,7 @@ class Identity(NamedTuple):
 
 
 def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
-    """Return the identity of each file. Raises InputError if there is none, or one is missing."""
+    """Return the identity of each file. Raises InputError without files, or if one is missing."""
     files = tuple(identity(path) for path in paths)
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
@@ -49,7 +49,7 @@ def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
 
 
 def identity(path: Path) -> Identity:
-    """Return the identity of the file at `path`. Raises InputError if there is none."""
+    """Return the identity of the file at `path`. Raises InputError if it does not exist."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - ten times faster than Path.absolute
     try:
         stat = os.stat(absolute)  # noqa: PTH116
@@ -61,14 +61,13 @@ def identity(path: Path) -> Identity:
 def ordered_map(
     pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
 ) -> Iterator[R]:
-    """Yield function(item) in order, while `pool` works on the next `ahead` items at most.
+    """Yield function(item) in order, while `pool` works on at most the next `ahead` items.
 
-    An error of `function` is raised in that item's place. After it, or when the caller stops, no
-    item is started, and the pool ends with those that were. `pool` may be any executor, including
-    that of a Dask client (`get_executor()`) if function and items can be pickled.
-
-    Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator doesn't wait for its
-    reader: of 200 results, 198 were in memory before a slow reader took them.
+    An error of `function` is raised in place of that item's result. After an error, or when the
+    caller stops, no further item is started, and the pool shuts down after those in progress.
+    `pool` may be any executor, including that of a Dask client (`get_executor()`) if function and
+    items can be pickled. Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator
+    doesn't wait for its reader: with a slow reader, 198 of 200 results were in memory.
     """
     waiting: deque[Future[R]] = deque()
     with pool:
@@ -94,18 +93,18 @@ def thread_map(
 ) -> Iterator[R]:
     """Yield function(clip) in order, computed by threads, a few clips ahead.
 
-    Threads, because decoding and transforms release Python's lock, and a process would need its own
-    imports and send every array back. BLAS has one thread each: with more, products took ten times
-    as long. On a Dask cluster the workers compute, which must have the files at the same paths.
+    Threads, because decoding and transforms release the GIL, while a process would have to import
+    everything and send every array back. BLAS uses one thread in each: with more, products took ten
+    times as long. On a Dask cluster the workers compute; they need the files at the same paths.
 
     Parameters
     ----------
     function : function
-        Of a clip.
+        Function of a clip.
     clips : sequence
-        Its arguments.
+        Arguments of `function`.
     what : str
-        Names the work in the progress.
+        Name of the work in the progress bar.
     progress : bool
         Show a bar on a terminal or in a notebook.
     jobs : int, optional
@@ -114,7 +113,7 @@ def thread_map(
     Raises
     ------
     InputError
-        Less than one thread.
+        `jobs` below 1.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
@@ -140,8 +139,8 @@ def process_map(
 ) -> Iterator[R]:
     """Yield function(*shared, item) in order, computed by processes.
 
-    These are `jobs` local ones (None: one for each core), or the workers of the Dask scheduler that
-    CRYUTILS_SCHEDULER names. `shared` is sent to each worker once. joblib's own Dask backend was
+    These are `jobs` local processes (None: one for each core), or the workers of the Dask scheduler
+    in CRYUTILS_SCHEDULER. `shared` is sent to each Dask worker once. joblib's own Dask backend was
     slower with two workers than with one.
     """
     from joblib import Parallel, cpu_count, delayed
@@ -163,7 +162,7 @@ def on_cluster() -> bool:
 
 @cache
 def connect(address: str) -> Any:
-    """Return the client of the Dask scheduler at `address`, one in each process.
+    """Return this process's client of the Dask scheduler at `address`.
 
     Raises InputError if no scheduler answers, or if it has no worker.
     """
@@ -181,7 +180,7 @@ def connect(address: str) -> Any:
 
 
 def lost_workers() -> tuple[type[BaseException], ...]:
-    """Return the errors of tasks whose Dask workers were lost; none if Dask was never used."""
+    """Return the error types of tasks whose Dask workers were lost; () if Dask was never used."""
     if "distributed" not in sys.modules:
         return ()
     from distributed import KilledWorker
@@ -198,7 +197,7 @@ def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) ->
 
 
 def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:
-    """Yield `items`, up to `ahead` of which a thread takes in advance."""
+    """Yield `items`, while a thread fetches up to `ahead` of them in advance."""
     source = iter(items)
     pool = ThreadPoolExecutor(1)
     single = ordered_map(pool, lambda _: list(islice(source, 1)), repeat(None), ahead=ahead)

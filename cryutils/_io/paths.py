@@ -1,11 +1,11 @@
-"""Folders that are read and written, and files that are written whole.
+"""The folders for input and output, and atomic writing of files.
 
-Three environment variables name them: `CRYUTILS_DATA_DIR` (recordings, never written),
-`CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and `CRYUTILS_OUTPUTS_DIR` (what runs
-write). Relative paths start at `CRYUTILS_START_DIR`, where the command was started, because
-notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder with
-`notebooks/` and `data/`, such as a lecturer's edition of the course. Otherwise both come from the
-clone, or from the installed package if there is no clone.
+Environment variables set the folders: `CRYUTILS_DATA_DIR` (recordings, never written),
+`CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and `CRYUTILS_OUTPUTS_DIR` (the files
+of runs). Relative paths start at `CRYUTILS_START_DIR`, where the command was started, because
+notebooks run in their own folder. `CRYUTILS_PROJECT_DIR` names another folder with `notebooks/` and
+`data/`, such as a lecturer's edition of the course. Otherwise both come from the clone, or from the
+installed package if there is no clone.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ __all__ = [
 ]  # fmt: skip
 
 _PART = ".part-"
-_LEFT_S = 24 * 3600.0  # after which what a killed writer left is removed
-_UNLOCKED_S = 1.0  # between making a folder and locking it
+_LEFT_S = 24 * 3600.0  # age at which the files of a killed writer are removed
+_UNLOCKED_S = 1.0  # time allowed between creating a folder and locking it
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path, `~` expanded, relative to where the command started.
 
-    Raises InputError if it can't be a path.
+    Raises InputError if it is not a valid path.
     """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     try:
@@ -91,16 +91,16 @@ def outputs_dir() -> Path:
 
 
 def ensure_writable_caches() -> None:
-    """Give numba and matplotlib folders in the cache, or temporary ones, if theirs are read-only.
+    """Set other cache folders for numba and matplotlib if their own are read-only.
 
-    Otherwise numba's cached functions raise and matplotlib warns in each notebook. Processes that
-    this one starts inherit the folders.
+    These are in our cache, or else temporary. Without them numba's cached functions raise and
+    matplotlib warns in each notebook. Child processes inherit the folders.
     """
     for variable, home, usual in (
         ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
         ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),
     ):
-        # Not Path.expanduser, which raises for a user without a home.
+        # Not Path.expanduser, which raises for a user without a home directory.
         folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
         if not os.environ.get(variable) and not writable(Path(folder)):
             place = Path(os.devnull, variable)
@@ -113,7 +113,7 @@ def ensure_writable_caches() -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Return whether `folder` can be written to, or made; nothing is left there."""
+    """Return whether `folder` can be written to or created; nothing is left there."""
     try:
         place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         with tempfile.TemporaryDirectory(prefix=".cryutils-", dir=place):  # /proc looks writable
@@ -123,9 +123,9 @@ def writable(folder: Path) -> bool:
 
 
 def check_file(path: Path) -> None:
-    """Raise InputError if `path` is no readable file, or an empty one.
+    """Raise InputError if `path` is not a readable regular file, or is empty.
 
-    It is not opened: opening a pipe would wait until something is written to it.
+    The file is not opened: opening a pipe would wait until something is written to it.
     """
     try:
         status = path.stat()
@@ -144,23 +144,23 @@ def check_file(path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Return a file's sha256."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on success it becomes `path`, otherwise it is removed.
+    """Yield a temporary path to write to; on success it replaces `path`, otherwise it is removed.
 
-    A reader sees the old file or the whole new one, even if the writer is killed. The name is kept,
-    since many writers choose their format by its suffix. What killed writers left in the same
-    folder is removed by the next process that writes there, if it is older than a day.
+    A reader sees the old file or the complete new one, even if the writer is killed. The file name
+    is kept, because many writers choose their format by its suffix. Files that killed writers left
+    more than a day ago are removed by the next process that writes to the same folder.
     """
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_old_parts(path.parent.absolute())
-        # In a hidden folder, so that `*.json` never matches what a killed writer left.
+        # In a hidden folder, so that `*.json` never matches an incomplete file.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
             temporary = Path(folder, path.name)
             yield temporary
@@ -169,7 +169,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explain_write_errors(folder: Path) -> Iterator[None]:
-    """Raise an OSError as an InputError: `folder`, in the cache, can't be written to."""
+    """Turn an OSError into an InputError: `folder`, in the cache, can't be written to."""
     try:
         yield
     except OSError as error:
@@ -183,23 +183,23 @@ def explain_write_errors(folder: Path) -> Iterator[None]:
 def scratch_dir() -> Path:
     """Return a temporary folder of this process, which is removed when the process ends.
 
-    If the process is killed, the next one that asks for such a folder removes it.
+    If the process is killed, the next process that calls this function removes the folder.
     """
-    prefix = "cryutils-"  # short, as the path of a socket must be
+    prefix = "cryutils-"  # short, because the path of a socket must be short
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        with suppress(OSError):  # it is in use, or another user's, or another process removes it
+        with suppress(OSError):  # in use, another user's, or being removed by another process
             if time.time() - left.lstat().st_mtime > _UNLOCKED_S:
                 os.close(_locked(left))
                 shutil.rmtree(left)
     folder = Path(tempfile.mkdtemp(prefix=prefix))
-    _locked(folder)  # until this process ends, however it ends
-    # After multiprocessing has removed its own folder from it; only in the process that made it.
+    _locked(folder)  # until this process ends in any way
+    # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
     return folder
 
 
 def _locked(folder: Path) -> int:
-    """Return the open folder, which no other process can lock. Raises OSError if one has."""
+    """Lock a folder and return its descriptor. Raises OSError if another process has locked it."""
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -211,7 +211,7 @@ def _locked(folder: Path) -> int:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add `path` to an OSError that names no file, such as that of a full disk."""
+    """Add `path` to an OSError that names no file, such as the error of a full disk."""
     try:
         yield
     except OSError as error:
@@ -222,10 +222,10 @@ def naming(path: Path) -> Iterator[None]:
 
 @cache  # once per process and folder
 def _remove_old_parts(folder: Path) -> None:
-    """Remove what killed writers left in `folder` more than a day ago."""
+    """Remove files that killed writers left in `folder` more than a day ago."""
     for left in folder.glob(f"{_PART}*/"):
         with suppress(OSError):  # other processes write and remove here as well
-            # A folder's own time doesn't change while a large file grows in it.
+            # A folder's modification time doesn't change while a large file grows in it.
             changed = max(entry.stat().st_mtime for entry in (left, *left.iterdir()))
             if time.time() - changed > _LEFT_S:
                 shutil.rmtree(left, ignore_errors=True)
@@ -234,7 +234,7 @@ def _remove_old_parts(folder: Path) -> None:
 def weights_dir() -> Path | None:
     """Return the folder named by `CRYUTILS_WEIGHTS_DIR`, or None. It is never written to.
 
-    Raises InputError if it is no folder.
+    Raises InputError if it is not a folder.
     """
     value = os.environ.get("CRYUTILS_WEIGHTS_DIR")
     if not value:

@@ -1,8 +1,7 @@
-"""One picture file as pixels: `read`, upright, 8-bit RGB, or refused.
+"""Reading picture files: `read` returns upright 8-bit RGB pixels.
 
-`video` reads stills with it, and `media` finds damaged ones. Paper B (§3) takes facial images as
-they are. Here a phone's rotation flag is obeyed, and transparency is shown on white, as a viewer
-would.
+`video` reads stills with it, and `media` finds damaged ones. Paper B (§3) uses facial images as
+they are. Here a phone's rotation flag is applied and transparency becomes white, as in a viewer.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ __all__ = ["LONGEST_SIDE", "few_colours", "on_white", "read", "reads_heic"]
 
 Pixels = npt.NDArray[np.uint8]
 
-_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")  # whatever the suffix says
+_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")  # whatever the suffix is
 _HEIC = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})  # brands
-# What Pillow raises at the content of a file, such as a PNG chunk that is too short (ValueError),
-# a damaged AVIF (RuntimeError) and a wrong type of a TIFF tag (TypeError).
+# Errors of Pillow for a file's content, such as a PNG chunk that is too short (ValueError), a
+# damaged AVIF (RuntimeError) and a TIFF tag of the wrong type (TypeError).
 _DAMAGE = (OSError, SyntaxError, EOFError, struct.error, ValueError, RuntimeError, TypeError)
 LONGEST_SIDE = 4096  # pixels; no model uses more, and larger pictures are shrunk
 _MOST_PIXELS = 8192 * 8192
@@ -40,12 +39,12 @@ _MOST_BYTES = 4 * _MOST_PIXELS
 
 
 def read(path: str | os.PathLike[str]) -> Pixels:
-    """Pixels of a picture file, uint8 (height, width, 3) RGB.
+    """Return the pixels of a picture file, uint8 (height, width, 3) RGB.
 
-    Turned as its EXIF says, 16 bits reduced to 8, transparency laid on white, and shrunk until no
-    side is longer than `LONGEST_SIDE`. Raises InputError for a file that is missing, empty,
-    damaged, cut short or no picture, for HEIC unless pillow-heif is installed, and for more than
-    8192 x 8192 pixels.
+    The picture is rotated by its EXIF orientation, reduced from 16 to 8 bits, drawn on white where
+    transparent, and shrunk until no side is longer than `LONGEST_SIDE`. Raises InputError for a
+    file that is missing, empty, damaged, cut short or not a picture, for HEIC unless pillow-heif is
+    installed, and for more than 8192 x 8192 pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -54,7 +53,7 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     if path.stat().st_size > _MOST_BYTES:
         raise InputError(_too_large(path, f"{path.stat().st_size >> 20} MB"))
     content = path.read_bytes()
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of size and broken EXIF
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # about size and broken EXIF
     try:
         kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
         with Image.open(io.BytesIO(content), formats=kinds) as picture:
@@ -98,7 +97,7 @@ def _rgb(picture: Image) -> Pixels:
 
 @cache
 def reads_heic() -> bool:
-    """Whether pillow-heif is installed, with which Pillow reads HEIC."""
+    """Let Pillow read HEIC with pillow-heif; return whether pillow-heif is installed."""
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -108,14 +107,14 @@ def reads_heic() -> bool:
 
 
 def on_white(rgba: Pixels) -> Pixels:
-    """Picture `rgba`, uint8 (height, width, 4), on a white ground, uint8 (height, width, 3)."""
+    """Return `rgba`, uint8 (height, width, 4), on a white background, uint8 (height, width, 3)."""
     alpha = rgba[..., 3:].astype(np.uint16)
     mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return mixed.astype(np.uint8)
 
 
 def few_colours(picture: Image) -> Image:
-    """The picture in a palette of 256 colours: a third of the size as PNG, and looks the same."""
+    """Return the picture in 256 palette colours: a third of the PNG size, and looks the same."""
     from PIL.Image import Dither
 
     return picture.convert("RGB").quantize(256, dither=Dither.NONE)

@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal or in a notebook, nothing in a pipe.
 
-Bars are tqdm's, on stderr, so that a command's output can be piped. No notebook walks this module.
+Bars are tqdm's, on stderr, so that a command's output can be piped. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from cryutils.errors import printable
 
 __all__ = ["counting"]
 
-_NEWS_S = 2.0  # between two texts in the file that a command reads
+_NEWS_S = 2.0  # between updates of the file that a command reads
 
 
 @contextmanager
 def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """Give `report(done, total)`, which draws a bar that is removed at the end.
+    """Yield `report(done, total)`, which draws a progress bar that is removed at the end.
 
-    Within a run nothing is drawn, since a cell's output must not depend on how long it takes.
-    Instead, the file that `CRYUTILS_PROGRESS_FILE` names says how much is done and how long it will
-    still take, for the command to show. Unless `shown`, nothing is reported.
+    Within a run nothing is drawn, because a cell's output must not depend on its duration. Instead,
+    the count and the time left are written to the file in `CRYUTILS_PROGRESS_FILE`, which the
+    command shows. Nothing is reported if `shown` is False.
     """
     bar: Any = None
 
@@ -40,14 +40,14 @@ def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[
     try:
         yield report if shown else (lambda done, total: None)
         if bar is not None:
-            bar.total = bar.n  # else a training that stops early stays on the screen, in red
+            bar.total = bar.n  # otherwise the bar of a training that stops early remains, in red
     finally:
         if bar is not None:
             bar.close()
 
 
 def _bar(what: str, unit: str, **counts: int) -> Any:
-    # Smoothed, since the first clips may have come from the cache.
+    # Smoothing, because the first clips may come from the cache.
     options: dict[str, Any] = {"miniters": 1, "smoothing": 0.5, "leave": False, **counts}
     if place := os.environ.get("CRYUTILS_PROGRESS_FILE"):
         from tqdm import tqdm
@@ -62,12 +62,12 @@ def _bar(what: str, unit: str, **counts: int) -> Any:
 
 
 class _News:
-    """A stream that keeps its last line in a file."""
+    """A stream that writes its last line to a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, text: str) -> None:
         if line := text.strip():
-            with suppress(OSError), writing(self.path) as part:  # work goes on without
+            with suppress(OSError), writing(self.path) as part:  # work continues without it
                 part.write_text(line, encoding="utf-8")

@@ -1,7 +1,7 @@
 """The course's widgets and the caregiver application.
 
-`__init__.pyi` lists the parts, each of which is imported when it is first used. In the library,
-only the commands in `course` import this package.
+`__init__.pyi` lists the public names, which are imported on first use. Within the library, only
+the commands in `course` import this package.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
 """Advice for caregivers by state, with its sources: `actions`.
 
-Paper B §3, recommended actions, of which the paper gives no list; ours is `data/actions.csv`. State
-and advice may be wrong, which the pages say, so general advice is shown with every state.
+Paper B §3, recommended actions. The paper gives no list of them, so `data/actions.csv` is our own.
+State and advice may be wrong, as the pages say, so general advice is shown with every state.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cryutils._io.paths import project_dir
 
 __all__ = ["ANY", "Action", "actions"]
 
-ANY = "any"  # the advice for every state
+ANY = "any"  # the key of the general advice
 
 
 class Action(NamedTuple):
@@ -25,7 +25,7 @@ class Action(NamedTuple):
 
 
 def actions() -> dict[str, list[Action]]:
-    """Return the advice in `data/actions.csv` by state; ANY is the advice for every state."""
+    """Return the advice in `data/actions.csv` by state; `ANY` has the general advice."""
     by_state: dict[str, list[Action]] = {}
     with (project_dir() / "data" / "actions.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):

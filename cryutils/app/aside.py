@@ -14,7 +14,7 @@ from cryutils.errors import InputError
 
 __all__ = ["Aside"]
 
-BRIEF_S = 1.0  # after 3 s without an answer, a page that listens takes its sound for lost
+BRIEF_S = 1.0  # a listening page logs a gap after 3 s without an answer
 LONG_S = 10.0
 
 Task = Callable[[], object]
@@ -25,15 +25,15 @@ class Aside:
     """Runs one task at a time in a thread, and waits for it for a limited time."""
 
     def __init__(self, is_brief: Callable[[], bool] = lambda: False) -> None:
-        """Wait only briefly while `is_brief()`, such as while the page listens."""
+        """Wait only `BRIEF_S` while `is_brief()` is true, for example while the page listens."""
         self._is_brief = is_brief
         self._thread: threading.Thread | None = None
 
     def __call__(self, task: Task, show: Show) -> None:
-        """Run a task. If it fails or takes too long, `show` is called with a sentence.
+        """Run a task. If it fails or takes too long, call `show` with a message.
 
-        A slow task continues, and until it ends no other is started. A task that a task starts is
-        run at once, as part of it.
+        A slow task keeps running, and no other task is started until it ends. A task that is
+        started by the running task is part of it and runs at once.
         """
         if threading.current_thread() is self._thread:
             _run(task, show)

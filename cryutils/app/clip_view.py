@@ -1,7 +1,7 @@
 """A clip as a page shows it: WAV bytes, envelope, spectrogram, and a still picture.
 
-Pure functions from arrays to bytes, for the cry player of notebook 01_data_and_playback. The still
-picture is shown in a saved notebook without a kernel.
+Pure functions from arrays to bytes, for the cry player (introduced in notebook
+01_data_and_playback). A saved notebook shows the still picture when no kernel is running.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Sound:
 
 
 class Spectrogram(NamedTuple):
-    """A spectrogram in grey: `pixels` uint8 (rows, columns), row 0 at 0 Hz, the last at `top_hz`.
+    """A grey spectrogram: `pixels` uint8 (rows, columns), row 0 at 0 Hz, the last row at `top_hz`.
 
-    255 is the clip's loudest point, 0 is `FLOOR_DB` below it or quieter.
+    Levels are relative to the clip's loudest point, which is 255; `FLOOR_DB` and below are 0.
     """
 
     pixels: NDArray[np.uint8]
@@ -94,7 +94,7 @@ def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
     """Return an audio element of samples, float32 (n,), at `sr` Hz, scaled to full scale.
 
-    IPython's own scaling divides by the loudest sample, and warns of silence in red.
+    IPython's own scaling divides by the loudest sample and shows a red warning for silence.
     """
     from IPython.display import Audio
 
@@ -135,8 +135,8 @@ def still_html(
 ) -> str:
     """Return HTML that shows and plays `sound` without a kernel or network.
 
-    A `frame` of its video, uint8 (height, width, 3) RGB, is shown above. The sound is resampled to
-    8 kHz and cut after 8 s (which the text says), to keep saved notebooks small.
+    A `frame` of its video, uint8 (height, width, 3) RGB, is shown above the waveform. To keep saved
+    notebooks small, the sound is resampled to 8 kHz and cut after 8 s, which the text states.
     """
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
@@ -168,7 +168,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-# From white to dark blue in ever darker steps, so that a print in grey keeps the order.
+# From white to dark blue; each step is darker, so a greyscale print keeps the order.
 _INK = np.array(
     [[255, 255, 255], [205, 226, 237], [125, 180, 208], [56, 122, 166], [27, 70, 118], [12, 32, 62]]
 )

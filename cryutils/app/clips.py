@@ -1,8 +1,8 @@
-"""The sound of corrected answers in a labelled folder, `Clips`.
+"""Recordings of corrected answers, saved in a labelled folder: `Clips`.
 
 Paper B §4, growing the dataset. Sound is kept only if the server's owner named a folder (`cryutils
-serve --clips`) and the caregiver switched it on in the page. Then the last minutes of sound are in
-memory, and a correction writes its part to <folder>/<label>/<infant>/, which `cryutils.load` reads.
+serve --clips`) and the caregiver switched it on in the page. The last minutes of sound are then in
+memory. A correction writes its part to <folder>/<label>/<infant>/, ready for `cryutils.load`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ HELD_S = 300.0  # length of the sound in memory: 60 MB at 48 kHz
 
 
 def clips_dir() -> Path | None:
-    """Return the folder that `CRYUTILS_CLIPS_DIR` names; None: no sound is kept."""
+    """Return the folder in `CRYUTILS_CLIPS_DIR`; None if it is not set, so no sound is kept."""
     value = os.environ.get("CRYUTILS_CLIPS_DIR")
     return resolve(value) if value else None
 
 
 class Clips:
-    """The last minutes of sound, and the folder for the corrected parts."""
+    """The last minutes of sound in memory, and the folder for the corrected parts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,11 +55,11 @@ class Clips:
     ) -> Callable[[], None] | None:
         """Write the sound of the readings from `start` to `stop` (s since 1970) under a label.
 
-        The first reading is of the second before it. If the sound has a break, the last unbroken
-        part is written. If the stretch was kept under another label, its file moves, even if its
-        sound is no longer in memory. Returns a function that undoes this, or None if no sound is
-        kept, as the sound is too short or not in memory. Raises InputError if the file can't be
-        written.
+        The sound begins one second before `start`, because a reading judges the second before it.
+        If the sound has a break, only the last unbroken part is written. If it was already saved
+        under another label, its file moves, even if its sound is no longer in memory. Returns a
+        function that undoes this, or None if nothing is saved because the sound is too short or not
+        in memory. Raises InputError if the file can't be written.
         """
         before = self._stored(infant, start)
         content = self._wav(start, stop) if is_in_memory else None
@@ -74,13 +74,13 @@ class Clips:
         return partial(self._replace, infant, start, before)
 
     def _stored(self, infant: str, start: float) -> tuple[Path, bytes] | None:
-        """Return the file with the sound from `start` on, and its content."""
+        """Return the path and content of the saved file for `start`; None if there is none."""
         for path in self.folder.glob(f"*/{infant}/{_file_name(start)}"):
             return path, path.read_bytes()
         return None
 
     def _replace(self, infant: str, start: float, file: tuple[Path, bytes] | None) -> None:
-        """Make this file the only one with the sound from `start` on; None: keep none."""
+        """Make `file` the only saved file for `start`, under any label; None leaves no file."""
         try:
             if file is not None:
                 with writing(file[0]) as part:
@@ -93,7 +93,7 @@ class Clips:
             raise InputError(f"{self.folder}: the sound can't be kept there ({words}).") from error
 
     def _wav(self, start: float, stop: float) -> bytes | None:
-        ring = self._ring  # which another thread may drop meanwhile
+        ring = self._ring  # another thread may drop it meanwhile
         if ring is None:
             return None
         x = ring.before(round(stop * ring.sr), most=round((stop - start + WINDOW_S) * ring.sr))

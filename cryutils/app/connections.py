@@ -1,7 +1,7 @@
 """Limits on the application's connections, its host names, and its log.
 
-Strangers can open connections without a login. The server closes the oldest connections of an
-address that has too many, but never one that a logged-in browser has used.
+Anyone can open connections without a login. The server closes the oldest connections of an address
+that has too many, but never one that a logged-in browser has used.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = [
 ]  # fmt: skip
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-MOST_BYTES = 2**16  # of a request; pages upload through their websockets only
+MOST_BYTES = 2**16  # per request; pages upload through their websockets only
 COMPLETE_S = 20.0  # time for a request's head, and again for its body
 MOST = 512  # connections; a page has one permanently, and up to six while it loads
 MOST_OF_ONE = 128  # connections from one address
-FILES = 4096  # that the server may have open; a page's process takes about 20
-MOST_LINES = 600  # of the log in a minute
-MOST_LETTERS = 200  # of a path or name in a line of the log
+FILES = 4096  # open files of the server; a page's process takes about 20
+MOST_LINES = 600  # per minute in the log
+MOST_LETTERS = 200  # characters of a path or name in a log line
 
 # The connections that a logged-in caregiver has used.
 _TRUSTED: WeakSet[iostream.IOStream] = WeakSet()
@@ -51,7 +51,7 @@ class Site:
         Names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
         address at which a connection arrives. `*.` at the beginning stands for any one label.
     proxies : frozenset of str
-        Addresses of proxies, which are believed about a client's address and scheme.
+        Addresses of proxies that are trusted to state a client's address and scheme.
     base : str
         Path of the page; it begins and ends with a slash.
     """
@@ -67,7 +67,7 @@ class Connections(httpserver.HTTPServer):
     def initialize(  # type: ignore[override]
         self, router: routing.Router, tls: ssl.SSLContext | None, proxies: frozenset[str]
     ) -> None:
-        """Serve what `router` finds, with `tls` over HTTPS."""
+        """Serve requests through `router`, over HTTPS if `tls` is given."""
         super().initialize(
             router, ssl_options=tls, max_body_size=MOST_BYTES, max_header_size=MOST_BYTES,
             idle_connection_timeout=COMPLETE_S, body_timeout=COMPLETE_S,
@@ -75,7 +75,7 @@ class Connections(httpserver.HTTPServer):
         )  # fmt: skip
         self._proxies = proxies
         self._most = min(MOST, _open_files() // 2)
-        self._open: list[tuple[str, iostream.IOStream]] = []  # by address, the oldest first
+        self._open: list[tuple[str, iostream.IOStream]] = []  # with their addresses, oldest first
 
     def handle_stream(self, stream: iostream.IOStream, address: tuple) -> None:
         """Serve a new connection if there is room for it."""
@@ -88,7 +88,7 @@ class Connections(httpserver.HTTPServer):
             stream.close()
 
     def _make_room(self, owner: str) -> bool:
-        """Close a connection if there are too many; return whether there is room for another."""
+        """Close one connection if there are too many; return whether there is room for another."""
         strangers = [(who, stream) for who, stream in self._open if stream not in _TRUSTED]
         count = sum(who == owner for who, _ in self._open)
         if owner not in self._proxies and count >= min(MOST_OF_ONE, self._most // 2):
@@ -106,7 +106,7 @@ class Connections(httpserver.HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        """Start reading a request, whose client's address a known proxy may state."""
+        """Start reading a request; only a known proxy may state the client's address."""
         address = request_conn.context.address  # type: ignore[attr-defined]
         self.xheaders = address[0] in self._proxies
         return super().start_request(server_conn, request_conn)
@@ -120,7 +120,7 @@ def trust(request: httputil.HTTPServerRequest) -> None:
 def by_name(app: web.Application, names: frozenset[str]) -> routing.Router:
     """Return a router that passes requests with one of the server's names to `app`.
 
-    Otherwise a page of another site whose name leads to this machine could use the server from a
+    Otherwise another site whose name resolves to this machine could use the server from a
     caregiver's browser (DNS rebinding).
     """
     others = web.Application(default_handler_class=_Misdirected, log_function=log_refusal)
@@ -141,7 +141,7 @@ class _Named(routing.Matcher):
 
 
 class _Misdirected(web.RequestHandler):
-    """Refuse a name that is not the server's."""
+    """Refuse requests for a host name that is not the server's."""
 
     def prepare(self) -> None:
         self.set_status(421)
@@ -189,7 +189,7 @@ def _short(text: str | None) -> str:
 
 
 class FewLines(logging.Filter):
-    """Pass each line of the log once a minute, and at most `MOST_LINES` a minute."""
+    """Pass each log line once per minute, and at most `MOST_LINES` lines per minute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ class FewLines(logging.Filter):
 
 
 def _open_files() -> int:
-    """Raise the limit of open files to `FILES` if possible; return the limit."""
+    """Raise the limit on open files to `FILES` if possible; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FILES:
         soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)

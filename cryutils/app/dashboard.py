@@ -1,7 +1,7 @@
 """One infant's dashboard, `Dashboard`: current state, advice, corrections, and history.
 
-Paper B §3 and Figure 6: current state, recommended actions and the log. It consists of ipywidgets
-alone, so that any server can show it.
+Used in notebook 13_live_and_deployment. Paper B §3 and Figure 6: current state, recommended actions
+and the log. It is built from ipywidgets only, so any server can show it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["WIDE", "WRAP", "Dashboard"]
 Undo = Callable[[], object]
 Episode = list[list["Row"]]  # unbroken runs of the same state
 
-# How far back the history goes, in s, by period.
+# Length of the history in s, by period.
 PERIODS: dict[Literal["hour", "day", "week"], float] = {
     "hour": 86_400, "day": 14 * 86_400, "week": 12 * 7 * 86_400,
 }  # fmt: skip
@@ -45,7 +45,7 @@ EPISODE_S = 900.0  # the longest pause within an episode
 OFFERED = 30  # earlier answers that can be corrected
 WRAP = ipywidgets.Layout(flex_flow="row wrap")
 WIDE = {"description_width": "initial"}  # so that no label is cut off
-# The colours of states in the live page's script, on light and on dark.
+# The colours of the states, from the live page's script, for light and for dark themes.
 INKS, GLOWS = (
     re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
 )
@@ -68,19 +68,19 @@ STYLE = f"""<style>
 
 
 class Dashboard(ipywidgets.VBox):
-    """The log of one infant for a caregiver. `look` reads it again.
+    """One infant's log, shown to a caregiver; `look` reads it again.
 
     Parameters
     ----------
     log : Log
-        Of one infant and for one user, from `store`.
+        One infant's log, opened for one user, from `store`.
     states : sequence of str
         The states that the models distinguish.
     zone : str
         The time zone of days and times, such as "Europe/Vienna".
     keep : function, optional
-        Called with start, stop (s since 1970) and label of each stretch that is corrected. Returns
-        a function that undoes what it did, or None if it kept no sound.
+        Called with start, stop (s since 1970) and label of each corrected stretch. Returns a
+        function that undoes what it did, or None if it kept no sound.
     aside : Aside, optional
         The thread for requests to the log, if the page's own thread has other work.
     clock : function
@@ -102,7 +102,7 @@ class Dashboard(ipywidgets.VBox):
         self._aside = aside or Aside()
         self._advice = actions()
         self._episode: Episode = []
-        self._undos: list[Undo] = []  # of the last answer
+        self._undos: list[Undo] = []  # undo the last answer
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=WRAP)
         self._taps.add_class("cry-question")
@@ -113,7 +113,7 @@ class Dashboard(ipywidgets.VBox):
         hidden = ipywidgets.Layout(display="none", width="auto", max_width="100%")
         self._earlier = ipywidgets.Dropdown(description="Answer", style=WIDE, layout=hidden)
         self._earlier.observe(self._choose, names="value")
-        self._episodes: list[Episode] = []  # to choose from, the newest first
+        self._episodes: list[Episode] = []  # earlier ones to choose from, newest first
         older = self._button("Correct an earlier answer", self._offer)
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
@@ -155,7 +155,7 @@ class Dashboard(ipywidgets.VBox):
     def _show_taps(self, episode: Episode) -> None:
         """Ask whether the state of this episode was right."""
         if episode and self._episode and episode[0][0]["time"] == self._episode[0][0]["time"]:
-            self._episode = episode  # it continues, so the buttons stay under the finger
+            self._episode = episode  # it continues: leave the buttons in place
             return
         self._episode = episode
         self._say("", [])
@@ -176,7 +176,7 @@ class Dashboard(ipywidgets.VBox):
         return self._button(words, partial(self._note, verdict))
 
     def _button(self, words: str, act: Undo) -> ipywidgets.Button:
-        """Return a button that runs `act` aside, and shows why if it can't."""
+        """Return a button that runs `act` in the thread `aside` and shows an error if it fails."""
         layout = ipywidgets.Layout(width="auto", height="44px")
         button = ipywidgets.Button(description=words, layout=layout)
 
@@ -187,7 +187,7 @@ class Dashboard(ipywidgets.VBox):
         return button
 
     def _note(self, verdict: str) -> None:
-        """Log an answer for the whole episode, and offer to undo it."""
+        """Log a correction of the whole episode, and offer to undo it."""
         self._undos, sounds = [], 0
         undos = self._undos
         for run in self._episode:
@@ -201,7 +201,7 @@ class Dashboard(ipywidgets.VBox):
         self._say(words + " Its sound is kept." * (sounds > 0), undos)
 
     def _take_back(self) -> None:
-        """Undo the last answer, in the log and in the folder of sounds."""
+        """Undo the last correction, in the log and in the folder of sounds."""
         for undo in self._undos[::-1]:
             undo()
         self._look()
@@ -210,10 +210,10 @@ class Dashboard(ipywidgets.VBox):
     def _say(self, words: str, undos: list[Undo]) -> None:
         self._undos = undos
         self._undo.layout.display = "" if undos else "none"
-        self._answer.value = words  # last, since the page then scrolls to it
+        self._answer.value = words  # set last, because the page then scrolls to it
 
     def _offer(self) -> None:
-        """Offer the latest answers for a choice, session after session."""
+        """Offer the latest answers for correction, from the newest sessions."""
         self._episodes = []
         for session in reversed(self._log.sessions()):
             span = session["started"], session["ended"] + HOP_S
@@ -245,14 +245,14 @@ class Dashboard(ipywidgets.VBox):
 
 
 def _episodes(rows: Sequence[Row]) -> list[Episode]:
-    """Return the episodes in log entries, the newest first.
+    """Return the episodes in log entries, newest first.
 
-    An episode is the same state (or unsure) in one session: unbroken runs with pauses of at most
-    `EPISODE_S`.
+    An episode consists of unbroken runs of the same state (or unsure) in one session, with pauses
+    of at most `EPISODE_S`.
     """
     episodes: list[Episode] = []
     last: tuple[Any, ...] = ()
-    # By session, since two pages may listen at once.
+    # Sorted by session first, because two pages may listen at once.
     ordered = sorted(rows, key=lambda row: (row["session"], row["time"]))
     for (session, verdict), group in groupby(ordered, lambda row: (row["session"], row["verdict"])):
         if verdict in (NO_CRY, GAP):
@@ -266,7 +266,7 @@ def _episodes(rows: Sequence[Row]) -> list[Episode]:
 
 
 def _verdict(row: Row) -> str:
-    """Return an entry's verdict, and what it was corrected to."""
+    """Return an entry's verdict and its correction, if any."""
     corrected = row["corrected"]
     return f"{row['verdict']}, corrected to {corrected}" if corrected else row["verdict"]
 
@@ -288,7 +288,7 @@ def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> 
 
 
 def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
-    """Return a table of minutes of each state by period, newest first, as bars and in words."""
+    """Return a table of the minutes of each state by period, newest first, as bars and text."""
     if summary.empty:
         return "<p>Nothing is logged yet.</p>"
     named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]

@@ -1,8 +1,8 @@
 """The demonstration of `cryutils serve --demo`: a synthetic film and a sample log.
 
-The film replaces microphone and camera, and is analysed like these. The log of the days before is
-made up. All files are in a temporary folder, which is removed when the process ends, or by the next
-command if it is killed. Paper B §3, the live analysis page.
+Paper B §3, the live analysis page. The film replaces microphone and camera and is analysed in the
+same way. The log of the previous days is made up. All files are in a temporary folder, which is
+removed when the process ends, or by the next command if it is killed.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = [
 
 INFANT, SOURCE, MADE_UP = "Demo infant", "synthetic film", "made up for the demonstration"
 _VARIABLE = "CRYUTILS_DEMO_FILM"
-# The scenes of the film with their lengths in s: a state in which the infant cries, or a sound
-# around a quiet infant.
+# The scenes of the film with their lengths in s: a state in which the infant cries, or a background
+# sound while the infant is quiet.
 _SCENES = (
     ("household", 4), ("hungry", 14), ("speech", 6), ("pain", 14), ("music", 6), ("tired", 14),
     ("motor", 6), ("discomfort", 14),
 )  # fmt: skip
-_QUIET = 0.15  # peak of the sounds around the infant, of full scale
-_SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, pictures a second, pixels
-_DAYS, _HOURS, _SESSION_S = 5, (2, 7, 11, 15, 20), 300.0  # of the log, a session in each hour
+_QUIET = 0.15  # peak of the background sounds, as a fraction of full scale
+_SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
+_DAYS, _HOURS, _SESSION_S = 5, (2, 7, 11, 15, 20), 300.0  # the log: days, hours of sessions, length
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
 def newest_run() -> str:
-    """Return the name of the run with the models: `quick`, or else the page's choice.
+    """Return the name of the run to use: `quick` if it has models, else the page's choice.
 
     Raises InputError if no run has models yet.
     """
@@ -61,7 +61,7 @@ def newest_run() -> str:
 
 
 def use_scratch_folder() -> None:
-    """Keep all files of this process and the pages in a folder that is removed at the end."""
+    """Keep all files of this process and its pages in a folder that is removed at the end."""
     name = str(scratch_dir())
     tempfile.tempdir = name
     os.environ |= {
@@ -71,7 +71,7 @@ def use_scratch_folder() -> None:
 
 
 def film() -> bytes:
-    """Return the film of the demonstration, an MP4 file; b"" without a demonstration."""
+    """Return the demonstration's film as the bytes of an MP4 file; b"" without a demonstration."""
     path = os.environ.get(_VARIABLE)
     return Path(path).read_bytes() if path else b""
 
@@ -111,9 +111,9 @@ def _scene(
 
 
 def make_log(home: Store, user: str, *, now: float) -> None:
-    """Add the sample infant with a log of five days, in which each reading says it is made up.
+    """Add the sample infant with a log of five days; each reading's note says it is made up.
 
-    now: s since 1970; the last session ends at least an hour before.
+    now: s since 1970; the last session ends more than an hour before.
     """
     home.infants.add(INFANT, user=user)
     rng = np.random.default_rng(0)

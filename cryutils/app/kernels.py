@@ -1,7 +1,7 @@
-"""The pages' kernels: each belongs to the login that opened it, and takes widget messages only.
+"""The pages' kernels: each belongs to the login that opened it and accepts only widget messages.
 
-The server notes a kernel's owner when the kernel starts and never believes a client about it. Since
-only messages of widgets reach a kernel, caregivers can use its page but can't run code.
+The server records a kernel's owner when the kernel starts and never trusts a client's claim about
+it. Since only widget messages reach a kernel, caregivers can use its page but can't run code.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
 
-PAGES = 4  # of a caregiver; another one closes the oldest, so that reloading always works
-# What a kernel gets of the server's environment. The store's address is included, with a database's
-# password if it has one, since the page's process opens the store itself.
+PAGES = 4  # per caregiver; one more closes the oldest, so that reloading always works
+# The environment variables that a kernel inherits from the server. CRYUTILS_STORE may contain a
+# database password; it is included because the page's process opens the store itself.
 VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
@@ -41,7 +41,7 @@ VARIABLES = (
 )  # fmt: skip
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MESSAGES = ["comm_close", "comm_info_request", "comm_msg", "comm_open", "kernel_info_request"]
-# Through this comm the page requests its widgets' states. It may not create widgets.
+# The only comm that a page may open, to request its widgets' states; it can't create widgets.
 CONTROL = "jupyter.widget.control"
 
 
@@ -105,7 +105,7 @@ class Kernels(AsyncMappingKernelManager):
 
     async def end_lost(self) -> None:
         """Close the kernels of logins that have expired or whose users were removed."""
-        with suppress(StoreUnavailable):  # until the next time
+        with suppress(StoreUnavailable):  # try again at the next call
             for ticket in {owner.ticket for owner in self.owners.values()}:
                 if await asyncio.to_thread(self.parent.store.logins.user, ticket) is None:
                     await self.end(ticket)
@@ -137,7 +137,7 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
     """A page's websocket, which is closed with its kernel."""
 
     async def pre_get(self) -> None:
-        """Refuse other protocols than the page's, since their messages would not be checked."""
+        """Refuse protocols other than the page's, since their messages would not be checked."""
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
         if PROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise HTTPError(403)
@@ -145,14 +145,14 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
 
     async def open(self, kernel_id: str) -> None:
         """Connect the page with its kernel."""
-        if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # it has just ended
+        if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # the kernel has ended
             self.close()
             return
         self.kernel_manager.sockets[kernel_id].add(self)
         await super().open(kernel_id)
 
     def on_close(self) -> None:
-        """Note that the page is disconnected."""
+        """Forget the socket of the disconnected page."""
         self.kernel_manager.sockets.get(self.kernel_id, set()).discard(self)
         super().on_close()
 

@@ -1,9 +1,9 @@
-"""A figure that follows sliders, `knobs`, for notebook 02_audio_features.
+"""A figure with sliders that redraw it, `knobs`.
 
-ipywidgets' `interact` captures output in an Output widget, for which nbclient, which executes
-notebooks without a browser, can wait forever; here an Image widget shows the figure. JupyterLab 4.4
-and later runs widgets' callbacks in several threads, but pyplot must draw in one at a time, hence
-the lock `drawing`.
+Used in notebook 02_audio_features. The figure is shown in an Image widget. The Output widget of
+ipywidgets' `interact` can make nbclient, which executes notebooks without a browser, wait forever.
+JupyterLab 4.4 and later runs widget callbacks in several threads, but pyplot must draw in one
+thread at a time; hence the lock `drawing`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["PICTURE", "drawing", "figure_png", "knobs"]
 
 drawing = threading.RLock()
-PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # or else a box would stretch it
+PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box stretches it
 
 
 def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
-    """Return `controls` above a figure of their values, which is drawn again when one changes.
+    """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
-    While a figure is drawn, the last one stays. Of several changes meanwhile only the newest values
-    are drawn.
+    The old figure stays visible while the new one is drawn. If values change several times
+    meanwhile, only the newest are drawn.
 
     Parameters
     ----------

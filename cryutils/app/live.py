@@ -1,9 +1,9 @@
 """The live analysis page: a browser's microphone and camera, analysed by a `Monitor`.
 
-Walked by notebook 13_live_and_deployment (Paper B §3). `live.js` records and draws. Python answers
-every message, so that the page knows how far behind the kernel is and sends less. Sound and
-pictures stay in memory. A `Writer` writes the readings to the log in its own thread; while the log
-can't be written they wait there, and the page says so.
+Used in notebook 13_live_and_deployment (Paper B §3). `live.js` records and draws. Python answers
+every message, so the page can tell how far behind the kernel is and send less. Sound and pictures
+stay in memory. A `Writer` writes the readings to the log in its own thread. While the log can't be
+written, readings wait in the `Writer`, and the page says so.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
 __all__ = ["LiveAnalysis"]
 
 RATES_HZ = (8_000, 192_000)  # of a sound card
-BLOCK_S = 10  # of sound in one message; the page sends a quarter of a second
+BLOCK_S = 10  # most sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
 BASELINE = 0xC0  # marker of the only kind of JPEG that browsers' canvases write
-GAP_EVERY_S = 1.0  # gaps reported faster than this are merged
+GAP_EVERY_S = 1.0  # of the gaps reported within this time, only the first counts
 STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
-ADRIFT_S = 20.0  # a page's clock stops while its device sleeps
+ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
 
 
 class LiveAnalysis(anywidget.AnyWidget):
-    """Microphone and camera of the page that shows it, and a monitor's readings of them.
+    """A widget that sends the page's microphone and camera to a monitor and shows its readings.
 
     Parameters
     ----------
     monitor : Monitor
     log : function, optional
         Called in a thread with lists of new readings, such as a store's append. If it raises an
-        OSError, the reason is shown, and the readings wait for another try. If it raises an
-        InputError, that is shown, and the readings are dropped.
+        OSError, the reason is shown and the readings wait for another try. If it raises an
+        InputError, its message is shown and the readings are dropped.
     heard : function, optional
         Called with each block of sound, float32 (samples,), its rate in Hz and the time of its
         first sample, such as `Clips.push`; not with sound from a file.
@@ -72,7 +72,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     from_file = traitlets.Bool(False).tag(sync=True)  # instead of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
     waiting = traitlets.Int(0).tag(sync=True)  # readings that could not be logged yet
-    film = traitlets.Bytes(b"").tag(sync=True)  # played in a loop instead of both, and logged
+    film = traitlets.Bytes(b"").tag(sync=True)  # played in a loop instead of both; it is logged
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -89,9 +89,9 @@ class LiveAnalysis(anywidget.AnyWidget):
         self.states = list(monitor.classes)
         self._log, self._heard = log, heard
         self._clock = clock
-        self._start: float | None = None  # of the page's own clock, in s since 1970
+        self._start: float | None = None  # zero of the page's clock, in s since 1970
         self._writer = Writer()
-        self._gap = -math.inf  # when the page last reported one
+        self._gap = -math.inf  # when the last reported gap was logged
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
             film=film,
@@ -130,19 +130,19 @@ class LiveAnalysis(anywidget.AnyWidget):
         readings: list[Reading] = []
         refused = ""
         try:
-            if content.get("type") != "look":  # which only asks for the notice
+            if content.get("type") != "look":  # "look" only asks for the notice
                 readings = self._readings(content, buffers)
             if self._log is not None and not self.from_file:
                 self._writer.put(self._log, readings)
         except InputError as error:
             refused = str(error)
-        finally:  # otherwise the page would wait for an answer
+        finally:  # otherwise the page waits for an answer
             self._report(refused)
             page = [asdict(reading) for reading in readings]
             self.send({"type": "answer", "number": content.get("number"), "readings": page})
 
     def _report(self, refused: str) -> None:
-        """Show what was refused, otherwise what keeps readings from the log."""
+        """Show why input was refused, or else why readings are not being logged."""
         trouble = self._writer.trouble()
         is_file = self._log is not None and self.listening and self.from_file
         self.notice = refused or trouble or "A file is judged, and not logged." * is_file
@@ -203,7 +203,7 @@ def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _is_plain(content: bytes) -> bool:
-    """Return whether a JPEG is of the kind that a browser's canvas writes: baseline, one scan.
+    """Return whether a JPEG is baseline with one scan, the kind that a browser's canvas writes.
 
     A decoder visits all pixels once per scan, and a small file can have thousands of scans.
     """

@@ -1,7 +1,7 @@
 """Login with name and password, and a random ticket in a signed cookie. Paper B, Figure 1.
 
-The store is asked about the ticket at each request, so the end of a login takes effect everywhere
-at once.
+Each request looks the ticket up in the store, so the end of a login takes effect everywhere at
+once.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = ["Identity", "Link", "Login", "Logout", "Turns"]
 
 
 class Turns:
-    """A few places for hashing passwords, with a queue that no crowd of strangers can block.
+    """A limited number of places for hashing passwords, with a queue that strangers can't block.
 
-    Addresses from which somebody has logged in before come first. Then each address gets one turn
-    before any gets a second. Among equals the newest comes first, as its client is still waiting.
+    Addresses from which someone has logged in before come first. Each address gets one turn before
+    any address gets a second. Otherwise the newest comes first, as its client is still waiting.
     """
 
     def __init__(self, places: int) -> None:
@@ -80,7 +80,7 @@ TURNS = Turns(PLACES)
 
 @dataclass
 class Link:
-    """An address that logs a user in once, the only way into a demonstration."""
+    """A link that logs a user in once, the only way into a demonstration."""
 
     user: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -94,7 +94,7 @@ class Link:
 
 
 class Identity(IdentityProvider):
-    """The caregiver of a request, by its cookie."""
+    """Identifies the caregiver of a request by its cookie."""
 
     def __init__(self, **settings: Any) -> None:
         # Replaces Voilà's own login handler, and disables logins by a token in the address.
@@ -131,7 +131,7 @@ class Login(Plain, LoginFormHandler):
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_connection_close(self) -> None:
-        """Give up the client's place among those who wait."""
+        """Give up the client's place in the queue."""
         if not self._gone.done():
             self._gone.set_result(None)
 
@@ -151,7 +151,7 @@ class Login(Plain, LoginFormHandler):
 
     @allow_unauthenticated
     async def post(self) -> None:
-        """Log in, or answer that name or password are wrong, or how long to wait."""
+        """Log in, or say that name or password is wrong, or how long to wait."""
         users = self.settings["store"].users
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
@@ -180,7 +180,7 @@ class Login(Plain, LoginFormHandler):
         self._redirect_safe(target)
 
     def _redirect_safe(self, url: str, default: str | None = None) -> None:
-        """Redirect to a page of this site, or else to the first page."""
+        """Redirect to `url` if it is a page of this site, otherwise to the first page."""
         # Only printable ASCII, as browsers send it, so that no line break enters a header.
         is_plain = re.fullmatch(r"/[!-~]*", url) is not None
         super()._redirect_safe(url if is_plain else self.base_url, default)
@@ -194,7 +194,7 @@ class Logout(Plain):
     """The form for logging out."""
 
     def get(self) -> None:
-        """Ask first, since any page could contain a link to this one."""
+        """Ask for confirmation, since any page could contain a link to this one."""
         self.write(self.render_template("logout.html", user=self.current_user.username))
 
     async def post(self) -> None:
@@ -214,7 +214,7 @@ async def leave(handler: Any) -> None:
 async def asking(
     question: Callable[..., Any], *about: Any, threads: ThreadPoolExecutor | None = None
 ) -> Any:
-    """Return the store's answer, awaited in a thread. Raises error 503 if it can't be reached."""
+    """Ask the store in a thread and return its answer. Raises error 503 if it can't be reached."""
     try:
         return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
     except StoreUnavailable as error:

@@ -1,15 +1,15 @@
-"""The live analysis: sound and pictures in as they come, a `Reading` out every half second.
+"""The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
 
-Paper B §3, the real-time pipeline; walked by notebook 13_live_and_deployment. A window of sound
-passes the cry gate or is "no cry". What passes goes to the run's sound model and the newest picture
-to its face model, through the same `Predictor` that answers for files. Their probabilities are
-averaged over both and over the last seconds; where no state is likelier than all the others
-together the reading is "unsure". Where one modality is missing or stale the other answers alone,
-and the reading says so. Without sound and without a face the reading is a gap, never a silence. It
-is no medical device.
+Used in notebook 13_live_and_deployment. Paper B §3, the real-time pipeline. A window of sound that
+does not pass the cry gate is "no cry". Otherwise the run's sound model judges the sound and its
+face model the newest picture, with the same `Predictor` that is used for files. Probabilities are
+averaged over both models and the last six answers. The reading is "unsure" if no state reaches a
+probability of 0.5. If one modality is missing or stale, the other is used alone, and the reading
+says so. Without sound and without a face the reading is a gap, never silence. This is no medical
+device.
 
-`push_audio` and `push_frame` only buffer their input; inference runs in `readings`. So input that
-comes late, twice, in bursts, out of order, damaged or not at all can neither block nor break the
+`push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
+is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
 analysis, and its memory is bounded.
 """
 
@@ -42,25 +42,25 @@ Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are none
 
-KEPT_S = 30.0  # of sound: the longest burst that is still judged
+KEPT_S = 30.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
-_CONTEXT_S = 7.0  # scaled to peak 1 together, as recordings of the training were
+_CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
-_STRAYS = 3  # inputs in a row with a time that is far off, before that time is believed
-_RATES = (4000, 192_000)
+_STRAYS = 3  # inputs in a row with a time far off are refused; the next one is accepted
+_RATES = (4000, 192_000)  # Hz
 _LATEST = 1e11  # s since 1970
-_LONGEST_SIDE = 640  # pixels of a picture that is kept
-_PICTURES = 16  # kept, at most 20 MB
-_BETWEEN_S = 0.2  # from one picture that is kept to the next
+_LONGEST_SIDE = 640  # of a buffered picture, in pixels
+_PICTURES = 16  # buffered, at most 20 MB
+_BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
 
 
 class Monitor:
-    """The models of one run on a microphone and a camera.
+    """The live analysis of a microphone and a camera with the models of one run.
 
-    run: the run's folder. classes: the states. note: what the models were trained on, and which are
-    not calibrated.
+    run: the run's folder. classes: the states. note: what the models were trained on and which of
+    them are not calibrated.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -84,17 +84,17 @@ class Monitor:
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
         """Buffer a block of sound.
 
-        A block longer than 0.1 s may come late or before its turn. Samples that are not finite
-        count as missing. Unusable input is left out, and the next reading says so.
+        Blocks longer than 0.1 s may arrive late or out of order. Samples that are not finite count
+        as missing. Unusable input is left out, and the next reading says so.
 
         Parameters
         ----------
         samples : array of float
             Mono (samples,) in [-1, 1].
         sr : int
-            Its rate in Hz.
+            Sampling rate in Hz.
         time : float
-            When the first sample was heard, in s since 1970.
+            Time of the first sample in s since 1970.
         """
         x = np.asarray(samples)
         if x.ndim != 1 or x.dtype.kind != "f":
@@ -116,15 +116,15 @@ class Monitor:
     def push_frame(self, rgb: npt.ArrayLike, time: float) -> None:
         """Buffer a picture.
 
-        About five a second are kept, reduced to 640 pixels. Unusable input is left out, and the
-        next reading says so.
+        About five pictures per second are kept, reduced to at most 640 pixels a side. Unusable
+        input is left out, and the next reading says so.
 
         Parameters
         ----------
         rgb : array of uint8
             (height, width, 3).
         time : float
-            When it was seen, in s since 1970.
+            Time of the picture in s since 1970.
         """
         frame = np.asarray(rgb)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
@@ -137,16 +137,16 @@ class Monitor:
             self._pictures.append((time, _small(frame)))
 
     def readings(self, now: float | None = None) -> Iterator[Reading]:
-        """Yield the readings that are due, in order of time, each computed when it is asked for.
+        """Yield the readings that are due, in order of time. Each is computed when requested.
 
-        One is due at each hop once its sound has come, or `PATIENCE_S` after its time without it.
-        One gap stands for everything more than `KEPT_S` ago.
+        A reading is due at each hop once its sound has arrived, at the latest `PATIENCE_S` after
+        the hop. One gap replaces everything older than `KEPT_S`.
 
         Parameters
         ----------
         now : float, optional
-            s since 1970, on the clock that stamps the input. None: the end of the newest input, so
-            that without input there is no reading.
+            s since 1970, on the clock of the input's times. None: the end of the newest input, so
+            there is no reading without input.
         """
         if self._origin is None:
             if now is None:
@@ -162,14 +162,14 @@ class Monitor:
                 continue
             end = self._due_s
             self._count += 1
-            # On two busy cores a spectrogram's mel bands took 12 ms with two threads, 0.6 ms with
-            # one: waiting for the second takes longer than the work.
+            # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
+            # with one, because waiting for the second thread takes longer than the work.
             with one_thread(), faces.single_threaded():
                 reading = self._judged(end)
             yield reading
 
     def restart(self) -> None:
-        """Forget all input: another infant, or another recording."""
+        """Forget all input, before another infant or another recording."""
         self._refused = ""
         self._begin(None)
 
@@ -180,25 +180,25 @@ class Monitor:
         self._ring = None
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
         self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
-        self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # of the newest picture judged
-        self._quiet = 0  # readings without a cry in a row
+        self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
+        self._quiet = 0  # number of readings in a row without a cry
         self._rolling = RollingAverage(_AVERAGED)
 
     @property
     def _due_s(self) -> float:
-        """When the next window ends."""
+        """When the next window ends, in s since 1970."""
         assert self._origin is not None
         return self._origin + self._count * HOP_S
 
     def _has_sound_to(self, time: float) -> bool:
-        """Return whether sound has come up to `time`, compared in samples: seconds are rounded."""
+        """Return whether sound has arrived up to `time`, in samples because seconds are rounded."""
         ring = self._ring
         return ring is not None and ring.head is not None and ring.head >= round(time * ring.sr)
 
     def _is_stray(self, start_s: float, end_s: float) -> bool:
-        """Return whether an input is so far from the newest that its time must be wrong.
+        """Return whether an input's time is so far from the newest input that it must be wrong.
 
-        Several in a row are right: the machine was asleep, or its clock was set.
+        Several in a row are accepted: then the machine slept or its clock was set.
         """
         if self._origin is None:
             self._begin(start_s)
@@ -217,7 +217,7 @@ class Monitor:
         self._refused = why
 
     def _noted(self, *notes: str) -> str:
-        """Return the note of a reading, with the input refused before it."""
+        """Return a reading's note from `notes` and why input was refused since the last reading."""
         words, self._refused = [*notes, self._refused], ""
         return "; ".join(filter(None, words))
 
@@ -236,7 +236,7 @@ class Monitor:
         sound, caution = self._sound(x)
         face = self._seen(end)
         reasons = ", ".join(answer for answer in (sound, face) if isinstance(answer, str))
-        if cry is None and isinstance(face, str):  # an empty room tells nothing about the infant
+        if cry is None and isinstance(face, str):  # an empty room says nothing about the infant
             return self._gap(end, "nothing heard or seen" if face == _NO_PICTURE else reasons)
         self._quiet = 0
         p, used = fuse(
@@ -259,12 +259,12 @@ class Monitor:
 
     def _without_a_cry(self, end: float, cry: float) -> Reading:
         self._quiet += 1
-        if self._quiet >= _AVERAGED:  # otherwise the last cry would colour the next one
+        if self._quiet >= _AVERAGED:  # so that the last cry does not affect the next
             self._rolling = RollingAverage(_AVERAGED)
         return Reading(time=end, verdict=NO_CRY, cry=cry, note=self._noted())
 
     def _heard(self, end: float) -> Array:
-        """Return the unbroken sound up to `end`, at most `_CONTEXT_S` of it; none if too short."""
+        """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""
         ring = self._ring
         if ring is None or ring.head is None:
             return np.zeros(0, np.float32)
@@ -275,7 +275,7 @@ class Monitor:
         return x if len(x) >= SHORTEST_S * ring.sr else x[:0]
 
     def _sound(self, x: Array) -> tuple[Answer, str]:
-        """Return the sound model's answer, and a caution about an unusual sound or ""."""
+        """Return the sound model's answer, and a caution if the sound is unusual, otherwise ""."""
         if self._ring is None or not len(x):
             return "no sound", ""
         if not self._predictor.sounds:
@@ -299,7 +299,7 @@ class Monitor:
         return self._face[1]
 
     def _looked(self, at: float, frame: Pixels) -> Answer:
-        """Return the face model's answer to a picture, for the face that is followed."""
+        """Return the face model's answer for the tracked face in a picture."""
         model = self._predictor.face
         assert model is not None and self._detector is not None
         self._looks.append((at, self._detector.detect(frame)))

@@ -1,8 +1,8 @@
-"""The caregiver's page after the login, `Page`, made of ipywidgets alone.
+"""The caregiver's page after the login, `Page`, made of ipywidgets only.
 
-The ticket that the server gave this kernel says who is logged in, and the store is asked each time
-which infants this caregiver reaches. Paper B §3 and Figures 3 to 6: live analysis, dashboard, log,
-and what the application can do.
+Paper B §3 and Figures 3 to 6: live analysis, dashboard, log, and what the application can do. The
+ticket that the server gave this kernel identifies the caregiver. The store is asked each time which
+infants this caregiver has access to.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["Page", "show"]
 SOURCE = "camera and microphone"
 KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
-# The script in passwords.html makes it work.
+# Handled by the script in passwords.html.
 SHOW = "<label class='show-passwords'><input type='checkbox'> Show passwords</label>"
 DEMO = """
 <p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
@@ -84,7 +84,7 @@ class Page(ipywidgets.VBox):
     """Live analysis, dashboard, infants, and limits, for the caregiver with this ticket.
 
     The ticket and the access to infants are checked each time, so nothing is shown after a logout,
-    or of an infant that is no longer shared. Raises InputError for an invalid ticket.
+    nor about an infant that is no longer shared. Raises InputError for an invalid ticket.
     """
 
     def __init__(self, store: Store, ticket: str) -> None:
@@ -126,27 +126,27 @@ class Page(ipywidgets.VBox):
 
     @property
     def log(self) -> Log:
-        """The chosen infant's log, if the caregiver still reaches it."""
+        """The chosen infant's log, if the caregiver still has access to it."""
         if self._infant.value is None:
             raise InputError("No infant is chosen: choose one above, or add one under Infants.")
         return self.store.infants.infant(self._infant.value, user=self.caregiver)
 
     @property
     def is_listening(self) -> bool:
-        """Whether the live analysis runs; then the infant can't be changed."""
+        """Whether the live analysis is running; the infant can't be changed meanwhile."""
         return bool(self._infant.disabled)
 
     def renew(self, chosen: int | None = None) -> None:
-        """List the caregiver's infants again, and choose the one of this number, if given.
+        """List the caregiver's infants again, and choose the infant number `chosen`, if given.
 
-        Infants from other caregivers come last and are never chosen without being asked for.
+        Infants shared by other caregivers come last and are never chosen automatically.
         """
         user = self.caregiver
         logs, senders = self.store.infants.all(user=user), self.store.infants.senders(user=user)
         others = {log.id: [name for name in log.caregivers() if name != user] for log in logs}
         shared = [log for log in logs if log.id in senders and others[log.id]]
         home = [log for log in logs if log not in shared]
-        home.sort(key=lambda log: bool(others[log.id]))  # first those that only this user reaches
+        home.sort(key=lambda log: bool(others[log.id]))  # unshared infants come first
         options: list[tuple[str, int | None]] = []
         for log in home:
             suffix = f" (with {', '.join(others[log.id])})" if others[log.id] else ""
@@ -169,7 +169,7 @@ class Page(ipywidgets.VBox):
         except InputError as error:  # no models
             get_logger().warning("a page can't listen: %s", error)
             return ipywidgets.HTML(NO_MODELS)
-        note = monitor.note.replace("_", " ")  # of labels
+        note = monitor.note.replace("_", " ")  # labels contain underscores
         seeing = monitor.run in runs_with_models("image")
         source = f"{note}." + (
             "" if seeing else " The camera is not used: these models only listen."
@@ -211,7 +211,7 @@ class Page(ipywidgets.VBox):
             self._clips.forget()
 
     def _show(self, _change: Any = None) -> None:
-        """Read the infants again, and the days of the chosen one while their tab is open."""
+        """Read the infants again, and the chosen infant's days if their tab is open."""
 
         def show(words: str) -> None:
             self._days.children = (ipywidgets.HTML(_paragraph(words)),)
@@ -256,7 +256,7 @@ class _Infants(ipywidgets.VBox):
         super().__init__([self._list, self._invitations, self._answered, *parts])
 
     def look(self) -> None:
-        """List infants, caregivers and invitations again, without earlier answers."""
+        """List infants, caregivers and invitations again, and clear earlier answers."""
         self._say("")
         user = self._page.caregiver
         lines = "".join(
@@ -284,14 +284,14 @@ class _Infants(ipywidgets.VBox):
         row = self._row({}, acts, self._answered)
         return _question([ipywidgets.HTML(f"<h2>{words}</h2>"), row])
 
-    # What the buttons do. Each returns the answer.
+    # The buttons' actions; each returns the answer.
 
     def _add(self, name: str) -> str:
         self._page.renew(self._store.infants.add(name, user=self._page.caregiver).id)
         return "Done."
 
     def _share(self, other: str) -> str:
-        # The same words whether there is such a user or not.
+        # The same answer whether or not this user exists.
         words = f"If somebody is called {other.strip()} here, they will be asked."
         return self._change(self._store.infants.share, self._page.log, words, other)
 
@@ -300,13 +300,13 @@ class _Infants(ipywidgets.VBox):
         return self._change(self._store.infants.unshare, self._page.log, words, other)
 
     def _change(self, act: Callable[..., None], log: Log, words: str, *other: str) -> str:
-        """Change who reaches an infant; return the answer."""
+        """Change who has access to an infant; return the answer."""
         act(log.id, *other, user=self._page.caregiver)
         self._page.renew()
         return words
 
     def _remove(self) -> str:
-        """Remove the chosen infant at the second tap in a row."""
+        """Remove the chosen infant if this is the second tap in a row."""
         log, user = self._page.log, self._page.caregiver
         if others := [name for name in log.caregivers() if name != user]:
             raise InputError(f"{log.name} is shared with {', '.join(others)}; stop sharing first.")
@@ -324,7 +324,7 @@ class _Infants(ipywidgets.VBox):
         return f"{log.name} is gone, and all that was logged."
 
     def _set_password(self, old: str, new: str, again: str) -> str:
-        """Set the password, which ends every login. Guesses are throttled as at the login."""
+        """Set the password and end every login. Guesses are throttled as on the login page."""
         if new != again:
             raise InputError("The new passwords differ; nothing was changed.")
         user = self._page.caregiver
@@ -339,7 +339,7 @@ class _Infants(ipywidgets.VBox):
     # Fields, buttons and answers.
 
     def _part(self, title: str, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.VBox:
-        """Return a heading, fields, buttons that are called with their values, and an answer."""
+        """Return a heading, fields, buttons whose actions get the fields' values, and an answer."""
         answer = self._answer()
         heading = ipywidgets.HTML(f"<h2>{title}</h2>")
         return _question([heading, self._row(fields, acts, answer), answer])
@@ -372,13 +372,13 @@ class _Infants(ipywidgets.VBox):
         self._page.aside(task, lambda words: self._say(words, answer))
 
     def _say(self, words: str, answer: ipywidgets.HTML | None = None) -> None:
-        """Show words in one answer, and nothing in the others."""
+        """Show words in one answer and clear the others."""
         for each in self._answers:
             each.value = _paragraph(words) if each is answer else ""
 
 
 def _question(parts: list[ipywidgets.Widget]) -> ipywidgets.VBox:
-    """Return widgets in a column, as a group with the first one as its name."""
+    """Return a column of widgets, which screen readers treat as a group named by the first."""
     group = ipywidgets.VBox(parts)
     group.add_class("cry-question")
     return group

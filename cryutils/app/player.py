@@ -1,9 +1,9 @@
 """The cry player, `CryPlayer`: plays clips with a waveform, a spectrogram and model outputs.
 
-Introduced in notebook 01_data_and_playback; 05_image and 06_full show a model's outputs over time
-in it. Python holds the state (clip, position, selection, volume) and can be tested without a
-browser; `player.js` draws and reports what the user does. It uses only what ipywidgets 7 (Colab)
-and 8 have in common, and loads nothing from the network.
+Introduced in notebook 01_data_and_playback; 05_image and 06_full use it to show a model's outputs
+over time. The state (clip, position, selection, volume) is kept in Python, so it can be tested
+without a browser. `player.js` draws and reports the user's actions. The player uses only what
+ipywidgets 7 (Colab) and 8 have in common, and loads nothing from the network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cryutils.errors import InputError, near_miss
 __all__ = ["CryPlayer"]
 
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
-VIDEO_BYTES = 8_000_000  # the largest video that is sent to a page; of others only the sound
+VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
 
 
 class CryPlayer(anywidget.AnyWidget):
@@ -38,20 +38,20 @@ class CryPlayer(anywidget.AnyWidget):
     clips : Corpus, or sequence of Sound or of (name, label, samples, sr)
         Samples float32 (n,), at `sr` Hz.
     index : int
-        The first clip to show.
+        Index of the clip to show first.
     sr : int, optional
         Sampling rate in Hz at which files are read; None keeps that of each file.
     probabilities : array, optional
         Float (clips, classes), rows sum to 1, shown as bars.
     over_time : mapping, optional
-        A model's outputs over time, by the model's name: for each clip an array of float (moments,
-        classes), drawn below the spectrogram; a row of NaN is no answer.
+        Outputs over time by the model's name: for each clip a float array (moments, classes), drawn
+        below the spectrogram. A row of NaN means no answer.
     step_s : float
         Time between moments, in s.
     classes : sequence of str, optional
-        Names of the columns of both; by default the clips' classes, sorted.
+        Column names of `probabilities` and `over_time`; by default the clips' classes, sorted.
     title : str
-        A heading.
+        Heading above the player.
     data : str
         Source of the sound, always visible; by default the corpus's note and licence.
 
@@ -130,11 +130,11 @@ class CryPlayer(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def next(self) -> None:
-        """Show the next clip of the chosen class and infant; after the last, the first."""
+        """Show the next clip of the chosen class and infant; the first follows the last."""
         self._step(+1)
 
     def previous(self) -> None:
-        """Show the previous clip of the chosen class and infant; before the first, the last."""
+        """Show the previous clip of the chosen class and infant; the last precedes the first."""
         self._step(-1)
 
     def select(self, start_s: float, stop_s: float) -> None:
@@ -156,12 +156,12 @@ class CryPlayer(anywidget.AnyWidget):
 
     @property
     def selected(self) -> np.ndarray:
-        """The samples of the selection, or of the whole clip without one, float32 (n,)."""
+        """The selected samples, or those of the whole clip without a selection, float32 (n,)."""
         start, stop = self.selection or (0.0, self._sound.duration_s)
         return self._sound.samples[round(start * self._sound.sr) : round(stop * self._sound.sr)]
 
     def __repr__(self) -> str:
-        # Without an object's id, since nbval compares this text between runs.
+        # No object id, because nbval compares this text between runs.
         return (
             f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self._sound.name}, "
             f"{self._sound.label}, {self._sound.duration_s:.2f} s)"
@@ -169,7 +169,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        if "google.colab" not in sys.modules:  # which saves the widget's state instead
+        if "google.colab" not in sys.modules:  # Colab saves the widget's state instead
             data["text/html"] = still_html(
                 self._sound,
                 caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
@@ -249,7 +249,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     def _on_chosen(self, change: Any) -> None:
         members = self._members()
-        if not members:  # the infant has no clip of the class: the earlier choice is dropped
+        if not members:  # the infant has no clip of the class: drop the earlier choice
             is_class = change["name"] == "chosen_class"
             setattr(self, "chosen_infant" if is_class else "chosen_class", "")
         elif self.index in members:
@@ -302,7 +302,7 @@ def _infant(clip: Any) -> str:
 
 
 def _video(clip: Any) -> tuple[bytes, str, str]:
-    """Return a clip's video for the page, its type, and the reason if a video is left out."""
+    """Return a clip's video for the page, its MIME type, and why a video is left out, or ""."""
     if not getattr(clip, "has_video", False) or getattr(clip, "still", None):
         return b"", "", ""
     mime = VIDEO_TYPES.get(clip.path.suffix.lower(), "")

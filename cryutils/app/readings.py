@@ -1,4 +1,4 @@
-"""One line of the live analysis: `Reading`, which `monitor` gives and `store` keeps.
+"""The result of one window of the live analysis, `Reading`: made in `monitor`, logged in `store`.
 
 Paper B §3: the result of each window, shown to the caregiver and written to the log.
 """
@@ -13,19 +13,19 @@ __all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
 
 HOP_S = 0.5  # from one reading to the next
 
-# What a reading says where it names no state, beside UNSURE.
+# In addition to UNSURE, the verdicts that name no state.
 NO_CRY = "no cry"
-GAP = "gap"  # nothing was heard or seen since the reading before
+GAP = "gap"  # nothing heard or seen since the previous reading
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the models make of one window.
+    """The models' result for one window.
 
     time: the window's end, in seconds since 1970, UTC. verdict: a state, NO_CRY, UNSURE or GAP.
     probabilities: by state, fused and averaged over the last windows; empty without a cry. sound,
-    face: each model's own before fusion; None where that one heard or saw nothing new. cry: the
-    gate's score, 0 to 1; None without sound. note: why, in a few words, where there is a reason.
+    face: each model's probabilities before fusion; None if that model gave no answer. cry: the
+    gate's score, 0 to 1; None without sound. note: a short explanation if there is one, else "".
     """
 
     time: float

@@ -1,6 +1,6 @@
-"""A recording instead of microphone and camera: `replay`, in real time or without waiting.
+"""Live analysis of a recording instead of microphone and camera, `replay`.
 
-Walked by notebook 13_live_and_deployment.
+Used in notebook 13_live_and_deployment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Replayed", "replay"]
 _BLOCK_S = 0.05
 _FPS = 4.0
 
-# When the input is complete, in s; whether it is sound; what `push_audio` or `push_frame` takes.
+# When the input is complete (s), whether it is sound, arguments of `push_audio` or `push_frame`.
 Event = tuple[float, bool, tuple[Any, ...]]
 
 
@@ -32,8 +32,8 @@ Event = tuple[float, bool, tuple[Any, ...]]
 class Replayed:
     """A reading and its latency in s.
 
-    In real time the latency counts from the moment when the end of the window is heard; without
-    waiting, from the moment when all its input was pushed.
+    In real time the latency is counted from the window's end in the recording. Without waiting, it
+    is counted from when all of the window's input was pushed.
     """
 
     reading: Reading
@@ -43,17 +43,17 @@ class Replayed:
 def replay(
     path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
 ) -> Iterator[Replayed]:
-    """Yield the readings of a recording, with or without video, pushed block by block.
+    """Yield a monitor's readings of a recording, with or without video, pushed block by block.
 
-    Times are the recording's: its first sample is at 0 s.
+    Times are relative to the recording: its first sample is at 0 s.
 
     Parameters
     ----------
     path : path
     monitor : Monitor
-        Restarted first.
+        It is restarted first.
     realtime : bool
-        In real time, otherwise without waiting.
+        Push the input in real time, otherwise without waiting.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""The last seconds of sound in memory that is taken once: `Ring`.
+"""The last seconds of sound in a buffer that is allocated once, `Ring`.
 
-Used by `monitor`. Sound stands in it at its own rate and at its own time: block by block resampling
-would come to the same to the bit, but soxr holds back up to 0.16 s of a stream (48 to 8 kHz),
-more than the live analysis may take from a window's end to its reading.
+Used by `monitor` and `clips`. Sound is stored at its original rate and time. Resampling each block
+would give bit-identical results, but soxr delays a stream by up to 0.16 s (48 to 8 kHz). That is
+longer than the live analysis may take from a window's end to its reading.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 __all__ = ["JITTER_S", "Ring"]
 
-JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
+JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
 
 Array = npt.NDArray[np.float32]
 
 
 class Ring:
-    """Sound at `sr` Hz, by position: samples since time 0. NaN stands where nothing was heard.
+    """Sound at `sr` Hz by position, in samples since time 0. NaN marks where nothing was heard.
 
     >>> ring = Ring(sr=4, seconds=2)
     >>> ring.write(10, np.ones(2, np.float32))
@@ -37,18 +37,18 @@ class Ring:
 
     @property
     def end_s(self) -> float | None:
-        """When the newest sample ends, in s; None before the first one."""
+        """The time when the newest sample ends, in s; None without samples."""
         return None if self.head is None else self.head / self.sr
 
     def position(self, time: float) -> int:
-        """Return where sound of `time`, in s, belongs: behind the newest, if it begins near it."""
+        """Return the position of sound that begins at `time` (s), or `head` if that is near."""
         start = round(time * self.sr)
         if self.head is not None and abs(start - self.head) <= JITTER_S * self.sr:
             return self.head
         return start
 
     def write(self, start: int, x: Array) -> None:
-        """Put `x` where it belongs, however late; what is older than the ring has room is lost."""
+        """Write `x` at position `start`, however late; samples too old for the ring are dropped."""
         head = start if self.head is None else self.head
         end = max(head, start + len(x))
         oldest = end - len(self)
@@ -71,7 +71,7 @@ class Ring:
         self._samples[before], self._samples[behind] = np.split(x, [before.stop - before.start])
 
     def _parts(self, start: int, length: int) -> tuple[slice, slice]:
-        """Return where `length` samples from position `start` on stand: up to the end, and on."""
+        """Return slices for `length` samples from `start` on: to the array's end, and the rest."""
         at = start % len(self)
         end = at + max(0, length)
         return slice(at, min(end, len(self))), slice(0, max(0, end - len(self)))

@@ -1,4 +1,4 @@
-"""The widgets' scripts, each in one text, so that a page loads no other file."""
+"""The widgets' scripts, each as a single text, so that a page loads no other file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["script"]
 
 
 def script(name: str) -> str:
-    """Return a widget's script, such as "player.js", after the code that all share."""
+    """Return a widget's script, such as "player.js", preceded by the code that all share."""
     folder = Path(__file__).parent
     return "\n".join((folder / part).read_text(encoding="utf-8") for part in ("shared.js", name))

@@ -1,7 +1,7 @@
 """The caregiver application's server, `Server`: Voilà with one page behind a login, optionally TLS.
 
 Standalone Voilà has no login, no TLS and more routes than one page needs. `Server` lists all
-routes, each behind the login; `login` identifies users, and `kernels` controls access to pages.
+routes, each behind the login. `login` identifies users, and `kernels` controls access to pages.
 Internals of Voilà and Jupyter Server are used, so their minor versions are pinned.
 """
 
@@ -48,14 +48,14 @@ __all__ = [
 ]  # fmt: skip
 
 HERE = Path(__file__).parent
-LOST_S = 600  # after which the kernel of a lost page is ended
+LOST_S = 600  # the kernel of a lost page is ended after this time
 LOOK_S = 5  # between searches for logins that ended without a request
 EXTENSIONS = [
     "anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager7",
     "@voila-dashboards/widgets-manager8",
 ]  # fmt: skip
 KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
-# A page can't contact any other site, so no sound or picture leaves for one.
+# A page can't contact any other site, so no sound or picture can be sent to one.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
     "'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -80,7 +80,7 @@ def _behind_login(handler: type) -> type:
 
 
 class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
-    """End the kernel of a page that is left, if it is the caregiver's."""
+    """End the kernel of a closed page, if it is the caregiver's own."""
 
     async def post(self, kernel_id: str) -> None:
         if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
@@ -150,7 +150,7 @@ class Server(Voila):
         logging.basicConfig(format="%(asctime)s %(message)s")
         for handler in logging.getLogger().handlers:
             handler.addFilter(FewLines())
-        for log in (app_log, gen_log):  # whose warnings about refusals quote queries
+        for log in (app_log, gen_log):  # their warnings about refusals quote queries
             log.setLevel(logging.ERROR)
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
@@ -164,7 +164,7 @@ class Server(Voila):
 
 
 def run(*arguments: Any) -> None:
-    """Run the server that `server` returns of these arguments, until a signal stops it."""
+    """Run `server(*arguments)` until a signal stops it."""
     server(*arguments).start()
 
 
@@ -183,7 +183,7 @@ def server(
             "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
             "transport_encryption": "auto",
         },
-        # No notebooks are signed here, so no files for that in the user's folder.
+        # No notebooks are signed, so create no files for signing in the user's folder.
         NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
         Voila={
             "authorizer_class": Access,
@@ -208,7 +208,7 @@ def server(
         config=config, store=store, sockets=sockets, tls=tls, site=site, link=link,
         config_file_paths=[],  # no settings from the folder in which the server is started
     )  # fmt: skip
-    voila.ioloop = ioloop.IOLoop.current()  # which a signal may stop before it starts
+    voila.ioloop = ioloop.IOLoop.current()  # a signal may stop it before it starts
     voila.initialize([])
     return voila
 
@@ -216,7 +216,7 @@ def server(
 def certificate(
     certfile: str | None, keyfile: str | None
 ) -> tuple[ssl.SSLContext | None, list[str]]:
-    """Return the TLS context, and the names and addresses in the certificate; (None, []) without.
+    """Return the TLS context and the certificate's names and addresses; (None, []) without one.
 
     Raises InputError if certificate and key do not match, and for a certificate that no browser
     accepts, such as an expired one.
@@ -236,7 +236,7 @@ def certificate(
             f"{chain}: no certificate for the key in {key}; give both as PEM files, "
             "the key without a password."
         ) from error
-    # Python shows a certificate's names only to a client that trusts it, so one connects in memory.
+    # Python gives a certificate's names only to a client that trusts it: connect one in memory.
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -254,7 +254,7 @@ def certificate(
 
 
 def site(names: Sequence[str], proxies: Sequence[str], base: str) -> Site:
-    """Return how browsers reach the server. Raises InputError for invalid names and addresses."""
+    """Return a `Site` from command-line values. Raises InputError for invalid ones."""
     path = base.strip("/")
     if not re.fullmatch(r"([\w.~-]+/?)*", path, re.ASCII):
         raise InputError(f"--base-url {printable(base)}: give a path such as /cry/.")
@@ -280,7 +280,7 @@ def _address(text: str) -> str:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen at `host` and `port` (0: any free one).
+    """Return sockets that listen at `host` and `port` (0: any free port).
 
     Raises InputError if that is impossible.
     """

@@ -1,7 +1,7 @@
 """An upload button that shows and plays a recording, `sound_upload`, for notebook 00_start_here.
 
 `ipywidgets.FileUpload` sends a file in one message, and Jupyter's servers close a connection
-silently above 10 MiB. The button here sends a file in pieces.
+silently above 10 MiB. This button sends a file in pieces.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Sounds = npt.NDArray[np.float32]
 class UploadButton(anywidget.AnyWidget):
     """A button that asks for a file and calls `take(name, content)` once it has arrived.
 
-    A file above `most_bytes` is not sent, and `refuse(message)` is called.
+    For a file above `most_bytes`, which is not sent, it calls `refuse(message)`.
     """
 
     _esm = script("upload.js")
@@ -63,7 +63,7 @@ class UploadButton(anywidget.AnyWidget):
             return
         if at == 0:
             self._content = bytearray()
-        if at != len(self._content):  # the rest of a file that another has replaced
+        if at != len(self._content):  # the rest of a file that a newer upload replaced
             return
         self._content += buffers[0]
         if len(self._content) == size:
@@ -74,7 +74,7 @@ class UploadButton(anywidget.AnyWidget):
 def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
     """Return an upload button above the figure and the sound of the uploaded recording.
 
-    A file that can't be read is answered in one line. Nothing is kept on disk.
+    A file that can't be read gives a one-line message. Nothing is kept on disk.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A thread that writes readings to a log, `Writer`, so that listening never waits for it.
+"""A thread that writes readings to a log, `Writer`, so that the live analysis never waits for it.
 
 While the disk is full, another program has locked the log, or its server does not answer, readings
 wait in memory. They are written in order once the log is back. Readings that the log refuses
@@ -26,25 +26,25 @@ __all__ = ["LOST", "Log", "Writer", "duration"]
 
 Log: TypeAlias = Callable[[list[Reading]], object]
 
-WAITING = 7_200  # the most readings that wait: an hour
-BATCH = 1_000  # readings that are written at once
+WAITING = 7_200  # most readings that wait: one hour
+BATCH = 1_000  # most readings written at once
 RETRY_S = 5.0  # between attempts to write
-SLOW_S = 2.0  # without an answer, until this is reported
-EXIT_S = 3.0  # that a process waits for its last readings when it ends
+SLOW_S = 2.0  # a log that has not answered after this time is reported
+EXIT_S = 3.0  # most time for writing the last readings when a process ends
 LOST = "lost: the log could not be written"
 
 
 class Writer:
-    """Readings on their way to their logs: at most `WAITING`, and a batch that is being written.
+    """Writes readings to their logs; at most `WAITING` wait, not counting the batch in progress.
 
-    Beyond that, one gap replaces the oldest readings. The thread ends when nothing waits.
+    If more arrive, one gap per log replaces the oldest. The thread ends when nothing waits.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Log, Reading]] = deque()
         self._batch: list[tuple[Log, Reading]] = []  # being written
-        self._begun = 0.0  # when its writing began
+        self._begun = 0.0  # when the batch's writing began
         self._runs = self._hurries = False
         self._why = self._refused = ""
         self._lost = 0
@@ -60,7 +60,7 @@ class Writer:
                 threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def flush(self, wait_s: float) -> None:
-        """Try again at once, and wait until all is written, for at most `wait_s` seconds."""
+        """Try again at once, and wait at most `wait_s` seconds until all readings are written."""
         with self._changed:
             self._hurries = self._runs
             self._changed.notify_all()
@@ -73,7 +73,7 @@ class Writer:
             return len(self._batch) + len(self._waiting)
 
     def trouble(self) -> str:
-        """Return a sentence about what keeps readings from their log, or ""."""
+        """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
             if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
                 self._report("it does not answer", "no answer")
@@ -102,7 +102,7 @@ class Writer:
                 why, detail = error.reason, f"{error.filename}: {error.strerror}"
             except OSError as error:
                 why = detail = error.strerror or str(error)
-            except Exception as error:  # or else the thread would end and readings wait forever
+            except Exception as error:  # otherwise the thread ends and readings wait forever
                 why, detail = "the program has a fault", repr(error)
             with self._changed:
                 self._batch = []
@@ -115,7 +115,7 @@ class Writer:
                     self._hurries = False
 
     def _next(self) -> list[tuple[Log, Reading]]:
-        """Take the next readings that go to one log; without any the thread ends."""
+        """Return the next batch of readings for one log; an empty batch ends the thread."""
         with self._changed:
             if not self._waiting:
                 self._runs = self._hurries = False
@@ -143,7 +143,7 @@ class Writer:
         self._waiting.extendleft(reversed(gaps))
 
     def _report(self, why: str, detail: str) -> None:
-        """Note the trouble, and report a new one in the server's log."""
+        """Store the reason for trouble, and write a new one to the server's log."""
         if why and why != self._why:
             get_logger().warning("the caregiver log can't be written: %s (%s)", why, detail)
         elif self._why and not why:

@@ -1,6 +1,6 @@
-"""Sound: read from any file, made into features, resampled, scaled, disturbed on purpose.
+"""Sound: reading files, features, resampling, scaling and artificial disturbances.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+`__init__.pyi` lists what is in it. Each part is imported on first use.
 """
 
 import lazy_loader

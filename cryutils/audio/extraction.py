@@ -1,8 +1,8 @@
 """Sound and features of a whole corpus: `signals`, `features`.
 
-Explained in notebook 02_audio_features and used in all later ones (Paper A §3.2). The work is
-spread over all cores, and the results are kept in the cache. Files are read in `files`; the
-mathematics is in `spectral`, Paper A's scaling in `scaling`.
+Explained in notebook 02_audio_features and used in all later ones (Paper A §3.2). All cores are
+used, and results are cached. `files` reads the files, `spectral` computes the features, and
+`scaling` has Paper A's scaling.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["FEATURE_VERSION", "KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
 
-FEATURE_VERSION = 2  # to be raised if the same file and settings give other numbers
+FEATURE_VERSION = 2  # increase it if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 
 
 class Clip(Protocol):
-    """What this module needs of a clip."""
+    """A clip, as far as this module uses it."""
 
     @property
     def path(self) -> Path: ...
@@ -54,7 +54,7 @@ def signals(
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[Array]:
-    """Sound of each clip, a list of float32 (samples,), kept in the cache.
+    """Return the sound of each clip, a list of float32 (samples,); cached.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def features(
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[Array]:
-    """Features of each clip in dB, a list of float32 (frames, coefficients).
+    """Return the features of each clip in dB, a list of float32 (frames, coefficients).
 
-    Kept in the cache for the same files, settings, `scaler.low` and `scaler.high`.
+    Cached by files, settings, `scaler.low` and `scaler.high`.
 
     Parameters
     ----------
@@ -102,10 +102,10 @@ def features(
     sr : int, optional
         Rate in Hz; None: the clips' own, if all have the same.
     scaler : SignalScaler or RecordingScaler, optional
-        Scales the signals first (Paper A §3.2). A `SignalScaler` is to be fitted on training clips
+        Scales the signals first (Paper A §3.2). A `SignalScaler` must be fitted on training clips
         only; a `RecordingScaler` needs no fit.
     n_fft, hop_length : int
-        Samples of a frame, and from one frame to the next.
+        Length of a frame, and distance between frames, in samples.
     n_mfcc, n_mels : int
         Number of coefficients and of mel bands.
     """
@@ -121,7 +121,7 @@ def features(
         options |= {"n_mfcc": n_mfcc}
 
     def compute() -> Iterator[Array]:
-        # The STFT also needs a common rate: a bin is a frequency only with it.
+        # The STFT also needs a common rate, on which the frequency of a bin depends.
         rate = _common_rate(files) if sr is None else sr
         rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
@@ -135,10 +135,10 @@ def features(
 
 
 def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArray[np.float64]:
-    """Low, high, sum, sum of squares and number of samples of each clip, float64 (clips, 5).
+    """Return low, high, sum, sum of squares and samples of each clip, float64 (clips, 5).
 
-    `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, for
-    which no signal is read again.
+    `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, fitted
+    without reading the signals again.
     """
     return np.array([stats_row(x) for x in signals(corpus, sr=sr)])
 

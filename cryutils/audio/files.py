@@ -1,9 +1,9 @@
-"""The sound of any media file: `read` whole, or in `pieces`; `inspect` lists what is changed.
+"""Reading the sound of media files: `read`, or `pieces` for long files; `inspect` lists changes.
 
-Used in notebook 02_audio_features and all later ones. Paper A §3.2 takes the sound out of videos
-with ffmpeg; PyAV contains the same libraries, so one way serves every container and codec.
-Samples are given as they are stored, except in files that no model could make sense of: `inspect`
-measures a file and lists what `read` and `pieces` change in it.
+Used in notebook 02_audio_features and all later ones. Paper A §3.2 extracts the sound of videos
+with ffmpeg. PyAV contains the same libraries, so every container and codec is read in the same way.
+Samples are returned as stored, except in files that no model could use: `inspect` measures a file
+and lists what `read` and `pieces` change in it.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ Array = npt.NDArray[np.float32]
 
 PIECE_S = 600
 _LONGEST_S = 3600  # of a recording that is read whole, at up to 48 kHz: 0.7 GB
-_LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
-_BLOCK = 1 << 16  # samples that are decoded at once
+_LOUDEST = 2.0**31  # limit for unscaled floats; resampling much larger values overflows
+_BLOCK = 1 << 16  # samples decoded at a time
 _PCM_BLOCK = 1 << 18  # samples read from a WAV at a time
-_CODEC_BLOCK = 4096  # samples; AAC pads less than that to its last block
-# An offset of 0.01 halves a probability. Chosen after a look at DonateACry, whose largest offset is
-# 0.0056, so that its results do not change.
+_CODEC_BLOCK = 4096  # samples; AAC pads its last block by less than that
+# An offset of 0.01 halves a probability. The limit was chosen after looking at DonateACry: it is
+# above the largest offset there, 0.0056, so that results on DonateACry do not change.
 _OFFSET = 2.0**-7
-_CANCELLED = 0.05  # of the channels' mean power is left by averaging opposite phases
+_CANCELLED = 0.05  # share of the channels' mean power; if less is left, averaging cancels them
 _CLIPPED = 1e-3  # share of samples at full scale, three or more in a row
 _FULL = 1 - 2.0**-14
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
-    """Sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
+    """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
     Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
-    change. Sound that starts later than the file's pictures follows silence. A file cut short
-    gives the samples that are left.
+    change. If the sound starts later than the file's pictures, silence comes first. A file cut
+    short gives the samples that are left.
 
     Parameters
     ----------
     path : path
         Any container that FFmpeg reads; the first sound track that can be decoded is taken.
     sr : int, optional
-        In Hz; None keeps the file's own rate (`native_rate`).
+        Rate in Hz; None keeps the file's own rate (`native_rate`).
 
     Raises
     ------
@@ -83,9 +83,9 @@ def pieces(
 ) -> Iterator[tuple[float, Array]]:
     """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
 
-    Each piece lasts `seconds` (less above 48 kHz), and the last one up to twice that, so that it is
-    never a short remainder. A shorter file is one piece, as `read` gives it. Raises InputError as
-    `read` does, except for the length.
+    Each piece lasts `seconds` (less above 48 kHz), and the last piece up to twice that, so that it
+    is never a short remainder. A shorter file is one piece, the same as from `read`. Raises
+    InputError as `read` does, except for the length.
     """
     check_settings(sr=sr)
     parts: list[Array] = []
@@ -109,12 +109,12 @@ def _resampled(x: Array, rate: int, sr: int | None) -> Array:
 
 
 def native_rate(path: str | os.PathLike[str]) -> int:
-    """Sample rate of a file's sound in Hz. Raises InputError as `read` does."""
+    """Return the sample rate of a file's sound in Hz. Raises InputError as `read` does."""
     return inspect(path).sr
 
 
 def decode(path: Path) -> tuple[int, Array]:
-    """Rate in Hz and sound of a file, float32 (samples,). Raises InputError as `read` does."""
+    """Return the rate in Hz and the sound, float32 (samples,). Raises InputError as `read` does."""
     check_length(inspect(path), path)
     with decoding(path):
         rates, parts = zip(*_blocks(path), strict=True)
@@ -122,7 +122,7 @@ def decode(path: Path) -> tuple[int, Array]:
 
 
 def check_length(heard: Heard, path: Path) -> None:
-    """Raise InputError for more than an hour of sound (less above 48 kHz): too much memory."""
+    """Raise InputError for more than an hour of sound (less above 48 kHz), to limit memory."""
     most_s = _LONGEST_S * min(1, 48_000 / heard.sr)
     if heard.duration_s > most_s:
         raise InputError(
@@ -133,14 +133,14 @@ def check_length(heard: Heard, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Measurements of a file's sound, and what is changed when it is read.
+    """Measurements of a file's sound, and the changes made when it is read.
 
     Attributes
     ----------
     duration_s : float
-        In s, including the silence before a late sound.
+        Duration in s, including the silence before a late sound.
     sr : int
-        In Hz.
+        Sample rate in Hz.
     samples : int
         Number of samples, without that silence and the codec's padding.
     late_s : Fraction
@@ -152,7 +152,7 @@ class Heard:
     offset, scale : float
         A sample x is read as (x - offset) / scale.
     changes, doubts : tuple of str
-        What is changed, and what looks wrong but is left as it is, in words.
+        Descriptions of what is changed, and of what looks wrong but is not changed.
     """
 
     duration_s: float
@@ -168,15 +168,15 @@ class Heard:
 
 
 def inspect(path: str | os.PathLike[str]) -> Heard:
-    """Measurements of a file's sound, and what `read` changes in it.
+    """Return measurements of a file's sound, and what `read` changes in it.
 
-    The whole file is decoded, once for each state of the file. Four things are listed:
+    The whole file is decoded; the result is kept until the file changes. Four things are listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
-    - Samples beyond full scale in a lossless format, as of unscaled floats, are divided by the
-      largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
+    - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
+      the largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
     - If averaging the channels would cancel them, the loudest channel is read.
-    - A recording with 0.1 % of its samples clipped is doubtful. It is left as it is.
+    - If more than 0.1 % of the samples are clipped, this is listed as a doubt; nothing is changed.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _inspected(file: Identity) -> Heard:
 
 
 class _Track(NamedTuple):
-    """A sound track by its header; stated_s: duration that an MP4 file states, 0 for others."""
+    """The header of a sound track; stated_s: duration stated in an MP4 file, 0 for other files."""
 
     number: int
     late_s: Fraction
@@ -233,7 +233,7 @@ class _Track(NamedTuple):
 
 
 def _first_readable(path: Path) -> tuple[_Track, _Levels]:
-    """Header and levels of the first sound track that can be decoded."""
+    """Return the header and levels of the first sound track that can be decoded."""
     check_file(path)
     with _plain_wav(path) as sound:
         if sound is not None:
@@ -260,7 +260,7 @@ def _first_readable(path: Path) -> tuple[_Track, _Levels]:
 
 
 class _Levels:
-    """Levels of a sound track: arrays with a value for the mean of its channels, then for each."""
+    """Levels of a sound track: arrays with a value for the channels' mean, then one per channel."""
 
     def __init__(self, path: Path, track: int) -> None:
         self.count, self.pauses = 0, False
@@ -280,13 +280,13 @@ class _Levels:
 
     @property
     def column(self) -> int:
-        """0, the mean of the channels, or the loudest channel if averaging cancels the sound."""
+        """Return 0 for the channels' mean; if that cancels the sound, 1 + the loudest channel."""
         cancels = self.power[0] < _CANCELLED * self.power[1:].mean()
         return 1 + int(np.argmax(self.power[1:])) if cancels else 0
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, Array]]:
-    """Yield the sound of a file as (rate in Hz, float32 (samples,)), one block after the other.
+    """Yield the sound of a file block by block as (rate in Hz, float32 (samples,)).
 
     Memory doesn't grow with the length. Raises InputError as `read` does, except for the length.
     """
@@ -305,13 +305,13 @@ def _blocks(path: Path) -> Iterator[tuple[int, Array]]:
 
 @contextmanager
 def _plain_wav(path: Path) -> Iterator[wave.Wave_read | None]:
-    """Open a whole 16-bit PCM WAV with the standard library; None for any other file.
+    """Open a complete 16-bit PCM WAV with the standard library; yield None for any other file.
 
     DonateACry is read this way in a tenth of the time that FFmpeg takes to recognise its files.
     """
     try:
         sound = wave.open(str(path), "rb")  # noqa: SIM115 - closed below
-    # RuntimeError: a chunk that claims to be longer than the file.
+    # RuntimeError: a chunk whose stated length exceeds the file.
     except (wave.Error, EOFError, RuntimeError, OSError):
         yield None
         return
@@ -323,7 +323,7 @@ def _plain_wav(path: Path) -> Iterator[wave.Wave_read | None]:
 
 
 def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
-    """Yield (rate in Hz, float32 (samples, channels) as stored, was a pause left out so far)."""
+    """Yield (rate in Hz, float32 (samples, channels) as stored, whether a pause was left out)."""
     with _plain_wav(path) as sound:
         if sound is not None:
             check_rate(sound.getframerate(), path)
@@ -337,7 +337,7 @@ def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
         for frame, has_pause in _converted(container, container.streams.audio[track], path):
             samples: Array = frame.to_ndarray().astype(np.float32, copy=False)
             samples = samples.reshape(-1, frame.layout.nb_channels)
-            if not (np.abs(samples) < _LOUDEST).all():  # nor is NaN
+            if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
                 raise InputError(
                     f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
                 )
@@ -350,7 +350,7 @@ def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
 def _converted(
     container: InputContainer, stream: AudioStream, path: Path
 ) -> Iterator[tuple[AudioFrame, bool]]:
-    """Yield (frame of 32-bit floats in blocks of one size, was a pause left out so far)."""
+    """Yield (frame of 32-bit floats in blocks of one size, whether a pause was left out so far)."""
     import av
 
     resampler, has_pause = None, False

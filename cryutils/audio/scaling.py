@@ -2,7 +2,7 @@
 
 Explained in notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the audio
 *signal values* before the features are computed: `SignalScaler`, or `RecordingScaler` if each
-recording has its own limits. Most readers would scale the features instead, as
+recording has its own limits. It is more usual to scale the features, as
 `models.table2_classifiers(scaling="features")` does.
 """
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 
 
 def stats_row(x: Array) -> npt.NDArray[np.float64]:
-    """Low, high, sum, sum of squares and number of samples of a signal, float64 (5,)."""
+    """Return low, high, sum, sum of squares and number of samples of a signal, float64 (5,)."""
     check_finite(x)
     if not len(x):
         raise InputError("an empty signal has no extremes: give at least one sample.")
@@ -35,18 +35,18 @@ def stats_row(x: Array) -> npt.NDArray[np.float64]:
 class SignalScaler:
     """Min-max scaling of signal values: `(x - low) / (high - low)`.
 
-    Paper A standardises first, which changes nothing. With z = (x - mean) / std, which increases
-    with x, the extremes of z are where those of x are, and
+    Paper A standardises first, which changes nothing. As z = (x - mean) / std increases with x, the
+    extremes of z are at those of x, and
     `(z - z_low) / (z_high - z_low) = ((x - low) / std) / ((high - low) / std)`: mean and std
-    cancel. `standardise_then_min_max` shows it in numbers. So `low` and `high` define a scaler;
-    `mean` and `std`, also of the training signals, are kept to be shown.
+    cancel. `standardise_then_min_max` shows this in numbers. So `low` and `high` define a scaler;
+    `mean` and `std` of the training signals are kept only for display.
 
     The result is `a x + b`: a gain a = 1 / (high - low), and a constant b = -low / (high - low)
     near one half. A constant under a periodic Hann window has energy in bins 0 and 1 only, so
-    the other bins of inner frames change by the gain alone. The zeros beyond the ends, which
-    centred frames include, turn the constant into a step, whose energy spreads over all bins of
-    the first and last frames. The loudest cell is now in bin 0, so the 80 dB kept in `stft_db`
-    are counted down from the constant.
+    only the gain changes the other bins of inner frames. At the ends, centred frames include
+    zeros, which turn the constant into a step with energy in all bins of the first and last
+    frames. The loudest cell is now in bin 0, so the range of 80 dB in `stft_db` is counted down
+    from the constant.
     """
 
     low: float
@@ -56,12 +56,12 @@ class SignalScaler:
 
     @classmethod
     def fit(cls, signals: Iterable[Array]) -> SignalScaler:
-        """Scaler of training signals, each float32 (samples,)."""
+        """Return the scaler of training signals, each float32 (samples,)."""
         return cls.from_stats([stats_row(x) for x in signals])
 
     @classmethod
     def from_stats(cls, rows: npt.ArrayLike) -> SignalScaler:
-        """Scaler of training signals, from their rows of `signal_stats`.
+        """Return the scaler of training signals, from their rows of `signal_stats`.
 
         >>> SignalScaler.from_stats([[-1, 3, 4, 20, 4], [-2, 1, 0, 8, 4]])
         SignalScaler(low=-2.0, high=3.0, mean=0.5, std=1.8027756377319946)
@@ -77,9 +77,9 @@ class SignalScaler:
         return cls(low, high, float(mean), float(np.sqrt(max(0.0, squares / samples - mean**2))))
 
     def transform(self, x: Array) -> Array:
-        """Signal `x` scaled, float32 of its shape: in [0, 1] for training signals.
+        """Return `x` scaled, float32 of its shape: in [0, 1] for training signals.
 
-        A test signal that is louder than all training signals exceeds that; it is not clipped.
+        A test signal that is louder than all training signals exceeds [0, 1]; it is not clipped.
         """
         check_finite(x)
         return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
@@ -90,15 +90,15 @@ class RecordingScaler:
     """Min-max scaling of each recording by its own extremes, to [0, 1].
 
     Another reading of Paper A §3.2, and common in short scripts: the scalers are fitted on each
-    signal itself. Loudness is lost; nothing is learnt from other recordings. `centred` subtracts
-    the recording's mean afterwards, and with it the constant near one half that `SignalScaler`
-    describes. Only a gain for each recording is left.
+    signal itself. Loudness is lost, and nothing is learnt from other recordings. `centred` then
+    subtracts the recording's mean, including the constant near one half that is described in
+    `SignalScaler`. Only a gain for each recording is left.
     """
 
     centred: bool = False
 
     def transform(self, x: Array) -> Array:
-        """Signal `x` scaled, float32 of its shape; a constant signal becomes zeros."""
+        """Return `x` scaled, float32 of its shape; a constant signal becomes zeros."""
         low, high = stats_row(x)[:2]
         scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)
         return (scaled - scaled.mean() * self.centred).astype(np.float32)
@@ -107,10 +107,10 @@ class RecordingScaler:
 def standardise_then_min_max(
     x: npt.ArrayLike, *, mean: float, std: float, low: float, high: float
 ) -> npt.NDArray[np.float64]:
-    """Paper A §3.2 literally: `x` standardised by `mean` and `std`, then min-max scaled, float64.
+    """Return `x` standardised, then min-max scaled, float64: Paper A §3.2 literally.
 
     The min-max scaler is applied to standardised values, so its limits are the standardised `low`
-    and `high`. All four are those of the training values.
+    and `high`. `mean`, `std`, `low` and `high` are those of the training values.
     """
     z, z_low, z_high = ((np.asarray(v, np.float64) - mean) / std for v in (x, low, high))
     return (z - z_low) / (z_high - z_low)

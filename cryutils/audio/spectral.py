@@ -6,9 +6,9 @@ function for each step. Conventions and defaults are those of librosa, and tests
 numbers with it. Only the axes differ: time comes first, `(frames, coefficients)`, as the models
 need it.
 
-Throughout, `x` is a signal, float32 (samples,), and `sr` its rate in Hz. `n_fft` and `hop_length`
-are the samples of a frame and from one frame to the next. Values that are NaN or infinite, and
-settings out of range, raise InputError.
+Throughout, `x` is a signal, float32 (samples,), and `sr` its rate in Hz. `n_fft` is the length of a
+frame in samples, and `hop_length` the distance between frames. Values that are NaN or infinite,
+and settings out of range, raise InputError.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ X = TypeVar("X", bound=npt.NDArray[Any])
 
 
 def check_settings(**settings: Any) -> None:
-    """Raise InputError for the first setting that is out of its range or no finite number.
+    """Raise InputError for the first setting that is out of its range or not a finite number.
 
     Settings other than those of this module may be any finite number; None is always accepted.
     """
@@ -71,13 +71,13 @@ def check_settings(**settings: Any) -> None:
 
 
 def check_finite(x: npt.NDArray[Any]) -> None:
-    """Raise InputError if a value of `x` is NaN or infinite, because the results would be too."""
+    """Raise InputError if a value of `x` is NaN or infinite."""
     if not np.isfinite(x).all():
         raise InputError("some samples are NaN or infinite; leave them out, or set them to 0.")
 
 
 def guarded(function: Callable[Concatenate[X, P], T]) -> Callable[Concatenate[X, P], T]:
-    """The `function(x, **settings)`, with the checks of `check_finite` and `check_settings`."""
+    """Add the checks of `check_finite` and `check_settings` to `function(x, **settings)`."""
 
     @wraps(function)
     def call(x: X, *args: P.args, **settings: P.kwargs) -> T:
@@ -90,9 +90,9 @@ def guarded(function: Callable[Concatenate[X, P], T]) -> Callable[Concatenate[X,
 
 @guarded
 def resample(x: Array, *, sr: int, to: int) -> Array:
-    """Signal `x` at the rate `to` in Hz, float32 (ceil(samples * to / sr),).
+    """Return `x` resampled to the rate `to` in Hz, float32 (ceil(samples * to / sr),).
 
-    Band-limited (soxr, high quality), so that nothing above half the lower rate folds back.
+    Band-limited (soxr, high quality), so that frequencies above half the lower rate don't alias.
     """
     if sr == to:
         return x
@@ -106,16 +106,16 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
 
 @guarded
 def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
-    """Signal `peak * x / max|x|`, float32 (samples,); silence stays silence."""
+    """Return `peak * x / max|x|`, float32 (samples,); silence is unchanged."""
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
 
 
 @guarded
 def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
-    """Signal `y[n] = x[n] - coefficient * x[n - 1]` with its treble lifted, float32 (samples,).
+    """Return `x` with raised treble, `y[n] = x[n] - coefficient * x[n - 1]`, float32 (samples,).
 
-    Before the first sample there is silence, so `y[0] = x[0]`: librosa's
+    Silence is assumed before the first sample, so `y[0] = x[0]`, as in librosa's
     `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes only the
     first sample.)
     """
@@ -126,7 +126,7 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
 
 @guarded
 def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
-    """Overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
+    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
 
     A read-only view, not a copy; a remainder shorter than `frame_length` samples is left out.
     Raises InputError for an `x` shorter than a frame.
@@ -138,7 +138,7 @@ def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
 
 @lru_cache(maxsize=16)
 def window(length: int) -> npt.NDArray[np.float64]:
-    """Periodic Hann window `0.5 - 0.5 cos(2 pi n / length)`, float64 (length,)."""
+    """Return the periodic Hann window `0.5 - 0.5 cos(2 pi n / length)`, float64 (length,)."""
     # SciPy's window differs in the last bit.
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     hann.setflags(write=False)
@@ -154,10 +154,10 @@ def condition(
     peak: float = 1.0,
     coefficient: float = PRE_EMPHASIS,
 ) -> Array:
-    """Signal as Paper B prepares it, float32 (samples,).
+    """Return `x` preprocessed as in Paper B, float32 (samples,).
 
-    Resampled to the rate `to` in Hz (None: `sr`), amplitude-normalised to `peak`, pre-emphasised
-    with `coefficient`. Framing and windowing follow in `stft`.
+    It is resampled to the rate `to` in Hz (None: `sr`), amplitude-normalised to `peak`, and
+    pre-emphasised with `coefficient`. Framing and windowing follow in `stft`.
     """
     x = resample(x, sr=sr, to=to or sr)
     return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
@@ -167,14 +167,14 @@ def condition(
 def stft(
     x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH
 ) -> npt.NDArray[np.complex64]:
-    """Short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
+    """Return the short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
 
     `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann-windowed
     frames centred on each hop, zeros beyond the ends, bins = 1 + n_fft // 2. The same as
     `librosa.stft(x, n_fft=, hop_length=).T`.
 
     The transform is computed in double precision. Single precision leaves an error of about 1e-7 of
-    the loudest bin, which is 0.01 dB or more in the quietest cells that count.
+    the loudest bin, which is 0.01 dB or more in the quietest cells that `stft_db` keeps.
     """
     return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
 
@@ -183,7 +183,7 @@ def stft(
 def istft(
     spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int
 ) -> Array:
-    """Signal of a short-time Fourier transform as `stft` gives it, float32 (length,).
+    """Return the signal of a short-time Fourier transform from `stft`, float32 (length,).
 
     Griffin & Lim's least squares: frames are windowed again, added, and divided by the sum of the
     squared windows. The same as `librosa.istft(spectrum.T, n_fft=, hop_length=, length=)`.
@@ -206,7 +206,7 @@ def istft(
 def power_to_db(
     power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
 ) -> Array:
-    """Level `10 log10(max(power, amin) / ref)` in dB, float32, at most `top_db` below its peak.
+    """Return `10 log10(max(power, amin) / ref)` in dB, float32, at most `top_db` below its peak.
 
     `ref` is the power of 0 dB. Powers below `amin` count as `amin`. `top_db=None` keeps the whole
     range.
@@ -221,9 +221,9 @@ def power_to_db(
 
 @guarded
 def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
-    """Level of the STFT in dB re 1, float32 (frames, 1 + n_fft // 2).
+    """Return the level of the STFT in dB re 1, float32 (frames, 1 + n_fft // 2).
 
-    The 80 dB below the clip's loudest cell are kept; quieter cells are raised to that floor:
+    Cells more than 80 dB below the clip's loudest cell are raised to that floor:
     `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
     """
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
@@ -233,7 +233,7 @@ def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Ar
 def mel_db(
     x: Array, *, sr: int, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH, n_mels: int = N_MELS
 ) -> Array:
-    """Mel spectrogram in dB re 1 with 80 dB of range, float32 (frames, n_mels).
+    """Return the mel spectrogram in dB re 1 with 80 dB of range, float32 (frames, n_mels).
 
     `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
     """
@@ -251,7 +251,7 @@ def mfcc(
     n_mfcc: int = N_MFCC,
     n_mels: int = N_MELS,
 ) -> Array:
-    """Mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
+    """Return the mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
 
     The first `n_mfcc` coefficients of the cosine transform of each frame of `mel_db`:
     `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
@@ -261,14 +261,14 @@ def mfcc(
 
 
 def cepstrum(log_mel: Array, *, n_mfcc: int = N_MFCC) -> Array:
-    """First `n_mfcc` cepstral coefficients of frames of `mel_db`, float32 (frames, n_mfcc)."""
-    # In double precision: 128 levels of one sign add up, and float32 would lose 0.001 dB.
+    """Return the first `n_mfcc` cepstral coefficients of `mel_db`, float32 (frames, n_mfcc)."""
+    # In double precision: in a sum of 128 levels of one sign, float32 would lose 0.001 dB.
     cosines = dct_matrix(n_mfcc=n_mfcc, n_mels=log_mel.shape[1])
     return (log_mel.astype(np.float64) @ cosines.T).astype(np.float32)
 
 
 def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Slaney's mel of a frequency: linear up to 1 kHz (= 15 mel), logarithmic above.
+    """Return Slaney's mel of a frequency: linear up to 1 kHz (= 15 mel), logarithmic above.
 
     M. Slaney, Auditory Toolbox, Interval Research report 1998-010.
     """
@@ -278,14 +278,14 @@ def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Frequency in Hz of Slaney's mel, the inverse of `hz_to_mel`."""
+    """Return the frequency in Hz of Slaney's mel, the inverse of `hz_to_mel`."""
     mel = np.asarray(mel, dtype=np.float64)
     return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
 
 
 @lru_cache(maxsize=16)
 def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
-    """Filters of a mel spectrogram, float32 (n_mels, 1 + n_fft // 2), read-only.
+    """Return the filters of a mel spectrogram, float32 (n_mels, 1 + n_fft // 2), read-only.
 
     Overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area. The same as
     `librosa.filters.mel`.
@@ -303,7 +303,7 @@ def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
 
 @lru_cache(maxsize=16)
 def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.float64]:
-    """Orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
+    """Return the orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
 
     `D[k, n] = sqrt(2 / n_mels) cos(pi k (2 n + 1) / (2 n_mels))`, row 0 divided by sqrt(2).
     Raises InputError for more coefficients than mel bands.
@@ -318,7 +318,7 @@ def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.
 
 
 def summarise(features: Sequence[Array]) -> Array:
-    """One vector for each clip, as classical models need it, float32 (clips, 2 * coefficients).
+    """Return a vector for each clip, for classical models, float32 (clips, 2 * coefficients).
 
     features: float32 (frames, coefficients) of each clip. The means of the coefficients over time
     come first, then their standard deviations (population, `ddof=0`).
@@ -335,7 +335,7 @@ def summarise(features: Sequence[Array]) -> Array:
 
 
 def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
-    """Power spectrum |X|^2, float32 (frames, bins)."""
+    """Return the power spectrum |X|^2, float32 (frames, bins)."""
     rows = []
     for block in _stft_blocks(x, n_fft=n_fft, hop_length=hop_length):
         squares = np.square(block.view(np.float32))
@@ -344,7 +344,7 @@ def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
 
 
 def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArray[np.complex64]]:
-    """Yield the rows of `stft` a few at a time, so that the work fits the processor's cache."""
+    """Yield the rows of `stft` a few at a time, so that they fit into the processor's cache."""
     if len(x) == 0:
         raise InputError("an empty signal has no spectrum: give at least one sample.")
     padded = np.pad(x, n_fft // 2)

@@ -1,4 +1,4 @@
-"""Disturbances of a recording at home, in a room and by a telephone, each of a known amount.
+"""Disturbances of a sound by noise, room, recorder and telephone, each of a known amount.
 
 Explained in notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
 fusion gives "more reliable predictions in situations with acoustic noise or visual occlusion", but
@@ -6,7 +6,7 @@ tests neither. `video.stress` disturbs pictures, and `fusion.drop_modality` remo
 
 Each function takes a sound `x`, float32 (samples,) at `sr` Hz, and returns one of the same length.
 The result isn't clipped to [-1, 1], because that would change the amount. Silence is returned
-unchanged. Samples or settings that are no numbers or out of range raise InputError.
+unchanged. Samples or settings that are not finite or out of range raise InputError.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = ["Codec", "add_noise", "clip_peaks", "low_pass", "reverberate", "trans
 
 Array = npt.NDArray[np.float32]
 
-_SLOPE_DB = -3.0  # for each octave: pink noise, closer to a household's noise than white
-_ORDER = 8  # of the Butterworth filter: 48 dB an octave, applied forwards and backwards
+_SLOPE_DB = -3.0  # per octave: pink noise, closer to household noise than white noise
+_ORDER = 8  # of the Butterworth filter: 48 dB per octave, applied forwards and backwards
 
 
 class Codec(StrEnum):
@@ -43,9 +43,9 @@ _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 
 
 def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
-    """Sound `x` with pink noise at a signal-to-noise ratio of `snr_db`, float32 (samples,).
+    """Return `x` with pink noise at a signal-to-noise ratio of `snr_db`, float32 (samples,).
 
-    The ratio is that of mean powers over the whole recording. The generator `rng` draws the noise.
+    The ratio compares mean powers over the whole recording. The generator `rng` draws the noise.
 
     Examples
     --------
@@ -71,14 +71,14 @@ def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
 def reverberate(
     x: Array, *, sr: int, rt60_s: float, rng: np.random.Generator, direct_db: float = 0.0
 ) -> Array:
-    """Sound `x` as heard in a room whose echoes decay by 60 dB in `rt60_s` seconds.
+    """Return `x` as heard in a room whose echoes decay by 60 dB in `rt60_s` seconds.
 
     Polack's (1988) room: the direct sound, followed by noise that decays exponentially. The
     generator `rng` draws the room, so the same state gives the same room.
 
-    `direct_db` is the energy of the direct sound over that of all echoes, in dB. 0 is the critical
-    distance, about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff, Room
-    acoustics): half a metre for 30 cubic metres and 0.4 s.
+    `direct_db` is the energy of the direct sound relative to all echoes, in dB. 0 corresponds to
+    the critical distance, about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff,
+    Room acoustics): half a metre for 30 cubic metres and 0.4 s.
     """
     check_settings(sr=sr, rt60_s=rt60_s, direct_db=direct_db)
     check_finite(x)
@@ -97,10 +97,10 @@ def reverberate(
 
 @guarded
 def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
-    """Sound `x` without frequencies above `cut_hz`, float32 (samples,), in phase with `x`.
+    """Return `x` without frequencies above `cut_hz`, float32 (samples,), in phase with `x`.
 
-    A Butterworth filter of order 8, forwards and backwards: 6 dB less at the cut, 96 dB less an
-    octave above it. Half the sampling rate or more changes nothing.
+    A Butterworth filter of order 8, forwards and backwards: -6 dB at the cutoff, -96 dB an octave
+    above it. A cutoff of half the sampling rate or more changes nothing.
     """
     if cut_hz <= 0:
         raise InputError(f"cut_hz={cut_hz}: give a frequency above 0 Hz.")
@@ -109,16 +109,15 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
     from scipy.signal import butter, sosfiltfilt
 
     sections = butter(_ORDER, cut_hz, fs=sr, output="sos")
-    edge = min(len(x) - 1, 3 * round(sr / cut_hz) * _ORDER)  # in which the filter settles
+    edge = min(len(x) - 1, 3 * round(sr / cut_hz) * _ORDER)  # padding in which the filter settles
     return sosfiltfilt(sections, x, padlen=edge).astype(np.float32)
 
 
 @guarded
 def clip_peaks(x: Array, *, share: float) -> Array:
-    """Sound `x` clipped so that a `share` of its samples is at the largest level.
+    """Return `x` clipped so that a `share` of its samples, 0 to below 1, is at the largest level.
 
-    The level is that of `x`; its peaks are cut where the recorder's range would end. `share` is
-    from 0 to below 1.
+    The sound isn't scaled; its peaks are cut, as by a recorder whose range is too small.
     """
     if not 0 <= share < 1:
         raise InputError(f"share={share} is no share of samples; use one from 0 to below 1.")
@@ -129,23 +128,23 @@ def clip_peaks(x: Array, *, share: float) -> Array:
 
 
 def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Array:
-    """Sound `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
+    """Return `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
 
     Parameters
     ----------
     x : ndarray of float32
         (samples,) within [-1, 1]; louder samples are clipped, as any codec does.
     sr : int
-        In Hz. AMR itself uses 8 kHz only.
+        Rate in Hz. AMR itself uses 8 kHz only.
     codec : Codec or str
-        Encoded by FFmpeg through PyAV.
+        FFmpeg encodes it through PyAV.
     bits_per_s : int
-        The codec's bit rate; 4750 to 12200 for AMR.
+        Bit rate of the codec; 4750 to 12200 for AMR.
 
     Raises
     ------
     InputError
-        Also for a bit rate that the codec doesn't have.
+        Also for a bit rate that the codec doesn't support.
     """
     import av
 

@@ -6,6 +6,10 @@ figure that fits no stated test set is a question to its authors: a slip of a di
 several tests and other clips than stated look alike. Nothing here needs a recording. Notebook 03
 asks this of Paper A's Table 2, notebook 09 of its Table 3.
 
+"Accuracy" may also be the mean of the class recalls (macro recall, or balanced accuracy). On
+classes of different sizes such a mean has finer steps than k/n: on 6, 5, 6 and 6 clips it is a
+number of 120ths.
+
 References: N. J. L. Brown, J. A. J. Heathers (2017). The GRIM test. Social Psychological and
 Personality Science 8(4), https://doi.org/10.1177/1948550616673876.
 """
@@ -13,6 +17,7 @@ Personality Science 8(4), https://doi.org/10.1177/1948550616673876.
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -27,7 +32,7 @@ from cryutils.errors import InputError, near_miss
 __all__ = [
     "Comparison", "Printing", "chance_of_fit", "class_sizes", "common", "compared", "correct",
     "evaluate", "expected_common", "fitting", "gains", "largest_agreement", "largest_pair_share",
-    "pair_errors", "printings", "shared", "sizes",
+    "macro_recall", "pair_errors", "printings", "shared", "sizes",
 ]  # fmt: skip
 
 
@@ -86,6 +91,16 @@ def sizes(
 def _correct(
     percent: float, n: np.ndarray, decimals: int, printing: Printing
 ) -> tuple[np.ndarray, np.ndarray]:
+    low, high = _numerators(percent, n, decimals, printing)
+    whole = 100 * 10**decimals
+    nearest = (2 * round(percent * 10**decimals) * n + whole) // (2 * whole)
+    return np.clip(nearest, low, np.maximum(low, high)), low <= high
+
+
+def _numerators(
+    percent: float, n: np.ndarray, decimals: int, printing: Printing
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest k for which k/n is printed as `percent`."""
     if not 0 <= percent <= 100:
         raise InputError(f"{percent}: a percentage lies between 0 and 100.")
     whole = 100 * 10**decimals
@@ -99,9 +114,43 @@ def _correct(
         Printing.CUT: cut,
         Printing.EITHER: (rounded[0], np.maximum(rounded[1], cut[1])),
     }[printing]
-    high = np.minimum(high, n)
-    nearest = (2 * printed * n + whole) // (2 * whole)
-    return np.clip(nearest, low, np.maximum(low, high)), low <= high
+    return low, np.minimum(high, n)
+
+
+def macro_recall(
+    percent: float,
+    class_sizes: Sequence[int],
+    *,
+    decimals: int = 2,
+    printing: Printing = Printing.EITHER,
+) -> str | None:
+    """Return the mean of class recalls that is printed as `percent`, or None where no mean is.
+
+    Parameters
+    ----------
+    percent, decimals, printing : as in `correct`
+    class_sizes : sequence of int
+        Test clips of each class.
+
+    Examples
+    --------
+    >>> macro_recall(75.83, [6, 5, 6, 6])  # no k/23 is printed so
+    '91/120'
+    """
+    reachable, n = _recall_numerators(class_sizes)
+    (low,), (high,) = _numerators(percent, np.array([n]), decimals, printing)
+    fits = reachable[(low <= reachable) & (reachable <= high)]
+    return f"{fits[0]}/{n}" if len(fits) else None
+
+
+def _recall_numerators(class_sizes: Sequence[int]) -> tuple[np.ndarray, int]:
+    """Return every numerator that a mean of class recalls can have, and the denominator."""
+    common_size = math.lcm(*class_sizes)
+    reachable = np.zeros(1, np.int64)
+    for size in class_sizes:
+        steps = np.arange(size + 1) * (common_size // size)
+        reachable = np.unique(reachable[:, None] + steps)
+    return reachable, len(class_sizes) * common_size
 
 
 def common(percents: Iterable[float], *, most: int = 1000) -> list[int]:
@@ -130,7 +179,9 @@ def largest_agreement(percents: Sequence[float], *, most: int = 1000) -> int:
     return int(counts.max())
 
 
-def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataFrame:
+def fitting(
+    percents: Mapping[str, float], tests: Mapping[str, int | Sequence[int]]
+) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
     Parameters
@@ -138,7 +189,7 @@ def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataF
     percents : mapping
         Percentages by name.
     tests : mapping
-        Clips of a test set by name.
+        Clips of a test set by name; for a mean of class recalls, the clips of each class.
 
     Returns
     -------
@@ -152,8 +203,11 @@ def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataF
         least = sizes(percent, most=10_000)[0]
         row = {"percent": percent, "smallest": f"{correct(percent, least)}/{least}"}
         for test, n in tests.items():
-            k = correct(percent, n)
-            row[test] = "none" if k is None else f"{k}/{n}"
+            if isinstance(n, int):
+                k = correct(percent, n)
+                row[test] = "none" if k is None else f"{k}/{n}"
+            else:
+                row[test] = macro_recall(percent, n) or "none"
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -217,21 +271,22 @@ def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFr
     return table.astype({"smallest": "Int64"})
 
 
-def chance_of_fit(n: int, *, decimals: int = 2) -> float:
-    """Return the share of all figures from 0 to 100 that some k/n is printed as.
+def chance_of_fit(test: int | Sequence[int], *, decimals: int = 2) -> float:
+    """Return the share of all figures from 0 to 100 that a test set can give.
 
-    So likely is a figure that was made up at random to fit a test set of `n` clips. Every k is
-    tried, rounded (a half up or down) and cut off.
+    This is the probability that a random figure fits. Every share is rounded (a half up or down)
+    and cut off.
 
     Parameters
     ----------
-    n : int
-        Size of the test set.
+    test : int or sequence of int
+        Clips of a test set; for a mean of class recalls, the clips of each class.
     decimals : int
         That are printed.
     """
     whole = 100 * 10**decimals
-    shares = whole * np.arange(n + 1)  # n times what is printed
+    k, n = (np.arange(test + 1), test) if isinstance(test, int) else _recall_numerators(test)
+    shares = whole * k  # n times what is printed
     ways = shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))
     return len(np.unique(ways)) / (whole + 1)
 
@@ -421,6 +476,11 @@ def _fits(n: float, *shares: float) -> float:
     return sum(correct(round(100 * share, 2), int(n)) is not None for share in shares)
 
 
+def _fits_recall(a: float, b: float, c: float, d: float, *shares: float) -> float:
+    class_sizes = [int(n) for n in (a, b, c, d)]
+    return sum(macro_recall(round(100 * share, 2), class_sizes) is not None for share in shares)
+
+
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
@@ -428,15 +488,16 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
 }
 _FUNCTIONS: dict[str, Callable[..., float]] = {
-    "max": max, "min": min, "one_test": _one_test, "fits": _fits,
+    "max": max, "min": min, "one_test": _one_test, "fits": _fits, "fits_recall": _fits_recall,
 }  # fmt: skip
 
 
 def evaluate(rule: str, values: Mapping[str, float]) -> float:
     """Return what `rule` comes to: keys of `values` and numbers, joined by `+ - * /`.
 
-    Also `max(…)`, `min(…)`, `fits(n, …)` (how many of the shares a test of n clips can give) and
-    `one_test(n, …)` (how many of them one test of up to n clips can).
+    Also `max(…)`, `min(…)`, `fits(n, …)` (how many of the shares a test of n clips can give),
+    `fits_recall(a, b, c, d, …)` (how many of them are means of class recalls on a, b, c and d
+    clips) and `one_test(n, …)` (how many of them one test of up to n clips can).
 
     Raises
     ------

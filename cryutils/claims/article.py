@@ -1,9 +1,8 @@
 """The replication report: one page in the style of a ReScience article, on all results.
 
 Abstract, methods with every choice that the papers leave open, results, the ledger number by
-number, deviations and limits. It is the scoreboard's page with more around it (`report`), so no
-number in it is written by hand. `cryutils article` and `make article` write it; no notebook walks
-this module.
+number, deviations and limits. It extends the scoreboard's page (`report`), so no number in it is
+written by hand. `cryutils article` and `make article` write it; no notebook uses this module.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ STUDIES = {
 
 
 def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]) -> Path:
-    """Write the article on the results of `runs`, by name, to `target`; return it.
+    """Write the article on the results of all `runs` to `target`; return its path.
 
-    pictures: by corpus a PNG file of the figure of its scores.
+    runs: results by run name. pictures: the figure of the scores as a PNG file, by corpus.
     """
     values = report.scored(runs)
     page = report.rendered(
@@ -58,7 +57,7 @@ def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str,
 
 
 def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
-    """Return the parts of the ledger, each of its rows in one of them."""
+    """Return the ledger in parts, each of its rows in exactly one of them."""
     synthetic = judged.data.map(registry.is_synthetic)
     stated = judged[judged.data == ""]
     printed = stated.paper_verdict.isin([ledger.Verdict.CONSISTENT, ledger.Verdict.INCONSISTENT])
@@ -71,7 +70,7 @@ def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
 
 
 def _infants(tables: list[scoreboard.Table]) -> dict[str, int]:
-    """Return by corpus the most infants behind any of its tables."""
+    """Return by corpus the largest number of infants in any of its tables."""
     counts: dict[str, int] = {}
     for table in tables:
         n = table.rows.n_infants.max()
@@ -81,7 +80,7 @@ def _infants(tables: list[scoreboard.Table]) -> dict[str, int]:
 
 
 def _html(path: Path) -> str:
-    """Return a page in Markdown as HTML, without its heading; "" where there is none."""
+    """Return a Markdown file as HTML, without its heading; "" if there is no such file."""
     from nbconvert.filters import markdown2html
 
     if not path.is_file():

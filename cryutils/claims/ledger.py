@@ -1,12 +1,12 @@
 """The ledger: every number and checkable claim of both papers, and its verdicts.
 
-`data/claims.csv` holds the claims, each with a rule and a margin by which it is judged;
-`data/README.md` explains its columns. Results are joined with it by `key`. There are two verdicts
-a claim: under the protocol of its own paper, and leak-free. Synthetic infants can't reproduce
-anything: what is measured on them is said of the simulation alone. A score of a network stands on
-`TRAININGS` trainings (five) or is *not judged*; when a published score is *reproduced*, `_score`
-says. Notebooks 03, 04, 06 and 09 read it; `tables` and `report` draw it, the command
-`cryutils claims` prints it.
+`data/claims.csv` lists the claims, each with a rule and a margin by which it is judged;
+`data/README.md` explains its columns. Results are joined with it by `key`. Each claim gets two
+verdicts: one under the protocol of its own paper and one leak-free. Synthetic infants can't
+reproduce anything, so results on them give verdicts about the simulation only. A network's score
+needs `TRAININGS` (five) trainings, else it is *not judged*. `_score` defines when a published score
+is *reproduced*. Used in notebooks 03, 04, 06, 09, 11 and 14; `report` and `article` show the
+ledger, and the command `cryutils claims` prints it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
     "together", "unstated", "verdicts",
 ]  # fmt: skip
 
-TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
-ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
+TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
+ALPHA = 0.05  # a model with a larger p-value is not shown to be better than chance
 PAPERS = {"A": "Paper A", "B": "Paper B"}
 _LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
 
@@ -44,27 +44,27 @@ class Kind(StrEnum):
     """What a row of the ledger is."""
 
     NUMBER = "number"  # a figure that can be measured again
-    SETTING = "setting"  # what was done, and with what; judged by nobody else
+    SETTING = "setting"  # how something was done; not judged
     CLAIM = "claim"  # a statement that can be tested
-    ARITHMETIC = "arithmetic"  # what the paper's own figures must come to
-    FIGURE = "figure"  # what the text says of a figure or table, and what stands there
-    CITATION = "citation"  # what the text says of a reference, and what the list has
+    ARITHMETIC = "arithmetic"  # a figure that must follow from the paper's other figures
+    FIGURE = "figure"  # what the text says about a figure or table, and what that shows
+    CITATION = "citation"  # what the text says about a reference, and what the list has
 
 
 class Rule(StrEnum):
-    """How a row is judged; arithmetic, figures and citations have rules of their own form."""
+    """How a row is judged. Rows of arithmetic, figures and citations have other forms of rule."""
 
-    PUBLISHED = "published"  # a score: by single hold-outs, else by its interval
+    PUBLISHED = "published"  # a score, judged by single hold-outs or else by its interval
     ABOVE = "low > margin"
     BELOW = "high < margin"
     EQUAL = "count == value"  # a number without a split, such as the clips of a class
     MORE = "count > margin"  # a number without a split, such as the speed of the machine at hand
     LESS = "count < margin"
-    EVERY = "every"  # holds where each row that is `part_of` it does
+    EVERY = "every"  # holds if every row that is `part_of` it holds
 
 
 class Verdict(StrEnum):
-    """What a run says of a claim under one protocol, or what the paper says itself."""
+    """The verdict on a claim under one protocol, from a run or from the paper's own text."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -72,7 +72,7 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
     NOT_SHOWN = "not shown"
     NOT_JUDGED = "not judged"  # too few trainings of a network
-    IN_SIMULATION = "in simulation"  # measured, and nothing to hold it against
+    IN_SIMULATION = "in simulation"  # measured, but no published figure is comparable
     HOLDS_IN_SIMULATION = "holds in simulation"
     CONTRADICTED_IN_SIMULATION = "contradicted in simulation"
     NOT_SHOWN_IN_SIMULATION = "not shown in simulation"
@@ -89,27 +89,27 @@ _IN_SIMULATION = {
     Verdict.NOT_SHOWN: Verdict.NOT_SHOWN_IN_SIMULATION,
     Verdict.NOT_JUDGED: Verdict.NOT_JUDGED_IN_SIMULATION,
 }
-_OF_PAPER = {  # the same finding, said of the paper's protocol
+_OF_PAPER = {  # the same verdicts under the paper's protocol
     Verdict.HOLDS: Verdict.REPRODUCED,
     Verdict.CONTRADICTED: Verdict.NOT_REPRODUCED,
 }
 _POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
 _UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
-PROTOCOLS = ("paper", "leak_free")  # under which a claim is judged
+PROTOCOLS = ("paper", "leak_free")  # each claim is judged under both
 _PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
 _SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
 _SIMULATED = "synthetic infants reproduce nothing"
-_FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # of a protocol
+_FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # per protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and its reason, the measurement behind it, and what speaks against the claim.
+    """A verdict and its reason, the measurement behind it, and the evidence against the claim.
 
-    `value`, `low`, `high`: what was measured, NaN where nothing was. `trainings`: with how many
-    seeds the networks behind it were trained, NaN for other models. `against`: the two-sided
-    p-value of the claim's opposite, by the normal distribution that has the interval's bound;
-    NaN where the measurement lies on the claim's side, or has no interval.
+    `value`, `low`, `high`: the measurement and its interval, NaN if nothing was measured.
+    `trainings`: the number of seeds that the networks were trained with, NaN for other models.
+    `against`: the two-sided p-value of the claim's opposite, from the normal distribution with the
+    interval's bound; NaN if the measurement is on the claim's side or has no interval.
     """
 
     verdict: Verdict
@@ -124,16 +124,16 @@ class Judgement:
         return f"{self.verdict} ({self.reason})" if self.reason else str(self.verdict)
 
 
-COLUMNS = (  # of `judge`, beside those of the ledger
+COLUMNS = (  # that `judge` adds to those of the ledger
     "data", "n", "n_infants", "notebook",
     *(f"{protocol}_{field}" for protocol in PROTOCOLS for field in _FIELDS),
 )  # fmt: skip
 
 
 def ledger() -> pd.DataFrame:
-    """Return `data/claims.csv`, a row for each number and claim; texts are "" where there is none.
+    """Return `data/claims.csv`, one row for each number and claim. Missing texts are "".
 
-    Columns as in `data/README.md`; `value` and `margin` are float64, NaN where there is none.
+    Columns as in `data/README.md`; `value` and `margin` are float64, NaN if missing.
     """
     return _read(*_place()).copy()
 
@@ -153,7 +153,7 @@ def _read(path: Path, mtime_ns: int) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """Return the rows of the ledger that a result can be compared with, each result once."""
+    """Return the rows of the ledger that results can be compared with, one row per `key`."""
     table = ledger()
     return table[table.key != ""].drop_duplicates("key").reset_index(drop=True)
 
@@ -162,17 +162,17 @@ def unstated(study: str) -> pd.DataFrame:
     """Return every setting that a paper leaves open in a `study`, with the choice made here.
 
     study: "Table 2" or "Table 3" of Paper A, or "Paper B". Columns: setting, where, says (what
-    the paper says of it), choice, notebook and parameter (which notebook's parameter sets it;
-    empty where the code does). From `data/unstated.csv`.
+    the paper says about it), choice, notebook and parameter (the notebook's parameter that sets
+    it; empty if the code does). From `data/unstated.csv`.
     """
     register = pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
     return register[register.study == study].drop(columns="study").reset_index(drop=True)
 
 
 def stand_in(measured: pd.DataFrame) -> str | None:
-    """Return which class stands in for which of Table 1's: "hungry for pain", "" for none.
+    """Return which class replaces a class of Table 1, such as "hungry for pain"; "" if none does.
 
-    None if the clips used are of other classes than Table 1's, except for one that stands in.
+    None if the classes differ from those of Table 1 by more than one replacement.
     measured: the results on one corpus, columns as in `claims.table`.
     """
     used, of_paper = classes_in_use(measured), classes_in_use(published())
@@ -183,13 +183,13 @@ def stand_in(measured: pd.DataFrame) -> str | None:
 
 
 def classes_in_use(counts: pd.DataFrame) -> set[str]:
-    """Return the classes of which Table 1 has clips in the test."""
+    """Return the classes with test clips, from the rows of `counts` with the study "table1"."""
     used = (counts.study == "table1") & (counts.metric == "test_count") & (counts.value > 0)
     return set(counts.condition[used])
 
 
 class _Measurements:
-    """Results by key and corpus, and then by protocol, "" where no split is involved."""
+    """Results by key and corpus, then by protocol ("" if no split is involved)."""
 
     def __init__(self, results: pd.DataFrame) -> None:
         self.rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
@@ -201,7 +201,7 @@ class _Measurements:
             protocols[_PROTOCOL[row["split"]]] = row
         for key, data in self.rows:
             self.corpora.setdefault(key, []).append(data)
-        # Which corpora have the classes of Paper A's Table 1, so that its figures are of them.
+        # Whether each corpus has the classes of Paper A's Table 1, so that its figures apply.
         self.table1 = {
             str(data): stand_in(rows) is not None for data, rows in results.groupby("data")
         }
@@ -209,9 +209,9 @@ class _Measurements:
     def get(
         self, claim: Mapping[str, Any], data: str, protocol: str, metric: str = ""
     ) -> Judgement | None:
-        """Return the measurement, not judged yet; a count serves under either protocol.
+        """Return the measurement, not judged yet. A result without a split fits both protocols.
 
-        metric: another one than the claim's.
+        metric: overrides the claim's metric.
         """
         key = store.key({**claim, "metric": metric}) if metric else claim["key"]
         protocols = self.rows.get((key, data), {})
@@ -227,9 +227,9 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger with two verdicts on each row, from `results`.
 
     results: columns as in `claims.table`. Columns: the ledger's and `COLUMNS`. There is a row for
-    each corpus on which a claim was measured, and one with `data` "" if there is none. If a
-    network was trained too few times to be judged, the reason names the verdict of the runs in
-    `outputs/reference` on the same corpus, if they have one.
+    each corpus on which a claim was measured, or one with `data` "" if there is none. If a
+    network was trained too few times to be judged, the reason also gives the verdict of a run in
+    `outputs/reference` on the same corpus, if there is one.
     """
     rows = _rows(results)
     if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in PROTOCOLS):
@@ -244,7 +244,7 @@ _Verdicts = dict[tuple[str, str, str], str]  # verdicts by row, corpus and proto
 
 
 def _beside(row: Mapping[str, Any], verdicts: _Verdicts) -> dict[str, Any]:
-    """Return a row whose reasons name what the reference runs say of what isn't judged in it."""
+    """Append the reference run's verdict to the reasons of a row that isn't judged."""
     reasons = {
         f"{protocol}_reason": f"{row[f'{protocol}_reason']}; {words}"
         for protocol in PROTOCOLS
@@ -256,9 +256,9 @@ def _beside(row: Mapping[str, Any], verdicts: _Verdicts) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
-    """Return "run: verdict" wherever a reference run judges by enough trainings.
+    """Return in words the verdicts of reference runs that have enough trainings.
 
-    files: the ledger, then results, with the times at which they were written.
+    files: the ledger, then the results files, with their modification times.
     """
     verdicts: _Verdicts = {}
     for path, _ in files[1:]:
@@ -272,7 +272,7 @@ def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
 
 
 def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the ledger's rows, each with both verdicts by what `results` alone hold."""
+    """Return the ledger's rows, each with both verdicts, from `results` alone."""
     measured = _Measurements(results)
     book, figures = ledger(), _figures()
     rows: list[dict[str, Any]] = []
@@ -298,7 +298,7 @@ def _figures() -> dict[str, float]:
 
 
 def _origin(claim: Mapping[str, Any], data: str, measured: _Measurements) -> dict[str, Any]:
-    """Return the corpus, and of the claim's leak-free result how many clips and infants."""
+    """Return the corpus, and the notebook, clips and infants of the claim's leak-free result."""
     origin: dict[str, Any] = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
     protocols = measured.rows.get((claim["key"], data))
     if protocols is None:
@@ -323,7 +323,7 @@ def _judged(
     measured: _Measurements,
     figures: Mapping[str, float],
 ) -> Judgement:
-    """Return the verdict on a claim under a protocol on a corpus, "" for none."""
+    """Return the verdict on a claim under one protocol on the corpus `data`, "" for none."""
     if claim["kind"] == Kind.ARITHMETIC:
         return _sum(claim, figures)
     if claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
@@ -353,15 +353,15 @@ def _what_is_missing(claim: Mapping[str, Any], measured: _Measurements) -> str:
 
 
 def _sum(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement:
-    """Return whether the paper's own figures come to what it says, within the margin."""
+    """Return whether a figure follows from the paper's other figures, within the margin."""
     value = evaluate(claim["rule"], figures)
-    agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # of floating point
+    agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # floating-point error
     verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
     return Judgement(verdict, f"it comes to {value:.6g}", value)
 
 
 def _in_print(claim: Mapping[str, Any]) -> Judgement:
-    """Return whether text and figure, or text and list of references, say the same."""
+    """Return whether the text agrees with the figure or with the list of references."""
     says, stands = claim["rule"].split(" = ")
     if says == stands:
         return Judgement(Verdict.CONSISTENT, f"both have {says}")
@@ -371,7 +371,7 @@ def _in_print(claim: Mapping[str, Any]) -> Judgement:
 def _equal(
     claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
 ) -> Judgement:
-    """Return whether a number that involves no split equals the figure in print."""
+    """Return whether a number without a split equals the published figure."""
     if protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
     result = measured.get(claim, data, "")
@@ -390,9 +390,9 @@ def _equal(
 def _limit(
     claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
 ) -> Judgement:
-    """Return whether a number that no split is behind lies on the claim's side of the margin.
+    """Return whether a number without a split is on the claim's side of the margin.
 
-    It has no interval over infants: it is of one run, on the machine that ran it.
+    It has no interval over infants, since it comes from one run on one machine.
     """
     if protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
@@ -408,7 +408,7 @@ def _limit(
 
 
 def _other_data(claim: Mapping[str, Any], data: str) -> str | None:
-    """Return why a figure of one corpus can't be held against another, None where it can."""
+    """Return why a figure can't be compared with results on `data`, None if it can."""
     needs = claim["data_required"]
     return None if data == needs else f"the figure is of {needs}, not of {data}"
 
@@ -420,11 +420,11 @@ def _said_of(protocol: str, verdict: Verdict) -> Verdict:
 def _score(
     claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
 ) -> Judgement:
-    """Return whether a published score is what was measured; higher counts as better.
+    """Return whether a published score is reproduced; higher counts as better.
 
-    Under the paper's protocol it is one hold-out, so it is reproduced where it lies among the
-    middle 90 % of single hold-outs. Without these, the interval must lie within the margin around
-    it. Leak-free it holds where the whole interval lies above it, less the margin.
+    The paper's protocol is one hold-out, so a score is reproduced if it is within the middle 90 %
+    of single hold-outs. Without these, the interval must be within the margin around the score.
+    Leak-free, a score holds if the whole interval is above the score minus the margin.
     """
     if is_synthetic(data):
         return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
@@ -442,7 +442,7 @@ def _score(
         words = "inside" if inside else "outside"
         band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
         reason = f"{words} the middle 90 % of hold-outs of one recipe, {band}"
-        # The verdict depends on one recipe alone. Other hold-outs are named for information.
+        # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
         every = measured.get(claim, data, protocol, "share_above_published")
         if every is not None:
             reason += f"; {reached(every.value)}"
@@ -465,7 +465,7 @@ def _score(
 
 
 def reached(share: float) -> str:
-    """Return in words which share of the hold-outs of `papers.multiverse` reaches a figure."""
+    """Return in words the share of `papers.multiverse` hold-outs that reach a published figure."""
     others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
     return f"reached by {portion(share)} of {others}"
 
@@ -473,7 +473,7 @@ def reached(share: float) -> str:
 def _one_sided(
     claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
 ) -> Judgement:
-    """Return whether the whole interval lies on the claim's side of the margin."""
+    """Return whether the whole interval is on the claim's side of the margin."""
     if math.isnan(result.low) or math.isnan(result.high):
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
     if result.trainings < TRAININGS:
@@ -490,13 +490,13 @@ def _one_sided(
 
 
 def _not_judged(result: Judgement) -> Judgement:
-    """Return that a network was trained with too few seeds to judge a claim by it."""
+    """Return *not judged*, because a network was trained with too few seeds."""
     count = "one training" if result.trainings == 1 else f"{result.trainings:.0f} trainings"
     return replace(result, verdict=Verdict.NOT_JUDGED, reason=f"{count} here, {TRAININGS} needed")
 
 
 def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
-    """Return whether a result lies above `margin` (below, unless `upwards`), interval and all."""
+    """Return whether a result's whole interval is above `margin` (below, unless `upwards`)."""
     from scipy.stats import norm
 
     sides = result.low > margin, result.high < margin
@@ -516,8 +516,8 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
 
 
 def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) -> str:
-    """Return why a claim about a model can't hold: it is not above chance; "" where it is."""
-    if not winner:  # the claim names none
+    """Return why the winner that a claim names isn't shown to beat chance, "" if it is."""
+    if not winner:
         return ""
     test = measured.rows.get((f"{winner}.p_value", data), {}).get(protocol)
     if test is None:
@@ -527,13 +527,13 @@ def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) ->
 
 
 def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the claims of several comparisons, each judged by its parts on every corpus."""
+    """Return the claims made of several comparisons, each judged by its parts on every corpus."""
     whole: list[dict[str, Any]] = []
     several: Any = book[book.rule == Rule.EVERY].to_dict("records")
     for claim in several:
         parts = [row for row in rows if row["part_of"] == claim["id"]]
         for data in sorted({row["data"] for row in parts} - {""}) or [""]:
-            # What was measured elsewhere counts as missing here.
+            # A part that was measured only on another corpus counts as missing.
             by_id = {row["id"]: row for row in parts if row["data"] in ("", data)}
             both = {
                 protocol: _together(
@@ -562,7 +562,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     missing = [part for part in parts if part.verdict == Verdict.CANNOT_BE_TESTED]
     unjudged = [part for part in parts if part.verdict in _UNJUDGED]
     against = [part.against for part in parts if not math.isnan(part.against)]
-    # The first step of Holm's correction: as many comparisons, as many chances to be contradicted.
+    # First step of Holm's correction: the smallest p-value times the number of comparisons.
     smallest = min(1.0, len(parts) * min(against, default=1.0))
     trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
     reason = f"{len(parts)} comparisons"
@@ -585,14 +585,14 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
 
 
 def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
-    """Return what leak-free `results` say of a paper's claims, one row each.
+    """Return the leak-free verdicts of `results` on a paper's claims, one row each.
 
-    The rule and margin of a claim stand in `data/claims.csv`: "low > margin" asks that the whole
-    interval lies above, "high < margin" that it lies below. A claim *holds* where it does, is
-    *contradicted* where the interval lies wholly on the other side, and is otherwise *not shown*;
-    with synthetic data each of these is said of the simulation only. That one model beats another
-    holds only where it is itself shown to be better than chance. What stands on fewer than
-    `TRAININGS` trainings of a network is *not judged*, and the reference run's verdict is named.
+    The rule and margin of a claim are in `data/claims.csv`: "low > margin" needs the whole interval
+    above the margin, "high < margin" below it. A claim *holds* if this is so, is *contradicted* if
+    the whole interval is on the other side, and is otherwise *not shown*. With synthetic data each
+    verdict is about the simulation only. A claim that one model beats another holds only if the
+    winner is also shown to be better than chance. With fewer than `TRAININGS` trainings of a
+    network a claim is *not judged*, and the reference run's verdict is given.
 
     Parameters
     ----------
@@ -614,16 +614,16 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
         for verdict, reason in table[["leak_free_verdict", "leak_free_reason"]].to_numpy()
     ]
     renamed = {f"leak_free_{name}": name for name in ("value", "low", "high", "against")}
-    table = table.drop(columns="value").rename(columns=renamed)  # of the paper's value, ours
+    table = table.drop(columns="value").rename(columns=renamed)  # `value` is now the measured one
     columns = ["claim", "value", "low", "high", "data", "verdict", "against"]
     return table.assign(verdict=words)[[*store.COLUMNS, *columns]].reset_index(drop=True)
 
 
 def together(judged: pd.DataFrame) -> str:
-    """Return the verdict on a claim of several comparisons, the rows of `judged` from `verdicts`.
+    """Return the verdict on a claim made of several comparisons, rows of `verdicts`.
 
-    "In every comparison" holds only if each one does. It is contradicted where one is, and still
-    is after Holm's correction for as many comparisons.
+    "In every comparison" holds only if each comparison holds. It is contradicted if one of them
+    still is after Holm's correction for the number of comparisons.
     """
     parts = [
         Judgement(Verdict(words.partition(" (")[0]), against=against)
@@ -633,10 +633,10 @@ def together(judged: pd.DataFrame) -> str:
 
 
 def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the ledger judged by the results of several runs, by name, as `judge` does of one.
+    """Return the ledger judged by the results of several runs, as `judge` does for one.
 
-    Of runs that measured a row on the same corpus the one counts that tested most clips; where
-    these are equally many, the first in `runs`. A further column, `run`, says which.
+    runs: results by run name. If several runs measured a row on the same corpus, the one with the
+    most test clips counts; of equals, the first in `runs`. The added column `run` names it.
     """
     judged = [judge(results).assign(run=name) for name, results in runs.items()]
     if not judged:
@@ -653,7 +653,7 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-_OPTIONS = {  # what may be asked for, whether any row has it or not
+_OPTIONS = {  # values that `selected` accepts even if no row has them
     "paper": set(PAPERS),
     "kind": {str(kind) for kind in Kind},
     "verdict": {str(verdict) for verdict in Verdict},
@@ -661,10 +661,10 @@ _OPTIONS = {  # what may be asked for, whether any row has it or not
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return how many rows of `judged` have which verdict, by protocol, real and synthetic apart.
+    """Return how many rows of `judged` have each verdict, by protocol.
 
-    Columns: verdict, then for each protocol the number on real recordings (or of none) and in
-    simulation.
+    The index is the verdict. Columns: for each protocol, the number on real recordings (or without
+    a corpus) and in simulation.
     """
     synthetic = judged.data.map(is_synthetic).astype(bool)
     counts = {
@@ -677,14 +677,14 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
-    """Return the rows of `judged` that have each of the `chosen` values, None for any.
+    """Return the rows of `judged` that have each of the `chosen` values; None allows any value.
 
-    Names are those of columns, and `verdict` for either protocol's.
+    Names are columns of `judged`, or `verdict` for the verdict under either protocol.
 
     Raises
     ------
     InputError
-        A value that no row has, with the near miss.
+        An unknown value; the message suggests the nearest known one.
     """
     for name, value in chosen.items():
         if value is None:

@@ -1,7 +1,7 @@
 """Write an executed notebook as one HTML page that needs no network.
 
 nbconvert makes the page. This module adds formulas as MathML, which browsers draw without a
-script, a table of contents, and a link to the run's report.
+script, a table of contents, and a link to the run's report. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ def write(notebook: Path) -> None:
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
             nbformat.ValidationError):  # fmt: skip
         return
-    for cell in executed.cells:  # a widget's other forms need no script
+    for cell in executed.cells:  # a widget's other output formats need no script
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(_WIDGET, None)
     executed.metadata.pop("widgets", None)
     resources = {"metadata": {"name": notebook.stem}, "headings": _headings(executed)}
     page, _ = _exporter().from_notebook_node(executed, resources)
-    # Links between notebooks lead to their pages.
+    # Make links between notebooks lead to their pages.
     page = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', page)
     with writing(notebook.with_suffix(".html")) as part:
         part.write_text(page, encoding="utf-8")
@@ -102,7 +102,7 @@ def _headings(notebook: nbformat.NotebookNode) -> list[_Heading]:
 
 
 def _mathml(formula: str, *, display: str) -> str:
-    """Return a LaTeX formula as MathML, or its source where it cannot be converted."""
+    """Return a LaTeX formula as MathML, or its source if it cannot be converted."""
     try:
         return converter.convert(formula, display=display)
     except Exception:  # the converter's errors have no common base class

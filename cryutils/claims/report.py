@@ -1,8 +1,8 @@
-"""Show finished runs: the scoreboard of all of them, and one self-contained HTML page each.
+"""Show finished runs: the scoreboard of all runs, and one self-contained HTML page for each.
 
-Everything shown is drawn from what the runs wrote (`results.json`, figures, state files)
-and from the papers' figures in `data/claims.csv`; nothing is computed here. Only the page's
-links to the executed notebooks, made HTML beside them, need the run's folder.
+Everything shown comes from files that the runs wrote (`results.json`, figures, state files) and
+from the published figures in `data/claims.csv`; nothing is computed here. Only the page's links to
+the executed notebooks, converted to HTML next to them, need the run's folder. Used in notebook 14.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered
 
 
 def _read(folder: Path) -> pd.DataFrame:
-    """Return the run's results, put together again where `results.json` is missing or damaged."""
+    """Return the run's results. A missing or damaged `results.json` is rebuilt first."""
     path = folder / "results.json"
     try:
         rows = claims.read_results(path)
@@ -52,15 +52,15 @@ def _read(folder: Path) -> pd.DataFrame:
 
 
 def run_path(name: str) -> Path:
-    """Return the folder of a run that `every_run` names."""
+    """Return the folder of a run, by its name in `every_run`."""
     return (project_dir() / "outputs" if name.startswith("reference/") else outputs_dir()) / name
 
 
 def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
-    """Return the results of each run in `home`, the outputs folder, by its name, newest first.
+    """Return the results of each run in `home`, the outputs folder, by run name, newest first.
 
-    Columns as in `claims.table`. The results that git keeps, `reference/<run>`, come after them. A
-    run whose results can't be read is left out; `damages` names it.
+    Columns as in `claims.table`. The results kept in git, named `reference/<run>`, come last. A run
+    whose results can't be read is left out; `damages` lists its damaged files.
     """
     results = {}
     references = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
@@ -74,7 +74,7 @@ def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
 
 
 def damages(folder: Path) -> list[str]:
-    """Return a line for each file of a run that is damaged or missing, so its report lacks it."""
+    """Return a line for each damaged or missing file of a run, which its report lacks."""
     states = run_folder.states(folder)
     broken = [
         *run_folder.unreadable(folder),
@@ -97,7 +97,7 @@ def damages(folder: Path) -> list[str]:
 
 
 def write(folder: Path) -> Path:
-    """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
+    """Write `report.html` of the run in `folder`, a self-contained page; return its path."""
     results = _read(folder)
     tables = _tables(folder, results)
     judged = ledger.judge(results)
@@ -131,7 +131,7 @@ def _tables(folder: Path, results: pd.DataFrame) -> list[Table]:
 
 
 def write_scoreboard(home: Path) -> Path:
-    """Write `scoreboard.html` of all runs in `home` and of the reference; return its path."""
+    """Write `scoreboard.html` of all runs in `home` and of the reference runs; return its path."""
     target = home / "scoreboard.html"
     page = rendered("scoreboard.html", **scored(every_run(home)))
     with writing(target) as part:
@@ -140,7 +140,7 @@ def write_scoreboard(home: Path) -> Path:
 
 
 def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Return what the scoreboard's template needs of the results of `runs`, by name."""
+    """Return the values for the scoreboard's template, from the results of `runs` by run name."""
     board, judged = scoreboard.board(runs), ledger.of_runs(runs)
     tables, concluded = scoreboard.tables(board), scoreboard.conclusions(board, judged)
     return {
@@ -157,7 +157,7 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def rendered(template: str, **values: Any) -> str:
-    """Return the page that a template in `claims/templates` makes of `values`."""
+    """Return the page rendered from a template in `claims/templates` with `values`."""
     return _templates().get_template(template).render(**values)
 
 
@@ -182,13 +182,13 @@ def _share(value: float) -> str:
 
 
 def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
-    """Return what of a mixed run is of synthetic infants: its tables, else its notebooks."""
+    """Return a run's tables on synthetic infants, or the notebooks that used them if none."""
     titles = [table.layout.title for table in tables if table.data == "synthetic"]
     return titles or sorted(set(results[results.data == "synthetic"].notebook))
 
 
 def _summary(table: Table) -> dict[str, Any] | None:
-    """Return the lowest and highest accuracy of Table 2's cells with both protocols measured."""
+    """Return ranges and counts of Table 2's cells that were measured under both protocols."""
     rows = table.rows[(table.rows.metric == "accuracy") & (table.rows.model != COMMONEST)]
     rows = rows[rows["clip"].notna() & rows.infant.notna()]
     if rows.empty:
@@ -204,7 +204,7 @@ def _summary(table: Table) -> dict[str, Any] | None:
 
 
 def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the run's figures by notebook, as drawn: what each shows, of which data, and how."""
+    """Return the run's figures by notebook, in the order drawn: caption, data and PNG of each."""
     by_notebook: dict[str, list[dict[str, Any]]] = {}
     drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
     for path in drawn:
@@ -222,19 +222,19 @@ def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return what a corpus' note, which its figures bear, says of infants who share recordings."""
+    """Return the remarks in figures on infants counted as one because they share recordings."""
     notes = [figure["data"] for drawn in figures.values() for figure in drawn]
     return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
 def _png_text(path: Path) -> dict[str, str]:
-    """Return what `plots.save` wrote into the picture: caption, data, notebook."""
+    """Return the texts that `plots.save` wrote into the picture: caption, data, notebook."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             return {str(key): str(value) for key, value in image.info.items()}
-    # ValueError: a chunk shorter than its kind.
+    # ValueError: a chunk too short for its type.
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         return {}
 
@@ -244,11 +244,11 @@ def _states(folder: Path) -> list[dict[str, Any]]:
 
 
 def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
-    """Return by corpus what looked at the pictures of Table 3: the backbone, and whose weights.
+    """Return by corpus the backbone and weights behind the image models of Table 3.
 
-    It stands on the card of the run's ensemble, which is of one corpus alone.
+    From the model card of the run's ensemble, which covers a single corpus.
     """
-    with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` names
+    with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` lists
         card = ModelCard.read(folder / "models", "ensemble").content
         if card["data"] in [table.data for table in tables if table.layout == TABLE3]:
             return {card["data"]: card["backbone"] or "none, sound alone"}
@@ -266,7 +266,7 @@ def _has_page(notebook: Path) -> bool:
 
 
 def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
+    """Write missing notebook pages; return each page's address relative to the report, by name."""
     from joblib import Parallel, cpu_count, delayed
 
     from cryutils.claims import notebook_page
@@ -311,7 +311,7 @@ def _console() -> rich.console.Console:
 
 
 def _percentages(table: Table, metric: str) -> pd.DataFrame:
-    """Return one metric of a table as texts, its groups as rows without any."""
+    """Return one metric of a table as texts, with an empty row to head each group."""
     texts = scoreboard.words(table.rows, metric).droplevel("table")
     headings = {scoreboard.SPLITS[split]: words
                 for split, words in table.layout.splits.items()}  # fmt: skip
@@ -329,7 +329,7 @@ def _percentages(table: Table, metric: str) -> pd.DataFrame:
 
 
 def _remarks(table: Table, metric: str, image: Mapping[str, str]) -> Iterator[str]:
-    """Yield what must be known to read one metric of a table."""
+    """Yield the remarks needed to read one metric of a table."""
     if metric == table.metrics[0]:
         of = f", of {table.permutations} permutations" if table.permutations else ""
         yield (
@@ -350,7 +350,7 @@ def _printed(texts: pd.DataFrame) -> rich.table.Table:
     from rich import box
     from rich.table import Table as Printed
 
-    # Narrow enough for 80 columns where every score is "100 [100, 100]".
+    # Narrow enough for 80 columns even if every score is "100 [100, 100]".
     printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     printed.add_column("", no_wrap=True)
     for heading in texts.columns:
@@ -361,7 +361,7 @@ def _printed(texts: pd.DataFrame) -> rich.table.Table:
 
 
 def print_claims(judged: pd.DataFrame) -> None:
-    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart."""
+    """Print the ledger from `ledger.of_runs`, 80 columns wide, real and synthetic data apart."""
     from rich import box
     from rich.table import Table as Printed
 
@@ -390,12 +390,11 @@ def print_claims(judged: pd.DataFrame) -> None:
 
 
 def worded(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return the ledger, `judged`, with the texts that page and terminal show of it.
+    """Return the ledger, `judged`, with the texts that pages and the terminal show.
 
-    Columns, beside its own: figure, paper_words, leak_free_words.
-
-    A verdict that is the same under both protocols, since neither was needed, stands once. Rows of
-    a paper come by corpus, those that no corpus was needed for first, synthetic ones last.
+    Added columns: figure, paper_words, leak_free_words. If neither protocol was needed and both
+    give the same verdict, it is shown once. Rows are sorted by paper and corpus, those without a
+    corpus first, synthetic ones last.
     """
     rows = []
     records: Any = judged.to_dict("records")
@@ -412,7 +411,7 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judged(row: dict[str, Any], protocol: str) -> str:
-    """Return a line of what was measured, and one of the verdict with its reason."""
+    """Return a line with the measurement, if any, and a line with the verdict and its reason."""
     value, low, high = (row[f"{protocol}_{name}"] for name in ("value", "low", "high"))
     if pd.isna(value) or not row["data"]:
         measured = ""

@@ -1,9 +1,9 @@
-"""A run's folder: its name, what is finished in it, and how an execution's files get there.
+"""A run's folder: its name, its finished notebooks, and how an execution's files get there.
 
-An execution writes into a staging folder, hidden in the run's folder and laid out in the same way.
-Once it has finished, its files replace the earlier ones, the state file last. So a kill or a
-failure never loses a finished notebook. `course` executes, `claims` reads and writes the numbers.
-No notebook walks this module.
+An execution writes into a staging folder, hidden in the run's folder and with the same layout.
+Once it has finished, its files replace the earlier ones, the state file last, so a kill or a
+failure never loses a finished notebook. `course` executes the notebooks, `claims` reads and writes
+their numbers. Notebook 14 reads a state.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ __all__ = [
 ]  # fmt: skip
 
 _STAGING = ".running"
-_BORROWED = {"models": "*", "results": "*.json"}  # what a notebook takes from the others
-# The run of notebooks executed by hand, the results in git, and the article on all runs.
+_BORROWED = {"models": "*", "results": "*.json"}  # copied from other notebooks
+# Reserved: the run of notebooks executed by hand, the results in git, the article on all runs.
 _TAKEN = ("manual", "reference", "article")
-# Text that needs no quotes in a name, and is no other value, such as 1 or true.
+# Text that needs no quotes in a name and can't be another value, such as 1 or true.
 _PLAIN = re.compile(r"(?!(?:true|false|null|none|nan|inf|infinity)$)[a-z_][a-z0-9_.]*")
-_LONGEST = 40  # characters of the parameters in a name
+_LONGEST = 40  # most characters of the parameters in a name
 
 
 # Names
 
 
 def require_name(name: str, taken: Iterable[str] = ()) -> None:
-    """Raise InputError if `--name` is no plain name of a folder, or one of `taken`."""
+    """Raise InputError if `--name` is not a plain folder name, or is reserved or `taken`."""
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
         raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
     if name in (*_TAKEN, *taken):
@@ -55,7 +55,7 @@ def require_name(name: str, taken: Iterable[str] = ()) -> None:
 
 
 def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> str:
-    """Return a run's name, made of the folder of recordings, the profile and the parameters.
+    """Return a run's name, made from the folder of recordings, the profile and the parameters.
 
     `data` is a folder of the user's own recordings, `parameters` are those of the command. A digest
     replaces values that are long or would need quotes.
@@ -77,17 +77,17 @@ def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> s
 
 
 def _plain(value: Any) -> str:
-    """Return `value` as part of a file name that no other value has, or "" if there is none."""
+    """Return `value` as an unambiguous part of a file name, or "" if there is none."""
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else ""
     return json.dumps(value) if isinstance(value, (bool, int, float, type(None))) else ""
 
 
-# What has finished
+# Finished notebooks
 
 
 class _State(BaseModel):
-    """How a notebook that finished was executed. Older states have no `profile` and `files`."""
+    """How a finished notebook was executed. Older states have no `profile` and `files`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -110,7 +110,7 @@ class _State(BaseModel):
 
 
 def state_file(folder: Path, name: str) -> Path:
-    """Return the file that says that, how and from what notebook `name` was executed."""
+    """Return the path of notebook `name`'s state file, which is written once it has finished."""
     return folder / "state" / f"{name}.json"
 
 
@@ -140,7 +140,7 @@ def unreadable(folder: Path) -> list[Path]:
 
 
 def missing(folder: Path) -> list[Path]:
-    """Return the deleted results files of the notebooks that have finished in `folder`."""
+    """Return the results files of finished notebooks that have been deleted from `folder`."""
     results = {f"results/{name}.json": state["files"] for name, state in states(folder).items()}
     paths = [folder / path for path, files in results.items() if path in files]
     return [path for path in paths if not path.is_file()]
@@ -149,8 +149,8 @@ def missing(folder: Path) -> list[Path]:
 def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
     """Return whether every file of a finished notebook is in `folder`, unchanged.
 
-    Logs don't count, since a process that ends may write there after the notebook has finished, nor
-    do pages, which a report may write again.
+    Logs and pages don't count: an ending process may still write to a log after the notebook has
+    finished, and a report may write a page again.
     """
     return bool(state["files"]) and all(
         (folder / path).is_file() and file_digest(folder / path) == digest
@@ -164,9 +164,9 @@ def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """Where the execution of notebook `name` writes until it has finished: `path`.
+    """The staging folder, `path`, of an execution of notebook `name` in the run's `folder`.
 
-    `borrowed` has the sha256 of the files of other notebooks that were copied there.
+    `borrowed`: the sha256 of each file that was copied there from other notebooks.
     """
 
     name: str
@@ -186,30 +186,30 @@ class Staging:
 
     @property
     def share(self) -> Path:
-        """Where the share of its cells that are done is written, 0-1."""
+        """Where the share of finished cells is written, 0-1."""
         return self.path.parent / "share"
 
     @property
     def count(self) -> Path:
-        """Where `progress.counting` writes how far the running cell is."""
+        """Where `progress.counting` writes the progress of the running cell."""
         return self.path.parent / "count"
 
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Lock the run's folder, which is made if needed. Raises InputError if it is locked."""
+    """Create the run's folder if needed, and lock it. Raises InputError if it is locked."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            # It leaves no file, and ends with this process however that ends.
+            # This lock leaves no file, and is released however this process ends.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
                 f"{folder}: another `cryutils run` is running here; wait until it has ended,"
                 " or name this run with --name."
             ) from error
-        except OSError as error:  # some file systems, such as NFS, lock no folders: go on without
+        except OSError as error:  # go on unlocked if the file system, such as NFS, has no locks
             if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise
         yield
@@ -218,7 +218,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def begin(folder: Path) -> Path:
-    """Return a new file in `folder`, whose removal ends all executions of this run in a second."""
+    """Create a file in `folder` whose removal ends all executions of this run within a second."""
     (folder / _STAGING).mkdir(parents=True, exist_ok=True)
     descriptor, alive = tempfile.mkstemp(prefix="alive-", dir=folder / _STAGING)
     os.close(descriptor)
@@ -226,14 +226,14 @@ def begin(folder: Path) -> Path:
 
 
 def stage(folder: Path, name: str) -> Staging:
-    """Return a new staging folder for notebook `name`, with the models and results of the others.
+    """Return a new staging folder for notebook `name`, with copies of models and results.
 
-    These are copies. What the notebook itself made before is left out.
+    The copies are of other notebooks' files. Earlier files of this notebook are left out.
     """
     home = folder / _STAGING
     home.mkdir(parents=True, exist_ok=True)
-    # New each time, since a kernel outlives its killed runner by a moment. The last part is the
-    # run's name, which notebooks show.
+    # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
+    # name, which notebooks show.
     path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home), folder.name)
     before = read_state(state_file(folder, name))
     own = {f"results/{name}.json", *(before["files"] if before else ())}
@@ -252,10 +252,10 @@ def stage(folder: Path, name: str) -> Staging:
 
 
 def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> None:
-    """Replace the earlier files of a notebook by those of an execution, and write its `state`.
+    """Replace a notebook's earlier files with those of an execution, and write its `state`.
 
-    `results.json` then has the numbers of the notebooks `among` that have finished. Raises
-    InputError if the notebook has written results that can't be read.
+    `results.json` is rebuilt from the finished notebooks that are in `among`. Raises InputError if
+    the notebook has written results that can't be read.
     """
     results = staging.path / "results" / f"{staging.name}.json"
     if results.is_file():
@@ -299,13 +299,13 @@ def _failed(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def give_up(staging: Staging) -> tuple[Path, Path]:
-    """Keep notebook and log of a failed execution next to the finished ones; return their paths.
+    """Keep a failed execution's notebook and log next to the finished ones; return their paths.
 
-    Either is missing if the execution did not get as far as to write it.
+    Either file is missing if the execution failed before writing it.
     """
     failed = _failed(staging.folder, staging.name)
     for source, target in zip((staging.notebook, staging.log), failed, strict=True):
-        target.unlink(missing_ok=True)  # of an earlier failure
+        target.unlink(missing_ok=True)  # from an earlier failure
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
@@ -316,12 +316,12 @@ def give_up(staging: Staging) -> tuple[Path, Path]:
 def recover(folder: Path, among: Iterable[str]) -> list[str]:
     """Repair what a killed run left in `folder`; return a line for each damaged or missing file.
 
-    Executions that had finished replace earlier ones, and others are removed. `among` as in
+    Finished executions replace earlier ones, and unfinished ones are removed. `among` as in
     `finish`.
     """
     damaged = [*unreadable(folder), *store.unreadable(folder)]
     _finish_moves(folder, among)
-    for place in (folder / _STAGING, *folder.glob(".part-*")):  # of a killed `writing`
+    for place in (folder / _STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
         shutil.rmtree(place, ignore_errors=True)
     problems = {path: "can't be read" for path in damaged}
     problems |= dict.fromkeys(missing(folder), "is missing")
@@ -331,9 +331,9 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
 
 
 def finish_interrupted_moves(folder: Path) -> None:
-    """Finish the moves that a kill interrupted in `folder`, so that readers see whole models.
+    """Finish the moves that a kill interrupted in `folder`, so that readers see complete models.
 
-    Does nothing while another process executes there, or if nothing can be written.
+    Does nothing while another process is running there, or if the folder can't be written to.
     """
     if any(folder.glob(f"{_STAGING}/*/*/state/*.json")):
         with suppress(InputError, OSError), run_lock(folder):
@@ -347,9 +347,9 @@ def _finish_moves(folder: Path, among: Iterable[str]) -> None:
 
 
 def progress(folder: Path, name: str) -> tuple[float, str] | None:
-    """Return the share of a running notebook's cells that are done, and how far its cell is, or "".
+    """Return the share of a notebook's finished cells and the running cell's progress, or "".
 
-    None before it starts.
+    None if the notebook isn't running.
     """
     with suppress(OSError, ValueError):  # it has not started, or has just ended
         places = folder.glob(f"{_STAGING}/{name}-????????/share")
@@ -361,5 +361,5 @@ def progress(folder: Path, name: str) -> tuple[float, str] | None:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what executions on lost workers have left, once all executions have ended."""
+    """Remove the staging folders that lost workers left. Call it once all executions have ended."""
     shutil.rmtree(folder / _STAGING, ignore_errors=True)

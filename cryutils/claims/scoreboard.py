@@ -1,9 +1,9 @@
 """The scoreboard: every score of both papers' tables in all runs, and what may be concluded.
 
 `board` is one table with the published figure, the scores under each split and the score of the
-commonest class side by side. The report of a run, the scoreboard page, the article, the terminal
-and notebook 14 show its rows. Real and synthetic infants never share a table or a sentence.
-`conclusions` says in words what the results allow; each number is counted from them.
+commonest class side by side. A run's report, the scoreboard page, the article, the terminal and
+notebook 14 show its rows. Real and synthetic infants never share a table or a sentence.
+`conclusions` states in words what the results allow; every number in it is counted from them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Conclusion:
 
 
 def note(board: pd.DataFrame) -> str:
-    """Return the source of a figure that shows rows of the board."""
+    """Return the data note for a figure that shows rows of `board`: corpora and runs."""
     corpora, runs = dict.fromkeys(board.data), dict.fromkeys(board.run)
     warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
     names = " and ".join(map(title, corpora))
@@ -72,15 +72,14 @@ def note(board: pd.DataFrame) -> str:
 def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS) -> pd.DataFrame:
     """Return a row for each model and metric in the papers' tables, real recordings first.
 
-    Of runs that measured a table on the same corpus the one that tested most clips is shown; if
-    several did, the first.
+    If several runs measured a table on the same corpus, the one with the most test clips is shown;
+    of equals, the first.
 
     Parameters
     ----------
     runs : mapping
-        Results by the run's name, columns as in `claims.table`.
+        Results by run name, columns as in `claims.table`.
     layouts : sequence of Layout
-        The tables.
 
     Returns
     -------
@@ -89,11 +88,11 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
         (the columns of the results) and key (the same as one text); published (the paper's figure);
         for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
         (the leak-free score of the commonest class; for a balanced accuracy of Table 2 without one,
-        1 over the number of classes); p_value (of the leak-free balanced accuracy) and permutations
-        behind it; share_above (which share of single splits with clips at random reaches the
-        published figure in `papers.multiverse`); n, n_infants; comparable (whether the classes are
-        the paper's) and stand_in ("hungry for pain", "" for none). Shares 0-1 as float64, NaN where
-        there is none.
+        1 over the number of classes); p_value (of the leak-free balanced accuracy) and the number
+        of permutations behind it; share_above (the share of single random splits by clip in
+        `papers.multiverse` that reach the published figure); n, n_infants; comparable (whether the
+        classes are the paper's) and stand_in (such as "hungry for pain", "" for none). Shares are
+        float64, 0-1, NaN if missing.
     """
     tables: list[pd.DataFrame] = []
     for layout in layouts:
@@ -120,7 +119,7 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
 
 
 def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table that were measured on one corpus, columns as in `board`."""
+    """Return the rows of one table measured on one corpus, columns as in `board`."""
     stand_in = ledger.stand_in(measured) if layout.of_table1 else ""
     nothing = dict.fromkeys([*_ABOUT, "group"], "")
     rows = pd.DataFrame([{**nothing, **row} for row in layout.rows])
@@ -175,7 +174,7 @@ def _commonest(shown: pd.DataFrame, free: pd.DataFrame) -> pd.Series[float]:
 
 
 class Table(NamedTuple):
-    """The rows of the board that are of one table of a paper, measured on one corpus."""
+    """The rows of `board` for one table of a paper and one corpus."""
 
     layout: Layout
     rows: pd.DataFrame
@@ -192,9 +191,9 @@ class Table(NamedTuple):
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics to show; p-values belong to the first.
+        """The metrics to show; p-values are shown with the first.
 
-        Where no class has most of the clips, the accuracy is enough.
+        Accuracy alone if no class has more than `_MOST` of the clips.
         """
         shown = [metric for metric in self.layout.metrics if metric in set(self.rows.metric)]
         majority = self.rows[(self.rows.metric == "accuracy") & (self.rows.model == COMMONEST)]
@@ -215,7 +214,7 @@ class Table(NamedTuple):
 
 
 def tables(board: pd.DataFrame) -> list[Table]:
-    """Return the board table by table and corpus by corpus, in its order."""
+    """Return `board` split by table and corpus, in its order."""
     layouts = {layout.title: layout for layout in EVERY}
     return [
         Table(layouts[str(name)], rows)
@@ -224,10 +223,10 @@ def tables(board: pd.DataFrame) -> list[Table]:
 
 
 def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the clips of each class by corpus: in the corpus and used, here and in Table 1.
+    """Return by corpus the number of clips of each class, measured and in the paper's Table 1.
 
-    The index is the class. Columns: count, test_count, and, where the classes are the paper's,
-    count_published and test_count_published; NaN where nothing was counted.
+    The index is the class. Columns: count, test_count and, if the classes are the paper's,
+    count_published and test_count_published; NaN if nothing was counted.
     """
 
     def counts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -244,7 +243,7 @@ def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return one metric of the board in percent with intervals, a row a model.
+    """Return one metric of `board` as texts, in percent with intervals, one row per model.
 
     Parameters
     ----------
@@ -255,8 +254,8 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Those of published, the splits, commonest, p and B (the number of permutations) that were
-        measured.
+        Columns: published, the headings of `SPLITS`, commonest, p and B (the number of
+        permutations). Columns without any value are left out.
     """
     rows = shown[shown.metric == metric]
     rows = rows.set_index(["table", "group", "model"])
@@ -278,18 +277,19 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Return those of `runs` that are named, "reference" for all that git keeps; all for no name.
+    """Return the runs with the given names, or all `runs` if `names` is empty.
 
     Parameters
     ----------
     runs : mapping
-        Results by the run's name.
+        Results by run name.
     names : sequence of str
+        "reference" selects all runs that git keeps.
 
     Raises
     ------
     InputError
-        A name that no run has.
+        No run has one of the names.
     """
     options = dict.fromkeys([*runs, *(name.partition("/")[0] for name in runs if "/" in name)])
     for name in names:
@@ -303,16 +303,16 @@ def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[st
 
 
 def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
-    """Return what may be concluded from a `board` and from the ledger that the same runs judged.
+    """Return what may be concluded from a `board` and from the ledger judged by the same runs.
 
-    Every number is counted from these two; what can't be said of them is left out.
+    Every number is counted from these two. Conclusions without results are left out.
 
     Parameters
     ----------
     shown : pandas.DataFrame
-        Of `board`.
+        Rows of `board`.
     judged : pandas.DataFrame
-        Columns as `ledger.of_runs` gives.
+        Columns as returned by `ledger.of_runs`.
     """
     sentences = []
     corpora = dict.fromkeys([*shown.data, *judged.data[judged.data != ""]])
@@ -329,7 +329,7 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
 
 
 def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
-    """Yield what the scores on a corpus say of its models."""
+    """Yield conclusions from the scores on one corpus."""
     models = shown[shown.model != COMMONEST]
     accuracy = models[(models.metric == "accuracy") & models.infant.notna()]
     accuracy = accuracy[accuracy.commonest.notna()]
@@ -365,7 +365,7 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_claims(data: str, claimed: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
-    """Yield what the ledger says of published figures, and of claims in words, on a corpus."""
+    """Yield conclusions on published figures and on claims in words, from one corpus."""
     figures = claimed[(claimed.rule == Rule.PUBLISHED)]
     settled = figures[figures.leak_free_verdict.isin(_JUDGED) & figures.paper_verdict.isin(_JUDGED)]
     if len(settled):
@@ -380,7 +380,7 @@ def _of_claims(data: str, claimed: pd.DataFrame, shown: pd.DataFrame) -> Iterato
 
 
 def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """Return how published figures that could be judged stand under either protocol."""
+    """Return how many of the judged published figures have which verdict under each protocol."""
     under, free = settled.paper_verdict, settled.leak_free_verdict
     shares = shown.set_index("key").share_above
     names = [
@@ -428,8 +428,8 @@ def _of_print(judged: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
-    """Yield from what kind of evidence each number and claim has a verdict, if it has one."""
-    claimed = judged[judged.kind != Kind.SETTING]  # a setting is no claim
+    """Yield how many numbers and claims have a verdict from each kind of evidence."""
+    claimed = judged[judged.kind != Kind.SETTING]
 
     def having(verdicts: set[Verdict]) -> set[str]:
         both = claimed[["paper_verdict", "leak_free_verdict"]]
@@ -451,7 +451,7 @@ def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
         )
 
 
-_BY_TITLE = "judged by the title"  # a note in the ledger
+_BY_TITLE = "judged by the title"  # the start of a note in the ledger
 _JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
            Verdict.NOT_SHOWN}  # fmt: skip
 _PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
@@ -461,7 +461,7 @@ _SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
 
 
 def _counted(verdicts: pd.Series[str]) -> str:
-    """Return how many verdicts are which: "2 hold, 1 is contradicted and 3 are not shown"."""
+    """Return the number of each verdict: "2 hold, 1 is contradicted and 3 are not shown"."""
     plain = verdicts.map(lambda verdict: str(verdict).removesuffix(" in simulation"))
     holds, contradicted, not_shown = (
         int((plain == verdict).sum())

@@ -1,9 +1,9 @@
-"""The results store: every number that a notebook measured, with where it came from.
+"""The results store: every number that a notebook measured, with its origin.
 
-A notebook calls `begin` once, `record` and its companions for each result, and `write` at its end.
-The runner merges the files of all notebooks into one `results.json` (`merge`). A result is a row:
-six columns say what was measured (`COLUMNS`), one how the clips were split, the others hold the
-number. Tables in notebooks and reports are made from these files alone.
+Each notebook calls `begin` once, one of the `record` functions for each result, and `write` at its
+end. The runner merges the files of all notebooks into one `results.json` (`merge`). A result is a
+row: six columns state what was measured (`COLUMNS`), one how the clips were split, and the others
+hold the number. Tables in notebooks and reports are made from these files alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
-if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before it starts
+if TYPE_CHECKING:  # importing pandas would delay `cryutils run` by a third of a second
     import pandas as pd
 
     from cryutils.evaluation.intervals import Interval, Metric
@@ -49,15 +49,15 @@ class Result:
     study : str
         What the number is part of: "feature_validation", "table3", "cry2".
     condition : str
-        Under what: a pair of states, a disturbance with its level, a class; "" for none.
+        A pair of states, a disturbance with its level, or a class; "" for none.
     feature, model : str
-        Of what input and by what, "" where there is none.
+        The input and the model, "" if there is none.
     rival : str
         If not "", `value` is the model's score minus this model's.
     metric : str
         "accuracy", "p_value", "clips".
     split : {"frame", "clip", "infant", ""}
-        What was kept whole when the data were divided; "" where nothing was.
+        The unit that was kept whole when the data were split; "" if they were not.
     data : str
         The corpus.
     value, low, high : float
@@ -65,10 +65,9 @@ class Result:
     n, n_infants : int
         Test clips, and the infants in them.
     trainings : int
-        With how many seeds the networks were trained, each time on other divisions; None without
-        a network.
+        Trainings of the networks, each with another seed and other splits; None without a network.
     permutations : int
-        Behind a p-value, which cannot be smaller than 1 / (permutations + 1).
+        Number behind a p-value, which cannot be smaller than 1 / (permutations + 1).
     notebook : str
     seed : int
     """
@@ -101,7 +100,7 @@ class Result:
         return self.key, self.split, self.data
 
 
-_ABOUT = ("study", "condition", "feature", "model")  # of predictions
+_ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
 _FIELDS = tuple(field.name for field in fields(Result))
 _RESULT = TypeAdapter(Result)
 _RESULTS = TypeAdapter(list[Result])
@@ -113,7 +112,7 @@ def key(columns: Mapping[str, Any]) -> str:
     Parameters
     ----------
     columns : mapping
-        Those of `COLUMNS` that are not empty; others are ignored.
+        The values of `COLUMNS`; empty ones may be left out, and other columns are ignored.
 
     Examples
     --------
@@ -142,7 +141,7 @@ _current: _Notebook | None = None
 
 
 def run_dir() -> Path:
-    """Return the folder of this run: the runner's, or `outputs/manual` for a notebook by hand."""
+    """Return the run's folder, which is `outputs/manual` for a notebook executed by hand."""
     value = os.environ.get("CRYUTILS_RUN_DIR")
     return resolve(value) if value else outputs_dir() / "manual"
 
@@ -162,12 +161,12 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval, **columns: Any) -> None:
     """Collect one measured number; `write` stores it.
 
-    A number measured again, in the same columns, on the same split and data, replaces the first.
+    A later number with the same key, split and data replaces an earlier one.
 
     Parameters
     ----------
     value : float or Interval
-        An interval brings its ends, its clips and its infants.
+        An interval also sets low, high, n and n_infants.
     **columns
         Fields of `Result`. Needed: study, metric and data.
 
@@ -196,7 +195,7 @@ def record(value: float | Interval, **columns: Any) -> None:
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect each row of `table`, whose columns are fields of `Result`; NaN counts as missing.
+    """Collect each row of `table`, whose columns are fields of `Result`. NaN counts as missing.
 
     **columns : further fields, the same for every row.
     """
@@ -211,18 +210,18 @@ def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
     ----------
     scored : Scored
     *metrics : str
-        As in `scored.results`; none: all of them.
+        As in `scored.results`. None: all of them.
     **columns
-        study, and condition, feature and model where they apply.
+        study, and condition, feature and model if they apply.
     """
     record_table(scored.results(*metrics), **columns)
     record_predictions(scored.predictions(), **columns)
 
 
 def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect the predictions behind scores: rows as `load_predictions` returns them.
+    """Collect the predictions behind scores, in rows as `load_predictions` returns them.
 
-    **columns : study, condition, feature and model, where the table does not have them.
+    **columns : study, condition, feature and model, if the table does not have them.
     """
     table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
     for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
@@ -236,9 +235,9 @@ def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns
     ----------
     test : PermutationTest
     cell : hashable
-        The model in the test.
+        The model's key in `test`.
     scored : Scored
-        Its scores.
+        The model's scores.
     **columns
         As in `record_scores`.
     """
@@ -292,7 +291,7 @@ def _dump(rows: Iterable[Result], path: Path) -> None:
 
 
 def table(rows: Iterable[Result]) -> pd.DataFrame:
-    """Return results as a table: a row each, the key and then the fields of `Result`."""
+    """Return results as a table, one row each: the key, then the fields of `Result`."""
     import pandas as pd
 
     content = [{"key": row.key, **asdict(row)} for row in rows]
@@ -303,26 +302,26 @@ def table(rows: Iterable[Result]) -> pd.DataFrame:
 
 
 def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
-    """Return the predictions behind scores of a run.
+    """Return the predictions behind the scores of a run.
 
     Parameters
     ----------
     run : str or Path, optional
         As in `load_results`.
     **columns
-        Which: study, condition, feature, model, split, data.
+        Values to select by: study, condition, feature, model, split, data.
 
     Returns
     -------
     pandas.DataFrame
         A row for each clip and repeat. Columns: study, condition, feature, model, split, data,
-        clip, infant, repeat, fold (-1 where unknown), truth, predicted (None without an answer),
-        seed, and `p_<class>` where the model gives probabilities or other scores.
+        clip, infant, repeat, fold (-1 if unknown), truth, predicted (None without an answer),
+        seed, and `p_<class>` if the model gives probabilities or other scores.
 
     Raises
     ------
     InputError
-        There are none.
+        No predictions match.
     """
     import pandas as pd
 
@@ -337,9 +336,9 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
 
 
 def benchmark_output(name: str) -> str:
-    """Return what `cryutils bench <name>` printed when it was last kept with the reference runs.
+    """Return the output of `cryutils bench <name>` that is kept with the reference runs.
 
-    Raises InputError where none of that name is kept.
+    Raises InputError if none of that name is kept.
     """
     path = project_dir() / "outputs" / "reference" / "benchmarks" / f"{name}.txt"
     if not path.is_file():
@@ -371,7 +370,7 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        There are none, or a file of them is damaged.
+        There are no results, or a file of them is damaged.
     """
     folder = _folder(run)
     paths = sorted((folder / "results").glob("*.json")) or [folder / "results.json"]
@@ -411,7 +410,7 @@ def _read(folder: Path) -> tuple[list[Result], list[Path]]:
 
 
 def read_results(path: Path) -> list[Result]:
-    """Return the results in a file; InputError if it holds anything that `write` does not write."""
+    """Return the results in a file. Raises InputError if it is not valid output of `write`."""
     try:
         return _RESULTS.validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:

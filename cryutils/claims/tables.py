@@ -1,6 +1,6 @@
-"""The rows of both papers' tables, as they are looked up among the results, and their names.
+"""The layouts of both papers' tables: how rows are looked up among the results, and their names.
 
-`scoreboard.board` fills them with what was measured. Figures in text are written here as well.
+`scoreboard.board` fills them with results. Also formats shares as text. Notebooks 09 and 14 use it.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ class Layout:
     title : str
     rows : sequence of dict
         Each has columns of a result (study, condition, feature, name of the model), the `group` of
-        rows that it belongs to, and the `model` in words. `COMMONEST` is the model that always
-        predicts the commonest class, of its group, or of all groups if its own is "".
+        rows that it belongs to, and the `model` in words. The model `COMMONEST` always predicts the
+        commonest class. It is the baseline of its group, or of all groups if its own is "".
     splits : mapping
         The columns by split, with their headings.
     metrics : sequence of str
-        Those that reports show, in this order.
+        The metrics that reports show, in this order.
     of_table1 : bool
-        Whether the paper's figures are of the classes in its Table 1, and comparable with no
-        others.
+        Whether the paper's figures are for the classes of its Table 1, so that only results on
+        these classes are comparable.
     note : str
         A sentence that pages show with the table.
     """
@@ -115,7 +115,7 @@ TABLE3 = Layout(
 
 
 def _network_and_rivals(study: str, group: str, examples: str) -> Iterator[dict[str, str]]:
-    """Yield a network, the classical models on whole clips and on its `examples`, the majority."""
+    """Yield rows for a network, classical models on clips and on `examples`, and the majority."""
     names = dict(BASELINES)
     names |= {f"{name}_{examples}": f"{words}, on {examples}" for name, words in BASELINES.items()}
     for name, words in {study: study, **names, "majority": COMMONEST}.items():
@@ -135,7 +135,7 @@ PAPER_B = Layout(
 
 
 def _under_stress() -> Iterator[dict[str, str]]:
-    """Yield each model as recorded, then under the strongest level of each disturbance."""
+    """Yield a row for each model as recorded, then at the strongest level of each disturbance."""
     for name, (words, modalities) in {
         "audio": ("sound: cry2", ("audio",)),
         "image": ("face: image", ("image",)),
@@ -166,7 +166,7 @@ AUDIT = Layout(
 
 
 def in_percent(value: float, low: float = nan, high: float = nan) -> str:
-    """Return a share with its interval, in percent: "26 [12, 40]", "–" for none."""
+    """Return a share and its interval in percent, such as "26 [12, 40]"; "–" if missing."""
     if pd.isna(value):
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
@@ -174,7 +174,7 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
 
 
 def portion(share: float) -> str:
-    """Return a share that may be tiny in words: "none", "fewer than 0.1 %", else "1.8 %"."""
+    """Return a share in words, even if tiny: "none", "fewer than 0.1 %", "1.8 %"."""
     if share == 0:
         return "none"
     return "fewer than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"

@@ -167,14 +167,14 @@ def run(
 
 
 def _require_engines(jobs: Sequence[Job]) -> None:
-    """Raise InputError if a notebook is to use an engine that is not installed."""
+    """Raise InputError if a notebook needs OpenVINO and it is not installed."""
     for engine in {str(job.values.get("engine")) for job in jobs}:
         if engine.startswith("openvino"):
             extras.require("openvino", "openvino", f"engine={engine}")
 
 
 def _execute(todo: Sequence[Job], processes: int, scheduler: str | None, fresh: bool) -> None:
-    """Run `todo`, which share a folder, and write its report; exit with 1 if any failed."""
+    """Run the jobs of one run and write its report; exit with 1 if a job failed."""
     from cryutils import course
     from cryutils.claims import report
 
@@ -219,8 +219,8 @@ def _listing(jobs: Sequence[Job]) -> str:
 def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
     """Load each corpus before any notebook does, and print its problems once.
 
-    Returns the notebooks that can't run on their corpus, and why. Raises InputError if none can, or
-    if one can't and `all_of_them` were asked for.
+    Returns the notebooks that can't run on their corpus, with the reason. Raises InputError if no
+    notebook can run, or if one can't and `all_of_them` is set.
     """
     from cryutils.course import parameters, recordings
 
@@ -228,7 +228,7 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     unable, remarks = {}, {}
     for job in jobs:
         name = job.parameters.get("data")
-        # Synthetic recordings need no check, nor does the corpus that the notebook itself names.
+        # Synthetic recordings and the notebook's own default corpus need no check.
         if name in (None, parameters.read(job.source).get("data")) or registry.is_synthetic(name):
             continue
         if name not in corpora:
@@ -363,7 +363,7 @@ def bench(names: tuple[str, ...], output: Path | None) -> None:
         if name not in scripts:
             raise InputError(f"no benchmark {name!r}.{near_miss(name, scripts)}")
     names = names or tuple(scripts)
-    for name in {"pages", "store"}.intersection(names):  # of the application
+    for name in {"pages", "store"}.intersection(names):  # benchmarks of the application
         for package in ("jupyter_server", "psycopg"):
             extras.require(package, "app", f"cryutils bench {name}")
     lines, failed = [], []
@@ -400,7 +400,7 @@ def _parameters(texts: Sequence[str]) -> dict[str, object]:
 
 
 def _shown(path: Path) -> str:
-    """Return `path`, relative to the folder where the command was started if it is in there."""
+    """Return `path`, relative to the current folder if it is inside that folder."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
@@ -414,12 +414,12 @@ def _start() -> str:
 
 
 class _Stopped(SystemExit):
-    """A signal asked this process to end. The exit code is that of a shell."""
+    """A signal ends this process. The exit code is 128 + its number, as in a shell."""
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Raise `_Stopped` for the first signal that asks this process to end; ignore later ones."""
+    """Raise `_Stopped` for the first signal to end this process, and ignore later signals."""
     handlers: dict[signal.Signals, Any] = {}
 
     def stop(number: int, _frame: object) -> None:
@@ -429,7 +429,7 @@ def _stoppable() -> Iterator[None]:
 
     if threading.current_thread() is threading.main_thread():
         for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            # An ignored one stays so, as in a shell's background job.
+            # Keep ignoring signals that are already ignored, as in a shell's background job.
             if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
                 handlers[each] = signal.signal(each, stop)
     yield
@@ -438,7 +438,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
+    """Run the command. A mistake by the user gives one line on stderr and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

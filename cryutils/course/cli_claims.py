@@ -73,7 +73,7 @@ def claims(
 
 
 def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a record a row, a protocol's fields in an object of their own, None for a gap."""
+    """Return one record per row, with the fields of each protocol nested and None for NaN."""
     from cryutils.claims.ledger import PROTOCOLS
 
     gaps = judged.astype(object).where(judged.notna(), None).to_dict("records")

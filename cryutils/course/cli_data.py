@@ -124,7 +124,7 @@ def data_describe(name: str, problems: bool) -> None:
 
 
 def fetch_files(files: Files) -> Path:
-    """Return the folder of the files of a corpus, downloading missing ones with a bar."""
+    """Return the folder of a corpus' files; download missing files with a progress bar."""
     with counting("Downloading", "MB") as report:
         return files.fetch(
             report=lambda done, total: report(done // 10**6, -(-total // 10**6)),
@@ -133,7 +133,7 @@ def fetch_files(files: Files) -> Path:
 
 
 def counted(problems: pd.DataFrame) -> str:
-    """Return how many rows of `Corpus.problems` are of each kind, in words."""
+    """Return the number of rows of each kind in `Corpus.problems`, in words."""
     return ", ".join(
         f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1)
         for kind, n in problems.kind.value_counts().items()
@@ -141,13 +141,13 @@ def counted(problems: pd.DataFrame) -> str:
 
 
 def say_problems(problems: Iterable[Any]) -> None:
-    """Print each `Problem`, or row of `Corpus.problems`, on a line of its own."""
+    """Print each `Problem`, or row of `Corpus.problems`, on its own line."""
     for row in problems:
         say(f"{row.kind}  {row.item}: {row.what}")
 
 
 def _downloaded(name: str, what: str) -> tuple[Dataset, Files]:
-    """Return the dataset `name` and its files. Raises InputError if it has none to `what`."""
+    """Return the dataset `name` and its files. Raises InputError if there are none to `what`."""
     dataset = registry.find(name)
     if dataset is None:
         raise InputError(f"no corpus {name!r}.{near_miss(name, registry.MODULES)}")

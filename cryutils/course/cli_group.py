@@ -1,4 +1,4 @@
-"""Shared by the commands: `SuggestingGroup` corrects mistyped names, `say` prints a line."""
+"""Shared by the commands: `SuggestingGroup` suggests command names, `say` prints a line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["SuggestingGroup", "say"]
 
 
 def say(line: object, *, err: bool = False) -> None:
-    """Print one line to stdout or stderr, with control characters in names spelled out."""
-    # Not click.echo, which writes UTF-8 even to a stream of ASCII.
+    """Print one line to stdout or stderr, with control characters escaped."""
+    # Not click.echo, which writes UTF-8 even to an ASCII stream.
     if (stream := sys.stderr if err else sys.stdout) is None:  # it was closed
         return
-    bars = sys.modules.get("tqdm")  # bars on the screen make room
+    bars = sys.modules.get("tqdm")  # progress bars are cleared first and redrawn afterwards
     with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
-        # In one piece: a signal between text and end would join it to the next line.
+        # In one write: a signal between text and line end would join it to the next line.
         print(f"{printable(line)}\n", end="", file=stream, flush=True)
 
 
@@ -27,7 +27,7 @@ class SuggestingGroup(click.Group):
     """A click group that suggests a command for a mistyped name, and shows help without one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, which are `--help` if there are none."""
+        """Parse the arguments; `--help` if there are none."""
         return super().parse_args(ctx, args or ["--help"])
 
     def resolve_command(

@@ -1,4 +1,4 @@
-"""`cryutils notebooks`: a copy of the course's notebooks in a folder of the user."""
+"""`cryutils notebooks`: copy the course's notebooks to a folder of the user."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def copy_notebooks(folder: str, force: bool) -> None:
 
 
 def chosen_notebooks(arguments: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
-    """Return the names of the notebooks that `arguments` name, and the file of every notebook.
+    """Return the names of the notebooks in `arguments`, and the file of every notebook by name.
 
-    Arguments are names or paths of copies. Raises InputError for a path without a file, or with
-    another name than a notebook's.
+    Arguments are names or paths of copies. Raises InputError if a copy does not exist, was renamed
+    or is given twice.
     """
     from cryutils import course
 

@@ -1,6 +1,6 @@
-"""The command `cryutils predict`: the trained models on any files, one row each.
+"""`cryutils predict`: apply the trained models to any files and print one row per file.
 
-Walked by notebooks 06_full and 09_ensemble. Rows go to stdout, reasons to stderr. A bad file costs
+Used in notebooks 06_full and 09_ensemble. Rows go to stdout, messages to stderr. A bad file affects
 only its own row. The exit code is 1 if some files were bad, 2 if all were.
 """
 
@@ -36,7 +36,7 @@ __all__ = ["predict"]
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
 _USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
 _FOLDED = ("file", "remarks")  # columns that may take several lines
-_FOLDED_WIDTH = 20  # characters that each of them needs
+_FOLDED_WIDTH = 20  # characters that each of these columns needs
 
 
 @click.command()
@@ -112,7 +112,7 @@ def _answer(
     artist: _Artist | None,
     record: Callable[[list[Reading]], int] | None,
 ) -> bool:
-    """Fill in the row of a file. Return whether all went well, and print what did not."""
+    """Fill in the row of a file and print any problem; return whether there was none."""
     name = row["file"]
     try:
         _require_file(name)
@@ -137,7 +137,7 @@ def _answer(
 
 
 def _reading(prediction: Prediction) -> Reading:
-    """Return a prediction as an entry of the log, at the time of the answer."""
+    """Return a prediction as a log entry with the current time."""
 
     def mean(timeline: Timeline | None) -> dict[str, float] | None:
         if timeline is None:
@@ -146,7 +146,7 @@ def _reading(prediction: Prediction) -> Reading:
 
     return Reading(
         time=time.time(),
-        verdict=prediction.state or GAP,  # nothing in the file could be heard or seen
+        verdict=prediction.state or GAP,  # GAP: no usable sound or picture in the file
         probabilities=prediction.probabilities,
         sound=mean(prediction.sound),
         face=mean(prediction.face),
@@ -155,9 +155,9 @@ def _reading(prediction: Prediction) -> Reading:
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    """Return the files, with a directory replaced by all recordings in it, in order of name.
+    """Return the files, with each directory replaced by its recordings, sorted by name.
 
-    A directory without any is kept: `_require_file` refuses it.
+    A directory without recordings is kept; `_require_file` rejects it.
     """
     from cryutils.datasets.folder import walk
 
@@ -200,7 +200,7 @@ def _is_known(path: Path) -> bool:
 
 
 def _with_types(name: str, message: str) -> str:
-    """Return `message`, or for a file of an unknown type which types can be read."""
+    """Return `message`, or the list of readable types if the file's type is unknown."""
     path = resolve(name)
     if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
         return message
@@ -208,9 +208,9 @@ def _with_types(name: str, message: str) -> str:
 
 
 class _Artist:
-    """Draws predictions into new files of one folder; no file there is ever replaced.
+    """Writes annotated files to one folder. Existing files are never replaced.
 
-    problem: what stopped the drawing for good, such as a full disk; "" if nothing did.
+    problem: why no more files can be written, such as a full disk; "" if there is no problem.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -225,7 +225,7 @@ class _Artist:
         return f"--annotate {self.folder}: can't be written to ({why}); name another folder."
 
     def draw(self, prediction: Prediction) -> str | None:
-        """Return the path of the drawing, and print it; None for a sound."""
+        """Draw a prediction, print the file's path and return it; None if nothing is drawn."""
         from cryutils.papers.annotate import annotate
 
         name = prediction.file.name
@@ -245,7 +245,7 @@ class _Artist:
         return path
 
     def _free(self, stem: str) -> str:
-        """Return `stem`, numbered if a file has it already; some disks ignore case."""
+        """Return `stem`, with a number if a file has it, ignoring case as some disks do."""
         taken = {path.stem.casefold() for path in self.folder.iterdir()}
         numbered = (f"{stem}-{k}" for k in count(2))
         return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
@@ -260,11 +260,11 @@ def _with_progress(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a row for each file; on a narrow terminal remarks come below the table."""
+    """Print a row for each file; on a narrow terminal the remarks follow below the table."""
     from rich.console import Console
     from rich.markup import escape
 
-    # Off a terminal a row is one line, however long.
+    # Outside a terminal, each row is one line of any length.
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if fits else 1000, highlight=False)
     columns = _columns(rows)
@@ -288,7 +288,7 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return the cells below each heading, with a column for the probabilities of each state."""
+    """Return the cells of each column by heading; each state has a column of probabilities."""
     states = dict.fromkeys(name for row in rows for name in row["probabilities"])
     shares = [
         {name: f"{share:.0%}" for name, share in row["probabilities"].items()} for row in rows
@@ -327,7 +327,7 @@ def _table(columns: dict[str, list[str]], *, folded: Sequence[str], **style: Any
 
 
 def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the files' names, with their folders where two have the same name."""
+    """Return the file names, with their folders where two files have the same name."""
     names = [Path(row["file"]).name for row in rows]
     return [
         printable(row["file"] if names.count(name) > 1 else name)

@@ -1,4 +1,4 @@
-"""`cryutils serve`: the caregiver application, by default for this machine alone."""
+"""`cryutils serve`: run the caregiver application, by default for this machine only."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def serve(
             raise InputError(f"--clips {folder}: it can't be written to; choose another folder.")
         os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
-        os.environ["CRYUTILS_STORE"] = url  # the pages open it as well
+        os.environ["CRYUTILS_STORE"] = url  # the pages open the same store
     host = web["host"]
     tls, own_names = application.certificate(web["certfile"], web["keyfile"])
     site = application.site((host, *web["names"], *own_names), web["proxies"], web["base"])
@@ -117,7 +117,7 @@ def serve(
 
 @contextmanager
 def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, None]]:
-    """Open the store, with at least one user."""
+    """Open the store, and add a user if there is none; yield the store and no link."""
     with opened() as store:
         if not store.users.names():
             name = "caregiver"
@@ -131,7 +131,7 @@ def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, Non
 
 
 def _models_hint() -> str:
-    """Return how to get models that the page lacks; "" if it lacks none."""
+    """Return how to get the models that the page lacks; "" if it has all."""
     from cryutils.papers.trained_models import runs_with_models
 
     chosen = os.environ.get("CRYUTILS_LIVE_RUN")
@@ -152,12 +152,12 @@ def _models_hint() -> str:
 
 @contextmanager
 def _demonstration(run: str | None, address: str) -> Iterator[tuple[Store, Link]]:
-    """Open a store that is deleted at the end, and its page in a browser; give both."""
+    """Open a temporary store and its page in a browser; yield the store and the login link."""
     from cryutils.app import demo
     from cryutils.app.login import Link
 
     os.environ["CRYUTILS_LIVE_RUN"] = run = run or demo.newest_run()
-    for number in (signal.SIGTERM, signal.SIGHUP):  # until the server has its own
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until the server sets its own handlers
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     demo.use_scratch_folder()
     with opened() as store:
@@ -169,13 +169,13 @@ def _demonstration(run: str | None, address: str) -> Iterator[tuple[Store, Link]
             film.result()
         opening = f"{address}login?link={link.token}"
         say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
-        # In a thread, since some browsers return only when they are closed.
+        # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
         yield store, link
 
 
 def _checked(run: str) -> str:
-    """Return the name of a run that has a model for the page. Raises InputError for any other."""
+    """Return the name of `run`. Raises InputError if it has no model for the page."""
     from cryutils.papers.trained_models import find_run, runs_with_models
 
     home = find_run("full", run)

@@ -1,6 +1,6 @@
 """`cryutils users`, `infants` and `log`: manage logins, infants and logged readings. See `cli`.
 
-The owner of the machine calls them and has access to every infant.
+They are for the owner of the machine, who has access to every infant.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ def _give_password(change: Callable[[str, str], object], name: str) -> None:
 def _limits(
     since: str | None = None, until: str | None = None, tz: str | None = None
 ) -> tuple[float | None, float | None, str]:
-    """Return two times in s since 1970, None for None, and the name of their time zone."""
+    """Return `since` and `until` in s since 1970, None if unset, and the time zone's name."""
     from cryutils.app.store.log import local_zone, zone
 
     name = tz or local_zone()
@@ -339,13 +339,13 @@ def _limits(
 
 
 def _time(text: str, place: tzinfo) -> float:
-    """Return the time that `text` says in the zone `place`, in s since 1970."""
+    """Return the time `text` in s since 1970; `place` is the time zone if it names none."""
     import pandas as pd
 
     try:
         time = pd.Timestamp(text)
         if time.tzinfo is None:
-            # When clocks change, a time such as midnight may be missing, or come twice.
+            # When clocks change, a time such as midnight may not exist or occur twice.
             time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
         return time.timestamp()
     except (ValueError, OverflowError) as error:

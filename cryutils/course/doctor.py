@@ -17,7 +17,7 @@ from cryutils.datasets import registry
 
 __all__ = ["Finding", "examine"]
 
-_NEEDED_GIB = 1.0  # features, synthetic voices and figures of both profiles, with room
+_NEEDED_GIB = 1.0  # for features, synthetic voices and figures of both profiles, with reserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _lacking(extra: str) -> list[str]:
 
 def _memory() -> Finding:
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    # A machine sold with 4 GiB has a little less for its system.
+    # A machine sold with 4 GiB reports a little less.
     return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 are enough)")
 
 
@@ -82,7 +82,7 @@ def _disk(what: str, folder: Path) -> Finding:
 
 
 def _corpora() -> Iterator[Finding]:
-    """Yield where each downloaded corpus is."""
+    """Yield where each corpus is, or how to download it."""
     for name, dataset in registry.datasets().items():
         if not (files := dataset.files):
             continue

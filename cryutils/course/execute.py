@@ -1,8 +1,8 @@
 """Execute one notebook with papermill in its own process: `execute`, for `course.runner`.
 
-The notebook writes into a staging folder, which `run_folder.finish` puts in the place of earlier
-results. The process ends, and its kernel with it, when the process that started it ends or the
-run is stopped. No notebook walks this module.
+The notebook writes to a staging folder, with which `run_folder.finish` replaces earlier results.
+The process and its kernel end when the process that started them ends or the run is stopped. No
+notebook uses this module.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from cryutils.errors import InputError
 
 __all__ = ["Outcome", "cells", "execute", "source_text"]
 
-_STARTS = 3  # of a kernel, before its notebook has failed
-_TICK_S = 0.5  # between two looks at what ends the process
+_STARTS = 3  # attempts to start a kernel before its notebook fails
+_TICK_S = 0.5  # between checks whether the process must end
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def source_text(path: Path) -> str:
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
-    """Return the cells of the notebook at `path`. Raises InputError if it is no notebook."""
+    """Return the cells of the notebook at `path`. Raises InputError if it is not a notebook."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [{"metadata": {}, **cell, "source": "".join(cell["source"])} for cell in found]
@@ -62,21 +62,21 @@ def execute(
     environment: Mapping[str, str],
     alive: Path,
 ) -> tuple[Staging, Outcome]:
-    """Execute a notebook in a new process; return where its files are, and how it ended.
+    """Execute a notebook in a new process; return its staging folder and how it ended.
 
-    An executor calls it, here or on a worker that shares the run's folder. If a worker is lost, it
-    is called again: each call has its own staging folder.
+    Called by an executor, here or on a worker that shares the run's folder. If a worker is lost,
+    the call is repeated, so each call has its own staging folder.
 
     Parameters
     ----------
     source : Path
         The notebook.
     folder : Path
-        Of the run.
+        Folder of the run.
     values : mapping
         Parameters that replace the notebook's own.
     environment : mapping
-        Variables that are added to those of this process.
+        Environment variables to add to those of this process.
     alive : Path
         A file whose removal ends the execution.
     """
@@ -90,7 +90,7 @@ def execute(
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "CRYUTILS_PROGRESS_FILE": str(staging.count),
     }
-    with staging.log.open("w") as log:  # for what libraries print, which helps no reader
+    with staging.log.open("w") as log:  # for the output of libraries
         process = subprocess.run(
             [sys.executable, "-m", __name__],
             input=json.dumps(order),
@@ -99,26 +99,26 @@ def execute(
             text=True,
             check=False,
             env={**os.environ, **environment, **own},
-            start_new_session=True,  # a terminal's Ctrl-C reaches the command alone
+            start_new_session=True,  # a terminal's Ctrl-C reaches only the command
         )
     if process.stdout:
         return staging, Outcome(**json.loads(process.stdout))
-    is_error = process.returncode == 1  # and no signal
+    is_error = process.returncode == 1  # not a signal
     what = "broke" if is_error else "was killed, as happens when memory runs out"
     return staging, Outcome(f"its process {what}")
 
 
 def main() -> None:
-    """Execute the notebook that `execute` orders on stdin; print the Outcome as JSON."""
+    """Execute the notebook that `execute` describes on stdin; print the Outcome as JSON."""
     order = json.load(sys.stdin)
     watch = (Path(order["alive_file"]), order["parent"])
     threading.Thread(target=_end_with_run, args=watch, daemon=True).start()
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there as well
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     source, target, share_file = (Path(order[key]) for key in ("source", "target", "share_file"))
     try:
         outcome = _run(source, target, order["values"], share_file=share_file)
-    except OSError as error:  # a full disk
+    except OSError as error:  # such as a full disk
         outcome = Outcome(_one_line(error))
     json.dump(asdict(outcome), answer)
     answer.close()
@@ -136,7 +136,7 @@ def _end_with_run(alive: Path, parent: int) -> None:
 
 
 def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path) -> Outcome:
-    """Execute the notebook `source` into `target`, and write the share of cells that are done."""
+    """Execute the notebook `source` into `target`; write the share of executed cells."""
     from papermill.exceptions import PapermillException
 
     from cryutils.claims import notebook_page
@@ -144,7 +144,7 @@ def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path
     total = len(cells(source)) + bool(values)  # papermill adds a cell with the values
 
     def report(*, cell_index: int, **_: Any) -> None:
-        share_file.with_name("count").unlink(missing_ok=True)  # of a cell that has ended
+        share_file.with_name("count").unlink(missing_ok=True)  # the previous cell's progress
         with writing(share_file) as part:
             part.write_text(str((cell_index + 1) / total), encoding="utf-8")
 
@@ -161,14 +161,14 @@ def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path
 
 
 def _papermill(source: Path, target: Path, values: dict[str, Any], **options: Any) -> None:
-    """Call papermill, again if the kernel died before its first reply.
+    """Call papermill, and repeat the call if the kernel died before its first reply.
 
-    Jupyter chooses a kernel's ports before the kernel takes them, so another program may be faster.
+    Jupyter chooses a kernel's ports before the kernel opens them; another program may take them.
     """
     import papermill
     from traitlets.config import Config
 
-    # The key to the kernel is written where a kill leaves nothing.
+    # This file has the kernel's key. It is in the staging folder, so no copy remains after a kill.
     connection = {"connection_file": str(target.parents[2] / "kernel.json")}
     for attempt in range(1, _STARTS + 1):
         try:
@@ -177,7 +177,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any], **options: An
                 _literal(target),
                 parameters=values,
                 kernel_name="python3",
-                language="python",  # else a notebook that doesn't name its language is refused
+                language="python",  # otherwise papermill rejects notebooks without a language
                 cwd=str(source.parent),
                 start_timeout=600,  # s; a slow machine under load needs more than one minute
                 progress_bar=False,
@@ -192,7 +192,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any], **options: An
 
 
 def _literal(path: Path) -> str:
-    """Return `path` for papermill, which would replace names in braces."""
+    """Return `path` with braces escaped, because papermill replaces names in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -212,7 +212,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _peak_mib() -> float:
-    """Return the largest memory of any process this one waited for: the kernel, or its workers."""
+    """Return the peak memory in MiB of the largest child process: the kernel or a worker."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

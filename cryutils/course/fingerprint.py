@@ -1,8 +1,8 @@
-"""A digest of everything that the results of a notebook come from: its fingerprint.
+"""The fingerprint of a notebook: a digest of everything that its results depend on.
 
-`course` keeps what finished before as long as this stays the same: text and parameters, the
-library and the packages that it computes with, the tables in `data/`, the recordings, and the
-pretrained weights on this machine. No notebook walks this module.
+`runner` keeps the results of a notebook while its fingerprint is unchanged. The digest covers its
+text and parameters, the library and the packages that it computes with, the tables in `data/`, the
+recordings, and the pretrained weights on this machine. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from cryutils.models import weights
 
 __all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
 
-# Packages that results depend on. OpenCV has a name for each way to build it.
+# Packages that results depend on. Each build of OpenCV has its own package name.
 PACKAGES = (
     "ai-edge-litert", "av", "keras", "librosa", "nncf", "numba", "numpy", "opencv-contrib-python",
     "opencv-python", "opencv-python-headless", "openvino", "pandas", "pillow", "scikit-learn",
     "scipy", "soxr", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
 _SUFFIXES = (".py", ".js", ".css", ".npz")  # .npz: the network that comes with the package
-_NOT_PUBLISHED = ("", "small")  # no backbone, and the one that is pretrained here
+_NOT_PUBLISHED = ("", "small")  # no backbone, and the pretrained network of this package
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a notebook is made from: a digest, and whether it looks for pretrained weights."""
+    """The digest of a notebook's inputs, and whether it uses published pretrained weights."""
 
     digest: str
     uses_weights: bool = False
 
     @property
     def text(self) -> str:
-        """One digest for a state file, also of the pretrained weights that are there now.
+        """The digest for a state file, which includes the pretrained weights present now.
 
-        It is taken when a notebook has finished, so that weights that it has downloaded count.
+        It is read when a notebook has finished, so that weights downloaded by it are included.
         """
         return _digest(self.digest, *(weights.present() if self.uses_weights else ()))
 
@@ -58,11 +58,11 @@ def notebook(
     Parameters
     ----------
     source : str
-        Its text.
+        Text of the notebook's cells.
     parameters, defaults : mapping
-        Parameters that the run sets, and those that the notebook itself sets.
+        Parameters set by the run, and the notebook's own values.
     rest : str
-        Everything else that its results come from.
+        Text that changes with everything else that the results depend on.
     """
     values = {**defaults, **parameters}
     chosen, backbone = values.get("weights"), values.get("backbone", "auto")
@@ -73,7 +73,7 @@ def notebook(
 
 
 def library() -> str:
-    """Return a digest of the library, of what it computes with, and of the tables in `data/`."""
+    """Return a digest of the library, Python, the installed `PACKAGES`, and `data/*.csv`."""
     package, project = Path(__file__).parents[1], project_dir()
     code = [path for path in package.rglob("*") if path.suffix in _SUFFIXES]
     lines = ["python " + ".".join(platform.python_version_tuple()[:2])]
@@ -99,7 +99,7 @@ def _installed() -> dict[str, str]:
 
 
 def recordings(data: str) -> str:
-    """Return a text that changes when the recordings of the folder, or corpus, `data` do."""
+    """Return a text that changes with the recordings of `data`, a folder or corpus name."""
     root = resolve(data)
     if data in registry.MODULES and (home := data_dir()):
         root = home / data

@@ -1,7 +1,7 @@
 """Parameters of notebooks: defaults and meanings from their cells, ranges from `Parameters`.
 
-A notebook that a user adds may have parameters that `Parameters` lacks. These only need the type of
-their default.
+A notebook added by a user may have parameters that are not in `Parameters`. Their values only need
+the type of the default.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _NOUNS = {"boolean": "true or false", "integer": "a whole number", "number": "a 
 
 
 def inspect(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what papermill says of each parameter of the notebook at `path`, by name.
+    """Return papermill's description of each parameter of the notebook at `path`, by name.
 
     `default` is the value itself; `help` is the comment after it, "" if there is none;
     `inferred_type_name` is the type in a comment such as `# type: int`, "None" if there is none.
-    Raises InputError if the file is no notebook, has no cell tagged `parameters`, or if a line of
-    this cell can't be read.
+    Raises InputError if the file is not a notebook, has no cell tagged `parameters`, or if a line
+    of this cell can't be read.
     """
     import papermill
     from nbformat.v4 import new_code_cell, new_notebook
@@ -45,10 +45,10 @@ def inspect(path: Path) -> dict[str, dict[str, Any]]:
         raise InputError(f"{path}: no cell is tagged 'parameters'.")
     source = tagged[0]["source"]
     for line in source.splitlines():
-        if line.count("=") > 1 and not line.lstrip().startswith("#"):  # papermill skips it
+        if line.count("=") > 1 and not line.lstrip().startswith("#"):  # papermill would skip it
             raise InputError(f"{path}: {line.strip()}: use only one = in a line of parameters.")
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = new_notebook(  # papermill refuses a notebook that names no kernel
+    notebook = new_notebook(  # papermill rejects a notebook without a kernel
         cells=[new_code_cell(source, metadata={"tags": ["parameters"]})],
         metadata={"kernelspec": kernel},
     )
@@ -77,13 +77,13 @@ def read_value(text: str) -> Any:
     for reader in (json.loads, int, float):
         try:
             return reader(text)
-        except (ValueError, RecursionError):  # also more digits or brackets than Python reads
+        except (ValueError, RecursionError):  # also for too many digits or nested brackets
             continue
     return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def check_names(chosen: Iterable[str], notebooks: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise InputError for a name in `chosen` that is a parameter of none of `notebooks`."""
+    """Raise InputError if a name in `chosen` is not a parameter of any of `notebooks`."""
     names = {name for parameters in notebooks.values() for name in parameters}
     for name in chosen:
         if name not in names:
@@ -94,15 +94,14 @@ def check_names(chosen: Iterable[str], notebooks: Mapping[str, Mapping[str, Any]
 def check(path: Path, chosen: Mapping[str, Any]) -> None:
     """Raise InputError, in one line with the remedy, if a parameter is out of its range.
 
-    `chosen` has the parameters that are set for the notebook at `path`; the others keep their
-    defaults.
+    `chosen` has the parameters set for the notebook at `path`; the others keep their defaults.
     """
     values = {}
     for name, parameter in inspect(path).items():
         value = chosen.get(name, parameter["default"])
         if _is_accepted(name, value, parameter):
             values[name] = value
-        elif name in chosen and (value, parameter["default"]) != ("", ""):  # "" for none
+        elif name in chosen and (value, parameter["default"]) != ("", ""):  # "" means unset
             words, example = accepted(name, parameter), _example(name, value, parameter)
             raise InputError(f"{name}={short(value)}: give {words}{example}.")
     try:
@@ -124,9 +123,9 @@ def check_corpus(chosen: Mapping[str, Any], corpus: Corpus) -> None:
 
 
 def accepted(name: str, parameter: Mapping[str, Any]) -> str:
-    """Return in words what a parameter may be, such as "a whole number from 2 to 100".
+    """Return the range of a parameter in words, such as "a whole number from 2 to 100".
 
-    `parameter` is from `inspect`. Returns "" if it may be anything.
+    `parameter` is from `inspect`. Returns "" if any value is accepted.
     """
     return _words(_schemas().get(name) or _other(parameter).json_schema())
 
@@ -137,7 +136,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _words(schema: Mapping[str, Any], text: str = "a text") -> str:
-    """Return a JSON schema in words; `text` is what a string names."""
+    """Return a JSON schema in words; `text` is the noun for a string."""
     noun = schema.get("description") or _NOUNS.get(schema.get("type", ""), text if schema else "")
     if "anyOf" in schema:
         return " or ".join(_words(part, noun) for part in schema["anyOf"])
@@ -158,7 +157,7 @@ def _words(schema: Mapping[str, Any], text: str = "a text") -> str:
 
 
 def _other(parameter: Mapping[str, Any]) -> TypeAdapter[Any]:
-    """Return the type of a parameter that `Parameters` lacks, from its comment or its default."""
+    """Return the type of a parameter not in `Parameters`, from its comment or its default."""
     default = parameter["default"]
     kind: Any = _TYPES.get(parameter["inferred_type_name"], type(default))
     if isinstance(default, list) and default:
@@ -167,24 +166,24 @@ def _other(parameter: Mapping[str, Any]) -> TypeAdapter[Any]:
 
 
 def _is_accepted(name: str, value: Any, parameter: Mapping[str, Any]) -> bool:
-    """Return whether `value` is in the parameter's own range, whatever the other parameters are."""
+    """Return whether `value` is in the parameter's range, regardless of other parameters."""
     try:
         if name in Parameters.model_fields:
             Parameters.model_validate({name: value})
         else:
             _other(parameter).validate_python(value)
     except ValidationError as error:
-        # A rule between parameters has no location.
+        # The error of a rule between parameters has no location.
         return error.errors()[0]["type"] == "value_error" and not error.errors()[0]["loc"]
     return True
 
 
 def _example(name: str, value: object, parameter: Mapping[str, Any]) -> str:
-    """Return a list as the shell needs it: the one that was probably meant, else the default."""
+    """Return an example of a list for the shell, if possible the one meant; "" if not a list."""
     if not accepted(name, parameter).startswith("a list"):
         return ""
     example = parameter["default"] or ["hungry", "tired"]
-    if isinstance(value, str):  # its quotes are missing, or the shell has removed them
+    if isinstance(value, str):  # quotes are missing, or the shell has removed them
         meant = [read_value(word.strip(" \"'")) for word in value.strip("[](){} ").split(",")]
         example = meant if _is_accepted(name, meant, parameter) else example
     return f", such as -p {shlex.quote(f'{name}={json.dumps(example)}')}"

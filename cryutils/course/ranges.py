@@ -18,7 +18,7 @@ from cryutils.errors import near_miss
 __all__ = ["STRICT", "Parameters", "short", "unknown_classes"]
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_SHOWN = 60  # characters of a wrong value
+_SHOWN = 60  # characters of a value in a message
 _NO_LIMIT = 10**9  # if a notebook lacks the parameter that would limit another
 
 
@@ -56,8 +56,8 @@ def _items(least: int = 1, most: int = 100) -> Any:
 class Parameters(BaseModel):
     """The range of each parameter. All are optional: a notebook has only some of them.
 
-    Limits are those of the library where it has any; the others only prevent endless runs.
-    `description` is for messages: what a text names, or a range without its ends.
+    Limits are those of the library, if it has any; the others only prevent endless runs.
+    `description` is for messages: the noun for a text, or a range that excludes an end.
     """
 
     model_config = STRICT
@@ -170,7 +170,7 @@ class Parameters(BaseModel):
 
 
 def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a message for each rule between parameters that `values` break."""
+    """Yield a message for each rule between parameters that `values` violate."""
     each = values.get("clips_per_infant", 1)
     if values.get("data") == "synthetic" and values.get("clips", 6 * each) < 6 * each:
         yield (
@@ -197,9 +197,9 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
-    """Yield a parameter, the most that it may be, and the parameter that limits it.
+    """Yield (parameter, its maximum, the parameter that sets this maximum).
 
-    The limit of a list is its number of items. Each block of convolutions halves its picture.
+    The maximum of a list is a number of items. Each convolutional block halves its input.
     """
     n_fft = values.get("n_fft", _NO_LIMIT)
     yield "hop_length", n_fft, "n_fft"
@@ -228,7 +228,7 @@ def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
 
 
 def unknown_classes(values: Mapping[str, Any], corpus: str, known: Sequence[str]) -> Iterator[str]:
-    """Yield a message for each class in `values` that `corpus`, with the classes `known`, lacks."""
+    """Yield a message for each class in `values` that is not in `known`, those of `corpus`."""
     for name in ("classes", "states", "stand_in"):
         labels = values.get(name, [])
         for label in [labels] if isinstance(labels, str) else labels:

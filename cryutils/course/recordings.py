@@ -76,7 +76,7 @@ def _with_validation(
 
 
 def _nested(clips: Corpus, values: Values) -> bool:
-    shared, n_inner = False, values.get("n_inner", 0)  # 07 has none
+    shared, n_inner = False, values.get("n_inner", 0)  # notebook 07 has no inner folds
     for seed in training_seeds(values["seed"], values["repeats"]):
         for split in (Split.CLIP, Split.INFANT):
             units = nested.Units.of(clips, np.arange(len(clips)), split)
@@ -103,21 +103,20 @@ def _audited(clips: Corpus, values: Values) -> bool:
 
 
 def _meet(clips: Corpus, fit: Any, stop: Any) -> bool:
-    """Return whether two parts, as numbers of clips, have clips of the same infant."""
+    """Return whether two parts, given as indices of clips, have clips of the same infant."""
     return bool(np.isin(clips.infants[fit], clips.infants[stop]).any())
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a notebook needs of a corpus.
+    """What a notebook requires of a corpus.
 
-    classes: selects the clips of the classes that it compares, under its own names. by_paper:
-    whether these are a paper's. sound, pictures: whether every clip must have them.
-    pictures_if_any: whether clips without pictures are left out if others have both. divide: draws
-    the folds and returns whether a validation part shares infants with a training part; raises
-    InputError if there are no folds. infants, clips: the least infants of each class, and clips of
-    that class from each of them, if the folds need more than one infant to train on and one to
-    test.
+    classes: selects the clips of the classes that the notebook compares, and gives the classes its
+    names. by_paper: whether the classes are a paper's. sound, pictures: whether every clip must
+    have them. pictures_if_any: whether clips without pictures are left out if any clip has sound
+    and pictures. divide: draws the folds and returns whether a validation part shares infants with
+    a training part; raises InputError if no folds are possible. infants, clips: minimum number of
+    infants in each class, and of clips from each, if the folds need more than two infants.
     """
 
     classes: Callable[[Corpus, Values], Corpus] = _of_any_class
@@ -130,7 +129,7 @@ class Need:
     clips: int = 1
 
     def clips_of(self, corpus: Corpus, values: Values) -> Corpus:
-        """Return the clips that the notebook takes, with its names for their classes."""
+        """Return the clips that the notebook uses, labelled with its class names."""
         if not self.by_paper:
             return self.classes(corpus.where(self.suits), values)
         corpus = self.classes(corpus, values)
@@ -138,7 +137,7 @@ class Need:
         return corpus.where(lambda clip: self.suits(clip) and (clip.has_video or not both))
 
     def suits(self, clip: Clip) -> bool:
-        """Return whether the clip has the sound and the pictures that are needed."""
+        """Return whether the clip has the required sound and pictures."""
         return clip.has_audio >= self.sound and clip.has_video >= self.pictures
 
 
@@ -157,7 +156,7 @@ NEEDS: Mapping[str, Need] = {
     "08_autoencoder_dnn": Need(**_PAPER_A, divide=_with_validation),
     # Its ensemble trains on training clips that the submodels did not train on.
     "09_ensemble": Need(**_PAPER_A, pictures_if_any=True, divide=_nested, infants=2, clips=3),
-    # Its honest recipe trains on some infants, chooses an epoch on others and tests a third group.
+    # Its honest recipe needs three groups of infants: to train, to choose an epoch and to test.
     "10_leakage_audit": Need(divide=_audited, infants=3),
     "11_robustness": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
     "13_live_and_deployment": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
@@ -167,8 +166,8 @@ NEEDS: Mapping[str, Need] = {
 def check(notebook: str, values: Values, corpus: Corpus) -> str:
     """Return a remark on a run of `notebook` on `corpus`, "" if there is none.
 
-    values: all of the notebook's parameters, with defaults. Raises InputError if it cannot run,
-    with what is missing, under the corpus' own labels, and the remedy.
+    values: all of the notebook's parameters, with defaults. Raises InputError if the notebook can't
+    run; the message names what is missing, by the corpus' own labels, and the remedy.
     """
     need = NEEDS.get(notebook)
     if need is None:
@@ -191,7 +190,7 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
 
 
 def _check_media(notebook: str, need: Need, clips: Corpus) -> None:
-    """Raise InputError if none of `clips` has the sound and the pictures that are needed."""
+    """Raise InputError if none of `clips` has the required sound and pictures."""
     if any(map(need.suits, clips)):
         return
     lacking, remedy = {

@@ -1,9 +1,9 @@
 """Run the course's notebooks: profiles, parameters, parallel processes, resuming.
 
-A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each notebook
-that finished has a state file with its `fingerprint`: a killed run continues where it was, and a
-notebook runs again when anything that it is made from has changed. The command is in `cli`, the
-report in `claims.report`. No notebook walks this module.
+A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each finished
+notebook has a state file with its `fingerprint`. So a killed run can be resumed, and a notebook is
+executed again when anything that it depends on has changed. The command is in `cli`, the report in
+`claims.report`. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ AFTER = {
         "13_live_and_deployment",
     ),
 }  # fmt: skip
-# These read the results of all runs, which are in no fingerprint, and take seconds.
+# These read the results of all runs, which no fingerprint covers, and take seconds.
 ALWAYS = ("14_scoreboard",)
 
 
@@ -81,16 +81,16 @@ class Job:
 
     @property
     def state(self) -> Path:
-        """Its state file."""
+        """The notebook's state file."""
         return run_folder.state_file(self.folder, self.name)
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every parameter of the notebook, with the value set or its default."""
+        """Every parameter of the notebook, with the value that was set or the default."""
         return {**parameters.read(self.source), **self.parameters}
 
     def is_done(self) -> bool:
-        """Return whether this very job has finished, and all that it wrote is unchanged."""
+        """Return whether a job with this fingerprint has finished and its files are unchanged."""
         state = run_folder.read_state(self.state)
         return (
             state is not None
@@ -111,7 +111,7 @@ def profiles() -> dict[str, Path]:
 
 
 def load_profile(name: str) -> Profile:
-    """Return the profile `name` from `data/profiles`. Raises InputError that names a near miss."""
+    """Return the profile `name` from `data/profiles`. Raises InputError for an unknown name."""
     paths = profiles()
     if name not in paths:
         raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
@@ -119,7 +119,7 @@ def load_profile(name: str) -> Profile:
 
 
 def notebook_name(text: str, names: Collection[str]) -> str:
-    """Return the notebook that `text` names, in full or by an unambiguous beginning.
+    """Return the notebook whose name is `text` or begins with it.
 
     Raises InputError if the names of several notebooks, or of none, begin with `text`.
 
@@ -151,9 +151,9 @@ def plan(
     Parameters
     ----------
     profile : Profile
-        Its parameters and the notebooks that it skips.
+        Parameters of each notebook, and the notebooks to skip.
     only : sequence of str
-        Notebooks, as `notebook_name` reads them. Default: all.
+        Notebooks, named as in `notebook_name`. Default: all.
     overrides : mapping, optional
         Parameters that override the profile's.
     data : str, optional
@@ -163,12 +163,12 @@ def plan(
     sources : mapping, optional
         The notebooks' files by name. Default: the course's.
     run_name : str, optional
-        Default: named after the profile, `data` and `overrides`.
+        Name of the run. Default: made of the profile, `data` and `overrides`.
 
     Raises
     ------
     InputError
-        An unknown notebook or parameter, with the near miss, or a value out of range.
+        An unknown notebook or parameter, or a value out of range.
     """
     sources, overrides = notebooks() if sources is None else sources, dict(overrides or {})
     names = {notebook_name(text, sources) for text in only} or set(sources)
@@ -185,7 +185,7 @@ def plan(
     library, source_data = fingerprint.library(), corpus or profile.data
     jobs, skipped = [], {}
     for name, source in chosen.items():
-        if name in profile.skip and not data:  # the user's recordings may have what it lacks
+        if name in profile.skip and not data:  # with the user's recordings it may be able to run
             skipped[name] = profile.skip[name]
             continue
         values = dict(profile.parameters.get(name, {}))
@@ -203,7 +203,7 @@ def plan(
 
 
 def _require_same_data(folder: Path, corpus: str) -> None:
-    """Raise InputError if the run in `folder` is that of another folder with the same name."""
+    """Raise InputError if the run in `folder` used another data folder with the same name."""
     for state in run_folder.states(folder).values():
         before = state["parameters"].get("data")
         if before not in (None, corpus):
@@ -213,9 +213,9 @@ def _require_same_data(folder: Path, corpus: str) -> None:
 def remarks(
     jobs: Sequence[Job], skipped: Iterable[str], parameters: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what should be known of a notebook before it runs: its name and a remark.
+    """Yield (notebook, remark) for what the user should know before the run.
 
-    `parameters` names those that all `jobs` should have.
+    `parameters` are names of parameters that all `jobs` should have.
     """
     planned = {*skipped, *(job.name for job in jobs)}
     for job in jobs:
@@ -244,13 +244,13 @@ def run(
 ) -> dict[str, str]:
     """Execute `jobs` and return `{notebook: error}` for those that failed.
 
-    Finished notebooks are not executed again unless `fresh`. Results are replaced when a new
-    execution has finished.
+    Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
+    execution of the notebook has finished.
 
     Parameters
     ----------
     jobs : sequence of Job
-        Of one run.
+        Jobs of one run.
     processes : int, optional
         Notebooks executed in parallel; None: one for each core.
     scheduler : str, optional
@@ -259,14 +259,14 @@ def run(
     fresh : bool
         Execute finished notebooks again.
     report : function
-        Called with (notebook, what, share): `what` is "kept", "running", "done" or "failed", or
-        the progress of a long cell; `share` of the cells that are done, 0-1. Without a notebook
+        Called with (notebook, what, share). `what` is "kept", "running", "done", "failed" or the
+        progress of a long cell; `share` is the share of executed cells, 0-1. If notebook is "",
         `what` is a line about the whole run, or "" about once a second.
 
     Raises
     ------
     InputError
-        Another process executes in the same run, no scheduler answers, or it has no worker.
+        Another process is executing this run, no scheduler answers, or it has no worker.
     OSError
         The disk is full.
     """
@@ -285,7 +285,7 @@ def run(
         for job in done:
             report(job.name, "kept", 1.0)
         took = history(waiting)
-        # The longest first, so that none runs alone at the end; a new one may be longer still.
+        # Longest first, so that none runs alone at the end. New ones may be longer still.
         waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
         pool, cores = _pool(scheduler, min(processes or _cores(), len(waiting) or 1))
         environment, alive = _environment(cores), run_folder.begin(folder)
@@ -305,10 +305,10 @@ def run(
 
 
 def history(jobs: Sequence[Job]) -> dict[str, float]:
-    """Return the seconds that each job took in its latest execution with the same profile.
+    """Return the duration in s of each job in its latest execution with the same profile.
 
-    In the same run, otherwise in the latest run, otherwise in the reference run that comes with the
-    code. Jobs that never finished are left out.
+    It is taken from the same run, otherwise from the latest run, otherwise from the reference run
+    that comes with the code. Jobs that never finished are left out.
     """
     took = {}
     for job in jobs:
@@ -328,17 +328,17 @@ def _cores() -> int:
 
 
 def _pool(scheduler: str | None, processes: int) -> tuple[Executor, int]:
-    """Return what executes notebooks, and the cores of each."""
+    """Return the executor of the notebooks, and the number of cores for each notebook."""
     if scheduler:  # a worker has one core
         return parallel.connect(scheduler).get_executor(pure=False, retries=0), 1
     return ThreadPoolExecutor(processes), max(1, _cores() // processes)
 
 
 def _environment(cores: int) -> dict[str, str]:
-    """Return the variables of every notebook's process.
+    """Return the environment variables of each notebook's process.
 
-    Notebooks run in parallel, so an operation has one thread, and a notebook starts a process for
-    each of its `cores`. No result depends on their number.
+    Notebooks run in parallel, so an operation uses one thread, and a notebook starts a process for
+    each of its `cores`. Results do not depend on the number of cores.
     """
     folders = {k: v for k, v in os.environ.items() if re.fullmatch("CRYUTILS_.*_DIR", k)}
     return {
@@ -357,7 +357,7 @@ def _execute(
     among: Collection[str],
     report: Report,
 ) -> dict[str, str]:
-    """Execute the jobs `waiting`, each after those that it builds on have ended."""
+    """Execute the jobs `waiting`, each after those in `AFTER`; return the errors by notebook."""
     failed: dict[str, str] = {}
     running: dict[Future[Any], Job] = {}
     latest: dict[str, tuple[float, str] | None] = {}
@@ -387,7 +387,7 @@ def _execute(
 
 
 def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
-    """Keep the files of an execution; return its error in one line, None if it has finished."""
+    """Store the files of an execution; return its error in one line, None if it succeeded."""
     try:
         staging, outcome = future.result()
     except parallel.lost_workers() as error:
@@ -411,9 +411,9 @@ def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
 
 
 def _failure(job: Job, staging: Staging, error: str, *, has_begun: bool) -> str:
-    """Keep notebook and log of a failed execution; return its error with the file that explains it.
+    """Keep the notebook and log of a failed execution; return its error and the file to read.
 
-    Raises OSError if the disk is full, which would end the other notebooks as well.
+    Raises OSError if the disk is full, since the other notebooks would fail as well.
     """
     folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
     places = [place for place in folders if place.exists()]

@@ -1,6 +1,6 @@
 """Progress of a run: bars with the time left on a terminal, plain lines elsewhere: `watching`.
 
-Everything goes to stderr, so that a command's output can be piped. No notebook walks this module.
+Everything goes to stderr, so that a command's output can be piped. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ __all__ = ["watching"]
 Report = Callable[[str, str, float], None]
 
 _ENDS = ("kept", "done", "failed")  # the last report of a notebook
-_LINE_S = 60.0  # between two plain lines
-_PACE = 0.1  # share of the run after which its own pace says more than earlier runs
+_LINE_S = 60.0  # between plain lines
+_PACE = 0.1  # share of the run after which its own pace is used instead of earlier runs
 
 
 @contextmanager
 def watching(
     names: Sequence[str], *, before: Mapping[str, float], processes: int, title: str
 ) -> Iterator[Report]:
-    """Show a run; give the function `report(notebook, what, share)` that `course.run` calls.
+    """Show the progress of a run; yield `report(notebook, what, share)` for `course.run`.
 
     Parameters
     ----------
     names : sequence of str
         Notebooks of the run.
     before : mapping
-        Seconds that earlier executions took, by notebook.
+        Durations of earlier executions in s, by notebook.
     processes : int
         Notebooks executed in parallel.
     title : str
@@ -55,7 +55,7 @@ def watching(
 
 
 class _Run:
-    """Shares of the notebooks' cells that are done, and the time left."""
+    """The progress of each notebook of a run, and the time left."""
 
     def __init__(self, names: Sequence[str], before: Mapping[str, float], processes: int) -> None:
         usual = sorted(before.values())[len(before) // 2] if before else 1.0
@@ -65,10 +65,10 @@ class _Run:
         self.before, self.processes, self.began_s = before, processes, time.monotonic()
 
     def update(self, name: str, what: str, share: float) -> bool:
-        """Take a report; return whether the notebook has just started."""
+        """Record a report; return whether the notebook has just started."""
         is_new = what == "running" and not self.shares[name]
         if what == "kept":
-            del self.seconds[name]  # it takes none
+            del self.seconds[name]  # takes no time
         if what in ("running", *_ENDS):
             self.shares[name] = max(share, 1e-9)
         if what in _ENDS:
@@ -76,7 +76,7 @@ class _Run:
         return is_new
 
     def left_s(self) -> float | None:
-        """Return the seconds that the run will still take, None while that is unknown."""
+        """Return the estimated time left in s, None while it is unknown."""
         total = sum(self.seconds.values())
         done = sum(seconds * self.shares[name] for name, seconds in self.seconds.items())
         if done > _PACE * total:

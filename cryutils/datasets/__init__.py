@@ -1,6 +1,6 @@
-"""Corpora: what one is, and how a folder, DonateACry or synthetic infants become one.
+"""Corpora: the `Corpus` class, and loading DonateACry, synthetic infants or your own folder.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+`__init__.pyi` lists the public names, which are imported on first use.
 """
 
 import lazy_loader

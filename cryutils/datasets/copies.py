@@ -1,7 +1,7 @@
-"""Copies of one recording under several infants: `merge_copies`.
+"""Detection of recordings that are filed under several infants: `merge_copies`.
 
 `datasets.load` calls it for any folder, because a leak-free split would otherwise train on
-recordings that it tests. Decoded sound is compared, so the format of a file does not matter. No
+recordings that it tests. The decoded sound is compared, so the format of a file does not matter. No
 notebook uses this module.
 """
 
@@ -28,24 +28,23 @@ __all__ = ["merge_copies"]
 Array = npt.NDArray[np.float32]
 
 # The threshold was chosen after looking at DonateACry and at synthetic voices (docs/deviations.md).
-_NEARLY = 0.95  # correlation of two contours
-_LEAST_S = 1.0  # of sound: shorter ones resemble each other by chance
-_SR = 8000  # Hz: telephones transmit no more
+_NEARLY = 0.95  # correlation of two contours that count as nearly equal
+_LEAST_S = 1.0  # shorter sounds resemble each other by chance
+_SR = 8000  # Hz; telephones transmit no more
 _HOP = 100  # samples, 12.5 ms
 _BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are below these
-_STEPS = 96  # of time, however long the sound lasts
-_EDGE = 0.005  # share of the energy before the first step, and after the last
-_ROWS = 1024  # contours compared with all others at once
+_STEPS = 96  # time steps, for any duration
+_EDGE = 0.005  # share of the energy cut off before the first step and after the last
+_ROWS = 1024  # contours that are compared with all others in one product
 _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
 
 
 def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips, with one name for infants that share a recording, and a problem a copy.
+    """Return the clips with infants that share a recording merged, and the problems found.
 
-    Recordings are copies if their decoded samples are equal, silent ones and pictures if their
-    files are. Nearly equal sounds of different infants, such as a copy that is louder, compressed
-    or slightly faster, are listed as doubtful, and their infants stay apart. Excerpts of a
-    recording are not recognised.
+    Recordings are copies if their decoded samples are equal; silent recordings and pictures, if
+    their files are equal. Nearly equal sounds of different infants, such as a louder, compressed or
+    slightly faster copy, are listed as doubtful and not merged. Excerpts are not recognised.
     """
     audible = [clip for clip in clips if clip.has_audio]
     sounds = list(thread_map(_sound, audible, what="Comparing"))
@@ -67,7 +66,7 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
 def _merge(
     clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]
 ) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips with one name for the infants of each set of copies, and a problem a set."""
+    """Return the clips with the infants of each set of copies merged, and a problem per set."""
     group = {clip.infant: {clip.infant} for clip in clips}
     problems = []
     for copies in sets:
@@ -97,9 +96,9 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
 def _sound(clip: Clip) -> tuple[str, Array]:
     """Return a digest of a clip's samples, "" for silence, and its contour.
 
-    The contour is float32 (bands, steps) of norm 1: how the level in each band changes from the
-    first sound to the last, or 0 if there is too little sound. The level and the tempo of a
-    recording do not change it.
+    The contour is float32 (bands, steps) of norm 1, or 0 if there is too little sound. It shows how
+    the level of each band changes between the first and the last sound, whatever the recording's
+    level and tempo.
     """
     rate, x = decode(clip.path)
     if not x.any():
@@ -125,7 +124,7 @@ def _contour(x: Array) -> Array:
 
 
 def _similar(contours: Array) -> Iterator[list[int]]:
-    """Yield the row numbers of each set of nearly equal contours, possibly linked by others."""
+    """Yield the row numbers of each group of contours that are linked by near equality."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,8 +1,8 @@
 """A corpus of recordings: `Clip`, `Problem` and `Corpus`.
 
 A corpus is a sequence of clips, each with a label and an *infant*: a leak-free split keeps all
-clips of an infant together. Whatever was left out or contradicts itself is listed as a problem.
-`datasets.load` returns a corpus; notebook 01_data_and_playback shows one.
+clips of an infant together. Anything left out or contradictory is listed as a problem.
+`datasets.load` returns a corpus. Used in notebook 01_data_and_playback.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something to know about a corpus.
+    """Something about a corpus that its user should know.
 
     kind: "left out", "changed", "contradiction" or "doubtful".
     """
@@ -80,7 +80,7 @@ class Corpus(Sequence[Clip]):
         licence: str = "",
         source: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keep the clips; `source` has the arguments of `load` that return the same corpus."""
+        """Store the clips; `source`: arguments of `load` that return the same corpus."""
         self._clips = tuple(clips)
         self._problems = tuple(problems)
         self._citation = citation
@@ -120,7 +120,7 @@ class Corpus(Sequence[Clip]):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels that occur, sorted, as are the outputs of each model."""
+        """The labels that occur, sorted. Models order their outputs in the same way."""
         return tuple(sorted({clip.label for clip in self}))
 
     def frame(self) -> pd.DataFrame:
@@ -131,10 +131,10 @@ class Corpus(Sequence[Clip]):
         return pd.DataFrame([[getattr(c, f) for f in fields] for c in self], columns=fields)
 
     def describe(self) -> pd.DataFrame:
-        """Return clips, infants, sessions and minutes of each class and in total.
+        """Return the number of clips, infants, sessions and minutes, per class and in total.
 
-        `effective_infants` is that of the function of this name, `largest_infant` the clips of the
-        infant with most.
+        `effective_infants` is the result of the function of this name. `largest_infant` is the
+        largest number of clips of one infant.
         """
         import pandas as pd
 
@@ -175,10 +175,10 @@ class Corpus(Sequence[Clip]):
     def among(
         self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None
     ) -> Corpus:
-        """Return the clips of those `states` that occur, under these names.
+        """Return the corpus of the clips labelled with one of `states`.
 
-        stand_ins: labels that take the place of a state that does not occur. Raises InputError if
-        fewer than two states are left.
+        stand_ins: for a state that does not occur, labels that replace it; their clips are
+        relabelled. Raises InputError if fewer than two states are left.
         """
         stand_ins = stand_ins or {}
         corpus = self.relabel(
@@ -211,8 +211,8 @@ class Corpus(Sequence[Clip]):
     def relabel(self, names: Mapping[str, str]) -> Corpus:
         """Return the corpus with labels renamed, such as `{"belly_pain": "pain"}`; `note` says so.
 
-        DonateACry has no clip of Paper B's *pain*; belly pain takes its place. Raises InputError
-        for a label that does not occur, and for a name that does.
+        DonateACry has no clip of Paper B's *pain*, so belly pain replaces it. Raises InputError for
+        a label that does not occur, and for a new name that already does.
         """
         for label, name in names.items():
             self.select([label])
@@ -245,8 +245,8 @@ class Corpus(Sequence[Clip]):
 def effective_infants(infants: Sequence[str]) -> float:
     """Return Kish's effective number of infants, (sum n)^2 / sum n^2 over their clips n.
 
-    So many infants with equally many clips would give as much information, at most. If a few of
-    221 infants gave ten clips each, they count as fewer.
+    The clips contain at most as much information as the clips of this many infants with equally
+    many clips each. If a few of 221 infants gave ten clips each, the number is below 221.
 
     >>> effective_infants(["a", "a", "b", "c"])
     2.6666666666666665
@@ -256,9 +256,9 @@ def effective_infants(infants: Sequence[str]) -> float:
 
 
 def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
-    """Return the clips with their sessions: clips of an infant at most SESSION_GAP_S apart.
+    """Return the clips with session names; a pause above SESSION_GAP_S starts a new session.
 
-    Clips of unknown time are one more session of their infant.
+    An infant's clips without a time form one more session.
     """
     by_infant: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:

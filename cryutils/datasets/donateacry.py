@@ -1,7 +1,7 @@
-"""DonateACry: its files, what their names say, and the corpus that they make.
+"""The DonateACry corpus: its files, the information in their names, and loading it.
 
 The Donate-a-cry campaign (Gabor Veres, 2015) collected cries through two phone apps. Everything
-known about a clip is in its file name. Notebook 01_data_and_playback shows this module.
+known about a clip is in its file name. Used in notebook 01_data_and_playback.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILES = Files(
     # Faster for a few files, and used if GitHub fails. jsDelivr serves each file below 20 MB of a
     # commit, but its terms ask not to use it as a general file store.
     base_url=f"https://cdn.jsdelivr.net/gh/gveres/donateacry-corpus@{COMMIT}/{_FOLDER}",
-    # One request, because GitHub answers 429 to an address that asks for hundreds of files.
+    # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder=_FOLDER,
     download_bytes=70_000_000,  # GitHub doesn't send the size
@@ -64,7 +64,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """What a file name says: app instance, unix time in s, sex, age band and reason."""
+    """The content of a file name: app instance, unix time in s, sex, age band and reason."""
 
     infant: str
     start_s: float
@@ -74,10 +74,10 @@ class FileName:
 
 
 def parse_name(name: str) -> FileName:
-    """Return what a file name says; iOS wrote its time in s, Android in ms.
+    """Return the content of a file name; iOS wrote the time in s, Android in ms.
 
-    The uuid names an installed app, which stands in for the infant. Raises InputError
-    if the name does not have this form or has an unknown code.
+    The uuid identifies an installed app, which is treated as the infant. Raises InputError if the
+    name does not have this form or has an unknown code.
 
     >>> parse_name("0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856-1430742197-1.0-m-04-hu.caf").reason
     'hungry'
@@ -105,7 +105,7 @@ def parse_name(name: str) -> FileName:
 def app_instance(name: str) -> str | None:
     """Return the app instance that a file name begins with, in lower case, or None.
 
-    Corpora made from DonateACry add labels such as `laugh`, whose codes `parse_name` doesn't know.
+    Corpora derived from DonateACry add labels such as `laugh`, whose codes `parse_name` rejects.
     """
     match = re.match(rf"({_UUID})-", name)
     return match[1].lower() if match else None
@@ -117,7 +117,7 @@ def registry() -> Registry:
 
 
 def exclusions() -> dict[str, str]:
-    """Return why a recording is probably not a cry, by "<label>/<file>"; it stays in the corpus.
+    """Return why recordings are probably not cries, by "<label>/<file>"; the corpus keeps them.
 
     `data/exclusions.csv` was written by looking at spectrograms, not by listening.
     """
@@ -128,7 +128,7 @@ def exclusions() -> dict[str, str]:
 def load(*, files: Sequence[str] | None = None) -> Corpus:
     """Return the cleaned recordings, downloading missing ones; an infant is an app instance.
 
-    files: names of the registry, by default all. Raises InputError if none of them is there.
+    files: names in the registry, by default all. Raises InputError if none of the files exists.
     """
     root = FILES.fetch(files)
     names, problems = FILES.compare(root, files)

@@ -1,7 +1,7 @@
-"""The files of a published corpus: found on this machine, downloaded and checked.
+"""Find, download and check the files of a published corpus: `Files`.
 
 `data/registry.csv` lists each file as `<corpus>/<label>/<file>` with its sha256 and size. No
-notebook walks this module.
+notebook uses this module.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from cryutils.errors import InputError, near_miss
 __all__ = ["RETRIES", "Files", "Registry"]
 
 RETRIES = 1
-_FEW = 100  # files that are worth one request each, rather than the whole archive
+_FEW = 100  # up to this many files are requested one by one, more as an archive
 
 Registry = dict[str, tuple[str, int]]  # sha256 and size in bytes, by "<label>/<file>"
 
 
 @dataclass
 class Files:
-    """The files of a corpus, and the hosts that have them.
+    """The files of a corpus, and the hosts that serve them.
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
-    title: name of the corpus in messages. base_url: where single files are, by "<label>/<file>".
-    archive_url: a .tar.gz with all of them below `archive_folder`, "" if there is none; a host
-    that packs it on request gives it no fixed checksum. download_bytes: about how much is sent.
+    title: name of the corpus in messages. base_url: URL of single files, up to "<label>/<file>".
+    archive_url: a .tar.gz with all files below `archive_folder`, or ""; it has no checksum, since a
+    host that packs it on request may send other bytes. download_bytes: approximate size.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Files:
     def find(self, names: Iterable[str] | None = None) -> Path | None:
         """Return the folder with the files `names` (default: all), or None if some are missing.
 
-        A folder of the user (`CRYUTILS_DATA_DIR`) is returned as it is, before the cache.
+        The user's folder (`CRYUTILS_DATA_DIR`) has priority over the cache and is not checked.
         """
         home, cache = data_dir(), cache_dir()
         if home and home != cache and (home / self.name).is_dir():
@@ -83,9 +83,9 @@ class Files:
     ) -> Path:
         """Return the folder with the files `names` (default: all), downloading missing ones.
 
-        Many files come in the archive, a few one by one. If one host fails, the other is asked.
-        Only files with the right sha256 are kept. After an interruption the next call downloads
-        the rest.
+        Many files are downloaded as an archive, a few one by one. If one host fails, the other is
+        tried. Only files with the right sha256 are kept. After an interruption, the next call
+        downloads the rest.
 
         Parameters
         ----------
@@ -94,12 +94,12 @@ class Files:
         report : function
             Called as `report(done, total)` in bytes while files arrive.
         announce : function
-            Called with a line for each host that is asked, and for each that fails.
+            Called with a line for each host that is tried, and for each that fails.
 
         Raises
         ------
         InputError
-            For a name that is not in the registry, a cache that can't be written, and files that
+            For a name that is not in the registry, a cache that can't be written, or files that
             can't be downloaded (with each host's answer and the remedies).
         """
         wanted = self._rows(names)
@@ -154,10 +154,10 @@ class Files:
     def compare(
         self, root: Path, names: Iterable[str] | None = None
     ) -> tuple[list[str], list[Problem]]:
-        """Return the files of `names` (default: all) that `root` has, and a problem for each other.
+        """Return the files of `names` (default: all) in `root`, and a problem for each other.
 
-        Sizes are compared, which takes no time; `check` compares checksums. Without `names`,
-        files that the registry lacks are problems as well.
+        Only sizes are compared, which is fast; `check` compares checksums. Without `names`, files
+        that are not in the registry are problems as well.
         """
         rows = self._rows(names)
         lacking = _missing(root, rows)
@@ -182,7 +182,7 @@ class Files:
         return {name: registry[name] for name in names}
 
     def _from_archive(self, root: Path, files: Registry, report: Report) -> None:
-        """Download the archive and keep those of its `files` whose sha256 is right."""
+        """Download the archive and keep those of `files` that have the right sha256."""
         path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
         try:
             download(
@@ -193,7 +193,7 @@ class Files:
                 for member in archive:
                     name = member.name.partition(self.archive_folder)[2]
                     sha256, size = files.get(name, ("", -1))
-                    # Name and size are the registry's, so nothing else in the archive is unpacked.
+                    # Unpack only files whose name and size are in the registry.
                     if member.isfile() and member.size == size:
                         content = archive.extractfile(member).read()  # type: ignore[union-attr]
                         if hashlib.sha256(content).hexdigest() == sha256:
@@ -216,7 +216,7 @@ class Files:
 
 
 def _missing(root: Path, files: Registry) -> Registry:
-    """Return those of `files` that `root` does not have, or has in another size."""
+    """Return those of `files` that are missing in `root` or have another size there."""
     return {
         name: (sha256, size)
         for name, (sha256, size) in files.items()

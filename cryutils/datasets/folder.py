@@ -1,4 +1,4 @@
-"""A folder of recordings as a corpus: `<label>/<infant>/<file>`, or files with DonateACry names.
+"""Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
 `datasets.load` calls `load` for any folder. Every file that can't be used becomes one `Problem`.
 """
@@ -29,15 +29,15 @@ __all__ = ["load", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
-# Of these formats, the header states how long the sound is; of the others only without a video.
+# MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt"})
 _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
-_PADDING_S = 0.1  # of a codec, by which a stated length may be longer
-# Labels of both papers and of DonateACry: a folder of such a name is a label's.
+_PADDING_S = 0.1  # codec padding that a stated duration may include
+# Labels of both papers and of DonateACry: a folder with such a name is a label.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
-# Parts of a split. The course draws its own splits, and an infant in two parts must stay one.
+# Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
-_MANY_MORE = 4  # times as many infants as labels, so that nobody confuses the two
+_MANY_MORE = 4  # ratio of infants to labels at which the two can be told apart
 
 
 def load(root: Path, name: str = "") -> Corpus:
@@ -45,9 +45,9 @@ def load(root: Path, name: str = "") -> Corpus:
 
     name: of a registered dataset, if these are its files.
 
-    A picture belongs to the sound with the same stem, or is a separate clip. Infants that
-    share a recording become one. Raises InputError if nothing is usable, or if the folders are
-    probably in another order or at another depth.
+    A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
+    recording are merged. Raises InputError if nothing is usable, or if the folders are probably in
+    another order or at another depth.
     """
     files, problems = _media_files(root)
     folders = [_folders(path, root) for path in files]
@@ -74,7 +74,7 @@ def load(root: Path, name: str = "") -> Corpus:
 
 
 def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
-    """Return name, note, citation and licence, those of a dataset if it is known by `name`."""
+    """Return name, note, citation and licence: those of a dataset, if the files are its own."""
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     if dataset := registry.find("donateacry" if uploads else name):
         name = donateacry.UPLOADS if uploads else name
@@ -107,12 +107,12 @@ def _unknown(path: Path) -> str:
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
-    """Yield each file below `folder` with "", and each folder or link without one with the reason.
+    """Yield each file below `folder` with "", and each unusable folder or link with the reason.
 
-    They are sorted. Links are followed, but not back into a folder that they are in.
+    Paths are sorted. Links are followed, but not back into a folder that contains them.
     """
     within = (*within, folder.resolve())
-    # Hidden ones are the system's own, such as .DS_Store.
+    # Hidden files, such as .DS_Store, belong to the system.
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if not path.exists():
             yield path, "a link that leads nowhere"
@@ -143,7 +143,7 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
-        # The whole sound is decoded: a header may be wrong, and only the last sample damaged.
+        # Decode the whole sound: the header may be wrong, or the damage only at the end.
         heard = inspect(path) if info.has_audio else None
         if heard is not None:
             check_length(heard, path)
@@ -168,9 +168,9 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips with each still joined to the sound of its stem, and a problem if dropped.
+    """Return the clips, with stills joined to the sound of the same stem, and problems.
 
-    A still next to a video of its stem is dropped: the two are one Live Photo.
+    A still next to a video with the same stem is dropped, because the two are one Live Photo.
     """
     stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
     paired, problems, taken = [], [], set()
@@ -203,7 +203,7 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
         ) from error
     if len(folders) >= 2:
         return folders[0], folders[1], name
-    # The apps' uploads are in one folder for each platform, which is not a label.
+    # The apps' uploads are in one folder per platform, which is not a label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS
     return (name.reason if is_upload else folders[0]), name.infant, name
 
@@ -228,8 +228,8 @@ def _first_reason(
 def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:
     """Raise InputError if the folders' names show another order or depth than expected.
 
-    States known from the papers are labels. Other words are labels if a few of them occur in most
-    of many folders; unclear cases are returned as problems.
+    Names of the papers' states are labels. Other names are labels if a few of them occur in most of
+    many folders. Unclear cases are returned as problems.
     """
     tops = sorted({names[0] for names in folders})
     seconds = sorted({names[1] for names in folders})
@@ -269,7 +269,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
         else:
             label = names[0] if names else "<label>"
             infant = "<infant>/"
-            with suppress(InputError):  # the file's name may say which infant it is
+            with suppress(InputError):  # the file's name may contain the infant
                 name = parse_name(path.name)
                 label, infant = names[0] if names else name.reason, ""
             move = f"the files in {'/'.join(folders)} to {label}/{infant}"
@@ -280,7 +280,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return names of labels or infants that look alike, which is probably a mistake."""
+    """Return a problem for each group of labels or infants whose names look alike."""
     problems: list[Problem] = []
     for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)

@@ -1,7 +1,7 @@
 """Load a corpus of cries by name or from a folder: `load`.
 
-Notebook 01_data_and_playback shows this module. Paper A §3.3 (Table 1) and Paper B §3 (data
-acquisition) describe what it rebuilds.
+Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
+B §3 (data acquisition).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["load"]
 def load(name: str | Path, **options: Any) -> Corpus:
     """Return the corpus `name`: "synthetic", "donateacry", or a folder.
 
-    A folder is `<label>/<infant>/<file>`, or has files with DonateACry names (in label folders,
-    or the corpus' original uploads, whose labels are in the names alone).
+    A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
+    or the corpus' original uploads, whose labels are only in the names.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def load(name: str | Path, **options: Any) -> Corpus:
     Raises
     ------
     InputError
-        In one line, if there is nothing usable, and for an option that the corpus does not have.
+        If nothing is usable, or for an option that the corpus does not have; in one line.
     """
     dataset = registry.find(name)
     if dataset is not None:

@@ -1,7 +1,7 @@
-"""The corpora that have a name: what each is, how it is loaded and where its files are.
+"""The corpora that can be loaded by name: title, loading function, licence and files of each.
 
-To add one, write a module with a `DATASET` and name it in `MODULES`. Everything that deals with
-corpora by name reads this table: `load`, the command, the doctor, and the words in reports.
+To add a corpus, write a module with a `DATASET` and list the module in `MODULES`. Everything that
+finds corpora by name reads this table: `load`, the command line, the doctor, and reports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "Dataset", "datasets", "find", "is_synthetic", "title"]
 
-# The module of each corpus, imported when the corpus is first asked for.
+# The module of each corpus, imported on first use.
 MODULES = {
     "synthetic": "cryutils.datasets.synthetic.corpus",
     "donateacry": "cryutils.datasets.donateacry",
@@ -28,10 +28,10 @@ MODULES = {
 class Dataset:
     """A corpus that can be loaded by name.
 
-    title: its name in a sentence. contents: what it holds, in a few words for a list. load:
-    returns the `Corpus`; its parameters are the options of `datasets.load`. files: of a corpus
-    that is downloaded. is_synthetic: generated, so no evidence about real infants. forms: titles
-    of other forms of it, by the names that their results have.
+    title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
+    parameters are the options of `datasets.load`. files: the files, if the corpus is downloaded.
+    is_synthetic: generated, so no evidence about real infants. forms: titles of other forms of the
+    corpus, by the names in their results.
     """
 
     title: str
@@ -50,12 +50,12 @@ def find(name: object) -> Dataset | None:
 
 
 def datasets() -> dict[str, Dataset]:
-    """Return each dataset by name."""
+    """Return all datasets by name."""
     return {name: import_module(module).DATASET for name, module in MODULES.items()}
 
 
 def title(name: str) -> str:
-    """Return the name of a corpus in words; the name of a user's folder stays as it is.
+    """Return the title of a corpus; the name of a user's folder is returned unchanged.
 
     >>> title("donateacry"), title("donateacry_uploads"), title("my recordings")
     ('DonateACry', "DonateACry's original uploads", 'my recordings')
@@ -67,6 +67,6 @@ def title(name: str) -> str:
 
 
 def is_synthetic(name: str) -> bool:
-    """Return whether the corpus `name` is generated, so that it is no evidence about infants."""
+    """Return whether the corpus `name` is generated and so no evidence about infants."""
     dataset = find(name)
     return dataset is not None and dataset.is_synthetic

@@ -1,4 +1,4 @@
-"""The networks of both papers as Keras models, classical rivals, and their training.
+"""Keras models of both papers' networks, classical baselines, and their training.
 
 The stub `__init__.pyi` lists the modules; each is imported on first use.
 """

@@ -1,11 +1,11 @@
-"""An autoencoder's front part and a DNN behind it: Paper A's submodel for MFCC and for STFT.
+"""Encoder of an autoencoder followed by a DNN: Paper A's submodel for MFCC and for STFT.
 
-Notebook 08_autoencoder_dnn walks this module, 09_ensemble uses it. Paper A §3.4.1, eq. (1): an
-encoder A: R^n -> R^p and a decoder B: R^p -> R^n that minimise E[D(x, B(A(x)))]; §3.5: "we use
+Used in notebooks 08_autoencoder_dnn and 09_ensemble. Paper A §3.4.1, eq. (1): an encoder
+A: R^n -> R^p and a decoder B: R^p -> R^n that minimise E[D(x, B(A(x)))]. §3.5: "we use
 only the front part of the autoencoder to remove the noise. Then starting from the bottleneck, we
-use a DNN". The paper gives no sizes. Here x is a patch, a few consecutive frames of a sound's
-features. A window of sound is described by the mean and deviation of its patches' codes, from
-which a small dense network predicts the state.
+use a DNN". The paper gives no sizes. Here x is a patch: a few consecutive frames of a sound's
+features. Each window of sound is described by the mean and standard deviation of its patches'
+codes. A small dense network predicts the state from them.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Division = tuple[Indices, Indices, Indices]
 
-BOTTLENECK = 1  # which of the three hidden layers is the code
+BOTTLENECK = 1  # index of the hidden layer that outputs the code
 AUTOENCODER = DenseSettings(
     units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
 )
 DNN = DenseSettings(units=(64,), dropout=0.3, epochs=40, batch_size=32, patience=8)
-_WINDOWS = 512  # encoded at once, to limit memory
+_WINDOWS = 512  # windows encoded at once, to limit memory
 
 
 def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
-    """Return `AUTOENCODER` with a code of `bottleneck` numbers."""
+    """Return `AUTOENCODER` with layers of `hidden`, `bottleneck` (the code) and `hidden` units."""
     return replace(AUTOENCODER, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
 
 
 def patches(windows: Array, patch: int) -> Array:
     """Return the consecutive patches of each window, float32 (windows, patches, n).
 
-    n = patch * coefficients; frames after the last whole patch are left out.
+    n = patch * coefficients. Frames after the last whole patch are dropped.
 
     Parameters
     ----------
@@ -94,14 +94,14 @@ def fit(
     clean: Array | None = None,
     progress: bool = False,
 ) -> NetworkBatch:
-    """Return one autoencoder of patches per task, trained side by side.
+    """Train one autoencoder of patches per task, all at once.
 
     Parameters
     ----------
     windows : ndarray of float32
         (windows, frames, coefficients).
     tasks : sequence of FitSpec
-        Their rows are rows of `windows`.
+        Their row numbers are indices of `windows`.
     patch : int
         Frames per patch.
     per_window : int
@@ -110,15 +110,15 @@ def fit(
     settings : DenseSettings
         Three hidden layers, the middle one linear; see `sized`.
     clean : ndarray of float32, optional
-        The windows to reconstruct, for a denoising autoencoder whose `windows` have noise. None:
-        `windows` themselves.
+        The same windows without noise, as the target of a denoising autoencoder. None: reconstruct
+        `windows`.
     progress : bool
         As in `stacked.fit`.
 
     Raises
     ------
     InputError
-        Settings of another form, or what `stacked.fit` raises.
+        `settings` do not have three hidden layers with a linear middle one, or `stacked.fit` fails.
     """
     if len(settings.units) != 3 or settings.linear != (BOTTLENECK,):
         raise InputError(
@@ -143,10 +143,10 @@ def fit(
 
 
 def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
-    """Return mean and standard deviation of the codes of each window's patches.
+    """Return the mean and standard deviation of each window's patch codes, (windows, 2 * p).
 
-    float32 (windows, 2 * p), from network `task` of an `autoencoder` that `fit` returned, for
-    `windows` float32 (windows, frames, coefficients).
+    autoencoder: from `fit`; `task` is the index of the network. windows: float32 (windows, frames,
+    coefficients). The result is float32.
     """
     parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
     for start in range(0, len(windows), _WINDOWS):
@@ -160,7 +160,7 @@ def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
 def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
     """Return the windows reconstructed patch by patch, B(A(x)), in the unit of the features.
 
-    float32 (windows, frames in whole patches, coefficients); arguments as in `codes`.
+    float32 (windows, frames of whole patches, coefficients). Arguments as in `codes`.
     """
     cut = patches(windows, _patch(autoencoder, windows))
     back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
@@ -169,11 +169,11 @@ def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Arra
 
 @dataclass(frozen=True, eq=False)
 class AeDnn:
-    """Autoencoders and the DNNs behind them, one of each per division of the clips.
+    """Trained autoencoders and DNNs, one pair per division of the clips.
 
     codes: float32 (divisions, windows, 2 * p). probabilities: float32 (clips, classes), the mean
-    over a clip's windows, from the last division that tests the clip; NaN for a clip without
-    windows or in no test part.
+    over a clip's windows, from the last division that tests the clip. They are NaN for a clip that
+    has no windows or is in no test part.
     """
 
     autoencoders: NetworkBatch = field(repr=False)
@@ -194,9 +194,9 @@ def cross_fit(
     dnn: DenseSettings = DNN,
     progress: bool = False,
 ) -> AeDnn:
-    """Return encoder and DNN fitted on each division, and their probabilities for its test clips.
+    """Train an encoder and a DNN on each division, and predict the division's test clips.
 
-    The DNN is trained on the codes of the encoder, which stays frozen.
+    The DNN is trained on the codes of the frozen encoder.
 
     Parameters
     ----------
@@ -205,14 +205,14 @@ def cross_fit(
     y : ndarray of int
         Class index of each clip (clips,).
     divisions : sequence of (train, stop, test)
-        Numbers of clips. `stop` stops both trainings; it is the test part itself where a paper
-        chose its epochs by that.
+        Clip indices. `stop` is the validation part of both trainings. It equals the test part where
+        a paper chose its epochs on the test part.
     classes : int
         Number of classes.
     patch, per_window : int
         As in `fit`.
     autoencoder, dnn : DenseSettings
-        Of the two trainings.
+        Settings of the two networks.
     progress : bool
         As in `stacked.fit`.
     """
@@ -237,10 +237,10 @@ def cross_fit(
 
 
 def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
-    """Return Paper A's autoencoder of a patch as a Keras model, not compiled (§3.4.1, eq. (1)).
+    """Return Paper A's autoencoder of a patch as an uncompiled Keras model (§3.4.1, eq. (1)).
 
-    It takes float32 (n, size), size = frames * coefficients, and returns the reconstruction; the
-    output of layer "bottleneck" is the code. Units are those of `settings`.
+    It takes float32 (n, size), size = frames * coefficients, and returns the reconstruction. Layer
+    "bottleneck" outputs the code. `settings` gives the units.
     """
     keras = _keras()
     patch = keras.Input((size,), name="patch")
@@ -250,10 +250,10 @@ def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
 
 
 def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
-    """Return the DNN behind the front part as a Keras model, not compiled (§3.5).
+    """Return the DNN that follows the encoder as an uncompiled Keras model (§3.5).
 
     It takes the `codes` of windows, float32 (n, width), and returns probabilities (n, classes).
-    Units and dropout are those of `settings`.
+    `settings` gives units and dropout.
     """
     keras = _keras()
     codes = keras.Input((width,), name="codes")
@@ -268,11 +268,11 @@ def build_submodel(
     autoencoder: DenseSettings = AUTOENCODER,
     dnn: DenseSettings = DNN,
 ) -> Any:
-    """Return front part and DNN as one Keras model, not compiled: a window in, softmax out (§3.5).
+    """Return encoder and DNN as one uncompiled Keras model, from windows to softmax (§3.5).
 
-    It takes float32 (n, frames, coefficients) and cuts off frames after the last whole patch. The
-    output of layer "bottleneck" are the codes, (n, patches, p), that of "mean_and_deviation" the
-    input of the DNN.
+    It takes float32 (n, frames, coefficients) and drops frames after the last whole patch. Layer
+    "bottleneck" outputs the codes, (n, patches, p). Layer "mean_and_deviation" outputs the input
+    of the DNN.
     """
     keras = _keras()
     frames, coefficients = window_shape
@@ -308,8 +308,8 @@ def keras_classifier(
 ) -> Any:
     """Return `build_submodel` with the weights of a trained encoder and DNN, to save and export.
 
-    The encoder is network `autoencoder_task` of an autoencoder from `fit`; the DNN is network
-    `dnn_task` of a `stacked.fit` on its `codes`. window_shape: (frames, coefficients).
+    The encoder is network `autoencoder_task` of `autoencoder`, from `fit`. The DNN is network
+    `dnn_task` of `dnn`, from `stacked.fit` on the `codes`. window_shape: (frames, coefficients).
     """
     front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
     behind = dnn.keras(dnn_task).get_weights()

@@ -1,9 +1,9 @@
-"""Frozen image networks by name: Keras' applications, each with its own preprocessing inside.
+"""Frozen image networks by name: Keras applications, each including its preprocessing.
 
-Notebook 07_frames_resnet50 walks this module (Paper A §3.5: ResNet-50 with ImageNet weights,
-frozen, with a small trainable model behind it), and 05_image for its transfer learning. A backbone
-takes RGB pixels of 0 to 255 and returns feature maps. `Backbone.weights` says in words which
-weights it has, for the title of every table and figure: random weights carry almost no information.
+Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
+followed by a small trainable model) and in 05_image for transfer learning. A backbone takes RGB
+pixels of 0 to 255 and returns feature maps. `Backbone.weights` describes its weights, for the title
+of every table and figure, because random weights carry almost no information.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
 Source = Frames | Callable[[], Frames | Iterable[Frames]]
 
-EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
+EMBEDDING_VERSION = 1  # increase it whenever the same frames and settings give other embeddings
 _WEIGHTS = ("auto", "imagenet", "random")
 _AT_ONCE = 128  # frames per call of an engine
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network, pixels in and feature maps out, and the origin of its weights.
+    """A frozen network from pixels to feature maps, and the origin of its weights.
 
-    weights: in words. preprocessing: the module of `keras.applications` whose `preprocess_input`
-    comes first, such as "resnet". imagenet: whether the weights are ImageNet's. cause: why they are
-    not, if they were wanted.
+    weights: a description. preprocessing: the module of `keras.applications` whose
+    `preprocess_input` is applied first, such as "resnet". imagenet: whether the weights are
+    ImageNet's. cause: why ImageNet's weights were unavailable, if they were preferred.
     """
 
     model: Any
@@ -65,7 +65,7 @@ class Backbone:
 
     @functools.cached_property
     def digest(self) -> str:
-        """A digest of name, preprocessing and weights, which determine the maps of a picture."""
+        """Digest of name, preprocessing and weights, which determine a picture's feature maps."""
         digest = hashlib.blake2b(f"{self.name} {self.preprocessing}".encode(), digest_size=16)
         for array in self.model.get_weights():
             digest.update(np.ascontiguousarray(array).data)
@@ -80,7 +80,7 @@ def base(
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:
-    """Return the backbone `name`: an application of Keras without its classifier, frozen.
+    """Return the backbone `name`: a frozen Keras application without its classifier.
 
     The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
     (n, h, w, features).
@@ -92,18 +92,18 @@ def base(
     input_shape : sequence of int
         (height, width, 3).
     weights : str or path
-        "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras publishes
+        "imagenet", "random" (drawn from `seed`), a weights file in the format that Keras publishes
         (`..._notop.h5`), or "auto": ImageNet's if available, else random.
     seed : int
-        Of random weights.
+        Seed of random weights.
     progress : bool
         Show a download on a terminal.
 
     Raises
     ------
     InputError
-        An unknown name, a shape the application refuses, a file that is damaged or belongs to
-        another model, or "imagenet" if those weights are not available.
+        The name is unknown, the application does not accept the shape, the file is damaged or
+        belongs to another model, or ImageNet's weights are required but not available.
     """
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
@@ -128,7 +128,7 @@ def base(
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
     prepared = getattr(keras().applications, application.module).preprocess_input(pixels)
-    # In inference mode, so that batch normalisation never updates its statistics.
+    # Inference mode, so that batch normalisation never updates its statistics.
     model = keras().Model(pixels, network(prepared, training=False), name=f"frozen_{network.name}")
     model.trainable = False
     if file:
@@ -139,7 +139,7 @@ def base(
 
 
 def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: int) -> Any:
-    """The application with the weights at `path`, or with random ones drawn from `seed`."""
+    """Return the application with the weights at `path`, or random weights drawn from `seed`."""
     with nullcontext() if path else seeded(seed), warnings.catch_warnings():
         # MobileNet warns that its weights for 224 px are used for other sizes as well.
         warnings.simplefilter("ignore", UserWarning)
@@ -148,7 +148,7 @@ def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: in
                 include_top=False, weights=path and str(path), input_shape=shape
             )
         except (OSError, ValueError, KeyError) as error:
-            # How Keras' message about a shape that is too small begins.
+            # Keras' message about a shape that is too small begins like this.
             if str(error).startswith("Input size must be"):
                 raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
             if path is None:
@@ -166,7 +166,7 @@ def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def head_input(backbone: Backbone) -> Any:
-    """Return the Keras model from pixels to embeddings: the backbone and the mean over each map."""
+    """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
 
@@ -181,15 +181,15 @@ def embeddings(
 ) -> list[Array]:
     """Return the embeddings of each clip's frames, memory-mapped float32 (frames, features).
 
-    Each clip is cached as soon as it is done, so a run that was killed continues with the next.
+    Each clip is cached as soon as it is done, so an interrupted run resumes with the next clip.
 
     Parameters
     ----------
     clips : sequence of (str, ndarray or function)
-        Key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's size;
-        or a function, called only if the clip is not cached, that returns them or an iterator of
-        frames or such arrays. The key identifies the pixels (`file_key`); "" stands for the content
-        of an array.
+        Key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's size,
+        or a function that returns such an array or an iterator of frames or arrays. The function is
+        called only if the clip is not cached. The key identifies the pixels (`file_key`). If it is
+        "", the content of the array identifies them.
     backbone : Backbone
     engine, calibration
         As in `runtimes.ready`.
@@ -199,7 +199,7 @@ def embeddings(
     Raises
     ------
     InputError
-        Frames of another size or type, or what `runtimes.ready` raises.
+        Frames have another size or type, or `runtimes.ready` fails.
     """
     shape = backbone.model.input_shape[1:]
     settings = _settings(backbone, engine, calibration)
@@ -227,13 +227,13 @@ def cached(
     engine: str = "keras",
     calibration: Frames | None = None,
 ) -> list[bool]:
-    """Return for each key whether `embeddings` would find it in the cache. No file is read."""
+    """Return whether the embeddings of each key are cached, without reading a file."""
     settings = _settings(backbone, engine, calibration)
     return [cache.exists(cache.at("embeddings", settings, key)) for key in keys]
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
-    """Return a key for the frames of a file: a digest of its content, and the `settings`."""
+    """Return a key for the frames of a file, from a digest of its content and the `settings`."""
     try:
         with Path(path).open("rb") as file:
             content = hashlib.file_digest(file, "blake2b").hexdigest()
@@ -243,7 +243,7 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
 
 
 def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> str:
-    """Return a key of everything that shapes embeddings except the frames."""
+    """Return a cache key of everything that determines embeddings except the frames."""
     quantised = engine == "openvino-int8" and calibration is not None
     runtime = astuple(runtimes.runtime_of(engine))
     frames = _content(calibration) if quantised else ""

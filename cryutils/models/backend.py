@@ -1,7 +1,7 @@
-"""Keras, imported on first use and without TensorFlow's start-up lines: `keras`.
+"""Import of Keras on first use, without TensorFlow's start-up messages: `keras`.
 
 Importing TensorFlow takes seconds, so functions that build, train or export a network call `keras`
-instead of importing it with their module.
+instead of importing it at the top of their module.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ __all__ = ["keras", "quiet_stderr", "seeded"]
 
 
 def keras() -> Any:
-    """Return Keras, imported without the lines that TensorFlow's C++ writes at start-up.
+    """Return Keras, imported without the start-up messages of TensorFlow's C++ code.
 
-    Each operation uses one thread, so that results do not depend on the number of cores; the
-    environment variable TF_NUM_INTRAOP_THREADS sets another number.
+    Each operation uses one thread, so that results do not depend on the number of cores. The
+    environment variable TF_NUM_INTRAOP_THREADS sets another number of threads.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-        # oneDNN's own pool never returns the memory of the largest network.
+        # oneDNN's own memory pool never shrinks after the largest network.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
         with quiet_stderr():
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
-        # TensorFlow warns of retracing, as each fold has a new network.
+        # TensorFlow warns about retracing because each fold has a new network.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return importlib.import_module("keras")
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Set the seed of Keras, and restore the states of Python's and NumPy's generators at the end.
+    """Seed Keras, and restore the states of Python's and NumPy's generators on exit.
 
-    Weights, dropout, augmentation and batches are drawn from it (`keras.utils.set_random_seed`).
+    The seed sets weights, dropout, augmentation and batches (`keras.utils.set_random_seed`).
     """
     python, numpy = random.getstate(), np.random.get_state()
     keras().utils.set_random_seed(seed)
@@ -57,10 +57,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Drop what the process writes to stderr, including C++ code.
+    """Discard everything that the process writes to stderr, including from C++ code.
 
-    TensorFlow writes its first lines before it reads any log level, so the file descriptor itself
-    is redirected.
+    TensorFlow writes its first messages before it reads any log level, so the file descriptor
+    itself is redirected.
     """
     stderr = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

@@ -1,7 +1,7 @@
-"""The parts of both of Paper B's networks, `blocks` and `classifier`; `describe` lists layers.
+"""Parts shared by Paper B's two networks, `blocks` and `classifier`; `describe` lists layers.
 
-Notebooks 04_cry2 and 05_image walk this module (Paper B §3: Conv2D, batch normalisation, ReLU and
-max pooling; dropout, a dense softmax; Adam; categorical cross-entropy).
+Used in notebooks 04_cry2 and 05_image (Paper B §3: Conv2D, batch normalisation, ReLU and max
+pooling; dropout and a dense softmax; Adam; categorical cross-entropy).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks", "check_dropout", "classifier", "describe"]
 
-# Of batch normalisation's moving averages. With Keras' 0.99 they need about 500 steps to settle;
-# 100 clips give 8 steps per epoch.
+# Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
+# steps to settle, but 100 clips give only 8 steps per epoch.
 _MOMENTUM = 0.9
 
 
@@ -36,7 +36,7 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
         )
     for number, count in enumerate(filters, start=1):
         stride = 2 if number == 1 else 1
-        # No bias: the normalisation behind it would remove it.
+        # No bias, because the batch normalisation that follows would remove it.
         h = layers.Conv2D(
             count,
             3,
@@ -55,7 +55,7 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
 def classifier(
     inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
 ) -> Any:
-    """Return the compiled model from `inputs` to `h`, then dropout and a dense softmax."""
+    """Return the compiled model from `inputs` to `h`, followed by dropout and a dense softmax."""
     check_dropout(dropout)
     keras = _keras()
     h = keras.layers.Dropout(dropout, name="dropout")(h)
@@ -63,7 +63,7 @@ def classifier(
     model = keras.Model(inputs, outputs, name=name)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        # Categorical cross-entropy, of class indices instead of one-hot rows.
+        # Categorical cross-entropy for class indices instead of one-hot rows.
         loss="sparse_categorical_crossentropy",
         weighted_metrics=["accuracy"],
         jit_compile=False,

@@ -1,6 +1,6 @@
-"""Trained Keras models on disk: `save` and `load` of `<name>.keras` and its card `<name>.json`.
+"""Trained Keras models on disk: `save` and `load` `<name>.keras` and its card `<name>.json`.
 
-Notebook 04_cry2 walks this module (Paper B §3: checkpointing).
+Used in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def save(
     name : str
         "cry2", "image" or "ensemble".
     about : mapping
-        Content of the card, JSON types; at least "classes", in the order of the model's output.
+        Content of the card in JSON types, including "classes" in the order of the model's output.
     exported : sequence of Path
-        Files of the same training in the same folder, of which the card holds the digests.
+        Other files from this training in the same folder. The card stores their digests as well.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def save(
     try:
         with writing(path) as part:
             model.save(part)
-        # The card comes last, since it holds the digests of the others.
+        # Write the card last, because it contains the digests of the other files.
         return path, ModelCard.write(Path(folder), name, about, [path, *exported])
     except OSError as error:
         raise InputError(
@@ -70,8 +70,8 @@ def save(
 def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
     """Return the model that `save` wrote, ready to predict, and the content of its card.
 
-    Raises InputError if one of the two files is missing or damaged, or if they are of different
-    trainings.
+    Raises InputError if one of the two files is missing or damaged, or if the files come from
+    different trainings.
     """
     path = Path(folder, f"{name}.keras")
     if not path.is_file():
@@ -84,7 +84,7 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
 def network(card: ModelCard, file: str) -> Any:
     """Return the Keras model in `file`, in the folder of its `card`, ready to predict.
 
-    Raises InputError if the file is missing, damaged or of another training.
+    Raises InputError if the file is missing, damaged or from another training.
     """
     card.check(file)
     path = card.path.parent / file
@@ -94,6 +94,6 @@ def network(card: ModelCard, file: str) -> Any:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
     if len(model.inputs) == len(model.outputs) == 1:
-        # Keras 3.10 expects a list as the input of a loaded model, and warns for each array.
+        # Keras 3.10 expects a list as input of a loaded model and warns about each array.
         model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
     return model

@@ -1,10 +1,10 @@
-"""The classifiers of Paper A's Table 2, and classical models to compare Paper B's networks with.
+"""The classifiers of Paper A's Table 2, and classical baselines for Paper B's networks.
 
-Table 2 names SVM, naive Bayes, random forest, decision tree, k-NN and a DNN, and gives no setting
-of any. Here they have scikit-learn's defaults, and the network has `DNN`. Notebook
+Table 2 lists SVM, naive Bayes, random forest, decision tree, k-NN and a DNN without any settings.
+Here they have scikit-learn's defaults, and the network uses `DNN`. Notebook
 03_feature_validation evaluates them. Paper B (§2) cites a comparison of "classifiers such as SVM,
-Random Forest, and Gradient Boosting"; its next sentence says that "deep learning methods always
-perform better" than "classical methods" and names none of these. Notebooks 04_cry2 and 05_image
+Random Forest, and Gradient Boosting". Its next sentence says that "deep learning methods always
+perform better" than "classical methods", without naming any. Notebooks 04_cry2 and 05_image
 compare their networks with `baselines`: those three and logistic regression.
 """
 
@@ -48,10 +48,10 @@ def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, A
     Parameters
     ----------
     scaling : {"signal", "features"}
-        With "features", SVM, naive Bayes and k-NN standardise the features and bring them to
-        [0, 1], both fitted on training data alone; no scaling changes a tree, and the network
-        standardises its inputs either way. With "signal" the features are used as they are,
-        since each recording was scaled before (`audio.SignalScaler`).
+        With "features", SVM, naive Bayes and k-NN standardise the features and then scale them to
+        [0, 1], both fitted on training data only. Scaling does not affect trees, and the network
+        always standardises its inputs. With "signal" the features are not scaled, because the
+        signal of each recording already was (`audio.SignalScaler`).
     seed : int
         Seed of forest, tree and network.
     """
@@ -79,11 +79,11 @@ def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, A
 def baselines(seed: int = 0) -> dict[str, Any]:
     """Return classical models for `evaluation.out_of_fold` by the keys of `BASELINES`.
 
-    All give each class the same weight, as the networks do. Those that measure distances
-    standardise the features on their training part. They train on every clip that a network
-    trains on or uses for early stopping. Settings are scikit-learn's, except for boosting: 60
-    rounds instead of 100, each on 80 % of the clips, with the square root of the number of
-    features tried at a split, so that 5 folds of a hundred clips with 1764 features take 1.5 s.
+    All weight the classes equally, as the networks do. SVM and logistic regression standardise
+    the features on their training part. The models train on every clip that a network trains on
+    or uses for early stopping. Settings are scikit-learn's defaults, except for boosting: 60 rounds
+    instead of 100, each on 80 % of the clips, with the square root of the number of features
+    tried at a split, so that 5 folds of a hundred clips with 1764 features take 1.5 s.
     """
     from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
@@ -112,11 +112,11 @@ def baselines(seed: int = 0) -> dict[str, Any]:
 class DeepNeuralNetwork:
     """Table 2's DNN: a dense softmax network for each fold, all trained together (`stacked.fit`).
 
-    Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names for the audio models of its
-    final model alone), inputs standardised on the training set, dense ReLU layers, dropout,
-    categorical cross-entropy, and a fixed number of epochs, so that no test data stop the training.
-    Each repeat of the cross-validation has other initial weights, so that a mean over repeats is
-    also a mean over trainings.
+    Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names only for the audio models of
+    its final model), inputs standardised on the training set, dense ReLU layers, dropout,
+    categorical cross-entropy, and a fixed number of epochs, so that no test data are used for early
+    stopping. Each repeat of the cross-validation starts from different weights, so that a mean over
+    repeats is also a mean over trainings.
     """
 
     settings: DenseSettings = DNN
@@ -129,15 +129,15 @@ class DeepNeuralNetwork:
         Parameters
         ----------
         X : ndarray or function
-            Features, float (clips, features), or a function that returns them for the indices of
-            a training set.
+            Features, float (clips, features), or a function that returns them given the indices
+            of the training clips.
         y : ndarray of int
             Class indices (clips,).
         folds : sequence of (train, test)
-            Indices of clips.
+            Clip indices.
         """
         prepared = [X(train) if callable(X) else X for train, _ in folds]
-        matrices = {id(matrix): matrix for matrix in prepared}  # folds mostly share one
+        matrices = {id(matrix): matrix for matrix in prepared}  # most folds share one
         x = np.stack(list(matrices.values()), dtype=np.float32)
         groups = [list(matrices).index(id(matrix)) for matrix in prepared]
         no_validation = np.array([], np.int64)

@@ -1,9 +1,9 @@
-"""Networks tested on clips that they have not seen: `cross_fit`, and what stops each training.
+"""Cross-validation of networks, `cross_fit`, with a validation part for early stopping.
 
-Notebooks 04_cry2 and 05_image walk this module; 06_full evaluates its networks again under noise
+Used in notebooks 04_cry2 and 05_image; 06_full evaluates the networks again under noise
 (Paper B §3, performance evaluation and validation: identical test splits for all models).
-`validation_split` takes the part that stops a training from its training clips, so no test clip
-influences it. The examples of a clip always stay together.
+`validation_split` draws the validation part from the training clips, so no test clip influences
+early stopping. All examples of a clip stay in the same part.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
 
 Array = npt.NDArray[np.float32]
 _HELD_BACK = 0.2  # share of the training clips in the validation part
-_ORDERS = 32  # random orders of the infants that are tried for it
+_ORDERS = 32  # random orders of the infants tried when drawing the validation part
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """One network per fold, and its probabilities for the clips that it has not seen.
+    """One network per fold, and its probabilities for the fold's test clips.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class CrossFit:
     fits : list of Fitted
         One per fold, repeat after repeat.
     folds : list of lists of (train, test)
-        Of each repeat.
+        Folds of each repeat.
     classes : list of str
     stopping : list of ndarray
         Validation clips of each fit, int (clips,).
@@ -58,7 +58,7 @@ class CrossFit:
 
     @property
     def fit_folds(self) -> list[list[Fold]]:
-        """The folds without the validation clips, each with the clips that were trained on."""
+        """The folds with the validation clips removed from their training clips."""
         held = iter(self.stopping)
         return [
             [(np.setdiff1d(train, next(held)), test) for train, test in repeat]
@@ -66,23 +66,23 @@ class CrossFit:
         ]
 
     def predict(self, examples: Examples) -> Array:
-        """Return what the networks answer for changed examples, shaped as `probabilities`.
+        """Return the networks' probabilities for modified `examples`, shaped as `probabilities`.
 
-        Each clip is answered by the network that has not seen it.
+        Each clip is predicted by the network whose fold tests it.
         """
         n_clips = self.probabilities.shape[1]
         return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
 
     def rows(self, examples: Examples) -> Array:
-        """Return the answers of `predict` for each example, float32 (repeats, rows, classes)."""
+        """Return the probabilities of each example, float32 (repeats, rows, classes)."""
         return _answers(self.fits, self.folds, examples, len(self.classes))
 
     def validation(self, examples: Examples) -> Array:
         """Return each network's probabilities for its validation clips, NaN for all others.
 
-        float32 (fits, clips, classes). A temperature or threshold is fitted on them. The network
-        was not trained on these clips, but they chose its best epoch, so it does slightly better
-        on them than on new ones.
+        float32 (fits, clips, classes), for fitting a temperature or threshold. The network was not
+        trained on these clips, but its best epoch was chosen on them, so it does slightly better
+        on them than on new clips.
         """
         n_clips = self.probabilities.shape[1]
         answers = np.full((len(self.fits), n_clips, len(self.classes)), np.nan, np.float32)
@@ -92,7 +92,7 @@ class CrossFit:
         return answers
 
     def history(self) -> pd.DataFrame:
-        """Return the histories of all fits, after their repeat and fold, both from 0."""
+        """Return the histories of all fits, preceded by columns repeat and fold, both from 0."""
         import pandas as pd
 
         places = [(r, k) for r, repeat in enumerate(self.folds) for k in range(len(repeat))]
@@ -113,7 +113,7 @@ def cross_fit(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> CrossFit:
-    """Return one network per fold, and its probabilities for the test clips of the fold.
+    """Train one network per fold and predict the fold's test clips.
 
     Parameters
     ----------
@@ -126,19 +126,19 @@ def cross_fit(
     repeated_folds : list of lists of (train, test)
         From `Split.k_folds`; or a single list of folds, such as one hold-out.
     classes : sequence of str, optional
-        Their order in the result; by default the sorted labels.
+        Order of the classes in the result; by default the sorted labels.
     split : {"clip", "infant"}
         How `validation_split` draws the validation part.
     settings : Settings, optional
-        Of each fit, with a seed derived from `settings.seed`, repeat and fold.
+        Settings of each fit. Its seed is derived from `settings.seed`, repeat and fold.
     progress : bool
         Show how many networks are done.
 
     Raises
     ------
     InputError
-        Under "infant" an infant is on both sides of a fold, no clip has examples, or what
-        `training.fit` and `validation_split` raise.
+        With split "infant", an infant is in training and test of a fold; or no clip has examples;
+        or `training.fit` or `validation_split` fails.
     """
     y, names = class_indices(labels, classes)
     repeats = _repeated(repeated_folds)
@@ -169,7 +169,7 @@ def cross_fit(
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
     """Return the seed of one fold's training and validation part; repeats and folds count from 0.
 
-    A hash, so that neighbouring folds of neighbouring seeds do not share their draws.
+    The seed is a hash, so that neighbouring folds and seeds do not share random draws.
     """
     return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
@@ -187,7 +187,7 @@ def fit_clips(
     stopping: Indices,
     settings: Settings,
 ) -> Fitted:
-    """Return `training.fit` on the examples of the clips `fitting`, stopped by those of `stopping`.
+    """Train a network on the examples of the clips `fitting`, with early stopping on `stopping`.
 
     y: class index of each clip, int (clips,).
     """
@@ -203,28 +203,28 @@ def validation_split(
     split: Split | str,
     seed: int = 0,
 ) -> tuple[Indices, Indices]:
-    """Return training and validation clips, drawn from the training clips of a fold.
+    """Divide the training clips of a fold into training and validation clips.
 
-    Under "paper" a fifth of the clips of each class is held back. Under "infant" whole infants
-    are, as near to a fifth of each class as possible. No class loses its last infant in the
-    training part, so a class with few infants may be missing from the validation part. If every
-    infant is the only one of a class, clips are drawn under "infant" as well: the test infants
-    remain unseen, but the validation loss is of infants that are trained on.
+    With split "clip", a fifth of the clips of each class is held back. With "infant", whole infants
+    are held back, as close to a fifth of each class as possible. Each class keeps an infant in the
+    training part, so a class with few infants may be missing from the validation part. If no infant
+    can be spared, clips are drawn with "infant" as well. The test infants remain unseen, but the
+    validation loss is then measured on infants that are trained on.
 
     Parameters
     ----------
     train : ndarray of int
-        Clip numbers.
+        Clip indices.
     labels, infants : sequence of str
         One per clip of the corpus.
     split : {"clip", "infant"}
     seed : int
-        Of the draw.
+        Seed of the random draw.
 
     Returns
     -------
     (ndarray, ndarray)
-        Numbers of training and validation clips, int64.
+        Indices of training and validation clips, int64.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def _answers(
     examples: Examples,
     classes: int,
 ) -> Array:
-    """Probabilities for the examples of test clips, else NaN, float32 (repeats, rows, classes)."""
+    """Return probabilities of test examples, else NaN, float32 (repeats, rows, classes)."""
     answers = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
     remaining = iter(fits)
     for repeat_answers, repeat in zip(answers, repeats, strict=True):
@@ -288,9 +288,9 @@ def _answers(
 def _held_infants(
     counts: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Which infants to hold back, maybe none: the most even choice of some random orders.
+    """Return which infants to hold back, if any: the most balanced choice of `_ORDERS` draws.
 
-    `counts` has the clips of each infant (rows) and class (columns).
+    counts: the number of clips of each infant (rows) and class (columns).
     """
     whole, size = counts.sum(axis=0), counts.sum(axis=1)
     wanted = _HELD_BACK * whole.sum()
@@ -298,7 +298,7 @@ def _held_infants(
     for _ in range(_ORDERS):
         held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
         for infant in rng.permutation(len(counts)):
-            # Skip an infant that would move the part away from its size, unless it is the first.
+            # Skip an infant that would move the part away from the wanted size, except the first.
             nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
             if nearer and (left - counts[infant] >= 1).all():
                 held[infant], left, taken = True, left - counts[infant], taken + size[infant]

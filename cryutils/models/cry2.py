@@ -1,8 +1,8 @@
 """Paper B's sound network, `cry2`: a window of a spectrogram in, probabilities out.
 
-Notebook 04_cry2 walks this module (Paper B §3, model training: Conv2D, batch normalisation, ReLU
-and max pooling in blocks, dropout, a dense softmax). The paper gives no layer sizes; the sizes
-chosen here suit a hundred clips. Scaling of the decibels is part of the network.
+Used in notebook 04_cry2 (Paper B §3, model training: Conv2D, batch normalisation, ReLU and max
+pooling in blocks, dropout, a dense softmax). The paper gives no layer sizes; the sizes chosen here
+suit a hundred clips. The network scales the decibels itself.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def build(
 ) -> Any:
     """Return the compiled network: one window of a spectrogram in, softmax out.
 
-    MFCC and mel-spectrogram together are side by side, as one wider picture. After the blocks the
-    mean is taken over time, because the time of a cry within its window means nothing. Coefficients
-    are not averaged, because a pitch is a place on that axis.
+    MFCC and mel-spectrogram together form one wider picture, side by side. The output of the blocks
+    is averaged over time, because the position of a cry within its window carries no information.
+    It is not averaged over coefficients, because that axis encodes the pitch.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ def build(
     classes : int
         Number of states.
     filters : sequence of int
-        Of each block. Each halves both axes; the first convolution has stride 2 as well.
+        Filters of each block. Each block halves both axes; the first convolution also has stride 2.
     dropout : float
-        Before the last layer, 0 to below 1.
+        Dropout before the last layer, 0 to below 1.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def build(
     Raises
     ------
     InputError
-        A window too small for that many blocks, or a `dropout` out of range.
+        The window is too small for that many blocks, or `dropout` is out of range.
     """
     shape = tuple(input_shape)
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,)):
@@ -65,8 +65,8 @@ def build(
     keras = _keras()
     layers = keras.layers
     inputs = keras.Input(shape, name="spectrogram")
-    # A batch normalisation that never trains, whose mean and variance `adapt` sets. (The mean and
-    # variance of Keras' Normalization are constants of the graph, not weights.)
+    # A batch normalisation that is never trained; `adapt` sets its mean and variance. (In Keras'
+    # Normalization they are constants of the graph, not weights.)
     h = layers.BatchNormalization(
         axis=2, center=False, scale=False, epsilon=1e-6, trainable=False, name=_NORMALISER
     )(inputs)
@@ -80,8 +80,8 @@ def build(
 def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
     """Set mean and variance of the first layer to those of `rows`, the training windows.
 
-    `training.fit` calls it with training rows only. Networks without that layer, such as `image`,
-    are unchanged. A constant coefficient is only centred. rows: float32 (rows, frames,
+    `training.fit` passes training rows only. Networks without that layer, such as `image`, are
+    not changed. A constant coefficient is centred but not scaled. rows: float32 (rows, frames,
     coefficients) or (rows, frames, coefficients, 1).
     """
     if not any(layer.name == _NORMALISER for layer in model.layers):

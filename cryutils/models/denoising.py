@@ -1,9 +1,9 @@
-"""Noise removed from a cry by a denoising autoencoder and, for comparison, by spectral gating.
+"""Noise reduction by a denoising autoencoder and, for comparison, by spectral gating.
 
-Notebook 08_autoencoder_dnn walks this module. Paper A §3.4.1: a denoising autoencoder is trained to
-reconstruct the clean input from a noisy one, and is said, citing related work, to be "very
-effective compared to other models". Both methods here give a gain between 0 and 1 for each cell of
-the noisy STFT and keep its phase. The improvement is measured in dB on clips with known noise.
+Used in notebook 08_autoencoder_dnn. Paper A §3.4.1: a denoising autoencoder is trained to
+reconstruct the clean input from a noisy one. Citing related work, the paper calls it "very
+effective compared to other models". Both methods here compute a gain between 0 and 1 for each cell
+of the noisy STFT and keep its phase. The improvement is measured in dB on clips with known noise.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Array = npt.NDArray[np.float32]
 
 # Chosen on synthetic infants that the notebooks do not use; narrower codes lose the harmonics.
 SETTINGS = autoencoders.sized(64, hidden=256)
-_QUIET = 0.2  # share of the frames, the quietest, from which the noise is estimated
+_QUIET = 0.2  # the noise is estimated from this share of the frames, the quietest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spectrogram:
     """Settings of the STFT, its levels and its patches.
 
-    n_fft, hop_length: in samples; frames overlap by half or more. patch: frames per patch.
+    n_fft, hop_length: in samples; frames must overlap by half or more. patch: frames per patch.
     floor_db: lower limit of the levels, in dB below the loudest cell.
     """
 
@@ -64,7 +64,7 @@ class Spectrogram:
             raise InputError(f"patch={self.patch}: give 1 frame or more.")
 
     def level(self, x: Array, *, ref_db: float = 0.0) -> Array:
-        """Return the level of each cell in dB re `ref_db`, `-floor_db` or more, (frames, bins)."""
+        """Return each cell's level in dB re `ref_db`, clipped to `-floor_db`, (frames, bins)."""
         return self._above(ref_db, _db(self.stft(x)))
 
     def loudest_db(self, x: Array) -> float:
@@ -76,13 +76,13 @@ class Spectrogram:
         return stft(x, n_fft=self.n_fft, hop_length=self.hop_length)
 
     def sound(self, spectrum: npt.NDArray[np.complexfloating], length: int) -> Array:
-        """Return the sound of an STFT, float32 (length,)."""
+        """Return the sound reconstructed from an STFT, float32 (length,)."""
         return istft(spectrum, n_fft=self.n_fft, hop_length=self.hop_length, length=length)
 
     def patches(self, level: Array) -> Array:
         """Return the patches of a level, half a patch apart, float32 (patches, patch * bins).
 
-        A last patch that would be too short repeats the last frame.
+        A last patch that would be too short is filled with the last frame.
         """
         starts = self._starts(len(level))
         short = starts[-1] + self.patch - len(level)
@@ -90,7 +90,7 @@ class Spectrogram:
         return np.stack([filled[i : i + self.patch].ravel() for i in starts])
 
     def joined(self, patches: Array, frames: int) -> Array:
-        """Return the level from its patches, the mean where they overlap, (frames, bins)."""
+        """Return the level reassembled from its patches, averaging overlaps, (frames, bins)."""
         starts = self._starts(frames)
         bins = patches.shape[1] // self.patch
         total = np.zeros((starts[-1] + self.patch, bins))
@@ -125,19 +125,19 @@ def pairs(
     rng: np.random.Generator,
     per_sound: int,
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return patches of noisy sounds, the same patches without noise, and the sound of each.
+    """Return patches of noisy sounds, the same patches without noise, and each patch's sound.
 
-    Noise is added to each sound (`audio.stress.add_noise`) at a random ratio. The levels of both
-    are relative to the loudest cell of the noisy sound, which is all that is known in use.
+    Noise is added to each sound (`audio.stress.add_noise`) at a random ratio. Noisy and clean
+    levels are relative to the loudest cell of the noisy sound, because only that is known in use.
 
     Parameters
     ----------
     sounds : sequence of ndarray
         Clean sounds, float32 (samples,).
     spectrogram : Spectrogram
-        Cuts the patches.
+        Settings of STFT and patches.
     snr_db : (float, float)
-        Lowest and highest ratio, in dB.
+        Lowest and highest signal-to-noise ratio, in dB.
     rng : numpy.random.Generator
         Draws ratios, noise and patches.
     per_sound : int
@@ -146,8 +146,8 @@ def pairs(
     Returns
     -------
     (ndarray, ndarray, ndarray)
-        Noisy and clean patches, float32 (patches, patch * bins) in dB, and the index of the sound
-        of each, int64 (patches,).
+        Noisy and clean patches, float32 (patches, patch * bins) in dB, and the index of each
+        patch's sound, int64 (patches,).
     """
     noisy, clean, of = [], [], []
     for k, x in enumerate(sounds):
@@ -166,23 +166,23 @@ def autoencoder(
 ) -> Array:
     """Return `x` denoised by an autoencoder, float32 (samples,).
 
-    The autoencoder predicts the level of each cell without noise. Its ratio to the measured level,
-    at most 1, is the gain of the cell.
+    The autoencoder predicts the level of each cell without noise. The gain of a cell is the ratio
+    of the predicted to the measured level, at most 1.
 
     Parameters
     ----------
     x : ndarray of float32
         (samples,).
     dense : NetworkBatch
-        Trained by `stacked.fit` on `pairs`, noisy in, clean out.
+        Trained by `stacked.fit` on `pairs`, from noisy to clean patches.
     task : int
-        Which of its networks.
+        Index of the network in `dense`.
     spectrogram : Spectrogram
         As in `pairs`.
     lift_db : float
-        Added to the predicted levels, in dB. The squared error in dB rewards mean levels where the
-        network is unsure, and those are far below the level of the mean power. Choose it on
-        training clips.
+        Added to the predicted levels, in dB. Because of the squared error in dB, the network
+        predicts mean levels where it is unsure, and these are far below the level of the mean
+        power. Choose it on training clips.
     """
     spectrum = spectrogram.stft(x)
     db = _db(spectrum)
@@ -201,31 +201,31 @@ def spectral_gate(
 ) -> Array:
     """Return `x` denoised by spectral gating, float32 (samples,).
 
-    The quietest frames give the noise of each frequency bin. Cells less than `threshold_db` above
-    it are muted.
+    The noise of each frequency bin is estimated from the quietest frames. Cells less than
+    `threshold_db` above the noise are muted.
 
     Parameters
     ----------
     x : ndarray of float32
         (samples,).
     spectrogram : Spectrogram
-        Its n_fft and hop_length are used.
+        Only its n_fft and hop_length are used.
     threshold_db : float
         In dB above the noise; choose it on training clips.
     smooth : (int, int)
-        Frames and bins over which the gain is averaged, against isolated cells.
+        Frames and bins over which the gain is averaged, to suppress isolated cells.
 
     References
     ----------
     The stationary method of Sainburg, Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228
-    (package `noisereduce`, whose threshold is in deviations of the noise).
+    (package `noisereduce`, whose threshold is in standard deviations of the noise).
     """
     from scipy.ndimage import uniform_filter
 
     spectrum = spectrogram.stft(x)
     power = np.square(np.abs(spectrum))
-    # Ranked by mean dB: ranked by power, the bins with the strongest noise would select the frames
-    # where they happen to be weak, and their noise would be underestimated.
+    # Rank frames by mean dB. With mean power, the bins with the strongest noise would select the
+    # frames where they happen to be weak, and their noise would be underestimated.
     order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
     quietest = order[: max(1, round(_QUIET * len(power)))]
     noise = power[quietest].mean(axis=0)
@@ -238,7 +238,7 @@ def snr_db(clean: Array, estimate: Array) -> float:
     """Return the signal-to-noise ratio of an estimate in dB, infinite if it equals the clean sound.
 
     `10 log10(sum clean^2 / sum (estimate - clean)^2)`, not scale-invariant: a wrong loudness counts
-    as noise. clean, estimate: float32 (samples,). Raises InputError if the clean sound is silence.
+    as noise. clean, estimate: float32 (samples,). Raises InputError if the clean sound is silent.
 
     Examples
     --------
@@ -257,9 +257,9 @@ def gains_db(
 ) -> npt.NDArray[np.float64]:
     """Return the improvement of `snr_db` by `remove` for each noisy sound, float64 (sounds,).
 
-    Negative where more of the cry is removed than of the noise. clean, noisy: the same sounds
+    It is negative if more of the cry is removed than of the noise. clean, noisy: the same sounds
     without and with noise, float32 (samples,). remove: a function from a noisy sound to an estimate
-    of the clean one.
+    of the clean sound.
     """
     pairs = zip(clean, noisy, strict=True)
     return np.array([snr_db(x, remove(y)) - snr_db(x, y) for x, y in pairs])

@@ -1,8 +1,8 @@
-"""Feature vectors of clips, scaled by the training clips: `FoldFeatures`.
+"""Feature vectors of clips, with scaling fitted on the training clips: `FoldFeatures`.
 
-Notebook 03_feature_validation walks this module. Paper A §3.2 scales the audio signal before
-computing features. The scaler may be fitted to training clips only, so the features of all clips
-depend on the split: a `FoldFeatures` is called with the indices of the training clips.
+Used in notebook 03_feature_validation. Paper A §3.2 scales the audio signal before computing
+features. The scaler may be fitted on training clips only, so the features of all clips depend on
+the split. A `FoldFeatures` is therefore called with the indices of the training clips.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _means(features: Sequence[Array]) -> Array:
 
 
 def _means_of_parts(features: Sequence[Array]) -> Array:
-    """Means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
+    """Return the means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
     shortest = min(len(clip) for clip in features)
     if shortest < PARTS:
         raise InputError(f"a clip of {shortest} frames has no {PARTS} parts: give longer clips.")
@@ -41,7 +41,7 @@ def _means_of_parts(features: Sequence[Array]) -> Array:
     return _means(parts).reshape(len(features), -1)
 
 
-# From a clip's frames to one vector; the paper does not state how.
+# Functions from a clip's frames to one vector. The paper does not state its own.
 SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
     "mean": _means,
     "mean and deviation": summarise,
@@ -60,13 +60,13 @@ class FoldFeatures:
     sr : int
         Hz.
     scaling : {"signal", "recording", "recording_centred", "features", "none"}
-        "signal" scales every recording to [0, 1] by the extremes of the training recordings,
-        "recording" by its own, "recording_centred" then subtracts its mean. "features" and "none"
-        leave the signal unscaled; with "features", `models.table2_classifiers` scale their inputs.
+        "signal" maps the extremes of the training recordings to [0, 1], "recording" the extremes
+        of each recording. "recording_centred" then subtracts its mean. "features" and "none" do not
+        scale the signal; with "features", `models.table2_classifiers` scale their inputs.
     settings : dict
         Arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
     summary : str
-        One of `SUMMARIES`, from frames to one vector.
+        One of `SUMMARIES`, which turns frames into one vector.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class FoldFeatures:
             raise InputError(f"no summary {self.summary!r}.{near_miss(self.summary, SUMMARIES)}")
 
     def scaler(self, train: npt.NDArray[np.integer]) -> SignalScaler | RecordingScaler | None:
-        """Return the scaler fitted to the clips at `train`, None if signals stay unscaled."""
+        """Return the scaler fitted on the clips at `train`, None if signals are not scaled."""
         if self.scaling in ("features", "none"):
             return None
         if self.scaling != "signal":
@@ -103,7 +103,7 @@ class FoldFeatures:
         """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
         scaler = self.scaler(train)
         key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
-        if key not in self._matrices:  # most training sets share their extremes
+        if key not in self._matrices:  # most training sets have the same extremes
             features = audio.features(
                 self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
             )

@@ -1,8 +1,8 @@
-"""Paper A's concatenate ensemble: the submodels' outputs in, probabilities out.
+"""Paper A's concatenate ensemble, from the submodels' outputs to probabilities.
 
-Notebook 09_ensemble writes it out (Paper A §3.5, Figure 2: a concatenate layer joins the submodels'
-outputs, which pass a flatten layer and dense layers to a softmax). The paper gives no layer sizes.
-`papers.ensemble` trains the ensembles of all folds side by side (`stacked.network`).
+Used in notebook 09_ensemble (Paper A §3.5, Figure 2: a concatenate layer joins the submodels'
+outputs; a flatten layer, dense layers and a softmax follow). The paper gives no layer sizes.
+`papers.ensemble` trains the ensembles of all folds at once (`stacked.network`).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def build(
     units: Sequence[int] = (32,),
     dropout: float = 0.3,
 ) -> Any:
-    """Return the ensemble, not compiled.
+    """Return the ensemble as an uncompiled Keras model.
 
     Parameters
     ----------
     widths : mapping
-        Numbers in the output of each submodel, by its name, which names the input.
+        Size of each submodel's output by the submodel's name, which becomes the input's name.
     classes : int
         Number of states.
     units : sequence of int
-        Of the dense layers between concatenation and softmax.
+        Units of the dense layers between concatenation and softmax.
     dropout : float
-        Behind each of them, 0 to below 1.
+        Dropout after each dense layer, 0 to below 1.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def build(
     Raises
     ------
     InputError
-        No submodel, or a `dropout` out of range.
+        There is no submodel, or `dropout` is out of range.
     """
     if not widths:
         raise InputError("widths={}: an ensemble joins one submodel at least.")

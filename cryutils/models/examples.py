@@ -1,7 +1,7 @@
 """Windows of sound or crops of faces, several per clip: `Examples`.
 
-Notebooks 04_cry2 and 05_image walk this module (Paper B §3: a model sees windows of a spectrogram,
-or single frames). The probabilities of a clip are the mean over its examples.
+Used in notebooks 04_cry2 and 05_image (Paper B §3: a model gets windows of a spectrogram, or
+single frames). The probabilities of a clip are the mean over its examples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Inputs of a network: `x` (rows, ...), and the `clip` number of each row, int (rows,).
+    """Inputs of a network: `x` (rows, ...), and the `clip` index of each row, int (rows,).
 
     A clip without usable sound or pictures has no rows.
     """
@@ -43,16 +43,16 @@ class Examples:
         return cls(np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(c) for c in clips]))
 
     def rows(self, clips: npt.ArrayLike) -> Indices:
-        """Return the rows of these clips, int64 (n,), ascending."""
+        """Return the row indices of `clips`, int64 (n,), ascending."""
         return np.flatnonzero(np.isin(self.clip, clips))
 
 
 def windows(features: Array, *, frames: int, hop: int) -> Array:
     """Return the windows of one clip's features, float32 (windows, frames, coefficients).
 
-    One starts every `hop` frames. A last one ends with the clip if half a hop or more would
-    otherwise be left out. A clip shorter than a window is padded at the end with the minimum of
-    each coefficient; a clip without frames has no windows.
+    A window starts every `hop` frames. If half a hop or more would be left out at the end, a last
+    window ends with the clip. A clip shorter than a window is padded at the end with the minimum of
+    each coefficient. A clip without frames has no windows.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
     frames : int
         Length of a window.
     hop : int
-        Frames from one start to the next.
+        Frames from the start of one window to the next.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
     """Return the mean over each clip's rows, float32 (n_clips, d); NaN for a clip without rows.
 
-    values: (rows, d). clip: the clip number of each row, int (rows,).
+    values: (rows, d). clip: the clip index of each row, int (rows,).
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
@@ -97,8 +97,8 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
 
 
 def clip_probabilities(model: Any, examples: Examples, n_clips: int) -> Array:
-    """Return the probabilities of each clip, `by_clip` of those of its examples.
+    """Return the probabilities of each clip, the mean over its examples (`by_clip`).
 
-    model: anything with `predict(x)`, such as a `training.Fitted` or an `export.Network`.
+    model: any object with `predict(x)`, such as a `training.Fitted` or an `export.Network`.
     """
     return by_clip(np.asarray(model.predict(examples.x)), examples.clip, n_clips)

@@ -1,11 +1,11 @@
-"""Where in a spectrogram or a face a network looks: Grad-CAM, and two checks of its maps.
+"""Grad-CAM maps of a network's evidence in a spectrogram or face, and two checks of the maps.
 
-Notebook 11_robustness walks this module. Paper B §2 speaks of explainable AI in healthcare and of
-what "in the cry or what in the face influenced the prediction", but shows no explanation. Grad-CAM:
-Selvaraju et al. 2017, Visual explanations from deep networks via gradient-based localization (ICCV;
-arXiv 1610.02391). A convincing map may show the picture rather than the network, so it must change
+Used in notebook 11_robustness. Paper B §2 mentions explainable AI in healthcare and what "in the
+cry or what in the face influenced the prediction", but shows no explanation. Grad-CAM: Selvaraju et
+al. 2017, Visual explanations from deep networks via gradient-based localization (ICCV; arXiv
+1610.02391). A convincing map may depend on the picture rather than the network, so it must change
 when the weights are shuffled: Adebayo et al. 2018, Sanity checks for saliency maps (NeurIPS; arXiv
-1810.03292). Where the truth is known, as in synthetic faces, `share_inside` compares a map with it.
+1810.03292). `share_inside` compares a map with a known region, as in synthetic faces.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryutils.models.backend import keras as _keras
 __all__ = ["grad_cam", "rank_correlation", "share_inside", "shuffled_weights"]
 
 Array = npt.NDArray[np.float32]
-_AT_ONCE = 256  # rows
+_AT_ONCE = 256  # rows per batch
 
 
 def grad_cam(
@@ -29,9 +29,9 @@ def grad_cam(
 ) -> Array:
     """Return the evidence for a class in each example, float32 (rows, height, width), 0 or more.
 
-    The sum of the layer's maps, each weighted by the mean gradient of the class's score, without
-    negative values (Selvaraju et al., equations 1 and 2). The score is the one before the softmax,
-    so it does not depend on the other classes. Maps are enlarged linearly to the example's size.
+    The layer's maps are weighted by the mean gradient of the class's score and summed. Negative
+    values become 0 (Selvaraju et al., equations 1 and 2). The score is taken before the softmax, so
+    it does not depend on other classes. Maps are enlarged linearly to the example's size.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def grad_cam(
     classes : ndarray of int
         The class of each map (rows,).
     layer : str
-        Usually the one behind the last convolution: "relu3".
+        Usually the activation after the last convolution: "relu3".
 
     Raises
     ------
     InputError
-        No such layer, a layer without height and width, or numbers of rows that differ.
+        There is no such layer, it has no height and width, or `x` and `classes` differ in length.
     """
     keras = _keras()
     import tensorflow as tf
@@ -71,7 +71,7 @@ def grad_cam(
             tape.watch(activation)
             scores = above(activation, training=False) @ last.kernel + last.bias
             score = tf.gather(scores, classes[rows], batch_dims=1)
-        # Each score depends on its own example only, so one gradient holds those of all.
+        # Each score depends only on its own example, so one call gives every example's gradient.
         gradient = tape.gradient(score, activation)
         weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
         evidence = tf.nn.relu(tf.reduce_sum(weights * activation, axis=-1, keepdims=True))
@@ -80,10 +80,10 @@ def grad_cam(
 
 
 def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[Any]]:
-    """Return the model's weights for `set_weights`, each trainable array in random order.
+    """Return the model's weights for `set_weights`, each trainable array shuffled.
 
-    Arrays that are not trainable (a fitted normalisation, running means) are unchanged, as is the
-    model.
+    Arrays that are not trainable (a fitted normalisation, running means) and the model itself are
+    not changed.
     """
     trained = {id(weight) for weight in model.trainable_weights}
     return [
@@ -112,7 +112,7 @@ def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float
 
 
 def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the share of each map's evidence inside `mask`, float64 (rows,); NaN for a map of 0.
+    """Return the share of each map's evidence inside `mask`, float64 (rows,); NaN if a map is 0.
 
     The share of an uninformative map is about `mask.mean()`. maps: 0 or more, (rows, height,
     width). mask: bool (height, width), or one per map. Raises InputError if the shapes differ.

@@ -1,9 +1,9 @@
-"""Trained networks for machines without TensorFlow: LiteRT and OpenVINO files.
+"""Export of trained networks to LiteRT and OpenVINO files, for machines without TensorFlow.
 
-Notebooks 06_full and 13_live_and_deployment walk this module (Paper B §3, deployment strategy:
-on-device inference, quantised). `litert` and `openvino` write a Keras network in one of three
-precisions, `Lite` and `OpenVino` run the files; `FORMATS` lists both pairs. A float file gives the
-probabilities of Keras up to rounding.
+Used in notebooks 06_full and 13_live_and_deployment (Paper B §3, deployment strategy: on-device
+inference, quantised). `litert` and `openvino` write a Keras network in one of three precisions.
+`Lite` and `OpenVino` run these files. `FORMATS` lists both pairs. A float file gives the same
+probabilities as Keras up to rounding.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ def litert(
 ) -> Path:
     """Write a Keras `model` as a LiteRT file and return its path.
 
-    Input and output keep the model's types in every precision, for any number of examples.
+    Input and output have the model's dtypes in every precision, and any number of examples.
 
     Parameters
     ----------
     model : keras.Model
         With one input and one output.
     path : path
-        Ends in .tflite.
+        Must end in .tflite.
     precision : {"float", "float16", "int8"}
-        "float" keeps the weights. "float16" rounds them and computes in float32. "int8" computes in
-        8-bit integers wherever LiteRT can; probabilities are multiples of 1/256, so their sum is
-        only about 1.
+        "float" keeps the weights. "float16" rounds them but computes in float32. "int8" computes in
+        8-bit integers wherever LiteRT can; probabilities are then multiples of 1/256, so their sum
+        is only about 1.
     calibration : ndarray, optional
-        For "int8", (n, ...): about a hundred examples of training infants, which give the range of
-        each layer's values.
+        For "int8", (n, ...): about a hundred examples of training infants, from which the range of
+        each layer's values is estimated.
 
     Raises
     ------
     InputError
-        Another suffix or precision, or "int8" without calibration.
+        The suffix or precision is wrong, or "int8" has no calibration.
     """
     target = _checked(path, ".tflite", "a LiteRT", precision, calibration)
     content = _converted(model, precision, calibration)
@@ -79,7 +79,7 @@ def openvino(
 ) -> Path:
     """Write a Keras `model` as an OpenVINO file, .xml with weights in .bin, and return its path.
 
-    Arguments and errors are those of `litert`; needs the extra `openvino`.
+    Arguments and errors as in `litert`, except the suffix. Needs the extra `openvino`.
     """
     target = _checked(path, ".xml", "an OpenVINO", precision, calibration)
     network = runtimes.converted(model, model.inputs[0].dtype)
@@ -113,7 +113,7 @@ def _converted(model: Any, precision: str, calibration: Examples | None) -> byte
     spec = tf.TensorSpec(source.shape, source.dtype)
     call = tf.function(lambda x: model(x, training=False), autograph=False)
     with quiet_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about input types, which are as wanted
+        warnings.simplefilter("ignore")  # about input types, which are intended
         traced = call.get_concrete_function(spec)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
         converter.experimental_lower_to_saved_model = False
@@ -125,17 +125,17 @@ def _converted(model: Any, precision: str, calibration: Examples | None) -> byte
             examples = calibration
             converter.representative_dataset = lambda: ([x[None]] for x in examples)
             sets = tf.lite.OpsSet
-            # The second for operators that have no integer version.
+            # The second set is for operators that have no integer version.
             converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8, sets.TFLITE_BUILTINS]
         content: bytes = converter.convert()
     return content
 
 
 class Network:
-    """An exported network with Keras' `predict`, without TensorFlow.
+    """An exported network that runs without TensorFlow, with a `predict` like that of Keras.
 
-    path: of its file. dtype: of its input. shape: of one example. classes: number of states.
-    listener: a function that is called with the examples of each `predict`.
+    path: its file. dtype: type of its input. shape: shape of one example. classes: number of
+    states. listener: a function that is called with the examples of each `predict`.
     """
 
     path: Path
@@ -157,7 +157,7 @@ class Network:
         return np.concatenate([self.answers(part) for part in parts])
 
     def answers(self, x: Examples) -> Array:
-        """Return the output for `x`, not divided into batches."""
+        """Return the output for `x` as a single batch."""
         with self._running():
             return self._answers(x)
 
@@ -182,7 +182,7 @@ class Lite(Network):
     """A LiteRT network, of any precision."""
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        """Open the file at `path`, to run on `threads` threads. Raises InputError if it cannot."""
+        """Open the file at `path`, to run on `threads` threads. Raises InputError on failure."""
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = Path(path)
@@ -199,7 +199,7 @@ class Lite(Network):
 
     def _answers(self, x: Examples) -> Array:
         if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
-            with quiet_stderr():  # it prints a line each time
+            with quiet_stderr():  # resizing prints a line each time
                 self._interpreter.resize_tensor_input(self._input["index"], x.shape)
                 self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(self._input["index"], x)
@@ -213,7 +213,7 @@ class OpenVino(Network):
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
         """Open the file at `path`, to run on `threads` threads.
 
-        Raises InputError if it cannot, or without the extra `openvino`.
+        Raises InputError on failure, or if the extra `openvino` is not installed.
         """
         self.path = Path(path)
         self._require_file()
@@ -234,7 +234,7 @@ class OpenVino(Network):
 class Format:
     """A file format of networks: its suffix, and the functions that write and open a file.
 
-    companions: suffixes of further files of a network.
+    companions: suffixes of a network's other files.
     """
 
     suffix: str

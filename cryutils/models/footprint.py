@@ -1,7 +1,7 @@
 """Size, latency and memory of an exported network: `footprint`.
 
-Notebook 13_live_and_deployment walks this module (Paper B §3, deployment strategy). Latency and
-memory are measured in a separate process that imports nothing else, as on a device.
+Used in notebook 13_live_and_deployment (Paper B §3, deployment strategy). Latency and memory are
+measured in a separate process that imports nothing else, as on a device.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Footprint:
     """Size of the files in kB (1000 bytes), latency of one example in ms, peak memory in MB.
 
     latency_ms: the median over calls; latency_p95_ms: the 95th percentile. memory_mb: of the whole
-    process, with Python, NumPy and the runtime.
+    process, including Python, NumPy and the runtime.
     """
 
     size_kb: float
@@ -58,7 +58,7 @@ def footprint(path: Path, *, threads: int = 1, calls: int = 300) -> Footprint:
 
 
 def measure(path: str, threads: str, calls: str) -> None:
-    """Print median and 95th percentile in ms, and this process's peak memory in MB, as JSON."""
+    """Print the median and 95th percentile of the latency (ms) and peak memory (MB) as JSON."""
     network = _format(Path(path)).open(path, threads=int(threads))
     example = np.zeros((1, *network.shape), network.dtype)
     spent = []

@@ -1,13 +1,13 @@
-"""Means of probabilities: over models, `late_fusion`, and over time, `RollingAverage`.
+"""Means of probabilities, over models (`late_fusion`) and over time (`RollingAverage`).
 
-Notebook 06_full walks the first. Paper B §3: the final prediction is the arithmetic mean of the two
-softmax vectors, and the system "can revert to the current input and gracefully accommodate missing
-modalities". Here a missing modality is a row of NaN, and the other one answers alone. If both are
-missing there is no prediction.
+Notebook 06_full uses `late_fusion`. Paper B §3: the final prediction is the arithmetic mean of the
+two softmax vectors, and the system "can revert to the current input and gracefully accommodate
+missing modalities". Here a missing modality is a row of NaN, and the other modality is used alone.
+If both are missing there is no prediction.
 
-Notebook 07_frames_resnet50 walks the second. Paper A §3.5 keeps the predictions of past frames in a
-deque and chooses the class with the largest mean, so that the label of a video does not flicker.
-The paper does not state the length of the deque.
+Notebook 07_frames_resnet50 uses `RollingAverage`. Paper A §3.5 keeps the predictions of past frames
+in a deque and chooses the class with the largest mean, so that the label of a video does not
+flicker. The paper does not state the length of the deque.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
 
-_TOLERANCE = 1e-3  # of a sum of float32 probabilities
+_TOLERANCE = 1e-3  # for a sum of float32 probabilities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,14 +56,14 @@ def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     Parameters
     ----------
     audio : array
-        Probabilities of the sound model (n, classes), a row of NaN where it has none.
+        Probabilities of the sound model (n, classes), with a row of NaN where they are missing.
     image : array
-        Those of the picture model for the same clips and classes.
+        Probabilities of the picture model for the same clips and classes.
 
     Raises
     ------
     InputError
-        The shapes differ, or a row is partly NaN or no distribution.
+        The shapes differ, or a row is partly NaN or not a distribution.
 
     Examples
     --------
@@ -81,9 +81,9 @@ def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
 
 
 def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return the index of each row's most probable class, int64 (n,); -1 for a row of NaN.
+    """Return the index of each row's most probable class, int64 (n,); -1 for a row with NaN.
 
-    That is `NO_PREDICTION`, which equals no class and so counts as wrong.
+    -1 is `NO_PREDICTION`, which equals no class and therefore counts as wrong.
     """
     p = np.asarray(probabilities)
     missing = np.isnan(p).any(axis=-1)
@@ -105,9 +105,9 @@ class RollingAverage:
     def push(self, p: npt.ArrayLike) -> Probabilities:
         """Return the mean of this and the previous predictions, float32 (classes,).
 
-        p: probabilities (classes,), or NaN if the frame has no face, which leaves the mean as it
-        was (NaN before the first prediction). Raises InputError if the number of classes changes or
-        only some values are NaN.
+        p: probabilities (classes,), or all NaN if the frame has no face. The mean then does not
+        change (NaN before the first prediction). Raises InputError if the number of classes changes
+        or only some values are NaN.
         """
         row = np.asarray(p, np.float64)
         missing = np.isnan(row)
@@ -141,7 +141,7 @@ def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     n = min(_checked_length(n), max(1, int(answered.sum())))
     padded = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[answered]])
     total = np.zeros((int(answered.sum()), rows.shape[1]))
-    for first in range(n):  # from the oldest to the newest, as `RollingAverage` adds them
+    for first in range(n):  # from the oldest to the newest, as in `RollingAverage`
         total += padded[first : first + len(total)]
     held = np.minimum(np.arange(1, len(total) + 1), n)[:, None]
     means = np.concatenate([rows[:1] * np.nan, total / held]).astype(np.float32)

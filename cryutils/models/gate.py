@@ -1,11 +1,11 @@
-"""Whether a second of sound is a cry at all: `Gate` rejects silence, speech and motors.
+"""Detection of cries in one-second windows: `Gate` rejects silence, speech and motors.
 
-Notebook 13_live_and_deployment walks this module. Paper B §3 sends every window to its classifier,
-which names a state even for a vacuum cleaner. `Gate` is a logistic regression in front of it, on a
-spectrogram's cepstrum, how fast that changes and how jagged its frames are. `tools/fit_gate.py`
-fits it and writes its coefficients and threshold to `gate.json`; `papers.gating` measures its
-errors. `Yamnet` is another gate, for comparison: a network for 521 kinds of sound
-(https://www.kaggle.com/models/google/yamnet), whose LiteRT file the user has to supply.
+Used in notebook 13_live_and_deployment. Paper B §3 sends every window to its classifier, which
+predicts a state even for a vacuum cleaner. `Gate` is a logistic regression that runs before the
+classifier. Its features describe the cepstrum, its rate of change and how jagged a spectrum is.
+`tools/fit_gate.py` fits it and writes its coefficients and threshold to `gate.json`;
+`papers.gating` measures its errors. `Yamnet` is another gate, for comparison: a network for 521
+kinds of sound (https://www.kaggle.com/models/google/yamnet). The user must supply its LiteRT file.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 
 READY = Path(__file__).with_name("gate.json")
-SR = 8000  # Hz, DonateACry's
+SR = 8000  # Hz, as in DonateACry
 WINDOW_S = 1.0
-FAINTEST_DB = -50.0  # mean level re full scale; fainter sounds are silence
+FAINTEST_DB = -50.0  # mean level re full scale; fainter sounds count as silence
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
 _YAMNET_SR, _YAMNET_SAMPLES, _YAMNET_CLASSES = 16_000, 15_600, 521
@@ -49,7 +49,7 @@ _YAMNET_CRIES = [19, 20]  # "Crying, sobbing" and "Baby cry, infant cry" in its 
 
 
 class CryGate(Protocol):
-    """A gate of the monitor: a cry scores at least `threshold`, from 0 to 1."""
+    """A gate of the monitor. Scores are 0 to 1; sounds from `threshold` up count as cries."""
 
     @property
     def threshold(self) -> float: ...
@@ -64,9 +64,9 @@ def level_db(x: Array) -> float:
 def describe(x: Array) -> npt.NDArray[np.float64]:
     """Return the gate's features of a sound at `SR` Hz, float64 (100,), independent of loudness.
 
-    The mean (except of the first, the level), deviation and mean change between frames of each
-    cepstral coefficient; mean and deviation of the prominence of the strongest band of voices; and
-    the mean step from each band to the next, which is large for the harmonics of a high voice.
+    For each cepstral coefficient: mean (except of the first, the level), deviation and mean change
+    between frames. Mean and deviation of how far the strongest band of voices exceeds their median.
+    Mean step from each band to the next, which is large for the harmonics of a high voice.
     """
     mel = spectral.mel_db(
         spectral.normalise_amplitude(x), sr=SR, n_fft=_N_FFT, hop_length=_HOP, n_mels=_N_MELS
@@ -89,7 +89,7 @@ def describe(x: Array) -> npt.NDArray[np.float64]:
 class Gate:
     """A fitted logistic regression on the features of `describe`, float64 (100,) `coefficients`.
 
-    threshold: the lowest score of a cry. note: what it was fitted on.
+    threshold: the lowest score that counts as a cry. note: a description of the training data.
     """
 
     coefficients: npt.NDArray[np.float64] = field(repr=False)
@@ -99,7 +99,7 @@ class Gate:
 
     @classmethod
     def load(cls, path: Path = READY) -> Gate:
-        """Return the gate at `path`, by default the shipped one. Raises InputError for no gate."""
+        """Return the gate stored at `path`. Raises InputError if the file is not a valid gate."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             gate = cls(
@@ -124,7 +124,7 @@ class Gate:
             part.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
     def score(self, window: Array, sr: int) -> float:
-        """Return how much a sound of about `WINDOW_S` resembles a cry, 0 to 1.
+        """Return how much a sound of about `WINDOW_S` seconds resembles a cry, 0 to 1.
 
         window: float32 (samples,) at `sr` Hz. A sound fainter than `FAINTEST_DB` scores 0.
         """
@@ -133,7 +133,7 @@ class Gate:
         return float(self.scores(describe(spectral.resample(window, sr=sr, to=SR))))
 
     def scores(self, described: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the scores of features from `describe`, float64 (...,) of (..., 100)."""
+        """Return the scores of features (..., 100) from `describe`, float64 (...,)."""
         logits = described @ self.coefficients + self.intercept
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 

@@ -1,8 +1,8 @@
 """Paper B's face network, `image`: an RGB crop in, probabilities out.
 
-Notebook 05_image walks this module (Paper B §3, model training: a CNN with dropout and dense
-layers, optionally transfer learning; augmentation by rotation, flipping and scaling). The paper
-gives no layer sizes. Scaling of the pixels is part of the network.
+Used in notebook 05_image (Paper B §3, model training: a CNN with dropout and dense layers,
+optionally transfer learning; augmentation by rotation, flipping and scaling). The paper gives no
+layer sizes. The network scales the pixels itself.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def build(
 ) -> Any:
     """Return the compiled network: one RGB crop in, softmax out.
 
-    The blocks see the crop in grey, minus its mean and divided by its deviation, because skin,
+    The blocks get the crop in grey, minus its mean and divided by its deviation, because skin,
     light and background reveal the infant and not the state. (On synthetic infants that the
     notebooks do not use, this and `l2` raised balanced accuracy on new infants from 0.4-0.5 to
-    0.8-0.9 at `signal=1`.) They end flat, because eyes and mouth have fixed places in a crop. With
-    a `backbone` its frozen features, averaged over the picture, replace the blocks (transfer
-    learning).
+    0.8-0.9 at `signal=1`.) Their output is flattened, not averaged, because eyes and mouth have
+    fixed places in a crop. With a `backbone`, its frozen features, averaged over the picture,
+    replace the blocks (transfer learning).
 
     Parameters
     ----------
@@ -51,11 +51,11 @@ def build(
     filters : sequence of int
         As in `cry2.build`; unused with a backbone.
     dropout : float
-        Before the last layer, 0 to below 1.
+        Dropout before the last layer, 0 to below 1.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     augment : bool
-        Vary the crops while training; see `augmentation`.
+        Augment the crops during training; see `augmentation`.
     l2 : float
         Weight of the squared kernels in the loss; unused with a backbone.
     backbone : Backbone, optional
@@ -69,7 +69,7 @@ def build(
     Raises
     ------
     InputError
-        A crop too small for that many blocks, or a `dropout` out of range.
+        The crop is too small for that many blocks, or `dropout` is out of range.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:
@@ -95,11 +95,11 @@ def build(
 
 
 def augmentation(seed: int | None = None) -> Any:
-    """Return the layers that vary a picture while training: rotation, flip, scaling (Paper B §3).
+    """Return the augmentation layers: random rotation, scaling and flipping (Paper B §3).
 
-    Up to 15 degrees either way, up to a tenth larger or smaller, mirrored half of the time; edges
-    are repeated. The Keras model takes uint8 or float (n, height, width, 3) and returns float32.
-    seed: of the draws; None: Keras' own seed, which `training.fit` sets.
+    Rotation by up to 15 degrees, scaling by up to 10 %, mirroring half of the time; edges are
+    repeated. The Keras model takes uint8 or float (n, height, width, 3) and returns float32.
+    seed: seed of the random draws; None: Keras' own seed, which `training.fit` sets.
     """
     keras = _keras()
     layers = keras.layers
@@ -113,7 +113,7 @@ def augmentation(seed: int | None = None) -> Any:
 
 
 def _grey(h: Any) -> Any:
-    """Return RGB pictures as luma (ITU-R BT.601), by a convolution that never trains."""
+    """Return RGB pictures as luma (ITU-R BT.601), by a convolution that is never trained."""
     keras = _keras()
     luma = np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)
     grey = keras.layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")

@@ -1,10 +1,10 @@
-"""The inputs of the networks, `SoundInput` and `FaceInput`, and why a recording is unusable.
+"""Inputs of the networks, `SoundInput` and `FaceInput`, and checks for unusable recordings.
 
-Notebooks 04_cry2 (sound) and 05_image (faces) walk this module. Paper B §3, preprocessing:
-amplitude normalisation, pre-emphasis, framing and windowing, then MFCC and/or mel-spectrogram; face
+Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing: amplitude
+normalisation, pre-emphasis, framing and windowing, then MFCC and/or mel-spectrogram; face
 detection, resizing, normalisation. Notebooks 08_autoencoder_dnn and 09_ensemble scale sound as
-Paper A does (§3.2, §3.4). The card of a trained model holds these settings, so that predictions
-prepare a recording exactly as the training did.
+Paper A does (§3.2, §3.4). The card of a trained model contains these settings, so that a recording
+is prepared for prediction exactly as in training.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 SHORTEST_S = 0.25
-_EDGE_S = 0.01  # where a constant offset rings after resampling: 6 ms at 8 kHz
+_EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,11 @@ class SoundInput:
     sr : int
         Hz.
     kind : {"mel", "mfcc", "mel+mfcc", "stft"}
-        Mel levels in dB, coefficients, both side by side, or levels of all 1 + n_fft // 2 bins.
+        Mel levels in dB, MFCCs, both side by side, or levels in dB of all 1 + n_fft // 2 bins.
     n_fft, hop_length : int
         Samples per frame and between frames.
     n_mels, n_mfcc : int
-        Mel bands and coefficients.
+        Number of mel bands and of MFCCs.
     window_s, step_s : float
         Length of a window and distance between windows, in s.
     scaling : {"conditioned", "recording"}
@@ -103,9 +103,9 @@ class SoundInput:
         return max(1, round(self.step_s * self.sr / self.hop_length))
 
     def starts_s(self, rows: int, samples: int | None = None) -> npt.NDArray[np.float64]:
-        """Return the start of each of a sound's `rows` windows in s, float64 (rows,).
+        """Return the start times of a sound's `rows` windows in s, float64 (rows,).
 
-        The last window ends with the sound, if its number of `samples` is given.
+        If the sound's number of `samples` is given, the last window ends with the sound.
         """
         starts = np.arange(rows) * self.hop
         if samples is not None:
@@ -116,9 +116,9 @@ class SoundInput:
         """Return the scaled sound, float32 (samples,).
 
         "conditioned": peak 1 and pre-emphasis. "recording": Paper A's standard scaler, then min-max
-        (§3.2), of this recording, which give `x / (max - min)` plus a constant near one half. The
-        constant is subtracted: else the 80 dB range of a spectrogram would start at it, which moved
-        a further 3 to 30 % of the STFT's cells to the floor in 8 synthetic and 12 real cries.
+        (§3.2), fitted on this recording; the result is `x / (max - min)` plus a constant near 0.5.
+        The constant is subtracted. Otherwise the 80 dB range of a spectrogram would start at it: in
+        8 synthetic and 12 real cries this moved another 3 to 30 % of the STFT's cells to the floor.
         """
         if self.scaling == "conditioned":
             return condition(x, sr=self.sr)
@@ -140,7 +140,7 @@ class SoundInput:
     def windows(self, x: Array) -> Array:
         """Return the windows of a sound, float32 (windows, frames, coefficients).
 
-        There are none if `sound_problem` finds it unusable.
+        There are none if `sound_problem` finds the sound unusable.
         """
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
@@ -149,7 +149,7 @@ class SoundInput:
     def summary(self, sounds: Sequence[Array]) -> Array:
         """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
 
-        The input of classical models; a row of NaN if `sound_problem` finds the sound unusable.
+        Used as input of classical models. A row is NaN if `sound_problem` finds the sound unusable.
         """
         rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
         for k, x in enumerate(sounds):
@@ -173,7 +173,7 @@ class FaceInput:
     size : int
         Side of a crop in pixels.
     limit : int, optional
-        The most frames of a recording, spread over its length (None: all).
+        Maximum number of frames of a recording, spread over its length (None: all).
     detector : str
         See `video.faces`.
     """
@@ -193,7 +193,7 @@ class FaceInput:
         return track.crops[track.usable]
 
     def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
-        """Return the usable crops of all recordings; a track is None without pictures."""
+        """Return the usable crops of all recordings; a track is None if there are no pictures."""
         none = np.zeros((0, *self.shape), np.uint8)
         return Examples.of([none if track is None else self.crops(track) for track in tracks])
 
@@ -201,8 +201,8 @@ class FaceInput:
 def sound_problem(x: Array, sr: int) -> str | None:
     """Return why a sound is unusable (missing, too short or silent), or None if it is usable.
 
-    x: float32 (samples,) in [-1, 1], at `sr` Hz. Its peak is relative to its mean, since a constant
-    offset is inaudible.
+    x: float32 (samples,) in [-1, 1], at `sr` Hz. The peak is measured relative to the mean, because
+    a constant offset is inaudible.
     """
     if not len(x):
         return "no sound"

@@ -1,8 +1,8 @@
 """The card of a trained model, `<name>.json` in the folder of its networks: `ModelCard`.
 
-Notebooks 04_cry2, 05_image and 09_ensemble write cards, 06_full reads them. The card is written
-last and holds the digests of the networks and its own. So files that are damaged, or left by a
-training that was killed, are refused.
+Notebooks 04_cry2, 05_image and 09_ensemble write cards; 06_full reads them. The card is written
+last and contains its own digest and those of the networks. This way, damaged files and leftovers
+of an interrupted training are rejected.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class ModelCard:
 
     @property
     def name(self) -> str:
-        """The model's, such as "cry2"."""
+        """The model's name, such as "cry2"."""
         return self.path.stem
 
     def network(self, file: str) -> Lite:
         """Return the LiteRT network in `file`, in the folder of the card.
 
-        Raises InputError if the file is missing, damaged or of another training.
+        Raises InputError if the file is missing, damaged or from another training.
         """
         self.check(file)
         return Lite(self.path.parent / file)
@@ -98,7 +98,7 @@ class ModelCard:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The states, in the order of the output. Raises ValueError, KeyError or TypeError."""
+        """The states in output order. Raises ValueError, KeyError or TypeError if invalid."""
         names = self.content["classes"]
         if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
             raise TypeError("classes is no list of names")
@@ -114,7 +114,7 @@ class ModelCard:
         return value
 
     def refusal(self, error: Exception | None = None) -> InputError:
-        """Return an error for content that is invalid (because of `error`) or does not fit."""
+        """Return an error: the content is invalid (`error`), or belongs to other models (None)."""
         if error is None:
             why = "it isn't of the models beside it"
         else:
@@ -124,9 +124,9 @@ class ModelCard:
 
 
 def from_json(kind: type[T], stored: Mapping[str, Any]) -> T:
-    """Return `kind`, a dataclass of numbers and texts, from the JSON values `stored`.
+    """Return an instance of `kind`, a dataclass of numbers and texts, from JSON values `stored`.
 
-    Raises TypeError for a field of another type, ValueError for a number that is not positive.
+    Raises TypeError for a field of the wrong type, ValueError for a number that is not positive.
     """
     hints = get_type_hints(kind)
     for name, value in stored.items():
@@ -144,6 +144,6 @@ def _again(name: str) -> str:
 
 
 def _digest(content: Any) -> str:
-    # Of the content as it will be read: tuples become lists.
+    # Digest the content as it will be read back: tuples become lists.
     read_back = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()

@@ -1,10 +1,11 @@
-"""How unlike the training cries a sound is: `Reference`, part of a trained network's card.
+"""Detection of sounds unlike the training cries: `Reference`, part of a trained network's card.
 
-Notebooks 04_cry2 and 09_ensemble write it, `cryutils predict` reports it. A classifier names a
-state for any input: white noise is "tired 98 %". So a sound is described by the mean and deviation
-over time of each coefficient that the network sees. Its distance from the training recordings is
-compared with their own distances from those of other infants. A distant sound is hardly such a cry;
-a near one may still be something else. Probabilities are not changed.
+Notebooks 04_cry2 and 09_ensemble write it; `cryutils predict` reports it. A classifier predicts a
+state for any input: white noise is "tired 98 %". Therefore a sound is described by the mean and
+deviation over time of each input coefficient of the network. Its distance from the training
+recordings is compared with the distance of each recording from those of the other infants. A
+distant sound is probably no such cry; a near sound may still be something else. Probabilities are
+not changed.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ __all__ = ["FAR", "Reference", "caution"]
 Array = npt.NDArray[np.float64]
 
 _FIELDS = ("mean", "deviation", "distances")
-_ROWS = 256  # windows at once, to limit memory
-FAR = 0.99  # the lowest share of a sound that is called unlike the training cries
+_ROWS = 256  # windows described at once, to limit memory
+FAR = 0.99  # lowest `Reference.share` of a sound that is called unlike the training cries
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Mean and deviation over the training recordings of their descriptions, float64 (n,).
+    """Mean and deviation of the training recordings' descriptions, float64 (n,).
 
-    distances: float64 (101,), percentiles of the distance of each recording from those of the other
-    infants.
+    distances: float64 (101,), percentiles of each recording's distance from those of other infants.
     """
 
     mean: Array = field(repr=False)
@@ -43,7 +43,7 @@ class Reference:
     def of(cls, examples: Examples, infants: npt.ArrayLike) -> Reference | None:
         """Return the reference of training windows, None if all recordings are of one infant.
 
-        examples: with x (rows, frames, coefficients). infants: of each clip of the corpus.
+        examples: with x (rows, frames, coefficients). infants: one per clip of the corpus.
         """
         owners = np.asarray(infants)
         rows = by_clip(_described(examples.x), examples.clip, len(owners)).astype(np.float64)
@@ -59,7 +59,7 @@ class Reference:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Reference | None:
-        """Return a reference from `as_json`. Raises ValueError, KeyError or TypeError."""
+        """Return the reference of `as_json`. Raises ValueError, KeyError, TypeError if invalid."""
         if stored is None:
             return None
         arrays = [np.array(stored[name], np.float64) for name in _FIELDS]
@@ -74,7 +74,7 @@ class Reference:
     def share(self, windows: npt.NDArray[np.float32]) -> float:
         """Return the share of the training recordings that are nearer than a sound, 0 to 1.
 
-        windows: of the sound, float32 (windows, frames, coefficients).
+        windows: windows of the sound, float32 (windows, frames, coefficients).
         """
         row = _described(windows).mean(axis=0, keepdims=True)
         (distance,) = _distance(row, self.mean, self.deviation)
@@ -82,7 +82,7 @@ class Reference:
 
 
 def caution(share: float | None) -> str | None:
-    """Return a remark on a sound that is unlike the training cries, otherwise None."""
+    """Return a warning if a sound is unlike the training cries, otherwise None."""
     if share is None or share < FAR:
         return None
     others = "any of them is" if share == 1 else "99% of them are"
@@ -90,7 +90,7 @@ def caution(share: float | None) -> str | None:
 
 
 def _described(windows: npt.NDArray[Any]) -> Array:
-    """Mean and deviation over time of each window, (windows, 2 * coefficients)."""
+    """Return mean and deviation over time of each window, (windows, 2 * coefficients)."""
     parts = [windows[k : k + _ROWS] for k in range(0, len(windows), _ROWS)]
     rows = [np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=1) for x in parts]
     return np.concatenate(rows, dtype=np.float64)
@@ -102,7 +102,7 @@ def _moments(rows: Array) -> tuple[Array, Array]:
 
 
 def _distance(rows: Array, mean: Array, deviation: Array) -> Array:
-    # Without covariances: with Ledoit-Wolf's, white noise was nearer to DonateACry than 21 % of its
-    # own recordings; without, it is farther than all.
+    # No covariances: with Ledoit-Wolf covariances, white noise was nearer to DonateACry than 21 %
+    # of DonateACry's own recordings. Without covariances it is farther than all of them.
     distance: Array = np.sqrt((((rows - mean) / deviation) ** 2).mean(axis=1))
     return distance

@@ -1,12 +1,12 @@
-"""A trained sound model on a machine with nothing but LiteRT and NumPy.
+"""Run a trained sound model on a machine that has only LiteRT and NumPy.
 
     python on_device.py cry2_int8.tflite cry.wav
 
 `cryutils export --model cry2` copies this file next to the model. It needs `ai-edge-litert` and
 `numpy` but not cryutils, and is short enough to translate into another language. It reads a 16-bit
 WAV at the rate given on the card (`cry2_int8.tflite.json`), computes the features described there,
-runs the network on each window and prints the mean answer. Walked by notebook
-13_live_and_deployment. It is no medical device.
+runs the network on each window and prints the mean probabilities. Used in notebook
+13_live_and_deployment. It is not a medical device.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["answer", "features", "main", "sound"]
 
 
 def main(arguments: list[str]) -> None:
-    """Print the answer of the model at the first path to the WAV at the second."""
+    """Print the prediction of the model at the first path for the WAV at the second path."""
     if len(arguments) != 2:
         raise SystemExit("give a model and a sound: python on_device.py cry2_int8.tflite cry.wav")
     model, recording = map(Path, arguments)
@@ -48,7 +48,7 @@ def sound(path: Path, sr: int) -> np.ndarray:
 
 
 def features(x: np.ndarray, **card: Any) -> np.ndarray:
-    """Return the windows of a sound for a card, float32 (windows, frames, coefficients)."""
+    """Return a sound's windows by the card's settings, float32 (windows, frames, coefficients)."""
     if card["scaling"] != "conditioned":
         raise SystemExit(f"no sound is scaled as {card['scaling']!r} here; take the model cry2.")
     if len(x) < 0.25 * card["sr"] or np.abs(x - x.mean()).max() < 1e-3:
@@ -73,7 +73,7 @@ def features(x: np.ndarray, **card: Any) -> np.ndarray:
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
-    """Return levels in dB, at most 80 dB below the loudest."""
+    """Return levels in dB, limited to 80 dB below the loudest."""
     level = 10 * np.log10(np.maximum(power, 1e-10))
     return np.maximum(level, level.max() - 80)
 
@@ -90,7 +90,7 @@ def _triangles(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
 
 
 def _windows(coefficients: np.ndarray, **card: Any) -> np.ndarray:
-    """Return the windows; the last ends with the sound, and a short sound is padded with quiet."""
+    """Return the windows. The last ends with the sound; a short sound is padded with minima."""
     frames = 1 + round(card["window_s"] * card["sr"]) // card["hop_length"]
     hop = max(1, round(card["step_s"] * card["sr"] / card["hop_length"]))
     short = max(0, frames - len(coefficients))
@@ -103,7 +103,7 @@ def _windows(coefficients: np.ndarray, **card: Any) -> np.ndarray:
 
 
 def answer(model: Path, windows: np.ndarray) -> np.ndarray:
-    """Return the network's mean answer to the windows, float (classes,)."""
+    """Return the network's mean probabilities over the windows, float (classes,)."""
     from ai_edge_litert.interpreter import Interpreter
 
     network = Interpreter(model_path=str(model))

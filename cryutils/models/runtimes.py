@@ -2,7 +2,7 @@
 
 Notebook 07_frames_resnet50 uses this module through `backbones.embeddings`. Paper A's 360,000
 frames pass ResNet-50 once (§3.5), which takes hours in Keras on two cores. OpenVINO, an optional
-extra, is faster with fewer bits per number; `agreement` measures the loss.
+extra, is faster but less precise; `agreement` measures the loss of precision.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STREAMS = 4
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """An engine on this machine: with a network's digest it identifies what is computed."""
+    """An engine on this machine; together with a network's digest it identifies the outputs."""
 
     engine: str
     precision: str
@@ -70,9 +70,9 @@ class Agreement:
 
 
 def runtime_of(engine: str) -> Runtime:
-    """Return what `engine` is on this machine.
+    """Return name, precision and version of `engine` on this machine.
 
-    Raises InputError for an unknown name, or where the extra it needs is not installed.
+    Raises InputError for an unknown name, or if the extra that it needs is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}.{near_miss(engine, ENGINES)}")
@@ -81,7 +81,7 @@ def runtime_of(engine: str) -> Runtime:
     version = openvino().__version__
     if engine == "openvino-int8":
         return Runtime(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
-    # OpenVINO ignores this variable here, and crashes in bfloat16 if the variable forbids it.
+    # OpenVINO's capabilities ignore this variable, but bfloat16 crashes if the variable forbids it.
     allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
     if allowed and "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return Runtime(engine, "bfloat16", version, "OpenVINO bfloat16")
@@ -107,13 +107,13 @@ def ready(
     batch_size : int
         Frames per batch.
     calibration : ndarray of uint8, optional
-        For "openvino-int8", (n, height, width, 3): about a hundred frames of training clips, which
-        give the range of each layer's values (post-training quantisation, NNCF).
+        For "openvino-int8", (n, height, width, 3): about a hundred frames of training clips, from
+        which the range of each layer's values is estimated (post-training quantisation, NNCF).
 
     Raises
     ------
     InputError
-        What `runtime_of` raises, or `calibration` is missing.
+        `runtime_of` fails, or `calibration` is missing.
     """
     runtime = runtime_of(engine)
     if batch_size < 1:
@@ -137,7 +137,7 @@ def agreement(
 ) -> Agreement:
     """Return the similarity of embeddings `other` to `reference`, of the same frames.
 
-    The reference's mean is subtracted from both first: it is large, and would make any two
+    The reference's mean is subtracted from both first. It is large and would make any two
     embeddings look alike.
 
     Parameters
@@ -158,7 +158,7 @@ def agreement(
     mean = a.mean(axis=0)
     a, b = a - mean, b - mean
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    same = np.all(a == b, axis=1)  # the mean itself has no direction, yet equals itself
+    same = np.all(a == b, axis=1)  # a row equal to the mean has no direction
     cosines = np.where(same, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
     equal = float("nan")
     if head is not None:
@@ -175,7 +175,7 @@ def _keras_runtime() -> Runtime:
     if not tf.config.list_physical_devices("GPU"):
         return Runtime("keras", "float32", version, "Keras float32")
     if tf.config.experimental.tensor_float_32_execution_enabled():
-        # TensorFlow's default: NVIDIA's tensor cores multiply with 10 of 23 bits.
+        # TensorFlow's default: NVIDIA's tensor cores multiply with 10 of 23 mantissa bits.
         return Runtime("keras", "tf32", version, "Keras float32 (TF32 where the GPU has it)")
     return Runtime("keras", "float32 gpu", version, "Keras float32 on a GPU")
 
@@ -204,7 +204,7 @@ def _none(shape: Sequence[int | None]) -> Array:
 
 
 def openvino() -> Any:
-    """Return OpenVINO with its usage statistics off. Raises InputError if it is not installed."""
+    """Return OpenVINO without usage statistics. Raises InputError if it is not installed."""
     if "openvino" not in sys.modules:
         # Importing OpenVINO sends usage statistics unless this module is missing.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ def _nncf() -> Any:
 
 
 def converted(model: Any, dtype: str = "float32") -> Any:
-    """Return the Keras model as an OpenVINO network, `dtype` in, for any number of examples."""
+    """Return the Keras model as an OpenVINO network with `dtype` input and any batch size."""
     import tensorflow as tf
 
     spec = tf.TensorSpec((None, *model.input_shape[1:]), dtype)
@@ -228,19 +228,19 @@ def converted(model: Any, dtype: str = "float32") -> Any:
 
 
 def quantised(network: Any, calibration: npt.NDArray[Any], *, whole_range: bool = False) -> Any:
-    """Return an OpenVINO network of `converted` in int8 (post-training quantisation, NNCF).
+    """Return an OpenVINO network in int8 (post-training quantisation, NNCF).
 
     Parameters
     ----------
     network
         From `converted`.
     calibration : ndarray
-        (n, ...), examples of training infants, which give the range of each layer's values.
+        (n, ...), examples of training infants, to estimate the range of each layer's values.
     whole_range : bool
-        Take the extremes of all examples, instead of the mean of each example's extremes, NNCF's
-        default. `image` needs it: it divides by the contrast of a face, one number per example, and
-        the mean would clip the larger half. (On one fold of synthetic faces half of the answers
-        changed with the mean, one in 25 with the extremes.)
+        Use the extremes of all examples instead of NNCF's default, the mean of each example's
+        extremes. The network `image` needs this: it divides by the contrast of a face, one number
+        per example, and the mean would clip the larger half. (On one fold of synthetic faces half
+        of the predictions changed with the mean, one in 25 with the extremes.)
     """
     import logging
 
@@ -252,7 +252,7 @@ def quantised(network: Any, calibration: npt.NDArray[Any], *, whole_range: bool 
     if whole_range:
         kinds = importlib.import_module("nncf.quantization.range_estimator")
         advanced.activations_range_estimator_params = kinds.RangeEstimatorParametersSet.MINMAX
-    with redirect_stdout(io.StringIO()):  # its progress bars
+    with redirect_stdout(io.StringIO()):  # hides progress bars
         return nncf.quantize(
             network, examples, subset_size=len(calibration), advanced_parameters=advanced
         )
@@ -266,7 +266,7 @@ def save(network: Any, path: Path, *, float16: bool = False) -> None:
     with writing(path.with_suffix(".bin")) as part:
         openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=float16)
         described = part.with_suffix(".xml").read_bytes()
-    with writing(path) as part:  # last: weights without it are ignored
+    with writing(path) as part:  # last, because a .bin without .xml is ignored
         part.write_bytes(described)
 
 

@@ -1,6 +1,6 @@
-"""ResNet-50 with its second model: `network` from pixels, `head` alone, `joined` from both.
+"""Paper A's second model after ResNet-50: `head` alone, `network` and `joined` with ResNet-50.
 
-Walked by notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights
+Used in notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights
 and trains a second model of pooling, flatten, dense and softmax after it. The frozen part is
 computed once (`papers.embeddings.embed`), `head` is trained on these embeddings, and `joined`
 attaches it to its backbone again.
@@ -32,9 +32,9 @@ def network(
 ) -> Any:
     """Return the compiled network from pixels, uint8 (n, height, width, 3), to probabilities.
 
-    It is a copy of the backbone, pooled, with the paper's second model after it. trainable: also
-    train the backbone, except its batch normalisation, because the statistics of small batches
-    would overwrite the pretrained ones. Other arguments as in `head`.
+    It is a copy of the backbone, followed by the paper's second model. trainable: also train the
+    backbone, except its batch normalisation, because the statistics of small batches would
+    overwrite the pretrained ones. Other arguments as in `head`.
     """
     keras = _keras()
     shape = backbone.model.input_shape[1:]
@@ -64,11 +64,11 @@ def head(
     classes : int
         Number of states.
     units : int
-        Of the dense layer.
+        Units of the dense layer.
     dropout : float
         Share of units dropped in training, from 0 to below 1.
     learning_rate : float
-        Of RMSProp, which the paper names for its audio models.
+        Learning rate of RMSProp, which the paper names for its audio models.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def head(
     Raises
     ------
     InputError
-        Another shape, or a `dropout` out of range.
+        `input_shape` has another length, or `dropout` is out of range.
     """
     shape = tuple(input_shape)
     if len(shape) not in (1, 3):
@@ -90,22 +90,22 @@ def head(
 
 
 def joined(backbone: Backbone, head: Any) -> Any:
-    """Return the Keras model from pixels to the answers of a head trained on embeddings.
+    """Return the Keras model from pixels to the probabilities of a head trained on embeddings.
 
     Parameters
     ----------
     backbone : Backbone
-        Computed those embeddings.
+        The backbone that computed those embeddings.
     head : keras.Model
-        Takes (n, features) or (n, h, w, features), such as from `head` or `NetworkBatch.keras`.
+        Takes (n, features) or (n, h, w, features); from `head` or `NetworkBatch.keras`.
     """
     front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
     return _keras().Model(front.input, head(front.output), name="frozen_and_head")
 
 
 def _set_trainable(layer: Any, trainable: bool) -> None:
-    # Layer by layer: in Keras 3.15 a clone of a frozen model does not pass its flag on. Batch
-    # normalisation depends on its flag alone: the outer model overrules `training=False`.
+    # Set each layer: in Keras 3.15 a clone of a frozen model does not pass its flag on to them.
+    # Batch normalisation depends on its flag only: the outer model overrules `training=False`.
     layer.trainable = trainable and not isinstance(layer, _keras().layers.BatchNormalization)
     for inner in getattr(layer, "layers", ()):
         _set_trainable(inner, trainable)

@@ -1,10 +1,10 @@
-"""A small backbone that needs no download: `small`, pretrained on rendered faces; `choose`.
+"""A small backbone pretrained on rendered faces, `small`, and the choice of a backbone, `choose`.
 
-Notebook 07_frames_resnet50 walks this module; its `quick` profile replaces ResNet-50 by this
-network if ImageNet's weights are not available. It was trained to predict the brightness of skin
-and hair, the shape of head and nose, the direction of the light and the pose of the head, on faces
-of synthetic infants that no corpus contains. Their lids, brows and mouths moved at random and were
-not predicted, so it was taught neither states nor their components. Its value on pictures of real
+Used in notebook 07_frames_resnet50, whose `quick` profile replaces ResNet-50 by this network if
+ImageNet's weights are not available. It was trained to predict the brightness of skin and hair, the
+shape of head and nose, the direction of the light and the pose of the head, on faces of synthetic
+infants that no corpus contains. Their lids, brows and mouths moved at random and were not
+predicted, so the network learned neither states nor their components. How well it works on real
 infants is unknown. `tools/pretrain.py` made its weights, `small_cnn.npz`.
 """
 
@@ -25,9 +25,9 @@ from cryutils.models.backend import keras
 __all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
 
 FILTERS = (16, 32, 64, 128)
-MARGIN = 0.1  # around the face, as `video.crops` cuts it out
+MARGIN = 0.1  # margin around the face, as in `video.crops`
 JITTER = 0.06  # random error of the box in training, as a share of its size
-INFANTS = 800  # in training, each face once and once mirrored
+INFANTS = 800  # in training, each face as it is and mirrored
 READY = Path(__file__).with_name("small_cnn.npz")
 
 
@@ -36,7 +36,7 @@ def small(*, size: int = 64) -> Backbone:
 
     Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
     returns float32 (n, size / 16, size / 16, 128). It was trained on crops of 64 pixels. Raises
-    InputError for a `size` that is no multiple of 16 from 48 to 512.
+    InputError for a `size` that is not a multiple of 16 from 48 to 512.
     """
     if size % 16 or not 48 <= size <= 512:
         raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
@@ -58,26 +58,26 @@ def choose(
 ) -> Backbone:
     """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
-    (With random weights ResNet-50 carries almost no information on a face.) `Backbone.words` names
-    the choice, `cause` the reason.
+    (With random weights ResNet-50 carries almost no information about a face.) `Backbone.words`
+    names the choice, `Backbone.cause` the reason.
 
     Parameters
     ----------
     name : str
         "auto", "small", or an application of Keras.
     size : int, optional
-        Side in pixels; None: 224, for `small` 64.
+        Side in pixels; None: 224, or 64 for `small`.
     weights : str or path
         As in `backbones.base`; `small` has its own.
     seed : int
-        Of random weights.
+        Seed of random weights.
     progress : bool
         Show a download on a terminal.
 
     Raises
     ------
     InputError
-        As `backbones.base` and `small` do.
+        `backbones.base` or `small` fails.
     """
     if name == "small":
         if weights != "auto":
@@ -100,7 +100,7 @@ def choose(
 
 
 def network(size: int) -> Any:
-    """Return the untrained network, pixels in, feature maps out."""
+    """Return the untrained network from pixels to feature maps."""
     layers = keras().layers
     pixels = keras().Input((size, size, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)

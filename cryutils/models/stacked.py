@@ -1,13 +1,12 @@
-"""Many small dense networks trained side by side as one Keras model: `fit`, a `NetworkBatch`.
+"""Training of many small dense networks at once as one Keras model: `fit` and `NetworkBatch`.
 
-Notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble walk this module (Paper A §3.5:
-the DNN behind the autoencoder, the second model behind ResNet-50, the ensemble; with
-reconstruction in place of classes, the autoencoder of §3.4.1). Table 3 needs hundreds of
-networks: three splits, folds within folds, pairs of states. Keras takes longer to start such a
-network than to train it. So `network` is one Keras model whose dense layers hold one matrix per
-network (`EinsumDense`). The networks do not influence each other: those of one draw start from
-the same weights and take the same order and dropout, and each keeps the weights of its best
-epoch.
+Used in notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble (Paper A §3.5: the DNN
+after the encoder, the second model after ResNet-50, the ensemble; with reconstruction instead of
+classes, the autoencoder of §3.4.1). Table 3 needs hundreds of networks: three splits, nested folds,
+pairs of states. Keras takes longer to start such a network than to train it. Therefore `network` is
+one Keras model whose dense layers contain one matrix per network (`EinsumDense`). The networks do
+not influence each other. Networks with the same draw start from the same weights and use the same
+row order and dropout. Each network keeps the weights of its best epoch.
 """
 
 from __future__ import annotations
@@ -39,40 +38,40 @@ Rows = npt.NDArray[np.integer[Any]]
 Layer = tuple[Array, Array]
 Monitor = Literal["loss", "accuracy"]
 
-STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
-AT_ONCE = 2**24  # most numbers in a batch, or in the kernels, of networks trained at once: 64 MiB
+STACKED_VERSION = 2  # increase it whenever the same rows and settings give other networks
+AT_ONCE = 2**24  # most values in a batch, or in the kernels, of networks trained at once: 64 MiB
 _BLOCK = 4096  # rows per block when moments are computed in double precision
-MASKED_LOGIT = np.float32(-1e9)  # of a class that a network does not distinguish
+MASKED_LOGIT = np.float32(-1e9)  # logit of a class that a network does not distinguish
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseSettings:
-    """What the networks of one `fit` share.
+    """Settings shared by the networks of one `fit`.
 
     Parameters
     ----------
     units : tuple of int
-        Of the hidden layers, each with ReLU except those whose index is in `linear` (the bottleneck
-        of an autoencoder).
+        Units of the hidden layers.
     linear : tuple of int
-        Indices of hidden layers without ReLU.
+        Indices of hidden layers without ReLU, such as the bottleneck of an autoencoder.
     dropout : float
-        Behind each hidden layer, 0 to below 1.
+        Dropout after each hidden layer, 0 to below 1.
     learning_rate : float
-        Of RMSProp. Paper A (§3.5) names it for its audio models only; here it trains all networks.
+        Learning rate of RMSProp. Paper A (§3.5) names RMSProp for its audio models only; here it
+        trains all networks.
     epochs : int
-        The most epochs.
+        Maximum number of epochs.
     batch_size : int
-        Rows per batch of the network with the most rows. The others take as many steps per epoch,
-        with smaller batches.
+        Rows per batch of the network with the most rows. The other networks take the same number of
+        steps per epoch with smaller batches.
     patience : int
         Epochs without a better `monitor` after which a network stops.
     monitor : {"loss", "accuracy"}
-        Of the validation rows; the weights of its best epoch are kept.
+        Measure on the validation rows. The weights of its best epoch are kept.
     class_weights : bool
-        Weigh all classes alike, in training and in validation.
+        Weight all classes equally, in training and in validation.
     seed : int
-        Of every random draw.
+        Seed of every random draw.
 
     Raises
     ------
@@ -107,7 +106,7 @@ class DenseSettings:
 
 @dataclass(frozen=True, eq=False)
 class FitSpec:
-    """What one network is trained on.
+    """Training data of one network.
 
     Parameters
     ----------
@@ -115,16 +114,15 @@ class FitSpec:
         Row numbers, none in both. Without validation rows all epochs are trained and the weights of
         the last epoch are kept.
     group : int
-        Which of the groups of `x` the rows belong to.
+        Index of the group of `x` that the rows belong to.
     classes : tuple of int, optional
-        The class indices that the network distinguishes; its rows hold no others. None: all.
+        The class indices that the network distinguishes; its rows have no others. None: all.
     inputs : ndarray of bool, optional
         (d,), the inputs that the network may use. None: all.
     monitor : {"loss", "accuracy"}, optional
         None: that of the settings.
     draw : int
-        Networks with the same draw start from the same weights and take their rows in the same
-        order.
+        Networks with the same draw start from the same weights and use the same row order.
     """
 
     train: Rows
@@ -146,9 +144,9 @@ class NetworkBatch:
         Kernels (tasks, in, out) and biases (tasks, out) of each layer, for unscaled inputs.
     history : pandas.DataFrame
         One row per task (from 0) and epoch (from 1): loss, accuracy, val_loss, val_accuracy,
-        weighted by class as the settings say. Accuracies of autoencoders are NaN.
+        weighted by class if `class_weights` is set. Accuracies of autoencoders are NaN.
     best_epoch : ndarray of int
-        From 1, (tasks,).
+        Counted from 1, (tasks,).
     settings : DenseSettings
     allowed : ndarray of bool or None
         The classes that each network distinguishes, (tasks, classes); None for autoencoders.
@@ -166,7 +164,7 @@ class NetworkBatch:
     def layers(self, task: int) -> list[Layer]:
         """Return kernel (in, out) and bias (out,) of each layer of one network.
 
-        ReLU follows each but the last layer and those that `settings.linear` names.
+        ReLU follows every layer except the last and those in `settings.linear`.
         """
         return [(kernel[task], bias[task]) for kernel, bias in self.stacked]
 
@@ -223,14 +221,14 @@ def network(
     settings: DenseSettings,
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Any:
-    """Return dense networks as one compiled Keras model; those of one draw start alike.
+    """Return dense networks as one compiled Keras model.
 
     Parameters
     ----------
     d : int
         Inputs of each network; the model takes float32 (rows, networks, d).
     draws : sequence of int
-        The draw of the first weights of each network.
+        The draw of each network; equal draws start from the same weights.
     settings : DenseSettings
         Layers, dropout, learning rate and seed.
     allowed : ndarray of bool, optional
@@ -243,7 +241,7 @@ def network(
     sizes = [*settings.units, d if allowed is None else allowed.shape[1]]
     for k, units in enumerate(sizes):
         last = k == len(sizes) - 1
-        # Row n of network t: each network has its own matrix.
+        # n: rows, t: networks, i: inputs, o: outputs. Each network has its own matrix.
         layer = keras.layers.EinsumDense(
             "nti,tio->nto", output_shape=(count, units), bias_axes="to",
             activation=None if last or k in settings.linear else "relu",
@@ -277,15 +275,15 @@ def fit(
     settings: DenseSettings | None = None,
     progress: bool = False,
 ) -> NetworkBatch:
-    """Return one network per task, trained on its rows and stopped by its validation rows.
+    """Train one network per task, with early stopping on the task's validation rows.
 
     Each network standardises its inputs by its own training rows. Finished networks are cached,
-    several tasks per file, so a run that was killed continues with the next file.
+    several tasks per file, so an interrupted run resumes with the next file.
 
     Parameters
     ----------
     x : ndarray of float32
-        (rows, d), or (groups, rows, d) if tasks see the rows differently.
+        (rows, d), or (groups, rows, d) if tasks use different features of the rows.
     y : ndarray
         Class indices, int (rows,), or (groups, rows) if the groups have different rows. Or the
         target of a reconstruction, float32 in the shape of x; the loss is then the mean squared
@@ -293,7 +291,7 @@ def fit(
     tasks : sequence of FitSpec
         At least one.
     classes : int
-        How many there are, for class indices.
+        Number of classes, if `y` contains class indices.
     settings : DenseSettings, optional
         Defaults to `DenseSettings()`.
     progress : bool
@@ -302,7 +300,7 @@ def fit(
     Raises
     ------
     InputError
-        Rows that do not exist or are in both parts, or classes that do not fit.
+        A row does not exist or is in both parts, or a class does not fit.
     """
     import pandas as pd
 
@@ -331,7 +329,7 @@ def fit(
             mine = None if allowed is None else allowed[some]
             job = _Job(grouped, y, tasks[some], mine, settings, steps)
             parts.append(cache.arrays(cache.at("dense", *job.key(content)), job.train))
-            gc.collect()  # a cycle in TensorFlow holds the graph and its weights
+            gc.collect()  # a reference cycle in TensorFlow keeps the graph and its weights
             table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
             histories.append(table.assign(task=table.task + start))
             report(start + len(job.tasks), len(tasks))
@@ -346,7 +344,7 @@ def fit(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """Networks that are trained at once: their rows, and the training itself."""
+    """Training of several networks at once."""
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
@@ -366,14 +364,14 @@ class _Job:
         return [*shaped, machine()]
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the best epochs' layers, which take unscaled inputs, and the history."""
+        """Return the layers at each network's best epoch, for unscaled inputs, and the history."""
         settings, count = self.settings, len(self.tasks)
         draws = [task.draw for task in self.tasks]
         model = network(self.x.shape[2], draws, settings, self.allowed)
         run = self._pass(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
-        # Equal accuracies may differ in their last bits, as weights are summed in another order.
+        # Equal accuracies may differ in the last bits because the order of summation changes.
         min_delta = np.where(by_accuracy, 1e-5, 0)
         unvalidated = np.array([not len(task.validation) for task in self.tasks])
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
@@ -410,7 +408,7 @@ class _Job:
         first = tf.constant([task.group * length for task in self.tasks], tf.int32)
         mean, deviation = (tf.constant(a, tf.float32) for a in self._moments)
         used = np.float32(self._used)
-        with tf.device("cpu"):  # variables: a constant made of an array takes its size twice
+        with tf.device("cpu"):  # variables: a constant made from an array takes twice its size
             x = tf.Variable(self.x.reshape(groups * length, d), trainable=False)
             flat = self.y.reshape(groups * length, *self.y.shape[2:])
             y = x if self.y is self.x else tf.Variable(flat, trainable=False)
@@ -418,7 +416,7 @@ class _Job:
         optimizer.build(learned)
 
         def measure(rows: Any, weight: Any, training: bool) -> Any:
-            """Weighted loss and accuracy of each row of each network."""
+            """Return weighted loss and accuracy of each row of each network."""
             inputs = (tf.gather(x, rows + first) - mean) / deviation * used
             answer, truth = model(inputs, training=training), tf.gather(y, rows + first)
             if self.allowed is None:
@@ -436,8 +434,8 @@ class _Job:
                 # The sum of the networks' mean losses: no gradient depends on another network.
                 total = tf.reduce_sum(loss / tf.maximum(size, 1))
             if training:
-                # Not `apply`: TensorFlow keeps its trace, with the weights, for good (its issue
-                # 97697; about 20 MB per training of 30 small networks in TensorFlow 2.21).
+                # Not `apply`: TensorFlow never frees its trace and the weights in it (TensorFlow
+                # issue 97697; about 20 MB per training of 30 small networks in version 2.21).
                 for gradient, weights in zip(tape.gradient(total, learned), learned, strict=True):
                     optimizer.update_step(gradient, weights, optimizer.learning_rate)
             return tf.reduce_sum(tf.stack([loss, right]), axis=1)
@@ -452,7 +450,7 @@ class _Job:
         return run
 
     def _training_batches(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
-        """An epoch's batches: all training rows of each network once, in a new order."""
+        """Return an epoch's batches: all training rows of each network once, in a new order."""
         rows, weights = [], []
         for task, weight in zip(self.tasks, self._weights, strict=True):
             rng = np.random.default_rng([self.settings.seed, epoch, task.draw])
@@ -462,7 +460,7 @@ class _Job:
         return _padded(rows, weights, self.steps)
 
     def _validation_batches(self) -> tuple[npt.NDArray[np.int32], Array]:
-        """The validation rows of each network, in as few batches as `AT_ONCE` allows."""
+        """Return each network's validation rows, in as few batches as `AT_ONCE` allows."""
         rows = [task.validation for task in self.tasks]
         widest = max(self.x.shape[2], *self.settings.units, 1)
         steps = -(-max(1, *map(len, rows)) * len(rows) * widest // AT_ONCE)
@@ -482,7 +480,7 @@ class _Job:
         return self._class_weights([task.train for task in self.tasks])
 
     def _class_weights(self, rows: Sequence[Rows]) -> list[npt.NDArray[np.float64]]:
-        """The weight of each of these rows of each network; their mean is 1."""
+        """Return the weights of each network's `rows`; their mean is 1."""
         from sklearn.utils.class_weight import compute_sample_weight
 
         weighted = self.allowed is not None and self.settings.class_weights
@@ -494,7 +492,7 @@ class _Job:
         ]
 
     def _unscaled(self, weights: Sequence[Array]) -> list[Array]:
-        """Kernels (tasks, in, out) and biases (tasks, out) that take unscaled inputs."""
+        """Return kernels (tasks, in, out) and biases (tasks, out) for unscaled inputs."""
         mean, deviation = self._moments
         arrays = [np.asarray(weight, np.float64) for weight in weights]
         scale = self._used / deviation
@@ -509,9 +507,9 @@ class _Job:
 def _padded(
     rows: Sequence[Rows], weights: Sequence[npt.NDArray[Any]], steps: int
 ) -> tuple[npt.NDArray[np.int32], Array]:
-    """Rows and weights of each network in `steps` batches, (steps, batch, networks) each.
+    """Return rows and weights of each network in `steps` batches, (steps, batch, networks) each.
 
-    The batches of a network differ by one row at most; the rest is filled with weight 0.
+    The batches of a network differ in size by at most one row; padding has weight 0.
     """
     size = -(-max(map(len, rows)) // steps)
     order = np.zeros((steps, size, len(rows)), np.int32)
@@ -558,7 +556,7 @@ def _check(
 def _moments(
     x: npt.NDArray[Any], tasks: Sequence[FitSpec]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and deviation of each task's training rows, float64 (tasks, d); no deviation is 0."""
+    """Return mean and deviation (1 if it is 0) of the tasks' training rows, float64 (tasks, d)."""
     d = x.shape[2]
     total, squares = np.zeros((len(tasks), d)), np.zeros((len(tasks), d))
     for group in {task.group for task in tasks}:
@@ -567,7 +565,7 @@ def _moments(
         for place, k in enumerate(mine):
             np.add.at(member[place], tasks[k].train, 1)
         for start in range(0, x.shape[1], _BLOCK):
-            # In double precision, so that no small spread is lost next to a large mean.
+            # Double precision, so that a small deviation is not lost next to a large mean.
             block = x[group, start : start + _BLOCK].astype(np.float64)
             part = member[:, start : start + _BLOCK]
             total[mine] += part @ block
@@ -575,5 +573,5 @@ def _moments(
     count = np.array([[len(task.train)] for task in tasks])
     mean = total / count
     variance = squares / count - mean**2
-    # Rounding leaves a tiny variance of a constant input.
+    # Rounding leaves a constant input with a tiny variance.
     return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))

@@ -1,9 +1,9 @@
-"""Seeded training of one network by Keras' own loop, with early stopping: `fit`.
+"""Seeded training of one network with Keras' own training loop and early stopping: `fit`.
 
-Notebooks 04_cry2 and 05_image walk this module (Paper B §3, model training and performance
-evaluation). The paper states neither the number of epochs nor a stopping rule. Here the loss on a
-validation part of the training clips decides when to stop. Finished fits are cached, so notebooks
-that train the same network share it.
+Used in notebooks 04_cry2 and 05_image (Paper B §3, model training and performance evaluation). The
+paper states neither the number of epochs nor a stopping rule. Here the loss on a validation part of
+the training clips decides when to stop. Finished fits are cached, so notebooks that train the same
+network share it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine"]
 
-TRAINING_VERSION = 4  # raise it whenever the same rows and settings give other networks
+TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
@@ -46,7 +46,7 @@ class Settings:
     Parameters
     ----------
     epochs : int
-        The most epochs.
+        Maximum number of epochs.
     batch_size : int
         Rows per batch.
     learning_rate, dropout : float
@@ -56,10 +56,10 @@ class Settings:
     warm_up : int
         Epochs that early stopping ignores, while the averages of batch normalisation settle.
     class_weights : bool
-        Weigh all classes alike in the training loss and in the validation loss. (Otherwise the
+        Weight all classes equally in the training loss and in the validation loss. (Otherwise the
         commonest class would dominate early stopping.)
     seed : int
-        Of every random draw.
+        Seed of every random draw.
 
     Raises
     ------
@@ -100,11 +100,11 @@ class Fitted:
     model : keras.Model
         With the weights of the best epoch.
     history : pandas.DataFrame
-        One row per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy. The first two
-        are measured during the epoch, with dropout and augmentation active; all are weighted by
-        class as the settings say.
+        One row per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy. Loss and accuracy
+        are measured during the epoch, with dropout and augmentation active. All four are weighted
+        by class if `Settings.class_weights` is set.
     best_epoch : int
-        From 1.
+        Counted from 1.
     """
 
     model: Any = field(repr=False)
@@ -127,7 +127,7 @@ def fit(
     validation: Indices,
     settings: Settings | None = None,
 ) -> Fitted:
-    """Return a network trained on the rows `train`, stopped by the loss on `validation`.
+    """Train a network on the rows `train`, with early stopping on the loss of `validation`.
 
     Parameters
     ----------
@@ -138,17 +138,17 @@ def fit(
     y : ndarray of int
         Class index of each row (rows,).
     train : ndarray of int
-        Training rows, which `cry2.adapt` is given as well.
+        Training rows, also passed to `cry2.adapt`.
     validation : ndarray of int
-        Rows whose loss stops the training and chooses the epoch; never trained on.
+        Rows whose loss decides when to stop and which epoch to keep; never trained on.
     settings : Settings, optional
         Defaults to `Settings()`.
 
     Raises
     ------
     InputError
-        Rows that do not exist or are in both parts, a class that the network lacks, a network that
-        is not compiled, or a cache that cannot be written.
+        A row does not exist or is in both parts, the network lacks a class or is not compiled, or
+        the cache cannot be written.
     """
     import pandas as pd
 
@@ -179,8 +179,8 @@ def fit(
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     """Return training rows as a `tf.data.Dataset` of batches, shuffled again for each epoch.
 
-    Once a seed is set, Keras' own shuffling draws the same order in every epoch (seen with Keras
-    3.15 on TensorFlow 2.21), so the same rows would share a batch each time.
+    With a seed set, Keras' own shuffling draws the same order in every epoch (seen with Keras 3.15
+    on TensorFlow 2.21), so the same rows would share a batch every time.
 
     Parameters
     ----------
@@ -188,9 +188,9 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
         Inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a tuple.
     batch_size : int
         Rows per batch. It is reduced if the last batch would otherwise have less than half as many
-        rows, since a batch of a few rows would distort batch normalisation.
+        rows, because a batch of a few rows would distort batch normalisation.
     seed : int
-        Of the orders.
+        Seed of the shuffling.
     """
     import tensorflow as tf
 
@@ -211,7 +211,7 @@ def _train(
         monitor="val_loss",
         mode="min",
         patience=settings.patience,
-        start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last epoch counts
+        start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last epoch always counts
         restore_best_weights=True,
     )
     weights = "balanced" if settings.class_weights else None
@@ -220,7 +220,7 @@ def _train(
     )
     history = network.fit(
         batches(*training_rows, batch_size=settings.batch_size, seed=settings.seed),
-        shuffle=False,  # `batches` does
+        shuffle=False,  # `batches` shuffles
         epochs=settings.epochs,
         validation_data=validation_rows,
         validation_batch_size=_BATCH,
@@ -249,9 +249,9 @@ def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices
 
 
 def _architecture(model: Any) -> Any:
-    """Layers, wiring, losses and optimiser of a compiled model, as JSON types.
+    """Return layers, wiring, losses and optimiser of a compiled model, as JSON types.
 
-    Layers are numbered by first appearance, because Keras counts their names through a session.
+    Layers are numbered by first appearance, because Keras' names depend on earlier models.
     """
     numbers: dict[str, int] = {}
 
@@ -268,7 +268,7 @@ def _architecture(model: Any) -> Any:
 
 
 def machine() -> dict[str, Any]:
-    """What decides the last bits of a training: the processor, its threads, and the versions.
+    """Return what determines the last bits of a training: processor, threads, GPUs and versions.
 
     With a fixed number of threads oneDNN gave the same bits in dozens of runs.
     """

@@ -1,7 +1,7 @@
-"""A grid search over settings of a network, within its training clips: `search`.
+"""Grid search over a network's settings, within the training clips: `search`.
 
-Notebook 04_cry2 walks this module (Paper B §3, performance evaluation: curves "inform
-hyperparameter tuning"; the paper names no values). No test clip takes part.
+Used in notebook 04_cry2 (Paper B §3, performance evaluation: curves "inform hyperparameter
+tuning"; the paper names no values). No test clip is used.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def search(
 ) -> pd.DataFrame:
     """Return cross-validation scores of every combination of `grid`, on the training clips only.
 
-    The fold that scores a fit also chooses its epoch. So scores serve to compare combinations; they
-    are slightly optimistic.
+    The fold that scores a fit also chooses its epoch, so the scores are slightly optimistic. They
+    serve to compare combinations.
 
     Parameters
     ----------
     build, examples, labels, infants
         As in `crossfit.cross_fit`.
     train : ndarray of int
-        Numbers of the clips that are divided into folds.
+        Indices of the clips that are divided into folds.
     grid : mapping
-        Values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
+        Values to try by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
     split : {"clip", "infant"}
     settings : Settings, optional
-        Those that `grid` does not vary.
+        Values of the settings that `grid` does not vary.
     n_splits : int
-        Folds.
+        Number of folds.
     progress : bool
         Show how many combinations are done.
 
@@ -70,7 +70,7 @@ def search(
     Raises
     ------
     InputError
-        A name that is no setting, or what `splits.folds` raises.
+        `grid` names an unknown setting, or `splits.folds` fails.
     """
     import pandas as pd
 
@@ -107,7 +107,7 @@ def _score(
     part: Fold,
     settings: Settings,
 ) -> tuple[float, float, int]:
-    """Validation loss, balanced accuracy of clips, and best epoch on a fold."""
+    """Return validation loss, balanced accuracy of clips, and best epoch on a fold."""
     fitting, held = part
     rows = examples.rows(held)
     fitted = fit_clips(build, examples, y, fitting, held, settings)

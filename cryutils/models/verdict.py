@@ -1,7 +1,7 @@
 """The answer that a user sees: a state, or "unsure".
 
-The live page and `cryutils predict` use it. Scores do not: there, every clip gets an answer, as in
-the papers. This module imports nothing heavy, so that commands without numbers start quickly.
+Used by the live page and `cryutils predict`, but not for scores: there, every clip gets a state, as
+in the papers. This module imports nothing heavy, so that commands that compute nothing start fast.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 __all__ = ["SURE", "UNSURE", "verdict"]
 
-SURE = 0.5  # more probable than all other states together
+SURE = 0.5  # at least as probable as all other states together
 UNSURE = "unsure"
 
 

@@ -2,10 +2,10 @@
 
 Notebooks 05_image and 07_frames_resnet50 use this module through `backbones` (Paper A §3.5 names
 ResNet-50; any other of `APPLICATIONS` can replace it). A weights file is looked for in
-`CRYUTILS_WEIGHTS_DIR`, in Keras' cache, among earlier downloads in `CRYUTILS_CACHE_DIR`, and then
-downloaded. A downloaded file must have the published hash. A file that the user named or put into
-`CRYUTILS_WEIGHTS_DIR` is accepted if it fits the network, and is called ImageNet's only if its hash
-is the published one.
+`CRYUTILS_WEIGHTS_DIR`, then in Keras' cache, then among earlier downloads in `CRYUTILS_CACHE_DIR`.
+If it is not found, it is downloaded. A downloaded file must have the published hash. A file that
+the user named or put into `CRYUTILS_WEIGHTS_DIR` is accepted if it fits the network, and is called
+ImageNet's only if its hash is the published one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SUFFIXES = (".h5", ".keras")
 class Application:
     """A network of `keras.applications`, and its ImageNet weights as Keras publishes them.
 
-    module: of `keras.applications`, with its `preprocess_input`; also the file's folder on the
+    module: the one in `keras.applications` with `preprocess_input`; also the file's folder on the
     host. file: the weights without the classifier. md5: "" if Keras publishes none.
     """
 
@@ -43,12 +43,12 @@ class Application:
 
     @property
     def url(self) -> str:
-        """The file's address."""
+        """URL of the weights file."""
         return f"{HOST}/{self.module}/{self.file}"
 
 
 _NOTOP = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
-# EfficientNet is missing: Keras builds it differently for a file than for "imagenet".
+# EfficientNet is left out because Keras builds it differently for a file than for "imagenet".
 APPLICATIONS = {
     "DenseNet121": Application(
         "densenet", f"densenet121{_NOTOP}", "30ee3e1110167f948a6b9946edeeb738"
@@ -113,7 +113,7 @@ def _stamps(folder: Path) -> list[str]:
 
 def named(path: Path, application: Application, words: str) -> WeightsFile:
     """Return the user's own file at `path`, described by `words` unless it is the published one."""
-    if not application.md5:  # then only the name can identify it
+    if not application.md5:  # then only its name can identify it
         unchecked = f"{words} (Keras publishes no hash to check it by)"
         return WeightsFile(path, unchecked, path.name == application.file)
     if _is_published(path, application):

@@ -1,8 +1,8 @@
 """A video or picture with the models' answer drawn in: `annotate`, for `cryutils predict`.
 
-Walked by notebook 06_full; it takes the place of the screenshots in Paper B's Figures 3 to 5. Next
-to each frame are the states with their probabilities at that moment, and the answer to the whole
-recording. A box on the frame marks the face that was judged.
+Used in notebook 06_full, in place of the screenshots in Paper B's Figures 3 to 5. Next to each
+frame are the states with their probabilities at that moment, and the answer for the whole
+recording. A box on the frame marks the face that was used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Pixels = npt.NDArray[np.uint8]
 FPS = 25.0
 HEIGHT, PANEL = 360, 280  # pixels: height of the picture, width of the panel next to it
 SOUND_SR = 44100
-BOX_S = 1.0  # a box is drawn for so long before and after its face was seen
+BOX_S = 1.0  # how long a box is drawn before and after its face was seen
 _RIM = 16  # pixels
 _INK, _PAPER, _QUIET = (30, 30, 30), (255, 255, 255), (120, 120, 120)
 _BAR, _PALE_BAR, _TRACK = (0, 114, 178), (150, 190, 215), (235, 235, 235)
@@ -44,16 +44,16 @@ _FACE = (230, 159, 0)
 def annotate(
     prediction: Prediction, folder: Path, *, note: str = "", name: str | None = None
 ) -> Path:
-    """Write the file of `prediction` into `folder` with the answer drawn in; return its path.
+    """Write the recording of `prediction` with the answer drawn in to `folder`; return the path.
 
-    A video becomes an MP4 at 25 frames a second with its sound, a picture a PNG.
+    A video becomes an MP4 with its sound, at 25 frames per second; a picture becomes a PNG.
 
     Parameters
     ----------
     prediction : Prediction
         For a video or a picture.
     folder : Path
-        Another than the recording's own.
+        Not the recording's own folder.
     note : str
         What the models were trained on.
     name : str, optional
@@ -62,7 +62,7 @@ def annotate(
     Raises
     ------
     InputError
-        The file is a sound, or the folder is the recording's own.
+        The recording has no picture, or is in `folder` itself.
     """
     source = prediction.file
     if not prediction.info.has_video:
@@ -149,7 +149,7 @@ def _panel(shares: tuple[tuple[str, float], ...], heading: str, lines: tuple[str
 
 
 def _with_box(frame: Pixels, prediction: Prediction, time_s: float) -> Pixels:
-    """Return the frame with a box around the face that was judged, if that was seen recently."""
+    """Return the frame with a box around the face, if it was seen within `BOX_S` of `time_s`."""
     import cv2
 
     face = prediction.face
@@ -166,7 +166,7 @@ def _with_box(frame: Pixels, prediction: Prediction, time_s: float) -> Pixels:
 
 @lru_cache(maxsize=8)
 def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
-    """Return the font that comes with matplotlib, so that every machine has it."""
+    """Return matplotlib's own font, which is on every machine."""
     from matplotlib import font_manager
     from PIL import ImageFont
 

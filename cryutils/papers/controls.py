@@ -1,13 +1,13 @@
-"""Scores of the same features where there is nothing to learn, or something known.
+"""Control scores: the same features where there is nothing to learn, or a known difference.
 
 Used in notebook 10_leakage_audit. A score above chance means something only next to these controls.
 With labels exchanged between infants, or features that never vary, it must be chance. If it stays
 as high on sound played backwards, on noise with the cry's spectrum, or on the quiet between cries,
 it does not depend on how a cry changes over time. And a score at chance means something only if the
 same features can distinguish what is known to differ: one infant from another on another day, a cry
-from noise, a state that shapes the voice. Neither paper reports a control.
-
-Each control is one logistic regression on a clip's features, with no infant on both sides.
+from noise, a state that shapes the voice. Neither paper reports a control. Each control is one
+logistic regression on a clip's features. Except in `Control.INFANT`, no infant is in both training
+and test.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 Samples = NDArray[np.float32]
 
 _QUIET = 0.25  # the share of a recording that counts as background
-_LEAST_INFANTS = 5  # that a class of the target needs
+_LEAST_INFANTS = 5  # minimum per class of the target
 
 
 class Expected(StrEnum):
@@ -56,7 +56,7 @@ class Expected(StrEnum):
 
 
 class Control(Choice):
-    """What a control changes, or predicts."""
+    """What a control changes or predicts."""
 
     STATE = "state"
     PERMUTED = "permuted"
@@ -125,14 +125,14 @@ def time_reversed(x: Samples) -> Samples:
 
 
 def phase_randomised(x: Samples, rng: np.random.Generator) -> Samples:
-    """Return noise with the power spectrum of `x`, float32 (samples,), without its course in time.
+    """Return noise with the power spectrum of `x` but not its time course, float32 (samples,).
 
     Each frequency keeps its magnitude and gets a random phase, as in surrogate data (Theiler et al.
     1992, doi 10.1016/0167-2789(92)90102-S).
     """
     spectrum = np.fft.rfft(x)
     turned = np.abs(spectrum) * np.exp(2j * np.pi * rng.random(len(spectrum)))
-    turned[0] = spectrum[0]  # the mean has no phase, nor the highest frequency of an even length
+    turned[0] = spectrum[0]  # mean, and highest frequency of an even length, have no phase
     if len(x) % 2 == 0:
         turned[-1] = spectrum[-1]
     return np.fft.irfft(turned, len(x)).astype(np.float32)
@@ -148,7 +148,7 @@ def background(x: Samples, *, sr: int) -> Samples:
 
 
 def device(clip: Clip) -> str | None:
-    """Return "iOS" or "Android", by the time in s or ms in a DonateACry file name; else None."""
+    """Return "iOS" or "Android" from the time (s or ms) in a DonateACry file name, else None."""
     time = re.search(r"-(\d{10}|\d{13})(?:\.\d+)?-\d", clip.path.name)
     return None if time is None else {10: "iOS", 13: "Android"}[len(time[1])]
 
@@ -174,7 +174,7 @@ def control(
     sr : int
         Sampling rate in Hz.
     n_folds, repeats, seed : int
-        As in `evaluation.folds`; `infant` is tested in two halves.
+        As in `evaluation.folds`; `Control.INFANT` always has two folds, of sessions.
 
     Raises
     ------

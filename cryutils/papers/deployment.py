@@ -1,10 +1,10 @@
 """The trained models of a run as files for other machines: `export`, behind `cryutils export`.
 
-Walked by notebook 13_live_and_deployment (Paper B §3, deployment strategy: on-device inference,
-quantised). Every network that `cryutils predict` asks is written in a chosen format and precision,
-with a card beside it, so that whoever gets the folder alone can use it; beside a sound model for
-LiteRT goes `on_device.py`, which needs nothing but LiteRT and NumPy. Networks of whole numbers are
-calibrated with what they are asked when `predict` meets the recordings of training infants.
+Used in notebook 13_live_and_deployment (Paper B §3, deployment strategy: on-device inference,
+quantised). Every network that `cryutils predict` uses is written in a chosen format and precision,
+with a card next to it that describes how to use the file. A LiteRT sound model also comes with
+`on_device.py`, which needs only LiteRT and NumPy. Integer networks are calibrated with the inputs
+that they get when `predict` runs on recordings of training infants.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["export"]
 
 Examples = npt.NDArray[Any]
 
-_CLIPS, _ROWS = 32, 8  # recordings to calibrate with, and examples of each: 256 at most
+_CLIPS, _ROWS = 32, 8  # calibration recordings and examples per recording: 256 at most
 _NOTICE = "No medical device. What a model answers is worth what its notebook measured."
 
 
@@ -55,24 +55,23 @@ def export(
     Parameters
     ----------
     model : str
-        "cry2", "image", "full" (both) or "ensemble" (its submodels, too).
+        "cry2", "image", "full" (both) or "ensemble" (including its submodels).
     run : str or Path, optional
         A name, or an absolute `Path`; None: as `find_run` chooses.
     format : str
         "litert", or "openvino", which needs the extra of that name.
     precision : str
-        See `models.export.litert`; for "int8" the recordings that the model learned from are loaded
-        again.
+        See `models.export.litert`; "int8" loads the training recordings again.
     folder : Path, optional
-        Where to; None: `export` in the run's folder.
+        Where to write; None: `export` in the run's folder.
     progress : bool
         Count the recordings on a terminal.
 
     Raises
     ------
     InputError
-        No such model, run, format or precision, files that are damaged, recordings that can't be
-        had, or a folder that can't be written to.
+        An unknown model, run, format or precision, damaged files, recordings that cannot be loaded,
+        or a folder that cannot be written to.
     """
     if format == "onnx":
         raise InputError(
@@ -108,7 +107,7 @@ def _exported(
             "calibration": calibration or None,
         }  # fmt: skip
         try:
-            _card_of(path).unlink(missing_ok=True)  # it doesn't vouch for what comes now
+            _card_of(path).unlink(missing_ok=True)  # it describes the old file
             form.write(trained, path, precision=precision, calibration=examples)
             _write_card(path, form, about)
         except OSError as error:
@@ -125,11 +124,11 @@ def _card_of(path: Path) -> Path:
 
 
 def _write_card(path: Path, format: Format, about: Mapping[str, Any]) -> None:
-    """Write the card of the network at `path`, last, since it vouches for its files."""
+    """Write the card of the network at `path`, last, since it contains digests of the files."""
     files = format.files(path)
     if format.suffix == ".tflite" and about["model"] == "cry2":
         example = path.parent / "on_device.py"
-        if not example.exists():  # it may have been changed
+        if not example.exists():  # the user may have changed it
             with writing(example) as part:
                 shutil.copyfile(on_device.__file__, part)
     card = {
@@ -145,7 +144,7 @@ def _write_card(path: Path, format: Format, about: Mapping[str, Any]) -> None:
 
 
 def _about(name: str, network: Network, card: ModelCard) -> dict[str, Any]:
-    """Return what is to be known of a network, whatever its format: no infant, and no path."""
+    """Return the card's entries that all formats share, without any infant or path."""
     content = card.content
     parts: dict[str, Any] = {
         stream: {"input": part["input"], "features": part["features"]}
@@ -156,7 +155,7 @@ def _about(name: str, network: Network, card: ModelCard) -> dict[str, Any]:
     return {
         "model": name,
         "classes": list(card.classes),
-        **prepared,  # an ensemble's network gives so many features before its probabilities
+        **prepared,  # `features`: outputs of a submodel before its probabilities
         **({"parts": parts, "rolling": content["rolling"]} if parts and name == card.name else {}),
         "takes": {"dtype": str(network.dtype), "shape": ["any number", *network.shape]},
         "gives": {"dtype": "float32", "shape": ["any number", network.classes]},
@@ -169,9 +168,9 @@ def _about(name: str, network: Network, card: ModelCard) -> dict[str, Any]:
 def _calibration(
     predictor: Predictor, card: ModelCard, progress: bool
 ) -> tuple[dict[str, Examples], int]:
-    """Return what each network is asked of training infants' recordings, and how many these are."""
+    """Return each network's inputs from training infants' recordings, and the number of infants."""
     clips = _learned_from(card)
-    # One recording of each infant first, then a second: as many infants as there can be.
+    # First one recording per infant, then a second, to cover as many infants as possible.
     turn = pd.Series(clips.infants).groupby(clips.infants).cumcount()
     clips = clips.take(np.argsort(turn, kind="stable")[:_CLIPS])
     rows: dict[str, list[Examples]] = {name: [] for name in predictor.networks}

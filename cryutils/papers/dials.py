@@ -40,14 +40,14 @@ def scores(
     """Return the balanced accuracy on one corpus for each setting and protocol.
 
     The model is a linear discriminant with shrinkage on the mean and standard deviation over time
-    of mel bands in dB and MFCC (`audit.vectors`). It takes the differences between infants from the
-    spread within a class, the best that a linear model can do against them. Recordings are kept
-    in the cache.
+    of mel bands in dB and MFCC (`audit.vectors`). Its within-class spread includes the differences
+    between infants, so it discounts them as far as a linear model can. Recordings are kept in the
+    cache.
 
     Parameters
     ----------
     settings : sequence of Dials
-        Those of each corpus; all have the same seeds of infants and clips.
+        One for each corpus; all corpora have the same seeds of infants and clips.
     classes : sequence of str
         States of the voices, two or more.
     seed : int

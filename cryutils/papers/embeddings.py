@@ -1,10 +1,10 @@
-"""Paper A's data: videos of three states, their frames, and the embeddings of all of them.
+"""Paper A's data: videos of three states, their frames, and the embeddings of all frames.
 
-Walked by notebook 07_frames_resnet50; 09_ensemble uses it at the paper's full size (Paper A
-§3.1-3.2 and §3.5: 800 videos of 15 s at 30 frames a second, 360,000 frames, each of which passes
-ResNet-50 once). Frames are a stream: one clip's embeddings and a few hundred frames are in
-memory, whatever the number of clips. `embed` keeps each clip as soon as it is done, so what was
-killed goes on where it was; `disk_need` and `check_disk` say beforehand whether there is room.
+Used in notebook 07_frames_resnet50, and at the paper's full size in 09_ensemble (Paper A §3.1-3.2
+and §3.5: 800 videos of 15 s at 30 frames per second, 360,000 frames, each of which passes ResNet-50
+once). Frames are streamed: one clip's embeddings and a few hundred frames are in memory, whatever
+the number of clips. `embed` caches each clip as soon as it is done, so a run that was killed
+continues there. `disk_need` and `check_disk` check beforehand whether the disk has room.
 """
 
 from __future__ import annotations
@@ -59,38 +59,38 @@ Pixels = npt.NDArray[np.uint8]
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
 CROPS = ("frame", "centre", "face")
-# Labels of other corpora that mean the same.
+# Labels of other corpora with the same meaning.
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-_CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants from below 2**40
-# Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
+_CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # frames, first infant (corpora: < 2**40), pixels
+# Bytes per second. Synthetic videos of 96 to 320 pixels took 26 to 42 per pixel of a side.
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
-_CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many chunks or files ahead
+_CHUNK, _AHEAD = 64, 4  # frames per chunk, and chunks or files decoded ahead
 _KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
 
 
 def three_states(corpus: Corpus) -> Corpus:
     """Return the clips of Paper A's three states, under the names of `STATES`.
 
-    Where the corpus has no such name, "tired" stands for sleepy, and "lonely" and "hugging" for
-    hug. DonateACry's cleaned files hold two of the three (nobody is lonely there), its original
-    uploads all. Raises InputError where fewer than two occur.
+    "tired" replaces a missing "sleepy", and "lonely" and "hugging" replace a missing "hug".
+    DonateACry's cleaned files have two of the states (no "lonely"), its original uploads all three.
+    Raises InputError if fewer than two occur.
     """
     return corpus.among(STATES, STAND_INS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameInput:
-    """How a video becomes the frames that a backbone is given.
+    """How a video becomes the input frames of a backbone.
 
-    fps: frames a second; frame k is what is shown at k / fps s. size: pixels of a side.
-    crop: "frame", the whole picture's centred square, which is what Paper A gives ResNet-50;
-    "centre", of that square the middle `share`; "face", the face that `video.track` follows,
-    found by `detector` (see `faces`). The paper's faces are centred, so nothing is detected
-    there; `small_cnn.small` has learned with faces that fill the crop, and needs "face".
+    fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
+    "frame", the picture's centred square, as in Paper A for ResNet-50; "centre", the middle `share`
+    of that square; "face", the face that `video.track` follows, found by `detector` (see `faces`).
+    The paper's faces are centred and need no detection. `small_cnn.small` is trained on faces that
+    fill the crop, so it needs "face".
     """
 
     fps: float = 30.0
@@ -111,16 +111,16 @@ class FrameInput:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """What a backbone sees of one frame: (height, width, RGB)."""
+        """The shape of one frame: (height, width, RGB)."""
         return self.size, self.size, 3
 
     def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
         """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
 
-        None is left out, so that time keeps its pace; blank ones are given as they are. With
-        "face", a frame without a face shows where it was last or will be next, and the centred
-        square where the whole recording has none; that crop alone holds all of a file's crops
-        at once. Raises InputError as `video.frames` does.
+        No frame is left out, so that times are kept; blank frames are included. With "face", a
+        frame without a face shows where the face was last or will be next, or the centred square if
+        the whole recording has none. Only that crop has all of a file's crops in memory at once.
+        Raises InputError as `video.frames` does.
         """
         if self.crop == "face":
             yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
@@ -129,7 +129,7 @@ class FrameInput:
             yield self.cut(picture)
 
     def cut(self, picture: Pixels) -> Pixels:
-        """Return the square of a picture that "frame" or "centre" takes, (size, size, 3)."""
+        """Return the square of a picture for "frame" or "centre", uint8 (size, size, 3)."""
         share = self.share if self.crop == "centre" else 1.0
         x, y, side, _ = faces.centre(*picture.shape[:2])
         rim = side * (1 - share) / 2
@@ -137,11 +137,11 @@ class FrameInput:
         return faces.crop(picture, box, size=self.size)
 
     def times_s(self, count: int) -> npt.NDArray[np.float64]:
-        """Return when each of a clip's `count` frames is shown, in s, float64 (count,)."""
+        """Return the time of each of a clip's `count` frames in s, float64 (count,)."""
         return np.arange(count) / self.fps
 
     def key(self, path: str | os.PathLike[str]) -> str:
-        """Return what tells a file's frames from any others: its content and these settings."""
+        """Return the cache key of a file's frames, from its content and these settings."""
         settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
         if self.crop == "centre":
             settings["share"] = float(self.share)
@@ -163,29 +163,29 @@ def embed(
     engine: str = "keras",
     progress: bool = False,
 ) -> list[Array]:
-    """Return what the frozen backbone makes of each clip's frames, float32 (frames, features).
+    """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
 
-    One array a clip, memory-mapped; (0, features) for one without pictures. Through
-    `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at the
-    clip where it was. The next frames are decoded while the network works.
+    One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
+    (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
+    continues with the next clip. Frames are decoded while the network works.
 
     Parameters
     ----------
     corpus : sequence of Clip
     backbone : Backbone
-        Its side is that of `frame_input`.
+        It takes frames of the size of `frame_input`.
     frame_input : FrameInput
-        How frames are taken and cut out.
+        How frames are taken and cropped.
     engine : str
-        As in `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
+        As in `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
     progress : bool
         Show a bar on a terminal or in a notebook.
 
     Raises
     ------
     InputError
-        A `frame_input.size` that isn't the backbone's, a disk without room for what is missing
-        (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
+        `frame_input.size` is not the backbone's, the disk has no room for the missing embeddings
+        (before any is computed), or what `FrameInput.frames` and `runtimes.ready` raise.
     """
     clips = list(corpus)
     if on_cluster():
@@ -204,12 +204,12 @@ def embed(
         seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
         frames = sum(ceil(s * frame_input.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
-    first = {keys[n]: n for n in reversed(missing)}  # of those with the same content
+    first = {keys[n]: n for n in reversed(missing)}  # of clips with the same content
     files = {n: missing[n] for n in sorted(first.values())}
-    # A followed face is known at its file's end.
+    # A face track is known only at the end of the file.
     stream = decoded(files, frame_input.frames, whole=frame_input.crop == "face")
     with faces.single_threaded(), closing(stream):
-        # What isn't in the stream is asked for where the cache turns out to be damaged.
+        # Files outside the stream are decoded only if their cached embeddings prove damaged.
         sources = {n: partial(frame_input.frames, path) for n, path in enumerate(paths) if path}
         sources |= {n: partial(_frames_of, n, stream) for n in files}
         pairs = [(key, sources.get(n, lambda: iter(()))) for n, key in enumerate(keys)]
@@ -228,7 +228,7 @@ def _fill_cache_on_cluster(
 ) -> None:
     """Embed the clips on the workers of a cluster, which share this machine's cache.
 
-    The network is a file there, which each worker loads once.
+    The network is saved there as a file, which each worker loads once.
     """
     path = cache_dir() / "backbones" / f"{backbone.digest}.keras"
     if not path.is_file():
@@ -254,12 +254,12 @@ def _loaded(path: Path, about: Backbone) -> Backbone:
 def decoded(
     files: Mapping[int, Path], decode: Callable[[Path], Iterator[Pixels]], *, whole: bool
 ) -> Generator[tuple[int, Pixels | None], None, None]:
-    """Yield (number, frames) of each file in order, and (number, None) where it ends.
+    """Yield (number, frames) of each file in order, and (number, None) at its end.
 
-    Frames, uint8 (n, height, width, 3), are decoded by threads a little ahead of who takes them,
-    since 360,000 of them (Paper A §3.1) would else keep the network waiting: file after file,
-    a few hundred frames in memory; or, with `whole`, some files side by side, each to its end.
-    What `decode` raises is raised where its frames would come.
+    Threads decode frames, uint8 (n, height, width, 3), a little ahead of the consumer, so that the
+    network does not wait for them (360,000 in Paper A §3.1). Files are decoded one after another,
+    with a few hundred frames in memory; with `whole`, some files in parallel, each to its end. An
+    error of `decode` is raised in place of its frames.
     """
     from joblib import cpu_count
 
@@ -283,7 +283,7 @@ def _chunks(
 
 
 def _frames_of(number: int, stream: Iterator[tuple[int, Pixels | None]]) -> Iterator[Pixels]:
-    """Yield a file's frames from those of all; a file before it was found in the cache."""
+    """Yield one file's frames from the stream; skip files before it, which are now cached."""
     for which, frames in stream:
         if which == number:
             if frames is None:
@@ -292,15 +292,15 @@ def _frames_of(number: int, stream: Iterator[tuple[int, Pixels | None]]) -> Iter
 
 
 def pictures_of(clip: Clip) -> Path | None:
-    """Return the file that shows a clip: its still, else its video, None where nothing does."""
+    """Return the file of a clip's pictures: its still, else its video; None without either."""
     return clip.still if clip.still is not None else clip.path if clip.has_video else None
 
 
 def calibration(frame_input: FrameInput) -> Pixels:
-    """Return frames from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
+    """Return the frames that calibrate int8, uint8 (96, size, size, 3); kept in the cache.
 
-    Rendered infants who are in no corpus, cut out as `frame_input` cuts a video's frames: what a
-    backbone will see, with nothing in it of any clip that is tested.
+    They show rendered infants who are in no corpus, cropped as `frame_input` crops a video's
+    frames: like a backbone's input, but from no clip that is tested.
     """
     from cryutils.datasets.synthetic.corpus import FACES, VERSION
 
@@ -338,20 +338,20 @@ def disk_need(
     features: Sequence[int] = (),
     side: int | None = None,
 ) -> int:
-    """Return the bytes that so many clips, their sound and embeddings take in the cache, about.
+    """Return about how many bytes clips, their sound and their embeddings take in the cache.
 
     Parameters
     ----------
     clips : int
-        How many.
+        Number of clips.
     duration_s : float
         Of each, in s.
     fps : float
-        Frames taken a second.
+        Frames taken per second.
     features : sequence of int
-        An embedding's width, for each backbone (2048 is ResNet-50's).
+        Width of the embeddings of each backbone (2048 for ResNet-50).
     side : int, optional
-        Pixels of a synthetic video's side; None where the videos are there already.
+        Side of a synthetic video in pixels; None if the videos exist already.
     """
     seconds = clips * duration_s
     made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
@@ -360,20 +360,20 @@ def disk_need(
 
 
 def check_disk(needed: int, *, resuming: bool = False) -> str:
-    """Return in words that the cache's disk has room for `needed` bytes more.
+    """Return the needed and the free space in words, if the cache's disk has room.
 
     Parameters
     ----------
     needed : int
         Bytes.
     resuming : bool
-        Videos, sound and embeddings that are there count as room, since a run that was stopped goes
-        on with them; whose they are, `embed` looks at.
+        Count videos, sound and embeddings that exist as room, since a run that was stopped uses
+        them again. Whether they belong to this run is left to `embed`.
 
     Raises
     ------
     InputError
-        There isn't room.
+        There is not enough room.
     """
     folder = cache_dir()
     at = next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,14 +1,13 @@
-"""Paper A's ensemble: three submodels, and the network that joins them, from `fit`.
+"""Paper A's ensemble: three submodels, and the network that combines their outputs.
 
-Walked by notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
-submodels, then come flatten, a dense layer with ReLU, and softmax). An ensemble that is trained
-on answers to the very clips its submodels learned by heart may trust them too much; so inner
-folds answer each training clip by networks that were not trained on it (the autoencoder in front
-has seen it, without its label), and the test clips are answered by all of these, in the mean. The
-paper's simpler way, whose submodels have all training clips to learn from, stands beside it.
-Everything is trained for each split, each fold, all states and each pair of them, the networks of
-one input in one go. The paper states none of these sizes; `data/unstated.csv` lists what it
-leaves open.
+Used in notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
+submodels, then come flatten, a dense layer with ReLU, and softmax). An ensemble that is trained on
+its submodels' outputs for their own training clips may trust overfitted submodels too much. So
+inner folds predict each training clip by submodels that were not trained on it (only their
+autoencoder was, without labels). For a test clip, the answers over all inner folds are averaged.
+The paper's simpler way, without inner folds, is trained for comparison. There is a network for each
+split, fold and row of Table 3; networks with the same input are trained together. The paper states
+no sizes; `data/unstated.csv` lists what it leaves open.
 """
 
 from __future__ import annotations
@@ -44,30 +43,30 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The folds, the layers and the training of all networks.
+    """Folds, layers and training of all networks.
 
     Paper A states no sizes. Epochs are upper limits, see `stacked.DenseSettings`.
 
     Parameters
     ----------
     hidden, bottleneck : int
-        Units of the autoencoders' outer hidden layers, and of the code between them.
+        Units of the autoencoders' outer hidden layers, and of their code.
     patch, per_window : int
         Frames per patch, and training patches per window.
     dnn_units, image_units, ensemble_units : tuple of int
-        Hidden layers of the DNN behind each autoencoder (and of the rival on all inputs), of
+        Hidden layers of the DNN behind each autoencoder (also the one on all inputs), of
         ResNet-50's second model, and of the ensemble.
     autoencoder_epochs, epochs, image_epochs, ensemble_epochs : int
-        Of the autoencoders, the DNNs, the second model and the ensemble.
+        Most epochs of the autoencoders, the DNNs, the second model and the ensemble.
     patience, batch_size, learning_rate, dropout
-        Of all networks except the autoencoders, which have no dropout. The second model takes
-        twice the batch size.
+        Of all networks. Autoencoders use only `learning_rate`; the rest is from `AUTOENCODER`,
+        without dropout. The second model's batch size is twice `batch_size`.
     ensemble_input : {"features", "probabilities"}
-        What the ensemble gets from each submodel: its last hidden layer or its probabilities. A
-        class means the same in the networks of all inner folds, a hidden unit does not.
+        The ensemble's input from each submodel: its last hidden layer or its probabilities. Classes
+        are the same in the networks of all inner folds, hidden units are not.
     out_of_fold : bool
-        Train the ensemble on answers to clips that the submodels have not seen. False is the
-        paper's simpler way.
+        Train the ensemble on outputs for clips that the submodels were not trained on. False is
+        the paper's simpler way.
     n_folds, n_inner : int
         Outer folds, and inner folds within each.
     seed : int
@@ -107,7 +106,7 @@ class Settings:
 
     @property
     def autoencoder(self) -> DenseSettings:
-        """Of the autoencoders."""
+        """The settings of the autoencoders."""
         sized = autoencoders.sized(self.bottleneck, hidden=self.hidden)
         return replace(
             sized, epochs=self.autoencoder_epochs, learning_rate=self.learning_rate, seed=self.seed
@@ -115,18 +114,18 @@ class Settings:
 
     @property
     def dnn(self) -> DenseSettings:
-        """Of the DNN behind each autoencoder, and behind that of all inputs."""
+        """The settings of the DNN behind each autoencoder, also the one on all inputs."""
         return self._dense(self.dnn_units, self.epochs)
 
     @property
     def image(self) -> DenseSettings:
-        """Of ResNet-50's second model."""
+        """The settings of ResNet-50's second model."""
         dense = self._dense(self.image_units, self.image_epochs)
         return replace(dense, batch_size=2 * self.batch_size)
 
     @property
     def ensemble(self) -> DenseSettings:
-        """Of the ensemble."""
+        """The settings of the ensemble."""
         return self._dense(self.ensemble_units, self.ensemble_epochs)
 
     def _dense(self, units: Sequence[int], epochs: int) -> DenseSettings:
@@ -156,7 +155,7 @@ PAIRS = {
 
 
 def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
-    """Return the rows of Table 3 that the classes allow, each with the indices of its states."""
+    """Return the rows of Table 3 whose states are all in `classes`, with their class indices."""
     allowed = {
         row: tuple(sorted(list(classes).index(name) for name in pair))
         for row, pair in PAIRS.items()
@@ -166,12 +165,12 @@ def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return all subsets of the streams but the empty one, the largest last."""
+    """Return all non-empty subsets of the streams, the largest last."""
     return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
 
 
 class Job(NamedTuple):
-    """One network's place: split, outer fold, states told apart, and inner fold (None: outer)."""
+    """Key of a network: split, outer fold, states that it distinguishes, and inner fold if any."""
 
     split: Split
     fold: int
@@ -181,9 +180,9 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Which windows each network learns from, is stopped by, and answers.
+    """The training, validation and test windows of each network.
 
-    folds: the outer ones of each split. pairs: whether pairs of states are told apart, too.
+    folds: the outer folds of each split. pairs: also train networks for pairs of states.
     """
 
     streams: Streams
@@ -193,27 +192,27 @@ class Plan:
 
     @cached_property
     def units(self) -> dict[Split, Units]:
-        """What each split divides."""
+        """The units that each split divides."""
         return {split: self.streams.units(split) for split in self.folds}
 
     @cached_property
     def states(self) -> tuple[int, ...]:
-        """All class indices."""
+        """The indices of all classes."""
         return tuple(range(len(self.streams.corpus.classes)))
 
     @cached_property
     def rows(self) -> dict[Row, tuple[int, ...]]:
-        """The rows of Table 3 that are told apart, each with its states."""
+        """The rows of Table 3 that networks are trained for, each with its states."""
         allowed = rows(self.streams.corpus.classes)
         return {row: s for row, s in allowed.items() if self.pairs or s == self.states}
 
     @cached_property
     def places(self) -> list[Job]:
-        """The jobs of all states, one for each outer fold."""
+        """The jobs for all states, one per outer fold of each split."""
         return [Job(s, k, self.states) for s in self.folds for k in range(len(self.folds[s]))]
 
     def jobs(self, *, inner: bool = False) -> list[Job]:
-        """Return the jobs of all outer folds and rows; each with its `inner` ones behind it."""
+        """Return the jobs of all outer folds and rows; `inner`: each followed by its inner jobs."""
         outer = [p._replace(states=states) for p in self.places for states in self.rows.values()]
         return [job for o in outer for job in (o, *self.inner(o))] if inner else outer
 
@@ -226,15 +225,15 @@ class Plan:
         return self.folds[job.split][job.fold]
 
     def windows(self, job: Job, part: Indices) -> Indices:
-        """Return the windows of some units of a job's split, those of its states alone."""
+        """Return the windows of some units of a job's split that have the job's states."""
         windows = self.units[job.split].rows(part)
         return windows[np.isin(self.streams.y[windows], job.states)]
 
     def parts(self, job: Job) -> tuple[Indices, Indices]:
-        """Return the windows that a job's submodel is trained on, and that stop it.
+        """Return the training and validation windows of a job's submodel.
 
-        Where none of a pair's clips is among those that stop, every fifth unit of its fold's
-        training part does, for the inner folds too; no tested infant takes part in that either.
+        If a pair of states has no clip in the validation part, every fifth of its units in the
+        fold's training part is used, also by the inner folds. No test unit is used.
         """
         nested = self.nested(job)
         fit, stop = nested.fit, self.windows(job, nested.stop)
@@ -247,7 +246,7 @@ class Plan:
 
 
 class Inputs(Protocol):
-    """What networks look at: rows (n, d) for that of a job, and the place of each in `windows`."""
+    """Inputs of networks: `of` yields a job's rows (n, d) and each row's index in `windows`."""
 
     def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]: ...
 
@@ -257,7 +256,7 @@ In = TypeVar("In", bound=Inputs, covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class Model(Generic[In]):
-    """One network a job, trained side by side as `stack`; `tasks`: which of them is a job's."""
+    """One network per job, trained together as `stack`; `tasks`: the index of a job's network."""
 
     plan: Plan
     inputs: In
@@ -265,9 +264,9 @@ class Model(Generic[In]):
     tasks: Mapping[Job, int]
 
     def outputs(self, job: Job, windows: Indices, kind: Kind = "probabilities") -> Array:
-        """Return what the network of a job gives for some windows, float32 (windows, width).
+        """Return the outputs of a job's network for some windows, float32 (windows, width).
 
-        The mean over a window's frames, or over the inner folds' submodels that an ensemble joins.
+        They are means over a window's frames, or over the inner folds that feed an ensemble.
         """
         answer = self.stack.predict if kind == "probabilities" else self.stack.hidden
         means = [
@@ -289,7 +288,7 @@ class Model(Generic[In]):
         return by_clip(p[answered], units.of_row[answered], len(units.labels))
 
     def history(self, split: Split) -> pd.DataFrame:
-        """Return the training of one network a fold, on all states, with its `fold` from 0."""
+        """Return the training history of each fold's network for all states; `fold` is from 0."""
         table = self.stack.history
         parts = [
             table[table.task == self.tasks[job]].drop(columns="task").assign(fold=job.fold)
@@ -301,10 +300,10 @@ class Model(Generic[In]):
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What a submodel looks at: windows through a fold's encoder, or embedded frames.
+    """The inputs of a submodel: codes of windows, from each fold's encoder, or embedded frames.
 
-    x: float32 (groups, rows, d), a group a fold, or one for all. window: int (rows,), of each row.
-    encoders: one a fold; None for frames.
+    x: float32 (groups, rows, d), one group per fold, or one for all. window: int (rows,), the
+    window of each row. encoders: one per fold; None for frames.
     """
 
     plan: Plan
@@ -317,7 +316,7 @@ class Views:
         return np.flatnonzero(np.isin(self.window, windows))
 
     def group(self, job: Job) -> int:
-        """Return which group a job's network looks at."""
+        """Return the index of the group of `x` that a job's network uses."""
         place = job._replace(states=self.plan.states, inner=None)
         return 0 if len(self.x) == 1 else self.plan.places.index(place)
 
@@ -328,7 +327,7 @@ class Views:
 
 
 class Design(NamedTuple):
-    """What an ensemble learns from: float32 (rows, width) by stream, classes, numbers of rows."""
+    """Training data of an ensemble: float32 (rows, width) by stream, class indices, row numbers."""
 
     inputs: dict[str, Array]
     y: Indices
@@ -338,9 +337,9 @@ class Design(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Concatenation:
-    """What an ensemble looks at: its submodels' outputs; `out_of_fold` as in `Settings`.
+    """The inputs of an ensemble: its submodels' outputs, concatenated.
 
-    kind: `Settings.ensemble_input`.
+    kind: `Settings.ensemble_input`. out_of_fold: as in `Settings`.
     """
 
     plan: Plan
@@ -349,25 +348,25 @@ class Concatenation:
     out_of_fold: bool
 
     def sources(self, job: Job) -> list[Job]:
-        """Return the jobs whose submodels speak to the ensemble of a job."""
+        """Return the jobs whose submodels feed the ensemble of a job."""
         return self.plan.inner(job) if self.out_of_fold else [job]
 
     def outputs(self, source: Job, windows: Indices) -> dict[str, Array]:
-        """Return what the submodels of a job give for some windows, by stream."""
+        """Return the submodels' outputs for some windows, by stream."""
         models = self.submodels.items()
         return {stream: model.outputs(source, windows, self.kind) for stream, model in models}
 
     def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
-        """Yield the outputs of each source side by side, as `Inputs.of`."""
+        """Yield the concatenated outputs of each source, as `Inputs.of`."""
         for source in self.sources(job):
             x = np.concatenate([*self.outputs(source, windows).values()], axis=1)
             yield x, np.arange(len(windows))
 
     def design(self, job: Job) -> Design:
-        """Return what the ensemble of a job learns from."""
+        """Return the training data of a job's ensemble."""
         nested, (_, stop) = self.plan.nested(job), self.plan.parts(job)
         parts = nested.inner if self.out_of_fold else [nested.fit]
-        # Who says stop doesn't also teach.
+        # Exclude validation windows from training.
         learned = [np.setdiff1d(self.plan.windows(job, part), stop) for part in parts]
         sources = self.sources(job)
         windows = [*learned, *[stop] * len(sources)]
@@ -381,7 +380,7 @@ def _train(
     plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[FitSpec],
     settings: DenseSettings, progress: bool,
 ) -> NetworkBatch:  # fmt: skip
-    """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
+    """Train all tasks, monitoring accuracy under the paper's protocol and the loss otherwise."""
     monitored = [
         replace(
             task,
@@ -410,7 +409,7 @@ def _submodel(
 
 
 def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
-    """Train an autoencoder for each fold, on all states, and return the codes of all windows."""
+    """Train each fold's autoencoder, on all states, and return the codes of all windows."""
     settings = plan.settings
     encoders = autoencoders.fit(
         windows, [FitSpec(*plan.parts(place)) for place in plan.places], patch=settings.patch,
@@ -429,7 +428,7 @@ def _image(plan: Plan, progress: bool) -> Model[Views]:
 
 
 def _joint(plan: Plan, progress: bool) -> Model[Views]:
-    """Train one autoencoder for each fold on all inputs, and the DNN of each row behind it."""
+    """Train one autoencoder per fold on all inputs, and a DNN behind it for each row."""
     x, tasks = plan.streams.joint(), [FitSpec(*plan.parts(place)) for place in plan.places]
     encoders = stacked.fit(x, x, tasks, settings=plan.settings.autoencoder, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
@@ -438,7 +437,7 @@ def _joint(plan: Plan, progress: bool) -> Model[Views]:
 
 
 def _joint_patches(plan: Plan, progress: bool) -> Model[Views]:
-    """Train the same on the patches that the ensemble's autoencoders get, of all inputs at once."""
+    """Like `_joint`, on patches as in the ensemble's autoencoders, of all inputs side by side."""
     views = _codes(plan, plan.streams.side_by_side(plan.settings.patch), progress)
     return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
 
@@ -446,7 +445,7 @@ def _joint_patches(plan: Plan, progress: bool) -> Model[Views]:
 def _join(
     inputs: Concatenation, jobs: Sequence[Job], *, smaller: bool = False, progress: bool
 ) -> dict[tuple[str, ...], Model[Concatenation]]:
-    """Train an ensemble of all streams for each job; `smaller`: of each subset for all states."""
+    """Train an ensemble of all streams for each job; `smaller`: also of subsets, for all states."""
     plan, streams = inputs.plan, tuple(inputs.submodels)
     members = subsets(streams) if smaller else [streams]
     designs = [inputs.design(job) for job in jobs]
@@ -470,13 +469,13 @@ def _join(
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Everything that `fit` trained.
+    """All networks that `fit` trained.
 
-    plan: who learned from what. submodels: by stream. subsets: the ensemble of each subset of the
-    streams, the largest last. variants: the proposed one and two others of all streams, by what
-    they join ("features", "probabilities") or learn from ("in_sample", "out_of_fold"). joint: the
-    single autoencoder and DNN on all inputs, by means over a window; joint_patches: on patches of
-    it, as the submodels. `fit_proposed` leaves the last three empty.
+    plan: their training and test windows. submodels: by stream. subsets: the ensemble of each
+    subset of the streams, the largest last. variants: the proposed ensemble and two others of all
+    streams, by input ("features", "probabilities") or training ("in_sample", "out_of_fold"). joint:
+    one autoencoder and DNN on all inputs, averaged over a window; joint_patches: on patches, as the
+    submodels. `fit_proposed` leaves the last three empty.
     """
 
     plan: Plan
@@ -488,7 +487,7 @@ class Ensemble:
 
     @property
     def models(self) -> list[Model[Inputs]]:
-        """Each model once, in an order that is the same in every training."""
+        """Each model once, in the same order for every training."""
         several = (self.submodels, self.subsets, self.variants)
         models: list[Model[Inputs]] = [model for part in several for model in part.values()]
         models += [model for model in (self.joint, self.joint_patches) if model is not None]
@@ -501,7 +500,7 @@ class Ensemble:
 
     @property
     def count(self) -> int:
-        """How many networks there are, autoencoders included."""
+        """The number of networks, including autoencoders."""
         views = [model.inputs for model in self.models if isinstance(model.inputs, Views)]
         encoders = sum(len(view.encoders or ()) for view in views)
         return encoders + sum(len(model.tasks) for model in self.models)
@@ -516,18 +515,18 @@ def fit(
 ) -> Ensemble:
     """Return the ensemble with all its parts, trained under each of `splits`.
 
-    What was trained before is taken from the cache.
+    Networks that were trained before come from the cache.
 
     Parameters
     ----------
     streams : Streams
-        Windows of sound and, where there are any, pictures.
+        Windows of sound and, if there are any, pictures.
     settings : Settings
         Of folds and networks.
     splits : sequence of Split
         What is divided: frames, clips, infants.
     progress : bool
-        Show how far it is.
+        Show how many networks are trained.
     """
     sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
     folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
@@ -548,7 +547,7 @@ def fit(
 
 
 def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
-    """Return the submodels and the ensemble of all streams; `smaller`: of each subset, too."""
+    """Return the submodels and the ensemble of all streams; `smaller`: also of each subset."""
     jobs, settings = plan.jobs(inner=True), plan.settings
     codes = {name: _codes(plan, x, progress) for name, x in plan.streams.windows.items()}
     submodels = {n: _submodel(v, jobs, settings.dnn, progress) for n, v in codes.items()}
@@ -560,18 +559,18 @@ def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -
 
 
 def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Model[Views]:
-    """Return the submodel of other pictures, such as another backbone's, on the folds of `plan`.
+    """Return the submodel trained on other embeddings of the frames, on the folds of `plan`.
 
-    Only all states are told apart, and there are no inner folds, since nothing is joined.
+    It is trained for all states only, and without inner folds, since no ensemble uses it.
 
     Parameters
     ----------
     streams : Streams
-        With the other embeddings.
+        With the other embeddings, such as another backbone's.
     plan : Plan
         Of an ensemble of the same windows.
     progress : bool
-        Show how far it is.
+        Show how many networks are trained.
     """
     folds = {split: [replace(f, inner=()) for f in outer] for split, outer in plan.folds.items()}
     return _image(replace(plan, streams=streams, folds=folds, pairs=False), progress)

@@ -1,9 +1,9 @@
 """Paper A's ensemble as files that `cryutils predict --model ensemble` runs: `deploy`.
 
-Walked by notebook 09_ensemble (Paper A §3.5). The ensemble is trained once more, on all infants
-except the validation part, and is never scored itself. Each submodel is a file that takes a window
-of sound or a frame. It gives the features of all its inner networks, then its own probabilities.
-The ensemble's file takes the features of all submodels and gives its mean answer over the inner
+Used in notebook 09_ensemble (Paper A §3.5). The ensemble is trained once more, on all infants
+except the validation part, and is never scored itself. Each submodel's file takes a window of sound
+or a frame, and returns the features of all its inner networks, then its own probabilities. The
+ensemble's file takes the features of all submodels and returns its mean answer over the inner
 networks, as in training. `ensemble.json` is written last, with the digests of the other files, so
 that files of two trainings are never mixed.
 """
@@ -47,7 +47,7 @@ def deploy(
     rolling: int | None = None,
     engine: str = "keras",
 ) -> tuple[Path, ...]:
-    """Train the ensemble on all infants and return its files in `folder`.
+    """Train the ensemble on all infants, write its files to `folder` and return their paths.
 
     They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and `.tflite`.
 
@@ -56,11 +56,11 @@ def deploy(
     streams : Streams
         Windows of all recordings.
     scored : Table3
-        Scores of such an ensemble on new infants.
+        Scores of the same kind of ensemble on new infants.
     settings : Settings
         Of the ensemble.
     hearing : mapping of SoundInput
-        By stream, how sound is prepared.
+        How sound is prepared, by stream.
     folder : Path
         Where to write the files.
     seeing : FrameInput, optional
@@ -70,12 +70,12 @@ def deploy(
     rolling : int, optional
         Frames of the rolling average; None: all.
     engine : str
-        Computed the embeddings in `streams`; the files run the backbone in float32.
+        Engine that computed the embeddings; the files run the backbone in float32.
 
     Raises
     ------
     InputError
-        As `runtimes.runtime_of` does.
+        What `runtimes.runtime_of` raises.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
     fold = deployment_fold(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
@@ -145,7 +145,7 @@ def _front(submodel: Model[Views], stream: str, job: Job, backbone: Backbone | N
 
 
 def _part(front: Any, submodel: Model[Views], sources: Sequence[Job], kind: Kind) -> Any:
-    """Return a submodel: the ensemble's features of each source, then their mean answer."""
+    """Return a submodel's network: the features of each source's network, then the mean answer."""
     keras = _keras()
     heads = [
         submodel.stack.keras(submodel.tasks[source], name=f"head{k}")
@@ -163,14 +163,14 @@ def _part(front: Any, submodel: Model[Views], sources: Sequence[Job], kind: Kind
 
 
 def _joined(plain: Any, widths: Sequence[int], *, copies: int) -> Any:
-    """Return the ensemble for the joined features of the parts, `copies` of each width."""
+    """Return the ensemble's network for the features of all parts, `copies` of each width."""
     keras = _keras()
     inputs = keras.Input((copies * sum(widths),), name="submodels")
     starts = np.cumsum([0, *(copies * width for width in widths)])
     kernel, bias = plain.layers[1].get_weights()
     answers = []
     for k in range(copies):
-        # The first layer uses one copy of each part and nothing else.
+        # This first layer uses only copy k of each part's features.
         places = [
             start + k * width + np.arange(width)
             for start, width in zip(starts, widths, strict=False)

@@ -1,10 +1,10 @@
-"""Frozen against fine-tuned: the same network with its pretrained part held still, or trained too.
+"""Frozen and fine-tuned: the same network with its pretrained part fixed, or trained as well.
 
-Walked by notebook 07_frames_resnet50. Paper A (§3.5) keeps ResNet-50 as ImageNet left it, trains
-a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
-training all of it. `frozen_and_finetuned` lets anyone see: both from pixels, on the same frames
-and folds. What is frozen can be computed once instead (`embeddings.embed`). The networks themselves
-are `models.second_model`'s.
+Used in notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights,
+trains a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
+training the whole network. `frozen_and_finetuned` trains both from pixels, on the same frames and
+folds. (The frozen part can also be computed just once, see `embeddings.embed`.) The networks are
+built by `models.second_model`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned"]
 
-SMALL_RATE = 1e-4  # large steps would wipe out what was pretrained
+SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
 
 
 def frozen_and_finetuned(
@@ -45,21 +45,21 @@ def frozen_and_finetuned(
     units: int = 64,
     progress: bool = False,
 ) -> dict[str, CrossFit]:
-    """Return "frozen" and "finetuned", each a network fitted once a fold, on the same folds.
+    """Return "frozen" and "finetuned", each a network fitted once per fold, on the same folds.
 
     Parameters
     ----------
     backbone : Backbone
-        From `backbones.base` or `small_cnn.small`; it stays as it is.
+        From `backbones.base` or `small_cnn.small`; its own weights are not changed.
     frames : Examples
-        uint8 (rows, height, width, 3) in its size, from `frames`.
+        uint8 (rows, height, width, 3) in the backbone's size, from `frames`.
     labels, infants : sequence of str
-        One a clip.
+        One per clip.
     repeated_folds : list of (train, test), or of such lists
         As in `crossfit.cross_fit`.
     split : {"clip", "infant"}
     settings : Settings, optional
-        Of both; `learning_rate` is the frozen one's, the other's `SMALL_RATE`.
+        Of both, but "finetuned" has the learning rate `SMALL_RATE`.
     units : int
         Of the dense layer.
     progress : bool
@@ -68,7 +68,7 @@ def frozen_and_finetuned(
     Raises
     ------
     InputError
-        As `crossfit.cross_fit` does.
+        What `crossfit.cross_fit` raises.
     """
     settings = settings or Settings()
     classes = len(set(labels))
@@ -91,9 +91,9 @@ def frozen_and_finetuned(
 
 
 def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None = 4) -> Examples:
-    """Return at most `limit` frames of each clip, evenly spread over it (None: all), as pixels.
+    """Return the pixels of at most `limit` frames per clip (None: all), evenly spread over it.
 
-    `x` is uint8 (rows, size, size, 3). All are held in memory, unlike in `embeddings.embed`.
+    `x` is uint8 (rows, size, size, 3). Unlike in `embeddings.embed`, all frames are in memory.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None 
     frame_input : FrameInput
         How frames are taken and cut out.
     limit : int, optional
-        Of each clip.
+        Frames per clip.
 
     Raises
     ------

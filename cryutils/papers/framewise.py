@@ -1,9 +1,9 @@
-"""What single frames say of a state, and of each other: `fit`, `alike`, `nearest`.
+"""Predictions for single frames, and how similar frames are: `fit`, `frame_similarity`, `nearest`.
 
-Walked by notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
-answers for each frame). It is trained once a fold under one of three splits (`evaluation.Split`),
-since the paper doesn't say whether it divided videos or frames; how alike frames are, and where
-the training frame comes from that is most like a test frame, shows why that matters.
+Used in notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
+predicts each frame). It is trained once per fold under one of three splits (`evaluation.Split`),
+since the paper does not say whether it divided videos or frames. Why that matters is shown by how
+similar frames are, and by which clip and infant the training frame nearest to a test frame is from.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 PAIRS = ("neighbours", "same clip", "same infant", "other infants")
 
-_APART_S = 1.0  # two frames of a clip that count as more than neighbours
+_APART_S = 1.0  # least time between the two frames of a "same clip" pair
 _FAR = "another infant"
 
 
 @dataclass(frozen=True, eq=False)
 class Framewise:
-    """A second model for each fold of one split, and its answers to frames it has not seen.
+    """The second models of one split, one per fold, and their answers to the test frames.
 
-    rows: float32 (frames, classes), the answer to each frame trained or tested on; clip: int
-    (frames,), its clip. networks: one a fold.
+    rows: float32 (frames, classes), the answer to each frame by the fold that tests it. clip: int
+    (frames,), each frame's clip. networks: one per fold.
     """
 
     split: Split
@@ -64,14 +64,14 @@ class Framewise:
     folds: list[Nested] = field(repr=False)
 
     def by_clip(self, n_clips: int) -> Array:
-        """Return the mean over each clip's frames, float32 (n_clips, classes); NaN without any."""
+        """Return the mean over each clip's frames, float32 (n_clips, classes); NaN if no frames."""
         return by_clip(self.rows, self.clip, n_clips)
 
     def over_time(self, embeddings: Sequence[Array]) -> list[Array]:
-        """Return the answers to all frames of each clip, by the network that hasn't seen it.
+        """Return the answers to all frames of each clip, by the network of the fold that tests it.
 
-        float32 (frames, classes), one array a clip, one clip in memory at a time. Raises
-        InputError where frames were divided, for every network has seen some of each clip.
+        One array per clip, float32 (frames, classes), with one clip in memory at a time. Raises
+        InputError for the split by frame, where every network has seen frames of every clip.
         """
         if self.split is Split.FRAME:
             raise InputError("split by frame, every network has seen frames of every clip.")
@@ -97,26 +97,26 @@ def fit(
     """Return the second model, cross-fitted on every `every`-th frame of all clips.
 
     Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
-    leak-free by the loss on a part of the training infants.
+    leak-free, it is chosen by the loss on some of the training infants.
 
     Parameters
     ----------
     embeddings : sequence of ndarray
         Of each clip of `corpus`, float32 (frames, features).
     corpus : Corpus
-        Whose labels and infants count.
+        Clips with labels and infants.
     split : Split
         What is divided.
     every : int
         1 takes all frames.
     settings : DenseSettings, optional
-        Of the networks; its `monitor` follows from the split.
+        Of the networks; the split sets `monitor`.
     n_folds : int
-        5 test 20 % each.
+        5 folds test 20 % each.
     seed : int
         Of the folds.
     progress : bool
-        Count on a terminal.
+        Count the networks on a terminal.
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = subsample_frames(embeddings, every=every)
@@ -137,7 +137,7 @@ def fit(
 
 
 def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
-    """Return every `every`-th frame of all clips, (frames, features), and the clip of each."""
+    """Return every `every`-th frame of all clips, (frames, features), and each frame's clip."""
     if every < 1:
         raise InputError(f"every={every}: give 1 for all frames, or more.")
     parts = []
@@ -150,29 +150,29 @@ def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Ar
 def frame_similarity(
     embeddings: Sequence[Array], corpus: Corpus, *, fps: float, pairs: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Return how far apart two frames' embeddings lie.
+    """Return the distances between the embeddings of random pairs of frames.
 
-    Frames in a row; of one clip, a second or more apart; of two clips of one infant; of two
-    infants.
+    Pairs are neighbouring frames, frames of one clip a second or more apart, frames of two clips of
+    one infant, and frames of two infants.
 
     Parameters
     ----------
     embeddings : sequence of ndarray
         Of each clip of `corpus`, float32 (frames, features).
     corpus : Corpus
-        Whose infants count.
+        Clips with infants.
     fps : float
-        Frames a second.
+        Frames per second.
     pairs : int
-        Drawn of each kind.
+        Number of each kind.
     seed : int
-        Draws them.
+        Of the draw.
 
     Returns
     -------
     pandas.DataFrame
-        A row a pair: `pair`, of `PAIRS`, and `distance`: Euclid's after each feature was scaled to
-        unit deviation, over the median between infants, so 1 is what strangers have.
+        One row per pair: `pair`, one of `PAIRS`, and `distance`, the Euclidean distance of features
+        scaled to unit deviation, divided by its median between infants.
     """
     import pandas as pd
 
@@ -214,23 +214,23 @@ def nearest(
     every: int = 1,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Return where the training frame most like a test frame comes from, as shares.
+    """Return where the nearest training frames of test frames are from, as shares of test frames.
 
-    "same clip", "same infant" (another clip of it) and "another infant", over at most 500 test
-    frames of the first fold. Distances as in `alike`.
+    Keys are "same clip", "same infant" (another clip of it) and "another infant"; at most 500 test
+    frames of the first fold count. Distances are Euclidean, of features scaled to unit deviation.
 
     Parameters
     ----------
     embeddings : sequence of ndarray
         Of each clip of `corpus`, float32 (frames, features).
     corpus : Corpus
-        Whose infants count.
+        Clips with infants.
     fitted : Framewise
-        On the same embeddings and `every`.
+        Fitted on the same embeddings and `every`.
     every : int
         As in `fit`.
     seed : int
-        Draws the test frames.
+        Of the draw of test frames.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -249,20 +249,20 @@ def nearest(
 
 
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
-    """Return the scores of single "frames", and of "clips" by the mean of their frames.
+    """Return the scores of single "frames", and of "clips" by the mean over their frames.
 
     Parameters
     ----------
     trainings : sequence of Framewise
-        Of one split, each with a seed and divisions of its own; scores are their means.
+        Of one split, each with its own seed and divisions; scores are their means.
     corpus : Corpus
-        That they were fitted on.
+        The corpus that they were fitted on.
     """
     return {unit: _scored(trainings, corpus, unit) for unit in ("frames", "clips")}
 
 
 def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
-    """Return the scores of what the split divides: frames where frames are divided, else clips."""
+    """Return the scores of the units that the split divides: frames for FRAME, else clips."""
     return _scored(trainings, corpus, _divided(trainings[0].split))
 
 
@@ -276,7 +276,7 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
     rows = np.stack([fit.by_clip(len(corpus)) if by_clip else fit.rows for fit in trainings])
     units = corpus if by_clip else corpus.take(trainings[0].clip)
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
-    # Folds are of what the split divides; of other units no area is drawn fold by fold.
+    # The folds number the units that the split divides. Other units get no ROC area per fold.
     divided = folds if unit == _divided(split) else None
     return Scored.of(rows, units, divided, split=split)
 
@@ -284,14 +284,14 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
 def comparison(
     fits: Mapping[str, Mapping[Split, Sequence[Framewise]]], corpus: Corpus
 ) -> pd.DataFrame:
-    """Return a row a name for `plots.split_scores`: balanced accuracies by name and split.
+    """Return one row per name for `plots.split_scores`: balanced accuracies by name and split.
 
     Parameters
     ----------
     fits : mapping
-        By name and split, the trainings.
+        The trainings, by name and split.
     corpus : Corpus
-        That they were fitted on.
+        The corpus that they were fitted on.
     """
     scores = {
         (name, str(split)): headline(trainings, corpus)

@@ -1,11 +1,11 @@
-"""How often the cry gate is right: on cries, on sounds that are none, on kinds it never met.
+"""How often the cry gate is right: on cries, on other sounds, and on unknown kinds of sound.
 
-Walked by notebook 13_live_and_deployment; the gate itself is `models.gate`. A window of a second is
-scored by a gate that was fitted without its infant, voice, tune or machine. The threshold is chosen
-on those scores (`chosen_threshold`), so what is then counted flatters it a little: `nested` chooses
-it on the training part of each fold instead, and `unseen_kinds` leaves a whole kind of distractor
-out of the training, which is what a home will do. On generated sounds these figures say nothing
-about a real home.
+Used in notebook 13_live_and_deployment; the gate itself is in `models.gate`. Each window of one
+second is scored by a gate that was fitted without its infant, voice, tune or machine. The threshold
+is chosen on those scores (`chosen_threshold`), so rates at this threshold are slightly optimistic.
+`nested` chooses it on the training part of each fold instead. `unseen_kinds` leaves a whole kind of
+distractor out of the training, since a home has sounds of unknown kinds. Rates on generated sounds
+say nothing about a real home.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 
-LEARNT_FROM = ("donateacry", "synthetic")  # what the shipped gate was fitted on
+LEARNT_FROM = ("donateacry", "synthetic")  # corpora that the shipped gate was fitted on
 STEP_S = 0.5
-QUIETER_DB = 20.0  # than the loudest window of its recording: a pause between two cries
-RECALL, FALSE_ALARM = 0.95, 0.05  # what is asked of a gate: at least, at most
+QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
+RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of sound: `x` float64 (n, 100) of `gate.describe`; `sounds` themselves, at `SR` Hz.
+    """Windows of sound, `sounds` at `SR` Hz, and their features `x` (`gate.describe`).
 
-    source: str (n,), a corpus' name or a kind of distractor. maker: str (n,), the infant, or the
-    voice, tune or machine. clip: str (n,).
+    x: float64 (n, 100). source: str (n,), the name of a corpus or a kind of distractor. maker: str
+    (n,), the infant, voice, tune or machine. clip: str (n,), the recording.
     """
 
     x: Scores = field(repr=False)
@@ -59,11 +59,11 @@ class Windows:
 
     @property
     def is_cry(self) -> npt.NDArray[np.bool_]:
-        """Which windows a gate should let pass, bool (n,): every loud one of a corpus of cries."""
+        """Which windows a gate should let pass, bool (n,): all that are not distractors."""
         return ~np.isin(self.source, list(KINDS))
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Windows:
-        """Return those for which `keep`, bool (n,), is true."""
+        """Return the windows for which `keep`, bool (n,), is true."""
         return Windows(
             self.x[keep], self.sounds[keep], self.source[keep], self.maker[keep], self.clip[keep]
         )
@@ -72,7 +72,7 @@ class Windows:
 def loud_windows(x: Array) -> Array:
     """Return the windows of a recording at `SR` Hz that are loud enough to hear, (n, samples).
 
-    One each `STEP_S`: those of at least `FAINTEST_DB` whose level is at most `QUIETER_DB` below
+    There is one every `STEP_S` whose level is at least `FAINTEST_DB` and at most `QUIETER_DB` below
     the recording's loudest window.
     """
     size, hop = round(WINDOW_S * SR), round(STEP_S * SR)
@@ -84,13 +84,13 @@ def loud_windows(x: Array) -> Array:
 
 
 def of_corpus(corpus: Corpus) -> Windows:
-    """Return the loud windows of a corpus of cries, each clip's of its infant."""
+    """Return the loud windows of a corpus of cries; their makers are the infants."""
     sounds = audio.signals(corpus, sr=SR)
     return _windows(sounds, corpus.name, corpus.infants.tolist(), [clip.id for clip in corpus])
 
 
 def distractors(*, each: int, seed: int) -> Windows:
-    """Return the loud windows of generated distractors, `each` recordings of 7 s of each kind."""
+    """Return the loud windows of generated distractors, `each` recordings of 7 s per kind."""
     parts = []
     for place, kind in enumerate(KINDS):
         rngs = [np.random.default_rng([seed, place, k]) for k in range(each)]
@@ -111,9 +111,9 @@ def together(parts: Sequence[Windows]) -> Windows:
 
 
 def fit(windows: Windows, *, threshold: float = 0.5, note: str = "") -> Gate:
-    """Return a gate fitted to windows: a logistic regression in which cries and others weigh alike.
+    """Return a gate fitted to windows: a logistic regression with balanced class weights.
 
-    Each column is standardised first, which the gate's coefficients then hold.
+    It is fitted on standardised columns; the gate's coefficients are for the original ones.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -135,10 +135,10 @@ def out_of_fold(windows: Windows, *, seed: int = 0) -> Scores:
 
 
 def chosen_threshold(windows: Windows, scores: Scores) -> float:
-    """Return the threshold, to 0.01, that leaves most room to what is asked of a gate.
+    """Return the threshold, in steps of 0.01, that meets the requirements by the largest margin.
 
-    Where the least of all margins is largest: of each source of cries its recall less `RECALL`, of
-    each kind of distractor `FALSE_ALARM` less its false alarms.
+    The smallest of all margins counts: recall minus `RECALL` of each source of cries, and
+    `FALSE_ALARM` minus the false-alarm rate of each kind of distractor.
     """
     grid = np.arange(1, 100) / 100
     margins = []
@@ -149,7 +149,7 @@ def chosen_threshold(windows: Windows, scores: Scores) -> float:
 
 
 def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
-    """Return scores out of fold, and the threshold that each fold's training part chose, (n,)."""
+    """Return out-of-fold scores, and the thresholds chosen on the folds' training parts, (n,)."""
     scores, thresholds = np.empty(len(windows)), np.empty(len(windows))
     for training, test in _folds(windows, seed):
         part = windows.where(training)
@@ -173,15 +173,15 @@ def scored_by(gate: CryGate, windows: Windows) -> Scores:
 
 
 def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
-    """Return the scores of a gate that never met the maker of a window, float64 (n,).
+    """Return the scores of a gate that was not fitted on any window's maker, float64 (n,).
 
-    Those of `gate` for recordings of one's own. The shipped gate learnt from DonateACry and from
-    synthetic voices, so where such are among `windows`, `out_of_fold` answers in its place.
+    For your own recordings these are the scores of `gate`. The shipped gate was fitted on
+    DonateACry and synthetic voices; if `windows` include any of those, `out_of_fold` is used.
 
     Parameters
     ----------
     gate : CryGate
-        It need not be the shipped one.
+        The shipped one or another.
     windows : Windows
     seed : int
         Of the folds of `out_of_fold`.
@@ -193,17 +193,17 @@ def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
 def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.DataFrame:
     """Return the share of each source's windows that pass, as rows for `claims.record_table`.
 
-    Its metric is "recall" of cries, "false_alarm" of other sounds. The interval is over infants (or
-    voices, tunes and machines: `n_infants` counts those).
+    The metric is "recall" for cries and "false_alarm" for other sounds. The interval is over
+    infants (or voices, tunes and machines, which `n_infants` then counts).
 
     Parameters
     ----------
     windows : Windows
     scores : ndarray of float64
-        (n,), of gates that never met a window's maker, since the rows say "infant"; NaN leaves a
-        window out.
+        (n,), from gates that were not fitted on a window's maker, since the split of the rows is
+        "infant". NaN leaves a window out.
     threshold : float or ndarray
-        One for all, or each window's, (n,).
+        One for all windows, or one for each, (n,).
     """
     passing = np.where(np.isnan(scores), np.nan, scores >= threshold)
     rows = []
@@ -228,17 +228,17 @@ def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
 
 
 def reference() -> pd.DataFrame:
-    """Return what `tools/fit_gate.py` measured of the shipped gate: `outputs/reference/gate.csv`.
+    """Return the shipped gate's rates by `tools/fit_gate.py`, from `outputs/reference/gate.csv`.
 
-    Columns: how ("out of fold", "nested" or "kind left out") and those of `rates`.
+    `how` is "out of fold", "nested", "kind left out" or "without exclusions"; others as in `rates`.
     """
     return pd.read_csv(project_dir() / "outputs" / "reference" / "gate.csv")
 
 
 def reference_curve() -> pd.DataFrame:
-    """Return `curve` of the same scores out of fold: `outputs/reference/gate_curve.csv`.
+    """Return the shipped gate's out-of-fold `curve`, from `outputs/reference/gate_curve.csv`.
 
-    Of DonateACry and the distractors.
+    The windows are those of DonateACry and the distractors.
     """
     return pd.read_csv(project_dir() / "outputs" / "reference" / "gate_curve.csv")
 

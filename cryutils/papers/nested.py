@@ -1,11 +1,11 @@
-"""Folds within folds: `divide`, under the three ways in which Paper A may have split its data.
+"""Outer and inner folds by frame, by clip and by infant.
 
-Walked by notebook 09_ensemble. Paper A §4 says "80% of the data for training and 20% for
-testing" and, of the epochs, "when the accuracy stopped improving on the test sets". Whether
-videos or the 360,000 frames were divided it doesn't say, so both are here (where frames and sound
-go together, what is divided are windows of sound with their frames), and the honest way
-beside them: infants divided, and training stopped by a part of the training infants. The inner
-folds are for the ensemble, which learns from answers to clips that a submodel has not seen.
+Used in notebook 09_ensemble. Paper A §4 says "80% of the data for training and 20% for testing"
+and, of the epochs, "when the accuracy stopped improving on the test sets". It does not say whether
+videos or the 360,000 frames were divided, so both are possible here. (Frames that belong to a sound
+are divided as windows of that sound.) The leak-free split divides infants, and some of the training
+infants decide when training stops. Inner folds are for the ensemble, which is trained on outputs
+for clips that a submodel was not trained on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Nested", "Units", "deployment_fold", "divide"]
 
 
 class Units(NamedTuple):
-    """What a split divides: label and infant of each unit, and the unit of each frame or window."""
+    """The units of a split: label and infant of each, and the unit of each frame or window."""
 
     labels: npt.NDArray[np.str_]
     infants: npt.NDArray[np.str_]
@@ -36,7 +36,7 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, corpus: Corpus, clip: Indices, split: Split) -> Units:
-        """Return the units of rows whose clips are `clip`: the rows themselves, or the clips."""
+        """Return the units of rows from clips `clip`: each row for FRAME, else each clip."""
         if split is Split.FRAME:
             return cls(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
         return cls(corpus.labels, corpus.infants, clip)
@@ -48,11 +48,11 @@ class Units(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Nested:
-    """One outer fold, in numbers of units.
+    """One outer fold, as indices of units.
 
-    fit: to train on. stop: what says when training stops; the test part itself under the
-    paper's protocol. test: to be answered. inner: `fit` in parts; each is answered by networks
-    that are trained on the others.
+    fit: training units. stop: validation units, which decide when training stops; under the paper's
+    protocol they are the test units. test: units to predict. inner: parts of `fit`, each to be
+    predicted by networks that are trained on the others.
     """
 
     fit: Indices = field(repr=False)
@@ -62,19 +62,19 @@ class Nested:
 
     @property
     def stops_on_test(self) -> bool:
-        """Whether its epochs are chosen by the very clips that it is scored on."""
+        """Whether the test units themselves decide when training stops."""
         return np.array_equal(self.stop, self.test)
 
     @property
     def training(self) -> Indices:
-        """What isn't tested: the units to train on, and those that say when training stops."""
+        """All units that are not tested: those in `fit`, and those in `stop`."""
         return self.fit if self.stops_on_test else np.union1d(self.fit, self.stop)
 
 
 def divide(
     units: Units, split: Split, *, n_folds: int = 5, n_inner: int = 3, seed: int = 0
 ) -> list[Nested]:
-    """Return the outer folds of `units`, each with its inner ones; every unit is tested once.
+    """Return the outer folds of `units`, each with its inner folds; every unit is tested once.
 
     Parameters
     ----------
@@ -85,16 +85,16 @@ def divide(
     n_folds : int
         Outer folds; 5 test 20 % each, as the paper does.
     n_inner : int
-        Inner ones, 0 for none; fewer where there are too few infants for so many, and clips are
-        divided on this level where a class has one infant left to train on. That only concerns what
-        the ensemble learns from: no tested infant takes part.
+        Inner folds, 0 for none. There are fewer if there are too few infants; and if a class has
+        only one training infant, they divide clips. That affects only the ensemble's training data:
+        no tested infant is in it.
     seed : int
         The same seed gives the same folds.
 
     Raises
     ------
     InputError
-        Too few clips or infants of a class, as `splits.folds` says.
+        Too few clips or infants of a class (see `splits.folds`).
     """
     honest = split is Split.INFANT
     labels, infants = units.labels.tolist(), units.infants.tolist()
@@ -109,7 +109,7 @@ def divide(
 
 
 def deployment_fold(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
-    """Return all units as one fold that tests none: for a model that is used, not scored."""
+    """Return all units as one fold without a test part, for a model that is used, not scored."""
     labels, infants = units.labels.tolist(), units.infants.tolist()
     fit, stop = validation_split(
         np.arange(len(labels)), labels, infants, split=Split.INFANT, seed=seed

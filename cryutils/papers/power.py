@@ -1,8 +1,8 @@
 """The power of the leak-free permutation test on a corpus of a given shape.
 
-Used in notebook 10_leakage_audit. A score that is not shown to be above chance says little if the
-corpus could hardly have shown it. So corpora are simulated with the same infants and the same clips
-of each label. Their features are Gaussian, a share of the variance belongs to the infant, and the
+Used in notebook 10_leakage_audit. A score that is not significantly above chance says little if the
+test has low power on that corpus. So corpora are simulated with the same infants and the same clips
+of each label. Their features are Gaussian, a share of the variance is between infants, and the
 mean of each class is `signal` standard deviations from 0 along its own axis. The project's own
 permutation test is applied to each. This models size and structure, not cries: it does not
 show what a signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
@@ -29,7 +29,7 @@ __all__ = ["ALPHA", "ENOUGH", "Trial", "at_power", "curve", "features", "resampl
 
 ALPHA = 0.05
 ENOUGH = 0.8  # the power to reach
-ICC = 0.5  # assumed share of a feature's variance that is the infant's
+ICC = 0.5  # assumed share of a feature's variance that is between infants
 DIMENSIONS = 8  # of the features; one axis for each class
 
 
@@ -82,7 +82,7 @@ def trial(
     permutations: int = 99,
     seed: int | Sequence[int] = 0,
 ) -> Trial:
-    """Return the leak-free test of one simulated corpus of this structure.
+    """Return the result of the leak-free test on one simulated corpus of this structure.
 
     The model is the nearest class mean, which is optimal for such features. Labels are permuted in
     blocks, and the model is refitted for each permutation.
@@ -117,7 +117,7 @@ def curve(trials: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     trials : pandas.DataFrame
-        A row a corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
+        One row per corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
 
     Returns
     -------
@@ -146,7 +146,7 @@ def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
     Returns
     -------
     (float, float) or None
-        None where the largest signal has less power.
+        None if the largest signal has less power.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -1,8 +1,7 @@
-"""Figures of sound: waveform, spectrogram, cepstrum and the steps that lead from one to the next.
+"""Figures of sound: waveform, spectrogram, cepstrum and the steps between them.
 
-Walked by notebook 02_audio_features, whose Figure 1 is Paper A's; imported through `plots`,
-which holds the course's other figures and the style. Features come as the library has them,
-time first: `(frames, coefficients)`.
+Used in notebooks 00, 02_audio_features (which rebuilds Paper A's Figure 1) and 08. Features are
+time first, as everywhere in the library: `(frames, coefficients)`.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ __all__ = [
 
 Array = NDArray[np.float32]
 
-# Okabe and Ito's palette again, in an order where neighbours differ in lightness too.
+# Okabe and Ito's palette, ordered so that neighbours also differ in lightness.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-FLOOR_DB = 70.0  # what lies further below the loudest cell is background to the eye
+FLOOR_DB = 70.0  # cells further below the loudest one look like background
 TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
@@ -54,12 +53,12 @@ def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float =
     Parameters
     ----------
     named : mapping
-        Float (samples,) by name.
+        Signals by name, float (samples,).
     ax : Axes
     sr : int
-        Their rate in Hz.
+        Sampling rate in Hz.
     start_s : float
-        When they begin, in s.
+        Start of the signals in s.
     """
     for number, (name, x) in enumerate(named.items()):
         time_ms = 1000 * (start_s + np.arange(len(x)) / sr)
@@ -84,9 +83,9 @@ def spectrogram(
         (frames, bins).
     ax : Axes
     sr, hop_length : int
-        Hz, and samples from one frame to the next.
+        Sampling rate in Hz, and samples from one frame to the next.
     floor_db : float
-        How far below the loudest cell colours reach, in dB.
+        Range of the colours below the loudest cell, in dB.
     """
     image = _picture(
         level - level.max(), ax, seconds=len(level) * hop_length / sr, top=sr / 2000,
@@ -98,7 +97,7 @@ def spectrogram(
 
 
 def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw mel bands' level in dB, the axis marked in Hz.
+    """Draw the level of mel bands in dB, with the axis labelled in Hz.
 
     Parameters
     ----------
@@ -121,7 +120,7 @@ def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes
 def cepstrogram(
     coefficients: Array, ax: Axes, *, sr: int, hop_length: int, limit: float | None = None
 ) -> Axes:
-    """Draw MFCC but for 0, the level, which would drown the rest.
+    """Draw all MFCC except number 0, the level, whose large range would hide the others.
 
     Parameters
     ----------
@@ -145,7 +144,7 @@ def cepstrogram(
 
 
 def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw by how many dB each cell of an STFT changed.
+    """Draw the change of each cell of an STFT in dB.
 
     Parameters
     ----------
@@ -168,10 +167,10 @@ def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
     Parameters
     ----------
     named : mapping
-        By name, float (bins,) from 0 to sr / 2.
+        Spectra by name, float (bins,) from 0 to sr / 2.
     ax : Axes
     sr : int
-        Hz.
+        Sampling rate in Hz.
     """
     for number, (name, level) in enumerate(named.items()):
         khz = np.linspace(0, sr / 2000, len(level))
@@ -187,7 +186,7 @@ def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
     Parameters
     ----------
     named : mapping
-        By name, float (bins,).
+        Levels by name, float (bins,).
     ax : Axes
     """
     for number, (name, level) in enumerate(named.items()):
@@ -203,7 +202,7 @@ def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
 def framing(
     x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int, frames: int = 4
 ) -> Axes:
-    """Draw the first `frames` frames of a signal, each with the Hann window that weighs it.
+    """Draw the first `frames` frames of a signal, each with its Hann window.
 
     Parameters
     ----------
@@ -211,11 +210,11 @@ def framing(
         (samples,).
     ax : Axes
     sr : int
-        Hz.
+        Sampling rate in Hz.
     frame_length, hop_length : int
-        Samples of a frame, and from one frame to the next.
+        Samples in a frame, and from one frame to the next.
     frames : int
-        How many.
+        Number of frames.
     """
     pieces = frame(x, frame_length=frame_length, hop_length=hop_length)[:frames]
     used = x[: (len(pieces) - 1) * hop_length + frame_length]
@@ -238,10 +237,10 @@ def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axe
     Parameters
     ----------
     filters : ndarray of float
-        (bands, bins), as `audio.mel_filters` gives them.
+        (bands, bins), as returned by `audio.mel_filters`.
     ax : Axes
     sr : int
-        Hz.
+        Sampling rate in Hz.
     every : int
     """
     hz = np.linspace(0, sr / 2, filters.shape[1])
@@ -252,15 +251,15 @@ def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axe
 
 
 def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> Axes:
-    """Draw lines over the mel bands from 0 to sr / 2, marked with their centres.
+    """Draw lines over the mel bands from 0 to sr / 2, with the bands' centres as tick labels.
 
     Parameters
     ----------
     named : mapping
-        By name, float (bands,).
+        Lines by name, float (bands,).
     ax : Axes
     sr : int
-        Hz.
+        Sampling rate in Hz.
     ylabel : str
     """
     for number, (name, line) in enumerate(named.items()):

@@ -1,6 +1,6 @@
-"""Figures of autoencoders: what comes back, how narrow the code may be, noise before and after.
+"""Figures of autoencoders: reconstruction, error by size of the code, denoising, maps of codes.
 
-Walked by notebook 08_autoencoder_dnn (Paper A §3.4.1 and §3.5, which show none of this).
+Used in notebook 08_autoencoder_dnn. Paper A (§3.4.1 and §3.5) has no such figures.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 def reconstruction(
     original: Array, code: Array, back: Array, axes: Sequence[Axes], *, seconds: float
 ) -> Sequence[Axes]:
-    """Draw a window, its code and what comes back on three axes, the outer two in one colouring.
+    """Draw a window, its code and its reconstruction; the first and last share a colour scale.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def reconstruction(
         (patches, p).
     axes : sequence of Axes
     seconds : float
-        The length of all three.
+        Duration of the window, in s.
     """
     low, high = np.percentile(original, [1, 99])
     panels = (
@@ -56,7 +56,7 @@ def reconstruction(
 
 
 def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axes:
-    """Draw the error on unseen patches against the size of the code, one line a method.
+    """Draw the error on unseen patches against the size of the code, one line per method.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axe
         Columns `method`, `size` (numbers in the code) and `error` (root mean square).
     ax : Axes
     unit : str
-        Of the errors.
+        Unit of the errors.
     """
     for method, part in table.groupby("method", sort=False):
         curve = part.sort_values("size")
@@ -79,19 +79,19 @@ def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axe
 
 
 def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how many dB each method gains against the ratio of the noise, with intervals.
+    """Draw each method's gain, with intervals, against the signal-to-noise ratio before denoising.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `method`, `level` (ratio before, in dB), `value`, `low` and `high` (NaN where there
-        is no interval).
+        Columns `method`, `level` (ratio before, in dB), `value`, `low` and `high` (NaN if there is
+        no interval).
     ax : Axes
     """
     methods = list(dict.fromkeys(table.method))
     for number, method in enumerate(methods):
         part = table[table.method == method].sort_values("level")
-        at = part.level + 0.25 * (2 * number - len(methods) + 1)  # so that intervals don't hide
+        at = part.level + 0.25 * (2 * number - len(methods) + 1)  # intervals must not overlap
         colour = _INK.get(str(method), _STATES[number % len(_STATES)])
         ax.vlines(
             at, part.low.astype(float), part.high.astype(float), color=colour, lw=3, alpha=0.35
@@ -109,14 +109,14 @@ def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
 def code_map(
     points: Array, names: Sequence[str], ax: Axes, *, most: int = 8, legend: bool = True
 ) -> Axes:
-    """Draw points coloured by name; beyond the `most` frequent names they stay grey.
+    """Draw points coloured by name. Only the `most` frequent names have a colour, others are grey.
 
     Parameters
     ----------
     points : ndarray of float
         (n, 2).
     names : sequence of str
-        One a point.
+        One per point.
     ax : Axes
     most : int
     legend : bool

@@ -1,7 +1,6 @@
-"""Figures of a corpus: clips, infants, ages, and whose clip lies nearest to whose.
+"""Figures of a corpus: clips, infants, ages and nearest neighbours.
 
-Walked by notebook 01_data_and_playback; imported through `plots`, which holds the course's
-other figures and the style.
+Used in notebook 01_data_and_playback.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ages", "class_sizes", "clips_per_infant", "neighbours"]
 
-# Okabe and Ito's palette, one colour a label.
+# Okabe and Ito's palette, one colour per label.
 LABELS = ("#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999999", "#000000")
 
 
@@ -27,7 +26,7 @@ def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        `Corpus.describe()` without its total.
+        `Corpus.describe()` without the row of totals.
     ax : Axes
     """
     rows = np.arange(len(table))[::-1]
@@ -51,7 +50,7 @@ def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a clip: `infant` and `label`.
+        One row per clip: `infant` and `label`.
     ax : Axes
     """
     counts = pd.crosstab(table.infant, table.label)
@@ -78,10 +77,10 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a clip: `age` and `sex` ("f", "m" or missing).
+        One row per clip: `age` and `sex` ("f", "m" or missing).
     ax : Axes
     order : sequence of str
-        Sorts the bands; what isn't known is a band of its own.
+        The age bands in order. Clips without an age form the band "not stated".
     """
     bands = [
         *(a for a in order if (table.age == a).any()),
@@ -106,12 +105,12 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
 
 
 def neighbours(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how often a clip's nearest neighbour shares something with it, beside chance.
+    """Draw how often a clip's nearest neighbour shares something with it, compared with chance.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        An index of what is shared, and columns `measured` and `chance`, shares 0-1.
+        The index names what is shared; columns `measured` and `chance`, shares 0-1.
     ax : Axes
     """
     rows = np.arange(len(table))[::-1]

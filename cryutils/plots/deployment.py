@@ -1,6 +1,6 @@
-"""The figure of quantised networks: what each precision takes and what it costs in score.
+"""The figure of quantised networks: size, latency and change of score at each precision.
 
-Walked by notebook 13_live_and_deployment; Paper B §3 (deployment strategy) shows none.
+Used in notebook 13_live_and_deployment. Paper B §3 (deployment strategy) has no such figure.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MARKERS = {"float": "o", "float16": "s", "int8": "^"}
 def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
     """Draw latency against size, and the change of macro F1 from "float" with its interval.
 
-    A change whose interval holds 0 is drawn open.
+    A change is drawn as an open marker if its interval contains 0.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `papers.quantisation.assess`'s, of one format.
+        As returned by `papers.quantisation.assess`, for one format.
     axes : sequence of Axes
         Two.
     """

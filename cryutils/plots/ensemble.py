@@ -1,6 +1,6 @@
 """Figures of Paper A's ensemble: its Figure 2 as a drawing, Figures 3 and 4, Table 3, ablation.
 
-Walked by notebook 09_ensemble, Figures 3 and 4 by 07 and 08 as well (Paper A §3.5 and §4).
+Used in notebook 09_ensemble (Paper A §3.5 and §4).
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ def proposed_model(
     rolling: int | None = None,
     ensemble_input: str = "features",
 ) -> Axes:
-    """Draw the proposed model, input to state: what the paper's Figure 2 shows.
+    """Draw the proposed model from input to state, as the paper's Figure 2 does.
 
     Parameters
     ----------
     ax : Axes
         Wide, say 12 x 5 inches.
     encoder : sequence of int
-        Units of the encoder's layers, the bottleneck's last.
+        Units of the encoder's layers, the bottleneck last.
     dnn : sequence of int
-        Units of the dense layers behind it.
+        Units of the dense layers after the encoder.
     image, hidden : int
         Units of the image submodel's dense layer, and of the ensemble's.
     classes : sequence of str
         The states.
     backbone, weights : str
-        Its name, and whose its weights are.
+        The backbone's name, and the origin of its weights.
     rolling : int, optional
-        How many frames the rolling average takes; None where the deque holds all.
+        Number of frames in the rolling average; None for all frames.
     ensemble_input : {"features", "probabilities"}
-        Whichever are concatenated.
+        What the ensemble concatenates.
     """
     *front, bottleneck = encoder
     code = [
@@ -112,7 +112,7 @@ def _chain(
     ax: Axes, y: float, blocks: Sequence[tuple[float, str, str]], *, width: float = 0.88,
     **shape: float,
 ) -> None:  # fmt: skip
-    """Draw blocks, each its x, words and colour, with an arrow from one to the next."""
+    """Draw a row of blocks (x, words, colour), with an arrow from each to the next."""
     for k, (x, words, colour) in enumerate(blocks):
         _block(ax, x, y, words, colour, width=width, **shape)
         if k:
@@ -152,13 +152,13 @@ def table3(
     published: Mapping[tuple[str, str], float],
     majority: Mapping[str, float],
 ) -> Axes:
-    """Draw Table 3: the paper's figure and ours under three splits, a row a pair and model.
+    """Draw Table 3: published accuracy and ours under three splits, one row per pair and model.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Columns `pair` and `model` (keys as in the results), `split` ("frame", "clip",
-        "infant"), `value`, `low` and `high` (NaN for none); shares 0-1.
+        "infant"), `value`, `low` and `high` (NaN if missing); shares 0-1.
     ax : Axes
         Say 9 x 8 inches.
     published : mapping
@@ -209,7 +209,7 @@ def ablation(
 ) -> Axes:
     """Draw the ensemble's score with each subset of the inputs under both protocols.
 
-    Few inputs stand above many.
+    Subsets are sorted by their number of inputs, the smallest at the top.
 
     Parameters
     ----------
@@ -237,13 +237,13 @@ def submodel_curves(
     histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *, what: str = "loss",
     published: Mapping[str, int] | None = None,
 ) -> Sequence[Axes]:  # fmt: skip
-    """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
+    """Draw the paper's Figure 3: `what` over epochs, one panel per submodel.
 
     Parameters
     ----------
     histories : mapping
-        By input, as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
-        them.
+        By input, as for `learning_curves`. The column `fold` may be called `task`, as in tables
+        from `stacked.fit`.
     axes : sequence of Axes
     what : str
         As in `learning_curves`.
@@ -264,7 +264,7 @@ def ensemble_curves(
     Parameters
     ----------
     history : pandas.DataFrame
-        As one of `submodel_curves`.
+        As for `submodel_curves`.
     axes : sequence of Axes
     published : int, optional
         The epoch at which the paper stopped.

@@ -1,6 +1,6 @@
-"""Figures of the live analysis: what the cry gate lets pass, and what is said over time.
+"""Figures of the live analysis: recall and false alarms of the cry gate, readings over time.
 
-Walked by notebook 13_live_and_deployment.
+Used in notebook 13_live_and_deployment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reading(Protocol):
-    """What is drawn of a `cryutils.app.readings.Reading`."""
+    """The fields of a `cryutils.app.readings.Reading` that are drawn."""
 
     time: float
     verdict: str
@@ -32,12 +32,12 @@ __all__ = ["gate_curve", "readings"]
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
     """Draw recall of `cries` against the false alarms of each other sound, over all thresholds.
 
-    Dashed lines are what is asked of the gate: 95 % and 5 %.
+    Dashed lines mark the gate's targets: 95 % recall and 5 % false alarms.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Of `gating.curve`.
+        As returned by `gating.curve`.
     ax : Axes
     cries : str
         The source whose recall is shown.
@@ -75,7 +75,7 @@ def readings(
     axes : sequence of Axes
         Two.
     threshold : float
-        The gate's.
+        The gate's threshold.
     """
     gate, states = axes
     times = [answer.time for answer in answers]
@@ -89,7 +89,7 @@ def readings(
         states.plot(times, shares, style, marker=".", lw=1.8, label=name)
     before = None
     for answer in answers:
-        if answer.verdict != before:  # written once, where it begins
+        if answer.verdict != before:  # write a verdict once, where it begins
             states.text(answer.time, 1.06, answer.verdict, rotation=35, ha="left", fontsize=8)
         before = answer.verdict
     states.set(ylim=(0, 1.02), xlabel="time (s)", ylabel="probability")

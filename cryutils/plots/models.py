@@ -1,7 +1,7 @@
-"""Figures of trained networks: architecture, curves, faces, gains of fusion, stress, flicker.
+"""Figures of trained networks: architecture, curves, faces, gains of fusion, stress, decisions.
 
-Walked by notebooks 04_cry2, 05_image and 06_full; Paper B promises these where its Figures 3 to 6
-show screenshots.
+Used in notebooks 04 to 09 and 11. Paper B promises such figures, but its Figures 3 to 6 show
+screenshots.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        `blocks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
+        As returned by `blocks.describe`: `kind`, `output` (shape as text), `parameters` (int).
     ax : Axes
     """
     for k, row in enumerate(table.to_dict("records")):
         kind = str(row["kind"])
         ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
-        # Long names are broken between their words, so that they stay within the block.
+        # Break long names between words, so that they fit into the block.
         words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "\n", kind)
         ax.text(k, 0.5, words, rotation=90, ha="center", va="center", fontsize=7.5)
         ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
@@ -75,14 +75,14 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
 def learning_curves(
     history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()
 ) -> Axes:
-    """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
+    """Draw `what` and `val_<what>` over epochs, one thin line per fold, and their mean.
 
-    The mean ends with the first fold that does: the mean of those that go on would jump.
+    The mean ends where the first fold ends, since without that fold it would jump.
 
     Parameters
     ----------
     history : pandas.DataFrame
-        Columns `fold`, `epoch`, `<what>` and `val_<what>`, and perhaps `repeat`.
+        Columns `fold`, `epoch`, `<what>` and `val_<what>`, and optionally `repeat`.
     ax : Axes
     what : str
         Such as "loss" or "accuracy".
@@ -142,7 +142,7 @@ def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> 
 def model_scores(
     table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
 ) -> Axes:
-    """Draw each model's score under both protocols with its interval, one row a model.
+    """Draw each model's score under both protocols with its interval, one row per model.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def model_scores(
 
 
 def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
-    """Draw what `model_scores` says of both protocols; return the height of each row, (rows,)."""
+    """Draw the scores of `model_scores` without chance; return the height of each row, (rows,)."""
     rows = np.arange(len(table))[::-1]
     for offset, split in ((0.14, "clip"), (-0.14, "infant")):
         value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
@@ -173,14 +173,14 @@ def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
 
 
 def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
-    """Draw differences between two models with their paired intervals, one row a comparison.
+    """Draw differences between two models with their paired intervals, one row per comparison.
 
-    An interval that holds 0 shows no difference, and is drawn open; so is a value without one.
+    The marker is open if the interval is missing, or contains 0 and so shows no difference.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        An index of names and columns `value`, `low`, `high` (None or NaN for none).
+        An index of names and columns `value`, `low`, `high` (None or NaN if missing).
     ax : Axes
     xlabel : str
     """
@@ -200,7 +200,7 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
 def stress(
     table: pd.DataFrame, ax: Axes, *, xlabel: str, chance: float, falling: bool = False
 ) -> Axes:
-    """Draw macro F1 against the level of a disturbance, one line a modality.
+    """Draw macro F1 against the level of a disturbance, one line per modality.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def stress(
     chance : float
         A share, drawn as a line.
     falling : bool
-        The largest level is the mildest.
+        Whether the largest level is the mildest.
     """
     levels = sorted(table.level.unique(), reverse=falling)
     for name, colour in MODALITIES.items():
@@ -229,14 +229,14 @@ def decisions(
     timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *,
     step_s: float,
 ) -> Axes:  # fmt: skip
-    """Draw what each model would have said at every moment of a recording, one strip a model.
+    """Draw each model's decisions over the time of a recording, one strip per model.
 
-    A strip's colour is the most probable state, pale where it is unsure.
+    A strip's colour is the most probable state, and paler where the model is less sure.
 
     Parameters
     ----------
     timelines : mapping
-        By name, float32 (windows, classes) of probabilities; a row of NaN, no answer, leaves a gap.
+        Probabilities by model, float32 (windows, classes). A row of NaN, no answer, leaves a gap.
     classes : sequence of str
     ax : Axes
     step_s : float
@@ -282,11 +282,11 @@ def probabilities(
     Parameters
     ----------
     answers : mapping
-        By model, float32 (classes,).
+        Probabilities by model, float32 (classes,).
     classes : sequence of str
     ax : Axes
     truth : int, optional
-        The label's index; its name is set in bold.
+        Index of the true label, whose name is set in bold.
     """
     width = 0.8 / len(answers)
     for k, (name, p) in enumerate(answers.items()):
@@ -306,7 +306,7 @@ def probabilities(
 def face_track(
     frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, axes: npt.NDArray[np.object_]
 ) -> npt.NDArray[np.object_]:
-    """Draw each frame of a `track` with the face's box on it, and below it what is cut out.
+    """Draw each frame of a `track` with the face's box on it, and the crop below it.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def face_track(
     """
     from matplotlib.patches import Rectangle
 
-    # tight_layout takes no account of boxes that shrink to their pictures: titles would touch.
+    # tight_layout ignores that axes shrink to fit their pictures, so titles would touch.
     axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
     pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])
     for (x, y, width, height), ax in zip(track.boxes, axes[0], strict=True):
@@ -330,7 +330,7 @@ def face_track(
 def pictures(
     images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw pictures, one an ax, each with its title.
+    """Draw pictures with their titles, one picture per ax.
 
     Parameters
     ----------

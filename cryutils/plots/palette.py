@@ -1,6 +1,6 @@
-"""The colours and names that every figure shares, so that a protocol looks alike everywhere.
+"""The colours and names that all figures share, so that a protocol always looks the same.
 
-Okabe and Ito's palette: told apart by people with any colour vision. `plots` gives them on.
+Okabe and Ito's palette: people with any colour vision can tell its colours apart.
 """
 
 from __future__ import annotations

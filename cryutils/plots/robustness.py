@@ -1,6 +1,6 @@
-"""Figures of models under stress: what is left of a score, what confidence is worth, evidence.
+"""Figures of models under stress: scores, reliability, risk and coverage, evidence in pictures.
 
-Walked by notebook 11_robustness; neither paper shows the like.
+Used in notebook 11_robustness. Neither paper has such figures.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don'
 
 
 def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
-    """Draw macro F1 against the level of each disturbance, a panel each, a line a modality.
+    """Draw macro F1 against the level of each disturbance in a panel, one line per modality.
 
     Panels without a disturbance are left blank.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `name` and `unit` (of the disturbance), `level` (NaN where there is none of it; then
-        in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN for none).
+        Columns `name` and `unit` (of the disturbance), `level` (NaN without the disturbance; drawn
+        in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN if missing).
     axes : sequence of Axes
     chance : float
         A share, drawn as a line.
@@ -58,14 +58,14 @@ def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -
 
 
 def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
-    """Draw the share of right answers against confidence, a series each, with 95 % intervals.
+    """Draw the share of right answers against confidence, with 95 % intervals.
 
-    A point's area grows with its clips; on the diagonal confidence is what it says.
+    A point's area grows with its number of clips. On the diagonal, confidence equals that share.
 
     Parameters
     ----------
     tables : mapping
-        By name, of `calibration.reliability`.
+        By name, as returned by `calibration.reliability`; one series each.
     ax : Axes
     """
     ax.plot([0, 1], [0, 1], color=COLOURS["chance"], ls="--", lw=1)
@@ -81,15 +81,15 @@ def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
 def risk_coverage(
     curves: Mapping[str, pd.DataFrame], ax: Axes, *, chosen: Mapping[str, tuple[float, float]]
 ) -> Axes:
-    """Draw the share of wrong answers against the share of clips answered, a line a modality.
+    """Draw the share of wrong answers against the share of clips answered, one line per modality.
 
     Parameters
     ----------
     curves : mapping
-        By modality, of `calibration.risk_coverage`.
+        By modality, as returned by `calibration.risk_coverage`.
     ax : Axes
     chosen : mapping
-        By modality, coverage and risk at the thresholds that validation clips chose.
+        By modality, coverage and risk at the thresholds chosen on validation clips.
     """
     for name, table in curves.items():
         ax.plot(table.coverage, table.risk, color=MODALITIES[name], lw=1.6, label=name)
@@ -105,14 +105,14 @@ def evidence(
     titles: Sequence[str],
     axes: Sequence[Axes],
 ) -> Sequence[Axes]:
-    """Draw pictures with what a network saw in them laid over.
+    """Draw pictures, overlaid with maps of the evidence that a network found in them.
 
     Parameters
     ----------
     pictures : sequence of ndarray
         uint8 (height, width, 3) RGB.
     maps : ndarray of float32
-        (n, height, width), each coloured from its own 0 to its own largest value.
+        (n, height, width), each coloured from 0 to its own largest value.
     titles : sequence of str
     axes : sequence of Axes
     """

@@ -1,7 +1,7 @@
-"""Every figure of the course, one function each: takes data and an `ax`, returns the `ax`.
+"""Figures of scores by protocol, split and recipe, and the style and files of all figures.
 
-`save` writes a figure into the run's folder under its key. Each figure names its data:
-synthetic voices are never evidence about infants, so `source` says which they are.
+`save` writes a figure into the run's folder under its key. `source` names the data in a figure,
+since synthetic voices are never evidence about infants. Used in all notebooks.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def style() -> None:
         {
             "figure.dpi": 100,
             "savefig.dpi": 150,
-            "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike
+            "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so same everywhere
             "font.size": 10,
             "axes.labelsize": 11,
             "axes.titlesize": 11,
@@ -72,8 +72,8 @@ def style() -> None:
 
 
 def source(figure: Figure, note: str) -> Figure:
-    """Write below everything in `figure` what it was made from, and return it."""
-    figure.draw_without_rendering()  # a constrained layout moves everything, and only then
+    """Write the data's source below everything in `figure`, and return the figure."""
+    figure.draw_without_rendering()  # a constrained layout is only applied when drawing
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     figure.text(
@@ -86,16 +86,16 @@ def source(figure: Figure, note: str) -> Figure:
 def save(figure: Figure, key: str, caption: str) -> None:
     """Write `figure` to the run's `figures/<key>.png`.
 
-    The picture carries its caption, its data (as `source` wrote it) and its notebook, which the
-    report shows beside it. Nothing is returned, for a notebook would show the figure a second
-    time.
+    The file contains the caption, the data (as written by `source`) and the notebook's name, which
+    the report shows with the figure. Returns None, since a notebook would show a returned figure
+    a second time.
 
     Parameters
     ----------
     figure : Figure
     key : str
     caption : str
-        A sentence on what it shows.
+        A sentence on what the figure shows.
     """
     data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
     with writing(figure_path(key)) as part:
@@ -103,7 +103,7 @@ def save(figure: Figure, key: str, caption: str) -> None:
 
 
 def png(figure: Figure, **texts: str) -> bytes:
-    """Return `figure` as a PNG file of few colours that carries `texts` by these names."""
+    """Return `figure` as a PNG file with few colours, with `texts` stored in it by name."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -111,7 +111,7 @@ def png(figure: Figure, **texts: str) -> bytes:
     for name, text in texts.items():
         chunks.add_itxt(name, text)
     drawn, small = io.BytesIO(), io.BytesIO()
-    # Not compressed before its colours are fewer.
+    # Compress only once the colours are reduced.
     figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
     with Image.open(drawn) as picture:
         few_colours(picture).save(small, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
@@ -121,16 +121,16 @@ def png(figure: Figure, **texts: str) -> bytes:
 def protocol_scores(
     table: pd.DataFrame, ax: Axes, *, chance: float | pd.Series[float], xlabel: str = "accuracy"
 ) -> Axes:
-    """Draw published figure, paper's protocol and leak-free score, one row a classifier.
+    """Draw the published figure and the scores under both protocols, one row per classifier.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        An index of row names, column `published` (NaN where none) and, for each protocol,
+        An index of row names, column `published` (NaN if missing) and, for each protocol,
         `<split>`, `<split>_low` and `<split>_high`; all shares, 0-1.
     ax : Axes
     chance : float or pandas.Series
-        The accuracy of always saying the commonest class, of all rows or of each.
+        The score of always predicting the commonest class, one for all rows or one per row.
     xlabel : str
     """
     rows = by_protocol(table, ax)
@@ -148,10 +148,10 @@ def protocol_scores(
 
 
 def scoreboard(board: pd.DataFrame) -> Figure:
-    """Draw every model of a scoreboard in a row: accuracy to the left, balanced to the right.
+    """Draw every model of a scoreboard as a row: accuracy on the left, balanced on the right.
 
-    Bars are 95 % intervals over infants.
-    board: rows as `claims.scoreboard.board` returns. Several corpora are named in the rows.
+    Bars are 95 % intervals over infants. Rows name their corpus if there are several.
+    board: rows of `claims.scoreboard.board`.
     """
     import matplotlib.pyplot as plt
 
@@ -183,14 +183,14 @@ def rungs(
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
-        `added_low`, above 0 where a mistake is shown to inflate; those are drawn in the colour of
-        the paper's protocol, the honest one in that of leak-free scores, all others in grey.
+        One row per rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
+        `added_low`, above 0 if the mistake is shown to inflate the score. Such rungs have the
+        colour of the paper's protocol, the honest one that of leak-free scores; others are grey.
     ax : Axes
     reference : float
-        The score of a model that knows nothing.
+        The score of a baseline, drawn as a line.
     reference_name : str
-        Which one.
+        Name of the baseline.
     xlabel : str
     """
     names = table.rung.astype(str).tolist()
@@ -210,12 +210,12 @@ def rungs(
 
 
 def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw the accuracy of every single hold-out split, and the paper's one figure on top.
+    """Draw the distribution of accuracy over single hold-outs, with the published figure on top.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a split: `classifier`, `split`, `accuracy` and `published`, shares 0-1.
+        One row per hold-out: `classifier`, `split`, `accuracy` and `published`, shares 0-1.
     ax : Axes
     chance : float
         The share of the commonest class, drawn as a line.
@@ -247,11 +247,11 @@ def specification_curve(
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a hold-out of one cell: `split`, `accuracy`, `majority` (0-1), and the columns
+        One row per hold-out of one cell: `split`, `accuracy`, `majority` (0-1), and the columns
         `choices`.
     ax : Axes
     choices : sequence of str
-        Which together name a recipe.
+        Columns that together identify a recipe.
     published : float
         A share, 0-1.
     """
@@ -279,12 +279,12 @@ def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a split: `split` ("clip" or "infant") and `accuracy`, 0-1.
+        One row per split: `split` ("clip" or "infant") and `accuracy`, 0-1.
     ax : Axes
     chance : float
         The share of the commonest class, drawn as a line.
     """
-    rng = np.random.default_rng(0)  # scatters points that would hide each other
+    rng = np.random.default_rng(0)  # spreads points that would hide each other
     for row, split in enumerate(("infant", "clip")):
         values = table[table.split == split].accuracy.to_numpy(float)
         height = row + rng.uniform(-0.16, 0.16, len(values))
@@ -302,7 +302,7 @@ def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
 
 def donors(corpus: Corpus, ax: Axes) -> Axes:
-    """Draw the clips of each class as a row of blocks, one block an infant, largest first."""
+    """Draw the clips of each class as a row of blocks, one block per infant, largest first."""
     shades = ["#4C6A92", "#9DB2D0"]
     order = list(corpus.classes)[::-1]
     for row, label in enumerate(order):
@@ -350,7 +350,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     Parameters
     ----------
     matrix : ndarray of int
-        (classes, classes), a row a true class.
+        (classes, classes), one row per true class.
     classes : sequence of str
     ax : Axes
     """
@@ -370,7 +370,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 
 
 def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw scores against the dial `signal`, one line a protocol, with intervals.
+    """Draw scores and intervals against the simulation's parameter `signal`, one line per protocol.
 
     Parameters
     ----------

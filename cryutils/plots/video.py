@@ -1,6 +1,6 @@
-"""Figures of frames and of time: a residual block, how alike frames are, splits, rolling average.
+"""Figures of video frames: residual block, similarity of frames, splits, rolling average.
 
-Walked by notebook 07_frames_resnet50 (Paper A §3.4.2, §3.5).
+Used in notebook 07_frames_resnet50 (Paper A §3.4.2, §3.5).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INPUT, _LEARNED, _PLAIN = "#EFEFEF", "#F0C9B8", "#FFFFFF"
 
 
 def residual_block(ax: Axes) -> Axes:
-    """Draw a residual block: two layers compute F(x), and x goes round them to the sum (eq. 2)."""
+    """Draw a residual block: two layers compute F(x), and x bypasses them to the sum (eq. 2)."""
     _box(ax, 0, "x", _INPUT, 0.5)
     last = 0.25
     for k in range(2):
@@ -55,7 +55,7 @@ def residual_block(ax: Axes) -> Axes:
 def residual_maps(
     maps: Mapping[str, npt.NDArray[np.floating]], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw feature maps by name in one scale about 0: red above, blue below.
+    """Draw feature maps on one colour scale: red above 0, blue below.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def residual_maps(
 
 
 def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how far apart two frames lie, one row a kind of pair; 1 is what strangers have.
+    """Draw distances between frames, one row per kind of pair; 1 is the median between infants.
 
-    Half of the pairs lie in the thick bar, 90 % on the thin one; the point is the median.
+    The thick bar covers half of the pairs, the thin one 90 %; the point is the median.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `framewise.frame_similarity`'s: `pair` and `distance`.
+        As returned by `framewise.frame_similarity`: `pair` and `distance`.
     ax : Axes
     """
     names = list(dict.fromkeys(table.pair))[::-1]
@@ -101,12 +101,12 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw each model's score under three splits with its interval, one row a model.
+    """Draw each model's score under three splits with its interval, one row per model.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `framewise.comparison`'s: an index of names and, for `frame`, `clip` (clips divided) and
+        As returned by `framewise.comparison`: an index of names and, for `frame`, `clip` and
         `infant`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
     ax : Axes
     chance : float
@@ -127,15 +127,15 @@ def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
 
 def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
-    """Draw what a rolling average does, two panels: label changes a minute, and what is right.
+    """Draw the effect of a rolling average in two panels: label changes a minute, and accuracy.
 
-    The right panel has the frames' labels and the last label of each video, with intervals over
-    infants.
+    The right panel shows the accuracy of the frames' labels and of the last label of each video,
+    with intervals over infants.
 
     Parameters
     ----------
     rolled : sequence of Rolled
-        Of `rolling.over_windows`.
+        As returned by `rolling.over_windows`.
     axes : sequence of Axes
         Two.
     chance : float

@@ -1,6 +1,6 @@
 """Pictures: frames of any file, faces in them, their tracks over time, crops.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+`__init__.pyi` lists what is in it. Each part is imported on first use.
 """
 
 import lazy_loader

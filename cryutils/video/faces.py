@@ -28,17 +28,17 @@ Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
 DETECTORS = ("auto", "haar", "yunet")
-YUNET = "face_detection_yunet_2023mar.onnx"  # its name in OpenCV's model zoo
+YUNET = "face_detection_yunet_2023mar.onnx"  # the file's name in OpenCV's model zoo
 
-_HAAR_SIDE = 128  # pixels of the shorter side that the cascade sees
-_HAAR_SMALLEST = 0.2  # of that side
-_YUNET_SIDE = 320  # pixels of the longer side that YuNet sees
+_HAAR_SIDE = 128  # pixels of the shorter side, to which frames are shrunk for the cascade
+_HAAR_SMALLEST = 0.2  # smallest face as a share of that side
+_YUNET_SIDE = 320  # pixels of the longer side, to which frames are shrunk for YuNet
 _YUNET_SCORE = 0.6
-_FLAT = 16  # grey levels of 256
+_FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 
 
 class Detector(Protocol):
-    """A face detector: `detect(frame)` gives float32 (faces, 5): x, y, width, height, score."""
+    """A face detector: `detect(frame)` returns float32 (faces, 5): x, y, width, height, score."""
 
     name: str
 
@@ -46,7 +46,7 @@ class Detector(Protocol):
 
 
 def detector(name: str = "auto") -> Detector:
-    """A new detector, for use in one thread; its `name` is "yunet" or "haar".
+    """Return a new detector, for use in one thread; its `name` is "yunet" or "haar".
 
     "auto" is YuNet if `yunet_file()` exists, else the Haar cascade. Raises InputError for a name
     that is not in `DETECTORS`, or a missing file.
@@ -55,7 +55,7 @@ def detector(name: str = "auto") -> Detector:
 
 
 def resolve(name: str) -> str:
-    """Name "yunet" or "haar" for a name in `DETECTORS`. Raises InputError as `detector` does."""
+    """Return "yunet" or "haar" for a name in `DETECTORS`. Raises InputError as `detector` does."""
     if name not in DETECTORS:
         raise InputError(f"there is no detector {name!r}.{near_miss(name, DETECTORS)}")
     if name == "haar":
@@ -68,7 +68,7 @@ def resolve(name: str) -> str:
 
 
 def yunet_file() -> Path | None:
-    """Path of YuNet's model file in `CRYUTILS_WEIGHTS_DIR`, or None if there is none.
+    """Return the path of YuNet's model file in `CRYUTILS_WEIGHTS_DIR`, None if there is none.
 
     Wu, Peng & Yu 2023, YuNet: a tiny millisecond-level face detector.
     """
@@ -77,9 +77,9 @@ def yunet_file() -> Path | None:
 
 
 def cascade_file() -> Path:
-    """Path of the frontal-face cascade in OpenCV's wheel (Viola & Jones 2001; Lienhart 2002).
+    """Return the path of the frontal-face cascade in OpenCV's wheel.
 
-    Raises InputError if the installed OpenCV has none.
+    Viola & Jones 2001; Lienhart 2002. Raises InputError if the installed OpenCV has none.
     """
     import cv2
 
@@ -96,7 +96,7 @@ def cascade_file() -> Path:
 
 
 class _Haar:
-    """The cascade on an equalised grey picture whose shorter side is shrunk to 128 pixels."""
+    """The cascade, applied to an equalised grey picture shrunk to a shorter side of 128 pixels."""
 
     name = "haar"
 
@@ -117,12 +117,12 @@ class _Haar:
         scored = np.zeros((len(boxes), 5), np.float32)
         if len(boxes):
             scored[:, :4] = np.asarray(boxes) / scale
-            scored[:, 4] = votes  # how many windows agreed
+            scored[:, 4] = votes  # number of windows that agreed
         return _sorted(scored)
 
 
 class _YuNet:
-    """YuNet on a picture whose longer side is shrunk to 320 pixels."""
+    """YuNet, applied to a picture shrunk to a longer side of 320 pixels."""
 
     name = "yunet"
 
@@ -135,7 +135,7 @@ class _YuNet:
             self._net: Any = cv2.FaceDetectorYN.create(
                 str(model), "", (_YUNET_SIDE, _YUNET_SIDE), score_threshold=_YUNET_SCORE
             )
-            # Another network also opens, and fails at its first picture.
+            # Another network can also be opened, but fails at its first picture.
             self.detect(np.zeros((_YUNET_SIDE, _YUNET_SIDE, 3), np.uint8))
         except cv2.error as error:
             raise InputError(f"{model}: it is no YuNet model; download the file again.") from error
@@ -155,16 +155,16 @@ class _YuNet:
 
 
 def centre(height: int, width: int) -> Boxes:
-    """Largest square in the middle of a frame, float32 (4,): x, y, width, height."""
+    """Return the largest square in the middle of a frame, float32 (4,): x, y, width, height."""
     side = min(height, width)
     return np.array([(width - side) / 2, (height - side) / 2, side, side], np.float32)
 
 
 def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels:
-    """Square around `box` in `frame`, resized to uint8 (size, size, 3).
+    """Return the square around `box` in `frame`, resized to uint8 (size, size, 3).
 
     The side of the square is the longer side of the box, with `margin` times that added on every
-    side. Areas outside the frame repeat its edge. Shrunk by area, enlarged linearly.
+    side. Areas outside the frame repeat its edge. Shrinking averages areas, enlarging is linear.
     """
     import cv2
 
@@ -172,7 +172,7 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     side = max(1, round(float(max(box[2], box[3])) * (1 + 2 * margin)))
     left = round(float(box[0] + box[2] / 2 - side / 2))
     top = round(float(box[1] + box[3] / 2 - side / 2))
-    # At least one column and one row of the frame, wherever the box is.
+    # Include at least one column and one row of the frame, wherever the box is.
     left, top = min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1)
     inside: npt.NDArray[Any] = frame[max(top, 0) : top + side, max(left, 0) : left + side]
     if inside.shape[:2] != (side, side):
@@ -185,7 +185,7 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
 
 
 def is_blank(pixels: Pixels) -> bool:
-    """Whether a picture shows nothing: 98 % of its grey values are within 16 levels of 256."""
+    """Return whether a picture shows nothing: 98 % of its grey values span < 16 of 256 levels."""
     import cv2
 
     low, high = np.percentile(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (1, 99))
@@ -194,7 +194,7 @@ def is_blank(pixels: Pixels) -> bool:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Keep OpenCV to one thread within the block, because the caller uses all cores itself."""
+    """Limit OpenCV to one thread within the block, because the caller already uses all cores."""
     import cv2
 
     threads = cv2.getNumThreads()
@@ -215,5 +215,5 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
 
 
 def _sorted(boxes: Boxes) -> Boxes:
-    # OpenCV's threads return faces in any order.
+    # OpenCV's threads return faces in varying order.
     return boxes[np.lexsort(boxes.T)][::-1]

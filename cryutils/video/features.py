@@ -1,8 +1,8 @@
-"""Histograms of oriented gradients of face crops, for classical models next to `image`.
+"""Histograms of oriented gradients of face crops, for classical models to compare with `image`.
 
 Explained in notebook 05_image. Paper B compares its networks with classical classifiers only in its
-literature review ("deep learning methods always perform better"); with these features notebook 05
-tests that claim. Described by Dalal & Triggs (2005), computed by OpenCV.
+literature review ("deep learning methods always perform better"). Notebook 05 tests that claim with
+these features. Described by Dalal & Triggs (2005), computed by OpenCV.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FEATURES = 1764
 
 
 def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Histogram of oriented gradients of each crop, float32 (n, 1764).
+    """Return the histogram of oriented gradients of each crop, float32 (n, 1764).
 
     crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey; others raise InputError.
     They are resized to 64 x 64 pixels first, so that their size has little influence.

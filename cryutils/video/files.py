@@ -1,8 +1,8 @@
-"""The pictures of any file, one after the other, each with its time: `shots`, `sampled`.
+"""Reading the pictures of any file, each with its time: `shots`, `sampled`.
 
-The basis of `video`, as `audio.files` is of `audio`. Papers A (§3.2) and B (§3) take frames out of
-crying videos; PyAV contains FFmpeg, so one way serves every container and codec. Only the frames
-that are asked for are turned into pixels.
+The basis of `video`, as `audio.files` is of `audio`. Papers A (§3.2) and B (§3) take frames from
+crying videos. PyAV contains FFmpeg, so every container and codec is read in the same way. Only
+requested frames are converted to pixels.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ __all__ = ["Shot", "sampled", "shots", "turned"]
 Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int32]
 
-# PyAV (18.1) frees the name of these codecs' colour profile twice once side data is asked for, so a
-# PNG among videos isn't turned. One that is called .png is read by `pictures`.
+# PyAV (18.1) frees the name of these codecs' colour profile twice if side data is requested, so a
+# PNG read as a video isn't rotated. Files named .png are read by `pictures`.
 _NAMED_PROFILES = frozenset({"png", "apng"})
-_MOST_STRETCH = 4  # a larger or smaller aspect of pixels is a damaged header
+_MOST_STRETCH = 4  # a pixel aspect beyond this or its inverse means a damaged header
 _HDR = (16, 18)  # transfer functions PQ and HLG (ITU-T H.273); swscale maps their tones
-_ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
+_ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM store times in whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class Shot:
     _aspect: Fraction = Fraction(1)  # width of a pixel over its height
 
     def pixels(self) -> Pixels:
-        """The picture, uint8 (height, width, 3) RGB. Raises InputError.
+        """Return the picture, uint8 (height, width, 3) RGB. Raises InputError if it is damaged.
 
-        Upright, with square pixels, and HDR (PQ, HLG) mapped to sRGB.
+        It is upright, with square pixels, and HDR (PQ, HLG) is mapped to sRGB.
         """
         frame = self._picture
         if isinstance(frame, np.ndarray):
@@ -92,9 +92,9 @@ class Shot:
 def shots(path: Path) -> Iterator[Shot]:
     """Yield the pictures of a file in the order of their times.
 
-    Times count from the start of the file: if its pictures start 0.7 s after its sound, a black one
-    comes first. A file cut short gives the pictures that are left. Raises InputError for a file
-    that is missing, empty, damaged before its end, or without pictures.
+    Times count from the start of the file: if its pictures start 0.7 s after its sound, a black
+    picture comes first. A file cut short gives the pictures that are left. Raises InputError for a
+    file that is missing, empty, damaged before its end, or without pictures.
     """
     check_file(path)
     if path.suffix.lower() in STILL:
@@ -103,10 +103,10 @@ def shots(path: Path) -> Iterator[Shot]:
 
 
 def sampled(series: Iterable[Shot], rate: Fraction) -> Iterator[tuple[Fraction, Shot]]:
-    """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the end of the last one.
+    """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the last picture ends.
 
     The picture shown is the last that starts at or before that time, with half a millisecond of
-    rounding allowed. There is always one at 0 s.
+    rounding allowed. There is always a picture at 0 s.
     """
     k = 0
     shown: Shot | None = None
@@ -127,12 +127,12 @@ def _of_video(path: Path) -> Iterator[Shot]:
         stream = picture_stream(container)
         if stream is None:
             raise InputError(f"{path}: it holds no pictures; give a video, or a picture file.")
-        # One converter for all frames: it takes 0.04 ms a frame of 224 px, a new one 2 ms.
+        # One converter for all frames takes 0.04 ms per frame of 224 px; a new one takes 2 ms.
         converter, matrix, empty = VideoReformatter(), None, True
         aspect = _pixel_aspect(stream)
         for start_s, length_s, frame in _timed(container, stream, path):
-            # Of the first alone: a frame whose side data was asked for is part of a cycle, and
-            # stays in memory until Python's garbage collector runs.
+            # Read the matrix from the first frame only: a frame whose side data was requested is
+            # in a reference cycle, and stays in memory until Python's garbage collector runs.
             is_first, empty = empty, False
             if is_first and stream.codec_context.name not in _NAMED_PROFILES:
                 matrix = _display_matrix(frame)
@@ -145,7 +145,7 @@ def _of_video(path: Path) -> Iterator[Shot]:
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
-    """Width of a pixel over its height, as a film from tape or DVD states it."""
+    """Return the width of a pixel over its height, as stated in films from tape or DVD."""
     codec = stream.codec_context
     stated = stream.sample_aspect_ratio or (codec.sample_aspect_ratio if codec else None)
     if not stated or not Fraction(1, _MOST_STRETCH) <= stated <= _MOST_STRETCH:
@@ -163,7 +163,7 @@ def _timed(
         check_size(stream.codec_context.width, stream.codec_context.height, path)
     previous: Fraction | None = None
     for count, frame in enumerate(decoded(container, stream, path), 1):
-        check_size(frame.width, frame.height, path)  # which may change midway
+        check_size(frame.width, frame.height, path)  # the size may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit
         if previous is None:
@@ -180,7 +180,7 @@ def _timed(
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix | None:
-    """How a frame is to be turned, int32 (2, 2), or None."""
+    """Return the matrix that makes a frame upright, int32 (2, 2), or None."""
     data: Any
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
@@ -189,9 +189,9 @@ def _display_matrix(frame: VideoFrame) -> Matrix | None:
 
 
 def turned(rgb: Pixels, matrix: Matrix) -> Pixels:
-    """Picture `rgb` mirrored and turned by quarters, as near as that comes to `matrix` (2, 2).
+    """Return `rgb` mirrored and rotated by quarter turns, as close to `matrix` as possible.
 
-    Row (x, y) times `matrix` is the place where a pixel is shown, as in FFmpeg's display.h.
+    Row (x, y) times `matrix` (2, 2) is the place where a pixel is shown, as in FFmpeg's display.h.
     """
     straight, across = np.abs(matrix).trace(), np.abs(matrix[::-1]).trace()
     if across > straight:

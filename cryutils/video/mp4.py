@@ -1,7 +1,7 @@
-"""MP4 files of frames and a sound: `write`, H.264 and AAC through PyAV.
+"""Writing MP4 files: `write` encodes frames (H.264) and a sound (AAC) through PyAV.
 
-The synthetic corpus of 05_image and 06_full and the annotated videos of `cryutils predict` are
-written here. Paper A (§2) and Paper B (§3) work on such files.
+Used for the synthetic corpus of notebooks 05_image and 06_full and the annotated videos of
+`cryutils predict`. Paper A (§2) and Paper B (§3) use such files.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = ["PRESETS", "SOUND_RATES", "write"]
 
-# Hz, that AAC in an MP4 file can have.
+# Sample rates in Hz that AAC in an MP4 file can have.
 SOUND_RATES = (
     7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
 )  # fmt: skip
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
-SOUND_BITS = 64_000  # a second; at 48,000 a cry's mean MFCC move 2.5 times as far
+SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 times as much
 
 
 def write(
@@ -46,26 +46,26 @@ def write(
     Parameters
     ----------
     path : path
-        Of the MP4 file.
+        Path of the MP4 file.
     frames : iterable of ndarray
-        uint8 (height, width, 3) RGB of one size, taken one at a time. An odd height or width gets
-        its last row or column twice, because 4:2:0 chroma needs even ones.
+        uint8 (height, width, 3) RGB of one size, taken one at a time. If a side is odd, the last
+        row or column is repeated, because 4:2:0 chroma needs even sides.
     fps : float or Fraction
-        Frames a second: frame i is shown at i / fps s.
+        Frames per second: frame i is shown at i / fps s.
     sound : ndarray of float32, optional
         (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end with the
         frames.
     sr : int, optional
-        Rate of the sound in Hz, of `SOUND_RATES`.
+        Rate of the sound in Hz, one of `SOUND_RATES`.
     crf : int
         x264's constant rate factor, 0 (lossless) to 51.
     preset : str
-        x264's, a name in `PRESETS`.
+        x264's preset, a name in `PRESETS`.
 
     Raises
     ------
     InputError
-        Other values, or no frame.
+        Values out of range, or no frame.
 
     Examples
     --------
@@ -76,14 +76,14 @@ def write(
 
     rate = _checked(path, fps=fps, sound=sound, sr=sr, crf=crf, preset=preset)
     count, size = 0, (0, 0, 0)
-    # With the header's default unit of time, 1 ms, the sound's end would be rounded.
+    # With the default unit of time in the header, 1 ms, the sound's end would be rounded.
     unit = {"movie_timescale": str(sr or 1000)}
     with (
         writing(Path(path)) as part,
         av.open(str(part), "w", format="mp4", container_options=unit) as container,
     ):
-        # x264's macroblock tree reads uninitialised memory (core 165, AVX2), so that the first file
-        # of a process would differ from the second of the same frames.
+        # x264's macroblock tree reads uninitialised memory (core 165, AVX2). With it, the first
+        # file of a process would differ from the second with the same frames.
         options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
         pictures: Any = container.add_stream("libx264", rate=rate, options=options)
         pictures.pix_fmt = "yuv420p"
@@ -121,7 +121,7 @@ class _Track:
     def write_until(self, seconds: Fraction) -> None:
         import av
 
-        # Times are rounded, not lengths: 16000 / 30 is no integer, and errors must not add up.
+        # Round times, not lengths: 16000 / 30 is not an integer, and errors must not add up.
         piece = self.sound[self.written : round(seconds * self.sr)]
         if not len(piece):
             return
@@ -145,7 +145,7 @@ def _checked(
     crf: int,
     preset: str,
 ) -> Fraction:
-    """Frame rate as a fraction. Raises InputError for values that can't be written."""
+    """Return the frame rate as a fraction. Raises InputError for values that can't be written."""
     if not (isfinite(fps) and 0 < fps <= 1000):
         raise InputError(f"fps={fps} is no frame rate; use more than 0 and at most 1000.")
     if not 0 <= crf <= 51:

@@ -1,4 +1,4 @@
-"""Disturbances of a picture of a face by light, lens, hands and pose, each of a known amount.
+"""Disturbances of a face picture by light, blur, occlusion and pose, each of a known amount.
 
 Explained in notebook 11_robustness. Paper B §4 says of its image model that it showed "regular
 performance for all classes except few regardless of lighting changes and minor occlusions", but
@@ -24,8 +24,8 @@ __all__ = ["Place", "blur", "dim", "frame_rate", "occlude", "roll", "side_light"
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
-CLOTH = (206, 202, 190)  # RGB of the cloth that covers a face: a choice, like undyed cotton
-ELECTRONS = 1000.0  # freed by light in a pixel of full white: a choice; fewer give more noise
+CLOTH = (206, 202, 190)  # RGB of the cloth that covers a face, chosen like undyed cotton
+ELECTRONS = 1000.0  # freed by light in a white pixel (a choice); fewer give more noise
 
 
 class Place(StrEnum):
@@ -37,11 +37,11 @@ class Place(StrEnum):
 
 
 def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
-    """Frame with its light halved `stops` times (0 or more), and the noise of so little light.
+    """Return the frame with its light halved `stops` times (0 or more), and photon noise.
 
-    Light is halved in linear sRGB. Its photons then arrive at random (Poisson, drawn by `rng`),
-    1000 of them in a pixel of full white before: less light gives more noise. A camera's gain and
-    noise reduction are not imitated.
+    Light is halved in linear sRGB. Photons then arrive at random (Poisson, drawn by `rng`), 1000 of
+    them in a white pixel of the original: less light gives more noise. A camera's gain and noise
+    reduction are not simulated.
     """
     _check(frame, stops=stops)
     if stops < 0:
@@ -51,9 +51,9 @@ def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
 
 
 def side_light(frame: Pixels, *, stops: float) -> Pixels:
-    """Frame lit from the left: its left edge has `stops` doublings more light than its right edge.
+    """Return the frame lit from the left: its left edge is `stops` brighter than its right edge.
 
-    The middle stays as it is. Light decreases evenly in stops, and is limited to white.
+    Light decreases evenly in stops (doublings). The middle is unchanged. The limit is white.
     """
     _check(frame, stops=stops)
     across = np.linspace(0.5, -0.5, frame.shape[1])[None, :, None]
@@ -61,9 +61,9 @@ def side_light(frame: Pixels, *, stops: float) -> Pixels:
 
 
 def blur(frame: Pixels, *, sigma: float) -> Pixels:
-    """Frame out of focus: a Gaussian whose standard deviation is `sigma` times the frame's height.
+    """Return the frame out of focus: a Gaussian blur with a standard deviation of `sigma` heights.
 
-    In shares of the height, so that the blur is the same at any size.
+    `sigma` is a share of the frame's height, so that the blur is the same at any size.
     """
     _check(frame, sigma=sigma)
     if sigma < 0:
@@ -77,7 +77,7 @@ def blur(frame: Pixels, *, sigma: float) -> Pixels:
 
 
 def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> Pixels:
-    """Frame with a `share` (0 to 1) of the face's box covered by cloth, from `place` inwards.
+    """Return the frame with a `share` (0 to 1) of the face's box covered, from `place` inwards.
 
     Only the part of the box within the frame can be covered.
     """
@@ -101,9 +101,9 @@ def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> P
 
 
 def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
-    """Frame turned about the middle of the face, anticlockwise for `degrees` above 0.
+    """Return the frame rotated about the middle of the face, anticlockwise if `degrees` > 0.
 
-    Areas from outside repeat the frame's edge.
+    Areas outside the original frame repeat its edge.
     """
     _check(frame, degrees=degrees)
     import cv2
@@ -115,9 +115,9 @@ def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
 
 
 def frame_rate(times_s: npt.NDArray[np.float64], *, fps: float) -> npt.NDArray[np.bool_]:
-    """Which of the frames at `times_s` a camera with `fps` frames a second shows, bool (n,).
+    """Return which frames at `times_s` a camera with `fps` frames per second shows, bool (n,).
 
-    Every 1 / fps s, starting with the first, it shows the last frame at or before that time.
+    Every 1 / fps s, starting with the first frame, it shows the last frame at or before that time.
 
     >>> frame_rate(np.arange(6) / 4, fps=2).tolist()
     [True, False, True, False, True, False]
@@ -139,13 +139,13 @@ def _check(frame: Pixels, **amounts: float) -> None:
             raise InputError(f"{name}={amount}: give a number.")
 
 
-# IEC 61966-2-1, of each byte.
+# Linear light of each byte (IEC 61966-2-1).
 _LEVELS = np.arange(256) / 255
 _LIGHT = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)
 
 
 def _linear(frame: Pixels) -> npt.NDArray[np.float64]:
-    """Linear light of sRGB bytes, 0 to 1, to which a camera's sensor responds."""
+    """Return the linear light of sRGB bytes, 0 to 1, to which a camera's sensor responds."""
     return _LIGHT[frame]
 
 

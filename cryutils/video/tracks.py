@@ -1,10 +1,10 @@
 """Pictures of a clip, and the face in them: `frames`, `track`, `crops`, `report`.
 
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
-and the face is detected, resized and (in the network) normalised. The work over a whole corpus is
-spread over all cores, and the results are kept in the cache. Files are decoded in `files`, faces
-are found in `faces`. One face is followed over time, by overlap of boxes, float32 (4,): x, y,
-width, height in pixels. The paper doesn't say which face is meant if there are several.
+and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
+is used if there are several. Here one face is followed over time by the overlap of its boxes,
+float32 (4,): x, y, width, height in pixels. `files` decodes files, and `faces` finds faces. A
+corpus is processed on all cores, and results are cached.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ __all__ = [
 
 Boxes = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-Face = list[tuple[float, Boxes]]  # where one face was seen: time in s, box
+Face = list[tuple[float, Boxes]]  # the detections of one face: time in s, box
 
 FPS = 5.0
 SIZE = 64
 MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
-HOLD_S = 0.5  # a face that was seen is assumed to be present for so long before and after
-VERSION = 2  # to be raised if the same file and settings give other crops
+HOLD_S = 0.5  # a detected face is assumed to be present for this long before and after
+VERSION = 2  # increase it if the same file and settings give other crops
 
 _COLUMNS = ("crops", "boxes", "with_face", "blank", "times_s")  # of a `FaceTrack`, in the cache
-_LOOK_S = Fraction(1, 4)  # from one detection to the next; a head moves little meanwhile
-_SAME_FACE = 0.3  # overlap of two boxes, one look apart
-_LOST_S = 1.0  # without a box for longer, the next one starts a new face
+_LOOK_S = Fraction(1, 4)  # between two looks of the detector; a head moves little in this time
+_SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to one face
+_LOST_S = 1.0  # after a longer time without a box, the next box starts a new face
 _ROUNDING_S = 1e-6
 _LARGEST = 4096  # pixels of a crop's side
 _MOST_BYTES = 1 << 30  # of the crops of one recording
-_LONG_S = 120  # recordings from here on get a progress bar
+_LONG_S = 120  # recordings of at least this length get a progress bar
 
 
 class Clip(Protocol):
-    """What this module needs of a clip."""
+    """A clip, as far as this module uses it."""
 
     @property
     def path(self) -> Path: ...
@@ -72,23 +72,23 @@ class Clip(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """The face of one recording, frame by frame; n = 0 without pictures.
+    """The face of one recording in n frames; n = 0 without pictures.
 
     Attributes
     ----------
     crops : ndarray of uint8
         (n, size, size, 3) RGB, the square around the face.
     boxes : ndarray of float32
-        (n, 4), x, y, width and height of the face in pixels of its frame, without the margin. While
-        no face is seen, the last or else the next box; the centre square of the frame if none was
-        seen in the whole recording.
+        (n, 4), x, y, width and height of the face in pixels of its frame, without the margin. Boxes
+        are interpolated while no face is detected, as in `follow`. If none is detected in the whole
+        recording, they are the centre square of the frame.
     with_face : ndarray of bool
-        (n,), whether a face was detected at most `HOLD_S` (0.5 s) from this frame, and the frame
+        (n,), whether a face was detected at most `HOLD_S` (0.5 s) from this frame, and the crop
         isn't blank.
     blank : ndarray of bool
         (n,), whether the crop is black or of one colour (`faces.is_blank`).
     times_s : ndarray of float64
-        (n,), since the start of the file.
+        (n,), times since the start of the file.
     detector : str
         "yunet" or "haar".
     """
@@ -105,7 +105,7 @@ class FaceTrack:
 
     @property
     def usable(self) -> npt.NDArray[np.bool_]:
-        """Which frames a model can use, bool (n,): with a face, and not blank."""
+        """Whether a model can use each frame, bool (n,): it has a face and isn't blank."""
         return self.with_face & ~self.blank
 
     def __repr__(self) -> str:
@@ -113,25 +113,25 @@ class FaceTrack:
 
 
 def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
-    """Pictures of a file, one after the other, uint8 (height, width, 3) RGB.
+    """Yield the pictures of a file, uint8 (height, width, 3) RGB.
 
-    A stream: memory doesn't grow with the length. Picture k is the one shown k / fps s after the
-    start of the file: the last frame at or before that time, repeated if the file has fewer, or a
-    black one if its pictures start later. So a variable or odd frame rate keeps its times.
-    Upright by rotation flag or EXIF, transparency on white; a still is one picture. A file cut
-    short gives the pictures that are left.
+    Memory doesn't grow with the length. Picture k is the one shown k / fps s after the start of the
+    file: the last frame at or before that time, repeated if the file has fewer frames, or a black
+    picture if the frames start later. So times are correct for odd and variable frame rates.
+    Pictures are upright (rotation flag or EXIF) and white where transparent; a still gives one
+    picture. A file cut short gives the pictures that are left.
 
     Parameters
     ----------
     path : path
         A video or a still.
     fps : float, optional
-        Pictures a second; None: each frame of the file.
+        Pictures per second; None: each frame of the file.
 
     Raises
     ------
     InputError
-        Another `fps`; and during iteration, a file that is missing, empty, damaged, or without
+        `fps` out of range; during iteration, a file that is missing, empty, damaged, or without
         pictures.
 
     Examples
@@ -144,9 +144,9 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
 
 
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
-    """Picture shown at `time_s` of a file, uint8 (height, width, 3) RGB.
+    """Return the picture shown at `time_s` of a file, uint8 (height, width, 3) RGB.
 
-    The last picture if the recording is shorter. Raises InputError as `frames` does.
+    It is the last picture if the recording is shorter. Raises InputError as `frames` does.
     """
     shown = None
     for start_s, shot in _timed(Path(path), None):
@@ -167,10 +167,10 @@ def track(
     margin: float = MARGIN,
     limit: int | None = None,
 ) -> FaceTrack:
-    """The face of one video or still, followed over time.
+    """Return the track of the face in one video or still.
 
-    The file is decoded twice, so that the whole recording decides which face is followed while only
-    the current frame is in memory. For a long recording, the time left is shown.
+    The file is decoded twice, so that the face is chosen from the whole recording while only the
+    current frame is in memory. For a long recording, the time left is shown.
 
     Parameters
     ----------
@@ -181,16 +181,16 @@ def track(
     size : int
         Side of the crops in pixels.
     detector : str
-        One of `faces.DETECTORS`. It looks four times a second; boxes are interpolated in between.
+        One of `faces.DETECTORS`. It runs four times per second; boxes are interpolated in between.
     margin : float
         Share of the box added on every side.
     limit : int, optional
-        Most frames, evenly spread over the length; None: all.
+        Maximum number of frames, evenly spread over the length; None: all.
 
     Raises
     ------
     InputError
-        As `frames` does, and for more crops than 1 GB holds: 24 hours at the default settings.
+        As `frames` does, and if the crops exceed 1 GB, which is 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     path = Path(path)
@@ -212,9 +212,9 @@ def crops(
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[FaceTrack]:
-    """The `track` of each clip, in the order of `corpus`; an empty one without pictures.
+    """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
-    Kept in the cache for the same files and settings.
+    Cached by files and settings.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def crops(
     Raises
     ------
     InputError
-        No clip, or the first file that `track` refuses.
+        An empty corpus, or a file that `track` rejects.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     files = [_file(clip) for clip in corpus]
@@ -248,12 +248,12 @@ def crops(
 def report(
     tracks: Sequence[FaceTrack | None], *, groups: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Table of how often a face was found: one row for each of `groups`, and one for all.
+    """Return a table of how often a face was found: a row for each group, and one for all clips.
 
     Parameters
     ----------
     tracks : sequence of FaceTrack or None
-        One for each clip, None without pictures.
+        Track of each clip, None without pictures.
     groups : sequence of str, optional
         The label (or infant) of each clip.
 
@@ -286,12 +286,12 @@ def report(
 
 
 def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
-    """The face that is followed, as (time in s, box (4,)) in order of time.
+    """Return the face to follow, as (time in s, box (4,)) in order of time.
 
-    boxes: the detector's result at each of `times_s`, float32 (faces, 5). Boxes that overlap from
-    one look to the next are one face. The face with the largest sum of side times score over the
-    whole recording is chosen. Another face is used only while that one is out of sight, and never
-    because of a single look if the chosen face was seen more often.
+    boxes: the detector's result at each of `times_s`, float32 (faces, 5). Boxes that overlap in
+    consecutive looks belong to one face. The face with the largest sum of side times score over
+    the whole recording is chosen. Another face is used only while the chosen face isn't seen. A
+    face seen in a single look is not used if the chosen face was seen more often.
     """
     found = _linked(boxes, times_s)
     found.sort(key=lambda face: -sum(_weight(box) for _, box in face))
@@ -305,7 +305,7 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
 
 
 def follow(looks: Face, times_s: npt.NDArray[np.float64]) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-    """Boxes, float32 (n, 4), and whether a face is present, bool (n,), at `times_s`.
+    """Return boxes, float32 (n, 4), and whether a face is present, bool (n,), at `times_s`.
 
     Boxes are interpolated between `looks`, and constant before the first and after the last. Each
     look is averaged with its neighbours at most `HOLD_S` away (weights 1, 2, 1), because detectors
@@ -322,7 +322,7 @@ def follow(looks: Face, times_s: npt.NDArray[np.float64]) -> tuple[Boxes, npt.ND
 
 
 def overlap(box: Boxes, boxes: Boxes) -> npt.NDArray[np.float32]:
-    """Intersection of `box` (4,) with each of `boxes` (n, 4) over their union, float32 (n,)."""
+    """Return the intersection over union of `box` (4,) and each of `boxes` (n, 4), float32 (n,)."""
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[:2] + box[2:4], boxes[:, :2] + boxes[:, 2:4])
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
@@ -334,7 +334,7 @@ def _weight(box: Boxes) -> float:
 
 
 def _linked(looks: Sequence[Boxes], times_s: Sequence[float]) -> list[Face]:
-    """Faces made of overlapping boxes; faces of larger weight choose their box first."""
+    """Return faces made of overlapping boxes; faces of larger weight choose their box first."""
     faces: list[Face] = []
     open_faces: list[Face] = []
     for time, boxes in zip(times_s, looks, strict=True):
@@ -352,7 +352,7 @@ def _linked(looks: Sequence[Boxes], times_s: Sequence[float]) -> list[Face]:
 
 
 def _steadied(at: npt.NDArray[np.float64], boxes: Boxes) -> npt.NDArray[np.float64]:
-    """Each box averaged with those neighbours that are near and the same face."""
+    """Return each box averaged with those neighbours that are near and show the same face."""
     same = [overlap(box, after[None])[0] for box, after in pairwise(boxes)]
     joined = ((np.diff(at) <= HOLD_S + _ROUNDING_S) & (np.array(same) >= _SAME_FACE))[:, None]
     total, weight = 2 * boxes.astype(np.float64), np.full((len(at), 1), 2.0)
@@ -382,7 +382,7 @@ class _Settings:
             raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
 
     def check_count(self, count: int, path: Path) -> None:
-        """Raise InputError if so many crops don't fit into memory."""
+        """Raise InputError if `count` crops don't fit into memory."""
         wanted = count if self.limit is None else min(count, self.limit)
         most = _MOST_BYTES // (3 * self.size**2)
         if wanted > most:
@@ -408,7 +408,7 @@ def _timed(path: Path, rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]
 def _tracked(
     path: Path, settings: _Settings, report: Callable[[float], None] = lambda done_s: None
 ) -> FaceTrack:
-    """Track of a file; `report` is called with the seconds of the recording done so far."""
+    """Return the track of a file; `report` is called with the seconds of it done so far."""
     times, looks, boxes_by_look = _look(path, settings, report)
     face = choose(boxes_by_look, looks)
     count = len(times) if settings.limit is None else min(settings.limit, len(times))
@@ -438,7 +438,7 @@ def _tracked(
 def _look(
     path: Path, settings: _Settings, report: Callable[[float], None]
 ) -> tuple[list[float], list[float], list[Boxes]]:
-    """Times of the frames, times of the detector's looks, and boxes of each look."""
+    """Return the times of the frames, the times of the detector's looks, and their boxes."""
     eye = faces.detector(settings.detector)
     times: list[float] = []
     looks: list[float] = []
@@ -467,13 +467,13 @@ def _stem(files: Sequence[Identity | None], settings: _Settings) -> Path:
 
 
 def _row_type(size: int) -> np.dtype[np.void]:
-    """Type of a frame in the cache."""
+    """Return the type of a frame in the cache."""
     crop, box = (np.uint8, (size, size, 3)), (np.float32, 4)
     return np.dtype(list(zip(_COLUMNS, (crop, box, np.bool_, np.bool_, np.float64), strict=True)))
 
 
 def _clip_rows(file: Identity | None, *, settings: _Settings) -> npt.NDArray[Any]:
-    """A clip's track for the cache; no rows for a clip without pictures."""
+    """Return a clip's track for the cache; no rows for a clip without pictures."""
     if file is None:
         return np.empty(0, _row_type(settings.size))
     track = _tracked(Path(file.path), settings)

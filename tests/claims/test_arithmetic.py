@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,49 @@ def test_the_largest_agreement_is_that_of_the_best_size() -> None:
     assert arithmetic.largest_agreement(figures, most=160) == tried == 2
     assert arithmetic.largest_agreement(figures, most=464) == 3
     assert arithmetic.largest_agreement([], most=5) == 0
+
+
+# Means of class recalls
+
+
+@given(
+    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3), chosen=st.data(), cut=st.booleans()
+)
+def test_a_printed_mean_of_recalls_leads_back_to_it(
+    sizes: list[int], chosen: st.DataObject, cut: bool
+) -> None:
+    recalls = [Fraction(chosen.draw(st.integers(0, n)), n) for n in sizes]
+    mean = sum(recalls) / len(sizes)
+    share = Decimal(100 * mean.numerator) / Decimal(mean.denominator)
+    printed = share.quantize(Decimal("0.01"), ROUND_DOWN if cut else ROUND_HALF_UP)
+    found = arithmetic.macro_recall(float(printed), sizes)
+    assert found is not None and Fraction(found) == mean
+
+
+def test_recalls_of_classes_of_one_size_are_the_plain_accuracy() -> None:
+    for percent in (54.17, 75.83, 79.17, 85.59):
+        plain = arithmetic.correct(percent, 24) is not None
+        assert (arithmetic.macro_recall(percent, [6, 6, 6, 6]) is not None) == plain
+    assert arithmetic.chance_of_fit([6, 6, 6, 6]) == arithmetic.chance_of_fit(24)
+
+
+def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_not() -> None:
+    """By trying all 7 * 6 * 7 * 7 combinations of right answers."""
+    sizes = (6, 5, 6, 6)
+    means = {
+        sum(Fraction(k, n) for k, n in zip(right, sizes, strict=True)) / 4
+        for right in product(*(range(n + 1) for n in sizes))
+    }
+    printed = set().union(*(printed_ways(m.numerator, m.denominator)["either"] for m in means))
+    classical = ["45.83", "75.83", "79.17", "54.17", "66.67", "77.50", "83.33", "50.00"]
+    for percent in [*classical, "85.59", "84.49", "43.48", "12.34"]:
+        fits = arithmetic.macro_recall(float(percent), sizes) is not None
+        assert fits == (percent in printed), percent
+    assert set(classical) <= printed and not {"85.59", "84.49"} & printed
+    assert arithmetic.chance_of_fit(sizes) == pytest.approx(len(printed) / 10_001)
+    shares = {f"f.k{k}": float(percent) / 100 for k, percent in enumerate(classical)}
+    rule = f"fits_recall(6, 5, 6, 6, {', '.join(shares)})"
+    assert arithmetic.evaluate(rule, shares) == len(classical)
 
 
 # How likely a random figure fits

@@ -1,7 +1,7 @@
 """The caregiver application's database: users, infants, sessions, readings and corrections.
 
 Paper B §3, step 3. `open(url)` returns a `Store` in SQLite or PostgreSQL (through SQLAlchemy) or in
-MongoDB. No model is imported.
+MongoDB. No models are imported.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Users with passwords and throttled guessing, `Users`, and logged-in browsers, `Logins`.
+"""Users with passwords, `Users`, and logged-in browsers, `Logins`. Guessing is throttled.
 
 Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 hashes of tickets, so
-reading it does not allow anyone to log in.
+nobody can log in with its contents.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
 _NAME_LENGTH = 64
 
-# Failed attempts a day without a wait, by what they have in common. After these, each waits twice
-# as long as the one before. The limit by user alone does not apply at an address from which the
-# user has logged in before, so guessing from many addresses locks no caregiver out at home.
+# Failed attempts per day without a wait, by what they have in common. After these, each wait is
+# twice the previous one. The limit by user alone does not apply at an address from which the user
+# has logged in before, so guessing from many addresses does not lock a caregiver out at home.
 _FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
-_REMEMBERED_S = 90 * _DAY_S  # addresses from which a user has logged in
+_REMEMBERED_S = 90 * _DAY_S  # how long the addresses of a user's logins are remembered
 
 
 @cache
@@ -54,8 +54,8 @@ def hasher() -> PasswordHasher:
 class Attempt:
     """A counted attempt to log in.
 
-    Its table row, how long it has to wait in s, and whether anyone has logged in from its address
-    before.
+    row: in the table "attempts". wait_s: how long it has to wait, in s. is_known: whether anyone
+    has logged in from its address before.
     """
 
     row: Row
@@ -64,20 +64,20 @@ class Attempt:
 
 
 def too_many(wait_s: float) -> str:
-    """Return what to tell a user who has to wait."""
+    """Return the message for a user who has to wait."""
     return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether a password was right, and for how long in s any password is refused unread."""
+    """Whether a password was right, and for how long (s) passwords are refused unchecked."""
 
     right: bool
     wait_s: float = 0.0
 
 
 class Users:
-    """The store's users. Upper and lower case are the same in names."""
+    """The store's users. Names are not case-sensitive."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         """Use `database`; `clock()` is the time in s since 1970."""
@@ -103,7 +103,7 @@ class Users:
         return user
 
     def set_password(self, name: str, password: str) -> None:
-        """Set a user's password, end all logins of the user, and forget failed attempts."""
+        """Set a user's password, end the user's logins, and forget failed attempts."""
         user, hashed = self.require(name), _hashed(password)
         with self._database.transaction() as database:
             database.change("users", {"hash": hashed}, name=user)
@@ -111,7 +111,7 @@ class Users:
             database.remove("attempts", user=user, succeeded=False)
 
     def remove(self, name: str) -> None:
-        """Remove a user with all logins and shares; what they logged stays, without a name.
+        """Remove a user with all logins and shares. The user's log entries stay, without a name.
 
         Raises InputError if there is no such user.
         """
@@ -126,17 +126,17 @@ class Users:
             database.remove("users", name=user)
 
     def verify(self, name: str, password: str, *, address: str) -> Check:
-        """Check a password that the client at `address` (not a proxy's) has sent.
+        """Check a password that the client at `address` (not a proxy's address) has sent.
 
-        The answer and the work are the same for a wrong password and an unknown user.
+        A wrong password and an unknown user give the same answer and take the same work.
         """
         attempt = self.attempt(name, address=address)
         return Check(attempt.wait_s == 0 and self.check(attempt, password), attempt.wait_s)
 
     def attempt(self, name: str, *, address: str) -> Attempt:
-        """Count an attempt from the client at `address` (not a proxy's), and return it.
+        """Count an attempt from the client at `address` (not a proxy's address), and return it.
 
-        Counting comes before checking, so that parallel attempts can't exceed the limit.
+        Attempts are counted before they are checked, so parallel attempts can't exceed the limit.
         """
         row: Row = {
             "id": secrets.randbits(48), "user": folded(name),
@@ -154,17 +154,17 @@ class Users:
         return Attempt(row, wait_s, is_known=bool(logins))
 
     def check(self, attempt: Attempt, password: str) -> bool:
-        """Return whether `password` is the user's, for an attempt that need not wait.
+        """Return whether `password` is the user's, for an attempt that does not have to wait.
 
-        The answer and the work are the same for a wrong password and an unknown user.
+        A wrong password and an unknown user give the same answer and take the same work.
         """
         user, who = attempt.row["user"], {name: attempt.row[name] for name in ("user", "address")}
         rows = self._database.rows("users", name=user)
         right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
         if right:
-            if hasher().check_needs_rehash(rows[0]["hash"]):  # its parameters have changed since
+            if hasher().check_needs_rehash(rows[0]["hash"]):  # hashed with other parameters
                 renewed = {"hash": hasher().hash(_normal(password))}
-                # The old hash is a condition, as the password may have been changed meanwhile.
+                # Only if the hash is still the old one: the password may have changed meanwhile.
                 self._database.change("users", renewed, **rows[0])
             with self._database.transaction() as database:
                 database.change("attempts", {"succeeded": True}, id=attempt.row["id"])
@@ -172,7 +172,7 @@ class Users:
         return right
 
     def _wait_s(self, attempt: Row) -> float:
-        """Return how long an attempt in the table must wait, in s; at most 0 if it need not."""
+        """Return how long an attempt in the table must wait, in s; 0 or less for no wait."""
         home = {name: attempt[name] for name in ("user", "address")}
         is_home = bool(self._database.rows("attempts", succeeded=True, **home))
         since = Span(attempt["time"] - _DAY_S)
@@ -227,12 +227,12 @@ def clean_name(name: str) -> str:
 
 def folded(name: str) -> str:
     """Return a user name as it is stored, whether or not there is such a user."""
-    # Phone keyboards begin with a capital letter, and no database accepts every character.
+    # Phone keyboards start with a capital letter, and databases do not accept every character.
     return printable(unicodedata.normalize("NFKC", name).strip().casefold())[:_NAME_LENGTH]
 
 
 def _normal(password: str) -> bytes:
-    # Keyboards compose accents differently.
+    # Keyboards encode accents differently.
     return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
 
 
@@ -259,10 +259,10 @@ def _matches(hashed: str, password: str) -> bool:
 
 
 def network(address: str) -> str:
-    """Return a client's address; for IPv6 its /64 network, since a client can use all of it."""
+    """Return a client's address; for IPv6 its /64 network, all of which one client can use."""
     try:
         host = ipaddress.ip_address(address)
-    except ValueError:  # a name, a socket's path
+    except ValueError:  # a name or a socket's path
         return printable(address)[:_NAME_LENGTH]
     return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else str(host)
 

@@ -1,7 +1,7 @@
 """The interface to a database, `Database`, which `sql` and `mongo` implement.
 
-A table is a name in `tables`, a row is a dictionary. The log, the accounts and access to infants
-are built on this interface alone, so the same tests run against every database.
+A table is a name in `tables`, a row is a dictionary. The log, accounts and access to infants use
+only this interface, so the same tests run against every database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 VERSION = 3  # of the tables
-# Readings are counted by quarters of an hour: in every time zone, hours and days consist of these.
+# Readings are counted by quarters of an hour, which make up hours and days in every time zone.
 QUARTER_S = 900
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ def quarter(time: float) -> int:
 
 
 def corrected(reading: Row, corrections: Iterable[Row]) -> str:
-    """Return a reading's verdict after `corrections`, the newest last; a gap is never corrected."""
+    """Return a reading's verdict after `corrections`, oldest first; gaps are never corrected."""
     time, verdict = reading["time"], reading["verdict"]
     if verdict != GAP:
         for correction in corrections:
@@ -56,10 +56,10 @@ class Span:
 
 
 class StoreUnavailable(OSError):
-    """The database can't be reached or is full. What it acknowledged before is safe."""
+    """The database can't be reached or used. Changes that it acknowledged are safe."""
 
     def __init__(self, why: object, shown: str, reason: str) -> None:
-        """Report the first line of `why` about the store `shown`, an address without a password.
+        """Report the first line of `why` for the store `shown`, an address without a password.
 
         `reason` is for caregivers: FULL, LOCKED, AWAY or BROKEN.
         """
@@ -77,13 +77,13 @@ class Database(Protocol):
         """Return the version of the tables; None without tables."""
 
     def create(self) -> None:
-        """Make the tables and note their version, unless another process has just done so."""
+        """Create the tables and store their version, unless another process has just done so."""
 
     def transaction(self) -> AbstractContextManager[Database]:
-        """Return the database in a context in which (in SQL) all changes are made, or none."""
+        """Return the database as a context; in SQL either all changes in it are made, or none."""
 
     def counted(self, infant: int, quarters: Iterable[int]) -> AbstractContextManager[Database]:
-        """Like `transaction`, but finally count the infant's readings in these quarters again."""
+        """Like `transaction`, but recount the infant's readings in these quarters at the end."""
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
         """Add rows whose key is not in the table yet; return how many were new."""
@@ -92,13 +92,13 @@ class Database(Protocol):
         """Return the rows that meet the conditions."""
 
     def change(self, table: str, values: Row, **where: Any) -> int:
-        """Set `values` in the rows that meet the conditions; return how many rows do."""
+        """Set `values` in the rows that meet the conditions; return the number of these rows."""
 
     def remove(self, table: str, **where: Any) -> int:
-        """Remove the rows that meet the conditions; return how many there were."""
+        """Remove the rows that meet the conditions; return how many were removed."""
 
     def readings(self, infant: int, span: Span) -> Iterator[Row]:
-        """Yield an infant's readings in order of time, without holding them in memory."""
+        """Yield an infant's readings in order of time, without loading them all into memory."""
 
     def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
         """Return (quarter, verdict, number of readings) of the quarters that begin in `span`."""

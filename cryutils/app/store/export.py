@@ -14,7 +14,7 @@ from cryutils.errors import InputError
 __all__ = ["export"]
 
 _AT_ONCE = 50_000  # readings in memory
-# A spreadsheet executes a cell that begins like this. (The store has no tabs and line breaks.)
+# Spreadsheets execute cells that begin like this. (The store's texts have no tabs or line breaks.)
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -23,10 +23,10 @@ def export(
 ) -> int:
     """Write readings from `since` to before `until` (s since 1970) to a file; return their number.
 
-    One row per reading, with times in UTC; `corrected` is a caregiver's correction, and
-    `probabilities`, `sound` and `face` are JSON by state. The file is complete or absent, and only
-    its owner may read it. In a CSV, texts that a spreadsheet would execute as formulas begin with
-    an apostrophe.
+    One row per reading, with times in UTC. `corrected` is a caregiver's correction, and
+    `probabilities`, `sound` and `face` are JSON by state. The file is either complete or absent,
+    and only its owner may read it. In a CSV file, an apostrophe precedes texts that a spreadsheet
+    would execute as formulas.
     Raises InputError for a suffix other than .csv and .parquet.
     """
     import pyarrow as pa

@@ -1,8 +1,8 @@
-"""Access to infants, `Infants`: which caregiver reaches which infant.
+"""Access to infants, `Infants`: which caregiver has access to which infant.
 
-Readings are reached only through the `Log` that `Infants.infant(name, user=...)` returns. A log
+Readings are available only through the `Log` that `Infants.infant(name, user=...)` returns. A log
 checks access at each call, so the end of a share takes effect at once. When a caregiver shares an
-infant, the other caregiver gets an invitation, and reaches the infant after accepting it.
+infant, the other caregiver gets an invitation, and gets access after accepting it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cryutils.errors import InputError, near_miss, printable
 
 __all__ = ["Infants"]
 
-# The most invitations that may await a user's answer: in total, and from one sender.
+# The most unanswered invitations of a user: in total, and from one sender.
 _PENDING, _PENDING_OF_ONE = 20, 5
 
 
@@ -29,7 +29,7 @@ class Infants:
         self._database, self._users, self._clock = database, users, clock
 
     def add(self, name: str, *, user: str | None) -> Log:
-        """Add an infant for `user` and return its log; None: it has no caregiver yet.
+        """Add an infant for `user` (None: without a caregiver yet) and return its log.
 
         Raises InputError if the user has an infant of this name already.
         """
@@ -44,7 +44,7 @@ class Infants:
         return self._log(number, name, user)
 
     def all(self, *, user: str | None) -> list[Log]:
-        """Return the infants that `user` reaches, by name; the machine's owner (None): all."""
+        """Return logs sorted by name: `user`'s infants, or all for the machine's owner (None)."""
         where = {}
         if user is not None:
             user = self._users.require(user)
@@ -58,7 +58,7 @@ class Infants:
     def infant(self, name: str | int, *, user: str | None) -> Log:
         """Return the log of the infant of this name or number.
 
-        Raises InputError if `user` reaches none, in the same words whether it exists or not.
+        Raises InputError if `user` has access to none, worded the same whether it exists or not.
         """
         logs = self.all(user=user)
         named = [log for log in logs if str(name) in (log.name, str(log.id))]
@@ -71,11 +71,11 @@ class Infants:
         return named[0]
 
     def share(self, name: str | int, to: str, *, user: str | None) -> None:
-        """Invite another user to an infant; if `user` is None (the machine's owner), add them.
+        """Invite another user to an infant. If `user` is None (the machine's owner), add that user.
 
-        A caregiver can't see whether there is such a user, whether they reach the infant already,
-        or whether too many invitations await them. Raises InputError if `user` reaches no such
-        infant, and for the machine's owner also if there is no such user.
+        A caregiver can't see whether the other user exists, already has access, or has too many
+        unanswered invitations. Raises InputError if `user` has access to no such infant, and for
+        the machine's owner also if the other user does not exist.
         """
         infant = self.infant(name, user=user).id
         if user is None:
@@ -125,20 +125,20 @@ class Infants:
         self._database.remove("invitations", infant=infant, user=user, accepted=False)
 
     def senders(self, *, user: str) -> dict[int, str | None]:
-        """Return the user whose invitation to an infant was accepted, by infant.
+        """Return the sender of each invitation that the user accepted, by infant.
 
-        It is None if that user was removed. Infants that the user added, or that the machine's
-        owner shared, are left out.
+        A sender who was removed is None. Infants that the user added, or that the machine's owner
+        shared, are left out.
         """
         user = self._users.require(user)
         rows = self._database.rows("invitations", user=user, accepted=True)
         return {row["infant"]: row["sender"] for row in rows}
 
     def unshare(self, name: str | int, other: str, *, user: str | None) -> None:
-        """Stop sharing an infant with another user, and withdraw their invitations to it.
+        """Stop sharing an infant with another user, and withdraw invitations to and from that user.
 
-        Raises InputError for the infant's only caregiver, and for the machine's owner also if there
-        is no such user.
+        Raises InputError for the infant's only caregiver, and for the machine's owner also if the
+        other user does not exist.
         """
         log = self.infant(name, user=user)
         other = self._users.require(other) if user is None else folded(other)

@@ -1,7 +1,7 @@
 """One infant's log, `Log`: sessions, readings, corrections, and counts by hour, day and week.
 
-Paper B §3, step 3. Acknowledged readings are on disk. Time without monitoring is logged as a gap or
-counted as zeros, never as silence.
+Used in notebook 13_live_and_deployment. Paper B §3, step 3. Acknowledged readings are on disk. Time
+without monitoring is logged as a gap or counted as zeros, never as silence.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Log:
         self._clock = clock
 
     def caregivers(self) -> list[str]:
-        """Return the names of the users who reach the infant, in order."""
+        """Return the sorted names of the users who have access to the infant."""
         return sorted(row["user"] for row in self._database.rows("shares", infant=self._reached()))
 
     def begin(self, source: str) -> int:
-        """Return the number of a new session; `source` is such as "camera and microphone"."""
+        """Begin a session and return its number. source: such as "camera and microphone"."""
         self.retain()
         row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
@@ -63,8 +63,8 @@ class Log:
     def append(self, session: int, readings: Sequence[Reading]) -> int:
         """Log readings of a session durably; return how many were new.
 
-        Readings of the same session and time are the same reading, so a call that failed can be
-        repeated. Readings may be late and out of order.
+        Readings with the same session and time count as the same, so a failed call can be repeated.
+        Readings may be late and out of order.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class Log:
         Raises
         ------
         InputError
-            A session of another infant or user; numbers that are NaN or infinite.
+            A session of another infant or user, or numbers that are NaN or infinite.
         """
         infant = self._reached()
         whose = {} if self._user is None else {"user": self._user}
@@ -102,7 +102,7 @@ class Log:
             yield Reading(**plain, **parts)
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
-        """Like `readings`, as table rows with the verdict that each was `corrected` to, or None."""
+        """Like `readings`, but yield table rows; `corrected` is the corrected verdict, or None."""
         corrections: dict[int, list[Row]] = {}
         for correction in self.corrections():
             for start in _quarters(correction["start"], correction["stop"]):
@@ -118,8 +118,8 @@ class Log:
     def correct(self, start: float, stop: float, verdict: str) -> int:
         """Correct the readings from `start` to `stop` to a verdict; return the correction's number.
 
-        "It was right" is a correction to the same verdict. The newest correction of a reading
-        holds, even if the reading arrives later. Gaps are never corrected.
+        A confirmation is a correction to the same verdict. The newest correction of a reading
+        applies, even if the reading arrives later. Gaps are never corrected.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Log:
         return number
 
     def undo(self, correction: int) -> None:
-        """Remove a correction; the verdict before it holds again."""
+        """Remove a correction, so that the verdict before it applies again."""
         infant = self._reached()
         for row in self._database.rows("corrections", id=correction, infant=infant):
             with self._database.counted(infant, _quarters(row["start"], row["stop"])) as database:
@@ -166,7 +166,7 @@ class Log:
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
         until: float | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Return the number of readings by period of time zone `tz` and verdict, as corrected.
+        """Return the number of readings by period and corrected verdict, in time zone `tz`.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class Log:
             raise InputError(f"no period {by!r}.{near_miss(by, PERIODS)}")
         zone(tz)
         first, last = since or 0.0, until or _LATEST
-        # Periods that `since` and `until` fall into are counted as a whole.
+        # The periods that contain `since` and `until` are counted as a whole.
         around = Span(first - _MARGIN_S, last + _MARGIN_S)
         rows = self._database.counts(self._reached(), around)
         counts = pd.DataFrame(rows, columns=["quarter", "verdict", "n"])
@@ -209,7 +209,7 @@ class Log:
         return table.set_axis(pd.to_datetime(edges[:-1], unit="s", utc=True).tz_convert(tz))
 
     def purge(self, before: float) -> int:
-        """Remove what was logged before a time (s since 1970); return how many readings."""
+        """Remove everything logged before a time (s since 1970); return how many readings."""
         infant, edge = self._reached(), quarter(before)
         with self._database.counted(infant, [edge]) as database:
             n = database.remove("readings", infant=infant, time=Span(stop=before))
@@ -219,7 +219,7 @@ class Log:
         return n
 
     def retain(self) -> int:
-        """Purge what is older than `Store.keep` allows; return how many readings."""
+        """Remove everything older than `Store.keep` allows; return the number of readings."""
         self._reached()
         rows = self._database.rows("meta", key="keep_days")
         return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
@@ -234,7 +234,7 @@ class Log:
             database.remove("infants", id=infant)
 
     def _reached(self) -> int:
-        """Return the infant's number. Raises InputError if this user does not reach it."""
+        """Return the infant's number. Raises InputError if this user has no access to it."""
         if self._user is None:
             rows = self._database.rows("infants", id=self.id)
         else:
@@ -293,7 +293,7 @@ def _quarters(start: float, stop: float) -> range:
 
 
 def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
-    """Return when the periods that contain the quarters `first` to `last` begin, and the last end.
+    """Return the starts of the periods that contain quarters `first` to `last`, and the last's end.
 
     Every time zone differs from UTC by quarters of an hour, so no quarter is split.
     """
@@ -301,7 +301,7 @@ def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
 
     starts = range(first - _MARGIN_S, last + _MARGIN_S, QUARTER_S)
     local = pd.to_datetime(list(starts), unit="s", utc=True).tz_convert(tz).tz_localize(None)
-    if by == "hour":  # of which there are two alike when clocks are set back
+    if by == "hour":  # a local hour occurs twice when clocks are set back
         begins = (local.minute == 0).tolist()
     else:  # a week ends on Sunday
         periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8

@@ -1,8 +1,8 @@
 """The store in MongoDB, through pymongo: `MongoDatabase`.
 
 A single server has no transactions, so related changes are made in an order that can be repeated
-after an interruption. Quarters are counted when they are asked for: if they have changed since, or
-if a process is changing them, or was killed while it did (`open`).
+after an interruption. A requested quarter is counted if it has changed since its last count, if a
+process is changing it, or if a process was killed while changing it (`open`).
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class MongoDatabase(Database):
 
     @classmethod
     def at(cls, address: str, shown: str) -> MongoDatabase:
-        """Return the database at a URL; what it acknowledges is in the server's journal.
+        """Return the database at a URL. Acknowledged writes are in the server's journal.
 
-        Raises InputError for a URL of no database.
+        Raises InputError for an invalid URL.
         """
         wait: Row = {"serverSelectionTimeoutMS": WAIT_MS, "connectTimeoutMS": WAIT_MS}
         try:
@@ -56,7 +56,7 @@ class MongoDatabase(Database):
                 address, w="majority", journal=True, **wait
             )
             return cls(client, client.get_default_database("cryutils").name, shown)
-        except (PyMongoError, ValueError) as error:  # which may quote a password
+        except (PyMongoError, ValueError) as error:  # the message may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
 
     def version(self) -> int | None:
@@ -67,7 +67,7 @@ class MongoDatabase(Database):
         with self._talking():
             for table in TABLES.sorted_tables:
                 keys = [column.name for column in table.primary_key]
-                if table.name == "quarters":  # one document here, with its verdicts in a list
+                if table.name == "quarters":  # here one document with a list of verdicts
                     keys.remove("verdict")
                 own = self._tables[table.name]
                 own.create_index([(name, 1) for name in keys], unique=True)
@@ -93,7 +93,7 @@ class MongoDatabase(Database):
     def add(self, table: str, rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        copies = [dict(row) for row in rows]  # pymongo writes its own key into what it gets
+        copies = [dict(row) for row in rows]  # pymongo adds its own key to the rows
         with self._talking():
             try:
                 return len(self._tables[table].insert_many(copies, ordered=False).inserted_ids)
@@ -136,7 +136,7 @@ class MongoDatabase(Database):
         self._client.close()
 
     def _count(self, row: Row) -> list[tuple[str, int]]:
-        """Count the readings of a quarter by verdict, as corrected, and note the counts."""
+        """Count the readings of a quarter by corrected verdict, and store the counts."""
         infant, start, stop = row["infant"], row["quarter"], row["quarter"] + QUARTER_S
         where = {"infant": infant, "start": {"$lt": stop}, "stop": {"$gte": start}}
         corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
@@ -144,7 +144,7 @@ class MongoDatabase(Database):
             _conditions({"infant": infant, "time": Span(start, stop)}), {"time": 1, "verdict": 1}
         )
         counts = Counter(database.corrected(reading, corrections) for reading in readings)
-        # If the quarter has changed meanwhile, its version differs and it is counted again.
+        # If the quarter has changed meanwhile, its version differs, so it is counted again.
         values = {"counts": list(counts.items()), "counted": row["version"]}
         self._tables.quarters.update_one({"_id": row["_id"]}, {"$set": values})
         return values["counts"]

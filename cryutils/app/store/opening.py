@@ -1,6 +1,6 @@
 """The store and its address: `open(url)` returns a `Store`.
 
-By default it is an SQLite file in the user's data folder. CRYUTILS_STORE or the caller can name
+The default is an SQLite file in the user's data folder. CRYUTILS_STORE or the caller can name
 another file, or a PostgreSQL or MongoDB server.
 """
 
@@ -28,7 +28,7 @@ class Store:
     """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Use a database that has its tables; `clock()` is the time in s since 1970."""
+        """Use a database whose tables exist; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
         self.users = Users(database, clock)
         self.logins = Logins(database, clock)
@@ -40,9 +40,9 @@ class Store:
         return self._database.shown
 
     def keep(self, days: int | None) -> int:
-        """Purge readings older than `days`, now and whenever a session begins; None keeps all.
+        """Remove readings older than `days`, now and whenever a session begins; None keeps all.
 
-        Returns how many readings were purged now.
+        Returns how many readings were removed now.
         """
         if days is not None and not 1 <= days <= 36500:
             raise InputError(f"{days} days: keep readings for 1 to 36500 days, or all.")
@@ -53,7 +53,7 @@ class Store:
         return sum(log.retain() for log in self.infants.all(user=None))
 
     def purge_user(self, name: str) -> int:
-        """Remove what a user logged and corrected; return how many readings were removed."""
+        """Remove a user's readings and corrections; return how many readings were removed."""
         user, n = self.users.require(name), 0
         for row in self._database.rows("sessions", user=user):
             span = Span(row["started"], nextafter(row["ended"], inf))
@@ -95,7 +95,7 @@ def open(
     clock : function
         The time in s since 1970.
     to_read : bool
-        Also accept a file that can only be read; changes to it then fail.
+        Also accept a read-only file; changes to it then fail.
 
     Raises
     ------

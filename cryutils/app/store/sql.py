@@ -39,8 +39,8 @@ __all__ = ["SqlDatabase"]
 _CREATION = 0x437279  # PostgreSQL's advisory lock for the process that makes the tables
 _AT_ONCE = 10_000  # readings in memory
 _WAIT_S = 10  # for another transaction, and for a connection to a server
-# A lost connection to a server is given up after about the same time. A server that is alive but
-# does not answer is waited for, so only a thread with no other work may ask it (`Writer`, `Aside`).
+# A lost connection to a server is given up after about the same time. A live server that does not
+# answer blocks its caller, so only threads with no other work may call it (`Writer`, `Aside`).
 _POSTGRESQL = {
     "connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s",
     "keepalives_idle": _WAIT_S // 2, "keepalives_interval": 1, "keepalives_count": _WAIT_S // 2,
@@ -53,12 +53,12 @@ _REASONS: dict[object, str] = {
 
 
 class SqlDatabase(Database):
-    """`Database` on an SQLAlchemy engine; with a `connection`, a transaction on it."""
+    """`Database` on an SQLAlchemy engine, or on one transaction if `connection` is given."""
 
     def __init__(
         self, engine: sa.Engine, shown: str, connection: sa.Connection | None = None
     ) -> None:
-        """Use `engine`, which errors call `shown`."""
+        """Use `engine`; error messages call it `shown`."""
         self._engine, self.shown, self._connection = engine, shown, connection
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
@@ -66,11 +66,11 @@ class SqlDatabase(Database):
     def at(cls, address: str, shown: str, *, to_read: bool = False) -> SqlDatabase:
         """Return the database at a URL; `to_read` also accepts a file that can't be written.
 
-        Raises InputError for a URL of no database, and for a file that can't be created.
+        Raises InputError for an invalid URL, and for a file that can't be created.
         """
         try:
             url = sa.make_url(address)
-        except (sa.exc.ArgumentError, ValueError) as error:  # which may quote a password
+        except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
@@ -159,13 +159,13 @@ class SqlDatabase(Database):
 
     def _run(self, statement: sa.Executable, rows: Sequence[Row] | None = None) -> int:
         with self._connected(writes=True) as connection:
-            # Without this option, psycopg's count of several rows is lost.
+            # Without this option, psycopg returns no count for several rows.
             options = {"preserve_rowcount": True}
             return connection.execute(statement, rows, execution_options=options).rowcount
 
     @contextmanager
     def _connected(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        """Return this transaction's connection, or else one with a new transaction."""
+        """Yield this transaction's connection, or else one with a new transaction."""
         if self._connection is not None:
             yield self._connection
             return
@@ -189,7 +189,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _file(path: Path) -> Path:
-    """Create SQLite's file if it is missing, for its owner alone."""
+    """Create SQLite's file, accessible only to its owner, if it is missing; return its path."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -211,7 +211,7 @@ def _read_only(path: Path) -> sa.URL:
 
 
 def _settle(connection: Any, _record: Any) -> None:
-    """Make a new connection to SQLite durable, with no transactions but those of `_begin`."""
+    """Make a new SQLite connection durable. Transactions are begun only by `_begin`."""
     connection.isolation_level = None
     _log_ahead(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -232,7 +232,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # A transaction that reads and then writes would fail instead of waiting for another writer.
+    # With a plain BEGIN, a read followed by a write fails instead of waiting for another writer.
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -253,7 +253,7 @@ def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]
 
 
 def _counts(infant: int, quarter: int) -> sa.Select[Any]:
-    """Return the query for a quarter's rows, with corrections applied to all but gaps."""
+    """Return the query for a quarter's counts by verdict; all except gaps are corrected."""
     reading, correction = READINGS.c, CORRECTIONS.c
     corrected = (
         sa.select(correction.verdict)

@@ -1,6 +1,6 @@
-"""The store's tables as SQLAlchemy has them; MongoDB uses their keys and indexes.
+"""The store's tables in SQLAlchemy, version `database.VERSION`.
 
-`database.VERSION` is their version.
+MongoDB uses their keys and indexes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ sa.Table(
 )  # fmt: skip
 READINGS = sa.Table(
     "readings", TABLES, _key("infant", sa.BigInteger, _infant()), _key("time", sa.Double),
-    # No foreign key: to remove a session, SQL would search all readings of the infant.
+    # No foreign key: removing a session would search all readings of the infant.
     _key("session", sa.BigInteger), _column("verdict", sa.Text), _column("probabilities", sa.Text),
     sa.Column("sound", sa.Text), sa.Column("face", sa.Text), sa.Column("cry", sa.Double),
     _column("note", sa.Text),

@@ -1,1 +1,1 @@
-"""The synthetic corpus: cries and faces that are generated on the spot, never evidence."""
+"""The synthetic corpus: generated cries and faces, which are never evidence about real infants."""

@@ -1,9 +1,9 @@
-"""The synthetic corpus: the WAV or MP4 files of all infants in `schedule.py`, kept in the cache.
+"""Generate the synthetic corpus: WAV or MP4 files of the infants in `schedule.py`, in the cache.
 
-Notebooks 01 (data and playback) and 05 (image) show it. Its structure makes or breaks an
-evaluation: several clips of each infant, most of them with the same label, in sessions of a few
-minutes. DonateACry has this structure; for Paper A's videos it is unknown. The corpus is NEVER
-evidence about real infants; `states.py` and `face_states.py` say what is assumed.
+Used in notebooks 01_data_and_playback and 05_image. Each infant has several clips, most of them
+with the same label, in sessions of a few minutes. Whether a score is valid depends on how it treats
+this structure. DonateACry has it; for Paper A's videos it is unknown. The corpus is NEVER evidence
+about real infants; `states.py` and `face_states.py` list the assumptions.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from cryutils.video import mp4
 
 __all__ = ["DATASET", "FACES", "VERSION", "load", "write_mp4", "write_wav"]
 
-# Raise these whenever the same parameters give other files, so that no outdated file is read from
-# the cache. They are two, so that changed faces make no new voices.
+# Raise these when the same parameters give different files, so that no outdated file is read from
+# the cache. There are two, because changed faces need no new voices.
 VERSION = 2
 FACES = 2
 CRF, PRESET = 26, "superfast"  # 38 dB, in two thirds of the time and size of 23 and "veryfast"
 
 
 def write_wav(path: Path, cry: voice.CryPlan, *, sr: int) -> None:
-    """Write the sound of a cry as WAV, 16 bits a sample, `sr` samples a second."""
+    """Write the sound of a cry as WAV, 16 bits per sample, `sr` samples per second."""
     sound = voice.render(cry, sr)
     with writing(path) as part, wave.open(str(part), "wb") as file:
         file.setnchannels(1)
@@ -52,7 +52,7 @@ def write_wav(path: Path, cry: voice.CryPlan, *, sr: int) -> None:
 
 
 def write_mp4(path: Path, cry: voice.CryPlan, moves: face.FacePlan, *, size: int, sr: int) -> None:
-    """Write the sound of a cry as AAC, and a face of `size` pixels a side as H.264."""
+    """Write the sound of a cry as AAC, and a face of `size` pixels per side as H.264."""
     frames, sound = face.frames(moves, size=size), voice.render(cry, sr)
     mp4.write(path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET)
 
@@ -77,11 +77,11 @@ def load(
     face_identity: float | None = None,
     progress: bool = True,
 ) -> Corpus:
-    """Return a synthetic corpus, making the files that the cache does not have.
+    """Return a synthetic corpus, generating the files that are not in the cache.
 
-    The files are `<label>/<infant>/<id>` in a folder named after everything that shapes them.
-    Each is written whole, so a killed call can be repeated. Each is compared with its sha256 in
-    every call, so a damaged one is made again.
+    The files are `<label>/<infant>/<id>` in a folder named by a hash of everything that shapes
+    them. Files are written whole, so a killed call can be repeated. Every call compares each file
+    with its sha256 and generates damaged files again.
 
     Parameters
     ----------
@@ -90,23 +90,23 @@ def load(
     signal, identity, interaction, session : float in [0, 1]
         See `dials.Dials`.
     sr : int
-        Samples a second.
+        Samples per second.
     video : bool
-        MP4 files with faces and the same voices, in place of WAV files.
+        Whether to write MP4 files with faces and the same voices, instead of WAV files.
     fps : float
-        Frames a second, 1 to 120.
+        Frames per second, 1 to 120.
     size : int
-        Pixels of a side, even, 64 to 1024.
+        Pixels per side, even, 64 to 1024.
     face_signal, face_identity : float in [0, 1], optional
-        Other dials for the face. When and how wide the mouth opens would give the label away, so
-        the mouth then follows the cry that these dials plan, and no longer the sound.
+        Separate dials for the face. The mouth then follows a cry planned with these dials, not the
+        sound, because the timing and width of its opening would reveal the label.
     progress : bool
         Show a bar on a terminal or in a notebook.
 
     Raises
     ------
     InputError
-        For a value outside its range, an unknown class, and a cache that can't be written.
+        For a value outside its range, an unknown class, or a cache that can't be written.
     """
     planned = plan(
         classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,
@@ -166,7 +166,7 @@ def load(
 
 
 def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[str, Any]:
-    """Return what else shapes the bytes of a video. Raises InputError for values out of range."""
+    """Return what else shapes a video's bytes. Raises InputError for values out of range."""
     import av
     import cv2
 
@@ -188,7 +188,7 @@ def _make_missing(
     progress: bool,
 ) -> None:
     """Call `make` for the number of each clip whose file in `root` is missing or damaged."""
-    sums = root / "SHA256SUMS"  # for `sha256sum --check`, in the folder above
+    sums = root / "SHA256SUMS"  # for `sha256sum --check` in the parent folder
     index = root / "index.json"
     lines = set(sums.read_text(errors="replace").splitlines()) if sums.is_file() else set()
     with ThreadPoolExecutor() as pool:
@@ -223,7 +223,7 @@ def _make_missing(
             with writing(index) as path:
                 path.write_text(json.dumps({"shaped_by": shaped, "clips": rows}, indent=1))
         except OSError:
-            if not index.is_file():  # a full disk needs the room
+            if not index.is_file():  # free the space, the disk may be full
                 shutil.rmtree(root, ignore_errors=True)
             raise
 

@@ -1,15 +1,15 @@
-"""The dials of the synthetic corpus, and how they mix what shapes a clip.
+"""The dials of the synthetic corpus: how strongly state, infant and session shape a clip.
 
-`states.py` (voice) and `face_states.py` use them; notebook 03 (feature validation) turns them.
-How real infants' cries come about is unknown, so the whole model is an ASSUMPTION FOR TEACHING: a
-parameter of a clip is a sum, and each dial controls one term, whatever the other dials are:
+Used by `states.py` (voice) and `face_states.py`, and in notebook 03_feature_validation. What shapes
+the cries of real infants is unknown, so the whole model is an ASSUMPTION FOR TEACHING. A parameter
+of a clip is a sum, and each dial controls one term independently of the other dials:
 
     base + REACH * signal * state + identity * infant + session * visit + clip
 
-Infant, visit (the session's microphone, room and day) and clip are drawn from normal
-distributions. `interaction` is the share of the state's variance that is drawn again for each
-infant; the rest is the same for all. At 0 every infant's state sounds the same; at 1 nothing that
-was learned from other infants helps with a new one.
+Infant, visit (the session's microphone, room and day) and clip are drawn from normal distributions.
+`interaction` is the share of the state's variance that is drawn for each infant separately; the
+rest is the same for all. At 0 a state sounds the same in every infant. At 1 nothing learned from
+other infants helps with a new one.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ __all__ = ["PLAIN", "REACH", "Dials", "Effects", "spread"]
 Values = npt.NDArray[np.float64]
 T = TypeVar("T")
 
-# A state's offsets in the table are about as large as the deviation between infants. With twice
-# that, other infants' labels can be learned at `signal=1`, `identity=1`.
+# The states' offsets are about as large as the standard deviation between infants. With twice these
+# offsets, a model can predict labels of new infants at `signal=1`, `identity=1`.
 REACH = 2.0
-_DAY = 3.0  # a cold or a long night changes a parameter by a third of what infants differ by
+_DAY = 3.0  # a cold or a long night changes a parameter a third as much as another infant does
 
 
 @dataclass(frozen=True, slots=True)
 class Dials:
-    """How much of each effect a corpus has, each in [0, 1].
+    """The strength of each effect in a corpus, each in [0, 1].
 
     signal: how much the state shapes voice and face. identity: how much the infant does.
-    interaction: share of the variance between states that is each infant's own. session: how much
-    microphone, room, light and day vary between sessions of one infant, at 1 as much as between
-    infants.
+    interaction: share of the variance between states that is specific to each infant. session: how
+    much microphone, room, light and day vary between sessions of one infant, at 1 as much as
+    between infants.
     """
 
     signal: float = 1.0
@@ -51,7 +51,7 @@ class Dials:
     session: float = 0.0
 
     def check(self, prefix: str = "") -> None:
-        """Raise InputError for a dial outside [0, 1], named with `prefix` before it."""
+        """Raise InputError for a dial outside [0, 1]; `prefix` is put before its name."""
         for name, dial in asdict(self).items():
             if not 0.0 <= dial <= 1.0:
                 raise InputError(
@@ -65,18 +65,18 @@ PLAIN = Dials()
 def spread(
     centre: float, infant: float, clip: float, least: float = -math.inf, most: float = math.inf
 ) -> Any:
-    """Return a dataclass field for a parameter; its default 0 is that of an offset.
+    """Return a dataclass field for a parameter; its default 0 means no offset.
 
-    infant, clip: standard deviations between infants, and between clips of one infant. least,
-    most: limits of what is drawn.
+    infant, clip: standard deviations between infants, and between clips of one infant. least, most:
+    limits of the drawn value.
     """
     return field(default=0.0, metadata={"spread": (centre, infant, clip, least, most)})
 
 
 class Effects(Generic[T]):
-    """What shapes the parameters of a clip, float64 (parameters,) each.
+    """The effects on the parameters of a clip, float64 (parameters,) each.
 
-    base: of all clips. states: offsets by name. infant, session, clip: standard deviations between
+    base: of all clips. states: offsets by state. infant, session, clip: standard deviations between
     infants, between sessions of one infant, and between clips of one session. least, most: limits.
     """
 
@@ -106,10 +106,10 @@ class Effects(Generic[T]):
     def draw(
         self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
     ) -> T:
-        """Return the parameters of one clip, between their limits.
+        """Return the parameters of one clip, clipped to their limits.
 
-        state: a name in `states`. infant, session: seeds of what clips of one infant or session
-        share. rng: draws the clip's own part, always the same amount.
+        state: a name in `states`. infant, session: seeds of the effects that clips of one infant or
+        session share. rng: draws the clip's own effect, always the same number of values.
         """
         values = self.mix(state, infant=infant, session=session, dials=dials, rng=rng)
         return self.parameters(np.clip(values, self.least, self.most))
@@ -117,7 +117,7 @@ class Effects(Generic[T]):
     def mix(
         self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
     ) -> Values:
-        """Return the parameters of one clip without limits, float64 (parameters,); see `draw`."""
+        """Return the parameters of one clip before clipping, float64 (parameters,); see `draw`."""
         of_infant, of_states, of_session = self.streams
         sizes = np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))
         own = _normal([infant, of_states, list(self.states).index(state)], sizes)
@@ -132,7 +132,7 @@ class Effects(Generic[T]):
         )
 
     def parameters(self, values: Values) -> T:
-        """Return `values`, float64 (parameters,), under their names."""
+        """Return `values`, float64 (parameters,), as an instance of `kind`."""
         names = (parameter.name for parameter in fields(self.kind))  # type: ignore[arg-type]
         return self.kind(**dict(zip(names, values.tolist(), strict=True)))
 

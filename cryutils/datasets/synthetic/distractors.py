@@ -1,10 +1,10 @@
 """Sounds of a nursery without a cry: noise, speech, music, motors and the household.
 
-Notebook 13_live_and_deployment shows them. The cry gate of the live analysis (Paper B §3, the
-real-time pipeline) is trained on them, and its false alarms are counted on them. They are generated
-caricatures: a gate that rejects them all has shown nothing about a real television. Adults' voices
-have a source and a tract, as infants' in `voice`, with the formants of Peterson & Barney 1952
-(doi 10.1121/1.1906875).
+Used in notebook 13_live_and_deployment. The cry gate of the live analysis (Paper B §3, the
+real-time pipeline) is trained on these sounds, and its false alarms are counted on them. They are
+generated caricatures: a gate that rejects them all may still accept a real television. Adults'
+voices have a source and a vocal tract, as the infants' in `voice`, with the formants of Peterson &
+Barney 1952 (doi 10.1121/1.1906875).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Values = npt.NDArray[np.float64]
 _VOWELS = np.array(
     [[270, 2290, 3010], [530, 1840, 2480], [730, 1090, 2440], [570, 840, 2410], [300, 870, 2240]]
 )
-_WIDTHS = np.array([80.0, 120.0, 180.0])  # of the formants, Hz
+_WIDTHS = np.array([80.0, 120.0, 180.0])  # bandwidths of the formants, Hz
 
 
 def distractor(
@@ -35,7 +35,7 @@ def distractor(
     """Return a sound in a room, as recorded by a phone, float32 (samples,) in [-1, 1].
 
     kind: one of `KINDS`. rng: draws the voice or tune, the room, the microphone's bandwidth and the
-    level (peak 0 to -30 dB re full scale). Raises InputError for another kind.
+    level (peak 0 to -30 dB re full scale). Raises InputError for an unknown kind.
 
     >>> distractor("music", rng=np.random.default_rng(0), duration_s=1.0).shape
     (8000,)
@@ -63,7 +63,7 @@ def _noise(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _speech(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """Return one adult: syllables and phrases at 85 to 255 Hz, gliding vowels, and hisses."""
+    """Return an adult's speech: syllables and phrases at 85 to 255 Hz, gliding vowels, hisses."""
     is_woman = rng.random() < 0.5
     pitch = rng.uniform(165, 255) if is_woman else rng.uniform(85, 155)
     knots = 2 + round(size / sr * rng.uniform(3, 6))  # syllables
@@ -104,7 +104,7 @@ def _music(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _motor(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """Return a vacuum cleaner, a fan or a hair dryer: a hum with harmonics, and noise of air."""
+    """Return the sound of a vacuum cleaner, fan or hair dryer: a harmonic hum and air noise."""
     hum_hz = rng.uniform(50, 450) * (1 + 0.02 * _wander(size, sr, rng, hz=0.3, spread_db=3))
     angle = 2 * np.pi * np.cumsum(hum_hz) / sr
     count = int(rng.integers(3, 15))
@@ -117,7 +117,7 @@ def _motor(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _household(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """Return clicks, doors, running water and the beeps of appliances, a few a second or fewer."""
+    """Return clicks, doors, running water and beeps of appliances, at most a few per second."""
     x = 10 ** (rng.uniform(-50, -20) / 20) * _coloured(size, -3, rng)
     if rng.random() < 0.3:
         water = _coloured(size, 0, rng) * _wander(size, sr, rng, hz=12, spread_db=5)
@@ -142,7 +142,7 @@ KINDS: dict[str, Callable[[int, int, np.random.Generator], Values]] = {
 
 
 def _coloured(size: int, slope_db: float, rng: np.random.Generator) -> Values:
-    """Return noise of mean power 1 that falls by `slope_db` an octave, float64 (size,)."""
+    """Return noise of mean power 1 with a slope of `slope_db` per octave, float64 (size,)."""
     spectrum = np.fft.rfft(rng.standard_normal(size))
     spectrum *= 10 ** (slope_db * np.log2(np.maximum(np.arange(len(spectrum)), 1)) / 20)
     spectrum[0] = 0
@@ -158,7 +158,7 @@ def _wander(size: int, sr: int, rng: np.random.Generator, *, hz: float, spread_d
 
 
 def _treble_down(pulses: Values, sr: int) -> Values:
-    """Return glottal pulses, which fall by 12 dB an octave from 100 Hz on."""
+    """Return glottal pulses that fall by 12 dB per octave from 100 Hz on."""
     from scipy.signal import lfilter
 
     pole = np.exp(-2 * np.pi * 100 / sr)
@@ -166,7 +166,7 @@ def _treble_down(pulses: Values, sr: int) -> Values:
 
 
 def _through_formants(source: Values, at: Values, formants: Values, sr: int) -> Values:
-    """Return `source` through a tract whose formants, Hz (knots, 3), glide between the knots."""
+    """Return `source` filtered by formants, Hz (knots, 3), that glide between the knots."""
     n_fft, hop = 256, 64
     spectrum = spectral.stft(source.astype(np.float32), n_fft=n_fft, hop_length=hop)
     frames = np.arange(len(spectrum)) * hop

@@ -1,14 +1,14 @@
-"""An infant's head as a picture: its shape, the light, the painted features, and the background.
+"""Draw an infant's head: its shape, the light, the painted features, and the background.
 
-`face.py` uses it for the frames of notebook 05 (image). A cascade of Haar features looks for shaded
-sockets, a bright bridge of the nose and bright cheeks, and would not find a face without shading.
-So the head is a height field of bumps and hollows under one lamp and the sky. Each feature
-(`flush` to `tears`) changes the colours of a `Canvas`, and its height if it has one. The background
-is a sheet and a suit in pale colours.
+`face.py` uses this module for the frames of notebook 05_image. A Haar cascade looks for shaded eye
+sockets, a bright bridge of the nose and bright cheeks, and does not find a face without shading. So
+the head is a height field of bumps and hollows under one lamp and the sky. Each feature (`flush` to
+`tears`) changes the colours of a `Canvas`; some also change its height. The background is a sheet
+and a suit in pale colours.
 
-`Sprites` draws once what moves many times. Eyes and brows move above a seam across the nose, the
-mouth moves below it, so a dozen upper and a dozen lower halves make every expression of a clip.
-Lengths are half heights of the head, with the origin between the ears, x to the right and y down.
+`Sprites` draws each pose of half a head once. Eyes and brows move above a seam across the nose, the
+mouth moves below it, so a dozen upper and a dozen lower halves make all expressions of a clip.
+Lengths are half heights of the head. The origin is between the ears; x points right, y down.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ NOSE_Y, MOUTH_Y = 0.395, 0.645
 SEAM_Y = 0.33  # between the upper half and the lower
 MOUTHS, EFFORTS = 13, 7  # steps of an opening mouth and of a cry's effort
 HEAD = 0.36  # half height of a head, as a share of the picture's side
-MIDDLE = 0.49  # its place, from above
-GRAINS = 4  # noisy pictures, shown in turn: new noise in each frame would triple the file
+MIDDLE = 0.49  # of the head, as a share of the side from above
+GRAINS = 4  # noise pictures, shown in turn: new noise in each frame would triple the file size
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """What moves in a face: opening of the mouth, effort of the cry, and blink, each 0 to 1."""
+    """The pose of a face: opening of the mouth, effort of the cry, and blink, each 0 to 1."""
 
     opening: float = 0.0
     effort: float = 0.0
@@ -50,11 +50,11 @@ class Pose:
 
 
 class Canvas:
-    """Rows of a head while they are drawn.
+    """The rows of a head that are being drawn.
 
     x, y: coordinates (1, columns) and (rows, 1) of the head. fx, fy: those of its face, which is in
-    front of the axis that the head turns about. colours: (3, rows, columns). height, inside, ear:
-    (rows, columns), the relief, and above 0 where head and ears cover a pixel. pixel: its length.
+    front of the axis of the head's turns. colours: (3, rows, columns). height, inside, ear: (rows,
+    columns), the relief, and above 0 in head and ears. pixel: side length.
     """
 
     def __init__(self, face: Face, pose: Pose, *, x: Plane, y: Plane, pixel: float) -> None:
@@ -82,7 +82,7 @@ def rgb(red: float, green: float, blue: float) -> Plane:
 
 
 def clipped(value: float) -> float:
-    """Return `value` kept between 0 and 1."""
+    """Return `value` clipped to [0, 1]."""
     return min(max(value, 0.0), 1.0)
 
 
@@ -93,18 +93,18 @@ def step(value: Plane, low: float, high: float) -> Plane:
 
 
 def bell(value: Plane, centre: float, width: float) -> Plane:
-    """Return a Gaussian of height 1; two of them, of x and of y, make a bump."""
+    """Return a Gaussian of height 1; the product of one in x and one in y is a bump."""
     t = (value - np.float32(centre)) * np.float32(1 / width)
     return np.exp(-t * t)
 
 
 def pair(x: Plane, centre: float, width: float) -> Plane:
-    """Return a bell on either side of the face."""
+    """Return the sum of two bells, one on each side of the face."""
     return bell(x, centre, width) + bell(x, -centre, width)
 
 
 def mix(colours: Plane, paint: Plane, mask: Plane) -> None:
-    """Paint over `colours`, float32 (3, rows, columns), in place, by the shares in `mask`.
+    """Blend `paint` into `colours`, float32 (3, rows, columns), in place, by the shares in `mask`.
 
     paint: float32 (3,), or (3, rows, columns).
     """
@@ -120,7 +120,7 @@ def tone(anchors: tuple[tuple[int, int, int], ...], at: float) -> Plane:
 def form(canvas: Canvas) -> None:
     """Set the height of the canvas: skull, cheeks and jaw, ears, and the bumps of the face."""
     f, x = canvas.face, canvas.x
-    # The jaw drops: below the nose the head is as it was, only further down.
+    # An open mouth moves the jaw: everything below the nose is shifted down.
     y = _dropped(canvas.y, canvas.pose)
     wide = 2.0**f.width
     low = wide * 2.0**f.jaw
@@ -168,7 +168,7 @@ def _smooth_max(a: Plane, b: Plane, k: float) -> Plane:
     return b + (a - b) * h + k * h * (1 - h)
 
 
-# Skin lets light through: shadows on it turn red, not grey. Index: light in 1/256.
+# Skin lets light through, so its shadows are red, not grey. Index: light in 1/256.
 _SKIN_LIGHT = (np.arange(400, dtype=np.float32) / 256) ** rgb(0.8, 1.08, 1.2)[:, None]
 
 
@@ -191,7 +191,7 @@ def lit(canvas: Canvas) -> npt.NDArray[np.uint8]:
     out = canvas.colours * _SKIN_LIGHT[:, np.clip(light * 256, 0, 399).astype(np.intp)]
     out += 0.05 * np.clip(facing, 0, 1) ** 24
     out *= lamp_colour(f)[:, None, None]
-    out = np.minimum(out, 0.8 + 0.2 * np.tanh(5 * (out - 0.8)))  # as film, not as a clipped sensor
+    out = np.minimum(out, 0.8 + 0.2 * np.tanh(5 * (out - 0.8)))  # compress highlights like film
     edge = canvas.pixel * 2.2
     cover = np.maximum(step(canvas.inside, -edge, edge), step(canvas.ear, -5 * edge, 5 * edge))
     planes = np.concatenate([out * cover, cover[None]])
@@ -211,7 +211,7 @@ IRIS = ((96, 130, 158), (104, 122, 96), (104, 72, 44), (52, 34, 26))
 WHITE, BLACK, LASH = rgb(1.0, 1.0, 1.0), rgb(0.05, 0.04, 0.04), rgb(0.19, 0.13, 0.11)
 BALL, CORNER = rgb(0.93, 0.91, 0.89)[:, None, None], rgb(0.0, 0.1, 0.1)[:, None, None]  # of the eye
 THROAT, TONGUE, GUM = rgb(0.46, 0.14, 0.16), rgb(0.78, 0.38, 0.38), rgb(0.87, 0.55, 0.53)
-# What skin turns to, as a factor: in a fold, a lip, an ear, a nostril, and between the lips.
+# Factors on the colour of the skin in a fold, a lip, an ear, a nostril, and between the lips.
 FOLD, LIP, EAR = rgb(0.64, 0.48, 0.44), rgb(0.93, 0.62, 0.6), rgb(0.9, 0.62, 0.58)
 NOSTRIL, SLIT = rgb(0.42, 0.25, 0.22), rgb(0.45, 0.24, 0.23)
 
@@ -223,7 +223,7 @@ def skin_colour(face: Face) -> Plane:
 
 
 def _as_dark_as_skin(face: Face, value: float) -> float:
-    """Return the tone of hair or eyes, at least as dark as usual for the skin."""
+    """Return the tone of hair or eyes, made at least as dark as is usual for the skin."""
     return max(value, 1.5 * face.skin - 0.1)
 
 
@@ -237,7 +237,7 @@ def flush(canvas: Canvas) -> None:
     mask = f.blush * (mask + np.float32(0.12))
     mask += 0.45 * f.rims * bell(y, EYE_Y + 0.02, 0.12) * pair(x, EYE_X, 0.2)
     mix(canvas.colours, red, np.minimum(mask, 0.9))
-    # Thin skin over the eyes is darker than its relief, or bright light would flatten the face.
+    # Darken the thin skin over the eyes, because bright light would flatten the face otherwise.
     thin = bell(y, EYE_Y - 0.03, 0.12) * pair(x, EYE_X + f.eye_gap, 0.2)
     mix(canvas.colours, canvas.skin * FOLD, 0.2 * thin)
     mix(canvas.colours, canvas.skin * EAR, 0.6 * step(canvas.ear, 0.2, 0.9) * (canvas.inside <= 0))
@@ -320,7 +320,7 @@ def tears(canvas: Canvas) -> None:
 
 
 def brows(canvas: Canvas) -> None:
-    """Paint the brows, and the folds of the skin when they are drawn together or up."""
+    """Paint the brows, and the folds of the skin when the brows are drawn together or up."""
     f, pose = canvas.face, canvas.pose
     furrow = f.furrow * (0.45 + 0.55 * pose.effort)
     plead = f.plead * (0.8 + 0.2 * pose.effort)
@@ -361,8 +361,8 @@ def nose(canvas: Canvas) -> None:
 def mouth(canvas: Canvas) -> None:
     """Paint the mouth, shut or open as in the pose: throat, tongue and gum between lips.
 
-    It opens less than a fifth of the face, because a cascade of Haar features does not find a face
-    with a wide dark mouth.
+    It opens less than a fifth of the face, because a Haar cascade does not find a face with a wide
+    dark mouth.
     """
     f, pose = canvas.face, canvas.pose
     opening = clipped(pose.opening * 2.0**f.gape)
@@ -463,10 +463,10 @@ class Sprites:
         self._half = lru_cache(None)(self._draw)
 
     def head(self, *, opening: float, effort: float, blink: bool) -> Picture:
-        """Return the nearest head, uint8 (size, size, 4): RGB times alpha, and alpha."""
+        """Return the nearest drawn head, uint8 (size, size, 4): RGB times alpha, and alpha."""
         mouth = round(opening * (MOUTHS - 1)) / (MOUTHS - 1)
         eyes = round(effort * (EFFORTS - 1)) / (EFFORTS - 1)
-        # The lower half strains with its mouth, not with the cry as a whole.
+        # In the lower half, the effort follows the opening of the mouth.
         upper = self._half(Pose(effort=eyes, blink=float(blink)), True)
         return np.concatenate([upper, self._half(Pose(opening=mouth, effort=mouth), False)])
 
@@ -477,11 +477,11 @@ class Sprites:
 def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Picture:
     """Return half a head, uint8 (rows, size, 4): RGB times alpha, and alpha.
 
-    size: pixels of a side of the whole head, which shows -SPAN to SPAN. upper: the rows above the
-    seam, or else those below.
+    size: pixels per side of the whole head, which spans -SPAN to SPAN. upper: whether to return the
+    rows above the seam or those below.
     """
     seam = round((SEAM_Y / SPAN + 1) * size / 2)
-    margin = size // 14  # for shadows from beyond the seam
+    margin = size // 14  # for shadows cast across the seam
     first, last = (0, seam + margin) if upper else (seam - margin, size)
     at = ((np.arange(size) + 0.5) * (2 * SPAN / size) - SPAN).astype(np.float32)
     canvas = Canvas(face, pose, x=at[None], y=at[first:last, None], pixel=2 * SPAN / size)
