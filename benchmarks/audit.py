@@ -1,14 +1,14 @@
-"""Is the honest recipe honest, and what does each mistake add? Over many corpora of nothing.
+"""Check the leakage audit on corpora without a signal: false alarms, and what each mistake adds.
 
-    cryutils bench audit                   200 seeds, half an hour; a stopped run goes on
+    cryutils bench audit                   200 seeds, half an hour; an interrupted run resumes
     python benchmarks/audit.py --seeds 20
 
-Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, in which labels mean
-nothing and infants sound like themselves. The audit of notebook 10 runs on it, and the honest
-recipe is tested by permutation, everything refitted. Two promises: of 200 seeds it is rejected at
-0.05 at most 21 times (a binomial(200, 0.05) exceeds that 5 times in ten thousand), and for windows,
-clips, augmenting and oversampling the mean paired difference to honest lies above 0 with a 99 %
-interval over seeds. What is measured for a seed is kept in the cache.
+Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, so labels carry no
+information and infants are recognisable. The audit of notebook 10_leakage_audit runs on it, and the
+honest recipe is tested by permutation, with everything refitted. Two promises: of 200 seeds, at
+most 21 reject the honest recipe at 0.05 (a binomial(200, 0.05) exceeds that 5 times in ten
+thousand). For windows, clips, augmenting and oversampling, the 99 % interval over seeds of the mean
+paired difference to honest is above 0. The scores of each seed are cached.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cryutils._io.progress import counting
 from cryutils.papers import audit
 from cryutils.papers.audit import Rung
 
-PERMUTATIONS = 19  # the fewest that can reject at 0.05; the level is kept exactly
+PERMUTATIONS = 19  # the fewest that can reject at 0.05; the test is exact
 LEVEL = 0.99
 LEAKS = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)
 CORPUS = {
@@ -37,11 +37,11 @@ CORPUS = {
     "sr": 8000,
 }  # fmt: skip
 WINDOW_S, FOLDS = 0.5, 4
-VERSION = 1  # raise it whenever the same seed gives other numbers
+VERSION = 1  # raise it when the same seed gives different numbers
 
 
 def main() -> int:
-    """Measure what is missing, print both tables; 1 where a promise is broken."""
+    """Measure missing seeds and print both tables; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
@@ -62,7 +62,7 @@ def _place(seed: int) -> Path:
 
 
 def measured(seed: int) -> dict[str, np.ndarray]:
-    """Return the scores of every rung, (rungs, metrics), and the honest one's p-value."""
+    """Return the scores of every rung, (rungs, metrics), and the p-value of the honest recipe."""
     corpus = cryutils.load("synthetic", **CORPUS, seed=seed, progress=False)
     corpus = audit.make_imbalanced(corpus, "hungry")
     sounds = audio.signals(corpus)
@@ -75,7 +75,7 @@ def measured(seed: int) -> dict[str, np.ndarray]:
 
 
 def summary(rows: list[dict[str, np.ndarray]]) -> int:
-    """Print what was measured over all seeds; return 1 where a promise is broken."""
+    """Print the results over all seeds; return 1 if a promise is broken."""
     seeds = len(rows)
     scores = np.array([row["scores"] for row in rows])
     p_values = np.array([row["p_value"] for row in rows])

@@ -1,9 +1,9 @@
-"""Measure the synthetic videos: how long 800 of them take, how large they are, and their faces.
+"""Measure the synthetic videos: time and size of 800 clips, and how often their faces are found.
 
-`python benchmarks/corpus.py` builds a few clips at the papers' size and the `quick` corpus in a
-folder that is thrown away, and prints seconds a clip on all cores and in time of the processor,
-which other programs don't change; then how often OpenCV's frontal-face cascade finds exactly
-one face, and how often in the right place. `--clips N` builds N instead of 20.
+`python benchmarks/corpus.py` builds a few clips at the papers' size, and the `quick` corpus, in a
+temporary folder. It prints the time per clip on all cores, and in processor time, which other
+programs don't change. Then it prints how often OpenCV's frontal-face cascade finds exactly one
+face, and how often in the right place. `--clips N` builds N clips instead of 20.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import numpy as np
 PAPER = {"duration_s": 15.0, "fps": 30, "size": 224}
 QUICK = {"duration_s": 4.0, "fps": 15, "size": 128}
 CLIPS = 800
-FACES = 160  # infants whose frames the cascade sees, half of them without signal
+FACES = 160  # infants whose frames the cascade searches, half of them without signal
 
 
 def build(clips: int, **shape: Any) -> str:
-    """Return a line about a corpus of about `clips` videos: time, extrapolated, and bytes."""
+    """Build about `clips` videos and return a line about their time, extrapolated, and size."""
     from cryutils.datasets.synthetic import corpus, voice
 
-    voice.cry("hungry", infant=0, seed=0)  # SciPy's import is no clip's
+    voice.cry("hungry", infant=0, seed=0)  # import SciPy before timing
     infants = max(8, clips // 5)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CRYUTILS_CACHE_DIR"] = folder
@@ -48,7 +48,7 @@ def build(clips: int, **shape: Any) -> str:
 
 
 def faces(size: int) -> str:
-    """Return a line about what the cascade finds in frames of `size` pixels."""
+    """Return a line about the faces that the cascade finds in frames of `size` pixels."""
     import cv2
 
     from cryutils.datasets.synthetic import face, voice
@@ -88,7 +88,7 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Print one line a claim."""
+    """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=20, metavar="N")
     print("paper:", build(parser.parse_args().clips, **PAPER), flush=True)

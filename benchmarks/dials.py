@@ -1,13 +1,13 @@
-"""What does a leak-free score depend on? Both protocols over the dials, on many synthetic corpora.
+"""Score both protocols at many settings of the dials, on many synthetic corpora.
 
-    cryutils bench dials                   20 seeds, 8 minutes; a stopped run goes on
+    cryutils bench dials                   20 seeds, 8 minutes; an interrupted run resumes
     python benchmarks/dials.py --seeds 5
 
-Section 8 of notebook 03 turns the dials on one corpus a setting; this does it on many, with more
-settings, and prints the mean balanced accuracy over corpora with its 95 % interval. Three promises,
-each judged at that level: at `signal=0` the leak-free score doesn't lie above chance, while the
-paper's protocol does; and where states are each infant's own, the leak-free score at `signal=1`
-lies below what it is where they are shared. What is measured for a seed is kept in the cache.
+Section 8 of notebook 03_feature_validation uses one corpus per setting. This benchmark uses many,
+with more settings, and prints the mean balanced accuracy over corpora with its 95 % interval. Three
+promises, each at that level: at `signal=0` the leak-free score isn't above chance, while the
+paper's is; and at `signal=1` the leak-free score is lower if states are specific to each infant
+than if they are shared. The scores of each seed are cached.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cryutils.datasets.synthetic.schedule import CLASSES
 from cryutils.evaluation.splits import SPLITS
 from cryutils.papers import dials
 
-VERSION = 1  # raise it whenever the same seed gives other numbers
+VERSION = 1  # raise it when the same seed gives different numbers
 SIGNALS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SERIES = {  # interaction, session
     "shared states": (0.0, 0.0),
@@ -40,7 +40,7 @@ SERIES = {  # interaction, session
     "far sessions": (0.0, 1.0),
     "own states, far sessions": (1.0, 1.0),
 }
-# Without a signal nobody's states can be heard, so `interaction` has nothing to share.
+# Without a signal the states have no effect, so `interaction` has none either.
 SETTINGS = [
     Dials(signal=signal, interaction=interaction if signal else 0.0, session=session)
     for interaction, session in SERIES.values()
@@ -49,7 +49,7 @@ SETTINGS = [
 
 
 def main() -> int:
-    """Measure what is missing and print the table; 1 where a promise is broken."""
+    """Measure missing seeds and print the tables; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     seeds = parser.parse_args().seeds
@@ -77,7 +77,7 @@ def measured(seed: int) -> dict[str, np.ndarray]:
 
 
 def summary(scores: np.ndarray) -> int:
-    """Print means of scores, (seeds, settings, protocols); return 1 where a promise is broken."""
+    """Print means of scores, (seeds, settings, protocols); return 1 if a promise is broken."""
     seeds = len(scores)
     chance = 1 / len(CLASSES)
     scores = scores.reshape(seeds, len(SERIES), len(SIGNALS), len(SPLITS))

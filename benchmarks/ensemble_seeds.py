@@ -1,17 +1,17 @@
-"""What does Paper A's ensemble add, whichever way it is trained? Over corpora, not over infants.
+"""Compare ways to train Paper A's ensemble, with intervals over corpora instead of infants.
 
-    cryutils bench ensemble_seeds              ten corpora; a stopped run goes on
+    cryutils bench ensemble_seeds              ten corpora; an interrupted run resumes
     python benchmarks/ensemble_seeds.py --seeds 3
 
-Notebook 09 knows two ways to train the ensemble: on answers to clips that its submodels have not
-seen (`out_of_fold`), and the paper's simpler one, on their answers to their own training clips
-(`in_sample`). It may join last hidden layers in place of probabilities (`features`). And an SVM may
-learn from the clips that the networks are fitted on (`svm`), or from those that stop them, too
-(`svm_stop`). Which is better on one corpus says little: another seed draws other infants,
-divisions and first weights. So each seed makes a corpus of synthetic voices and faces of the size
-that the notebook has by default, everything is trained on it leak-free by the notebook's recipe,
-and the paired differences are averaged over seeds, with a 95 % t interval. No evidence about real
-infants. What is measured for a seed is kept in the cache.
+Notebook 09_ensemble trains the ensemble in two ways: on predictions for clips that its submodels
+have not seen (`out_of_fold`), and, more simply, as in the paper, on predictions for their own
+training clips (`in_sample`). It may join last hidden layers instead of probabilities (`features`).
+An SVM is trained on the clips that the networks are fitted on (`svm`), or also on those used for
+early stopping (`svm_stop`). One corpus cannot show which is better: another seed gives other
+infants, divisions and initial weights. So each seed makes a corpus of synthetic voices and faces of
+the notebook's default size, and everything is trained on it leak-free by the notebook's recipe. The
+paired differences are averaged over seeds, with a 95 % t interval. They are no evidence about real
+infants. The scores of each seed are cached.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ PAIRS = (
     ("ae_dnn_patches", "ae_dnn"),
     *((ours, rival) for ours in MODELS[:2] for rival in MODELS[3:]),
 )  # fmt: skip
-VERSION = 1  # raise it whenever the same seed gives other numbers
+VERSION = 1  # raise it when the same seed gives different numbers
 
 
 def main() -> int:
-    """Measure what is missing and print the table of differences."""
+    """Measure missing seeds and print the table of differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     seeds = parser.parse_args().seeds
@@ -109,10 +109,10 @@ def measured(seed: int) -> np.ndarray:
 
 
 def differences(scores: np.ndarray) -> pd.DataFrame:
-    """Return mean, low and high of each of `PAIRS` over seeds.
+    """Return the mean difference of each of `PAIRS` over seeds, with its interval.
 
-    scores: float64 (seeds, models). The ends are those of the t interval of paired differences, NaN
-    for a single seed; `ahead` counts the seeds in which the first is better.
+    scores: float64 (seeds, models). `low` and `high` are the t interval of paired differences, NaN
+    for a single seed; `ahead` counts the seeds in which the first model is better.
     """
     rows = {}
     for a, b in PAIRS:

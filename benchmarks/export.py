@@ -1,15 +1,15 @@
-"""What fewer bits cost and save: trained networks in three precisions. `cryutils bench export`.
+"""Measure trained networks in three precisions: score, size, latency and memory.
 
     cryutils bench export                      four networks on 20 synthetic infants
     python benchmarks/export.py --infants 40 --repeats 3
 
-Paper B's two networks are trained leak-free as in notebooks 04 and 05 (three folds), and so are the
-ensemble's submodels of sound, Paper A's encoder and DNN on MFCC and on STFT, as in 08; here they
-learn Paper B's four states. All are exported to LiteRT and, where the extra is installed, to
-OpenVINO, int8 calibrated with each fold's training infants. Printed are the size, the time of one
-example on one thread and on two, the peak memory of a process that does nothing else, and macro F1
-on infants that the network has not met, with its change from the float file, paired, 95 % over
-infants. Synthetic voices and faces are no evidence about real infants.
+Paper B's two networks are trained leak-free as in notebooks 04 and 05 (three folds). The ensemble's
+sound submodels, Paper A's encoder and DNN on MFCC and on STFT, are trained as in notebook 08, but
+on Paper B's four states. All are exported to LiteRT and, if the extra is installed, to OpenVINO;
+int8 is calibrated with each fold's training infants. The output is the size, the time per example
+on one and two threads, the peak memory of a separate process, and macro F1 on new infants with its
+change from the float file, paired, 95 % over infants. Synthetic voices and faces are no evidence
+about real infants.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SETTINGS = Settings(epochs=25, learning_rate=3e-3, patience=6)
 def main(
     infants: int = 20, repeats: int = 1, calls: int = CALLS, settings: Settings = SETTINGS
 ) -> pd.DataFrame:
-    """Train, export, measure; print a table a format and return all rows."""
+    """Train, export and measure; print a table per format and return all rows."""
     corpus = cryutils.load("synthetic", classes=list(STATES), infants=infants, video=True, **CORPUS)
     networks = trained(corpus, repeats, settings)
     print(f"{corpus.note}; {len(corpus)} clips of {infants} infants, {os.cpu_count()} cores")
@@ -67,7 +67,7 @@ def main(
 def trained(
     corpus: cryutils.Corpus, repeats: int, settings: Settings
 ) -> dict[str, tuple[CrossFit, Examples]]:
-    """Return `MODELS`, fitted leak-free, with the examples that they were fitted on."""
+    """Return `MODELS`, trained leak-free, with the examples that they were trained on."""
     folds = Split.INFANT.k_folds(corpus, n_splits=FOLDS, repeats=repeats, seed=0)
     return {
         name: (network if name in ("cry2", "image") else submodel)(name, corpus, folds, settings)
@@ -78,7 +78,7 @@ def trained(
 def network(
     name: str, corpus: cryutils.Corpus, folds: list[list[Fold]], settings: Settings
 ) -> tuple[CrossFit, Examples]:
-    """Return a network of Paper B, one a fold, and its examples."""
+    """Return a network of Paper B for each fold, and its examples."""
     if name == "cry2":
         builder, shape = cry2, HEARING.shape
         examples = HEARING.examples(audio.signals(corpus, sr=HEARING.sr))
@@ -100,7 +100,7 @@ def network(
 def submodel(
     kind: str, corpus: cryutils.Corpus, folds: list[list[Fold]], settings: Settings
 ) -> tuple[CrossFit, Examples]:
-    """Return Paper A's encoder and DNN in one network a fold, and its examples."""
+    """Return Paper A's encoder and DNN as one network for each fold, and its examples."""
     hearing = SoundInput(kind=kind, scaling="recording")
     examples = hearing.examples(audio.signals(corpus, sr=hearing.sr))
     y, classes = class_indices(corpus.labels)
@@ -126,7 +126,7 @@ def submodel(
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as it is read: a score or a change with its interval in one column."""
+    """Return the table for printing: a score or a change with its interval in one column."""
 
     def between(value: str, low: str, high: str) -> list[str]:
         rows = table[[value, low, high]].astype(float).to_numpy()

@@ -1,14 +1,14 @@
-"""Features of a whole corpus, ours against a plain librosa script: `cryutils bench features`.
+"""Compare the speed of our features with a plain librosa script: `cryutils bench features`.
 
-Each measurement is a process of its own, in turns (librosa, cold, warm, librosa, ...), and
-the medians are compared:
+Each measurement runs in its own process, in turns (librosa, cold, warm, librosa, ...), and the
+medians are compared:
 
-- librosa: import, then `load(sr=None)`, `stft`, `amplitude_to_db` and `feature.mfcc` a file;
-- cold: ours with an empty cache, import, read, STFT in dB and MFCC;
-- warm: ours with the cache that cold left, every value touched, imports aside, against
-  librosa's work on the same files, imports aside too.
+- librosa: import, then `load(sr=None)`, `stft`, `amplitude_to_db` and `feature.mfcc` per file;
+- cold: ours with an empty cache: import, reading, STFT in dB and MFCC;
+- warm: ours with the cache that cold has filled, every value read, against librosa's work on the
+  same files, both without imports.
 
-Ends in 1 where a promise is broken.
+Exits with 1 if a promise is broken.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROUNDS = 5
-PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # times as fast as librosa, at least
+PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # least speed-up over librosa
 
 
 def main(rounds: int = ROUNDS) -> dict[str, float]:
-    """Measure, print one line of result, and return the figures by name."""
+    """Measure, print the results, and return the figures by name."""
     files, name = find_files()
     print(f"{len(files)} files of {name}, {os.cpu_count()} cores, {rounds} rounds", flush=True)
     rows_by_way: dict[str, list[dict[str, float]]] = {"librosa": [], "cold": [], "warm": []}
@@ -70,7 +70,7 @@ def main(rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def find_files() -> tuple[list[str], str]:
-    """Return the corpus' files and its name: DonateACry where it can be had, else voices."""
+    """Return files and name of the corpus: DonateACry if available, else synthetic voices."""
     import cryutils
 
     try:
@@ -82,7 +82,7 @@ def find_files() -> tuple[list[str], str]:
 
 
 def run(way: str, files: Sequence[str], *, cache: Path) -> dict[str, float]:
-    """Return what a fresh process measured doing the work one way, and its own whole time."""
+    """Return the measurements of a fresh process that does the work one way, and its total time."""
     environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(cache)}
     start = time.perf_counter()
     child = subprocess.run(
@@ -98,7 +98,7 @@ def run(way: str, files: Sequence[str], *, cache: Path) -> dict[str, float]:
 
 
 def plain_librosa(files: Sequence[str]) -> dict[str, float]:
-    """The rival: what a reader would write."""
+    """Measure the script that a reader would write with librosa."""
     import librosa
     import numpy as np
 
@@ -106,7 +106,7 @@ def plain_librosa(files: Sequence[str]) -> dict[str, float]:
         x, sr = librosa.load(path, sr=None)
         return librosa.amplitude_to_db(np.abs(librosa.stft(x))), librosa.feature.mfcc(y=x, sr=sr)
 
-    first = stft_and_mfcc(files[0])  # librosa imports most of itself only now
+    first = stft_and_mfcc(files[0])  # librosa imports most of its modules here
     start = time.perf_counter()
     everything = [stft_and_mfcc(path) for path in files[1:]]
     work_s = (time.perf_counter() - start) * len(files) / (len(files) - 1)
@@ -114,11 +114,11 @@ def plain_librosa(files: Sequence[str]) -> dict[str, float]:
 
 
 def ours(files: Sequence[str]) -> dict[str, float]:
-    """STFT and MFCC of all files, with whatever the cache holds, each value touched."""
+    """Measure STFT and MFCC of all files with the present cache, reading each value."""
     from cryutils import audio
 
     clips = [SimpleNamespace(path=Path(path)) for path in files]
-    features = audio.features  # NumPy and the rest are imported here, not on the clock
+    features = audio.features  # import NumPy and the rest before timing
     start = time.perf_counter()
     stft, mfcc = (features(clips, kind=kind) for kind in ("stft", "mfcc"))
     total = sum(float(feature.sum()) for feature in [*stft, *mfcc])
@@ -128,7 +128,7 @@ def ours(files: Sequence[str]) -> dict[str, float]:
 
 
 def compare(files: Sequence[str]) -> dict[str, float]:
-    """Return the largest difference of any cell, ours from the cache against librosa, in dB."""
+    """Return the largest difference in dB of any value, our cached features against librosa's."""
     import librosa
     import numpy as np
 

@@ -1,8 +1,8 @@
-"""What `import cryutils` costs beside `import numpy, pandas`, which nearly every notebook has.
+"""Compare the time of `import cryutils` with `import numpy, pandas`, in nearly every notebook.
 
-Both sides run interleaved in fresh processes, so that a busy machine slows them alike. The
-package is taken with `load` and beside both libraries, since what it imports only when first
-touched would win by being put off. Ends in 1 where the ratio of the medians is above the promise.
+Both run interleaved in fresh processes, so a busy machine slows them alike. The package is imported
+with `load` and with both libraries, since otherwise modules that it imports lazily would not count.
+Exits with 1 if the ratio of the medians is above the promise.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def seconds(statement: str) -> float:
 
 
 def main() -> int:
-    """Print medians and ratio; return the exit code."""
+    """Print medians and ratios; return the exit code."""
     taken: dict[str, list[float]] = {name: [] for name in STATEMENTS}
     for _ in range(ROUNDS + 1):
         for name, statement in STATEMENTS.items():
             taken[name].append(seconds(statement))
-    # The first round reads the files from disk and writes their bytecode.
+    # Skip the first round, which reads the files from disk and writes their bytecode.
     median = {name: statistics.median(times[1:]) for name, times in taken.items()}
     for name, value in median.items():
         print(f"{name:15} {1000 * value:6.0f} ms")

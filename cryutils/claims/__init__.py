@@ -1,6 +1,6 @@
 """What was measured: the store of results, published figures, tables and reports.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+The stub file next to this one lists the contents; each part is imported on first use.
 """
 
 import lazy_loader

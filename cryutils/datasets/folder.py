@@ -168,7 +168,7 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips, with stills joined to the sound of the same stem, and problems.
+    """Return the clips, stills joined to sounds of the same stem, and problems of dropped stills.
 
     A still next to a video with the same stem is dropped, because the two are one Live Photo.
     """
@@ -280,7 +280,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return a problem for each group of labels or infants whose names look alike."""
+    """Return a problem for each group of labels or infants that look alike, probably by mistake."""
     problems: list[Problem] = []
     for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)

@@ -1,6 +1,6 @@
 """From predictions to claims: splits, scores, intervals, permutation tests.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+The stub file next to this one lists the contents; each part is imported on first use.
 
 >>> from cryutils import evaluation
 >>> folds = evaluation.Split("infant").k_folds(corpus, seed=1)        # doctest: +SKIP

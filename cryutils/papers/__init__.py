@@ -1,6 +1,6 @@
 """The two papers' studies, one module each, on what the other packages do.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+The stub file next to this one lists the contents; each part is imported on first use.
 """
 
 import lazy_loader

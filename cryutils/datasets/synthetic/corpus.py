@@ -1,9 +1,9 @@
 """Generate the synthetic corpus: WAV or MP4 files of the infants in `schedule.py`, in the cache.
 
 Used in notebooks 01_data_and_playback and 05_image. Each infant has several clips, most of them
-with the same label, in sessions of a few minutes. Whether a score is valid depends on how it treats
-this structure. DonateACry has it; for Paper A's videos it is unknown. The corpus is NEVER evidence
-about real infants; `states.py` and `face_states.py` list the assumptions.
+with the same label, in sessions of a few minutes. Whether a score is valid depends on how the split
+treats this structure. DonateACry has it; for Paper A's videos it is unknown. The corpus is NEVER
+evidence about real infants; `states.py` and `face_states.py` list the assumptions.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The infant's face that belongs to a synthetic cry, with the same dials as the voice.
+"""The face of a synthetic infant, with the same dials as the voice: planned, then drawn.
 
-Notebooks 05 (image) and 06 (full) show it. It stands in for the crying videos of Paper A (§2) and
-Paper B (§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench
-whose truth is known, and NEVER evidence about real infants: how states differ in it is an
-assumption made for teaching, see `face_states.py`.
+Used in notebooks 05_image and 06_full. It replaces the crying videos of Paper A (§2) and Paper B
+(§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench whose
+truth is known, and NEVER evidence about real infants: how states differ in it is an assumption made
+for teaching, see `face_states.py`.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ Frame = npt.NDArray[np.uint8]
 Contour = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 
-NECK = 0.8  # the head turns about this, in half heights below its middle
-# The square of a cascade of Haar features: middle and side, in half heights of the head.
+NECK = 0.8  # centre of rotation, in half heights of the head below its middle
+# The square that a Haar cascade finds: middle and side, in half heights of the head.
 BOX_Y, BOX_SIDE = 0.29, 1.8
 ROLL = 15.0  # degrees, at most
 # Features that show the state: left, right, top and bottom in half heights of the head.
 REGIONS = {
     "eyes": (-0.72, 0.72, EYE_Y - 0.30, EYE_Y + 0.20),  # with brows and lids
-    "mouth": (-0.45, 0.45, MOUTH_Y - 0.20, MOUTH_Y + 0.30),  # as wide as it opens
+    "mouth": (-0.45, 0.45, MOUTH_Y - 0.20, MOUTH_Y + 0.30),  # at its widest
 }
 LEVEL_S = 0.02  # step in which effort is computed
 
 
 @dataclass(frozen=True, eq=False)
 class FacePlan:
-    """A clip's face before it is drawn; contours are float32 (frames,).
+    """The plan of a clip's face; contours are float32 (frames,).
 
-    seed: of the pictures' noise. opening, effort, blink: of mouth, cry and lids, in [0, 1]. roll:
-    degrees. scale: a factor. x, y: place of the head, in half heights of it.
+    seed: of the noise in the pictures. opening, effort, blink: of mouth, cry and lids, in [0, 1].
+    roll: in degrees. scale: a factor on the size. x, y: position, in half heights of the head.
     """
 
     seed: int
@@ -79,22 +79,22 @@ class FacePlan:
 
 
 def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
-    """Return how the face of a cry looks and moves.
+    """Return the plan of the face that belongs to a cry.
 
     Parameters
     ----------
     cry : CryPlan
-        Its seeds are the face's. To keep a label out of the face, plan this cry with the face's own
-        dials, because the label shows in when and how wide the mouth opens.
+        The face has the same seeds. To keep a label out of the face, plan this cry with the face's
+        dials, because the timing and width of the mouth's opening reveal the label.
     fps : float
-        Frames a second, 1 to 120.
+        Frames per second, 1 to 120.
     dials : Dials
-        With `signal=0` the state shapes nothing at all, with `identity=0` the infant.
+        With `signal=0` the state has no effect, with `identity=0` the infant has none.
 
     Raises
     ------
     InputError
-        For anything else.
+        For invalid arguments.
 
     Examples
     --------
@@ -128,11 +128,11 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
 
 
 def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
-    """Return which pixels of a crop around the face belong to a feature, bool (size, size).
+    """Return the mask of a feature in a crop around the face, bool (size, size).
 
-    name: in `REGIONS`. size: pixels of the crop's side. margin: what the crop adds to the face's
-    box on every side, as a share of it. The head is upright; one that leans or turns moves its
-    features by at most a tenth of the crop. Raises InputError for another name.
+    name: in `REGIONS`. size: pixels per side of the crop. margin: what the crop adds to the face's
+    box on every side, as a share of the box. The mask is for an upright head; leaning and turning
+    move features by at most a tenth of the crop. Raises InputError for an unknown name.
     """
     if name not in REGIONS:
         raise InputError(f"a face has no region {name!r}.{near_miss(name, REGIONS)}")
@@ -145,7 +145,7 @@ def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
 def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
     """Yield the frames of a plan, uint8 (size, size, 3) RGB.
 
-    size: pixels of a side. Raises InputError unless it is even and 64 to 1024.
+    size: pixels per side. Raises InputError unless it is even and 64 to 1024.
     """
     import cv2
 
@@ -201,7 +201,7 @@ def _effort(cry: CryPlan) -> Values:
 
 
 def _blinks(t: Values, duration_s: float, rng: np.random.Generator) -> Values:
-    """Return 1 while the lids are down for a blink, every few seconds, and else 0."""
+    """Return 1 while the lids are down for a blink, every few seconds, and 0 otherwise."""
     blinks = rng.uniform(0, 3.5) + np.cumsum(rng.uniform(1.2, 5.0, 1 + int(duration_s)))
     return np.asarray((np.abs(t[:, None] - blinks) < 0.09).any(axis=1), np.float64)
 

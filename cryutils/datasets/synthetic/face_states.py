@@ -1,13 +1,13 @@
 """The parameters of a synthetic face, and the ASSUMPTION FOR TEACHING of how states differ.
 
-`face.py` reads them. They stand in for the crying videos of Paper A (§2) and Paper B (§3), and are
+Used by `face.py`. The faces replace the crying videos of Paper A (§2) and Paper B (§3), and are
 never evidence about real infants.
 
-The centres are those of a plump infant of a few months. `STATES` is invented, as it is for the
-voice (`states.py`); only pain follows a published code of the infant's face: brow bulge, eyes
-squeezed shut, nasolabial furrow, open and stretched mouth (Grunau & Craig 1987, Pain 28:395-410).
-The offsets only give a classifier something to find; `dials.py` says how they are mixed with
-dials, infants and sessions.
+The centres describe a plump infant of a few months. `STATES` is invented, as for the voice
+(`states.py`). Only pain follows a published code of the infant's face: brow bulge, eyes squeezed
+shut, nasolabial furrow, open and stretched mouth (Grunau & Craig 1987, Pain 28:395-410). The
+offsets only give a classifier something to find; `dials.py` combines them with dials, infants and
+sessions.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["EFFECTS", "LEAST", "MOST", "STATES", "Face"]
 class Face:
     """The parameters of a clip's face, or offsets to them; lengths in half heights of the head.
 
-    Home, suit and light count as the infant's, which is how they leak in practice. With the dial
-    `session` they change between its sessions.
+    Home, suit and light belong to the infant, because that is how they leak in practice. With the
+    dial `session` they change between its sessions.
     """
 
     # the infant and its home
@@ -35,8 +35,8 @@ class Face:
     width: float = spread(0.0, 0.09, 0.01, -0.2, 0.2)  # log2 of a factor on the head's width
     jaw: float = spread(0.0, 0.1, 0.012, -0.2, 0.2)  # log2 of a factor on the lower face's width
     cheek: float = spread(1.0, 0.35, 0.06, 0.3, 1.7)  # how full the cheeks are, 1 plump
-    forehead: float = spread(0.0, 0.04, 0.006, -0.08, 0.08)  # how far down eyes, nose and mouth sit
-    eye_gap: float = spread(0.0, 0.03, 0.004, -0.05, 0.06)  # further apart
+    forehead: float = spread(0.0, 0.04, 0.006, -0.08, 0.08)  # how far down eyes, nose and mouth are
+    eye_gap: float = spread(0.0, 0.03, 0.004, -0.05, 0.06)  # extra distance
     eye_size: float = spread(0.08, 0.14, 0.02, -0.25, 0.3)  # log2 of a factor
     eye_slant: float = spread(0.1, 0.5, 0.08, -1.0, 1.0)  # outer corners up
     iris: float = spread(0.6, 0.5, 0.02, 0.0, 1.0)  # 0 blue to 1 dark brown
@@ -57,7 +57,7 @@ class Face:
     light_x: float = spread(-0.35, 0.6, 0.12, -1.0, 1.0)  # light from -1 left to 1 right
     light: float = spread(0.0, 0.15, 0.06, -0.45, 0.25)  # log2 of the exposure
     candle: float = spread(0.1, 0.5, 0.08, -1.0, 1.2)  # warmth of the light
-    # what it does
+    # expression
     blush: float = spread(0.4, 0.16, 0.08, 0.0, 1.2)  # 0 pale to 1 red
     gape: float = spread(0.0, 0.15, 0.1, -0.8, 0.6)  # log2 of a factor on the mouth's opening
     stretch: float = spread(0.0, 0.1, 0.05, -0.6, 0.5)  # log2 of a factor on the mouth's width
@@ -72,19 +72,19 @@ class Face:
     rims: float = spread(0.15, 0.1, 0.06, 0.0, 1.0)  # redness around the eyes, 0 to 1
     tear: float = spread(0.1, 0.15, 0.12, 0.0, 1.0)  # 0 dry to 1 running down
     gaze: float = spread(0.0, 0.3, 0.25, -1.0, 1.0)  # where the eyes look, -1 down to 1 up
-    # how it is held and filmed
+    # pose and camera
     roll: float = spread(0.0, 3.0, 4.0, -12.0, 12.0)  # degrees
     turn: float = spread(0.0, 0.15, 0.25, -1.0, 1.0)  # to the side, -1 to 1
     nod: float = spread(0.0, 0.15, 0.25, -1.0, 1.0)  # down, -1 to 1
     sway: float = spread(1.3, 0.4, 0.3, -1.0, 2.5)  # log2 of degrees that the head moves
-    pace: float = spread(-1.2, 0.3, 0.25, -3.0, 0.5)  # log2 of movements a second
+    pace: float = spread(-1.2, 0.3, 0.25, -3.0, 0.5)  # log2 of movements per second
     near: float = spread(0.0, 0.06, 0.05, -0.13, 0.13)  # log2 of a factor on the size
-    left: float = spread(0.0, 0.04, 0.07, -0.15, 0.15)  # place in the picture
+    left: float = spread(0.0, 0.04, 0.07, -0.15, 0.15)  # position in the picture
     up: float = spread(0.0, 0.03, 0.05, -0.1, 0.1)
     grain: float = spread(1.0, 0.5, 0.1, -1.0, 2.0)  # log2 of noise, grey levels of 255
 
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` adds.
+# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`.
 STATES: Mapping[str, Face] = MappingProxyType(
     {
         # looks for the breast: open eyes, wide round mouth, turning head

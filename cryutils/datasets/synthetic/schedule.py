@@ -1,7 +1,7 @@
 """The structure of the synthetic corpus: infants, labels, sessions and seeds.
 
-`corpus.py` makes the files. Notebook 01 (data and playback) shows the structure. It is that of
-DonateACry, where most clips of an infant share a label.
+`corpus.py` generates the files of this structure. Used in notebook 01_data_and_playback. As in
+DonateACry, most clips of an infant share a label.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = ["AGES", "CLASSES", "PlannedClip", "plan"]
 
-CLASSES = ("discomfort", "hungry", "pain", "tired")  # Paper B's four
+CLASSES = ("discomfort", "hungry", "pain", "tired")  # Paper B's four states
 AGES = ("0-4 weeks", "4-8 weeks", "2-6 months", "7 months-2 years")  # in DonateACry's words
 
 EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
@@ -24,7 +24,7 @@ EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
-    """One clip before it is made.
+    """A clip that is planned but not generated yet.
 
     start_s: unix time in s. voice_seed: of the infant. session_seed: of the session, which is the
     seed of its first clip. seed: of the clip.
@@ -51,7 +51,7 @@ def plan(
     duration_s: float = 7.0,
     seed: int = 0,
 ) -> list[PlannedClip]:
-    """Return the clips of a corpus.
+    """Return the planned clips of a corpus.
 
     Parameters
     ----------
@@ -62,16 +62,16 @@ def plan(
     clips_per_infant : int
         At least 1.
     mostly : float in [0, 1]
-        Share of all clips with their infant's main label. The rest go to the classes with fewest.
+        Share of clips with their infant's main label. The rest go to the classes with fewest clips.
     duration_s : float
-        Seconds of a clip.
+        Duration of a clip in s.
     seed : int
-        Draws the corpus, at least 0.
+        Seed of the corpus, at least 0.
 
     Raises
     ------
     InputError
-        For anything else.
+        For invalid arguments.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _labels(
 
 
 def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """Return session number and unix time of each clip: one to three clips, minutes apart."""
+    """Return each clip's session number and unix time: one to three clips, minutes apart."""
     start = EPOCH_S + rng.uniform(0, 300 * 86400)
     session, left = 0, int(rng.integers(1, 4))
     times = []

@@ -1,15 +1,15 @@
 """The parameters of a synthetic cry, and the ASSUMPTION FOR TEACHING of how states differ.
 
-`voice.py` reads them. They stand in for the recordings of Paper A (§2) and Paper B, and are never
+Used by `voice.py`. The cries replace the recordings of Paper A (§2) and Paper B, and are never
 evidence about real infants.
 
 The centres are near DonateACry's medians (`benchmarks/voice.py --compare FOLDER` measures both).
-`STATES` is invented: no published figure says how a hungry cry differs from a tired one, and on
-39,201 cries recorded at home neither trained listeners nor machine learning could tell the cause,
+`STATES` is invented: no published figure shows how a hungry cry differs from a tired one. On 39,201
+cries recorded at home, neither trained listeners nor machine learning could recognise the cause,
 while age and identity were audible (Lockhart-Bouron et al. 2023, doi 10.1038/s44271-023-00022-z).
-The offsets only give a classifier something to find; `dials.py` says how they are mixed with
-dials, infants and sessions. Sex and age shape nothing: in 172 newborns they made no significant
-difference (Michelsson et al. 2002).
+The offsets only give a classifier something to find; `dials.py` combines them with dials, infants
+and sessions. Sex and age have no effect: in 172 newborns they made no significant difference
+(Michelsson et al. 2002).
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ __all__ = ["EFFECTS", "STATES", "Voice"]
 class Voice:
     """The parameters of a clip's voice, or offsets to them.
 
-    A clip brings its home and telephone along, so room, noise and microphone count as the
-    infant's, which is how they leak in practice. With the dial `session` they change between its
-    sessions.
+    Each clip contains its home and telephone, so room, noise and microphone belong to the infant,
+    which is how they leak in practice. With the dial `session` they change between its sessions.
     """
 
     pitch: float = spread(-0.4, 3.0, 0.7)  # semitones above 400 Hz
     arch: float = spread(8.5, 2.2, 0.7)  # semitones from the foot to the top of the melody
-    peak: float = spread(0.36, 0.06, 0.05)  # where the top lies, as a fraction of the burst
+    peak: float = spread(0.36, 0.06, 0.05)  # position of the top, as a fraction of the burst
     jitter: float = spread(-0.6, 0.5, 0.15)  # log2 of F0 noise in percent, frame to frame
     shimmer: float = spread(1.5, 0.3, 0.2)  # dB
     breath: float = spread(-16.0, 4.0, 1.0)  # dB of breath noise against the harmonics
-    tilt: float = spread(-6.5, 3.0, 0.5)  # dB an octave, of the source
+    tilt: float = spread(-6.5, 3.0, 0.5)  # dB per octave, of the source
     tract: float = spread(0.0, 0.16, 0.015)  # log2 of a factor on all formants
     vowel: float = spread(0.0, 0.14, 0.02)  # log2 of a factor on the second formant alone
     opening: float = spread(0.6, 0.1, 0.04)  # mouth opening, 0 shut to 1 wide
@@ -54,7 +53,7 @@ class Voice:
     room: float = spread(-20.0, 4.0, 1.0)  # dB of reverberation
     decay: float = spread(math.log2(0.25), 0.3, 0.15)  # log2 of seconds, to -60 dB
     noise: float = spread(-31.0, 9.0, 1.5)  # dB of background noise
-    colour: float = spread(-4.0, 2.5, 0.4)  # dB an octave of the background noise
+    colour: float = spread(-4.0, 2.5, 0.4)  # dB per octave, of the background noise
     body: float = spread(0.0, 5.0, 0.5)  # dB around 700 Hz, of this voice in this place
     presence: float = spread(0.0, 5.0, 0.5)  # dB around 1700 Hz
     edge: float = spread(0.0, 5.0, 0.5)  # dB around 3000 Hz
@@ -62,8 +61,8 @@ class Voice:
     high_cut: float = spread(math.log2(3600.0), 0.5, 0.06)  # log2 of Hz, microphone
 
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` adds. `interaction` makes
-# a share of them each infant's own.
+# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`. `interaction`
+# makes a share of them specific to each infant.
 STATES: Mapping[str, Voice] = MappingProxyType(
     {
         # rhythmic wails, an open mouth, a wide and even melody

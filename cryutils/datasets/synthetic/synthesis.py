@@ -1,8 +1,8 @@
-"""A source-filter synthesiser: from the contours of a cry to its sound.
+"""A source-filter synthesiser that turns the contours of a cry into sound.
 
-A periodic source and noise are filtered by a tract that resonates like a short uniform tube, as
-that of newborns does (Lieberman, Harris, Wolff & Russell 1971, doi 10.1044/jshr.1404.718), then by
-microphone and room, and noise is added. `voice.py` plans the contours.
+A periodic source and noise are filtered by a vocal tract, then by microphone and room, and
+background noise is added. The tract resonates like a short uniform tube, as that of newborns does
+(Lieberman, Harris, Wolff & Russell 1971, doi 10.1044/jshr.1404.718). `voice.py` plans the contours.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Spectrum = npt.NDArray[np.complex64]
 
 TUBE_HZ = (900.0, 2700.0, 4500.0)  # quarter-wave resonances of a tube of 9.6 cm
 WIDTH_HZ = (260.0, 380.0, 520.0)
-OPENED = (0.45, 0.2, 0.1)  # how far each formant rises from a shut mouth to a wide one
-BLOCK_S = 0.008  # formants move from block to block
+OPENED = (0.45, 0.2, 0.1)  # relative rise of each formant from a shut mouth to a wide one
+BLOCK_S = 0.008  # formants change from block to block
 
 
 class Synthesiser:
@@ -33,9 +33,9 @@ class Synthesiser:
         self.voice, self.sr, self.rng = voice, sr, rng
 
     def source(self, f0: Samples, loudness: Samples, gasp: Samples, rough: Samples) -> Samples:
-        """Return harmonics of F0, breath in their rhythm and inspiration noise, float32 (samples,).
+        """Return harmonics of F0, breath in that rhythm and inspiration noise, float32 (samples,).
 
-        f0: Hz, held where nothing is voiced. loudness, gasp, rough: amplitudes of voice,
+        f0: Hz, interpolated where nothing is voiced. loudness, gasp, rough: amplitudes of voice,
         inspiration and dysphonation (an added subharmonic and more breath). All float32 (samples,).
         """
         turns = np.cumsum(f0, dtype=np.float64) / self.sr
@@ -73,10 +73,10 @@ class Synthesiser:
         return total.real
 
     def tract(self, source: Samples, opening: Samples, loudness: Samples) -> Samples:
-        """Return `source` through a moving mouth and a microphone, float32 (samples,).
+        """Return `source` filtered by a moving mouth and a microphone, float32 (samples,).
 
-        opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half; each is multiplied
-        by its own frequency response, so that the filter glides from one to the next.
+        opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half. Each is multiplied
+        by its own frequency response, so the filter changes smoothly between blocks.
         """
         from scipy import fft
 
@@ -109,7 +109,7 @@ class Synthesiser:
             response.real, response.imag = 1 - hz * hz / square, hz * np.float32(width) / square
             resistance *= response
         # Louder is brighter. The ripple over time and frequency keeps harmonics from being so
-        # regular that a classifier recognises synthetic sound.
+        # regular that a classifier would recognise synthetic sound by them.
         brightness = np.outer(5 * (loudness - 0.6), np.log2(np.maximum(hz, 250) / 1000))
         rows, columns = np.arange(count) / 12, hz / 400
         shape = (math.ceil(rows[-1]) + 2, math.ceil(columns[-1]) + 2)
@@ -120,13 +120,13 @@ class Synthesiser:
         return steady * np.exp(np.float32(math.log(10) / 20) * decibels) / resistance
 
     def _drift(self, count: int) -> Values:
-        """Return noise over blocks, of unit variance at its five knots a second."""
+        """Return noise over blocks, interpolated between five knots of unit variance per second."""
         every = 0.2 / BLOCK_S
         knots = self.rng.standard_normal(math.ceil(count / every) + 2)
         return np.interp(np.arange(count) / every, np.arange(knots.size), knots)
 
     def _lips(self, hz: Samples) -> Spectrum:
-        """Return radiation from the lips, and the lasting resonances of this voice and place."""
+        """Return the gain of lip radiation and of constant resonances of this voice and place."""
         voice, octave = self.voice, np.log2(np.maximum(hz, 1))
         lasting = sum(
             gain * np.exp(-2 * (octave - math.log2(centre)) ** 2)
@@ -135,7 +135,7 @@ class Synthesiser:
         return ((1 + 1j * hz / 600) * 10 ** (lasting / 20)).astype(np.complex64)
 
     def _microphone(self, hz: Samples) -> Spectrum:
-        """Return a telephone's high-pass and low-pass, each of second order."""
+        """Return the gain of a telephone's high-pass and low-pass, each of second order."""
         low, high = 1j * hz / 2**self.voice.low_cut, 1j * hz / 2**self.voice.high_cut
         high_pass = low**2 / (1 + 1.4 * low + low**2)
         return (high_pass / (1 + 1.4 * high + high**2)).astype(np.complex64)
@@ -152,7 +152,7 @@ class Synthesiser:
         return fftconvolve(dry, tail.astype(np.float32))[: dry.size]
 
     def background(self, size: int) -> Samples:
-        """Return noise through the microphone, float32 (size,), `voice.colour` dB an octave."""
+        """Return noise through the microphone, float32 (size,), `voice.colour` dB per octave."""
         from scipy import fft
 
         padded = fft.next_fast_len(size, real=True)

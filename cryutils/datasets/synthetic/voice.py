@@ -1,21 +1,21 @@
 """Synthetic infant cries, controlled by the dials of `dials.py`: planned, then rendered.
 
-Notebook 01 (data and playback) shows it, and every notebook uses it if DonateACry is absent. It
-stands in for the recordings of Paper A (§2) and Paper B. It is a test bench whose truth is known,
-and NEVER evidence about real infants: how states differ in it is an assumption made for teaching,
-see `states.py`.
+Used in notebook 01_data_and_playback, and in every notebook if DonateACry is absent. The cries
+replace the recordings of Paper A (§2) and Paper B. They are a test bench whose truth is known, and
+NEVER evidence about real infants: how states differ in them is an assumption made for teaching, see
+`states.py`.
 
-The kinds of sound come from the literature: an expiratory cry with a rising-falling melody
-(1.4 ± 0.6 s, F0 496 ± 95 Hz, highest 583 and lowest 398 Hz; Michelsson et al. 2002), phonation
-at 250-700 Hz with occasional hyperphonation at 1-2 kHz and dysphonation (Robb 2003), and
-inspirations between cries, which are shorter and higher where they are voiced (Grau, Robb & Cacace
-1995). Pitch, timing and spectrum are set near DonateACry's medians: its infants are up to two
-years old, cry lower than newborns and break their cries into many short ones.
+The kinds of sound come from the literature: an expiratory cry with a rising-falling melody (1.4 ±
+0.6 s, F0 496 ± 95 Hz, highest 583 and lowest 398 Hz; Michelsson et al. 2002), phonation at 250-700
+Hz with occasional hyperphonation at 1-2 kHz and dysphonation (Robb 2003), and inspirations between
+cries, which are shorter and, if voiced, higher (Grau, Robb & Cacace 1995). Pitch, timing and
+spectrum are set near DonateACry's medians: its infants are up to two years old, cry lower than
+newborns and break their cries into many short ones.
 
-`synthesis.py` makes the sound. Notebook 02 (audio features) shows what features see of it.
+`synthesis.py` makes the sound. Notebook 02_audio_features computes its features.
 
-References: Michelsson, Eklund, Leppänen & Lyytinen 2002, doi 10.1159/000063190. Robb 2003,
-Folia Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373.
+References: Michelsson, Eklund, Leppänen & Lyytinen 2002, doi 10.1159/000063190. Robb 2003, Folia
+Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Values = npt.NDArray[np.float64]
 
 PITCH_HZ = 400.0  # at `Voice.pitch` 0
 F0_RANGE_HZ = (150.0, 2000.0)
-RATE = 500.0  # frames a second of a plan's contours
+RATE = 500.0  # frames per second of a plan's contours
 
 
 @dataclass(frozen=True)
 class Burst:
-    """One expiratory cry: its beginning and end in s, and whether it is only a whimper."""
+    """One expiratory cry: its start and end in s, and whether it is only a whimper."""
 
     onset_s: float
     end_s: float
@@ -53,9 +53,9 @@ class Burst:
 
 @dataclass(frozen=True, eq=False)
 class CryPlan:
-    """A clip before it sounds; contours are float32 (frames,).
+    """The plan of a clip's sound; contours are float32 (frames,).
 
-    voice: parameters. rate: frames a second of the contours. f0: Hz, 0 where nothing is voiced.
+    voice: parameters. rate: frames per second of the contours. f0: Hz, 0 where nothing is voiced.
     opening: of the mouth, 0 shut to 1 wide. loudness, gasp, rough: amplitudes of the voice, of
     inspiration noise and of dysphonation.
     """
@@ -84,7 +84,7 @@ def plan(
     dials: Dials = PLAIN,
     duration_s: float = 7.0,
 ) -> CryPlan:
-    """Return when, how high and with how open a mouth an infant cries in a clip.
+    """Return the plan of a clip: timing, pitch, mouth opening and loudness of the cries.
 
     Parameters
     ----------
@@ -93,16 +93,16 @@ def plan(
     infant, seed : int
         Seeds of the infant's own voice and of the clip, at least 0.
     session : int, optional
-        Seed of what clips of one session share, at least 0. None if the clip is the only one.
+        Seed of what clips of one session share, at least 0. None for a session of one clip.
     dials : Dials
-        With `signal=0` the state shapes nothing at all, with `identity=0` the infant.
+        With `signal=0` the state has no effect, with `identity=0` the infant has none.
     duration_s : float
         Seconds, 0.5 to 600.
 
     Raises
     ------
     InputError
-        For anything else.
+        For invalid arguments.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def plan(
 def render(plan: CryPlan, sr: int = 16000) -> Samples:
     """Return the sound of a plan, float32 (round(duration_s * sr),) in [-1, 1].
 
-    sr: samples a second. Raises InputError unless it is 4000 to 192000.
+    sr: samples per second. Raises InputError unless it is 4000 to 192000.
     """
     check_rate(sr)
     rng = np.random.default_rng([plan.seed, 2])
@@ -202,7 +202,7 @@ class _Draft:
         voice, rng = self.voice, self.rng
         spread = max(voice.irregular, 0.1)
         bursts = []
-        # A recording starts anywhere, but not so late that no cry is left to hear.
+        # The first cry starts at random, but early enough that the recording contains one.
         onset = min(rng.uniform(0, 1.5) * 2**voice.pause, 0.3 * self.duration_s)
         while onset < self.duration_s - 0.1:
             whimper = self._happens(voice.whimper)
@@ -217,7 +217,7 @@ class _Draft:
         return bursts
 
     def exhale(self, burst: Burst) -> None:
-        """Draw a burst."""
+        """Add a burst to the contours."""
         voice, rng = self.voice, self.rng
         first, last = round(burst.onset_s * RATE), round(burst.end_s * RATE)
         size = last - first
@@ -241,7 +241,7 @@ class _Draft:
         self.opening[first:last] = np.clip(gate**0.7 * (wide + 0.1 * self._wander(size, 3)), 0, 1)
 
     def inhale(self, earliest_s: float, onset_s: float) -> None:
-        """Draw a gasp before a burst if the pause is long enough, sometimes a voiced one."""
+        """Add a gasp, sometimes a voiced one, before a burst if the pause is long enough."""
         voice, rng = self.voice, self.rng
         length = min(rng.uniform(0.12, 0.35), 0.7 * (onset_s - earliest_s))
         audible, voiced = rng.random() < 0.6, rng.random() < 0.15
@@ -278,14 +278,14 @@ class _Draft:
         return arch + start + release + tremor + jitter + rng.normal(0, 1.5)
 
     def _wander(self, size: int, hz: float) -> Values:
-        """Return smooth noise over frames, of unit variance at its `hz` knots a second."""
+        """Return smooth noise over frames, with `hz` knots of unit variance per second."""
         knots = self.rng.standard_normal(max(2, math.ceil(size * hz / RATE) + 1))
         before, part = np.divmod(np.linspace(0, knots.size - 1, size, endpoint=False), 1)
         here = before.astype(int)
         return knots[here] + (knots[here + 1] - knots[here]) * part * part * (3 - 2 * part)
 
     def _stretch(self, t: Values, edge_s: float) -> Values:
-        """Return a stretch inside a burst: 0 outside, 1 inside, with straight edges."""
+        """Return 1 in a random stretch of a burst and 0 outside, with straight edges."""
         start, length = self.rng.uniform(0.05, 0.5), self.rng.uniform(0.2, 0.45)
         inside = np.minimum(t - start, start + length - t)
         return np.clip(inside * (t.size / RATE) / edge_s, 0, 1)
