@@ -6,9 +6,9 @@
 Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, so labels carry no
 information and infants are recognisable. The audit of notebook 10_leakage_audit runs on it, and the
 honest recipe is tested by permutation, with everything refitted. Two promises: of 200 seeds, at
-most 21 reject the honest recipe at 0.05 (a binomial(200, 0.05) exceeds that 5 times in ten
-thousand). For windows, clips, augmenting and oversampling, the 99 % interval over seeds of the mean
-paired difference to honest is above 0. The scores of each seed are cached.
+most 21 reject the null for the honest recipe at 0.05 (a binomial(200, 0.05) exceeds that 5 times in
+ten thousand). For windows, clips, augmenting and oversampling, the 99 % interval over seeds of the
+mean paired difference to honest is above 0. The scores of each seed are cached.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
-"""Frames to embeddings of ResNet-50 on the processor: OpenVINO against Keras.
+"""Compare OpenVINO with Keras: the speed of ResNet-50 from frames to embeddings, on the processor.
 
     cryutils bench backbone
 
-In turns, in one run: `keras.Model.predict` with batches of 32, then each engine of
-`runtimes.ready`, on the same rendered faces of 224 px, everything compiled before. Beside the
-speed stands what it costs: the cosine with Keras' embeddings after their mean is taken away,
-and the share of equal predictions of a head that was trained on Keras' embeddings of other
-infants. The int8 network is calibrated on those other infants too.
+`keras.Model.predict` with batches of 32 and each engine of `runtimes.ready` take turns in one run,
+on the same rendered faces of 224 px, after compiling. The loss is printed next to the speed: the
+cosine with Keras' embeddings after subtracting their mean, and the share of equal predictions of a
+head trained on Keras' embeddings of other infants. These infants also calibrate the int8 network.
 
-Then ten epochs of the paper's second model (Paper A §3.5) behind the frozen network: from pixels,
-each frame passing the network at each epoch, against embeddings computed once, kept in a cache
-and read from there. Both by Keras in float32, both compiled before, the cache empty.
+Then the paper's second model (Paper A §3.5) is trained for ten epochs behind the frozen network:
+from pixels, where each frame passes the network in each epoch, and from embeddings that are
+computed once and cached. Both use Keras in float32, after compiling, and start without a cache.
 
-Ends in 1 where a promise is broken; an engine that isn't installed promises nothing.
+Exits with 1 if a promise is broken. Engines that aren't installed are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-# `Model.predict` and `fit` on all cores, as where nothing is set.
+# Let `Model.predict` and `fit` use all cores, as by default.
 os.environ["TF_NUM_INTRAOP_THREADS"] = str(os.cpu_count() or 1)
 
 from cryutils._io import cache
@@ -38,12 +37,12 @@ FRAMES, CALIBRATION, ROUNDS, BATCH = 96, 96, 3, 32
 STATES = ("hungry", "tired", "pain", "discomfort")
 HEAD_FRAMES, EPOCHS = 64, 10
 RIVAL, HEAD = "Model.predict", "head with cache"
-# Times as fast as the rival, or as a head from pixels, at least.
+# Minimum speed-up over the rival, and over training the head from pixels.
 PROMISES = {"openvino-bf16": 2.5, "openvino-int8": 4.0, HEAD: 8.0}
 
 
 def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
-    """Measure, print one line an engine, and return how many times faster each is."""
+    """Print the speed-up and agreement of each engine, and return the speed-ups."""
     backbone = backbones.base("ResNet50", progress=True)
     model = backbones.head_input(backbone)
     calibration, states = faces(CALIBRATION, first=0)
@@ -58,7 +57,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
             continue
         ways[name], words[name] = engine.run, engine.runtime.words
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    made = {name: np.asarray(run(pixels)) for name, run in ways.items()}  # and compiled
+    made = {name: np.asarray(run(pixels)) for name, run in ways.items()}  # compiles as well
     for _ in range(rounds):
         for name, run in ways.items():
             begun = time.perf_counter()
@@ -84,7 +83,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndarray) -> float:
-    """Print one line, and return how many times faster ten epochs of the head are with a cache."""
+    """Print and return how many times faster ten epochs of the head are with a cache."""
     whole = second_model.network(backbone, len(STATES))
     front = runtimes.ready(backbones.head_input(backbone), batch_size=BATCH)
     head = second_model.head(front.run(pixels[:BATCH]).shape[1:], len(STATES))
@@ -114,7 +113,7 @@ def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndar
 
 
 def faces(count: int, *, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rendered faces, one frame an infant, uint8 (count, 224, 224, 3), and their states."""
+    """Return rendered faces, one per infant, uint8 (count, 224, 224, 3), and their states."""
     pictures = []
     for infant in range(first, first + count):
         cry = voice.plan(STATES[infant % 4], infant=infant, seed=infant, duration_s=1.0)
@@ -123,7 +122,7 @@ def faces(count: int, *, first: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained_head(pixels: np.ndarray, states: np.ndarray):
-    """Return a head, embeddings in and class scores out: standardised, then logistic."""
+    """Return a function from embeddings to class scores: scaling and logistic regression."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

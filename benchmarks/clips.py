@@ -1,16 +1,15 @@
-"""Time and peak memory against the number of clips: does either grow faster than the clips do?
+"""Measure whether time or peak memory grows faster than the number of clips.
 
     cryutils bench clips
 
-25, 50, 100 and 200 synthetic videos of 15 s, each number in a process of its own with an empty
-cache, stage by stage: the corpus made, its frames taken out and turned into embeddings, its sound
-taken out and cut into windows, all networks trained, Table 3 scored. Fewer frames a second than
-the paper's 30, the small backbone, and fewer epochs than the paper's, none of them stopped early,
-so that it ends within minutes; all are the same for every number. Importing libraries
-and loading the backbone come before, once, whatever the number. Time of the processor is
-fitted, which other programs change little: time = constant * clips ** exponent. But a machine's own
-pace may change by a third within minutes, so all numbers take turns, twice, and the least time of
-each stage counts. Ends in 1 where an exponent, of time or of memory, is larger than promised.
+25, 50, 100 and 200 synthetic videos of 15 s are processed, each number in its own process with an
+empty cache. The stages: make the corpus, extract and embed its frames, extract its sound and cut it
+into windows, train all networks, score Table 3. To end within minutes, all numbers use fewer frames
+per second than the paper's 30, the small backbone, and fewer epochs than the paper's, without early
+stopping. Importing libraries and loading the backbone are measured separately. The fit is time =
+constant * clips ** exponent, of processor time, which other programs change little. A machine's own
+speed may change by a third within minutes, so all numbers take turns, twice, and the shortest time
+of each stage counts. Exits with 1 if an exponent, of time or of memory, is larger than promised.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ import numpy as np
 SIZES = (25, 50, 100, 200)  # clips
 ROUNDS = 2
 DURATION_S, FPS = 15.0, 2.0
-MOST = 1.05  # the exponent that is allowed
+MOST = 1.05  # largest exponent that is allowed
 
 
 def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the stages in order, each with its name; a later one uses what an earlier one made."""
+    """Yield name and function of each stage in order; later ones use results of earlier ones."""
     import cryutils
     from cryutils.evaluation import Split
     from cryutils.models import small_cnn
@@ -43,7 +42,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     from cryutils.papers import embeddings, ensemble, streams, table3
 
     made: dict[str, Any] = {}
-    backbone = small_cnn.small()  # its quality is nobody's concern here
+    backbone = small_cnn.small()  # its quality does not matter here
     frame_input = embeddings.FrameInput(fps=FPS, size=64, crop="centre")
     hearing = {
         kind: SoundInput(
@@ -127,7 +126,7 @@ def cost_apart(clips: int) -> dict[str, Any]:
 
 
 def least(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the least of each part of some costs of one number of clips."""
+    """Return the smallest value of each part over repeated costs of one number of clips."""
     stages = {
         name: np.min([cost["stages"][name] for cost in costs], axis=0).tolist()
         for name in costs[0]["stages"]
@@ -137,7 +136,7 @@ def least(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Print one line a number of clips, and the exponents; return the exit code."""
+    """Print a line for each number of clips, and the exponents; return the exit code."""
     rounds = []
     for number in range(1, ROUNDS + 1):
         rounds.append([cost_apart(clips) for clips in SIZES])

@@ -6,8 +6,8 @@
 Section 8 of notebook 03_feature_validation uses one corpus per setting. This benchmark uses many,
 with more settings, and prints the mean balanced accuracy over corpora with its 95 % interval. Three
 promises, each at that level: at `signal=0` the leak-free score isn't above chance, while the
-paper's is; and at `signal=1` the leak-free score is lower if states are specific to each infant
-than if they are shared. The scores of each seed are cached.
+paper's protocol is; and at `signal=1` the leak-free score is lower if states are specific to each
+infant than if they are shared. The scores of each seed are cached.
 """
 
 from __future__ import annotations

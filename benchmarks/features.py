@@ -26,7 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROUNDS = 5
-PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # least speed-up over librosa
+PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # minimum speed-up over librosa
 
 
 def main(rounds: int = ROUNDS) -> dict[str, float]:

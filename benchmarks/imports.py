@@ -1,4 +1,4 @@
-"""Compare the time of `import cryutils` with `import numpy, pandas`, in nearly every notebook.
+"""Compare the time of `import cryutils` with `import numpy, pandas`, which most notebooks need.
 
 Both run interleaved in fresh processes, so a busy machine slows them alike. The package is imported
 with `load` and with both libraries, since otherwise modules that it imports lazily would not count.

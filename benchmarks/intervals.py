@@ -1,12 +1,12 @@
-"""Does the interval hold what it promises, and the permutation test? `cryutils bench intervals`.
+"""Simulate the coverage of intervals and the level of tests: `cryutils bench intervals`.
 
-Simulated infants are as many, with as many clips a class, as in the structures below; each has
-its own share of clips predicted right in each class (beta-binomial; `icc` is the correlation of
-two clips). First coverage and mean width of the library's interval for balanced accuracy, beside
-the rival that it replaced, a t quantile times the jackknife's standard error, which has nothing
-to vary where recalls are near 0 or 1. Then how often permutation tests reject at 5 % where labels
-mean nothing but infants sound like themselves: refitted by blocks (as in `permutation`), from
-fixed predictions, and by free shuffling.
+Simulated corpora have the infants and clips per class of the structures below. Each infant has its
+own share of correct predictions in each class (beta-binomial; `icc` is the correlation of two
+clips). The first table shows coverage and mean width of the library's interval for balanced
+accuracy, and of the method that it replaced: a t quantile times the jackknife's standard error,
+which is near 0 if recalls are near 0 or 1. The second shows how often tests reject at 5 % if labels
+carry no information but infants are recognisable: refitted with labels permuted in blocks (as in
+`permutation`), from fixed predictions, and with free shuffling.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cryutils._io import paths
 from cryutils.evaluation import intervals
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
-# Of the largest class, and of each of the others.
+# Of the largest class, and of each other class.
 RECALLS = ((0.3, 0.3), (0.8, 0.8), (0.97, 0.97), (0.97, 0.02), (0.9, 0.1), (0.86, 0.01))
 ICCS = (0.05, 0.3, 0.6)
 
@@ -31,7 +31,7 @@ Structure = tuple[list[str], list[str]]
 
 
 def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
-    """Print both tables; return the lowest and mean coverage of each way, and rejection rates."""
+    """Print both tables; return lowest and mean coverage of each method, and rejection rates."""
     coverage: dict[str, list[float]] = {}
     print(
         f"coverage in % / width of {intervals.LEVEL:.0%} intervals, {simulations} simulations;",
@@ -59,7 +59,7 @@ def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
 
 
 def structures() -> dict[str, Structure]:
-    """Return labels and infants by name: DonateACry's where it can be read, and made ones."""
+    """Return labels and infants by name: DonateACry's if available, and invented ones."""
     made = {
         "4 x 7 infants x 1": equal(4, 7, 1),
         "4 x 6 infants x 5": equal(4, 6, 5),
@@ -97,9 +97,9 @@ def equal(n_classes: int, n_infants: int, n_clips: int) -> Structure:
 def held(
     clips: NDArray[np.float64], recalls: tuple[float, float], icc: float, simulations: int
 ) -> dict[str, tuple[float, float]]:
-    """Return, for each way, how often its interval holds the true score, and its mean width.
+    """Return the coverage of the true score and the mean width of each method's interval.
 
-    `clips` is (infants, classes).
+    clips: float64 (infants, classes), their number.
     """
     rng = np.random.default_rng(1)
     largest = clips.sum(axis=0) == clips.sum(axis=0).max()
@@ -126,9 +126,9 @@ def held(
 
 
 def rejections(trials: int) -> dict[tuple[str, str], float]:
-    """Return how often a true null is rejected, by protocol and way to permute.
+    """Return how often a true null is rejected, by protocol and method of permutation.
 
-    The model answers with the nearest training clip's label, so it recognises the infant.
+    The model predicts the label of the nearest training clip, so it recognises the infant.
     """
     nearest = KNeighborsClassifier(1)
     rng = np.random.default_rng(2)
@@ -163,7 +163,7 @@ def shuffled_freely(
     *,
     seed: int,
 ) -> float:
-    """Return the p-value of the wrong test: every label may land on every clip."""
+    """Return the p-value of the wrong test, which shuffles labels freely over clips."""
     rng = np.random.default_rng(seed)
     as_high = 0
     for _ in range(19):

@@ -1,17 +1,15 @@
-"""The live analysis of sound and face: how soon a reading comes, how fast, and in how much memory.
+"""Measure the live analysis of sound and face: latency of readings, speed, and memory.
 
     cryutils bench live
 
-A synthetic crying infant, sound at 48 kHz and four pictures a second, is replayed: at its own
-pace, where each reading is timed from the end of its window; then without waiting, for a simulated
-hour, in which the most memory that the process has had is read every minute. The networks are of
-the notebooks' size and drawn at random: how fast they are doesn't depend on what they know. A cry
-goes on throughout, so that nearly every window is asked of both. Ends in 1 where a promise is
-broken.
+A synthetic crying infant, sound at 48 kHz and four pictures a second, is replayed twice: in real
+time, where each reading is timed from the end of its window, and without waiting for a simulated
+hour, where the peak memory is read every minute. The networks have the notebooks' size and random
+weights, which does not change their speed. The infant cries throughout, so nearly every window goes
+through both networks. Exits with 1 if a promise is broken.
 
-The rival is time itself: 100 ms from a window's end to its reading (95th percentile), 10 times as
-fast as real time, and memory that stays flat. The promises are about two cores: where the system
-can do it, no more are used.
+Promised: 100 ms from a window's end to its reading (95th percentile), 10 times real time, and
+constant memory. The promises are for two cores; no more are used if the system allows a limit.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
-CORES = 2  # that the promises are about
+CORES = 2  # for which the promises are made
 SR = 48000
 CLIP_S = 30.0
 STATES = ("discomfort", "hungry", "pain", "tired")
@@ -41,7 +39,7 @@ def main(paced_s: float = 60.0, simulated_s: float = 3600.0) -> dict[str, float]
     from cryutils.app.monitor import Monitor
 
     with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own, since the live one has no TensorFlow, nor its memory.
+        # In a separate process, so that this one does not load TensorFlow into its memory.
         subprocess.run([sys.executable, __file__, "--models", folder], check=True)
         monitor = Monitor(Path(folder))
         sound, pictures = infant()
@@ -78,9 +76,9 @@ def holds(figures: dict[str, float]) -> bool:
 
 
 def confined() -> int:
-    """Leave this process, and what it starts, `CORES` cores where the system can; return how many.
+    """Limit this process and its children to `CORES` cores if possible; return how many they have.
 
-    macOS and Windows can't: there it is all that the machine has.
+    macOS and Windows do not support this, so there every core is used.
     """
     if not hasattr(os, "sched_setaffinity"):
         return os.cpu_count() or 1
@@ -89,7 +87,7 @@ def confined() -> int:
 
 
 def infant() -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.uint8]]]:
-    """Return `CLIP_S` of crying at `SR` Hz, and its face, four pictures a second."""
+    """Return `CLIP_S` of crying at `SR` Hz, and its face, four pictures per second."""
     from itertools import islice
 
     from cryutils.datasets.synthetic import face, voice
@@ -100,7 +98,7 @@ def infant() -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.uint8]]]:
 
 
 def paced(monitor, sound, pictures, length_s: float) -> Iterator[float]:  # type: ignore[no-untyped-def]
-    """Yield the latency of each reading in s, sound and pictures coming at their own pace."""
+    """Yield the latency of each reading in s, with input in real time."""
     monitor.restart()
     begun = time.perf_counter()
     for end in pushes(monitor, sound, pictures, length_s, begun):
@@ -109,7 +107,7 @@ def paced(monitor, sound, pictures, length_s: float) -> Iterator[float]:  # type
 
 
 def simulated(monitor, sound, pictures, length_s: float) -> tuple[float, list[float]]:  # type: ignore[no-untyped-def]
-    """Return the seconds that `length_s` of input take, and the memory in MB at each minute."""
+    """Return the seconds that `length_s` of input take, and the peak memory in MB every minute."""
     monitor.restart()
     memory, spent, begun = [], 0.0, time.perf_counter()
     for end in pushes(monitor, sound, pictures, length_s, None):
@@ -121,7 +119,7 @@ def simulated(monitor, sound, pictures, length_s: float) -> tuple[float, list[fl
 
 
 def pushes(monitor, sound, pictures, length_s, begun) -> Iterator[float]:  # type: ignore[no-untyped-def]
-    """Push blocks of 50 ms and the pictures between them; yield when each block has come, in s."""
+    """Push blocks of 50 ms and the pictures between them; yield the end of each block in s."""
     size = SR // 20
     for k in range(round(length_s * 20)):
         end = (k + 1) / 20
@@ -135,13 +133,13 @@ def pushes(monitor, sound, pictures, length_s, begun) -> Iterator[float]:  # typ
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process has had so far, in MB."""
+    """Return the peak memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def make_models(folder: Path) -> None:
-    """Write both networks, as notebooks 04 and 05 leave them but for the training."""
+    """Write both networks as notebooks 04 and 05 do, but untrained."""
     from cryutils.models import checkpoints, cry2, export, image
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput

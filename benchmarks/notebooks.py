@@ -1,8 +1,8 @@
-"""How long do the notebooks take in `quick`, one after the other, and how much memory?
+"""Measure the time and memory of the notebooks in `quick`, run one after the other.
 
     cryutils bench notebooks
 
-The rival is the course's own budget on 2 cores (90 s for 00-03, 120 s for 04-06, 120 s for 07-09,
+The results are compared with a budget on 2 cores (90 s for 00-03, 120 s for 04-06, 120 s for 07-09,
 90 s for 10-11; below 3 GiB).
 """
 
@@ -21,7 +21,7 @@ BUDGET_MIB = 3 * 1024
 
 
 def main() -> None:
-    """Run every notebook afresh, with empty caches, and print times, memory and budgets."""
+    """Run every notebook with empty caches, and print times, memory and budgets."""
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
         command = [str(Path(sys.executable).with_name("cryutils")), "run", "--profile", "quick"]

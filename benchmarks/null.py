@@ -1,13 +1,13 @@
-"""How often does the leak-free permutation test find something where there is nothing?
+"""Count false rejections of the leak-free permutation test on corpora without a signal.
 
     cryutils bench null                    100 seeds, a few minutes
     python benchmarks/null.py --seeds 10
 
-At `signal=0, identity=1` the state shapes neither voice nor face, while infants are told apart
-with ease. So every rejection at 0.05 is a false one. The rival is the same test with the paper's
-folds, whose score is far above chance although there is nothing to know, and the promise itself:
-of 100 seeds at most 10 rejections (a binomial(100, 0.05) exceeds 10 once in a hundred times).
-Features: mean and deviation of MFCC, and gradients of the face (HOG), each judged by an SVM.
+At `signal=0, identity=1` the state shapes neither voice nor face, while infants are easy to
+recognise. So every rejection at 0.05 is a false one. Promised: of 100 seeds at most 10 rejections
+(a binomial(100, 0.05) exceeds 10 once in a hundred times). For comparison, the score with the
+paper's folds is printed, which is far above chance without any signal. Features: mean and deviation
+of MFCC, and gradients of the face (HOG), each classified by an SVM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALLOWED = 10
 
 
 def main() -> int:
-    """Test both modalities on corpora of that many seeds and print the rejections."""
+    """Test sound and face on one corpus per seed, and print the rejections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
     seeds = parser.parse_args().seeds
@@ -59,7 +59,7 @@ def _p_values(seeds: int) -> Iterator[tuple[str, list[tuple[float, float, float]
 
 
 def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
-    """Return what the tests say of the corpus with this seed, by modality."""
+    """Return the p-value and both scores on the corpus of this seed, by modality."""
     import cryutils
     from cryutils import audio, evaluation, models, video
     from cryutils.models.examples import by_clip
@@ -76,9 +76,7 @@ def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
     crops_by_clip = by_clip(hog(faces.x), faces.clip, len(corpus))
     features = {
         "sound": audio.summarise(audio.features(corpus, kind="mfcc", sr=8000, n_fft=512)),
-        "face": np.where(
-            np.isfinite(crops_by_clip), crops_by_clip, 0
-        ),  # no face found: nothing is known
+        "face": np.where(np.isfinite(crops_by_clip), crops_by_clip, 0),  # NaN if no face is found
     }
     model = models.baselines(seed=0)["svm"]
     answers = {}

@@ -1,14 +1,14 @@
-"""Many caregivers at one server: how soon a page is ready, and whether each gets its readings.
+"""Measure one server with many caregivers: how soon a page is ready, and whether readings arrive.
 
     cryutils bench pages
 
-A real server with networks of the notebooks' size, drawn at random, and clients without a screen,
-so what a browser needs to draw is left out. The promises are about two cores: where the system can
-do it, server, pages and clients get no more. One page is opened alone; then PAGES at once are
-played a crying synthetic infant as a browser sends it, sound at 48 kHz and four pictures a second,
-at its own pace. Memory is that of the largest kernel and of the server, after a sixth of the time
-and at the end: `--seconds 3600` shows whether it stays flat over an hour. Ends in 1 where a promise
-is broken.
+A real server with networks of the notebooks' size and random weights gets clients without a screen,
+so a browser's time for drawing is not included. The promises are for two cores; server, pages and
+clients get no more if the system allows a limit. First one page is opened alone. Then PAGES pages
+at once get a crying synthetic infant in real time, as a browser sends it: sound at 48 kHz and four
+pictures a second. Memory is that of the largest kernel and of the server, after a sixth of the time
+and at the end; `--seconds 3600` shows whether it is constant over an hour. Exits with 1 if a
+promise is broken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ READY_S, KERNEL_MIB, ANSWER_MS = 3.0, 300.0, 1000 * HOP_S  # promised
 
 @dataclass(frozen=True)
 class Figures:
-    """What the pages came to: s until ready, ms of the answers with readings, s of each step."""
+    """Results: s until pages are ready, ms until answers with readings, s between readings, MiB."""
 
     ready_s: float
     together_s: list[float]
@@ -51,7 +51,7 @@ class Figures:
     server_mib: list[float]
 
     def holds(self, expected: int) -> bool:
-        """Return whether the promises hold, `expected` readings among them for each page."""
+        """Return whether the promises hold, with at least `expected` readings for each page."""
         return (
             self.ready_s <= READY_S
             and max(self.kernel_mib) <= KERNEL_MIB
@@ -62,7 +62,7 @@ class Figures:
 
 
 def blocks(length_s: float) -> list[tuple[bytes, bytes]]:
-    """Return sound and JPEG of each block of a crying infant, again from the start in the end."""
+    """Return sound and JPEG of each block of a crying infant, repeated for `length_s`."""
     import cv2
 
     sound, pictures = live.infant()
@@ -75,7 +75,7 @@ def blocks(length_s: float) -> list[tuple[bytes, bytes]]:
 
 
 def heard(page: Page, messages: int) -> list[tuple[float, int, list[float]]]:
-    """Return when each of so many messages was answered, its number, and its readings' times."""
+    """Return the time, the number and the reading times of each of `messages` answers."""
     answers = []
     for answer in islice(page.answers(), messages):
         times = [reading["time"] for reading in answer["readings"]]
@@ -84,7 +84,7 @@ def heard(page: Page, messages: int) -> list[tuple[float, int, list[float]]]:
 
 
 def memory(server: Served) -> tuple[float, float]:
-    """Return what the largest kernel and the server have in memory, in MiB."""
+    """Return the memory of the largest kernel and of the server, in MiB."""
     processes = [*server.kernels().values(), psutil.Process(server.process.pid)]
     *kernels, itself = (process.memory_info().rss / 2**20 for process in processes)
     return max(kernels), itself
@@ -94,7 +94,7 @@ def main(pages: int = PAGES, length_s: float = 60.0) -> Figures:
     """Measure, print, and return the figures."""
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2 * pages) as pool:
         models = Path(place) / "outputs" / "quick"
-        # In a process of its own, since neither server nor pages have TensorFlow.
+        # In a separate process, because neither server nor pages use TensorFlow.
         subprocess.run([sys.executable, live.__file__, "--models", str(models)], check=True)
         played = blocks(length_s)
         with served(Path(place)) as server:

@@ -1,11 +1,11 @@
-"""What does a permutation cost? Against scikit-learn's `cross_val_score`, on Table 2's sizes.
+"""Compare the speed of our permutation test with scikit-learn's `cross_val_score`.
 
     cryutils bench permutations
 
-SVM, naive Bayes and k-NN with scikit-learn's defaults, five folds, 76 clips in four classes of 38
-infants. Ours carries the division along with the permuted labels, all models in one pass; the rival
-divides and scores anew for each model and permutation, in one process as by default. Promised: 200
-permutations at least five times faster.
+SVM, naive Bayes and k-NN with scikit-learn's defaults, five folds, and the size of Table 2: 76
+clips in four classes of 38 infants. Our test permutes the division along with the labels and fits
+all models in one pass. The alternative divides and fits again for each model and permutation, in
+one process, its default. Promised: 200 permutations at least five times faster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PERMUTATIONS, LEAST = 200, 5.0
 
 
 def main() -> int:
-    """Print how many times faster than the rival; 1 where it is less than promised."""
+    """Print the speed-up; return 1 if it is less than promised."""
     rng = np.random.default_rng(0)
     y, X = np.arange(CLIPS) % CLASSES, rng.standard_normal((CLIPS, FEATURES))
     infants = [f"infant-{clip % INFANTS}" for clip in range(CLIPS)]
@@ -44,7 +44,7 @@ def main() -> int:
 
     seconds = {}
     for test in (ours, rival):
-        test(20)  # starts the processes, which a notebook starts once
+        test(20)  # starts the processes, once as in a notebook
         begun = time.perf_counter()
         test(PERMUTATIONS)
         seconds[test.__name__] = time.perf_counter() - begun

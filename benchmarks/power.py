@@ -1,14 +1,14 @@
-"""What could DonateACry have shown, and what would more donors bring? `cryutils bench power`.
+"""Simulate the power of the leak-free test on DonateACry, and with other numbers of donors.
 
-    cryutils bench power                   200 corpora a point, an hour; a stopped run goes on
+    cryutils bench power                   200 corpora a point, an hour; an interrupted run resumes
     python benchmarks/power.py --corpora 20 --infants 220
 
-Corpora are simulated that have DonateACry's donors with their clips of each label (without
-burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of
-their variance is the infant's. Each is judged by the project's leak-free permutation test (see
-`papers.power`). Printed are the share rejected by signal, and the signal and leak-free balanced
-accuracy that are detected in 80 % of corpora. Names and labels stand in `data/registry.csv`, so no
-recording is needed. What is measured is kept in the cache.
+The simulated corpora have DonateACry's donors with their clips of each label (without burping's 8
+clips), or other numbers of donors drawn from these. Features are Gaussian, and half of their
+variance is the infant's. Each corpus is judged by the project's leak-free permutation test (see
+`papers.power`). The output is the share rejected by signal, and the signal and leak-free balanced
+accuracy that are detected in 80 % of corpora. Names and labels come from `data/registry.csv`, so no
+recording is needed. Results are cached.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from cryutils.datasets import donateacry
 from cryutils.papers import power
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
-INFANTS = (50, 100, 400)  # beside DonateACry's own
+INFANTS = (50, 100, 400)  # in addition to DonateACry's own
 PERMUTATIONS, FOLDS = 99, 5
-AT_ONCE = 10  # corpora kept together
-VERSION = 1  # raise it whenever the same seed gives other numbers
+AT_ONCE = 10  # corpora per cache file
+VERSION = 1  # raise it when the same seed gives different numbers
 
 
 def main() -> None:
-    """Simulate what is missing and print the curve of each number of donors."""
+    """Simulate missing corpora and print the power curve of each number of donors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpora", type=int, default=200)
     parser.add_argument("--infants", type=int, nargs="*")
@@ -58,7 +58,7 @@ def structure() -> SimpleNamespace:
 
 
 def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFrame:
-    """Return a row a simulated corpus: signal, balanced_accuracy, rejected."""
+    """Return a row per simulated corpus: signal, balanced_accuracy, rejected."""
     tables = []
     starts = [(signal, start) for signal in SIGNALS for start in range(0, corpora, AT_ONCE)]
     with counting(f"{infants} infants", "chunks of corpora") as report:
@@ -83,7 +83,7 @@ def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFra
 
 
 def judged(donors: SimpleNamespace, infants: int, signal: float, seed: int) -> power.Trial:
-    """Return the trial of one corpus: with the donors themselves, or as many drawn from them."""
+    """Return the trial of one corpus: with the donors themselves, or `infants` drawn from them."""
     corpus = donors
     if infants != len(set(donors.infants)):
         corpus = power.resampled(donors, infants, np.random.default_rng([infants, seed]))

@@ -1,13 +1,13 @@
-"""Does the log keep up? Appends to SQLite and PostgreSQL, and a year of readings by day.
+"""Measure the log: appends to SQLite and PostgreSQL, and the summary of a year by day.
 
     cryutils bench store
 
-A reading in two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
-They are appended as an application would, by `Log.append`, which returns when they are on the disk:
-first for the rate, a reading at a time, as a live page appends them, and a hundred at a time, as it
-does once a log that was out of reach is back; then the year, a day at a time. Ends in 1 where a
-promise is broken. A year takes 1 to 3 GB of disk and several minutes a database; `--days N` fills
-fewer. PostgreSQL is started for it, where it is installed; elsewhere it isn't measured.
+A reading every two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
+Readings are appended as by the application, with `Log.append`, which returns when they are on the
+disk. First the rate is measured: one at a time, as a live page does, and a hundred at a time, as it
+does after the log was unreachable. Then a year is appended, a day at a time. Exits with 1 if a
+promise is broken. A year takes 1 to 3 GB of disk and several minutes per database; `--days N`
+appends fewer days. PostgreSQL is started and measured only if it is installed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from cryutils.app.store import Log
 
 STEP_S, DAY = 2.0, 43_200
 BATCH = 100
-# Promised: readings a second, BATCH at a time; one at a time, those of eight live pages; a year by
-# day, in s.
+# Promised: readings per second, BATCH at a time; one at a time, for eight live pages; s for the
+# summary of a year by day.
 RATE, LIVE_RATE, SUMMARY_S = 1000, 8 / HOP_S, 1.0
 ZONE = "Europe/Vienna"
 START = pd.Timestamp("2026-01-01", tz=ZONE).timestamp()
@@ -43,7 +43,7 @@ SHARES = {"discomfort": 0.1234567, "hungry": 0.6123456, "pain": 0.2000001, "tire
 
 @dataclass(frozen=True)
 class Figures:
-    """Readings a second, one, BATCH and a day at a time; s of a summary by day, and what it is."""
+    """Readings per second, one, BATCH and a day at a time; s of a summary by day, and its table."""
 
     single: float
     batches: float
@@ -57,7 +57,7 @@ class Figures:
 
 
 def readings() -> Iterator[Reading]:
-    """Yield readings without end, one in STEP_S."""
+    """Yield readings without end, one every STEP_S."""
     for i in count():
         cries = i % 10 == 0
         yield Reading(
@@ -67,7 +67,7 @@ def readings() -> Iterator[Reading]:
 
 
 def rate(log: Log, rows: Sequence[Reading], size: int) -> float:
-    """Return how many readings a second are appended, `size` at a time."""
+    """Return how many readings per second are appended, `size` at a time."""
     session, begun = log.begin("benchmark"), time.perf_counter()
     for i in range(0, len(rows), size):
         log.append(session, rows[i : i + size])
@@ -75,7 +75,7 @@ def rate(log: Log, rows: Sequence[Reading], size: int) -> float:
 
 
 def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
-    """Return the figures of the database at `url`, with so many readings and days."""
+    """Return the figures of the database at `url`, for these numbers of days and readings."""
     with store.open(url) as opened:
         opened.users.add("demo", "a password")
         rates = [

@@ -1,14 +1,14 @@
-"""Reading videos and finding the face, ours against a plain OpenCV script: `cryutils bench video`.
+"""Compare our reading of videos and faces with a plain OpenCV script: `cryutils bench video`.
 
-Each measurement is a process of its own, in turns (opencv, track, crops, opencv, ...), on
-synthetic videos of 15 s, 30 frames a second, 224 px, with an empty cache; medians are compared:
+Each measurement runs in its own process, in turns (opencv, track, crops, opencv, ...), on synthetic
+videos of 15 s, 30 frames a second, 224 px, with an empty cache. Medians are compared:
 
 - opencv: `VideoCapture`, then `detectMultiScale` on every frame, the largest face cut out and
   resized: what a reader would write;
-- track: `video.track` of every frame, on one core where the system lets a process choose;
+- track: `video.track` of every frame, on one core if the system lets a process choose;
 - crops: `video.crops` of several clips, every frame, on all cores.
 
-Then the peak memory of reading every frame of 1 and of 10 minutes (128 px), in a process each.
+Then the peak memory while reading 1 and 10 minutes (128 px) is measured, each in its own process.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main(rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def run(way: str, folder: str, *, cache: Path | None = None) -> dict[str, float]:
-    """Return what a fresh process measured."""
+    """Return the measurements of a fresh process."""
     environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(cache or Path(folder, "cache"))}
     child = subprocess.run(
         [sys.executable, __file__, *way.split(), folder],
@@ -91,7 +91,7 @@ def write(folder: str) -> dict[str, float]:
 
 
 def opencv(folder: str) -> dict[str, float]:
-    """The rival, on one clip, with as many threads as OpenCV likes."""
+    """Measure the alternative on one clip, with OpenCV's default number of threads."""
     start = time.perf_counter()
     boxes, _ = plain_opencv(Path(folder, "0.mp4"))
     return {"work_s": time.perf_counter() - start, "media_s": SECONDS, "frames": len(boxes)}
@@ -120,7 +120,7 @@ def plain_opencv(path: Path) -> tuple[list, list]:
 
 
 def track(folder: str) -> dict[str, float]:
-    """Ours, every frame of one clip, on one core."""
+    """Measure `video.track` on every frame of one clip, on one core."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from cryutils import video
@@ -131,7 +131,7 @@ def track(folder: str) -> dict[str, float]:
 
 
 def crops(folder: str) -> dict[str, float]:
-    """Ours, every frame of several clips, on all cores, the cache being written too."""
+    """Measure `video.crops` on every frame of several clips, on all cores, with caching."""
     from cryutils import video
     from cryutils.datasets.corpus import Clip
 
@@ -149,7 +149,7 @@ def crops(folder: str) -> dict[str, float]:
 
 
 def agreement(folder: str) -> dict[str, float]:
-    """Return how often each way finds a face, and how far ours is from the other's."""
+    """Return how often each method finds a face, and how far apart their boxes are."""
     import numpy as np
 
     from cryutils import video

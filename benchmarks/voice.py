@@ -1,8 +1,8 @@
-"""Measure the cry synthesiser: its speed against real time and, if asked, its likeness to cries.
+"""Measure the cry synthesiser: its speed and, if asked, its similarity to real cries.
 
-`python benchmarks/voice.py` prints seconds of sound a second on one core.
-`python benchmarks/voice.py --compare FOLDER` prints medians of the wav files in FOLDER (such as
-DonateACry's `donateacry/`) beside those of synthetic ones; the calibration of `synth/states.py`.
+`python benchmarks/voice.py` prints the seconds of sound generated per second on one core. `python
+benchmarks/voice.py --compare FOLDER` prints percentiles of the wav files in FOLDER (such as
+DonateACry's `donateacry/`) next to those of synthetic cries, to calibrate `synthetic/states.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy.typing as npt
 SR = 16000
 CLIPS = 40
 DURATION_S = 7.0
-COMPARE_SR = 8000  # DonateACry's own
+COMPARE_SR = 8000  # DonateACry's sample rate
 COMPARED_CLIPS = 60
 
 
 def seconds_of_sound_a_second() -> float:
-    """Return how many seconds of sound one core makes in one second of its time."""
+    """Return the seconds of sound that one core generates per second of its time."""
     from threadpoolctl import threadpool_limits
 
     from cryutils.datasets.synthetic import voice
@@ -30,7 +30,7 @@ def seconds_of_sound_a_second() -> float:
     states = sorted(voice.STATES)
     with threadpool_limits(1):
         voice.cry(states[0], infant=0, seed=0, duration_s=DURATION_S, sr=SR)
-        # Time of this process, summed over its threads: what else runs here does not count.
+        # Processor time of all threads of this process; other programs do not count.
         start = time.process_time()
         for i in range(CLIPS):
             voice.cry(states[i % len(states)], infant=i, seed=i, duration_s=DURATION_S, sr=SR)
@@ -38,7 +38,7 @@ def seconds_of_sound_a_second() -> float:
 
 
 def measure(sound: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Return what a cry at 8 kHz, float32 (samples,), is like: pitch, timing and spectrum."""
+    """Return pitch, timing and spectrum of a cry at 8 kHz, float32 (samples,)."""
     import librosa
 
     hop_s = 0.01
@@ -75,7 +75,7 @@ def _median(values: npt.NDArray[np.floating]) -> float:
 
 
 def _without_short(active: npt.NDArray[np.bool_], frames: int) -> npt.NDArray[np.bool_]:
-    """Close pauses, then drop bursts, that are shorter than `frames`."""
+    """Fill pauses, then drop bursts, that are shorter than `frames`."""
     active = active.copy()
     for kind in (False, True):
         edges = np.flatnonzero(np.diff(np.r_[0, (active == kind).astype(int), 0]))
@@ -112,7 +112,7 @@ def compare(folder: Path) -> str:
 
 
 def main() -> None:
-    """Print one line a claim."""
+    """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compare", type=Path, metavar="FOLDER", help="folder of real cries")
     folder = parser.parse_args().compare

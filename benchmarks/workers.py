@@ -1,4 +1,4 @@
-"""How much faster are two Dask workers than one, and what does a task cost beside its work?
+"""Measure the speed-up of two Dask workers over one, and the overhead per task.
 
     cryutils bench workers
 
@@ -69,7 +69,7 @@ def pin(core: int) -> None:
 
 
 def seconds(work: Callable[[], None], workers: int) -> float:
-    """Return the wall time of `work` on a new cluster that has done it once, in s.
+    """Return the wall time of `work` on a new cluster after a first run, in s.
 
     Each worker has one core. Without this, a worker that decodes the next video while its network
     computes uses almost two.
@@ -98,7 +98,7 @@ def seconds(work: Callable[[], None], workers: int) -> float:
 
 
 def main() -> int:
-    """Print how much faster two workers are; 1 where it is less than promised."""
+    """Print the speed-up of two workers; return 1 if a promise is broken."""
     videos = cryutils.load(
         "synthetic", video=True, infants=12, clips_per_infant=4, duration_s=4.0, fps=30, size=160,
         classes=["hungry", "tired"],

@@ -1,12 +1,12 @@
 """Run the tests as on other machines: `make test-anywhere`, within an hour on two quiet cores.
 
-    python tools/anywhere.py                  every pass, and a table in the end
-    python tools/anywhere.py --list           what each pass stands in for
+    python tools/anywhere.py                  every pass, and a table at the end
+    python tools/anywhere.py --list           what each pass simulates
     python tools/anywhere.py --only NAME      one pass; may be repeated
 
-Settings that change the last bits of a trained network, or of the features before it, stand in
-for other processors, low priority beside two busy loops for a slow machine. What a compared cell
-of a notebook prints, and whether a test passes, depends on none of them.
+Settings that change the last bits of features and trained networks simulate other processors. Low
+priority next to two busy loops simulates a slow machine. Neither may change the output of a
+compared cell of a notebook, or whether a test passes.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ NBVAL = (
     " -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
 )
 SUITE = "-n logical --maxprocesses 4 --dist worksteal tests"
-# What NumPy computes with on this processor, beyond what it needs everywhere.
+# Extensions that NumPy uses on this processor, beyond those that it always needs.
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 BUSY = 2
-NICENESS = 1  # beside two loops on two cores that leaves less than half of them
+NICENESS = 1  # next to two loops on two cores, this leaves less than half of the time
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the tests: what it stands in for, and how it differs from `make test`."""
+    """One run of the tests: what it simulates, and how it differs from `make test`."""
 
     name: str
     meaning: str
     variables: dict[str, str] = field(default_factory=dict)
-    caches: Sequence[str] = ("cold",)  # of each time that the notebooks run
-    busy: Sequence[str] = ()  # with which of these caches beside busy loops
-    backwards: bool = False  # the notebooks from the last to the first
+    caches: Sequence[str] = ("cold",)  # of each run of the notebooks
+    busy: Sequence[str] = ()  # which of these runs are next to busy loops
+    backwards: bool = False  # run the notebooks in reverse order
     cores: int | None = None
-    suite: bool = False  # the tests of the library, in place of the notebooks
+    suite: bool = False  # run the tests of the library, not the notebooks
 
 
 PASSES = (
@@ -79,11 +79,11 @@ PASSES = (
         "suite",
         "every other test, large where they have a size, without oneDNN",
         {"TF_ENABLE_ONEDNN_OPTS": "0", "CRYUTILS_TEST_LARGE": "1"},
-        # Of all these settings the farthest: 143 of 589 scores of `quick` moved by over 0.005.
+        # The setting with the largest effect: 143 of 589 scores of `quick` changed by over 0.005.
         suite=True,
     ),
 )
-# Each prints what its kernel sees, so that no pass is one in name only.
+# Each prints a setting that its kernel sees, to check that the pass really applies it.
 SEEN = {
     "variables": "import os\nprint({{name: os.environ.get(name) for name in {names}}})",
     "cores": "import psutil\nprint(len(getattr(psutil.Process(), 'cpu_affinity', list)()))",
@@ -94,7 +94,7 @@ SEEN = {
 
 
 def notebook_of_what_is_seen(path: Path, expected: dict[str, object], names: Sequence[str]) -> Path:
-    """Write a notebook that fails in nbval unless its kernel sees what `expected` says."""
+    """Write a notebook that fails in nbval unless its kernel sees the `expected` settings."""
     notebook = nbformat.v4.new_notebook()
     for name, source in SEEN.items():
         output = nbformat.v4.new_output("stream", name="stdout", text=f"{expected[name]}\n")
@@ -107,7 +107,7 @@ def notebook_of_what_is_seen(path: Path, expected: dict[str, object], names: Seq
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[None]:
-    """Keep `count` processes computing meanwhile; each ends with this one, however it ends."""
+    """Run `count` busy processes meanwhile; they end with this process, even if it is killed."""
     loop = f"import os\nwhile os.getppid() == {os.getpid()}:\n    sum(range(100_000))"
     with ExitStack() as stack:
         for _ in range(count):
@@ -117,7 +117,7 @@ def busy_loops(count: int) -> Iterator[None]:
 
 
 def command(chosen: Pass, folder: Path, niceness: int) -> list[str]:
-    """Return what runs the tests of a pass; its cores and priority are inherited by kernels."""
+    """Return the command for the tests of a pass; kernels inherit its cores and priority."""
     start = ["taskset", "-c", f"0-{chosen.cores - 1}"] if chosen.cores else []
     start += ["nice", "-n", str(niceness)] if niceness else []
     start += [sys.executable, "-m", "pytest"]
@@ -128,7 +128,7 @@ def command(chosen: Pass, folder: Path, niceness: int) -> list[str]:
 
 
 def passes(chosen: Pass) -> bool:
-    """Do a pass; True where every test of it passed."""
+    """Run a pass; return whether all its tests passed."""
     import psutil
 
     cores = chosen.cores or len(getattr(psutil.Process(), "cpu_affinity", list)())
@@ -160,7 +160,7 @@ def passes(chosen: Pass) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do the passes asked for, one after the other; 1 where one failed."""
+    """Run the selected passes one after the other; return 1 if one failed."""
     names = [each.name for each in PASSES]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="say what each pass stands in for")

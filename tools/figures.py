@@ -1,7 +1,7 @@
 """Draw two figures and fill two tables from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
-    python tools/figures.py --check    write nothing; name what differs, and exit with 1 then
+    python tools/figures.py --check    write nothing; name differences, and exit with 1 if any
 
 The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
 change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
@@ -124,7 +124,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame], tuple[Figure, str]]] = {
 
 
 def digest(figure: Figure) -> str:
-    """Return a digest of what `figure` shows: marks, bars and texts, not how they are painted."""
+    """Return a digest of the marks, bars and texts of `figure`, whatever their style."""
     parts: list[Any] = [text.get_text() for text in figure.texts]
     for ax in figure.axes:
         parts += [ax.get_title("left"), ax.get_xlabel(), rounded([*ax.get_xlim(), *ax.get_ylim()])]
@@ -137,7 +137,7 @@ def digest(figure: Figure) -> str:
 
 
 def rounded(places: Any) -> list[Any]:
-    """Return places in a figure to four digits, 0 without its sign."""
+    """Return coordinates in a figure rounded to four digits, with -0 as 0."""
     return (np.round(np.asarray(places, float), 4) + 0.0).tolist()
 
 
@@ -213,7 +213,7 @@ def filled(text: str, path: str, board: pd.DataFrame) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write what differs, or name it with `--check`; see the text of the module."""
+    """Write what differs, or name it with `--check`; see the module docstring."""
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2

@@ -2,9 +2,9 @@
 
     python tools/fit_gate.py
 
-On DonateACry, synthetic cries and generated distractors. Writes `cryutils/models/gate.json`, and
-what was measured as `outputs/reference/gate.csv` and `gate_curve.csv`. For whoever changes the
-gate's features, the distractors, or the list of exclusions.
+Uses DonateACry, synthetic cries and generated distractors. Writes `cryutils/models/gate.json`, and
+the measurements to `outputs/reference/gate.csv` and `gate_curve.csv`. Run it after changing the
+gate's features, the distractors or the exclusions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOW = {
 
 
 def main() -> None:
-    """Fit, measure, and write both files."""
+    """Fit and measure the gate, and write its file and both tables."""
     windows = material()
     scores = gating.out_of_fold(windows, seed=SEED)
     threshold = gating.chosen_threshold(windows, scores)

@@ -34,7 +34,7 @@ METADATA = {
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop ids, times and widget state, which differ at each run; fold solutions and outputs."""
+    """Remove ids, times and widget state, which differ at each run; fold outputs of solutions."""
     notebook.metadata = nbformat.from_dict(METADATA)
     count = 0
     for number, cell in enumerate(notebook.cells):
@@ -44,13 +44,13 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             continue
         if "solution" in cell.metadata.get("tags", []):
-            # JupyterLab reads the first, Colab and the classic notebook the second.
+            # JupyterLab reads `outputs_hidden`, Colab and the classic notebook `collapsed`.
             cell.metadata.setdefault("jupyter", {})["outputs_hidden"] = True
             cell.metadata.collapsed = True
-        # nbval takes a cell without a count for one that was never run.
+        # nbval regards a cell without a count as never run.
         count += 1
         cell.execution_count = count
-        # What a library prints to stderr is noise of one machine, not the lesson.
+        # Messages of libraries on stderr depend on the machine and are not part of the lesson.
         cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         for output in cell.outputs:
             output.pop("execution_count", None)
@@ -60,32 +60,32 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 output.metadata = {}
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = smaller(output.data["image/png"])
-            # A view without its kernel shows nothing; the picture beside it stays.
+            # A widget shows nothing without its kernel; keep only its picture.
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     return notebook
 
 
 def smaller(png: str) -> str:
-    """Return a base64 PNG with a palette of 256 colours: a third of the size, equal to the eye."""
+    """Return a base64 PNG with a palette of 256 colours: a third of the size, same to the eye."""
     image = Image.open(io.BytesIO(base64.b64decode(png)))
     if image.mode == "P":
         return png
     buffer = io.BytesIO()
     few_colours(image).save(buffer, "PNG")
-    # A fifth less than Pillow's own optimizer makes of it, and the same pixels.
+    # A fifth smaller than with Pillow's own optimizer, with the same pixels.
     return base64.b64encode(oxipng.optimize_from_memory(buffer.getvalue(), level=4)).decode()
 
 
 def refresh(path: Path, scratch: str) -> None:
     """Execute the notebook at `path` as the tests do and write it back, clean.
 
-    Results and caches lie in `scratch`, where one notebook finds what another has trained.
+    Results and caches are in `scratch`, where notebooks find networks trained by other notebooks.
     """
     notebook = nbformat.read(path, as_version=4)
     os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
     os.environ.pop("CRYUTILS_DATA_DIR", None)
     os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
-    # Progress goes there, as in the tests, and no bar of one machine's speed is stored.
+    # Write progress to a file, as in the tests, so that no progress bar is stored.
     os.environ["CRYUTILS_PROGRESS_FILE"] = str(Path(scratch) / "progress")
     client = NotebookClient(notebook, timeout=None, kernel_name="python3")
     client.execute(cwd=str(path.parent))
@@ -93,7 +93,7 @@ def refresh(path: Path, scratch: str) -> None:
 
 
 def students(path: Path, folder: Path) -> None:
-    """Write `path` without its solution cells and without outputs into `folder`."""
+    """Write a copy of `path` without solutions and outputs into `folder`."""
     notebook = clean(nbformat.read(path, as_version=4))
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
@@ -106,7 +106,7 @@ def students(path: Path, folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the three commands; see the module's text."""
+    """Run one of the three commands; see the module docstring."""
     if not arguments or arguments[0] not in ("refresh", "clean", "students"):
         print(__doc__, file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
-"""A PostgreSQL server for tests and `cryutils bench store`, gone with its folder: `Server`.
+"""A temporary PostgreSQL server for tests and `cryutils bench store`: `Server`.
 
-It needs Debian's `postgresql` or another with `initdb` and `pg_ctl`. No network reaches it: clients
-come through a socket in its folder.
+It needs Debian's `postgresql`, or another package with `initdb` and `pg_ctl`. It has no network
+port: clients connect through a socket in its folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Server", "programs"]
 
 
 def programs() -> Path | None:
-    """Return the folder of `initdb` and `pg_ctl`: on the path, or where Debian puts the newest."""
+    """Return the folder of `initdb` and `pg_ctl`: on the path, or the newest of Debian, or None."""
     if path := shutil.which("initdb"):
         return Path(path).parent
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -31,12 +31,12 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A running server. A context manager."""
+    """A running server, as a context manager that removes its folder at the end."""
 
     def __init__(self, *settings: str) -> None:
-        """Make and start it with settings such as "fsync=off".
+        """Create and start the server with settings such as "fsync=off".
 
-        Where root asks it runs as another user: PostgreSQL refuses root.
+        As root, run it as another user, because PostgreSQL refuses root.
         """
         self._settings = ("listen_addresses=", *settings)
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, as a socket's path must be
@@ -51,18 +51,18 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         settings = (*self._settings, f"unix_socket_directories={self.folder}")
         options = " ".join(f"-c {setting}" for setting in settings)
         self._call("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; with `mode` "immediate", as if it had been killed."""
+        """Stop the server; with `mode` "immediate", as if it had been killed."""
         self._call("pg_ctl", "stop", "-w", "-m", mode)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop all its processes in between, as a machine does that is suspended."""
+        """Suspend all processes of the server meanwhile, as on a suspended machine."""
         first = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         processes = [first, *map(int, children)]
@@ -75,7 +75,7 @@ class Server:
                 os.kill(process, signal.SIGCONT)
 
     def emptied(self) -> str:
-        """Return the URL of its database, emptied."""
+        """Empty the database and return its URL."""
         url = f"postgresql://cryutils@/postgres?host={self.folder}"
         with psycopg.connect(url) as connection:
             connection.execute("DROP SCHEMA public CASCADE")

@@ -2,14 +2,13 @@
 
     python tools/pretrain.py
 
-It learns what a network for faces in general would know of a picture: how dark skin and hair are,
-the shape of the head, where the light stands, how the head is held. All that moves in a face (lids,
-brows, mouth, blush, tears), which is what states are made of, is drawn at random and never asked
-for; nor is the shape of eyes, brows and mouth, which can't be told without knowing how they move.
+It learns to predict general properties of a picture of a face: the tone of skin and hair, the shape
+of the head, the direction of the light, and the pose of the head. All that moves in a face (lids,
+brows, mouth, blush, tears), and so shows a state, is drawn at random and not predicted. Nor is the
+shape of eyes, brows and mouth, which can't be recognised without knowing how they move.
 
-For whoever changes the faces that are drawn, or the training: the file is
-`cryutils/models/small_cnn.npz`. Each network is as good as the last, but not the same to the bit
-on another machine.
+Run it after changing the drawn faces or the training; it writes `cryutils/models/small_cnn.npz`. On
+another machine the network is as good, but not identical to the bit.
 """
 
 from __future__ import annotations
@@ -35,17 +34,17 @@ from cryutils.video.faces import crop, single_threaded
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-PRETRAINING_VERSION = 5  # raise it whenever the settings below give another network
+PRETRAINING_VERSION = 5  # raise it when the settings below give a different network
 SIZE, EPOCHS, SEED = 64, 10, 0
 BATCH, RATE = 64, 3e-3
 _MOMENT = ("opening", "effort", "blink")
-# What it learns to tell. No state shapes any of it, and a test holds it to that.
+# The properties that it learns to predict. A test checks that no state changes them.
 LABELS = (
     "skin", "warmth", "width", "jaw", "cheek", "forehead", "nose_size", "nose_width", "ears",
     "hair", "hair_tone", "hairline", "light_x", "light", "candle", "turn", "nod", "roll", "grain",
 )  # fmt: skip
-_SIDED = ("light_x", "turn", "roll")  # labels that a mirror turns about
-_FIRST = 2**41  # corpora number their infants from below 2**40
+_SIDED = ("light_x", "turn", "roll")  # labels that a mirror reverses
+_FIRST = 2**41  # corpora use seeds of infants from below 2**40 on
 
 
 def main(path: Path = READY) -> None:
@@ -57,20 +56,20 @@ def main(path: Path = READY) -> None:
 
 
 def recipe() -> str:
-    """Return all that shapes the network but for the libraries that train it."""
+    """Return everything that shapes the network as JSON, except the versions of libraries."""
     settings = {"labels": LABELS, "size": SIZE, "infants": INFANTS, "epochs": EPOCHS, "seed": SEED}
     return json.dumps([PRETRAINING_VERSION, FILTERS, FACES, VERSION, settings], sort_keys=True)
 
 
 def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array]:
-    """Return crops of rendered faces, one an infant, and what they were drawn with.
+    """Return crops of rendered faces, one per infant, and the properties that they were drawn with.
 
     uint8 (infants, size, size, 3) RGB and float32 (infants, labels) in the order of `LABELS`, each
-    in [0, 1] between the limits of the generator.
+    scaled from the limits of the generator to [0, 1].
     """
     drawn = []
-    # One after the other: so small a picture is drawn in many short steps, which threads of
-    # Python or of OpenCV would only wait for.
+    # One after the other: a small picture is drawn in many short steps, so threads of Python or
+    # OpenCV would mostly wait.
     with counting("other infants' faces", "infants") as report, single_threaded():
         for number in range(infants):
             drawn.append(_face(number, size=size, seed=seed))
@@ -100,25 +99,25 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
 
 
 def _between(name: str, position: float) -> float:
-    """Return the value of a parameter that lies at `position`, 0 to 1, between its limits."""
+    """Return the value of a parameter at `position`, from 0 to 1 between its limits."""
     low, high = getattr(LEAST, name), getattr(MOST, name)
     return float(low + (high - low) * position)
 
 
 def mirrored(pixels: Pixels, labels: Array) -> tuple[Pixels, Array]:
-    """Return the pictures and, behind them, their mirror images with what those show.
+    """Return the pictures followed by their mirror images, and the labels of both.
 
-    As good as twice the infants for how alike heads are, and drawing is what takes long.
+    Heads are so alike that this is as good as twice the infants, and drawing is what takes long.
     """
     turned = labels.copy()
-    for name in _SIDED:  # from -limit to limit, so 0 to 1 is turned about its middle
+    for name in _SIDED:  # limits are symmetric, so the mirror image has 1 - label
         turned[:, LABELS.index(name)] *= -1
         turned[:, LABELS.index(name)] += 1
     return np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, turned])
 
 
 def trained(pixels: Pixels, labels: Array) -> Any:
-    """Return the network from pixels to maps, after it learned to tell the labels."""
+    """Return the network from pixels to feature maps, trained to predict the labels."""
     targets = (labels - labels.mean(axis=0)) / labels.std(axis=0)
     layers = keras().layers
     with seeded(SEED):

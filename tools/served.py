@@ -1,4 +1,4 @@
-"""A real server of the application for tests and `cryutils bench pages`, and what a browser does.
+"""A server of the application and a browser-like client, for tests and `cryutils bench pages`.
 
 It needs Voilà.
 """
@@ -27,7 +27,7 @@ from jupyter_server.services.kernels.connection.base import (
 
 from cryutils.app import store
 
-HANG_S = 600  # no machine is that slow: whatever takes longer never comes
+HANG_S = 600  # longer than any machine takes: after this, a wait is given up
 PASSWORD = "four words nobody guesses"
 CONTROL = "jupyter.widget.control"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
@@ -35,7 +35,7 @@ PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 @dataclass
 class Served:
-    """A running server, the folder of its user's files, its store's URL and what it printed."""
+    """A running server: its URL, folder of files and log, URL of its store, and process."""
 
     url: str
     folder: Path
@@ -51,7 +51,7 @@ class Served:
         return store.open(self.store_url)
 
     def kernels(self) -> dict[str, psutil.Process]:
-        """Return its kernels by id."""
+        """Return the processes of the server's kernels by kernel id."""
         running = {}
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # it has just ended
@@ -62,14 +62,14 @@ class Served:
 
 @contextmanager
 def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
-    """Start `cryutils serve` with its files in `folder`, and stop it in the end."""
+    """Start `cryutils serve` with its files in `folder`, and stop it at the end."""
     environment = {name: value for name, value in os.environ.items() if "CRYUTILS" not in name}
     environment |= {
         "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}", "HOME": str(folder),
         "XDG_DATA_HOME": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "CRYUTILS_OUTPUTS_DIR": str(folder / "outputs"),
     } | variables  # fmt: skip
-    # As the installed command does, it doesn't look for modules in the folder of the start (-P).
+    # Like the installed command, it does not look for modules in the working directory (-P).
     command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--port", "0", *options]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -93,7 +93,7 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
 
 
 def until(true: Callable[[], object], what: str) -> None:
-    """Wait until `true` is; fail where it never is."""
+    """Wait until `true()` is true; fail after HANG_S."""
     deadline = time.monotonic() + HANG_S
     while not true():
         assert time.monotonic() < deadline, f"never came true: {what}"
@@ -103,7 +103,7 @@ def until(true: Callable[[], object], what: str) -> None:
 class Visitor(requests.Session):
     """A browser without a screen: cookies, forms and their tokens, a page and its websocket.
 
-    address: what a proxy tells the server of the client's address.
+    address: the client's address, as a proxy reports it to the server.
     """
 
     def __init__(self, server: Served, address: str | None = None) -> None:
@@ -112,7 +112,7 @@ class Visitor(requests.Session):
         self.headers["X-Real-IP"] = address
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:  # type: ignore[override]
-        """Ask the server; a redirect is an answer."""
+        """Send a request to the server without following redirects."""
         options |= {"allow_redirects": False, "timeout": HANG_S}
         return super().request(method, self.server.url + path, **options)  # type: ignore[arg-type]
 
@@ -131,7 +131,7 @@ class Visitor(requests.Session):
         return settings[1]
 
     def socket(self, kernel: str, **options: object) -> websocket.WebSocket:
-        """Connect with a kernel as the page does."""
+        """Connect to a kernel as the page does."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         options = {"subprotocols": [PROTOCOL], "timeout": HANG_S, "cookie": cookie} | options
         url = self.server.url.replace("http", "ws", 1)
@@ -143,7 +143,7 @@ def send(
     buffers: Sequence[bytes] = (), **content: object,
 ) -> str:  # fmt: skip
     """Send a message of this kind to a kernel, and return its id."""
-    # Of widgets' messages; the kernel looks at its first number.
+    # Version of the widgets' messages; the kernel checks its first number.
     version = "1.0.0" if content.get("target_name") == CONTROL else "2.1.0"
     session = Session()
     message = session.msg(kind, content, metadata={"version": version})
@@ -154,14 +154,14 @@ def send(
 
 
 def messages(socket: websocket.WebSocket) -> Iterator[tuple[dict, dict, dict]]:
-    """Yield header, header of what it answers and content of each message until the server closes.
+    """Yield header, parent header and content of each message until the server closes the socket.
 
-    Fails where nothing comes.
+    Fails if no message comes for HANG_S.
     """
     deadline = time.monotonic() + HANG_S
     with suppress(websocket.WebSocketConnectionClosedException):
         while (frame := socket.recv_data_frame(True)[1]).opcode != websocket.ABNF.OPCODE_CLOSE:
-            assert time.monotonic() < deadline  # its pings come for ever
+            assert time.monotonic() < deadline  # the pings never stop
             if frame.opcode == websocket.ABNF.OPCODE_BINARY:
                 deadline = time.monotonic() + HANG_S
                 _, (header, parent, _, content, *_) = deserialize_msg_from_ws_v1(frame.data)
@@ -169,9 +169,9 @@ def messages(socket: websocket.WebSocket) -> Iterator[tuple[dict, dict, dict]]:
 
 
 def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str, dict]]:
-    """Yield (kind, id of what it answers, content) of messages, until `until` has its reply.
+    """Yield (kind, parent id, content) of messages, until the message `until` has its reply.
 
-    And until the kernel has said that it is idle again: what it publishes comes another way.
+    It also waits for the kernel to be idle, because what a kernel publishes comes another way.
     """
     waited = {"kernel_info_reply", "comm_info_reply"}, {"idle"}
     for header, parent, content in messages(socket):
@@ -185,7 +185,7 @@ def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str,
 
 
 def widgets(socket: websocket.WebSocket) -> dict[str, dict]:
-    """Return the state of each widget of a page by id, asked for as the page asks."""
+    """Return the state of each widget of a page by id, requested as the page does."""
     comm = "0123456789abcdef"
     send(socket, "comm_open", comm_id=comm, target_name=CONTROL, data={})
     send(socket, "comm_msg", comm_id=comm, data={"method": "request_states"})
@@ -198,7 +198,7 @@ def widgets(socket: websocket.WebSocket) -> dict[str, dict]:
 
 @dataclass
 class Page:
-    """An open page: its websocket, its widget of live analysis, and s from the login to here."""
+    """An open page: websocket, id of its live analysis, and seconds from the login until ready."""
 
     socket: websocket.WebSocket
     widget: str
@@ -217,7 +217,7 @@ class Page:
     def play(
         self, blocks: Iterable[tuple[bytes, bytes]], *, sr: int, block_s: float
     ) -> list[float]:
-        """Send sound and picture of each block when its time has come; return when each went."""
+        """Send sound and picture of each block in real time; return the times of sending."""
         self._say({"method": "update", "state": {"listening": True}})
         sent: list[float] = []
         begun = time.perf_counter()
@@ -230,13 +230,13 @@ class Page:
         return sent
 
     def news(self) -> Iterator[dict]:
-        """Yield what the widget says: its changed state, or a message."""
+        """Yield the widget's messages: a changed state, or custom content."""
         for header, _, content in messages(self.socket):
             if header["msg_type"] == "comm_msg" and content["comm_id"] == self.widget:
                 yield content["data"]
 
     def answers(self) -> Iterator[dict]:
-        """Yield the widget's answers to what was played: `number`, `readings`."""
+        """Yield the widget's answers to the blocks: `number`, `readings`."""
         for data in self.news():
             if data["method"] == "custom" and data["content"]["type"] == "answer":
                 yield data["content"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from cryutils.errors import InputError, near_miss
 
@@ -223,7 +224,11 @@ class Corpus(Sequence[Clip]):
         return self._with(clips, note="; ".join([self.note, *words]))
 
     def subsample(self, counts: Mapping[str, int], *, seed: int) -> Corpus:
-        """Return at most `counts[label]` clips of each label in `counts`, drawn at random.
+        """Return the clips that `draw` draws."""
+        return self.take(self.draw(counts, seed=seed))
+
+    def draw(self, counts: Mapping[str, int], *, seed: int) -> npt.NDArray[np.int64]:
+        """Return the positions of at most `counts[label]` random clips of each label, sorted.
 
         Raises InputError for a class that does not occur, and for a count below 0.
         """
@@ -234,7 +239,7 @@ class Corpus(Sequence[Clip]):
             if counts[label] < 0:
                 raise InputError(f"{counts[label]} clips of {label}: a count is 0 or more.")
             chosen.append(rng.permutation(np.flatnonzero(labels == label))[: counts[label]])
-        return self.take(np.sort(np.concatenate(chosen)))
+        return np.sort(np.concatenate(chosen))
 
     def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
         part = copy(self)

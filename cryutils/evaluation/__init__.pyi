@@ -5,9 +5,9 @@ from . import intervals as intervals
 from . import metrics as metrics
 from . import permutation as permutation
 from . import splits as splits
+from .crossval import NOT_DRAWN as NOT_DRAWN
 from .crossval import balanced_accuracy as balanced_accuracy
 from .crossval import fit_and_predict as fit_and_predict
-from .crossval import holdout_scores as holdout_scores
 from .crossval import majority_baseline as majority_baseline
 from .crossval import out_of_fold as out_of_fold
 from .crossval import scored_out_of_fold as scored_out_of_fold

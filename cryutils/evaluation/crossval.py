@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,13 @@ from numpy.typing import NDArray
 
 from cryutils._io.parallel import process_map
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Labelled, Names, Split, class_indices
+from cryutils.evaluation.splits import Fold, Names, class_indices
 
 __all__ = [
+    "NOT_DRAWN",
     "Features",
-    "HoldOut",
     "balanced_accuracy",
     "fit_and_predict",
-    "holdout_scores",
     "majority_baseline",
     "one_thread",
     "out_of_fold",
@@ -35,16 +33,10 @@ __all__ = [
 Features = NDArray[Any] | Callable[[NDArray[np.int64]], NDArray[Any]]
 Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
 
+NOT_DRAWN = -2  # in place of a prediction, if a repeat draws its own clips
+
 # Starting worker processes takes one to two seconds, so shorter work stays in this process.
 _WORTH_PROCESSES_S = 5.0
-
-
-@dataclass(frozen=True)
-class HoldOut:
-    """A model's accuracy on many hold-out splits, float64 (splits,), and their test clips."""
-
-    accuracy: NDArray[np.float64]
-    n_test: NDArray[np.int64]
 
 
 def out_of_fold(
@@ -70,7 +62,8 @@ def out_of_fold(
     labels : sequence of str
         One for each clip.
     repeated_folds : list of lists of (train, test)
-        From `folds`; each repeat must test every clip exactly once.
+        From `folds`; each repeat must test every clip exactly once. A clip that is neither trained
+        on nor tested in a repeat is `NOT_DRAWN` there.
     classes : sequence of str, optional
         Their order in the result; by default all labels, sorted.
     jobs : int, optional
@@ -84,8 +77,8 @@ def out_of_fold(
     Raises
     ------
     InputError
-        A repeat leaves a clip out or tests it twice, a label is not a class, or the model has no
-        `predict`.
+        A repeat trains on a clip without testing it, or tests it twice, a label is not a class, or
+        the model has no `predict`.
     """
     return _pooled(model, X, labels, repeated_folds, classes, scores=False, jobs=jobs)[0]
 
@@ -131,19 +124,19 @@ def _pooled(
     y, names = class_indices(labels, classes)
     for number, repeat in enumerate(repeated_folds):
         tested = np.sort(np.concatenate([test for _, test in repeat]))
-        if not np.array_equal(tested, np.arange(len(y))):
-            raise InputError(
-                f"repeat {number} of the folds does not test each of the {len(y)} clips once"
-            )
+        drawn = np.unique(np.concatenate([part for fold in repeat for part in fold]))
+        if not np.array_equal(tested, drawn):
+            raise InputError(f"repeat {number} of the folds does not test each of its clips once")
     flat = [fold for repeat in repeated_folds for fold in repeat]
     with one_thread():
         answers = iter(_answers(model, X, y, flat, scores=scores, jobs=jobs))
-    predicted = np.zeros((len(repeated_folds), len(y)), dtype=np.int64)
-    scored = np.zeros((*predicted.shape, len(names) * scores))
+    predicted = np.full((len(repeated_folds), len(y)), NOT_DRAWN)
+    scored = np.full((*predicted.shape, len(names) * scores), np.nan)
     for number, repeat in enumerate(repeated_folds):
         for _, test in repeat:
             labels_of_test, scores_of_test = next(answers)
             predicted[number, test] = labels_of_test
+            scored[number, test] = 0.0  # of a class that the training part lacks
             scored[number, test, : scores_of_test.shape[1]] = scores_of_test
     return predicted, scored
 
@@ -172,43 +165,6 @@ def majority_baseline(
     blank = np.zeros((len(labels), 1))
     model = DummyClassifier(strategy="most_frequent")
     return out_of_fold(model, blank, labels, repeated_folds, classes=classes, jobs=1)
-
-
-def holdout_scores(
-    model: Any,
-    X: Features,
-    corpus: Labelled,
-    split: Split | str,
-    *,
-    test_size: float = 0.3,
-    splits: int = 100,
-    seed: int = 0,
-) -> HoldOut:
-    """Return a model's accuracy on many hold-out splits; the papers report one.
-
-    Parameters
-    ----------
-    model, X : as in `out_of_fold`
-    corpus : Corpus
-        Or anything with `labels` and `infants`, one for each clip.
-    split : {"clip", "infant"}
-    test_size : float
-        Share of the clips to test, 0 to 1.
-    splits : int
-        Number of splits, each with its own seed.
-    seed : int
-        The same seed gives the same splits.
-    """
-    y, _ = class_indices(corpus.labels)
-    chosen = Split(split)
-    seeds = np.random.SeedSequence(seed).generate_state(splits)
-    drawn = [chosen.hold_out(corpus, test_size=test_size, seed=int(s)) for s in seeds]
-    with one_thread():
-        predicted = fit_and_predict(model, X, y, drawn)
-    return HoldOut(
-        accuracy=np.array([np.mean(p == y[t]) for p, (_, t) in zip(predicted, drawn, strict=True)]),
-        n_test=np.array([len(test) for _, test in drawn]),
-    )
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:

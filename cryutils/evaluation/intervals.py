@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.crossval import NOT_DRAWN
 from cryutils.evaluation.splits import Fold, Names, Split, class_indices, fold_numbers
 
 __all__ = [
@@ -278,6 +279,8 @@ def interval(
     ----------
     predicted : ndarray of int
         Class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as wrong.
+        If each repeat draws its own clips, `NOT_DRAWN` for the others: then the variance between
+        repeats includes the draw, and `n` is the mean number of clips in a draw.
     y : sequence
         True labels, or their class indices (clips,).
     infants : sequence of str
@@ -375,15 +378,19 @@ def auc_interval(
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
-    sample = _sample(rows.argmax(axis=-1), y, infants)
+    fold = _fold_numbers(rows, folds)
+    drawn = fold >= 0 if folds else np.ones(fold.shape, bool)
+    sample = _sample(np.where(drawn, rows.argmax(axis=-1), NOT_DRAWN), y, infants)
+    ever = drawn.any(axis=0)
+    rows, fold, drawn = rows[:, ever], fold[:, ever], drawn[:, ever]
     if rows.shape[-1] != len(sample.names):
         raise InputError(
             f"probabilities of {rows.shape[-1]} classes, but clips of {len(sample.names)}"
         )
-    clips = _confusions(sample)[0].sum(axis=-1)
-    n, n_infants = len(sample.truth), len(clips)
+    clips = _confusions(sample).mean(axis=0).sum(axis=-1)
+    n, n_infants = round(clips.sum()), len(clips)
     words = f"{_in_words('roc_auc', split)}, of models trained on about as many infants as here"
-    fold = _fold_numbers(rows, folds)
+    fold = np.where(drawn, fold, len(sample.truth) + np.arange(len(sample.truth)))  # no pairs
     parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
@@ -572,7 +579,10 @@ def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
             " do not belong together; give (repeats, clips), (clips,) and (clips,)"
         )
     place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
-    return _Sample(truth, np.where(numbers[place] == rows, place, len(names)), infants, names)
+    known = np.where(numbers[place] == rows, place, len(names))
+    ever = (rows != NOT_DRAWN).any(axis=0)
+    known = np.where(rows == NOT_DRAWN, NOT_DRAWN, known)[:, ever]
+    return _Sample(truth[ever], known, np.asarray(infants)[ever], names)
 
 
 def _confusions(sample: _Sample) -> Array:
@@ -584,7 +594,8 @@ def _confusions(sample: _Sample) -> Array:
     classes = len(sample.names)
     tables = np.zeros((len(sample.predicted), group.max() + 1, classes, classes + 1))
     for table, row in zip(tables, sample.predicted, strict=True):
-        np.add.at(table, (group, sample.truth, row), 1.0)
+        drawn = row != NOT_DRAWN
+        np.add.at(table, (group[drawn], sample.truth[drawn], row[drawn]), 1.0)
     return tables
 
 
@@ -611,9 +622,9 @@ def _of_samples(samples: Sequence[_Sample], metric: Metric, words: str) -> Inter
     tables = [_confusions(sample) for sample in samples]
     means = [table.mean(axis=0) for table in tables]
     names, pairs = samples[0].names, [_parts(mean, metric) for mean in means]
-    clips = tables[0][0].sum(axis=-1)  # of the truth, by infant and class
+    clips = means[0].sum(axis=-1)  # of the truth, by infant and class
+    about = (round(clips.sum()), len(clips), words)
     clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
-    about = (len(samples[0].truth), len(clips), words)
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
     if len(lone):
         which = "all clips come" if metric == "accuracy" else f"class {names[lone[0]]!r} comes"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import balanced_accuracy
+from cryutils.evaluation.crossval import NOT_DRAWN, balanced_accuracy
 
 __all__ = ["ClassScores", "Scores", "scores"]
 
@@ -60,7 +60,7 @@ def scores(
     y_true : ndarray of int
         Class indices (clips,).
     y_pred : ndarray of int
-        Class indices (clips,) or (repeats, clips).
+        Class indices (clips,) or (repeats, clips). `NOT_DRAWN` is left out.
     classes : sequence of str
         Names, in the order of the indices.
 
@@ -74,8 +74,9 @@ def scores(
     predicted = np.atleast_2d(np.asarray(y_pred))
     if predicted.shape[-1] != len(y_true) or not len(y_true):
         raise InputError(f"{len(y_true)} true and {predicted.shape[-1]} predicted clips")
-    truth = np.tile(np.asarray(y_true), len(predicted))
-    predicted = predicted.ravel()
+    drawn = predicted != NOT_DRAWN
+    truth = np.tile(np.asarray(y_true), (len(predicted), 1))[drawn]
+    predicted = predicted[drawn]
     indices = np.arange(len(classes))
     confusion = confusion_matrix(truth, predicted, labels=indices)
     precision, recall, f1, support = precision_recall_fscore_support(

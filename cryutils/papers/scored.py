@@ -41,8 +41,8 @@ class Scored:
     Parameters
     ----------
     predicted : ndarray of int64
-        Indices of `classes`, (repeats, clips) or (clips,). -1 stands for no answer, which counts
-        as wrong.
+        Indices of `classes`, (repeats, clips) or (clips,). -1 is no answer, which counts as wrong;
+        `evaluation.NOT_DRAWN` marks clips that a repeat leaves out.
     corpus : Corpus
         What was answered. A clip may occur several times, once for each frame or window.
     split : {"frame", "clip", "infant"}
@@ -226,7 +226,7 @@ class Scored:
             interval = evaluation.interval(
                 self.predicted, labels, infants, metric=metric, split=self.split
             )
-            blind |= len(np.unique(self.predicted)) == 1
+            blind |= len(set(self.predicted.flat) - {evaluation.NOT_DRAWN}) == 1
         if not blind:
             return interval
         return replace(interval, low=None, high=None, se=None, reason="always the same answer")
@@ -274,9 +274,13 @@ class Scored:
                 for label, scores in self.scores.per_class.items()
                 for name in ("precision", "recall", "f1")
             ]
+        drawn = self.predicted != evaluation.NOT_DRAWN
+        ids = np.array([clip.id for clip in self.corpus])
+        clips = [len(set(ids[row])) for row in drawn]
+        infants = set(self.corpus.infants[drawn.any(axis=0)])
         return pd.DataFrame(rows).assign(
-            n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
-            split=str(self.split), data=self.corpus.name, trainings=self.trainings,
+            n=round(np.mean(clips)), n_infants=len(infants), split=str(self.split),
+            data=self.corpus.name, trainings=self.trainings,
         )  # fmt: skip
 
     def predictions(self) -> pd.DataFrame:
@@ -298,7 +302,7 @@ class Scored:
         if self.strengths is not None:
             columns = [f"p_{name}" for name in self.classes]
             table[columns] = self.strengths.reshape(-1, len(columns))
-        return table
+        return table[self.predicted.ravel() != evaluation.NOT_DRAWN]
 
 
 def comparison(

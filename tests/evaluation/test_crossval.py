@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
+    NOT_DRAWN,
     balanced_accuracy,
-    holdout_scores,
     majority_baseline,
     out_of_fold,
     scored_out_of_fold,
@@ -163,16 +163,20 @@ def test_the_majority_is_learnt_from_the_training_part_only() -> None:
     assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
 
 
-def test_holdout_scores_equal_a_plain_loop(corpus: SimpleNamespace, voices: np.ndarray) -> None:
-    result = holdout_scores(KNeighborsClassifier(3), voices, corpus, "infant", splits=5, seed=4)
-    again = holdout_scores(KNeighborsClassifier(3), voices, corpus, "infant", splits=5, seed=4)
-    np.testing.assert_array_equal(result.accuracy, again.accuracy)
-    y = np.repeat(np.arange(3), 20)
-    for split, seed in enumerate(np.random.SeedSequence(4).generate_state(5)):
-        train, test = Split.INFANT.hold_out(corpus, test_size=0.3, seed=int(seed))
-        guess = KNeighborsClassifier(3).fit(voices[train], y[train]).predict(voices[test])
-        assert result.accuracy[split] == pytest.approx(np.mean(guess == y[test]))
-        assert result.n_test[split] == len(test)
+def test_a_repeat_may_draw_its_own_clips(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+    labels, infants = np.array(corpus.labels), np.array(corpus.infants)
+    some = np.arange(0, 60, 2)
+    within = folds(labels[some].tolist(), infants[some].tolist(), n_splits=3, repeats=1)
+    drawn = [(some[train], some[test]) for train, test in within[0]]
+    whole = folds(corpus.labels, corpus.infants, n_splits=3, repeats=1)
+    model = KNeighborsClassifier()
+    predicted, p = scored_out_of_fold(model, voices, corpus.labels, [drawn, whole[0]])
+    alone = scored_out_of_fold(model, voices[some], labels[some].tolist(), within)
+    np.testing.assert_array_equal(predicted[0, some], alone[0][0])
+    np.testing.assert_array_equal(p[0, some], alone[1][0])
+    rest = np.setdiff1d(np.arange(60), some)
+    assert (predicted[0, rest] == NOT_DRAWN).all() and np.isnan(p[0, rest]).all()
+    np.testing.assert_array_equal(predicted[1], out_of_fold(model, voices, labels, whole)[0])
 
 
 def test_balanced_accuracy_is_scikit_learns() -> None:

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from cryutils.errors import InputError
+from cryutils.evaluation import NOT_DRAWN
 from cryutils.evaluation.intervals import (
     Bounds,
     Metric,
@@ -589,3 +590,56 @@ def test_a_mean_lies_in_its_interval_and_that_within_the_limits(
         assert (above.low, above.high) == (None, None)
     else:
         assert (above.low, above.high) == (max(least, free.low), free.high)  # type: ignore[type-var]
+
+
+# Repeats that draw their own clips
+
+
+def drawn_answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return answers of three draws, each to 30 of 45 clips of 9 infants, truth and infants."""
+    rng = np.random.default_rng(5)
+    truth, infants = np.arange(45) % 3, np.repeat(np.arange(9), 5).astype(str)
+    answers = np.where(rng.random((3, 45)) < 0.6, truth, (truth + 1) % 3)
+    for row in answers:
+        row[rng.permutation(45)[:15]] = NOT_DRAWN
+    return answers, truth, infants
+
+
+def test_clips_that_are_never_drawn_change_nothing() -> None:
+    answers, truth, infants = drawn_answers()
+    more = np.pad(answers, ((0, 0), (0, 4)), constant_values=NOT_DRAWN)
+    y, whose = np.append(truth, [0, 1, 2, 0]), np.append(infants, ["8", "9", "10", "11"])
+    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert interval(more, y, whose, metric=metric) == interval(
+            answers, truth, infants, metric=metric
+        )
+    p = np.random.default_rng(0).random((3, 49, 3))
+    folds = [[(np.array([], int), part) for part in np.array_split(np.flatnonzero(row >= 0), 3)]
+             for row in answers]  # fmt: skip
+    assert auc_interval(p, y, whose, folds) == auc_interval(p[:, :45], truth, infants, folds)
+
+
+def test_an_interval_over_draws_is_about_their_mean_and_includes_how_they_differ() -> None:
+    answers, truth, infants = drawn_answers()
+    result = interval(answers, truth, infants, metric="accuracy")
+    each = [np.mean((row == truth)[row != NOT_DRAWN]) for row in answers]
+    assert result.value == pytest.approx(np.mean(each))
+    assert (result.n, result.n_infants) == (30, 9)
+    right = (answers == truth).sum(axis=0)
+    clips = (answers != NOT_DRAWN).sum(axis=0)
+    left = np.array([right[infants != i].sum() / clips[infants != i].sum() for i in set(infants)])
+    assert result.se == pytest.approx(np.sqrt((len(left) - 1) * left.var()))
+    between_draws = np.var(each, ddof=1) / len(each)
+    least = 1.96 * np.sqrt(left.var() * (len(left) - 1) + between_draws)
+    assert min(result.value - result.low, result.high - result.value) > 0.9 * least
+
+
+def test_draws_of_all_clips_are_repeats() -> None:
+    rng = np.random.default_rng(1)
+    truth, infants = np.arange(40) % 2, np.repeat(np.arange(8), 5).astype(str)
+    p = rng.random((2, 40, 2))
+    folds = [[(np.array([], int), part) for part in np.array_split(rng.permutation(40), 4)]
+             for _ in range(2)]  # fmt: skip
+    beside = np.pad(p, ((0, 0), (0, 3), (0, 0)))
+    wider = auc_interval(beside, np.append(truth, [0, 1, 1]), np.append(infants, ["x"] * 3), folds)
+    assert wider == auc_interval(p, truth, infants, folds)

@@ -293,3 +293,31 @@ def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
     interval = scored.intervals["balanced_accuracy"]
     assert (interval.value, interval.low, interval.high) == (0.5, None, None)
     assert "always the same answer" in str(interval)
+
+
+def test_repeats_with_clips_of_their_own_are_scored_on_these_alone() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    cries = corpus(["hungry", "pain"] * 12, [f"i{k // 2}" for k in range(24)])
+    features = rng.normal(size=(24, 3)) + np.array([[0], [1]] * 12)
+    draws = [cries.draw({"hungry": 8, "pain": 8}, seed=seed) for seed in range(3)]
+    folds = [
+        [(draw[train], draw[test]) for train, test in
+         evaluation.Split.CLIP.k_folds(cries.take(draw), n_splits=3, repeats=1, seed=0)[0]]
+        for draw in draws
+    ]  # fmt: skip
+    for X in (features, lambda train: features):
+        scored = Scored.from_classifier(LogisticRegression(), X, cries, folds, split="clip")
+        for row, draw in zip(scored.predicted, draws, strict=True):
+            np.testing.assert_array_equal(np.flatnonzero(row != evaluation.NOT_DRAWN), draw)
+        answers = scored.predictions()
+        assert answers.groupby("repeat").clip.nunique().tolist() == [16, 16, 16]
+        assert (answers.fold >= 0).all()
+        right = (answers.predicted == answers.truth).mean()
+        assert scored.scores.accuracy == pytest.approx(right)
+        assert scored.interval("accuracy").value == pytest.approx(right)
+        assert set(scored.results().n) == {16}
+        assert scored.interval("accuracy").n == 16
+    majority = Scored.majority(cries, folds, split="clip")
+    assert majority.interval("accuracy").n == 16

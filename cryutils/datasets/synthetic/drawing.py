@@ -36,7 +36,7 @@ NOSE_Y, MOUTH_Y = 0.395, 0.645
 SEAM_Y = 0.33  # between the upper half and the lower
 MOUTHS, EFFORTS = 13, 7  # steps of an opening mouth and of a cry's effort
 HEAD = 0.36  # half height of a head, as a share of the picture's side
-MIDDLE = 0.49  # of the head, as a share of the side from above
+MIDDLE = 0.49  # its vertical middle, as a share of the side
 GRAINS = 4  # noise pictures, shown in turn: new noise in each frame would triple the file size
 
 
