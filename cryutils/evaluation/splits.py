@@ -90,6 +90,30 @@ class Split(Choice):
         infants = None if self is Split.CLIP else corpus.infants
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
 
+    def folds_of_draws(
+        self, corpus: Labelled, draws: Sequence[Indices], *, n_splits: int = 5, seed: int = 0
+    ) -> list[list[Fold]]:
+        """Return a repeat for each draw of clips, which divides the drawn clips into folds.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        draws : sequence of ndarray
+            Positions of the drawn clips in `corpus`, int (clips,) each.
+        n_splits : int
+        seed : int
+            Of the first draw's division; the others have the next seeds.
+        """
+        labels, infants = np.asarray(corpus.labels), np.asarray(corpus.infants)
+        repeats = []
+        for number, clips in enumerate(draws):
+            groups = None if self is Split.CLIP else infants[clips]
+            (division,) = folds(
+                labels[clips], groups, n_splits=n_splits, repeats=1, seed=seed + number
+            )
+            repeats.append([(clips[train], clips[test]) for train, test in division])
+        return repeats
+
 
 SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's protocol and leak-free
 

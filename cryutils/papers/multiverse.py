@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,9 @@ from cryutils.evaluation.splits import SPLITS, Fold, Split, class_indices
 from cryutils.models.classical import CLASSIFIERS, table2_classifiers
 from cryutils.models.design import SCALINGS, SUMMARIES, FoldFeatures
 
-__all__ = ["CHOICES", "SCORES", "Selection", "selections", "shares_above", "table2"]
+__all__ = [
+    "CHOICES", "SCORES", "Recipe", "Selection", "recipes", "selections", "shares_above", "table2",
+]  # fmt: skip
 
 VERSION = 3  # raise it whenever the same recipe gives other scores
 # The choices of a recipe, as columns of `table2`.
@@ -77,17 +80,39 @@ def selections(counts: Mapping[str, int]) -> dict[str, Selection]:
     """
     drawn = Selection(counts)
     return {
-        "as in Table 1": drawn,
+        "no copies": drawn,
         **{f"copied to {n}": replace(drawn, copied_to=n) for n in (20, 27, 38, 50)},
         "augmented to 38": replace(drawn, copied_to=38, augmented=True),
         "windows": replace(drawn, windows=True),
     }
 
 
+class Recipe(NamedTuple):
+    """How clips become feature vectors: see `FoldFeatures`."""
+
+    feature: str
+    scaling: str
+    summary: str
+    settings: Mapping[str, int]
+
+
+def recipes(
+    settings: Mapping[str, Mapping[str, int]],
+    *,
+    scalings: Sequence[str] = SCALINGS,
+    summaries: Sequence[str] = tuple(SUMMARIES),
+) -> list[Recipe]:
+    """Return a recipe for each feature, scaling and summary.
+
+    settings: of `audio.features`, for "stft" and "mfcc". scalings, summaries: of `FoldFeatures`.
+    """
+    return [Recipe(f, s, v, settings[f]) for f, s, v in product(settings, scalings, summaries)]
+
+
 def table2(
     corpus: Corpus,
     clips: Mapping[str, Selection],
-    settings: Mapping[str, Mapping[str, int]],
+    recipes: Sequence[Recipe],
     classifiers: Sequence[str] = tuple(CLASSIFIERS),
     *,
     sr: int,
@@ -106,8 +131,8 @@ def table2(
         The clips to draw from.
     clips : mapping
         Selections by name.
-    settings : mapping
-        Settings of `audio.features` for "stft" and "mfcc".
+    recipes : sequence of Recipe
+        From `recipes`.
     classifiers : sequence of str
         Keys of `classical.CLASSIFIERS`. The network takes longer than all others together.
     sr : int
@@ -136,12 +161,12 @@ def table2(
         for name, selection in clips.items()
         for split in SPLITS
     }
-    recipes = list(product(settings, SCALINGS, SUMMARIES))
     tables = []
     with counting("Table 2's recipes", "recipes") as report, one_thread():
-        for number, (kind, scaling, summary) in enumerate(recipes):
+        for number, recipe in enumerate(recipes):
             report(number, len(recipes))
-            X = FoldFeatures(pool.clips, kind, sr, scaling, dict(settings[kind]), summary)
+            kind, scaling, summary, settings = recipe
+            X = FoldFeatures(pool.clips, kind, sr, scaling, dict(settings), summary)
             for (name, split), folds in holdouts.items():
                 choices = {"feature": kind, "scaling": scaling, "summary": summary, "clips": name}
                 commonest = [np.bincount(y[train]).argmax() for train, _ in folds]

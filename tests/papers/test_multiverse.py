@@ -50,7 +50,9 @@ def two_pitches(apart: Path) -> Corpus:
 
 def test_every_recipe_hears_what_cannot_be_missed(two_pitches: Corpus) -> None:
     sizes = {"9 + 9": Selection({"hungry": 9, "tired": 9})}
-    table = multiverse.table2(two_pitches, sizes, SETTINGS, CLASSICAL, sr=SR, draws=1)
+    table = multiverse.table2(
+        two_pitches, sizes, multiverse.recipes(SETTINGS), CLASSICAL, sr=SR, draws=1
+    )
     cells = len(SETTINGS) * len(CLASSICAL) * len(SCALINGS) * len(SUMMARIES)
     assert len(table) == 2 * cells  # protocols
     assert set(table.classifier) == set(CLASSICAL)
@@ -65,7 +67,8 @@ def test_a_clip_that_is_drawn_twice_is_on_both_sides_unless_infants_are_whole(ap
     drawn = Selection(dict.fromkeys(pitches, 8))
     sizes = {"8": drawn, "24": Selection(dict.fromkeys(pitches, 24)),
              "copied": replace(drawn, copied_to=24)}  # fmt: skip
-    table = multiverse.table2(corpus, sizes, SETTINGS, ["dt"], sr=SR, draws=8)
+    recipes = multiverse.recipes(SETTINGS, scalings=["signal", "none"])
+    table = multiverse.table2(corpus, sizes, recipes, ["dt"], sr=SR, draws=8)
     for score in multiverse.SCORES:
         tree = table[table.classifier == "dt"].groupby(["clips", "split"])[score].mean()
         for twice in ("24", "copied"):
@@ -127,20 +130,23 @@ def test_what_is_done_is_not_done_again(
     two_pitches: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = {"6 + 6": Selection({"hungry": 6, "tired": 6})}
-    monkeypatch.setattr(multiverse, "SCALINGS", ("none",))
-    monkeypatch.setattr(multiverse, "SUMMARIES", ("mean",))
     stft = {"stft": SETTINGS["stft"]}
-    first = multiverse.table2(two_pitches, sizes, stft, sr=SR, draws=1, seed=3)
+    one = multiverse.recipes(stft, scalings=["none"], summaries=["mean"])
+    first = multiverse.table2(two_pitches, sizes, one, sr=SR, draws=1, seed=3)
     assert set(first.classifier) == set(CLASSIFIERS)  # the network, too
     monkeypatch.setattr(multiverse, "fit_and_predict", None)
-    again = multiverse.table2(two_pitches, sizes, stft, sr=SR, draws=1, seed=3)
+    again = multiverse.table2(two_pitches, sizes, one, sr=SR, draws=1, seed=3)
     pd.testing.assert_frame_equal(first, again)
 
 
 def test_a_class_that_cannot_be_divided_is_named(two_pitches: Corpus) -> None:
     with pytest.raises(InputError, match="'tired'"):
         multiverse.table2(
-            two_pitches, {"6 + 1": Selection({"hungry": 6, "tired": 1})}, SETTINGS, sr=SR, draws=1
+            two_pitches,
+            {"6 + 1": Selection({"hungry": 6, "tired": 1})},
+            multiverse.recipes(SETTINGS),
+            sr=SR,
+            draws=1,
         )
 
 
