@@ -6,7 +6,7 @@
 The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
 change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
 digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`:
-`networks` in README.md and `scores` in docs/results.md. Both show real recordings, in percent.
+`networks` in README.md, `scores` and `gaps` in docs/results.md. All show real recordings.
 """
 
 from __future__ import annotations
@@ -192,16 +192,35 @@ def score(row: Any, split: str) -> str:
     return tables.in_percent(*(row[f"{split}{end}"] for end in ("", "_low", "_high")))
 
 
-TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
-    "README.md": ("networks", networks),
-    "docs/results.md": ("scores", every_score),
+def gaps(board: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the difference between the two splits for every model, in points."""
+    run = project_dir() / "outputs" / board.run.iloc[0]
+    paired = claims.split_gaps(run, data="donateacry").rename(columns={"model": "name"})
+    about = ["study", "condition", "feature", "name"]
+    rows = board[board.metric == "balanced_accuracy"]
+    rows = rows[rows.model != COMMONEST].merge(paired, on=about, suffixes=("_board", ""))
+    yield ["table", "model", "random split minus leak-free (points)"]
+    for _, row in rows.iterrows():
+        value, low, high = (f"{round(100 * row[end]):+d}" for end in ("value", "low", "high"))
+        yield [row.table, named(row), f"{value} [{low}, {high}]"]
+
+
+TABLES: dict[str, dict[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
+    "README.md": {"networks": networks},
+    "docs/results.md": {"scores": every_score, "gaps": gaps},
 }
 
 
 def filled(text: str, path: str, board: pd.DataFrame) -> str:
-    """Return the text of a page with its table made from the board."""
-    name, table = TABLES[path]
-    head, *rows = (" | ".join(cells) for cells in table(board[board.data == "donateacry"]))
+    """Return the text of a page with its tables made from the board."""
+    for name, table in TABLES[path].items():
+        text = with_table(text, path, name, table(board[board.data == "donateacry"]))
+    return text
+
+
+def with_table(text: str, path: str, name: str, cells: Iterator[list[str]]) -> str:
+    """Return the text of a page with one table replaced."""
+    head, *rows = (" | ".join(row) for row in cells)
     rule = "|---" * (head.count("|") + 1) + "|"
     lines = [f"| {head} |", rule, *(f"| {row} |" for row in rows)]
     block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])

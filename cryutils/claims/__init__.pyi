@@ -1,3 +1,4 @@
+from . import answers as answers
 from . import arithmetic as arithmetic
 from . import article as article
 from . import ledger as ledger
@@ -7,6 +8,7 @@ from . import run_folder as run_folder
 from . import scoreboard as scoreboard
 from . import store as store
 from . import tables as tables
+from .answers import split_gaps as split_gaps
 from .ledger import published as published
 from .ledger import together as together
 from .ledger import unstated as unstated

@@ -350,18 +350,6 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
             f" {_is(better)} shown to be better than guessing on infants they haven't met (p of"
             f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f}{of})."
         )
-    both = models[(models.metric == "balanced_accuracy")]
-    both = both[both["clip"].notna() & both.infant.notna()]
-    if len(both):
-        gap = 100 * (both["clip"] - both.infant)
-        higher = (gap > 0).sum()
-        yield (
-            f"On {data}, {higher} of {len(both)} balanced accuracies {_is(higher)} higher where"
-            " clips are split at random than leak-free; the median difference is"
-            f" {gap.median():.1f} points."
-            " It mixes the leak with smaller training sets and other stopping clips, which notebook"
-            " 10 looks into with a recipe of its own."
-        )
 
 
 def _of_claims(data: str, claimed: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:

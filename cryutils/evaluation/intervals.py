@@ -383,6 +383,7 @@ def auc_interval(
     sample = _sample(np.where(drawn, rows.argmax(axis=-1), NOT_DRAWN), y, infants)
     ever = drawn.any(axis=0)
     rows, fold, drawn = rows[:, ever], fold[:, ever], drawn[:, ever]
+    (sample,) = _ever_drawn([sample])
     if rows.shape[-1] != len(sample.names):
         raise InputError(
             f"probabilities of {rows.shape[-1]} classes, but clips of {len(sample.names)}"
@@ -560,7 +561,7 @@ class _Sample(NamedTuple):
 
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    infants: Names
+    infants: NDArray[Any]
     names: list[str]
 
 
@@ -580,9 +581,17 @@ def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
         )
     place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
     known = np.where(numbers[place] == rows, place, len(names))
-    ever = (rows != NOT_DRAWN).any(axis=0)
-    known = np.where(rows == NOT_DRAWN, NOT_DRAWN, known)[:, ever]
-    return _Sample(truth[ever], known, np.asarray(infants)[ever], names)
+    known = np.where(rows == NOT_DRAWN, NOT_DRAWN, known)
+    return _Sample(truth, known, np.asarray(infants), names)
+
+
+def _ever_drawn(samples: Sequence[_Sample]) -> list[_Sample]:
+    """Return samples of the same clips without those that no repeat of any sample has drawn."""
+    ever = np.any([(s.predicted != NOT_DRAWN).any(axis=0) for s in samples], axis=0)
+    return [
+        s._replace(truth=s.truth[ever], predicted=s.predicted[:, ever], infants=s.infants[ever])
+        for s in samples
+    ]
 
 
 def _confusions(sample: _Sample) -> Array:
@@ -619,6 +628,7 @@ def _score(confusions: Array, metric: Metric) -> Array:
 
 def _of_samples(samples: Sequence[_Sample], metric: Metric, words: str) -> Interval:
     """Return A's score, or A's minus B's, averaged over repeats, with its interval."""
+    samples = _ever_drawn(samples)
     tables = [_confusions(sample) for sample in samples]
     means = [table.mean(axis=0) for table in tables]
     names, pairs = samples[0].names, [_parts(mean, metric) for mean in means]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from sizes import large
-from stored_answers import Answers, answers
 
 from cryutils import claims, evaluation
+from cryutils.claims.answers import Answers, answers
 from cryutils.errors import InputError
 
 REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"

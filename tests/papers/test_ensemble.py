@@ -13,9 +13,9 @@ import pytest
 from graphs import without_graphs
 from sizes import large
 from sklearn.metrics import accuracy_score
-from stored_answers import answers
 
 from cryutils import claims, evaluation
+from cryutils.claims.answers import answers
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
