@@ -35,11 +35,6 @@ class Ring:
     def __len__(self) -> int:
         return len(self._samples)
 
-    @property
-    def end_s(self) -> float | None:
-        """The time when the newest sample ends, in s; None without samples."""
-        return None if self.head is None else self.head / self.sr
-
     def position(self, time: float) -> int:
         """Return the position of sound that begins at `time` (s), or `head` if that is near."""
         start = round(time * self.sr)

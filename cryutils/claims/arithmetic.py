@@ -21,7 +21,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,9 +30,9 @@ import pandas as pd
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "Comparison", "Printing", "chance_of_fit", "class_sizes", "common", "compared", "correct",
-    "evaluate", "expected_common", "fitting", "gains", "largest_agreement", "largest_pair_share",
-    "macro_recall", "pair_errors", "printings", "shared", "sizes",
+    "Comparison", "Divisions", "Printing", "chance_of_fit", "class_sizes", "common", "compared",
+    "correct", "evaluate", "expected_common", "fitting", "gains", "largest_agreement",
+    "largest_pair_share", "macro_recall", "pair_errors", "printings", "shared", "sizes",
 ]  # fmt: skip
 
 
@@ -284,11 +284,18 @@ def chance_of_fit(test: int | Sequence[int], *, decimals: int = 2) -> float:
     decimals : int
         That are printed.
     """
+    return float(_printed_figures(test, decimals).mean())
+
+
+def _printed_figures(test: int | Sequence[int], decimals: int = 2) -> np.ndarray:
+    """Return which figures a test can give, bool, by the figure in units of its last digit."""
     whole = 100 * 10**decimals
     k, n = (np.arange(test + 1), test) if isinstance(test, int) else _recall_numerators(test)
     shares = whole * k  # n times what is printed
-    ways = shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))
-    return len(np.unique(ways)) / (whole + 1)
+    figures = np.zeros(whole + 1, bool)
+    for way in (shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))):
+        figures[way] = True
+    return figures
 
 
 def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> float:
@@ -378,25 +385,36 @@ def compared(better: float, worse: float, *, most: int = 10_000) -> Comparison:
     return Comparison(k[0], k[1], n, p_value)
 
 
+class Divisions(NamedTuple):
+    """Ways to divide test clips into classes: one row a way, one column a class (clips).
+
+    by_chance: how many ways random figures would allow on average.
+    """
+
+    ways: pd.DataFrame
+    by_chance: float
+
+
 def class_sizes(
-    pairs: Mapping[tuple[str, str], Iterable[float]], *, n: int, totals: Iterable[float] = ()
-) -> pd.DataFrame:
+    pairs: Mapping[tuple[str, str], Iterable[float]],
+    *,
+    n: int,
+    totals: Iterable[float] = (),
+    recalls: bool = False,
+) -> Divisions:
     """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
 
     Parameters
     ----------
     pairs : mapping
-        By two classes, the percentages that were printed of a test on these two alone; every class
-        is in one at least, and the pairs of three classes are all there.
+        By two of three classes, the percentages that were printed of a test on these two alone. A
+        figure that is printed twice for a pair counts once.
     n : int
         Clips.
     totals : iterable of float
-        Percentages of all `n` clips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a way, one column a class (clips, at least one); none where `totals` do not fit `n`.
+        Percentages of all `n` clips. If one does not fit `n`, there is no way.
+    recalls : bool
+        The pairs' figures are means of two class recalls, not shares of clips.
 
     Raises
     ------
@@ -408,18 +426,32 @@ def class_sizes(
         raise InputError(f"{list(pairs)}: give every pair of three classes.")
     if len(names) != 3:
         raise InputError(f"{', '.join(names)}: give three classes.")
-    fits = {frozenset(pair): np.isin(np.arange(n + 1), common(figures, most=n))
-            for pair, figures in pairs.items()}  # fmt: skip
-    # Of three classes a pair leaves one out, whose clips are those of the total less the pair's.
+    printed = [sorted({round(100 * figure) for figure in pairs[pair]}) for pair in pairs]
+
+    def fit(test: int | tuple[int, int]) -> tuple[list[bool], list[float]]:
+        """Return whether each pair's figures fit a test, and the chance that random ones do."""
+        possible = _printed_figures(test)
+        chances = [float(possible.mean()) ** len(figures) for figures in printed]
+        return [bool(possible[figures].all()) for figures in printed], chances
+
+    of_size = np.array([fit(max(size, 1)) for size in range(n + 1)])  # (n + 1, 2, pairs)
+    table = of_size[np.add.outer(np.arange(n + 1), np.arange(n + 1)).clip(max=n)]
+    for i, j in combinations_with_replacement(range(1, n - 1), 2) if recalls else ():
+        if i + j < n:
+            table[i, j] = table[j, i] = fit((i, j))
     a, b = np.meshgrid(np.arange(1, n - 1), np.arange(1, n - 1), indexing="ij")
-    c = n - a - b
-    possible = c >= 1
-    for left_out, size in zip(names, (a, b, c), strict=True):
-        allowed = fits[frozenset(set(names) - {left_out})]
-        possible &= allowed[np.clip(n - size, 0, n)]
+    clips = dict(zip(names, (a, b, n - a - b), strict=True))
+    of_pairs = [
+        table[np.clip(clips[one], 0, n), np.clip(clips[other], 0, n), :, k]
+        for k, (one, other) in enumerate(pairs)
+    ]
+    allowed, likely = np.moveaxis(np.prod(of_pairs, axis=0), -1, 0)
+    exists = clips[names[2]] >= 1
+    allowed, likely = exists & (allowed == 1), likely * exists
     if any(correct(percent, n) is None for percent in totals):
-        possible &= False
-    return pd.DataFrame({name: size[possible] for name, size in zip(names, (a, b, c), strict=True)})
+        allowed[:] = False
+    ways = pd.DataFrame({name: size[allowed] for name, size in clips.items()})
+    return Divisions(ways, float(likely.sum()))
 
 
 def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:

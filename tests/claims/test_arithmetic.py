@@ -248,14 +248,49 @@ def test_class_sizes_are_those_that_trying_every_division_finds(n: int) -> None:
         for b in range(1, n - a)
         if serves(("a", "b"), a + b) and serves(("a", "c"), n - b) and serves(("b", "c"), n - a)
     ]
-    table = arithmetic.class_sizes(PAIRS, n=n)
-    assert [*table.itertuples(index=False, name=None)] == tried
+    found = arithmetic.class_sizes(PAIRS, n=n)
+    assert [*found.ways.itertuples(index=False, name=None)] == tried
+    chances = [
+        arithmetic.chance_of_fit(a + b)
+        * arithmetic.chance_of_fit(n - b) ** 2
+        * arithmetic.chance_of_fit(n - a) ** 3
+        for a in range(1, n - 1)
+        for b in range(1, n - a)
+    ]
+    assert found.by_chance == pytest.approx(sum(chances))
+
+
+def test_pairs_may_be_means_of_recalls() -> None:
+    n = 24
+    figures = {("a", "b"): [41.67], ("a", "c"): [62.5], ("b", "c"): [80.0, 80.0]}
+
+    def serves(pair: tuple[str, str], *sizes: int) -> bool:
+        return all(arithmetic.macro_recall(p, sizes) is not None for p in figures[pair])
+
+    tried = [
+        (a, b, n - a - b)
+        for a in range(1, n - 1)
+        for b in range(1, n - a)
+        if serves(("a", "b"), a, b)
+        and serves(("a", "c"), a, n - a - b)
+        and serves(("b", "c"), b, n - a - b)
+    ]
+    found = arithmetic.class_sizes(figures, n=n, recalls=True)
+    assert tried and [*found.ways.itertuples(index=False, name=None)] == tried
+    chances = [
+        arithmetic.chance_of_fit((a, b))
+        * arithmetic.chance_of_fit((a, n - a - b))
+        * arithmetic.chance_of_fit((b, n - a - b))
+        for a in range(1, n - 1)
+        for b in range(1, n - a)
+    ]
+    assert found.by_chance == pytest.approx(sum(chances))
 
 
 def test_totals_must_fit_the_test_set_of_the_classes() -> None:
-    assert len(arithmetic.class_sizes(PAIRS, n=116, totals=[65.51, 97.41])) == 1
-    assert arithmetic.class_sizes(PAIRS, n=116, totals=[93.75]).empty
-    assert arithmetic.class_sizes(PAIRS, n=2).empty
+    assert len(arithmetic.class_sizes(PAIRS, n=116, totals=[65.51, 97.41]).ways) == 1
+    assert arithmetic.class_sizes(PAIRS, n=116, totals=[93.75]).ways.empty
+    assert arithmetic.class_sizes(PAIRS, n=3).ways.empty
 
 
 @pytest.mark.parametrize("pairs", [{("a", "b"): [50]}, {**PAIRS, ("a", "d"): [50]}, {}])
