@@ -180,11 +180,11 @@ def test_what_has_no_answer_is_no_forecast() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sums to 1"),
+        (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sum to 1"),
         (lambda: calibration.brier([[0.5, 0.5]], np.array([2])), "2 columns"),
         (lambda: calibration.brier([[0.5, 0.5]], np.array([0, 1])), "1 rows"),
         (lambda: calibration.confidence([0.5, 0.5]), "two classes or more"),
-        (lambda: calibration.confidence([[0.5, np.nan]]), "NaN throughout"),
+        (lambda: calibration.confidence([[0.5, np.nan]]), "all NaN"),
         (lambda: calibration.at_temperature(TWO, 0.0), "temperature=0.0"),
         (lambda: calibration.confidence_threshold(TWO, coverage=0.0), "coverage=0.0"),
         (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
