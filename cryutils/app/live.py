@@ -92,7 +92,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._start: float | None = None  # zero of the page's clock, in s since 1970
         self._writer = Writer()
         self._gap = -math.inf  # when the last reported gap was logged
-        warning = "Course material, no medical device: what it says may be wrong."
+        warning = "Course material, not a medical device: its answers may be wrong."
         super().__init__(
             film=film,
             _about={
@@ -145,7 +145,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         """Show why input was refused, or else why readings are not being logged."""
         trouble = self._writer.trouble()
         is_file = self._log is not None and self.listening and self.from_file
-        self.notice = refused or trouble or "A file is judged, and not logged." * is_file
+        self.notice = refused or trouble or "Results from a file are not saved." * is_file
         self.waiting = self._writer.waiting if trouble or not self.listening else 0
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
@@ -168,14 +168,14 @@ class LiveAnalysis(anywidget.AnyWidget):
             case "gap":
                 pass
             case kind:
-                raise InputError(f"The page sent {kind!r}, which means nothing here.")
+                raise InputError(f"The page sent {kind!r}, which is not a known message.")
         return [*self._monitor.readings(), *gap]
 
 
 def _number(content: Mapping[str, Any], name: str) -> float:
     value = content.get(name)
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"The page sent {name} {value!r}, which is no number.")
+        raise InputError(f"The page sent {name} {value!r}, which is not a number.")
     return float(value)
 
 
@@ -184,7 +184,8 @@ def _sound(
 ) -> tuple[npt.NDArray[np.float32], int]:
     sr = round(_number(content, "sr"))
     if not RATES_HZ[0] <= sr <= RATES_HZ[1]:
-        raise InputError(f"The page sent sound at {sr} Hz; {RATES_HZ[0]} to {RATES_HZ[1]} is read.")
+        low, high = RATES_HZ
+        raise InputError(f"The page sent sound at {sr} Hz; only {low} to {high} Hz can be used.")
     if len(buffers) != 1 or len(buffers[0]) % 4 or len(buffers[0]) > 4 * BLOCK_S * sr:
         raise InputError("The page sent a block of sound that can't be read.")
     return np.frombuffer(buffers[0], dtype="<f4"), sr

@@ -52,23 +52,23 @@ hear and see and the earlier days in the log. Press Start. Everything is deleted
 """
 NO_MODELS = """
 <h2>Live analysis</h2>
-<p>Nothing can listen yet, because no models have been trained. Ask the person who runs this server:
-its terminal says what to do.</p>
+<p>The live analysis can't run yet, because no models have been trained. Ask the person who runs
+this server: the instructions are in its terminal.</p>
 """
 LIMITS = """
 <h2>What this can do</h2>
-<p>It tells cries from many other sounds, names the state that its models find likeliest, or says
-that they are unsure, and keeps a log of it. Nothing leaves the server that you logged in to: sound
-and pictures are judged and forgotten, and the log holds words and numbers. Only where the server's
-owner offers it, and you switch it on above each time, is the sound of what you correct kept, in a
-folder there, under the label that you give it.</p>
+<p>It can tell crying from many other sounds. It names the most likely state, or says that it is
+unsure, and keeps a log. Nothing leaves the server that you logged in to. Sound and pictures are
+analysed and then deleted; the log has only words and numbers. There is one exception: if the
+server's owner offers it, and you switch it on above each time, the sound of what you correct is
+kept in a folder on the server, under the label that you give it.</p>
 <h2>What this can't do</h2>
-<p><strong>It is no medical device</strong>, and it does not tell why a baby cries. Whatever stands
-here, a crying baby needs somebody: go. Seek help if the crying won't stop, or anything worries
-you.</p>
-<p>The models learned from synthetic infants, or from labels that nobody verified. In 39,201 cries
-of 24 babies recorded at home, neither machine learning nor trained listeners reliably recognised
-the cause (Lockhart-Bouron et al. 2023).</p>
+<p><strong>It is not a medical device</strong>, and it can't tell you why a baby cries. Whatever it
+says, a crying baby needs somebody: go to the baby. Get help if the crying won't stop, or if
+anything worries you.</p>
+<p>The models were trained on computer-made infants, or on recordings whose labels nobody checked.
+In 39,201 cries of 24 babies recorded at home, neither machine learning nor trained listeners
+reliably recognised the cause (Lockhart-Bouron et al. 2023).</p>
 """
 
 
@@ -167,7 +167,7 @@ class Page(ipywidgets.VBox):
         try:
             monitor = Monitor(run)
         except InputError as error:  # no models
-            get_logger().warning("a page can't listen: %s", error)
+            get_logger().warning("the live analysis can't run: %s", error)
             return ipywidgets.HTML(NO_MODELS)
         note = monitor.note.replace("_", " ")  # labels contain underscores
         seeing = monitor.run in runs_with_models("image")
@@ -263,7 +263,7 @@ class _Infants(ipywidgets.VBox):
             f"<li>{html.escape(log.name)}: {html.escape(', '.join(log.caregivers()))}</li>"
             for log in self._store.infants.all(user=user)
         )
-        words = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
+        words = f"<ul>{lines}</ul>" if lines else "<p>There are no infants yet.</p>"
         self._list.value = f"<h2>Infants</h2>{words}"
         invitations = self._store.infants.invitations(user=user)
         shown = self._invitations.children
@@ -292,7 +292,7 @@ class _Infants(ipywidgets.VBox):
 
     def _share(self, other: str) -> str:
         # The same answer whether or not this user exists.
-        words = f"If somebody is called {other.strip()} here, they will be asked."
+        words = f"If {other.strip()} has an account here, they will be asked."
         return self._change(self._store.infants.share, self._page.log, words, other)
 
     def _unshare(self, other: str) -> str:
@@ -311,17 +311,17 @@ class _Infants(ipywidgets.VBox):
         if others := [name for name in log.caregivers() if name != user]:
             raise InputError(f"{log.name} is shared with {', '.join(others)}; stop sharing first.")
         if self._page.is_listening:
-            raise InputError(f"{log.name} is being listened to; stop the live analysis first.")
+            raise InputError(f"The live analysis of {log.name} is running; stop it first.")
         n = int(log.summary("week", "UTC").to_numpy().sum())
         question = (
-            f"Tap again to remove {log.name} for good, with {n:,} reading{'s' * (n != 1)} and what"
-            " was corrected in them."
+            f"Tap again to remove {log.name} for good, with {n:,} reading{'s' * (n != 1)} and all"
+            " corrections."
         )
         if _paragraph(question) not in [answer.value for answer in self._answers]:
             return question
         log.remove()
         self._page.renew()
-        return f"{log.name} is gone, and all that was logged."
+        return f"{log.name} has been removed, with everything in the log."
 
     def _set_password(self, old: str, new: str, again: str) -> str:
         """Set the password and end every login. Guesses are throttled as on the login page."""
@@ -405,9 +405,9 @@ def _evidence() -> str:
         if (row.key, row.split, row.data) == wanted:
             low, high = (100 * (end or 0) for end in (row.low, row.high))
             return (
-                f"<p>Measured on {row.n} recordings of {row.n_infants} infants in DonateACry"
-                " that the sound model had not met: the four states were recognised in"
+                f"<p>Tested on {row.n} recordings of {row.n_infants} infants in DonateACry"
+                " that the sound model was not trained on: it recognised the four states in"
                 f" {100 * row.value:.0f} % [{low:.0f}, {high:.0f}]"
-                " (balanced accuracy; guessing comes to 25 %).</p>"
+                " (balanced accuracy; guessing gives 25 %).</p>"
             )
     return ""

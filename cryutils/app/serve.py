@@ -224,7 +224,7 @@ def certificate(
     if not certfile and not keyfile:
         return None, []
     if not certfile or not keyfile:
-        raise InputError("HTTPS takes both --certfile and --keyfile; give the other, too.")
+        raise InputError("HTTPS needs both --certfile and --keyfile; give the other one as well.")
     chain, key = paths.resolve(certfile), paths.resolve(keyfile)
     for path in (chain, key):
         paths.check_file(path)
@@ -233,7 +233,7 @@ def certificate(
         context.load_cert_chain(chain, key, password="")
     except ssl.SSLError as error:
         raise InputError(
-            f"{chain}: no certificate for the key in {key}; give both as PEM files, "
+            f"{chain}: not a certificate for the key in {key}; give both as PEM files, "
             "the key without a password."
         ) from error
     # Python gives a certificate's names only to a client that trusts it: connect one in memory.
@@ -289,11 +289,11 @@ def listen(host: str, port: int) -> list[socket.socket]:
     except (OSError, ValueError) as error:  # ValueError for an invalid host name
         code = getattr(error, "errno", None)
         if code == errno.EADDRINUSE:
-            mend = "something listens there already; choose another --port"
+            mend = "already in use; choose another --port"
         elif code == errno.EACCES:
             mend = "only an administrator may listen there; choose a --port above 1023"
         else:
-            mend = "no address of this machine; is --host mistyped?"
+            mend = "not an address of this machine; is --host mistyped?"
         raise InputError(f"{host}, port {port}: {mend}.") from error
 
 

@@ -37,10 +37,10 @@ def examine() -> Iterator[Finding]:
     if lacking := " ".join(_lacking("")):
         yield Finding("bad", "packages", f"not installed: {lacking}; pip install {lacking}")
     else:
-        yield Finding("ok", "packages", "all that the notebooks import are installed")
+        yield Finding("ok", "packages", "all packages that the notebooks import are installed")
     for extra, purpose in extras.PURPOSES.items():
         lacking = ", ".join(_lacking(extra))
-        how = f"; without {lacking}; {extras.command(extra)}" if lacking else ""
+        how = f"; missing {lacking}; {extras.command(extra)}" if lacking else ""
         state = "missing" if lacking else "ok"
         yield Finding(state, f"extra [{extra}]", f"for {purpose}{how}")
     yield Finding("ok", "processor", f"{os.cpu_count()} cores")
@@ -68,13 +68,14 @@ def _lacking(extra: str) -> list[str]:
 def _memory() -> Finding:
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     # A machine sold with 4 GiB reports a little less.
-    return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 are enough)")
+    return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 GiB is enough)")
 
 
 def _disk(what: str, folder: Path) -> Finding:
     if not writable(folder):
         variable = f"CRYUTILS_{what.upper()}_DIR"
-        return Finding("bad", what, f"{folder} can't be written; set {variable} to another")
+        detail = f"{folder} can't be written to; set {variable} to another folder"
+        return Finding("bad", what, detail)
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free / 2**30
     state = "ok" if free >= _NEEDED_GIB else "bad"
@@ -89,11 +90,11 @@ def _corpora() -> Iterator[Finding]:
         if folder := files.find():
             yield Finding("ok", dataset.title, str(folder))
             continue
-        named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no {name}/; " if data_dir() else ""
+        named = f"CRYUTILS_DATA_DIR ({data_dir()}) has no {name}/; " if data_dir() else ""
         size = f"{files.download_bytes / 1e6:.0f} MB"
         yield Finding(
             "missing", dataset.title, f"{named}`cryutils data fetch {name}` downloads it ({size}); "
-            "without it, only the synthetic voices run",
+            "without it, the course uses only synthetic infants",
         )  # fmt: skip
 
 
@@ -112,5 +113,7 @@ def _face_detector() -> Finding:
     if name == "yunet":
         return Finding("ok", what, f"YuNet ({faces.yunet_file()})")
     return Finding(
-        "ok", what, f"the Haar cascade of OpenCV (YuNet with {faces.YUNET} in CRYUTILS_WEIGHTS_DIR)"
+        "ok",
+        what,
+        f"the Haar cascade of OpenCV (for YuNet, put {faces.YUNET} into CRYUTILS_WEIGHTS_DIR)",
     )

@@ -194,9 +194,10 @@ class Corpus(Sequence[Clip]):
         if len(present) < 2:
             names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
             known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
+            found = f"only {', '.join(known)}" if known else "none of them"
             raise InputError(
-                f"{self.name}: of {', '.join(names)} it holds {', '.join(known) or 'none'};"
-                " name the folders after at least two of them."
+                f"{self.name}: at least two of {', '.join(names)} are needed, but it has {found};"
+                " name the folders after these labels."
             )
         return corpus.select(present)
 
@@ -237,7 +238,7 @@ class Corpus(Sequence[Clip]):
         chosen = [np.array([], dtype=int)]
         for label in self.select(tuple(counts)).classes:
             if counts[label] < 0:
-                raise InputError(f"{counts[label]} clips of {label}: a count is 0 or more.")
+                raise InputError(f"{counts[label]} clips of {label}: give a count of 0 or more.")
             chosen.append(rng.permutation(np.flatnonzero(labels == label))[: counts[label]])
         return np.sort(np.concatenate(chosen))
 

@@ -85,7 +85,7 @@ def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
     name = printable(root.name)
     return {
         "name": name, "note": f"folder {name}", "citation": f"Recordings in the folder {name}.",
-        "licence": "as the owner of the recordings says",
+        "licence": "as stated by the owner of the recordings",
     }  # fmt: skip
 
 
@@ -115,11 +115,11 @@ def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, st
     # Hidden files, such as .DS_Store, belong to the system.
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if not path.exists():
-            yield path, "a link that leads nowhere"
+            yield path, "a broken link"
         elif not path.is_dir():
             yield path, ""
         elif path.resolve() in within:
-            yield path, "a link to a folder that it lies in"
+            yield path, "a link to a folder that contains it"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
         elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
@@ -162,7 +162,7 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
         problems += [Problem("doubtful", item, what) for what in heard.doubts]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
-        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
+        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
         problems.append(Problem("doubtful", item, what))
     return clip, problems
 
@@ -179,7 +179,7 @@ def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
         if still is not None and still is not clip:
             taken.add(still.id)
             if clip.has_video:
-                what = f"the same moment as {Path(clip.id).name} beside it, a Live Photo"
+                what = f"part of a Live Photo; its video, {Path(clip.id).name}, is used"
                 problems.append(Problem("left out", still.id, what))
             else:
                 clip = replace(clip, still=still.path, has_video=True)
@@ -198,7 +198,7 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
         if folders and infant and path.suffix.lower() not in _UPLOADS:
             return folders[0], infant, None
         raise InputError(
-            "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
+            "put it into <label>/<infant>/, because its name doesn't identify the infant:"
             f" {str(error).removeprefix(f'{path.name}: ')}"
         ) from error
     if len(folders) >= 2:
@@ -213,8 +213,8 @@ def _first_reason(
 ) -> str:
     if folders and all(len(names) == 1 for names in folders):
         return (
-            " Its files lie one folder deep: put each infant's into a folder of its own, or, if"
-            f" {root.name} is a label, give {root.parent}."
+            " The files are only one folder deep: put each infant's files into a separate folder,"
+            f" or, if {root.name} is a label, give {root.parent}."
         )
     if not problems:
         return ""
@@ -239,7 +239,7 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     is_deep = all(len(names) >= 3 for names in folders)
     if is_deep and (len(tops) == 1 or 2 * len(states) > len(seconds)):
         raise InputError(
-            f"{root}: its recordings lie one level too deep; {_EXPECTED}. Give {root / tops[0]}"
+            f"{root}: its recordings are one level too deep; {_EXPECTED}. Give {root / tops[0]}"
             f"{'' if len(tops) == 1 else ', or merge the folders of the first level'}."
         )
     pairs = len({names[:2] for names in folders})
@@ -292,11 +292,11 @@ def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
                 forms[name].add(names[level])
             cases[name.casefold()].add(name)
         problems += [
-            Problem("doubtful", name, f"{article} {field} in two Unicode forms, taken as one")
+            Problem("doubtful", name, f"{article} {field} in two Unicode forms, treated as one")
             for name, spelled in sorted(forms.items())
             if len(spelled) > 1
         ] + [
-            Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ by case alone")
+            Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ only in case")
             for alike in cases.values()
             if len(alike) > 1
         ]

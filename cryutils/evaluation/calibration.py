@@ -330,10 +330,10 @@ def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> fl
     few clips have an answer. Raises InputError if `coverage` is not a share.
     """
     if not 0 < coverage <= 1:
-        raise InputError(f"coverage={coverage} is no share; use one above 0 and at most 1.")
+        raise InputError(f"coverage={coverage} is not a share; use one above 0 and at most 1.")
     sure = np.nan_to_num(confidence(probabilities))
     if not len(sure):
-        raise InputError("there are no clips to choose a threshold on; give one at least.")
+        raise InputError("there are no clips to choose a threshold from; give at least one.")
     return float(np.sort(sure)[::-1][math.ceil(coverage * len(sure) - 1e-9) - 1])
 
 
@@ -365,13 +365,11 @@ def _checked(probabilities: npt.ArrayLike) -> Array:
     p = np.asarray(probabilities, dtype=np.float64)
     if p.ndim != 2 or p.shape[1] < 2:
         raise InputError(
-            f"probabilities are (clips, classes) of two classes or more, not {p.shape}"
+            f"probabilities must be (clips, classes) of two classes or more, not {p.shape}"
         )
     missing = np.isnan(p).all(axis=1)
     if not ((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < _TOLERANCE) | missing).all():
-        raise InputError(
-            "a row of probabilities lies in 0 to 1 and sums to 1, or is NaN throughout"
-        )
+        raise InputError("each row of probabilities must be 0 to 1 and sum to 1, or be all NaN")
     return p
 
 
@@ -387,7 +385,10 @@ def _answered(probabilities: npt.ArrayLike) -> Array:
 def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classes]:
     p, y = _checked(probabilities), np.asarray(truth)
     if y.shape != (len(p),) or y.dtype.kind not in "iu":
-        raise InputError(f"{len(p)} rows of probabilities and true classes {y.dtype} {y.shape}")
+        raise InputError(
+            f"{len(p)} rows of probabilities, but true classes {y.dtype} {y.shape};"
+            " give one integer for each row"
+        )
     if len(y) and not 0 <= y.min() <= y.max() < p.shape[1]:
         raise InputError(f"true classes {y.min()} to {y.max()}, but {p.shape[1]} columns")
     return p, y

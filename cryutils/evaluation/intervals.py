@@ -337,7 +337,7 @@ def paired_interval(
         Lengths differ, or no such metric.
     """
     samples = [_sample(predicted, y, infants) for predicted in (predicted_a, predicted_b)]
-    words = f"model A's less model B's {_in_words(metric, split)}"
+    words = f"{_in_words(metric, split)}, model A minus model B"
     return _of_samples(samples, metric, words)
 
 
@@ -507,8 +507,8 @@ def mean_interval(
     least, most = limits or (-np.inf, np.inf)
     if not (least < most and least <= rows.min() and rows.max() <= most):
         raise InputError(
-            f"limits={limits} do not hold values from {rows.min():g} to {rows.max():g};"
-            " give the lowest and the highest that a value can be"
+            f"limits={limits} do not include all values, {rows.min():g} to {rows.max():g};"
+            " give the lowest and highest possible value"
         )
     numbers = rows.mean(axis=0)
     mean = np.clip(numbers.mean(), least, most)  # rounding may exceed the limits

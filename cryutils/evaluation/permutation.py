@@ -78,8 +78,8 @@ class PermutationTest:
         """
         if self.seed != other.seed or len(self.null) != len(other.null):
             raise InputError(
-                f"tests of seed {self.seed} with {len(self.null)} permutations and of seed"
-                f" {other.seed} with {len(other.null)} are no family; run both alike"
+                f"a test with seed {self.seed} and {len(self.null)} permutations can't be joined to"
+                f" one with seed {other.seed} and {len(other.null)}; use the same for both"
             )
         return PermutationTest(
             self.cells + other.cells,
@@ -171,7 +171,7 @@ def permutation_test(
         No cells, or folds that these labels do not allow.
     """
     if not cells or permutations < 1:
-        raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
+        raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
     y, _ = class_indices(corpus.labels)
     divisions = Split(split).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
     fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])

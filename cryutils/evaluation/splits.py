@@ -137,7 +137,7 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
     position = {name: index for index, name in enumerate(names)}
     for label in labels:
         if str(label) not in position:
-            raise InputError(f"label {str(label)!r} is no class.{near_miss(str(label), names)}")
+            raise InputError(f"label {str(label)!r} is not a class.{near_miss(str(label), names)}")
     return np.array([position[str(label)] for label in labels], dtype=np.int64), names
 
 
@@ -169,8 +169,8 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
     _check_classes(names, counts, "clip", 2)
     if round(test_size * len(y)) < len(names) or round((1 - test_size) * len(y)) < len(names):
         raise InputError(
-            f"test_size={test_size} of {len(y)} clips leaves no clip a class on one side;"
-            f" there are {len(names)} classes"
+            f"test_size={test_size} of {len(y)} clips leaves fewer clips on one side than the"
+            f" {len(names)} classes; choose a share nearer to 0.5 or add recordings"
         )
     splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
     train, test = next(splitter.split(np.zeros(len(y)), y))
@@ -261,7 +261,7 @@ def folds(
     """
     y, names = class_indices(labels)
     if n_splits < 2:
-        raise InputError(f"n_splits={n_splits} is no cross-validation; use 2 or more")
+        raise InputError(f"n_splits={n_splits} is too few for cross-validation; use 2 or more")
     if groups is None:
         _check_classes(names, np.bincount(y, minlength=len(names)), "clip", n_splits)
         group = None
@@ -301,8 +301,8 @@ def _one_division(
     infants = [len(set(group[y == k])) for k in range(len(names))] if group is not None else [0]
     rarest = int(np.argmin(infants))
     raise InputError(
-        f"no {n_splits} folds by infant keep every class in training: class {names[rarest]!r} has"
-        f" {infants[rarest]} infants; use fewer folds or leave it out"
+        f"{n_splits} folds by infant can't all have every class in training: class"
+        f" {names[rarest]!r} has {infants[rarest]} infants; use fewer folds or leave it out"
     )
 
 
@@ -350,7 +350,7 @@ def _tested_infants(
 
 def _check_share(test_size: float) -> None:
     if not 0 < test_size < 1:
-        raise InputError(f"test_size={test_size} is no share of the clips; use one between 0 and 1")
+        raise InputError(f"test_size={test_size} is not a share; use one between 0 and 1")
 
 
 def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int) -> None:

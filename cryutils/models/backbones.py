@@ -133,7 +133,7 @@ def base(
     model.trainable = False
     if file:
         return Backbone(model, name, file.words, application.module, file.imagenet)
-    why = "; ImageNet's can't be had here" if cause else ""
+    why = "; ImageNet weights not available" if cause else ""
     words = f"random weights (seed {seed}{why})"
     return Backbone(model, name, words, application.module, False, cause)
 
@@ -161,7 +161,7 @@ def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: in
 def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
-        raise InputError(f"input_shape={shape}: give (height, width, 3), the pixels are RGB.")
+        raise InputError(f"input_shape={shape}: give (height, width, 3) for RGB pixels.")
     return shape[0], shape[1], shape[2]
 
 

@@ -157,7 +157,7 @@ def last_value(probabilities: npt.ArrayLike) -> Probabilities:
 
 def _checked_length(n: int) -> int:
     if n < 1:
-        raise InputError(f"n={n}: a rolling average holds at least 1 prediction.")
+        raise InputError(f"n={n}: a rolling average needs at least 1 prediction.")
     return n
 
 

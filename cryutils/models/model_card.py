@@ -67,7 +67,7 @@ class ModelCard:
             raise InputError(f"{path}: damaged; {again}.") from error
         digest = digests.pop(path.name, None)
         if digest is None:
-            raise InputError(f"{path}: older than the digests of models; {again}.")
+            raise InputError(f"{path}: it has no digests, so an older version wrote it; {again}.")
         if digest != _digest({**content, "digests": digests}):
             raise InputError(f"{path}: it was changed since its model was trained; {again}.")
         return cls(path, content, digests)
@@ -101,25 +101,25 @@ class ModelCard:
         """The states in output order. Raises ValueError, KeyError or TypeError if invalid."""
         names = self.content["classes"]
         if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
-            raise TypeError("classes is no list of names")
+            raise TypeError("classes is not a list of names")
         if not names or len(set(names)) < len(names):
-            raise ValueError("classes holds none, or one twice")
+            raise ValueError("classes is empty or has a duplicate")
         return tuple(names)
 
     def text(self, key: str) -> str:
         """Return the text at `key`. Raises KeyError or TypeError if there is none."""
         value = self.content[key]
         if not isinstance(value, str):
-            raise TypeError(f"{key} is no text")
+            raise TypeError(f"{key} is not text")
         return value
 
     def refusal(self, error: Exception | None = None) -> InputError:
         """Return an error: the content is invalid (`error`), or belongs to other models (None)."""
         if error is None:
-            why = "it isn't of the models beside it"
+            why = "it doesn't match the models in its folder"
         else:
             cause = f"no {error}" if isinstance(error, KeyError) else str(error)
-            why = f"it doesn't tell how to use {self.name}.tflite ({cause})"
+            why = f"it doesn't say how to use {self.name}.tflite ({cause})"
         return InputError(f"{self.path}: {why}; {_again(self.name)}.")
 
 

@@ -64,7 +64,7 @@ class Reference:
             return None
         arrays = [np.array(stored[name], np.float64) for name in _FIELDS]
         if not all(a.ndim == 1 and np.isfinite(a).all() for a in arrays) or len(arrays[2]) != 101:
-            raise ValueError("its reference is of no training")
+            raise ValueError("its reference is invalid")
         return cls(*arrays)
 
     def as_json(self) -> dict[str, list[float]]:

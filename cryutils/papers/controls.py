@@ -236,7 +236,9 @@ def _target(
         sessions = pd.Series([clip.session for clip in corpus]).groupby(infants)
         clips = np.flatnonzero(sessions.transform("nunique") > 1)
         if len(set(infants[clips])) < 2:
-            raise InputError("fewer than two infants have two sessions, so none can be met again")
+            raise InputError(
+                "fewer than two infants have two sessions, so none can be recognised on another day"
+            )
         return infants[clips], clips
     if chosen not in (Control.AGE, Control.DEVICE):
         return labels, everything

@@ -35,7 +35,7 @@ __all__ = ["export"]
 Examples = npt.NDArray[Any]
 
 _CLIPS, _ROWS = 32, 8  # calibration recordings and examples per recording: 256 at most
-_NOTICE = "No medical device. What a model answers is worth what its notebook measured."
+_NOTICE = "No medical device. A model is only as reliable as its notebook measured."
 
 
 def export(
@@ -75,8 +75,8 @@ def export(
     """
     if format == "onnx":
         raise InputError(
-            "no ONNX file is written: tf2onnx, which makes them of Keras models, looks for a"
-            " maintainer; take --format openvino, or litert."
+            "ONNX is not supported, because tf2onnx, the converter for Keras models, is"
+            " unmaintained; use --format openvino or litert."
         )
     for value, choices, what in ((format, FORMATS, "format"), (precision, PRECISIONS, "precision")):
         if value not in choices:
@@ -84,7 +84,7 @@ def export(
     source = find_run(model, run)
     parts = [name for name in PARTS[model] if (source / "models" / f"{name}.tflite").is_file()]
     if not parts:
-        raise InputError(f"{source}: no model {model!r} here; `cryutils run` trains it.")
+        raise InputError(f"{source}: this run has no model {model!r}; `cryutils run` trains it.")
     folder = folder or source / "export"
     exported = (_exported(part, source, format, precision, folder, progress) for part in parts)
     return [path for paths in exported for path in paths]
@@ -187,7 +187,9 @@ def _calibration(
     for name, network in predictor.networks.items():
         network.listener = None
         if not rows[name]:
-            raise InputError(f"{card.path}: its recordings hold nothing that {name} looks at.")
+            raise InputError(
+                f"{card.path}: its training recordings have no input for {name}; use --float16."
+            )
     return {name: np.concatenate(parts) for name, parts in rows.items()}, len(set(clips.infants))
 
 
@@ -196,15 +198,15 @@ def _learned_from(card: ModelCard) -> Corpus:
     source, infants = (card.content.get(key) for key in ("source", "learned_from"))
     try:
         if not source or not infants:
-            raise InputError("its card doesn't say which these are.")
+            raise InputError("its card doesn't list them.")
         corpus = load(**source)
         clips = corpus.where(lambda clip: clip.infant in infants)
         if missing := len(set(infants) - set(clips.infants)):
-            raise InputError(f"{missing} of {len(infants)} infants aren't in {corpus.name} now.")
+            raise InputError(f"{missing} of {len(infants)} infants are no longer in {corpus.name}.")
     except InputError as error:
         raise InputError(
-            f"int8 is calibrated with the recordings that {card.name} learned from: {error} Bring"
-            f" them back, run {NOTEBOOKS[card.name]} again, or take --float16."
+            f"int8 is calibrated with the training recordings of {card.name}: {error} Restore them,"
+            f" run {NOTEBOOKS[card.name]} again, or use --float16."
         ) from error
     return clips
 

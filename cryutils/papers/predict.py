@@ -44,7 +44,7 @@ __all__ = ["Models", "Prediction", "Predictor", "Timeline", "fuse"]
 
 Array = npt.NDArray[np.float32]
 
-NO_MODEL = "no model of it in this run"
+NO_MODEL = "this run has no model for it"
 _FACE_FPS = 2.0  # models of the whole frame also require a face: an empty room has no state
 _FRAMES = 16  # per batch
 

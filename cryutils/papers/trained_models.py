@@ -170,9 +170,9 @@ def open_models(model: str, run: Path) -> tuple[list[Part], Ensemble | None]:
             card = ModelCard.read(folder, name)
             parts.append(_open_part(card, name, card.content))
     if not parts:
-        raise InputError(f"{run}: no model {model!r} here; `cryutils run` trains it.")
+        raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.")
     if len({part.classes for part in parts}) > 1:
-        raise InputError(f"{run}: cry2 and image know different states; run both again.")
+        raise InputError(f"{run}: cry2 and image were trained on different states; run both again.")
     return parts, None
 
 
@@ -223,7 +223,7 @@ def _computed(engine: Mapping[str, Any] | None) -> str:
     """Return a remark if the picture network was trained in another precision than float32."""
     if engine is None or str(engine["precision"]).startswith("float32"):
         return ""
-    return f"; pictures learned and scored with {engine['words']}, computed here in float32"
+    return f"; picture model trained and scored with {engine['words']}, run here in float32"
 
 
 @contextmanager

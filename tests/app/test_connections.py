@@ -248,7 +248,7 @@ def test_a_certificate_that_does_not_fit_is_named_in_a_line(command: Command, ap
     for options in (["--certfile", certificate, *other], [*text, *other], locked):
         code, _, err = command("serve", *options)
         assert (code, err.count("\n")) == (2, 1)
-        assert f"{options[1]}: no certificate for the key in {options[3]}" in err
+        assert f"{options[1]}: not a certificate for the key in {options[3]}" in err
     code, _, err = command("serve", *key)
     assert (code, err.count("\n")) == (2, 1)
     code, _, err = command("serve", "--certfile", certificate, "--keyfile", "nowhere")

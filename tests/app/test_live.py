@@ -284,7 +284,7 @@ def test_a_file_is_judged_and_not_logged() -> None:
     page.send({"type": "sound", "number": 0, "at": 0, "sr": 8000}, SOUND.tobytes())
 
     assert page.answers[-1]["readings"] and log == []
-    assert page.live.notice == "A file is judged, and not logged."
+    assert page.live.notice == "Results from a file are not saved."
 
 
 def test_every_state_of_the_models_has_advice_with_a_source() -> None:

@@ -470,8 +470,8 @@ def test_at_every_address_the_one_that_was_called_is_a_name(elsewhere: Served) -
         (("--run", "ensembles"), "outputs/ensembles: neither cry2 nor image is here"),
         (("--run", ""), "give a run's name alone"),
         (("--clips", "file/ours"), "can't be written to; choose another folder."),
-        (("--host", "203.0.113.7"), "203.0.113.7, port 0: no address of this machine"),
-        (("--host", "x" * 70), f"{'x' * 70}, port 0: no address of this machine"),
+        (("--host", "203.0.113.7"), "203.0.113.7, port 0: not an address of this machine"),
+        (("--host", "x" * 70), f"{'x' * 70}, port 0: not an address of this machine"),
         (("--name", "http://baby.local/"), "--name http://baby.local/: give a name alone"),
         (("--name", ""), "--name : give a name alone"),
         (("--proxy", "nginx"), "--proxy nginx: give an address such as 127.0.0.1."),
@@ -496,7 +496,7 @@ def test_a_port_in_use_is_named_in_a_line(command: Command) -> None:
         port = str(other.getsockname()[1])
         code, _, err = command("serve", "--port", port)
     assert (code, err.count("\n")) == (2, 1)
-    assert f"port {port}: something listens there already" in err
+    assert f"port {port}: already in use" in err
 
 
 def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor) -> None:

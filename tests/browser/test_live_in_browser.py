@@ -267,7 +267,7 @@ def test_a_refusal_says_what_to_do_and_a_file_is_a_way_on(live: Notebook, tmp_pa
     path = tone(tmp_path / "low.wav", 300, 30)
     live.page.get_by_label("A file instead").set_input_files(path)
     verdict(live, "tired")
-    expect(live.page.locator(".live-notice")).to_have_text("A file is judged, and not logged.")
+    expect(live.page.locator(".live-notice")).to_have_text("Results from a file are not saved.")
     assert live.state()["logged"] == 0
 
 

@@ -54,7 +54,7 @@ def test_the_default_output_is_in_the_runs_folder(
     [
         (("--model", "cry3"), "no model 'cry3'. Did you mean cry2?"),
         (("--model", "cry2", "--run", "quik"), "no models here. Did you mean quick?"),
-        (("--model", "cry2", "--format", "onnx"), "take --format openvino, or litert."),
+        (("--model", "cry2", "--format", "onnx"), "use --format openvino or litert."),
         (("--model", "cry2", "--format", "lite"), "no format 'lite'. Did you mean litert?"),
         (("--model", "cry2", "--int8", "--float16"), "--int8, --float16: give one of them."),
         (("--model", "cry2", "--output", ""), "an empty name; give a folder."),

@@ -240,8 +240,8 @@ def test_links_in_a_directory_are_followed_but_not_in_circles(
     followed, broken = json.loads(out)
     assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
     assert broken["error"].endswith("nowhere: no such file.")
-    assert f"{apart / 'links' / 'b'}: a link to a folder that it lies in.\n" in err
-    assert f"{apart / 'links' / 'd'}: a link that leads nowhere.\n" in err
+    assert f"{apart / 'links' / 'b'}: a link to a folder that contains it.\n" in err
+    assert f"{apart / 'links' / 'd'}: a broken link.\n" in err
 
 
 def test_a_directory_that_may_not_be_read_is_said_to_be(

@@ -43,7 +43,7 @@ def test_an_absent_corpus_is_missing_not_bad(apart: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
     finding = findings()["DonateACry"]
     assert finding.state == "missing"
-    assert f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/" in finding.detail
+    assert f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) has no donateacry/" in finding.detail
 
 
 def test_the_real_corpus_is_found(donateacry: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_place_that_cannot_be_written_is_bad(
 ) -> None:
     (apart / "file").write_text("")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", place)
-    detail = f"{apart / place} can't be written; set CRYUTILS_OUTPUTS_DIR to another"
+    detail = f"{apart / place} can't be written to; set CRYUTILS_OUTPUTS_DIR to another folder"
     assert findings()["outputs"] == Finding("bad", "outputs", detail)
 
 
@@ -103,7 +103,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     finding = findings()["packages"]
     assert finding.state == "bad"
     assert finding.detail == "not installed: no-such-package; pip install no-such-package"
-    detail = "for JupyterLab; without no-such-extra; pip install 'cryutils[lab]'"
+    detail = "for JupyterLab; missing no-such-extra; pip install 'cryutils[lab]'"
     assert findings()["extra [lab]"] == Finding("missing", "extra [lab]", detail)
 
 

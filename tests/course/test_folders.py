@@ -49,8 +49,8 @@ NO_SOUND = "has sound; add sounds, or videos with sound."
 TWO_INFANTS = {
     "10_leakage_audit": "class 'hungry' has 2 infants, 3 are needed; leave the class out",
 }
-PAPER_A = "of hug or lonely or hugging, hungry, sleepy or tired it holds lonely;"
-PAPER_B = "of discomfort, hungry, pain or belly_pain, tired it holds none;"
+PAPER_A = "hug or lonely or hugging, hungry, sleepy or tired are needed, but it has only lonely;"
+PAPER_B = "discomfort, hungry, pain or belly_pain, tired are needed, but it has none of them;"
 OTHER_STATES = {
     "04_cry2": PAPER_B, "08_autoencoder_dnn": PAPER_A, "09_ensemble": PAPER_A,
     "11_robustness": PAPER_B, "13_live_and_deployment": PAPER_B,

@@ -248,7 +248,7 @@ def test_one_word_in_two_unicode_forms_is_one_label(apart: Path, sound: Writer) 
     corpus = load("own")
     assert corpus.classes == ("café",)
     assert len({clip.id for clip in corpus}) == 2
-    assert doubts(corpus) == [("café", "a label in two Unicode forms, taken as one")]
+    assert doubts(corpus) == [("café", "a label in two Unicode forms, treated as one")]
 
 
 def test_labels_that_differ_by_case_alone_are_doubtful(
@@ -257,10 +257,10 @@ def test_labels_that_differ_by_case_alone_are_doubtful(
     sound(root / "Hungry" / "cleo" / "3.wav", seed=3)
     corpus = load(root)
     assert corpus.classes == ("Hungry", "hungry", "tired")
-    assert doubts(corpus) == [("Hungry, hungry", "labels that differ by case alone")]
+    assert doubts(corpus) == [("Hungry, hungry", "labels that differ only in case")]
     (root / "notes.txt").touch()
     *_, doubt, others = said_by_run(root, command).splitlines()
-    assert doubt == "doubtful  Hungry, hungry: labels that differ by case alone"
+    assert doubt == "doubtful  Hungry, hungry: labels that differ only in case"
     assert others.startswith("1 left out; `cryutils data describe ")
 
 
@@ -306,7 +306,7 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, 
     corpus = load(root)
     ((item, what),) = doubts(corpus)
     assert item == f"tired/bo/3{suffix}"
-    held, stated = re.fullmatch(r"(.*) of (.*) s of sound: cut short, or it paused", what).groups()  # type: ignore[union-attr]
+    held, stated = re.fullmatch(r"(.*) of (.*) s of sound: cut short or paused", what).groups()  # type: ignore[union-attr]
     assert (float(held), float(stated)) == (pytest.approx(0.9, abs=0.15), 2.0)
     clip = next(c for c in corpus if c.id == item)
     assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
@@ -391,7 +391,7 @@ def test_a_live_photo_counts_once(root: Path, sound: Writer, still: Callable[...
     still(folder / "IMG_7.jpg")
     corpus = load(root)
     assert [clip.id for clip in corpus if "IMG" in clip.id] == ["tired/bo/IMG_7.MOV"]
-    what = "the same moment as IMG_7.MOV beside it, a Live Photo"
+    what = "part of a Live Photo; its video, IMG_7.MOV, is used"
     assert left_out(corpus) == {"tired/bo/IMG_7.jpg": what}
     assert all(clip.still is None for clip in corpus)
 
@@ -425,8 +425,8 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writ
     corpus = load(root)
     assert "tired/cleo/3.wav" in {clip.id for clip in corpus}
     assert left_out(corpus) == {
-        "tired/bo/up": "a link to a folder that it lies in",
-        "tired/dora": "a link that leads nowhere",
+        "tired/bo/up": "a link to a folder that contains it",
+        "tired/dora": "a broken link",
     }
     before = fingerprint.recordings(str(root))
     sound(root.parent / "elsewhere" / "3.wav", seconds=0.4)

@@ -121,7 +121,7 @@ def test_a_wrong_or_damaged_file_is_one_line(
 
 def test_auto_falls_back_to_random_weights_and_says_so() -> None:
     base = backbones.base("VGG16", input_shape=SHAPE)
-    assert base.words == "VGG16, random weights (seed 0; ImageNet's can't be had here)"
+    assert base.words == "VGG16, random weights (seed 0; ImageNet weights not available)"
     assert base.cause == "CRYUTILS_OFFLINE is set"
     assert not base.imagenet
 

@@ -98,9 +98,9 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"learned_from": None}, "its card doesn't say which these are"),
+        ({"learned_from": None}, "its card doesn't list them"),
         ({"source": {"name": "/nowhere"}}, "/nowhere: no such folder, and no corpus"),
-        ({"learned_from": ["nobody"]}, "1 of 1 infants aren't in synthetic now"),
+        ({"learned_from": ["nobody"]}, "1 of 1 infants are no longer in synthetic"),
     ],
 )
 def test_without_the_training_infants_int8_is_refused_in_one_line(
@@ -197,7 +197,7 @@ def test_the_ensemble_is_written_with_its_submodels(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"format": "onnx"}, "no ONNX file is written: tf2onnx"),
+        ({"format": "onnx"}, "ONNX is not supported, because tf2onnx"),
         ({"format": "litrt"}, r"no format 'litrt'\. Did you mean litert"),
         ({"precision": "int16"}, r"no precision 'int16'"),
         ({"model": "cry3"}, r"no model 'cry3'\. Did you mean cry2"),

@@ -106,7 +106,8 @@ def test_what_stands_for_what_is_said() -> None:
 
 def test_a_corpus_of_one_state_is_refused() -> None:
     with pytest.raises(
-        InputError, match="of hug or lonely or hugging, hungry, sleepy or tired it holds hungry;"
+        InputError,
+        match="hug or lonely or hugging, hungry, sleepy or tired are needed, but it has only",
     ):
         embeddings.three_states(corpus_of("hungry", "pain"))
 

@@ -187,7 +187,7 @@ def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
     entry = about(first)["engine"]
     assert (entry["engine"], entry["words"]) == ("openvino-int8", "OpenVINO int8")
     assert Predictor("ensemble", run=first).note == (
-        "made of numbers; pictures learned and scored with OpenVINO int8, computed here in float32;"
+        "made of numbers; picture model trained and scored with OpenVINO int8, run here in float32;"
         " ensemble: not calibrated"
     )
 

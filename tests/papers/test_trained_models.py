@@ -70,7 +70,7 @@ def test_a_runs_name_contains_no_folder(run: str, runs: Path) -> None:
 def test_near_misses_of_models_and_runs_are_named(runs: Path) -> None:
     refused("Did you mean image", "imag")
     refused(r"no models here\. Did you mean old", run="odl")
-    refused("no model 'image' here", "image", run="new")
+    refused("this run has no model 'image'", "image", run="new")
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ def test_before_any_run_one_line_says_how_to_start_one(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"input": None}, "doesn't tell how to use cry2.tflite"),
-        ({"input": [8000]}, "doesn't tell how to use cry2.tflite"),
-        ({"input": {"sampling": 8000}}, "doesn't tell how to use cry2.tflite"),
+        ({"input": None}, "doesn't say how to use cry2.tflite"),
+        ({"input": [8000]}, "doesn't say how to use cry2.tflite"),
+        ({"input": {"sampling": 8000}}, "doesn't say how to use cry2.tflite"),
         ({"input": {"sr": "8000"}}, "sr='8000'"),
         ({"input": {"sr": True}}, "sr=True"),
         ({"input": {"n_fft": 0}}, "n_fft=0"),
         ({"input": {"window_s": float("nan")}}, "window_s=nan"),
         ({"input": {"kind": "mell"}}, "Did you mean mel"),
-        ({"note": None}, "doesn't tell how to use cry2.tflite"),
-        ({"data": 3}, "data is no text"),
+        ({"note": None}, "doesn't say how to use cry2.tflite"),
+        ({"data": 3}, "data is not text"),
         ({"temperature": -1}, "temperature=-1"),
-        ({"classes": "pain"}, "classes is no list"),
-        ({"classes": ["pain", "tired", "pain", "hungry"]}, "holds none, or one twice"),
-        ({"classes": ["pain", "tired"]}, "isn't of the models beside it"),
-        ({"input": {"kind": "mfcc"}}, "isn't of the models beside it"),
-        ({"reference": {"mean": [1.0]}}, "doesn't tell how to use cry2.tflite"),
-        ({"reference": {"mean": [], "deviation": [], "distances": []}}, "is of no training"),
+        ({"classes": "pain"}, "classes is not a list"),
+        ({"classes": ["pain", "tired", "pain", "hungry"]}, "classes is empty or has a duplicate"),
+        ({"classes": ["pain", "tired"]}, "doesn't match the models in its folder"),
+        ({"input": {"kind": "mfcc"}}, "doesn't match the models in its folder"),
+        ({"reference": {"mean": [1.0]}}, "doesn't say how to use cry2.tflite"),
+        ({"reference": {"mean": [], "deviation": [], "distances": []}}, "its reference is invalid"),
     ],
 )
 def test_a_card_that_does_not_fit_its_network_is_refused(
@@ -124,20 +124,20 @@ def part(name: str, **changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (lambda parts: {"classes": None}, "doesn't tell how to use ensemble.tflite"),
-        (lambda parts: {"parts": ["mfcc"]}, "doesn't tell how to use ensemble.tflite"),
-        (part("mfcc", features=9), "isn't of the models beside it"),
-        (part("image", input={"size": 64}), "isn't of the models beside it"),
-        (part("image", input={"side": 64}), "doesn't tell how to use"),
+        (lambda parts: {"classes": None}, "doesn't say how to use ensemble.tflite"),
+        (lambda parts: {"parts": ["mfcc"]}, "doesn't say how to use ensemble.tflite"),
+        (part("mfcc", features=9), "doesn't match the models in its folder"),
+        (part("image", input={"size": 64}), "doesn't match the models in its folder"),
+        (part("image", input={"side": 64}), "doesn't say how to use"),
         (part("image", input={"crop": "faces"}), "Did you mean face"),
-        (lambda parts: {"classes": ["hungry", "tired"]}, "isn't of the models beside it"),
-        (lambda parts: {"rolling": "all"}, "doesn't tell how to use"),
-        (lambda parts: {"engine": "openvino-int8"}, "doesn't tell how to use"),
-        (lambda parts: {"engine": {"words": "OpenVINO int8"}}, "doesn't tell how to use"),
+        (lambda parts: {"classes": ["hungry", "tired"]}, "doesn't match the models in its folder"),
+        (lambda parts: {"rolling": "all"}, "doesn't say how to use"),
+        (lambda parts: {"engine": "openvino-int8"}, "doesn't say how to use"),
+        (lambda parts: {"engine": {"words": "OpenVINO int8"}}, "doesn't say how to use"),
         # Windows of sound that do not start together:
         (
             part("stft", input={**asdict(INPUTS["stft"]), "step_s": 0.25}),
-            "isn't of the models beside it",
+            "doesn't match the models in its folder",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def engine(precision: str, words: str) -> dict[str, str]:
     ("learned", "clause"),
     [
         (engine("int8", "OpenVINO int8"),
-         "; pictures learned and scored with OpenVINO int8, computed here in float32"),
+         "; picture model trained and scored with OpenVINO int8, run here in float32"),
         (engine("float32 gpu", "Keras float32 on a GPU"), ""),
         (None, ""),
     ],
@@ -174,7 +174,7 @@ def test_two_models_of_different_states_are_not_fused(runs: Path) -> None:
     models = runs / "old" / "models"
     classes = ModelCard.read(models, "cry2").content["classes"]
     change_card(models, "cry2", classes=classes[::-1])
-    refused("know different states", run="old")
+    refused("trained on different states", run="old")
 
 
 def test_a_damaged_card_is_named(runs: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_card_without_digests_is_refused(model: str, notebook: str, runs: Path
     content = json.loads(path.read_text())
     del content["digests"]
     path.write_text(json.dumps(content))
-    message = refused(rf"older than the digests.*run {notebook} again", model, run="old")
+    message = refused(rf"has no digests.*run {notebook} again", model, run="old")
     assert str(path) in message
 
 

@@ -71,13 +71,13 @@ class SqlDatabase(Database):
         try:
             url = sa.make_url(address)
         except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
-            raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+            raise InputError(f"{shown}: not a database address; is it mistyped?") from error
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
             chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
             return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=chosen), shown)
         if url.database in (None, "", ":memory:"):
-            raise InputError(f"{shown}: it would forget everything; name a file.")
+            raise InputError(f"{shown}: a database in memory would lose everything; name a file.")
         path = resolve(str(url.database))
         if to_read and _can_only_be_read(path):
             return cls(sa.create_engine(_read_only(path)), str(path))
@@ -99,7 +99,9 @@ class SqlDatabase(Database):
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
             names = set(sa.inspect(connection).get_table_names())
             if names & set(TABLES.tables) and META.name not in names:
-                raise InputError(f"{self.shown}: it holds another program's tables; name another.")
+                raise InputError(
+                    f"{self.shown}: it contains another program's tables; name another database."
+                )
             TABLES.create_all(connection)
             bound.add("meta", [{"key": "version", "value": VERSION}])
 
@@ -173,7 +175,7 @@ class SqlDatabase(Database):
             with self._engine.execution_options(writes=writes).begin() as connection:
                 yield connection
         except sa.exc.IntegrityError as error:
-            raise InputError("Someone else removed this meanwhile; look again.") from error
+            raise InputError("Someone else removed this in the meantime; look again.") from error
         except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
