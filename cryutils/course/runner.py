@@ -46,14 +46,9 @@ AFTER = {
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
     "11_robustness": ("04_cry2", "05_image"),
     "13_live_and_deployment": ("04_cry2", "05_image"),
-    "14_scoreboard": (
-        "00_start_here", "01_data_and_playback", "02_audio_features", "03_feature_validation",
-        "04_cry2", "05_image", "06_full", "07_frames_resnet50", "08_autoencoder_dnn",
-        "09_ensemble", "10_leakage_audit", "11_robustness", "12_beyond_the_papers",
-        "13_live_and_deployment",
-    ),
-}  # fmt: skip
-# These read the results of all runs, which no fingerprint covers, and take seconds.
+}
+# These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
+# all other notebooks.
 ALWAYS = ("14_scoreboard",)
 
 
@@ -226,7 +221,7 @@ def remarks(
             for name in AFTER.get(job.name, ())
             if name not in planned and not run_folder.state_file(job.folder, name).is_file()
         ]
-        if before and job.name not in ALWAYS:
+        if before:
             yield (
                 job.name,
                 f"{' and '.join(before)} come first in the course; what they would have trained"
@@ -357,14 +352,20 @@ def _execute(
     among: Collection[str],
     report: Report,
 ) -> dict[str, str]:
-    """Execute the jobs `waiting`, each after those in `AFTER`; return the errors by notebook."""
+    """Execute the jobs `waiting`, each after those in `AFTER`; return the errors by notebook.
+
+    Those in `ALWAYS` come last.
+    """
     failed: dict[str, str] = {}
     running: dict[Future[Any], Job] = {}
     latest: dict[str, tuple[float, str] | None] = {}
     try:
         while waiting or running:
             busy = {job.name for job in (*waiting, *running.values())}
-            for job in [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]:
+            others = busy - set(ALWAYS)
+            for job in list(waiting):
+                if others if job.name in ALWAYS else busy & set(AFTER.get(job.name, ())):
+                    continue
                 waiting.remove(job)
                 running[submit(job)] = job
             ended, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)

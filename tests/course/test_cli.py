@@ -156,7 +156,7 @@ def mistaken(outcome: Outcome) -> str:
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validaton", "Did you mean 03_feature_validation?"),
         ("run 0", "notebook '0': give more of the name; it fits 00_start_here, 01_data_and_"),
-        ("run 15", "no notebook '15'. Known: 00_start_here, 01_data_and_playback"),
+        ("run 99", "no notebook '99'. Known: 00_start_here, 01_data_and_playback"),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
         ("run 03_feature_validation -p test_size=big", "give a number above 0 and below 1."),
         ("run 03_feature_validation -p seed=1 -p seed=2", "-p seed=2: seed has a value already"),

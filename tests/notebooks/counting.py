@@ -69,8 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if any(argument.endswith(".ipynb") for argument in config.args):
         return  # whoever names the notebooks has an order in mind
-    followers = [names for name, names in runner.AFTER.items() if name not in runner.ALWAYS]
-    place = {name: k for names in followers for k, name in enumerate(names)}
+    place = {name: k for names in runner.AFTER.values() for k, name in enumerate(names)}
     items.sort(key=lambda item: (item.path.stem in runner.AFTER, place.get(item.path.stem, 9)))
 
 
