@@ -78,19 +78,12 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def settings() -> Any:
     """Return the ensemble's settings with a fixed number of epochs."""
-    from dataclasses import replace
-
     from cryutils.papers.ensemble import Settings
 
-    defaults = Settings(n_inner=2)
-    epochs = {"encoder": 4, "audio": 8, "image": 4, "joint": 8, "final": 16}
-    return replace(
-        defaults,
-        **{
-            name: replace(getattr(defaults, name), epochs=n, patience=n)
-            for name, n in epochs.items()
-        },
-    )
+    return Settings(
+        hidden=128, n_inner=2, autoencoder_epochs=4, epochs=8, image_epochs=4, ensemble_epochs=16,
+        patience=16,
+    )  # fmt: skip
 
 
 def cost(clips: int) -> dict[str, Any]:

@@ -366,6 +366,8 @@ def bench(names: tuple[str, ...], output: Path | None) -> None:
     for name in {"pages", "store"}.intersection(names):  # benchmarks of the application
         for package in ("jupyter_server", "psycopg"):
             extras.require(package, "app", f"cryutils bench {name}")
+    if "workers" in names:
+        extras.require("distributed", "cluster", "cryutils bench workers")
     lines, failed = [], []
     for name in names:
         with subprocess.Popen(
