@@ -94,8 +94,9 @@ def split_gaps(
             continue
         random, free = (answers(part[part.split == split]) for split in ("clip", "infant"))
         place = pd.Index(random.units).get_indexer(free.units)
-        if len(set(random.units)) < len(random.units) or (place < 0).any():
-            continue  # single windows, or other clips
+        alike = sorted(random.units) == sorted(set(free.units))
+        if not alike or len(np.unique(random.predicted)) == 1 or not random.strengths.any():
+            continue  # single windows, other clips, or always the same answer
         aligned = np.full((len(free.predicted), len(random.units)), NOT_DRAWN)
         aligned[:, place] = free.predicted
         gap = paired_interval(

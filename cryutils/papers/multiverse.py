@@ -250,7 +250,9 @@ class _Pool:
         if any(kinds.values()):
             signals = audio.signals(corpus, sr=sr)
             files = identities(clip.path for clip in corpus)
-            folder = cache.at("multiverse-clips", files, sr, SNR_DB, LARGEST_SHIFT, WINDOW_S)
+            folder = cache.at(
+                "multiverse-clips", VERSION, files, sr, SNR_DB, LARGEST_SHIFT, WINDOW_S
+            )
             for k, (clip, x) in enumerate(zip(corpus, signals, strict=True)):
                 for kind in (kind for kind, needed in kinds.items() if needed):
                     parts = _augmented(x, k) if kind == "augmented" else _windows(x, sr)

@@ -22,7 +22,7 @@ from cryutils import audio, course, evaluation, video
 from cryutils._io import parallel
 from cryutils.course import cli
 from cryutils.errors import InputError
-from cryutils.models import small_cnn
+from cryutils.models import backbones, small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
 
 dask = pytest.importorskip("dask")
@@ -161,11 +161,22 @@ def test_sounds_pictures_and_embeddings_are_the_same_on_the_cluster(
     here = made()
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(apart / "shared"))
     monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
-    cluster.get_client().run(os.environ.__setitem__, "CRYUTILS_CACHE_DIR", str(apart / "shared"))
+    cluster.get_client().run(use_cache, str(apart / "shared"))
+    collect = backbones.embeddings
+
+    def collected(pairs: list[Any], *args: Any, **options: Any) -> list[np.ndarray]:
+        assert all(backbones.cached([key for key, _ in pairs], network)), "workers embedded them"
+        return collect(pairs, *args, **options)
+
+    monkeypatch.setattr(backbones, "embeddings", collected)
     for expected, there in zip(here, made(), strict=True):
         np.testing.assert_array_equal(there, expected)
     assert list((apart / "shared" / "backbones").glob("*.keras"))
     parallel.connect.cache_clear()
+
+
+def use_cache(folder: str) -> None:
+    os.environ["CRYUTILS_CACHE_DIR"] = folder
 
 
 def process_number(_: int) -> int:
