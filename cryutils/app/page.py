@@ -52,8 +52,8 @@ hear and see and the earlier days in the log. Press Start. Everything is deleted
 """
 NO_MODELS = """
 <h2>Live analysis</h2>
-<p>The live analysis can't run yet, because no models have been trained. Ask the person who runs
-this server: the instructions are in its terminal.</p>
+<p>The live analysis can't start yet, because no models have been trained.
+Ask the person who runs this server: the instructions are in its terminal.</p>
 """
 LIMITS = """
 <h2>What this can do</h2>

@@ -311,7 +311,7 @@ def test_a_new_caregiver_is_told_what_to_do_and_what_the_page_cannot_do(home: St
     home.users.add(name, PASSWORD)
     page = Page(home, home.logins.begin(name))
     assert "Logged in as &lt;img" in text(page)
-    assert "The live analysis can't run yet" in text(page), "there are no models"
+    assert "The live analysis can't start yet" in text(page), "there are no models"
     assert "not a medical device" in text(page)
     assert "(balanced accuracy; guessing gives 25 %)" in text(page)
     look_at(page, "Days")

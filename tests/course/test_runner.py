@@ -598,7 +598,6 @@ def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
 def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
     counting(project)
     reports: list[tuple[str, str]] = []

@@ -534,7 +534,7 @@ def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(
 def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:
     sound(apart / "own" / "hungry" / "1.wav")
     message = refusal("own/hungry/..")
-    assert "put each infant's into a folder of its own" in message
+    assert "put each infant's files into a separate folder" in message
     sound(apart / "two" / "hungry" / "anna" / "1.wav")
     assert f"if hungry is a label, give {apart / 'two'}." in refusal("two/hungry")
 
