@@ -454,7 +454,7 @@ def _score(
     below, above = value - margin, value + margin
     if protocol == "leak_free":
         judgement = _sided(result, below, upwards=True)
-        return replace(judgement, reason=f"{judgement.reason}, the figure less its margin")
+        return replace(judgement, reason=f"{judgement.reason}, the figure minus its margin")
     if below <= result.low and result.high <= above:
         inside = "the interval lies within the margin"
         return replace(result, verdict=Verdict.REPRODUCED, reason=inside)
