@@ -9,20 +9,20 @@ from __future__ import annotations
 import base64
 import html
 import io
-import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils.audio.files import wav_bytes
 from cryutils.audio.spectral import normalise_amplitude, resample, stft_db
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     from IPython.display import Audio
 
-__all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html", "wav_bytes"]
+__all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html"]
 
 FLOOR_DB = -70.0
 TOP_HZ = 8000.0  # above a cry's formants
@@ -79,16 +79,6 @@ class Spectrogram(NamedTuple):
 
     pixels: NDArray[np.uint8]
     top_hz: float
-
-
-def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
-    """Return a mono 16-bit WAV file of samples, float32 (n,), clipped to [-1, 1], at `sr` Hz."""
-    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setparams((1, 2, sr, 0, "NONE", ""))
-        file.writeframes(pcm.tobytes())
-    return buffer.getvalue()
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.paths import resolve, writing
-from cryutils.app.clip_view import wav_bytes
 from cryutils.app.ring import Ring
+from cryutils.audio.files import wav_bytes
 from cryutils.errors import InputError
 from cryutils.models.gate import WINDOW_S
 

@@ -20,8 +20,9 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html, wav_bytes
+from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html
 from cryutils.app.scripts import script
+from cryutils.audio.files import wav_bytes
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["CryPlayer"]

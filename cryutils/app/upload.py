@@ -18,9 +18,9 @@ import numpy.typing as npt
 import traitlets
 
 from cryutils import audio
-from cryutils.app.clip_view import wav_bytes
 from cryutils.app.knobs import PICTURE, drawing, figure_png
 from cryutils.app.scripts import script
+from cryutils.audio.files import wav_bytes
 from cryutils.audio.spectral import normalise_amplitude
 from cryutils.errors import InputError
 from cryutils.models.inputs import sound_problem

@@ -13,6 +13,7 @@ from .files import inspect as inspect
 from .files import native_rate as native_rate
 from .files import pieces as pieces
 from .files import read as read
+from .files import wav_bytes as wav_bytes
 from .scaling import RecordingScaler as RecordingScaler
 from .scaling import SignalScaler as SignalScaler
 from .spectral import summarise as summarise

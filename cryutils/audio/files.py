@@ -8,6 +8,7 @@ and lists what `read` and `pieces` change in it.
 
 from __future__ import annotations
 
+import io
 import os
 import wave
 from collections.abc import Iterator
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
-__all__ = ["Heard", "check_length", "decode", "inspect", "native_rate", "pieces", "read"]
+__all__ = [
+    "Heard",
+    "check_length",
+    "decode",
+    "inspect",
+    "native_rate",
+    "pieces",
+    "read",
+    "wav_bytes",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -106,6 +116,16 @@ def pieces(
 def _resampled(x: Array, rate: int, sr: int | None) -> Array:
     # Lossy codecs and steep filters overshoot a little.
     return np.clip(resample(x, sr=rate, to=rate if sr is None else sr), -1.0, 1.0)
+
+
+def wav_bytes(samples: npt.NDArray[np.floating[Any]], sr: int) -> bytes:
+    """Return a mono 16-bit WAV file of samples, float (n,), clipped to [-1, 1], at `sr` Hz."""
+    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, sr, 0, "NONE", ""))
+        file.writeframes(pcm.tobytes())
+    return buffer.getvalue()
 
 
 def native_rate(path: str | os.PathLike[str]) -> int:

@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.io import wavfile
 
 from cryutils import audio
 from cryutils._io import cache
@@ -161,6 +160,10 @@ def table2(
         for name, selection in clips.items()
         for split in SPLITS
     }
+    majority = {
+        place: [np.mean(y[test] == np.bincount(y[train]).argmax()) for train, test in folds]
+        for place, folds in holdouts.items()
+    }
     tables = []
     with counting("Table 2's recipes", "recipes") as report, one_thread():
         for number, recipe in enumerate(recipes):
@@ -169,16 +172,12 @@ def table2(
             X = FoldFeatures(pool.clips, kind, sr, scaling, dict(settings), summary)
             for (name, split), folds in holdouts.items():
                 choices = {"feature": kind, "scaling": scaling, "summary": summary, "clips": name}
-                commonest = [np.bincount(y[train]).argmax() for train, _ in folds]
-                shares = [
-                    np.mean(y[test] == k) for k, (_, test) in zip(commonest, folds, strict=True)
-                ]
                 for classifier in classifiers:
                     scores = pd.DataFrame(_scores(classifier, X, y, folds, files, seed))
                     tables.append(
                         scores.assign(
                             classifier=classifier, split=str(split), draw=np.arange(draws),
-                            majority=shares, **choices,
+                            majority=majority[name, split], **choices,
                         )
                     )  # fmt: skip
     return pd.concat(tables, ignore_index=True)
@@ -286,8 +285,8 @@ def _windows(x: NDArray[np.float32], sr: int) -> Iterator[NDArray[np.float32]]:
 def _written(path: Path, x: NDArray[np.float32], sr: int) -> Path:
     """Write a sound as a 16-bit WAV file, unless it is there; return its path."""
     if not path.is_file():
-        with writing(path) as part, part.open("wb") as file:
-            wavfile.write(file, sr, np.round(32767 * np.clip(x, -1, 1)).astype(np.int16))
+        with writing(path) as part:
+            part.write_bytes(audio.wav_bytes(x, sr))
     return path
 
 

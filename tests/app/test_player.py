@@ -23,7 +23,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from cryutils.app import CryPlayer, Sound
-from cryutils.app.clip_view import envelope, spectrogram, wav_bytes
+from cryutils.app.clip_view import envelope, spectrogram
+from cryutils.audio import wav_bytes
 from cryutils.errors import InputError
 from cryutils.video import mp4
 

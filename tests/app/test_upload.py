@@ -17,9 +17,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from cryutils import audio, plots
-from cryutils.app.clip_view import listen, wav_bytes
+from cryutils.app.clip_view import listen
 from cryutils.app.upload import UploadButton, sound_upload
-from cryutils.audio import spectral
+from cryutils.audio import spectral, wav_bytes
 
 
 def draw(name: str, x: np.ndarray) -> Figure:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import wave
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +23,7 @@ import numpy as np
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import cache_dir, explain_write_errors, file_digest, naming, writing
+from cryutils.audio.files import wav_bytes
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import Dataset
 from cryutils.datasets.synthetic import face, voice
@@ -44,11 +44,8 @@ CRF, PRESET = 26, "superfast"  # 38 dB, in two thirds of the time and size of 23
 def write_wav(path: Path, cry: voice.CryPlan, *, sr: int) -> None:
     """Write the sound of a cry as WAV, 16 bits per sample, `sr` samples per second."""
     sound = voice.render(cry, sr)
-    with writing(path) as part, wave.open(str(part), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sr)
-        file.writeframes(np.round(sound * 32767).astype("<i2").tobytes())
+    with writing(path) as part:
+        part.write_bytes(wav_bytes(sound, sr))
 
 
 def write_mp4(path: Path, cry: voice.CryPlan, moves: face.FacePlan, *, size: int, sr: int) -> None:
