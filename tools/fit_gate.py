@@ -1,21 +1,27 @@
 """Fit the cry gate that comes with the package, and measure it.
 
-    python tools/fit_gate.py
+    python tools/fit_gate.py [YAMNET.tflite]
 
-Uses DonateACry, synthetic cries and generated distractors. Writes `cryutils/models/gate.json`, and
-the measurements to `outputs/reference/gate.csv` and `gate_curve.csv`. Run it after changing the
-gate's features, the distractors or the exclusions.
+Uses DonateACry with its published annotations (`crstc` in CRYUTILS_DATA_DIR), synthetic cries and
+generated distractors. Writes `cryutils/models/gate.json`, and the measurements to `gate.csv`,
+`gate_curve.csv` and `gate_comparison.csv` in `outputs/reference`; the comparison includes YAMNet if
+its LiteRT file is given. Run it after changing the gate's features, the distractors or the
+exclusions.
 """
 
 from __future__ import annotations
+
+import sys
 
 import numpy as np
 import pandas as pd
 
 import cryutils
 from cryutils._io.paths import project_dir, writing
+from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import exclusions
-from cryutils.models.gate import READY
+from cryutils.evaluation.events import Event
+from cryutils.models.gate import READY, Yamnet
 from cryutils.papers import gating
 
 INFANTS, CLIPS, EACH, SEED = 60, 2, 120, 0
@@ -28,8 +34,12 @@ HOW = {
 
 
 def main() -> None:
-    """Fit and measure the gate, and write its file and both tables."""
-    windows = material()
+    """Fit and measure the gate, and write its file and its tables."""
+    real = cryutils.load("donateacry")
+    annotated = gating.annotated_cries(real)
+    if not annotated:
+        raise SystemExit("CRYUTILS_DATA_DIR holds no folder crstc with the annotations.")
+    windows = material(real, annotated)
     scores = gating.out_of_fold(windows, seed=SEED)
     threshold = gating.chosen_threshold(windows, scores)
     note = f"{len(windows)} windows of DonateACry, synthetic cries and generated distractors"
@@ -48,9 +58,16 @@ def main() -> None:
     with writing(reference / "gate.csv") as part:
         columns = ["how", "metric", "condition", "value", "low", "high", "n", "n_infants"]
         table[columns].round(4).to_csv(part, index=False)
-    real = windows.source != "synthetic"
+    is_real = windows.source != "synthetic"
     with writing(reference / "gate_curve.csv") as part:
-        gating.curve(windows.where(real), scores[real]).round(4).to_csv(part, index=False)
+        gating.curve(windows.where(is_real), scores[is_real]).round(4).to_csv(part, index=False)
+    detectors = {"gate": scores, "level meter": windows.level}
+    if sys.argv[1:]:
+        detectors["YAMNet"] = gating.scored_by(Yamnet(sys.argv[1]), windows)
+    comparison = gating.compare(windows, detectors, annotated)
+    with writing(reference / "gate_comparison.csv") as part:
+        comparison.round(4).to_csv(part, index=False)
+    print(comparison.round(3).T.to_string())
     print(f"threshold {threshold}, {len(windows)} windows; {READY}")
     for how, why in HOW.items():
         print(f"\n{how}: {why}")
@@ -58,15 +75,14 @@ def main() -> None:
         print(table[table.how == how][columns].round(3).to_string())
 
 
-def material() -> gating.Windows:
+def material(real: Corpus, annotated: dict[str, list[Event]]) -> gating.Windows:
     """Return the windows of all three sources."""
     made = cryutils.load(
         "synthetic", infants=INFANTS, clips_per_infant=CLIPS, sr=8000, seed=SEED, progress=False
     )
-    real = cryutils.load("donateacry")
     return gating.together(
         [
-            gating.of_corpus(real),
+            gating.of_corpus(real, annotated),
             gating.of_corpus(made),
             gating.distractors(each=EACH, seed=SEED),
         ]

@@ -1,15 +1,16 @@
 """Cries as events in time, detected and annotated: `joined`, `read` and `compare`.
 
-Used in notebook 13_live_and_deployment. Published recordings with annotated onsets and offsets of
-cries may not be redistributed, so none are included. Users who have some can compare the gate's
-cries with the annotations. An event is (onset, offset), in s.
+Used in notebook 13_live_and_deployment. An event is (onset, offset), in s. Annotations are read
+from CSV files and from Praat's TextGrid files.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +25,17 @@ Event = tuple[float, float]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of detected with annotated cries, as shares; NaN if undefined.
+    """Agreement of detected with annotated cries; shares are NaN if undefined.
 
     recall: share of annotated time that was detected. precision: share of detected time that was
-    annotated. met: share of annotated cries that were detected at least in part.
+    annotated. met: share of annotated cries that were detected at least in part. false_alarms:
+    number of detected cries without any annotated time.
     """
 
     recall: float
     precision: float
     met: float
+    false_alarms: int
 
 
 def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> list[Event]:
@@ -57,18 +60,45 @@ def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> li
 
 
 def read(path: str | os.PathLike[str]) -> list[Event]:
-    """Return the events of a CSV file with columns `onset` and `offset`, in s.
+    """Return the annotated cries in a file.
 
-    Raises InputError if the file can't be read, or an event ends before it starts.
+    Parameters
+    ----------
+    path : str or path
+        A CSV file with columns `onset` and `offset`, in s. Or a TextGrid in Praat's long text
+        format (`Save as text file`), whose intervals with the text "cry" are returned.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, or an event ends before it starts.
     """
+    is_grid = resolve(path).suffix.lower() == ".textgrid"
+    try:
+        events = _read_text_grid(resolve(path)) if is_grid else _read_csv(resolve(path))
+    except (OSError, ValueError, KeyError) as error:
+        kind = (
+            "TextGrid in Praat's long text format"
+            if is_grid
+            else "CSV file with columns onset and offset, in s"
+        )
+        raise InputError(f"{path}: not a {kind}.") from error
+    return _checked(events, str(path))
+
+
+def _read_csv(path: Path) -> list[Event]:
     import pandas as pd
 
-    try:
-        table = pd.read_csv(resolve(path))
-        rows = table[["onset", "offset"]].to_numpy(np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: no CSV file with columns onset and offset, in s.") from error
-    return _checked([(float(onset), float(offset)) for onset, offset in rows], str(path))
+    rows = pd.read_csv(path)[["onset", "offset"]].to_numpy(np.float64)
+    return [(float(onset), float(offset)) for onset, offset in rows]
+
+
+def _read_text_grid(path: Path) -> list[Event]:
+    text = path.read_text(encoding="utf-8")
+    if 'class = "IntervalTier"' not in text:
+        raise ValueError
+    intervals = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "([^"]*)"', text)
+    return [(float(onset), float(offset)) for onset, offset, text in intervals if text == "cry"]
 
 
 def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
@@ -79,24 +109,24 @@ def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
     detected, annotated : sequence of (onset, offset)
         In s.
 
-    Returns
-    -------
-    Agreement
-        Shares, 0 to 1.
-
     Examples
     --------
     >>> compare([(0.0, 2.0)], [(1.0, 2.0), (3.0, 4.0)])
-    Agreement(recall=0.5, precision=0.5, met=0.5)
+    Agreement(recall=0.5, precision=0.5, met=0.5, false_alarms=0)
     """
     a, b = _union(_checked(detected, "detected")), _union(_checked(annotated, "annotated"))
     shared = [max(0.0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b]
-    met = [any(x[0] < y[1] and y[0] < x[1] for x in a) for y in b]
+    met = [any(_overlap(x, y) for x in a) for y in b]
     return Agreement(
         recall=_share(sum(shared), _length(b)),
         precision=_share(sum(shared), _length(a)),
         met=_share(sum(met), len(b)),
+        false_alarms=sum(not any(_overlap(x, y) for y in b) for x in a),
     )
+
+
+def _overlap(a: Event, b: Event) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
 
 
 def _checked(events: Sequence[Event], name: str) -> list[Event]:

@@ -1,4 +1,4 @@
-"""How often the cry gate is right: on cries, on other sounds, and on unknown kinds of sound.
+"""How often the cry gate is right: on cries, pauses, other sounds, and unknown kinds of sound.
 
 Used in notebook 13_live_and_deployment; the gate itself is in `models.gate`. Each window of one
 second is scored by a gate that was fitted without its infant, voice, tune or machine. The threshold
@@ -6,12 +6,18 @@ is chosen on those scores (`chosen_threshold`), so rates at this threshold are s
 `nested` chooses it on the training part of each fold instead. `unseen_kinds` leaves a whole kind of
 distractor out of the training, since a home has sounds of unknown kinds. Rates on generated sounds
 say nothing about a real home.
+
+When DonateACry's infants cry has been annotated for about half of its clips (`annotated_cries`), by
+https://github.com/PeterIsDanning/Infant-Cry-Detection-by-CRSTC (MIT licence). Only with them is a
+pause between two cries known to be one, and only with them can `compare` show what a gate adds to a
+plain level meter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +25,20 @@ import pandas as pd
 
 from cryutils import audio
 from cryutils._io.parallel import thread_map
-from cryutils._io.paths import project_dir
+from cryutils._io.paths import data_dir, project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic.distractors import KINDS, distractor
-from cryutils.evaluation.intervals import mean_interval
+from cryutils.errors import InputError
+from cryutils.evaluation import events
+from cryutils.evaluation.events import Event
+from cryutils.evaluation.intervals import auc_interval, mean_interval
 from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, describe, level_db
 
 __all__ = [
-    "Windows", "chosen_threshold", "curve", "distractors", "fit", "held_out", "loud_windows",
-    "nested", "of_corpus", "out_of_fold", "rates", "reference", "reference_curve", "scored_by",
-    "together", "unseen_kinds",
+    "PAUSE", "Windows", "annotated_cries", "chosen_threshold", "compare", "curve", "cut",
+    "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "out_of_fold",
+    "rates", "reference", "reference_comparison", "reference_curve", "scored_by", "together",
+    "unseen_kinds",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -38,6 +48,9 @@ LEARNT_FROM = ("donateacry", "synthetic")  # corpora that the shipped gate was f
 STEP_S = 0.5
 QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
 RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
+PAUSE = "pause"
+_STEM = 47  # characters of a file name: the uuid, "-" and ten digits of the time
+MOSTLY, HARDLY = 0.5, 0.1  # share of a window: a cry from the first up, a pause below the second
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +58,9 @@ class Windows:
     """Windows of sound, `sounds` at `SR` Hz, and their features `x` (`gate.describe`).
 
     x: float64 (n, 100). source: str (n,), the name of a corpus or a kind of distractor. maker: str
-    (n,), the infant, voice, tune or machine. clip: str (n,), the recording.
+    (n,), the infant, voice, tune or machine. clip: str (n,), the recording. end_s: float64 (n,),
+    the end of the window in its recording. cry: float64 (n,), the share of the window that is cry.
+    level: float64 (n,), in dB re full scale.
     """
 
     x: Scores = field(repr=False)
@@ -53,40 +68,101 @@ class Windows:
     source: npt.NDArray[np.str_]
     maker: npt.NDArray[np.str_]
     clip: npt.NDArray[np.str_]
+    end_s: Scores
+    cry: Scores
+    level: Scores
 
     def __len__(self) -> int:
         return len(self.x)
 
     @property
     def is_cry(self) -> npt.NDArray[np.bool_]:
-        """Which windows a gate should let pass, bool (n,): all that are not distractors."""
-        return ~np.isin(self.source, list(KINDS))
+        """Which windows a gate should let pass, bool (n,): those that are cry for the most part."""
+        return self.cry >= MOSTLY
+
+    @property
+    def group(self) -> npt.NDArray[np.str_]:
+        """What each window is, str (n,): its source, or "pause" in a recording of cries.
+
+        "" for windows that hold too little cry to be one and too much to be a pause: a gate is
+        neither fitted on them nor judged by them.
+        """
+        is_pause = (self.cry < HARDLY) & ~np.isin(self.source, list(KINDS))
+        unclear = (self.cry >= HARDLY) & ~self.is_cry
+        return np.select([unclear, is_pause], ["", PAUSE], self.source)
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Windows:
         """Return the windows for which `keep`, bool (n,), is true."""
-        return Windows(
-            self.x[keep], self.sounds[keep], self.source[keep], self.maker[keep], self.clip[keep]
-        )
+        return Windows(**{name: getattr(self, name)[keep] for name in _FIELDS})
 
 
-def loud_windows(x: Array) -> Array:
-    """Return the windows of a recording at `SR` Hz that are loud enough to hear, (n, samples).
+_FIELDS = tuple(each.name for each in fields(Windows))
 
-    There is one every `STEP_S` whose level is at least `FAINTEST_DB` and at most `QUIETER_DB` below
-    the recording's loudest window.
+
+def annotated_cries(corpus: Corpus, folder: Path | None = None) -> dict[str, list[Event]]:
+    """Return the annotated cries of DonateACry's clips by clip id; empty if there are none.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        DonateACry. Other corpora have no annotations.
+    folder : Path, optional
+        With TextGrids named `<uuid>-<first ten digits of the time>`. Default: `crstc` in
+        `CRYUTILS_DATA_DIR`, if it is there.
+
+    Raises
+    ------
+    InputError
+        A file can't be read, or the folder has none for these clips.
+    """
+    if folder is None and (home := data_dir()) is not None and (home / "crstc").is_dir():
+        folder = home / "crstc"
+    if folder is None or corpus.name != "donateacry":
+        return {}
+    files = {path.stem.lower(): path for path in folder.glob("*.TextGrid")}
+    named = {clip.id: clip.path.name.lower()[:_STEM] for clip in corpus}
+    cries = {name: events.read(files[stem]) for name, stem in named.items() if stem in files}
+    if not cries:
+        raise InputError(f"{folder}: no TextGrid named after a clip of DonateACry.")
+    return cries
+
+
+def cut(x: Array) -> tuple[Array, Scores]:
+    """Return a window of a recording every `STEP_S`, (n, samples), and the end of each in s, (n,).
+
+    x: float32 (samples,) at `SR` Hz.
     """
     size, hop = round(WINDOW_S * SR), round(STEP_S * SR)
     if len(x) < size:
-        return np.zeros((0, size), np.float32)
+        return np.zeros((0, size), np.float32), np.zeros(0)
     windows = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
-    levels = np.array([level_db(window) for window in windows])
-    return windows[(levels >= FAINTEST_DB) & (levels >= levels.max() - QUIETER_DB)]
+    return windows, (np.arange(len(windows)) * hop + size) / SR
 
 
-def of_corpus(corpus: Corpus) -> Windows:
-    """Return the loud windows of a corpus of cries; their makers are the infants."""
+def is_loud(windows: Array) -> npt.NDArray[np.bool_]:
+    """Return which windows (n, samples) of a recording are loud enough to hear, bool (n,).
+
+    Their level is at least `FAINTEST_DB` and at most `QUIETER_DB` below the loudest window's.
+    """
+    level = np.array([level_db(window) for window in windows])
+    return (level >= FAINTEST_DB) & (level >= level.max(initial=-np.inf) - QUIETER_DB)
+
+
+def of_corpus(corpus: Corpus, annotated: Mapping[str, Sequence[Event]] | None = None) -> Windows:
+    """Return windows of a corpus of cries; their makers are the infants.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    annotated : mapping, optional
+        Cries by clip id, from `annotated_cries`. Then all windows of these clips are returned.
+        Otherwise the loud windows of all clips are, and each counts as a cry.
+    """
+    if annotated:
+        corpus = corpus.where(lambda clip: clip.id in annotated)
+    ids = [clip.id for clip in corpus]
     sounds = audio.signals(corpus, sr=SR)
-    return _windows(sounds, corpus.name, corpus.infants.tolist(), [clip.id for clip in corpus])
+    return _windows(sounds, corpus.name, corpus.infants.tolist(), ids, annotated)
 
 
 def distractors(*, each: int, seed: int) -> Windows:
@@ -96,28 +172,27 @@ def distractors(*, each: int, seed: int) -> Windows:
         rngs = [np.random.default_rng([seed, place, k]) for k in range(each)]
         sounds = [distractor(kind, rng=rng, sr=SR) for rng in rngs]
         names = [f"{kind}/{k}" for k in range(each)]
-        parts.append(_windows(sounds, kind, names, names))
+        parts.append(_windows(sounds, kind, names, names, None))
     return together(parts)
 
 
 def together(parts: Sequence[Windows]) -> Windows:
     """Return the windows of several sources as one."""
     return Windows(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("x", "sounds", "source", "maker", "clip")
-        )
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS}
     )
 
 
 def fit(windows: Windows, *, threshold: float = 0.5, note: str = "") -> Gate:
     """Return a gate fitted to windows: a logistic regression with balanced class weights.
 
-    It is fitted on standardised columns; the gate's coefficients are for the original ones.
+    Unclear windows are left out. It is fitted on standardised columns; the gate's coefficients are
+    for the original ones.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
+    windows = windows.where(windows.group != "")
     scaler = StandardScaler().fit(windows.x)
     model = LogisticRegression(class_weight="balanced", max_iter=3000)
     model.fit(scaler.transform(windows.x), windows.is_cry)
@@ -130,7 +205,7 @@ def out_of_fold(windows: Windows, *, seed: int = 0) -> Scores:
     """Return each window's score by a gate fitted without its maker, float64 (n,); five folds."""
     scores = np.empty(len(windows))
     for training, test in _folds(windows, seed):
-        scores[test] = fit(windows.where(training)).scores(windows.x[test])
+        scores[test] = _scores(fit(windows.where(training)), windows.where(test))
     return scores
 
 
@@ -138,13 +213,14 @@ def chosen_threshold(windows: Windows, scores: Scores) -> float:
     """Return the threshold, in steps of 0.01, that meets the requirements by the largest margin.
 
     The smallest of all margins counts: recall minus `RECALL` of each source of cries, and
-    `FALSE_ALARM` minus the false-alarm rate of each kind of distractor.
+    `FALSE_ALARM` minus the false-alarm rate of each kind of distractor. Nothing is required of
+    pauses.
     """
     grid = np.arange(1, 100) / 100
     margins = []
-    for source in np.unique(windows.source):
-        passing = (scores[windows.source == source][:, None] >= grid).mean(axis=0)
-        margins.append(passing - RECALL if source not in KINDS else FALSE_ALARM - passing)
+    for group in set(windows.group.tolist()) - {"", PAUSE}:
+        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
+        margins.append(FALSE_ALARM - passing if group in KINDS else passing - RECALL)
     return float(grid[np.min(margins, axis=0).argmax()])
 
 
@@ -154,16 +230,16 @@ def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
     for training, test in _folds(windows, seed):
         part = windows.where(training)
         thresholds[test] = chosen_threshold(part, out_of_fold(part, seed=seed))
-        scores[test] = fit(part).scores(windows.x[test])
+        scores[test] = _scores(fit(part), windows.where(test))
     return scores, thresholds
 
 
 def unseen_kinds(windows: Windows) -> Scores:
-    """Return each distractor's score by a gate fitted without its whole kind; NaN for cries."""
+    """Return each distractor's score by a gate fitted without its whole kind; otherwise NaN."""
     scores = np.full(len(windows), np.nan)
-    for kind in np.unique(windows.source[~windows.is_cry]):
+    for kind in set(windows.source.tolist()) & set(KINDS):
         left_out = windows.source == kind
-        scores[left_out] = fit(windows.where(~left_out)).scores(windows.x[left_out])
+        scores[left_out] = _scores(fit(windows.where(~left_out)), windows.where(left_out))
     return scores
 
 
@@ -172,11 +248,11 @@ def scored_by(gate: CryGate, windows: Windows) -> Scores:
     return np.array([gate.score(sound, SR) for sound in windows.sounds])
 
 
-def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
-    """Return the scores of a gate that was not fitted on any window's maker, float64 (n,).
+def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> tuple[Scores, float | Scores]:
+    """Return scores (n,) of a gate that was not fitted on any window's maker, and its threshold.
 
-    For your own recordings these are the scores of `gate`. The shipped gate was fitted on
-    DonateACry and synthetic voices; if `windows` include any of those, `out_of_fold` is used.
+    For your own recordings these are the scores and the threshold of `gate`. The shipped gate was
+    fitted on DonateACry and synthetic voices; if `windows` include any of those, `nested` is used.
 
     Parameters
     ----------
@@ -184,17 +260,18 @@ def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
         The shipped one or another.
     windows : Windows
     seed : int
-        Of the folds of `out_of_fold`.
+        Of the folds of `nested`.
     """
-    met = np.isin(windows.source, LEARNT_FROM).any()
-    return out_of_fold(windows, seed=seed) if met else scored_by(gate, windows)
+    if np.isin(windows.source, LEARNT_FROM).any():
+        return nested(windows, seed=seed)
+    return scored_by(gate, windows), gate.threshold
 
 
 def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.DataFrame:
-    """Return the share of each source's windows that pass, as rows for `claims.record_table`.
+    """Return the share of each group's windows that pass, as rows for `claims.record_table`.
 
-    The metric is "recall" for cries and "false_alarm" for other sounds. The interval is over
-    infants (or voices, tunes and machines, which `n_infants` then counts).
+    The metric is "recall" for cries and "false_alarm" for pauses and other sounds. The interval is
+    over infants (or voices, tunes and machines, which `n_infants` then counts).
 
     Parameters
     ----------
@@ -207,23 +284,106 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
     """
     passing = np.where(np.isnan(scores), np.nan, scores >= threshold)
     rows = []
-    for source in dict.fromkeys(windows.source[np.isfinite(scores)].tolist()):
-        of_source = windows.source == source
-        share = mean_interval(
-            passing[of_source], windows.maker[of_source].tolist(), limits=(0.0, 1.0)
-        )
-        metric, data = ("false_alarm", "synthetic") if source in KINDS else ("recall", source)
-        rows.append({"condition": source, "metric": metric, "data": data, **share.row()})
+    for group in dict.fromkeys(windows.group[np.isfinite(scores)].tolist()):
+        if group:
+            of_group = windows.group == group
+            makers = windows.maker[of_group].tolist()
+            share = mean_interval(passing[of_group], makers, limits=(0.0, 1.0))
+            source = str(windows.source[of_group][0])
+            metric = "recall" if windows.is_cry[of_group][0] else "false_alarm"
+            data = "synthetic" if source in KINDS else source
+            rows.append({"condition": group, "metric": metric, "data": data, **share.row()})
     return pd.DataFrame(rows).assign(study="gate", split="infant")
+
+
+def compare(
+    windows: Windows,
+    detectors: Mapping[str, Scores],
+    annotated: Mapping[str, Sequence[Event]],
+) -> pd.DataFrame:
+    """Return how well detectors find the annotated cries, each at its own 95 % recall.
+
+    A detector's threshold is the highest that 95 % of the annotated windows of cries pass. So the
+    detectors differ only in what else passes.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows of the annotated clips, and distractors.
+    detectors : mapping
+        Scores (n,) by name. The first one is compared with each of the others.
+    annotated : mapping
+        Cries by clip id, from `annotated_cries`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per detector. `auc`: area under the ROC curve of cries against pauses. `pauses`: the
+        share of pauses that pass. `difference`: that share minus the first detector's, NaN for the
+        first. Each has columns with `_low` and `_high`, over infants. `distractors`: share of their
+        windows that pass. `recall`, `precision`, `met`: as in `events.Agreement`, of all clips
+        together. `false_alarms`: per hour without cries. `hours`: the length of that time.
+    """
+    of_clips = np.isin(windows.clip, list(annotated))
+    cries, pauses = of_clips & windows.is_cry, windows.group == PAUSE
+    clear = cries | pauses
+    truth, infants = np.where(cries, "cry", "pause")[clear], windows.maker[clear].tolist()
+    of_pauses, others = windows.maker[pauses].tolist(), np.isin(windows.source, list(KINDS))
+    passing = {
+        name: scores >= np.quantile(scores[cries], 1 - RECALL, method="lower")
+        for name, scores in detectors.items()
+    }
+    first = next(iter(passing.values()))[pauses].astype(float)
+    rows: list[dict[str, object]] = []
+    for name, passes in passing.items():
+        ranks = np.stack([detectors[name], -detectors[name]], axis=1)[clear]
+        shares = {
+            "auc": auc_interval(ranks, truth.tolist(), infants),
+            "pauses": mean_interval(passes[pauses], of_pauses, limits=(0.0, 1.0)),
+        }
+        if rows:
+            shares["difference"] = mean_interval(
+                passes[pauses] - first, of_pauses, limits=(-1.0, 1.0)
+            )
+        row: dict[str, object] = {"detector": name, "distractors": passes[others].mean()}
+        for column, share in shares.items():
+            row |= {column: share.value, f"{column}_low": share.low, f"{column}_high": share.high}
+        rows.append(row | _events_found(windows.where(of_clips), passes[of_clips], annotated))
+    return pd.DataFrame(rows)
+
+
+def _events_found(
+    windows: Windows, passing: npt.NDArray[np.bool_], annotated: Mapping[str, Sequence[Event]]
+) -> dict[str, float]:
+    """Return the agreement of detected with annotated cries, over all clips placed end to end."""
+    detected, known, offset = [], [], 0.0
+    for clip in dict.fromkeys(windows.clip.tolist()):
+        of_clip = windows.clip == clip
+        cries = events.joined(windows.end_s[of_clip], passing[of_clip], hop_s=STEP_S)
+        heard_s = float(windows.end_s[of_clip].max())
+        detected += [(start + offset, end + offset) for start, end in cries]
+        known += [
+            (start + offset, min(end, heard_s) + offset)
+            for start, end in annotated[clip]
+            if start < heard_s
+        ]
+        offset += heard_s + 1.0  # so that cries of different clips are never joined
+    found = events.compare(detected, known)
+    clips = len(set(windows.clip.tolist()))
+    hours = (offset - clips - sum(end - start for start, end in known)) / 3600
+    return {
+        "recall": found.recall, "precision": found.precision, "met": found.met,
+        "false_alarms": found.false_alarms / hours, "hours": hours,
+    }  # fmt: skip
 
 
 def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
     """Return recall and false alarms at each threshold: columns threshold, source, passing."""
     grid = np.linspace(0, 1, 201)
     parts = []
-    for source in dict.fromkeys(windows.source.tolist()):
-        passing = (scores[windows.source == source][:, None] >= grid).mean(axis=0)
-        parts.append(pd.DataFrame({"threshold": grid, "source": source, "passing": passing}))
+    for group in dict.fromkeys(windows.group[windows.group != ""].tolist()):
+        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
+        parts.append(pd.DataFrame({"threshold": grid, "source": group, "passing": passing}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -243,28 +403,63 @@ def reference_curve() -> pd.DataFrame:
     return pd.read_csv(project_dir() / "outputs" / "reference" / "gate_curve.csv")
 
 
+def reference_comparison() -> pd.DataFrame:
+    """Return `compare` of the shipped gate, from `outputs/reference/gate_comparison.csv`."""
+    return pd.read_csv(project_dir() / "outputs" / "reference" / "gate_comparison.csv")
+
+
 def _windows(
-    sounds: Sequence[Array], source: str, makers: Sequence[str], clips: Sequence[str]
+    sounds: Sequence[Array],
+    source: str,
+    makers: Sequence[str],
+    clips: Sequence[str],
+    annotated: Mapping[str, Sequence[Event]] | None,
 ) -> Windows:
-    cut = [loud_windows(x) for x in sounds]
-    counts = [len(part) for part in cut]
-    each = np.concatenate(cut)
+    """Return the windows of recordings: all of `annotated` ones, otherwise the loud ones."""
+    parts, ends, cries = [], [], []
+    for x, clip in zip(sounds, clips, strict=True):
+        windows, end_s = cut(x)
+        if annotated:
+            cry = _share_of_cry(end_s, annotated[clip])
+        else:
+            loud = is_loud(windows)
+            windows, end_s = windows[loud], end_s[loud]
+            cry = np.full(len(windows), 0.0 if source in KINDS else 1.0)
+        parts.append(windows)
+        ends.append(end_s)
+        cries.append(cry)
+    counts = [len(part) for part in parts]
+    each = np.concatenate(parts)
     rows = list(thread_map(describe, list(each), what="windows"))
     return Windows(
-        np.array(rows), each, np.full(len(each), source),
+        np.array(rows), each, np.full(len(each), source, dtype="U64"),
         np.repeat(np.asarray(makers, dtype="U64"), counts),
         np.repeat(np.asarray(clips, dtype="U128"), counts),
+        np.concatenate(ends), np.concatenate(cries), np.array([level_db(x) for x in each]),
     )  # fmt: skip
+
+
+def _scores(gate: Gate, windows: Windows) -> Scores:
+    """Return the scores of windows by `gate`, as `Gate.score` does, float64 (n,)."""
+    return np.where(windows.level < FAINTEST_DB, 0.0, gate.scores(windows.x))
+
+
+def _share_of_cry(end_s: Scores, cries: Sequence[Event]) -> Scores:
+    """Return the share of each window of `WINDOW_S` that is cry, float64 (n,)."""
+    shares = np.zeros(len(end_s))
+    for onset, offset in cries:
+        shares += np.clip(np.minimum(end_s, offset) - np.maximum(end_s - WINDOW_S, onset), 0, None)
+    return shares / WINDOW_S
 
 
 def _folds(
     windows: Windows, seed: int
 ) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
-    """Yield (training, test), bool (n,): five folds of makers, each source in all of them."""
+    """Yield (training, test), bool (n,): five folds of makers, each group in all of them."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-    for _, rows in splitter.split(windows.x, windows.source, windows.maker):
+    for _, rows in splitter.split(windows.x, windows.group, windows.maker):
         test = np.zeros(len(windows), bool)
         test[rows] = True
         yield ~test, test

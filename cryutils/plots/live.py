@@ -46,7 +46,8 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     """
     by_threshold = table.pivot(index="threshold", columns="source", values="passing")
     at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
-    for kind in by_threshold.columns.drop(cries):
+    kinds = sorted(by_threshold.columns.drop(cries), key=lambda kind: (kind == "pause", kind))
+    for kind in kinds:  # pauses last, so that a kind has the same colour with and without them
         (line,) = ax.plot(by_threshold[kind], by_threshold[cries], lw=1.6, label=str(kind))
         ax.plot(
             by_threshold[kind].iloc[at], by_threshold[cries].iloc[at], "o", color=line.get_color()

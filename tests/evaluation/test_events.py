@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refusal
 
 from cryutils.errors import InputError
 from cryutils.evaluation.events import Agreement, Event, compare, joined, read
@@ -22,16 +23,16 @@ def test_time_is_shared_out_by_hand() -> None:
     # Annotated 4 s, detected 3 s, 2 s of them shared; two of three cries are met.
     detected = [(1.0, 3.0), (9.0, 10.0)]
     annotated = [(0.0, 2.0), (2.5, 3.5), (20.0, 21.0)]
-    assert compare(detected, annotated) == Agreement(1.5 / 4, 1.5 / 3, 2 / 3)
+    assert compare(detected, annotated) == Agreement(1.5 / 4, 1.5 / 3, 2 / 3, false_alarms=1)
 
 
 def test_overlapping_events_count_once() -> None:
-    assert compare([(0, 2), (1, 3), (0, 3)], [(0, 3)]) == Agreement(1, 1, 1)
+    assert compare([(0, 2), (1, 3), (0, 3)], [(0, 3)]) == Agreement(1, 1, 1, 0)
 
 
 @given(EVENTS)
 def test_every_list_agrees_with_itself(events: list[Event]) -> None:
-    assert compare(events, events[::-1]) == Agreement(1, 1, 1)
+    assert compare(events, events[::-1]) == Agreement(1, 1, 1, 0)
 
 
 @given(EVENTS, EVENTS)
@@ -57,6 +58,18 @@ def test_a_file_of_annotations_is_read(tmp_path: Path) -> None:
     path = tmp_path / "cries.csv"
     path.write_text("onset,offset,label\n0.5,1.25,cry\n3,4,cry\n")
     assert read(path) == [(0.5, 1.25), (3.0, 4.0)]
+
+
+def test_a_praat_text_grid_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cries.TextGrid"
+    path.write_text(
+        'File type = "ooTextFile"\nitem [1]:\n class = "IntervalTier"\n xmin = 0\n xmax = 3\n'
+        ' intervals [1]:\n xmin = 0.0\n xmax = 1.25\n text = "-"\n'
+        ' intervals [2]:\n xmin = 1.25\n xmax = 3\n text = "cry"\n'
+    )
+    assert read(path) == [(1.25, 3.0)]
+    path.write_text('File type = "ooTextFile"\nObject class = "Pitch 1"\n')
+    assert "TextGrid" in refusal(path, read)
 
 
 @pytest.mark.parametrize(
