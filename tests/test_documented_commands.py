@@ -86,6 +86,7 @@ def home(
     """A folder in which the documented names exist."""
     home = tmp_path_factory.mktemp("documented")
     shutil.copytree(trained.outputs, home / "outputs")
+    shutil.copytree(ROOT / "tests" / "data", home / "tests" / "data")
     add_ensemble(home / "outputs" / "quick" / "models", trained.corpus)
     judged = ROOT / "outputs" / "reference" / "judged"
     (home / "outputs" / "real" / "predictions").mkdir(parents=True)

@@ -18,7 +18,7 @@ from cryutils.evaluation import NOT_DRAWN, paired_interval
 from cryutils.evaluation.intervals import Metric
 from cryutils.evaluation.splits import Fold
 
-__all__ = ["Answers", "answers", "split_gaps"]
+__all__ = ["MODEL", "Answers", "answers", "gaps", "split_gaps"]
 
 MODEL = ["study", "condition", "feature", "model", "data"]
 
@@ -70,8 +70,6 @@ def split_gaps(
 ) -> pd.DataFrame:
     """Return each model's score with clips split at random minus its leak-free score.
 
-    Both scores are of the same clips, so the difference is paired over infants.
-
     Parameters
     ----------
     run : str or Path, optional
@@ -84,10 +82,29 @@ def split_gaps(
     Returns
     -------
     pandas.DataFrame
+        As from `gaps`.
+    """
+    return gaps(load_predictions(run, **columns), metric=metric)
+
+
+def gaps(table: pd.DataFrame, *, metric: Metric = "balanced_accuracy") -> pd.DataFrame:
+    """Return each model's score with clips split at random minus its leak-free score.
+
+    Both scores are of the same clips, so the difference is paired over infants.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns as in `claims.load_predictions`.
+    metric : str
+        Of `evaluation.interval`.
+
+    Returns
+    -------
+    pandas.DataFrame
         A row for each model that was scored on both splits: study, condition, feature, model,
         data, value, low, high (of the difference), n and n_infants.
     """
-    table = load_predictions(run, **columns)
     rows: list[dict[str, Any]] = []
     for about, part in table.groupby(MODEL, sort=False):
         if not {"clip", "infant"} <= set(part.split):

@@ -24,6 +24,7 @@ import click
 
 from cryutils._io import extras
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writable, writing
+from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
@@ -73,7 +74,7 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-for each in (claims, data, copy_notebooks, export, predict, users, infants, log, serve):
+for each in (audit, claims, data, copy_notebooks, export, predict, users, infants, log, serve):
     cryutils.add_command(each)
 
 
