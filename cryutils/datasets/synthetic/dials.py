@@ -89,11 +89,11 @@ class Effects(Generic[T]):
         day: Sequence[str],
         streams: tuple[int, int, int],
     ) -> None:
-        """Collect the effects on a dataclass of `spread` fields.
+        """Collect the effects on `kind`, a dataclass of `spread` fields.
 
-        place: parameters that change between sessions as much as between infants, such as the
-        microphone. day: those that change a third as much. streams: seeds of the random numbers for
-        the infant, its own states and the session.
+        place, day: parameters that change between sessions, those of the place (such as the
+        microphone) as much as between infants, those of the day a third as much. streams: seeds of
+        the random numbers for the infant, its own states and the session.
         """
         self.kind, self.streams = kind, streams
         parameters = fields(kind)  # type: ignore[arg-type]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import wave
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from cryutils import audio, load
+from cryutils._io.parallel import thread_map
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic import corpus, face, schedule, voice
@@ -197,28 +197,11 @@ def test_face_and_voice_have_a_signal_each(
         return [packets(f, "video") for f in files], [packets(f, "audio") for f in files]
 
     # The same seeds under other labels: what a dial hides must be the same, bit for bit.
-    (pictures, sounds), (others, other_sounds) = (
-        streams(["hungry", "tired"]),
-        streams(["pain", "sleepy"]),
-    )
+    pictures, sounds = streams(["hungry", "tired"])
+    others, other_sounds = streams(["pain", "sleepy"])
     assert len(pictures) == 8
     assert [a != b for a, b in zip(pictures, others, strict=True)] == [shown] * 8
     assert [a != b for a, b in zip(sounds, other_sounds, strict=True)] == [heard] * 8
-
-
-def test_without_an_identity_of_its_own_a_face_is_the_same_for_all(tmp_path: Path) -> None:
-    def write(infant: int, identity: float) -> Path:
-        path, dials = tmp_path / f"{infant}-{identity}.mp4", Dials(identity=identity)
-        heard, seen = (
-            voice.plan("hungry", infant=infant, seed=3, dials=d, duration_s=0.5)
-            for d in (Dials(), dials)
-        )
-        corpus.write_mp4(path, heard, face.plan(seen, fps=10, dials=dials), size=64, sr=8000)
-        return path
-
-    assert packets(write(1, 0.0), "video") == packets(write(2, 0.0), "video")
-    assert packets(write(1, 0.0), "audio") != packets(write(2, 0.0), "audio")
-    assert packets(write(1, 1.0), "video") != packets(write(2, 1.0), "video")
 
 
 # Killed, damaged, and a full disk
@@ -246,14 +229,11 @@ def test_a_killed_call_is_completed_by_the_next(
     killed = subprocess.run([sys.executable, "-c", BUILD, json.dumps(VIDEO)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert 0 < len(list(cache.glob("synthetic/*/*/*/*.mp4"))) < 8
-    assert not list(cache.glob("synthetic/*/index.json"))
     made = []
     write = mp4.write
     monkeypatch.setattr(mp4, "write", lambda *a, **k: (made.append(a), write(*a, **k))[1])
     resumed = make(**VIDEO)
     assert 0 < len(made) < len(resumed) == 8
-    index = json.loads((root(resumed) / "index.json").read_text())
-    assert [row["id"] for row in index["clips"]] == [clip.id for clip in resumed]
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "other"))
     assert contents(resumed) == contents(make(**VIDEO))
 
@@ -270,41 +250,35 @@ def flip(path: Path, other: Path) -> None:
     path.write_bytes(content)
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("damage", "count"),
     [
         (flip, 1),
         (swap, 2),
         (lambda path, other: path.write_bytes(b""), 1),
-        (lambda path, other: path.write_bytes(path.read_bytes()[:-100]), 1),
         (lambda path, other: path.rename(other), 2),
     ],
-    ids=["one bit", "exchanged", "emptied", "cut", "renamed"],
+    ids=["one bit", "exchanged", "emptied", "renamed"],
 )
 def test_damaged_synthetic_clips_are_made_again(
-    damage: Callable[[Path, Path], object],
-    count: int,
-    small: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path, Path], object], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clips = make(**small)
+    clips = make(**SOUND)
     before = contents(clips)
     damage(clips[2].path, clips[5].path)
-    counted = []
+    shown = []
 
-    def counting(what: str, *rest: object, **options: object) -> AbstractContextManager[object]:
-        counted.append(what)
-        return nullcontext(lambda done, total: None)
+    def recorded(*args: Any, what: str, **options: Any) -> Any:
+        shown.append(what)
+        return thread_map(*args, what=what, **options)
 
-    monkeypatch.setattr("cryutils._io.parallel.counting", counting)
-    assert contents(make(**small)) == before
-    assert list(make(**small)) == list(clips)
-    made = "synthetic videos" if "video" in small else "synthetic cries"
-    assert counted == [f"{made} ({count} lost or damaged, made again)"]
+    monkeypatch.setattr(corpus, "thread_map", recorded)
+    assert list(make(**SOUND)) == list(clips)
+    assert contents(clips) == before
+    assert shown == [f"synthetic cries ({count} lost or damaged, made again)"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\x00  a\n", b"0" * 500])
+@pytest.mark.parametrize("content", [b"\n", b"\xff\x00  a\n", b"0" * 500])
 def test_a_damaged_list_of_digests_vouches_for_nothing(content: bytes) -> None:
     clips = make(**SOUND)
     before = contents(clips)
@@ -369,9 +343,10 @@ def test_a_corpus_that_was_whole_once_is_not_removed_for_a_clip_that_cannot_be_w
         ({"seed": -1}, "seed=-1"),
         ({"duration_s": 0.0}, "duration_s=0.0"),
         ({"sr": 100}, "sr=100"),
-        ({"fps": 0, "video": True}, "fps=0"),
+        ({"fps": float("nan"), "video": True}, "fps=nan"),
         ({"size": 65, "video": True}, "size=65"),
-        ({"size": 8, "video": True}, "size=8"),
+        ({"size": 62, "video": True}, "size=62"),
+        ({"size": 2000, "video": True}, "size=2000"),
         ({"face_signal": 2.0, "video": True}, "face_signal=2.0"),
         ({"face_identity": -1.0, "video": True}, "face_identity=-1.0"),
         ({"sr": 10000, "video": True}, "sr=10000"),
@@ -413,26 +388,23 @@ def accuracies(dials: Dials) -> tuple[float, float]:
     )
 
 
-def test_without_signal_only_a_leak_beats_chance() -> None:
-    leaky, honest = accuracies(Dials(signal=0.0))
+@pytest.mark.parametrize(
+    ("dials", "learned"),
+    [
+        (Dials(signal=0.0), "a leak"),
+        (Dials(signal=0.0, identity=0.0), "nothing"),
+        (Dials(interaction=1.0), "a leak"),  # each infant has states of its own
+        (Dials(), "the state"),
+    ],
+)
+def test_the_dials_decide_what_a_model_learns(dials: Dials, learned: str) -> None:
+    leaky, honest = accuracies(dials)
     # Chance is 0.25. A held-out infant depletes its own class in training, so the honest score
     # may fall below it; 0.37 is three standard errors above for 120 clips.
-    assert honest < 0.37
-    assert leaky > honest + 0.2
-
-
-def test_without_identity_there_is_nothing_to_leak() -> None:
-    leaky, honest = accuracies(Dials(signal=0.0, identity=0.0))
-    assert leaky < 0.37 and honest < 0.37
-
-
-def test_where_each_infant_has_states_of_its_own_only_a_leak_beats_chance() -> None:
-    leaky, honest = accuracies(Dials(interaction=1.0))
-    assert honest < 0.37
-    assert leaky > honest + 0.2
-
-
-def test_with_full_signal_an_honest_model_learns() -> None:
-    leaky, honest = accuracies(Dials())
-    assert honest > 0.85
-    assert leaky > 0.85
+    match learned:
+        case "nothing":
+            assert leaky < 0.37 and honest < 0.37
+        case "a leak":
+            assert honest < 0.37 and leaky > honest + 0.2
+        case "the state":
+            assert leaky > 0.85 and honest > 0.85
