@@ -78,30 +78,18 @@ def load(
     them. Files are written whole, so a killed call can be repeated. Every call compares each file
     with its sha256 and generates damaged files again.
 
-    Parameters
-    ----------
-    classes, infants, clips_per_infant, mostly, duration_s, seed
-        As in `schedule.plan`.
-    signal, identity, interaction, session : float in [0, 1]
-        See `dials.Dials`.
-    sr : int
-        Samples per second.
-    video : bool
-        Whether to write MP4 files with faces and the same voices, instead of WAV files.
-    fps : float
-        Frames per second, 1 to 120.
-    size : int
-        Pixels per side, even, 64 to 1024.
-    face_signal, face_identity : float in [0, 1], optional
-        Separate dials for the face. The mouth then follows a cry planned with these dials, not the
-        sound, because the timing and width of its opening would reveal the label.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
+    classes, infants, clips_per_infant, mostly, duration_s, seed: as in `schedule.plan`.
+    signal, identity, interaction, session: 0 to 1, see `dials.Dials`.
+    sr: samples per second.
+    video: whether to write MP4 files with faces and the same voices, instead of WAV files.
+    fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.
+    face_signal, face_identity: 0 to 1, separate dials for the face. The mouth then follows a cry
+    planned with these dials, not the sound, because the timing and width of its opening would
+    reveal the label.
+    progress: whether to show a bar on a terminal or in a notebook.
 
-    Raises
-    ------
-    InputError
-        For a value outside its range, an unknown class, or a cache that can't be written.
+    Raises InputError for a value outside its range, an unknown class, or a cache that can't be
+    written.
     """
     planned = plan(
         classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,

@@ -88,9 +88,6 @@ def test_everything_that_shapes_a_clip_changes_the_folder(
     dials = [{name: 0.5} for name in ("signal", "identity", "interaction", "session")]
     shapes = [{}, {"seed": 1}, {"sr": 16000}, *dials, *changes]
     assert len({root(make(**small | shape)) for shape in shapes}) == len(shapes)
-
-
-def test_a_face_that_follows_the_voice_is_the_same_when_its_dials_are_named() -> None:
     assert list(make(**VIDEO, face_signal=1.0, face_identity=1.0)) == list(make(**VIDEO))
 
 
@@ -134,9 +131,6 @@ def test_clips_describe_their_sounds() -> None:
         assert (clip.has_audio, clip.has_video, clip.duration_s) == (True, False, 0.5)
         place = clip.path.relative_to(root(clips)).as_posix()
         assert place == f"{clip.label}/{clip.infant}/{clip.id}.wav"
-        with wave.open(str(clip.path)) as file:
-            assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (8000, 2, 1)
-            assert file.getnframes() == 4000
 
 
 def test_a_file_holds_the_planned_cry() -> None:
@@ -144,6 +138,7 @@ def test_a_file_holds_the_planned_cry() -> None:
     clips = make(**SOUND, **dials)
     clip = schedule.plan(SOUND["classes"], infants=4, clips_per_infant=2, duration_s=0.5)[5]
     with wave.open(str(clips[5].path)) as file:
+        assert file.getparams()[:4] == (1, 2, 8000, 4000)  # channels, bytes, rate, samples
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
     sound = voice.cry(
         clip.label, infant=clip.voice_seed, seed=clip.seed, session=clip.session_seed,
