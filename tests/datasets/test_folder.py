@@ -23,7 +23,7 @@ from PIL import Image
 from scipy.sparse.csgraph import connected_components
 
 from cryutils import audio
-from cryutils._io import media, pictures
+from cryutils._io import pictures
 from cryutils.audio import files
 from cryutils.course import fingerprint
 from cryutils.datasets.corpus import Corpus
@@ -289,8 +289,9 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, 
     corpus = load(root)
     ((item, what),) = doubts(corpus)
     assert item == f"tired/bo/3{suffix}"
-    held, stated = re.fullmatch(r"(.*) of (.*) s of sound: cut short or paused", what).groups()  # type: ignore[union-attr]
-    assert (float(held), float(stated)) == (pytest.approx(0.9, abs=0.15), 2.0)
+    held, stated = map(float, re.findall(r"[0-9.]+", what)[:2])
+    assert what == f"{held} of {stated} s of sound: cut short or paused"
+    assert (held, stated) == (pytest.approx(0.9, abs=0.15), 2.0)
     clip = next(c for c in corpus if c.id == item)
     assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
 
@@ -312,7 +313,6 @@ def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Pat
         out.mux([*shown.encode(None), *heard.encode(block), *heard.encode(None)])
     corpus = load(root)
     assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(5.0, abs=0.05)
-    assert media.probe(path).duration_s == pytest.approx(5.0, abs=0.1)
     what = "its sound starts 4.00 s after its pictures, and follows silence"
     assert corpus.problems().values.tolist() == [["changed", "tired/bo/film.webm", what]]
 
@@ -342,18 +342,17 @@ def test_a_folder_takes_every_kind_that_can_be_read(
     assert left_out(corpus) == {}
 
 
-@pytest.mark.parametrize("misnamed", [False, True])
 @pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tiff", ".jfif", ".avif", ".heic"])
-def test_a_folder_takes_every_picture_that_can_be_read(
-    root: Path, suffix: str, misnamed: bool
-) -> None:
+def test_a_folder_takes_every_picture_that_can_be_read(root: Path, suffix: str) -> None:
     if suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
     path = root / "tired" / "bo" / f"3{suffix}"
     Image.new("RGB", (90, 70), (200, 30, 30)).save(path)
-    path = path.rename(path.with_suffix(".jpg")) if misnamed else path  # suffixes do not decide
-    assert path in [clip.path for clip in load(root)]
-    np.testing.assert_allclose(pictures.read(path)[35, 45], (200, 30, 30), atol=6)
+    shutil.copy(path, path.with_name("4.jpg"))  # the suffix does not decide
+    paths = [clip.path for clip in load(root) if clip.infant == "bo"][1:]
+    assert paths == [path, path.with_name("4.jpg")]
+    for picture in paths:
+        np.testing.assert_allclose(pictures.read(picture)[35, 45], (200, 30, 30), atol=6)
 
 
 def test_a_heic_that_cannot_be_read_is_called_one(
