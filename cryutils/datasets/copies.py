@@ -1,8 +1,7 @@
 """Detection of recordings that are filed under several infants: `merge_copies`.
 
 `datasets.load` calls it for any folder, because a leak-free split would otherwise train on
-recordings that it tests. The decoded sound is compared, so the format of a file does not matter. No
-notebook uses this module.
+recordings that it tests. The decoded sound is compared, so the format of a file does not matter.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ _HOP = 100  # samples, 12.5 ms
 _BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are below these
 _STEPS = 96  # time steps, for any duration
 _EDGE = 0.005  # share of the energy cut off before the first step and after the last
-_ROWS = 1024  # contours that are compared with all others in one product
 _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
 
 
@@ -49,10 +47,9 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     audible = [clip for clip in clips if clip.has_audio]
     sounds = list(thread_map(_sound, audible, what="Comparing"))
     digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
-    contours = np.array([contour for _, contour in sounds], np.float32)
     merged, problems = _merge(clips, _copies(clips, digests))
     infants = {clip.id: clip.infant for clip in merged}
-    for similar in _similar(contours.reshape(-1, _NO_CONTOUR.size)):
+    for similar in _similar([contour for _, contour in sounds]):
         first, *others = (audible[k] for k in similar)
         if len({infants[clip.id] for clip in (first, *others)}) > 1:
             what = (
@@ -123,17 +120,14 @@ def _contour(x: Array) -> Array:
     return (steps / max(float(np.linalg.norm(steps)), 1e-9)).astype(np.float32)
 
 
-def _similar(contours: Array) -> Iterator[list[int]]:
-    """Yield the row numbers of each group of contours that are linked by near equality."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+def _similar(contours: Sequence[Array]) -> Iterator[list[int]]:
+    """Yield the numbers of each group of contours that are linked by near equality."""
+    from sklearn.cluster import DBSCAN
 
-    pairs = [
-        np.argwhere(contours[start : start + _ROWS] @ contours.T > _NEARLY) + np.array([start, 0])
-        for start in range(0, len(contours), _ROWS)
-    ]
-    rows, columns = np.concatenate(pairs or [np.zeros((0, 2), int)]).T
-    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(contours),) * 2)
-    group = connected_components(links, directed=False)[1]
+    if not contours:
+        return
+    # A cluster of DBSCAN may have a single member here, so clusters are the linked groups.
+    links = DBSCAN(eps=1 - _NEARLY, min_samples=1, metric="cosine")
+    group = links.fit_predict(np.reshape(contours, (len(contours), -1)))
     for number in np.flatnonzero(np.bincount(group) > 1):
         yield np.flatnonzero(group == number).tolist()

@@ -8,7 +8,7 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -100,9 +100,6 @@ class Corpus(Sequence[Clip]):
     def __len__(self) -> int:
         return len(self._clips)
 
-    def __iter__(self) -> Iterator[Clip]:
-        return iter(self._clips)
-
     def __repr__(self) -> str:
         return (
             f"<Corpus {self.name}: {len(self)} clips, {len(set(self.infants))} infants, "
@@ -128,8 +125,8 @@ class Corpus(Sequence[Clip]):
         """Return one row for each clip, with all fields of `Clip` except the paths."""
         import pandas as pd
 
-        fields = [field for field in Clip.__slots__ if field not in ("path", "still")]
-        return pd.DataFrame([[getattr(c, f) for f in fields] for c in self], columns=fields)
+        table = pd.DataFrame(self._clips, columns=list(Clip.__slots__))
+        return table.drop(columns=["path", "still"])
 
     def describe(self) -> pd.DataFrame:
         """Return the number of clips, infants, sessions and minutes, per class and in total.
@@ -140,9 +137,8 @@ class Corpus(Sequence[Clip]):
         import pandas as pd
 
         table = self.frame()
-        groups = [(label, table[table.label == label]) for label in self.classes]
         rows = {}
-        for label, part in [*groups, ("all", table)]:
+        for label, part in [*table.groupby("label"), ("all", table)]:
             counts = part.infant.value_counts()
             rows[label] = {
                 "clips": len(part),
@@ -158,8 +154,7 @@ class Corpus(Sequence[Clip]):
         """Return one row for each problem: kind, item, what."""
         import pandas as pd
 
-        rows = [(problem.kind, problem.item, problem.what) for problem in self._problems]
-        return pd.DataFrame(rows, columns=["kind", "item", "what"])
+        return pd.DataFrame(self._problems, columns=["kind", "item", "what"])
 
     def cite(self) -> str:
         """Return the reference to cite when results from this corpus are published."""
@@ -178,20 +173,20 @@ class Corpus(Sequence[Clip]):
     ) -> Corpus:
         """Return the corpus of the clips labelled with one of `states`.
 
-        stand_ins: for a state that does not occur, labels that replace it; their clips are
-        relabelled. Raises InputError if fewer than two states are left.
+        stand_ins: for a state that does not occur, labels that replace it, as belly pain replaces
+        pain in DonateACry. Their clips are relabelled, and `note` says so. Raises InputError if
+        fewer than two states are left.
         """
         stand_ins = stand_ins or {}
-        corpus = self.relabel(
-            {
-                other: state
-                for state, others in stand_ins.items()
-                for other in others
-                if state not in self.classes and other in self.classes
-            }
-        )
-        present = [state for state in states if state in corpus.classes]
-        if len(present) < 2:
+        renamed = {
+            other: state
+            for state, others in stand_ins.items()
+            for other in others
+            if state not in self.classes and other in self.classes
+        }
+        clips = [replace(clip, label=renamed.get(clip.label, clip.label)) for clip in self]
+        clips = [clip for clip in clips if clip.label in states]
+        if len({clip.label for clip in clips}) < 2:
             names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
             known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
             found = f"only {', '.join(known)}" if known else "none of them"
@@ -199,7 +194,8 @@ class Corpus(Sequence[Clip]):
                 f"{self.name}: at least two of {', '.join(names)} are needed, but it has {found};"
                 " name the folders after these labels."
             )
-        return corpus.select(present)
+        words = [f"{label} stands for {state}" for label, state in renamed.items()]
+        return self._with(clips, note="; ".join([self.note, *words]))
 
     def select(self, classes: Sequence[str]) -> Corpus:
         """Return the clips of `classes`. Raises InputError for a class that does not occur."""
@@ -209,24 +205,6 @@ class Corpus(Sequence[Clip]):
                     f"{self.name} has no class {label!r}.{near_miss(label, self.classes)}"
                 )
         return self.where(lambda clip: clip.label in classes)
-
-    def relabel(self, names: Mapping[str, str]) -> Corpus:
-        """Return the corpus with labels renamed, such as `{"belly_pain": "pain"}`; `note` says so.
-
-        DonateACry has no clip of Paper B's *pain*, so belly pain replaces it. Raises InputError for
-        a label that does not occur, and for a new name that already does.
-        """
-        for label, name in names.items():
-            self.select([label])
-            if name in self.classes:
-                raise InputError(f"{self.name} has a class {name!r} already; drop one of the two.")
-        words = [f"{label} stands for {name}" for label, name in names.items()]
-        clips = (replace(clip, label=names.get(clip.label, clip.label)) for clip in self)
-        return self._with(clips, note="; ".join([self.note, *words]))
-
-    def subsample(self, counts: Mapping[str, int], *, seed: int) -> Corpus:
-        """Return the clips that `draw` draws."""
-        return self.take(self.draw(counts, seed=seed))
 
     def draw(self, counts: Mapping[str, int], *, seed: int) -> npt.NDArray[np.int64]:
         """Return the positions of at most `counts[label]` random clips of each label, sorted.
@@ -266,18 +244,17 @@ def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
 
     An infant's clips without a time form one more session.
     """
-    by_infant: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        by_infant[clip.infant].append(clip)
-    numbered: dict[str, Clip] = {}
-    for infant, recordings in by_infant.items():
-        session, last = 1, None
-        for clip in sorted(recordings, key=lambda c: (c.start_s is None, c.start_s or 0.0)):
-            if last is not None:
-                session += clip.start_s is None or clip.start_s - last > SESSION_GAP_S
-            last = clip.start_s
-            numbered[clip.id] = replace(clip, session=f"{infant}/{session}")
-    return [numbered[clip.id] for clip in clips]
+    ordered = sorted(clips, key=lambda c: (c.infant, c.start_s is None, c.start_s or 0.0))
+    sessions: dict[str, str] = {}
+    number, last = 1, None
+    for clip in ordered:
+        if last is None or clip.infant != last.infant:
+            number = 1
+        elif last.start_s is not None:
+            number += clip.start_s is None or clip.start_s - last.start_s > SESSION_GAP_S
+        sessions[clip.id] = f"{clip.infant}/{number}"
+        last = clip
+    return [replace(clip, session=sessions[clip.id]) for clip in clips]
 
 
 def contradictions(clips: Sequence[Clip]) -> list[Problem]:

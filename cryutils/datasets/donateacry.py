@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import re
 import wave
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,13 +124,13 @@ def exclusions() -> dict[str, str]:
         return {row["file"]: row["reason"] for row in csv.DictReader(lines)}
 
 
-def load(*, files: Sequence[str] | None = None) -> Corpus:
+def load() -> Corpus:
     """Return the cleaned recordings, downloading missing ones; an infant is an app instance.
 
-    files: names in the registry, by default all. Raises InputError if none of the files exists.
+    Raises InputError if they can't be downloaded, or if none is in the folder.
     """
-    root = FILES.fetch(files)
-    names, problems = FILES.compare(root, files)
+    root = FILES.fetch()
+    names, problems = FILES.compare(root)
     clips = []
     for name in names:
         if clip := _clip(root, name):

@@ -12,7 +12,7 @@ import hashlib
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from cryutils._io.paths import (
     writing,
 )
 from cryutils.datasets.corpus import Problem
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 
 __all__ = ["RETRIES", "Files", "Registry"]
 
@@ -64,46 +64,33 @@ class Files:
                 if row["file"].startswith(prefix)
             }
 
-    def find(self, names: Iterable[str] | None = None) -> Path | None:
-        """Return the folder with the files `names` (default: all), or None if some are missing.
+    def find(self) -> Path | None:
+        """Return the folder with the files, or None if some are missing.
 
         The user's folder (`CRYUTILS_DATA_DIR`) has priority over the cache and is not checked.
         """
         home, cache = data_dir(), cache_dir()
         if home and home != cache and (home / self.name).is_dir():
             return home / self.name
-        return None if _missing(cache / self.name, self._rows(names)) else cache / self.name
+        return None if _missing(cache / self.name, self.registry()) else cache / self.name
 
     def fetch(
         self,
-        names: Iterable[str] | None = None,
         *,
         report: Report = lambda done, total: None,
         announce: Callable[[str], None] = lambda line: None,
     ) -> Path:
-        """Return the folder with the files `names` (default: all), downloading missing ones.
+        """Return the folder with the files, downloading missing ones.
 
         Many files are downloaded as an archive, a few one by one. If one host fails, the other is
         tried. Only files with the right sha256 are kept. After an interruption, the next call
         downloads the rest.
 
-        Parameters
-        ----------
-        names : iterable of str, optional
-            Names in the registry, "<label>/<file>".
-        report : function
-            Called as `report(done, total)` in bytes while files arrive.
-        announce : function
-            Called with a line for each host that is tried, and for each that fails.
-
-        Raises
-        ------
-        InputError
-            For a name that is not in the registry, a cache that can't be written, or files that
-            can't be downloaded (with each host's answer and the remedies).
+        report: called as `report(done, total)` in bytes while files arrive. announce: called with a
+        line for each host that is tried, and for each that fails. Raises InputError if the cache
+        can't be written or files can't be downloaded, with each host's answer and the remedies.
         """
-        wanted = self._rows(names)
-        if folder := self.find(wanted):
+        if folder := self.find():
             return folder
         hint = (
             f"set CRYUTILS_DATA_DIR to a folder that holds {self.name}/, "
@@ -114,7 +101,7 @@ class Files:
                 f"{self.title} isn't on this machine and CRYUTILS_OFFLINE is set: {hint}."
             )
         root, causes = cache_dir() / self.name, []
-        missing = _missing(root, wanted)
+        missing = _missing(root, registry := self.registry())
         hosts = [(self.archive_url, self._from_archive), (self.base_url, self._from_base)]
         if len(missing) <= _FEW:
             hosts.reverse()
@@ -135,7 +122,7 @@ class Files:
                 return root
         raise InputError(
             f"{self.title} can't be downloaded ({'; '.join(causes)}), {len(missing)} of"
-            f" {len(wanted)} files are missing: {hint}."
+            f" {len(registry)} files are missing: {hint}."
         )
 
     def check(
@@ -151,35 +138,23 @@ class Files:
             report(done, len(registry))
         return wrong
 
-    def compare(
-        self, root: Path, names: Iterable[str] | None = None
-    ) -> tuple[list[str], list[Problem]]:
-        """Return the files of `names` (default: all) in `root`, and a problem for each other.
+    def compare(self, root: Path) -> tuple[list[str], list[Problem]]:
+        """Return the files in `root` that are in the registry, and a problem for each other file.
 
-        Only sizes are compared, which is fast; `check` compares checksums. Without `names`, files
-        that are not in the registry are problems as well.
+        Only sizes are compared, which is fast; `check` compares checksums.
         """
-        rows = self._rows(names)
-        lacking = _missing(root, rows)
-        absent, resized = (
-            "in the registry, but not in the folder",
-            "its size differs from the registry's",
-        )
-        why = {name: resized if (root / name).is_file() else absent for name in lacking}
-        if names is None:
-            present = {path.relative_to(root).as_posix() for path in root.glob("*/[!.]*")}
-            why |= dict.fromkeys(sorted(present - {*rows}), "not in the registry")
-        problems = [Problem("left out", name, what) for name, what in why.items()]
-        return [name for name in rows if name not in lacking], problems
-
-    def _rows(self, names: Iterable[str] | None) -> Registry:
         registry = self.registry()
-        names = list(registry if names is None else names)
-        for name in names:
-            if name not in registry:
-                hint = near_miss(name, registry)
-                raise InputError(f"{name}: not in {self.title}'s registry.{hint}")
-        return {name: registry[name] for name in names}
+        missing = _missing(root, registry)
+        why = {
+            name: "its size differs from the registry's"
+            if (root / name).is_file()
+            else "in the registry, but not in the folder"
+            for name in missing
+        }
+        present = {path.relative_to(root).as_posix() for path in root.glob("*/[!.]*")}
+        why |= dict.fromkeys(sorted(present - {*registry}), "not in the registry")
+        problems = [Problem("left out", name, what) for name, what in why.items()]
+        return [name for name in registry if name not in missing], problems
 
     def _from_archive(self, root: Path, files: Registry, report: Report) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""

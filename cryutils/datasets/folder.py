@@ -92,18 +92,14 @@ def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
     for path, why in walk(root):
-        if not why and path.suffix.lower() in SOUND | VIDEO | STILL:
+        suffix = printable(path.suffix)
+        if not why and suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
-        else:
-            item = printable(path.relative_to(root).as_posix())
-            problems.append(Problem("left out", item, why or _unknown(path)))
+            continue
+        unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+        why = why or f"{unknown}; rename it if it is a sound, video or picture"
+        problems.append(Problem("left out", printable(path.relative_to(root).as_posix()), why))
     return files, problems
-
-
-def _unknown(path: Path) -> str:
-    suffix = printable(path.suffix)
-    what = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
-    return f"{what}; rename it if it is a sound, video or picture"
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
@@ -143,27 +139,27 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
-        # Decode the whole sound: the header may be wrong, or the damage only at the end.
-        heard = inspect(path) if info.has_audio else None
-        if heard is not None:
+        duration_s = info.duration_s
+        problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
+        if info.has_audio:
+            # Decode the whole sound: the header may be wrong, or the damage only at the end.
+            heard = inspect(path)
             check_length(heard, path)
+            duration_s = heard.duration_s
+            problems += [Problem("changed", item, what) for what in heard.changes]
+            problems += [Problem("doubtful", item, what) for what in heard.doubts]
     except InputError as error:
         what = str(error).removeprefix(f"{path}: ").rstrip(".")
         return None, [Problem("left out", item, what)]
-    duration_s = info.duration_s if heard is None else heard.duration_s
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
+    if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
+        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
+        problems.append(Problem("doubtful", item, what))
     known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
     clip = Clip(
         id=item, path=path, label=_composed(label), session="", duration_s=round(duration_s, 3),
         has_audio=info.has_audio, has_video=info.has_video, **known,
     )  # fmt: skip
-    problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
-    if heard is not None:
-        problems += [Problem("changed", item, what) for what in heard.changes]
-        problems += [Problem("doubtful", item, what) for what in heard.doubts]
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
-    if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
-        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
-        problems.append(Problem("doubtful", item, what))
     return clip, problems
 
 

@@ -22,20 +22,10 @@ def load(name: str | Path, **options: Any) -> Corpus:
     """Return the corpus `name`: "synthetic", "donateacry", or a folder.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
-    or the corpus' original uploads, whose labels are only in the names.
+    or the corpus' original uploads, whose labels are only in the names. `options` are the
+    parameters of `datasets.synthetic.corpus.load`; the other corpora have none.
 
-    Parameters
-    ----------
-    name : str or path
-        A name in `datasets.registry`, or a folder.
-    **options
-        "synthetic" takes the parameters of `datasets.synthetic.corpus.load`, "donateacry" takes
-        `files`, a list of registry names. A folder takes none.
-
-    Raises
-    ------
-    InputError
-        If nothing is usable, or for an option that the corpus does not have; in one line.
+    Raises InputError if nothing is usable, or for an option that the corpus does not have.
     """
     dataset = registry.find(name)
     if dataset is not None:

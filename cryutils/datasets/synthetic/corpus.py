@@ -13,9 +13,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,30 +78,18 @@ def load(
     them. Files are written whole, so a killed call can be repeated. Every call compares each file
     with its sha256 and generates damaged files again.
 
-    Parameters
-    ----------
-    classes, infants, clips_per_infant, mostly, duration_s, seed
-        As in `schedule.plan`.
-    signal, identity, interaction, session : float in [0, 1]
-        See `dials.Dials`.
-    sr : int
-        Samples per second.
-    video : bool
-        Whether to write MP4 files with faces and the same voices, instead of WAV files.
-    fps : float
-        Frames per second, 1 to 120.
-    size : int
-        Pixels per side, even, 64 to 1024.
-    face_signal, face_identity : float in [0, 1], optional
-        Separate dials for the face. The mouth then follows a cry planned with these dials, not the
-        sound, because the timing and width of its opening would reveal the label.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
+    classes, infants, clips_per_infant, mostly, duration_s, seed: as in `schedule.plan`.
+    signal, identity, interaction, session: 0 to 1, see `dials.Dials`.
+    sr: samples per second.
+    video: whether to write MP4 files with faces and the same voices, instead of WAV files.
+    fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.
+    face_signal, face_identity: 0 to 1, separate dials for the face. The mouth then follows a cry
+    planned with these dials, not the sound, because the timing and width of its opening would
+    reveal the label.
+    progress: whether to show a bar on a terminal or in a notebook.
 
-    Raises
-    ------
-    InputError
-        For a value outside its range, an unknown class, or a cache that can't be written.
+    Raises InputError for a value outside its range, an unknown class, or a cache that can't be
+    written.
     """
     planned = plan(
         classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,
@@ -115,8 +101,9 @@ def load(
         "clips_per_infant": clips_per_infant, "mostly": float(mostly), "sr": sr, "seed": seed,
         "duration_s": float(duration_s), **asdict(dials),
     }  # fmt: skip
-    own = {"signal": face_signal, "identity": face_identity}
-    shown = replace(dials, **{name: float(dial) for name, dial in own.items() if dial is not None})
+    of_face = {"signal": face_signal, "identity": face_identity}
+    separate = {name: float(dial) for name, dial in of_face.items() if dial is not None}
+    face_dials = replace(dials, **separate)
 
     def cry(number: int, dials: Dials) -> voice.CryPlan:
         clip = planned[number]
@@ -128,8 +115,8 @@ def load(
     cry(0, dials)  # raises InputError for dials and a duration out of range
     voice.check_rate(sr)
     if video:
-        shaped |= _shaped_by_video(shown, fps=fps, size=size, sr=sr)
-    elif own != {"signal": None, "identity": None}:
+        shaped |= _shaped_by_video(face_dials, fps=fps, size=size, sr=sr)
+    elif separate:
         raise InputError("face_signal and face_identity shape a face; give video=True as well.")
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
@@ -147,12 +134,13 @@ def load(
     def make(number: int) -> None:
         path, heard = clips[number].path, cry(number, dials)
         if video:
-            moves = face.plan(cry(number, shown), fps=float(fps), dials=shown)
+            moves = face.plan(cry(number, face_dials), fps=float(fps), dials=face_dials)
             write_mp4(path, heard, moves, size=size, sr=sr)
         else:
             write_wav(path, heard, sr=sr)
 
-    _make_missing(root, clips, make, shaped=shaped, progress=progress)
+    what = f"synthetic {'videos' if video else 'cries'}"
+    _make_missing(clips, make, root=root, what=what, progress=progress)
     return Corpus(
         clips,
         name="synthetic",
@@ -177,63 +165,42 @@ def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[st
 
 
 def _make_missing(
-    root: Path,
-    clips: Sequence[Clip],
-    make: Callable[[int], None],
-    *,
-    shaped: dict[str, Any],
-    progress: bool,
+    clips: Sequence[Clip], make: Callable[[int], None], *, root: Path, what: str, progress: bool
 ) -> None:
     """Call `make` for the number of each clip whose file in `root` is missing or damaged."""
+    names = [f"{root.name}/{clip.path.relative_to(root).as_posix()}" for clip in clips]
     sums = root / "SHA256SUMS"  # for `sha256sum --check` in the parent folder
-    index = root / "index.json"
-    lines = set(sums.read_text(errors="replace").splitlines()) if sums.is_file() else set()
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(partial(_line, root), [clip.path for clip in clips])
-        wrong = [number for number, line in enumerate(digests) if line not in lines]
-    if not wrong and index.is_file():
-        return
-    listed = {line.partition("  ")[2] for line in lines}
-    damaged = sum(_name(root, clips[number].path) in listed for number in wrong)
-    what = "synthetic videos" if "faces" in shaped else "synthetic cries"
-    what += f" ({damaged} lost or damaged, made again)" if damaged else ""
+    lines = sums.read_text(errors="replace").splitlines() if sums.is_file() else []
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+    def is_wrong(number: int) -> bool:
+        try:
+            return file_digest(clips[number].path) != listed.get(names[number])
+        except OSError:  # missing or unreadable
+            return True
 
     def make_and_list(number: int) -> None:
         make(number)
         with naming(sums), sums.open("a") as file:
-            file.write(f"{_line(root, clips[number].path)}\n")
+            file.write(f"{file_digest(clips[number].path)}  {names[number]}\n")
 
-    rows = [
-        {
-            "id": clip.id, "path": clip.path.relative_to(root).as_posix(), "label": clip.label,
-            "infant": clip.infant, "session": clip.session, "start_s": clip.start_s,
-            "duration_s": clip.duration_s, "sex": clip.sex, "age": clip.age,
-        }
-        for clip in clips
-    ]  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        checked = pool.map(is_wrong, range(len(clips)))
+        wrong = [number for number, bad in enumerate(checked) if bad]
+    if not wrong:
+        return
+    damaged = sum(names[number] in listed for number in wrong)
+    what += f" ({damaged} lost or damaged, made again)" if damaged else ""
     with explain_write_errors(root):
         try:
             # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
             # script without a main guard can't start processes.
             for _ in thread_map(make_and_list, wrong, what=what, progress=progress):
                 pass
-            with writing(index) as path:
-                path.write_text(json.dumps({"shaped_by": shaped, "clips": rows}, indent=1))
         except OSError:
-            if not index.is_file():  # free the space, the disk may be full
+            if not listed.keys() >= set(names):  # free the space, the disk may be full
                 shutil.rmtree(root, ignore_errors=True)
             raise
-
-
-def _name(root: Path, path: Path) -> str:
-    return f"{root.name}/{path.relative_to(root).as_posix()}"
-
-
-def _line(root: Path, path: Path) -> str | None:
-    """Return the sha256 and name of a file, None if it can't be read."""
-    with suppress(OSError):
-        return f"{file_digest(path)}  {_name(root, path)}"
-    return None
 
 
 DATASET = Dataset(

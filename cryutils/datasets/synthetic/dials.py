@@ -89,11 +89,11 @@ class Effects(Generic[T]):
         day: Sequence[str],
         streams: tuple[int, int, int],
     ) -> None:
-        """Collect the effects on a dataclass of `spread` fields.
+        """Collect the effects on `kind`, a dataclass of `spread` fields.
 
-        place: parameters that change between sessions as much as between infants, such as the
-        microphone. day: those that change a third as much. streams: seeds of the random numbers for
-        the infant, its own states and the session.
+        place, day: parameters that change between sessions, those of the place (such as the
+        microphone) as much as between infants, those of the day a third as much. streams: seeds of
+        the random numbers for the infant, its own states and the session.
         """
         self.kind, self.streams = kind, streams
         parameters = fields(kind)  # type: ignore[arg-type]
@@ -111,25 +111,19 @@ class Effects(Generic[T]):
         state: a name in `states`. infant, session: seeds of the effects that clips of one infant or
         session share. rng: draws the clip's own effect, always the same number of values.
         """
-        values = self.mix(state, infant=infant, session=session, dials=dials, rng=rng)
-        return self.parameters(np.clip(values, self.least, self.most))
-
-    def mix(
-        self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
-    ) -> Values:
-        """Return the parameters of one clip before clipping, float64 (parameters,); see `draw`."""
         of_infant, of_states, of_session = self.streams
         sizes = np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))
         own = _normal([infant, of_states, list(self.states).index(state)], sizes)
         offset = math.sqrt(1 - dials.interaction) * self.states[state]
         offset = offset + math.sqrt(dials.interaction) * own
-        return np.asarray(
+        values = (
             self.base
             + REACH * dials.signal * offset
             + dials.identity * _normal([infant, of_infant], self.infant)
             + dials.session * _normal([session, of_session], self.session)
             + rng.standard_normal(self.base.size) * self.clip
         )
+        return self.parameters(np.clip(values, self.least, self.most))
 
     def parameters(self, values: Values) -> T:
         """Return `values`, float64 (parameters,), as an instance of `kind`."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import cycle
 from typing import Any
 
@@ -259,13 +259,8 @@ def hair(canvas: Canvas) -> None:
     canvas.height += 0.012 * mask * strands
 
 
-def eyes(canvas: Canvas) -> None:
-    """Paint both eyes: ball and iris behind the lids, lashes, folds, and a wet rim."""
-    for side in (-1, 1):
-        _eye(canvas, side)
-
-
-def _eye(canvas: Canvas, side: int) -> None:
+def eye(canvas: Canvas, side: int) -> None:
+    """Paint the eye on the left (-1) or right: ball and iris, lids, lashes, folds, a wet rim."""
     f, pose = canvas.face, canvas.pose
     grow = 2.0**f.eye_size
     half = 0.168 * grow
@@ -459,19 +454,16 @@ class Sprites:
     """The heads of one clip; each half is drawn once."""
 
     def __init__(self, face: Face, *, size: int) -> None:
-        self.face, self.size = face, size
-        self._half = lru_cache(None)(self._draw)
+        self._half = lru_cache(None)(partial(draw, face, size=size))
 
     def head(self, *, opening: float, effort: float, blink: bool) -> Picture:
         """Return the nearest drawn head, uint8 (size, size, 4): RGB times alpha, and alpha."""
         mouth = round(opening * (MOUTHS - 1)) / (MOUTHS - 1)
         eyes = round(effort * (EFFORTS - 1)) / (EFFORTS - 1)
         # In the lower half, the effort follows the opening of the mouth.
-        upper = self._half(Pose(effort=eyes, blink=float(blink)), True)
-        return np.concatenate([upper, self._half(Pose(opening=mouth, effort=mouth), False)])
-
-    def _draw(self, pose: Pose, upper: bool) -> Picture:
-        return draw(self.face, pose, size=self.size, upper=upper)
+        upper = self._half(Pose(effort=eyes, blink=float(blink)), upper=True)
+        lower = self._half(Pose(opening=mouth, effort=mouth), upper=False)
+        return np.concatenate([upper, lower])
 
 
 def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Picture:
@@ -489,7 +481,8 @@ def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Picture:
     flush(canvas)
     if upper:
         hair(canvas)
-        eyes(canvas)
+        eye(canvas, -1)
+        eye(canvas, 1)
         brows(canvas)
     nose(canvas)
     if not upper:

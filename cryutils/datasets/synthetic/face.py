@@ -2,8 +2,7 @@
 
 Used in notebooks 05_image and 06_full. It replaces the crying videos of Paper A (§2) and Paper B
 (§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench whose
-truth is known, and NEVER evidence about real infants: how states differ in it is an assumption made
-for teaching, see `face_states.py`.
+truth is known, and NEVER evidence about real infants; `face_states.py` has the assumptions.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from cryutils.datasets.synthetic.drawing import (
     grains,
 )
 from cryutils.datasets.synthetic.face_states import EFFECTS, Face
-from cryutils.datasets.synthetic.voice import CryPlan
+from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
@@ -81,23 +80,11 @@ class FacePlan:
 def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
     """Return the plan of the face that belongs to a cry.
 
-    Parameters
-    ----------
-    cry : CryPlan
-        The face has the same seeds. To keep a label out of the face, plan this cry with the face's
-        dials, because the timing and width of the mouth's opening reveal the label.
-    fps : float
-        Frames per second, 1 to 120.
-    dials : Dials
-        With `signal=0` the state has no effect, with `identity=0` the infant has none.
+    cry: the face has the same seeds. To keep a label out of the face, plan this cry with the face's
+    dials, because the timing and width of the mouth's opening reveal the label. fps: 1 to 120.
+    dials: with `signal=0` the state has no effect, with `identity=0` the infant has none. Raises
+    InputError for other values.
 
-    Raises
-    ------
-    InputError
-        For invalid arguments.
-
-    Examples
-    --------
     >>> from cryutils.datasets.synthetic import voice
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
     30
@@ -106,7 +93,7 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
     rng = np.random.default_rng([cry.seed, 5])
     face = EFFECTS.draw(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
-    at = np.arange(cry.opening.size) / cry.rate
+    at = np.arange(cry.opening.size) / RATE
     effort = np.interp(t, at, _effort(cry))
     sway, pace = 2.0**face.sway, 2.0**face.pace
     blink = _blinks(t, cry.duration_s, rng)
@@ -190,7 +177,7 @@ def _placed(plan: FacePlan, i: int, size: int) -> Values:
 
 def _effort(cry: CryPlan) -> Values:
     """Return how hard the infant cries, at the contours' rate: it rises fast and falls slowly."""
-    hop = max(round(LEVEL_S * cry.rate), 1)
+    hop = max(round(LEVEL_S * RATE), 1)
     rise, fall = (1 - math.exp(-LEVEL_S / seconds) for seconds in (0.12, 0.7))
     level, levels = 0.0, []
     for goal in np.minimum(1.5 * cry.opening[::hop].astype(np.float64), 1.0):

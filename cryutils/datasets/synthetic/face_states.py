@@ -12,9 +12,7 @@ sessions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from cryutils.datasets.synthetic.dials import Effects, spread
 
@@ -85,50 +83,48 @@ class Face:
 
 
 # AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`.
-STATES: Mapping[str, Face] = MappingProxyType(
-    {
-        # looks for the breast: open eyes, wide round mouth, turning head
-        "hungry": Face(
-            lid=0.3, squeeze=-0.35, gape=0.35, stretch=-0.12, square=-0.35, corners=0.35,
-            furrow=-0.2, blush=-0.05, sway=0.7, pace=0.3, gaze=0.2, pout=-0.1,
-        ),
-        # heavy lids, red rims, a slack mouth
-        "tired": Face(
-            lid=-0.32, squeeze=-0.15, furrow=-0.3, plead=0.25, rims=0.55, gape=-0.25,
-            stretch=-0.1, corners=-0.1, blush=-0.25, fold=-0.2, sway=-0.6, pace=-0.5, gaze=-0.6,
-        ),
-        # corners down, lower lip out, a knit brow over open eyes
-        "discomfort": Face(
-            lid=0.12, squeeze=-0.3, corners=-0.7, pout=0.6, furrow=0.35, stretch=0.12, gape=-0.3,
-            blush=0.05, sway=0.3, pace=0.5, fold=0.1,
-        ),
-        # screwed-up eyes, bulging brow, square mouth, crimson, tears
-        "pain": Face(
-            lid=-0.5, squeeze=0.6, furrow=0.6, plead=-0.2, gape=0.3, stretch=0.18, square=0.5,
-            fold=0.6, blush=0.5, tear=0.7, corners=-0.1, sway=0.2,
-        ),
-        # strained: eyes shut, lips drawn wide and flat, dark red
-        "belly_pain": Face(
-            lid=-0.4, squeeze=0.4, furrow=0.35, stretch=0.3, gape=-0.5, square=0.6, fold=0.4,
-            blush=0.65, corners=-0.35, pout=-0.2, sway=0.5, pace=0.5,
-        ),
-        # surprised: wide eyes, small pursed mouth
-        "burping": Face(
-            lid=0.45, squeeze=-0.6, furrow=-0.3, plead=0.05, stretch=-0.45, gape=-0.2,
-            square=-0.3, corners=0.15, pout=0.35, blush=0.2, fold=-0.3, sway=-0.3,
-        ),
-        # eyes all but closed, everything loose and pale
-        "sleepy": Face(
-            lid=-0.5, squeeze=-0.2, furrow=-0.4, plead=0.1, rims=0.25, gape=-0.4, stretch=-0.2,
-            corners=0.1, blush=-0.35, fold=-0.3, sway=-0.9, pace=-0.7, gaze=-0.3,
-        ),
-        # looks up at you: wide wet eyes, inner brows up, trembling lip
-        "hug": Face(
-            lid=0.35, squeeze=-0.4, furrow=-0.25, plead=0.75, corners=-0.5, pout=0.35, tear=0.6,
-            gaze=0.8, gape=-0.1, rims=0.2,
-        ),
-    }
-)  # fmt: skip
+STATES = {
+    # looks for the breast: open eyes, wide round mouth, turning head
+    "hungry": Face(
+        lid=0.3, squeeze=-0.35, gape=0.35, stretch=-0.12, square=-0.35, corners=0.35,
+        furrow=-0.2, blush=-0.05, sway=0.7, pace=0.3, gaze=0.2, pout=-0.1,
+    ),
+    # heavy lids, red rims, a slack mouth
+    "tired": Face(
+        lid=-0.32, squeeze=-0.15, furrow=-0.3, plead=0.25, rims=0.55, gape=-0.25,
+        stretch=-0.1, corners=-0.1, blush=-0.25, fold=-0.2, sway=-0.6, pace=-0.5, gaze=-0.6,
+    ),
+    # corners down, lower lip out, a knit brow over open eyes
+    "discomfort": Face(
+        lid=0.12, squeeze=-0.3, corners=-0.7, pout=0.6, furrow=0.35, stretch=0.12, gape=-0.3,
+        blush=0.05, sway=0.3, pace=0.5, fold=0.1,
+    ),
+    # screwed-up eyes, bulging brow, square mouth, crimson, tears
+    "pain": Face(
+        lid=-0.5, squeeze=0.6, furrow=0.6, plead=-0.2, gape=0.3, stretch=0.18, square=0.5,
+        fold=0.6, blush=0.5, tear=0.7, corners=-0.1, sway=0.2,
+    ),
+    # strained: eyes shut, lips drawn wide and flat, dark red
+    "belly_pain": Face(
+        lid=-0.4, squeeze=0.4, furrow=0.35, stretch=0.3, gape=-0.5, square=0.6, fold=0.4,
+        blush=0.65, corners=-0.35, pout=-0.2, sway=0.5, pace=0.5,
+    ),
+    # surprised: wide eyes, small pursed mouth
+    "burping": Face(
+        lid=0.45, squeeze=-0.6, furrow=-0.3, plead=0.05, stretch=-0.45, gape=-0.2,
+        square=-0.3, corners=0.15, pout=0.35, blush=0.2, fold=-0.3, sway=-0.3,
+    ),
+    # eyes all but closed, everything loose and pale
+    "sleepy": Face(
+        lid=-0.5, squeeze=-0.2, furrow=-0.4, plead=0.1, rims=0.25, gape=-0.4, stretch=-0.2,
+        corners=0.1, blush=-0.35, fold=-0.3, sway=-0.9, pace=-0.7, gaze=-0.3,
+    ),
+    # looks up at you: wide wet eyes, inner brows up, trembling lip
+    "hug": Face(
+        lid=0.35, squeeze=-0.4, furrow=-0.25, plead=0.75, corners=-0.5, pout=0.35, tear=0.6,
+        gaze=0.8, gape=-0.1, rims=0.2,
+    ),
+}  # fmt: skip
 
 
 EFFECTS = Effects(

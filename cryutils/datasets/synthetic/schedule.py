@@ -53,28 +53,11 @@ def plan(
 ) -> list[PlannedClip]:
     """Return the planned clips of a corpus.
 
-    Parameters
-    ----------
-    classes : sequence of str
-        Names in `voice.STATES`.
-    infants : int
-        Number of infants, at least two for each class.
-    clips_per_infant : int
-        At least 1.
-    mostly : float in [0, 1]
-        Share of clips with their infant's main label. The rest go to the classes with fewest clips.
-    duration_s : float
-        Duration of a clip in s.
-    seed : int
-        Seed of the corpus, at least 0.
+    classes: names in `voice.STATES`. infants: at least two for each class. clips_per_infant: at
+    least 1. mostly: share of clips with their infant's main label, in [0, 1]; the rest go to the
+    classes with fewest clips. duration_s: of a clip. seed: at least 0. Raises InputError for other
+    values.
 
-    Raises
-    ------
-    InputError
-        For invalid arguments.
-
-    Examples
-    --------
     >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
     12
     """

@@ -15,9 +15,7 @@ and sessions. Sex and age have no effect: in 172 newborns they made no significa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from cryutils.datasets.synthetic.dials import Effects, spread
 
@@ -63,50 +61,48 @@ class Voice:
 
 # AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`. `interaction`
 # makes a share of them specific to each infant.
-STATES: Mapping[str, Voice] = MappingProxyType(
-    {
-        # rhythmic wails, an open mouth, a wide and even melody
-        "hungry": Voice(
-            pitch=0.8, arch=2.0, opening=0.16, burst=0.35, pause=-0.3, irregular=-0.3,
-            whimper=-1.2, breath=-2.0, tract=-0.05, tilt=1.0,
-        ),
-        # a low, nasal, breathy whine that dies away
-        "tired": Voice(
-            pitch=-3.0, arch=-1.5, peak=-0.1, opening=-0.16, burst=0.5, pause=0.5, breath=5.0,
-            tilt=-3.0, vowel=-0.12, attack=1.2, gasp=-6.0, hyper=-1.5,
-        ),
-        # short, uneven complaints
-        "discomfort": Voice(
-            pitch=-0.5, arch=-2.0, peak=0.15, opening=-0.06, burst=-0.9, pause=0.2, irregular=0.3,
-            whimper=1.5, jitter=0.6, tract=0.07, vowel=0.14, breath=-3.0, tilt=-1.0,
-        ),
-        # sudden, long, high and hard, with breaks into hyperphonation
-        "pain": Voice(
-            pitch=4.0, arch=1.0, peak=-0.12, opening=0.24, burst=0.7, pause=-0.5, whimper=-2.5,
-            hyper=3.0, rough=1.5, tilt=3.0, tract=0.1, attack=-1.2, jitter=0.8, gasp=6.0,
-        ),
-        # strained and rough, high, in cramps
-        "belly_pain": Voice(
-            pitch=2.5, arch=-1.0, peak=0.2, opening=0.08, burst=-0.2, pause=-0.6, whimper=-0.5,
-            hyper=1.5, rough=2.5, jitter=1.0, tilt=1.5, tract=-0.12, vowel=-0.1, breath=3.0,
-        ),
-        # low short grunts with long pauses
-        "burping": Voice(
-            pitch=-4.0, arch=-2.5, opening=-0.1, burst=-1.2, pause=0.8, whimper=0.8, rough=2.0,
-            tilt=-1.0, tract=-0.1, vowel=0.16, breath=-1.0, attack=-0.6,
-        ),
-        # soft and low, fading
-        "sleepy": Voice(
-            pitch=-2.5, arch=-1.0, peak=-0.08, opening=-0.2, burst=0.3, pause=0.8, breath=6.0,
-            tilt=-4.0, vowel=0.08, attack=1.5, gasp=-8.0, rough=-1.0, hyper=-1.5,
-        ),
-        # calls with a rising tail, then listening
-        "hug": Voice(
-            pitch=1.5, arch=0.5, peak=0.3, burst=-0.3, pause=0.6, whimper=0.4, breath=1.0,
-            tract=0.08, vowel=-0.14, jitter=-0.4, rough=-1.0,
-        ),
-    }
-)  # fmt: skip
+STATES = {
+    # rhythmic wails, an open mouth, a wide and even melody
+    "hungry": Voice(
+        pitch=0.8, arch=2.0, opening=0.16, burst=0.35, pause=-0.3, irregular=-0.3,
+        whimper=-1.2, breath=-2.0, tract=-0.05, tilt=1.0,
+    ),
+    # a low, nasal, breathy whine that dies away
+    "tired": Voice(
+        pitch=-3.0, arch=-1.5, peak=-0.1, opening=-0.16, burst=0.5, pause=0.5, breath=5.0,
+        tilt=-3.0, vowel=-0.12, attack=1.2, gasp=-6.0, hyper=-1.5,
+    ),
+    # short, uneven complaints
+    "discomfort": Voice(
+        pitch=-0.5, arch=-2.0, peak=0.15, opening=-0.06, burst=-0.9, pause=0.2, irregular=0.3,
+        whimper=1.5, jitter=0.6, tract=0.07, vowel=0.14, breath=-3.0, tilt=-1.0,
+    ),
+    # sudden, long, high and hard, with breaks into hyperphonation
+    "pain": Voice(
+        pitch=4.0, arch=1.0, peak=-0.12, opening=0.24, burst=0.7, pause=-0.5, whimper=-2.5,
+        hyper=3.0, rough=1.5, tilt=3.0, tract=0.1, attack=-1.2, jitter=0.8, gasp=6.0,
+    ),
+    # strained and rough, high, in cramps
+    "belly_pain": Voice(
+        pitch=2.5, arch=-1.0, peak=0.2, opening=0.08, burst=-0.2, pause=-0.6, whimper=-0.5,
+        hyper=1.5, rough=2.5, jitter=1.0, tilt=1.5, tract=-0.12, vowel=-0.1, breath=3.0,
+    ),
+    # low short grunts with long pauses
+    "burping": Voice(
+        pitch=-4.0, arch=-2.5, opening=-0.1, burst=-1.2, pause=0.8, whimper=0.8, rough=2.0,
+        tilt=-1.0, tract=-0.1, vowel=0.16, breath=-1.0, attack=-0.6,
+    ),
+    # soft and low, fading
+    "sleepy": Voice(
+        pitch=-2.5, arch=-1.0, peak=-0.08, opening=-0.2, burst=0.3, pause=0.8, breath=6.0,
+        tilt=-4.0, vowel=0.08, attack=1.5, gasp=-8.0, rough=-1.0, hyper=-1.5,
+    ),
+    # calls with a rising tail, then listening
+    "hug": Voice(
+        pitch=1.5, arch=0.5, peak=0.3, burst=-0.3, pause=0.6, whimper=0.4, breath=1.0,
+        tract=0.08, vowel=-0.14, jitter=-0.4, rough=-1.0,
+    ),
+}  # fmt: skip
 
 EFFECTS = Effects(
     Voice,

@@ -2,27 +2,22 @@
 
 Used in notebook 01_data_and_playback, and in every notebook if DonateACry is absent. The cries
 replace the recordings of Paper A (§2) and Paper B. They are a test bench whose truth is known, and
-NEVER evidence about real infants: how states differ in them is an assumption made for teaching, see
-`states.py`.
+NEVER evidence about real infants; `states.py` has the assumptions. `synthesis.py` makes the sound.
 
 The kinds of sound come from the literature: an expiratory cry with a rising-falling melody (1.4 ±
-0.6 s, F0 496 ± 95 Hz, highest 583 and lowest 398 Hz; Michelsson et al. 2002), phonation at 250-700
-Hz with occasional hyperphonation at 1-2 kHz and dysphonation (Robb 2003), and inspirations between
-cries, which are shorter and, if voiced, higher (Grau, Robb & Cacace 1995). Pitch, timing and
+0.6 s, F0 496 ± 95 Hz, highest 583 and lowest 398 Hz; Michelsson et al. 2002, doi
+10.1159/000063190), phonation at 250-700 Hz with occasional hyperphonation at 1-2 kHz and
+dysphonation (Robb 2003, Folia Phoniatr Logop 55), and inspirations between cries, which are shorter
+and, if voiced, higher (Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373). Pitch, timing and
 spectrum are set near DonateACry's medians: its infants are up to two years old, cry lower than
 newborns and break their cries into many short ones.
-
-`synthesis.py` makes the sound. Notebook 02_audio_features computes its features.
-
-References: Michelsson, Eklund, Leppänen & Lyytinen 2002, doi 10.1159/000063190. Robb 2003, Folia
-Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +48,10 @@ class Burst:
 
 @dataclass(frozen=True, eq=False)
 class CryPlan:
-    """The plan of a clip's sound; contours are float32 (frames,).
+    """The plan of a clip's sound; contours are float32 (frames,), `RATE` frames per second.
 
-    voice: parameters. rate: frames per second of the contours. f0: Hz, 0 where nothing is voiced.
-    opening: of the mouth, 0 shut to 1 wide. loudness, gasp, rough: amplitudes of the voice, of
-    inspiration noise and of dysphonation.
+    voice: parameters. f0: Hz, 0 where nothing is voiced. opening: of the mouth, 0 shut to 1 wide.
+    loudness, gasp, rough: amplitudes of the voice, of inspiration noise and of dysphonation.
     """
 
     state: str
@@ -72,7 +66,6 @@ class CryPlan:
     loudness: Samples = field(repr=False)
     gasp: Samples = field(repr=False)
     rough: Samples = field(repr=False)
-    rate: ClassVar[float] = RATE
 
 
 def plan(
@@ -86,26 +79,11 @@ def plan(
 ) -> CryPlan:
     """Return the plan of a clip: timing, pitch, mouth opening and loudness of the cries.
 
-    Parameters
-    ----------
-    state : str
-        A name in `STATES`.
-    infant, seed : int
-        Seeds of the infant's own voice and of the clip, at least 0.
-    session : int, optional
-        Seed of what clips of one session share, at least 0. None for a session of one clip.
-    dials : Dials
-        With `signal=0` the state has no effect, with `identity=0` the infant has none.
-    duration_s : float
-        Seconds, 0.5 to 600.
+    state: a name in `STATES`. infant, seed: seeds of the infant's own voice and of the clip.
+    session: seed of what clips of one session share; None for a session of one clip. Seeds are at
+    least 0. dials: with `signal=0` the state has no effect, with `identity=0` the infant has none.
+    duration_s: 0.5 to 600 s. Raises InputError for other values.
 
-    Raises
-    ------
-    InputError
-        For invalid arguments.
-
-    Examples
-    --------
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)
     """
@@ -127,10 +105,11 @@ def plan(
         draft.inhale(previous_end, burst.onset_s)
         draft.exhale(burst)
         previous_end = burst.end_s
+    names = ("f0", "opening", "loudness", "gasp", "rough")
+    contours = {name: getattr(draft, name).astype(np.float32) for name in names}
     return CryPlan(
         state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice,
-        bursts=tuple(bursts),
-        **{name: values.astype(np.float32) for name, values in draft.contours().items()},
+        bursts=tuple(bursts), **contours,
     )  # fmt: skip
 
 
@@ -142,7 +121,7 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
     check_rate(sr)
     rng = np.random.default_rng([plan.seed, 2])
     frames = np.arange(plan.f0.size)
-    at = np.arange(round(plan.duration_s * sr)) * (plan.rate / sr)
+    at = np.arange(round(plan.duration_s * sr)) * (RATE / sr)
     voiced = plan.f0 > 0
     held = np.interp(frames, frames[voiced], plan.f0[voiced])
     f0, loudness, gasp, rough, opening = (
@@ -157,25 +136,13 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
     return (heard * (peak / np.abs(heard).max())).astype(np.float32)
 
 
-def cry(
-    state: str,
-    *,
-    infant: int,
-    seed: int,
-    session: int | None = None,
-    dials: Dials = PLAIN,
-    duration_s: float = 7.0,
-    sr: int = 16000,
-) -> Samples:
-    """Return a synthetic cry, float32 (samples,) in [-1, 1]; see `plan` for the arguments.
+def cry(state: str, *, sr: int = 16000, **planned: Any) -> Samples:
+    """Return a synthetic cry, float32 (samples,) in [-1, 1]; `planned`: arguments of `plan`.
 
     >>> cry("hungry", infant=1, seed=1, duration_s=1.0, sr=8000).shape
     (8000,)
     """
-    drawn = plan(
-        state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s
-    )
-    return render(drawn, sr)
+    return render(plan(state, **planned), sr)
 
 
 def check_rate(sr: int) -> None:
@@ -191,11 +158,6 @@ class _Draft:
         self.voice, self.duration_s, self.rng = voice, duration_s, rng
         curves = np.zeros((5, math.ceil(duration_s * RATE) + 1))
         self.f0, self.opening, self.loudness, self.gasp, self.rough = curves
-
-    def contours(self) -> dict[str, Values]:
-        """Return the contours by their names in `CryPlan`."""
-        names = ("f0", "opening", "loudness", "gasp", "rough")
-        return {name: getattr(self, name) for name in names}
 
     def timing(self) -> list[Burst]:
         """Return bursts with log-normal lengths and pauses, some whimpers and a few long rests."""

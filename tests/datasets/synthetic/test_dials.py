@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import astuple, fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +24,10 @@ def drawn(
     effects: Effects, dials: Dials, state: str = "hungry", *, infant: int = 1, session: int = 1,
     clip: int = 1,
 ) -> np.ndarray:  # fmt: skip
-    rng = np.random.default_rng(clip)
-    return effects.mix(state, infant=infant, session=session, dials=dials, rng=rng)
+    """The parameters of one clip before they are clipped to their limits."""
+    rng, free = np.random.default_rng(clip), copy(effects)
+    free.least, free.most = np.full((2, effects.base.size), [[-np.inf], [np.inf]])
+    return np.array(astuple(free.draw(state, infant=infant, session=session, dials=dials, rng=rng)))
 
 
 @BOTH
@@ -118,9 +120,7 @@ def test_clips_of_one_session_sound_alike() -> None:
 @pytest.mark.parametrize("name", ["signal", "identity", "interaction", "session"])
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
 def test_a_dial_outside_its_range_is_named_in_one_line(name: str, value: float) -> None:
-    turned: dict[str, Any] = {name: value}
-    with pytest.raises(
-        InputError, match=f"^face_{name}={value} is outside the dial; use"
-    ) as caught:
-        Dials(**turned).check("face_")
+    message = f"^face_{name}={value} is outside the dial; use"
+    with pytest.raises(InputError, match=message) as caught:
+        replace(Dials(), **{name: value}).check("face_")
     assert "\n" not in str(caught.value)

@@ -31,19 +31,14 @@ def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
         assert len({c.infant for c in clips if c.label == label}) >= 6
 
 
-def test_seeds_are_shared_by_an_infant_and_by_nothing_else() -> None:
-    clips = schedule.plan(infants=24, clips_per_infant=5)
-    voices = {c.infant: c.voice_seed for c in clips}
-    assert all(c.voice_seed == voices[c.infant] for c in clips)
-    seeds = [c.seed for c in clips]
-    assert len({*seeds, *voices.values()}) == len(seeds) + len(voices)
-
-
-def test_a_session_has_a_seed_of_its_own() -> None:
+def test_infants_sessions_and_clips_have_seeds_of_their_own() -> None:
     clips = schedule.plan(infants=24, clips_per_infant=6)
-    seeds = {clip.session: clip.session_seed for clip in clips}
-    assert all(clip.session_seed == seeds[clip.session] for clip in clips)
-    assert len(set(seeds.values())) == len(seeds) > 24
+    voices = {c.infant: c.voice_seed for c in clips}
+    sessions = {c.session: c.session_seed for c in clips}
+    assert all(c.voice_seed == voices[c.infant] for c in clips)
+    assert all(c.session_seed == sessions[c.session] for c in clips)
+    assert len(set(sessions.values())) == len(sessions) > 24
+    assert len({c.seed for c in clips} | {*voices.values()}) == len(clips) + len(voices)
 
 
 def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:

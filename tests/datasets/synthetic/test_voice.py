@@ -55,7 +55,7 @@ def test_f0_is_as_planned(state: str) -> None:
             voice.render(plan, 16000), fmin=140, fmax=2200, sr=16000, frame_length=1024,
             hop_length=160,
         )  # fmt: skip
-        frames = (np.arange(heard.size) * 0.01 * plan.rate).astype(int)
+        frames = (np.arange(heard.size) * 0.01 * voice.RATE).astype(int)
         # Whole windows of 64 ms inside phonation: no edge, no leap, no doubled period, no whisper.
         planned = np.lib.stride_tricks.sliding_window_view(np.pad(plan.f0, 16), 33)[frames]
         steady = (planned.min(1) > 0.85 * planned.max(1)) & (plan.rough[frames] == 0)
@@ -83,7 +83,7 @@ def test_melody_rises_and_falls() -> None:
     for seed in range(20):
         plan = voice.plan("hungry", infant=seed, seed=seed)
         for burst in plan.bursts:
-            f0 = plan.f0[round(burst.onset_s * plan.rate) : round(burst.end_s * plan.rate)]
+            f0 = plan.f0[round(burst.onset_s * voice.RATE) : round(burst.end_s * voice.RATE)]
             if burst.end_s - burst.onset_s > 0.5 and f0.max() < 800:
                 third = f0.size // 3
                 arches.append([np.median(p) for p in np.split(f0[: 3 * third], 3)])
@@ -96,12 +96,12 @@ def test_mouth_and_voice_are_silent_between_bursts() -> None:
     inside = np.zeros(plan.f0.size, bool)
     for burst in plan.bursts:
         assert 0 <= burst.onset_s < burst.end_s <= plan.duration_s
-        inside[round(burst.onset_s * plan.rate) : round(burst.end_s * plan.rate)] = True
+        inside[round(burst.onset_s * voice.RATE) : round(burst.end_s * voice.RATE)] = True
     expiring = (plan.opening > 0) & (plan.gasp == 0)
     assert not expiring[~inside].any()
     assert (plan.f0[inside] > 0).all()
     sound = voice.render(plan)
-    at = np.minimum(np.arange(sound.size) * plan.rate / 16000, plan.f0.size - 1).astype(int)
+    at = np.minimum(np.arange(sound.size) * voice.RATE / 16000, plan.f0.size - 1).astype(int)
     quiet = ~inside[at] & (plan.gasp[at] == 0)
     assert np.mean(sound[inside[at]] ** 2) > 30 * np.mean(sound[quiet] ** 2)
 
@@ -140,12 +140,7 @@ def test_cries_are_louder_than_silence_but_not_all_there_is() -> None:
     sr=st.sampled_from([4000, 8000, 11025, 16000, 22050]),
 )
 def test_any_dials_give_a_clean_clip(
-    state: str,
-    infant: int,
-    seed: int,
-    dials: Dials,
-    duration_s: float,
-    sr: int,
+    state: str, infant: int, seed: int, dials: Dials, duration_s: float, sr: int
 ) -> None:
     sound = voice.cry(state, infant=infant, seed=seed, dials=dials, duration_s=duration_s, sr=sr)
     assert sound.dtype == np.float32
@@ -159,12 +154,9 @@ def test_any_dials_give_a_clean_clip(
     ("change", "message"),
     [
         ({"state": "hungri"}, "Did you mean hungry"),
-        ({"dials": Dials(signal=2.0)}, "signal=2.0"),
         ({"session": -1}, "session=-1"),
         ({"infant": -1}, "infant=-1"),
         ({"seed": -1}, "seed=-1"),
-        ({"duration_s": 0.0}, "duration_s=0.0"),
-        ({"sr": 100}, "sr=100"),
     ],
 )
 def test_bad_arguments_are_named_in_one_line(change: dict[str, object], message: str) -> None:
