@@ -240,7 +240,7 @@ def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
     profile = course.load_profile(path.stem)
     files = course.notebooks()
     assert profile.about
-    assert profile.data in (None, "donateacry")
+    assert profile.data in (None, "donateacry", "donateacry-uploads")
     assert set(profile.parameters) | set(profile.skip) <= set(files) | set(PLANNED)
     for notebook, values in profile.parameters.items():
         if notebook in files:

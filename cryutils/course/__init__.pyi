@@ -1,4 +1,5 @@
 from . import cli as cli
+from . import cli_audit as cli_audit
 from . import cli_claims as cli_claims
 from . import cli_data as cli_data
 from . import cli_export as cli_export

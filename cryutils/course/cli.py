@@ -85,7 +85,7 @@ for each in (audit, claims, data, copy_notebooks, export, predict, users, infant
     default="quick",
     show_default=True,
     metavar="NAME",
-    help="Set of parameters: quick, real, simulated, judged or paper.",
+    help="Set of parameters: quick, real, uploads, simulated, judged or paper.",
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip

@@ -33,7 +33,7 @@ def _numbers(text: str, option: str, kind: type[float]) -> list[float]:
 def audit(
     source: str, figures: str, test: str, permutations: int, simulations: int, output: str | None
 ) -> None:
-    """Measure what a table of predictions, or a folder of recordings, shows.
+    """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
     and prediction or p_<class> for each class; if known, fold, repeat, model and split ("clip" or

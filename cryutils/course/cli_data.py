@@ -42,11 +42,11 @@ def data_list() -> None:
       cryutils data list
     """
     for name, dataset in registry.datasets().items():
-        say(f"{name:<12}{dataset.contents}; {dataset.licence}")
+        say(f"{name:<20}{dataset.contents}; {dataset.licence}")
         if dataset.files:
             folder = dataset.files.find()
-            say(f"{'':<12}{folder or f'not on this machine: cryutils data fetch {name}'}")
-    say(f"{'FOLDER':<12}your own recordings as <label>/<infant>/<file>")
+            say(f"{'':<20}{folder or f'not on this machine: cryutils data fetch {name}'}")
+    say(f"{'FOLDER':<20}your own recordings as <label>/<infant>/<file>")
 
 
 @data.command("fetch")

@@ -1,6 +1,7 @@
 from . import copies as copies
 from . import corpus as corpus
 from . import donateacry as donateacry
+from . import donateacry_uploads as donateacry_uploads
 from . import files as files
 from . import folder as folder
 from . import loading as loading

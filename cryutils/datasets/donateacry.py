@@ -19,7 +19,7 @@ from cryutils.datasets.registry import Dataset
 from cryutils.errors import InputError
 
 __all__ = [
-    "AGES", "CITATION", "COMMIT", "DATASET", "FILES", "LICENCE", "REASONS", "UPLOADS", "FileName",
+    "AGES", "CITATION", "COMMIT", "DATASET", "FILES", "LICENCE", "REASONS", "FileName",
     "app_instance", "exclusions", "load", "parse_name", "registry",
 ]  # fmt: skip
 
@@ -36,7 +36,6 @@ FILES = Files(
     archive_folder=_FOLDER,
     download_bytes=70_000_000,  # GitHub doesn't send the size
 )
-UPLOADS = "donateacry_uploads"  # name of the original recordings, as the two apps sent them
 LICENCE = (
     "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
 )
@@ -177,5 +176,4 @@ DATASET = Dataset(
     licence=LICENCE,
     citation=CITATION,
     files=FILES,
-    forms={UPLOADS: "DonateACry's original uploads"},
 )

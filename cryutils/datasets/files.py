@@ -12,8 +12,8 @@ import hashlib
 import os
 import tarfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +44,8 @@ class Files:
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
     title: name of the corpus in messages. base_url: URL of single files, up to "<label>/<file>".
     archive_url: a .tar.gz with all files below `archive_folder`, or ""; it has no checksum, since a
-    host that packs it on request may send other bytes. download_bytes: approximate size.
+    host that packs it on request may send other bytes. download_bytes: approximate size. folders:
+    names of folders at the hosts, by their names here, if they differ.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Files:
     download_bytes: int
     archive_url: str = ""
     archive_folder: str = ""
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     def registry(self) -> Registry:
         """Return the sha256 and the size in bytes of each file, by "<label>/<file>"."""
@@ -159,6 +161,7 @@ class Files:
     def _from_archive(self, root: Path, files: Registry, report: Report) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""
         path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
+        names = {self._remote(name): name for name in files}
         try:
             download(
                 self.archive_url, path, retries=RETRIES,
@@ -166,7 +169,7 @@ class Files:
             )  # fmt: skip
             with tarfile.open(path) as archive:
                 for member in archive:
-                    name = member.name.partition(self.archive_folder)[2]
+                    name = names.get(member.name.partition(self.archive_folder)[2], "")
                     sha256, size = files.get(name, ("", -1))
                     # Unpack only files whose name and size are in the registry.
                     if member.isfile() and member.size == size:
@@ -185,9 +188,13 @@ class Files:
         """Download `files` one by one, until one fails."""
         done, total = 0, sum(size for _, size in files.values())
         for name, (sha256, size) in files.items():
-            download(self.base_url + name, root / name, sha256, retries=RETRIES)
+            download(self.base_url + self._remote(name), root / name, sha256, retries=RETRIES)
             done += size
             report(done, total)
+
+    def _remote(self, name: str) -> str:
+        folder, _, file = name.partition("/")
+        return f"{self.folders.get(folder, folder)}/{file}"
 
 
 def _missing(root: Path, files: Registry) -> Registry:

@@ -19,7 +19,7 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import check_length, inspect
-from cryutils.datasets import donateacry, registry
+from cryutils.datasets import registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
@@ -76,10 +76,10 @@ def load(root: Path, name: str = "") -> Corpus:
 def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
     """Return name, note, citation and licence: those of a dataset, if the files are its own."""
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
-    if dataset := registry.find("donateacry" if uploads else name):
-        name = donateacry.UPLOADS if uploads else name
+    name = "donateacry-uploads" if uploads else name
+    if dataset := registry.find(name):
         return {
-            "name": name, "note": f"{registry.title(name)} (real recordings)",
+            "name": name, "note": f"{dataset.title} (real recordings)",
             "citation": dataset.citation, "licence": dataset.licence,
         }  # fmt: skip
     name = printable(root.name)

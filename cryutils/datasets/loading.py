@@ -19,7 +19,7 @@ __all__ = ["load"]
 
 
 def load(name: str | Path, **options: Any) -> Corpus:
-    """Return the corpus `name`: "synthetic", "donateacry", or a folder.
+    """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or a folder.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
     or the corpus' original uploads, whose labels are only in the names. `options` are the

@@ -6,8 +6,8 @@ finds corpora by name reads this table: `load`, the command line, the doctor, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ __all__ = ["MODULES", "Dataset", "datasets", "find", "is_synthetic", "title"]
 MODULES = {
     "synthetic": "cryutils.datasets.synthetic.corpus",
     "donateacry": "cryutils.datasets.donateacry",
+    "donateacry-uploads": "cryutils.datasets.donateacry_uploads",
 }
 
 
@@ -30,8 +31,7 @@ class Dataset:
 
     title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
     parameters are the options of `datasets.load`. files: the files, if the corpus is downloaded.
-    is_synthetic: generated, so no evidence about real infants. forms: titles of other forms of the
-    corpus, by the names in their results.
+    is_synthetic: generated, so no evidence about real infants.
     """
 
     title: str
@@ -41,7 +41,6 @@ class Dataset:
     citation: str
     files: Files | None = None
     is_synthetic: bool = False
-    forms: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(name: object) -> Dataset | None:
@@ -57,13 +56,11 @@ def datasets() -> dict[str, Dataset]:
 def title(name: str) -> str:
     """Return the title of a corpus; the name of a user's folder is returned unchanged.
 
-    >>> title("donateacry"), title("donateacry_uploads"), title("my recordings")
-    ('DonateACry', "DonateACry's original uploads", 'my recordings')
+    >>> title("donateacry"), title("my recordings")
+    ('DonateACry', 'my recordings')
     """
-    titles: dict[str, str] = {}
-    for known, dataset in datasets().items():
-        titles |= {known: dataset.title, **dataset.forms}
-    return titles.get(name, name)
+    dataset = find(name)
+    return dataset.title if dataset else name
 
 
 def is_synthetic(name: str) -> bool:

@@ -42,7 +42,7 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 def test_the_commands_are_those_in_the_readme() -> None:
     assert {" ".join(names) for names in commands()} == {
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "article", "claims", "predict", "export", "bench", "users", "users add",
+        "report", "article", "audit", "claims", "predict", "export", "bench", "users", "users add",
         "users list", "users password", "users remove", "infants", "infants add", "infants list",
         "infants share", "log", "log show", "log export", "log purge", "log keep", "serve",
         "notebooks",
@@ -147,7 +147,7 @@ def mistaken(outcome: Outcome) -> str:
     [
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
-        ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, export, "
+        ("zzz", "no command 'zzz'. Known: article, audit, bench, claims, data, doctor, export, "
                 "infants, log, notebooks, predict, report, run, serve, users."),
         ("run --profil quick", "--profil"),
         ("run --jobs two", "'--jobs': 'two' is not a valid integer range."),
@@ -305,7 +305,7 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
 def test_the_list_of_corpora_names_their_folders(command: Command, apart: Path) -> None:
     code, out, err = command("data", "list")
     assert (code, err) == (0, "")
-    assert "donateacry  457 real recordings" in out
+    assert "donateacry          457 real recordings" in out
     assert "not on this machine: cryutils data fetch donateacry" in out
     assert "no evidence about real infants" in out
 

@@ -13,6 +13,7 @@ import pytest
 
 from cryutils import load
 from cryutils.datasets import donateacry as module
+from cryutils.datasets import donateacry_uploads
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import FileName, exclusions, parse_name
 from cryutils.errors import InputError
@@ -162,6 +163,18 @@ def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry
     assert not folder.problems().what.str.contains("identical recordings|nearly the same").any()
 
 
+def test_the_uploads_have_the_states_of_paper_a(donateacry: Path) -> None:
+    if not (donateacry.parent / "donateacry-uploads").is_dir():
+        pytest.skip("CRYUTILS_DATA_DIR holds no donateacry-uploads/")
+    corpus = load("donateacry-uploads")
+    assert counts(corpus) == {
+        "hungry": 742, "dont_know": 194, "tired": 60, "discomfort": 38, "belly_pain": 27,
+        "lonely": 23, "burping": 17, "scared": 15, "cold_hot": 12,
+    }  # fmt: skip
+    assert len(set(corpus.infants)) == 411
+    assert not donateacry_uploads.FILES.check(donateacry.parent / "donateacry-uploads")
+
+
 # The original uploads, rebuilt small: one folder a platform, all labels in the names.
 
 
@@ -179,7 +192,7 @@ def test_the_original_uploads_are_known_by_their_names(
     (ios / f"{IOS}-1430742300-1.0-f-04-zz.caf").write_bytes(b"an unknown reason")
     (ios / f"{IOS}-1430742400-1.0-f-04-hu.caf").write_bytes(b"damaged")
     corpus = load("corpus")
-    assert corpus.name == "donateacry_uploads"
+    assert corpus.name == "donateacry-uploads"
     assert "real recordings" in corpus.note and "Veres" in corpus.cite()
     assert counts(corpus) == {"belly_pain": 1, "dont_know": 1, "lonely": 1, "scared": 1, "tired": 1}
     assert set(corpus.infants) == {ANDROID, IOS.lower(), ODD.lower()}

@@ -146,6 +146,20 @@ def test_a_few_missing_or_cut_files_are_asked_for_one_by_one(host: Host) -> None
     assert content_of(root) == FILES
 
 
+def test_folders_may_have_other_names_at_the_hosts(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {name.replace("tired/", "weary/"): content for name, content in FILES.items()}
+    monkeypatch.setattr(CORPUS, "folders", {"tired": "weary"})
+    host.files = {ARCHIVE: packed(there)}
+    root = CORPUS.fetch()
+    assert content_of(root) == FILES
+    (root / LAST).unlink()
+    host.files |= {f"/mirror/{name}": content for name, content in there.items()}
+    CORPUS.fetch()
+    assert host.asked == [ARCHIVE, f"/mirror/{LAST.replace('tired/', 'weary/')}"]
+
+
 def test_a_busy_host_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "RETRIES", 1)
     host.refusals = iter([503])

@@ -47,7 +47,7 @@ def test_a_mistake_is_named_in_one_line(
 def test_titles_and_evidence_of_names_in_results() -> None:
     """A folder of the user's has its own name, and counts as real recordings."""
     titles = {
-        "donateacry": "DonateACry", "donateacry_uploads": "DonateACry's original uploads",
+        "donateacry": "DonateACry", "donateacry-uploads": "DonateACry's original uploads",
         "synthetic": "synthetic infants", "my recordings": "my recordings",
     }  # fmt: skip
     assert {name: registry.title(name) for name in titles} == titles
