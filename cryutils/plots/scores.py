@@ -242,7 +242,8 @@ def specification_curve(
 ) -> Axes:
     """Draw single hold-outs by recipe, in the order of their medians, and the published figure.
 
-    Lines are medians, bands the middle 90 %.
+    Lines are medians, bands the middle 90 %. The commonest class of the training part is rarer in
+    the test part of a leak-free split, so each split has its own dashed line.
 
     Parameters
     ----------
@@ -264,8 +265,8 @@ def specification_curve(
         part, colour = levels.loc[split].reindex(order), COLOURS[split]
         ax.fill_between(places, part[0.05], part[0.95], color=colour, alpha=0.2, lw=0)
         ax.plot(places, part[0.5], color=colour, label=NAMES[split])
-    ax.axhline(table.majority.mean(), color=COLOURS["chance"], ls="--", lw=1,
-               label="commonest class")  # fmt: skip
+        commonest = table.majority[table.split == split].mean()
+        ax.axhline(commonest, color=colour, ls="--", lw=1, label=f"commonest class, {NAMES[split]}")
     ax.plot(places.mean(), published, "D", color=COLOURS["published"], ms=6, mfc="white", mew=1.4,
             ls="none", label="published")  # fmt: skip
     ax.set(ylim=(0, 1), xticks=[], xlabel=f"{len(order)} recipes")
