@@ -70,7 +70,7 @@ def board(runs: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def concluded(runs: dict[str, pd.DataFrame]) -> dict[About, str]:
     """What is concluded, by what it is about, the sentences joined."""
     sentences = scoreboard.conclusions(board(runs), ledger.of_runs(runs))
-    return {about: " ".join(s.text for s in sentences if s.about == about) for about in About}
+    return {about: " ".join(texts) for about, texts in sentences.items()}
 
 
 def test_a_row_has_published_both_protocols_and_the_commonest_class() -> None:
@@ -173,7 +173,7 @@ def test_each_claim_is_counted_once_by_its_best_evidence() -> None:
     columns = ["id", "kind", "data", "paper_verdict", "leak_free_verdict"]
     judged = pd.DataFrame(rows, columns=columns).assign(paper="A", note="")
     judged = judged.reindex(columns=ledger.of_runs({}).columns)
-    texts = [sentence.text for sentence in scoreboard.conclusions(board({}), judged)]
+    texts = scoreboard.conclusions(board({}), judged)[About.PRINT]
     (text,) = [text for text in texts if "by evidence" in text]
     assert text.startswith(
         "The 7 numbers and claims of both papers, by evidence: 2 with a verdict from real"
