@@ -72,20 +72,11 @@ def split_gaps(
 
     Both scores are of the same clips, so the difference is paired over infants.
 
-    Parameters
-    ----------
-    run : str or Path, optional
-        As in `claims.load_results`.
-    metric : str
-        Of `evaluation.interval`.
-    **columns
-        Which predictions: study, condition, feature, model, data.
+    run: as in `claims.load_results`. metric: of `evaluation.interval`. columns: which predictions
+    (study, condition, feature, model, data).
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each model that was scored on both splits: study, condition, feature, model,
-        data, value, low, high (of the difference), n and n_infants.
+    There is a row for each model that was scored on both splits. Columns: study, condition,
+    feature, model, data, value, low, high (of the difference), n and n_infants.
     """
     table = load_predictions(run, **columns)
     rows: list[dict[str, Any]] = []

@@ -120,18 +120,9 @@ def fitting(
 ) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
-    Parameters
-    ----------
-    percents : mapping
-        Percentages by name.
-    tests : mapping
-        Clips of a test set by name; for a mean of class recalls, the clips of each class.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a figure: `percent`, `smallest` (the fraction of fewest clips that is printed so) and
-        for each name in `tests` the fraction "k/n", or "none".
+    percents: percentages by name. tests: clips of a test set by name; for a mean of class recalls,
+    the clips of each class. A row a figure, columns: `percent`, `smallest` (the fraction of fewest
+    clips that is printed so) and for each name in `tests` the fraction "k/n", or "none".
     """
     rows = {}
     for name, percent in percents.items():
@@ -153,17 +144,8 @@ def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame
     A table in which one figure can only be rounded and another only cut off was printed in two
     ways.
 
-    Parameters
-    ----------
-    percents : mapping
-        Percentages by name.
-    most : int
-        Clips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `rounded` and `cut off`: fewest clips, missing where no size up to `most` serves.
+    percents: percentages by name. Columns: `rounded` and `cut off`, in clips, missing where no size
+    up to `most` serves.
     """
     ways: tuple[Printing, ...] = ("rounded", "cut off")
     rows = {
@@ -176,18 +158,8 @@ def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame
 def shared(rows: Mapping[str, Sequence[float]], *, most: int = 160) -> pd.DataFrame:
     """Return for each row of a table the one test set that all its figures can come from.
 
-    Parameters
-    ----------
-    rows : mapping
-        Percentages by the row's name.
-    most : int
-        Clips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
-        `most` serves) and `sizes` (how many sizes up to `most` do).
+    rows: percentages by the row's name. Columns: `figures` (the percentages), `smallest` (fewest
+    clips, missing where no size up to `most` serves) and `sizes` (how many sizes up to `most` do).
     """
     denominators = {}
     for name, percents in rows.items():
@@ -288,15 +260,9 @@ def class_sizes(
 ) -> Divisions:
     """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
 
-    Parameters
-    ----------
-    pairs : mapping
-        By two of three classes, the percentages that were printed of a test on these two alone. A
-        figure that is printed twice for a pair counts once.
-    n : int
-        Clips.
-    recalls : bool
-        The pairs' figures are means of two class recalls, not shares of clips.
+    pairs: by two of three classes, the percentages that were printed of a test on these two alone.
+    A figure that is printed twice for a pair counts once. recalls: the pairs' figures are means of
+    two class recalls, not shares of clips.
 
     Raises
     ------
@@ -332,19 +298,9 @@ def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:
     A model of three states that is right `total` percent of `n` times is wrong so often at most
     when it is asked about two of them alone, on the clips of these two.
 
-    Parameters
-    ----------
-    total, pair : float
-        Percentages.
-    n : int
-        Clips of all three.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `size` (every one up to `n` that `pair` fits), `errors` (in the pair), `allowed` (in
-        all `n` clips, rounded up where `total` doesn't fit `n`) and `within` (no more errors than
-        allowed).
+    total, pair: percentages. n: clips of all three. Columns: `size` (every one up to `n` that
+    `pair` fits), `errors` (in the pair), `allowed` (in all `n` clips, rounded up where `total`
+    doesn't fit `n`) and `within` (no more errors than allowed).
     """
     k = correct(total, n)
     allowed = n - k if k is not None else int(np.ceil(n * (1 - total / 100)))

@@ -76,17 +76,14 @@ def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
 def damages(folder: Path) -> list[str]:
     """Return a line for each damaged or missing file of a run, which its report lacks."""
     states = run_folder.states(folder)
-    broken = [
-        *run_folder.unreadable(folder),
-        *claims.unreadable(folder),
-        *(path for path in _notebooks(folder, states) if not _has_page(path)),
-    ]
+    without_page = [path for path in _notebooks(folder, states) if not _has_page(path)]
+    damaged = [*run_folder.unreadable(folder), *claims.unreadable(folder), *without_page]
+    broken = dict.fromkeys(damaged, "damaged") | dict.fromkeys(
+        run_folder.missing(folder), "missing"
+    )
     lines = [
-        f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
-    ]
-    lines += [
-        f"{path}: missing, so {path.stem} counts as not done; run it again."
-        for path in run_folder.missing(folder)
+        f"{path}: {what}, so {path.stem} counts as not done; run it again."
+        for path, what in broken.items()
     ]
     if (folder / "models" / "ensemble.json").is_file():
         try:

@@ -73,11 +73,7 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
     If several runs measured a table on the same corpus, the one with the most test clips is shown;
     of equals, the first.
 
-    Parameters
-    ----------
-    runs : mapping
-        Results by run name, columns as in `claims.table`.
-    layouts : sequence of Layout
+    runs: results by run name, columns as in `claims.table`.
 
     Returns
     -------
@@ -107,12 +103,7 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
                "comparable", "stand_in"]  # fmt: skip
     if not tables:
         return pd.DataFrame(columns=columns)
-    order = [layout.title for layout in layouts]
-    tables.sort(
-        key=lambda table: (
-            is_synthetic(table.data.iloc[0]), table.data.iloc[0], order.index(table.table.iloc[0])
-        )
-    )  # fmt: skip
+    tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
     return pd.concat(tables, ignore_index=True).reindex(columns=columns)
 
 
@@ -243,20 +234,10 @@ def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return one metric of `board` as texts, in percent with intervals, one row per model.
 
-    Parameters
-    ----------
-    shown : pandas.DataFrame
-        Rows of `board`.
-    metric : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns: published, the headings of `SPLITS`, commonest, p and B (the number of
-        permutations). Columns without any value are left out.
+    shown: rows of `board`. Columns: published, the headings of `SPLITS`, commonest, p and B (the
+    number of permutations). Columns without any value are left out.
     """
-    rows = shown[shown.metric == metric]
-    rows = rows.set_index(["table", "group", "model"])
+    rows = shown[shown.metric == metric].set_index(["table", "group", "model"])
     splits = {
         heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
         for s, heading in SPLITS.items()
@@ -277,12 +258,7 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
 def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Return the runs with the given names, or all `runs` if `names` is empty.
 
-    Parameters
-    ----------
-    runs : mapping
-        Results by run name.
-    names : sequence of str
-        "reference" selects all runs that git keeps.
+    "reference" selects all runs that git keeps.
 
     Raises
     ------

@@ -210,7 +210,7 @@ def test_awkward_labels_and_names_are_recorded_and_shown(
     about = {"study": "cry2", "model": "cry2", "metric": "macro_f1"}
     claims.record(0.5, **about, split="clip", data="own.v2 [x]")
     claims.write()
-    claims.merge(run)
+    claims.merge(run, ["03_feature_validation"])
     text = Page(report.write(run)).text
     assert "Run caf\\xe9 [x]-quick on own.v2 [x]." in text
     assert all(f"{label} 3 3".replace("_", " ") in text for label in AWKWARD)
