@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from made_corpus import corpus
 
 from cryutils import claims, papers
-from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import mean_interval
 from cryutils.evaluation.permutation import PermutationTest
@@ -73,10 +73,8 @@ def test_an_interval_brings_its_ends_clips_and_infants() -> None:
 
 
 def four_scored(split: str, *answers: list[int], **about: Any) -> list[papers.Scored]:
-    clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
-             for k, label in enumerate("abab")]  # fmt: skip
-    corpus = Corpus(clips, name="mine", note="")
-    return [papers.Scored(np.array([guesses]), corpus, split=split, **about) for guesses in answers]
+    made = corpus(list("abab"), [f"infant{k}" for k in range(4)])
+    return [papers.Scored(np.array([guesses]), made, split=split, **about) for guesses in answers]
 
 
 def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> None:
@@ -86,7 +84,7 @@ def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> Non
     assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
     (row,) = claims.results().itertuples()
     assert (row.key, row.value, row.permutations) == ("cry2.p_value", 0.5, 3)
-    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "infant", "mine")
+    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "infant", "cries")
     assert math.isnan(row.low) and math.isnan(row.high)
 
 
@@ -96,7 +94,7 @@ def test_a_gain_is_stored_with_its_rival_split_and_trainings() -> None:
     gain = claims.record_gain(ours, rival, "accuracy", study="cry2", model="cry2", rival="svm")
     assert gain == ours.minus(rival, "accuracy")
     (row,) = claims.results().itertuples()
-    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "clip", "mine")
+    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "clip", "cries")
     assert (row.value, row.low, row.trainings) == (gain.value, gain.low, 2)
 
 
