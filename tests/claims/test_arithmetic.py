@@ -22,17 +22,14 @@ from cryutils.errors import InputError
         (97.41, 113, 116), (97.14, 34, 35), (93.75, 15, 16), (68.42, 13, 19), (80, 4, 5),
         (86.67, 13, 15), (66.67, 2, 3), (100, 7, 7), (0, 0, 7), (50, 1, 2),
         (65.51, 76, 116), (66.66, 2, 3),  # cut off, not rounded
+        (97.41, None, 160), (65.51, None, 160), (97.14, None, 116), (66.68, None, 3),
     ],
 )  # fmt: skip
-def test_a_percentage_is_a_fraction_of_its_clips(percent: float, k: int, n: int) -> None:
+def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(
+    percent: float, k: int | None, n: int
+) -> None:
     assert arithmetic.correct(percent, n) == k
-    assert n in arithmetic.sizes(percent, most=200)
-
-
-@pytest.mark.parametrize(("percent", "n"), [(97.41, 160), (65.51, 160), (97.14, 116), (66.68, 3)])
-def test_a_percentage_that_no_fraction_gives_has_none(percent: float, n: int) -> None:
-    assert arithmetic.correct(percent, n) is None
-    assert n not in arithmetic.sizes(percent, most=200)
+    assert (n in arithmetic.sizes(percent, most=200)) is (k is not None)
 
 
 @given(n=st.integers(1, 300), k=st.integers(0, 300), cut=st.booleans())
@@ -118,13 +115,6 @@ def test_a_printed_mean_of_recalls_leads_back_to_it(
     printed = share.quantize(Decimal("0.01"), ROUND_DOWN if cut else ROUND_HALF_UP)
     found = arithmetic.macro_recall(float(printed), sizes)
     assert found is not None and Fraction(found) == mean
-
-
-def test_recalls_of_classes_of_one_size_are_the_plain_accuracy() -> None:
-    for percent in (54.17, 75.83, 79.17, 85.59):
-        plain = arithmetic.correct(percent, 24) is not None
-        assert (arithmetic.macro_recall(percent, [6, 6, 6, 6]) is not None) == plain
-    assert arithmetic.chance_of_fit([6, 6, 6, 6]) == arithmetic.chance_of_fit(24)
 
 
 def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_not() -> None:

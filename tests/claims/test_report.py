@@ -13,11 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import nbformat
 import pandas as pd
 import pytest
 from html_page import Page, words
 from measured import result, write_run
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cryutils import claims
 from cryutils.claims import ledger, report, scoreboard, tables
@@ -28,9 +31,6 @@ from cryutils.models.model_card import ModelCard
 
 pytestmark = pytest.mark.usefixtures("apart")
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
@@ -244,9 +244,7 @@ def test_the_page_is_whole_accessible_and_needs_no_other_file(run: Path) -> None
 
 
 def luminance(colour: str) -> float:
-    digits = colour.removeprefix("#")
-    digits = "".join(2 * c for c in digits) if len(digits) == 3 else digits
-    shares = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    shares = mpl.colors.to_rgb(colour)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -354,8 +352,7 @@ def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
     pictures = [attributes["aria-label"] for attributes in page.all("svg")]
     assert len(pictures) == 12
     assert words(pictures[0]) == "published 46 %, paper's protocol 50 %, leak-free 40 %"
-    for line in page.all("line"):
-        assert 0 <= float(line["x1"] or "nan") <= 240
+    assert all(0 <= float(line["x1"] or "nan") <= 240 for line in page.all("line"))
 
 
 def test_missing_intervals_and_protocols_are_gaps(run: Path, printed: Callable[..., str]) -> None:
@@ -404,49 +401,44 @@ def test_what_is_synthetic_is_no_evidence_and_is_named(
     assert (words or "") in head
 
 
-def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None:
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    write_run(run, TWO)
+def drawn(run: Path, name: str, **texts: str) -> Path:
+    """Save a figure of the run with texts as `plots.save` writes them."""
     metadata = PngInfo()
-    metadata.add_itxt("Description", "Who cries <often>.")
-    metadata.add_itxt("Comment", "Data: 3 clips")
-    metadata.add_itxt("Source", "01_data_and_playback")
-    (run / "figures").mkdir()
-    Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=metadata)
-    (run / "figures" / "plain.png").write_bytes(PIXEL)
-    short = PIXEL[:8] + (4).to_bytes(4, "big") + PIXEL[12:]  # Pillow: ValueError
+    for key, text in texts.items():
+        metadata.add_itxt(key, text)
+    path = run / "figures" / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (2, 2)).save(path, pnginfo=metadata)
+    return path
+
+
+def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None:
+    drawn(run, "counts", Description="Who cries <often>.", Comment="Data: 3 clips",
+          Source="01_data_and_playback")  # fmt: skip
+    pixel = drawn(run, "plain").read_bytes()
+    short = pixel[:8] + (4).to_bytes(4, "big") + pixel[12:]  # Pillow: ValueError
     (run / "figures" / "short.png").write_bytes(short)
     noise = random.Random(0).randbytes(3 * 640 * 640)
     Image.frombytes("RGB", (640, 640), noise).save(run / "figures" / "large.png")
-    path = report.write(run)
-    drawn = sum(figure.stat().st_size for figure in (run / "figures").iterdir())
-    assert path.stat().st_size < drawn * 4 / 3 + 1e6, "once each, in base64, and little beside"
-    page = Page(path)
+    page = shown(run, TWO)
+    size = sum(figure.stat().st_size for figure in (run / "figures").iterdir())
+    assert len(page.source) < size * 4 / 3 + 1e6, "once each, in base64, and little beside"
     pictures = {
         (attributes["alt"] or "").strip(): attributes["src"] for attributes in page.all("img")
     }
     assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain", "short", "large"}
     head, _, content = (pictures["plain"] or "").partition(",")
     assert head == "data:image/png;base64"
-    assert base64.b64decode(content) == PIXEL
+    assert base64.b64decode(content) == pixel
     assert "01_data_and_playback: 1 figure Who cries <often>. Data: 3 clips" in page.text
     assert all("open" not in attributes for attributes in page.all("details"))
 
 
 @pytest.mark.parametrize("sharing", ["", "; 4 infants counted as 2: some share recordings"])
 def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -> None:
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    write_run(run, TWO)
-    metadata = PngInfo()
-    metadata.add_itxt("Comment", f"Data: folder own{sharing}; 9 clips")
-    (run / "figures").mkdir()
     for name in ("first", "second"):
-        Image.new("RGB", (2, 2)).save(run / "figures" / f"{name}.png", pnginfo=metadata)
-    head = Page(report.write(run)).text.split("Paper A, Table 2")[0]
+        drawn(run, name, Comment=f"Data: folder own{sharing}; 9 clips")
+    head = shown(run, TWO).text.split("Paper A, Table 2")[0]
     assert head.count("4 infants counted as 2: some share recordings") == bool(sharing)
 
 
@@ -478,12 +470,8 @@ def test_every_result_is_listed(run: Path) -> None:
     assert "any.key donateacry 0.1235 12 5" in text
 
 
-def test_a_run_without_results_still_has_a_page(run: Path) -> None:
+def test_a_run_without_results_has_a_page_and_a_damaged_file_is_named(run: Path) -> None:
     assert "nothing yet" in shown(run, []).text
-
-
-def test_a_damaged_results_file_is_named(run: Path) -> None:
-    run.mkdir(parents=True)
     (run / "results.json").write_text('[{"key": ')
     with pytest.raises(InputError, match=r"results\.json: damaged.*makes it again"):
         report.write(run)
