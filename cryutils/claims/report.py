@@ -379,18 +379,18 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
     give the same verdict, it is shown once. Rows are sorted by paper and corpus, those without a
     corpus first, synthetic ones last.
     """
-    rows = []
     records: Any = judged.to_dict("records")
-    for row in records:
-        words = {f"{protocol}_words": _judged(row, protocol) for protocol in ledger.PROTOCOLS}
-        if not row["data"] and words["leak_free_words"] == words["paper_words"]:
-            words["leak_free_words"] = ""
-        rows.append({"run": "", **row, **words, "figure": _figure(row["value"], row["unit"])})
-    table = pd.DataFrame(rows, columns=[*judged.columns.union(["run"], sort=False),
-                                        "figure", "paper_words", "leak_free_words"])  # fmt: skip
+    words = {
+        f"{protocol}_words": [_judged(row, protocol) for row in records]
+        for protocol in ledger.PROTOCOLS
+    }
+    figures = [_figure(row["value"], row["unit"]) for row in records]
+    table = judged.assign(figure=figures, **words)
+    alike = (table.data == "") & (table.leak_free_words == table.paper_words)
+    table["leak_free_words"] = table.leak_free_words.mask(alike, "")
     synthetic = table.data.map(registry.is_synthetic).astype(bool)
-    order = table.assign(synthetic=synthetic, place=range(len(table)))
-    return order.sort_values(["paper", "synthetic", "data", "place"])[table.columns]
+    order = table.assign(synthetic=synthetic).sort_values(["paper", "synthetic", "data"])
+    return order[table.columns]
 
 
 def _judged(row: dict[str, Any], protocol: str) -> str:

@@ -743,7 +743,7 @@ def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart:
 
 
 def test_the_ledger_is_printed_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
-    judged = ledger.judge(claims.table([*TWO, *of_table_3("synthetic")]))
+    judged = ledger.of_runs({"real": claims.table([*TWO, *of_table_3("synthetic")])})
     report.print_claims(judged)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
