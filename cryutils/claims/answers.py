@@ -70,19 +70,8 @@ def split_gaps(
 ) -> pd.DataFrame:
     """Return each model's score with clips split at random minus its leak-free score.
 
-    Parameters
-    ----------
-    run : str or Path, optional
-        As in `claims.load_results`.
-    metric : str
-        Of `evaluation.interval`.
-    **columns
-        Which predictions: study, condition, feature, model, data.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from `gaps`.
+    run: as in `claims.load_results`. metric: of `evaluation.interval`. columns: which predictions
+    (study, condition, feature, model, data). Columns of the result are as in `gaps`.
     """
     return gaps(load_predictions(run, **columns), metric=metric)
 
@@ -92,18 +81,10 @@ def gaps(table: pd.DataFrame, *, metric: Metric = "balanced_accuracy") -> pd.Dat
 
     Both scores are of the same clips, so the difference is paired over infants.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns as in `claims.load_predictions`.
-    metric : str
-        Of `evaluation.interval`.
+    table: columns as in `claims.load_predictions`. metric: of `evaluation.interval`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each model that was scored on both splits: study, condition, feature, model,
-        data, value, low, high (of the difference), n and n_infants.
+    There is a row for each model that was scored on both splits. Columns: study, condition,
+    feature, model, data, value, low, high (of the difference), n and n_infants.
     """
     rows: list[dict[str, Any]] = []
     for about, part in table.groupby(MODEL, sort=False):

@@ -19,10 +19,11 @@ from __future__ import annotations
 import ast
 import math
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
-from itertools import combinations, combinations_with_replacement
-from typing import Any, NamedTuple
+from functools import cache
+from itertools import chain, combinations
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,115 +31,71 @@ import pandas as pd
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "Comparison", "Divisions", "Printing", "chance_of_fit", "class_sizes", "common", "compared",
-    "correct", "evaluate", "expected_common", "fitting", "gains", "largest_agreement",
-    "largest_pair_share", "macro_recall", "pair_errors", "printings", "shared", "sizes",
+    "Comparison", "Divisions", "chance_of_fit", "class_sizes", "common", "compared", "correct",
+    "evaluate", "expected_common", "fitting", "gains", "largest_pair_share", "macro_recall",
+    "pair_errors", "printings", "shared", "sizes",
 ]  # fmt: skip
 
-
-class Printing(StrEnum):
-    """How a share becomes a printed percentage."""
-
-    ROUNDED = "rounded"
-    CUT = "cut off"
-    EITHER = "either"
+Printing = Literal["rounded", "cut off", "either"]  # how a share becomes a printed percentage
+_WHOLE = 10_000  # 100 %, in units of the last printed digit; every figure is a share of so many
 
 
-def correct(
-    percent: float, n: int, *, decimals: int = 2, printing: Printing = Printing.EITHER
-) -> int | None:
+def correct(percent: float, n: int) -> int | None:
     """Return the k whose k/n is printed as `percent`, or None where no k is.
 
-    Where several k fit, the nearest.
+    Where several k fit, the nearest. A share is rounded or cut off to two decimals: papers do both
+    (65.51 is 76/116 cut off).
 
-    Parameters
-    ----------
-    percent : float
-        0 to 100.
-    n : int
-        Size of the test set.
-    decimals : int
-        That are printed at most.
-    printing : Printing
-        Rounded, cut off, or either: papers do both (65.51 is 76/116 cut off).
+    >>> correct(97.41, 116)
+    113
     """
-    k, fits = _correct(percent, np.array([n], np.int64), decimals, printing)
-    return int(k[0]) if fits[0] else None
+    (low,), (high,) = _numerators(percent, np.array([n]))
+    nearest = (2 * round(100 * percent) * n + _WHOLE) // (2 * _WHOLE)
+    return int(min(max(nearest, low), high)) if low <= high else None
 
 
-def sizes(
-    percent: float, *, decimals: int = 2, most: int = 1000, printing: Printing = Printing.EITHER
-) -> list[int]:
-    """Return every size of a test set, up to `most`, of which `percent` can be a share.
+def sizes(percent: float, *, most: int = 1000, printing: Printing = "either") -> list[int]:
+    """Return every size of a test set, up to `most` clips, of which `percent` can be a share.
 
-    Parameters
-    ----------
-    percent, decimals, printing : as in `correct`
-    most : int
-        Clips.
-
-    Examples
-    --------
     >>> sizes(97.41, most=200)
     [116, 155, 193]
-    >>> sizes(97.41, most=200, printing=Printing.ROUNDED)
+    >>> sizes(97.41, most=200, printing="rounded")
     [116, 193]
     """
     n = np.arange(1, most + 1)
-    return n[_correct(percent, n, decimals, printing)[1]].tolist()
-
-
-def _correct(
-    percent: float, n: np.ndarray, decimals: int, printing: Printing
-) -> tuple[np.ndarray, np.ndarray]:
-    low, high = _numerators(percent, n, decimals, printing)
-    whole = 100 * 10**decimals
-    nearest = (2 * round(percent * 10**decimals) * n + whole) // (2 * whole)
-    return np.clip(nearest, low, np.maximum(low, high)), low <= high
+    low, high = _numerators(percent, n, printing)
+    return n[low <= high].tolist()
 
 
 def _numerators(
-    percent: float, n: np.ndarray, decimals: int, printing: Printing
+    percent: float, n: np.ndarray, printing: Printing = "either"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest k for which k/n is printed as `percent`."""
     if not 0 <= percent <= 100:
         raise InputError(f"{percent}: a percentage lies between 0 and 100.")
-    whole = 100 * 10**decimals
-    printed = round(percent * 10**decimals)
+    printed = round(100 * percent)
     # In whole numbers, so that no figure is lost to floating point. Rounding puts the share
     # within half a last digit, both ends counted; cutting off between it and the next digit.
-    rounded = -((1 - 2 * printed) * n // (2 * whole)), (2 * printed + 1) * n // (2 * whole)
-    cut = -(-printed * n // whole), -(-(printed + 1) * n // whole) - 1
+    rounded = -((1 - 2 * printed) * n // (2 * _WHOLE)), (2 * printed + 1) * n // (2 * _WHOLE)
+    cut = -(-printed * n // _WHOLE), -(-(printed + 1) * n // _WHOLE) - 1
     low, high = {
-        Printing.ROUNDED: rounded,
-        Printing.CUT: cut,
-        Printing.EITHER: (rounded[0], np.maximum(rounded[1], cut[1])),
+        "rounded": rounded,
+        "cut off": cut,
+        "either": (rounded[0], np.maximum(rounded[1], cut[1])),
     }[printing]
     return low, np.minimum(high, n)
 
 
-def macro_recall(
-    percent: float,
-    class_sizes: Sequence[int],
-    *,
-    decimals: int = 2,
-    printing: Printing = Printing.EITHER,
-) -> str | None:
+def macro_recall(percent: float, class_sizes: Sequence[int]) -> str | None:
     """Return the mean of class recalls that is printed as `percent`, or None where no mean is.
 
-    Parameters
-    ----------
-    percent, decimals, printing : as in `correct`
-    class_sizes : sequence of int
-        Test clips of each class.
+    class_sizes: test clips of each class.
 
-    Examples
-    --------
     >>> macro_recall(75.83, [6, 5, 6, 6])  # no k/23 is printed so
     '91/120'
     """
     reachable, n = _recall_numerators(class_sizes)
-    (low,), (high,) = _numerators(percent, np.array([n]), decimals, printing)
+    (low,), (high,) = _numerators(percent, np.array([n]))
     fits = reachable[(low <= reachable) & (reachable <= high)]
     return f"{fits[0]}/{n}" if len(fits) else None
 
@@ -154,29 +111,8 @@ def _recall_numerators(class_sizes: Sequence[int]) -> tuple[np.ndarray, int]:
 
 
 def common(percents: Iterable[float], *, most: int = 1000) -> list[int]:
-    """Return every size, up to `most`, of one test set that all `percents` can be shares of.
-
-    Parameters
-    ----------
-    percents : iterable of float
-        Percentages.
-    most : int
-        Clips.
-    """
-    possible = [set(sizes(percent, most=most)) for percent in percents]
-    return sorted(set.intersection(*possible)) if possible else []
-
-
-def largest_agreement(percents: Sequence[float], *, most: int = 1000) -> int:
-    """Return how many of `percents` at most can be shares of one test set of up to `most` clips.
-
-    >>> largest_agreement([65.51, 93.75, 97.41], most=160)
-    2
-    """
-    counts = np.zeros(most + 1, int)
-    for percent in percents:
-        counts[sizes(percent, most=most)] += 1
-    return int(counts.max())
+    """Return every size, up to `most` clips, of one test that all `percents` can be shares of."""
+    return sorted(set.intersection(*(set(sizes(percent, most=most)) for percent in percents)))
 
 
 def fitting(
@@ -184,23 +120,13 @@ def fitting(
 ) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
-    Parameters
-    ----------
-    percents : mapping
-        Percentages by name.
-    tests : mapping
-        Clips of a test set by name; for a mean of class recalls, the clips of each class.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a figure: `percent`, `smallest` (the fraction of fewest clips that is printed so) and
-        for each name in `tests` the fraction "k/n", or "none".
+    percents: percentages by name. tests: clips of a test set by name; for a mean of class recalls,
+    the clips of each class. A row a figure, columns: `percent`, `smallest` (the fraction of fewest
+    clips that is printed so) and for each name in `tests` the fraction "k/n", or "none".
     """
     rows = {}
     for name, percent in percents.items():
-        # Any n from here on has a k close enough, so the search always ends.
-        least = sizes(percent, most=10_000)[0]
+        least = sizes(percent, most=_WHOLE)[0]
         row = {"percent": percent, "smallest": f"{correct(percent, least)}/{least}"}
         for test, n in tests.items():
             if isinstance(n, int):
@@ -218,128 +144,77 @@ def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame
     A table in which one figure can only be rounded and another only cut off was printed in two
     ways.
 
-    Parameters
-    ----------
-    percents : mapping
-        Percentages by name.
-    most : int
-        Clips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `rounded` and `cut off`: fewest clips, missing where no size up to `most` serves.
+    percents: percentages by name. Columns: `rounded` and `cut off`, in clips, missing where no size
+    up to `most` serves.
     """
+    ways: tuple[Printing, ...] = ("rounded", "cut off")
     rows = {
-        name: {
-            str(printing): next(iter(sizes(percent, most=most, printing=printing)), None)
-            for printing in (Printing.ROUNDED, Printing.CUT)
-        }
+        name: {way: next(iter(sizes(percent, most=most, printing=way)), None) for way in ways}
         for name, percent in percents.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").astype("Int64")
 
 
-def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFrame:
+def shared(rows: Mapping[str, Sequence[float]], *, most: int = 160) -> pd.DataFrame:
     """Return for each row of a table the one test set that all its figures can come from.
 
-    Parameters
-    ----------
-    rows : mapping
-        Percentages by the row's name.
-    most : int
-        Clips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
-        `most` serves) and `sizes` (how many sizes up to `most` do).
+    rows: percentages by the row's name. Columns: `figures` (the percentages), `smallest` (fewest
+    clips, missing where no size up to `most` serves) and `sizes` (how many sizes up to `most` do).
     """
     denominators = {}
-    for name, figures in rows.items():
-        percents = list(figures)
+    for name, percents in rows.items():
         serve = common(percents, most=most)
         denominators[name] = {
             "figures": ", ".join(f"{percent:g}" for percent in percents),
             "smallest": serve[0] if serve else None,
             "sizes": len(serve),
         }
-    table = pd.DataFrame.from_dict(
-        denominators, orient="index", columns=["figures", "smallest", "sizes"]
-    )
-    return table.astype({"smallest": "Int64"})
+    return pd.DataFrame.from_dict(denominators, orient="index").astype({"smallest": "Int64"})
 
 
-def chance_of_fit(test: int | Sequence[int], *, decimals: int = 2) -> float:
+def chance_of_fit(test: int | Sequence[int]) -> float:
     """Return the share of all figures from 0 to 100 that a test set can give.
 
     This is the probability that a random figure fits. Every share is rounded (a half up or down)
-    and cut off.
+    and cut off to two decimals.
 
-    Parameters
-    ----------
-    test : int or sequence of int
-        Clips of a test set; for a mean of class recalls, the clips of each class.
-    decimals : int
-        That are printed.
+    test: clips of a test set; for a mean of class recalls, the clips of each class.
     """
-    return float(_printed_figures(test, decimals).mean())
+    return float(_printed_figures(test).mean())
 
 
-def _printed_figures(test: int | Sequence[int], decimals: int = 2) -> np.ndarray:
+def _printed_figures(test: int | Sequence[int]) -> np.ndarray:
     """Return which figures a test can give, bool, by the figure in units of its last digit."""
-    whole = 100 * 10**decimals
     k, n = (np.arange(test + 1), test) if isinstance(test, int) else _recall_numerators(test)
-    shares = whole * k  # n times what is printed
-    figures = np.zeros(whole + 1, bool)
+    shares = _WHOLE * k  # n times what is printed
+    figures = np.zeros(_WHOLE + 1, bool)
     for way in (shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))):
         figures[way] = True
     return figures
 
 
-def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> float:
-    """Return how many sizes up to `most` so many random figures are expected to share.
+def expected_common(figures: int, *, most: int = 160) -> float:
+    """Return how many sizes up to `most` clips so many random figures are expected to share.
 
     The chance that they share any is no larger than this, so it is small where a shared size
     means something.
-
-    Parameters
-    ----------
-    figures : int
-        How many.
-    most : int
-        Clips.
-    decimals : int
-        That are printed.
     """
-    chances = [chance_of_fit(n, decimals=decimals) for n in range(1, most + 1)]
+    chances = [chance_of_fit(n) for n in range(1, most + 1)]
     return float(np.sum(np.power(chances, figures)))
 
 
-def gains(percent: float, rivals: Mapping[str, float], *, decimals: int = 2) -> pd.DataFrame:
-    """Return what `percent` is above each of `rivals`, in points and relative to the rival.
+def gains(percent: float, rivals: Mapping[str, float]) -> pd.DataFrame:
+    """Return what `percent` is above each of `rivals`, percentages by name.
 
-    Parameters
-    ----------
-    percent : float
-    rivals : mapping
-        Percentages by name.
-    decimals : int
-        That are printed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `points` (the difference of the printed figures), `least` and `most` (what it can be
-        before printing, each figure rounded or cut off), `relative` (in percent of the rival).
+    Columns: `points` (the difference of the printed figures), `least` and `most` (what it can be
+    before printing, each figure rounded or cut off to two decimals), `relative` (in percent of the
+    rival).
     """
-    digit = 10.0**-decimals
     rows = {
         name: {
             "points": percent - rival,
-            "least": percent - rival - 1.5 * digit,
-            "most": percent - rival + 1.5 * digit,
+            "least": percent - rival - 0.015,
+            "most": percent - rival + 0.015,
             "relative": 100 * (percent / rival - 1),
         }
         for name, rival in rivals.items()
@@ -356,30 +231,15 @@ class Comparison(NamedTuple):
     p_value: float
 
 
-def compared(better: float, worse: float, *, most: int = 10_000) -> Comparison:
+def compared(better: float, worse: float) -> Comparison:
     """Return both percentages as clips of the smallest test set that both can be shares of.
 
     The p-value is Fisher's exact one, two-sided, for two tests of so many clips; models that were
     tested on the same clips would allow a sharper test if their answers were known.
-
-    Parameters
-    ----------
-    better, worse : float
-        Percentages.
-    most : int
-        Clips.
-
-    Raises
-    ------
-    InputError
-        Percentages that share no test set of up to `most` clips.
     """
     from scipy import stats
 
-    shared_sizes = common([better, worse], most=most)
-    if not shared_sizes:
-        raise InputError(f"{better} and {worse}: shares of no test set of up to {most} clips.")
-    n = shared_sizes[0]
+    n = common([better, worse], most=_WHOLE)[0]
     k = [correct(percent, n) or 0 for percent in (better, worse)]
     p_value = float(stats.fisher_exact([[k[0], n - k[0]], [k[1], n - k[1]]]).pvalue)
     return Comparison(k[0], k[1], n, p_value)
@@ -396,25 +256,13 @@ class Divisions(NamedTuple):
 
 
 def class_sizes(
-    pairs: Mapping[tuple[str, str], Iterable[float]],
-    *,
-    n: int,
-    totals: Iterable[float] = (),
-    recalls: bool = False,
+    pairs: Mapping[tuple[str, str], Iterable[float]], *, n: int, recalls: bool = False
 ) -> Divisions:
     """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
 
-    Parameters
-    ----------
-    pairs : mapping
-        By two of three classes, the percentages that were printed of a test on these two alone. A
-        figure that is printed twice for a pair counts once.
-    n : int
-        Clips.
-    totals : iterable of float
-        Percentages of all `n` clips. If one does not fit `n`, there is no way.
-    recalls : bool
-        The pairs' figures are means of two class recalls, not shares of clips.
+    pairs: by two of three classes, the percentages that were printed of a test on these two alone.
+    A figure that is printed twice for a pair counts once. recalls: the pairs' figures are means of
+    two class recalls, not shares of clips.
 
     Raises
     ------
@@ -422,36 +270,26 @@ def class_sizes(
         Pairs that are not those of three classes.
     """
     names = sorted({name for pair in pairs for name in pair})
-    if {frozenset(pair) for pair in pairs} != {frozenset(pair) for pair in combinations(names, 2)}:
+    if len(names) != 3 or len({frozenset(pair) for pair in pairs}) != 3:
         raise InputError(f"{list(pairs)}: give every pair of three classes.")
-    if len(names) != 3:
-        raise InputError(f"{', '.join(names)}: give three classes.")
     printed = [sorted({round(100 * figure) for figure in pairs[pair]}) for pair in pairs]
 
-    def fit(test: int | tuple[int, int]) -> tuple[list[bool], list[float]]:
-        """Return whether each pair's figures fit a test, and the chance that random ones do."""
+    @cache
+    def fits(test: int | tuple[int, ...]) -> list[tuple[bool, float]]:
+        """Return by pair whether its figures fit a test, and the chance that random ones do."""
         possible = _printed_figures(test)
-        chances = [float(possible.mean()) ** len(figures) for figures in printed]
-        return [bool(possible[figures].all()) for figures in printed], chances
+        chance = float(possible.mean())
+        return [(bool(possible[figures].all()), chance ** len(figures)) for figures in printed]
 
-    of_size = np.array([fit(max(size, 1)) for size in range(n + 1)])  # (n + 1, 2, pairs)
-    table = of_size[np.add.outer(np.arange(n + 1), np.arange(n + 1)).clip(max=n)]
-    for i, j in combinations_with_replacement(range(1, n - 1), 2) if recalls else ():
-        if i + j < n:
-            table[i, j] = table[j, i] = fit((i, j))
-    a, b = np.meshgrid(np.arange(1, n - 1), np.arange(1, n - 1), indexing="ij")
-    clips = dict(zip(names, (a, b, n - a - b), strict=True))
-    of_pairs = [
-        table[np.clip(clips[one], 0, n), np.clip(clips[other], 0, n), :, k]
-        for k, (one, other) in enumerate(pairs)
-    ]
-    allowed, likely = np.moveaxis(np.prod(of_pairs, axis=0), -1, 0)
-    exists = clips[names[2]] >= 1
-    allowed, likely = exists & (allowed == 1), likely * exists
-    if any(correct(percent, n) is None for percent in totals):
-        allowed[:] = False
-    ways = pd.DataFrame({name: size[allowed] for name, size in clips.items()})
-    return Divisions(ways, float(likely.sum()))
+    ways, chances = [], []
+    for a, b in combinations(range(1, n), 2):  # the first clip of the second and the third class
+        clips = dict(zip(names, (a, b - a, n - b), strict=True))
+        tests = [sorted((clips[one], clips[other])) for one, other in pairs]
+        of_pairs = [fits(tuple(test) if recalls else sum(test))[k] for k, test in enumerate(tests)]
+        if all(allowed for allowed, _ in of_pairs):
+            ways.append(clips)
+        chances.append(math.prod(chance for _, chance in of_pairs))
+    return Divisions(pd.DataFrame(ways, columns=names), sum(chances))
 
 
 def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:
@@ -460,19 +298,9 @@ def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:
     A model of three states that is right `total` percent of `n` times is wrong so often at most
     when it is asked about two of them alone, on the clips of these two.
 
-    Parameters
-    ----------
-    total, pair : float
-        Percentages.
-    n : int
-        Clips of all three.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `size` (every one up to `n` that `pair` fits), `errors` (in the pair), `allowed` (in
-        all `n` clips, rounded up where `total` doesn't fit `n`) and `within` (no more errors than
-        allowed).
+    total, pair: percentages. n: clips of all three. Columns: `size` (every one up to `n` that
+    `pair` fits), `errors` (in the pair), `allowed` (in all `n` clips, rounded up where `total`
+    doesn't fit `n`) and `within` (no more errors than allowed).
     """
     k = correct(total, n)
     allowed = n - k if k is not None else int(np.ceil(n * (1 - total / 100)))
@@ -487,13 +315,6 @@ def largest_pair_share(total: float, pair: float) -> float:
     With more, `pair` percent right of the two states alone would be more wrong answers than
     `total` percent right of all three leaves, wherever the wrong ones lie.
 
-    Parameters
-    ----------
-    total, pair : float
-        Percentages.
-
-    Examples
-    --------
     >>> round(largest_pair_share(97.41, 86.67), 3)
     0.194
     """
@@ -501,7 +322,8 @@ def largest_pair_share(total: float, pair: float) -> float:
 
 
 def _one_test(most: float, *shares: float) -> float:
-    return largest_agreement([round(100 * share, 2) for share in shares], most=int(most))
+    fitting_sizes = [sizes(round(100 * share, 2), most=int(most)) for share in shares]
+    return max(Counter(chain.from_iterable(fitting_sizes)).values(), default=0)
 
 
 def _fits(n: float, *shares: float) -> float:

@@ -4,19 +4,17 @@
 `data/README.md` explains its columns. Results are joined with it by `key`. Each claim gets two
 verdicts: one under the protocol of its own paper and one leak-free. Synthetic infants can't
 reproduce anything, so results on them give verdicts about the simulation only. A network's score
-needs `TRAININGS` (five) trainings, else it is *not judged*. `_score` defines when a published score
-is *reproduced*. Used in notebooks 03, 04, 06, 09, 11 and 14; `report` and `article` show the
+needs `TRAININGS` (five) trainings, else it is *not judged*. `_Case._score` defines when a published
+score is *reproduced*. Used in notebooks 03, 04, 06, 09, 11 and 14; `report` and `article` show the
 ledger, and the command `cryutils claims` prints it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,9 +27,9 @@ from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "COLUMNS", "PAPERS", "PROTOCOLS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use",
-    "judge", "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary",
-    "together", "unstated", "verdicts",
+    "PAPERS", "PROTOCOLS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use", "judge",
+    "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary", "together",
+    "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
@@ -93,12 +91,9 @@ _OF_PAPER = {  # the same verdicts under the paper's protocol
     Verdict.HOLDS: Verdict.REPRODUCED,
     Verdict.CONTRADICTED: Verdict.NOT_REPRODUCED,
 }
-_POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
-_UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
 PROTOCOLS = ("paper", "leak_free")  # each claim is judged under both
 _PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
 _SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
-_SIMULATED = "synthetic infants reproduce nothing"
 _FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # per protocol
 
 
@@ -124,32 +119,19 @@ class Judgement:
         return f"{self.verdict} ({self.reason})" if self.reason else str(self.verdict)
 
 
-COLUMNS = (  # that `judge` adds to those of the ledger
-    "data", "n", "n_infants", "notebook",
-    *(f"{protocol}_{field}" for protocol in PROTOCOLS for field in _FIELDS),
-)  # fmt: skip
-
-
 def ledger() -> pd.DataFrame:
     """Return `data/claims.csv`, one row for each number and claim. Missing texts are "".
 
     Columns as in `data/README.md`; `value` and `margin` are float64, NaN if missing.
     """
-    return _read(*_place()).copy()
-
-
-def _place() -> tuple[Path, int]:
     path = project_dir() / "data" / "claims.csv"
-    return path, path.stat().st_mtime_ns
-
-
-@lru_cache(maxsize=1)
-def _read(path: Path, mtime_ns: int) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
-    rows: Any = table.to_dict("records")
-    keys = [store.key(row) for row in rows]
-    return table.assign(key=keys, **numbers)
+    return table.assign(key=[store.key(row) for row in _records(table)], **numbers)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def published() -> pd.DataFrame:
@@ -188,305 +170,276 @@ def classes_in_use(counts: pd.DataFrame) -> set[str]:
     return set(counts.condition[used])
 
 
-class _Measurements:
-    """Results by key and corpus, then by protocol ("" if no split is involved)."""
+class _Results:
+    """Results by key, corpus and protocol ("" if no split is involved).
+
+    corpora: where each key was measured. stand_ins: `stand_in` of each corpus.
+    """
 
     def __init__(self, results: pd.DataFrame) -> None:
-        self.rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-        self.corpora: dict[str, list[str]] = {}
         results = results[results.split != "frame"]
-        rows: Any = results.astype(object).where(results.notna(), None).to_dict("records")
-        for row in rows:
-            protocols = self.rows.setdefault((row["key"], row["data"]), {})
-            protocols[_PROTOCOL[row["split"]]] = row
-        for key, data in self.rows:
-            self.corpora.setdefault(key, []).append(data)
-        # Whether each corpus has the classes of Paper A's Table 1, so that its figures apply.
-        self.table1 = {
-            str(data): stand_in(rows) is not None for data, rows in results.groupby("data")
+        rows = _records(results.astype(object).where(results.notna(), None))
+        self.rows = {(row["key"], row["data"], _PROTOCOL[row["split"]]): row for row in rows}
+        self.corpora: dict[str, set[str]] = {}
+        for key, data, _ in self.rows:
+            self.corpora.setdefault(key, set()).add(data)
+        self.stand_ins = {str(data): stand_in(part) for data, part in results.groupby("data")}
+
+    def get(self, key: str, data: str, protocol: str) -> dict[str, Any] | None:
+        """Return a result. One without a split fits both protocols."""
+        return self.rows.get((key, data, protocol)) or self.rows.get((key, data, ""))
+
+    def origin(self, key: str, data: str) -> dict[str, Any]:
+        """Return the corpus, clips, infants and notebook of a result, the leak-free one if any."""
+        row = self.get(key, data, "leak_free") or self.get(key, data, "paper") or {}
+        n, n_infants = row.get("n"), row.get("n_infants")
+        return {
+            "data": data,
+            "n": math.nan if n is None else n,
+            "n_infants": math.nan if n_infants is None else n_infants,
+            "notebook": row.get("notebook", ""),
         }
-
-    def get(
-        self, claim: Mapping[str, Any], data: str, protocol: str, metric: str = ""
-    ) -> Judgement | None:
-        """Return the measurement, not judged yet. A result without a split fits both protocols.
-
-        metric: overrides the claim's metric.
-        """
-        key = store.key({**claim, "metric": metric}) if metric else claim["key"]
-        protocols = self.rows.get((key, data), {})
-        row = protocols.get(protocol) or protocols.get("")
-        if row is None:
-            return None
-        names = ("value", "low", "high", "trainings")
-        numbers = {name: row[name] for name in names if row.get(name) is not None}
-        return Judgement(Verdict.NOT_SHOWN, **numbers)
 
 
 def judge(results: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger with two verdicts on each row, from `results`.
 
-    results: columns as in `claims.table`. Columns: the ledger's and `COLUMNS`. There is a row for
-    each corpus on which a claim was measured, or one with `data` "" if there is none. If a
-    network was trained too few times to be judged, the reason also gives the verdict of a run in
-    `outputs/reference` on the same corpus, if there is one.
+    results: columns as in `claims.table`. There is a row for each corpus on which a claim was
+    measured, or one with `data` "" if there is none. If a network was trained too few times to be
+    judged, the reason also gives the verdict of a run in `outputs/reference` on the same corpus,
+    if there is one.
+
+    Columns: those of the ledger; data, n, n_infants and notebook of the measurement; the fields of
+    `Judgement` under each protocol, such as paper_verdict and leak_free_low.
     """
     rows = _rows(results)
-    if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in PROTOCOLS):
-        home, book = project_dir() / "outputs" / "reference", project_dir() / "data" / "claims.csv"
-        paths = [book, *sorted(home.glob("*/results.json"))]
-        verdicts = _of_reference(tuple((path, path.stat().st_mtime_ns) for path in paths))
-        rows = [_beside(row, verdicts) for row in rows]
-    return pd.DataFrame(rows, columns=[*ledger().columns, *COLUMNS])
+    is_unjudged = any(
+        judgement.verdict == Verdict.NOT_JUDGED
+        for row in rows
+        for judgement in row["judgements"].values()
+    )
+    reference = _of_reference() if is_unjudged else {}
+    for row in rows:
+        for protocol, judgement in row.pop("judgements").items():
+            words = reference.get((row["id"], row["data"], protocol))
+            if words and judgement.verdict == Verdict.NOT_JUDGED:
+                judgement = replace(judgement, reason=f"{judgement.reason}; {words}")
+            row |= {f"{protocol}_{name}": getattr(judgement, name) for name in _FIELDS}
+            row[f"{protocol}_verdict"] = _named(judgement.verdict, protocol, row["data"])
+    return pd.DataFrame(rows)
 
 
-_Verdicts = dict[tuple[str, str, str], str]  # verdicts by row, corpus and protocol
+def _named(verdict: Verdict, protocol: str, data: str) -> Verdict:
+    """Return what a verdict is called under a protocol and on a corpus."""
+    if is_synthetic(data):
+        return _IN_SIMULATION.get(verdict, verdict)
+    return _OF_PAPER.get(verdict, verdict) if protocol == "paper" else verdict
 
 
-def _beside(row: Mapping[str, Any], verdicts: _Verdicts) -> dict[str, Any]:
-    """Append the reference run's verdict to the reasons of a row that isn't judged."""
-    reasons = {
-        f"{protocol}_reason": f"{row[f'{protocol}_reason']}; {words}"
-        for protocol in PROTOCOLS
-        if row[f"{protocol}_verdict"] in _UNJUDGED
-        and (words := verdicts.get((row["id"], row["data"], protocol)))
-    }
-    return {**row, **reasons}
-
-
-@lru_cache(maxsize=1)
-def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
-    """Return in words the verdicts of reference runs that have enough trainings.
-
-    files: the ledger, then the results files, with their modification times.
-    """
-    verdicts: _Verdicts = {}
-    for path, _ in files[1:]:
+def _of_reference() -> dict[tuple[str, str, str], str]:
+    """Return the verdicts of reference runs with enough trainings, by row, corpus and protocol."""
+    verdicts = {}
+    home = project_dir() / "outputs" / "reference"
+    for path in sorted(home.glob("*/results.json")):
         for row in _rows(store.table(store.read_results(path))):
-            for protocol in PROTOCOLS:
-                verdict, trainings = (row[f"{protocol}_{f}"] for f in ("verdict", "trainings"))
-                if verdict not in _UNJUDGED and trainings >= TRAININGS:
-                    words = f"reference run {path.parent.name}, with {trainings:.0f}: {verdict}"
-                    verdicts[row["id"], row["data"], protocol] = words
+            for protocol, judgement in row["judgements"].items():
+                if judgement.verdict != Verdict.NOT_JUDGED and judgement.trainings >= TRAININGS:
+                    verdict = _named(judgement.verdict, protocol, row["data"])
+                    run = f"{path.parent.name}, with {judgement.trainings:.0f}"
+                    verdicts[row["id"], row["data"], protocol] = f"reference run {run}: {verdict}"
     return verdicts
 
 
 def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the ledger's rows, each with both verdicts, from `results` alone."""
-    measured = _Measurements(results)
-    book, figures = ledger(), _figures()
+    """Return the ledger's rows, each with its `judgements` by protocol, from `results` alone.
+
+    Verdicts are not yet `_named`.
+    """
+    measured, book = _Results(results), _records(ledger())
+    figures = {claim["key"]: claim["value"] for claim in book if not math.isnan(claim["value"])}
     rows: list[dict[str, Any]] = []
-    book_rows: Any = book.to_dict("records")
-    for claim in book_rows:
+    for claim in book:
         if claim["rule"] == Rule.EVERY:
             continue
-        for data in sorted(measured.corpora.get(claim["key"], [])) or [""]:
-            both = {
-                protocol: _judged(claim, protocol, data, measured, figures)
+        for data in sorted(measured.corpora.get(claim["key"], {""})):
+            judgements = {
+                protocol: _in_print(claim, figures)
+                or _Case(claim, protocol, data, measured).judgement()
                 for protocol in PROTOCOLS
             }
-            rows.append({**claim, **_origin(claim, data, measured), **_columns(both)})
-    rows += _whole_claims(book, rows)
-    order = {name: place for place, name in enumerate(book.id)}
+            origin = measured.origin(claim["key"], data)
+            rows.append({**claim, **origin, "judgements": judgements})
+    for claim in book:
+        if claim["rule"] == Rule.EVERY:
+            rows += _by_parts(claim, rows)
+    order = {claim["id"]: place for place, claim in enumerate(book)}
     return sorted(rows, key=lambda row: order[row["id"]])
 
 
-def _figures() -> dict[str, float]:
-    table = published()
-    table = table[table.value.notna()]
-    return dict(zip(table.key, table.value.astype(float), strict=True))
+def _in_print(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement | None:
+    """Return the verdict on a claim that needs no measurement, None for other claims.
 
-
-def _origin(claim: Mapping[str, Any], data: str, measured: _Measurements) -> dict[str, Any]:
-    """Return the corpus, and the notebook, clips and infants of the claim's leak-free result."""
-    origin: dict[str, Any] = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
-    protocols = measured.rows.get((claim["key"], data))
-    if protocols is None:
-        return origin
-    row = protocols.get("leak_free") or next(iter(protocols.values()))
-    counts = {name: row[name] for name in ("n", "n_infants") if row[name] is not None}
-    return {**origin, **counts, "notebook": row["notebook"]}
-
-
-def _columns(both: Mapping[str, Judgement]) -> dict[str, Any]:
-    return {
-        f"{protocol}_{field}": getattr(judgement, field)
-        for protocol, judgement in both.items()
-        for field in _FIELDS
-    }
-
-
-def _judged(
-    claim: Mapping[str, Any],
-    protocol: str,
-    data: str,
-    measured: _Measurements,
-    figures: Mapping[str, float],
-) -> Judgement:
-    """Return the verdict on a claim under one protocol on the corpus `data`, "" for none."""
+    Does a figure follow from the paper's other figures, within the margin? Does the text agree with
+    a figure or with the list of references?
+    """
     if claim["kind"] == Kind.ARITHMETIC:
-        return _sum(claim, figures)
-    if claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
-        return _in_print(claim)
-    if not data:
-        return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim, measured))
-    if claim["rule"] == Rule.EQUAL:
-        return _equal(claim, protocol, data, measured)
-    if claim["rule"] in (Rule.MORE, Rule.LESS):
-        return _limit(claim, protocol, data, measured)
-    result = measured.get(claim, data, protocol)
-    if result is None:
-        return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {_SPLITS[protocol]}")
-    if claim["rule"] == Rule.PUBLISHED:
-        return _score(claim, protocol, data, result, measured)
-    if claim["rule"] not in (Rule.ABOVE, Rule.BELOW):
-        return replace(
-            result, verdict=Verdict.CANNOT_BE_TESTED, reason=_what_is_missing(claim, measured)
-        )
-    return _one_sided(claim, protocol, data, result, measured)
-
-
-def _what_is_missing(claim: Mapping[str, Any], measured: _Measurements) -> str:
-    needs = claim["data_required"]
-    at_hand = not needs or needs in measured.table1
-    return "no run here has measured it" if at_hand else f"needs {needs}"
-
-
-def _sum(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement:
-    """Return whether a figure follows from the paper's other figures, within the margin."""
-    value = evaluate(claim["rule"], figures)
-    agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # floating-point error
-    verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
-    return Judgement(verdict, f"it comes to {value:.6g}", value)
-
-
-def _in_print(claim: Mapping[str, Any]) -> Judgement:
-    """Return whether the text agrees with the figure or with the list of references."""
+        value = evaluate(claim["rule"], figures)
+        agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # floating-point error
+        verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
+        return Judgement(verdict, f"it comes to {value:.6g}", value)
+    if claim["kind"] not in (Kind.FIGURE, Kind.CITATION) or not claim["rule"]:
+        return None
     says, stands = claim["rule"].split(" = ")
     if says == stands:
         return Judgement(Verdict.CONSISTENT, f"both have {says}")
     return Judgement(Verdict.INCONSISTENT, f"the text has {says}, and there is {stands}")
 
 
-def _equal(
-    claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
-) -> Judgement:
-    """Return whether a number without a split equals the published figure."""
-    if protocol == "leak_free":
-        return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
-    result = measured.get(claim, data, "")
-    if result is None:
-        return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
-    if is_synthetic(data):
-        return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
-    if (other := _other_data(claim, data)) is not None:
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
-    agrees = result.value == claim["value"]
-    verdict = Verdict.REPRODUCED if agrees else Verdict.NOT_REPRODUCED
-    reason = f"{'' if agrees else 'not '}equal to the figure in print"
-    return replace(result, verdict=verdict, reason=reason)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A claim under one protocol on one corpus, "" for none."""
 
+    claim: Mapping[str, Any]
+    protocol: str
+    data: str
+    results: _Results
 
-def _limit(
-    claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
-) -> Judgement:
-    """Return whether a number without a split is on the claim's side of the margin.
+    def judgement(self) -> Judgement:
+        rule = self.claim["rule"]
+        if not self.data:
+            return Judgement(Verdict.CANNOT_BE_TESTED, self._what_is_missing())
+        if rule in (Rule.EQUAL, Rule.MORE, Rule.LESS):
+            return self._count()
+        result = self._measured()
+        if result is None:
+            split = _SPLITS[self.protocol]
+            return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {split}")
+        if rule == Rule.PUBLISHED:
+            return self._incomparable(result) or self._score(result)
+        if rule in (Rule.ABOVE, Rule.BELOW):
+            return self._one_sided(result)
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=self._what_is_missing())
 
-    It has no interval over infants, since it comes from one run on one machine.
-    """
-    if protocol == "leak_free":
-        return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
-    result = measured.get(claim, data, "")
-    if result is None:
-        return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
-    upwards = claim["rule"] == Rule.MORE
-    holds = result.value > claim["margin"] if upwards else result.value < claim["margin"]
-    verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED
-    verdict = _IN_SIMULATION[verdict] if is_synthetic(data) else _said_of(protocol, verdict)
-    reason = f"{'' if holds else 'not '}{'above' if upwards else 'below'} {claim['margin']:g}"
-    return replace(result, verdict=verdict, reason=f"{reason}, on the machine that ran it")
+    def _measured(self, metric: str = "") -> Judgement | None:
+        """Return the measurement, not judged yet. metric: another one than the claim's."""
+        key = store.key({**self.claim, "metric": metric}) if metric else self.claim["key"]
+        row = self.results.get(key, self.data, self.protocol)
+        if row is None:
+            return None
+        names = ("value", "low", "high", "trainings")
+        numbers = {name: row[name] for name in names if row[name] is not None}
+        return Judgement(Verdict.NOT_SHOWN, **numbers)
 
+    def _what_is_missing(self) -> str:
+        needs = self.claim["data_required"]
+        at_hand = not needs or needs in self.results.stand_ins
+        return "no run here has measured it" if at_hand else f"needs {needs}"
 
-def _other_data(claim: Mapping[str, Any], data: str) -> str | None:
-    """Return why a figure can't be compared with results on `data`, None if it can."""
-    needs = claim["data_required"]
-    return None if data == needs else f"the figure is of {needs}, not of {data}"
+    def _count(self) -> Judgement:
+        """Return whether a number without a split equals the figure, or is beyond the margin.
 
+        It has no interval over infants, since it comes from one run on one machine.
+        """
+        if self.protocol == "leak_free":
+            return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
+        result = replace(self, protocol="")._measured()
+        if result is None:
+            return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
+        rule, margin = self.claim["rule"], self.claim["margin"]
+        if rule == Rule.EQUAL:
+            if incomparable := self._incomparable(result):
+                return incomparable
+            holds, words = result.value == self.claim["value"], "equal to the figure in print"
+        elif rule == Rule.MORE:
+            holds, words = result.value > margin, f"above {margin:g}, on the machine that ran it"
+        else:
+            holds, words = result.value < margin, f"below {margin:g}, on the machine that ran it"
+        verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED
+        return replace(result, verdict=verdict, reason=words if holds else f"not {words}")
 
-def _said_of(protocol: str, verdict: Verdict) -> Verdict:
-    return _OF_PAPER.get(verdict, verdict) if protocol == "paper" else verdict
-
-
-def _score(
-    claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
-) -> Judgement:
-    """Return whether a published score is reproduced; higher counts as better.
-
-    The paper's protocol is one hold-out, so a score is reproduced if it is within the middle 90 %
-    of single hold-outs. Without these, the interval must be within the margin around the score.
-    Leak-free, a score holds if the whole interval is above the score minus the margin.
-    """
-    if is_synthetic(data):
-        return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
-    if (other := _other_data(claim, data)) is not None:
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
-    if claim["where"] == "Table 2" and not measured.table1[data]:
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="of other classes")
-    value, margin = claim["value"], claim["margin"]
-    drawn = measured.get(claim, data, protocol, "holdout_accuracy")
-    if protocol == "paper" and drawn is not None and not math.isnan(drawn.low):
-        if drawn.trainings < TRAININGS:
-            return _not_judged(replace(result, trainings=drawn.trainings))
-        inside = drawn.low - _LAST_DIGIT <= value <= drawn.high + _LAST_DIGIT
-        verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
-        words = "inside" if inside else "outside"
-        band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
-        reason = f"{words} the middle 90 % of hold-outs of one recipe, {band}"
-        # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
-        every = measured.get(claim, data, protocol, "share_above_published")
-        if every is not None:
-            reason += f"; {reached(every.value)}"
+    def _incomparable(self, result: Judgement) -> Judgement | None:
+        """Return the verdict if a published figure is of other data than `result`, else None."""
+        needs, verdict = self.claim["data_required"], Verdict.CANNOT_BE_TESTED
+        if is_synthetic(self.data):
+            verdict, reason = Verdict.IN_SIMULATION, "synthetic infants reproduce nothing"
+        elif self.data != needs:
+            reason = f"the figure is of {needs}, not of {self.data}"
+        elif self.claim["where"] == "Table 2" and self.results.stand_ins[self.data] is None:
+            reason = "of other classes"
+        else:
+            return None
         return replace(result, verdict=verdict, reason=reason)
-    if math.isnan(result.low):
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
-    if result.trainings < TRAININGS:
-        return _not_judged(result)
-    below, above = value - margin, value + margin
-    if protocol == "leak_free":
-        judgement = _sided(result, below, upwards=True)
-        return replace(judgement, reason=f"{judgement.reason}, the figure minus its margin")
-    if below <= result.low and result.high <= above:
-        inside = "the interval lies within the margin"
-        return replace(result, verdict=Verdict.REPRODUCED, reason=inside)
-    if result.high < below or above < result.low:
-        outside = "the interval lies outside the margin"
-        return replace(result, verdict=Verdict.NOT_REPRODUCED, reason=outside)
-    return replace(result, reason="the interval reaches beyond the margin")
+
+    def _score(self, result: Judgement) -> Judgement:
+        """Return whether a published score holds; higher counts as better.
+
+        The paper's protocol is one hold-out, so a score is reproduced if it is within the middle
+        90 % of single hold-outs. Without these, the interval must be within the margin around the
+        score. Leak-free, a score holds if the whole interval is above the score minus the margin.
+        """
+        holdouts = self._measured("holdout_accuracy")
+        if self.protocol == "paper" and holdouts is not None and not math.isnan(holdouts.low):
+            return self._among(holdouts, result)
+        if math.isnan(result.low):
+            return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+        if result.trainings < TRAININGS:
+            return _not_judged(result)
+        below, above = (self.claim["value"] + sign * self.claim["margin"] for sign in (-1, 1))
+        if self.protocol == "leak_free":
+            judgement = _sided(result, below, upwards=True)
+            return replace(judgement, reason=f"{judgement.reason}, the figure minus its margin")
+        if below <= result.low and result.high <= above:
+            inside = "the interval lies within the margin"
+            return replace(result, verdict=Verdict.HOLDS, reason=inside)
+        if result.high < below or above < result.low:
+            outside = "the interval lies outside the margin"
+            return replace(result, verdict=Verdict.CONTRADICTED, reason=outside)
+        return replace(result, reason="the interval reaches beyond the margin")
+
+    def _among(self, holdouts: Judgement, result: Judgement) -> Judgement:
+        """Return whether a published score is within the middle 90 % of single hold-outs."""
+        if holdouts.trainings < TRAININGS:
+            return _not_judged(replace(result, trainings=holdouts.trainings))
+        low, high = holdouts.low, holdouts.high
+        inside = low - _LAST_DIGIT <= self.claim["value"] <= high + _LAST_DIGIT
+        reason = (
+            f"{'inside' if inside else 'outside'} the middle 90 % of hold-outs of one recipe,"
+            f" {100 * low:.0f} to {100 * high:.0f} %"
+        )
+        # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
+        if every := self._measured("share_above_published"):
+            reason += f"; {reached(every.value)}"
+        verdict = Verdict.HOLDS if inside else Verdict.CONTRADICTED
+        return replace(result, verdict=verdict, reason=reason)
+
+    def _one_sided(self, result: Judgement) -> Judgement:
+        """Return whether the whole interval is on the claim's side of the margin."""
+        if math.isnan(result.low) or math.isnan(result.high):
+            return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+        if result.trainings < TRAININGS:
+            return _not_judged(result)
+        upwards = self.claim["rule"] == Rule.ABOVE
+        judgement = _sided(result, self.claim["margin"], upwards=upwards)
+        if judgement.verdict == Verdict.HOLDS and (weakness := self._weakness()):
+            return replace(judgement, verdict=Verdict.NOT_SHOWN, reason=weakness)
+        return judgement
+
+    def _weakness(self) -> str:
+        """Return why the winner that a claim names isn't shown to beat chance, "" if it is."""
+        winner = self.claim["winner"]
+        if not winner:
+            return ""
+        test = self.results.get(f"{winner}.p_value", self.data, self.protocol)
+        if test is None:
+            return "that model isn't tested against chance"
+        p_value = test["value"]
+        return "" if p_value <= ALPHA else f"that model itself is at chance, p = {p_value:.2f}"
 
 
 def reached(share: float) -> str:
     """Return in words the share of `papers.multiverse` hold-outs that reach a published figure."""
     others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
     return f"reached by {portion(share)} of {others}"
-
-
-def _one_sided(
-    claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
-) -> Judgement:
-    """Return whether the whole interval is on the claim's side of the margin."""
-    if math.isnan(result.low) or math.isnan(result.high):
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
-    if result.trainings < TRAININGS:
-        judgement = _not_judged(result)
-    else:
-        judgement = _sided(result, claim["margin"], upwards=claim["rule"] == Rule.ABOVE)
-    if judgement.verdict == Verdict.HOLDS:
-        weakness = _weakness(claim["winner"], protocol, data, measured)
-        if weakness:
-            judgement = replace(judgement, verdict=Verdict.NOT_SHOWN, reason=weakness)
-    if is_synthetic(data):
-        return replace(judgement, verdict=_IN_SIMULATION[judgement.verdict])
-    return replace(judgement, verdict=_said_of(protocol, judgement.verdict))
 
 
 def _not_judged(result: Judgement) -> Judgement:
@@ -499,100 +452,70 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
     """Return whether a result's whole interval is above `margin` (below, unless `upwards`)."""
     from scipy.stats import norm
 
-    sides = result.low > margin, result.high < margin
-    holds, contradicted = sides if upwards else sides[::-1]
-    verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED if contradicted else None
-    place = "lies above" if sides[0] else "lies below" if sides[1] else "reaches across"
+    if result.low > margin:
+        place, verdict = "lies above", Verdict.HOLDS if upwards else Verdict.CONTRADICTED
+    elif result.high < margin:
+        place, verdict = "lies below", Verdict.CONTRADICTED if upwards else Verdict.HOLDS
+    else:
+        place, verdict = "reaches across", Verdict.NOT_SHOWN
     beyond = margin - result.value if upwards else result.value - margin
     bound = result.high - result.value if upwards else result.value - result.low
     if beyond <= 0:  # on the claim's side
         against = math.nan
     else:
         against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
-    return replace(
-        result, verdict=verdict or Verdict.NOT_SHOWN, against=against,
-        reason=f"the interval {place} {margin:.4g}",
-    )  # fmt: skip
+    reason = f"the interval {place} {margin:.4g}"
+    return replace(result, verdict=verdict, against=against, reason=reason)
 
 
-def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) -> str:
-    """Return why the winner that a claim names isn't shown to beat chance, "" if it is."""
-    if not winner:
-        return ""
-    test = measured.rows.get((f"{winner}.p_value", data), {}).get(protocol)
-    if test is None:
-        return "that model isn't tested against chance"
-    p_value = test["value"]
-    return "" if p_value <= ALPHA else f"that model itself is at chance, p = {p_value:.2f}"
-
-
-def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the claims made of several comparisons, each judged by its parts on every corpus."""
-    whole: list[dict[str, Any]] = []
-    several: Any = book[book.rule == Rule.EVERY].to_dict("records")
-    for claim in several:
-        parts = [row for row in rows if row["part_of"] == claim["id"]]
-        for data in sorted({row["data"] for row in parts} - {""}) or [""]:
-            # A part that was measured only on another corpus counts as missing.
-            by_id = {row["id"]: row for row in parts if row["data"] in ("", data)}
-            both = {
-                protocol: _together(
-                    [Judgement(**_of(by_id.get(name), protocol)) for name in
-                     dict.fromkeys(row["id"] for row in parts)]
-                )
-                for protocol in PROTOCOLS
-            }  # fmt: skip
-            origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
-            whole.append({**claim, **origin, **_columns(both)})
-    return whole
-
-
-def _of(row: Mapping[str, Any] | None, protocol: str) -> dict[str, Any]:
-    if row is None:
-        return {"verdict": Verdict.CANNOT_BE_TESTED}
-    names = ("trainings", "verdict", "reason", "against")
-    return {name: row[f"{protocol}_{name}"] for name in names}
+def _by_parts(
+    claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield a claim made of several comparisons, judged by its parts on every corpus."""
+    parts = [row for row in rows if row["part_of"] == claim["id"]]
+    names = dict.fromkeys(row["id"] for row in parts)
+    nowhere = dict.fromkeys(PROTOCOLS, Judgement(Verdict.CANNOT_BE_TESTED))
+    for data in sorted({row["data"] for row in parts} - {""}) or [""]:
+        # A part that was measured only on another corpus counts as missing.
+        by_id = {row["id"]: row["judgements"] for row in parts if row["data"] in ("", data)}
+        judgements = {
+            protocol: _together([by_id.get(name, nowhere)[protocol] for name in names])
+            for protocol in PROTOCOLS
+        }
+        origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
+        yield {**claim, **origin, "judgements": judgements}
 
 
 def _together(parts: Sequence[Judgement]) -> Judgement:
     if not parts:
         return Judgement(Verdict.CANNOT_BE_TESTED, "no comparison was measured")
-    simulated = any(str(part.verdict).endswith(" in simulation") for part in parts)
-    paper = any(part.verdict in _OF_PAPER.values() for part in parts)
-    missing = [part for part in parts if part.verdict == Verdict.CANNOT_BE_TESTED]
-    unjudged = [part for part in parts if part.verdict in _UNJUDGED]
+    verdicts = [part.verdict for part in parts]
     against = [part.against for part in parts if not math.isnan(part.against)]
     # First step of Holm's correction: the smallest p-value times the number of comparisons.
     smallest = min(1.0, len(parts) * min(against, default=1.0))
     trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
+    held, unjudged = verdicts.count(Verdict.HOLDS), verdicts.count(Verdict.NOT_JUDGED)
     reason = f"{len(parts)} comparisons"
-    held = sum(part.verdict in _POSITIVE for part in parts)
     if smallest < ALPHA:
         verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
-    elif missing:
+    elif Verdict.CANNOT_BE_TESTED in verdicts:
         return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
     elif unjudged:
         verdict = Verdict.NOT_JUDGED
-        reason = f"{len(unjudged)} of {reason} by fewer than {TRAININGS} trainings"
+        reason = f"{unjudged} of {reason} by fewer than {TRAININGS} trainings"
     else:
         verdict = Verdict.HOLDS if held == len(parts) else Verdict.NOT_SHOWN
         reason = f"{held} of {reason} hold"
-    if simulated:
-        verdict = _IN_SIMULATION[verdict]
-    elif paper:
-        verdict = _OF_PAPER.get(verdict, verdict)
     return Judgement(verdict, reason, trainings=trainings, against=smallest)
 
 
 def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     """Return the leak-free verdicts of `results` on a paper's claims, one row each.
 
-    The rule and margin of a claim are in `data/claims.csv`: "low > margin" needs the whole interval
-    above the margin, "high < margin" below it. A claim *holds* if this is so, is *contradicted* if
-    the whole interval is on the other side, and is otherwise *not shown*. With synthetic data each
-    verdict is about the simulation only. A claim that one model beats another holds only if the
-    winner is also shown to be better than chance. With fewer than `TRAININGS` trainings of a
-    network a claim is *not judged*, and the reference run's verdict is given.
+    A claim *holds* if its whole interval is on the claim's side of the margin, is *contradicted* if
+    the whole interval is on the other side, and is otherwise *not shown*. A claim that one model
+    beats another holds only if the winner is also shown to be better than chance. On synthetic
+    infants each verdict is about the simulation only.
 
     Parameters
     ----------
@@ -626,10 +549,12 @@ def together(judged: pd.DataFrame) -> str:
     still is after Holm's correction for the number of comparisons.
     """
     parts = [
-        Judgement(Verdict(words.partition(" (")[0]), against=against)
+        Judgement(Verdict(words.partition(" (")[0].removesuffix(" in simulation")), against=against)
         for words, against in judged[["verdict", "against"]].to_numpy()
     ]
-    return str(_together(parts))
+    judgement = _together(parts)
+    data = "synthetic" if judged.data.map(is_synthetic).any() else ""
+    return str(replace(judgement, verdict=_named(judgement.verdict, "leak_free", data)))
 
 
 def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -639,18 +564,15 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     most test clips counts; of equals, the first in `runs`. The added column `run` names it.
     """
     judged = [judge(results).assign(run=name) for name, results in runs.items()]
-    if not judged:
-        judged = [judge(store.table([])).assign(run="")]
-    table = pd.concat(judged, ignore_index=True)
+    table = pd.concat(judged or [judge(store.table([])).assign(run="")], ignore_index=True)
     table["run"] = table.run.where(table.data != "", "")
     measured = table.groupby("id").data.transform("max") != ""
     table = table[~measured | (table.data != "")]
     table = table.sort_values("n", ascending=False, kind="stable", na_position="last")
     table = table.drop_duplicates(["id", "data"])
-    order = pd.Index(ledger().id)
-    place = order.get_indexer(table.id)
-    table = table.assign(place=place).sort_values(["place", "data"]).drop(columns="place")
-    return table.reset_index(drop=True)
+    place = pd.Index(ledger().id).get_indexer(table.id)
+    table = table.assign(place=place).sort_values(["place", "data"], ignore_index=True)
+    return table.drop(columns="place")
 
 
 _OPTIONS = {  # values that `selected` accepts even if no row has them

@@ -76,17 +76,14 @@ def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
 def damages(folder: Path) -> list[str]:
     """Return a line for each damaged or missing file of a run, which its report lacks."""
     states = run_folder.states(folder)
-    broken = [
-        *run_folder.unreadable(folder),
-        *claims.unreadable(folder),
-        *(path for path in _notebooks(folder, states) if not _has_page(path)),
-    ]
+    without_page = [path for path in _notebooks(folder, states) if not _has_page(path)]
+    damaged = [*run_folder.unreadable(folder), *claims.unreadable(folder), *without_page]
+    broken = dict.fromkeys(damaged, "damaged") | dict.fromkeys(
+        run_folder.missing(folder), "missing"
+    )
     lines = [
-        f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
-    ]
-    lines += [
-        f"{path}: missing, so {path.stem} counts as not done; run it again."
-        for path in run_folder.missing(folder)
+        f"{path}: {what}, so {path.stem} counts as not done; run it again."
+        for path, what in broken.items()
     ]
     if (folder / "models" / "ensemble.json").is_file():
         try:
@@ -102,7 +99,7 @@ def write(folder: Path) -> Path:
     tables = _tables(folder, results)
     judged = ledger.judge(results)
     judged = judged[judged.paper.isin(judged.paper[judged.data != ""])]
-    states, figures = _states(folder), _figures(folder)
+    states, figures = run_folder.states(folder), _figures(folder)
     page = rendered(
         "report.html",
         run=printable(folder.name),
@@ -116,7 +113,7 @@ def write(folder: Path) -> Path:
         figures=figures,
         merged=_merged(figures),
         states=states,
-        pages=_pages(folder, [state["name"] for state in states]),
+        pages=_pages(folder, states),
         results=results,
     )
     target = folder / "report.html"
@@ -142,15 +139,12 @@ def write_scoreboard(home: Path) -> Path:
 def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return the values for the scoreboard's template, from the results of `runs` by run name."""
     board, judged = scoreboard.board(runs), ledger.of_runs(runs)
-    tables, concluded = scoreboard.tables(board), scoreboard.conclusions(board, judged)
+    tables = scoreboard.tables(board)
     return {
         "runs": [printable(name) for name in runs],
         "real": [table for table in tables if not registry.is_synthetic(table.data)],
         "simulated": [table for table in tables if registry.is_synthetic(table.data)],
-        "conclusions": {
-            about: [sentence.text for sentence in concluded if sentence.about == about]
-            for about in scoreboard.About
-        },
+        "conclusions": scoreboard.conclusions(board, judged),
         "summary": ledger.summary(judged),
         "judged": worded(judged),
     }
@@ -203,28 +197,20 @@ def _summary(table: Table) -> dict[str, Any] | None:
     }
 
 
-def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def _figures(folder: Path) -> dict[str, list[dict[str, str]]]:
     """Return the run's figures by notebook, in the order drawn: caption, data and PNG of each."""
-    by_notebook: dict[str, list[dict[str, Any]]] = {}
+    by_notebook: dict[str, list[dict[str, str]]] = {}
     drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
     for path in drawn:
         text = _png_text(path)
-        picture = base64.b64encode(path.read_bytes()).decode()
-        by_notebook.setdefault(text.get("Source", ""), []).append(
-            {
-                "key": path.stem,
-                "caption": text.get("Description", path.stem),
-                "data": text.get("Comment", ""),
-                "picture": picture,
-            }
-        )
+        figure = {
+            "key": path.stem,
+            "caption": text.get("Description", path.stem),
+            "data": text.get("Comment", ""),
+            "picture": base64.b64encode(path.read_bytes()).decode(),
+        }
+        by_notebook.setdefault(text.get("Source", ""), []).append(figure)
     return dict(sorted(by_notebook.items()))
-
-
-def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return the remarks in figures on infants counted as one because they share recordings."""
-    notes = [figure["data"] for drawn in figures.values() for figure in drawn]
-    return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
 def _png_text(path: Path) -> dict[str, str]:
@@ -239,8 +225,10 @@ def _png_text(path: Path) -> dict[str, str]:
         return {}
 
 
-def _states(folder: Path) -> list[dict[str, Any]]:
-    return [{"name": name, **state} for name, state in run_folder.states(folder).items()]
+def _merged(figures: dict[str, list[dict[str, str]]]) -> list[str]:
+    """Return the remarks in figures on infants counted as one because they share recordings."""
+    notes = [figure["data"] for drawn in figures.values() for figure in drawn]
+    return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
 def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
@@ -283,25 +271,24 @@ def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {p.stem: f"notebooks/{p.stem}.html" for p in notebooks if _has_page(p)}
 
 
-def print_scoreboard(runs: Sequence[Path]) -> None:
-    """Print the papers' tables as each run measured them, 80 columns wide."""
+def print_scoreboard(folder: Path) -> None:
+    """Print the papers' tables as the run in `folder` measured them, 80 columns wide."""
     console = _console()
-    for folder in runs:
-        tables, name = _tables(folder, _read(folder)), printable(folder.name)
-        if not tables:
-            console.print(f"{name}: no table of a paper was measured in this run.")
-        image = _image(folder, tables)
-        for table in tables:
-            for metric in table.metrics:
-                title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
-                console.print(title, style="bold")
-                if registry.is_synthetic(table.data):
-                    console.print("no evidence about real infants")
-                rows, first = _percentages(table, metric), metric == table.metrics[0]
-                console.print(_printed(rows if first else rows.drop(columns="p", errors="ignore")))
-                for line in _remarks(table, metric, image):
-                    console.print(line)
-                console.print()
+    tables, name = _tables(folder, _read(folder)), printable(folder.name)
+    if not tables:
+        console.print(f"{name}: no table of a paper was measured in this run.")
+    image = _image(folder, tables)
+    for table in tables:
+        for metric in table.metrics:
+            title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
+            console.print(title, style="bold")
+            if registry.is_synthetic(table.data):
+                console.print("no evidence about real infants")
+            is_first = metric == table.metrics[0]
+            console.print(_printed(_percentages(table, metric, with_p=is_first)))
+            for line in _remarks(table, metric, image):
+                console.print(line)
+            console.print()
 
 
 def _console() -> rich.console.Console:
@@ -310,13 +297,12 @@ def _console() -> rich.console.Console:
     return Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
 
 
-def _percentages(table: Table, metric: str) -> pd.DataFrame:
+def _percentages(table: Table, metric: str, *, with_p: bool) -> pd.DataFrame:
     """Return one metric of a table as texts, with an empty row to head each group."""
     texts = scoreboard.words(table.rows, metric).droplevel("table")
-    headings = {scoreboard.SPLITS[split]: words
-                for split, words in table.layout.splits.items()}  # fmt: skip
-    names = {"published": "paper's\nfigure", **headings, "p": "p"}
-    shown = [name for name in names if name in texts or name in headings]
+    splits = {scoreboard.SPLITS[split]: words for split, words in table.layout.splits.items()}
+    names = {"published": "paper's\nfigure", **splits} | ({"p": "p"} if with_p else {})
+    shown = [name for name in names if name in texts or name in splits]
     texts = texts.reindex(columns=shown, fill_value="–").rename(columns=names)
     parts = []
     for group, rows in texts.groupby(level="group", sort=False):
@@ -345,44 +331,41 @@ def _remarks(table: Table, metric: str, image: Mapping[str, str]) -> Iterator[st
         yield f"image: {image[table.data]}"
 
 
-def _printed(texts: pd.DataFrame) -> rich.table.Table:
-    """Return texts as a table for the terminal."""
+def _printed(texts: pd.DataFrame, widths: Mapping[str, int] | None = None) -> rich.table.Table:
+    """Return texts as a table for the terminal. widths: shares of the width; rows get gaps."""
     from rich import box
     from rich.table import Table as Printed
 
     # Narrow enough for 80 columns even if every score is "100 [100, 100]".
     printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
-    printed.add_column("", no_wrap=True)
-    for heading in texts.columns:
-        printed.add_column(heading, justify="right")
-    for name, row in texts.iterrows():
-        printed.add_row(str(name), *row)
+    if widths:
+        for heading in texts.columns:
+            printed.add_column(heading, ratio=widths[heading])
+    else:
+        texts = texts.reset_index(names="")
+        for heading in texts.columns:
+            printed.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
+    for row in texts.to_numpy():
+        printed.add_row(*row)
+        if widths:
+            printed.add_row()
     return printed
 
 
 def print_claims(judged: pd.DataFrame) -> None:
     """Print the ledger from `ledger.of_runs`, 80 columns wide, real and synthetic data apart."""
-    from rich import box
-    from rich.table import Table as Printed
-
     console = _console()
+    widths = {"claim": 36, "in print": 11, "paper's protocol": 20, "leak-free": 20}
     for (paper, data), rows in worded(judged).groupby(["paper", "data"], sort=False):
         where = f"on {printable(data)}" if data else "measured on nothing"
         console.print(f"{ledger.PAPERS[str(paper)]}: {where}", style="bold")
         if registry.is_synthetic(str(data)):
             console.print("no evidence about real infants")
-        printed = Printed(
-            box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1)
-        )
-        for column in ("claim", "in print", "paper's protocol", "leak-free"):
-            printed.add_column(column, ratio={"claim": 36, "in print": 11}.get(column, 20))
-        for row in rows.itertuples():
-            claim = f"{row.claim}\n{row.id}, {row.where}" + f"; {printable(row.run)}" * bool(
-                row.run
-            )
-            printed.add_row(claim, str(row.figure), str(row.paper_words), str(row.leak_free_words))
-            printed.add_row()
-        console.print(printed)
+        runs = rows.run.map(lambda run: f"; {printable(run)}" if run else "")
+        claim = rows.claim + "\n" + rows.id + ", " + rows["where"] + runs
+        columns = [claim, rows.figure, rows.paper_words, rows.leak_free_words]
+        texts = pd.DataFrame(dict(zip(widths, columns, strict=True)))
+        console.print(_printed(texts, widths))
     console.print("How many rows have which verdict:", style="bold")
     summary = ledger.summary(judged)
     summary.columns = [",\n".join(heading) for heading in summary.columns]
@@ -396,18 +379,18 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
     give the same verdict, it is shown once. Rows are sorted by paper and corpus, those without a
     corpus first, synthetic ones last.
     """
-    rows = []
     records: Any = judged.to_dict("records")
-    for row in records:
-        words = {f"{protocol}_words": _judged(row, protocol) for protocol in ledger.PROTOCOLS}
-        if not row["data"] and words["leak_free_words"] == words["paper_words"]:
-            words["leak_free_words"] = ""
-        rows.append({"run": "", **row, **words, "figure": _figure(row["value"], row["unit"])})
-    table = pd.DataFrame(rows, columns=[*judged.columns.union(["run"], sort=False),
-                                        "figure", "paper_words", "leak_free_words"])  # fmt: skip
+    words = {
+        f"{protocol}_words": [_judged(row, protocol) for row in records]
+        for protocol in ledger.PROTOCOLS
+    }
+    figures = [_figure(row["value"], row["unit"]) for row in records]
+    table = judged.assign(figure=figures, **words)
+    alike = (table.data == "") & (table.leak_free_words == table.paper_words)
+    table["leak_free_words"] = table.leak_free_words.mask(alike, "")
     synthetic = table.data.map(registry.is_synthetic).astype(bool)
-    order = table.assign(synthetic=synthetic, place=range(len(table)))
-    return order.sort_values(["paper", "synthetic", "data", "place"])[table.columns]
+    order = table.assign(synthetic=synthetic).sort_values(["paper", "synthetic", "data"])
+    return order[table.columns]
 
 
 def _judged(row: dict[str, Any], protocol: str) -> str:

@@ -9,7 +9,6 @@ notebook 14 show its rows. Real and synthetic infants never share a table or a s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -34,7 +33,7 @@ from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "EVERY", "LAYOUTS", "SPLITS", "About", "Conclusion", "Table", "board", "conclusions",
+    "EVERY", "LAYOUTS", "SPLITS", "About", "Table", "board", "conclusions",
     "note", "selection", "table1", "tables", "words",
 ]  # fmt: skip
 
@@ -42,6 +41,13 @@ LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
 EVERY = (*LAYOUTS, AUDIT, STRESSED)
 SPLITS = {"frame": "windows split", "clip": "paper's protocol", "infant": "leak-free"}
 _ABOUT = ["study", "condition", "feature", "name"]
+_BY_TITLE = "judged by the title"  # the start of a note in the ledger
+_JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
+           Verdict.NOT_SHOWN}  # fmt: skip
+_PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
+_MEASURED = {Verdict.IN_SIMULATION, Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
+_SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
+              Verdict.NOT_SHOWN_IN_SIMULATION}  # fmt: skip
 _MOST = 0.6  # if one class has more than this share of the clips, accuracy alone says little
 
 
@@ -51,14 +57,6 @@ class About(StrEnum):
     REAL = "Real recordings"
     PRINT = "What the papers print"
     SIMULATION = "The simulation: no evidence about real infants"
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """A sentence or two that the results allow."""
-
-    about: About
-    text: str
 
 
 def note(board: pd.DataFrame) -> str:
@@ -75,11 +73,7 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
     If several runs measured a table on the same corpus, the one with the most test clips is shown;
     of equals, the first.
 
-    Parameters
-    ----------
-    runs : mapping
-        Results by run name, columns as in `claims.table`.
-    layouts : sequence of Layout
+    runs: results by run name, columns as in `claims.table`.
 
     Returns
     -------
@@ -109,12 +103,7 @@ def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS)
                "comparable", "stand_in"]  # fmt: skip
     if not tables:
         return pd.DataFrame(columns=columns)
-    order = [layout.title for layout in layouts]
-    tables.sort(
-        key=lambda table: (
-            is_synthetic(table.data.iloc[0]), table.data.iloc[0], order.index(table.table.iloc[0])
-        )
-    )  # fmt: skip
+    tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
     return pd.concat(tables, ignore_index=True).reindex(columns=columns)
 
 
@@ -245,20 +234,10 @@ def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return one metric of `board` as texts, in percent with intervals, one row per model.
 
-    Parameters
-    ----------
-    shown : pandas.DataFrame
-        Rows of `board`.
-    metric : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns: published, the headings of `SPLITS`, commonest, p and B (the number of
-        permutations). Columns without any value are left out.
+    shown: rows of `board`. Columns: published, the headings of `SPLITS`, commonest, p and B (the
+    number of permutations). Columns without any value are left out.
     """
-    rows = shown[shown.metric == metric]
-    rows = rows.set_index(["table", "group", "model"])
+    rows = shown[shown.metric == metric].set_index(["table", "group", "model"])
     splits = {
         heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
         for s, heading in SPLITS.items()
@@ -279,12 +258,7 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
 def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Return the runs with the given names, or all `runs` if `names` is empty.
 
-    Parameters
-    ----------
-    runs : mapping
-        Results by run name.
-    names : sequence of str
-        "reference" selects all runs that git keeps.
+    "reference" selects all runs that git keeps.
 
     Raises
     ------
@@ -302,30 +276,20 @@ def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[st
     }
 
 
-def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
-    """Return what may be concluded from a `board` and from the ledger judged by the same runs.
+def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> dict[About, list[str]]:
+    """Return sentences that the results allow, from a `board` and the ledger of the same runs.
 
-    Every number is counted from these two. Conclusions without results are left out.
-
-    Parameters
-    ----------
-    shown : pandas.DataFrame
-        Rows of `board`.
-    judged : pandas.DataFrame
-        Columns as returned by `ledger.of_runs`.
+    shown: rows of `board`. judged: columns as in `ledger.of_runs`. Every number is counted from
+    these two. Conclusions without results are left out.
     """
-    sentences = []
-    corpora = dict.fromkeys([*shown.data, *judged.data[judged.data != ""]])
-    for data in sorted(corpora, key=lambda data: (is_synthetic(data), data)):
+    sentences: dict[About, list[str]] = {about: [] for about in About}
+    for data in sorted({*shown.data, *judged.data} - {""}):
         about = About.SIMULATION if is_synthetic(data) else About.REAL
         part, claimed = shown[shown.data == data], judged[judged.data == data]
         name = title(data)
-        for text in (*_of_scores(name, part), *_of_claims(name, claimed, part)):
-            sentences.append(Conclusion(about, text))
-    texts = [*_of_print(judged), *_of_evidence(judged)]
-    sentences += [Conclusion(About.PRINT, text) for text in texts]
-    order = list(About)
-    return sorted(sentences, key=lambda sentence: order.index(sentence.about))
+        sentences[about] += [*_of_scores(name, part), *_of_claims(name, claimed, part)]
+    sentences[About.PRINT] += [*_of_print(judged), *_of_evidence(judged)]
+    return sentences
 
 
 def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
@@ -437,15 +401,6 @@ def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
             " simulation, where a published score can't be judged, or with too few trainings)."
             " That a claim isn't shown, or has no verdict, doesn't show the opposite."
         )
-
-
-_BY_TITLE = "judged by the title"  # the start of a note in the ledger
-_JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
-           Verdict.NOT_SHOWN}  # fmt: skip
-_PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
-_MEASURED = {Verdict.IN_SIMULATION, Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
-_SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
-              Verdict.NOT_SHOWN_IN_SIMULATION}  # fmt: skip
 
 
 def _counted(verdicts: pd.Series[str]) -> str:

@@ -95,10 +95,6 @@ class Result:
         """The columns as one text, such as "table3.total.svm.accuracy": for people and scripts."""
         return key(asdict(self))
 
-    @property
-    def _identity(self) -> tuple[str, str, str]:
-        return self.key, self.split, self.data
-
 
 _ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
 _FIELDS = tuple(field.name for field in fields(Result))
@@ -109,13 +105,8 @@ _RESULTS = TypeAdapter(list[Result])
 def key(columns: Mapping[str, Any]) -> str:
     """Return the columns of a result as one text.
 
-    Parameters
-    ----------
-    columns : mapping
-        The values of `COLUMNS`; empty ones may be left out, and other columns are ignored.
+    columns: the values of `COLUMNS`; empty ones may be left out, and other columns are ignored.
 
-    Examples
-    --------
     >>> key({"study": "table3", "condition": "total", "model": "svm", "metric": "accuracy"})
     'table3.total.svm.accuracy'
     >>> key({"study": "cry2", "model": "cry2", "rival": "svm", "metric": "accuracy"})
@@ -161,14 +152,8 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval, **columns: Any) -> None:
     """Collect one measured number; `write` stores it.
 
-    A later number with the same key, split and data replaces an earlier one.
-
-    Parameters
-    ----------
-    value : float or Interval
-        An interval also sets low, high, n and n_infants.
-    **columns
-        Fields of `Result`. Needed: study, metric and data.
+    A later number with the same key, split and data replaces an earlier one. An interval also sets
+    low, high, n and n_infants. columns: fields of `Result`; study, metric and data are needed.
 
     Raises
     ------
@@ -191,7 +176,7 @@ def record(value: float | Interval, **columns: Any) -> None:
         field, missing = first["loc"][0], first["type"] == "missing"
         what = f"{field}" if missing else f"{field} = {first['input']!r}"
         raise InputError(f"{key(columns)}: {what}: {first['msg']}.") from error
-    notebook.results[result._identity] = result
+    notebook.results[result.key, result.split, result.data] = result
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
@@ -206,13 +191,8 @@ def record_table(table: pd.DataFrame, **columns: Any) -> None:
 def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
     """Collect a model's scores and the predictions that they were computed from.
 
-    Parameters
-    ----------
-    scored : Scored
-    *metrics : str
-        As in `scored.results`. None: all of them.
-    **columns
-        study, and condition, feature and model if they apply.
+    metrics: as in `scored.results`; none means all of them. columns: study, and condition, feature
+    and model if they apply.
     """
     record_table(scored.results(*metrics), **columns)
     record_predictions(scored.predictions(), **columns)
@@ -231,15 +211,7 @@ def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
 def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns: Any) -> str:
     """Collect a model's p-value, adjusted for the whole family; return it in words.
 
-    Parameters
-    ----------
-    test : PermutationTest
-    cell : hashable
-        The model's key in `test`.
-    scored : Scored
-        The model's scores.
-    **columns
-        As in `record_scores`.
+    cell: the model's key in `test`. columns: as in `record_scores`.
     """
     row = scored.results("balanced_accuracy").assign(
         metric="p_value", value=test.adjusted[cell], low=None, high=None,
@@ -252,14 +224,7 @@ def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns
 def record_gain(scored: Scored, other: Scored, metric: Metric, **columns: Any) -> Interval:
     """Collect a model's score minus that of a rival on the same clips; return the difference.
 
-    Parameters
-    ----------
-    scored, other : Scored
-        The model and its rival.
-    metric : str
-        As in `Scored.minus`.
-    **columns
-        As in `record_scores`, and rival.
+    metric: as in `Scored.minus`. columns: as in `record_scores`, and rival.
     """
     gain = scored.minus(other, metric)
     about = {"split": str(scored.split), "data": scored.corpus.name, "trainings": scored.trainings}
@@ -362,10 +327,7 @@ def figure_path(name: str) -> Path:
 def load_results(run: str | Path | None = None) -> pd.DataFrame:
     """Return every result of a run, columns as in `table`.
 
-    Parameters
-    ----------
-    run : str or Path, optional
-        A folder, or a run's name under the outputs folder; default: this run.
+    run: a folder, or a run's name under the outputs folder; default: this run.
 
     Raises
     ------
@@ -380,17 +342,13 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
 
 
 def _folder(run: str | Path | None) -> Path:
-    if run is None:
-        return run_dir()
-    return Path(run) if Path(run).is_absolute() else outputs_dir() / run
+    return run_dir() if run is None else outputs_dir() / run
 
 
-def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:
-    """Write `results.json` from the notebooks' own files; return those that cannot be read."""
-    keep = None if notebooks is None else set(notebooks)
-    rows, damaged = _read(folder)
-    _dump((row for row in rows if keep is None or row.notebook in keep), folder / "results.json")
-    return damaged
+def merge(folder: Path, notebooks: Iterable[str]) -> None:
+    """Write `results.json` from the readable files of these notebooks."""
+    keep = set(notebooks)
+    _dump((row for row in _read(folder)[0] if row.notebook in keep), folder / "results.json")
 
 
 def unreadable(folder: Path) -> list[Path]:

@@ -290,7 +290,7 @@ def report_command(outputs: str | None) -> None:
     pages, damages = [], []
     for folder in runs:
         try:
-            report.print_scoreboard([folder])
+            report.print_scoreboard(folder)
             pages.append(report.write(folder))
             damages += report.damages(folder)
         except InputError as error:

@@ -90,7 +90,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             claims.record(-0.25, low=-0.5, high=-0.1, condition="total", model="proposed",
                           rival=rival, **table3)  # fmt: skip
         claims.write()
-        claims.merge(run)
+        claims.merge(run, [NAME])
         figure = Figure(figsize=(12, 3))
         figure.subplots()
         plots.save(figure, "wide", "An empty pair of axes, wider than any telephone.")

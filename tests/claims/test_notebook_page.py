@@ -44,13 +44,12 @@ def test_formulas_are_mathml(text: str, mathml: str, tmp_path: Path) -> None:
     assert "$" not in page[page.index("<main>") : page.index("<script>")]
 
 
-def test_dollars_in_code_are_no_formula(tmp_path: Path) -> None:
+def test_dollars_in_code_are_no_formula_and_what_cannot_be_converted_shows_its_source(
+    tmp_path: Path,
+) -> None:
     page = written(tmp_path, new_markdown_cell("Type `$HOME` or `$PATH`."))
     assert "<code>$HOME</code> or <code>$PATH</code>" in page
     assert "<math" not in page
-
-
-def test_a_formula_that_cannot_be_converted_shows_its_source(tmp_path: Path) -> None:
     page = written(tmp_path, new_markdown_cell(r"Half of $a_b_c < 1$ and all of $d$."))
     assert "Half of <code>a_b_c &lt; 1</code> and all of <math" in page
 

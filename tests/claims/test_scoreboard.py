@@ -63,18 +63,17 @@ SYNTHETIC = [
 ]
 
 
-def board(runs: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    return scoreboard.board(runs)
-
-
 def concluded(runs: dict[str, pd.DataFrame]) -> dict[About, str]:
     """What is concluded, by what it is about, the sentences joined."""
-    sentences = scoreboard.conclusions(board(runs), ledger.of_runs(runs))
-    return {about: " ".join(s.text for s in sentences if s.about == about) for about in About}
+    sentences = scoreboard.conclusions(scoreboard.board(runs), ledger.of_runs(runs))
+    return {about: " ".join(texts) for about, texts in sentences.items()}
 
 
-def test_a_row_has_published_both_protocols_and_the_commonest_class() -> None:
-    table = board({"real": results(REAL)}).set_index("key")
+def test_every_score_is_shown_once_with_published_both_protocols_and_the_commonest_class() -> None:
+    table = scoreboard.board({"real": results(REAL)})
+    measured = {columns for columns, *_ in REAL if not columns.endswith(("count", "value"))}
+    assert table.key.is_unique and len(table) == len(measured) - 2, "hold-outs are no score"
+    table = table.set_index("key")
     row = table.loc["feature_validation.stft.svm.accuracy"]
     assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
     assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
@@ -84,35 +83,47 @@ def test_a_row_has_published_both_protocols_and_the_commonest_class() -> None:
     assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
     assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
     assert pd.isna(row.frame)
-
-
-def test_every_score_is_shown_once_and_what_was_not_measured_is_missing() -> None:
-    table = board({"real": results(REAL)})
-    measured = {columns for columns, *_ in REAL if not columns.endswith(("count", "value"))}
-    assert table.key.is_unique and len(table) == len(measured) - 2, "hold-outs are no score"
-    auc = table.set_index("key").loc["feature_validation.mfcc.knn.roc_auc"]
+    auc = table.loc["feature_validation.mfcc.knn.roc_auc"]
     assert auc.infant == 0.61 and pd.isna(auc["clip"])
+
+
+def test_guessing_in_balanced_accuracy_is_by_the_classes_in_use() -> None:
+    def guessing(rows: list[tuple[Any, ...]]) -> pd.Series:
+        return scoreboard.board({"real": results(rows)}).set_index("metric").commonest
+
+    assert set(guessing(REAL)["balanced_accuracy"]) == {0.25}
+    assert set(guessing(REAL)["accuracy"]) == {0.25}
+    three = [row for row in REAL if "discomfort" not in row[0]]
+    assert set(guessing(three)["balanced_accuracy"]) == {1 / 3}
 
 
 def test_the_run_that_tested_most_clips_counts_and_else_the_first() -> None:
     def runs(first: int, second: int) -> list[str]:
         both = {"new": results(REAL, n=first), "old": results(REAL, n=second)}
-        return list(board(both).run.unique())
+        return list(scoreboard.board(both).run.unique())
 
     assert runs(76, 76) == ["new"]
     assert runs(76, 400) == ["old"]
 
 
-def test_real_recordings_stand_before_synthetic_ones_whatever_the_order_of_runs() -> None:
+def test_real_and_synthetic_recordings_stand_apart_whatever_the_order_of_runs() -> None:
     runs = {"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)}
-    table = board(runs)
+    table = scoreboard.board(runs)
     assert list(table.data.unique()) == ["donateacry", "synthetic"]
     assert set(table.run[table.data == "synthetic"]) == {"quick"}
-    assert [part.data for part in scoreboard.tables(table)] == ["donateacry", "synthetic"]
+    real, simulated = (part.rows for part in scoreboard.tables(table))
+    assert scoreboard.note(real) == "DonateACry; measured by real"
+    assert "no evidence about real infants" in scoreboard.note(simulated)
+    texts = concluded(runs)
+    assert "synthetic" not in texts[About.REAL]
+    assert "On synthetic infants, 1 of 1 leak-free" in texts[About.SIMULATION]
+    assert "DonateACry" not in texts[About.SIMULATION]
+    assert "no evidence about real infants" in About.SIMULATION
+    assert texts[About.REAL] == concluded({"real": runs["real"]})[About.REAL]
 
 
 def test_without_any_run_there_is_no_score_and_only_print_is_spoken_of() -> None:
-    assert board({}).empty
+    assert scoreboard.board({}).empty
     texts = concluded({})
     assert texts[About.REAL] == texts[About.SIMULATION] == ""
     assert "need no recording" in texts[About.PRINT]
@@ -136,19 +147,18 @@ def test_the_conclusions_are_those_counted_by_hand() -> None:
 
 
 def test_a_class_that_stands_in_is_named_and_only_where_one_does() -> None:
-    assert "(hungry stands in for pain)" in concluded({"real": results(REAL)})[About.REAL]
-    shown = board({"real": results(REAL)})
-    assert set(shown.stand_in) == {"hungry for pain"}
     pain = [(columns.replace("hungry", "pain"), *rest) for columns, *rest in REAL]
-    assert set(board({"real": results(pain)}).stand_in) == {""}
-    assert "stands in" not in concluded({"real": results(pain)})[About.REAL]
-    assert set(board({"quick": results(SYNTHETIC, "synthetic")}).stand_in) == {""}
+    for rows, words in ((REAL, "hungry for pain"), (pain, "")):
+        runs = {"real": results(rows)}
+        assert set(scoreboard.board(runs).stand_in) == {words}
+        assert ("(hungry stands in for pain)" in concluded(runs)[About.REAL]) is bool(words)
+    assert set(scoreboard.board({"quick": results(SYNTHETIC, "synthetic")}).stand_in) == {""}
 
 
 def test_what_is_reproduced_names_the_share_of_separate_hold_outs_that_reach_it() -> None:
     share = f"{KNN}share_above_published"
     rows = [*REAL, (share, "clip", 0.0167), (share, "infant", 0.9)]
-    shown = board({"real": results(rows)}).set_index("key").share_above
+    shown = scoreboard.board({"real": results(rows)}).set_index("key").share_above
     assert shown["feature_validation.mfcc.knn.accuracy"] == 0.0167
     assert shown.drop("feature_validation.mfcc.knn.accuracy").isna().all()
     text = concluded({"real": results(rows)})[About.REAL]
@@ -173,7 +183,7 @@ def test_each_claim_is_counted_once_by_its_best_evidence() -> None:
     columns = ["id", "kind", "data", "paper_verdict", "leak_free_verdict"]
     judged = pd.DataFrame(rows, columns=columns).assign(paper="A", note="")
     judged = judged.reindex(columns=ledger.of_runs({}).columns)
-    texts = [sentence.text for sentence in scoreboard.conclusions(board({}), judged)]
+    texts = scoreboard.conclusions(scoreboard.board({}), judged)[About.PRINT]
     (text,) = [text for text in texts if "by evidence" in text]
     assert text.startswith(
         "The 7 numbers and claims of both papers, by evidence: 2 with a verdict from real"
@@ -193,15 +203,6 @@ def test_the_evidence_of_all_claims_adds_up() -> None:
     assert stated == total == sum(parts) and min(parts) > 0
 
 
-def test_guessing_in_balanced_accuracy_is_by_the_classes_in_use() -> None:
-    shown = board({"real": results(REAL)}).set_index(["metric", "key"]).commonest
-    assert set(shown["balanced_accuracy"]) == {0.25}
-    assert set(shown["accuracy"]) == {0.25} and shown["roc_auc"].isna().all()
-    three = [row for row in REAL if "discomfort" not in row[0]]
-    guessing = board({"real": results(three)}).set_index("metric").commonest["balanced_accuracy"]
-    assert set(guessing) == {1 / 3}
-
-
 def test_inconsistencies_are_counted_by_paper_and_by_what_they_are_judged_by() -> None:
     text = concluded({})[About.PRINT]
     book = ledger.of_runs({})
@@ -218,22 +219,6 @@ def test_inconsistencies_are_counted_by_paper_and_by_what_they_are_judged_by() -
     assert "rest on an outside source" in text
 
 
-def test_what_is_concluded_of_synthetic_infants_says_so_and_stands_apart() -> None:
-    texts = concluded({"real": results(REAL), "quick": results(SYNTHETIC, "synthetic")})
-    assert "synthetic" not in texts[About.REAL]
-    assert "On synthetic infants, 1 of 1 leak-free" in texts[About.SIMULATION]
-    assert "DonateACry" not in texts[About.SIMULATION]
-    assert "no evidence about real infants" in About.SIMULATION
-    assert texts[About.REAL] == concluded({"real": results(REAL)})[About.REAL]
-
-
-def test_a_figure_names_recordings_and_run() -> None:
-    runs = {"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)}
-    parts = dict(list(board(runs).groupby("data")))
-    assert scoreboard.note(parts["donateacry"]) == "DonateACry; measured by real"
-    assert "no evidence about real infants" in scoreboard.note(parts["synthetic"])
-
-
 def test_runs_are_chosen_by_name_and_a_near_miss_is_named() -> None:
     runs = {name: pd.DataFrame() for name in ("quick", "reference/real", "reference/paper")}
     assert list(scoreboard.selection(runs, [])) == list(runs)
@@ -243,22 +228,21 @@ def test_runs_are_chosen_by_name_and_a_near_miss_is_named() -> None:
         scoreboard.selection(runs, ["qick"])
 
 
-def test_in_words_a_score_is_a_percentage_with_its_interval() -> None:
-    table = scoreboard.words(board({"real": results(REAL)}), "accuracy")
-    row = table.loc[("Paper A, Table 2", "STFT", "SVM")]
-    texts = ["46", "30 [20, 40]", "20 [10, 35]", "25", "0.900"]
-    assert list(row) == texts
-    assert list(row.index) == ["published", "paper's protocol", "leak-free", "commonest", "p"]
-
-
-def test_beside_a_p_value_stands_of_how_many_permutations_it_is() -> None:
+def test_in_words_a_score_is_a_percentage_with_its_interval_and_a_p_value_has_permutations() -> (
+    None
+):
     measured = results(REAL)
+    table = scoreboard.words(scoreboard.board({"real": measured}), "accuracy")
+    row = table.loc[("Paper A, Table 2", "STFT", "SVM")]
+    assert list(row) == ["46", "30 [20, 40]", "20 [10, 35]", "25", "0.900"]
+    assert list(row.index) == ["published", "paper's protocol", "leak-free", "commonest", "p"]
     of_svm = (measured.model == "svm") & (measured.metric == "p_value")
     measured["permutations"] = measured.permutations.mask(of_svm, 199)
-    shown = board({"real": measured})
-    table = scoreboard.words(shown, "accuracy").loc["Paper A, Table 2"]
-    assert dict(table[["p", "B"]].loc["STFT", "SVM"]) == {"p": "0.900", "B": "199"}
-    assert table.B["MFCC", "K-NN"] == "–"
+    table = scoreboard.words(scoreboard.board({"real": measured}), "accuracy")
+    assert table.B.loc["Paper A, Table 2", ["STFT", "MFCC"], ["SVM", "K-NN"]].tolist() == [
+        "199",
+        "–",
+    ]
     assert "the smallest is 0.040)" in concluded({"real": measured})[About.REAL]
     words = concluded({"real": results(REAL, permutations=999)})[About.REAL]
     assert "the smallest is 0.040, of 999 permutations)" in words
