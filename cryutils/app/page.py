@@ -169,11 +169,9 @@ class Page(ipywidgets.VBox):
         except InputError as error:  # no models
             get_logger().warning("the live analysis can't run: %s", error)
             return ipywidgets.HTML(NO_MODELS)
-        note = monitor.note.replace("_", " ")  # labels contain underscores
-        seeing = monitor.run in runs_with_models("image")
-        source = f"{note}." + (
-            "" if seeing else " The camera is not used: these models only listen."
-        )
+        source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
+        if monitor.run not in runs_with_models("image"):
+            source += " The camera is not used: these models only listen."
         log = partial(self._write, self._session)
         live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
@@ -327,13 +325,13 @@ class _Infants(ipywidgets.VBox):
         """Set the password and end every login. Guesses are throttled as on the login page."""
         if new != again:
             raise InputError("The new passwords differ; nothing was changed.")
-        user = self._page.caregiver
-        check = self._store.users.verify(user, old, address=f"page of {user}")
-        if check.wait_s > 0:
-            raise InputError(too_many(check.wait_s))
-        if not check.right:
+        user, users = self._page.caregiver, self._store.users
+        attempt = users.attempt(user, address=f"page of {user}")
+        if attempt.wait_s > 0:
+            raise InputError(too_many(attempt.wait_s))
+        if not users.check(attempt, old):
             raise InputError("The old password is wrong; nothing was changed.")
-        self._store.users.set_password(user, new)
+        users.set_password(user, new)
         return "Your password is changed. Log in with the new one, here and everywhere else."
 
     # Fields, buttons and answers.

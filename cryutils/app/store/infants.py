@@ -25,7 +25,6 @@ class Infants:
     """The store's infants. Infants of different families may have the same name."""
 
     def __init__(self, database: Database, users: Users, clock: Callable[[], float]) -> None:
-        """Use `database` and `users`; `clock()` is the time in s since 1970."""
         self._database, self._users, self._clock = database, users, clock
 
     def add(self, name: str, *, user: str | None) -> Log:
