@@ -281,14 +281,14 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]
     minutes = summary.reindex(columns=[*named, UNSURE, NO_CRY], fill_value=0) * HOP_S / 60
     crying = minutes[[*named, UNSURE]]
+    inks = [*(f"var(--cry-{place % len(INKS)})" for place in range(len(named))), "#8a8f94"]
     longest = max(crying.sum(axis=1).max(), 1e-9)
     rows = []
     for start in summary.index[::-1]:
         parts = crying.loc[start]
         bar = "".join(
-            f"<span style='width:{100 * parts[name] / longest:.1f}%;"
-            f"background:{_ink(i, str(name))}'></span>"
-            for i, name in enumerate(crying)
+            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{ink}'></span>"
+            for name, ink in zip(crying, inks, strict=True)
         )
         words = ", ".join(f"{name} {_minutes(parts[name])}" for name in crying if parts[name])
         heard = minutes.loc[start].sum()
@@ -302,10 +302,6 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     zone = summary.index[0].tz
     caption = f"Minutes of crying by {by}, as corrected; times are of {zone}"
     return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
-
-
-def _ink(place: int, name: str) -> str:
-    return "#8a8f94" if name == UNSURE else f"var(--cry-{place % len(INKS)})"
 
 
 def _minutes(value: float) -> str:

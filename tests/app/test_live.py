@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from clock import until
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -178,13 +179,6 @@ def test_a_message_that_means_nothing_is_refused_in_a_sentence(
     assert page.live.notice.startswith("The page sent ")
     assert page.ear.pushed == []
     assert time.process_time() - begun < 0.2, "a page can't keep its kernel busy"
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_readings_wait_until_the_log_takes_them_and_keep_their_order() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import pytest
+from clock import until
 from trained_run import Trained, change_card
 
 from cryutils.app import store as stores
@@ -56,13 +57,6 @@ def every(page: Page, kind: type[Any]) -> list[Any]:
 
 def text(page: Page) -> str:
     return "".join(part.value for part in every(page, ipywidgets.HTML))
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def press(page: Page, words: str, **fields: str) -> None:
@@ -298,16 +292,6 @@ def test_guesses_at_a_password_are_slowed_down_on_the_page(home: Store) -> None:
     assert "Too many attempts. Wait 1 min" in text(page)
     press(page, "Set my password", **{"Old password": PASSWORD}, **fields)
     assert "Too many attempts." in text(page)
-
-
-def test_every_field_and_button_has_a_name_for_a_screen_reader(home: Store) -> None:
-    page = Page(home, home.logins.begin("ann"))
-    kinds = (ipywidgets.Text, ipywidgets.Button, ipywidgets.Dropdown, ipywidgets.Checkbox)
-    names = [part.description for part in widgets(page) if isinstance(part, kinds)]
-    assert "New password again" in names and all(names)
-    press(page, "Add an infant", Name="")
-    answers = [part for part in widgets(page) if "cry-answer" in part._dom_classes]
-    assert sum(bool(part.value) for part in answers) == 1, "it is read out as it comes"
 
 
 def test_a_new_caregiver_is_told_what_to_do_and_what_the_page_cannot_do(home: Store) -> None:

@@ -73,6 +73,7 @@ def test_sql_and_html_in_a_name_are_a_name(store: Store) -> None:
     store.users.add(name, RIGHT)
     assert store.users.names() == [name, "demo", "granny"]
     assert tried(store, "' or '1'='1", "' or '1'='1") == (False, 0)
+    assert store.infants.add(name, user=name).name == name
 
 
 def test_the_store_holds_no_password_and_no_ticket(store: Store, url: str) -> None:

@@ -64,12 +64,6 @@ def test_a_relative_file_lies_where_the_command_was_started(
         assert store.address == str(apart / "started" / "kept" / "log.sqlite")
 
 
-def test_sqlite_lets_readers_read_while_one_writes(apart: Path) -> None:
-    stores.open("sqlite:///a.sqlite").close()
-    with closing(sqlite3.connect(apart / "a.sqlite")) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
 def test_a_new_file_that_another_writes_to_is_waited_for(apart: Path) -> None:
     with closing(sqlite3.connect("a.sqlite", isolation_level=None, check_same_thread=False)) as new:
         new.execute("BEGIN IMMEDIATE")
