@@ -177,15 +177,17 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
 
 
-def test_a_tap_stops_at_the_session_and_says_which_minutes_it_covers(
+def test_a_tap_stops_at_the_last_session_with_a_state_and_says_which_minutes_it_covers(
     log: Log, clock: Clock
 ) -> None:
     say(log, clock, "hungry", "hungry")
     clock.now += 120
     say(log, clock, *["hungry"] * 130)
+    clock.now += 10
+    say(log, clock, NO_CRY)
     dashboard = Dashboard(log, STATES, clock=clock)
     taps(dashboard)["No: pain"].click()
-    assert corrected(log) == [None, None, *["pain"] * 130]
+    assert corrected(log) == [None, None, *["pain"] * 130, None]
     assert "Noted: pain, 08:00 to 08:02." in shown(dashboard)
 
 
@@ -245,18 +247,6 @@ def test_an_earlier_answer_can_be_corrected_and_undone(log: Log, clock: Clock) -
     assert set(taps(dashboard)) == {"Yes", "No: hungry", "No: tired", "No: no cry"}
     log.undo(log.corrections()[0]["id"])
     assert list(log.entries()) == before
-
-
-def test_a_session_without_a_state_leaves_the_question_about_the_one_before(
-    log: Log, clock: Clock
-) -> None:
-    say(log, clock, "hungry")
-    clock.now += 10
-    say(log, clock, "hungry")
-    clock.now += 10
-    say(log, clock, NO_CRY)
-    taps(Dashboard(log, STATES, clock=clock))["No: pain"].click()
-    assert corrected(log) == [None, "pain", None]
 
 
 def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(

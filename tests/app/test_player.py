@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import wave
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from PIL import Image
 from cryutils.app import CryPlayer, Sound
 from cryutils.app.clip_view import envelope, spectrogram
 from cryutils.audio import wav_bytes
+from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
 from cryutils.video import mp4
 
@@ -120,14 +121,8 @@ def test_a_selection_that_is_none_is_refused(player: CryPlayer, part: list[float
 # Files
 
 
-@dataclass(frozen=True)
-class FileClip:
-    id: str
-    path: Path
-    label: str
-    infant: str
-    has_video: bool = False
-    still: Path | None = None
+def file_clip(path: Path, label: str, infant: str, *, has_video: bool = False) -> Clip:
+    return Clip(path.stem, path, label, infant, "", None, 0.5, True, has_video)
 
 
 class Files(list):
@@ -141,7 +136,7 @@ def files(tmp_path: Path) -> Files:
     for name, hz in (("a", 500), ("b", 1000)):
         path = tmp_path / f"{name}.wav"
         path.write_bytes(wav_bytes(tone(hz, 0.5), SR))
-        clips.append(FileClip(name, path, "hungry", f"infant-{name}"))
+        clips.append(file_clip(path, "hungry", f"infant-{name}"))
     return clips
 
 
@@ -185,7 +180,7 @@ def nursery(tmp_path: Path) -> CryPlayer:
     ):
         path = tmp_path / f"{number}.wav"
         path.write_bytes(wav_bytes(tone(500 + 100 * number, 0.5), SR))
-        clips.append(FileClip(str(number), path, label, infant))
+        clips.append(file_clip(path, label, infant))
     return CryPlayer(clips)
 
 
@@ -234,7 +229,7 @@ def films(tmp_path: Path) -> Files:
         path = tmp_path / f"{name}.mp4"
         frames = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(10)]
         mp4.write(path, frames, fps=10, sound=tone(500, 1.0), sr=SR)
-        clips.append(FileClip(name, path, "hungry", f"infant-{name}", has_video=True))
+        clips.append(file_clip(path, "hungry", f"infant-{name}", has_video=True))
     return clips
 
 
@@ -250,7 +245,7 @@ def test_a_video_that_no_page_can_show_is_heard_and_the_reason_given(
     films: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = films[1].path.rename(films[1].path.with_suffix(".avi"))
-    clip = CryPlayer([FileClip("a", path, "hungry", "infant-a", has_video=True)])._clip
+    clip = CryPlayer([file_clip(path, "hungry", "infant-a", has_video=True)])._clip
     assert (clip["video"], clip["video_note"]) == (b"", "A page can't show avi videos: sound only.")
 
     monkeypatch.setattr("cryutils.app.player.VIDEO_BYTES", films[0].path.stat().st_size - 1)

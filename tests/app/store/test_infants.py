@@ -15,22 +15,16 @@ from cryutils.errors import InputError
 READING = Reading(1_800_000_000.0, "hungry", {"hungry": 1.0})
 
 
-def test_an_infant_is_reached_by_who_added_it_and_by_the_owner_of_the_machine(
+def test_an_infant_is_reached_by_who_added_it_by_whom_it_is_shared_with_and_by_the_owner(
     store: Store, mia: Log
 ) -> None:
+    max_ = store.infants.add("Max", user=None)  # by the owner of the machine
+    assert max_.append(max_.begin("camera"), [READING]) == 1
+    assert max_.caregivers() == []
     assert [log.id for log in store.infants.all(user="demo")] == [mia.id]
     assert store.infants.all(user="granny") == []
     assert store.infants.infant("Mia", user=None).id == mia.id
     assert store.infants.infant(mia.id, user="demo").name == "Mia"
-
-
-def test_an_infant_added_by_the_owner_is_reached_by_a_caregiver_only_when_shared(
-    store: Store, mia: Log
-) -> None:
-    max_ = store.infants.add("Max", user=None)
-    assert max_.append(max_.begin("camera"), [READING]) == 1
-    assert max_.caregivers() == []
-    assert [log.id for log in store.infants.all(user="demo")] == [mia.id]
     store.infants.share("Max", "granny", user=None)
     assert list(store.infants.infant("Max", user="granny").readings()) == [READING]
 
