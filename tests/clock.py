@@ -1,8 +1,11 @@
-"""A clock for tests of what happens later: `Clock`."""
+"""The time in tests: `Clock`, which a test sets forward, and `until`, which waits."""
 
 from __future__ import annotations
 
-__all__ = ["Clock"]
+import time
+from collections.abc import Callable
+
+__all__ = ["Clock", "until"]
 
 
 class Clock:
@@ -13,3 +16,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until `condition()` is true."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

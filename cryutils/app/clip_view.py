@@ -32,20 +32,9 @@ STILL_S = 8.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """A named sound in memory.
+    """A named sound in memory: `samples` float32 (n,) in [-1, 1] at `sr` Hz.
 
-    Parameters
-    ----------
-    name, label : str
-    samples : ndarray of float32
-        (n,) in [-1, 1].
-    sr : int
-        Sampling rate in Hz.
-
-    Raises
-    ------
-    InputError
-        Another shape, no samples, NaN or infinity, or an invalid rate.
+    Raises InputError for another shape, no samples, NaN or infinity, or an invalid rate.
     """
 
     name: str

@@ -45,15 +45,10 @@ _TRUSTED: WeakSet[iostream.IOStream] = WeakSet()
 class Site:
     """How browsers reach the server.
 
-    Attributes
-    ----------
-    names : frozenset of str
-        Names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
-        address at which a connection arrives. `*.` at the beginning stands for any one label.
-    proxies : frozenset of str
-        Addresses of proxies that are trusted to state a client's address and scheme.
-    base : str
-        Path of the page; it begins and ends with a slash.
+    names: names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
+    address at which a connection arrives; `*.` at the beginning stands for any one label. proxies:
+    addresses of proxies that are trusted to state a client's address and scheme. base: path of the
+    page; it begins and ends with a slash.
     """
 
     names: frozenset[str] = frozenset()
@@ -164,7 +159,6 @@ class Plain(JupyterHandler):
 
     def get_current_user(self) -> Any:
         """Return None: a request refused before its cookie is read has no user."""
-        return None
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log the kind and place of an error; its message may quote the request."""

@@ -49,15 +49,13 @@ WIDE = {"description_width": "initial"}  # so that no label is cut off
 INKS, GLOWS = (
     re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
 )
-
-
-def _variables(colours: Sequence[str]) -> str:
-    return "; ".join(f"--cry-{place}: {colour}" for place, colour in enumerate(colours))
-
-
+INK_VARIABLES, GLOW_VARIABLES = (
+    "; ".join(f"--cry-{place}: {colour}" for place, colour in enumerate(colours))
+    for colours in (INKS, GLOWS)
+)
 STYLE = f"""<style>
-.cry-bar {{ {_variables(INKS)} }}
-[data-jp-theme-light="false"] .cry-bar {{ {_variables(GLOWS)} }}
+.cry-bar {{ {INK_VARIABLES} }}
+[data-jp-theme-light="false"] .cry-bar {{ {GLOW_VARIABLES} }}
 .cry-now {{ font-size: 1.6em; font-weight: 700 }}
 .cry-table {{ border-spacing: 6px 3px; width: 100%; max-width: 62em }}
 .cry-table th {{ text-align: left; white-space: nowrap; font-weight: 400 }}
@@ -70,21 +68,10 @@ STYLE = f"""<style>
 class Dashboard(ipywidgets.VBox):
     """One infant's log, shown to a caregiver; `look` reads it again.
 
-    Parameters
-    ----------
-    log : Log
-        One infant's log, opened for one user, from `store`.
-    states : sequence of str
-        The states that the models distinguish.
-    zone : str
-        The time zone of days and times, such as "Europe/Vienna".
-    keep : function, optional
-        Called with start, stop (s since 1970) and label of each corrected stretch. Returns a
-        function that undoes what it did, or None if it kept no sound.
-    aside : Aside, optional
-        The thread for requests to the log, if the page's own thread has other work.
-    clock : function
-        The time in s since 1970.
+    states: the states that the models distinguish. zone: the time zone of days and times, such as
+    "Europe/Vienna". keep: called with start, stop (s since 1970) and label of each corrected
+    stretch; returns a function that undoes what it did, or None if it kept no sound. aside: the
+    thread for requests to the log, if the page's own thread has other work.
     """
 
     def __init__(
@@ -168,12 +155,12 @@ class Dashboard(ipywidgets.VBox):
                 words, right = f"What was it{when}?", []
             else:
                 words = f"Was <b>{html.escape(verdict)}</b> right{when}?"
-                right = [self._tap("Yes", verdict)]
-            wrong = [self._tap(f"No: {name}" if right else name, name) for name in others]
+                right = [self._button("Yes", partial(self._note, verdict))]
+            wrong = [
+                self._button(f"No: {name}" if right else name, partial(self._note, name))
+                for name in others
+            ]
             self._taps.children = (ipywidgets.HTML(words), *right, *wrong)
-
-    def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
-        return self._button(words, partial(self._note, verdict))
 
     def _button(self, words: str, act: Undo) -> ipywidgets.Button:
         """Return a button that runs `act` in the thread `aside` and shows an error if it fails."""
@@ -294,14 +281,14 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]
     minutes = summary.reindex(columns=[*named, UNSURE, NO_CRY], fill_value=0) * HOP_S / 60
     crying = minutes[[*named, UNSURE]]
+    inks = [*(f"var(--cry-{place % len(INKS)})" for place in range(len(named))), "#8a8f94"]
     longest = max(crying.sum(axis=1).max(), 1e-9)
     rows = []
     for start in summary.index[::-1]:
         parts = crying.loc[start]
         bar = "".join(
-            f"<span style='width:{100 * parts[name] / longest:.1f}%;"
-            f"background:{_ink(i, str(name))}'></span>"
-            for i, name in enumerate(crying)
+            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{ink}'></span>"
+            for name, ink in zip(crying, inks, strict=True)
         )
         words = ", ".join(f"{name} {_minutes(parts[name])}" for name in crying if parts[name])
         heard = minutes.loc[start].sum()
@@ -315,10 +302,6 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     zone = summary.index[0].tz
     caption = f"Minutes of crying by {by}, as corrected; times are of {zone}"
     return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
-
-
-def _ink(place: int, name: str) -> str:
-    return "#8a8f94" if name == UNSURE else f"var(--cry-{place % len(INKS)})"
 
 
 def _minutes(value: float) -> str:

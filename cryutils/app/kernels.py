@@ -36,8 +36,7 @@ VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
     "CRYUTILS_CACHE_DIR", "CRYUTILS_CLIPS_DIR", "CRYUTILS_DEMO_FILM", "CRYUTILS_LIVE_RUN",
-    "CRYUTILS_OUTPUTS_DIR",
-    "CRYUTILS_PROJECT_DIR", "CRYUTILS_START_DIR", "CRYUTILS_STORE",
+    "CRYUTILS_OUTPUTS_DIR", "CRYUTILS_PROJECT_DIR", "CRYUTILS_START_DIR", "CRYUTILS_STORE",
 )  # fmt: skip
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MESSAGES = ["comm_close", "comm_info_request", "comm_msg", "comm_open", "kernel_info_request"]
@@ -125,7 +124,6 @@ class Access(Authorizer):
     """Deny everything except the use of one's own kernel."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
-        """Return whether a caregiver may do this."""
         return (
             resource == "kernels"
             and action in ("read", "execute")
@@ -144,7 +142,6 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
         await super().pre_get()
 
     async def open(self, kernel_id: str) -> None:
-        """Connect the page with its kernel."""
         if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # the kernel has ended
             self.close()
             return
@@ -152,7 +149,6 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
         await super().open(kernel_id)
 
     def on_close(self) -> None:
-        """Forget the socket of the disconnected page."""
         self.kernel_manager.sockets.get(self.kernel_id, set()).discard(self)
         super().on_close()
 

@@ -27,19 +27,11 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
     The old figure stays visible while the new one is drawn. If values change several times
-    meanwhile, only the newest are drawn.
-
-    Parameters
-    ----------
-    draw : function
-        Called with the value of each control by name; returns a figure.
-    **controls : ipywidgets.Widget
-        Each with a `value`.
+    meanwhile, only the newest are drawn. `draw` gets the value of each control by name.
     """
     import ipywidgets
 
     picture = ipywidgets.Image(format="png", layout=PICTURE)
-
     shown: dict[str, Any] = {}
 
     def redraw(change: Any = None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -38,7 +37,7 @@ RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 10  # most sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
-BASELINE = 0xC0  # marker of the only kind of JPEG that browsers' canvases write
+SCAN = b"\xff\xda"  # marker of a scan; decoders visit all pixels in each, and browsers write one
 GAP_EVERY_S = 1.0  # of the gaps reported within this time, only the first counts
 STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
 ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
@@ -47,22 +46,12 @@ ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while t
 class LiveAnalysis(anywidget.AnyWidget):
     """A widget that sends the page's microphone and camera to a monitor and shows its readings.
 
-    Parameters
-    ----------
-    monitor : Monitor
-    log : function, optional
-        Called in a thread with lists of new readings, such as a store's append. If it raises an
-        OSError, the reason is shown and the readings wait for another try. If it raises an
-        InputError, its message is shown and the readings are dropped.
-    heard : function, optional
-        Called with each block of sound, float32 (samples,), its rate in Hz and the time of its
-        first sample, such as `Clips.push`; not with sound from a file.
-    source : str
-        Which models answer and what they were trained on; always visible.
-    film : bytes
-        A video file for a demonstration, instead of microphone and camera.
-    clock : function
-        The time in s since 1970, UTC.
+    log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
+    shown and the readings wait for another try. If it raises an InputError, its message is shown
+    and the readings are dropped. heard: called with each block of sound that is not from a file:
+    float32 (samples,), its rate in Hz and the time of its first sample. source: which models answer
+    and what they were trained on; always visible. film: a video file for a demonstration, instead
+    of microphone and camera. clock: the time in s since 1970, UTC.
     """
 
     _esm = script("live.js")
@@ -194,27 +183,10 @@ def _sound(
 def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
     try:
         (content,) = map(bytes, buffers)
-        if _is_plain(content):
+        if len(content) <= LARGEST_JPEG and content.count(SCAN) == 1:
             with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
                 if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
                     return np.asarray(picture.convert("RGB"))
     except (ValueError, OSError, Image.DecompressionBombError):  # all that Pillow raises
         pass
     raise InputError("The page sent a picture that can't be read.")
-
-
-def _is_plain(content: bytes) -> bool:
-    """Return whether a JPEG is baseline with one scan, the kind that a browser's canvas writes.
-
-    A decoder visits all pixels once per scan, and a small file can have thousands of scans.
-    """
-    if len(content) > LARGEST_JPEG or content.count(b"\xff\xda") != 1:
-        return False
-    place = 2  # after the start marker
-    while place + 4 <= len(content):
-        mark, marker, length = struct.unpack_from(">BBH", content, place)
-        is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)  # tables, reserved
-        if mark != 0xFF or is_frame:
-            return bool(mark == 0xFF and marker == BASELINE)
-        place += 2 + length
-    return False

@@ -119,7 +119,6 @@ class Identity(IdentityProvider):
         return Caregiver(name, ticket=ticket)
 
     def user_to_cookie(self, user: Any) -> str:
-        """Return the cookie's content."""
         return user.ticket
 
 
@@ -127,7 +126,6 @@ class Login(Plain, LoginFormHandler):
     """The form for name and password."""
 
     def initialize(self) -> None:
-        """Prepare to notice when the client disconnects."""
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_connection_close(self) -> None:

@@ -47,7 +47,6 @@ PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
-_STRAYS = 3  # inputs in a row with a time far off are refused; the next one is accepted
 _RATES = (4000, 192_000)  # Hz
 _LATEST = 1e11  # s since 1970
 _LONGEST_SIDE = 640  # of a buffered picture, in pixels
@@ -82,19 +81,11 @@ class Monitor:
         self.restart()
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
-        """Buffer a block of sound.
+        """Buffer a block of sound, float (samples,) in [-1, 1] at `sr` Hz.
 
-        Blocks longer than 0.1 s may arrive late or out of order. Samples that are not finite count
-        as missing. Unusable input is left out, and the next reading says so.
-
-        Parameters
-        ----------
-        samples : array of float
-            Mono (samples,) in [-1, 1].
-        sr : int
-            Sampling rate in Hz.
-        time : float
-            Time of the first sample in s since 1970.
+        `time` is that of the first sample in s since 1970. Blocks longer than 0.1 s may arrive late
+        or out of order. Samples that are not finite count as missing. Unusable input is left out,
+        and the next reading says so.
         """
         x = np.asarray(samples)
         if x.ndim != 1 or x.dtype.kind != "f":
@@ -103,8 +94,7 @@ class Monitor:
             return self._refuse(f"sound left out: sr={sr}, not {_RATES[0]} to {_RATES[1]} Hz")
         if not 0 <= time < _LATEST:
             return self._refuse(f"sound left out: time={time}")
-        if self._is_stray(time, time + len(x) / sr):
-            return self._refuse(f"sound left out: its time, {time:.1f}, is far off")
+        self._advance(time, time + len(x) / sr)
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
         start, length = self._ring.position(time), len(x)
@@ -114,25 +104,17 @@ class Monitor:
         self._ring.write(start, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
 
     def push_frame(self, rgb: npt.ArrayLike, time: float) -> None:
-        """Buffer a picture.
+        """Buffer a picture, uint8 (height, width, 3), taken at `time` in s since 1970.
 
         About five pictures per second are kept, reduced to at most 640 pixels a side. Unusable
         input is left out, and the next reading says so.
-
-        Parameters
-        ----------
-        rgb : array of uint8
-            (height, width, 3).
-        time : float
-            Time of the picture in s since 1970.
         """
         frame = np.asarray(rgb)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
             return self._refuse(f"picture left out: {frame.dtype} {frame.shape}, not uint8 RGB")
         if not 0 <= time < _LATEST:
             return self._refuse(f"picture left out: time={time}")
-        if self._is_stray(time, time):
-            return self._refuse(f"picture left out: its time, {time:.1f}, is far off")
+        self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
             self._pictures.append((time, _small(frame)))
 
@@ -140,13 +122,9 @@ class Monitor:
         """Yield the readings that are due, in order of time. Each is computed when requested.
 
         A reading is due at each hop once its sound has arrived, at the latest `PATIENCE_S` after
-        the hop. One gap replaces everything older than `KEPT_S`.
-
-        Parameters
-        ----------
-        now : float, optional
-            s since 1970, on the clock of the input's times. None: the end of the newest input, so
-            there is no reading without input.
+        the hop. One gap replaces everything older than `KEPT_S`. `now` is in s since 1970, on the
+        clock of the input's times; by default it is the end of the newest input, so there is no
+        reading without input.
         """
         if self._origin is None:
             if now is None:
@@ -175,7 +153,7 @@ class Monitor:
 
     def _begin(self, origin: float | None) -> None:
         """Forget all input, and count the hops from `origin` on, in s since 1970."""
-        self._origin, self._count, self._strays = origin, 1, 0
+        self._origin, self._count = origin, 1
         self._newest = -math.inf if origin is None else origin
         self._ring = None
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
@@ -195,23 +173,11 @@ class Monitor:
         ring = self._ring
         return ring is not None and ring.head is not None and ring.head >= round(time * ring.sr)
 
-    def _is_stray(self, start_s: float, end_s: float) -> bool:
-        """Return whether an input's time is so far from the newest input that it must be wrong.
-
-        Several in a row are accepted: then the machine slept or its clock was set.
-        """
-        if self._origin is None:
+    def _advance(self, start_s: float, end_s: float) -> None:
+        """Note the time of an input; one that is long past means that the clock was set back."""
+        if self._origin is None or self._newest - end_s > KEPT_S:
             self._begin(start_s)
-        is_old = self._newest - end_s > KEPT_S
-        if is_old or start_s - self._newest > KEPT_S:
-            self._strays += 1
-            if self._strays <= _STRAYS:
-                return True
-            if is_old:
-                self._begin(start_s)
-        self._strays = 0
         self._newest = max(self._newest, end_s)
-        return False
 
     def _refuse(self, why: str) -> None:
         self._refused = why
@@ -232,7 +198,10 @@ class Monitor:
             assert self._ring is not None
             cry = self.gate.score(x[-round(WINDOW_S * self._ring.sr) :], self._ring.sr)
             if cry < self.gate.threshold:
-                return self._without_a_cry(end, cry)
+                self._quiet += 1
+                if self._quiet >= _AVERAGED:  # so that the last cry does not affect the next
+                    self._rolling = RollingAverage(_AVERAGED)
+                return Reading(time=end, verdict=NO_CRY, cry=cry, note=self._noted())
         sound, caution = self._sound(x)
         face = self._seen(end)
         reasons = ", ".join(answer for answer in (sound, face) if isinstance(answer, str))
@@ -256,12 +225,6 @@ class Monitor:
             cry=cry,
             note=note,
         )
-
-    def _without_a_cry(self, end: float, cry: float) -> Reading:
-        self._quiet += 1
-        if self._quiet >= _AVERAGED:  # so that the last cry does not affect the next
-            self._rolling = RollingAverage(_AVERAGED)
-        return Reading(time=end, verdict=NO_CRY, cry=cry, note=self._noted())
 
     def _heard(self, end: float) -> Array:
         """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +71,6 @@ reliably recognised the cause (Lockhart-Bouron et al. 2023).</p>
 """
 
 
-@dataclass(eq=False)
-class _Session:
-    """A session of the live analysis: its infant, and its number once it is in the log."""
-
-    infant: int | None
-    number: int | None = None
-
-
 class Page(ipywidgets.VBox):
     """Live analysis, dashboard, infants, and limits, for the caregiver with this ticket.
 
@@ -89,7 +80,7 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self.store, self._ticket = store, ticket
-        self._session = _Session(None)  # of the live analysis
+        self._heard: int | None = None  # the infant of the live analysis
         self.aside = Aside(is_brief=lambda: self.is_listening)
         name = html.escape(self.caregiver)
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
@@ -169,31 +160,33 @@ class Page(ipywidgets.VBox):
         except InputError as error:  # no models
             get_logger().warning("the live analysis can't run: %s", error)
             return ipywidgets.HTML(NO_MODELS)
-        note = monitor.note.replace("_", " ")  # labels contain underscores
-        seeing = monitor.run in runs_with_models("image")
-        source = f"{note}." + (
-            "" if seeing else " The camera is not used: these models only listen."
-        )
-        log = partial(self._write, self._session)
-        live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source, film=self._film)
+        source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
+        if monitor.run not in runs_with_models("image"):
+            source += " The camera is not used: these models only listen."
+        live = LiveAnalysis(monitor, heard=self._hear, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
         return live
 
     def _on_listening(self, change: Any) -> None:
         self._infant.disabled = change.new
         if change.new:
-            self._session = _Session(self._infant.value)
-            change.owner.log_to(partial(self._write, self._session))
+            self._heard = self._infant.value
+            change.owner.log_to(self._session(self._heard))
             self._forget()
 
-    def _write(self, session: _Session, readings: list[Reading]) -> None:
-        """Log the readings of a session, in the thread of the live analysis's `Writer`."""
-        if session.infant is None:
-            raise InputError("no infant is chosen: choose or add one, then start again")
-        log = self.store.infants.infant(session.infant, user=self.caregiver)
-        source = demo.SOURCE if self._film else SOURCE
-        session.number = session.number or log.begin(source)
-        log.append(session.number, readings)
+    def _session(self, infant: int | None) -> Callable[[list[Reading]], None]:
+        """Return a function that logs readings of a new session, for the `Writer`'s thread."""
+        number: int | None = None
+
+        def write(readings: list[Reading]) -> None:
+            nonlocal number
+            if infant is None:
+                raise InputError("no infant is chosen: choose or add one, then start again")
+            log = self.store.infants.infant(infant, user=self.caregiver)
+            number = number or log.begin(demo.SOURCE if self._film else SOURCE)
+            log.append(number, readings)
+
+        return write
 
     def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
         if self._clips and self._keeps.value:
@@ -203,7 +196,8 @@ class Page(ipywidgets.VBox):
         """Keep the sound of a correction; return a function that undoes it, or None."""
         if self._clips is None:
             return None
-        infant, is_same = self._infant.value, self._session.infant == self._infant.value
+        infant = self._infant.value
+        is_same = infant == self._heard
         return self._clips.keep(label, f"infant-{infant}", start, stop, is_in_memory=is_same)
 
     def _forget(self, _change: Any = None) -> None:
@@ -327,13 +321,13 @@ class _Infants(ipywidgets.VBox):
         """Set the password and end every login. Guesses are throttled as on the login page."""
         if new != again:
             raise InputError("The new passwords differ; nothing was changed.")
-        user = self._page.caregiver
-        check = self._store.users.verify(user, old, address=f"page of {user}")
-        if check.wait_s > 0:
-            raise InputError(too_many(check.wait_s))
-        if not check.right:
+        user, users = self._page.caregiver, self._store.users
+        attempt = users.attempt(user, address=f"page of {user}")
+        if attempt.wait_s > 0:
+            raise InputError(too_many(attempt.wait_s))
+        if not users.check(attempt, old):
             raise InputError("The old password is wrong; nothing was changed.")
-        self._store.users.set_password(user, new)
+        users.set_password(user, new)
         return "Your password is changed. Log in with the new one, here and everywhere else."
 
     # Fields, buttons and answers.

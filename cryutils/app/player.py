@@ -36,10 +36,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     Parameters
     ----------
-    clips : Corpus, or sequence of Sound or of (name, label, samples, sr)
-        Samples float32 (n,), at `sr` Hz.
-    index : int
-        Index of the clip to show first.
+    clips : Corpus, or sequence of Sound or of its fields
     sr : int, optional
         Sampling rate in Hz at which files are read; None keeps that of each file.
     probabilities : array, optional
@@ -59,7 +56,7 @@ class CryPlayer(anywidget.AnyWidget):
     Raises
     ------
     InputError
-        No clips, an index out of range, probabilities of another shape, or an invalid `step_s`.
+        No clips, outputs of another shape, or an invalid `step_s`.
 
     Examples
     --------
@@ -90,7 +87,6 @@ class CryPlayer(anywidget.AnyWidget):
         self,
         clips: Sequence[Any],
         *,
-        index: int = 0,
         sr: int | None = None,
         probabilities: ArrayLike | None = None,
         over_time: Mapping[str, Sequence[ArrayLike]] | None = None,
@@ -109,88 +105,53 @@ class CryPlayer(anywidget.AnyWidget):
         if not (np.isfinite(step_s) and step_s > 0):
             raise InputError(f"step_s is {step_s}; give the time between moments in s.")
         self._over_time = _tracks(over_time or {}, len(self._clips), self._names)
-        self._step_s = float(step_s)
         self._infants = Counter(filter(None, map(_infant, self._clips)))
-        self._data = data or _source(clips)
         super().__init__(
-            index=index,
             _about={
                 "title": title,
-                "data": self._data,
+                "data": data or _source(clips),
                 "counts": list(self._counts.items()),
                 "infants": sorted(self._infants.items()) if len(self._infants) > 1 else [],
                 "tracks": list(self._over_time),
                 "classes": self._names,
-                "step_s": self._step_s,
+                "step_s": float(step_s),
             },
         )
-        self._sound = _load(self._clips[index], sr)
+        self.sound = _load(self._clips[0], sr)  # the current clip with its samples
         self._clip = self._page_clip()
         self.observe(self._on_index, "index")
         self.observe(self._on_chosen, ["chosen_class", "chosen_infant"])
         self.on_msg(self._on_message)
 
-    def next(self) -> None:
-        """Show the next clip of the chosen class and infant; the first follows the last."""
-        self._step(+1)
-
-    def previous(self) -> None:
-        """Show the previous clip of the chosen class and infant; the last precedes the first."""
-        self._step(-1)
-
-    def select(self, start_s: float, stop_s: float) -> None:
-        """Select the part from `start_s` to `stop_s` (s), to which Play is then limited.
-
-        Raises InputError for a part that is empty or outside the clip.
-        """
-        duration = self._sound.duration_s
-        if not 0 <= start_s < stop_s <= duration + 1e-6:
-            raise InputError(
-                f"{start_s:g} to {stop_s:g} s is no part of this clip, which lasts {duration:g} s."
-            )
-        self.selection = [float(start_s), float(stop_s)]
-
-    @property
-    def sound(self) -> Sound:
-        """The current clip with its samples."""
-        return self._sound
-
-    @property
-    def selected(self) -> np.ndarray:
-        """The selected samples, or those of the whole clip without a selection, float32 (n,)."""
-        start, stop = self.selection or (0.0, self._sound.duration_s)
-        return self._sound.samples[round(start * self._sound.sr) : round(stop * self._sound.sr)]
-
     def __repr__(self) -> str:
         # No object id, because nbval compares this text between runs.
         return (
-            f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self._sound.name}, "
-            f"{self._sound.label}, {self._sound.duration_s:.2f} s)"
+            f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self.sound.name}, "
+            f"{self.sound.label}, {self.sound.duration_s:.2f} s)"
         )
 
     def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         if "google.colab" not in sys.modules:  # Colab saves the widget's state instead
+            sound = self.sound
             data["text/html"] = still_html(
-                self._sound,
-                caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
-                source=self._data,
-                frame=_frame(self._clips[self.index], self._sound.duration_s / 2),
+                sound,
+                caption=f"{sound.label}: {sound.name}, {sound.duration_s:.2f} s",
+                source=self._about["data"],
+                frame=_frame(self._clips[self.index], sound.duration_s / 2),
             )
         return data, metadata
 
-    def _of(self, label: str, infant: str) -> list[int]:
-        """Return the indices of the clips of a class and an infant, each "" for any."""
+    def _members(self) -> list[int]:
+        """Return the indices of the clips of the chosen class and infant."""
         return [
             i
             for i, clip in enumerate(self._clips)
-            if label in ("", clip.label) and infant in ("", _infant(clip))
+            if self.chosen_class in ("", clip.label) and self.chosen_infant in ("", _infant(clip))
         ]
 
-    def _members(self) -> list[int]:
-        return self._of(self.chosen_class, self.chosen_infant)
-
     def _step(self, by: int) -> None:
+        """Show the next or previous clip of the chosen class and infant, going round."""
         members = self._members()
         if self.index in members:
             self.index = members[(members.index(self.index) + by) % len(members)]
@@ -198,10 +159,8 @@ class CryPlayer(anywidget.AnyWidget):
             self.index = members[0]
 
     def _page_clip(self) -> dict[str, Any]:
-        sound = self._sound
-        members = self._members()
+        sound, members = self.sound, self._members()
         grey = spectrogram(sound.samples, sound.sr)
-        bounds = envelope(sound.samples)
         row = [] if self._probabilities is None else self._probabilities[self.index].tolist()
         video, mime, video_note = _video(self._clips[self.index])
         return {
@@ -212,7 +171,7 @@ class CryPlayer(anywidget.AnyWidget):
             "count": len(members),
             "duration_s": sound.duration_s,
             "wav": wav_bytes(sound.samples, sound.sr),
-            "envelope": bounds.astype("<f4").tobytes(),
+            "envelope": envelope(sound.samples).astype("<f4").tobytes(),
             "spectrogram": grey.pixels.tobytes(),
             "rows": grey.pixels.shape[0],
             "columns": grey.pixels.shape[1],
@@ -238,7 +197,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     def _on_index(self, change: Any) -> None:
         try:
-            self._sound = _load(self._clips[self.index], self._sr)
+            self.sound = _load(self._clips[self.index], self._sr)
         except InputError as error:
             self.notice = str(error)
             raise
@@ -263,9 +222,9 @@ class CryPlayer(anywidget.AnyWidget):
         with suppress(InputError):
             match content:
                 case {"type": "next"}:
-                    self.next()
+                    self._step(+1)
                 case {"type": "previous"}:
-                    self.previous()
+                    self._step(-1)
                 case {"type": "choose_class", "label": label}:
                     self.chosen_class = label
                 case {"type": "choose_infant", "infant": infant}:
@@ -288,11 +247,11 @@ class CryPlayer(anywidget.AnyWidget):
 
     @traitlets.validate("position_s")
     def _valid_position(self, proposal: Any) -> float:
-        return min(max(proposal["value"], 0.0), self._sound.duration_s)
+        return min(max(proposal["value"], 0.0), self.sound.duration_s)
 
     @traitlets.validate("selection")
     def _valid_selection(self, proposal: Any) -> list[float]:
-        value = [min(max(s, 0.0), self._sound.duration_s) for s in proposal["value"]]
+        value = [min(max(s, 0.0), self.sound.duration_s) for s in proposal["value"]]
         if len(value) not in (0, 2) or value != sorted(set(value)):
             raise InputError(f"A selection is [] or [start, stop] in s, not {proposal['value']}.")
         return value

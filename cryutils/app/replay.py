@@ -45,20 +45,9 @@ def replay(
 ) -> Iterator[Replayed]:
     """Yield a monitor's readings of a recording, with or without video, pushed block by block.
 
-    Times are relative to the recording: its first sample is at 0 s.
-
-    Parameters
-    ----------
-    path : path
-    monitor : Monitor
-        It is restarted first.
-    realtime : bool
-        Push the input in real time, otherwise without waiting.
-
-    Raises
-    ------
-    InputError
-        The file can't be read.
+    The monitor is restarted first. Times are relative to the recording: its first sample is at 0 s.
+    With `realtime` the input is pushed in real time, otherwise without waiting. Raises InputError
+    for a file that can't be read.
     """
     path = resolve(path)
     monitor.restart()

@@ -47,9 +47,9 @@ class Ring:
         head = start if self.head is None else self.head
         end = max(head, start + len(x))
         oldest = end - len(self)
-        gap = max(0, start - max(head, oldest))
-        self._put(start - gap, np.full(gap, np.nan, np.float32))
-        self._put(max(start, oldest), x[max(0, oldest - start) :])
+        first = max(start, oldest)
+        self._samples[np.arange(max(head, oldest), first) % len(self)] = np.nan  # nothing heard
+        self._samples[np.arange(first, start + len(x)) % len(self)] = x[first - start :]
         self.head = end
 
     def before(self, end: int, *, most: int) -> Array:
@@ -57,16 +57,6 @@ class Ring:
         if self.head is None or end > self.head:
             return np.zeros(0, np.float32)
         first = max(end - most, self.head - len(self))
-        x = np.concatenate([self._samples[part] for part in self._parts(first, end - first)])
+        x = self._samples[np.arange(first, end) % len(self)]
         breaks = np.flatnonzero(np.isnan(x))
         return x[breaks[-1] + 1 :] if len(breaks) else x
-
-    def _put(self, start: int, x: Array) -> None:
-        before, behind = self._parts(start, len(x))
-        self._samples[before], self._samples[behind] = np.split(x, [before.stop - before.start])
-
-    def _parts(self, start: int, length: int) -> tuple[slice, slice]:
-        """Return slices for `length` samples from `start` on: to the array's end, and the rest."""
-        at = start % len(self)
-        end = at + max(0, length)
-        return slice(at, min(end, len(self))), slice(0, max(0, end - len(self)))

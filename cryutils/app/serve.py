@@ -43,9 +43,7 @@ from cryutils.app.login import Identity, Link
 from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
-__all__ = [
-    "Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server", "site",
-]  # fmt: skip
+__all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site"]
 
 HERE = Path(__file__).parent
 LOST_S = 600  # the kernel of a lost page is ended after this time
@@ -98,12 +96,10 @@ class Server(Voila):
     tls = traitlets.Any()
 
     def setup_template_dirs(self) -> None:
-        """Search this package's templates first."""
         super().setup_template_dirs()
         self.template_paths.insert(0, str(HERE / "templates"))
 
     def init_settings(self) -> dict[str, object]:
-        """Return the settings of the web application."""
         templates = jinja2.FileSystemLoader(HERE / "templates")
         return super().init_settings() | {
             "headers": HEADERS,
@@ -161,11 +157,6 @@ class Server(Voila):
             self.ioloop.start()
         finally:
             self.stop()
-
-
-def run(*arguments: Any) -> None:
-    """Run `server(*arguments)` until a signal stops it."""
-    server(*arguments).start()
 
 
 def server(

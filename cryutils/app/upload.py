@@ -58,8 +58,8 @@ class UploadButton(anywidget.AnyWidget):
     def _receive(self, _widget: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         name, size, at = message["name"], message["size"], message["at"]
         if size > self.most_bytes:
-            most, such = f"at most {self.most_bytes / 1e6:.0f} MB", "such as a part of it"
-            self._refuse(f"{name}: {size / 1e6:.0f} MB; give a file of {most}, {such}.")
+            most = f"at most {self.most_bytes / 1e6:.0f} MB, such as a part of it"
+            self._refuse(f"{name}: {size / 1e6:.0f} MB; give a file of {most}.")
             return
         if at == 0:
             self._content = bytearray()
@@ -74,15 +74,8 @@ class UploadButton(anywidget.AnyWidget):
 def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
     """Return an upload button above the figure and the sound of the uploaded recording.
 
-    A file that can't be read gives a one-line message. Nothing is kept on disk.
-
-    Parameters
-    ----------
-    draw : function
-        `draw(name, x)` returns the figure of a recording, x float32 (samples,). It is called at
-        each upload, so no cell has to run again.
-    sr : int
-        Sampling rate of x in Hz.
+    At each upload `draw(name, x)` returns the figure of the recording, x float32 (samples,) at `sr`
+    Hz. A file that can't be read gives a one-line message. Nothing is kept on disk.
     """
     import ipywidgets
 

@@ -100,8 +100,6 @@ class Writer:
                 refused = str(error)
             except StoreUnavailable as error:
                 why, detail = error.reason, f"{error.filename}: {error.strerror}"
-            except OSError as error:
-                why = detail = error.strerror or str(error)
             except Exception as error:  # otherwise the thread ends and readings wait forever
                 why, detail = "the program has a fault", repr(error)
             with self._changed:

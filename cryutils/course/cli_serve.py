@@ -112,7 +112,7 @@ def serve(
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
                 " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
-        application.run(store, sockets, tls, site, link)
+        application.server(store, sockets, tls, site, link).start()
 
 
 @contextmanager

@@ -177,51 +177,49 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
 
 
-def test_a_tap_stops_at_the_session_and_says_which_minutes_it_covers(
+def test_a_tap_stops_at_the_last_session_with_a_state_and_says_which_minutes_it_covers(
     log: Log, clock: Clock
 ) -> None:
     say(log, clock, "hungry", "hungry")
     clock.now += 120
     say(log, clock, *["hungry"] * 130)
+    clock.now += 10
+    say(log, clock, NO_CRY)
     dashboard = Dashboard(log, STATES, clock=clock)
     taps(dashboard)["No: pain"].click()
-    assert corrected(log) == [None, None, *["pain"] * 130]
+    assert corrected(log) == [None, None, *["pain"] * 130, None]
     assert "Noted: pain, 08:00 to 08:02." in shown(dashboard)
 
 
 def test_an_answer_can_be_undone(log: Log, clock: Clock) -> None:
-    sounds = {"hungry.wav"}
+    sounds = ["hungry"]
 
-    def keep(start: float, stop: float, label: str) -> Callable[[], None]:
-        before = set(sounds)
-        sounds.clear()
-        sounds.add(f"{label}.wav")
-
-        def undo() -> None:
-            sounds.clear()
-            sounds.update(before)
-
-        return undo
+    def keep(start: float, stop: float, label: str) -> Callable[[], object]:
+        sounds.append(label)
+        return sounds.pop
 
     say(log, clock, "tired", "hungry", NO_CRY, "hungry")
     dashboard = Dashboard(log, STATES, keep=keep, clock=clock)
     assert "Undo" not in buttons(dashboard), "there is nothing to undo"
     taps(dashboard)["Yes"].click()
     clock.now += 1
+    before = list(sounds)
     entries, table = list(log.entries()), log.summary("day", "UTC")
     taps(dashboard)["No: pain"].click()
-    assert sounds == {"pain.wav"}
     assert corrected(log) == [None, "pain", None, "pain"]
     buttons(dashboard)["Undo"].click()
     assert list(log.entries()) == entries
     assert log.summary("day", "UTC").equals(table)
     assert [row["verdict"] for row in log.corrections()] == ["hungry", "hungry"]
-    assert sounds == {"hungry.wav"}
+    assert sounds == before
     assert "Undone. It is as it was before." in shown(dashboard)
     assert "Undo" not in buttons(dashboard)
 
 
 def test_an_earlier_answer_can_be_corrected_and_undone(log: Log, clock: Clock) -> None:
+    empty = Dashboard(log, STATES, clock=clock)
+    assert [label for label, _ in earlier(empty).options] == ["the latest one"]
+    assert "No answer is logged yet." in shown(empty)
     say(log, clock, *["hungry"] * 130, NO_CRY, *["tired"] * 10)
     clock.now += 86_400
     say(log, clock, "pain", "pain")
@@ -249,24 +247,6 @@ def test_an_earlier_answer_can_be_corrected_and_undone(log: Log, clock: Clock) -
     assert set(taps(dashboard)) == {"Yes", "No: hungry", "No: tired", "No: no cry"}
     log.undo(log.corrections()[0]["id"])
     assert list(log.entries()) == before
-
-
-def test_without_any_answer_there_is_nothing_to_correct(log: Log, clock: Clock) -> None:
-    dashboard = Dashboard(log, STATES, clock=clock)
-    assert [label for label, _ in earlier(dashboard).options] == ["the latest one"]
-    assert "No answer is logged yet." in shown(dashboard)
-
-
-def test_a_session_without_a_state_leaves_the_question_about_the_one_before(
-    log: Log, clock: Clock
-) -> None:
-    say(log, clock, "hungry")
-    clock.now += 10
-    say(log, clock, "hungry")
-    clock.now += 10
-    say(log, clock, NO_CRY)
-    taps(Dashboard(log, STATES, clock=clock))["No: pain"].click()
-    assert corrected(log) == [None, "pain", None]
 
 
 def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import ipywidgets
@@ -45,25 +46,20 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
 
 def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:
     """JupyterLab answers some changes in the kernel's thread, some in another beside it."""
-    active: list[str] = []
-    overlaps: list[int] = []
-    drawn: list[dict[str, int]] = []
-    sizes: list[int] = []
+    active, overlaps, drawn = list[str](), list[int](), list[dict[str, int]]()
 
     def draw(**values: int) -> Figure:
         active.append("drawing")
         overlaps.append(len(active))
-        figure, axes = plt.subplots(1, 2, figsize=(2, 1), layout="constrained")
-        for ax in axes:
-            ax.plot(range(1 + values["a"]), lw=2)
+        figure, ax = plt.subplots(figsize=(2, 1), layout="constrained")
+        ax.plot(range(1 + values["a"]), lw=2)
         figure.draw_without_rendering()
         drawn.append(values)
         active.pop()
         return figure
 
     a, b = ipywidgets.IntSlider(max=8), ipywidgets.IntSlider(max=8)
-    picture = knobs(draw, a=a, b=b).children[-1]
-    picture.observe(lambda change: sizes.append(len(bytes(change["new"]))), "value")
+    knobs(draw, a=a, b=b)
     begin = threading.Barrier(2)
 
     def move(slider: ipywidgets.IntSlider) -> None:
@@ -71,18 +67,12 @@ def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last()
         for value in range(1, 5):
             slider.set_state({"value": value})  # as a message from the page does
 
-    movers = [threading.Thread(target=move, args=(slider,)) for slider in (a, b)]
-    for mover in movers:
-        mover.start()
-    for mover in movers:
-        mover.join()
-
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(move, (a, b)))
     assert set(overlaps) == {1}
     assert drawn[-1] == {"a": 4, "b": 4}
     assert [v for v, w in pairwise(drawn) if v == w] == []
     assert plt.get_fignums() == []
-    blank = len(bytes(knobs(lambda a: plt.figure(figsize=(2, 1)), a=a).children[-1].value))
-    assert min(sizes) > blank
 
 
 def test_a_setting_that_cannot_be_drawn_leaves_the_last_picture() -> None:

@@ -108,7 +108,7 @@ def test_noise_and_silence_are_no_cry_and_reach_no_model(monitor: Monitor, kind:
 
 def test_readings_come_at_every_hop(monitor: Monitor, cry: np.ndarray) -> None:
     times = [reading.time for reading in pushed(monitor, cry, start_s=1.7e9)]
-    np.testing.assert_allclose(times, 1.7e9 + HOP_S * np.arange(1, 13))
+    assert times == [1.7e9 + HOP_S * k for k in range(1, 13)]
 
 
 def test_a_reading_is_the_mean_of_both_models_over_the_last_three_seconds(
@@ -193,11 +193,6 @@ def test_without_sound_a_room_without_a_face_is_a_gap(monitor: Monitor) -> None:
     assert {(reading.verdict, reading.note) for reading in readings} == expected
 
 
-def test_samples_that_are_no_numbers_were_not_heard(monitor: Monitor) -> None:
-    verdicts = {r.verdict for r in pushed(monitor, np.full(2 * SR, np.nan, np.float32))}
-    assert verdicts == {GAP}
-
-
 def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
     pushed(monitor, cry[:SR])
     after = pushed(monitor, cry, start_s=8 * 3600.0)
@@ -213,17 +208,6 @@ def test_a_clock_that_is_set_back_starts_anew(monitor: Monitor, cry: np.ndarray)
     *_, last = pushed(monitor, cry, start_s=3600.0)
     assert last.time == 3606.0
     assert last.sound
-
-
-@pytest.mark.parametrize("astray_s", [10.0, 1e9])
-def test_one_block_whose_time_is_far_off_is_left_out_and_named(
-    monitor: Monitor, cry: np.ndarray, astray_s: float
-) -> None:
-    before = pushed(monitor, cry[:SR], start_s=100.0)
-    monitor.push_audio(cry[:SR], SR, astray_s)
-    after = pushed(monitor, cry[:SR], start_s=101.0)
-    assert [reading.time for reading in before + after] == [100.5, 101.0, 101.5, 102.0]
-    assert after[0].note.endswith(f"sound left out: its time, {astray_s:.1f}, is far off")
 
 
 # What comes late, cut anyhow, in bursts, damaged or not at all
@@ -250,15 +234,6 @@ def test_readings_do_not_depend_on_how_the_sound_was_cut(
 
     ends = np.minimum(np.cumsum([round(s * sr) for s in lengths_s] or [0]), len(x))
     assert cut(ends.tolist()) == cut([])
-
-
-def test_blocks_in_another_order_come_to_the_same(monitor: Monitor, cry: np.ndarray) -> None:
-    x = cry[: 2 * SR]
-    expected = pushed(monitor, x)[-1]
-    monitor.restart()
-    for k in (0, 2, 1, 3):
-        monitor.push_audio(x[k * SR // 2 : (k + 1) * SR // 2], SR, k / 2)
-    assert list(monitor.readings())[-1].sound == expected.sound
 
 
 def test_of_a_burst_that_is_too_long_the_last_half_minute_is_judged(

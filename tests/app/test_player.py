@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import wave
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import traitlets
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -25,6 +24,7 @@ from PIL import Image
 from cryutils.app import CryPlayer, Sound
 from cryutils.app.clip_view import envelope, spectrogram
 from cryutils.audio import wav_bytes
+from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
 from cryutils.video import mp4
 
@@ -100,56 +100,29 @@ def stepped(player: CryPlayer, *steps: str) -> list[int]:
     return indices
 
 
-def test_next_and_previous_go_round(player: CryPlayer) -> None:
+def test_next_and_previous_go_round_and_another_clip_begins_at_its_start(player: CryPlayer) -> None:
+    player.set_state({"playing": True, "position_s": 0.3, "selection": [0.2, 0.4]})
     assert stepped(player, "next", "next", "next", "previous") == [1, 2, 0, 2]
-    player.next()
-    assert player.index == 0
-    player.previous()
-    assert player.index == 2
-
-
-def test_another_clip_begins_at_its_start(player: CryPlayer) -> None:
-    player.select(0.2, 0.4)
-    player.playing = True
-    player.position_s = 0.3
-    player.next()
-
     assert (player.playing, player.position_s, player.selection) == (False, 0.0, [])
-
-
-def test_the_selected_part_as_samples(player: CryPlayer) -> None:
-    player.select(0.25, 0.75)
-
-    np.testing.assert_array_equal(player.selected, tone(500, 1.0)[2000:6000])
 
 
 def test_what_the_page_says_is_kept_inside_the_clip(player: CryPlayer) -> None:
     player.set_state({"position_s": 7.0, "selection": [0.5, 9.0]})
-
     assert player.position_s == 1.0
     assert player.selection == [0.5, 1.0]
 
 
-def test_a_view_can_follow_each_trait(player: CryPlayer) -> None:
-    traits: list[str] = []
-    player.observe(lambda change: traits.append(change["name"]), ["playing", "selection"])
-    player.playing = True
-    player.select(0.1, 0.2)
-
-    assert traits == ["playing", "selection"]
+@pytest.mark.parametrize("part", [[0.5, 0.5], [0.6, 0.5], [0.5], [0.1, 0.2, 0.3]])
+def test_a_selection_that_is_none_is_refused(player: CryPlayer, part: list[float]) -> None:
+    with pytest.raises(InputError, match=r"\[\] or \[start, stop\]"):
+        player.selection = part
 
 
 # Files
 
 
-@dataclass(frozen=True)
-class FileClip:
-    id: str
-    path: Path
-    label: str
-    infant: str
-    has_video: bool = False
-    still: Path | None = None
+def file_clip(path: Path, label: str, infant: str, *, has_video: bool = False) -> Clip:
+    return Clip(path.stem, path, label, infant, "", None, 0.5, True, has_video)
 
 
 class Files(list):
@@ -163,7 +136,7 @@ def files(tmp_path: Path) -> Files:
     for name, hz in (("a", 500), ("b", 1000)):
         path = tmp_path / f"{name}.wav"
         path.write_bytes(wav_bytes(tone(hz, 0.5), SR))
-        clips.append(FileClip(name, path, "hungry", f"infant-{name}"))
+        clips.append(file_clip(path, "hungry", f"infant-{name}"))
     return clips
 
 
@@ -181,7 +154,7 @@ def test_a_clip_that_cannot_be_read_is_said_to_the_person(files: Files) -> None:
     player = CryPlayer(files)
 
     with pytest.raises(InputError, match=r"b\.wav"):
-        player.next()
+        player.index = 1
     assert "b.wav" in player.notice
     assert stepped(player, "previous", "next") == [0, 1], "the page gets no traceback"
     assert "b.wav" in player.notice
@@ -207,7 +180,7 @@ def nursery(tmp_path: Path) -> CryPlayer:
     ):
         path = tmp_path / f"{number}.wav"
         path.write_bytes(wav_bytes(tone(500 + 100 * number, 0.5), SR))
-        clips.append(FileClip(str(number), path, label, infant))
+        clips.append(file_clip(path, label, infant))
     return CryPlayer(clips)
 
 
@@ -235,20 +208,6 @@ def test_steps_visit_the_clips_of_the_chosen_class_and_infant(
     assert stepped(nursery, "next", "next", "next") == steps
 
 
-def test_the_page_chooses_a_class_and_an_infant(nursery: CryPlayer) -> None:
-    nursery._handle_custom_msg({"type": "choose_class", "label": "tired"}, [])
-    assert (nursery.chosen_class, nursery.index, nursery._clip["number"]) == ("tired", 1, 1)
-    nursery._handle_custom_msg({"type": "choose_infant", "infant": "b"}, [])
-    assert (nursery.chosen_infant, nursery.index) == ("b", 2)
-
-
-def test_the_page_lists_infants_with_their_clips_where_there_are_several(
-    nursery: CryPlayer, player: CryPlayer
-) -> None:
-    assert nursery._about["infants"] == [("a", 2), ("b", 2)]
-    assert player._about["infants"] == [], "sounds have none"
-
-
 def test_an_unknown_class_or_infant_names_the_near_miss(nursery: CryPlayer) -> None:
     clips = [replace(clip, infant=f"infant-{clip.infant}") for clip in nursery._clips]
     player = CryPlayer(clips)
@@ -257,21 +216,6 @@ def test_an_unknown_class_or_infant_names_the_near_miss(nursery: CryPlayer) -> N
     with pytest.raises(InputError, match="Did you mean infant-a"):
         player.chosen_infant = "infnt-a"
     assert (player.chosen_class, player.chosen_infant) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("volume", -0.1), ("volume", 1.1), ("rate", 0.1), ("rate", 2.0)]
-)
-def test_volume_and_speed_have_ranges(player: CryPlayer, name: str, value: float) -> None:
-    with pytest.raises(traitlets.TraitError):
-        setattr(player, name, value)
-
-
-def test_the_volume_stays_from_clip_to_clip(nursery: CryPlayer) -> None:
-    nursery.set_state({"volume": 0.25})
-    nursery.next()
-    nursery.chosen_infant = "b"
-    assert nursery.volume == 0.25
 
 
 # Videos and outputs over time
@@ -285,14 +229,13 @@ def films(tmp_path: Path) -> Files:
         path = tmp_path / f"{name}.mp4"
         frames = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(10)]
         mp4.write(path, frames, fps=10, sound=tone(500, 1.0), sr=SR)
-        clips.append(FileClip(name, path, "hungry", f"infant-{name}", has_video=True))
+        clips.append(file_clip(path, "hungry", f"infant-{name}", has_video=True))
     return clips
 
 
 def test_the_page_gets_the_video_as_it_is(films: Files) -> None:
     player = CryPlayer(films)
-    player.next()
-
+    player.index = 1
     assert player._clip["video"] == films[1].path.read_bytes()
     assert (player._clip["video_type"], player._clip["video_note"]) == ("video/mp4", "")
     assert player.sound.duration_s == pytest.approx(1.0, abs=0.2)
@@ -302,7 +245,7 @@ def test_a_video_that_no_page_can_show_is_heard_and_the_reason_given(
     films: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = films[1].path.rename(films[1].path.with_suffix(".avi"))
-    clip = CryPlayer([FileClip("a", path, "hungry", "infant-a", has_video=True)])._clip
+    clip = CryPlayer([file_clip(path, "hungry", "infant-a", has_video=True)])._clip
     assert (clip["video"], clip["video_note"]) == (b"", "A page can't show avi videos: sound only.")
 
     monkeypatch.setattr("cryutils.app.player.VIDEO_BYTES", films[0].path.stat().st_size - 1)
@@ -320,13 +263,12 @@ def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
     assert player._about["tracks"] == ["sound", "face"]
     assert (player._about["classes"], player._about["step_s"]) == (["hungry", "tired"], 0.5)
     assert player._clip["tracks"] == [[[0.25, 0.75], None], [None]]
-    player.next()
+    player.index = 1
     assert player._clip["tracks"] == [[[0.5, 0.5]], [None]]
     json.dumps(player._clip["tracks"], allow_nan=False)  # what a page can read
 
 
 def test_the_still_of_a_film_plays_and_holds_no_answer(films: Files) -> None:
-    """A committed notebook is the same whatever a network said."""
     pages = [
         CryPlayer(films, over_time={"face": [[[p, 1 - p]]] * 2}, classes=["a", "b"])
         for p in (0.1, 0.9)
@@ -382,18 +324,10 @@ def test_colab_keeps_to_the_live_widget(player: CryPlayer, monkeypatch: Any) -> 
 # Mistakes
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0.5, 0.5), (0.6, 0.5), (-0.1, 0.5), (0.5, 1.5)])
-def test_a_part_that_is_none(player: CryPlayer, start: float, stop: float) -> None:
-    with pytest.raises(InputError, match="no part of this clip"):
-        player.select(start, stop)
-
-
 @pytest.mark.parametrize("index", [-1, 3])
 def test_an_index_beyond_the_clips(player: CryPlayer, index: int) -> None:
     with pytest.raises(InputError, match="clips 0 to 2"):
         player.index = index
-    with pytest.raises(InputError, match="clips 0 to 0"):
-        CryPlayer([("low", "hungry", tone(500, 1.0), SR)], index=index or 1)
 
 
 @pytest.mark.parametrize(
@@ -427,10 +361,3 @@ def test_outputs_that_do_not_fit(options: dict[str, Any], message: str) -> None:
         CryPlayer(sounds, **options)
     with pytest.raises(InputError, match="no clips"):
         CryPlayer([])
-
-
-def test_probabilities_stand_beside_their_classes() -> None:
-    sounds = [(name, name, tone(500, 0.1), SR) for name in ("tired", "hungry")]
-    player = CryPlayer(sounds, probabilities=[[0.25, 0.75], [0.5, 0.5]])
-
-    assert player._clip["probabilities"] == [("hungry", 0.25), ("tired", 0.75)]

@@ -23,11 +23,8 @@ from cryutils.audio import spectral, wav_bytes
 
 
 def draw(name: str, x: np.ndarray) -> Figure:
-    """The figure of notebook 00: a waveform above its spectrogram."""
-    figure, axes = plt.subplots(2, 1, figsize=(4, 3), sharex=True, layout="constrained")
-    plots.waveform(x, axes[0], sr=8000).set(title=name)
-    level = spectral.stft_db(x, n_fft=512, hop_length=128)
-    plots.spectrogram(level, axes[1], sr=8000, hop_length=128)
+    figure, ax = plt.subplots(figsize=(4, 2))
+    plots.waveform(x, ax, sr=8000).set(title=name)
     return figure
 
 

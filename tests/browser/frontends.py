@@ -42,6 +42,15 @@ HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
+# WCAG 2's relative luminance of red, green and blue, 0 to 255; plus 0.05, so that a contrast is a
+# ratio of two.
+LIGHT = """const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+const contrast = (one, other) => {
+  const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
+  return bright / dark;
+};"""
 # The page keeps each element that plays, since the player's is in no document.
 KEEP_AUDIO = """
 window.audios = [];

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
+import numpy as np
 from frontends import Notebook, in_first
 from playwright.sync_api import expect
+
+from cryutils.audio import wav_bytes
 
 pytestmark = in_first
 
@@ -25,9 +27,7 @@ def test_a_file_may_be_larger_than_the_servers_messages(controls: Notebook, tmp_
     """Above 10 MiB in one message, tornado closes the connection without a word."""
     seconds = 11 * 2**20 // 16_000
     path = tmp_path / "long.wav"  # on disk, since Playwright's own messages are limited
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(bytes([0, 32, 0, 224]) * 4000 * seconds)
+    path.write_bytes(wav_bytes(np.tile([0.25, -0.25], 4000 * seconds), 8000))
     with controls.page.expect_file_chooser() as chooser:
         controls.page.locator(".widget-upload").click()
     chooser.value.set_files(path)

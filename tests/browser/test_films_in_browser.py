@@ -46,16 +46,20 @@ def test_what_each_model_says_is_drawn_and_said_where_the_cursor_stands(films: N
     expect(part(films, "key")).to_have_text(["hungry ◆ label", "tired"])
 
 
-def test_an_infant_is_kept_to(films: Notebook) -> None:
-    infants = part(films, "infant")
+def test_a_class_and_an_infant_are_kept_to(films: Notebook) -> None:
+    infants, classes = part(films, "infant"), part(films, "class")
     assert infants.locator("option").all_inner_texts() == ["all infants (3)", "ada (1)", "ben (2)"]
     infants.select_option("ben")
     films.until(lambda s: (s["index"], s["chosen_infant"]) == (1, "ben"), "ben's first clip")
     expect(part(films, "number")).to_have_text("1 of 2")
     part(films, "next").click()
     films.until(lambda s: s["index"] == 2, "ben's second clip")
+    classes.select_option("hungry")
+    films.until(lambda s: (s["index"], s["chosen_class"]) == (1, "hungry"), "the hungry one")
+    expect(part(films, "number")).to_have_text("1 of 1")
+    classes.select_option("")
     infants.select_option("")
-    films.until(lambda s: s["chosen_infant"] == "", "all infants again")
+    films.until(lambda s: s["chosen_class"] == s["chosen_infant"] == "", "all clips again")
 
 
 def test_the_volume_stays_from_clip_to_clip_and_has_a_name(films: Notebook) -> None:
@@ -65,17 +69,15 @@ def test_the_volume_stays_from_clip_to_clip_and_has_a_name(films: Notebook) -> N
     films.page.keyboard.press("Home")
     for _ in range(5):
         films.page.keyboard.press("ArrowRight")
-    films.until(lambda s: s["volume"] == 0.25, "a quarter of the volume")
+    before = films.until(lambda s: s["volume"] == 0.25, "a quarter of the volume")["index"]
     expect(volume).to_have_attribute("aria-label", "Volume")
     expect(volume).to_have_attribute("aria-valuetext", "25 %")
-    before = films.state()["index"]
     part(films, "next").click()
     films.until(lambda s: s["index"] != before, "another clip")
     part(films, "play").click()
     films.until(lambda s: s["playing"], "it plays")
-    assert (
-        films.page.evaluate("window.audios.filter(a => a.tagName === 'AUDIO').pop().volume") == 0.25
-    )
+    sounds = "window.audios.filter(a => a.tagName === 'AUDIO')"
+    assert films.page.evaluate(f"{sounds}.pop().volume") == 0.25
     part(films, "play").click()
     films.until(lambda s: not s["playing"], "it is paused")
 

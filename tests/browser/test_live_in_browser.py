@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 from frontends import ARGUMENTS, FRONTENDS, Notebook, Server, find_chromium, in_last, run_all, watch
 from playwright.sync_api import Browser, Playwright, expect
+
+from cryutils.audio import wav_bytes
 
 SR = 48_000
 # What the script does the same wherever it runs, tried in one frontend.
@@ -56,9 +57,7 @@ DRAWN = """canvas => {
 
 def tone(path: Path, hz: float, seconds: float) -> Path:
     samples = 0.5 * np.sin(2 * np.pi * hz * np.arange(int(SR * seconds)) / SR)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SR, 0, "NONE", ""))
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    path.write_bytes(wav_bytes(samples.astype(np.float32), SR))
     return path
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from frontends import HANG_S
+from frontends import HANG_S, LIGHT
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page, Route
 
@@ -35,24 +35,16 @@ UNEVEN = """() => {
     row => columns(row) !== columns(row.closest("table").tHead.rows[0])).map(row => row.innerText);
 }"""
 OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
-CONTRASTS = """() => {
-  const light = colour => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
-      .map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = e => {
-    for (; e; e = e.parentElement) {
-      const colour = getComputedStyle(e).backgroundColor;
-      if (!colour.endsWith(", 0)")) return light(colour);
-    }
-  };
+CONTRASTS = f"""() => {{
+  {LIGHT}
+  const rgb = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const ground = (e) => {{
+    const colour = getComputedStyle(e).backgroundColor;
+    return colour.endsWith(", 0)") ? ground(e.parentElement) : rgb(colour);
+  }};
   return [...document.querySelectorAll("a, p, th, td, caption, summary, figcaption, .soft")].map(
-    e => {
-      const [text, paper] = [light(getComputedStyle(e).color), ground(e)];
-      return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
-    });
-}"""
+    (e) => contrast(rgb(getComputedStyle(e).color), ground(e)));
+}}"""
 
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$", re.DOTALL)
 # How many elements each entry of the contents leads to.

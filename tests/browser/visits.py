@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Page, Playwright
 from served import PASSWORD, Served
 
+from cryutils.audio import wav_bytes
+
 SR = 48_000
 PHONE = {"width": 390, "height": 844}
 DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
@@ -22,9 +23,7 @@ DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream
 
 def as_devices(folder: Path, sound: np.ndarray, pictures: list[np.ndarray]) -> list[str]:
     """Write what Chromium gives a page as microphone and camera; return the options for it."""
-    with wave.open(str(folder / "sound.wav"), "wb") as file:
-        file.setparams((1, 2, SR, 0, "NONE", ""))
-        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    (folder / "sound.wav").write_bytes(wav_bytes(sound, SR))
     frames = [cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes() for picture in pictures]
     (folder / "pictures.mjpeg").write_bytes(b"".join(frames))
     return [

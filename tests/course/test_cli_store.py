@@ -66,7 +66,7 @@ def test_a_password_is_read_from_standard_input_and_never_printed(call: Call) ->
     assert (code, err) == (0, "")
     assert out.startswith("Demo may log in (") and PASSWORD not in out
     with store.open() as opened:
-        assert opened.users.verify("demo", PASSWORD, address="192.0.2.1").right
+        assert opened.users.check(opened.users.attempt("demo", address="192.0.2.1"), PASSWORD)
 
 
 def test_an_empty_password_is_generated_and_printed_once(call: Call) -> None:
@@ -74,7 +74,7 @@ def test_an_empty_password_is_generated_and_printed_once(call: Call) -> None:
     assert code == 0
     (password,) = re.findall(r"^Password, shown only now: (\S{16})$", out, re.MULTILINE)
     with store.open() as opened:
-        assert opened.users.verify("demo", password, address="192.0.2.1").right
+        assert opened.users.check(opened.users.attempt("demo", address="192.0.2.1"), password)
 
 
 def test_no_password_is_generated_for_a_user_who_exists(call: Call, mia: None) -> None:
@@ -118,7 +118,9 @@ def test_users_are_listed_with_their_infants(call: Call, mia: None) -> None:
 def test_a_new_password_replaces_the_old(call: Call, mia: None) -> None:
     assert call("users", "password", "demo", typed="another horse\n")[0] == 0
     with store.open() as opened:
-        assert opened.users.verify("demo", "another horse", address="192.0.2.1").right
+        assert opened.users.check(
+            opened.users.attempt("demo", address="192.0.2.1"), "another horse"
+        )
 
 
 @pytest.mark.parametrize(

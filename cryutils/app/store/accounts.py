@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 __all__ = [
-    "LIFETIME_S", "Attempt", "Check", "Logins", "Users", "clean_name", "folded", "hasher",
-    "network", "too_many",
+    "LIFETIME_S", "Attempt", "Logins", "Users", "clean_name", "folded", "hasher", "network",
+    "too_many",
 ]  # fmt: skip
 
 LIFETIME_S = 7 * 86400.0  # of a login
@@ -68,19 +68,10 @@ def too_many(wait_s: float) -> str:
     return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Whether a password was right, and for how long (s) passwords are refused unchecked."""
-
-    right: bool
-    wait_s: float = 0.0
-
-
 class Users:
     """The store's users. Names are not case-sensitive."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Use `database`; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
 
     def add(self, name: str, password: str) -> str:
@@ -124,14 +115,6 @@ class Users:
             for table in ("sessions", "corrections"):
                 database.change(table, {"user": None}, user=user)
             database.remove("users", name=user)
-
-    def verify(self, name: str, password: str, *, address: str) -> Check:
-        """Check a password that the client at `address` (not a proxy's address) has sent.
-
-        A wrong password and an unknown user give the same answer and take the same work.
-        """
-        attempt = self.attempt(name, address=address)
-        return Check(attempt.wait_s == 0 and self.check(attempt, password), attempt.wait_s)
 
     def attempt(self, name: str, *, address: str) -> Attempt:
         """Count an attempt from the client at `address` (not a proxy's address), and return it.
@@ -191,7 +174,6 @@ class Logins:
     """The logged-in browsers, each with a random ticket."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Use `database`; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
 
     def begin(self, user: str) -> str:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 
 from cryutils.app.store.accounts import Users, clean_name, folded
-from cryutils.app.store.database import Database
+from cryutils.app.store.database import Database, Row
 from cryutils.app.store.log import Log
 from cryutils.errors import InputError, near_miss, printable
 
@@ -25,7 +25,6 @@ class Infants:
     """The store's infants. Infants of different families may have the same name."""
 
     def __init__(self, database: Database, users: Users, clock: Callable[[], float]) -> None:
-        """Use `database` and `users`; `clock()` is the time in s since 1970."""
         self._database, self._users, self._clock = database, users, clock
 
     def add(self, name: str, *, user: str | None) -> Log:
@@ -36,12 +35,12 @@ class Infants:
         name, user = clean_name(name), None if user is None else self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
             raise InputError(f"{name}: an infant of this name is there already; choose another.")
-        number = secrets.randbits(48)
+        row: Row = {"id": secrets.randbits(48), "name": name}
         with self._database.transaction() as database:
-            database.add("infants", [{"id": number, "name": name}])
+            database.add("infants", [row])
             if user is not None:
-                database.add("shares", [{"infant": number, "user": user}])
-        return self._log(number, name, user)
+                database.add("shares", [{"infant": row["id"], "user": user}])
+        return self._logs([row], user)[0]
 
     def all(self, *, user: str | None) -> list[Log]:
         """Return logs sorted by name: `user`'s infants, or all for the machine's owner (None)."""
@@ -49,11 +48,7 @@ class Infants:
         if user is not None:
             user = self._users.require(user)
             where = {"id": [row["infant"] for row in self._database.rows("shares", user=user)]}
-        logs = [
-            self._log(row["id"], row["name"], user)
-            for row in self._database.rows("infants", **where)
-        ]
-        return sorted(logs, key=lambda log: (log.name, log.id))
+        return self._logs(self._database.rows("infants", **where), user)
 
     def infant(self, name: str | int, *, user: str | None) -> Log:
         """Return the log of the infant of this name or number.
@@ -107,9 +102,8 @@ class Infants:
         user = self._users.require(user)
         rows = self._database.rows("invitations", user=user, accepted=False)
         senders = {row["infant"]: row["sender"] for row in rows}
-        infants = self._database.rows("infants", id=list(senders))
-        logs = [self._log(row["id"], row["name"], user) for row in infants]
-        return [(log, senders[log.id]) for log in sorted(logs, key=lambda log: (log.name, log.id))]
+        logs = self._logs(self._database.rows("infants", id=list(senders)), user)
+        return [(log, senders[log.id]) for log in logs]
 
     def accept(self, infant: int, *, user: str) -> None:
         """Accept an invitation to an infant. Raises InputError if there is none."""
@@ -149,5 +143,7 @@ class Infants:
             database.remove("invitations", infant=log.id, user=other)
             database.remove("invitations", infant=log.id, sender=other, accepted=False)
 
-    def _log(self, number: int, name: str, user: str | None) -> Log:
-        return Log(self._database, number, name, user, self._clock)
+    def _logs(self, rows: list[Row], user: str | None) -> list[Log]:
+        """Return the logs of rows of the table "infants", sorted by name."""
+        logs = [Log(self._database, row["id"], row["name"], user, self._clock) for row in rows]
+        return sorted(logs, key=lambda log: (log.name, log.id))

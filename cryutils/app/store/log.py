@@ -7,10 +7,10 @@ without monitoring is logged as a gap or counted as zeros, never as silence.
 from __future__ import annotations
 
 import json
-import math
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -61,21 +61,11 @@ class Log:
         return row["id"]
 
     def append(self, session: int, readings: Sequence[Reading]) -> int:
-        """Log readings of a session durably; return how many were new.
+        """Log readings of a session, a number from `begin`, durably; return how many were new.
 
         Readings with the same session and time count as the same, so a failed call can be repeated.
-        Readings may be late and out of order.
-
-        Parameters
-        ----------
-        session : int
-            A number from `begin`.
-        readings : sequence of Reading
-
-        Raises
-        ------
-        InputError
-            A session of another infant or user, or numbers that are NaN or infinite.
+        Readings may be late and out of order. Raises InputError for a session of another infant or
+        user, and for numbers that are NaN or infinite.
         """
         infant = self._reached()
         whose = {} if self._user is None else {"user": self._user}
@@ -116,21 +106,11 @@ class Log:
             yield row | {"infant": self.name, "source": source, "corrected": changed}
 
     def correct(self, start: float, stop: float, verdict: str) -> int:
-        """Correct the readings from `start` to `stop` to a verdict; return the correction's number.
+        """Correct readings from `start` to `stop` (s since 1970); return the correction's number.
 
         A confirmation is a correction to the same verdict. The newest correction of a reading
-        applies, even if the reading arrives later. Gaps are never corrected.
-
-        Parameters
-        ----------
-        start, stop : float
-            s since 1970.
-        verdict : str
-
-        Raises
-        ------
-        InputError
-            Invalid times, more than a day between them, or an empty verdict.
+        applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
+        invalid times, more than a day between them, and for an empty verdict.
         """
         if not 0 <= start <= stop <= min(start + _DAY_S, _LATEST):
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
@@ -166,27 +146,12 @@ class Log:
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
         until: float | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Return the number of readings by period and corrected verdict, in time zone `tz`.
+        """Return the number of readings by period and corrected verdict.
 
-        Parameters
-        ----------
-        by : {"hour", "day", "week"}
-            Days have 23 to 25 hours.
-        tz : str
-            Such as "Europe/Vienna".
-        since, until : float, optional
-            In s since 1970.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row for each period from the first to the last reading between `since` and `until`,
-            indexed by its start; a column for each verdict.
-
-        Raises
-        ------
-        InputError
-            An unknown zone or period.
+        The table has a row for each period from the first to the last reading between `since` and
+        `until` (s since 1970), indexed by its start, and a column for each verdict. `tz` is a time
+        zone such as "Europe/Vienna"; days have 23 to 25 hours. Raises InputError for an unknown
+        zone or period.
         """
         import pandas as pd
 
@@ -263,28 +228,20 @@ _PARTS = ("probabilities", "sound", "face")
 
 def _row(reading: Reading) -> Row:
     """Return a reading as a row. Raises InputError for NaN and infinity."""
+    if not 0 <= reading.time < _LATEST:
+        raise InputError(f"reading at {reading.time}: no time in s since 1970.")
+    parts = {name: getattr(reading, name) for name in _PARTS}
+    numbers = [reading.cry or 0.0, *chain(*(part.values() for part in parts.values() if part))]
+    if not np.isfinite(numbers).all():
+        raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
     row: Row = {
         "time": float(reading.time), "verdict": printable(reading.verdict), "cry": reading.cry,
         "note": printable(reading.note),
     }  # fmt: skip
-    try:
-        for name in _PARTS:
-            part = getattr(reading, name)
-            row[name] = None if part is None else _json(part)
-        if reading.cry is not None and not math.isfinite(reading.cry):
-            raise ValueError(reading.cry)
-    except ValueError as error:
-        raise InputError(
-            f"reading at {reading.time}: a number in it is none (NaN or infinity)."
-        ) from error
-    if not 0 <= reading.time < _LATEST:
-        raise InputError(f"reading at {reading.time}: no time in s since 1970.")
+    for name, part in parts.items():
+        shares = part and {state: float(share) for state, share in part.items()}
+        row[name] = None if part is None else json.dumps(shares, separators=(",", ":"))
     return row
-
-
-def _json(shares: dict[str, float]) -> str:
-    numbers = {name: float(share) for name, share in shares.items()}
-    return json.dumps(numbers, allow_nan=False, separators=(",", ":"))
 
 
 def _quarters(start: float, stop: float) -> range:

@@ -16,17 +16,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
 from cryutils.app.store import database
-from cryutils.app.store.database import (
-    AWAY,
-    BROKEN,
-    FULL,
-    QUARTER_S,
-    VERSION,
-    Database,
-    Row,
-    Span,
-    StoreUnavailable,
-)
+from cryutils.app.store.database import QUARTER_S, Database, Row, Span, StoreUnavailable
 from cryutils.app.store.tables import TABLES
 from cryutils.errors import InputError
 
@@ -41,7 +31,6 @@ class MongoDatabase(Database):
     """`Database` in one of a MongoDB server's databases."""
 
     def __init__(self, client: pymongo.MongoClient[Row], name: str, shown: str) -> None:
-        """Use the database `name`, which errors call `shown`."""
         self._client, self._tables, self.shown = client, client[name], shown
 
     @classmethod
@@ -73,7 +62,7 @@ class MongoDatabase(Database):
                 own.create_index([(name, 1) for name in keys], unique=True)
                 for index in table.indexes:
                     own.create_index([(column.name, 1) for column in index.columns])
-        self.add("meta", [{"key": "version", "value": VERSION}])
+        self.add("meta", [{"key": "version", "value": database.VERSION}])
 
     @contextmanager
     def transaction(self) -> Iterator[MongoDatabase]:
@@ -159,8 +148,9 @@ class MongoDatabase(Database):
 
 def _reason(error: PyMongoError) -> str:
     if isinstance(error, ConnectionFailure):
-        return AWAY
-    return FULL if getattr(error, "code", None) == _OUT_OF_DISK else BROKEN
+        return database.AWAY
+    is_full = getattr(error, "code", None) == _OUT_OF_DISK
+    return database.FULL if is_full else database.BROKEN
 
 
 def _conditions(where: Row) -> Row:

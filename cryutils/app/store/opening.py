@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from math import inf, nextafter
 
+import platformdirs
+
 from cryutils._io import extras
 from cryutils.app.store.accounts import Logins, Users
 from cryutils.app.store.database import VERSION, Database, Span, StoreUnavailable, quarter
@@ -28,7 +30,6 @@ class Store:
     """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Use a database whose tables exist; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
         self.users = Users(database, clock)
         self.logins = Logins(database, clock)
@@ -87,23 +88,15 @@ def open(
 ) -> Store:
     """Return the store at `url`, which is created if it does not exist.
 
-    Parameters
-    ----------
-    url : str, optional
-        None: CRYUTILS_STORE, or else a file in the user's data folder. A relative file is resolved
-        against the folder in which the command was started.
-    clock : function
-        The time in s since 1970.
-    to_read : bool
-        Also accept a read-only file; changes to it then fail.
+    The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
+    resolved against the folder in which the command was started. `clock()` is the time in s since
+    1970. With `to_read`, a read-only file is accepted as well; changes to it then fail.
 
-    Raises
-    ------
-    InputError
-        The store can't be reached or written, or another version of cryutils made it. The message
-        contains no password.
+    Raises InputError, without a password in the message, for a store that can't be reached or
+    written, or that another version of cryutils made.
     """
-    database = _database(url or os.environ.get("CRYUTILS_STORE") or _default(), to_read=to_read)
+    default = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
+    database = _database(url or os.environ.get("CRYUTILS_STORE") or default, to_read=to_read)
     with ExitStack() as stack:
         stack.callback(database.close)
         try:
@@ -119,12 +112,6 @@ def open(
             )
         stack.pop_all()
     return Store(database, clock)
-
-
-def _default() -> str:
-    import platformdirs
-
-    return f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
 
 
 def _database(url: str, *, to_read: bool) -> Database:

@@ -19,18 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP
-from cryutils.app.store.database import (
-    AWAY,
-    BROKEN,
-    FULL,
-    LOCKED,
-    QUARTER_S,
-    VERSION,
-    Database,
-    Row,
-    Span,
-    StoreUnavailable,
-)
+from cryutils.app.store import database
+from cryutils.app.store.database import QUARTER_S, VERSION, Database, Row, Span, StoreUnavailable
 from cryutils.app.store.tables import CORRECTIONS, INFANTS, META, QUARTERS, READINGS, TABLES
 from cryutils.errors import InputError
 
@@ -47,8 +37,9 @@ _POSTGRESQL = {
     "tcp_user_timeout": 1000 * _WAIT_S,
 }  # fmt: skip
 _REASONS: dict[object, str] = {
-    sqlite3.SQLITE_FULL: FULL, sqlite3.SQLITE_BUSY: LOCKED, sqlite3.SQLITE_LOCKED: LOCKED,
-    "53100": FULL, "55P03": LOCKED,
+    sqlite3.SQLITE_FULL: database.FULL, "53100": database.FULL,
+    sqlite3.SQLITE_BUSY: database.LOCKED, sqlite3.SQLITE_LOCKED: database.LOCKED,
+    "55P03": database.LOCKED,
 }  # fmt: skip
 
 
@@ -58,7 +49,6 @@ class SqlDatabase(Database):
     def __init__(
         self, engine: sa.Engine, shown: str, connection: sa.Connection | None = None
     ) -> None:
-        """Use `engine`; error messages call it `shown`."""
         self._engine, self.shown, self._connection = engine, shown, connection
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
@@ -184,10 +174,11 @@ class SqlDatabase(Database):
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
     if isinstance(error, sqlite3.Error):
-        return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, BROKEN)
+        return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, database.BROKEN)
     state = getattr(error, "sqlstate", None)
     # A server that shuts down sends a code of class 57P; one that is gone sends none.
-    return _REASONS.get(state, AWAY if state is None or state.startswith("57P") else BROKEN)
+    is_gone = state is None or state.startswith("57P")
+    return _REASONS.get(state, database.AWAY if is_gone else database.BROKEN)
 
 
 def _file(path: Path) -> Path:

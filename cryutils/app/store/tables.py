@@ -16,14 +16,9 @@ TABLES = sa.MetaData()
 _key = partial(sa.Column, primary_key=True, autoincrement=False)
 _column = partial(sa.Column, nullable=False)
 
-
-def _infant() -> sa.ForeignKey:
-    return sa.ForeignKey("infants.id")
-
-
-def _user() -> sa.ForeignKey:
-    return sa.ForeignKey("users.name")
-
+# Called for each column, since a foreign key belongs to one.
+_infant = partial(sa.ForeignKey, "infants.id")
+_user = partial(sa.ForeignKey, "users.name")
 
 META = sa.Table("meta", TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
 sa.Table("users", TABLES, _key("name", sa.Text), _column("hash", sa.Text))

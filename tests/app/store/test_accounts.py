@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -33,12 +32,23 @@ def stored(url: str) -> str:
         return str([connection.execute(query).all() for query in queries])
 
 
+def tried(store: Store, name: str, password: str, *, address: str = HOME) -> tuple[bool, float]:
+    """Try to log in; return whether the password was right, and how long to wait in s."""
+    attempt = store.users.attempt(name, address=address)
+    return attempt.wait_s == 0 and store.users.check(attempt, password), attempt.wait_s
+
+
+def waits(store: Store, *passwords: str, address: str = HOME) -> list[float]:
+    """Try these passwords of demo; return the waits."""
+    return [tried(store, "demo", password, address=address)[1] for password in passwords]
+
+
 # Users
 
 
 def test_a_name_is_the_same_in_capitals_and_with_spaces_around(store: Store) -> None:
     assert store.users.add(" Zoë ", "zoë's password") == "zoë"
-    assert store.users.verify("ZOË", "zoë's password", address=HOME).right
+    assert tried(store, "ZOË", "zoë's password") == (True, 0)
     with pytest.raises(InputError, match="there already"):
         store.users.add("zOë", "another password")
 
@@ -62,7 +72,8 @@ def test_sql_and_html_in_a_name_are_a_name(store: Store) -> None:
     name = "'; drop table users; --<script>alert(1)</script>"
     store.users.add(name, RIGHT)
     assert store.users.names() == [name, "demo", "granny"]
-    assert not store.users.verify("' or '1'='1", "' or '1'='1", address=HOME).right
+    assert tried(store, "' or '1'='1", "' or '1'='1") == (False, 0)
+    assert store.infants.add(name, user=name).name == name
 
 
 def test_the_store_holds_no_password_and_no_ticket(store: Store, url: str) -> None:
@@ -74,13 +85,11 @@ def test_the_store_holds_no_password_and_no_ticket(store: Store, url: str) -> No
 
 def test_a_new_password_ends_the_logins_the_old_password_and_the_waiting(store: Store) -> None:
     ticket = store.logins.begin("demo")
-    for _ in range(6):
-        check = store.users.verify("demo", "wrong", address=HOME)
-    assert check.wait_s > 0
+    assert waits(store, *["wrong"] * 6)[-1] > 0
     store.users.set_password("demo", "another password")
     assert store.logins.user(ticket) is None
-    assert not store.users.verify("demo", RIGHT, address=HOME).right
-    assert store.users.verify("demo", "another password", address=HOME).right
+    assert tried(store, "demo", RIGHT) == (False, 0)
+    assert tried(store, "demo", "another password") == (True, 0)
 
 
 def test_a_removed_user_is_logged_out_and_reaches_no_infant(store: Store) -> None:
@@ -125,88 +134,72 @@ def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
 
     watched = Watched(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(accounts, "hasher", lambda: watched)
-    answers = [store.users.verify(name, "wrong", address=HOME) for name in ("demo", "nobody")]
-    assert answers == [accounts.Check(right=False)] * 2
+    assert [tried(store, name, "wrong") for name in ("demo", "nobody")] == [(False, 0)] * 2
     assert work[0] == work[1] and len(work) == 2
 
 
 def test_the_sixth_wrong_attempt_waits_and_each_next_one_twice_as_long(
     store: Store, clock: Clock
 ) -> None:
-    for _ in range(5):
-        assert store.users.verify("demo", "wrong", address=HOME) == accounts.Check(False)
-    waits = []
+    assert waits(store, *["wrong"] * 5) == [0] * 5
+    longer = []
     for _ in range(8):
-        check = store.users.verify("demo", RIGHT, address=HOME)
-        assert not check.right, "a right one isn't looked at either"
-        waits.append(check.wait_s)
-        clock.now += check.wait_s
-        assert store.users.verify("demo", "wrong", address=HOME) == accounts.Check(False)
-    assert waits == [15, 30, 60, 120, 240, 480, 900, 900]
+        right, wait_s = tried(store, "demo", RIGHT)
+        assert not right, "a right one isn't looked at either"
+        assert waits(store, "wrong", "wrong") == [wait_s] * 2, "nor does it make anyone wait longer"
+        longer.append(wait_s)
+        clock.now += wait_s
+        assert waits(store, "wrong") == [0]
+    assert longer == [15, 30, 60, 120, 240, 480, 900, 900]
     clock.now += 900
-    assert store.users.verify("demo", RIGHT, address=HOME).right
-    assert store.users.verify("demo", "wrong", address=HOME).wait_s == 0
+    assert tried(store, "demo", RIGHT) == (True, 0)
+    assert waits(store, "wrong") == [0]
 
 
-def test_what_is_refused_unread_makes_nobody_wait_longer(store: Store, clock: Clock) -> None:
-    for _ in range(50):
-        check = store.users.verify("demo", "wrong", address=HOME)
-    assert check.wait_s == 15
+def test_failures_are_forgotten_after_a_day(store: Store, clock: Clock) -> None:
+    waits(store, *["wrong"] * 6)
+    clock.now += 86401
+    assert waits(store, *["wrong"] * 5) == [0] * 5
 
 
 @in_one
 def test_a_stranger_elsewhere_locks_no_caregiver_out(store: Store) -> None:
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+    assert tried(store, "demo", RIGHT)[0]
     for i in range(201):
-        store.users.verify("demo", "wrong", address=f"198.51.100.{i}")
-    assert store.users.verify("demo", RIGHT, address="203.0.113.9").wait_s > 0
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+        waits(store, "wrong", address=f"198.51.100.{i}")
+    assert waits(store, RIGHT, address="203.0.113.9")[0] > 0
+    assert tried(store, "demo", RIGHT)[0]
 
 
 def test_a_stranger_with_one_address_locks_no_caregiver_out_anywhere(store: Store) -> None:
-    for _ in range(50):
-        store.users.verify("demo", "wrong", address=AWAY)
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+    waits(store, *["wrong"] * 50, address=AWAY)
+    assert tried(store, "demo", RIGHT)[0]
 
 
 def test_an_address_that_tries_many_names_waits(store: Store) -> None:
-    checks = [store.users.verify(f"user{i}", "wrong", address=AWAY) for i in range(21)]
-    assert [check.wait_s for check in checks] == [0] * 20 + [15]
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+    tries = [tried(store, f"user{i}", "wrong", address=AWAY) for i in range(21)]
+    assert [wait_s for _, wait_s in tries] == [0] * 20 + [15]
+    assert tried(store, "demo", RIGHT)[0]
 
 
 def test_one_network_of_ipv6_is_one_address(store: Store) -> None:
     for i in range(5):
-        store.users.verify("demo", "wrong", address=f"2001:db8::{i}")
-    assert store.users.verify("demo", RIGHT, address="2001:db8::99").wait_s == 15
-    assert store.users.verify("demo", RIGHT, address="2001:db8:0:1::1").right
-
-
-def test_failures_are_forgotten_after_a_day(store: Store, clock: Clock) -> None:
-    for _ in range(6):
-        store.users.verify("demo", "wrong", address=HOME)
-    clock.now += 86401
-    assert [store.users.verify("demo", "wrong", address=HOME).wait_s for _ in range(6)][:5] == [
-        0
-    ] * 5
-
-
-def at_once(n: int, call: Callable[[int], Any]) -> list[Any]:
-    """What `call(0)` to `call(n - 1)` return, all begun at the same moment in threads."""
-    barrier = Barrier(n)
-
-    def wait_and_call(i: int) -> Any:
-        barrier.wait()
-        return call(i)
-
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(wait_and_call, range(n)))
+        waits(store, "wrong", address=f"2001:db8::{i}")
+    assert waits(store, RIGHT, address="2001:db8::99") == [15]
+    assert tried(store, "demo", RIGHT, address="2001:db8:0:1::1")[0]
 
 
 def test_sixteen_attempts_at_once_let_no_more_through_than_five(store: Store) -> None:
-    checks = at_once(16, lambda i: store.users.verify("demo", "wrong", address=HOME))
-    assert sum(check.wait_s == 0 for check in checks) <= 5
-    assert not any(check.right for check in checks)
+    barrier = Barrier(16)
+
+    def attempt(_: int) -> tuple[bool, float]:
+        barrier.wait()
+        return tried(store, "demo", "wrong")
+
+    with ThreadPoolExecutor(16) as pool:
+        tries = list(pool.map(attempt, range(16)))
+    assert sum(wait_s == 0 for _, wait_s in tries) <= 5
+    assert not any(right for right, _ in tries)
 
 
 def test_a_hash_with_older_parameters_is_renewed_at_the_next_login(
@@ -215,20 +208,22 @@ def test_a_hash_with_older_parameters_is_renewed_at_the_next_login(
     newer = PasswordHasher(time_cost=2, memory_cost=128, parallelism=1)
     monkeypatch.setattr(accounts, "hasher", lambda: newer)
     assert "t=2" not in stored(url)
-    store.users.verify("demo", "wrong", address=HOME)
+    tried(store, "demo", "wrong")
     assert "t=2" not in stored(url)
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+    assert tried(store, "demo", RIGHT)[0]
     assert stored(url).count("m=128,t=2,p=1") == 1
-    assert store.users.verify("demo", RIGHT, address=HOME).right
+    assert tried(store, "demo", RIGHT)[0]
 
 
 # Logins
 
 
 def test_a_ticket_names_its_user_until_it_is_ended(store: Store) -> None:
-    tickets = [store.logins.begin("demo"), store.logins.begin("demo"), store.logins.begin("granny")]
+    tickets = [store.logins.begin(name) for name in ("demo", "demo", "granny")]
     store.logins.end(tickets[0])
     assert [store.logins.user(ticket) for ticket in tickets] == [None, "demo", "granny"]
+    made_up = ["", "x", "\0", "\ud800", "' or 1=1 --"]
+    assert [store.logins.user(ticket) for ticket in made_up] == [None] * 5
 
 
 def test_a_ticket_expires(store: Store, clock: Clock) -> None:
@@ -237,9 +232,3 @@ def test_a_ticket_expires(store: Store, clock: Clock) -> None:
     assert store.logins.user(ticket) == "demo"
     clock.now += 1.5
     assert store.logins.user(ticket) is None
-
-
-def test_a_made_up_ticket_is_nobodys(store: Store) -> None:
-    store.logins.begin("demo")
-    tickets = ["", "x", "\0", "\ud800", "' or 1=1 --"]
-    assert [store.logins.user(ticket) for ticket in tickets] == [None] * 5

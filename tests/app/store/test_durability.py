@@ -79,6 +79,7 @@ def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_o
             with pytest.raises(StoreUnavailable) as caught:
                 mia.append(session, [Reading(1.7e9, "pain")])
             assert "\n" not in str(caught.value)
+            assert caught.value.reason == "its server can't be reached"
         finally:
             postgres.start()
     times = [reading.time for reading in mia.readings()]

@@ -107,21 +107,6 @@ def test_a_frozen_postgresql_stops_nobody_who_listens(mia: Log, postgres: Server
     assert "(it does not answer)" in ear.troubles[-1]
 
 
-@in_postgresql
-def test_a_killed_postgresql_is_named_and_written_to_when_it_is_back(
-    mia: Log, postgres: Server
-) -> None:
-    ear = Ear(mia)
-    ear.hear(0.5)
-    postgres.stop("immediate")
-    try:
-        ear.hear(1)
-    finally:
-        postgres.start()
-    assert "(its server can't be reached)" in ear.troubles[-1]
-    ear.check()
-
-
 @in_sqlite
 def test_a_full_disk_is_named_and_nothing_is_lost(mia: Log) -> None:
     pages = 1  # that the file may have, if it has not more

@@ -72,7 +72,7 @@ def start_over(_) -> None:
 
 
 def select_and_play(_) -> None:
-    player.select(0.25, 0.75)
+    player.selection = [0.25, 0.75]
     player.playing = True
 
 
