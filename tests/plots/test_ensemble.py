@@ -106,7 +106,7 @@ def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
     assert ticks(ax, "y") == ["STFT", "MFCC + image", "MFCC + STFT + image"]
     assert points(ax, "paper's protocol")[0] == [0.6, 0.8, 0.9]
     assert points(ax, "leak-free")[0] == [0.4, 0.45, 0.5]
-    assert points(ax, "chance")[0] == pytest.approx([1 / 3] * 2)
+    assert {(0.5, 0.7), (0.3, 0.5)} <= set(spans(ax))
 
 
 def history(fold: str, epochs: int) -> pd.DataFrame:
@@ -124,10 +124,8 @@ def test_figure_3_is_a_panel_a_submodel(axes: np.ndarray) -> None:
     assert plots.submodel_curves(histories, axes, what="loss", published={"image": 10}) is axes
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in axes]
     assert titles == ["MFCC submodel", "STFT submodel", "image submodel"]
-    for ax, n in zip(axes, (5, 6, 3), strict=True):
-        epochs = list(range(1, n + 1))
-        assert points(ax, "training") == (epochs, pytest.approx([1 / k for k in epochs]))
-        assert points(ax, "validation") == (epochs, pytest.approx([2 / k for k in epochs]))
+    assert [len(points(ax, "training")[0]) for ax in axes] == [5, 6, 3]
+    assert points(axes[2], "validation") == ([1, 2, 3], pytest.approx([2, 2 / 2, 2 / 3]))
     assert points(axes[2], "paper stops (10)")[0] == [10, 10]
     labels = [line.get_label() for line in axes[0].lines]
     assert not any(str(label).startswith("paper stops") for label in labels)

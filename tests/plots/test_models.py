@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -109,21 +109,31 @@ def test_per_class_draws_three_scores_a_class_from_above(ax: Axes) -> None:
     assert low < 0 and high > 1  # no mark on the frame
 
 
-def test_model_scores_are_both_protocols_with_their_intervals(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {
-            "clip": [0.9, 0.7], "clip_low": [0.8, 0.6], "clip_high": [0.95, 0.8],
-            "infant": [0.5, 0.3], "infant_low": [0.4, 0.3], "infant_high": [0.6, 0.3],
-        },
-        index=["cry2", "SVM"],
-    )  # fmt: skip
-    assert plots.model_scores(table, ax, chance=0.25, xlabel="macro F1") is ax
-    assert points(ax, "paper's protocol")[0] == [0.9, 0.7]
-    assert points(ax, "leak-free")[0] == [0.5, 0.3]
-    assert spans(ax) == [(0.8, 0.95), (0.6, 0.8), (0.4, 0.6), (0.3, 0.3)]
-    assert points(ax, "chance")[0] == [0.25, 0.25]
+@pytest.mark.parametrize("draw", [plots.protocol_scores, plots.model_scores, plots.split_scores])
+def test_scores_of_each_split_are_drawn_with_their_intervals(ax: Axes, draw: Callable) -> None:
+    splits = {"frame": (0.95, 0.8), "clip": (0.9, 0.7), "infant": (0.5, 0.3)}
+    numbers = {
+        f"{split}{end}": np.add(values, step)
+        for split, values in splits.items()
+        for end, step in (("", 0), ("_low", -0.125), ("_high", 0.0625))
+    }
+    table = pd.DataFrame({**numbers, "published": [0.46, np.nan]}, index=["cry2", "SVM"])
+    assert draw(table, ax, chance=0.25) is ax
+    names = {"frame": "split by frame", "clip": "paper's protocol", "infant": "leak-free"}
+    if draw is plots.split_scores:
+        names["clip"] = "split by clip"
+    else:
+        del names["frame"]
+    expected = []
+    for split, label in names.items():
+        assert points(ax, label)[0] == list(splits[split])
+        expected += [(value - 0.125, value + 0.0625) for value in splits[split]]
+    assert spans(ax) == expected
+    chance = "commonest class" if draw is plots.protocol_scores else "chance"
+    assert points(ax, chance)[0] == [0.25, 0.25]
+    if draw is plots.protocol_scores:
+        assert points(ax, "published")[0][0] == 0.46
     assert ticks(ax, "y") == ["cry2", "SVM"]
-    assert ax.get_xlabel() == "macro F1"
 
 
 def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax: Axes) -> None:

@@ -271,24 +271,6 @@ def test_a_scoreboard_has_a_row_a_model_and_the_commonest_class_of_each() -> Non
     plt.close(figure)
 
 
-def test_protocol_scores_puts_published_and_both_protocols_in_a_row(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {
-            "published": [0.46, np.nan],
-            "clip": [0.6, 0.7], "clip_low": [0.5, 0.6], "clip_high": [0.7, 0.8],
-            "infant": [0.3, 0.4], "infant_low": [0.2, 0.3], "infant_high": [0.4, 0.5],
-        },
-        index=["SVM", "k-NN"],
-    )  # fmt: skip
-    assert plots.protocol_scores(table, ax, chance=0.28) is ax
-    assert points(ax, "paper's protocol")[0] == [0.6, 0.7]
-    assert points(ax, "leak-free")[0] == [0.3, 0.4]
-    assert points(ax, "published")[0][0] == 0.46
-    assert points(ax, "commonest class")[0][0] == 0.28
-    assert spans(ax) == [(0.5, 0.7), (0.6, 0.8), (0.2, 0.4), (0.3, 0.5)]
-    assert ticks(ax, "y") == ["SVM", "k-NN"]
-
-
 def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour(ax: Axes) -> None:
     table = pd.DataFrame(
         {

@@ -47,18 +47,6 @@ def test_distances_have_their_median_and_quantiles(ax: Axes) -> None:
         assert any(span == pytest.approx(wanted) for span in spans(ax))
 
 
-def test_three_splits_stand_beside_each_other(ax: Axes) -> None:
-    splits = {"frame": 0.9, "clip": 0.7, "infant": 0.4}
-    row = {f"{name}{end}": value + step for name, value in splits.items()
-           for end, step in (("", 0.0), ("_low", -0.1), ("_high", 0.05))}  # fmt: skip
-    plots.split_scores(pd.DataFrame.from_dict({"a": row, "b": row}, "index"), ax, chance=1 / 3)
-    labels = ("split by frame", "split by clip", "leak-free")
-    for label, value in zip(labels, splits.values(), strict=True):
-        assert points(ax, label)[0] == [value, value]
-    assert any(span == pytest.approx((0.3, 0.45)) for span in spans(ax))
-    assert ticks(ax, "y") == ["a", "b"]
-
-
 def rolled(n: int, flicker: float | None, right: float) -> Rolled:
     change = None if flicker is None else interval(flicker, flicker - 2, flicker + 2)
     return Rolled(
