@@ -138,7 +138,7 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
         labels = (infants % 3 + (rng.random(54) < 0.15)) % 3
         X = rng.normal(size=(18, 4))[infants] + 0.3 * rng.normal(size=(54, 4))
         corpus = SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
-        for split in evaluation.Split:
+        for split in evaluation.SPLITS:
             test = evaluation.permutation_test(
                 {"nearest": (nearest, X)}, corpus, split,
                 permutations=19, n_splits=3, seed=trial, jobs=1,

@@ -40,6 +40,7 @@ Classes = npt.NDArray[np.integer[Any]]
 
 # Bins of confidence, as in reliability diagrams since 1977; Guo et al. take 15 for 10,000 images.
 BINS = 10
+DRAWS = 1000  # simulated errors
 _TOLERANCE = 1e-3  # of a sum of float32 probabilities
 _COLDEST, _HOTTEST = 0.05, 20.0
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
@@ -88,16 +89,8 @@ def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1].
 
     The mean is the model's confidence minus its accuracy. Unlike the expected calibration error it
-    is a mean over clips, so it has an interval.
-
-    Parameters
-    ----------
-    probabilities, truth : as in `brier`
-
-    Raises
-    ------
-    InputError
-        As in `brier`.
+    is a mean over clips, so it has an interval. The arguments are those of `brier`, and so are the
+    errors.
     """
     p, y = _paired(probabilities, truth)
     return confidence(p) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == y)
@@ -130,11 +123,10 @@ def reliability(
     """
     import pandas as pd
 
-    p, y = _paired(probabilities, truth)
-    owners = _owners(infants, y)
-    sure, right, place = _binned(p, y, bins)
+    answered, sure, right, place = _binned(probabilities, truth, bins)
+    owners = _owners(infants, answered)
     rows = []
-    for k in np.unique(place[place >= 0]):
+    for k in np.unique(place):
         inside = place == k
         interval = mean_interval(right[inside], owners[inside].tolist(), limits=(0, 1))
         rows.append(
@@ -154,55 +146,29 @@ def expected_calibration_error(
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
-    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much.
+    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much. The arguments are
+    those of `reliability`, and so are the errors.
 
-    Parameters
-    ----------
-    probabilities, truth, bins : as in `reliability`
-
-    Raises
-    ------
-    InputError
-        As in `reliability`.
-
-    Examples
-    --------
     >>> p = np.array([[0.9, 0.1], [0.9, 0.1], [0.65, 0.35], [0.65, 0.35]])
     >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
     0.125
     """
-    p, y = _paired(probabilities, truth)
-    sure, right, place = _binned(p, y, bins)
-    answered = place >= 0
-    gaps = np.bincount(place[answered], (right - sure)[answered], minlength=bins)
-    return float(np.abs(gaps).sum() / answered.sum())
+    _, sure, right, place = _binned(probabilities, truth, bins)
+    return float(np.abs(np.bincount(place, right - sure)).sum() / len(sure))
 
 
-def calibrated_errors(
-    probabilities: npt.ArrayLike, *, rng: np.random.Generator, draws: int = 1000
-) -> Array:
-    """Return simulated errors of a calibrated model with these probabilities, float64 (draws,).
+def calibrated_errors(probabilities: npt.ArrayLike, *, rng: np.random.Generator) -> Array:
+    """Return simulated errors of a calibrated model with these probabilities, float64 (1000,).
 
     The truth of each clip is drawn from its own probabilities (consistency resampling, Bröcker &
     Smith 2007), independently for each clip. If several clips of an infant are right or wrong
-    together, these errors are too low; then compare with `chance_errors`.
-
-    Parameters
-    ----------
-    probabilities : as in `brier`
-    rng : numpy.random.Generator
-        Draws the truths.
-    draws : int
-        Number of errors.
-
-    Raises
-    ------
-    InputError
-        As in `reliability`.
+    together, these errors are too low; then compare with `chance_errors`. Raises InputError as
+    `reliability` does.
     """
-    p = _answered(probabilities)
+    p = _checked(probabilities)
+    p = p[_has_answer(p)]
     edges = np.cumsum(p, axis=1)[:, None, :-1]
-    truth = (rng.random((len(p), draws))[:, :, None] > edges).sum(axis=2)
+    truth = (rng.random((len(p), DRAWS))[:, :, None] > edges).sum(axis=2)
     return np.array([expected_calibration_error(p, column) for column in truth.T])
 
 
@@ -213,9 +179,8 @@ def chance_errors(
     *,
     rng: np.random.Generator,
     bins: int = BINS,
-    draws: int = 1000,
 ) -> Array:
-    """Return the errors that chance alone would give on these infants' clips, float64 (draws,).
+    """Return the errors that chance alone would give on these infants' clips, float64 (1000,).
 
     For each infant, right minus confidence is summed in each bin, and the sums keep or change their
     signs at random: if the model is calibrated, both are about equally likely. (A wild cluster
@@ -224,28 +189,14 @@ def chance_errors(
     miscalibration. The range is approximate, and better with more infants. Miscalibration itself
     widens the range, so a small one may go unnoticed.
 
-    Parameters
-    ----------
-    probabilities, truth, infants, bins : as in `reliability`
-    rng : numpy.random.Generator
-        Draws a sign for each infant.
-    draws : int
-        Number of errors.
-
-    Raises
-    ------
-    InputError
-        As in `reliability`.
+    The arguments are those of `reliability`, and so are the errors; `rng` draws the signs.
     """
-    p, y = _paired(probabilities, truth)
-    owners = _owners(infants, y)
-    sure, right, place = _binned(p, y, bins)
-    answered = place >= 0
-    names, group = np.unique(owners[answered], return_inverse=True)
+    answered, sure, right, place = _binned(probabilities, truth, bins)
+    names, group = np.unique(_owners(infants, answered), return_inverse=True)
     sums = np.zeros((len(names), bins))
-    np.add.at(sums, (group, place[answered]), (right - sure)[answered])
-    signs = rng.choice([-1.0, 1.0], size=(draws, len(names)))
-    return np.asarray(np.abs(signs @ sums).sum(axis=1) / answered.sum())
+    np.add.at(sums, (group, place), right - sure)
+    signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(names)))
+    return np.asarray(np.abs(signs @ sums).sum(axis=1) / len(sure))
 
 
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
@@ -260,8 +211,8 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     from scipy.special import log_softmax
 
     p, y = _paired(probabilities, truth)
-    answered = ~np.isnan(p[:, 0])
-    logits, y = np.log(np.maximum(_answered(p), _LEAST)), y[answered]
+    answered = _has_answer(p)
+    logits, y = np.log(np.maximum(p[answered], _LEAST)), y[answered]
 
     def loss(inverse: float) -> float:
         return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(y)), y].mean())
@@ -294,33 +245,21 @@ def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np
 def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """Return the risk of answering only above a confidence threshold, a row for each threshold.
 
-    Parameters
-    ----------
-    probabilities, truth : as in `brier`
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns threshold (of confidence), coverage (share of all clips with at least that) and
-        risk (share of wrong answers among these), from the most confident clip to all. Clips of
-        equal confidence share a row.
-
-    Raises
-    ------
-    InputError
-        As in `reliability`.
+    Columns threshold (of confidence), coverage (share of all clips with at least that) and risk
+    (share of wrong answers among these), from the most confident clip to all. Clips of equal
+    confidence share a row. The arguments are those of `brier`. Raises InputError as `reliability`
+    does.
     """
     import pandas as pd
 
     p, y = _paired(probabilities, truth)
-    _answered(p)
-    sure = confidence(p)
-    order = np.argsort(-sure[~np.isnan(sure)], kind="stable")
-    level = sure[~np.isnan(sure)][order]
-    wrong = np.cumsum((p.argmax(axis=1) != y)[~np.isnan(sure)][order])
+    answered = _has_answer(p)
+    sure, wrong = p[answered].max(axis=1), p[answered].argmax(axis=1) != y[answered]
+    order = np.argsort(-sure, kind="stable")
+    level = sure[order]
     last = np.flatnonzero(np.append(level[1:] != level[:-1], True))
     table = {"threshold": level[last], "coverage": (last + 1) / len(p)}
-    return pd.DataFrame({**table, "risk": wrong[last] / (last + 1)})
+    return pd.DataFrame({**table, "risk": np.cumsum(wrong[order])[last] / (last + 1)})
 
 
 def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
@@ -338,21 +277,10 @@ def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> fl
 
 
 def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities, with NaN ("unsure") in rows of confidence below `threshold`.
+    """Return the probabilities, float32 (clips, classes), with NaN where confidence is too low.
 
-    Parameters
-    ----------
-    probabilities : as in `brier`
-    threshold : float
-        0 to 1.
+    NaN means "unsure"; `threshold` is the least confidence of an answer, 0 to 1.
 
-    Returns
-    -------
-    ndarray
-        float32 (clips, classes).
-
-    Examples
-    --------
     >>> unless_unsure([[0.9, 0.1], [0.55, 0.45]], 0.8)
     array([[0.9, 0.1],
            [nan, nan]], dtype=float32)
@@ -373,15 +301,6 @@ def _checked(probabilities: npt.ArrayLike) -> Array:
     return p
 
 
-def _answered(probabilities: npt.ArrayLike) -> Array:
-    """Return the rows with an answer. Raises InputError if there is none."""
-    p = _checked(probabilities)
-    p = p[~np.isnan(p[:, 0])]
-    if not len(p):
-        raise InputError("no clip has an answer, so there is nothing to calibrate")
-    return p
-
-
 def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classes]:
     p, y = _checked(probabilities), np.asarray(truth)
     if y.shape != (len(p),) or y.dtype.kind not in "iu":
@@ -394,20 +313,30 @@ def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classe
     return p, y
 
 
-def _owners(infants: Sequence[str], y: Classes) -> npt.NDArray[np.str_]:
-    owners = np.asarray(infants)
-    if len(owners) != len(y):
-        raise InputError(f"{len(y)} clips and {len(owners)} infants do not belong together")
-    return owners
+def _has_answer(p: Array) -> npt.NDArray[np.bool_]:
+    """Return which rows have an answer, bool (clips,). Raises InputError if none has."""
+    answered = ~np.isnan(p[:, 0])
+    if not answered.any():
+        raise InputError("no clip has an answer, so there is nothing to calibrate")
+    return answered
 
 
-def _binned(p: Array, y: Classes, bins: int) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return confidence, 1 if right, and the bin (-1: no answer) of each clip."""
+def _owners(infants: Sequence[str], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+    """Return the infants of the clips with an answer."""
+    if len(infants) != len(answered):
+        raise InputError(f"{len(answered)} clips and {len(infants)} infants do not belong together")
+    return np.asarray(infants)[answered]
+
+
+def _binned(
+    probabilities: npt.ArrayLike, truth: Classes, bins: int
+) -> tuple[npt.NDArray[np.bool_], Array, Array, npt.NDArray[np.int64]]:
+    """Return which clips have an answer, and of these the confidence, 1 if right, and the bin."""
     if bins < 1:
         raise InputError(f"bins={bins}: give 1 or more.")
-    _answered(p)
-    sure = confidence(p)
+    p, y = _paired(probabilities, truth)
+    answered = _has_answer(p)
+    sure, right = p[answered].max(axis=1), p[answered].argmax(axis=1) == y[answered]
     # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
-    upper = np.ceil(np.round(np.nan_to_num(sure) * bins, 4)).astype(np.int64) - 1
-    right = (p.argmax(axis=1) == y).astype(np.float64)
-    return sure, right, np.where(np.isnan(sure), -1, np.clip(upper, 0, bins - 1))
+    upper = np.ceil(np.round(sure * bins, 4)).astype(np.int64) - 1
+    return answered, sure, right.astype(np.float64), np.clip(upper, 0, bins - 1)

@@ -20,15 +20,9 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Names, class_indices
 
 __all__ = [
-    "NOT_DRAWN",
-    "Features",
-    "balanced_accuracy",
-    "fit_and_predict",
-    "majority_baseline",
-    "one_thread",
-    "out_of_fold",
-    "scored_out_of_fold",
-]
+    "NOT_DRAWN", "Features", "balanced_accuracy", "fit_and_predict", "majority_baseline",
+    "one_thread", "out_of_fold", "scored_out_of_fold",
+]  # fmt: skip
 
 Features = NDArray[Any] | Callable[[NDArray[np.int64]], NDArray[Any]]
 Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -50,6 +44,8 @@ def out_of_fold(
 ) -> NDArray[np.int64]:
     """Return the prediction for each clip by a model that was not trained on it, for each repeat.
 
+    Predictions are class indices, int64 (repeats, clips).
+
     Parameters
     ----------
     model : classifier
@@ -68,11 +64,6 @@ def out_of_fold(
         Their order in the result; by default all labels, sorted.
     jobs : int, optional
         Worker processes; by default one per core, if the first fold takes long enough.
-
-    Returns
-    -------
-    ndarray
-        Class indices, int64 (repeats, clips).
 
     Raises
     ------
@@ -93,20 +84,9 @@ def scored_out_of_fold(
 ) -> Answer:
     """Return the predictions of `out_of_fold` with a score for each class.
 
-    Parameters
-    ----------
-    model, X, labels, repeated_folds, classes : as in `out_of_fold`
-
-    Returns
-    -------
-    (ndarray, ndarray)
-        Class indices, int64 (repeats, clips); scores, float64 (repeats, clips, classes), from
-        `predict_proba`, or from `decision_function` if a classifier has no probabilities.
-
-    Raises
-    ------
-    InputError
-        As in `out_of_fold`, or the classifier has no scores.
+    The scores, float64 (repeats, clips, classes), are from `predict_proba`, or from
+    `decision_function` if a classifier has no probabilities. The arguments are those of
+    `out_of_fold`, and so are the errors; also, InputError if the classifier has no scores.
     """
     return _pooled(model, X, labels, repeated_folds, classes, scores=True, jobs=None)
 
@@ -141,44 +121,24 @@ def _pooled(
     return predicted, scored
 
 
-def majority_baseline(
-    labels: Names,
-    repeated_folds: Sequence[Sequence[Fold]],
-    *,
-    classes: Sequence[str] | None = None,
-) -> NDArray[np.int64]:
+def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -> NDArray[np.int64]:
     """Return each fold's most frequent training class for all its test clips.
 
-    Every model must do better than this.
-
-    Parameters
-    ----------
-    labels, repeated_folds, classes : as in `out_of_fold`
-
-    Returns
-    -------
-    ndarray
-        Class indices, int64 (repeats, clips).
+    Every model must do better than this. Arguments and result are those of `out_of_fold`.
     """
     from sklearn.dummy import DummyClassifier
 
     blank = np.zeros((len(labels), 1))
     model = DummyClassifier(strategy="most_frequent")
-    return out_of_fold(model, blank, labels, repeated_folds, classes=classes, jobs=1)
+    return out_of_fold(model, blank, labels, repeated_folds, jobs=1)
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
     """Return the mean recall of the classes in `y`.
 
     The same number as scikit-learn's `balanced_accuracy_score`, without its checks, which add up
-    over a permutation test.
-
-    Parameters
-    ----------
-    y : ndarray of int
-        True class indices (clips,).
-    predicted : ndarray of int
-        Class indices (clips,); -1, or a class not in `y`, is wrong.
+    over a permutation test. True and predicted classes are indices, int (clips,); -1, or a class
+    not in `y`, is wrong.
     """
     counts = np.bincount(y)
     right = np.bincount(y[y == predicted], minlength=len(counts))
@@ -206,13 +166,8 @@ def fit_and_predict(
 ) -> list[NDArray[np.int64]]:
     """Return the predicted class indices of each fold's test clips, int64 (test,).
 
-    Parameters
-    ----------
-    model, X, jobs : as in `out_of_fold`
-    y : ndarray of int64
-        Class indices (clips,).
-    folds : sequence of (train, test)
-        Indices of clips.
+    y: class indices (clips,). folds: (train, test), indices of clips. The others are as in
+    `out_of_fold`.
     """
     return [predicted for predicted, _ in _answers(model, X, y, folds, scores=False, jobs=jobs)]
 

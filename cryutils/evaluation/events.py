@@ -41,17 +41,9 @@ class Agreement:
 def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> list[Event]:
     """Return the cries in a detector's readings, with consecutive crying readings merged.
 
-    Parameters
-    ----------
-    times_s : array of float
-        End of each reading's hop in s, ascending (readings,).
-    is_cry : array of bool
-        (readings,).
-    hop_s : float
-        Length of a hop in s.
+    times_s: end of each reading's hop in s, ascending, float (readings,). is_cry: bool (readings,).
+    hop_s: length of a hop in s.
 
-    Examples
-    --------
     >>> joined([0.5, 1.0, 1.5, 2.0], [True, True, False, True], hop_s=0.5)
     [(0.0, 1.0), (1.5, 2.0)]
     """
@@ -104,22 +96,18 @@ def _read_text_grid(path: Path) -> list[Event]:
 def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
     """Return the agreement of `detected` with `annotated` cries, overlapping ones merged in each.
 
-    Parameters
-    ----------
-    detected, annotated : sequence of (onset, offset)
-        In s.
+    Events are (onset, offset), in s.
 
-    Examples
-    --------
     >>> compare([(0.0, 2.0)], [(1.0, 2.0), (3.0, 4.0)])
     Agreement(recall=0.5, precision=0.5, met=0.5, false_alarms=0)
     """
     a, b = _union(_checked(detected, "detected")), _union(_checked(annotated, "annotated"))
     shared = [max(0.0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b]
     met = [any(_overlap(x, y) for x in a) for y in b]
+    length_a, length_b = (sum(offset - onset for onset, offset in events) for events in (a, b))
     return Agreement(
-        recall=_share(sum(shared), _length(b)),
-        precision=_share(sum(shared), _length(a)),
+        recall=_share(sum(shared), length_b),
+        precision=_share(sum(shared), length_a),
         met=_share(sum(met), len(b)),
         false_alarms=sum(not any(_overlap(x, y) for y in b) for x in a),
     )
@@ -145,10 +133,6 @@ def _union(events: Sequence[Event], *, apart_s: float = 0.0) -> list[Event]:
         else:
             union.append((onset, offset))
     return union
-
-
-def _length(events: Sequence[Event]) -> float:
-    return sum(offset - onset for onset, offset in events)
 
 
 def _share(part: float, whole: float) -> float:

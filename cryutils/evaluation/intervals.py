@@ -168,12 +168,7 @@ def degrees_of_freedom(clips: Array) -> float:
     Each deletion's effect is linear in the infants' deviations from the means of their parts, so
     the variance is a quadratic form e'Be. With S the covariance of e in the working model (all
     parts vary alike, half of a clip's variance belongs to its infant), df = tr(BS)^2 / tr(BSBS)
-    (Bell & McCaffrey 2002).
-
-    Parameters
-    ----------
-    clips : ndarray
-        Numbers of clips, float64 (infants, parts).
+    (Bell & McCaffrey 2002). clips: their numbers, float64 (infants, parts).
     """
     n_infants = len(clips)
     centre = np.eye(n_infants) - 1 / n_infants
@@ -258,8 +253,7 @@ class Interval:
 
     def row(self) -> dict[str, Any]:
         """Return the score, its ends, clips and infants as columns of `claims.record_table`."""
-        names = ("value", "low", "high", "n", "n_infants")
-        return {name: getattr(self, name) for name in names}
+        return {n: getattr(self, n) for n in ("value", "low", "high", "n", "n_infants")}
 
 
 def interval(
@@ -270,7 +264,7 @@ def interval(
     metric: Metric = "balanced_accuracy",
     split: Split | str = Split.INFANT,
 ) -> Interval:
-    """Return the pooled out-of-fold score, averaged over repeats, with its interval.
+    """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
     No model is refitted. The variance between repeats is included; a single repeat gives
     no estimate of it.
@@ -289,11 +283,6 @@ def interval(
         The first is the mean of the classes' recalls.
     split : {"infant", "clip"}
         How the clips were divided; it changes only the words of the estimand.
-
-    Returns
-    -------
-    Interval
-        Score and ends are shares, 0 to 1.
 
     Raises
     ------
@@ -318,23 +307,8 @@ def paired_interval(
 ) -> Interval:
     """Return A's score minus B's on the same clips, with its interval over infants.
 
-    The parts of A and B form one score, so their correlation is taken into account.
-
-    Parameters
-    ----------
-    predicted_a, predicted_b : ndarray of int
-        As `predicted` in `interval`; they may have different repeats.
-    y, infants, metric, split : as in `interval`
-
-    Returns
-    -------
-    Interval
-        A difference of shares, -1 to 1.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, or no such metric.
+    The parts of A and B form one score, so their correlation is taken into account. A and B may
+    have different repeats. The arguments are those of `interval`, and so are the errors.
     """
     samples = [_sample(predicted, y, infants) for predicted in (predicted_a, predicted_b)]
     words = f"{_in_words(metric, split)}, model A minus model B"
@@ -366,11 +340,6 @@ def auc_interval(
         Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
         compared, since the models of different folds may have different scales.
 
-    Returns
-    -------
-    Interval
-        The area and its ends are shares, 0 to 1.
-
     Raises
     ------
     InputError
@@ -378,7 +347,13 @@ def auc_interval(
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
-    fold = _fold_numbers(rows, folds)
+    repeats, clips_in_all = rows.shape[:2]
+    fold = np.stack(
+        [
+            fold_numbers((test for _, test in repeat), clips_in_all)
+            for repeat in folds or [()] * repeats
+        ]
+    )
     drawn = fold >= 0 if folds else np.ones(fold.shape, bool)
     sample = _sample(np.where(drawn, rows.argmax(axis=-1), NOT_DRAWN), y, infants)
     ever = drawn.any(axis=0)
@@ -390,7 +365,10 @@ def auc_interval(
         )
     clips = _confusions(sample).mean(axis=0).sum(axis=-1)
     n, n_infants = round(clips.sum()), len(clips)
-    words = f"{_in_words('roc_auc', split)}, of models trained on about as many infants as here"
+    words = (
+        f"expected area under the ROC curve, a class against the rest, {_whose(split)},"
+        " of models trained on about as many infants as here"
+    )
     fold = np.where(drawn, fold, len(sample.truth) + np.arange(len(sample.truth)))  # no pairs
     parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
@@ -408,13 +386,6 @@ def auc_interval(
     bounds = _combined_shares(share, without, most, _effective_by_model(fewer), weights, df=df)
     bounds = add_between_run_variance(bounds, [each.mean(axis=1)], df=df.min(), limits=(0.0, 1.0))
     return Interval.of(bounds, n, n_infants, words)
-
-
-def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArray[np.int64]:
-    """Return the fold that tests a clip in each repeat, (repeats, clips); -1 without folds."""
-    repeats, clips = rows.shape[:2]
-    tests = [[test for _, test in repeat] for repeat in folds or [()] * repeats]
-    return np.stack([fold_numbers(parts, clips) for parts in tests])
 
 
 def _ranked(
@@ -485,11 +456,6 @@ def mean_interval(
         Lowest and highest possible value, which also limit the interval: (0, 1) for shares,
         (0, np.inf) for rates, None for no limits.
 
-    Returns
-    -------
-    Interval
-        In the unit of the values.
-
     Raises
     ------
     InputError
@@ -518,15 +484,13 @@ def mean_interval(
     if len(clips) < 2:
         reason = "all clips come from one infant, so nothing tells how infants differ"
         return Interval(float(mean), None, None, None, *about, reason)
-    bounded = np.isfinite(most - least)
-    start, width = (least, most - least) if bounded else (0.0, 1.0)
-    total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
-    df = part_degrees(clips)
-    if bounded:
-        share = combined(total, clips, [1.0], df=df)
-        bounds = Bounds(mean, start + width * share.low, start + width * share.high,
-                        width * share.se)  # fmt: skip
+    width, df = most - least, part_degrees(clips)
+    if np.isfinite(width):
+        total = np.bincount(group, (numbers - least) / width)[:, None].astype(float)
+        _, low, high, se = combined(total, clips, [1.0], df=df)
+        bounds = Bounds(mean, least + width * low, least + width * high, width * se)
     else:
+        total = np.bincount(group, numbers)[:, None].astype(float)
         se = np.sqrt(_jackknife((total.sum() - total) / (clips.sum() - clips))[0, 0])
         if limits and se == 0:
             reason = "the same without any infant, so nothing tells how infants differ"
@@ -543,7 +507,6 @@ _WORDS: dict[str, str] = {
     "balanced_accuracy": "expected balanced accuracy",
     "accuracy": "expected accuracy at these class shares",
     "macro_f1": "expected macro F1 at these class shares",
-    "roc_auc": "expected area under the ROC curve, a class against the rest,",
 }
 
 
@@ -551,9 +514,13 @@ def _in_words(metric: str, split: Split | str) -> str:
     """Return the estimand of a score: the metric, and whose clips it is about."""
     if metric not in _WORDS:
         raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, _WORDS)}")
+    return f"{_WORDS[metric]} {_whose(split)}"
+
+
+def _whose(split: Split | str) -> str:
     if Split(split) is Split.INFANT:
-        return f"{_WORDS[metric]} on clips of new infants like these"
-    return f"{_WORDS[metric]} on clips of infants like these who are mostly heard in training too"
+        return "on clips of new infants like these"
+    return "on clips of infants like these who are mostly heard in training too"
 
 
 class _Sample(NamedTuple):

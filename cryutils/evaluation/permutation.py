@@ -25,12 +25,9 @@ from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_pr
 from cryutils.evaluation.splits import Labelled, Names, Split, class_indices, fold_numbers
 
 __all__ = [
-    "PermutationTest",
-    "fixed_prediction_test",
-    "permutation_order",
-    "permutation_test",
+    "PermutationTest", "fixed_prediction_test", "permutation_order", "permutation_test",
     "permute_labels",
-]
+]  # fmt: skip
 
 _CHUNK = 10  # permutations per task of a worker process, with one copy of the features
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
@@ -71,10 +68,7 @@ class PermutationTest:
     def joined(self, other: PermutationTest) -> PermutationTest:
         """Return both families as one, for max-T over refitted models and fixed predictions.
 
-        Raises
-        ------
-        InputError
-            The tests did not use the same permutations (seed and their number).
+        Raises InputError if they did not use the same permutations (seed and their number).
         """
         if self.seed != other.seed or len(self.null) != len(other.null):
             raise InputError(
@@ -114,14 +108,8 @@ def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.in
 def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
     """Return the labels, exchanged between infants with equally many clips and shuffled within.
 
-    The numbers of clips and infants of each class stay the same, so folds that the labels allow
-    are allowed by every permutation of them.
-
-    Parameters
-    ----------
-    labels, infants : sequence of str
-        One for each clip.
-    rng : numpy.random.Generator
+    Labels and infants are given for each clip. The numbers of clips and infants of each class stay
+    the same, so folds that the labels allow are allowed by every permutation of them.
     """
     return np.asarray(labels)[permutation_order(infants, rng)]
 
@@ -179,9 +167,8 @@ def permutation_test(
     with one_thread():
         observed = _scores(members, y, fold_of)
     infants = np.asarray(corpus.infants)
-    chunks = [
-        range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
-    ]
+    numbers = range(permutations)
+    chunks = [numbers[start : start + _CHUNK] for start in numbers[::_CHUNK]]
     null: list[NDArray[np.float64]] = []
     with counting("Refitting", "permutations", shown=progress) as report:
         shared = (members, y, infants, fold_of, seed)
@@ -214,12 +201,8 @@ def fixed_prediction_test(
     predictions : mapping
         Class indices by name, int (repeats, clips); the statistic is the balanced accuracy
         averaged over repeats.
-    corpus : Corpus
-        Or anything with `labels` and `infants`, one for each clip.
-    permutations : int
-        B; the same seed gives the same permutations as in `permutation_test`.
-    seed : int
-        Seed of the permutations.
+    corpus, permutations, seed : as in `permutation_test`
+        The same seed gives the same permutations.
 
     Raises
     ------

@@ -20,17 +20,9 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "SPLITS",
-    "Choice",
-    "Fold",
-    "Labelled",
-    "Split",
-    "class_indices",
-    "fold_numbers",
-    "folds",
-    "infant_split",
-    "paper_split",
-]
+    "SPLITS", "Choice", "Fold", "Labelled", "Split", "class_indices", "fold_numbers", "folds",
+    "infant_split", "paper_split",
+]  # fmt: skip
 
 Indices = NDArray[np.int64]
 Names = Sequence[str] | NDArray[Any]  # one per clip: labels or infants
@@ -95,14 +87,8 @@ class Split(Choice):
     ) -> list[list[Fold]]:
         """Return a repeat for each draw of clips, which divides the drawn clips into folds.
 
-        Parameters
-        ----------
-        corpus : Corpus
-        draws : sequence of ndarray
-            Positions of the drawn clips in `corpus`, int (clips,) each.
-        n_splits : int
-        seed : int
-            Of the first draw's division; the others have the next seeds.
+        draws: positions of the drawn clips in `corpus`, int (clips,) each. seed: of the first
+        draw's division; the others have the next seeds.
         """
         labels, infants = np.asarray(corpus.labels), np.asarray(corpus.infants)
         repeats = []
@@ -121,17 +107,8 @@ SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's prot
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 (clips,), and the classes in order.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        One for each clip.
-    classes : sequence of str, optional
-        Their order; by default all labels, sorted.
-
-    Raises
-    ------
-    InputError
-        A label is not among `classes`.
+    classes: their order; by default all labels, sorted. Raises InputError if a label is not among
+    them.
     """
     names = sorted({str(label) for label in labels}) if classes is None else list(classes)
     position = {name: index for index, name in enumerate(names)}
@@ -147,19 +124,8 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
     Clips of one infant are on both sides, so a classifier may score by recognising the infant.
     Paper A (section 3.3) says only 70/30; it is read here as a split of clips, stratified by class.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Or anything with `labels`, one for each clip.
-    test_size : float
-        Share of clips to test, between 0 and 1.
-    seed : int
-        The same seed gives the same split.
-
-    Raises
-    ------
-    InputError
-        `test_size` is not a share, or leaves a class out of one side.
+    test_size: share of clips to test, between 0 and 1. The same seed gives the same split. Raises
+    InputError if `test_size` is not a share, or leaves a class out of one side.
     """
     from sklearn.model_selection import StratifiedShuffleSplit
 
@@ -191,19 +157,9 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
     `test_size` (more only if one infant has much of the class). If no order is that even, the one
     nearest in size with every class on both sides is used.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Or anything with `labels` and `infants`, one for each clip.
-    test_size : float
-        Share of clips to test, between 0 and 1; met as nearly as whole infants allow.
-    seed : int
-        The same seed gives the same split.
-
-    Raises
-    ------
-    InputError
-        A class has fewer than two infants, or no split has every class on both sides.
+    test_size: share of clips to test, between 0 and 1, met as nearly as whole infants allow. The
+    same seed gives the same split. Raises InputError if a class has fewer than two infants, or no
+    split has every class on both sides.
     """
     y, names = class_indices(corpus.labels)
     _check_share(test_size)
@@ -226,14 +182,11 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
 
 
 def folds(
-    labels: Names,
-    groups: Names | None,
-    *,
-    n_splits: int = 5,
-    repeats: int = 10,
-    seed: int = 0,
+    labels: Names, groups: Names | None, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
 ) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
+
+    Train and test are indices of clips, int64. The same seed gives the same folds.
 
     Parameters
     ----------
@@ -241,17 +194,9 @@ def folds(
         One for each clip; every class is in every training part.
     groups : sequence of str or None
         Infants, one for each clip, kept whole (leak-free); None divides clips (the paper's).
-    n_splits : int
-        Folds of each repeat.
-    repeats : int
-        Number of divisions.
+    n_splits, repeats : int
+        Folds of each repeat, and number of divisions.
     seed : int
-        The same seed gives the same folds.
-
-    Returns
-    -------
-    list of lists of (train, test)
-        Indices of clips, int64.
 
     Raises
     ------
@@ -269,8 +214,7 @@ def folds(
         group = np.unique(np.asarray(groups), return_inverse=True)[1]
         if group.max() + 1 < n_splits:
             raise InputError(f"{n_splits} folds of {group.max() + 1} infants; use fewer folds")
-        per_class = np.array([len(set(group[y == k])) for k in range(len(names))])
-        _check_classes(names, per_class, "infant", 2)
+        _check_classes(names, _infants_per_class(y, group), "infant", 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
             raise InputError(f"{n_splits} folds of {most} clips in the largest class; use fewer")
@@ -286,36 +230,32 @@ def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
     return numbers
 
 
+def _infants_per_class(y: Indices, group: Indices) -> Indices:
+    return np.bincount(np.unique(np.stack([y, group]), axis=1)[0])
+
+
 def _one_division(
-    y: Indices,
-    names: list[str],
-    group: Indices | None,
-    n_splits: int,
-    rng: np.random.Generator,
+    y: Indices, names: list[str], group: Indices | None, n_splits: int, rng: np.random.Generator
 ) -> list[Fold]:
     """Return the first folds drawn that have every class in every training part."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if group is None else StratifiedGroupKFold
     for _ in range(_REDRAWS):
-        drawn = _divide(y, group, n_splits, int(rng.integers(2**31)))
+        splitter = kind(n_splits, shuffle=True, random_state=int(rng.integers(2**31)))
+        with warnings.catch_warnings():
+            # A class with fewer clips than folds is tested in some folds only; pooling allows that.
+            warnings.filterwarnings("ignore", message="The least populated class")
+            drawn = list(splitter.split(np.zeros(len(y)), y, group))
         if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
-            return drawn
-    infants = [len(set(group[y == k])) for k in range(len(names))] if group is not None else [0]
+            return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
+    assert group is not None, "clips divided without groups have every class in every part"
+    infants = _infants_per_class(y, group)
     rarest = int(np.argmin(infants))
     raise InputError(
         f"{n_splits} folds by infant can't all have every class in training: class"
         f" {names[rarest]!r} has {infants[rarest]} infants; use fewer folds or leave it out"
     )
-
-
-def _divide(y: Indices, group: Indices | None, n_splits: int, seed: int) -> list[Fold]:
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    kind = StratifiedKFold if group is None else StratifiedGroupKFold
-    splitter = kind(n_splits, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer clips than folds is tested in some folds only; pooling allows that.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        drawn = list(splitter.split(np.zeros(len(y)), y, group))
-    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
 
 
 def _tested_infants(

@@ -6,6 +6,7 @@ from . import ensemble as ensemble
 from . import live as live
 from . import models as models
 from . import palette as palette
+from . import parts as parts
 from . import robustness as robustness
 from . import scores as scores
 from . import video as video

@@ -1,7 +1,8 @@
 """Figures of sound: waveform, spectrogram, cepstrum and the steps between them.
 
 Used in notebooks 00, 02_audio_features (which rebuilds Paper A's Figure 1) and 08. Features are
-time first, as everywhere in the library: `(frames, coefficients)`.
+time first, as everywhere in the library: `(frames, coefficients)`. `sr` is the sampling rate in Hz,
+`hop_length` the samples from one frame to the next.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.audio.spectral import frame, hz_to_mel, mel_to_hz, window
+from cryutils.plots.palette import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
 
 __all__ = [
     "bin_levels",
     "cepstrogram",
     "framing",
+    "heat_map",
     "level_change",
     "mel_filter_bank",
     "mel_lines",
@@ -34,10 +36,9 @@ __all__ = [
 
 Array = NDArray[np.float32]
 
-# Okabe and Ito's palette, ordered so that neighbours also differ in lightness.
-INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FLOOR_DB = 70.0  # cells further below the loudest one look like background
 TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
+FRAMES = 4  # drawn by `framing`
 
 
 def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
@@ -50,15 +51,7 @@ def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
 def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float = 0.0) -> Axes:
     """Draw a short stretch of several signals over each other, the later ones dashed.
 
-    Parameters
-    ----------
-    named : mapping
-        Signals by name, float (samples,).
-    ax : Axes
-    sr : int
-        Sampling rate in Hz.
-    start_s : float
-        Start of the signals in s.
+    named: signals by name, float (samples,), which start at `start_s` seconds.
     """
     for number, (name, x) in enumerate(named.items()):
         time_ms = 1000 * (start_s + np.arange(len(x)) / sr)
@@ -75,45 +68,25 @@ def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float =
 def spectrogram(
     level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
 ) -> Axes:
-    """Draw an STFT's level in dB, with the loudest cell at 0 dB.
+    """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB.
 
-    Parameters
-    ----------
-    level : ndarray of float
-        (frames, bins).
-    ax : Axes
-    sr, hop_length : int
-        Sampling rate in Hz, and samples from one frame to the next.
-    floor_db : float
-        Range of the colours below the loudest cell, in dB.
+    floor_db: range of the colours below the loudest cell, in dB.
     """
-    image = _picture(
-        level - level.max(), ax, seconds=len(level) * hop_length / sr, top=sr / 2000,
-        limits=(-floor_db, 0.0), cmap="magma",
+    return heat_map(
+        level - level.max(), ax, seconds=len(level) * hop_length / sr, span=(0.0, sr / 2000),
+        limits=(-floor_db, 0.0), ylabel="frequency in kHz", unit="level in dB",
     )  # fmt: skip
-    ax.figure.colorbar(image, ax=ax, label="level in dB", pad=0.02)
-    ax.set(ylabel="frequency in kHz")
-    return ax
 
 
 def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw the level of mel bands in dB, with the axis labelled in Hz.
-
-    Parameters
-    ----------
-    level : ndarray of float
-        (frames, bands).
-    ax, sr, hop_length : as in `spectrogram`
-    """
-    top_mel = float(hz_to_mel(sr / 2))
-    image = _picture(
-        level - level.max(), ax, seconds=len(level) * hop_length / sr, top=top_mel,
-        limits=(-FLOOR_DB, 0.0), cmap="magma",
-    )  # fmt: skip
+    """Draw the level of mel bands in dB, float (frames, bands), with the axis labelled in Hz."""
     ticks = [hz for hz in TICKS_HZ if hz <= sr / 2]
+    heat_map(
+        level - level.max(), ax, seconds=len(level) * hop_length / sr,
+        span=(0.0, float(hz_to_mel(sr / 2))), limits=(-FLOOR_DB, 0.0),
+        ylabel="frequency in Hz, mel scale", unit="level in dB",
+    )  # fmt: skip
     ax.set_yticks(hz_to_mel(ticks), [f"{hz:g}" for hz in ticks])
-    ax.figure.colorbar(image, ax=ax, label="level in dB", pad=0.02)
-    ax.set(ylabel="frequency in Hz, mel scale")
     return ax
 
 
@@ -122,56 +95,31 @@ def cepstrogram(
 ) -> Axes:
     """Draw all MFCC except number 0, the level, whose large range would hide the others.
 
-    Parameters
-    ----------
-    coefficients : ndarray of float
-        (frames, coefficients).
-    ax, sr, hop_length : as in `spectrogram`
-    limit : float, optional
-        Colours reach from -limit to limit (None: the 99th percentile of what is drawn).
+    coefficients: float (frames, coefficients). limit: colours reach from -limit to limit; None
+    means the 99th percentile of what is drawn.
     """
     shown = coefficients[:, 1:] if coefficients.shape[1] > 1 else coefficients
     first = coefficients.shape[1] - shown.shape[1]
     limit = limit or max(float(np.percentile(np.abs(shown), 99)), 1e-6)
-    image = _picture(
-        shown, ax, seconds=len(shown) * hop_length / sr, bottom=first - 0.5,
-        top=coefficients.shape[1] - 0.5, limits=(-limit, limit), cmap="RdBu_r",
+    heat_map(
+        shown, ax, seconds=len(shown) * hop_length / sr,
+        span=(first - 0.5, coefficients.shape[1] - 0.5), limits=(-limit, limit), cmap="RdBu_r",
+        ylabel="MFCC number", unit="value in dB",
     )  # fmt: skip
-    ax.figure.colorbar(image, ax=ax, label="value in dB", pad=0.02)
-    ax.set(ylabel="MFCC number")
     ax.locator_params(axis="y", integer=True)
     return ax
 
 
 def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw the change of each cell of an STFT in dB.
-
-    Parameters
-    ----------
-    change : ndarray of float
-        (frames, bins).
-    ax, sr, hop_length : as in `spectrogram`
-    """
-    image = _picture(
-        change, ax, seconds=len(change) * hop_length / sr, top=sr / 2000,
-        limits=(-60.0, 60.0), cmap="RdBu_r",
+    """Draw the change of each cell of an STFT in dB, float (frames, bins)."""
+    return heat_map(
+        change, ax, seconds=len(change) * hop_length / sr, span=(0.0, sr / 2000),
+        limits=(-60.0, 60.0), cmap="RdBu_r", ylabel="frequency in kHz", unit="change in dB",
     )  # fmt: skip
-    ax.figure.colorbar(image, ax=ax, label="change in dB", pad=0.02)
-    ax.set(ylabel="frequency in kHz")
-    return ax
 
 
 def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
-    """Draw spectra in dB over frequency.
-
-    Parameters
-    ----------
-    named : mapping
-        Spectra by name, float (bins,) from 0 to sr / 2.
-    ax : Axes
-    sr : int
-        Sampling rate in Hz.
-    """
+    """Draw spectra in dB by name, float (bins,) from 0 to `sr` / 2 Hz, over frequency."""
     for number, (name, level) in enumerate(named.items()):
         khz = np.linspace(0, sr / 2000, len(level))
         ax.plot(khz, level, color=INK[number % len(INK)], lw=1.3, label=name)
@@ -181,14 +129,7 @@ def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
 
 
 def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
-    """Draw the level in dB of the lowest STFT bins as points side by side.
-
-    Parameters
-    ----------
-    named : mapping
-        Levels by name, float (bins,).
-    ax : Axes
-    """
+    """Draw the levels in dB by name, float (bins,), of the lowest STFT bins, side by side."""
     for number, (name, level) in enumerate(named.items()):
         offset = 0.12 * (2 * number - len(named) + 1)
         at = np.arange(len(level)) + offset
@@ -199,24 +140,12 @@ def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
     return ax
 
 
-def framing(
-    x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int, frames: int = 4
-) -> Axes:
-    """Draw the first `frames` frames of a signal, each with its Hann window.
+def framing(x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int) -> Axes:
+    """Draw the first frames of a signal, float (samples,), each with its Hann window.
 
-    Parameters
-    ----------
-    x : ndarray of float
-        (samples,).
-    ax : Axes
-    sr : int
-        Sampling rate in Hz.
-    frame_length, hop_length : int
-        Samples in a frame, and from one frame to the next.
-    frames : int
-        Number of frames.
+    frame_length: samples in a frame.
     """
-    pieces = frame(x, frame_length=frame_length, hop_length=hop_length)[:frames]
+    pieces = frame(x, frame_length=frame_length, hop_length=hop_length)[:FRAMES]
     used = x[: (len(pieces) - 1) * hop_length + frame_length]
     scale = float(np.abs(used).max()) or 1.0
     ax.plot(1000 * np.arange(len(used)) / sr, used / scale, color="#B0B0B0", lw=0.8)
@@ -231,18 +160,8 @@ def framing(
     return ax
 
 
-def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axes:
-    """Draw every `every`-th triangle of a mel filter bank.
-
-    Parameters
-    ----------
-    filters : ndarray of float
-        (bands, bins), as returned by `audio.mel_filters`.
-    ax : Axes
-    sr : int
-        Sampling rate in Hz.
-    every : int
-    """
+def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int) -> Axes:
+    """Draw every `every`-th triangle of `audio.mel_filters`, float (bands, bins)."""
     hz = np.linspace(0, sr / 2, filters.shape[1])
     for number, triangle in enumerate(filters[::every]):
         ax.plot(hz / 1000, 1000 * triangle, color=INK[number % 2], lw=1.2)
@@ -251,16 +170,9 @@ def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axe
 
 
 def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> Axes:
-    """Draw lines over the mel bands from 0 to sr / 2, with the bands' centres as tick labels.
+    """Draw lines by name, float (bands,), over the mel bands from 0 to `sr` / 2 Hz.
 
-    Parameters
-    ----------
-    named : mapping
-        Lines by name, float (bands,).
-    ax : Axes
-    sr : int
-        Sampling rate in Hz.
-    ylabel : str
+    Ticks are labelled with the bands' centres.
     """
     for number, (name, line) in enumerate(named.items()):
         ax.plot(np.arange(len(line)), line, color=INK[number % len(INK)], lw=1.6, label=name)
@@ -273,14 +185,19 @@ def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> 
     return ax
 
 
-def _picture(
-    values: Array, ax: Axes, *, seconds: float, top: float, limits: tuple[float, float],
-    cmap: str, bottom: float = 0.0,
-) -> AxesImage:  # fmt: skip
+def heat_map(
+    values: Array, ax: Axes, *, seconds: float, span: tuple[float, float],
+    limits: tuple[float, float], ylabel: str, unit: str, cmap: str = "magma",
+) -> Axes:  # fmt: skip
+    """Draw values over time, float (frames, rows), as a picture with a colour bar.
+
+    span: values of the y axis at the bottom and the top. limits: of the colours, in `unit`.
+    """
     image = ax.imshow(
-        values.T, origin="lower", aspect="auto", extent=(0.0, seconds, bottom, top),
+        values.T, origin="lower", aspect="auto", extent=(0.0, seconds, *span),
         vmin=limits[0], vmax=limits[1], cmap=cmap, interpolation="nearest",
     )  # fmt: skip
-    ax.set(xlabel="time in s")
+    ax.set(xlabel="time in s", ylabel=ylabel)
     ax.grid(visible=False)
-    return image
+    ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02)
+    return ax

@@ -23,11 +23,7 @@ LABELS = ("#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#99
 def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw clips, infants and effective infants of each class on a logarithmic axis.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        `Corpus.describe()` without the row of totals.
-    ax : Axes
+    table: `Corpus.describe()` without the row of totals.
     """
     rows = np.arange(len(table))[::-1]
     shown = {"clips": "#999999", "infants": "#56B4E9", "effective_infants": "#0072B2"}
@@ -47,11 +43,7 @@ def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
 def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw each infant's clips as a bar, most first, coloured by label.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per clip: `infant` and `label`.
-    ax : Axes
+    table: one row per clip, `infant` and `label`.
     """
     counts = pd.crosstab(table.infant, table.label)
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
@@ -74,29 +66,21 @@ def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
 def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
     """Draw the clips of each age band, girls and boys side by side.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per clip: `age` and `sex` ("f", "m" or missing).
-    ax : Axes
-    order : sequence of str
-        The age bands in order. Clips without an age form the band "not stated".
+    table: one row per clip, `age` and `sex` ("f", "m" or missing). order: the age bands in order.
+    Clips without an age form the band "not stated".
     """
-    bands = [
-        *(a for a in order if (table.age == a).any()),
-        *(["not stated"] if table.age.isna().any() else []),
-    ]
-    stated = table.assign(age=table.age.fillna("not stated"), sex=table.sex.fillna("not stated"))
+    counts = pd.crosstab(table.age.fillna("not stated"), table.sex.fillna("not stated"))
+    bands = [band for band in [*order, "not stated"] if band in counts.index]
     sexes = {
         "f": ("girls", "#CC79A7"),
         "m": ("boys", "#56B4E9"),
         "not stated": ("sex not stated", "#999999"),
     }
-    present = [sex for sex in sexes if (stated.sex == sex).any()]
+    present = [sex for sex in sexes if sex in counts]
     for number, sex in enumerate(present):
-        heights = [int(((stated.age == band) & (stated.sex == sex)).sum()) for band in bands]
         at = np.arange(len(bands)) + 0.4 * (number - (len(present) - 1) / 2)
-        bars = ax.bar(at, heights, width=0.37, color=sexes[sex][1], label=sexes[sex][0])
+        words, colour = sexes[sex]
+        bars = ax.bar(at, counts.loc[bands, sex], width=0.37, color=colour, label=words)
         ax.bar_label(bars, fontsize=8)
     ax.set(xticks=range(len(bands)), xticklabels=bands, ylabel="clips", xlabel="age")
     ax.grid(axis="x", visible=False)
@@ -107,11 +91,7 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
 def neighbours(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how often a clip's nearest neighbour shares something with it, compared with chance.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The index names what is shared; columns `measured` and `chance`, shares 0-1.
-    ax : Axes
+    table: the index names what is shared; columns `measured` and `chance`, shares 0-1.
     """
     rows = np.arange(len(table))[::-1]
     for offset, column, colour in ((0.17, "measured", "#0072B2"), (-0.17, "chance", "#BBBBBB")):

@@ -27,12 +27,7 @@ def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
 
     A change is drawn as an open marker if its interval contains 0.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As returned by `papers.quantisation.assess`, for one format.
-    axes : sequence of Axes
-        Two.
+    table: as returned by `papers.quantisation.assess`, for one format. axes: two.
     """
     cost, worth = axes
     for name, part in table.groupby("model", sort=False):
@@ -44,14 +39,13 @@ def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
                 [row["size_kb"]], [row["latency_ms"]], _MARKERS[precision], color=colour, ms=7,
                 label=f"{name}, {precision}",
             )  # fmt: skip
-    cost.set(xlabel="size (kB)", ylabel="one example, one thread (ms)")
-    cost.set(xlim=(0, None), ylim=(0, None))
-    cost.legend(fontsize=8)
-    changes = table[table.precision != "float"]
-    changes = changes.set_index(changes.model + ", " + changes.precision)
-    columns = {"change": "value", "change_low": "low", "change_high": "high"}
-    gains(
-        changes[[*columns]].rename(columns=columns), worth, xlabel='macro F1, less that of "float"'
+    cost.set(
+        xlabel="size (kB)", ylabel="one example, one thread (ms)", xlim=(0, None), ylim=(0, None)
     )
+    cost.legend(fontsize=8)
+    columns = {"change": "value", "change_low": "low", "change_high": "high"}
+    changes = table[table.precision != "float"].rename(columns=columns)
+    changes = changes.set_index(changes.model + ", " + changes.precision)[[*columns.values()]]
+    gains(changes, worth, xlabel='macro F1, less that of "float"')
     worth.locator_params(axis="x", nbins=5)
     return axes

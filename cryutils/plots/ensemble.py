@@ -13,18 +13,14 @@ import pandas as pd
 
 from cryutils.claims.tables import ENSEMBLES, PAIRS
 from cryutils.plots.models import learning_curves, model_scores
-from cryutils.plots.palette import COLOURS
+from cryutils.plots.palette import COLOURS, SPLITS
+from cryutils.plots.parts import arrow, block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["ablation", "ensemble_curves", "proposed_model", "submodel_curves", "table3"]
 
-SPLITS = {  # protocol: colour and words
-    "frame": ("#CC79A7", "split by frame"),
-    "clip": (COLOURS["clip"], "split by clip"),
-    "infant": (COLOURS["infant"], "leak-free"),
-}
 _INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
 
 
@@ -47,10 +43,8 @@ def proposed_model(
     ----------
     ax : Axes
         Wide, say 12 x 5 inches.
-    encoder : sequence of int
-        Units of the encoder's layers, the bottleneck last.
-    dnn : sequence of int
-        Units of the dense layers after the encoder.
+    encoder, dnn : sequence of int
+        Units of the encoder's layers, the bottleneck last, and of the dense layers after it.
     image, hidden : int
         Units of the image submodel's dense layer, and of the ensemble's.
     classes : sequence of str
@@ -80,18 +74,18 @@ def proposed_model(
     }
     for y, blocks in rows.items():
         _chain(ax, y, blocks)
-        _block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
-        _arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
+        block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
+        arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
         if ensemble_input == "features":
-            _arrow(ax, (3.74, y + 0.08), (5.03, y + 0.08))
+            arrow(ax, (3.74, y + 0.08), (5.03, y + 0.08))
         else:
-            _arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
+            arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
     for y in (1, 2):
         words = "mean, deviation\nover the window"
         ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
     frames = "all frames" if rolling is None else f"{rolling} frames"
-    _block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
-    _arrow(ax, (4.35, -0.54), (4.35, -0.77))
+    block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
+    arrow(ax, (4.35, -0.54), (4.35, -0.77))
     ax.text(4.93, -0.97, "label of each frame\nand of the clip", fontsize=8, va="center")
     ax.text(4.35, 0.12, "mean of the\nwindow's frames", fontsize=7, va="bottom", ha="center")
     ensemble = [
@@ -99,10 +93,10 @@ def proposed_model(
         (6.65, f"dense, ReLU, {hidden}", _TRAINED), (7.35, f"softmax, {len(classes)}", _OUT),
     ]  # fmt: skip
     _chain(ax, 0.9, ensemble, width=0.44, height=2.9, rotation=90)
-    _arrow(ax, (7.57, 0.9), (7.8, 0.9))
+    arrow(ax, (7.57, 0.9), (7.8, 0.9))
     states = "\n".join(str(name).replace("_", " ") for name in classes)
     ax.text(7.84, 0.9, states, ha="left", va="center", fontsize=9)
-    _legend(ax)
+    _draw_legend(ax)
     ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
     ax.axis("off")
     return ax
@@ -114,29 +108,12 @@ def _chain(
 ) -> None:  # fmt: skip
     """Draw a row of blocks (x, words, colour), with an arrow from each to the next."""
     for k, (x, words, colour) in enumerate(blocks):
-        _block(ax, x, y, words, colour, width=width, **shape)
+        block(ax, x, y, words, colour, width=width, **shape)
         if k:
-            _arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
+            arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
 
 
-def _block(
-    ax: Axes, x: float, y: float, words: str, colour: str, *,
-    width: float = 0.88, height: float = 0.52, rotation: float = 0,
-) -> None:  # fmt: skip
-    from matplotlib.patches import FancyBboxPatch
-
-    corner = (x - width / 2, y - height / 2)
-    style = "round,pad=0,rounding_size=0.05"
-    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fc=colour, ec="#888888"))
-    ax.text(x, y, words, ha="center", va="center", fontsize=8, rotation=rotation)
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    arrow = {"arrowstyle": "->", "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0, "lw": 0.9}
-    ax.annotate("", end, start, arrowprops=arrow)
-
-
-def _legend(ax: Axes) -> None:
+def _draw_legend(ax: Axes) -> None:
     from matplotlib.patches import Patch
 
     kinds = {"input": _INPUT, "frozen": _FIXED, "trained": _TRAINED, "no weights": _PLAIN,
@@ -161,10 +138,8 @@ def table3(
         "infant"), `value`, `low` and `high` (NaN if missing); shares 0-1.
     ax : Axes
         Say 9 x 8 inches.
-    published : mapping
-        The paper's share by (pair, model), drawn as a hollow mark.
-    majority : mapping
-        The share of each pair's commonest class, drawn as a tick.
+    published, majority : mapping
+        The paper's share by (pair, model), and the share of each pair's commonest class.
     """
     pairs = [pair for pair in PAIRS if pair in set(table.pair)]
     models = [model for model in ENSEMBLES if model in set(table.model)]
@@ -204,28 +179,19 @@ def table3(
     return ax
 
 
-def ablation(
-    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
-) -> Axes:
+def ablation(table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str) -> Axes:
     """Draw the ensemble's score with each subset of the inputs under both protocols.
 
     Subsets are sorted by their number of inputs, the smallest at the top.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `subset` ("mfcc", ..., "mfcc+stft+image"), `split` ("clip", "infant"),
-        `value`, `low` and `high`; shares 0-1.
-    ax, chance, xlabel : as in `model_scores`
+    table: columns `subset` ("mfcc", ..., "mfcc+stft+image"), `split` ("clip", "infant"), `value`,
+    `low` and `high`; shares 0-1 like `chance`.
     """
     order = sorted(dict.fromkeys(table.subset), key=lambda subset: subset.count("+"))
-    wide = pd.DataFrame(index=pd.Index(order))
-    for split in ("clip", "infant"):
-        part = table[table.split == split].set_index("subset").reindex(order)
-        for column, end in (("value", ""), ("low", "_low"), ("high", "_high")):
-            wide[f"{split}{end}"] = part[column]
-    wide.index = pd.Index([_inputs(subset) for subset in order])
-    return model_scores(wide, ax, chance=chance, xlabel=xlabel)
+    wide = table.pivot(index="subset", columns="split", values=["value", "low", "high"])
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    wide.columns = wide.columns.map(lambda pair: f"{pair[1]}{ends[pair[0]]}")
+    return model_scores(wide.loc[order].rename(_inputs), ax, chance=chance, xlabel=xlabel)
 
 
 def _inputs(subset: str) -> str:
@@ -234,40 +200,27 @@ def _inputs(subset: str) -> str:
 
 
 def submodel_curves(
-    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *, what: str = "loss",
-    published: Mapping[str, int] | None = None,
+    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *, what: str,
+    published: Mapping[str, int],
 ) -> Sequence[Axes]:  # fmt: skip
     """Draw the paper's Figure 3: `what` over epochs, one panel per submodel.
 
-    Parameters
-    ----------
-    histories : mapping
-        By input, as for `learning_curves`. The column `fold` may be called `task`, as in tables
-        from `stacked.fit`.
-    axes : sequence of Axes
-    what : str
-        As in `learning_curves`.
-    published : mapping, optional
-        By input, the epoch at which the paper stopped.
+    histories: by input, as for `learning_curves`, except that the column `fold` may be called
+    `task`, as in tables from `stacked.fit`. published: by input, the epoch at which the paper
+    stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):
-        _curves(history, ax, what=what, stop=(published or {}).get(name))
+        _curves(history, ax, what=what, stop=published.get(name))
         ax.set_title(f"{_inputs(name)} submodel")
     return axes
 
 
 def ensemble_curves(
-    history: pd.DataFrame, axes: Sequence[Axes], *, published: int | None = None
+    history: pd.DataFrame, axes: Sequence[Axes], *, published: int
 ) -> Sequence[Axes]:
     """Draw the paper's Figure 4, two panels: loss and accuracy of the final model over epochs.
 
-    Parameters
-    ----------
-    history : pandas.DataFrame
-        As for `submodel_curves`.
-    axes : sequence of Axes
-    published : int, optional
-        The epoch at which the paper stopped.
+    history: as for `submodel_curves`. published: the epoch at which the paper stopped.
     """
     for what, ax in zip(("loss", "accuracy"), axes, strict=True):
         _curves(history, ax, what=what, stop=published)

@@ -34,24 +34,16 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
 
     Dashed lines mark the gate's targets: 95 % recall and 5 % false alarms.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As returned by `gating.curve`.
-    ax : Axes
-    cries : str
-        The source whose recall is shown.
-    threshold : float
-        Marked by a point.
+    table: as returned by `gating.curve`. cries: the source whose recall is shown. threshold: marked
+    by a point.
     """
     by_threshold = table.pivot(index="threshold", columns="source", values="passing")
     at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
     kinds = sorted(by_threshold.columns.drop(cries), key=lambda kind: (kind == "pause", kind))
     for kind in kinds:  # pauses last, so that a kind has the same colour with and without them
-        (line,) = ax.plot(by_threshold[kind], by_threshold[cries], lw=1.6, label=str(kind))
-        ax.plot(
-            by_threshold[kind].iloc[at], by_threshold[cries].iloc[at], "o", color=line.get_color()
-        )
+        alarms, recall = by_threshold[kind], by_threshold[cries]
+        (line,) = ax.plot(alarms, recall, lw=1.6, label=str(kind))
+        ax.plot(alarms.iloc[at], recall.iloc[at], "o", color=line.get_color())
     ax.axhline(0.95, color=COLOURS["chance"], ls="--", lw=1)
     ax.axvline(0.05, color=COLOURS["chance"], ls="--", lw=1)
     ax.set(
@@ -68,15 +60,7 @@ def readings(
 ) -> Sequence[Axes]:
     """Draw the gate's score over time, and below it each state's probability and the verdicts.
 
-    Parameters
-    ----------
-    answers : sequence of Reading
-        In order of time, counted from 0 s.
-    classes : sequence of str
-    axes : sequence of Axes
-        Two.
-    threshold : float
-        The gate's threshold.
+    answers: in order of time, counted from 0 s. axes: two. threshold: the gate's.
     """
     gate, states = axes
     times = [answer.time for answer in answers]

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils.plots.palette import COLOURS, MODALITIES, NAMES
+from cryutils.plots.palette import COLOURS, MODALITIES, PROTOCOLS
+from cryutils.plots.parts import name_rows, scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "architecture",
-    "by_protocol",
     "decisions",
     "face_track",
     "gains",
@@ -45,11 +45,7 @@ _KINDS = {
 def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a network as a row of blocks, input to output.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As returned by `blocks.describe`: `kind`, `output` (shape as text), `parameters` (int).
-    ax : Axes
+    table: as returned by `blocks.describe`: `kind`, `output` (shape as text), `parameters` (int).
     """
     for k, row in enumerate(table.to_dict("records")):
         kind = str(row["kind"])
@@ -58,10 +54,8 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
         words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "\n", kind)
         ax.text(k, 0.5, words, rotation=90, ha="center", va="center", fontsize=7.5)
         ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
-        if row["parameters"]:
-            ax.text(
-                k, -0.05, f"{row['parameters']:,}", rotation=60, ha="right", va="top", fontsize=7.5
-            )
+        if count := row["parameters"]:
+            ax.text(k, -0.05, f"{count:,}", rotation=60, ha="right", va="top", fontsize=7.5)
         if k:
             arrow = {"arrowstyle": "->", "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops=arrow)
@@ -79,15 +73,8 @@ def learning_curves(
 
     The mean ends where the first fold ends, since without that fold it would jump.
 
-    Parameters
-    ----------
-    history : pandas.DataFrame
-        Columns `fold`, `epoch`, `<what>` and `val_<what>`, and optionally `repeat`.
-    ax : Axes
-    what : str
-        Such as "loss" or "accuracy".
-    best : sequence of int
-        The epochs whose weights were kept, to be marked.
+    history: columns `fold`, `epoch`, `<what>` and `val_<what>`, and optionally `repeat`. what: such
+    as "loss" or "accuracy". best: the epochs whose weights were kept, to be marked.
     """
     one_fit = [name for name in ("repeat", "fold") if name in history]
     fits = history.groupby(one_fit)
@@ -109,33 +96,21 @@ def learning_curves(
     return ax
 
 
-def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> Axes:
+def per_class(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw precision, recall and F1 of each class, and their macro means, as grouped points.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        An index of classes (the last may be "macro mean") and columns `precision`, `recall`, `f1`,
-        shares 0-1.
-    ax : Axes
-    chance : float, optional
-        A share, drawn as a line.
+    table: an index of classes (the last may be "macro mean") and columns `precision`, `recall`,
+    `f1`, shares 0-1 like `chance`.
     """
-    rows = np.arange(len(table))[::-1]
+    rows = name_rows(ax, (str(name).replace("_", " ") for name in table.index))
     marks = {"precision": "<", "recall": ">", "f1": "o"}
     colours = {"precision": "#CC79A7", "recall": "#56B4E9", "f1": "#000000"}
     for name, mark in marks.items():
         ax.plot(table[name], rows, mark, color=colours[name], ms=7, label=name.replace("f1", "F1"))
     spread = table[list(marks)]
     ax.hlines(rows, spread.min(axis=1), spread.max(axis=1), color="#BBBBBB", lw=1, zorder=0)
-    if chance is not None:
-        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
-    names = [str(name).replace("_", " ") for name in table.index]
-    ax.set(
-        yticks=rows, yticklabels=names, xlim=(-0.02, 1.02), xlabel="share",
-        ylim=(-0.6, len(table) - 0.4),
-    )  # fmt: skip
-    ax.grid(axis="y", visible=False)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
+    ax.set(xlim=(-0.02, 1.02), xlabel="share")
     return ax
 
 
@@ -144,32 +119,13 @@ def model_scores(
 ) -> Axes:
     """Draw each model's score under both protocols with its interval, one row per model.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        An index of names and, for `clip` and `infant`, `<split>`, `<split>_low` and
-        `<split>_high`; shares 0-1.
-    ax : Axes
-    chance : float
-        A share, drawn as a line.
-    xlabel : str
+    table: an index of names and, for `clip` and `infant`, `<split>`, `<split>_low` and
+    `<split>_high`; shares 0-1 like `chance`.
     """
-    by_protocol(table, ax)
+    scores_by_split(table, ax, PROTOCOLS, apart=0.28)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(xlim=(0, 1.02), xlabel=xlabel)
     return ax
-
-
-def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
-    """Draw the scores of `model_scores` without chance; return the height of each row, (rows,)."""
-    rows = np.arange(len(table))[::-1]
-    for offset, split in ((0.14, "clip"), (-0.14, "infant")):
-        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
-        ax.hlines(rows + offset, low, high, color=COLOURS[split], lw=3, alpha=0.35)
-        ax.plot(value, rows + offset, "o", color=COLOURS[split], ms=6, label=NAMES[split])
-    ax.set(yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4))
-    ax.grid(axis="y", visible=False)
-    return rows
 
 
 def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
@@ -177,23 +133,16 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
 
     The marker is open if the interval is missing, or contains 0 and so shows no difference.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        An index of names and columns `value`, `low`, `high` (None or NaN if missing).
-    ax : Axes
-    xlabel : str
+    table: an index of names and columns `value`, `low`, `high` (None or NaN if missing).
     """
-    rows = np.arange(len(table))[::-1]
+    rows, colour = name_rows(ax, table.index), MODALITIES["fused"]
     for row, item in zip(rows, table.astype(float).to_dict("records"), strict=True):
         low, high = item["low"], item["high"]
         shown = low > 0 or high < 0
-        colour = MODALITIES["fused"]
         ax.hlines(row, low, high, color=colour, lw=3, alpha=0.35)
         ax.plot([item["value"]], [row], "o", color=colour, mfc=colour if shown else "white", ms=7)
     ax.axvline(0, color="#000000", lw=1)
-    ax.set(yticks=rows, yticklabels=list(table.index), xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
-    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=xlabel)
     return ax
 
 
@@ -202,17 +151,8 @@ def stress(
 ) -> Axes:
     """Draw macro F1 against the level of a disturbance, one line per modality.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`, shares 0-1; levels
-        are drawn evenly spaced, the mildest first.
-    ax : Axes
-    xlabel : str
-    chance : float
-        A share, drawn as a line.
-    falling : bool
-        Whether the largest level is the mildest.
+    table: columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`, a share 0-1 like
+    `chance`. Levels are drawn evenly spaced, the mildest first: the largest if `falling`.
     """
     levels = sorted(table.level.unique(), reverse=falling)
     for name, colour in MODALITIES.items():
@@ -233,14 +173,8 @@ def decisions(
 
     A strip's colour is the most probable state, and paler where the model is less sure.
 
-    Parameters
-    ----------
-    timelines : mapping
-        Probabilities by model, float32 (windows, classes). A row of NaN, no answer, leaves a gap.
-    classes : sequence of str
-    ax : Axes
-    step_s : float
-        From one window to the next, in s.
+    timelines: probabilities by model, float32 (windows, classes), a window every `step_s` seconds.
+    A row of NaN, no answer, leaves a gap.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Patch
@@ -271,22 +205,12 @@ def decisions(
 
 
 def probabilities(
-    answers: Mapping[str, npt.NDArray[np.float32]],
-    classes: Sequence[str],
-    ax: Axes,
-    *,
-    truth: int | None = None,
+    answers: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *, truth: int
 ) -> Axes:
     """Draw the probabilities of several models for one clip as grouped bars.
 
-    Parameters
-    ----------
-    answers : mapping
-        Probabilities by model, float32 (classes,).
-    classes : sequence of str
-    ax : Axes
-    truth : int, optional
-        Index of the true label, whose name is set in bold.
+    answers: probabilities by model, float32 (classes,). truth: index of the true class, whose name
+    is set in bold.
     """
     width = 0.8 / len(answers)
     for k, (name, p) in enumerate(answers.items()):
@@ -297,8 +221,7 @@ def probabilities(
         [name.replace("_", " ") for name in classes],
         rotation=25, ha="right", rotation_mode="anchor",
     )  # fmt: skip
-    if truth is not None:
-        ax.get_xticklabels()[truth].set_fontweight("bold")
+    ax.get_xticklabels()[truth].set_fontweight("bold")
     ax.grid(axis="x", visible=False)
     return ax
 
@@ -308,13 +231,7 @@ def face_track(
 ) -> npt.NDArray[np.object_]:
     """Draw each frame of a `track` with the face's box on it, and the crop below it.
 
-    Parameters
-    ----------
-    frames : sequence of ndarray
-        uint8 (height, width, 3) RGB, as many as the track has.
-    track : FaceTrack
-    axes : ndarray of Axes
-        (2, frames).
+    frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
     """
     from matplotlib.patches import Rectangle
 
@@ -330,15 +247,7 @@ def face_track(
 def pictures(
     images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw pictures with their titles, one picture per ax.
-
-    Parameters
-    ----------
-    images : sequence of ndarray
-        uint8 (height, width, 3) RGB.
-    titles : sequence of str
-    axes : sequence of Axes
-    """
+    """Draw pictures with their titles, uint8 (height, width, 3) RGB, one per ax."""
     for ax in axes:
         ax.axis("off")
     for image, title, ax in zip(images, titles, axes, strict=False):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cryutils.plots import models
 from cryutils.plots.palette import COLOURS, MODALITIES
 
 if TYPE_CHECKING:
@@ -27,14 +28,9 @@ def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -
 
     Panels without a disturbance are left blank.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `name` and `unit` (of the disturbance), `level` (NaN without the disturbance; drawn
-        in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN if missing).
-    axes : sequence of Axes
-    chance : float
-        A share, drawn as a line.
+    table: columns `name` and `unit` (of the disturbance), `level` (NaN without the disturbance;
+    drawn in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN if missing);
+    shares 0-1 like `chance`.
     """
     for ax in axes:
         ax.axis("off")
@@ -62,11 +58,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
 
     A point's area grows with its number of clips. On the diagonal, confidence equals that share.
 
-    Parameters
-    ----------
-    tables : mapping
-        By name, as returned by `calibration.reliability`; one series each.
-    ax : Axes
+    tables: by name, as returned by `calibration.reliability`; one series each.
     """
     ax.plot([0, 1], [0, 1], color=COLOURS["chance"], ls="--", lw=1)
     for k, (name, table) in enumerate(tables.items()):
@@ -83,13 +75,8 @@ def risk_coverage(
 ) -> Axes:
     """Draw the share of wrong answers against the share of clips answered, one line per modality.
 
-    Parameters
-    ----------
-    curves : mapping
-        By modality, as returned by `calibration.risk_coverage`.
-    ax : Axes
-    chosen : mapping
-        By modality, coverage and risk at the thresholds chosen on validation clips.
+    curves: by modality, as returned by `calibration.risk_coverage`. chosen: by modality, coverage
+    and risk at the thresholds chosen on validation clips.
     """
     for name, table in curves.items():
         ax.plot(table.coverage, table.risk, color=MODALITIES[name], lw=1.6, label=name)
@@ -107,20 +94,11 @@ def evidence(
 ) -> Sequence[Axes]:
     """Draw pictures, overlaid with maps of the evidence that a network found in them.
 
-    Parameters
-    ----------
-    pictures : sequence of ndarray
-        uint8 (height, width, 3) RGB.
-    maps : ndarray of float32
-        (n, height, width), each coloured from 0 to its own largest value.
-    titles : sequence of str
-    axes : sequence of Axes
+    pictures: uint8 (height, width, 3) RGB. maps: float32 (n, height, width), each coloured from 0
+    to its own largest value.
     """
-    for ax in axes:
-        ax.axis("off")
-    for picture, heat, title, ax in zip(pictures, maps, titles, axes, strict=False):
-        ax.imshow(picture, interpolation="nearest")
+    models.pictures(pictures, titles, axes)
+    for heat, ax in zip(maps, axes, strict=False):
         largest = float(heat.max()) or 1.0
         ax.imshow(heat / largest, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
-        ax.set_title(title, fontsize=8, loc="center")
     return axes

@@ -17,10 +17,8 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
-from cryutils.plots.models import (
-    by_protocol,
-)
-from cryutils.plots.palette import COLOURS, NAMES
+from cryutils.plots.palette import COLOURS, NAMES, PROTOCOLS
+from cryutils.plots.parts import scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,18 +82,11 @@ def source(figure: Figure, note: str) -> Figure:
 
 
 def save(figure: Figure, key: str, caption: str) -> None:
-    """Write `figure` to the run's `figures/<key>.png`.
+    """Write `figure` to the run's `figures/<key>.png`, with a sentence on what it shows.
 
     The file contains the caption, the data (as written by `source`) and the notebook's name, which
     the report shows with the figure. Returns None, since a notebook would show a returned figure
     a second time.
-
-    Parameters
-    ----------
-    figure : Figure
-    key : str
-    caption : str
-        A sentence on what the figure shows.
     """
     data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
     with writing(figure_path(key)) as part:
@@ -123,17 +114,11 @@ def protocol_scores(
 ) -> Axes:
     """Draw the published figure and the scores under both protocols, one row per classifier.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        An index of row names, column `published` (NaN if missing) and, for each protocol,
-        `<split>`, `<split>_low` and `<split>_high`; all shares, 0-1.
-    ax : Axes
-    chance : float or pandas.Series
-        The score of always predicting the commonest class, one for all rows or one per row.
-    xlabel : str
+    table: an index of row names, column `published` (NaN if missing) and, for each protocol,
+    `<split>`, `<split>_low` and `<split>_high`. chance: the score of always predicting the
+    commonest class, one for all rows or one per row. All are shares 0-1.
     """
-    rows = by_protocol(table, ax)
+    rows = scores_by_split(table, ax, PROTOCOLS, apart=0.28)
     ax.plot(
         table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
         label="published",
@@ -180,18 +165,10 @@ def rungs(
 ) -> Axes:
     """Draw the score of each rung of the audit with its interval, `honest` on top.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
-        `added_low`, above 0 if the mistake is shown to inflate the score. Such rungs have the
-        colour of the paper's protocol, the honest one that of leak-free scores; others are grey.
-    ax : Axes
-    reference : float
-        The score of a baseline, drawn as a line.
-    reference_name : str
-        Name of the baseline.
-    xlabel : str
+    table: one row per rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
+    `added_low`, above 0 if the mistake is shown to inflate the score. Such rungs have the colour of
+    the paper's protocol, the honest one that of leak-free scores; others are grey. reference: the
+    score of a baseline, drawn as a line with its name.
     """
     names = table.rung.astype(str).tolist()
     for row, (name, part) in enumerate(zip(names, table.to_dict("records"), strict=True)):
@@ -212,13 +189,8 @@ def rungs(
 def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw the distribution of accuracy over single hold-outs, with the published figure on top.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per hold-out: `classifier`, `split`, `accuracy` and `published`, shares 0-1.
-    ax : Axes
-    chance : float
-        The share of the commonest class, drawn as a line.
+    table: one row per hold-out, `classifier`, `split`, `accuracy` and `published`, shares 0-1.
+    chance: the share of the commonest class.
     """
     import seaborn
 
@@ -277,13 +249,8 @@ def specification_curve(
 def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per split: `split` ("clip" or "infant") and `accuracy`, 0-1.
-    ax : Axes
-    chance : float
-        The share of the commonest class, drawn as a line.
+    table: one row per split, `split` ("clip" or "infant") and `accuracy`, 0-1. chance: the share of
+    the commonest class.
     """
     rng = np.random.default_rng(0)  # spreads points that would hide each other
     for row, split in enumerate(("infant", "clip")):
@@ -322,13 +289,7 @@ def donors(corpus: Corpus, ax: Axes) -> Axes:
 def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw each cell's balanced accuracy with (filled) and without (open) a donor.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `cell`, `split`, `with` and `without`; scores are shares, 0-1.
-    ax : Axes
-    chance : float
-        A share, drawn as a line.
+    table: columns `cell`, `split`, `with` and `without`; scores are shares 0-1 like `chance`.
     """
     cells = list(dict.fromkeys(table.cell))[::-1]
     for split, offset in (("clip", 0.16), ("infant", -0.16)):
@@ -346,15 +307,7 @@ def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
-    """Draw a confusion matrix as shares of each true class.
-
-    Parameters
-    ----------
-    matrix : ndarray of int
-        (classes, classes), one row per true class.
-    classes : sequence of str
-    ax : Axes
-    """
+    """Draw a confusion matrix, int (classes, classes), as shares of each true class, a row each."""
     import seaborn
 
     totals = matrix.sum(axis=1, keepdims=True)
@@ -373,13 +326,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw scores and intervals against the simulation's parameter `signal`, one line per protocol.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1.
-    ax : Axes
-    chance : float
-        A share, drawn as a line.
+    table: columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1 like `chance`.
     """
     for split, part in table.groupby("split"):
         colour = COLOURS[str(split)]

@@ -6,45 +6,47 @@ Used in notebook 07_frames_resnet50 (Paper A §3.4.2, §3.5).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils.plots.ensemble import SPLITS
-from cryutils.plots.palette import COLOURS, MODALITIES
+from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
+from cryutils.plots.parts import arrow, block, name_rows, scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cryutils.evaluation.intervals import Interval
     from cryutils.papers.rolling import Rolled
 
 __all__ = ["frame_distances", "residual_block", "residual_maps", "rolling", "split_scores"]
 
-_INPUT, _LEARNED, _PLAIN = "#EFEFEF", "#F0C9B8", "#FFFFFF"
+_INPUT, _LEARNED = "#EFEFEF", "#F0C9B8"
 
 
 def residual_block(ax: Axes) -> Axes:
     """Draw a residual block: two layers compute F(x), and x bypasses them to the sum (eq. 2)."""
-    _box(ax, 0, "x", _INPUT, 0.5)
+    shape: dict[str, float] = {"height": 0.5, "corner": 0.06, "fontsize": 9}
+    block(ax, 0, 0, "x", _INPUT, width=0.5, **shape)
     last = 0.25
     for k in range(2):
         x = 1.25 + 1.5 * k
-        _box(ax, x, "convolution\n3 × 3", _LEARNED, 1.15)
-        _arrow(ax, (last, 0), (x - 0.575, 0))
+        block(ax, x, 0, "convolution\n3 × 3", _LEARNED, width=1.15, **shape)
+        arrow(ax, (last, 0), (x - 0.575, 0), head=10)
         if k:
             ax.text((last + x - 0.575) / 2, 0.08, "ReLU", ha="center", va="bottom", fontsize=8)
         last = x + 0.575
     end = last + 0.75
-    _arrow(ax, (last, 0), (end - 0.14, 0))
+    arrow(ax, (last, 0), (end - 0.14, 0), head=10)
     ax.text((last + end) / 2 - 0.08, 0.08, "F(x)", ha="center", va="bottom", fontsize=10)
     ax.plot(end, 0, "o", ms=17, mfc="white", mec="#444444")
     ax.text(end, 0, "+", ha="center", va="center", fontsize=13)
     ax.plot([0.42, 0.42, end], [0, 0.85, 0.85], color="#0072B2", lw=1.8)
-    _arrow(ax, (end, 0.85), (end, 0.16), colour="#0072B2", width=1.8)
+    arrow(ax, (end, 0.85), (end, 0.16), head=10, color="#0072B2", lw=1.8)
     ax.text(end / 2, 0.9, "x, unchanged", ha="center", va="bottom", color="#0072B2", fontsize=10)
-    _arrow(ax, (end + 0.14, 0), (end + 1.75, 0))
+    arrow(ax, (end + 0.14, 0), (end + 1.75, 0), head=10)
     ax.text(end + 0.9, 0.08, "H(x) = F(x) + x", ha="center", va="bottom", fontsize=10)
     ax.text(end + 1.8, 0, "ReLU(H(x))", ha="left", va="center", fontsize=10)
     ax.set(xlim=(-0.4, end + 2.9), ylim=(-0.5, 1.25))
@@ -57,12 +59,8 @@ def residual_maps(
 ) -> Sequence[Axes]:
     """Draw feature maps on one colour scale: red above 0, blue below.
 
-    Parameters
-    ----------
-    maps : mapping
-        By name, in order, (height, width): for example x, F(x) and F(x) + x of one channel of a
-        block.
-    axes : sequence of Axes
+    maps: by name, in order, (height, width): for example x, F(x) and F(x) + x of one channel of a
+    block.
     """
     largest = max(float(np.abs(values).max()) for values in maps.values()) or 1.0
     for (name, values), ax in zip(maps.items(), axes, strict=True):
@@ -77,52 +75,30 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
 
     The thick bar covers half of the pairs, the thin one 90 %; the point is the median.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As returned by `framewise.frame_similarity`: `pair` and `distance`.
-    ax : Axes
+    table: as returned by `framewise.frame_similarity`: `pair` and `distance`.
     """
-    names = list(dict.fromkeys(table.pair))[::-1]
-    colour = MODALITIES["image"]
-    for row, name in enumerate(names):
+    names, colour = list(dict.fromkeys(table.pair)), MODALITIES["image"]
+    for row, name in zip(name_rows(ax, names), names, strict=True):
         distances = table[table.pair == name].distance.to_numpy(float)
         least, low, middle, high, most = np.quantile(distances, (0.05, 0.25, 0.5, 0.75, 0.95))
         ax.hlines(row, least, most, color=colour, lw=1.2)
         ax.hlines(row, low, high, color=colour, lw=9, alpha=0.4)
         ax.plot(middle, row, "o", color="#000000", ms=5)
     ax.axvline(1, color=COLOURS["chance"], ls="--", lw=1)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(-0.6, len(names) - 0.4)
     ax.set(xlabel="distance of two frames' embeddings (1: frames of different infants)")
     ax.set_xlim(left=0)
-    ax.grid(axis="y", visible=False)
     return ax
 
 
 def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw each model's score under three splits with its interval, one row per model.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As returned by `framewise.comparison`: an index of names and, for `frame`, `clip` and
-        `infant`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
-    ax : Axes
-    chance : float
-        A share, drawn as a line.
+    table: as returned by `framewise.comparison`: an index of names and, for `frame`, `clip` and
+    `infant`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1 like `chance`.
     """
-    rows = np.arange(len(table))[::-1]
-    for offset, (split, (colour, words)) in zip((0.22, 0.0, -0.22), SPLITS.items(), strict=True):
-        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
-        ax.hlines(rows + offset, low, high, color=colour, lw=3, alpha=0.35)
-        ax.plot(value, rows + offset, "o", color=colour, ms=6, label=words)
+    scores_by_split(table, ax, SPLITS, apart=0.22)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    ax.set(
-        yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4),
-        xlim=(0, 1.02), xlabel="balanced accuracy",
-    )  # fmt: skip
-    ax.grid(axis="y", visible=False)
+    ax.set(xlim=(0, 1.02), xlabel="balanced accuracy")
     return ax
 
 
@@ -132,28 +108,22 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
     The right panel shows the accuracy of the frames' labels and of the last label of each video,
     with intervals over infants.
 
-    Parameters
-    ----------
-    rolled : sequence of Rolled
-        As returned by `rolling.over_windows`.
-    axes : sequence of Axes
-        Two.
-    chance : float
-        A share, drawn as a line.
+    rolled: as returned by `rolling.over_windows`. axes: two. chance: a share.
     """
     places = np.arange(len(rolled))
     words = [str(score.n) for score in rolled]
     flicker, right = axes
-    changes = [score.flicker for score in rolled]
-    if all(score is not None for score in changes):
-        _points(flicker, places, changes, MODALITIES["image"], "")
+    changes = [score.flicker for score in rolled if score.flicker is not None]
+    if len(changes) == len(rolled):
+        _draw_intervals(flicker, places, changes, MODALITIES["image"], "")
     flicker.set(xlabel="frames averaged", ylabel="label changes a minute")
     flicker.set_ylim(bottom=0)
     for offset, name, colour, label in (
         (-0.08, "accuracy", MODALITIES["image"], "label at each frame"),
         (0.08, "final", "#000000", "last label of a video"),
     ):
-        _points(right, places + offset, [getattr(score, name) for score in rolled], colour, label)
+        scores = [getattr(score, name) for score in rolled]
+        _draw_intervals(right, places + offset, scores, colour, label)
     right.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     right.set(ylim=(0, 1.02), xlabel="frames averaged", ylabel="accuracy")
     right.legend(loc="lower right", fontsize=8)
@@ -163,40 +133,12 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
     return axes
 
 
-def _points(ax: Axes, at: npt.NDArray, intervals: Sequence, colour: str, label: str) -> None:  # type: ignore[type-arg]
-    lows, highs = (
-        [
-            interval.value if end is None else end
-            for interval in intervals
-            for end in [getattr(interval, name)]
-        ]
-        for name in ("low", "high")
+def _draw_intervals(
+    ax: Axes, at: npt.NDArray[Any], intervals: Sequence[Interval], colour: str, label: str
+) -> None:
+    values, low, high = (
+        np.array([getattr(interval, name) for interval in intervals], float)
+        for name in ("value", "low", "high")
     )
-    ax.vlines(at, lows, highs, color=colour, lw=3, alpha=0.35)
-    ax.plot(
-        at,
-        [interval.value for interval in intervals],
-        "o-",
-        color=colour,
-        ms=6,
-        lw=1.2,
-        label=label,
-    )
-
-
-def _box(ax: Axes, x: float, words: str, colour: str, width: float) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    style = "round,pad=0,rounding_size=0.06"
-    ax.add_patch(
-        FancyBboxPatch((x - width / 2, -0.25), width, 0.5, boxstyle=style, fc=colour, ec="#888888")
-    )
-    ax.text(x, 0, words, ha="center", va="center", fontsize=9)
-
-
-def _arrow(
-    ax: Axes, start: tuple[float, float], end: tuple[float, float], *,
-    colour: str = "#000000", width: float = 0.9,
-) -> None:  # fmt: skip
-    arrow = {"arrowstyle": "->", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=arrow | {"lw": width, "color": colour})
+    ax.vlines(at, low, high, color=colour, lw=3, alpha=0.35)
+    ax.plot(at, values, "o-", color=colour, ms=6, lw=1.2, label=label)

@@ -61,19 +61,9 @@ def test_a_calibrated_forecaster_shows_the_error_that_chance_leaves() -> None:
     # All clips in one bin: the error is that of a binomial share, whose mean is known.
     clips, sure = 40, 0.8
     p = np.tile([sure, 1 - sure], (clips, 1))
-    errors = calibration.calibrated_errors(p, rng=np.random.default_rng(0), draws=4000)
+    errors = calibration.calibrated_errors(p, rng=np.random.default_rng(0))
     exact = binom(clips, sure).expect(lambda right: abs(right / clips - sure))
     assert errors.mean() == pytest.approx(exact, abs=4 * errors.std() / np.sqrt(len(errors)))
-
-
-def test_a_calibrated_forecaster_is_within_its_band_and_an_overconfident_one_is_not() -> None:
-    logits, truth = forecasts(2000, 4)
-    band = calibration.calibrated_errors(
-        softmax(logits, axis=1), rng=np.random.default_rng(1), draws=200
-    )
-    honest = calibration.expected_calibration_error(softmax(logits, axis=1), truth)
-    assert honest < band.max()
-    assert calibration.expected_calibration_error(softmax(3 * logits, axis=1), truth) > 0.1
 
 
 def test_chance_of_infants_with_a_clip_each_is_that_of_independent_clips() -> None:
@@ -82,31 +72,30 @@ def test_chance_of_infants_with_a_clip_each_is_that_of_independent_clips() -> No
     by_clip = calibration.calibrated_errors(p, rng=rng)
     by_infant = calibration.chance_errors(p, truth, [f"{k}" for k in range(len(p))], rng=rng)
     assert by_infant.mean() == pytest.approx(by_clip.mean(), rel=0.1)
+    assert calibration.expected_calibration_error(p, truth) < by_clip.max()
 
 
 def test_chance_of_two_infants_by_hand() -> None:
     # Gaps of 0.1, 0.1 and 0.35, -0.65, in bins of their own. One infant's: summed, then the sign
     # doesn't matter. Of two infants with one of each: 0.2 or 0, and 0.3 or 1, together.
     truth, rng = np.array([0, 0, 1, 0]), np.random.default_rng(0)
-    alone = calibration.chance_errors(TWO, truth, ["a"] * 4, rng=rng, draws=20)
-    assert alone == pytest.approx(np.full(20, 0.125))
-    two = calibration.chance_errors(TWO, truth, ["a", "b", "a", "b"], rng=rng, draws=50)
+    two = calibration.chance_errors(TWO, truth, ["a", "b", "a", "b"], rng=rng)
     assert sorted({round(float(each), 6) for each in two}) == pytest.approx([0.125, 0.25])
     missing, y = np.vstack([TWO, [np.nan] * 2]), np.append(truth, 0)
-    more = calibration.chance_errors(missing, y, ["a"] * 5, rng=rng, draws=5)
-    assert more == pytest.approx(np.full(5, 0.125))
+    alone = calibration.chance_errors(missing, y, ["a"] * 5, rng=rng)
+    assert alone == pytest.approx(np.full(1000, 0.125))
 
 
 def test_clips_that_go_together_widen_what_chance_leaves() -> None:
     # Each infant's clip is there five times: a calibrated model that looks miscalibrated to a
     # limit for independent clips, far more often than in 5 % of corpora.
-    above = np.zeros((60, 2))
+    above = np.zeros((20, 2))
     for seed, row in enumerate(above):
         logits, truth = (np.repeat(each, 5, axis=0) for each in forecasts(40, 4, seed))
         p, infants = softmax(logits, axis=1), np.repeat(np.arange(40), 5).astype(str).tolist()
         error, rng = calibration.expected_calibration_error(p, truth), np.random.default_rng(seed)
-        clips = calibration.calibrated_errors(p, rng=rng, draws=100)
-        infant = calibration.chance_errors(p, truth, infants, rng=rng, draws=400)
+        clips = calibration.calibrated_errors(p, rng=rng)
+        infant = calibration.chance_errors(p, truth, infants, rng=rng)
         row[:] = error > np.quantile(clips, 0.95), error > np.quantile(infant, 0.95)
     assert above[:, 0].mean() > 0.5 and above[:, 1].mean() < 0.2
 
@@ -116,7 +105,8 @@ def test_too_sure_a_model_is_above_what_chance_leaves() -> None:
     infants = np.repeat(np.arange(80), 5).astype(str).tolist()
     p, rng = softmax(3 * logits, axis=1), np.random.default_rng(0)
     chance = calibration.chance_errors(p, truth, infants, rng=rng)
-    assert calibration.expected_calibration_error(p, truth) > np.quantile(chance, 0.99)
+    error = calibration.expected_calibration_error(p, truth)
+    assert error > 0.1 and error > np.quantile(chance, 0.99)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
@@ -177,6 +167,10 @@ def test_what_has_no_answer_is_no_forecast() -> None:
     assert calibration.confidence_threshold(missing, coverage=1.0) == 0.0
 
 
+ZERO = np.zeros(4, int)
+ERROR, RNG = calibration.expected_calibration_error, np.random.default_rng(0)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -188,17 +182,9 @@ def test_what_has_no_answer_is_no_forecast() -> None:
         (lambda: calibration.at_temperature(TWO, 0.0), "temperature=0.0"),
         (lambda: calibration.confidence_threshold(TWO, coverage=0.0), "coverage=0.0"),
         (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
-        (
-            lambda: calibration.expected_calibration_error(TWO, np.zeros(4, int), bins=0),
-            "bins=0",
-        ),
-        (lambda: calibration.reliability(TWO, np.zeros(4, int), ["a"]), "1 infants"),
-        (
-            lambda: calibration.chance_errors(
-                TWO, np.zeros(4, int), ["a"], rng=np.random.default_rng(0)
-            ),
-            "1 infants",
-        ),
+        (lambda: ERROR(TWO, ZERO, bins=0), "bins=0"),
+        (lambda: calibration.reliability(TWO, ZERO, ["a"]), "1 infants"),
+        (lambda: calibration.chance_errors(TWO, ZERO, ["a"], rng=RNG), "1 infants"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, words: str) -> None:

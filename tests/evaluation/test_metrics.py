@@ -1,4 +1,4 @@
-"""Scores against scikit-learn and by hand, and that the one home holds every name."""
+"""Scores against scikit-learn and by hand."""
 
 from __future__ import annotations
 
@@ -18,34 +18,17 @@ def test_scores_by_hand() -> None:
     assert result.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert result.macro_recall == pytest.approx(result.balanced_accuracy)
     assert result.macro_precision == pytest.approx((2 / 4 + 1 / 2 + 0) / 3)
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(truth, guess, average="macro"))
     assert result.confusion.tolist() == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
     assert result.per_class["hungry"] == evaluation.ClassScores(2 / 4, 2 / 3, 4 / 7, 3)
     assert result.per_class["tired"] == evaluation.ClassScores(0, 0, 0, 1)
 
 
-def test_scores_agree_with_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    truth, guess = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
-    result = evaluation.scores(truth, guess, list("abcd"))
-    assert result.accuracy == pytest.approx(metrics.accuracy_score(truth, guess))
-    assert result.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, guess))
-    assert result.macro_f1 == pytest.approx(metrics.f1_score(truth, guess, average="macro"))
-    assert result.macro_precision == pytest.approx(
-        metrics.precision_score(truth, guess, average="macro")
-    )
-    np.testing.assert_array_equal(result.confusion, metrics.confusion_matrix(truth, guess))
-
-
-def test_repeats_count_every_clip_once_each() -> None:
-    truth = np.array([0, 1])
-    result = evaluation.scores(truth, np.array([[0, 1], [0, 0]]), ["a", "b"])
-    assert result.accuracy == pytest.approx(0.75)
-    assert result.confusion.tolist() == [[2, 0], [1, 1]]
-
-
-def test_a_class_that_no_clip_has_stays_out_of_the_means() -> None:
-    result = evaluation.scores(np.array([0, 1]), np.array([0, 1]), ["a", "b", "absent"])
-    assert result.macro_f1 == result.macro_recall == result.balanced_accuracy == 1
+def test_repeats_count_every_clip_once_and_an_absent_class_stays_out_of_the_means() -> None:
+    truth, guesses = np.array([0, 1]), np.array([[0, 1], [0, 0]])
+    result = evaluation.scores(truth, guesses, ["a", "b", "absent"])
+    assert result.accuracy == result.macro_recall == result.balanced_accuracy == 0.75
+    assert result.confusion.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert result.per_class["absent"].support == 0
 
 

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import matplotlib
 import numpy as np
 import pandas as pd
-import pytest
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+from drawn import points, spans, ticks
 
 from cryutils import plots
-
-
-@pytest.fixture
-def axes() -> Iterator[np.ndarray]:
-    figure, panels = plt.subplots(1, 3)
-    yield panels
-    plt.close(figure)
-
-
-def line(ax: Axes, label: str) -> tuple[list[float], list[float]]:
-    (curve,) = [artist for artist in ax.lines if artist.get_label() == label]
-    return [float(v) for v in curve.get_xdata()], [float(v) for v in curve.get_ydata()]
 
 
 def test_original_and_what_comes_back_share_their_colours(axes: np.ndarray) -> None:
@@ -34,9 +14,8 @@ def test_original_and_what_comes_back_share_their_colours(axes: np.ndarray) -> N
     original, code = rng.normal(size=(20, 6)), rng.normal(size=(4, 3))
     plots.reconstruction(original, code, 2 * original, axes, seconds=2.0)
     left, middle, right = (ax.images[0] for ax in axes)
-    assert np.array_equal(left.get_array(), original.T)
-    assert np.array_equal(middle.get_array(), code.T)
-    assert np.array_equal(right.get_array(), 2 * original.T)
+    for image, values in ((left, original), (middle, code), (right, 2 * original)):
+        assert np.array_equal(image.get_array(), values.T)
     assert left.get_clim() == right.get_clim()
     low, high = middle.get_clim()
     assert -low == high == np.abs(code).max()
@@ -44,18 +23,13 @@ def test_original_and_what_comes_back_share_their_colours(axes: np.ndarray) -> N
 
 
 def test_errors_are_drawn_by_method_and_size(axes: np.ndarray) -> None:
-    table = pd.DataFrame(
-        {
-            "method": ["autoencoder", "principal components"] * 2,
-            "size": [8, 8, 2, 2],
-            "error": [1.0, 2.0, 3.0, 4.0],
-        }
-    )
+    methods = ["autoencoder", "principal components"] * 2
+    table = pd.DataFrame({"method": methods, "size": [8, 8, 2, 2], "error": [1.0, 2.0, 3.0, 4.0]})
     plots.bottleneck_errors(table, axes[0], unit="dB")
-    assert line(axes[0], "autoencoder") == ([2, 8], [3, 1])
-    assert line(axes[0], "principal components") == ([2, 8], [4, 2])
+    assert points(axes[0], "autoencoder") == ([2, 8], [3, 1])
+    assert points(axes[0], "principal components") == ([2, 8], [4, 2])
     assert axes[0].get_ylabel() == "error in dB"
-    assert [text.get_text() for text in axes[0].get_xticklabels()] == ["2", "8"]
+    assert ticks(axes[0], "x") == ["2", "8"]
 
 
 def test_gains_stand_in_their_intervals_side_by_side(axes: np.ndarray) -> None:
@@ -65,18 +39,17 @@ def test_gains_stand_in_their_intervals_side_by_side(axes: np.ndarray) -> None:
     ]
     rows.append({"method": "spectral gate", "level": 10, "value": 2, "low": None, "high": None})
     plots.noise_gains(pd.DataFrame(rows), axes[0])
-    assert line(axes[0], "autoencoder") == ([-0.25, 9.75], [5, 1])
-    assert line(axes[0], "spectral gate") == ([0.25, 10.25], [6, 2])
-    spans = [segment[:, 1].tolist() for segment in axes[0].collections[0].get_segments()]
-    assert spans == [[4, 7], [0, 3]]
+    assert points(axes[0], "autoencoder") == ([-0.25, 9.75], [5, 1])
+    assert points(axes[0], "spectral gate") == ([0.25, 10.25], [6, 2])
+    assert spans(axes[0], 1)[:2] == [(4, 7), (0, 3)]
 
 
 def test_points_are_coloured_by_name_and_rare_names_stay_grey(axes: np.ndarray) -> None:
-    points = np.arange(12, dtype=float).reshape(6, 2)
-    plots.code_map(points, ["b", "a", "a", "c", "b", "a"], axes[0], most=2)
-    assert line(axes[0], "a") == ([2, 4, 10], [3, 5, 11])
-    assert line(axes[0], "b") == ([0, 8], [1, 9])
-    assert line(axes[0], "others") == ([6], [7])
-    plots.code_map(points, list("aaabbb"), axes[1], legend=False)
+    at = np.arange(12, dtype=float).reshape(6, 2)
+    plots.code_map(at, ["b", "a", "a", "c", "b", "a"], axes[0], most=2)
+    assert points(axes[0], "a") == ([2, 4, 10], [3, 5, 11])
+    assert points(axes[0], "b") == ([0, 8], [1, 9])
+    assert points(axes[0], "others") == ([6], [7])
+    plots.code_map(at, list("aaabbb"), axes[1], legend=False)
     assert axes[1].get_legend() is None
     assert "others" not in [artist.get_label() for artist in axes[1].lines]

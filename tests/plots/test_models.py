@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
+from drawn import points, spans, ticks, words
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -20,44 +17,6 @@ from cryutils import plots
 from cryutils.video.tracks import FaceTrack
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
-
-
-@pytest.fixture
-def ax() -> Iterator[Axes]:
-    figure, axes = plt.subplots()
-    yield axes
-    plt.close(figure)
-
-
-@pytest.fixture
-def axes() -> Iterator[np.ndarray]:
-    figure, panels = plt.subplots(1, 3)
-    yield panels
-    plt.close(figure)
-
-
-def points(ax: Axes, label: str) -> tuple[list[float], list[float]]:
-    """The x and y of what the legend calls `label`."""
-    (line,) = [line for line in ax.lines if line.get_label() == label]
-    x, y = line.get_data()
-    return [float(v) for v in x], [float(v) for v in y]
-
-
-def spans(ax: Axes) -> list[list[tuple[float, float]]]:
-    """From where to where each set of horizontal lines reaches."""
-    sets = []
-    for lines in ax.collections:
-        ends = [segment[:, 0] for segment in lines.get_segments() if len(segment)]
-        sets.append([(float(a), float(b)) for a, b in ends])
-    return sets
-
-
-def words(ax: Axes) -> list[str]:
-    return [text.get_text() for text in ax.texts]
-
-
-def ticks(ax: Axes, axis: str) -> list[str]:
-    return [text.get_text() for text in getattr(ax, f"get_{axis}ticklabels")()]
 
 
 # The network
@@ -125,23 +84,11 @@ def test_learning_curves_are_each_fold_and_their_mean(ax: Axes) -> None:
     assert ax.get_ylabel() == "loss, nats"
 
 
-def test_the_mean_curve_ends_with_the_first_fold_that_stops(ax: Axes) -> None:
-    folds = {(0, 0): [1.0, 0.7], (0, 1): [1.0, 0.8, 0.9], (0, 2): [1.0, 0.6, 0.3, 0.2]}
+def test_repeats_are_curves_of_their_own_and_the_mean_ends_with_the_first_fold(ax: Axes) -> None:
+    folds = {(0, 0): [1.0, 0.7], (0, 1): [1.0, 0.8, 0.9], (1, 0): [1.0, 0.6, 0.3, 0.2]}
     plots.learning_curves(history(folds), ax)
+    assert [len(line.get_xdata()) for line in thin(ax)] == [2, 3, 4] * 2
     assert points(ax, "training") == ([1, 2], [1.0, pytest.approx(0.7)])
-
-
-def test_repeats_are_curves_of_their_own_and_never_joined(ax: Axes) -> None:
-    plots.learning_curves(history({(0, 0): [1.0, 0.5], (1, 0): [0.9, 0.4]}), ax)
-    # Two trainings, each with its training and its validation part.
-    assert [list(line.get_xdata()) for line in thin(ax)] == [[1, 2]] * 4
-
-
-def test_accuracy_is_drawn_as_a_share(ax: Axes) -> None:
-    curves = pd.DataFrame({"fold": 0, "epoch": [1, 2], "accuracy": 0.5, "val_accuracy": 0.4})
-    plots.learning_curves(curves, ax, what="accuracy")
-    assert ax.get_ylim() == (0, 1.02)
-    assert ax.get_ylabel() == "accuracy"
 
 
 # Scores
@@ -155,28 +102,38 @@ def test_per_class_draws_three_scores_a_class_from_above(ax: Axes) -> None:
     assert plots.per_class(table, ax, chance=0.25) is ax
     for name, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
         assert points(ax, label) == (table[name].tolist(), [1, 0])
-    assert spans(ax) == [[(0.4, 0.5), (0.8, 0.9)]]
+    assert spans(ax) == [(0.4, 0.5), (0.8, 0.9)]
     assert points(ax, "chance (recall)")[0] == [0.25, 0.25]
     assert ticks(ax, "y") == ["belly pain", "macro mean"]
     low, high = ax.get_ylim()
     assert low < 0 and high > 1  # no mark on the frame
 
 
-def test_model_scores_are_both_protocols_with_their_intervals(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {
-            "clip": [0.9, 0.7], "clip_low": [0.8, 0.6], "clip_high": [0.95, 0.8],
-            "infant": [0.5, 0.3], "infant_low": [0.4, 0.3], "infant_high": [0.6, 0.3],
-        },
-        index=["cry2", "SVM"],
-    )  # fmt: skip
-    assert plots.model_scores(table, ax, chance=0.25, xlabel="macro F1") is ax
-    assert points(ax, "paper's protocol")[0] == [0.9, 0.7]
-    assert points(ax, "leak-free")[0] == [0.5, 0.3]
-    assert spans(ax) == [[(0.8, 0.95), (0.6, 0.8)], [(0.4, 0.6), (0.3, 0.3)]]
-    assert points(ax, "chance")[0] == [0.25, 0.25]
+@pytest.mark.parametrize("draw", [plots.protocol_scores, plots.model_scores, plots.split_scores])
+def test_scores_of_each_split_are_drawn_with_their_intervals(ax: Axes, draw: Callable) -> None:
+    splits = {"frame": (0.95, 0.8), "clip": (0.9, 0.7), "infant": (0.5, 0.3)}
+    numbers = {
+        f"{split}{end}": np.add(values, step)
+        for split, values in splits.items()
+        for end, step in (("", 0), ("_low", -0.125), ("_high", 0.0625))
+    }
+    table = pd.DataFrame({**numbers, "published": [0.46, np.nan]}, index=["cry2", "SVM"])
+    assert draw(table, ax, chance=0.25) is ax
+    names = {"frame": "split by frame", "clip": "paper's protocol", "infant": "leak-free"}
+    if draw is plots.split_scores:
+        names["clip"] = "split by clip"
+    else:
+        del names["frame"]
+    expected = []
+    for split, label in names.items():
+        assert points(ax, label)[0] == list(splits[split])
+        expected += [(value - 0.125, value + 0.0625) for value in splits[split]]
+    assert spans(ax) == expected
+    chance = "commonest class" if draw is plots.protocol_scores else "chance"
+    assert points(ax, chance)[0] == [0.25, 0.25]
+    if draw is plots.protocol_scores:
+        assert points(ax, "published")[0][0] == 0.46
     assert ticks(ax, "y") == ["cry2", "SVM"]
-    assert ax.get_xlabel() == "macro F1"
 
 
 def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax: Axes) -> None:
@@ -194,14 +151,10 @@ def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax: Axes) ->
     assert [float(line.get_ydata()[0]) for line in marks] == [3, 2, 1, 0]
     is_open = [to_hex(line.get_markerfacecolor()) == "#ffffff" for line in marks]
     assert is_open == [False, True, False, True]
-    assert [span[0] for span in spans(ax)[:3]] == [(0.05, 0.15), (-0.05, 0.09), (-0.3, -0.1)]
+    assert spans(ax)[:3] == [(0.05, 0.15), (-0.05, 0.09), (-0.3, -0.1)]
     assert ticks(ax, "y") == ["a", "b", "c", "d"]
-
-
-def test_gains_without_a_single_interval_are_drawn_too(ax: Axes) -> None:
-    table = pd.DataFrame({"value": [0.3], "low": [None], "high": [None]}, index=["a"])
-    plots.gains(table, ax, xlabel="gain")
-    assert [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "o"] == [0.3]
+    plots.gains(table.loc[["d"]], ax, xlabel="without a single interval")
+    assert ticks(ax, "y") == ["d"]
 
 
 def test_stress_runs_from_mild_to_hard_with_a_line_a_modality(ax: Axes) -> None:
@@ -219,9 +172,7 @@ def test_stress_runs_from_mild_to_hard_with_a_line_a_modality(ax: Axes) -> None:
     assert ticks(ax, "x") == ["no noise", "10", "-10"]
     assert points(ax, "chance")[1] == [0.25, 0.25]
     assert ax.get_ylabel() == "macro F1"
-
-
-def test_stress_by_a_growing_share_starts_at_none_lost(ax: Axes) -> None:
+    plt.cla()
     table = pd.DataFrame({"level": [1.0, 0.0, 0.5], "modality": "audio", "macro_f1": [0.1, 0.8, 0]})
     plots.stress(table, ax, xlabel="lost", chance=0.25)
     assert ticks(ax, "x") == ["0", "0.5", "1"]
@@ -269,12 +220,9 @@ def test_probabilities_are_bars_by_state_and_model_with_the_label_in_bold(ax: Ax
     bold = [text.get_text() for text in ax.get_xticklabels() if text.get_fontweight() == "bold"]
     assert bold == ["pain"]
     assert ax.get_ylim() == (0, 1)
-
-
-def test_a_model_without_an_answer_has_no_bars(ax: Axes) -> None:
-    plots.probabilities({"audio": np.full(4, np.nan, np.float32)}, STATES, ax)
+    plots.probabilities({"audio": np.full(4, np.nan, np.float32)}, STATES, ax, truth=0)
     ax.figure.canvas.draw()
-    assert np.isnan([bar.get_height() for bar in ax.containers[0]]).all()
+    assert np.isnan([bar.get_height() for bar in ax.containers[-1]]).all(), "no answer"
 
 
 # Pictures

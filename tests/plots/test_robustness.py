@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt
+from drawn import ticks
 from matplotlib.axes import Axes
 
 from cryutils import plots
-
-
-@pytest.fixture
-def axes() -> Iterator[np.ndarray]:
-    figure, panels = plt.subplots(1, 3)
-    yield panels
-    plt.close(figure)
 
 
 def test_a_panel_a_stress_from_none_to_hardest(axes: np.ndarray) -> None:
@@ -35,7 +22,7 @@ def test_a_panel_a_stress_from_none_to_hardest(axes: np.ndarray) -> None:
     plots.stress_panels(pd.DataFrame(rows), axes, chance=0.25)
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in axes]
     assert titles == ["noise", "room", ""]
-    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["none", "20", "0"]
+    assert ticks(axes[0], "x") == ["none", "20", "0"]
     lines = [ax.lines[0].get_ydata().tolist() for ax in axes[:2]]
     assert lines == [[0.8, 0.6, 0.3]] * 2
     assert not axes[2].axison
@@ -43,21 +30,21 @@ def test_a_panel_a_stress_from_none_to_hardest(axes: np.ndarray) -> None:
     assert ends[1][:, 1] == pytest.approx([0.1, 0.7])
 
 
-def test_a_reliability_diagram_has_a_point_a_bin(axes: np.ndarray) -> None:
+def test_a_reliability_diagram_has_a_point_a_bin(ax: Axes) -> None:
     table = pd.DataFrame(
         {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8], "accuracy_low": [0.2, np.nan],
          "accuracy_high": [0.7, np.nan], "clips": [3, 10]}
     )  # fmt: skip
-    ax: Axes = plots.reliability({"before": table, "after": table}, axes[0])
-    points = [c for c in ax.collections if len(c.get_offsets()) == 2]
-    np.testing.assert_allclose(points[0].get_offsets(), [[0.4, 0.5], [0.9, 0.8]])
-    assert points[0].get_sizes().tolist() == [13, 34]
+    plots.reliability({"before": table, "after": table}, ax)
+    bins = [c for c in ax.collections if len(c.get_offsets()) == 2]
+    np.testing.assert_allclose(bins[0].get_offsets(), [[0.4, 0.5], [0.9, 0.8]])
+    assert bins[0].get_sizes().tolist() == [13, 34]
 
 
-def test_risk_is_drawn_with_the_chosen_coverage(axes: np.ndarray) -> None:
+def test_risk_is_drawn_with_the_chosen_coverage(ax: Axes) -> None:
     table = pd.DataFrame({"threshold": [0.9, 0.5], "coverage": [0.5, 1.0], "risk": [0.0, 0.3]})
-    ax = plots.risk_coverage({"audio": table}, axes[0], chosen={"audio": (0.8, 0.2)})
-    assert [line.get_ydata()[-1] for line in ax.lines] == [0.3, 0.2]
+    plots.risk_coverage({"audio": table, "image": table}, ax, chosen={"audio": (0.8, 0.2)})
+    assert [line.get_ydata()[-1] for line in ax.lines] == [0.3, 0.2, 0.3]
 
 
 def test_evidence_lies_over_its_picture(axes: np.ndarray) -> None:

@@ -1,0 +1,63 @@
+"""Parts of several figures: named rows, scores with intervals, blocks and arrows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["arrow", "block", "name_rows", "scores_by_split"]
+
+
+def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
+    """Name the rows of a figure, the first on top; return the height of each, int64 (rows,)."""
+    words = list(names)
+    rows = np.arange(len(words))[::-1]
+    ax.set(yticks=rows, yticklabels=words, ylim=(-0.6, len(words) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return rows
+
+
+def scores_by_split(
+    table: pd.DataFrame, ax: Axes, splits: Mapping[str, tuple[str, str]], *, apart: float
+) -> npt.NDArray[np.int64]:
+    """Draw scores with their intervals, one row per name; return the height of each row, (rows,).
+
+    table: an index of names and, for each of `splits`, the columns `<split>`, `<split>_low` and
+    `<split>_high`; shares 0-1. splits: colour and words of each, drawn `apart` within a row.
+    """
+    rows = name_rows(ax, table.index)
+    for number, (split, (colour, words)) in enumerate(splits.items()):
+        at = rows + apart * ((len(splits) - 1) / 2 - number)
+        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+        ax.hlines(at, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot(value, at, "o", color=colour, ms=6, label=words)
+    return rows
+
+
+def block(
+    ax: Axes, x: float, y: float, words: str, colour: str, *, width: float = 0.88,
+    height: float = 0.52, corner: float = 0.05, **text: Any,
+) -> None:  # fmt: skip
+    """Draw a block of a network around (x, y), with words in it."""
+    from matplotlib.patches import FancyBboxPatch
+
+    left_bottom, style = (x - width / 2, y - height / 2), f"round,pad=0,rounding_size={corner}"
+    ax.add_patch(
+        FancyBboxPatch(left_bottom, width, height, boxstyle=style, fc=colour, ec="#888888")
+    )
+    ax.text(x, y, words, **{"ha": "center", "va": "center", "fontsize": 8, **text})
+
+
+def arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], *, head: float = 9, **line: Any
+) -> None:
+    """Draw an arrow between two points; `head` is its size."""
+    props = {"arrowstyle": "->", "mutation_scale": head, "shrinkA": 0, "shrinkB": 0, "lw": 0.9}
+    ax.annotate("", end, start, arrowprops=props | line)
