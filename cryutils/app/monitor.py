@@ -27,11 +27,11 @@ import numpy.typing as npt
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.ring import JITTER_S, Ring
 from cryutils.audio import spectral
+from cryutils.audio.files import SHORTEST_S
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage
 from cryutils.models.gate import WINDOW_S, Gate
-from cryutils.models.inputs import SHORTEST_S
 from cryutils.models.verdict import verdict
 from cryutils.papers.predict import Predictor, fuse
 from cryutils.video import faces, tracks

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
+    "SHORTEST_S",
     "Heard",
     "check_length",
     "decode",
@@ -46,6 +47,7 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 
 PIECE_S = 600
+SHORTEST_S = 0.25  # of a recording in which a cry can be judged
 _LONGEST_S = 3600  # of a recording that is read whole, at up to 48 kHz: 0.7 GB
 _LOUDEST = 2.0**31  # limit for unscaled floats; resampling much larger values overflows
 _BLOCK = 1 << 16  # samples decoded at a time

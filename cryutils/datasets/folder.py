@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
-from cryutils.audio.files import check_length, inspect
+from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
@@ -146,6 +146,8 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
             heard = inspect(path)
             check_length(heard, path)
             duration_s = heard.duration_s
+            if duration_s < SHORTEST_S:
+                raise InputError(f"{path}: only {1000 * duration_s:.0f} ms of sound.")
             problems += [Problem("changed", item, what) for what in heard.changes]
             problems += [Problem("doubtful", item, what) for what in heard.doubts]
     except InputError as error:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
+from cryutils.audio.files import SHORTEST_S
 from cryutils.audio.scaling import SignalScaler
 from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
@@ -32,7 +33,6 @@ Array = npt.NDArray[np.float32]
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
-SHORTEST_S = 0.25
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
 

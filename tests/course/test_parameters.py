@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pydantic import ValidationError
 
 from cryutils import course
+from cryutils.audio.files import SHORTEST_S
 from cryutils.course import parameters
 from cryutils.course.ranges import Parameters
 from cryutils.datasets import registry
@@ -193,7 +194,7 @@ def test_choices_are_those_of_the_library() -> None:
         ("size", 64, 1024, 2, lambda size: face.check(size=size)),
         *((name, 0, 1, 0.01, lambda dial, name=name: Dials(**{name: dial}).check())
           for name in ("signal", "identity", "interaction", "session")),
-        ("window_s", inputs.SHORTEST_S, None, 0.01, lambda s: inputs.SoundInput(window_s=s)),
+        ("window_s", SHORTEST_S, None, 0.01, lambda s: inputs.SoundInput(window_s=s)),
     ],
 )  # fmt: skip
 def test_the_ends_are_those_of_the_library(

@@ -551,8 +551,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writ
     home = tmp_path_factory.mktemp("samples")
     return Samples(
         {
-            ".wav": sound(home / "a.wav", seconds=0.05).read_bytes(),
-            ".flac": sound(home / "a.flac", seconds=0.05).read_bytes(),  # of a single block
+            ".wav": sound(home / "a.wav", seconds=0.3).read_bytes(),
+            ".flac": sound(home / "a.flac", seconds=0.3).read_bytes(),  # of a single block
             ".png": still(home / "a.png").read_bytes(),
             "broken.caf": b"caff and no more",
             "broken.jpg": b"\xff\xd8 and no more",
