@@ -65,9 +65,8 @@ def ordered_map(
 
     An error of `function` is raised in place of that item's result. After an error, or when the
     caller stops, no further item is started, and the pool shuts down after those in progress.
-    `pool` may be any executor, including that of a Dask client (`get_executor()`) if function and
-    items can be pickled. Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator
-    doesn't wait for its reader: with a slow reader, 198 of 200 results were in memory.
+    Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator doesn't wait for its
+    reader: with a slow reader, 198 of 200 results were in memory.
     """
     waiting: deque[Future[R]] = deque()
     with pool:
@@ -97,23 +96,8 @@ def thread_map(
     everything and send every array back. BLAS uses one thread in each: with more, products took ten
     times as long. On a Dask cluster the workers compute; they need the files at the same paths.
 
-    Parameters
-    ----------
-    function : function
-        Function of a clip.
-    clips : sequence
-        Arguments of `function`.
-    what : str
-        Name of the work in the progress bar.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-    jobs : int, optional
-        Threads; None: one for each core that this process may use.
-
-    Raises
-    ------
-    InputError
-        `jobs` below 1.
+    `what` names the work in the progress bar. `jobs` is the number of threads; None: one for each
+    core that this process may use. Raises InputError if it is below 1.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
@@ -126,8 +110,7 @@ def thread_map(
         results = process_map(function, clips, shared=(), jobs=None)
     else:
         results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
-    shown = counting(what, "clips", shown=progress)
-    with threadpool_limits(1, "blas"), shown as report:
+    with threadpool_limits(1, "blas"), counting(what, "clips", shown=progress) as report:
         report(0, len(clips))
         for done, result in enumerate(results, start=1):
             yield result

@@ -31,11 +31,11 @@ from cryutils.audio.spectral import (
 )
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["FEATURE_VERSION", "KINDS", "features", "signal_stats", "signals"]
+__all__ = ["KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
 
-FEATURE_VERSION = 2  # increase it if the same file and settings give other numbers
+_VERSION = 2  # increase it if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 
@@ -144,7 +144,7 @@ def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArra
 
 
 def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
-    return cache.at("features", FEATURE_VERSION, settings, files)
+    return cache.at("features", _VERSION, settings, files)
 
 
 def _common_rate(files: Iterable[Identity]) -> int:
