@@ -83,32 +83,22 @@ def ordered_map(
 
 
 def thread_map(
-    function: Callable[[T], R],
-    clips: Sequence[T],
-    *,
-    what: str,
-    progress: bool = False,
-    jobs: int | None = None,
+    function: Callable[[T], R], clips: Sequence[T], *, what: str, progress: bool = False
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by threads, a few clips ahead.
+    """Yield function(clip) in order, computed by threads on all cores, a few clips ahead.
 
     Threads, because decoding and transforms release the GIL, while a process would have to import
     everything and send every array back. BLAS uses one thread in each: with more, products took ten
     times as long. On a Dask cluster the workers compute; they need the files at the same paths.
-
-    `what` names the work in the progress bar. `jobs` is the number of threads; None: one for each
-    core that this process may use. Raises InputError if it is below 1.
+    `what` names the work in the progress bar.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
 
-    threads = cpu_count() if jobs is None else jobs
-    if threads < 1:
-        raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
-
     if on_cluster():
         results = process_map(function, clips, shared=(), jobs=None)
     else:
+        threads = cpu_count()
         results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
     with threadpool_limits(1, "blas"), counting(what, "clips", shown=progress) as report:
         report(0, len(clips))

@@ -48,11 +48,7 @@ class Clip(Protocol):
 
 
 def signals(
-    corpus: Iterable[Clip],
-    *,
-    sr: int | None = None,
-    progress: bool = False,
-    jobs: int | None = None,
+    corpus: Iterable[Clip], *, sr: int | None = None, progress: bool = False
 ) -> list[Array]:
     """Return the sound of each clip, a list of float32 (samples,); cached.
 
@@ -63,15 +59,13 @@ def signals(
         Rate in Hz; None: each clip's own.
     progress : bool
         Show a progress bar.
-    jobs : int, optional
-        Threads; None: all cores.
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)
 
     def compute() -> Iterator[Array]:
         paths = [file.path for file in files]
-        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress, jobs=jobs)
+        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress)
 
     return cache.ragged(_stem(files, kind="signal", sr=sr), compute)
 
@@ -87,7 +81,6 @@ def features(
     n_mfcc: int = N_MFCC,
     n_mels: int = N_MELS,
     progress: bool = False,
-    jobs: int | None = None,
 ) -> list[Array]:
     """Return the features of each clip in dB, a list of float32 (frames, coefficients).
 
@@ -95,7 +88,7 @@ def features(
 
     Parameters
     ----------
-    corpus, progress, jobs
+    corpus, progress
         As in `signals`.
     kind : {"stft", "mel", "mfcc"}
         See `spectral`.
@@ -125,8 +118,8 @@ def features(
         rate = _common_rate(files) if sr is None else sr
         rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
-        sound = signals(clips, sr=sr, progress=progress, jobs=jobs)
-        return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
+        sound = signals(clips, sr=sr, progress=progress)
+        return thread_map(transform, sound, what=kind, progress=progress)
 
     limits: list[str] | str | None = None if scaler is None else str(scaler)
     if isinstance(scaler, SignalScaler):  # its mean and std have no effect

@@ -81,19 +81,17 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     return _resampled(x, heard.sr, sr)
 
 
-def pieces(
-    path: str | os.PathLike[str], *, sr: int | None = None, seconds: int = PIECE_S
-) -> Iterator[tuple[float, Array]]:
+def pieces(path: str | os.PathLike[str], *, sr: int | None = None) -> Iterator[tuple[float, Array]]:
     """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
 
-    Each piece lasts `seconds` (less above 48 kHz), and the last piece up to twice that, so that it
-    is never a short remainder. A shorter file is one piece, the same as from `read`. Raises
+    Each piece lasts ten minutes (less above 48 kHz), and the last piece up to twice that, so that
+    it is never a short remainder. A shorter file is one piece, the same as from `read`. Raises
     InputError as `read` does, except for the length.
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
     heard = inspect(path)
-    length = seconds * min(heard.sr, 48_000)  # limits memory, not time, above 48 kHz
+    length = PIECE_S * min(heard.sr, 48_000)  # limits memory, not time, above 48 kHz
     parts: list[Array] = []
     start = count = 0
     for block in _blocks(path, heard):

@@ -37,8 +37,8 @@ def write(
     sr: int | None = None,
     crf: int = 23,
     preset: str = "veryfast",
-) -> int:
-    """Write an MP4 file, completely or not at all, and return its number of frames.
+) -> None:
+    """Write an MP4 file, completely or not at all.
 
     Parameters
     ----------
@@ -67,7 +67,6 @@ def write(
     Examples
     --------
     >>> write("grey.mp4", [np.full((32, 32, 3), 99, np.uint8)] * 5, fps=25)  # doctest: +SKIP
-    5
     """
     import av
 
@@ -105,7 +104,6 @@ def write(
         if track is not None:
             track.write_until(Fraction(len(track.sound), track.sr))
             container.mux(track.stream.encode(None))
-    return count
 
 
 class _Track:

@@ -162,7 +162,6 @@ def track(
     fps: float | None = FPS,
     size: int = SIZE,
     detector: str = "auto",
-    margin: float = MARGIN,
     limit: int | None = None,
 ) -> FaceTrack:
     """Return the track of the face in one video or still.
@@ -180,8 +179,6 @@ def track(
         Side of the crops in pixels.
     detector : str
         One of `faces.DETECTORS`. It runs four times per second; boxes are interpolated in between.
-    margin : float
-        Share of the box added on every side.
     limit : int, optional
         Maximum number of frames, evenly spread over the length; None: all.
 
@@ -190,7 +187,7 @@ def track(
     InputError
         As `frames` does, and if the crops exceed 1 GB, which is 24 hours at the default settings.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     path = Path(path)
     length_s = probe(path).duration_s
     with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
@@ -208,10 +205,8 @@ def crops(
     fps: float | None = FPS,
     size: int = SIZE,
     detector: str = "auto",
-    margin: float = MARGIN,
     limit: int | None = None,
     progress: bool = False,
-    jobs: int | None = None,
 ) -> list[FaceTrack]:
     """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
@@ -223,10 +218,8 @@ def crops(
     corpus : Corpus or other iterable of Clip
     progress : bool
         Show a progress bar.
-    jobs : int, optional
-        Threads; None: all cores.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     files = [_file(clip) for clip in corpus]
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
@@ -235,10 +228,10 @@ def crops(
         paths = [None if file is None else Path(file.path) for file in files]
         rows = partial(_rows, settings=settings)
         with faces.single_threaded():
-            yield from thread_map(rows, paths, what="faces", progress=progress, jobs=jobs)
+            yield from thread_map(rows, paths, what="faces", progress=progress)
 
     model = faces.yunet_file() if settings.detector == "yunet" else None
-    shape = [str(settings.rate), size, settings.detector, margin, limit]
+    shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
     stem = cache.at("faces", VERSION, shape, None if model is None else identity(model), files)
     cached = cache.ragged(stem, compute, dtype=settings.row_type)
     return [_as_track(rows, settings.detector) for rows in cached]
@@ -355,14 +348,11 @@ class _Settings:
     rate: Fraction | None
     size: int
     detector: str
-    margin: float
     limit: int | None
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= _LARGEST:
             raise InputError(f"size={self.size}: a crop's side has 1 to {_LARGEST} pixels.")
-        if not (isfinite(self.margin) and 0 <= self.margin <= 5):
-            raise InputError(f"margin={self.margin}: use a share of the box from 0 to 5.")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
 
@@ -421,7 +411,7 @@ def _rows(
         if not face:
             rows["boxes"][done] = faces.centre(*frame.shape[:2])
         rows["crops"][done] = faces.crop(
-            frame, rows["boxes"][done], size=settings.size, margin=settings.margin if face else 0.0
+            frame, rows["boxes"][done], size=settings.size, margin=MARGIN if face else 0.0
         )
         done += 1
         report((times[-1] + float(time_s)) / 2)
