@@ -2,7 +2,7 @@
 
 `audio` and `video` use `thread_map` for the files of a corpus and `identities` for cache keys.
 `papers.embeddings` uses `prefetch` to decode ahead of a network. `evaluation` uses `process_map`
-for folds and permutations. No notebook uses this module.
+for folds and permutations.
 """
 
 from __future__ import annotations

@@ -66,11 +66,6 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     ------
     InputError
         A file that is missing, empty, damaged, longer than an hour, or without sound.
-
-    Examples
-    --------
-    >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
-    array([...], dtype=float32)
     """
     check_settings(sr=sr)
     path = Path(path).absolute()

@@ -142,9 +142,9 @@ class _YuNet:
         small, scale = _shrunk(frame, _YUNET_SIDE / max(frame.shape[:2]))
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        return (
-            _scored([], [], scale) if faces is None else _scored(faces[:, :4], faces[:, -1], scale)
-        )
+        if faces is None:
+            faces = np.zeros((0, 15), np.float32)
+        return _scored(faces[:, :4], faces[:, -1], scale)
 
 
 def centre(height: int, width: int) -> Boxes:
@@ -208,7 +208,7 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
 
 
 def _scored(boxes: Any, scores: Any, scale: float) -> Boxes:
-    """Return boxes in pixels of the frame and their scores, float32 (faces, 5), highest first."""
+    """Return boxes of a picture shrunk by `scale`, in pixels of the frame, float32 (faces, 5)."""
     scaled = np.reshape(boxes, (-1, 4)) / scale
     scored = np.column_stack([scaled, scores]).astype(np.float32)
     return scored[np.lexsort(scored.T)][::-1]  # OpenCV's threads return faces in varying order

@@ -63,10 +63,6 @@ def write(
     ------
     InputError
         Values out of range, or no frame.
-
-    Examples
-    --------
-    >>> write("grey.mp4", [np.full((32, 32, 3), 99, np.uint8)] * 5, fps=25)  # doctest: +SKIP
     """
     import av
 

@@ -73,31 +73,16 @@ class Clip(Protocol):
 class FaceTrack:
     """The face of one recording in n frames; n = 0 without pictures.
 
-    Attributes
-    ----------
-    crops : ndarray of uint8
-        (n, size, size, 3) RGB, the square around the face.
-    boxes : ndarray of float32
-        (n, 4), x, y, width and height of the face in pixels of its frame, without the margin. Boxes
-        are interpolated while no face is detected, as in `follow`. If none is detected in the whole
-        recording, they are the centre square of the frame.
-    with_face : ndarray of bool
-        (n,), whether a face was detected at most `HOLD_S` (0.5 s) from this frame, and the crop
-        isn't blank.
-    blank : ndarray of bool
-        (n,), whether the crop is black or of one colour (`faces.is_blank`).
-    times_s : ndarray of float64
-        (n,), times since the start of the file.
-    detector : str
-        "yunet" or "haar".
+    While no face is detected, boxes are interpolated as in `follow`. If none is detected in the
+    whole recording, they are the centre square of the frame.
     """
 
-    crops: Pixels
-    boxes: Boxes
-    with_face: npt.NDArray[np.bool_]
-    blank: npt.NDArray[np.bool_]
-    times_s: npt.NDArray[np.float64]
-    detector: str
+    crops: Pixels  # (n, size, size, 3) RGB, the square around the face
+    boxes: Boxes  # (n, 4), the face in pixels of its frame, without the margin
+    with_face: npt.NDArray[np.bool_]  # (n,), detected at most `HOLD_S` away, and not blank
+    blank: npt.NDArray[np.bool_]  # (n,), the crop is black or of one colour (`faces.is_blank`)
+    times_s: npt.NDArray[np.float64]  # (n,), since the start of the file
+    detector: str  # "yunet" or "haar"
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -132,11 +117,6 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     InputError
         `fps` out of range; during iteration, a file that is missing, empty, damaged, or without
         pictures.
-
-    Examples
-    --------
-    >>> next(frames("cry.mp4", fps=5)).shape                    # doctest: +SKIP
-    (224, 224, 3)
     """
     rate = _rate(fps)
     return (shot.pixels() for _, shot in sampled(shots(Path(path)), rate))
