@@ -43,7 +43,7 @@ def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray]]:
 
 @pytest.mark.parametrize("fps", [30, 25.0, 12.5, Fraction(30000, 1001), 7])
 def test_frames_come_back_in_number_size_order_and_time(tmp_path: Path, fps: float) -> None:
-    assert mp4.write(tmp_path / "a.mp4", ramps(21), fps=fps) == 21
+    mp4.write(tmp_path / "a.mp4", ramps(21), fps=fps)
     times, frames = decoded(tmp_path / "a.mp4")
     assert times == [i / Fraction(fps) for i in range(21)]
     for read, ramp in zip(frames, ramps(21), strict=True):
@@ -78,7 +78,8 @@ def test_frames_are_taken_one_at_a_time(tmp_path: Path) -> None:
             yield frame.view(Frame)
             del frame
 
-    assert mp4.write(tmp_path / "a.mp4", stream(), fps=30) == 200
+    mp4.write(tmp_path / "a.mp4", stream(), fps=30)
+    assert len(alive) >= 200
 
 
 def test_an_odd_size_is_padded_by_one(tmp_path: Path) -> None:
@@ -137,11 +138,9 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
     [
         ({"fps": 0}, "fps=0"),
         ({"fps": float("nan")}, "fps=nan"),
-        ({"crf": 52}, "crf=52"),
-        ({"preset": "veryfats"}, "Did you mean veryfast"),
         ({"frames": []}, "no frame"),
         ({"frames": [GREY.astype(float)]}, "frame 0 is float64"),
-        ({"frames": [GREY[:, :, 0]]}, r"frame 0 is uint8 \(32, 32\)"),
+        ({"frames": [GREY[0, :, 0]]}, r"frame 0 is uint8 \(32,\)"),
         ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)"),
         ({"sound": tone(1, 8000)}, "sound and sr"),
         ({"sr": 8000}, "sound and sr"),
