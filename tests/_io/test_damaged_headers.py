@@ -10,11 +10,10 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
+import made_media
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,25 +77,6 @@ def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", rate=rate)
     for reading in (media.probe, audio.read):
         assert f"a sample rate of {rate} Hz" in refusal(path, reading)
-
-
-@pytest.mark.parametrize(("layout", "channels"), [("7.1", 8), ("hexadecagonal", 16)])
-def test_many_channels_are_averaged(layout: str, channels: int, tmp_path: Path) -> None:
-    """PyAV reads beyond the end of a list for planar frames of eight or more channels."""
-    x = np.arange(-4000, 4000, dtype=np.int16)
-    weight = np.arange(channels) / 8
-    with av.open(str(tmp_path / "a.wv"), "w", format="wv") as out:
-        track: Any = out.add_stream("wavpack", rate=16000, layout=layout, format="s16p")
-        for start in range(0, len(x), 4000):
-            piece = np.outer(x[start : start + 4000], weight).astype("<i2")
-            block = av.AudioFrame.from_ndarray(piece.reshape(1, -1), "s16", layout)
-            block.sample_rate, block.pts = 16000, start
-            (planar,) = av.AudioResampler("s16p", layout, 16000).resample(block)
-            planar.pts = start
-            out.mux(track.encode(planar))
-        out.mux(track.encode(None))
-    mean = np.outer(x, weight).astype(np.int16).astype(np.float32).mean(axis=1) / 2**15
-    np.testing.assert_allclose(audio.read(tmp_path / "a.wv"), mean, atol=1e-6)
 
 
 def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> None:
@@ -238,19 +218,11 @@ def test_large_pictures_are_shrunk(
 # --- videos ----------------------------------------------------------------------------------
 
 
-def film(path: Path, seconds: list[float], *, side: int = 16) -> Path:
-    """Write pictures that are shown from those times on."""
-    with av.open(str(path), "w") as out:
-        track: Any = out.add_stream("libx264", rate=1000, options={"bf": "0"})
-        track.height = track.width = side
-        track.pix_fmt = "yuv420p"
-        for k, at in enumerate(seconds):
-            grey = np.full((side, side, 3), 20 + 20 * (k % 10), np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-            frame.pts, frame.time_base = round(1000 * at), Fraction(1, 1000)
-            out.mux(track.encode(frame))
-        out.mux(track.encode(None))
-    return path
+def film(path: Path, seconds: list[float]) -> Path:
+    """Write pictures of 16 x 16 pixels that are shown from those times on."""
+    greys = [np.full((16, 16, 3), 20 + 20 * (k % 10), np.uint8) for k in range(len(seconds))]
+    times_ms = [round(1000 * at) for at in seconds]
+    return made_media.write(path, greys, times_ms=times_ms, options={"bf": "0"})
 
 
 def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_path: Path) -> None:
@@ -314,7 +286,7 @@ def test_a_video_of_pictures_beyond_8k_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
         media.check_size(8000, 8000, tmp_path)
-    path = film(tmp_path / "a.mp4", [0.0], side=16)
+    path = film(tmp_path / "a.mp4", [0.0])
     monkeypatch.setattr(media, "_MOST_PIXELS", 16 * 16 - 1)
     for reading in (media.probe, video.track, lambda path: list(video.frames(path))):
         assert "its pictures are 16 x 16 pixels; give at most" in refusal(path, reading)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import struct
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
+import made_media
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -159,29 +158,16 @@ def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path: Path) -> None:
 
 def film(path: Path, *, sound_s: float = 0.0, pictures_s: float = 0.0, tracks: int = 1) -> Path:
     """Write a film with a click and a flash 1.5 s after its start, one of them starting later."""
-    webm = path.suffix == ".webm"
-    with av.open(str(path), "w") as out:
-        pictures: Any = out.add_stream("libvpx" if webm else "libx264", rate=20)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
-        codec = "libopus" if webm else "aac"
-        sounds: list[Any] = [
-            out.add_stream(codec, rate=48000, layout="mono") for _ in range(tracks)
-        ]
-        for k in range(round(20 * pictures_s), 60):
-            grey = np.full((64, 64, 3), 255 if 30 <= k < 34 else 20, np.uint8)
-            picture = av.VideoFrame.from_ndarray(grey, "rgb24")
-            picture.pts, picture.time_base = k, Fraction(1, 20)
-            out.mux(pictures.encode(picture))
-        out.mux(pictures.encode(None))
-        t = np.arange(round(48000 * sound_s), 3 * 48000) / 48000
-        x = np.where((t >= 1.5) & (t < 1.7), 0.7 * np.sin(2 * np.pi * 1000 * t), 0)
-        for k, sound in enumerate(sounds):  # each quieter than the one before
-            quieter = x[None].astype(np.float32) / np.float32(k + 1)
-            block = av.AudioFrame.from_ndarray(quieter, "fltp", "mono")
-            block.sample_rate, block.pts = 48000, round(48000 * sound_s)
-            block.time_base = Fraction(1, 48000)
-            out.mux([*sound.encode(block), *sound.encode(None)])
-    return path
+    greys = [255 if 30 <= k < 34 else 20 for k in range(60)][round(20 * pictures_s) :]
+    t = np.arange(round(48000 * sound_s), 3 * 48000) / 48000
+    x = np.where((t >= 1.5) & (t < 1.7), 0.7 * np.sin(2 * np.pi * 1000 * t), 0)[None]
+    video, codec = ("libvpx", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
+    return made_media.write(
+        path, [np.full((64, 64, 3), grey, np.uint8) for grey in greys],
+        [(x / (k + 1)).astype(np.float32) for k in range(tracks)],  # each quieter than the last
+        times_ms=[50 * k for k in range(60 - len(greys), 60)], sound_s=sound_s, sr=48000,
+        video=video, codec=codec,
+    )  # fmt: skip
 
 
 def with_unknown_codec(path: Path) -> Path:

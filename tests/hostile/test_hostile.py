@@ -90,16 +90,15 @@ def test_a_foreign_error_a_crash_and_too_much_memory_count() -> None:
     ]
 
 
-def test_only_a_refusal_in_one_line_that_names_the_file_is_one(tmp_path: Path) -> None:
-    def refusing(message: str) -> str:
-        def call(path: Path) -> None:
-            raise InputError(message.format(path))
+@pytest.mark.parametrize(
+    ("message", "is_refusal"),
+    [
+        ("{}: it is damaged.", True), ("it is damaged.", False), ("{}: it\nis damaged.", False),
+        (f"{{}}: {NO_MEMORY}.", False),
+    ],
+)  # fmt: skip
+def test_only_a_line_that_names_the_file_is_a_refusal(message: str, is_refusal: bool) -> None:
+    def refuse(path: Path) -> None:
+        raise InputError(message.format(path))
 
-        return child.outcome(call, tmp_path / "a.wav")
-
-    assert refusing("{}: it is damaged.") == "refused"
-    assert refusing("it is damaged.") == "refused so: it is damaged."
-    assert refusing("{}: it\nis damaged.") != "refused"
-    assert refusing(f"{{}}: {NO_MEMORY}.") != "refused"
-    assert child.outcome(lambda path: None, tmp_path) == "read"
-    assert child.outcome(lambda path: [][0], tmp_path).startswith("IndexError")
+    assert (child.outcome(refuse, Path("a.wav")) == "refused") is is_refusal
