@@ -7,14 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-import wave
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import made_media
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from scipy.io import wavfile
 from trained_run import Trained, add_ensemble
 
 from cryutils._io.paths import resolve
@@ -112,39 +113,18 @@ def sound() -> Callable[..., Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         x = cry(seconds, sr, seed)
         if path.suffix == ".wav":
-            with wave.open(str(path), "wb") as file:
-                file.setnchannels(1)
-                file.setsampwidth(2)
-                file.setframerate(sr)
-                file.writeframes((x * 32767).astype("<i2").tobytes())
+            wavfile.write(path, sr, (x * 32767).astype(np.int16))
         else:
-            _encode(path, x, sr)
+            codec = CODECS[path.suffix]
+            rate = 48000 if codec == "libopus" else sr  # Opus knows few rates
+            frames = [np.full((32, 32, 3), 50 * i, np.uint8) for i in range(3)]
+            made_media.write(
+                path, frames if path.suffix == ".mp4" else (), [np.repeat(x, rate // sr)[None]],
+                video="mpeg4", fps=10, codec=codec, sr=rate,
+            )  # fmt: skip
         return path
 
     return write
-
-
-def _encode(path: Path, x: np.ndarray, sr: int) -> None:
-    import av
-
-    rate = 48000 if CODECS[path.suffix] == "libopus" else sr  # Opus knows few rates
-    x = np.repeat(x, rate // sr)
-    with av.open(str(path), "w") as container:
-        pictures = container.add_stream("mpeg4", rate=10) if path.suffix == ".mp4" else None
-        track = container.add_stream(CODECS[path.suffix], rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray(x[None], "fltp", "mono")
-        frame.sample_rate, frame.pts = rate, 0
-        if pictures is not None:
-            pictures.width = pictures.height = 32
-            pictures.pix_fmt = "yuv420p"
-            for i in range(3):
-                grey = np.full((32, 32, 3), 50 * i, np.uint8)
-                picture = av.VideoFrame.from_ndarray(grey, format="rgb24")
-                picture.pts = i
-                container.mux(pictures.encode(picture))
-            container.mux(pictures.encode(None))
-        container.mux(track.encode(frame))
-        container.mux(track.encode(None))
 
 
 @pytest.fixture(scope="session")
@@ -284,9 +264,7 @@ def recordings(
     ):  # fmt: skip
         sr = None if x is None else 16000
         mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12)
-    with wave.open(str(folder / "cry.wav"), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes((heard * 32767).astype("<i2").tobytes())
+    wavfile.write(folder / "cry.wav", 16000, (heard * 32767).astype(np.int16))
     sound(folder / "short.wav", seconds=0.1)
     cv2.imwrite(str(folder / "face.png"), faces[4][..., ::-1])
     (folder / "notes.txt").write_text(json.dumps({"a": "text"}))

@@ -3,7 +3,7 @@
 `at` returns the path of an entry: `at("features", version, settings, files)`. `arrays` stores named
 arrays (`.npz`). `ragged` stores a list of arrays of different lengths, memory-mapped: `.bin` has
 their bytes, `.json` their lengths, type and a checksum. Entries are written atomically, and damaged
-ones are computed again. No notebook uses this module.
+ones are computed again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def arrays(stem: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, 
             cached = dict(file)
         if str(cached.pop("key", "")) == stem.name:
             return cached
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError):
+    except (zipfile.BadZipFile, EOFError, ValueError, OSError):
         pass
     cached = dict(compute())
     with explain_write_errors(path.parent), writing(path) as part, part.open("wb") as file:
@@ -83,28 +83,18 @@ def ragged(
 ) -> list[Array]:
     """Return the list of arrays stored at `stem`; compute and store it if there is none.
 
-    Parameters
-    ----------
-    stem : Path
-        Path of the entry, from `at`.
-    compute : function
-        Returns arrays that agree in all axes except the first. Each is written when it is yielded.
-    dtype : dtype
-        Type of the arrays; it may be structured. A list of another type is computed again.
-
-    Returns
-    -------
-    list of ndarray
-        Views of one memory-mapped file. Changes to them stay in this process.
+    The arrays that `compute` yields agree in all axes except the first. Each is written when it is
+    yielded, as `dtype`, which may be structured. A damaged list is computed again. The result is a
+    list of views of one memory-mapped file; changes to them stay in this process.
     """
-    kept = _load(stem, dtype)
-    if kept is None:
+    cached = _load(stem, dtype)
+    if cached is None:
         with explain_write_errors(stem.parent):
             _save(stem, compute(), dtype)
-        kept = _load(stem, dtype)
-    if kept is None:
+        cached = _load(stem, dtype)
+    if cached is None:
         raise InputError(f"{stem}.bin does not read back as written: check that disk.")
-    return kept
+    return cached
 
 
 def _save(stem: Path, arrays: Iterable[Array], dtype: npt.DTypeLike) -> None:
@@ -153,10 +143,9 @@ def _mapped(path: Path, mode: Any) -> Array:
 
 
 def release_pages(array: Array) -> None:
-    """Free the memory used by reading `array`, if it comes from `ragged`.
+    """Free the memory used by reading `array`, if it comes from `ragged`; changes are lost.
 
-    The whole list is read from disk again when it is next used, and changes to it are lost. Without
-    this function, a loop over gigabytes keeps all of them in memory.
+    Without this function, a loop over gigabytes keeps all of them in memory.
     """
     base: Any = array
     while isinstance(base, np.ndarray):

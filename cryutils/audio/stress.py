@@ -12,7 +12,6 @@ unchanged. Samples or settings that are not finite or out of range raise InputEr
 from __future__ import annotations
 
 import io
-from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite, check_settings, guarded, resample
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["Codec", "add_noise", "clip_peaks", "low_pass", "reverberate", "transcode"]
+__all__ = ["add_noise", "clip_peaks", "low_pass", "reverberate", "transcode"]
 
 Array = npt.NDArray[np.float32]
 
@@ -30,16 +29,12 @@ _SLOPE_DB = -3.0  # per octave: pink noise, closer to household noise than white
 _ORDER = 8  # of the Butterworth filter: 48 dB per octave, applied forwards and backwards
 
 
-class Codec(StrEnum):
-    """Codecs of telephones: Opus for calls over the internet, AMR for 3gp recordings."""
-
-    OPUS = "opus"
-    AMR = "amr"
-
-
-# FFmpeg's encoder, the container, and the only rate in Hz that it accepts (None: many).
-_ENCODERS = {Codec.OPUS: ("libopus", "ogg", None), Codec.AMR: ("libopencore_amrnb", "amr", 8000)}
-_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+# Codecs of telephones, Opus for calls over the internet and AMR for 3gp recordings: FFmpeg's
+# encoder, the container, and the rates in Hz that it accepts.
+_CODECS = {
+    "opus": ("libopus", "ogg", (8000, 12000, 16000, 24000, 48000)),
+    "amr": ("libopencore_amrnb", "amr", (8000,)),
+}
 
 
 def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
@@ -127,7 +122,7 @@ def clip_peaks(x: Array, *, share: float) -> Array:
     return np.clip(x, -limit, limit)
 
 
-def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Array:
+def transcode(x: Array, *, sr: int, codec: str, bits_per_s: int) -> Array:
     """Return `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
 
     Parameters
@@ -136,24 +131,19 @@ def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Arra
         (samples,) within [-1, 1]; louder samples are clipped, as any codec does.
     sr : int
         Rate in Hz. AMR itself uses 8 kHz only.
-    codec : Codec or str
+    codec : {"opus", "amr"}
         FFmpeg encodes it through PyAV.
     bits_per_s : int
-        Bit rate of the codec; 4750 to 12200 for AMR.
-
-    Raises
-    ------
-    InputError
-        Also for a bit rate that the codec doesn't support.
+        Bit rate of the codec; 4750 to 12200 for AMR. InputError if the codec doesn't support it.
     """
     import av
 
     check_settings(sr=sr, bits_per_s=bits_per_s)
     check_finite(x)
-    if codec not in _ENCODERS:
-        raise InputError(f"there is no codec {codec!r}.{near_miss(str(codec), _ENCODERS)}")
-    name, container_format, rate = _ENCODERS[Codec(codec)]
-    rate = rate or next((r for r in _OPUS_RATES if r >= sr), _OPUS_RATES[-1])
+    if codec not in _CODECS:
+        raise InputError(f"there is no codec {codec!r}.{near_miss(codec, _CODECS)}")
+    name, container_format, rates = _CODECS[codec]
+    rate = next((rate for rate in rates if rate >= sr), rates[-1])
     if not x.any():
         return x.copy()
     samples = np.clip(resample(x, sr=sr, to=rate), -1, 1)

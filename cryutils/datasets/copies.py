@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import file_digest
-from cryutils.audio.files import decode
+from cryutils.audio.files import native_rate, read
 from cryutils.audio.spectral import mel_db, resample
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.errors import printable
@@ -97,7 +97,7 @@ def _sound(clip: Clip) -> tuple[str, Array]:
     the level of each band changes between the first and the last sound, whatever the recording's
     level and tempo.
     """
-    rate, x = decode(clip.path)
+    rate, x = native_rate(clip.path), read(clip.path)
     if not x.any():
         return "", _NO_CONTOUR
     digest = hashlib.sha256(f"{rate} Hz".encode())

@@ -111,14 +111,10 @@ class _Haar:
         small, scale = _shrunk(frame, _HAAR_SIDE / min(frame.shape[:2]))
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         smallest = round(_HAAR_SMALLEST * min(grey.shape))
-        boxes, votes = self._cascade.detectMultiScale2(
+        boxes, votes = self._cascade.detectMultiScale2(  # votes: number of windows that agreed
             grey, scaleFactor=1.1, minNeighbors=3, minSize=(smallest, smallest)
         )
-        scored = np.zeros((len(boxes), 5), np.float32)
-        if len(boxes):
-            scored[:, :4] = np.asarray(boxes) / scale
-            scored[:, 4] = votes  # number of windows that agreed
-        return _sorted(scored)
+        return _scored(boxes, votes, scale)
 
 
 class _YuNet:
@@ -147,11 +143,8 @@ class _YuNet:
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if faces is None:
-            return np.zeros((0, 5), np.float32)
-        boxes = np.empty((len(faces), 5), np.float32)
-        boxes[:, :4] = faces[:, :4] / scale
-        boxes[:, 4] = faces[:, -1]
-        return _sorted(boxes)
+            faces = np.zeros((0, 15), np.float32)
+        return _scored(faces[:, :4], faces[:, -1], scale)
 
 
 def centre(height: int, width: int) -> Boxes:
@@ -214,6 +207,8 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
     return np.asarray(small, np.uint8), scale
 
 
-def _sorted(boxes: Boxes) -> Boxes:
-    # OpenCV's threads return faces in varying order.
-    return boxes[np.lexsort(boxes.T)][::-1]
+def _scored(boxes: Any, scores: Any, scale: float) -> Boxes:
+    """Return boxes of a picture shrunk by `scale`, in pixels of the frame, float32 (faces, 5)."""
+    scaled = np.reshape(boxes, (-1, 4)) / scale
+    scored = np.column_stack([scaled, scores]).astype(np.float32)
+    return scored[np.lexsort(scored.T)][::-1]  # OpenCV's threads return faces in varying order

@@ -7,7 +7,7 @@ requested frames are converted to pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -102,20 +102,25 @@ def shots(path: Path) -> Iterator[Shot]:
     return _of_video(path)
 
 
-def sampled(series: Iterable[Shot], rate: Fraction) -> Iterator[tuple[Fraction, Shot]]:
+def sampled(
+    series: Iterator[Shot], rate: Fraction | None = None
+) -> Iterator[tuple[Fraction, Shot]]:
     """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the last picture ends.
 
     The picture shown is the last that starts at or before that time, with half a millisecond of
-    rounding allowed. There is always a picture at 0 s.
+    rounding allowed. There is always a picture at 0 s. Without a rate, yield each picture once, at
+    its start.
     """
-    k = 0
-    shown: Shot | None = None
-    for item in series:
-        while shown is not None and k / rate < item.start_s - _ROUNDED_S:
+    if rate is None:
+        yield from ((shot.start_s, shot) for shot in series)
+        return
+    k, shown = 0, next(series)
+    for shot in series:
+        while k / rate < shot.start_s - _ROUNDED_S:
             yield k / rate, shown
             k += 1
-        shown = item
-    while shown is not None and (k == 0 or k / rate < shown.start_s + shown.length_s - _ROUNDED_S):
+        shown = shot
+    while k == 0 or k / rate < shown.start_s + shown.length_s - _ROUNDED_S:
         yield k / rate, shown
         k += 1
 

@@ -17,16 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.paths import writing
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 
-__all__ = ["PRESETS", "SOUND_RATES", "write"]
+__all__ = ["SOUND_RATES", "write"]
 
 # Sample rates in Hz that AAC in an MP4 file can have.
 SOUND_RATES = (
     7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
-)  # fmt: skip
-PRESETS = (
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
 SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 times as much
 
@@ -40,8 +37,8 @@ def write(
     sr: int | None = None,
     crf: int = 23,
     preset: str = "veryfast",
-) -> int:
-    """Write an MP4 file, completely or not at all, and return its number of frames.
+) -> None:
+    """Write an MP4 file, completely or not at all.
 
     Parameters
     ----------
@@ -60,22 +57,16 @@ def write(
     crf : int
         x264's constant rate factor, 0 (lossless) to 51.
     preset : str
-        x264's preset, a name in `PRESETS`.
+        x264's preset.
 
     Raises
     ------
     InputError
         Values out of range, or no frame.
-
-    Examples
-    --------
-    >>> write("grey.mp4", [np.full((32, 32, 3), 99, np.uint8)] * 5, fps=25)  # doctest: +SKIP
-    5
     """
     import av
 
-    rate = _checked(path, fps=fps, sound=sound, sr=sr, crf=crf, preset=preset)
-    count, size = 0, (0, 0, 0)
+    rate = _checked_rate(path, fps=fps, sound=sound, sr=sr)
     # With the default unit of time in the header, 1 ms, the sound's end would be rounded.
     unit = {"movie_timescale": str(sr or 1000)}
     with (
@@ -89,12 +80,15 @@ def write(
         pictures.pix_fmt = "yuv420p"
         pictures.codec_context.thread_count = 1  # workers write in parallel
         track = None if sound is None or sr is None else _Track(container, sound, sr)
+        count, size = 0, None
         for frame in frames:
-            if count == 0:
-                size = frame.shape
-                pictures.height, pictures.width = (side + side % 2 for side in size[:2])
             _check_frame(path, frame, size, count)
-            picture = av.VideoFrame.from_ndarray(_even(frame), format="rgb24")
+            height, width, _ = frame.shape
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            if size is None:
+                size = frame.shape
+                pictures.height, pictures.width = even.shape[:2]
+            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
             picture.pts, picture.time_base = count, 1 / rate
             container.mux(pictures.encode(picture))
             count += 1
@@ -104,8 +98,8 @@ def write(
             raise InputError(f"{path}: no frame to write; give at least one.")
         container.mux(pictures.encode(None))
         if track is not None:
-            track.finish()
-    return count
+            track.write_until(Fraction(len(track.sound), track.sr))
+            container.mux(track.stream.encode(None))
 
 
 class _Track:
@@ -123,35 +117,24 @@ class _Track:
 
         # Round times, not lengths: 16000 / 30 is not an integer, and errors must not add up.
         piece = self.sound[self.written : round(seconds * self.sr)]
-        if not len(piece):
-            return
-        samples = np.ascontiguousarray(piece[None], np.float32)
-        block = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
-        block.sample_rate, block.pts, block.time_base = self.sr, self.written, Fraction(1, self.sr)
-        self.container.mux(self.stream.encode(block))
-        self.written += len(piece)
-
-    def finish(self) -> None:
-        self.write_until(Fraction(len(self.sound), self.sr))
-        self.container.mux(self.stream.encode(None))
+        if len(piece):
+            block = av.AudioFrame.from_ndarray(piece[None].astype(np.float32), "fltp", "mono")
+            block.pts, block.time_base = self.written, Fraction(1, self.sr)
+            block.sample_rate = self.sr
+            self.container.mux(self.stream.encode(block))
+            self.written += len(piece)
 
 
-def _checked(
+def _checked_rate(
     path: str | os.PathLike[str],
     *,
     fps: float | Fraction,
     sound: npt.NDArray[np.float32] | None,
     sr: int | None,
-    crf: int,
-    preset: str,
 ) -> Fraction:
     """Return the frame rate as a fraction. Raises InputError for values that can't be written."""
     if not (isfinite(fps) and 0 < fps <= 1000):
         raise InputError(f"fps={fps} is no frame rate; use more than 0 and at most 1000.")
-    if not 0 <= crf <= 51:
-        raise InputError(f"crf={crf} is no rate factor; use 0 (lossless) to 51.")
-    if preset not in PRESETS:
-        raise InputError(f"No preset {preset!r} in x264.{near_miss(preset, PRESETS)}")
     if (sound is None) != (sr is None):
         raise InputError(f"{path}: a sound and its rate belong together; give sound and sr.")
     if sound is not None:
@@ -166,18 +149,14 @@ def _checked(
 
 
 def _check_frame(
-    path: str | os.PathLike[str], frame: npt.NDArray[np.uint8], size: tuple[int, ...], at: int
+    path: str | os.PathLike[str],
+    frame: npt.NDArray[np.uint8],
+    size: tuple[int, ...] | None,
+    at: int,
 ) -> None:
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise InputError(
             f"{path}: frame {at} is {frame.dtype} {frame.shape}; give uint8 (height, width, 3)."
         )
-    if frame.shape != size:
+    if size is not None and frame.shape != size:
         raise InputError(f"{path}: frame {at} is {frame.shape}, but the first was {size}.")
-
-
-def _even(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    height, width = frame.shape[:2]
-    if height % 2 or width % 2:
-        return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(frame)

@@ -12,28 +12,20 @@ type or shape, or an amount out of range, raises InputError.
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["Place", "blur", "dim", "frame_rate", "occlude", "roll", "side_light"]
+__all__ = ["blur", "dim", "frame_rate", "occlude", "roll", "side_light"]
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
 CLOTH = (206, 202, 190)  # RGB of the cloth that covers a face, chosen like undyed cotton
 ELECTRONS = 1000.0  # freed by light in a white pixel (a choice); fewer give more noise
-
-
-class Place(StrEnum):
-    """Side from which a face is covered: above (eyes first), below (mouth first) or left."""
-
-    EYES = "eyes"
-    MOUTH = "mouth"
-    SIDE = "side"
+_PLACES = ("eyes", "mouth", "side")
 
 
 def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
@@ -76,21 +68,22 @@ def blur(frame: Pixels, *, sigma: float) -> Pixels:
     return np.asarray(cv2.GaussianBlur(frame, (0, 0), pixels, borderType=cv2.BORDER_REPLICATE))
 
 
-def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> Pixels:
+def occlude(frame: Pixels, box: Boxes, *, place: str, share: float) -> Pixels:
     """Return the frame with a `share` (0 to 1) of the face's box covered, from `place` inwards.
 
-    Only the part of the box within the frame can be covered.
+    `place` is "eyes" (from above), "mouth" (from below) or "side" (from the left). Only the part of
+    the box within the frame can be covered.
     """
     _check(frame, share=share)
     if not 0 <= share <= 1:
         raise InputError(f"share={share} is no share of a face; use one from 0 to 1.")
-    if place not in set(Place):
-        raise InputError(f"there is no place {place!r}.{near_miss(str(place), set(Place))}")
+    if place not in _PLACES:
+        raise InputError(f"there is no place {place!r}.{near_miss(place, _PLACES)}")
     left, top = float(box[0]), float(box[1])
     right, bottom = float(box[0] + box[2]), float(box[1] + box[3])
-    if place == Place.EYES:
+    if place == "eyes":
         bottom = top + share * (bottom - top)
-    elif place == Place.MOUTH:
+    elif place == "mouth":
         top = bottom - share * (bottom - top)
     else:
         right = left + share * (right - left)

@@ -28,11 +28,10 @@ from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.video import faces
-from cryutils.video.files import Shot, sampled, shots
+from cryutils.video.files import sampled, shots
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 __all__ = [
     "FPS", "HOLD_S", "MARGIN", "SIZE", "FaceTrack", "choose", "crops", "follow", "frame_at",
@@ -41,6 +40,7 @@ __all__ = [
 
 Boxes = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.void]
 Face = list[tuple[float, Boxes]]  # the detections of one face: time in s, box
 
 FPS = 5.0
@@ -49,7 +49,6 @@ MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the ch
 HOLD_S = 0.5  # a detected face is assumed to be present for this long before and after
 VERSION = 2  # increase it if the same file and settings give other crops
 
-_COLUMNS = ("crops", "boxes", "with_face", "blank", "times_s")  # of a `FaceTrack`, in the cache
 _LOOK_S = Fraction(1, 4)  # between two looks of the detector; a head moves little in this time
 _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to one face
 _LOST_S = 1.0  # after a longer time without a box, the next box starts a new face
@@ -74,31 +73,16 @@ class Clip(Protocol):
 class FaceTrack:
     """The face of one recording in n frames; n = 0 without pictures.
 
-    Attributes
-    ----------
-    crops : ndarray of uint8
-        (n, size, size, 3) RGB, the square around the face.
-    boxes : ndarray of float32
-        (n, 4), x, y, width and height of the face in pixels of its frame, without the margin. Boxes
-        are interpolated while no face is detected, as in `follow`. If none is detected in the whole
-        recording, they are the centre square of the frame.
-    with_face : ndarray of bool
-        (n,), whether a face was detected at most `HOLD_S` (0.5 s) from this frame, and the crop
-        isn't blank.
-    blank : ndarray of bool
-        (n,), whether the crop is black or of one colour (`faces.is_blank`).
-    times_s : ndarray of float64
-        (n,), times since the start of the file.
-    detector : str
-        "yunet" or "haar".
+    While no face is detected, boxes are interpolated as in `follow`. If none is detected in the
+    whole recording, they are the centre square of the frame.
     """
 
-    crops: Pixels
-    boxes: npt.NDArray[np.float32]
-    with_face: npt.NDArray[np.bool_]
-    blank: npt.NDArray[np.bool_]
-    times_s: npt.NDArray[np.float64]
-    detector: str
+    crops: Pixels  # (n, size, size, 3) RGB, the square around the face
+    boxes: Boxes  # (n, 4), the face in pixels of its frame, without the margin
+    with_face: npt.NDArray[np.bool_]  # (n,), detected at most `HOLD_S` away, and not blank
+    blank: npt.NDArray[np.bool_]  # (n,), the crop is black or of one colour (`faces.is_blank`)
+    times_s: npt.NDArray[np.float64]  # (n,), since the start of the file
+    detector: str  # "yunet" or "haar"
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -133,14 +117,9 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     InputError
         `fps` out of range; during iteration, a file that is missing, empty, damaged, or without
         pictures.
-
-    Examples
-    --------
-    >>> next(frames("cry.mp4", fps=5)).shape                    # doctest: +SKIP
-    (224, 224, 3)
     """
     rate = _rate(fps)
-    return (shot.pixels() for _, shot in _timed(Path(path), rate))
+    return (shot.pixels() for _, shot in sampled(shots(Path(path)), rate))
 
 
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
@@ -148,13 +127,12 @@ def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
 
     It is the last picture if the recording is shorter. Raises InputError as `frames` does.
     """
-    shown = None
-    for start_s, shot in _timed(Path(path), None):
-        if shown is not None and start_s > time_s:
+    series = shots(Path(path))
+    shown = next(series)
+    for shot in series:
+        if shot.start_s > time_s:
             break
         shown = shot
-    if shown is None:
-        raise InputError(f"{path}: it holds no pictures.")
     return shown.pixels()
 
 
@@ -164,7 +142,6 @@ def track(
     fps: float | None = FPS,
     size: int = SIZE,
     detector: str = "auto",
-    margin: float = MARGIN,
     limit: int | None = None,
 ) -> FaceTrack:
     """Return the track of the face in one video or still.
@@ -182,8 +159,6 @@ def track(
         Side of the crops in pixels.
     detector : str
         One of `faces.DETECTORS`. It runs four times per second; boxes are interpolated in between.
-    margin : float
-        Share of the box added on every side.
     limit : int, optional
         Maximum number of frames, evenly spread over the length; None: all.
 
@@ -192,13 +167,16 @@ def track(
     InputError
         As `frames` does, and if the crops exceed 1 GB, which is 24 hours at the default settings.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     path = Path(path)
     length_s = probe(path).duration_s
     with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
-        return _tracked(
-            path, settings, lambda done_s: report(round(min(done_s, length_s)), round(length_s))
-        )
+
+        def seconds(done_s: float) -> None:
+            report(round(min(done_s, length_s)), round(length_s))
+
+        rows = _rows(path, settings=settings, report=seconds)
+    return _as_track(rows, settings.detector)
 
 
 def crops(
@@ -207,80 +185,60 @@ def crops(
     fps: float | None = FPS,
     size: int = SIZE,
     detector: str = "auto",
-    margin: float = MARGIN,
     limit: int | None = None,
     progress: bool = False,
-    jobs: int | None = None,
 ) -> list[FaceTrack]:
     """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
-    Cached by files and settings.
+    Cached by files and settings, which are those of `track`. Raises InputError for an empty corpus
+    or a file that `track` rejects.
 
     Parameters
     ----------
     corpus : Corpus or other iterable of Clip
-    fps, size, detector, margin, limit : as in `track`
     progress : bool
         Show a progress bar.
-    jobs : int, optional
-        Threads; None: all cores.
-
-    Raises
-    ------
-    InputError
-        An empty corpus, or a file that `track` rejects.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     files = [_file(clip) for clip in corpus]
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
 
-    def compute() -> Iterator[npt.NDArray[Any]]:
-        rows = partial(_clip_rows, settings=settings)
+    def compute() -> Iterator[Rows]:
+        paths = [None if file is None else Path(file.path) for file in files]
+        rows = partial(_rows, settings=settings)
         with faces.single_threaded():
-            yield from thread_map(rows, files, what="faces", progress=progress, jobs=jobs)
+            yield from thread_map(rows, paths, what="faces", progress=progress)
 
-    cached = cache.ragged(_stem(files, settings), compute, dtype=_row_type(size))
-    columns: list[dict[str, Any]] = [{name: rows[name] for name in _COLUMNS} for rows in cached]
-    return [FaceTrack(**fields, detector=settings.detector) for fields in columns]
+    model = faces.yunet_file() if settings.detector == "yunet" else None
+    shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
+    stem = cache.at("faces", VERSION, shape, None if model is None else identity(model), files)
+    cached = cache.ragged(stem, compute, dtype=settings.row_type)
+    return [_as_track(rows, settings.detector) for rows in cached]
 
 
-def report(
-    tracks: Sequence[FaceTrack | None], *, groups: Sequence[str] | None = None
-) -> pd.DataFrame:
+def report(tracks: Sequence[FaceTrack], *, groups: Sequence[str]) -> pd.DataFrame:
     """Return a table of how often a face was found: a row for each group, and one for all clips.
 
-    Parameters
-    ----------
-    tracks : sequence of FaceTrack or None
-        Track of each clip, None without pictures.
-    groups : sequence of str, optional
-        The label (or infant) of each clip.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `clips`; `without_pictures`; `without_face` (clips with pictures, but no frame with
-        a face: the crops show the centre); `frames`; `blank` (frames); `with_face` (share of the
-        frames, NaN without frames).
+    `groups` has the label (or infant) of each clip. Columns: `clips`; `without_pictures`;
+    `without_face` (clips with pictures, but no frame with a face: the crops show the centre);
+    `frames`; `blank` (frames); `with_face` (share of the frames, NaN without frames).
     """
     import pandas as pd
 
     rows = [
         {
             "clips": 1,
-            "without_pictures": track is None or not len(track),
-            "without_face": track is not None and len(track) > 0 and not track.with_face.any(),
-            "frames": 0 if track is None else len(track),
-            "blank": 0 if track is None else int(track.blank.sum()),
-            "with_face": 0 if track is None else int(track.with_face.sum()),
+            "without_pictures": not len(track),
+            "without_face": len(track) > 0 and not track.with_face.any(),
+            "frames": len(track),
+            "blank": int(track.blank.sum()),
+            "with_face": int(track.with_face.sum()),
         }
         for track in tracks
     ]
-    names = ["all"] * len(tracks) if groups is None else [str(group) for group in groups]
-    table = pd.DataFrame(rows).groupby(names).sum().rename_axis("group")
-    if groups is not None:
-        table.loc["all"] = table.sum()
+    table = pd.DataFrame(rows).groupby([str(group) for group in groups]).sum().rename_axis("group")
+    table.loc["all"] = table.sum()
     table["with_face"] = table["with_face"] / table["frames"].where(table["frames"] > 0)
     return table
 
@@ -370,16 +328,21 @@ class _Settings:
     rate: Fraction | None
     size: int
     detector: str
-    margin: float
     limit: int | None
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= _LARGEST:
             raise InputError(f"size={self.size}: a crop's side has 1 to {_LARGEST} pixels.")
-        if not (isfinite(self.margin) and 0 <= self.margin <= 5):
-            raise InputError(f"margin={self.margin}: use a share of the box from 0 to 5.")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
+
+    @property
+    def row_type(self) -> np.dtype[np.void]:
+        """The type of a frame in the cache: the arrays of a `FaceTrack`."""
+        return np.dtype([
+            ("crops", np.uint8, (self.size, self.size, 3)), ("boxes", np.float32, 4),
+            ("with_face", np.bool_), ("blank", np.bool_), ("times_s", np.float64),
+        ])  # fmt: skip
 
     def check_count(self, count: int, path: Path) -> None:
         """Raise InputError if `count` crops don't fit into memory."""
@@ -400,39 +363,43 @@ def _rate(fps: float | None) -> Fraction | None:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _timed(path: Path, rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]:
-    series = shots(path)
-    return ((s.start_s, s) for s in series) if rate is None else sampled(series, rate)
+def _as_track(rows: Rows, detector: str) -> FaceTrack:
+    columns: dict[str, Any] = {name: rows[name] for name in rows.dtype.names or ()}
+    return FaceTrack(**columns, detector=detector)
 
 
-def _tracked(
-    path: Path, settings: _Settings, report: Callable[[float], None] = lambda done_s: None
-) -> FaceTrack:
-    """Return the track of a file; `report` is called with the seconds of it done so far."""
+def _rows(
+    path: Path | None, *, settings: _Settings,
+    report: Callable[[float], None] = lambda done_s: None,
+) -> Rows:  # fmt: skip
+    """Return the frames of a track; `report` is called with the seconds of the file done so far."""
+    if path is None:
+        return np.empty(0, settings.row_type)
     times, looks, boxes_by_look = _look(path, settings, report)
     face = choose(boxes_by_look, looks)
     count = len(times) if settings.limit is None else min(settings.limit, len(times))
     wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
-    times_s = np.array(times, np.float64)[wanted]
-    boxes, with_face = follow(face, times_s)
-    cut = np.empty((count, settings.size, settings.size, 3), np.uint8)
+    rows = np.empty(count, settings.row_type)
+    rows["times_s"] = np.array(times)[wanted]
+    rows["boxes"], with_face = follow(face, rows["times_s"])
     done, frame, shown = 0, None, None
-    for i, (time_s, shot) in enumerate(_timed(path, settings.rate)):
+    for i, (time_s, shot) in enumerate(sampled(shots(path), settings.rate)):
         if i != wanted[done]:
             continue
         if frame is None or shot is not shown:  # a shot can be sampled many times
             frame, shown = shot.pixels(), shot
         if not face:
-            boxes[done] = faces.centre(*frame.shape[:2])
-        cut[done] = faces.crop(
-            frame, boxes[done], size=settings.size, margin=settings.margin if face else 0.0
+            rows["boxes"][done] = faces.centre(*frame.shape[:2])
+        rows["crops"][done] = faces.crop(
+            frame, rows["boxes"][done], size=settings.size, margin=MARGIN if face else 0.0
         )
         done += 1
         report((times[-1] + float(time_s)) / 2)
         if done == count:
             break
-    blank = np.array([faces.is_blank(picture) for picture in cut], bool)
-    return FaceTrack(cut, boxes, with_face & ~blank, blank, times_s, settings.detector)
+    rows["blank"] = [faces.is_blank(picture) for picture in rows["crops"]]
+    rows["with_face"] = with_face & ~rows["blank"]
+    return rows
 
 
 def _look(
@@ -444,7 +411,7 @@ def _look(
     looks: list[float] = []
     boxes: list[Boxes] = []
     due, shown = Fraction(0), None
-    for time_s, shot in _timed(path, settings.rate):
+    for time_s, shot in sampled(shots(path), settings.rate):
         times.append(float(time_s))
         settings.check_count(len(times), path)
         if time_s >= due:
@@ -458,26 +425,3 @@ def _look(
 def _file(clip: Clip) -> Identity | None:
     source = clip.still if clip.still is not None else clip.path if clip.has_video else None
     return None if source is None else identity(source)
-
-
-def _stem(files: Sequence[Identity | None], settings: _Settings) -> Path:
-    model = faces.yunet_file() if settings.detector == "yunet" else None
-    shape = [str(settings.rate), settings.size, settings.detector, settings.margin, settings.limit]
-    return cache.at("faces", VERSION, shape, None if model is None else identity(model), files)
-
-
-def _row_type(size: int) -> np.dtype[np.void]:
-    """Return the type of a frame in the cache."""
-    crop, box = (np.uint8, (size, size, 3)), (np.float32, 4)
-    return np.dtype(list(zip(_COLUMNS, (crop, box, np.bool_, np.bool_, np.float64), strict=True)))
-
-
-def _clip_rows(file: Identity | None, *, settings: _Settings) -> npt.NDArray[Any]:
-    """Return a clip's track for the cache; no rows for a clip without pictures."""
-    if file is None:
-        return np.empty(0, _row_type(settings.size))
-    track = _tracked(Path(file.path), settings)
-    rows = np.empty(len(track), _row_type(settings.size))
-    for name in _COLUMNS:
-        rows[name] = getattr(track, name)
-    return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import subprocess
@@ -11,19 +10,20 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
+import made_media
 import numpy as np
 import pytest
 from PIL import Image
 from refusals import refusal
+from scipy.io import wavfile
 from trained_run import Trained
 
 from cryutils import audio, video
 from cryutils._io import media, pictures
+from cryutils.audio import files
 from cryutils.errors import InputError
 from cryutils.papers.predict import Predictor
 from cryutils.video import mp4, tracks
@@ -31,21 +31,21 @@ from cryutils.video import mp4, tracks
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
 
-PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 8000)
+PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 8000).astype(np.int16)
 EVERY = (media.probe, audio.read, audio.native_rate, video.track, lambda p: list(video.frames(p)))
 
 
 def wav(
-    path: Path, samples: np.ndarray = PCM, *, rate: int = 8000, bits: int = 16,
-    head: int = 16, length: int | None = None,
-) -> Path:  # fmt: skip
-    """Write PCM whose header says that it has `head` bytes itself, and `length` of samples."""
-    data = samples.astype(f"<i{bits // 8}").tobytes()
-    step = bits // 8
-    form = struct.pack("<HHIIHH", 1, 1, rate, (rate * step) & 0xFFFFFFFF, step, bits)
-    size = len(data) if length is None else length
-    body = b"WAVEfmt " + struct.pack("<I", head) + form + b"data" + struct.pack("<I", size) + data
-    path.write_bytes(b"RIFF" + struct.pack("<I", min(size + 36, 0xFFFFFFFF)) + body)
+    path: Path, samples: np.ndarray = PCM, *, rate: int = 8000, length: int | None = None
+) -> Path:
+    """Write PCM whose header states `rate` and `length` bytes of samples."""
+    wavfile.write(path, 8000, samples)
+    with path.open("r+b") as file:
+        file.seek(24)
+        file.write(struct.pack("<I", rate))
+        if length is not None:
+            file.seek(40)
+            file.write(struct.pack("<I", length))
     return path
 
 
@@ -68,7 +68,7 @@ def test_a_wav_from_a_pipe_is_read_without_asking_for_its_four_gigabytes(tmp_pat
 
 
 def test_samples_of_64_bits_are_read(tmp_path: Path) -> None:
-    path = wav(tmp_path / "a.wav", PCM.astype(np.int64) << 48, bits=64)
+    path = wav(tmp_path / "a.wav", PCM.astype(np.int64) << 48)
     np.testing.assert_array_equal(audio.read(path), PCM / 2**15)
 
 
@@ -79,27 +79,8 @@ def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
         assert f"a sample rate of {rate} Hz" in refusal(path, reading)
 
 
-@pytest.mark.parametrize(("layout", "channels"), [("7.1", 8), ("hexadecagonal", 16)])
-def test_many_channels_are_averaged(layout: str, channels: int, tmp_path: Path) -> None:
-    """PyAV reads beyond the end of a list for planar frames of eight or more channels."""
-    x = np.arange(-4000, 4000, dtype=np.int16)
-    weight = np.arange(channels) / 8
-    with av.open(str(tmp_path / "a.wv"), "w", format="wv") as out:
-        track: Any = out.add_stream("wavpack", rate=16000, layout=layout, format="s16p")
-        for start in range(0, len(x), 4000):
-            piece = np.outer(x[start : start + 4000], weight).astype("<i2")
-            block = av.AudioFrame.from_ndarray(piece.reshape(1, -1), "s16", layout)
-            block.sample_rate, block.pts = 16000, start
-            (planar,) = av.AudioResampler("s16p", layout, 16000).resample(block)
-            planar.pts = start
-            out.mux(track.encode(planar))
-        out.mux(track.encode(None))
-    mean = np.outer(x, weight).astype(np.int16).astype(np.float32).mean(axis=1) / 2**15
-    np.testing.assert_allclose(audio.read(tmp_path / "a.wv"), mean, atol=1e-6)
-
-
 def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 3601 * 1000)
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 3601 * 1000).astype(np.int16)
     path = wav(tmp_path / "night.wav", samples, rate=1000)
     assert "more than 60 min of sound at 1000 Hz" in refusal(path, audio.read)
     parts = list(audio.pieces(path))
@@ -118,20 +99,22 @@ def test_no_more_is_held_than_a_piece_or_what_is_refused(tmp_path: Path) -> None
     assert sum(lengths) == count
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".flac"])
+@pytest.mark.parametrize("suffix", [".wav", ".m4a"])
 def test_pieces_together_are_the_whole_recording(
-    suffix: str, tmp_path: Path, sound: Writer
+    suffix: str, tmp_path: Path, sound: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sound(tmp_path / f"a{suffix}", seconds=1.7)
+    path = sound(tmp_path / f"a{suffix}", seconds=2.7)
     ((start, x),) = audio.pieces(path, sr=11025)
     assert start == 0
     np.testing.assert_array_equal(x, audio.read(path, sr=11025))
-    parts = list(audio.pieces(path, seconds=1))
-    np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), audio.read(path))
+    monkeypatch.setattr(files, "PIECE_S", 1)
+    parts = [x for _, x in audio.pieces(path)]
+    assert len(parts) == 2
+    np.testing.assert_array_equal(np.concatenate(parts), audio.read(path))
 
 
 def test_a_long_recording_is_heard_to_its_end(quick: Trained, tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).integers(-3000, 3000, 1300 * 1000)
+    samples = np.random.default_rng(0).integers(-3000, 3000, 1300 * 1000).astype(np.int16)
     samples[:700_000] = 0  # the first piece is silence
     prediction = Predictor("cry2")(wav(tmp_path / "long.wav", samples, rate=1000))
     assert prediction.sound is not None
@@ -211,13 +194,6 @@ def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
     wanted = "too large (8193 x 8193 pixels); give one of at most 8192 x 8192 pixels"
     for reading in (pictures.read, media.probe, video.track):
         assert wanted in refusal(path, reading)
-    place = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(place, "JPEG")
-    content = bytearray(place.getvalue())
-    at = content.index(b"\xff\xc0") + 5
-    content[at : at + 4] = struct.pack(">HH", 12800, 12800)
-    (tmp_path / "a.jpg").write_bytes(content)
-    assert "too large (12800 x 12800 pixels)" in refusal(tmp_path / "a.jpg", pictures.read)
     png(tmp_path / "bomb.png", width=2**31 - 1, height=2**31 - 1)
     assert "too large" in refusal(tmp_path / "bomb.png", pictures.read)
 
@@ -231,11 +207,8 @@ def test_large_pictures_are_shrunk(
 ) -> None:
     grey = np.zeros(size[::-1], np.uint8)
     grey[grey.shape[0] // 2 :, grey.shape[1] // 2 :] = 200
-    if mode == "I;16":
-        picture = Image.fromarray(grey.astype(np.uint16) * 257)
-    else:
-        picture = Image.fromarray(grey).convert(mode)
-    picture.save(tmp_path / "a.png")
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    (deep if mode == "I;16" else Image.fromarray(grey).convert(mode)).save(tmp_path / "a.png")
     values = pictures.read(tmp_path / "a.png")
     assert values.shape == (*shown, 3)
     assert (values[: shown[0] // 2 - 1] == 0).all()
@@ -245,19 +218,11 @@ def test_large_pictures_are_shrunk(
 # --- videos ----------------------------------------------------------------------------------
 
 
-def film(path: Path, seconds: list[float], *, side: int = 16) -> Path:
-    """Write pictures that are shown from those times on."""
-    with av.open(str(path), "w") as out:
-        track: Any = out.add_stream("libx264", rate=1000, options={"bf": "0"})
-        track.height = track.width = side
-        track.pix_fmt = "yuv420p"
-        for k, at in enumerate(seconds):
-            grey = np.full((side, side, 3), 20 + 20 * (k % 10), np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-            frame.pts, frame.time_base = round(1000 * at), Fraction(1, 1000)
-            out.mux(track.encode(frame))
-        out.mux(track.encode(None))
-    return path
+def film(path: Path, seconds: list[float]) -> Path:
+    """Write pictures of 16 x 16 pixels that are shown from those times on."""
+    greys = [np.full((16, 16, 3), 20 + 20 * (k % 10), np.uint8) for k in range(len(seconds))]
+    times_ms = [round(1000 * at) for at in seconds]
+    return made_media.write(path, greys, times_ms=times_ms, options={"bf": "0"})
 
 
 def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_path: Path) -> None:
@@ -321,7 +286,7 @@ def test_a_video_of_pictures_beyond_8k_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
         media.check_size(8000, 8000, tmp_path)
-    path = film(tmp_path / "a.mp4", [0.0], side=16)
+    path = film(tmp_path / "a.mp4", [0.0])
     monkeypatch.setattr(media, "_MOST_PIXELS", 16 * 16 - 1)
     for reading in (media.probe, video.track, lambda path: list(video.frames(path))):
         assert "its pictures are 16 x 16 pixels; give at most" in refusal(path, reading)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import operator
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils._io.parallel import ordered_map, prefetch, thread_map
-
-
-def processes() -> Executor:
-    return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
-
-
-@pytest.mark.parametrize("pool", [lambda: ThreadPoolExecutor(2), processes])
-def test_any_executor_gives_the_results_in_order(pool: type[Executor]) -> None:
-    assert list(ordered_map(pool(), operator.neg, range(50), ahead=4)) == list(range(0, -50, -1))
 
 
 @given(st.lists(st.integers(), max_size=20), st.integers(1, 30), st.integers(1, 4))
@@ -115,7 +105,7 @@ def test_a_reader_that_stops_leaves_no_thread() -> None:
     taken = prefetch(range(100), ahead=4)
     next(taken)
     del taken
-    clips = thread_map(operator.neg, range(100), what="sound", jobs=3)
+    clips = thread_map(operator.neg, range(100), what="sound")
     next(clips)
     del clips
     assert set(threading.enumerate()) <= before

@@ -7,7 +7,7 @@ refused by both `video` and `audio`, and be listed when a folder of such files i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import cv2
+import made_media
 import numpy as np
 import pytest
 from PIL import Image
@@ -81,50 +82,31 @@ def tone(seconds: float) -> np.ndarray:
 
 
 def film(
-    codec: str = "libx264", *, count: int = 16, height: int = 48, width: int = 64,
-    rate: Fraction | int = 25, ticks: Iterable[int] | None = None, pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None, format: str | None = None, turn: float | None = None,
-    mirror: bool = False, sound: np.ndarray | None = None, sound_codec: str = "aac",
-    noisy: bool = False, **container: Any,
-) -> Callable[[Path], None]:  # fmt: skip
-    """Return what writes a film; `ticks` are the pictures' times in ms instead of a rate."""
+    video: str = "libx264", *, count: int = 16, height: int = 48, width: int = 64,
+    noisy: bool = False, pix_fmt: str = "yuv420p", sound: np.ndarray | None = None, **options: Any,
+) -> Callable[[Path], Path]:  # fmt: skip
+    """Return what writes a film of `count` pictures; `options` are those of `made_media.write`."""
 
-    def write(path: Path) -> None:
-        with av.open(str(path), "w", format=format, **container) as out:
-            made: Any = out.add_stream(codec, rate=1000 if ticks else rate, options=options or {})
-            made.height, made.width, made.pix_fmt = height, width, pix_fmt
-            made.codec_context.thread_count = 1
-            if turn is not None or mirror:
-                made.set_display_rotation(turn or 0, hflip=mirror)
-            track = None
-            if sound is not None:
-                track = out.add_stream(sound_codec, rate=SR, layout="mono")
-            times = list(ticks) if ticks else range(count)
-            rng = np.random.default_rng(0)
-            for i, at in enumerate(times):
-                values = picture(i, height, width)
-                if noisy:  # so that a file has something to lose
-                    values[height // 2 :, : width // 2] = rng.integers(
-                        0, 256, (height - height // 2, width // 2, 3)
-                    )
-                kind = "rgba" if pix_fmt in ("argb", "rgba") else "rgb24"
-                if kind == "rgba":
-                    opaque = np.full((height, width, 1), 255, np.uint8)
-                    opaque[: height // 2, : width // 2] = 0
-                    values[: height // 2, : width // 2] = 0  # black, but nothing of it shows
-                    values = np.concatenate([values, opaque], axis=2)
-                frame = av.VideoFrame.from_ndarray(values, format=kind)
-                frame.pts = at
-                frame.time_base = Fraction(1, 1000) if ticks else 1 / Fraction(rate)
-                out.mux(made.encode(frame))
-            out.mux(made.encode(None))
-            if track is not None and sound is not None:
-                block = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
-                block.sample_rate, block.pts = SR, 0
-                out.mux(track.encode(block))
-                out.mux(track.encode(None))
+    def frames() -> Iterator[np.ndarray]:
+        rng = np.random.default_rng(0)
+        for i in range(len(options.get("times_ms", range(count)))):
+            values = picture(i, height, width)
+            corner = values[: height // 2, : width // 2]
+            if noisy:  # so that a file has something to lose
+                values[height // 2 :, : width // 2] = rng.integers(
+                    0, 256, (height - height // 2, width // 2, 3)
+                )
+            if pix_fmt in ("argb", "rgba"):
+                corner[:] = 0  # black, but nothing of it shows
+                opaque = np.full((height, width, 1), 255, np.uint8)
+                opaque[: height // 2, : width // 2] = 0
+                values = np.concatenate([values, opaque], axis=2)
+            yield values
 
-    return write
+    sounds = [] if sound is None else [sound[None]]
+    return lambda path: made_media.write(
+        path, frames(), sounds, video=video, pix_fmt=pix_fmt, **options
+    )
 
 
 def sleeved(codec: str, **options: Any) -> Callable[[Path], None]:
@@ -204,8 +186,6 @@ def still(mode: str = "RGB", **options: Any) -> Callable[[Path], None]:
             exif = Image.Exif()
             exif[0x0112] = options["exif"]
             extra["exif"] = exif
-        if options.get("progressive"):
-            extra["progressive"] = True
         if mode == "P":
             extra["transparency"] = made.info["transparency"]
         made.save(path, kind, **extra)
@@ -234,18 +214,6 @@ def with_alpha() -> np.ndarray:
     return rgba
 
 
-def titled(path: Path) -> None:
-    """Write a film whose title is in an encoding of some other decade."""
-    with av.open(str(path), "w") as out:
-        out.metadata["title"] = "Weinen XX"
-        made: Any = out.add_stream("libx264", rate=25, options=SHARP)
-        made.height, made.width, made.pix_fmt = 48, 64, "yuv420p"
-        for i in ALL:
-            out.mux(made.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
-        out.mux(made.encode(None))
-    path.write_bytes(path.read_bytes().replace(b"Weinen XX", b"Weinen \xe4\xff"))
-
-
 def text(content: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(content, encoding="utf-8")
 
@@ -269,17 +237,15 @@ FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the 
 FRAGMENTS: dict[str, Any] = {
     "container_options": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "8"},
 }  # fmt: skip
-HEVC: dict[str, Any] = {"codec": "libx265", "options": {"x265-params": "log-level=none"}}
-MOTION_JPEG: dict[str, Any] = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
+HEVC: dict[str, Any] = {"video": "libx265", "options": {"x265-params": "log-level=none"}}
+MOTION_JPEG: dict[str, Any] = {"video": "mjpeg", "pix_fmt": "yuvj420p"}
 ALL = range(16)
 REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
 
 CASES = [
     # containers and codecs
     Case("h264.mp4", film(options=SHARP), ALL, size=(48, 64)),
-    Case("mpeg4.mp4", film("mpeg4"), ALL),
     Case("hevc.mp4", film(**HEVC), ALL),
-    Case("h264.mov", film(options=SHARP), ALL),
     Case("vp8.webm", film("libvpx"), ALL),
     Case("vp9.webm", film("libvpx-vp9"), ALL),
     Case("mjpeg.avi", film(**MOTION_JPEG), ALL),
@@ -289,7 +255,9 @@ CASES = [
     Case("UPPER.MP4", film(options=SHARP, format="mp4"), ALL),
     Case("fragmented.mp4", film(**FRAGMENTS), ALL),
     Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
-    Case("title of old.mp4", titled, ALL),
+    Case("title of old.mp4",
+         changed(film(title="Baby"), lambda data: data.replace(b"Baby", b"B\xe4by"), suffix=".mp4"),
+         ALL),
     # alpha, grey, depth, range
     Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
     Case("alpha png.mov", film("png", pix_fmt="rgba"), ALL),
@@ -303,28 +271,25 @@ CASES = [
     Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64),
          corner="top right"),
     # rates and times
-    Case("23.976.mp4", film(rate=Fraction(24000, 1001)), ALL,
+    Case("23.976.mp4", film(fps=Fraction(24000, 1001)), ALL,
          times_s=[i * 1.001 / 24 for i in ALL]),
-    Case("1 fps.mp4", film(rate=1, count=3), range(3), times_s=[0, 1, 2]),
-    Case("1000 fps.mp4", film(rate=1000, count=32), range(32),
+    Case("1000 fps.mp4", film(fps=1000, count=32), range(32),
          times_s=[i / 1000 for i in range(32)]),
-    Case("uneven.mp4", film(ticks=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
-    Case("uneven.webm", film("libvpx", ticks=UNEVEN_MS), range(9),
+    Case("uneven.mp4", film(times_ms=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
+    Case("uneven.webm", film("libvpx", times_ms=UNEVEN_MS), range(9),
          times_s=[t / 1000 for t in UNEVEN_MS]),
-    Case("starts late.mp4", film(ticks=[700 + 40 * i for i in ALL]), ALL,
+    Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL,
          times_s=[0.04 * i for i in ALL]),
-    Case("starts late.webm", film("libvpx", ticks=[700 + 40 * i for i in ALL]), ALL,
+    Case("starts late.webm", film("libvpx", times_ms=[700 + 40 * i for i in ALL]), ALL,
          times_s=[0.04 * i for i in ALL]),
     Case("waits for days.mp4", changed(film(), long_wait, suffix=".mp4"), "times are damaged"),
     # sizes
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
     Case("two by two.mp4", film(height=2, width=2, pix_fmt="yuv444p",
                                      options={"crf": "1"}), ALL, size=(2, 2)),
-    Case("wide.webm", film("libvpx", height=16, width=256), ALL, size=(16, 256)),
     Case("odd.webm", film("libvpx", height=47, width=63), ALL, size=(47, 63)),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
-    Case("silence.mp4", film(sound=np.zeros(10240, np.float32)), ALL, 0.64),
     Case("short sound.mp4", film(sound=tone(0.2)), ALL, 0.2),
     Case("no samples.wav", lambda path: path.write_bytes(NO_SAMPLES), sound_s="no sound is left"),
     Case("sleeve.mp3", sleeved("libmp3lame"), sound_s=0.5),
@@ -337,37 +302,25 @@ CASES = [
     Case("grey 16 bit.png", deep(grey_of(picture(0))[..., None]), [0], grey=True),
     Case("16 bit.png", deep(picture(0)), [0]),
     Case("cmyk.jpg", still("CMYK"), [0]),
-    Case("progressive.jpg", still(progressive=True), [0]),
     Case("a png called.jpg", still(kind="PNG"), [0]),
     Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
     *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), exif=turn), [0],
            size=(48, 64)) for turn in (2, 3, 6, 8)),
     Case("exif 6.png", still(pixels=stored(6), exif=6), [0], size=(48, 64)),
     # cut short: what is left is shown
-    Case("cut early.mp4", changed(film(**BUSY, **FIRST), keep(0.3), suffix=".mp4"), Left(6)),
     Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5), suffix=".mp4"), Left(12)),
     Case("cut 8.webm", changed(film("libvpx", **BUSY), keep(0.5), suffix=".webm"), Left(12)),
     Case("cut half.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.5), suffix=".avi"), Left(8)),
-    Case("cut hevc.mp4", changed(film(**HEVC, **BUSY, **FIRST), keep(0.5), suffix=".mp4"),
-         Left(12)),
     Case("cut fragments.mp4", changed(film(**BUSY, **FRAGMENTS), keep(0.5), suffix=".mp4"),
          Left(12)),
     Case("cut with sound.mp4",
          changed(film(**BUSY, **FIRST, sound=tone(1.92)), keep(0.5), suffix=".mp4"), Left(12), 0.9),
     Case("end blank.mp4", changed(film(**BUSY, **FIRST), blank(0.7, 1), suffix=".mp4"), Left(20)),
-    Case("end blank.webm", changed(film("libvpx", **BUSY), blank(0.7, 1), suffix=".webm"),
-         Left(20)),
-    Case("end blank.avi", changed(film(**MOTION_JPEG, **BUSY), blank(0.7, 1), suffix=".avi"),
-         Left(16)),
     # WebM starts anew at its next whole cluster, a key frame, with the right time
     Case("hole.webm", changed(film("libvpx", **BUSY), blank(0.45, 0.55), suffix=".webm"), Left(24)),
-    Case("noise within.webm", changed(film("libvpx", **BUSY), noise(0.45, 0.55), suffix=".webm"),
-         Left(24)),
     # cut where nothing is left, or where the index was still to come
     Case("unfinished.mp4", changed(film(**BUSY), keep(0.9), suffix=".mp4"), **REFUSED),
     Case("cut head.mp4", changed(film(**BUSY), keep(0.001), suffix=".mp4"), **REFUSED),
-    Case("cut head.webm", changed(film("libvpx", **BUSY), keep(0.002), suffix=".webm"), **REFUSED),
-    Case("cut picture.jpg", changed(still(), keep(0.6), suffix=".jpg"), PICTURE),
     Case("cut picture.png", changed(still(), keep(0.6), suffix=".png"), PICTURE),
     # blanked or overwritten within
     Case("hole.mp4", changed(film(**BUSY, **FIRST), blank(0.45, 0.55), suffix=".mp4"), MIDDLE),
@@ -376,30 +329,22 @@ CASES = [
          MIDDLE, MIDDLE),
     Case("hole.avi", changed(film(**MOTION_JPEG, **BUSY), blank(0.45, 0.55), suffix=".avi"),
          MIDDLE),
-    Case("hole hevc.mp4", changed(film(**HEVC, **BUSY), blank(0.45, 0.55), suffix=".mp4"), MIDDLE),
     Case("hole picture.png", changed(still(pixels=grain()), blank(0.5, 0.7), suffix=".png"),
          PICTURE),
     Case("noise within.mp4", changed(film(**BUSY, **FIRST), noise(0.45, 0.55), suffix=".mp4"),
          MIDDLE),
     Case("noise first.mp4", changed(film(**BUSY, **FIRST), noise(0, 0.01), suffix=".mp4"),
          **REFUSED),
-    Case("blank first.mp4", changed(film(**BUSY, **FIRST), blank(0, 0.01), suffix=".mp4"),
-         **REFUSED),
-    Case("all noise.webm", changed(film(), noise(0, 1), suffix=".mp4"), **REFUSED),
     # something else under such a name
     Case("text.mov", text("Monday: cried at three.\n" * 20), **REFUSED),
     Case("page.mp4", text(HTML), **REFUSED),
-    Case("page.mp3", text(HTML), **REFUSED),
     Case("page.jpg", text(HTML), PICTURE),
     Case("playlist.mp4", text(PLAYLIST), **REFUSED),
     Case("subtitles.mp4", text(SUBTITLES)),
-    Case("one byte.mp4", lambda path: path.write_bytes(b"\0"), **REFUSED),
-    Case("empty.mp4", Path.touch, EMPTY, EMPTY),
     Case("empty.wav", Path.touch, EMPTY, EMPTY),
     Case("a folder.mp4", Path.mkdir, MISSING, MISSING),
     Case("never made.mp4", lambda path: None, MISSING, MISSING),
     Case("a png called.mp4", still(kind="PNG"), [0], size=(48, 64)),
-    Case("a jpg called.mov", still(kind="JPEG"), [0], size=(48, 64)),
     Case("an mp4 called.png", film(format="mp4"), PICTURE),
     Case("an mp4 called.wav", film(options=SHARP, format="mp4"), ALL),
 ]  # fmt: skip

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import librosa
+import made_media
 import numpy as np
 import pytest
 from refusals import refusal
+from scipy.io import wavfile
 
 from cryutils import audio
-from cryutils.audio import files, spectral
+from cryutils.audio import extraction, spectral
 from cryutils.errors import InputError
 
 TONE_HZ = 440.0
@@ -34,48 +36,18 @@ def tone(sr: int, *, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray
 
 
 def encode(
-    path: Path,
-    x: np.ndarray,
-    *,
-    sr: int,
-    codec: str,
-    video: str | None = None,
-    sound: bool = True,
-    options: dict[str, str] | None = None,
+    path: Path, x: np.ndarray, *, sr: int, codec: str, video: str = "", **container: Any
 ) -> Path:
     """Write `x`, float32 (channels, samples), as a container named by the suffix."""
-    layout = {1: "mono", 2: "stereo"}[len(x)]
-    with av.open(str(path), "w", options=options or {}) as container:
-        if video:
-            pictures = container.add_stream(video, rate=10)
-            pictures.width = pictures.height = 32
-            pictures.pix_fmt = "yuv420p"
-        if sound:
-            track = container.add_stream(
-                codec, rate=sr, layout=layout, options={"strict": "experimental"}
-            )
-            whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(x), "fltp", layout)
-            whole.sample_rate, whole.pts = sr, 0
-            container.mux(track.encode(whole))
-        if video:
-            for i in range(10):
-                grey = np.full((32, 32, 3), 20 * i, np.uint8)
-                picture = av.VideoFrame.from_ndarray(grey, format="rgb24")
-                picture.pts = i
-                container.mux(pictures.encode(picture))
-            container.mux(pictures.encode(None))
-        if sound:
-            container.mux(track.encode(None))
-    return path
+    greys = [np.full((32, 32, 3), 20 * i, np.uint8) for i in range(10)] if video else []
+    sounds = [x] if x.size else []
+    return made_media.write(
+        path, greys, sounds, sr=sr, codec=codec, video=video, fps=10, **container
+    )
 
 
 def write_wav16(path: Path, values: np.ndarray, *, sr: int = 8000) -> Path:
-    """Write int16 (samples, channels) as the plainest WAV there is."""
-    with wave.open(str(path), "wb") as sound:
-        sound.setnchannels(values.shape[1])
-        sound.setsampwidth(2)
-        sound.setframerate(sr)
-        sound.writeframes(values.astype("<i2").tobytes())
+    wavfile.write(path, sr, values.astype(np.int16))
     return path
 
 
@@ -89,46 +61,30 @@ def tone_level(x: np.ndarray, sr: int) -> tuple[float, float]:
 
 # name, codec, rate in Hz, channels, largest error of a sample (None: lossy), exact length
 KINDS = [
-    ("u8.wav", "pcm_u8", 8000, 1, 1 / 128, True),
     ("s16.wav", "pcm_s16le", 8000, 1, 1 / 32768, True),
     ("s16_stereo.wav", "pcm_s16le", 11025, 2, 1 / 32768, True),
     ("s24.wav", "pcm_s24le", 44100, 1, 2**-22, True),
-    ("s24_stereo.wav", "pcm_s24le", 48000, 2, 2**-22, True),
     ("s32.wav", "pcm_s32le", 22050, 1, 2**-24, True),
     ("f32.wav", "pcm_f32le", 11025, 1, 0.0, True),
-    ("f32_stereo.wav", "pcm_f32le", 48000, 2, 2**-24, True),
     ("f64.wav", "pcm_f64le", 11127, 1, 0.0, True),
     ("alaw.wav", "pcm_alaw", 8000, 1, 0.01, True),
-    ("mulaw.wav", "pcm_mulaw", 8000, 1, 0.02, True),
     ("ima.wav", "adpcm_ima_wav", 11025, 1, None, False),
     ("cry.flac", "flac", 16000, 1, 1 / 32768, True),
-    ("stereo.flac", "flac", 48000, 2, 1 / 32768, True),
-    ("flac.caf", "flac", 16000, 1, 1 / 32768, True),
     ("cry.mp3", "libmp3lame", 44100, 1, None, True),
     ("stereo.mp3", "libmp3lame", 48000, 2, None, True),
-    ("slow.mp3", "libmp3lame", 8000, 1, None, True),
     ("opus.ogg", "libopus", 48000, 1, None, True),
     ("vorbis.ogg", "vorbis", 44100, 2, None, False),
-    ("flac.ogg", "flac", 16000, 1, 1 / 32768, True),
     ("aac.m4a", "aac", 44100, 1, None, True),
-    ("aac_stereo.m4a", "aac", 48000, 2, None, True),
     ("alac.m4a", "alac", 44100, 1, 1 / 32768, True),
     ("aac.3gp", "aac", 16000, 1, None, True),
     ("pcm.caf", "pcm_s16be", 8000, 1, 1 / 32768, True),
-    ("ima.caf", "adpcm_ima_qt", 44100, 1, None, False),
     ("opus.webm", "libopus", 48000, 2, None, True),
 ]
 
 
 @pytest.mark.parametrize(("name", "codec", "sr", "channels", "error", "exact"), KINDS)
 def test_reads_every_kind_of_sound(
-    tmp_path: Path,
-    name: str,
-    codec: str,
-    sr: int,
-    channels: int,
-    error: float | None,
-    exact: bool,
+    tmp_path: Path, name: str, codec: str, sr: int, channels: int, error: float | None, exact: bool
 ) -> None:
     x = tone(sr)
     path = encode(tmp_path / name, np.tile(x, (channels, 1)), sr=sr, codec=codec)
@@ -158,14 +114,6 @@ def test_reads_amr_as_old_android_phones_recorded_it(tmp_path: Path) -> None:
     assert tone_level(y, 8000)[0] == pytest.approx(TONE_HZ, abs=2)
 
 
-def test_reads_the_pieces_that_a_browsers_recorder_writes(tmp_path: Path) -> None:
-    pieces = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}
-    path = encode(tmp_path / "cry.mp4", tone(44100)[None], sr=44100, codec="aac", options=pieces)
-    y = audio.read(path)
-    assert 0 <= len(y) - 44100 < 2500
-    assert tone_level(y, 44100)[0] == pytest.approx(TONE_HZ, abs=0.5)
-
-
 @pytest.mark.parametrize(("name", "codec"), [("cry.m4a", "aac"), ("cry.mp3", "libmp3lame")])
 def test_a_codecs_run_in_is_cut_off(tmp_path: Path, name: str, codec: str) -> None:
     x = np.zeros(22050, np.float32)
@@ -189,27 +137,7 @@ def test_read_is_librosas_load(tmp_path: Path, channels: int, sr: int | None) ->
     np.testing.assert_allclose(audio.read(path, sr=sr), theirs, rtol=0, atol=1e-7)
 
 
-def test_the_first_of_several_tracks_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "two.mp4"
-    with av.open(str(path), "w") as container:
-        tracks = [container.add_stream("aac", rate=16000, layout="mono") for _ in range(2)]
-        for track, amplitude in zip(tracks, (0.5, 0.1), strict=True):
-            frame = av.AudioFrame.from_ndarray(
-                tone(16000, amplitude=amplitude)[None], "fltp", "mono"
-            )
-            frame.sample_rate, frame.pts = 16000, 0
-            container.mux(track.encode(frame))
-            container.mux(track.encode(None))
-    assert tone_level(audio.read(path), 16000)[1] == pytest.approx(0.5, rel=0.03)
-
-
-CUT = {
-    "wav": "pcm_s16le",
-    "mp3": "libmp3lame",
-    "webm": "libopus",
-    "caf": "pcm_s16be",
-    "flac": "flac",
-}
+CUT = {"wav": "pcm_s16le", "mp3": "libmp3lame", "webm": "libopus", "flac": "flac"}
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])
@@ -239,11 +167,9 @@ def shifted(source: Path, target: Path, *, after_s: float, by_s: float) -> Path:
     return target
 
 
-@pytest.mark.parametrize("video", [None, "libvpx"])
+@pytest.mark.parametrize("video", ["", "libvpx"])
 @pytest.mark.parametrize("after_s", [-1.0, 0.5], ids=["late", "paused"])
-def test_a_pause_or_a_late_start_is_no_damage(
-    tmp_path: Path, video: str | None, after_s: float
-) -> None:
+def test_a_pause_or_a_late_start_is_no_damage(tmp_path: Path, video: str, after_s: float) -> None:
     """In a browser's file, time passes during a pause and before the microphone is on."""
     x = tone(48000)[None]
     path = encode(tmp_path / "a.webm", x, sr=48000, codec="libopus", video=video)
@@ -264,8 +190,7 @@ def test_recordings_one_after_the_other_in_an_ogg_are_all_read(tmp_path: Path) -
 
 
 def mute(path: Path) -> None:
-    silent = np.zeros((1, 0), np.float32)
-    encode(path, silent, sr=8000, codec="aac", video="mpeg4", sound=False)
+    encode(path, np.zeros((1, 0), np.float32), sr=8000, codec="aac", video="mpeg4")
 
 
 def floats(*values: float) -> Callable[[Path], object]:
@@ -280,25 +205,12 @@ def overwritten(path: Path) -> None:
     path.write_bytes(data[:third] + noise + data[third + len(noise) :])
 
 
-def without_index(path: Path) -> None:
-    data = encode(path, tone(44100)[None], sr=44100, codec="aac").read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-
-
-PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
-
-
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("missing.wav", lambda path: None, "no such file"),
-        ("empty.wav", Path.touch, "the file is empty"),
-        ("text.wav", lambda path: path.write_text("No sound.\n" * 99), "can't be decoded"),
         ("noise.webm", lambda path: path.write_bytes(PCM.tobytes()), "can't be decoded"),
-        ("list.wav", lambda path: path.write_bytes(PLAYLIST), "can't be decoded"),
         ("head.wav", lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), "can't be decoded"),
         ("mute.mp4", mute, "it holds no sound"),
-        ("unfinished.m4a", without_index, "can't be decoded"),
         ("overwritten.m4a", overwritten, "damaged in the middle"),
         ("nan.wav", floats(0.1, np.nan, np.inf, 0.2), "are no numbers"),
         ("large.wav", floats(0.1, -3e38, 3e38, 0.2), "no sound's"),
@@ -367,28 +279,15 @@ def test_signal_stats_fit_the_scaler_of_any_subset(corpus: list[SimpleNamespace]
         assert quick.std == pytest.approx(whole.std(), rel=1e-9)
 
 
-def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A list to which the name of each file decoded from now on is added."""
-    reads: list[str] = []
-    decode = files.decode
-
-    def counted(path: Path) -> tuple[int, np.ndarray]:
-        reads.append(path.name)
-        return decode(path)
-
-    monkeypatch.setattr(files, "decode", counted)
-    return reads
-
-
 def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(
     corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads = count_reads(monkeypatch)
     first = bytes_of(audio.features(corpus, kind="stft"))
-    assert sorted(reads) == ["clip0.wav", "clip1.wav", "clip2.wav"]
+    monkeypatch.setattr(extraction, "read", lambda path, sr: pytest.fail(f"{path} is read again"))
     assert bytes_of(audio.features(corpus, kind="stft")) == first
     audio.features(corpus, kind="mfcc")  # another kind, from the sound that was kept
-    assert len(reads) == 3
+    with pytest.raises(pytest.fail.Exception):
+        audio.features(corpus, kind="stft", sr=16000)
 
 
 def test_a_changed_file_is_read_again(corpus: list[SimpleNamespace]) -> None:
@@ -407,15 +306,10 @@ def test_a_changed_file_is_read_again(corpus: list[SimpleNamespace]) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"kind": "stft"},
-        {"sr": 16000},
-        {"n_fft": 1024},
-        {"hop_length": 256},
-        {"n_mfcc": 12},
-        {"n_mels": 64},
-        {"scaler": audio.SignalScaler(-0.5, 0.5, 0.0, 0.1)},
+        {"kind": "stft"}, {"sr": 16000}, {"n_fft": 1024}, {"hop_length": 256}, {"n_mfcc": 12},
+        {"n_mels": 64}, {"scaler": audio.SignalScaler(-0.5, 0.5, 0.0, 0.1)},
     ],
-)
+)  # fmt: skip
 def test_other_settings_are_never_mistaken_for_these(
     corpus: list[SimpleNamespace], other: dict
 ) -> None:
@@ -438,7 +332,6 @@ def test_clips_of_two_rates_need_one_chosen(corpus: list[SimpleNamespace], tmp_p
     [
         ({"kind": "mfc"}, "no feature 'mfc'. Did you mean mfcc?"),
         ({"kind": "mfcc", "n_mfcc": 200}, "n_mfcc=200"),
-        ({"kind": "stft", "jobs": 0}, "jobs=0"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(

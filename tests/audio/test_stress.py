@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.audio.stress import (
-    Codec,
-    add_noise,
-    clip_peaks,
-    low_pass,
-    reverberate,
-    transcode,
-)
+from cryutils.audio.stress import add_noise, clip_peaks, low_pass, reverberate, transcode
 from cryutils.errors import InputError
 
 SR = 16000
@@ -117,8 +110,8 @@ def test_that_share_of_the_samples_lies_at_the_largest_level(share: float, seed:
 
 
 @pytest.mark.parametrize("sr", [8000, 11025, 16000])
-@pytest.mark.parametrize(("codec", "bits_per_s"), [(Codec.OPUS, 12000), (Codec.AMR, 12200)])
-def test_a_codec_keeps_length_rate_and_place(sr: int, codec: Codec, bits_per_s: int) -> None:
+@pytest.mark.parametrize(("codec", "bits_per_s"), [("opus", 12000), ("amr", 12200)])
+def test_a_codec_keeps_length_rate_and_place(sr: int, codec: str, bits_per_s: int) -> None:
     x = cries(sr)
     y = transcode(x, sr=sr, codec=codec, bits_per_s=bits_per_s)
     assert y.shape == x.shape and y.dtype == np.float32

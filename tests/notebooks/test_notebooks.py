@@ -217,10 +217,10 @@ corpus = cryutils.load("synthetic", infants=8, clips_per_infant=2, duration_s=0.
 print(len(corpus), "clips")""",
     """\
 from cryutils import audio
-sounds = audio.signals(corpus, sr=8000, progress=True, jobs=1)
+sounds = audio.signals(corpus, sr=8000, progress=True)
 print(len(sounds), "sounds")""",
     """\
-levels = audio.features(corpus, kind="mfcc", sr=8000, progress=True, jobs=1)
+levels = audio.features(corpus, kind="mfcc", sr=8000, progress=True)
 print(len(levels), "tables")""",
     """\
 import os

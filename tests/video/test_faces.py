@@ -15,17 +15,7 @@ from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
 from cryutils.video import faces
 
-_NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR")
-
-
-@pytest.fixture
-def yunet(monkeypatch: pytest.MonkeyPatch, _no_model: None) -> Path:
-    """The real model file; skips where there is none."""
-    model = Path(_NAMED or "", faces.YUNET)
-    if not _NAMED or not model.is_file():
-        pytest.skip(f"CRYUTILS_WEIGHTS_DIR holds no {faces.YUNET} here")
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", _NAMED)
-    return model
+_NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR", "")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +59,6 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby: np.ndarray, sc
 
 def test_two_faces_are_two(baby: np.ndarray) -> None:
     boxes = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
-    assert len(boxes) == 2
     assert sorted(boxes[:, 0] // 224) == [0, 1]
 
 
@@ -145,7 +134,12 @@ def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(
     assert eye.detect(red[..., ::-1]).shape == (0, 5)
 
 
-def test_the_real_yunet_finds_the_face_too(baby: np.ndarray, yunet: Path) -> None:
+def test_the_real_yunet_finds_the_face_too(
+    baby: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path(_NAMED, faces.YUNET).is_file():
+        pytest.skip(f"CRYUTILS_WEIGHTS_DIR holds no {faces.YUNET} here")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", _NAMED)
     boxes = faces.detector("yunet").detect(baby)
     assert len(boxes) == 1
     haar_box = faces.detector("haar").detect(baby)[0]

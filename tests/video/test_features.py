@@ -35,19 +35,12 @@ def test_a_blank_crop_has_no_gradient() -> None:
     np.testing.assert_array_equal(hog(np.full((2, 64, 64, 3), 90, np.uint8)), 0)
 
 
-def test_every_block_is_normalised() -> None:
-    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    blocks = hog(crops).reshape(2, 49, 36)
-    np.testing.assert_allclose(np.linalg.norm(blocks, axis=2), 1, atol=0.02)
-
-
 def test_light_and_size_change_little() -> None:
     rng = np.random.default_rng(1)
     small = rng.integers(40, 200, (1, 16, 16), dtype=np.uint8)
     crop = small.repeat(4, axis=1).repeat(4, axis=2)
     plain = hog(crop)
     np.testing.assert_allclose(hog((crop * 0.5).astype(np.uint8)), plain, atol=0.03)
-    assert hog(crop.repeat(2, axis=1).repeat(2, axis=2)).shape == (1, 1764)
     np.testing.assert_array_equal(hog(crop.repeat(2, axis=1).repeat(2, axis=2)), plain)
 
 

@@ -42,14 +42,17 @@ def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("fps", [30, 25.0, 12.5, Fraction(30000, 1001), 7])
-def test_frames_come_back_in_number_size_order_and_time(tmp_path: Path, fps: float) -> None:
-    assert mp4.write(tmp_path / "a.mp4", ramps(21), fps=fps) == 21
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 47)])
+def test_frames_come_back_in_number_size_order_and_time(
+    tmp_path: Path, fps: float, height: int, width: int
+) -> None:
+    mp4.write(tmp_path / "a.mp4", ramps(21, height, width), fps=fps)
     times, frames = decoded(tmp_path / "a.mp4")
     assert times == [i / Fraction(fps) for i in range(21)]
-    for read, ramp in zip(frames, ramps(21), strict=True):
-        assert read.shape == ramp.shape
+    for read, ramp in zip(frames, ramps(21, height, width), strict=True):
+        assert read.shape == (height + height % 2, width + width % 2, 3)
         # Chroma is subsampled and the levels squeezed into 16-235, so not to the last bit.
-        assert np.abs(read.astype(int) - ramp).mean() < 3
+        assert np.abs(read[:height, :width].astype(int) - ramp).mean() < 3
 
 
 @pytest.mark.parametrize("sr", [8000, 16000, 22050, 44100, 48000])
@@ -78,15 +81,8 @@ def test_frames_are_taken_one_at_a_time(tmp_path: Path) -> None:
             yield frame.view(Frame)
             del frame
 
-    assert mp4.write(tmp_path / "a.mp4", stream(), fps=30) == 200
-
-
-def test_an_odd_size_is_padded_by_one(tmp_path: Path) -> None:
-    mp4.write(tmp_path / "a.mp4", ramps(4, height=33, width=47), fps=10)
-    _, frames = decoded(tmp_path / "a.mp4")
-    ramp = next(ramps(1, height=33, width=47))
-    assert frames[0].shape == (34, 48, 3)
-    assert np.abs(frames[0][:33, :47].astype(int) - ramp).mean() < 3
+    mp4.write(tmp_path / "a.mp4", stream(), fps=30)
+    assert len(alive) >= 200
 
 
 SAME_BYTES = """
@@ -137,11 +133,9 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
     [
         ({"fps": 0}, "fps=0"),
         ({"fps": float("nan")}, "fps=nan"),
-        ({"crf": 52}, "crf=52"),
-        ({"preset": "veryfats"}, "Did you mean veryfast"),
         ({"frames": []}, "no frame"),
         ({"frames": [GREY.astype(float)]}, "frame 0 is float64"),
-        ({"frames": [GREY[:, :, 0]]}, r"frame 0 is uint8 \(32, 32\)"),
+        ({"frames": [GREY[0, :, 0]]}, r"frame 0 is uint8 \(32,\)"),
         ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)"),
         ({"sound": tone(1, 8000)}, "sound and sr"),
         ({"sr": 8000}, "sound and sr"),
