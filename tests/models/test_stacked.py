@@ -221,8 +221,6 @@ def test_hidden_layers_are_those_of_the_keras_model() -> None:
             inner.predict(x, verbose=0), rel=1e-4, abs=1e-4
         )
     assert (stack.hidden(0, x, layer=1) < 0).any()
-    with pytest.raises(InputError, match="3 hidden layers"):
-        stack.hidden(0, x, layer=3)
 
 
 @without_graphs()
@@ -310,9 +308,7 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
     ("task", "message"),
     [
         (FitSpec(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
-        (FitSpec(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
-        (FitSpec(np.array([], int), np.array([0])), "train: give rows"),
-        (FitSpec(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
+        (FitSpec(np.array([], int), np.array([0])), "no training rows"),
         (FitSpec(np.array([0]), np.array([1]), classes=(0, 2)), "distinguishes \\[0, 2\\]"),
     ],
 )
