@@ -63,16 +63,16 @@ def test_feature_scaling_is_fitted_on_training_data_alone() -> None:
     np.testing.assert_allclose(scaled, [[0], [1], [2]], atol=1e-12)
 
 
-@pytest.mark.parametrize("scaling", ["signal", "features", "baselines"])
-def test_each_classical_model_has_a_name_and_learns_what_is_separable(scaling: str, data) -> None:
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [(table2_classifiers(scaling="features", seed=1), CLASSIFIERS), (baselines(1), BASELINES)],
+)
+def test_each_model_has_a_name_and_learns_what_is_separable(models, names, data) -> None:
     x, y = data
-    models, names = baselines(seed=1), BASELINES
-    if scaling != "baselines":
-        models, names = table2_classifiers(scaling=scaling, seed=1), CLASSIFIERS
     assert list(models) == list(names)
     for name, model in models.items():
         (predicted,) = out_of_fold(model, x, [str(k) for k in y], [halves()])
-        assert (predicted == y).mean() > (0.8 if scaling != "signal" else 0.5), name
+        assert (predicted == y).mean() > 0.8, name
 
 
 # Compared with Paper B's networks
@@ -89,17 +89,6 @@ def test_every_baseline_weighs_each_class_alike(data) -> None:
     plain.fit(x, y, sample_weight=compute_sample_weight("balanced", y))
     np.testing.assert_array_equal(boosting.predict_proba(x), plain.predict_proba(x))
     assert (boosting.predict_proba(x) != plain.fit(x, y).predict_proba(x)).any()
-
-
-@pytest.mark.parametrize("name", ["logistic", "svm"])
-def test_baselines_that_measure_distances_do_not_mind_units(name: str, data) -> None:
-    x, y = data
-    labels = [str(k) for k in y]
-    plain, scaled = (
-        out_of_fold(baselines()[name], features, labels, [halves()])
-        for features in (x, x * np.float32(1024) - 2)
-    )
-    assert (plain == scaled).mean() > 0.95
 
 
 # The network
@@ -132,19 +121,6 @@ def test_a_folds_labels_never_reach_another_fold(noise) -> None:
     for fold in (0, 1):
         np.testing.assert_array_equal(before[fold], after[fold])
     assert any((before[fold] != after[fold]).any() for fold in (2, 3))
-
-
-def test_test_clips_never_reach_training(noise) -> None:
-    """Other test clips, and no labels for them: the rest is predicted as before."""
-    x, y = noise
-    folds = [(np.arange(40), np.arange(40, N))]
-    other_x, other_y = x.copy(), y.copy()
-    other_x[50:] = 1e3
-    other_y[40:] = 0
-    (before,), (after,) = (
-        probabilities(*clips, folds, epochs=10) for clips in ((x, y), (other_x, other_y))
-    )
-    np.testing.assert_array_equal(before[:10], after[:10])
 
 
 def test_each_repeat_has_networks_with_initial_weights_of_its_own(noise) -> None:

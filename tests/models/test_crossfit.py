@@ -265,21 +265,20 @@ def test_clips_are_held_back_if_every_infant_is_the_only_one_of_a_class() -> Non
 # Examples
 
 
-def test_windows_start_every_hop_and_the_last_ends_with_the_clip() -> None:
-    features = np.arange(20, dtype=np.float32).reshape(10, 2)
-    cut = windows(features, frames=4, hop=4)
-    np.testing.assert_array_equal(cut[:, 0, 0] / 2, [0, 4, 6])
-    np.testing.assert_array_equal(cut[-1], features[-4:])
-    assert cut.shape == (3, 4, 2) and cut.dtype == np.float32
-    np.testing.assert_array_equal(windows(features, frames=10, hop=3), features[None])
-
-
-def test_a_last_window_that_would_repeat_the_one_before_is_left_out() -> None:
-    features = np.arange(13, dtype=np.float32).reshape(13, 1)
-    starts = windows(features, frames=4, hop=8)[:, 0, 0]
-    np.testing.assert_array_equal(starts, [0, 8])  # one frame is left over, of a hop of eight
-    starts = windows(features, frames=4, hop=5)[:, 0, 0]
-    np.testing.assert_array_equal(starts, [0, 5, 9])  # four frames of five are
+@pytest.mark.parametrize(
+    ("frames", "hop", "starts"),
+    [
+        (4, 3, [0, 3, 6, 9]),
+        (4, 8, [0, 8]),  # one frame is left over, of a hop of eight
+        (4, 5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
+        (13, 3, [0]),
+    ],
+)
+def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, starts) -> None:
+    features = np.arange(26, dtype=np.float32).reshape(13, 2)
+    cut = windows(features, frames=frames, hop=hop)
+    np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
+    assert cut.dtype == np.float32
 
 
 def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:

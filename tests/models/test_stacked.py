@@ -116,17 +116,6 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
         assert answers.sum(axis=1) == pytest.approx(1.0)
 
 
-def test_of_epochs_with_as_many_right_the_first_is_kept() -> None:
-    x, y = blobs(rows=180)
-    train, validation = parts(len(x))
-    rare = np.concatenate([validation[y[validation] == 0], validation[y[validation] == 1][:7]])
-    settings = DenseSettings(units=(8,), epochs=25, monitor="accuracy", learning_rate=1e-2)
-    stack = stacked.fit(x, y, [FitSpec(train, rare)], classes=3, settings=settings)
-    right = stack.history.val_accuracy.to_numpy()
-    assert np.sum(right > right.max() - 1e-5) > 1, "several epochs are as good"
-    assert stack.best_epoch[0] == np.argmax(right > right.max() - 1e-5) + 1
-
-
 @without_graphs()
 def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
     x, y = blobs()

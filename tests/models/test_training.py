@@ -229,24 +229,18 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
     x, y = faces()
     first = fit(thin_network, x, y, **rows)
     assert_same(first, fit(thin_network, x, y, **rows))
-    changes: list[dict[str, Any]] = [
-        {name: value}
-        for name, value in {
-            "seed": 4, "epochs": 2, "patience": 5, "warm_up": 1, "batch_size": 7,
-            "learning_rate": 2e-3, "dropout": 0.2, "class_weights": False,
-        }.items()
-    ]  # fmt: skip
-    for change in changes:
+    for change in (
+        {"seed": 4}, {"epochs": 2}, {"patience": 5}, {"warm_up": 1}, {"batch_size": 7},
+        {"learning_rate": 2e-3}, {"dropout": 0.2}, {"class_weights": False},
+    ):  # fmt: skip
         fit(thin_network, x, y, **{**rows, "settings": replace(once, **change)})
-    for row, label in ((3, False), (30, False), (3, True), (38, False)):
-        pixels, targets = x.copy(), y.copy()
-        if label:
-            targets[row] = (targets[row] + 1) % 3
-        else:
-            pixels[row, 0, 0, 0] ^= 1
-        fit(thin_network, pixels, targets, **rows)
-    fit(thin_network, x, y, **{**rows, "train": TRAIN[:-1]})
-    fit(thin_network, x, y, **{**rows, "train": TRAIN[::-1]})
+    for row in (3, 30, 38):
+        pixels = x.copy()
+        pixels[row, 0, 0, 0] ^= 1
+        fit(thin_network, pixels, y, **rows)
+    fit(thin_network, x, np.where(np.arange(N) == 3, (y + 1) % 3, y), **rows)
+    for train in (TRAIN[:-1], TRAIN[::-1]):
+        fit(thin_network, x, y, **{**rows, "train": train})
     here = training.machine()
     monkeypatch.setattr(training, "machine", lambda: {**here, "threads": "2"})
     fit(thin_network, x, y, **rows)
