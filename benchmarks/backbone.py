@@ -51,7 +51,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
     words = {RIVAL: RIVAL}
     for name in runtimes.ENGINES:
         try:
-            engine = runtimes.ready(model, engine=name, batch_size=BATCH, calibration=calibration)
+            engine = runtimes.ready(model, engine=name, calibration=calibration)
         except InputError as error:
             print(f"  {name} is left out: {error}")
             continue
@@ -85,7 +85,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
 def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndarray) -> float:
     """Print and return how many times faster ten epochs of the head are with a cache."""
     whole = second_model.network(backbone, len(STATES))
-    front = runtimes.ready(backbones.head_input(backbone), batch_size=BATCH)
+    front = runtimes.ready(backbones.head_input(backbone))
     head = second_model.head(front.run(pixels[:BATCH]).shape[1:], len(STATES))
     whole.fit(pixels[:BATCH], y[:BATCH], batch_size=BATCH, verbose=0)
     head.fit(front.run(pixels[:BATCH]), y[:BATCH], batch_size=BATCH, verbose=0)

@@ -24,22 +24,10 @@ from cryutils.models.examples import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
-    "AUTOENCODER",
-    "BOTTLENECK",
-    "DNN",
-    "AeDnn",
-    "Division",
-    "build",
-    "build_dnn",
-    "build_submodel",
-    "codes",
-    "cross_fit",
-    "fit",
-    "keras_classifier",
-    "patches",
-    "reconstruction",
+    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "Division", "build", "build_dnn",
+    "build_submodel", "codes", "cross_fit", "fit", "keras_classifier", "patches", "reconstruction",
     "sized",
-]
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -55,25 +43,15 @@ _WINDOWS = 512  # windows encoded at once, to limit memory
 
 def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
     """Return `AUTOENCODER` with layers of `hidden`, `bottleneck` (the code) and `hidden` units."""
-    return replace(AUTOENCODER, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
+    return replace(AUTOENCODER, units=(hidden, bottleneck, hidden))
 
 
 def patches(windows: Array, patch: int) -> Array:
     """Return the consecutive patches of each window, float32 (windows, patches, n).
 
-    n = patch * coefficients. Frames after the last whole patch are dropped.
-
-    Parameters
-    ----------
-    windows : ndarray of float32
-        (windows, frames, coefficients).
-    patch : int
-        Frames per patch.
-
-    Raises
-    ------
-    InputError
-        A patch does not fit into a window.
+    n = patch * coefficients. Frames after the last whole patch are dropped. windows: float32
+    (windows, frames, coefficients). patch: frames per patch. Raises InputError for a patch that
+    does not fit into a window.
     """
     rows, frames, coefficients = windows.shape
     if not 1 <= patch <= frames:
@@ -96,6 +74,8 @@ def fit(
 ) -> NetworkBatch:
     """Train one autoencoder of patches per task, all at once.
 
+    Raises InputError as `patches` and `stacked.fit` do.
+
     Parameters
     ----------
     windows : ndarray of float32
@@ -114,17 +94,7 @@ def fit(
         `windows`.
     progress : bool
         As in `stacked.fit`.
-
-    Raises
-    ------
-    InputError
-        `settings` do not have three hidden layers with a linear middle one, or `stacked.fit` fails.
     """
-    if len(settings.units) != 3 or settings.linear != (BOTTLENECK,):
-        raise InputError(
-            f"units={settings.units}, linear={settings.linear}: an autoencoder here has three"
-            f" hidden layers and linear=({BOTTLENECK},), its bottleneck."
-        )
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)
     count = min(max(1, per_window), whole.shape[1])
@@ -150,11 +120,11 @@ def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
     """
     parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
     for start in range(0, len(windows), _WINDOWS):
-        cut = patches(windows[start : start + _WINDOWS], _patch(autoencoder, windows))
+        cut = _patches_of(autoencoder, windows[start : start + _WINDOWS])
         code = autoencoder.hidden(task, cut.reshape(-1, cut.shape[2]), layer=BOTTLENECK)
         code = code.reshape(*cut.shape[:2], -1)
         parts.append(np.concatenate([code.mean(axis=1), code.std(axis=1)], axis=1))
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    return np.concatenate(parts)
 
 
 def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
@@ -162,9 +132,15 @@ def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Arra
 
     float32 (windows, frames of whole patches, coefficients). Arguments as in `codes`.
     """
-    cut = patches(windows, _patch(autoencoder, windows))
+    cut = _patches_of(autoencoder, windows)
     back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
     return back.reshape(len(windows), -1, windows.shape[2])
+
+
+def _patches_of(autoencoder: NetworkBatch, windows: Array) -> Array:
+    """Return the patches of windows, in the size that the autoencoder takes."""
+    size = len(autoencoder.layers(0)[0][0])
+    return patches(windows, size // windows.shape[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +148,8 @@ class AeDnn:
     """Trained autoencoders and DNNs, one pair per division of the clips.
 
     codes: float32 (divisions, windows, 2 * p). probabilities: float32 (clips, classes), the mean
-    over a clip's windows, from the last division that tests the clip. They are NaN for a clip that
-    has no windows or is in no test part.
+    over a clip's windows, from the last division that tests the clip; NaN for a clip that has no
+    windows or is in no test part.
     """
 
     autoencoders: NetworkBatch = field(repr=False)
@@ -203,23 +179,16 @@ def cross_fit(
     examples : Examples
         Windows of all clips, x float32 (windows, frames, coefficients).
     y : ndarray of int
-        Class index of each clip (clips,).
+        Class index of each clip (clips,), below `classes`.
     divisions : sequence of (train, stop, test)
         Clip indices. `stop` is the validation part of both trainings. It equals the test part where
         a paper chose its epochs on the test part.
-    classes : int
-        Number of classes.
-    patch, per_window : int
+    patch, per_window, progress
         As in `fit`.
     autoencoder, dnn : DenseSettings
         Settings of the two networks.
-    progress : bool
-        As in `stacked.fit`.
     """
-    tasks = [
-        FitSpec(train=examples.rows(train), validation=examples.rows(stop))
-        for train, stop, _ in divisions
-    ]
+    tasks = [FitSpec(examples.rows(train), examples.rows(stop)) for train, stop, _ in divisions]
     encoders = fit(
         examples.x, tasks, patch=patch, per_window=per_window, settings=autoencoder,
         progress=progress,
@@ -244,7 +213,7 @@ def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
     """
     keras = _keras()
     patch = keras.Input((size,), name="patch")
-    h = _front(patch, settings)
+    h = _encoder(patch, settings)
     h = keras.layers.Dense(settings.units[2], activation="relu", name="decoder")(h)
     return keras.Model(patch, keras.layers.Dense(size, name="back")(h), name="autoencoder")
 
@@ -257,7 +226,7 @@ def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
     """
     keras = _keras()
     codes = keras.Input((width,), name="codes")
-    return keras.Model(codes, _behind(codes, classes, settings), name="dnn")
+    return keras.Model(codes, _dnn(codes, classes, settings), name="dnn")
 
 
 def build_submodel(
@@ -279,19 +248,19 @@ def build_submodel(
     window = keras.Input((frames, coefficients), name="window")
     h = keras.layers.Cropping1D((0, frames % patch), name="whole_patches")(window)
     h = keras.layers.Reshape((frames // patch, patch * coefficients), name="patches")(h)
-    h = _front(h, autoencoder)
+    h = _encoder(h, autoencoder)
     both = [keras.ops.mean(h, axis=1), keras.ops.std(h, axis=1)]
     h = keras.layers.Concatenate(name="mean_and_deviation")(both)
-    return keras.Model(window, _behind(h, classes, dnn), name="ae_dnn")
+    return keras.Model(window, _dnn(h, classes, dnn), name="ae_dnn")
 
 
-def _front(h: Any, settings: DenseSettings) -> Any:
+def _encoder(h: Any, settings: DenseSettings) -> Any:
     dense = _keras().layers.Dense
     hidden, code, _ = settings.units
     return dense(code, name="bottleneck")(dense(hidden, activation="relu", name="encoder")(h))
 
 
-def _behind(h: Any, classes: int, settings: DenseSettings) -> Any:
+def _dnn(h: Any, classes: int, settings: DenseSettings) -> Any:
     layers = _keras().layers
     for k, units in enumerate(settings.units, 1):
         h = layers.Dense(units, activation="relu", name=f"dense{k}")(h)
@@ -311,21 +280,11 @@ def keras_classifier(
     The encoder is network `autoencoder_task` of `autoencoder`, from `fit`. The DNN is network
     `dnn_task` of `dnn`, from `stacked.fit` on the `codes`. window_shape: (frames, coefficients).
     """
-    front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
-    behind = dnn.keras(dnn_task).get_weights()
+    encoder = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
+    dnn_weights = dnn.keras(dnn_task).get_weights()
     model = build_submodel(
-        window_shape, len(behind[-1]), patch=len(front[0][0]) // window_shape[1],
+        window_shape, len(dnn_weights[-1]), patch=len(encoder[0][0]) // window_shape[1],
         autoencoder=autoencoder.settings, dnn=dnn.settings,
     )  # fmt: skip
-    model.set_weights([*(array for layer in front for array in layer), *behind])
+    model.set_weights([*(array for layer in encoder for array in layer), *dnn_weights])
     return model
-
-
-def _patch(autoencoder: NetworkBatch, windows: Array) -> int:
-    n = autoencoder.layers(0)[0][0].shape[0]
-    if n % windows.shape[2]:
-        raise InputError(
-            f"windows of {windows.shape[2]} coefficients, but patches of {n} numbers: this"
-            " autoencoder was trained on other features."
-        )
-    return n // windows.shape[2]

@@ -107,7 +107,10 @@ def base(
     """
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
-    application, shape = APPLICATIONS[name], _checked_shape(input_shape)
+    shape = tuple(input_shape)
+    if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
+        raise InputError(f"input_shape={shape}: give (height, width, 3) for RGB pixels.")
+    application = APPLICATIONS[name]
     file, cause = None, ""
     if weights not in _WEIGHTS:
         if not (path := resolve(weights)).is_file():
@@ -138,7 +141,7 @@ def base(
     return Backbone(model, name, words, application.module, False, cause)
 
 
-def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: int) -> Any:
+def _network(name: str, shape: tuple[int, ...], path: Path | None, seed: int) -> Any:
     """Return the application with the weights at `path`, or random weights drawn from `seed`."""
     with nullcontext() if path else seeded(seed), warnings.catch_warnings():
         # MobileNet warns that its weights for 224 px are used for other sizes as well.
@@ -156,13 +159,6 @@ def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: in
             raise InputError(
                 f"{path}: damaged, or not weights of {name} without its classifier."
             ) from error
-
-
-def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
-    shape = tuple(input_shape)
-    if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
-        raise InputError(f"input_shape={shape}: give (height, width, 3) for RGB pixels.")
-    return shape[0], shape[1], shape[2]
 
 
 def head_input(backbone: Backbone) -> Any:
@@ -183,23 +179,11 @@ def embeddings(
 
     Each clip is cached as soon as it is done, so an interrupted run resumes with the next clip.
 
-    Parameters
-    ----------
-    clips : sequence of (str, ndarray or function)
-        Key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's size,
-        or a function that returns such an array or an iterator of frames or arrays. The function is
-        called only if the clip is not cached. The key identifies the pixels (`file_key`). If it is
-        "", the content of the array identifies them.
-    backbone : Backbone
-    engine, calibration
-        As in `runtimes.ready`.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-
-    Raises
-    ------
-    InputError
-        Frames have another size or type, or `runtimes.ready` fails.
+    clips: key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's
+    size, or a function that returns such an array or an iterator of frames or arrays. The function
+    is called only if the clip is not cached. The key identifies the pixels (`file_key`). If it is
+    "", the content of the array identifies them. engine, calibration: as in `runtimes.ready`.
+    Raises InputError for frames of another size or type, or if `runtimes.ready` fails.
     """
     shape = backbone.model.input_shape[1:]
     settings = _settings(backbone, engine, calibration)
@@ -214,7 +198,7 @@ def embeddings(
     maps = []
     with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
-            stem = cache.at("embeddings", settings, key or _content(source))
+            stem = cache.at("embeddings", settings, key or cache.key(source))
             maps += cache.ragged(stem, functools.partial(run, source))
             report(done, len(clips))
     return maps
@@ -246,14 +230,8 @@ def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> st
     """Return a cache key of everything that determines embeddings except the frames."""
     quantised = engine == "openvino-int8" and calibration is not None
     runtime = astuple(runtimes.runtime_of(engine))
-    frames = _content(calibration) if quantised else ""
+    frames = cache.key(calibration) if quantised else ""
     return cache.key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
-
-
-def _content(source: Any) -> str:
-    if not isinstance(source, np.ndarray):
-        raise InputError('frames from a function need a key, not "": see file_key.')
-    return cache.key(source)
 
 
 def _chunks(source: Source, shape: tuple[int, int, int]) -> Iterator[Frames]:

@@ -17,7 +17,7 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "check_dropout", "classifier", "describe"]
+__all__ = ["blocks", "check_dropout", "classifier", "compiled", "describe"]
 
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
@@ -60,13 +60,16 @@ def classifier(
     keras = _keras()
     h = keras.layers.Dropout(dropout, name="dropout")(h)
     outputs = keras.layers.Dense(classes, activation="softmax", name="states")(h)
-    model = keras.Model(inputs, outputs, name=name)
+    return compiled(keras.Model(inputs, outputs, name=name), keras.optimizers.Adam(learning_rate))
+
+
+def compiled(model: Any, optimizer: Any) -> Any:
+    """Return the `model`, compiled with categorical cross-entropy."""
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        # Categorical cross-entropy for class indices instead of one-hot rows.
-        loss="sparse_categorical_crossentropy",
+        optimizer=optimizer,
+        loss="sparse_categorical_crossentropy",  # takes class indices instead of one-hot rows
         weighted_metrics=["accuracy"],
-        jit_compile=False,
+        jit_compile=False,  # compiling would take longer than the few steps
     )
     return model
 
@@ -78,7 +81,7 @@ def check_dropout(dropout: float) -> None:
 
 
 def describe(model: Any) -> pd.DataFrame:
-    """Return a table of the model's layers: name, kind, output shape of one example, parameters.
+    """Return a table of the model's layers: name, kind, output shape, and numbers of parameters.
 
     Column "trained" counts the trainable parameters.
     """

@@ -31,6 +31,8 @@ def save(
 ) -> tuple[Path, Path]:
     """Write a trained model to `<name>.keras` and its card to `<name>.json`; return both paths.
 
+    Raises InputError if the folder cannot be written.
+
     Parameters
     ----------
     model : keras.Model
@@ -43,17 +45,7 @@ def save(
         Content of the card in JSON types, including "classes" in the order of the model's output.
     exported : sequence of Path
         Other files from this training in the same folder. The card stores their digests as well.
-
-    Raises
-    ------
-    InputError
-        `about` does not have as many classes as the model, or the folder cannot be written.
     """
-    classes = about.get("classes")
-    if classes is None or len(classes) != model.output_shape[-1]:
-        raise InputError(
-            f"about the model {name!r}: give its {model.output_shape[-1]} classes, not {classes}."
-        )
     path = Path(folder, f"{name}.keras")
     try:
         with writing(path) as part:

@@ -45,15 +45,10 @@ DNN = DenseSettings(units=(64, 32), epochs=30, class_weights=False)
 def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, Any]:
     """Return the six classifiers of Table 2 by their short names, the keys of `CLASSIFIERS`.
 
-    Parameters
-    ----------
-    scaling : {"signal", "features"}
-        With "features", SVM, naive Bayes and k-NN standardise the features and then scale them to
-        [0, 1], both fitted on training data only. Scaling does not affect trees, and the network
-        always standardises its inputs. With "signal" the features are not scaled, because the
-        signal of each recording already was (`audio.SignalScaler`).
-    seed : int
-        Seed of forest, tree and network.
+    With the scaling "features", SVM, naive Bayes and k-NN standardise the features and then scale
+    them to [0, 1], both fitted on training data only. Scaling does not affect trees, and the
+    network always standardises its inputs. With "signal" the features are not scaled, because the
+    signal of each recording already was (`audio.SignalScaler`). seed: of forest, tree and network.
     """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.naive_bayes import GaussianNB
@@ -126,15 +121,8 @@ class DeepNeuralNetwork:
     ) -> list[np.ndarray]:
         """Return the class probabilities of each fold's test clips, float32 (test, classes) each.
 
-        Parameters
-        ----------
-        X : ndarray or function
-            Features, float (clips, features), or a function that returns them given the indices
-            of the training clips.
-        y : ndarray of int
-            Class indices (clips,).
-        folds : sequence of (train, test)
-            Clip indices.
+        X: features, float (clips, features), or a function that returns them given the indices of
+        the training clips. y: class indices (clips,). folds: clip indices (train, test).
         """
         prepared = [X(train) if callable(X) else X for train, _ in folds]
         matrices = {id(matrix): matrix for matrix in prepared}  # most folds share one

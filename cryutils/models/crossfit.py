@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -37,17 +37,9 @@ _ORDERS = 32  # random orders of the infants tried when drawing the validation p
 class CrossFit:
     """One network per fold, and its probabilities for the fold's test clips.
 
-    Attributes
-    ----------
-    probabilities : ndarray of float32
-        (repeats, clips, classes); NaN for a clip without examples or in no test part.
-    fits : list of Fitted
-        One per fold, repeat after repeat.
-    folds : list of lists of (train, test)
-        Folds of each repeat.
-    classes : list of str
-    stopping : list of ndarray
-        Validation clips of each fit, int (clips,).
+    probabilities: float32 (repeats, clips, classes), NaN for a clip without examples or in no test
+    part. fits: one per fold, repeat after repeat. folds: (train, test) of each repeat and fold.
+    stopping: the validation clips of each fit, int (clips,).
     """
 
     probabilities: Array = field(repr=False)
@@ -74,8 +66,14 @@ class CrossFit:
         return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
 
     def rows(self, examples: Examples) -> Array:
-        """Return the probabilities of each example, float32 (repeats, rows, classes)."""
-        return _answers(self.fits, self.folds, examples, len(self.classes))
+        """Return the probabilities of test examples, else NaN, float32 (repeats, rows, classes)."""
+        shape = len(self.folds), len(examples.x), len(self.classes)
+        answers, remaining = np.full(shape, np.nan, np.float32), iter(self.fits)
+        for repeat_answers, repeat in zip(answers, self.folds, strict=True):
+            for _, test in repeat:
+                rows = examples.rows(test)
+                repeat_answers[rows] = next(remaining).predict(examples.x[rows])
+        return answers
 
     def validation(self, examples: Examples) -> Array:
         """Return each network's probabilities for its validation clips, NaN for all others.
@@ -106,9 +104,8 @@ def cross_fit(
     examples: Examples,
     labels: Sequence[str],
     infants: Sequence[str],
-    repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
+    repeated_folds: Sequence[Sequence[Fold]],
     *,
-    classes: Sequence[str] | None = None,
     split: Split | str,
     settings: Settings | None = None,
     progress: bool = False,
@@ -124,9 +121,7 @@ def cross_fit(
     labels, infants : sequence of str
         One per clip.
     repeated_folds : list of lists of (train, test)
-        From `Split.k_folds`; or a single list of folds, such as one hold-out.
-    classes : sequence of str, optional
-        Order of the classes in the result; by default the sorted labels.
+        From `Split.k_folds`.
     split : {"clip", "infant"}
         How `validation_split` draws the validation part.
     settings : Settings, optional
@@ -140,19 +135,24 @@ def cross_fit(
         With split "infant", an infant is in training and test of a fold; or no clip has examples;
         or `training.fit` or `validation_split` fails.
     """
-    y, names = class_indices(labels, classes)
-    repeats = _repeated(repeated_folds)
+    y, names = class_indices(labels)
     settings, split = settings or Settings(), Split(split)
     usable = np.isin(np.arange(len(y)), examples.clip)
     if not usable.any():
         raise InputError("no clip has an example; check the features, or the faces found.")
-    flat = [(r, k, fold) for r, repeat in enumerate(repeats) for k, fold in enumerate(repeat)]
+    flat = [
+        (r, k, fold) for r, repeat in enumerate(repeated_folds) for k, fold in enumerate(repeat)
+    ]
     fits: list[Fitted] = []
     held: list[Indices] = []
     with counting("Training", "networks", shown=progress) as report:
         for r, k, (train, test) in flat:
-            if split is Split.INFANT:
-                _check_apart(infants, train, test, r, k)
+            both = {infants[i] for i in train} & {infants[i] for i in test}
+            if split is Split.INFANT and both:
+                raise InputError(
+                    f"repeat {r}, fold {k} has infant {min(both)!r} in training and in test; draw"
+                    ' the folds with Split("infant").k_folds.'
+                )
             seed = fold_seed(settings.seed, r, k)
             fitting, stopping = validation_split(
                 train[usable[train]], labels, infants, split=split, seed=seed
@@ -161,9 +161,9 @@ def cross_fit(
             fits.append(fit_clips(build, examples, y, fitting, stopping, fold_settings))
             held.append(stopping)
             report(len(fits), len(flat))
-    answers = _answers(fits, repeats, examples, len(names))
-    probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
-    return CrossFit(probabilities, fits, repeats, names, held)
+    none = np.full((len(repeated_folds), len(y), len(names)), np.nan, np.float32)
+    networks = CrossFit(none, fits, [list(repeat) for repeat in repeated_folds], names, held)
+    return replace(networks, probabilities=networks.predict(examples))
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
@@ -211,25 +211,8 @@ def validation_split(
     can be spared, clips are drawn with "infant" as well. The test infants remain unseen, but the
     validation loss is then measured on infants that are trained on.
 
-    Parameters
-    ----------
-    train : ndarray of int
-        Clip indices.
-    labels, infants : sequence of str
-        One per clip of the corpus.
-    split : {"clip", "infant"}
-    seed : int
-        Seed of the random draw.
-
-    Returns
-    -------
-    (ndarray, ndarray)
-        Indices of training and validation clips, int64.
-
-    Raises
-    ------
-    InputError
-        Nothing can be held back.
+    train: int clip indices. labels, infants: one per clip of the corpus. The result is int64 clip
+    indices. Raises InputError if nothing can be held back.
     """
     train = np.sort(np.asarray(train, dtype=np.int64))
     y, names = class_indices([labels[i] for i in train])
@@ -251,38 +234,6 @@ def validation_split(
             " class; record more, or leave the class out."
         )
     return train[~held], train[held]
-
-
-def _repeated(repeats: Sequence[Any]) -> list[list[Fold]]:
-    if not len(repeats):
-        raise InputError("there are no folds; draw them with Split(...).k_folds(corpus).")
-    one_list = isinstance(repeats[0], tuple) and isinstance(repeats[0][0], np.ndarray)
-    return [list(repeats)] if one_list else [list(repeat) for repeat in repeats]
-
-
-def _check_apart(infants: Sequence[str], train: Indices, test: Indices, r: int, k: int) -> None:
-    both = {infants[i] for i in train} & {infants[i] for i in test}
-    if both:
-        raise InputError(
-            f"repeat {r}, fold {k} has infant {min(both)!r} in training and in test; draw the"
-            ' folds with Split("infant").k_folds.'
-        )
-
-
-def _answers(
-    fits: Sequence[Fitted],
-    repeats: Sequence[Sequence[Fold]],
-    examples: Examples,
-    classes: int,
-) -> Array:
-    """Return probabilities of test examples, else NaN, float32 (repeats, rows, classes)."""
-    answers = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
-    remaining = iter(fits)
-    for repeat_answers, repeat in zip(answers, repeats, strict=True):
-        for _, test in repeat:
-            rows = examples.rows(test)
-            repeat_answers[rows] = next(remaining).predict(examples.x[rows])
-    return answers
 
 
 def _held_infants(

@@ -30,8 +30,9 @@ def build(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
 ) -> Any:
-    """Return the compiled network: one window of a spectrogram in, softmax out.
+    """Return the compiled network.
 
+    It takes windows, float32 (n, frames, coefficients), and returns probabilities (n, classes).
     MFCC and mel-spectrogram together form one wider picture, side by side. The output of the blocks
     is averaged over time, because the position of a cry within its window carries no information.
     It is not averaged over coefficients, because that axis encodes the pitch.
@@ -39,7 +40,7 @@ def build(
     Parameters
     ----------
     input_shape : sequence of int
-        (frames, coefficients) or (frames, coefficients, 1).
+        (frames, coefficients).
     classes : int
         Number of states.
     filters : sequence of int
@@ -49,19 +50,14 @@ def build(
     learning_rate : float
         Learning rate of Adam.
 
-    Returns
-    -------
-    keras.Model
-        float32 windows (n, frames, coefficients) in, probabilities (n, classes) out.
-
     Raises
     ------
     InputError
         The window is too small for that many blocks, or `dropout` is out of range.
     """
     shape = tuple(input_shape)
-    if len(shape) not in (2, 3) or shape[2:] not in ((), (1,)):
-        raise InputError(f"input_shape={shape}: give (frames, coefficients), one channel.")
+    if len(shape) != 2:
+        raise InputError(f"input_shape={shape}: give (frames, coefficients).")
     keras = _keras()
     layers = keras.layers
     inputs = keras.Input(shape, name="spectrogram")
@@ -70,7 +66,7 @@ def build(
     h = layers.BatchNormalization(
         axis=2, center=False, scale=False, epsilon=1e-6, trainable=False, name=_NORMALISER
     )(inputs)
-    h = layers.Reshape((shape[0], shape[1], 1), name="picture")(h)
+    h = layers.Reshape((*shape, 1), name="picture")(h)
     h = blocks(h, filters)
     h = layers.AveragePooling2D((h.shape[1], 1), name="mean_over_time")(h)
     h = layers.Flatten(name="flatten")(h)
@@ -82,11 +78,10 @@ def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
 
     `training.fit` passes training rows only. Networks without that layer, such as `image`, are
     not changed. A constant coefficient is centred but not scaled. rows: float32 (rows, frames,
-    coefficients) or (rows, frames, coefficients, 1).
+    coefficients).
     """
     if not any(layer.name == _NORMALISER for layer in model.layers):
         return
-    axes = tuple(axis for axis in range(rows.ndim) if axis != 2)
-    mean = rows.mean(axis=axes, dtype=np.float64)
-    variance = rows.var(axis=axes, dtype=np.float64)
+    mean = rows.mean(axis=(0, 1), dtype=np.float64)
+    variance = rows.var(axis=(0, 1), dtype=np.float64)
     model.get_layer(_NORMALISER).set_weights([mean, np.where(variance > 0, variance, 1.0)])

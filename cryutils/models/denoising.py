@@ -24,15 +24,9 @@ if TYPE_CHECKING:
     from cryutils.models.stacked import NetworkBatch
 
 __all__ = [
-    "SETTINGS",
-    "Spectrogram",
-    "apply_gain",
-    "autoencoder",
-    "gains_db",
-    "pairs",
-    "snr_db",
+    "SETTINGS", "Spectrogram", "apply_gain", "autoencoder", "gains_db", "pairs", "snr_db",
     "spectral_gate",
-]
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
@@ -45,8 +39,9 @@ _QUIET = 0.2  # the noise is estimated from this share of the frames, the quiete
 class Spectrogram:
     """Settings of the STFT, its levels and its patches.
 
-    n_fft, hop_length: in samples; frames must overlap by half or more. patch: frames per patch.
-    floor_db: lower limit of the levels, in dB below the loudest cell.
+    n_fft, hop_length: in samples. Frames must overlap by half or more, otherwise the sound cannot
+    be reconstructed. patch: frames per patch. floor_db: lower limit of the levels, in dB below the
+    loudest cell.
     """
 
     n_fft: int = 256
@@ -54,18 +49,10 @@ class Spectrogram:
     patch: int = 4
     floor_db: float = 60.0
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.hop_length <= self.n_fft // 2:
-            raise InputError(
-                f"hop_length={self.hop_length}, n_fft={self.n_fft}: frames must overlap by half or"
-                " more, else the sound cannot be reconstructed."
-            )
-        if self.patch < 1:
-            raise InputError(f"patch={self.patch}: give 1 frame or more.")
-
     def level(self, x: Array, *, ref_db: float = 0.0) -> Array:
         """Return each cell's level in dB re `ref_db`, clipped to `-floor_db`, (frames, bins)."""
-        return self._above(ref_db, _db(self.stft(x)))
+        db = _db(self.stft(x))
+        return np.maximum(db - np.float32(ref_db), np.float32(-self.floor_db))
 
     def loudest_db(self, x: Array) -> float:
         """Return the level of a sound's loudest cell in dB re 1."""
@@ -100,9 +87,6 @@ class Spectrogram:
             count[start : start + self.patch] += 1
         return (total / count)[:frames].astype(np.float32)
 
-    def _above(self, ref_db: float, db: Array) -> Array:
-        return np.maximum(db - np.float32(ref_db), np.float32(-self.floor_db))
-
     def _starts(self, frames: int) -> list[int]:
         step = max(1, self.patch // 2)
         return list(range(0, max(1, frames - self.patch + step), step))
@@ -129,25 +113,10 @@ def pairs(
 
     Noise is added to each sound (`audio.stress.add_noise`) at a random ratio. Noisy and clean
     levels are relative to the loudest cell of the noisy sound, because only that is known in use.
+    The patches are float32 (patches, patch * bins) in dB, the indices of sounds int64 (patches,).
 
-    Parameters
-    ----------
-    sounds : sequence of ndarray
-        Clean sounds, float32 (samples,).
-    spectrogram : Spectrogram
-        Settings of STFT and patches.
-    snr_db : (float, float)
-        Lowest and highest signal-to-noise ratio, in dB.
-    rng : numpy.random.Generator
-        Draws ratios, noise and patches.
-    per_sound : int
-        Patches drawn from each sound, or all if it has fewer.
-
-    Returns
-    -------
-    (ndarray, ndarray, ndarray)
-        Noisy and clean patches, float32 (patches, patch * bins) in dB, and the index of each
-        patch's sound, int64 (patches,).
+    sounds: clean, float32 (samples,). snr_db: lowest and highest signal-to-noise ratio. rng: draws
+    ratios, noise and patches. per_sound: patches drawn from each sound, or all if it has fewer.
     """
     noisy, clean, of = [], [], []
     for k, x in enumerate(sounds):
@@ -166,30 +135,18 @@ def autoencoder(
 ) -> Array:
     """Return `x` denoised by an autoencoder, float32 (samples,).
 
-    The autoencoder predicts the level of each cell without noise. The gain of a cell is the ratio
+    The autoencoder is network `task` of `dense`, trained by `stacked.fit` on `pairs` from noisy to
+    clean patches. It predicts the level of each cell without noise. The gain of a cell is the ratio
     of the predicted to the measured level, at most 1.
 
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    dense : NetworkBatch
-        Trained by `stacked.fit` on `pairs`, from noisy to clean patches.
-    task : int
-        Index of the network in `dense`.
-    spectrogram : Spectrogram
-        As in `pairs`.
-    lift_db : float
-        Added to the predicted levels, in dB. Because of the squared error in dB, the network
-        predicts mean levels where it is unsure, and these are far below the level of the mean
-        power. Choose it on training clips.
+    lift_db is added to the predicted levels. Because of the squared error in dB, the network
+    predicts mean levels where it is unsure, and these are far below the level of the mean power.
+    Choose it on training clips.
     """
-    spectrum = spectrogram.stft(x)
-    db = _db(spectrum)
-    level = spectrogram._above(float(db.max()), db)
+    level = spectrogram.level(x, ref_db=spectrogram.loudest_db(x))
     denoised = spectrogram.joined(dense.predict(task, spectrogram.patches(level)), len(level))
     gain = 10 ** (np.minimum(denoised + lift_db - level, 0) / 20)
-    return spectrogram.sound(spectrum * gain, len(x))
+    return apply_gain(x, gain, spectrogram)
 
 
 def spectral_gate(
@@ -202,23 +159,10 @@ def spectral_gate(
     """Return `x` denoised by spectral gating, float32 (samples,).
 
     The noise of each frequency bin is estimated from the quietest frames. Cells less than
-    `threshold_db` above the noise are muted.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    spectrogram : Spectrogram
-        Only its n_fft and hop_length are used.
-    threshold_db : float
-        In dB above the noise; choose it on training clips.
-    smooth : (int, int)
-        Frames and bins over which the gain is averaged, to suppress isolated cells.
-
-    References
-    ----------
-    The stationary method of Sainburg, Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228
-    (package `noisereduce`, whose threshold is in standard deviations of the noise).
+    `threshold_db` above the noise are muted; choose it on training clips. The gain is averaged over
+    `smooth` frames and bins, to suppress isolated cells. This is the stationary method of Sainburg,
+    Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228 (package `noisereduce`, whose threshold
+    is in standard deviations of the noise).
     """
     from scipy.ndimage import uniform_filter
 

@@ -62,16 +62,12 @@ class FoldFeatures:
     scaling : {"signal", "recording", "recording_centred", "features", "none"}
         "signal" maps the extremes of the training recordings to [0, 1], "recording" the extremes
         of each recording. "recording_centred" then subtracts its mean. "features" and "none" do not
-        scale the signal; with "features", `models.table2_classifiers` scale their inputs.
+        scale the signal; with "features", `models.table2_classifiers` scale their inputs. Raises
+        InputError for another scaling.
     settings : dict
         Arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
     summary : str
         One of `SUMMARIES`, which turns frames into one vector.
-
-    Raises
-    ------
-    InputError
-        An unknown scaling or summary.
     """
 
     corpus: Sequence[Clip]
@@ -86,22 +82,16 @@ class FoldFeatures:
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise InputError(f"no scaling {self.scaling!r}.{near_miss(self.scaling, SCALINGS)}")
-        if self.summary not in SUMMARIES:
-            raise InputError(f"no summary {self.summary!r}.{near_miss(self.summary, SUMMARIES)}")
-
-    def scaler(self, train: npt.NDArray[np.integer]) -> SignalScaler | RecordingScaler | None:
-        """Return the scaler fitted on the clips at `train`, None if signals are not scaled."""
-        if self.scaling in ("features", "none"):
-            return None
-        if self.scaling != "signal":
-            return RecordingScaler(centred=self.scaling == "recording_centred")
-        if self._stats is None:
-            self._stats = audio.signal_stats(self.corpus, sr=self.sr)
-        return SignalScaler.from_stats(self._stats[train])
 
     def __call__(self, train: npt.NDArray[np.integer]) -> Array:
         """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
-        scaler = self.scaler(train)
+        scaler: SignalScaler | RecordingScaler | None = None
+        if self.scaling == "signal":
+            if self._stats is None:
+                self._stats = audio.signal_stats(self.corpus, sr=self.sr)
+            scaler = SignalScaler.from_stats(self._stats[train])
+        elif self.scaling in ("recording", "recording_centred"):
+            scaler = RecordingScaler(centred=self.scaling == "recording_centred")
         key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
         if key not in self._matrices:  # most training sets have the same extremes
             features = audio.features(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import check_dropout
 
@@ -26,6 +25,9 @@ def build(
 ) -> Any:
     """Return the ensemble as an uncompiled Keras model.
 
+    It takes the outputs of the submodels, float32 (n, width) each, and returns probabilities
+    (n, classes). Raises InputError for a `dropout` out of range.
+
     Parameters
     ----------
     widths : mapping
@@ -36,19 +38,7 @@ def build(
         Units of the dense layers between concatenation and softmax.
     dropout : float
         Dropout after each dense layer, 0 to below 1.
-
-    Returns
-    -------
-    keras.Model
-        float32 (n, width) of each submodel in, probabilities (n, classes) out.
-
-    Raises
-    ------
-    InputError
-        There is no submodel, or `dropout` is out of range.
     """
-    if not widths:
-        raise InputError("widths={}: an ensemble joins one submodel at least.")
     check_dropout(dropout)
     keras = _keras()
     layers = keras.layers

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.errors import InputError
-
-__all__ = ["Examples", "by_clip", "clip_probabilities", "windows"]
+__all__ = ["Examples", "by_clip", "windows"]
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -31,15 +29,9 @@ class Examples:
     x: npt.NDArray[Any] = field(repr=False)
     clip: Indices = field(repr=False)
 
-    def __post_init__(self) -> None:
-        if len(self.x) != len(self.clip):
-            raise InputError(f"{len(self.x)} examples of {len(self.clip)} clip numbers: pair them.")
-
     @classmethod
     def of(cls, clips: Sequence[npt.NDArray[Any]]) -> Examples:
         """Return the examples of all clips, in order; each array is (rows, ...)."""
-        if not len(clips):
-            raise InputError("there are no clips to take examples of: give one at least.")
         return cls(np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(c) for c in clips]))
 
     def rows(self, clips: npt.ArrayLike) -> Indices:
@@ -50,29 +42,12 @@ class Examples:
 def windows(features: Array, *, frames: int, hop: int) -> Array:
     """Return the windows of one clip's features, float32 (windows, frames, coefficients).
 
-    A window starts every `hop` frames. If half a hop or more would be left out at the end, a last
-    window ends with the clip. A clip shorter than a window is padded at the end with the minimum of
-    each coefficient. A clip without frames has no windows.
-
-    Parameters
-    ----------
-    features : ndarray of float32
-        (frames, coefficients).
-    frames : int
-        Length of a window.
-    hop : int
-        Frames from the start of one window to the next.
-
-    Raises
-    ------
-    InputError
-        `frames` or `hop` is below 1.
+    A window of `frames` frames starts every `hop` frames. If half a hop or more would be left out
+    at the end, a last window ends with the clip. A clip shorter than a window is padded at the end
+    with the minimum of each coefficient. features: float32 (frames, coefficients), one frame at
+    least.
     """
-    if frames < 1 or hop < 1:
-        raise InputError(f"frames={frames}, hop={hop}: give 1 or more of both.")
     length, width = features.shape
-    if not length:
-        return np.zeros((0, frames, width), np.float32)
     if length < frames:
         rest = np.broadcast_to(features.min(axis=0), (frames - length, width))
         features = np.concatenate([features, rest])
@@ -94,11 +69,3 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
     return np.divide(total, rows, where=rows > 0, out=np.full_like(total, np.nan)).astype(
         np.float32
     )
-
-
-def clip_probabilities(model: Any, examples: Examples, n_clips: int) -> Array:
-    """Return the probabilities of each clip, the mean over its examples (`by_clip`).
-
-    model: any object with `predict(x)`, such as a `training.Fitted` or an `export.Network`.
-    """
-    return by_clip(np.asarray(model.predict(examples.x)), examples.clip, n_clips)

@@ -33,21 +33,10 @@ def grad_cam(
     values become 0 (Selvaraju et al., equations 1 and 2). The score is taken before the softmax, so
     it does not depend on other classes. Maps are enlarged linearly to the example's size.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Ends in a dense softmax, such as `training.Fitted.model`.
-    x : ndarray
-        Examples (rows, height, width), or with channels last.
-    classes : ndarray of int
-        The class of each map (rows,).
-    layer : str
-        Usually the activation after the last convolution: "relu3".
-
-    Raises
-    ------
-    InputError
-        There is no such layer, it has no height and width, or `x` and `classes` differ in length.
+    model: a Keras model that ends in a dense softmax. x: examples (rows, height, width), or with
+    channels last. classes: the class of each map, int (rows,). layer: usually the activation after
+    the last convolution, "relu3". Raises InputError if there is no such layer, or it has no height
+    and width.
     """
     keras = _keras()
     import tensorflow as tf
@@ -60,8 +49,6 @@ def grad_cam(
         raise InputError(
             f"layer {layer!r} has no height and width: its output is {maps.shape[1:]}."
         )
-    if len(x) != len(classes):
-        raise InputError(f"{len(x)} examples and {len(classes)} classes do not belong together.")
     below, above = keras.Model(model.input, maps), keras.Model(maps, last.input)
     blocks = []
     for start in range(0, len(x), _AT_ONCE):
@@ -95,16 +82,12 @@ def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[A
 def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return Spearman's correlation of each pair of maps, float64 (rows,); NaN if one is constant.
 
-    a, b: maps (rows, height, width). Raises InputError if their shapes differ.
+    a, b: maps (rows, height, width).
     """
     from scipy.stats import rankdata
 
-    first, second = (np.asarray(maps, np.float64) for maps in (a, b))
-    if first.shape != second.shape or first.ndim < 2:
-        raise InputError(
-            f"maps are (rows, height, width), both alike, not {first.shape} and {second.shape}."
-        )
-    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]
+    pair = (np.asarray(maps, np.float64) for maps in (a, b))
+    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in pair]
     centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
     size = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
     product = (centred[0] * centred[1]).sum(axis=1)
@@ -115,11 +98,9 @@ def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArra
     """Return the share of each map's evidence inside `mask`, float64 (rows,); NaN if a map is 0.
 
     The share of an uninformative map is about `mask.mean()`. maps: 0 or more, (rows, height,
-    width). mask: bool (height, width), or one per map. Raises InputError if the shapes differ.
+    width). mask: bool (height, width), or one per map.
     """
     evidence = np.asarray(maps, np.float64)
-    if evidence.ndim != 3 or mask.shape not in (evidence.shape, evidence.shape[1:]):
-        raise InputError(f"maps {evidence.shape} and a mask {mask.shape} are not of one picture.")
     total = evidence.sum(axis=(1, 2))
     inside = np.where(mask, evidence, 0).sum(axis=(1, 2))
     return np.divide(inside, total, out=np.full(len(total), np.nan), where=total > 0)

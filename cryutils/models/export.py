@@ -40,16 +40,16 @@ def litert(
     precision: str = "float",
     calibration: Examples | None = None,
 ) -> Path:
-    """Write a Keras `model` as a LiteRT file and return its path.
+    """Write a Keras `model` with one input and output as a LiteRT file and return its path.
 
-    Input and output have the model's dtypes in every precision, and any number of examples.
+    Input and output have the model's dtypes in every precision, and any number of examples. Raises
+    InputError if the precision is wrong, or "int8" has no calibration.
 
     Parameters
     ----------
     model : keras.Model
-        With one input and one output.
     path : path
-        Must end in .tflite.
+        Ends in .tflite.
     precision : {"float", "float16", "int8"}
         "float" keeps the weights. "float16" rounds them but computes in float32. "int8" computes in
         8-bit integers wherever LiteRT can; probabilities are then multiples of 1/256, so their sum
@@ -57,17 +57,12 @@ def litert(
     calibration : ndarray, optional
         For "int8", (n, ...): about a hundred examples of training infants, from which the range of
         each layer's values is estimated.
-
-    Raises
-    ------
-    InputError
-        The suffix or precision is wrong, or "int8" has no calibration.
     """
-    target = _checked(path, ".tflite", "a LiteRT", precision, calibration)
+    _check(precision, calibration)
     content = _converted(model, precision, calibration)
-    with writing(target) as part:
+    with writing(Path(path)) as part:
         part.write_bytes(content)
-    return target
+    return Path(path)
 
 
 def openvino(
@@ -81,28 +76,19 @@ def openvino(
 
     Arguments and errors as in `litert`, except the suffix. Needs the extra `openvino`.
     """
-    target = _checked(path, ".xml", "an OpenVINO", precision, calibration)
+    _check(precision, calibration)
     network = runtimes.converted(model, model.inputs[0].dtype)
     if calibration is not None and precision == "int8":
         network = runtimes.quantised(network, calibration, whole_range=True)
-    runtimes.save(network, target, float16=precision == "float16")
-    return target
+    runtimes.save(network, Path(path), float16=precision == "float16")
+    return Path(path)
 
 
-def _checked(
-    path: str | os.PathLike[str],
-    suffix: str,
-    kind: str,
-    precision: str,
-    calibration: Examples | None,
-) -> Path:
-    if Path(path).suffix != suffix:
-        raise InputError(f"{Path(path)}: {kind} file ends in {suffix}.")
+def _check(precision: str, calibration: Examples | None) -> None:
     if precision not in PRECISIONS:
         raise InputError(f"no precision {precision!r}.{near_miss(precision, PRECISIONS)}")
     if precision == "int8" and (calibration is None or not len(calibration)):
         raise InputError("precision='int8' needs calibration=, examples of training infants.")
-    return Path(path)
 
 
 def _converted(model: Any, precision: str, calibration: Examples | None) -> bytes:
@@ -138,11 +124,16 @@ class Network:
     states. listener: a function that is called with the examples of each `predict`.
     """
 
-    path: Path
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     classes: int
     listener: Callable[[Examples], object] | None = None
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Raise InputError if there is no file at `path`."""
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return the probabilities of `x` (n, *shape), float32 (n, classes)."""
@@ -170,12 +161,8 @@ class Network:
             yield
         except (ValueError, RuntimeError, TypeError) as error:
             words = " ".join(str(error).split())
-            kind = {".xml": "OpenVINO"}.get(self.path.suffix, "LiteRT")
+            kind = "OpenVINO" if self.path.suffix == ".xml" else "LiteRT"
             raise InputError(f"{self.path}: no {kind} network that runs ({words}).") from error
-
-    def _require_file(self) -> None:
-        if not self.path.is_file():
-            raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
 
 
 class Lite(Network):
@@ -185,8 +172,7 @@ class Lite(Network):
         """Open the file at `path`, to run on `threads` threads. Raises InputError on failure."""
         from ai_edge_litert.interpreter import Interpreter
 
-        self.path = Path(path)
-        self._require_file()
+        super().__init__(path)
         with self._running(), quiet_stderr():
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -215,8 +201,7 @@ class OpenVino(Network):
 
         Raises InputError on failure, or if the extra `openvino` is not installed.
         """
-        self.path = Path(path)
-        self._require_file()
+        super().__init__(path)
         core = runtimes.openvino().Core()
         options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
         with self._running():

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from cryutils.errors import InputError
-from cryutils.models.export import FORMATS, Format
+from cryutils.models.export import FORMATS
 
 __all__ = ["Footprint", "footprint"]
 
+_FORMAT_OF = {form.suffix: form for form in FORMATS.values()}
 _WARM_UP = 20
 _SCRIPT = "import sys; from cryutils.models import footprint; footprint.measure(*sys.argv[1:])"
 
@@ -53,13 +54,13 @@ def footprint(path: Path, *, threads: int = 1, calls: int = 300) -> Footprint:
         last = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
         raise InputError(f"{path}: cannot be measured ({last}).")
     median, p95, memory = json.loads(done.stdout)
-    size = sum(file.stat().st_size for file in _format(path).files(path))
+    size = sum(file.stat().st_size for file in _FORMAT_OF[path.suffix].files(path))
     return Footprint(size / 1000, median, p95, memory)
 
 
 def measure(path: str, threads: str, calls: str) -> None:
     """Print the median and 95th percentile of the latency (ms) and peak memory (MB) as JSON."""
-    network = _format(Path(path)).open(path, threads=int(threads))
+    network = _FORMAT_OF[Path(path).suffix].open(path, threads=int(threads))
     example = np.zeros((1, *network.shape), network.dtype)
     spent = []
     for _ in range(_WARM_UP + int(calls)):
@@ -68,13 +69,6 @@ def measure(path: str, threads: str, calls: str) -> None:
         spent.append(1000 * (time.perf_counter() - begun))
     median, p95 = np.percentile(spent[_WARM_UP:], [50, 95])
     print(json.dumps([float(median), float(p95), _peak_mb()]))
-
-
-def _format(path: Path) -> Format:
-    for form in FORMATS.values():
-        if path.suffix == form.suffix:
-            return form
-    raise InputError(f"{path}: no exported network; it ends in .tflite or .xml.")
 
 
 def _peak_mb() -> float:

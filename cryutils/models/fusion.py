@@ -13,9 +13,7 @@ flicker. The paper does not state the length of the deque.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +21,9 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 
 __all__ = [
-    "NO_PREDICTION",
-    "Fused",
-    "RollingAverage",
-    "decide",
-    "drop_modality",
-    "last_value",
-    "late_fusion",
+    "NO_PREDICTION", "Fused", "RollingAverage", "decide", "drop_modality", "late_fusion",
     "rolling_average",
-]
+]  # fmt: skip
 
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
@@ -53,20 +45,10 @@ class Fused:
 def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     """Return the mean of two models' probabilities, row by row (Paper B §3, fusion strategy).
 
-    Parameters
-    ----------
-    audio : array
-        Probabilities of the sound model (n, classes), with a row of NaN where they are missing.
-    image : array
-        Probabilities of the picture model for the same clips and classes.
+    audio, image: probabilities of the sound model and of the picture model for the same clips,
+    (n, classes), with a row of NaN where they are missing. Raises InputError if the shapes differ,
+    or if another row is not a distribution.
 
-    Raises
-    ------
-    InputError
-        The shapes differ, or a row is partly NaN or not a distribution.
-
-    Examples
-    --------
     >>> late_fusion([[0.8, 0.2], [np.nan] * 2], [[0.6, 0.4], [0.3, 0.7]]).probabilities.round(2)
     array([[0.7, 0.3],
            [0.3, 0.7]], dtype=float32)
@@ -99,46 +81,36 @@ class RollingAverage:
     """
 
     def __init__(self, n: int) -> None:
-        """Keep at most `n` predictions. Raises InputError for fewer than 1."""
-        self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=_checked_length(n))
+        """Keep at most `n` predictions, 1 or more."""
+        self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=n)
 
     def push(self, p: npt.ArrayLike) -> Probabilities:
         """Return the mean of this and the previous predictions, float32 (classes,).
 
-        p: probabilities (classes,), or all NaN if the frame has no face. The mean then does not
-        change (NaN before the first prediction). Raises InputError if the number of classes changes
-        or only some values are NaN.
+        p: probabilities (classes,), or NaN if the frame has no face. The mean then does not change
+        (NaN before the first prediction).
         """
         row = np.asarray(p, np.float64)
-        missing = np.isnan(row)
-        if row.ndim != 1 or (self._past and row.shape != self._past[0].shape):
-            raise InputError(f"a frame's probabilities are (classes,), not {row.shape}.")
-        if missing.any() and not missing.all():
-            raise InputError("a frame's probabilities are missing in part; use all NaN.")
-        if not missing.any():
+        if not np.isnan(row).any():
             self._past.append(row)
-        if not self._past:
-            return row.astype(np.float32)
-        return np.asarray(sum(self._past) / len(self._past), np.float32)
+        past = self._past or [row]
+        return np.asarray(sum(past) / len(past), np.float32)
 
 
 def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     """Return the output of `RollingAverage(n)` after each frame, float32 (frames, classes).
 
     probabilities: of one recording (frames, classes), a row of NaN where a frame has no face.
-    Raises InputError as `RollingAverage` does.
+    Raises InputError for an `n` below 1.
 
     >>> rolling_average([[1, 0], [0, 1], [0, 1]], 2).tolist()
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
+    if n < 1:
+        raise InputError(f"n={n}: a rolling average needs at least 1 prediction.")
     rows = np.asarray(probabilities, np.float32)
-    if rows.ndim != 2:
-        raise InputError(f"probabilities are (frames, classes), not {rows.shape}.")
-    missing = np.isnan(rows)
-    answered = ~missing.any(axis=1)
-    if (missing.any(axis=1) & ~missing.all(axis=1)).any():
-        raise InputError("a frame's probabilities are missing in part; use a row of NaN.")
-    n = min(_checked_length(n), max(1, int(answered.sum())))
+    answered = ~np.isnan(rows).any(axis=1)
+    n = min(n, max(1, int(answered.sum())))
     padded = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[answered]])
     total = np.zeros((int(answered.sum()), rows.shape[1]))
     for first in range(n):  # from the oldest to the newest, as in `RollingAverage`
@@ -148,34 +120,14 @@ def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     return means[np.cumsum(answered)] if len(rows) else rows
 
 
-def last_value(probabilities: npt.ArrayLike) -> Probabilities:
-    """Return the last row without NaN, float32 (classes,), or NaN if there is none."""
-    rows = np.asarray(probabilities, np.float32)
-    answered = np.flatnonzero(~np.isnan(rows).any(axis=1))
-    return rows[answered[-1]] if len(answered) else np.full(rows.shape[1], np.nan, np.float32)
-
-
-def _checked_length(n: int) -> int:
-    if n < 1:
-        raise InputError(f"n={n}: a rolling average needs at least 1 prediction.")
-    return n
-
-
-def _checked(name: str, values: npt.ArrayLike | Sequence[Any]) -> Probabilities:
+def _checked(name: str, values: npt.ArrayLike) -> Probabilities:
     p = np.atleast_2d(np.asarray(values, dtype=np.float32))
-    if p.ndim != 2 or not p.shape[1]:
-        raise InputError(f"{name}: probabilities are (clips, classes), not {p.shape}.")
-    missing = np.isnan(p)
-    partly = missing.any(axis=1) & ~missing.all(axis=1)
-    if partly.any():
-        raise InputError(
-            f"{name}: row {int(partly.argmax())} is missing in part; use a row of NaN."
-        )
-    wrong = ~missing[:, 0] & ((p < 0).any(axis=1) | (np.abs(p.sum(axis=1) - 1) > _TOLERANCE))
+    is_distribution = (p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= _TOLERANCE)
+    wrong = ~is_distribution & ~np.isnan(p).all(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
         raise InputError(
-            f"{name}: row {row} sums to {p[row].sum():.3f}; probabilities are 0 to 1 and sum to 1."
+            f"{name}: row {row} is {p[row]}; give probabilities that sum to 1, or a row of NaN."
         )
     return p
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["augmentation", "build"]
 
+_L2 = 1e-2  # weight of the squared kernels in the loss
+
 
 def build(
     input_shape: Sequence[int],
@@ -30,15 +32,15 @@ def build(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
     augment: bool = True,
-    l2: float = 1e-2,
     backbone: Backbone | None = None,
 ) -> Any:
-    """Return the compiled network: one RGB crop in, softmax out.
+    """Return the compiled network.
 
-    The blocks get the crop in grey, minus its mean and divided by its deviation, because skin,
-    light and background reveal the infant and not the state. (On synthetic infants that the
-    notebooks do not use, this and `l2` raised balanced accuracy on new infants from 0.4-0.5 to
-    0.8-0.9 at `signal=1`.) Their output is flattened, not averaged, because eyes and mouth have
+    It takes RGB crops, uint8 (n, height, width, 3), and returns probabilities (n, classes). The
+    blocks get the crop in grey, minus its mean and divided by its deviation, because skin, light
+    and background reveal the infant and not the state. (On synthetic infants that the notebooks do
+    not use, this and `_L2` raised balanced accuracy on new infants from 0.4-0.5 to 0.8-0.9 at
+    `signal=1`.) Their output is flattened, not averaged, because eyes and mouth have
     fixed places in a crop. With a `backbone`, its frozen features, averaged over the picture,
     replace the blocks (transfer learning).
 
@@ -46,25 +48,14 @@ def build(
     ----------
     input_shape : sequence of int
         (height, width, 3).
-    classes : int
-        Number of states.
+    classes, dropout, learning_rate
+        As in `cry2.build`.
     filters : sequence of int
         As in `cry2.build`; unused with a backbone.
-    dropout : float
-        Dropout before the last layer, 0 to below 1.
-    learning_rate : float
-        Learning rate of Adam.
     augment : bool
         Augment the crops during training; see `augmentation`.
-    l2 : float
-        Weight of the squared kernels in the loss; unused with a backbone.
     backbone : Backbone, optional
         From `backbones.base` for this shape.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (n, height, width, 3) in, probabilities (n, classes) out.
 
     Raises
     ------
@@ -82,11 +73,14 @@ def build(
         h = augmentation()(h)
     if backbone is None:
         h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
-        h = _grey(h)
+        # Luma of ITU-R BT.601, by a convolution that is never trained.
+        grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
+        h = grey(h)
+        grey.set_weights([np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)])
         h = layers.LayerNormalization(
             axis=(1, 2, 3), center=False, scale=False, name="own_contrast"
         )(h)
-        h = blocks(h, filters, l2=l2)
+        h = blocks(h, filters, l2=_L2)
         h = layers.Flatten(name="flatten")(h)
     else:
         h = backbone.model(h, training=False)
@@ -103,20 +97,10 @@ def augmentation(seed: int | None = None) -> Any:
     """
     keras = _keras()
     layers = keras.layers
-    seeds = [None] * 3 if seed is None else [seed, seed + 1, seed + 2]
+    first, second, third = [None] * 3 if seed is None else range(seed, seed + 3)
     steps = [
-        layers.RandomRotation(15 / 360, fill_mode="nearest", seed=seeds[0], name="rotate"),
-        layers.RandomZoom(0.1, fill_mode="nearest", seed=seeds[1], name="zoom"),
-        layers.RandomFlip("horizontal", seed=seeds[2], name="mirror"),
+        layers.RandomRotation(15 / 360, fill_mode="nearest", seed=first, name="rotate"),
+        layers.RandomZoom(0.1, fill_mode="nearest", seed=second, name="zoom"),
+        layers.RandomFlip("horizontal", seed=third, name="mirror"),
     ]
     return keras.Sequential(steps, name="augmentation")
-
-
-def _grey(h: Any) -> Any:
-    """Return RGB pictures as luma (ITU-R BT.601), by a convolution that is never trained."""
-    keras = _keras()
-    luma = np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)
-    grey = keras.layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
-    h = grey(h)
-    grey.set_weights([luma])
-    return h

@@ -38,7 +38,7 @@ _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 m
 
 @dataclass(frozen=True, kw_only=True)
 class SoundInput:
-    """How a sound becomes windows of its spectrogram.
+    """How a sound becomes windows of its spectrogram. Raises InputError for a setting out of range.
 
     Parameters
     ----------
@@ -54,11 +54,6 @@ class SoundInput:
         Length of a window and distance between windows, in s.
     scaling : {"conditioned", "recording"}
         Paper B's (`spectral.condition`) or Paper A's; see `scaled`.
-
-    Raises
-    ------
-    InputError
-        A setting that is out of range.
     """
 
     sr: int = 8000
@@ -166,16 +161,8 @@ class SoundInput:
 class FaceInput:
     """How pictures become face crops.
 
-    Parameters
-    ----------
-    fps : float
-        Frames per second.
-    size : int
-        Side of a crop in pixels.
-    limit : int, optional
-        Maximum number of frames of a recording, spread over its length (None: all).
-    detector : str
-        See `video.faces`.
+    fps: frames per second. size: side of a crop in pixels. limit: maximum number of frames of a
+    recording, spread over its length (None: all). detector: see `video.faces`.
     """
 
     fps: float = 2.0

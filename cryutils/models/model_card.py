@@ -53,7 +53,7 @@ class ModelCard:
     def read(cls, folder: Path, name: str) -> ModelCard:
         """Return the card of the model `name` in `folder`.
 
-        Raises InputError if it is missing, damaged, edited, or has no digests.
+        Raises InputError if it is missing, damaged or edited.
         """
         path, again = folder / f"{name}.json", _again(name)
         try:
@@ -65,10 +65,7 @@ class ModelCard:
             raise InputError(f"{path}: it can't be read ({error.strerror}); {again}.") from error
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged; {again}.") from error
-        digest = digests.pop(path.name, None)
-        if digest is None:
-            raise InputError(f"{path}: it has no digests, so an older version wrote it; {again}.")
-        if digest != _digest({**content, "digests": digests}):
+        if digests.pop(path.name, None) != _digest({**content, "digests": digests}):
             raise InputError(f"{path}: it was changed since its model was trained; {again}.")
         return cls(path, content, digests)
 

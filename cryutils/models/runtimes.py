@@ -11,7 +11,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ Frames = npt.NDArray[np.uint8]
 
 ENGINES = ("keras", "openvino-bf16", "openvino-int8")
 _STREAMS = 4
+_BATCH = 32  # frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,47 +90,25 @@ def runtime_of(engine: str) -> Runtime:
     return Runtime(engine, "float32", version, words)
 
 
-def ready(
-    model: Any,
-    *,
-    engine: str = "keras",
-    batch_size: int = 32,
-    calibration: Frames | None = None,
-) -> Engine:
-    """Return the Keras `model`, ready to run on `engine`.
+def ready(model: Any, *, engine: str = "keras", calibration: Frames | None = None) -> Engine:
+    """Return the Keras `model`, from RGB pixels to float32, ready to run on `engine`.
 
-    Parameters
-    ----------
-    model : keras.Model
-        RGB pixels in, float32 out.
-    engine : str
-        One of `ENGINES`.
-    batch_size : int
-        Frames per batch.
-    calibration : ndarray of uint8, optional
-        For "openvino-int8", (n, height, width, 3): about a hundred frames of training clips, from
-        which the range of each layer's values is estimated (post-training quantisation, NNCF).
-
-    Raises
-    ------
-    InputError
-        `runtime_of` fails, or `calibration` is missing.
+    calibration: for "openvino-int8", uint8 (n, height, width, 3), about a hundred frames of
+    training clips, from which the range of each layer's values is estimated (post-training
+    quantisation, NNCF). Raises InputError if it is missing, or if `runtime_of` fails.
     """
     runtime = runtime_of(engine)
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size}: give at least 1.")
     if engine == "keras":
-        return Engine(runtime, _keras_run(model, batch_size))
+        return Engine(runtime, _keras_run(model))
+    network = converted(model)
     if engine == "openvino-int8":
         if calibration is None or not len(calibration):
             raise InputError(
                 "engine='openvino-int8' needs calibration=, some frames of training clips, "
                 "uint8 (n, height, width, 3)."
             )
-        network = quantised(converted(model), calibration)
-    else:
-        network = converted(model)
-    return Engine(runtime, _openvino_run(network, runtime, model.output_shape[1:], batch_size))
+        network = quantised(network, calibration)
+    return Engine(runtime, _openvino_run(network, runtime, model.output_shape[1:]))
 
 
 def agreement(
@@ -137,23 +116,10 @@ def agreement(
 ) -> Agreement:
     """Return the similarity of embeddings `other` to `reference`, of the same frames.
 
-    The reference's mean is subtracted from both first. It is large and would make any two
-    embeddings look alike.
-
-    Parameters
-    ----------
-    reference, other : ndarray of float32
-        (frames, ...).
-    head : function, optional
-        From embeddings to scores (frames, classes); the largest is the predicted class.
-
-    Raises
-    ------
-    InputError
-        The shapes differ, or there are no frames.
+    Both are float32 (frames, ...). The reference's mean is subtracted from both first. It is large
+    and would make any two embeddings look alike. head: a function from embeddings to scores
+    (frames, classes); the largest is the predicted class.
     """
-    if reference.shape != other.shape or not len(reference):
-        raise InputError(f"{reference.shape} and {other.shape}: give embeddings of equal frames.")
     a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (reference, other))
     mean = a.mean(axis=0)
     a, b = a - mean, b - mean
@@ -180,7 +146,7 @@ def _keras_runtime() -> Runtime:
     return Runtime("keras", "float32 gpu", version, "Keras float32 on a GPU")
 
 
-def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
+def _keras_run(model: Any) -> Callable[[Frames], Array]:
     from joblib import cpu_count
     from tensorflow import config
 
@@ -191,16 +157,12 @@ def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
         return np.asarray(model.predict_on_batch(frames), np.float32)
 
     def run(frames: Frames) -> Array:
-        batches = (frames[at : at + batch_size] for at in range(0, len(frames), batch_size))
+        batches = (frames[at : at + _BATCH] for at in range(0, len(frames), _BATCH))
         with ThreadPoolExecutor(streams) as pool:
             parts = list(pool.map(part, batches))
-        return np.concatenate(parts) if parts else _none(model.output_shape[1:])
+        return np.concatenate(parts or [np.empty((0, *model.output_shape[1:]), np.float32)])
 
     return run
-
-
-def _none(shape: Sequence[int | None]) -> Array:
-    return np.empty((0, *(side or 0 for side in shape)), np.float32)
 
 
 def openvino() -> Any:
@@ -228,19 +190,13 @@ def converted(model: Any, dtype: str = "float32") -> Any:
 
 
 def quantised(network: Any, calibration: npt.NDArray[Any], *, whole_range: bool = False) -> Any:
-    """Return an OpenVINO network in int8 (post-training quantisation, NNCF).
+    """Return an OpenVINO network from `converted` in int8 (post-training quantisation, NNCF).
 
-    Parameters
-    ----------
-    network
-        From `converted`.
-    calibration : ndarray
-        (n, ...), examples of training infants, to estimate the range of each layer's values.
-    whole_range : bool
-        Use the extremes of all examples instead of NNCF's default, the mean of each example's
-        extremes. The network `image` needs this: it divides by the contrast of a face, one number
-        per example, and the mean would clip the larger half. (On one fold of synthetic faces half
-        of the predictions changed with the mean, one in 25 with the extremes.)
+    calibration: examples of training infants (n, ...), to estimate the range of each layer's
+    values. whole_range: use the extremes of all examples instead of NNCF's default, the mean of
+    each example's extremes. The network `image` needs this: it divides by the contrast of a face,
+    one number per example, and the mean would clip the larger half. (On one fold of synthetic faces
+    half of the predictions changed with the mean, one in 25 with the extremes.)
     """
     import logging
 
@@ -271,7 +227,7 @@ def save(network: Any, path: Path, *, float16: bool = False) -> None:
 
 
 def _openvino_run(
-    network: Any, runtime: Runtime, shape: Sequence[int | None], batch_size: int
+    network: Any, runtime: Runtime, shape: tuple[int, ...]
 ) -> Callable[[Frames], Array]:
     vino = openvino()
     pixels = vino.preprocess.PrePostProcessor(network)
@@ -284,7 +240,7 @@ def _openvino_run(
         {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint},
     )
     queue = vino.AsyncInferQueue(compiled)
-    share = max(1, batch_size // len(queue))
+    share = max(1, _BATCH // len(queue))
 
     def run(frames: Frames) -> Array:
         parts: dict[int, Array] = {}
@@ -296,6 +252,7 @@ def _openvino_run(
         for at in range(0, len(frames), share):
             queue.start_async({0: frames[at : at + share]}, at)
         queue.wait_all()
-        return np.concatenate([parts[at] for at in sorted(parts)]) if parts else _none(shape)
+        none = np.empty((0, *shape), np.float32)
+        return np.concatenate([none, *(parts[at] for at in sorted(parts))])
 
     return run

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cryutils.errors import InputError
 from cryutils.models import backbones
 from cryutils.models.backend import keras as _keras
+from cryutils.models.blocks import check_dropout, compiled
 
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
@@ -44,7 +44,8 @@ def network(
     pixels = keras.Input(shape, dtype="uint8", name="pixels")
     maps = copy(keras.layers.Rescaling(1.0, name="float")(pixels), training=False)
     states = _second_model(maps, classes, units, dropout)
-    return _compiled(keras.Model(pixels, states, name="image_submodel"), learning_rate)
+    model = keras.Model(pixels, states, name="image_submodel")
+    return compiled(model, keras.optimizers.RMSprop(learning_rate))
 
 
 def head(
@@ -57,47 +58,23 @@ def head(
 ) -> Any:
     """Return the paper's second model, compiled: pooling, flatten, dense ReLU, softmax.
 
-    Parameters
-    ----------
-    input_shape : sequence of int
-        (h, w, features), a backbone's maps, or (features,), its pooled embeddings.
-    classes : int
-        Number of states.
-    units : int
-        Units of the dense layer.
-    dropout : float
-        Share of units dropped in training, from 0 to below 1.
-    learning_rate : float
-        Learning rate of RMSProp, which the paper names for its audio models.
-
-    Returns
-    -------
-    keras.Model
-        float32 features in, probabilities (n, classes) out.
-
-    Raises
-    ------
-    InputError
-        `input_shape` has another length, or `dropout` is out of range.
+    It takes float32 features and returns probabilities (n, classes). input_shape: (h, w, features),
+    a backbone's maps, or (features,), its pooled embeddings. units: of the dense layer. dropout:
+    from 0 to below 1; raises InputError otherwise. learning_rate: of RMSProp, which the paper names
+    for its audio models.
     """
-    shape = tuple(input_shape)
-    if len(shape) not in (1, 3):
-        raise InputError(f"input_shape={shape}: give (h, w, features) or (features,).")
     keras = _keras()
-    inputs = keras.Input(shape, name="features")
+    inputs = keras.Input(tuple(input_shape), name="features")
     outputs = _second_model(inputs, classes, units, dropout)
-    return _compiled(keras.Model(inputs, outputs, name="second_model"), learning_rate)
+    model = keras.Model(inputs, outputs, name="second_model")
+    return compiled(model, keras.optimizers.RMSprop(learning_rate))
 
 
 def joined(backbone: Backbone, head: Any) -> Any:
     """Return the Keras model from pixels to the probabilities of a head trained on embeddings.
 
-    Parameters
-    ----------
-    backbone : Backbone
-        The backbone that computed those embeddings.
-    head : keras.Model
-        Takes (n, features) or (n, h, w, features); from `head` or `NetworkBatch.keras`.
+    backbone: the one that computed those embeddings. head: a Keras model from `head` or
+    `NetworkBatch.keras`, which takes (n, features) or (n, h, w, features).
     """
     front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
     return _keras().Model(front.input, head(front.output), name="frozen_and_head")
@@ -112,8 +89,7 @@ def _set_trainable(layer: Any, trainable: bool) -> None:
 
 
 def _second_model(h: Any, classes: int, units: int, dropout: float) -> Any:
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
+    check_dropout(dropout)
     layers = _keras().layers
     if len(h.shape) == 4:
         h = layers.GlobalAveragePooling2D(name="pooling")(h)
@@ -121,13 +97,3 @@ def _second_model(h: Any, classes: int, units: int, dropout: float) -> Any:
     h = layers.Dense(units, activation="relu", name="dense")(h)
     h = layers.Dropout(dropout, name="dropout")(h)
     return layers.Dense(classes, activation="softmax", name="states")(h)
-
-
-def _compiled(model: Any, learning_rate: float) -> Any:
-    model.compile(
-        optimizer=_keras().optimizers.RMSprop(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],
-        jit_compile=False,  # compiling would take longer than the few steps
-    )
-    return model

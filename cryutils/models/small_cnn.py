@@ -61,23 +61,9 @@ def choose(
     (With random weights ResNet-50 carries almost no information about a face.) `Backbone.words`
     names the choice, `Backbone.cause` the reason.
 
-    Parameters
-    ----------
-    name : str
-        "auto", "small", or an application of Keras.
-    size : int, optional
-        Side in pixels; None: 224, or 64 for `small`.
-    weights : str or path
-        As in `backbones.base`; `small` has its own.
-    seed : int
-        Seed of random weights.
-    progress : bool
-        Show a download on a terminal.
-
-    Raises
-    ------
-    InputError
-        `backbones.base` or `small` fails.
+    name: "auto", "small", or an application of Keras. size: side in pixels; None: 224, or 64 for
+    `small`. weights, seed, progress: as in `backbones.base`; `small` has its own weights. Raises
+    InputError as `backbones.base` and `small` do.
     """
     if name == "small":
         if weights != "auto":

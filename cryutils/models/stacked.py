@@ -46,7 +46,7 @@ MASKED_LOGIT = np.float32(-1e9)  # logit of a class that a network does not dist
 
 @dataclass(frozen=True, kw_only=True)
 class DenseSettings:
-    """Settings shared by the networks of one `fit`.
+    """Settings shared by the networks of one `fit`. Raises InputError if one is out of range.
 
     Parameters
     ----------
@@ -59,24 +59,14 @@ class DenseSettings:
     learning_rate : float
         Learning rate of RMSProp. Paper A (§3.5) names RMSProp for its audio models only; here it
         trains all networks.
-    epochs : int
-        Maximum number of epochs.
     batch_size : int
         Rows per batch of the network with the most rows. The other networks take the same number of
         steps per epoch with smaller batches.
-    patience : int
-        Epochs without a better `monitor` after which a network stops.
     monitor : {"loss", "accuracy"}
-        Measure on the validation rows. The weights of its best epoch are kept.
-    class_weights : bool
-        Weight all classes equally, in training and in validation.
-    seed : int
-        Seed of every random draw.
-
-    Raises
-    ------
-    InputError
-        A setting is out of range.
+        Measure on the validation rows. The weights of its best epoch are kept, and a network stops
+        after `patience` epochs without a better one.
+    epochs, class_weights, seed
+        As in `training.Settings`.
     """
 
     units: tuple[int, ...] = (64,)
@@ -108,21 +98,12 @@ class DenseSettings:
 class FitSpec:
     """Training data of one network.
 
-    Parameters
-    ----------
-    train, validation : ndarray of int
-        Row numbers, none in both. Without validation rows all epochs are trained and the weights of
-        the last epoch are kept.
-    group : int
-        Index of the group of `x` that the rows belong to.
-    classes : tuple of int, optional
-        The class indices that the network distinguishes; its rows have no others. None: all.
-    inputs : ndarray of bool, optional
-        (d,), the inputs that the network may use. None: all.
-    monitor : {"loss", "accuracy"}, optional
-        None: that of the settings.
-    draw : int
-        Networks with the same draw start from the same weights and use the same row order.
+    train, validation: row numbers, none in both. Without validation rows all epochs are trained and
+    the weights of the last epoch are kept. group: index of the group of `x` that the rows belong
+    to. classes: indices of the classes that the network distinguishes; its rows have no others.
+    inputs: bool (d,), the inputs that the network may use. monitor: as in the settings. None for
+    these three: all classes, all inputs, that of the settings. draw: networks with the same draw
+    start from the same weights and use the same row order.
     """
 
     train: Rows
@@ -138,18 +119,11 @@ class FitSpec:
 class NetworkBatch:
     """Trained networks, one per task, as plain arrays.
 
-    Attributes
-    ----------
-    stacked : list of (ndarray, ndarray)
-        Kernels (tasks, in, out) and biases (tasks, out) of each layer, for unscaled inputs.
-    history : pandas.DataFrame
-        One row per task (from 0) and epoch (from 1): loss, accuracy, val_loss, val_accuracy,
-        weighted by class if `class_weights` is set. Accuracies of autoencoders are NaN.
-    best_epoch : ndarray of int
-        Counted from 1, (tasks,).
-    settings : DenseSettings
-    allowed : ndarray of bool or None
-        The classes that each network distinguishes, (tasks, classes); None for autoencoders.
+    stacked: kernels (tasks, in, out) and biases (tasks, out) of each layer, for unscaled inputs.
+    history: one row per task (from 0) and epoch (from 1) with loss, accuracy, val_loss and
+    val_accuracy, weighted by class if `class_weights` is set; accuracies of autoencoders are NaN.
+    best_epoch: (tasks,), counted from 1. allowed: bool (tasks, classes), the classes that each
+    network distinguishes, or None for autoencoders.
     """
 
     stacked: list[Layer] = field(repr=False)
@@ -170,10 +144,7 @@ class NetworkBatch:
 
     def hidden(self, task: int, x: npt.ArrayLike, *, layer: int = -1) -> Array:
         """Return the outputs of one network's hidden layer for x (n, d), float32 (n, units)."""
-        count = len(self.settings.units)
-        if not -count <= layer < count:
-            raise InputError(f"layer={layer}: there are {count} hidden layers.")
-        return self._through(task, x, layer % count + 1)
+        return self._through(task, x, range(len(self.settings.units))[layer] + 1)
 
     def predict(self, task: int, x: npt.ArrayLike) -> Array:
         """Return one network's probabilities for x (n, d), float32 (n, classes).
@@ -223,18 +194,11 @@ def network(
 ) -> Any:
     """Return dense networks as one compiled Keras model.
 
-    Parameters
-    ----------
-    d : int
-        Inputs of each network; the model takes float32 (rows, networks, d).
-    draws : sequence of int
-        The draw of each network; equal draws start from the same weights.
-    settings : DenseSettings
-        Layers, dropout, learning rate and seed.
-    allowed : ndarray of bool, optional
-        (networks, classes), the classes that each network distinguishes. The model returns their
-        logits, (rows, networks, classes); without `allowed` the reconstruction, (rows, networks,
-        d).
+    It takes float32 (rows, networks, d) and returns logits (rows, networks, classes), or without
+    `allowed` a reconstruction (rows, networks, d).
+
+    draws: the draw of each network; equal draws start from the same weights. allowed: (networks,
+    classes), the classes that each network distinguishes.
     """
     keras, count = _keras(), len(draws)
     h = inputs = keras.Input((count, d), name="inputs")
@@ -278,36 +242,19 @@ def fit(
     """Train one network per task, with early stopping on the task's validation rows.
 
     Each network standardises its inputs by its own training rows. Finished networks are cached,
-    several tasks per file, so an interrupted run resumes with the next file.
+    several tasks per file, so an interrupted run resumes with the next file. Raises InputError if
+    a row is in both parts, or has a class that its network does not distinguish.
 
-    Parameters
-    ----------
-    x : ndarray of float32
-        (rows, d), or (groups, rows, d) if tasks use different features of the rows.
-    y : ndarray
-        Class indices, int (rows,), or (groups, rows) if the groups have different rows. Or the
-        target of a reconstruction, float32 in the shape of x; the loss is then the mean squared
-        error in standardised units (Paper A, eq. 1).
-    tasks : sequence of FitSpec
-        At least one.
-    classes : int
-        Number of classes, if `y` contains class indices.
-    settings : DenseSettings, optional
-        Defaults to `DenseSettings()`.
-    progress : bool
-        Show how many networks are done.
-
-    Raises
-    ------
-    InputError
-        A row does not exist or is in both parts, or a class does not fit.
+    x: float32 (rows, d), or (groups, rows, d) if tasks use different features of the rows. y: class
+    indices below `classes`, int (rows,), or (groups, rows) if the groups have different rows. Or y
+    is the target of a reconstruction, float32 in the shape of x; the loss is then the mean squared
+    error in standardised units (Paper A, eq. 1). progress: show how many networks are done.
     """
     import pandas as pd
 
     settings = settings or DenseSettings()
     grouped = x if x.ndim == 3 else x[None]
     y = grouped if y is x else y
-    _check(grouped, y, tasks, classes)
     allowed = None
     if y.dtype.kind in "iu":
         every = range(classes)
@@ -317,6 +264,7 @@ def fit(
         y = np.broadcast_to(y, grouped.shape[:2])
     else:
         y = y.reshape(grouped.shape)
+    _check(y, tasks, allowed)
     sizes = [grouped.shape[2], *settings.units, grouped.shape[2] if allowed is None else classes]
     kernels = sum(a * b for a, b in itertools.pairwise(sizes))
     at_once = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
@@ -473,7 +421,25 @@ class _Job:
 
     @cached_property
     def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        return _moments(self.x, self.tasks)
+        """Mean and deviation (1 if it is 0) of the tasks' training rows, float64 (tasks, d)."""
+        x, tasks = self.x, self.tasks
+        total, squares = np.zeros((2, len(tasks), x.shape[2]))
+        for group in {task.group for task in tasks}:
+            mine = [k for k, task in enumerate(tasks) if task.group == group]
+            member = np.zeros((len(mine), x.shape[1]))
+            for place, k in enumerate(mine):
+                np.add.at(member[place], tasks[k].train, 1)
+            for start in range(0, x.shape[1], _BLOCK):
+                # Double precision, so that a small deviation is not lost next to a large mean.
+                block = x[group, start : start + _BLOCK].astype(np.float64)
+                part = member[:, start : start + _BLOCK]
+                total[mine] += part @ block
+                squares[mine] += part @ (block * block)
+        count = np.array([[len(task.train)] for task in tasks])
+        mean = total / count
+        variance = squares / count - mean**2
+        # Rounding leaves a constant input with a tiny variance.
+        return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))
 
     @cached_property
     def _weights(self) -> list[npt.NDArray[np.float64]]:
@@ -523,55 +489,20 @@ def _padded(
 
 
 def _check(
-    x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], classes: int
+    y: npt.NDArray[Any], tasks: Sequence[FitSpec], allowed: npt.NDArray[np.bool_] | None
 ) -> None:
-    """Raise InputError for a task that does not fit x (groups, rows, d) and y."""
-    if x.ndim != 3 or not tasks:
-        raise InputError(f"x is {x.shape} for {len(tasks)} tasks: give (rows, d), and a task.")
-    rows = x.shape[1]
-    labelled = y.dtype.kind in "iu"
-    if y.shape[-1 if labelled else -2] != rows:
-        raise InputError(f"{rows} rows of x and y {y.shape} do not belong together.")
+    """Raise InputError for a row in both parts of a task, or of a class that is not allowed."""
     for k, task in enumerate(tasks):
-        if not 0 <= task.group < len(x):
-            raise InputError(f"task {k}: group {task.group}, but x has {len(x)}.")
-        for name in ("train", "validation"):
-            some = getattr(task, name)
-            if (len(some) and (some.min() < 0 or some.max() >= rows)) or not len(task.train):
-                raise InputError(f"task {k}, {name}: give rows from 0 to {rows - 1}, one at least.")
+        if not len(task.train):
+            raise InputError(f"task {k}: there are no training rows.")
         both = np.intersect1d(task.train, task.validation)
         if len(both):
             raise InputError(f"task {k}: row {both[0]} is in train and in validation.")
-        if labelled:
-            labels = y if y.ndim == 1 else y[task.group]
-            present = np.unique(labels[np.concatenate([task.train, task.validation])])
-            allowed = range(classes) if task.classes is None else task.classes
-            if not set(present) <= set(allowed):
+        if allowed is not None:
+            present = np.unique(y[task.group, np.concatenate([task.train, task.validation])])
+            distinguished = np.flatnonzero(allowed[k])
+            if not np.isin(present, distinguished).all():
                 raise InputError(
                     f"task {k}: its rows have classes {present.tolist()}, its network"
-                    f" distinguishes {[*allowed]}."
+                    f" distinguishes {distinguished.tolist()}."
                 )
-
-
-def _moments(
-    x: npt.NDArray[Any], tasks: Sequence[FitSpec]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean and deviation (1 if it is 0) of the tasks' training rows, float64 (tasks, d)."""
-    d = x.shape[2]
-    total, squares = np.zeros((len(tasks), d)), np.zeros((len(tasks), d))
-    for group in {task.group for task in tasks}:
-        mine = [k for k, task in enumerate(tasks) if task.group == group]
-        member = np.zeros((len(mine), x.shape[1]))
-        for place, k in enumerate(mine):
-            np.add.at(member[place], tasks[k].train, 1)
-        for start in range(0, x.shape[1], _BLOCK):
-            # Double precision, so that a small deviation is not lost next to a large mean.
-            block = x[group, start : start + _BLOCK].astype(np.float64)
-            part = member[:, start : start + _BLOCK]
-            total[mine] += part @ block
-            squares[mine] += part @ (block * block)
-    count = np.array([[len(task.train)] for task in tasks])
-    mean = total / count
-    variance = squares / count - mean**2
-    # Rounding leaves a constant input with a tiny variance.
-    return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))

@@ -41,7 +41,7 @@ MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a network is trained.
+    """How a network is trained. Raises InputError if a setting is out of range.
 
     Parameters
     ----------
@@ -60,11 +60,6 @@ class Settings:
         commonest class would dominate early stopping.)
     seed : int
         Seed of every random draw.
-
-    Raises
-    ------
-    InputError
-        A setting is out of range.
     """
 
     epochs: int = 30
@@ -93,18 +88,11 @@ Build = Callable[[Settings], Any]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network and the history of its training.
+    """A trained Keras model with the weights of its best epoch, and the history of its training.
 
-    Attributes
-    ----------
-    model : keras.Model
-        With the weights of the best epoch.
-    history : pandas.DataFrame
-        One row per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy. Loss and accuracy
-        are measured during the epoch, with dropout and augmentation active. All four are weighted
-        by class if `Settings.class_weights` is set.
-    best_epoch : int
-        Counted from 1.
+    history: one row per epoch with epoch (from 1), loss, accuracy, val_loss and val_accuracy. Loss
+    and accuracy are measured during the epoch, with dropout and augmentation active. All four are
+    weighted by class if `Settings.class_weights` is set. best_epoch: counted from 1.
     """
 
     model: Any = field(repr=False)
@@ -129,34 +117,22 @@ def fit(
 ) -> Fitted:
     """Train a network on the rows `train`, with early stopping on the loss of `validation`.
 
-    Parameters
-    ----------
-    build : function
-        Returns the compiled network for given settings.
-    x : ndarray
-        Examples (rows, ...), in the dtype that the network takes.
-    y : ndarray of int
-        Class index of each row (rows,).
-    train : ndarray of int
-        Training rows, also passed to `cry2.adapt`.
-    validation : ndarray of int
-        Rows whose loss decides when to stop and which epoch to keep; never trained on.
-    settings : Settings, optional
-        Defaults to `Settings()`.
-
-    Raises
-    ------
-    InputError
-        A row does not exist or is in both parts, the network lacks a class or is not compiled, or
-        the cache cannot be written.
+    build: returns the compiled network for given settings. x: examples (rows, ...), in the dtype
+    that the network takes. y: class index of each row, int (rows,). train: training rows, also
+    passed to `cry2.adapt`. validation: rows whose loss decides when to stop and which epoch to
+    keep; never trained on. Raises InputError if a row is in both parts, the network lacks a class,
+    or the cache cannot be written.
     """
     import pandas as pd
 
     settings = settings or Settings()
-    y, train, validation = np.asarray(y), np.asarray(train), np.asarray(validation)
     with seeded(settings.seed):
         model = build(settings)
-        _check(model, x, y, train, validation)
+        both, classes = np.intersect1d(train, validation), model.output_shape[-1]
+        if len(both):
+            raise InputError(f"row {both[0]} is in train and in validation; keep them apart.")
+        if y.max() >= classes:
+            raise InputError(f"class {y.max()} is none of the network's {classes}.")
         cry2.adapt(model, x[train])
         start = [cache.key(weight) for weight in model.get_weights()]
         stem = cache.at(
@@ -182,15 +158,9 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     With a seed set, Keras' own shuffling draws the same order in every epoch (seen with Keras 3.15
     on TensorFlow 2.21), so the same rows would share a batch every time.
 
-    Parameters
-    ----------
-    *arrays : ndarray
-        Inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a tuple.
-    batch_size : int
-        Rows per batch. It is reduced if the last batch would otherwise have less than half as many
-        rows, because a batch of a few rows would distort batch normalisation.
-    seed : int
-        Seed of the shuffling.
+    arrays: inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a
+    tuple. batch_size is reduced if the last batch would otherwise have less than half as many rows,
+    because a batch of a few rows would distort batch normalisation.
     """
     import tensorflow as tf
 
@@ -228,24 +198,6 @@ def _train(
         verbose=0,
     ).history
     return np.array([history[name] for name in MEASURES]).T, stopping.best_epoch + 1
-
-
-def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices) -> None:
-    if not model.compiled:
-        raise InputError(f"the network {model.name!r} is not compiled; call its compile() first.")
-    if len(y) != len(x):
-        raise InputError(f"{len(x)} examples and {len(y)} labels do not belong together.")
-    for name, rows in (("train", train), ("validation", validation)):
-        if not len(rows) or rows.min() < 0 or rows.max() >= len(x):
-            raise InputError(f"{name}: give row numbers from 0 to {len(x) - 1}, one at least.")
-    both = np.intersect1d(train, validation)
-    if len(both):
-        raise InputError(f"row {both[0]} is in train and in validation; keep them apart.")
-    if y.min() < 0 or y.max() >= model.output_shape[-1]:
-        wrong = y.min() if y.min() < 0 else y.max()
-        raise InputError(f"class {wrong} is none of the network's {model.output_shape[-1]}.")
-    if x.shape[1:] != model.input_shape[1:]:
-        raise InputError(f"an example is {x.shape[1:]}, the network takes {model.input_shape[1:]}.")
 
 
 def _architecture(model: Any) -> Any:

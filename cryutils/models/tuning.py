@@ -16,9 +16,9 @@ import numpy as np
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import balanced_accuracy
-from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, folds
+from cryutils.evaluation.splits import Indices, Split, class_indices, folds
 from cryutils.models.crossfit import fit_clips
-from cryutils.models.examples import Examples, clip_probabilities
+from cryutils.models.examples import Examples, by_clip
 from cryutils.models.training import Build, Settings
 
 if TYPE_CHECKING:
@@ -42,35 +42,15 @@ def search(
 ) -> pd.DataFrame:
     """Return cross-validation scores of every combination of `grid`, on the training clips only.
 
-    The fold that scores a fit also chooses its epoch, so the scores are slightly optimistic. They
-    serve to compare combinations.
+    The table has one row per combination: its values, means over folds of val_loss, of
+    balanced_accuracy (of clips) and of best_epoch, and the standard deviation val_loss_sd. The fold
+    that scores a fit also chooses its epoch, so the scores are slightly optimistic. They serve to
+    compare combinations.
 
-    Parameters
-    ----------
-    build, examples, labels, infants
-        As in `crossfit.cross_fit`.
-    train : ndarray of int
-        Indices of the clips that are divided into folds.
-    grid : mapping
-        Values to try by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
-    split : {"clip", "infant"}
-    settings : Settings, optional
-        Values of the settings that `grid` does not vary.
-    n_splits : int
-        Number of folds.
-    progress : bool
-        Show how many combinations are done.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per combination: its values, means over folds of val_loss, of balanced_accuracy
-        (of clips) and of best_epoch, and the standard deviation val_loss_sd.
-
-    Raises
-    ------
-    InputError
-        `grid` names an unknown setting, or `splits.folds` fails.
+    build, examples, labels, infants, split: as in `crossfit.cross_fit`. train: indices of the clips
+    that are divided into `n_splits` folds. grid: values to try by the name of a setting, such as
+    {"learning_rate": [1e-3, 3e-3]}. settings: values of the settings that `grid` does not vary.
+    Raises InputError if `grid` names an unknown setting, or `splits.folds` fails.
     """
     import pandas as pd
 
@@ -90,28 +70,17 @@ def search(
     table = []
     with counting("Searching", "combinations", shown=progress) as report:
         for chosen in combinations:
-            tried = replace(settings, **chosen)
-            scores = [_score(build, examples, y, part, tried) for part in parts]
+            tried, scores = replace(settings, **chosen), []
+            for fitting, held in parts:
+                fitted = fit_clips(build, examples, y, fitting, held, tried)
+                rows = examples.rows(held)
+                answers = by_clip(fitted.predict(examples.x[rows]), examples.clip[rows], len(y))
+                accuracy = balanced_accuracy(y[held], answers[held].argmax(axis=1))
+                loss = fitted.history["val_loss"].iloc[fitted.best_epoch - 1]
+                scores.append((loss, accuracy, fitted.best_epoch))
             loss, accuracy, epoch = np.mean(scores, axis=0)
             spread = np.std([score[0] for score in scores], ddof=1)
             table.append([*chosen.values(), loss, spread, accuracy, epoch])
             report(len(table), len(combinations))
     columns = [*grid, "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch"]
     return pd.DataFrame(table, columns=columns)
-
-
-def _score(
-    build: Build,
-    examples: Examples,
-    y: Indices,
-    part: Fold,
-    settings: Settings,
-) -> tuple[float, float, int]:
-    """Return validation loss, balanced accuracy of clips, and best epoch on a fold."""
-    fitting, held = part
-    rows = examples.rows(held)
-    fitted = fit_clips(build, examples, y, fitting, held, settings)
-    held_examples = Examples(examples.x[rows], examples.clip[rows])
-    answer = clip_probabilities(fitted, held_examples, len(y))[held].argmax(axis=1)
-    loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
-    return loss, balanced_accuracy(y[held], answer), fitted.best_epoch

@@ -21,8 +21,7 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "APPLICATIONS", "HOST", "Application", "WeightsFile", "downloaded", "fetch", "named",
-    "present", "stamp",
+    "APPLICATIONS", "HOST", "Application", "WeightsFile", "fetch", "named", "present", "stamp",
 ]  # fmt: skip
 
 HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -89,13 +88,9 @@ def present() -> list[str]:
     Raises InputError if `CRYUTILS_WEIGHTS_DIR` is no folder.
     """
     folder = weights_dir()
-    users = [] if folder is None else _stamps(folder)
-    return sorted({*users, *_stamps(_keras_cache()), *downloaded()})
-
-
-def downloaded() -> list[str]:
-    """Return the `stamp` of each file that was downloaded into `CRYUTILS_CACHE_DIR`, sorted."""
-    return _stamps(_downloads())
+    folders = [_keras_cache(), _downloads(), *([folder] if folder else [])]
+    paths = {path for folder in folders for path in folder.glob("*") if path.suffix in _SUFFIXES}
+    return sorted(text for path in paths if (text := stamp(path)))
 
 
 def stamp(path: Path) -> str:
@@ -104,11 +99,6 @@ def stamp(path: Path) -> str:
         return ""
     status = path.stat()
     return f"{path}:{status.st_size}:{status.st_mtime_ns}"
-
-
-def _stamps(folder: Path) -> list[str]:
-    paths = sorted(folder.glob("*")) if folder.is_dir() else []
-    return [text for path in paths if path.suffix in _SUFFIXES and (text := stamp(path))]
 
 
 def named(path: Path, application: Application, words: str) -> WeightsFile:

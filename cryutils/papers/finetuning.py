@@ -38,7 +38,7 @@ def frozen_and_finetuned(
     frames: Examples,
     labels: Sequence[str],
     infants: Sequence[str],
-    repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
+    repeated_folds: Sequence[Sequence[Fold]],
     *,
     split: Split | str,
     settings: Settings | None = None,
@@ -55,7 +55,7 @@ def frozen_and_finetuned(
         uint8 (rows, height, width, 3) in the backbone's size, from `frames`.
     labels, infants : sequence of str
         One per clip.
-    repeated_folds : list of (train, test), or of such lists
+    repeated_folds : list of lists of (train, test)
         As in `crossfit.cross_fit`.
     split : {"clip", "infant"}
     settings : Settings, optional

@@ -29,7 +29,7 @@ from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples, clip_probabilities
+from cryutils.models.examples import Examples, by_clip
 from cryutils.models.export import FORMATS, PRECISIONS, Format
 from cryutils.models.footprint import footprint
 from cryutils.models.fusion import NO_PREDICTION, decide
@@ -124,9 +124,8 @@ def _predicted(
     for answers, repeat in zip(predicted, networks.folds, strict=True):
         for _, test in repeat:
             rows = examples.rows(test)
-            tested = Examples(examples.x[rows], examples.clip[rows])
-            network = form.open(next(remaining))
-            answers[test] = decide(clip_probabilities(network, tested, n_clips)[test])
+            windows = form.open(next(remaining)).predict(examples.x[rows])
+            answers[test] = decide(by_clip(windows, examples.clip[rows], n_clips)[test])
     return predicted
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.splits import Indices, class_indices
-from cryutils.models.fusion import decide, last_value, rolling_average
+from cryutils.models.fusion import NO_PREDICTION, decide, rolling_average
 from cryutils.papers.recognition import flicker
 
 if TYPE_CHECKING:
@@ -128,5 +128,5 @@ def _measured(
         pairs = zip(averages, truth, strict=True)
         changes.append(flicker(averages, step_s=1 / fps))
         right.append([np.mean(decide(p) == y) if len(p) else 0.0 for p, y in pairs])
-        last.append([int(decide(last_value(p))) for p in averages])
+        last.append([decide(p)[-1] if len(p) else NO_PREDICTION for p in averages])
     return np.array(changes), np.array(right), np.array(last)

@@ -11,12 +11,9 @@ from graphs import without_graphs
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cryutils
-from cryutils import audio, evaluation
 from cryutils.errors import InputError
-from cryutils.models import autoencoders, crossfit, export, fusion
+from cryutils.models import autoencoders, export
 from cryutils.models.examples import Examples
-from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings, FitSpec
 
 STATES = ["hug", "hungry", "sleepy"]
@@ -78,40 +75,14 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
     assert autoencoders.codes(fitted.autoencoders, 0, x[:0]).shape == (0, 2 * CODE)
 
 
-def test_features_of_another_width_are_refused(fitted: autoencoders.AeDnn) -> None:
-    with pytest.raises(InputError, match=r"7 coefficients.*20 numbers"):
-        autoencoders.codes(fitted.autoencoders, 0, np.zeros((2, FRAMES, 7), np.float32))
-
-
-def test_the_classifiers_front_gives_exactly_the_autoencoders_bottleneck(
-    fitted: autoencoders.AeDnn,
-) -> None:
-    import keras
-
-    model = autoencoders.keras_classifier(
-        fitted.autoencoders, 0, fitted.classifiers, 0, (FRAMES, COEFFICIENTS)
-    )
-    whole = fitted.autoencoders.keras(0)
-    front = keras.Model(model.input, model.get_layer("bottleneck").output)
-    encoder = keras.Model(whole.input, whole.layers[2].output)
-    cut = autoencoders.patches(moments().x, PATCH)
-    in_classifier = front.predict(moments().x, verbose=0)
-    in_autoencoder = encoder.predict(
-        cut.reshape(-1, PATCH * COEFFICIENTS), verbose=0, batch_size=96
-    )
-    assert np.array_equal(in_classifier, in_autoencoder.reshape(in_classifier.shape))
-    layers = [model.get_layer(name) for name in ("encoder", "bottleneck")]
-    for weights, layer in zip(fitted.autoencoders.layers(0)[:2], layers, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(weights, layer.get_weights(), strict=True))
-    code = fitted.autoencoders.hidden(0, cut.reshape(-1, cut.shape[2]), layer=1)
-    assert in_classifier.reshape(code.shape) == pytest.approx(code, abs=1e-4)
-
-
 def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
     fitted: autoencoders.AeDnn, tmp_path: Path
 ) -> None:
     parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
     model = autoencoders.keras_classifier(*parts)
+    layers = [model.get_layer(name) for name in ("encoder", "bottleneck")]
+    for weights, layer in zip(fitted.autoencoders.layers(1)[:2], layers, strict=True):
+        assert all(map(np.array_equal, weights, layer.get_weights()))
     x, code = moments().x, fitted.codes[1]
     answers = fitted.classifiers.predict(1, code)
     assert model.predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
@@ -149,21 +120,6 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
         assert after.layers(1)[0][0] != pytest.approx(before.layers(1)[0][0], rel=0.1)
 
 
-def test_patches_on_a_plane_come_back_through_a_code_as_wide_as_the_plane(apart: Path) -> None:
-    rng = np.random.default_rng(3)
-    plane = rng.normal(size=(2, 3 * 4))
-    x = (rng.normal(size=(120, 2)) @ plane).reshape(120, 3, 4).astype(np.float32)
-    tasks = [FitSpec(np.arange(90), np.arange(90, 120))]
-    left = {}
-    for width in (1, 2):
-        settings = replace(autoencoders.sized(width, hidden=64), epochs=40, learning_rate=3e-3)
-        trained = autoencoders.fit(x, tasks, patch=3, settings=settings)
-        back = autoencoders.reconstruction(trained, 0, x[90:])
-        left[width] = np.mean((back - x[90:]) ** 2) / np.mean(x[90:] ** 2)
-    assert back.shape == (30, 3, 4)
-    assert left[2] < 0.05 < left[1]
-
-
 def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(apart: Path) -> None:
     rng = np.random.default_rng(4)
     # Two numbers tell each window, so noise can't pass through so narrow a code.
@@ -176,31 +132,3 @@ def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(a
     back = autoencoders.reconstruction(trained, 0, noisy[150:])
     before, after = (np.sqrt(np.mean((w - clean[150:]) ** 2)) for w in (noisy[150:], back))
     assert after < 0.7 * before
-
-
-@pytest.mark.parametrize("units", [(8,), (8, 2, 8)])
-def test_settings_of_another_form_are_refused(units: tuple[int, ...]) -> None:
-    settings = DenseSettings(units=units)
-    with pytest.raises(InputError, match="three hidden layers"):
-        autoencoders.fit(moments().x, [], settings=settings)
-
-
-def test_at_full_signal_a_submodel_knows_the_state_of_new_infants(apart: Path) -> None:
-    corpus = cryutils.load(
-        "synthetic", classes=STATES, signal=1.0, identity=1.0, infants=18, clips_per_infant=5,
-        duration_s=2.5, sr=8000, seed=1,
-    )  # fmt: skip
-    hearing = SoundInput(kind="mfcc", n_fft=256, hop_length=128, scaling="recording")
-    examples = hearing.examples(audio.signals(corpus, sr=8000))
-    y, _ = evaluation.class_indices(corpus.labels)
-    (folds,) = evaluation.Split.INFANT.k_folds(corpus, n_splits=3, repeats=1, seed=1)
-    parts = []
-    for train, test in folds:
-        fitting, stopping = crossfit.validation_split(
-            train, corpus.labels, corpus.infants, split="infant", seed=1
-        )
-        parts.append((fitting, stopping, test))
-    answers = autoencoders.cross_fit(examples, y, parts, classes=3).probabilities
-    score = evaluation.interval(fusion.decide(answers), y, corpus.infants)
-    assert score.low is not None
-    assert score.low > 1 / len(STATES), score

@@ -95,27 +95,15 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(
     assert not base.imagenet
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "another model", "another width"])
-def test_a_wrong_or_damaged_file_is_one_line(
-    keras: Any, trained: Any, bare: Path, damage: str
-) -> None:
-    path = bare / "mine.h5"
-    if damage == "another model":
-        other = keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(4, 3)])
-        write_notop(path, other)
-    elif damage == "another width":
-        narrow = keras.applications.MobileNetV3Small(
-            include_top=False, weights=None, input_shape=SHAPE, alpha=0.75
-        )
-        write_notop(path, narrow)
-    elif damage == "text":
+@pytest.mark.parametrize("damage", ["cut", "text", "another model"])
+def test_a_wrong_or_damaged_file_is_one_line(trained: Any, bare: Path, damage: str) -> None:
+    path = write_notop(bare / "mine.h5", trained)
+    if damage == "text":
         path.write_text("no weights at all")
-    else:
-        write_notop(path, trained)
+    elif damage == "cut":
         path.write_bytes(path.read_bytes()[:5000])
-    name = SMALL if damage == "another width" else "VGG16"  # which is built sooner
     with pytest.raises(InputError, match=r"mine\.h5: damaged, or not weights of") as error:
-        backbones.base(name, input_shape=SHAPE, weights=path)
+        backbones.base("VGG16", input_shape=SHAPE, weights=path)
     assert "\n" not in str(error.value)
 
 
@@ -168,12 +156,8 @@ def test_a_saved_backbone_loads_without_custom_code_and_frozen(
     [
         ({"name": "ResNet"}, "there is no backbone 'ResNet'. Did you mean ResNet101?"),
         ({"name": "Lenet"}, "there is no backbone 'Lenet'. Known: DenseNet121, EfficientNetV2B0"),
-        ({"name": "Resnet50"}, "there is no backbone 'Resnet50'. Did you mean ResNet50?"),
         ({"weights": "imagnet"}, "weights='imagnet': no such file. Did you mean imagenet?"),
-        ({"weights": "gone.h5"}, "weights='gone.h5': no such file"),
-        ({"input_shape": (32, 32)}, "give (height, width, 3)"),
         ({"input_shape": (32, 32, 1)}, "give (height, width, 3)"),
-        ({"input_shape": (16, 16, 3), "weights": "random"}, "Input size must be at least 32x32"),
         ({"input_shape": (16, 16, 3)}, "Input size must be at least 32x32"),
     ],
 )
@@ -228,19 +212,6 @@ def test_embeddings_are_the_pooled_maps_of_each_backbone(
         np.testing.assert_allclose(average, maps.mean(axis=(1, 2)), atol=1e-5)
 
 
-def test_a_head_on_embeddings_equals_the_whole_network(
-    keras: Any, small: backbones.Backbone, pixels: np.ndarray
-) -> None:
-    (features,) = backbones.embeddings([("", pixels)], small)
-    head = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(3, "softmax")])
-    head.layers[0].kernel.assign(np.random.default_rng(0).normal(size=(FEATURES, 3)))
-    front = backbones.head_input(small)
-    whole = keras.Model(front.input, head(front.output))
-    probabilities = np.asarray(whole(pixels))
-    assert probabilities.std(axis=0).max() > 1e-4  # frames differ, so the comparison can fail
-    np.testing.assert_allclose(np.asarray(head(features)), probabilities, atol=1e-5)
-
-
 def test_a_stopped_run_goes_on_where_it_was(
     small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
 ) -> None:
@@ -283,7 +254,6 @@ def test_the_key_of_a_file_is_its_content_and_settings(tmp_path: Path) -> None:
     [
         (np.zeros((2, 32, 31, 3), np.uint8), "this backbone takes uint8 (n, 32, 32, 3)"),
         (np.zeros((2, *SHAPE), np.float32), "frames are float32 (2, 32, 32, 3)"),
-        (lambda: [], 'need a key, not ""'),
     ],
 )
 def test_frames_that_do_not_fit_are_named(

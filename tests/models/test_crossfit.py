@@ -6,7 +6,6 @@ Networks are replaced by recorders here; that they learn is tested with `trainin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,9 @@ from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
-from cryutils.models import crossfit, cry2
+from cryutils.models import crossfit
 from cryutils.models.crossfit import cross_fit, validation_split
-from cryutils.models.examples import (
-    Examples,
-    by_clip,
-    windows,
-)
+from cryutils.models.examples import Examples, by_clip, windows
 from cryutils.models.training import Settings
 from cryutils.models.tuning import search
 
@@ -72,7 +67,6 @@ class Answers:
     number: int
     history: pd.DataFrame
     best_epoch: int
-    network: object = None
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the network's number, the example's value, and one more column."""
@@ -122,7 +116,7 @@ def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) ->
 
 
 def test_labels_are_those_of_the_examples_clips(calls) -> None:
-    crossed(classes=CLASSES)
+    crossed()
     named = [CLASSES[k] for k in calls[0]["y"]]
     assert named == [CRIES.labels[i] for i in examples().clip]
     rows = np.concatenate([calls[0]["train"], calls[0]["validation"]])
@@ -200,16 +194,6 @@ def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None
     assert np.isnan(networks.predict(gone)).all()
 
 
-def test_one_hold_out_answers_its_test_clips_alone(calls) -> None:
-    train, test = Split("infant").hold_out(CRIES, seed=1)
-    networks = cross_fit(
-        lambda s: None, examples(), CRIES.labels, CRIES.infants, [(train, test)],
-        split="infant",
-    )  # fmt: skip
-    assert networks.probabilities.shape == (1, N, 3)
-    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(networks.probabilities[0, :, 0])), test)
-
-
 def test_the_history_tells_repeat_and_fold(calls) -> None:
     table = crossed().history()
     assert list(table)[:3] == ["repeat", "fold", "epoch"]
@@ -218,32 +202,9 @@ def test_the_history_tells_repeat_and_fold(calls) -> None:
     ]
 
 
-def test_missing_examples_or_folds_are_named(calls) -> None:
+def test_missing_examples_are_named(calls) -> None:
     with pytest.raises(InputError, match="no clip has an example"):
         crossed(inputs=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
-    with pytest.raises(InputError, match="there are no folds"):
-        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, [], split="infant")
-
-
-def test_real_networks_end_to_end(apart: Path) -> None:
-    """One coefficient is loud by class: two small networks find it in infants never heard."""
-    rng = np.random.default_rng(0)
-    y = np.array([CLASSES.index(label) for label in CRIES.labels])
-    x = rng.normal(-60, 3, (2 * N, 16, 16)).astype(np.float32)
-    clip = np.repeat(np.arange(N), 2)
-    for row, k in enumerate(y[clip]):
-        x[row, :, 5 * k : 5 * k + 4] += 30
-    networks = cross_fit(
-        lambda s: cry2.build((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
-        Examples(x, clip), CRIES.labels, CRIES.infants,
-        Split("infant").k_folds(CRIES, n_splits=2, repeats=1, seed=0),
-        split="infant",
-        settings=Settings(epochs=8, batch_size=8, learning_rate=1e-2),
-    )  # fmt: skip
-    np.testing.assert_allclose(networks.probabilities.sum(axis=2), 1, atol=1e-5)
-    assert (networks.probabilities[0].argmax(axis=1) == y).mean() > 0.95
-    np.testing.assert_array_equal(networks.predict(Examples(x, clip)), networks.probabilities)
-    assert len(networks.history()) == sum(len(fit.history) for fit in networks.fits)
 
 
 # The validation part
@@ -304,21 +265,20 @@ def test_clips_are_held_back_if_every_infant_is_the_only_one_of_a_class() -> Non
 # Examples
 
 
-def test_windows_start_every_hop_and_the_last_ends_with_the_clip() -> None:
-    features = np.arange(20, dtype=np.float32).reshape(10, 2)
-    cut = windows(features, frames=4, hop=4)
-    np.testing.assert_array_equal(cut[:, 0, 0] / 2, [0, 4, 6])
-    np.testing.assert_array_equal(cut[-1], features[-4:])
-    assert cut.shape == (3, 4, 2) and cut.dtype == np.float32
-    np.testing.assert_array_equal(windows(features, frames=10, hop=3), features[None])
-
-
-def test_a_last_window_that_would_say_the_same_again_is_left_out() -> None:
-    features = np.arange(13, dtype=np.float32).reshape(13, 1)
-    starts = windows(features, frames=4, hop=8)[:, 0, 0]
-    np.testing.assert_array_equal(starts, [0, 8])  # one frame is left over, of a hop of eight
-    starts = windows(features, frames=4, hop=5)[:, 0, 0]
-    np.testing.assert_array_equal(starts, [0, 5, 9])  # four frames of five are
+@pytest.mark.parametrize(
+    ("frames", "hop", "starts"),
+    [
+        (4, 3, [0, 3, 6, 9]),
+        (4, 8, [0, 8]),  # one frame is left over, of a hop of eight
+        (4, 5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
+        (13, 3, [0]),
+    ],
+)
+def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, starts) -> None:
+    features = np.arange(26, dtype=np.float32).reshape(13, 2)
+    cut = windows(features, frames=frames, hop=hop)
+    np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
+    assert cut.dtype == np.float32
 
 
 def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
@@ -326,9 +286,6 @@ def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
     np.testing.assert_array_equal(
         windows(features, frames=4, hop=1), [[[1, 9], [3, 7], [1, 7], [1, 7]]]
     )
-    assert windows(features[:0], frames=4, hop=1).shape == (0, 4, 2)
-    with pytest.raises(InputError, match="hop=0"):
-        windows(features, frames=4, hop=0)
 
 
 def test_examples_know_their_clips() -> None:
@@ -336,10 +293,6 @@ def test_examples_know_their_clips() -> None:
     assert examples.clip.tolist() == [0, 0, 0, 2]
     assert examples.x.shape == (4, 4, 2)
     assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]
-    with pytest.raises(InputError, match="no clips"):
-        Examples.of([])
-    with pytest.raises(InputError, match="2 examples of 3"):
-        Examples(np.zeros((2, 1)), np.zeros(3, int))
 
 
 def test_means_by_clip_and_nan_where_there_is_nothing() -> None:

@@ -63,16 +63,6 @@ def test_a_gain_of_one_gives_the_sound_back_and_of_a_half_half_of_it(hop_length:
         assert back == pytest.approx(gain * x, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [({"hop_length": 129}, "hop_length=129"), ({"hop_length": 0}, "hop_length=0"),
-     ({"patch": 0}, "patch=0")],
-)  # fmt: skip
-def test_pictures_that_cannot_be_put_together_are_refused(wrong: dict, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        Spectrogram(**wrong)
-
-
 @given(st.floats(-20, 40))
 def test_the_ratio_is_that_of_the_noise_that_was_added(snr_db: float) -> None:
     x = chirps()

@@ -15,7 +15,7 @@ from trained_run import Trained
 
 from cryutils.errors import InputError
 from cryutils.models import cry2, image
-from cryutils.models.export import FORMATS, PRECISIONS, Lite, Network, OpenVino, litert, openvino
+from cryutils.models.export import FORMATS, PRECISIONS, Network, litert, openvino
 
 
 def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
@@ -120,48 +120,36 @@ def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(
     assert kinds.count("int8") > 15
 
 
-@pytest.mark.parametrize(("write", "suffix"), [(litert, ".tflite"), (openvino, ".xml")])
-def test_what_cannot_be_written_is_refused_before_any_work(write, suffix, tmp_path: Path) -> None:
-    path = tmp_path / f"model{suffix}"
-    for wrong, options, words in (
-        (tmp_path / "model.keras", {}, rf"model\.keras: an? .* file ends in \{suffix}"),
-        (path, {"precision": "int9"}, r"no precision 'int9'\. Did you mean int8"),
-        (path, {"precision": "int8"}, "needs calibration=, examples of training infants"),
+@pytest.mark.parametrize("write", [litert, openvino])
+def test_what_cannot_be_written_is_refused_before_any_work(write, tmp_path: Path) -> None:
+    for precision, words in (
+        ("int9", r"no precision 'int9'\. Did you mean int8"),
+        ("int8", "needs calibration=, examples of training infants"),
     ):
         with pytest.raises(InputError, match=words):
-            write(None, wrong, **options)
-    assert list(tmp_path.iterdir()) == []
+            write(None, tmp_path / "model", precision=precision)
 
 
-def test_damaged_files_are_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
-    path = tmp_path / "cry2.tflite"
-    for missing in (path, tmp_path):
-        with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
-            Lite(missing)
-    good = (trained.run / "models" / "cry2.tflite").read_bytes()
-    for content in (
-        b"", b"no network\n" * 99, good[:100], good[: len(good) // 2], good[:-10],
-        good[:2000] + bytes(3000) + good[5000:],
-    ):  # fmt: skip
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"cry2\.tflite: no LiteRT network") as caught:
-            Lite(path)
-        assert "\n" not in str(caught.value)
-
-
-def test_damaged_openvino_files_are_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
-    need("openvino")
-    path = openvino(trained.models["cry2"], tmp_path / "cry2.xml")
+@pytest.mark.parametrize("form", FORMATS)
+def test_missing_and_damaged_files_are_refused_in_one_line(
+    form: str, trained: Trained, tmp_path: Path
+) -> None:
+    need(form)
+    kind, name = FORMATS[form], {"litert": "LiteRT", "openvino": "OpenVINO"}[form]
+    with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
+        kind.open(tmp_path)
+    path = kind.write(trained.models["cry2"], tmp_path / f"cry2{kind.suffix}")
     whole = path.read_bytes()
-    for content in (b"", b"no network\n" * 9, whole[: len(whole) // 2]):
+    for content in (b"", b"no network\n" * 99, whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"cry2\.xml: no OpenVINO network") as caught:
-            OpenVino(path)
+        with pytest.raises(InputError, match=rf"cry2\{kind.suffix}: no {name} network") as caught:
+            kind.open(path)
         assert "\n" not in str(caught.value)
-    path.write_bytes(whole)
-    path.with_suffix(".bin").unlink()
-    with pytest.raises(InputError, match="no OpenVINO network"):
-        OpenVino(path)
+    if form == "openvino":
+        path.write_bytes(whole)
+        path.with_suffix(".bin").unlink()
+        with pytest.raises(InputError, match="no OpenVINO network"):
+            kind.open(path)
 
 
 def test_writing_and_asking_say_nothing(

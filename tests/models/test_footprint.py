@@ -40,8 +40,7 @@ print([name for name in ("tensorflow", "keras", "pandas", "scipy") if name in sy
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("name", ["gone.tflite", "notes.txt"])
-def test_what_is_no_exported_network_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=name) as caught:
-        footprint(tmp_path / name)
+def test_a_missing_network_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.tflite") as caught:
+        footprint(tmp_path / "gone.tflite")
     assert "\n" not in str(caught.value)

@@ -14,7 +14,6 @@ from cryutils.models.fusion import (
     RollingAverage,
     decide,
     drop_modality,
-    last_value,
     late_fusion,
     rolling_average,
 )
@@ -26,14 +25,6 @@ missing = arrays(np.bool_, (5,))
 def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(axis=1, keepdims=True))
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-@given(logits)
-def test_fusing_identical_inputs_changes_nothing_at_all(x: np.ndarray) -> None:
-    p = softmax(x)
-    fused = late_fusion(p, p)
-    np.testing.assert_array_equal(fused.probabilities, p)
-    assert set(fused.used) == {"both"}
 
 
 @given(logits, logits)
@@ -75,10 +66,9 @@ def test_nothing_usable_is_no_prediction_and_never_a_class() -> None:
     ("audio", "image", "words"),
     [
         ([[0.5, 0.5]], [[0.2, 0.3, 0.5]], "not of the same clips"),
-        ([[0.5, np.nan]], [[0.5, 0.5]], "audio: row 0 is missing in part"),
-        ([[0.5, 0.5]], [[0.9, 0.9]], "image: row 0 sums to 1.800"),
+        ([[0.5, np.nan]], [[0.5, 0.5]], r"audio: row 0 is \[0.5 nan\]"),
+        ([[0.5, 0.5]], [[0.9, 0.9]], r"image: row 0 is \[0.9 0.9\]; give probabilities that sum"),
         ([[1.5, -0.5]], [[0.5, 0.5]], "audio: row 0"),
-        ([[[0.5]]], [[0.5]], "not"),
     ],
 )
 def test_what_is_no_distribution_is_refused_in_one_line(audio, image, words) -> None:
@@ -99,17 +89,6 @@ def test_a_whole_recording_gives_what_the_deque_gives_live(p, n, data) -> None:
     np.testing.assert_array_equal(rolling_average(p, n), live)
 
 
-@given(frames, st.integers(1, 14), st.data())
-def test_frames_without_a_face_are_passed_over(p, n, data) -> None:
-    without = data.draw(arrays(np.bool_, len(p)))
-    gaps = np.where(without[:, None], np.nan, p)
-    averaged = rolling_average(gaps, n)
-    np.testing.assert_array_equal(averaged[~without], rolling_average(p[~without], n))
-    for k in np.flatnonzero(without):
-        before = averaged[k - 1] if k else np.full(p.shape[1], np.nan, np.float32)
-        np.testing.assert_array_equal(averaged[k], before)
-
-
 def test_a_window_of_three_by_hand() -> None:
     hungry, sleepy = [0.75, 0.25], [0.25, 0.75]
     averages = rolling_average([hungry, hungry, sleepy, hungry, sleepy, sleepy], 3)
@@ -118,30 +97,10 @@ def test_a_window_of_three_by_hand() -> None:
     assert decide(averages).tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_the_last_value_is_the_last_known_row() -> None:
-    nan = [np.nan, np.nan]
-    assert last_value([[0.2, 0.8], [0.6, 0.4], nan]).tolist() == pytest.approx([0.6, 0.4])
-    assert np.isnan(last_value([nan, nan])).all()
+def test_a_rolling_average_of_no_frames_is_empty_and_of_no_length_refused() -> None:
     assert rolling_average(np.zeros((0, 3), np.float32), 5).shape == (0, 3)
-
-
-def test_a_rolling_average_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="n=0: "):
-        RollingAverage(0)
-    with pytest.raises(InputError, match="n=-1: "):
-        rolling_average([[1.0]], -1)
-    with pytest.raises(InputError, match="missing in part"):
-        RollingAverage(2).push([np.nan, 1.0])
-    with pytest.raises(InputError, match="missing in part"):
-        rolling_average([[np.nan, 1.0]], 2)
-    with pytest.raises(InputError, match=r"not \(2, 2\)"):
-        RollingAverage(2).push([[0.5, 0.5], [0.5, 0.5]])
-    with pytest.raises(InputError, match=r"not \(2,\)"):
-        rolling_average([0.5, 0.5], 2)
-    rolling = RollingAverage(2)
-    rolling.push([0.5, 0.5])
-    with pytest.raises(InputError, match=r"not \(3,\)"):
-        rolling.push([0.2, 0.3, 0.5])
+        rolling_average([[1.0]], 0)
 
 
 # A modality taken away

@@ -70,20 +70,6 @@ def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset:
     np.testing.assert_allclose(signal, letter - letter.mean(), atol=1e-6)
 
 
-def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
-    t = np.arange(SR) / SR
-    loud, quiet = np.sin(2 * np.pi * 1000 * t), 10 ** (-70 / 20) * np.sin(2 * np.pi * 3000 * t)
-    x = (0.02 * np.where(t % 0.5 < 0.25, loud, 0) + 0.02 * quiet).astype(np.float32)
-    x[SR // 2] = 0.5  # one click, as when a microphone is touched
-    asked = SoundInput(kind="stft", scaling="recording")
-    bin_of = round(3000 * 512 / SR)
-    centred = asked.features(x)
-    offset = stft_db(asked.scaled(x) + np.float32(0.5), n_fft=512, hop_length=256)
-    frame = 20  # of loud and quiet alone, far from both the click and the ends
-    assert centred[frame, bin_of] > centred.min() + 3
-    assert offset[frame, bin_of] == offset.min()
-
-
 @given(st.floats(0.25, 8), st.floats(0.25, 3), st.floats(0.05, 4))
 def test_starts_are_where_the_windows_were_cut(
     seconds: float, window_s: float, step_s: float
@@ -96,16 +82,6 @@ def test_starts_are_where_the_windows_were_cut(
     np.testing.assert_allclose(
         asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR
     )
-
-
-def test_a_short_recording_is_one_window_filled_up_with_quiet() -> None:
-    asked, x = SoundInput(kind="mel"), noise(0.5)
-    (window,) = asked.windows(x)
-    spectrogram = asked.features(x)
-    np.testing.assert_array_equal(window[: len(spectrogram)], spectrogram)
-    filled = np.broadcast_to(spectrogram.min(axis=0), (63 - len(spectrogram), 40))
-    np.testing.assert_array_equal(window[len(spectrogram) :], filled)
-    assert asked.starts_s(1, len(x)).tolist() == [0]
 
 
 def test_loudness_says_nothing() -> None:
@@ -149,34 +125,23 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         (resample(np.full(8000, 0.9, np.float32), sr=8000, to=SR), "silence"),
         (0.4 + noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
         (np.tile([1e-4, -1e-4], SR // 2), "silence (peak -80 dB)"),
+        (noise(0.25), "None"),
+        (0.5 + noise(1, 1e-2), "None"),
     ],
 )
 def test_why_a_sound_cannot_be_judged(x: np.ndarray, why: str) -> None:
-    problem = sound_problem(x.astype(np.float32), SR)
-    assert problem is not None and problem.startswith(why)
-    assert len(SoundInput().windows(x.astype(np.float32))) == 0
-
-
-@pytest.mark.parametrize("x", [noise(0.25), noise(5, 1e-2), 0.5 + noise(1, 1e-2)])
-def test_what_can_be_heard_has_no_problem(x: np.ndarray) -> None:
-    assert sound_problem(x, SR) is None
-    assert len(SoundInput().windows(x)) >= 1
+    assert str(sound_problem(x.astype(np.float32), SR)).startswith(why)
+    assert len(SoundInput().windows(x.astype(np.float32))) == (why == "None")
 
 
 # Faces
 
 
-def test_only_crops_with_a_face_that_shows_something_are_used() -> None:
-    face_track = track(faces=[1, 0, 1, 0, 1], blank=[0, 0, 1, 1, 0])
-    crops = FaceInput(size=8).crops(face_track)
-    assert crops[:, 0, 0, 0].tolist() == [1, 5]
-    assert crops.dtype == np.uint8
-
-
 def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
     asked = FaceInput(size=8)
-    tracks = [track([1, 1], [0, 0]), None, track([0], [0]), track([0, 1], [0, 0])]
+    tracks = [track([1, 1, 1], [0, 0, 1]), None, track([0], [0]), track([0, 1], [0, 0])]
     examples = asked.examples(tracks)
+    assert examples.x.dtype == np.uint8
     assert examples.clip.tolist() == [0, 0, 3]
     assert examples.x.shape[1:] == asked.shape == (8, 8, 3)
     assert examples.x[:, 0, 0, 0].tolist() == [1, 2, 2]

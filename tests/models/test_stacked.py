@@ -116,17 +116,6 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
         assert answers.sum(axis=1) == pytest.approx(1.0)
 
 
-def test_of_epochs_with_as_many_right_the_first_is_kept() -> None:
-    x, y = blobs(rows=180)
-    train, validation = parts(len(x))
-    rare = np.concatenate([validation[y[validation] == 0], validation[y[validation] == 1][:7]])
-    settings = DenseSettings(units=(8,), epochs=25, monitor="accuracy", learning_rate=1e-2)
-    stack = stacked.fit(x, y, [FitSpec(train, rare)], classes=3, settings=settings)
-    right = stack.history.val_accuracy.to_numpy()
-    assert np.sum(right > right.max() - 1e-5) > 1, "several epochs are as good"
-    assert stack.best_epoch[0] == np.argmax(right > right.max() - 1e-5) + 1
-
-
 @without_graphs()
 def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
     x, y = blobs()
@@ -221,8 +210,6 @@ def test_hidden_layers_are_those_of_the_keras_model() -> None:
             inner.predict(x, verbose=0), rel=1e-4, abs=1e-4
         )
     assert (stack.hidden(0, x, layer=1) < 0).any()
-    with pytest.raises(InputError, match="3 hidden layers"):
-        stack.hidden(0, x, layer=3)
 
 
 @without_graphs()
@@ -310,9 +297,7 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
     ("task", "message"),
     [
         (FitSpec(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
-        (FitSpec(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
-        (FitSpec(np.array([], int), np.array([0])), "train: give rows"),
-        (FitSpec(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
+        (FitSpec(np.array([], int), np.array([0])), "no training rows"),
         (FitSpec(np.array([0]), np.array([1]), classes=(0, 2)), "distinguishes \\[0, 2\\]"),
     ],
 )

@@ -80,7 +80,7 @@ def fitted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("fits")))
         return finetuning.frozen_and_finetuned(
-            tiny, *data, FOLDS, split="infant", settings=SETTINGS, units=8
+            tiny, *data, [FOLDS], split="infant", settings=SETTINGS, units=8
         )
 
 
@@ -179,7 +179,6 @@ def test_frames_are_spread_over_each_clip(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: second_model.head((4, 8), 3), "input_shape=(4, 8)"),
         (lambda: second_model.head((8,), 3, dropout=1.0), "dropout=1.0"),
         (lambda: finetuning.frames([], FrameInput(), limit=0), "limit=0"),
     ],
