@@ -207,7 +207,7 @@ def _listing(jobs: Sequence[Job]) -> str:
         rows = []
         values = job.values
         for name, parameter in parameters.inspect(job.source).items():
-            meaning, words = parameter["help"], parameters.accepted(name, parameter)
+            meaning, words = parameter["help"], parameters.accepted(name)
             description = "; ".join(filter(None, [meaning, words]))
             rows.append((f"{name} = {json.dumps(values[name])}", description))
         with page.indentation():

@@ -40,8 +40,7 @@ def export(
       cryutils export --model cry2 --int8
       cryutils export --model ensemble --format openvino --output handed-over
     """
-    from cryutils._io.paths import outputs_dir, resolve
-    from cryutils.claims import run_folder
+    from cryutils._io.paths import resolve
     from cryutils.models.export import FORMATS
     from cryutils.papers import deployment
 
@@ -49,8 +48,6 @@ def export(
         raise InputError("--int8, --float16: give one of them.")
     if output == "":
         raise InputError("--output '': an empty name; give a folder.")
-    for folder in outputs_dir().glob("*/"):
-        run_folder.finish_interrupted_moves(folder)
     precision = "int8" if int8 else "float16" if float16 else "float"
     for path in deployment.export(
         model, run=run, format=format_, precision=precision,

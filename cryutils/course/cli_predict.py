@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils._io.paths import outputs_dir, resolve
+from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.course.cli_group import say
@@ -71,15 +71,12 @@ def predict(
       cryutils predict crying.mp4 --model ensemble
       cryutils predict crying.mp4 --log Mia
     """
-    from cryutils.claims import run_folder
     from cryutils.papers.predict import Models
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")
     if infant is not None:
         log = click.get_current_context().with_resource(opened()).infants.infant(infant, user=None)
-    for folder in outputs_dir().glob("*/"):
-        run_folder.finish_interrupted_moves(folder)
     models = Models(model, run=run)
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)

@@ -15,9 +15,8 @@ from cryutils._io.paths import resolve
 from cryutils.datasets import registry
 from cryutils.errors import near_miss
 
-__all__ = ["STRICT", "Parameters", "short", "unknown_classes"]
+__all__ = ["Parameters", "short", "unknown_classes"]
 
-STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _SHOWN = 60  # characters of a value in a message
 _NO_LIMIT = 10**9  # if a notebook lacks the parameter that would limit another
 
@@ -60,7 +59,7 @@ class Parameters(BaseModel):
     `description` is for messages: the noun for a text, or a range that excludes an end.
     """
 
-    model_config = STRICT
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     # Recordings
     data: Literal[*registry.MODULES] | Text = _field(description="a folder")  # type: ignore[valid-type]

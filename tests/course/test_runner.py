@@ -189,7 +189,7 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
 
 
 def fingerprints(**options: Any) -> dict[str, str]:
-    return {name: job.fingerprint.text for name, job in planned(**options).items()}
+    return {name: job.fingerprint() for name, job in planned(**options).items()}
 
 
 def test_outputs_and_metadata_do_not_count(project: Path) -> None:
