@@ -240,8 +240,9 @@ def finish(staging: Staging, state: Mapping[str, Any]) -> None:
 def _move(state_path: Path, folder: Path) -> None:
     """Move the files of a finished execution, whose state is at `state_path`, to `folder`."""
     staging, name = state_path.parents[1], state_path.stem
-    state, others = read_state(state_path), states(folder)
-    assert state is not None
+    if (state := read_state(state_path)) is None:  # cut by a power failure
+        return
+    others = states(folder)
     before = others.pop(name, {"files": {}})
     for file in state["files"]:
         if (staging / file).is_file():  # else it was moved before a kill

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from cryutils.course.cli_group import say
+from cryutils.course.cli_group import run_option, say
 from cryutils.errors import InputError
 
 __all__ = ["export"]
@@ -22,8 +22,7 @@ __all__ = ["export"]
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
               " recordings of training infants.")  # fmt: skip
 @click.option("--float16", is_flag=True, help="Store weights as 16-bit floats.")
-@click.option("--run", metavar="NAME", help="Run that trained the model (default: the newest on"
-              " real infants, otherwise on synthetic infants).")  # fmt: skip
+@run_option
 @click.option(
     "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
 )

@@ -47,8 +47,9 @@ def inspect(path: Path) -> dict[str, dict[str, Any]]:
             raise InputError(f"{path}: {line.strip()}: use only one = in a line of parameters.")
     cell = new_code_cell(source, metadata={"tags": ["parameters"]})
     # papermill rejects a notebook without a kernel.
-    kernel = {"kernelspec": {"name": "python3", "language": "python"}}
-    parameters = papermill.inspect_notebook(new_notebook(cells=[cell], metadata=kernel))
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    parameters = papermill.inspect_notebook(notebook)
     for name, parameter in parameters.items():
         try:
             parameter["default"] = ast.literal_eval(parameter["default"])

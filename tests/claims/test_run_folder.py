@@ -97,9 +97,8 @@ def is_whole(folder: Path, name: str) -> bool:
 @pytest.mark.parametrize(
     ("parameters", "name"),
     [
-        ({}, "quick"), ({"repeats": 2}, "quick-repeats-2"), ({"seed": -3}, "quick-seed--3"),
+        ({}, "quick"), ({"seed": -3}, "quick-seed--3"), ({"x": None}, "quick-x-null"),
         ({"b": 0.2, "a": True}, "quick-a-true-b-0.2"), ({"kind": "mfcc"}, "quick-kind-mfcc"),
-        ({"x": None}, "quick-x-null"),
     ],
 )  # fmt: skip
 def test_a_short_name_has_the_parameters(parameters: dict[str, Any], name: str) -> None:
@@ -272,9 +271,8 @@ def test_an_execution_with_unreadable_results_fails(folder: Path) -> None:
 # Damage
 
 DAMAGES = {
-    "empty": b"", "cut": None, "list": b"[[1]]", "number": b"3", "null": b"null",
-    "object": b"{}", "bytes": b"\xff\xfe\x00{", "text": b'"x"', "deep": b"[" * 100_000,
-    "missing fields": b'[{"key": "k"}]', "other fields": b'[{"key": "k", "more": 1}]',
+    "empty": b"", "cut": None, "number": b"3", "bytes": b"\xff\xfe\x00{",
+    "deep": b"[" * 100_000, "other fields": b'[{"key": "k", "more": 1}]',
     "wrong types": b'{"fingerprint": 1, "parameters": [], "seconds": "x", "files": 3}',
     "outside": json.dumps({**STATE, "files": {"../../x": "d"}}).encode(),
 }  # fmt: skip
@@ -422,16 +420,3 @@ def test_the_report_of_a_stopped_run_shows_finished_notebooks(
     page = (folder / "report.html").read_text()
     assert "made.01_first" in page
     assert "made.02_second" not in page
-
-
-def test_a_state_of_an_older_version_is_shown_and_counts_as_not_done(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finished(folder, "01_first", 0.5)
-    path = folder / "state" / "01_first.json"
-    older = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("files", "cells")}
-    path.write_text(json.dumps(older))
-    assert run_folder.unreadable(folder) == []
-    assert not is_whole(folder, "01_first")
-    assert report(capsys)[0] == 0
-    assert numbers(folder) == {"made.01_first": 0.5}
