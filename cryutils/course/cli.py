@@ -148,8 +148,6 @@ def run(
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, course.profiles())
-    if execution["scheduler"]:
-        extras.require("distributed", "cluster", "--scheduler")
     only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
         chosen, only=only, overrides=values, data=data, outputs=outputs, sources=sources,
@@ -158,9 +156,7 @@ def run(
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
-        for engine in {str(job.values.get("engine")) for job in todo}:
-            if engine.startswith("openvino"):
-                extras.require("openvino", "openvino", f"engine={engine}")
+        _require_extras(todo, execution["scheduler"])
         unable = _look_for_recordings(todo, all_of_them=bool(notebooks))
         todo, skipped = [job for job in todo if job.name not in unable], skipped | unable
     for name, why in skipped.items():
@@ -172,6 +168,15 @@ def run(
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     _execute(todo, **execution)
+
+
+def _require_extras(todo: Sequence[Job], scheduler: str | None) -> None:
+    """Raise InputError if packages that a notebook or `scheduler` needs are not installed."""
+    if scheduler:
+        extras.require("distributed", "cluster", "--scheduler")
+    for engine in {str(job.values.get("engine")) for job in todo}:
+        if engine.startswith("openvino"):
+            extras.require("openvino", "openvino", f"engine={engine}")
 
 
 def _execute(
