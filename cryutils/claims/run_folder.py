@@ -1,8 +1,8 @@
 """A run's folder: its name, its finished notebooks, and how an execution's files get there.
 
-An execution writes into a staging folder, hidden in the run's folder and with the same layout. Its
-state file is written last, and then all its files replace the earlier ones, the state again last. A
-kill between leaves the rest in the staging folder, and the next run moves it. So neither a kill nor
+An execution writes into a staging folder, hidden in the run's folder and with the same layout. Once
+it has finished, its state file is written there. Then its files replace the earlier ones, the state
+file last. If a kill interrupts this, the next run moves the remaining files. So neither a kill nor
 a failure loses a finished notebook. `course` executes the notebooks, `claims` reads and writes
 their numbers. Notebook 14 reads a state.
 """
@@ -198,8 +198,9 @@ def run_lock(folder: Path) -> Iterator[None]:
 def stage(folder: Path, name: str) -> Staging:
     """Return a new staging folder for notebook `name`, with links to models and results.
 
-    The links are to other notebooks' files, and are replaced if the notebook writes such a file
-    with `writing`. Earlier files of this notebook are left out, as are damaged results.
+    The links are to files of other notebooks. The library writes files with `writing`, which
+    replaces a link, so these files are never changed. Earlier files of this notebook and damaged
+    results are left out.
     """
     # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
     # name, which notebooks show.
