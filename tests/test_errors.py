@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryutils.errors import InputError, near_miss, printable
+from cryutils.errors import near_miss, printable
 
 NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
 
@@ -20,22 +20,9 @@ NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
         ("", ["b", "a"], " Known: a, b."),
         ("zzz", [], ""),
     ],
-    ids=[
-        "a slip",
-        "turned letters",
-        "another word",
-        "its beginning",
-        "nothing like it",
-        "nothing",
-        "nothing known",
-    ],
 )
 def test_near_miss(name: str, choices: list[str], hint: str) -> None:
     assert near_miss(name, choices) == hint
-
-
-def test_an_input_error_is_a_value_error() -> None:
-    assert issubclass(InputError, ValueError)
 
 
 @pytest.mark.parametrize(

@@ -208,13 +208,6 @@ def test_a_missing_extra_is_one_sentence(
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"cryutils: {expected}")
 
 
-def test_the_benchmarks_are_known(installed: Cryutils) -> None:
-    done = installed("bench", "nothing")
-    scripts = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
-    expected = f"cryutils: no benchmark 'nothing'. Known: {', '.join(scripts)}.\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
-
-
 @pytest.mark.parametrize("name", ["pages", "store"])
 def test_a_benchmark_finds_the_tools_that_it_uses(site: Path, tmp_path: Path, name: str) -> None:
     script = site / "cryutils" / "_course" / "benchmarks" / f"{name}.py"

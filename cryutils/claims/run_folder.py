@@ -1,8 +1,9 @@
 """A run's folder: its name, its finished notebooks, and how an execution's files get there.
 
-An execution writes into a staging folder, hidden in the run's folder and with the same layout.
-Once it has finished, its files replace the earlier ones, the state file last, so a kill or a
-failure never loses a finished notebook. `course` executes the notebooks, `claims` reads and writes
+An execution writes into a staging folder, hidden in the run's folder and with the same layout. Once
+it has finished, its state file is written there. Then its files replace the earlier ones, the state
+file last. If a kill interrupts this, the next run moves the remaining files. So neither a kill nor
+a failure loses a finished notebook. `course` executes the notebooks, `claims` reads and writes
 their numbers. Notebook 14 reads a state.
 """
 
@@ -18,24 +19,23 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryutils._io.paths import file_digest, writing
 from cryutils.claims import store
 from cryutils.errors import InputError
 
 __all__ = [
-    "Staging", "begin", "finish", "finish_interrupted_moves", "give_up", "is_whole", "missing",
-    "name_of", "progress", "read_state", "recover", "require_name", "run_lock", "stage",
-    "state_file", "states", "tidy", "unreadable",
+    "STAGING", "Staging", "finish", "give_up", "is_whole", "missing", "name_of", "progress",
+    "read_state", "recover", "require_name", "run_lock", "stage", "state_file", "states",
+    "unreadable",
 ]  # fmt: skip
 
-_STAGING = ".running"
-_BORROWED = {"models": "*", "results": "*.json"}  # copied from other notebooks
+STAGING = ".running"
 # Reserved: the run of notebooks executed by hand, the results in git, the article on all runs.
 _TAKEN = ("manual", "reference", "article")
 # Text that needs no quotes in a name and can't be another value, such as 1 or true.
@@ -66,28 +66,29 @@ def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> s
     first = profile if data is None else f"{data.name}-{profile}"
     if not parameters:
         return first
-    pairs = {key: _plain(parameters[key]) for key in sorted(parameters)}
-    last = "-".join(f"{key}-{text}" for key, text in pairs.items())
-    if all(pairs.values()) and len(last) <= _LONGEST:
+    values = {key: parameters[key] for key in sorted(parameters)}
+    is_plain = all(
+        _PLAIN.fullmatch(value) if isinstance(value, str) else not isinstance(value, (list, dict))
+        for value in values.values()
+    )
+    texts = (value if isinstance(value, str) else json.dumps(value) for value in values.values())
+    last = "-".join(f"{key}-{text}" for key, text in zip(values, texts, strict=True))
+    if is_plain and len(last) <= _LONGEST:
         return f"{first}-{last}"
-    everything = json.dumps(dict(parameters), sort_keys=True)
-    digest = hashlib.sha256(everything.encode()).hexdigest()[:8]
-    keys = "-".join(pairs)
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+    keys = "-".join(values)
     return f"{first}-{keys}-{digest}" if len(keys) <= _LONGEST else f"{first}-{digest}"
-
-
-def _plain(value: Any) -> str:
-    """Return `value` as an unambiguous part of a file name, or "" if there is none."""
-    if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else ""
-    return json.dumps(value) if isinstance(value, (bool, int, float, type(None))) else ""
 
 
 # Finished notebooks
 
 
+# The next execution removes these files, so none may be outside of the run's folder.
+_File = Annotated[str, Field(pattern="^[^./][^/]*(/[^./][^/]*)*$")]
+
+
 class _State(BaseModel):
-    """How a finished notebook was executed. Older states have no `profile` and `files`."""
+    """How a finished notebook was executed. Some reference runs have no `profile` and `files`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -97,16 +98,7 @@ class _State(BaseModel):
     seconds: float
     peak_mib: int | float
     versions: dict[str, str]
-    files: dict[str, str] = {}  # sha256 by path within the run's folder
-
-    @field_validator("files")
-    @classmethod
-    def _are_inside(cls, files: dict[str, str]) -> dict[str, str]:
-        # The next execution removes the files at these paths.
-        paths = [PurePath(file) for file in files]
-        if any(path.is_absolute() or ".." in path.parts for path in paths):
-            raise ValueError("a path outside of the run's folder")
-        return files
+    files: dict[_File, str] = {}  # sha256 by path within the run's folder
 
 
 def state_file(folder: Path, name: str) -> Path:
@@ -164,15 +156,11 @@ def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """The staging folder, `path`, of an execution of notebook `name` in the run's `folder`.
-
-    `borrowed`: the sha256 of each file that was copied there from other notebooks.
-    """
+    """The staging folder, `path`, of an execution of notebook `name` in the run's `folder`."""
 
     name: str
     folder: Path
     path: Path
-    borrowed: Mapping[str, str] = field(repr=False)
 
     @property
     def notebook(self) -> Path:
@@ -183,16 +171,6 @@ class Staging:
     def log(self) -> Path:
         """Where the output of libraries is written."""
         return self.path / "logs" / f"{self.name}.log"
-
-    @property
-    def share(self) -> Path:
-        """Where the share of finished cells is written, 0-1."""
-        return self.path.parent / "share"
-
-    @property
-    def count(self) -> Path:
-        """Where `progress.counting` writes the progress of the running cell."""
-        return self.path.parent / "count"
 
 
 @contextmanager
@@ -217,45 +195,33 @@ def run_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def begin(folder: Path) -> Path:
-    """Create a file in `folder` whose removal ends all executions of this run within a second."""
-    (folder / _STAGING).mkdir(parents=True, exist_ok=True)
-    descriptor, alive = tempfile.mkstemp(prefix="alive-", dir=folder / _STAGING)
-    os.close(descriptor)
-    return Path(alive)
-
-
 def stage(folder: Path, name: str) -> Staging:
-    """Return a new staging folder for notebook `name`, with copies of models and results.
+    """Return a new staging folder for notebook `name`, with links to models and results.
 
-    The copies are of other notebooks' files. Earlier files of this notebook are left out.
+    The links are to files of other notebooks. The library writes files with `writing`, which
+    replaces a link, so these files are never changed. Earlier files of this notebook and damaged
+    results are left out.
     """
-    home = folder / _STAGING
-    home.mkdir(parents=True, exist_ok=True)
     # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
     # name, which notebooks show.
-    path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home), folder.name)
+    home = tempfile.mkdtemp(prefix=f"{name}-", dir=folder / STAGING)
+    staging = Staging(name, folder, Path(home, folder.name))
     before = read_state(state_file(folder, name))
-    own = {f"results/{name}.json", *(before["files"] if before else ())}
-    damaged, borrowed = store.unreadable(folder), {}
-    for kind, pattern in _BORROWED.items():
-        (path / kind).mkdir(parents=True)
-        for source in (folder / kind).glob(pattern):
-            relative = f"{kind}/{source.name}"
-            if source.is_file() and relative not in own and source not in damaged:
-                shutil.copy2(source, path / relative)
-                borrowed[relative] = file_digest(path / relative)
-    staging = Staging(name, folder, path, borrowed)
-    for file in (staging.notebook, staging.log):
-        file.parent.mkdir()
+    left_out = {folder / file for file in before["files"]} if before else set()
+    left_out |= {folder / "results" / f"{name}.json", *store.unreadable(folder)}
+    for kind in ("models", "results", "notebooks", "logs"):
+        (staging.path / kind).mkdir(parents=True)
+    for source in (*folder.glob("models/*"), *folder.glob("results/*.json")):
+        if source.is_file() and source not in left_out:
+            (staging.path / source.relative_to(folder)).symlink_to(source)
     return staging
 
 
-def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> None:
+def finish(staging: Staging, state: Mapping[str, Any]) -> None:
     """Replace a notebook's earlier files with those of an execution, and write its `state`.
 
-    `results.json` is rebuilt from the finished notebooks that are in `among`. Raises InputError if
-    the notebook has written results that can't be read.
+    Also rebuilds `results.json`. Raises InputError if the notebook has written results that can't
+    be read.
     """
     results = staging.path / "results" / f"{staging.name}.json"
     if results.is_file():
@@ -264,34 +230,33 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
     for path in sorted(staging.path.rglob("*")):
         relative = path.relative_to(staging.path)
         is_hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not is_hidden:
-            name, digest = relative.as_posix(), file_digest(path)
-            if staging.borrowed.get(name) != digest:
-                files[name] = digest
-    with writing(state_file(staging.path, staging.name)) as part:
+        if path.is_file() and not path.is_symlink() and not is_hidden:
+            files[relative.as_posix()] = file_digest(path)
+    target = state_file(staging.path, staging.name)
+    with writing(target) as part:
         part.write_text(json.dumps({**state, "files": files}, indent=1) + "\n", encoding="utf-8")
-    # If this process is killed from here on, the next run finishes the moves.
-    _move(staging.path, staging.name, staging.folder, among)
+    _move(target, staging.folder)
 
 
-def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
-    """Move the files of a finished execution from its staging folder, `path`, to `folder`."""
-    state = read_state(state_file(path, name))
-    if state is not None:
-        others = states(folder)
-        before = others.pop(name, {"files": {}})
-        for relative in state["files"]:
-            if (path / relative).is_file():  # else it was moved before a kill
-                (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-                (path / relative).replace(folder / relative)
-        in_use = {relative for each in (state, *others.values()) for relative in each["files"]}
-        outdated = [folder / relative for relative in set(before["files"]) - in_use]
-        for file in (*outdated, *_failed(folder, name)):
-            file.unlink(missing_ok=True)
-        store.merge(folder, {name, *others} & set(among))
-        (folder / "state").mkdir(exist_ok=True)
-        state_file(path, name).replace(state_file(folder, name))
-    shutil.rmtree(path.parent, ignore_errors=True)
+def _move(state_path: Path, folder: Path) -> None:
+    """Move the files of a finished execution, whose state is at `state_path`, to `folder`."""
+    staging, name = state_path.parents[1], state_path.stem
+    if (state := read_state(state_path)) is None:  # cut by a power failure
+        return
+    others = states(folder)
+    before = others.pop(name, {"files": {}})
+    for file in state["files"]:
+        if (staging / file).is_file():  # else it was moved before a kill
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (staging / file).replace(folder / file)
+    in_use = {file for each in (state, *others.values()) for file in each["files"]}
+    outdated = [folder / file for file in set(before["files"]) - in_use]
+    for path in (*outdated, *_failed(folder, name)):
+        path.unlink(missing_ok=True)
+    store.merge(folder, {name, *others})
+    (folder / "state").mkdir(exist_ok=True)
+    state_path.replace(state_file(folder, name))
+    shutil.rmtree(staging.parent, ignore_errors=True)
 
 
 def _failed(folder: Path, name: str) -> tuple[Path, Path]:
@@ -313,37 +278,22 @@ def give_up(staging: Staging) -> tuple[Path, Path]:
     return failed
 
 
-def recover(folder: Path, among: Iterable[str]) -> list[str]:
+def recover(folder: Path) -> list[str]:
     """Repair what a killed run left in `folder`; return a line for each damaged or missing file.
 
-    Finished executions replace earlier ones, and unfinished ones are removed. `among` as in
-    `finish`.
+    Finished executions replace earlier ones, unfinished ones are removed, and `results.json` is
+    rebuilt.
     """
-    damaged = [*unreadable(folder), *store.unreadable(folder)]
-    _finish_moves(folder, among)
-    for place in (folder / _STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
+    problems = dict.fromkeys([*unreadable(folder), *store.unreadable(folder)], "can't be read")
+    for state in sorted(folder.glob(f"{STAGING}/*/*/state/*.json")):
+        _move(state, folder)
+    for place in (folder / STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
         shutil.rmtree(place, ignore_errors=True)
-    problems = {path: "can't be read" for path in damaged}
+    store.merge(folder, states(folder))
     problems |= dict.fromkeys(missing(folder), "is missing")
     return [
         f"{path} {what}: {path.stem} runs again when chosen." for path, what in problems.items()
     ]
-
-
-def finish_interrupted_moves(folder: Path) -> None:
-    """Finish the moves that a kill interrupted in `folder`, so that readers see complete models.
-
-    Does nothing while another process is running there, or if the folder can't be written to.
-    """
-    if any(folder.glob(f"{_STAGING}/*/*/state/*.json")):
-        with suppress(InputError, OSError), run_lock(folder):
-            names = {path.stem for path in folder.glob(f"{_STAGING}/*/*/state/*.json")}
-            _finish_moves(folder, names | states(folder).keys())
-
-
-def _finish_moves(folder: Path, among: Iterable[str]) -> None:
-    for state in sorted(folder.glob(f"{_STAGING}/*/*/state/*.json")):
-        _move(state.parent.parent, state.stem, folder, among)
 
 
 def progress(folder: Path, name: str) -> tuple[float, str] | None:
@@ -352,14 +302,9 @@ def progress(folder: Path, name: str) -> tuple[float, str] | None:
     None if the notebook isn't running.
     """
     with suppress(OSError, ValueError):  # it has not started, or has just ended
-        places = folder.glob(f"{_STAGING}/{name}-????????/share")
+        places = folder.glob(f"{STAGING}/{name}-????????/share")
         share = max(places, key=lambda path: path.stat().st_mtime_ns)
         count = share.with_name("count")
         text = count.read_text(encoding="utf-8") if count.is_file() else ""
         return float(share.read_text(encoding="utf-8")), text
     return None
-
-
-def tidy(folder: Path) -> None:
-    """Remove the staging folders that lost workers left. Call it once all executions have ended."""
-    shutil.rmtree(folder / _STAGING, ignore_errors=True)

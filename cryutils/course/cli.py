@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils._io import extras
-from cryutils._io.paths import outputs_dir, project_dir, resolve, writable, writing
+from cryutils._io.paths import project_dir, writable, writing
 from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
-from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.course.cli_group import SuggestingGroup, outputs_option, say
 from cryutils.course.cli_notebooks import chosen_notebooks, copy_notebooks
 from cryutils.course.cli_predict import predict
 from cryutils.course.cli_serve import serve
@@ -78,40 +78,48 @@ for each in (audit, claims, data, copy_notebooks, export, predict, users, infant
     cryutils.add_command(each)
 
 
+def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[str, object]:
+    """Return the values of parameters given as "key=value"."""
+    from cryutils.course.parameters import read_value
+
+    values: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
+        if key in values:
+            raise InputError(f"-p {text}: {key} has a value already; give one.")
+        values[key] = read_value(value)
+    return values
+
+
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option(
-    "--profile",
-    default="quick",
-    show_default=True,
-    metavar="NAME",
-    help="Set of parameters: quick, real, uploads, simulated, judged or paper.",
-)
-@click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
+@click.option("--profile", default="quick", show_default=True, metavar="NAME",
+              help="Set of parameters: quick, real, uploads, simulated, judged or paper."
+              )  # fmt: skip
+@click.option("-p", "--parameter", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned,
               help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N",
+@click.option("--jobs", "processes", type=click.IntRange(1, 1024), metavar="N",
               help="Notebooks to run in parallel (default: one for each core).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
 @click.option("--data", metavar="FOLDER", help="Use your own recordings: <label>/<infant>/<file>.")
-@click.option("--outputs", metavar="DIR", help="Folder for the runs (default: outputs).")
+@outputs_option
 @click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs; see above.")
-@click.option(
-    "--fresh", is_flag=True, help="Run all notebooks again, also those that have finished."
-)
+@click.option("--fresh", is_flag=True,
+              help="Run all notebooks again, also those that have finished.")  # fmt: skip
 @click.option("--list", "listing", is_flag=True,
               help="List notebooks and their parameters without running them.")  # fmt: skip
 def run(
     notebooks: tuple[str, ...],
     profile: str,
-    assignments: tuple[str, ...],
-    jobs: int | None,
-    scheduler: str | None,
+    values: dict[str, object],
     data: str | None,
-    outputs: str | None,
+    outputs: Path,
     name: str | None,
-    fresh: bool,
     listing: bool,
+    **execution: Any,
 ) -> None:
     """Run notebooks and write their results, figures and a report.
 
@@ -138,22 +146,19 @@ def run(
     from cryutils.claims import run_folder
 
     chosen = course.load_profile(profile)
-    values = _parameters(assignments)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, course.profiles())
-    if scheduler:
-        extras.require("distributed", "cluster", "--scheduler")
     only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
-        chosen, only=only, overrides=values, data=data, outputs=_home(outputs), sources=sources,
+        chosen, only=only, overrides=values, data=data, outputs=outputs, sources=sources,
         run_name=name,
     )  # fmt: skip
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
-        _require_engines(todo)
+        _require_extras(todo, execution["scheduler"])
         unable = _look_for_recordings(todo, all_of_them=bool(notebooks))
         todo, skipped = [job for job in todo if job.name not in unable], skipped | unable
     for name, why in skipped.items():
@@ -164,35 +169,36 @@ def run(
         say(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
-    _execute(todo, jobs or os.cpu_count() or 1, scheduler, fresh)
+    _execute(todo, **execution)
 
 
-def _require_engines(jobs: Sequence[Job]) -> None:
-    """Raise InputError if a notebook needs OpenVINO and it is not installed."""
-    for engine in {str(job.values.get("engine")) for job in jobs}:
+def _require_extras(todo: Sequence[Job], scheduler: str | None) -> None:
+    """Raise InputError if packages that a notebook or `scheduler` needs are not installed."""
+    if scheduler:
+        extras.require("distributed", "cluster", "--scheduler")
+    for engine in {str(job.values.get("engine")) for job in todo}:
         if engine.startswith("openvino"):
             extras.require("openvino", "openvino", f"engine={engine}")
 
 
-def _execute(todo: Sequence[Job], processes: int, scheduler: str | None, fresh: bool) -> None:
+def _execute(
+    todo: Sequence[Job], *, processes: int | None, scheduler: str | None, fresh: bool
+) -> None:
     """Run the jobs of one run and write its report; exit with 1 if a job failed."""
     from cryutils import course
     from cryutils.claims import report
 
-    folder = todo[0].folder
+    folder, processes = todo[0].folder, processes or os.cpu_count() or 1
     if not writable(folder):
         raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
-    with watching(
-        [job.name for job in todo], before=course.history(todo), processes=processes,
-        title=folder.name,
-    ) as show:  # fmt: skip
+    names, before = [job.name for job in todo], course.history(todo)
+    with watching(names, before=before, processes=processes, title=folder.name) as show:
         failed = course.run(
             todo, processes=processes, scheduler=scheduler, fresh=fresh, report=show
         )
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
-    page = report.write(folder)
-    say(f"Report: {_shown(page)}")
+    say(f"Report: {_shown(report.write(folder))}")
     if failed:
         raise SystemExit(1)
 
@@ -206,11 +212,9 @@ def _listing(jobs: Sequence[Job]) -> str:
         title = execute.source_text(job.source).partition("\n")[0].strip("# ")
         page.write_text(f"{job.name}: {title.partition('· ')[2] or title}")
         rows = []
-        values = job.values
         for name, parameter in parameters.inspect(job.source).items():
-            meaning, words = parameter["help"], parameters.accepted(name, parameter)
-            description = "; ".join(filter(None, [meaning, words]))
-            rows.append((f"{name} = {json.dumps(values[name])}", description))
+            description = filter(None, [parameter["help"], parameters.accepted(name)])
+            rows.append((f"{name} = {json.dumps(job.values[name])}", "; ".join(description)))
         with page.indentation():
             page.write_dl(rows, col_max=24)
         page.write("\n")
@@ -224,6 +228,7 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     notebook can run, or if one can't and `all_of_them` is set.
     """
     from cryutils.course import parameters, recordings
+    from cryutils.datasets import load
 
     corpora: dict[str, Corpus] = {}
     unable, remarks = {}, {}
@@ -233,7 +238,10 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
         if name in (None, parameters.read(job.source).get("data")) or registry.is_synthetic(name):
             continue
         if name not in corpora:
-            corpora[name] = _load(name)
+            dataset = registry.find(name)
+            if dataset and dataset.files:
+                fetch_files(dataset.files)
+            corpora[name] = load(name)
         parameters.check_corpus(job.parameters, corpora[name])
         try:
             remarks[job.name] = recordings.check(job.name, job.values, corpora[name])
@@ -255,22 +263,9 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     return unable
 
 
-def _load(name: str) -> Corpus:
-    from cryutils.datasets import load
-
-    dataset = registry.find(name)
-    if dataset and dataset.files:
-        fetch_files(dataset.files)
-    return load(name)
-
-
-def _home(outputs: str | None) -> Path:
-    return resolve(outputs) if outputs else outputs_dir()
-
-
 @cryutils.command("report")
-@click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
-def report_command(outputs: str | None) -> None:
+@outputs_option
+def report_command(outputs: Path) -> None:
     """Write the report of each run and the scoreboard of all runs.
 
     The pages are report.html in each run's folder, and scoreboard.html. The scoreboard is also
@@ -282,11 +277,10 @@ def report_command(outputs: str | None) -> None:
     """
     from cryutils.claims import report
 
-    home = _home(outputs)
-    runs = sorted({path.parents[1] for path in home.glob("*/state/*.json")}
-                  | {path.parent for path in home.glob("*/results.json")})  # fmt: skip
+    runs = sorted({path.parents[1] for path in outputs.glob("*/state/*.json")}
+                  | {path.parent for path in outputs.glob("*/results.json")})  # fmt: skip
     if not runs:
-        raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
+        raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
     pages, damages = [], []
     for folder in runs:
         try:
@@ -300,7 +294,7 @@ def report_command(outputs: str | None) -> None:
         except OSError as error:  # such as a full disk
             damages.append(f"{folder}: its report can't be made ({error.strerror}).")
     if pages:
-        say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
+        say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(outputs))}")
     for page in pages:
         say(f"Report: {_shown(page)}")
     for damage in damages:
@@ -310,8 +304,8 @@ def report_command(outputs: str | None) -> None:
 
 
 @cryutils.command("article")
-@click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
-def article_command(outputs: str | None) -> None:
+@outputs_option
+def article_command(outputs: Path) -> None:
     """Write a replication report of both papers as one HTML page.
 
     It is in the style of ReScience. Each number of a paper is shown as printed, as measured under
@@ -325,17 +319,16 @@ def article_command(outputs: str | None) -> None:
     from cryutils import plots
     from cryutils.claims import article, report, scoreboard
 
-    home = _home(outputs)
-    runs = report.every_run(home)
+    runs = report.every_run(outputs)
     if not runs:
-        raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
+        raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
     board = scoreboard.board(runs)
     plots.style()
     pictures = {
         str(data): plots.png(plots.source(plots.scoreboard(part), scoreboard.note(part)))
         for data, part in board.groupby("data")
     }
-    page = article.write(home / "article" / "index.html", runs, pictures)
+    page = article.write(outputs / "article" / "index.html", runs, pictures)
     say(f"Article: {_shown(page)}")
 
 
@@ -386,20 +379,6 @@ def bench(names: tuple[str, ...], output: Path | None) -> None:
     if failed:
         say(f"failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
-
-
-def _parameters(texts: Sequence[str]) -> dict[str, object]:
-    from cryutils.course.parameters import read_value
-
-    values: dict[str, object] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
-        if key in values:
-            raise InputError(f"-p {text}: {key} has a value already; give one.")
-        values[key] = read_value(value)
-    return values
 
 
 def _shown(path: Path) -> str:

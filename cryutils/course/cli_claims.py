@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils.course.cli_group import say
+from cryutils.course.cli_group import outputs_option, say
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["claims"]
     "--data", metavar="NAME", help="Rows measured on donateacry, synthetic or your folder."
 )
 @click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
-@click.option("--outputs", metavar="DIR", help="Folder of the runs (default: outputs).")
+@outputs_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
               " null if nothing was measured.")  # fmt: skip
 def claims(
@@ -37,7 +38,7 @@ def claims(
     verdict: str | None,
     data: str | None,
     run: str | None,
-    outputs: str | None,
+    outputs: Path,
     as_json: bool,
 ) -> None:
     """Compare each claim of both papers with the measurements.
@@ -53,11 +54,9 @@ def claims(
       cryutils claims --verdict "internally inconsistent"
       cryutils claims --run reference/judged --json
     """
-    from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import ledger, report
 
-    home = resolve(outputs) if outputs else outputs_dir()
-    runs = report.every_run(home)
+    runs = report.every_run(outputs)
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     runs = {name: runs[name] for name in runs if run in (None, name)}

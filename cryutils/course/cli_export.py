@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from cryutils.course.cli_group import say
+from cryutils.course.cli_group import run_option, say
 from cryutils.errors import InputError
 
 __all__ = ["export"]
@@ -22,8 +22,7 @@ __all__ = ["export"]
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
               " recordings of training infants.")  # fmt: skip
 @click.option("--float16", is_flag=True, help="Store weights as 16-bit floats.")
-@click.option("--run", metavar="NAME", help="Run that trained the model (default: the newest on"
-              " real infants, otherwise on synthetic infants).")  # fmt: skip
+@run_option
 @click.option(
     "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
 )
@@ -40,8 +39,7 @@ def export(
       cryutils export --model cry2 --int8
       cryutils export --model ensemble --format openvino --output handed-over
     """
-    from cryutils._io.paths import outputs_dir, resolve
-    from cryutils.claims import run_folder
+    from cryutils._io.paths import resolve
     from cryutils.models.export import FORMATS
     from cryutils.papers import deployment
 
@@ -49,8 +47,6 @@ def export(
         raise InputError("--int8, --float16: give one of them.")
     if output == "":
         raise InputError("--output '': an empty name; give a folder.")
-    for folder in outputs_dir().glob("*/"):
-        run_folder.finish_interrupted_moves(folder)
     precision = "int8" if int8 else "float16" if float16 else "float"
     for path in deployment.export(
         model, run=run, format=format_, precision=precision,

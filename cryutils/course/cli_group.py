@@ -1,4 +1,4 @@
-"""Shared by the commands: `SuggestingGroup` suggests command names, `say` prints a line."""
+"""Shared by the commands: options, a group that suggests names, and `say`, which prints a line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from contextlib import nullcontext
 
 import click
 
+from cryutils._io.paths import outputs_dir, resolve
 from cryutils.errors import InputError, near_miss, printable
 
-__all__ = ["SuggestingGroup", "say"]
+__all__ = ["SuggestingGroup", "outputs_option", "run_option", "say"]
+
+outputs_option = click.option(
+    "--outputs", metavar="DIR", help="Folder of the runs (default: outputs).",
+    callback=lambda _context, _option, value: resolve(value) if value else outputs_dir(),
+)  # fmt: skip
+run_option = click.option(
+    "--run", metavar="NAME", help="Run that trained the models (default: the newest on real"
+    " infants, otherwise on synthetic infants).",
+)  # fmt: skip
 
 
 def say(line: object, *, err: bool = False) -> None:

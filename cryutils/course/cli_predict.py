@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils._io.paths import outputs_dir, resolve
+from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import StoreUnavailable
-from cryutils.course.cli_group import say
+from cryutils.course.cli_group import run_option, say
 from cryutils.course.cli_store import opened
 from cryutils.errors import NO_MEMORY, InputError, printable
 
@@ -43,8 +43,7 @@ _FOLDED_WIDTH = 20  # characters that each of these columns needs
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @click.option("--model", default="full", show_default=True, metavar="NAME",
               help="Model to use: cry2, image, full or ensemble.")  # fmt: skip
-@click.option("--run", metavar="NAME", help="Run that trained the model (default: the newest on"
-              " real infants, otherwise on synthetic infants).")  # fmt: skip
+@run_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. Its field"
               " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
 @click.option(
@@ -71,15 +70,12 @@ def predict(
       cryutils predict crying.mp4 --model ensemble
       cryutils predict crying.mp4 --log Mia
     """
-    from cryutils.claims import run_folder
     from cryutils.papers.predict import Models
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")
     if infant is not None:
         log = click.get_current_context().with_resource(opened()).infants.infant(infant, user=None)
-    for folder in outputs_dir().glob("*/"):
-        run_folder.finish_interrupted_moves(folder)
     models = Models(model, run=run)
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)

@@ -17,7 +17,7 @@ import click
 
 from cryutils._io import extras
 from cryutils._io.paths import resolve, writable
-from cryutils.course.cli_group import say
+from cryutils.course.cli_group import run_option, say
 from cryutils.course.cli_store import opened, users_add
 from cryutils.errors import InputError
 
@@ -45,9 +45,7 @@ __all__ = ["serve"]
               " several.")  # fmt: skip
 @click.option("--base-url", "base", default="/", show_default=True, metavar="PATH",
               help="Path of the page, such as /cry/ behind a proxy.")  # fmt: skip
-@click.option("--run", metavar="NAME",
-              help="Run that trained the models (default: the newest on real infants, otherwise on"
-              " synthetic infants).")  # fmt: skip
+@run_option
 @click.option("--clips", metavar="DIR",
               help="Folder for the sound of corrected answers, if caregivers may save it"
               " (default: they may not).")  # fmt: skip

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -33,7 +32,10 @@ _TICK_S = 0.5  # between checks whether the process must end
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB."""
+    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB.
+
+    The time is 0 if the process was killed.
+    """
 
     error: str | None
     seconds: float = 0.0
@@ -56,39 +58,26 @@ def cells(path: Path) -> list[dict[str, Any]]:
 
 
 def execute(
-    source: Path,
     folder: Path,
-    values: Mapping[str, Any],
-    environment: Mapping[str, str],
     alive: Path,
+    environment: Mapping[str, str],
+    source: Path,
+    values: Mapping[str, Any],
 ) -> tuple[Staging, Outcome]:
-    """Execute a notebook in a new process; return its staging folder and how it ended.
+    """Execute the notebook `source` in a new process, with `values` for its parameters.
 
-    Called by an executor, here or on a worker that shares the run's folder. If a worker is lost,
-    the call is repeated, so each call has its own staging folder.
+    Called by an executor, here or on a worker that shares the run's `folder`. If a worker is lost,
+    the call is repeated, so each call has its own staging folder. Removing the file `alive` ends
+    the execution. `environment` has variables to add to those of this process.
 
-    Parameters
-    ----------
-    source : Path
-        The notebook.
-    folder : Path
-        Folder of the run.
-    values : mapping
-        Parameters that replace the notebook's own.
-    environment : mapping
-        Environment variables to add to those of this process.
-    alive : Path
-        A file whose removal ends the execution.
+    Returns the staging folder and how the execution ended.
     """
     staging = run_folder.stage(folder, source.stem)
-    order = {
-        "source": str(source), "target": str(staging.notebook), "values": dict(values),
-        "share_file": str(staging.share), "alive_file": str(alive), "parent": os.getpid(),
-    }  # fmt: skip
+    order = [str(source), str(staging.notebook), dict(values), str(alive), os.getpid()]
     own = {
         "CRYUTILS_RUN_DIR": str(staging.path),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
-        "CRYUTILS_PROGRESS_FILE": str(staging.count),
+        "CRYUTILS_PROGRESS_FILE": str(staging.path.with_name("count")),
     }
     with staging.log.open("w") as log:  # for the output of libraries
         process = subprocess.run(
@@ -110,16 +99,19 @@ def execute(
 
 def main() -> None:
     """Execute the notebook that `execute` describes on stdin; print the Outcome as JSON."""
-    order = json.load(sys.stdin)
-    watch = (Path(order["alive_file"]), order["parent"])
-    threading.Thread(target=_end_with_run, args=watch, daemon=True).start()
+    from papermill.exceptions import PapermillException
+
+    source, target, values, alive, parent = json.load(sys.stdin)
+    threading.Thread(target=_end_with_run, args=(Path(alive), parent), daemon=True).start()
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
-    source, target, share_file = (Path(order[key]) for key in ("source", "target", "share_file"))
+    error, started = None, time.monotonic()
     try:
-        outcome = _run(source, target, order["values"], share_file=share_file)
-    except OSError as error:  # such as a full disk
-        outcome = Outcome(_one_line(error))
+        _run(Path(source), Path(target), values)
+    # DeadKernelError is a RuntimeError, a full disk an OSError.
+    except (PapermillException, RuntimeError, OSError) as failure:
+        error = _one_line(failure)
+    outcome = Outcome(error, time.monotonic() - started, _peak_mib(), versions())
     json.dump(asdict(outcome), answer)
     answer.close()
 
@@ -135,41 +127,27 @@ def _end_with_run(alive: Path, parent: int) -> None:
     os._exit(1)
 
 
-def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path) -> Outcome:
-    """Execute the notebook `source` into `target`; write the share of executed cells."""
-    from papermill.exceptions import PapermillException
+def _run(source: Path, target: Path, values: dict[str, Any]) -> None:
+    """Execute the notebook `source` into `target`, and write its page.
 
-    from cryutils.claims import notebook_page
-
-    total = len(cells(source)) + bool(values)  # papermill adds a cell with the values
-
-    def report(*, cell_index: int, **_: Any) -> None:
-        share_file.with_name("count").unlink(missing_ok=True)  # the previous cell's progress
-        with writing(share_file) as part:
-            part.write_text(str((cell_index + 1) / total), encoding="utf-8")
-
-    report(cell_index=-1)
-    error, started = None, time.monotonic()
-    try:
-        _papermill(source, target, values, on_cell_executed=report)
-    except (PapermillException, RuntimeError) as failure:  # DeadKernelError is a RuntimeError
-        error = _one_line(failure)
-    seconds = time.monotonic() - started
-    if error is None:
-        notebook_page.write(target)
-    return Outcome(error, seconds, _peak_mib(), versions())
-
-
-def _papermill(source: Path, target: Path, values: dict[str, Any], **options: Any) -> None:
-    """Call papermill, and repeat the call if the kernel died before its first reply.
-
-    Jupyter chooses a kernel's ports before the kernel opens them; another program may take them.
+    The share of executed cells is written to the file that `run_folder.progress` reads. A kernel
+    that died before its first reply is started again: Jupyter chooses its ports before the kernel
+    opens them, so another program may take them.
     """
     import papermill
     from traitlets.config import Config
 
-    # This file has the kernel's key. It is in the staging folder, so no copy remains after a kill.
-    connection = {"connection_file": str(target.parents[2] / "kernel.json")}
+    from cryutils.claims import notebook_page
+
+    home = target.parents[2]
+    total = len(cells(source)) + bool(values)  # papermill adds a cell with the values
+
+    def report(*, cell_index: int, **_: Any) -> None:
+        (home / "count").unlink(missing_ok=True)  # the previous cell's progress
+        with writing(home / "share") as part:
+            part.write_text(str((cell_index + 1) / total), encoding="utf-8")
+
+    report(cell_index=-1)
     for attempt in range(1, _STARTS + 1):
         try:
             papermill.execute_notebook(
@@ -181,14 +159,15 @@ def _papermill(source: Path, target: Path, values: dict[str, Any], **options: An
                 cwd=str(source.parent),
                 start_timeout=600,  # s; a slow machine under load needs more than one minute
                 progress_bar=False,
-                config=Config({"KernelManager": connection}),
-                **options,
+                # This file has the kernel's key. Here, no copy remains after a kill.
+                config=Config({"KernelManager": {"connection_file": str(home / "kernel.json")}}),
+                on_cell_executed=report,
             )
+            break
         except RuntimeError as error:
             if "before replying" not in str(error) or attempt == _STARTS:
                 raise
-        else:
-            return
+    notebook_page.write(target)
 
 
 def _literal(path: Path) -> str:
@@ -197,6 +176,7 @@ def _literal(path: Path) -> str:
 
 
 def _one_line(error: Exception) -> str:
+    from click import unstyle
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -207,8 +187,7 @@ def _one_line(error: Exception) -> str:
         cell, kind, message = f"cell {error.exec_count}: ", error.ename, error.evalue
     if kind != "InputError":
         message = f"{kind}: {message.strip()}"
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
-    return cell + (plain.splitlines() or [""])[0]
+    return cell + unstyle(message).strip().partition("\n")[0]
 
 
 def _peak_mib() -> float:

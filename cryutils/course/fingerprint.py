@@ -12,7 +12,6 @@ import json
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from cryutils.datasets import registry
 from cryutils.datasets.folder import walk
 from cryutils.models import weights
 
-__all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
+__all__ = ["PACKAGES", "library", "notebook", "recordings", "versions", "with_weights"]
 
 # Packages that results depend on. Each build of OpenCV has its own package name.
 PACKAGES = (
@@ -34,55 +33,38 @@ _SUFFIXES = (".py", ".js", ".css", ".npz")  # .npz: the network that comes with 
 _NOT_PUBLISHED = ("", "small")  # no backbone, and the pretrained network of this package
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """The digest of a notebook's inputs, and whether it uses published pretrained weights."""
-
-    digest: str
-    uses_weights: bool = False
-
-    @property
-    def text(self) -> str:
-        """The digest for a state file, which includes the pretrained weights present now.
-
-        It is read when a notebook has finished, so that weights downloaded by it are included.
-        """
-        return _digest(self.digest, *(weights.present() if self.uses_weights else ()))
-
-
 def notebook(
-    source: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
-) -> Fingerprint:
-    """Return the fingerprint of a notebook.
+    source: str, parameters: Mapping[str, Any], values: Mapping[str, Any], *, rest: str
+) -> str:
+    """Return a digest of a notebook's inputs, without published weights that it may download.
 
-    Parameters
-    ----------
-    source : str
-        Text of the notebook's cells.
-    parameters, defaults : mapping
-        Parameters set by the run, and the notebook's own values.
-    rest : str
-        Text that changes with everything else that the results depend on.
+    `source` is the text of its cells. `parameters` are those that the run sets, `values` those of
+    all its parameters. `rest` is a text that changes with everything else.
     """
-    values = {**defaults, **parameters}
-    chosen, backbone = values.get("weights"), values.get("backbone", "auto")
-    looks = chosen in ("auto", "imagenet") and backbone not in _NOT_PUBLISHED
+    chosen = values.get("weights")
     stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
-    digest = _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
-    return Fingerprint(digest, looks)
+    return _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
+
+
+def with_weights(digest: str, values: Mapping[str, Any]) -> str:
+    """Return the fingerprint: a `digest` by `notebook`, with the published weights present now.
+
+    It is stored when a notebook has finished, so that weights downloaded by it are included.
+    """
+    backbone = values.get("backbone", "auto")
+    is_used = values.get("weights") in ("auto", "imagenet") and backbone not in _NOT_PUBLISHED
+    return _digest(digest, *(weights.present() if is_used else ()))
 
 
 def library() -> str:
     """Return a digest of the library, Python, the installed `PACKAGES`, and `data/*.csv`."""
     package, project = Path(__file__).parents[1], project_dir()
-    code = [path for path in package.rglob("*") if path.suffix in _SUFFIXES]
-    lines = ["python " + ".".join(platform.python_version_tuple()[:2])]
-    lines += [f"{name} {version}" for name, version in _installed().items()]
-    for home, paths in ((package, code), (project, (project / "data").glob("*.csv"))):
-        lines += [
-            f"{path.relative_to(home).as_posix()} {file_digest(path)}" for path in sorted(paths)
-        ]
-    return _digest(*lines)
+    files = {path: path.relative_to(package) for path in package.rglob("*")
+             if path.suffix in _SUFFIXES}  # fmt: skip
+    files |= {path: path.relative_to(project) for path in project.glob("data/*.csv")}
+    lines = [f"{name.as_posix()} {file_digest(path)}" for path, name in sorted(files.items())]
+    python = ".".join(platform.python_version_tuple()[:2])
+    return _digest(python, *map(" ".join, _installed().items()), *lines)
 
 
 def versions() -> dict[str, str]:
@@ -91,11 +73,11 @@ def versions() -> dict[str, str]:
 
 
 def _installed() -> dict[str, str]:
-    found = {}
+    installed = {}
     for name in PACKAGES:  # not imported: TensorFlow alone would take seconds
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def recordings(data: str) -> str:

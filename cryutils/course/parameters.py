@@ -10,32 +10,30 @@ import ast
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cryutils.course.execute import cells
-from cryutils.course.ranges import STRICT, Parameters, short, unknown_classes
+from cryutils.course.ranges import Parameters, short, unknown_classes
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["accepted", "check", "check_corpus", "check_names", "inspect", "read", "read_value"]
 
-_TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, dict)}
 _NOUNS = {"boolean": "true or false", "integer": "a whole number", "number": "a number",
-          "array": "a list", "object": "a dictionary", "null": "null"}  # fmt: skip
+          "null": "null"}  # fmt: skip
 
 
 def inspect(path: Path) -> dict[str, dict[str, Any]]:
     """Return papermill's description of each parameter of the notebook at `path`, by name.
 
-    `default` is the value itself; `help` is the comment after it, "" if there is none;
-    `inferred_type_name` is the type in a comment such as `# type: int`, "None" if there is none.
-    Raises InputError if the file is not a notebook, has no cell tagged `parameters`, or if a line
-    of this cell can't be read.
+    `default` is the value itself, `help` the comment after it, "" if there is none. Raises
+    InputError if the file is not a notebook, has no cell tagged `parameters`, or if a line of this
+    cell can't be read.
     """
     import papermill
     from nbformat.v4 import new_code_cell, new_notebook
@@ -47,11 +45,10 @@ def inspect(path: Path) -> dict[str, dict[str, Any]]:
     for line in source.splitlines():
         if line.count("=") > 1 and not line.lstrip().startswith("#"):  # papermill would skip it
             raise InputError(f"{path}: {line.strip()}: use only one = in a line of parameters.")
+    cell = new_code_cell(source, metadata={"tags": ["parameters"]})
+    # papermill rejects a notebook without a kernel.
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = new_notebook(  # papermill rejects a notebook without a kernel
-        cells=[new_code_cell(source, metadata={"tags": ["parameters"]})],
-        metadata={"kernelspec": kernel},
-    )
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     parameters = papermill.inspect_notebook(notebook)
     for name, parameter in parameters.items():
         try:
@@ -96,18 +93,32 @@ def check(path: Path, chosen: Mapping[str, Any]) -> None:
 
     `chosen` has the parameters set for the notebook at `path`; the others keep their defaults.
     """
-    values = {}
-    for name, parameter in inspect(path).items():
-        value = chosen.get(name, parameter["default"])
-        if _is_accepted(name, value, parameter):
-            values[name] = value
-        elif name in chosen and (value, parameter["default"]) != ("", ""):  # "" means unset
-            words, example = accepted(name, parameter), _example(name, value, parameter)
-            raise InputError(f"{name}={short(value)}: give {words}{example}.")
+    defaults = read(path)
+    values = defaults | {**chosen}
+    known = {}
+    for name, value in values.items():
+        default = defaults[name]
+        if name in Parameters.model_fields:
+            if not value == default == "":  # "" means unset
+                known[name] = value
+        elif not _has_type_of(default, value):
+            raise InputError(f"{name}={short(value)}: give a value such as {short(default)}.")
     try:
-        Parameters.model_validate(values)
+        Parameters.model_validate(known)
     except ValidationError as error:
-        raise InputError(str(error.errors()[0]["ctx"]["error"])) from error
+        first = error.errors()[0]
+        if not first["loc"]:  # a rule between parameters
+            raise InputError(str(first["ctx"]["error"])) from error
+        name = str(first["loc"][0])
+        example = _example(name, values[name], defaults[name])
+        raise InputError(
+            f"{name}={short(values[name])}: give {accepted(name)}{example}."
+        ) from error
+
+
+def _has_type_of(default: object, value: object) -> bool:
+    kinds = (float, int) if isinstance(default, float) else type(default)
+    return default is None or isinstance(value, kinds)
 
 
 def check_corpus(chosen: Mapping[str, Any], corpus: Corpus) -> None:
@@ -122,12 +133,12 @@ def check_corpus(chosen: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
-def accepted(name: str, parameter: Mapping[str, Any]) -> str:
+def accepted(name: str) -> str:
     """Return the range of a parameter in words, such as "a whole number from 2 to 100".
 
-    `parameter` is from `inspect`. Returns "" if any value is accepted.
+    Returns "" for a parameter that is not in `Parameters`.
     """
-    return _words(_schemas().get(name) or _other(parameter).json_schema())
+    return _words(_schemas().get(name, {}))
 
 
 @cache
@@ -146,44 +157,24 @@ def _words(schema: Mapping[str, Any], text: str = "a text") -> str:
         return f"one of {', '.join(map(json.dumps, schema['enum']))}"
     if schema.get("maxItems") == 0:
         return "[]"
-    if schema.get("items"):
-        least, most = schema.get("minItems", 0), schema.get("maxItems")
-        items = _words(schema["items"], "different names" if most else "texts").removeprefix("a ")
-        count = "" if most is None else f"{most} " if least == most else f"{least} to {most} "
-        return f"a list of {count}{items.replace('number', 'numbers')}"
+    if "items" in schema:
+        least, most = schema.get("minItems", 0), schema["maxItems"]
+        items = _words(schema["items"], "different names").removeprefix("a ")
+        count = most if least == most else f"{least} to {most}"
+        return f"a list of {count} {items.replace('number', 'numbers')}"
     if "minimum" in schema and "maximum" in schema:
         return f"{noun} from {schema['minimum']:.10g} to {schema['maximum']:.10g}"
     return noun
 
 
-def _other(parameter: Mapping[str, Any]) -> TypeAdapter[Any]:
-    """Return the type of a parameter not in `Parameters`, from its comment or its default."""
-    default = parameter["default"]
-    kind: Any = _TYPES.get(parameter["inferred_type_name"], type(default))
-    if isinstance(default, list) and default:
-        kind = list[type(default[0])]  # type: ignore[misc]
-    return TypeAdapter(Any if kind is NoneType else kind, config=STRICT)
-
-
-def _is_accepted(name: str, value: Any, parameter: Mapping[str, Any]) -> bool:
-    """Return whether `value` is in the parameter's range, regardless of other parameters."""
-    try:
-        if name in Parameters.model_fields:
-            Parameters.model_validate({name: value})
-        else:
-            _other(parameter).validate_python(value)
-    except ValidationError as error:
-        # The error of a rule between parameters has no location.
-        return error.errors()[0]["type"] == "value_error" and not error.errors()[0]["loc"]
-    return True
-
-
-def _example(name: str, value: object, parameter: Mapping[str, Any]) -> str:
+def _example(name: str, value: object, default: list[Any]) -> str:
     """Return an example of a list for the shell, if possible the one meant; "" if not a list."""
-    if not accepted(name, parameter).startswith("a list"):
+    if not accepted(name).startswith("a list"):
         return ""
-    example = parameter["default"] or ["hungry", "tired"]
+    example = default or ["hungry", "tired"]
     if isinstance(value, str):  # quotes are missing, or the shell has removed them
         meant = [read_value(word.strip(" \"'")) for word in value.strip("[](){} ").split(",")]
-        example = meant if _is_accepted(name, meant, parameter) else example
+        with suppress(ValidationError):
+            Parameters.model_validate({name: meant})
+            example = meant
     return f", such as -p {shlex.quote(f'{name}={json.dumps(example)}')}"

@@ -15,9 +15,8 @@ from cryutils._io.paths import resolve
 from cryutils.datasets import registry
 from cryutils.errors import near_miss
 
-__all__ = ["STRICT", "Parameters", "short", "unknown_classes"]
+__all__ = ["Parameters", "short", "unknown_classes"]
 
-STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _SHOWN = 60  # characters of a value in a message
 _NO_LIMIT = 10**9  # if a notebook lacks the parameter that would limit another
 
@@ -60,7 +59,7 @@ class Parameters(BaseModel):
     `description` is for messages: the noun for a text, or a range that excludes an end.
     """
 
-    model_config = STRICT
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     # Recordings
     data: Literal[*registry.MODULES] | Text = _field(description="a folder")  # type: ignore[valid-type]
@@ -171,12 +170,17 @@ class Parameters(BaseModel):
 
 def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield a message for each rule between parameters that `values` violate."""
-    each = values.get("clips_per_infant", 1)
-    if values.get("data") == "synthetic" and values.get("clips", 6 * each) < 6 * each:
-        yield (
-            f"clips={values['clips']}: give {6 * each} or more, of two infants in each state,"
-            f" for clips_per_infant={each}."
-        )
+    if values.get("data") == "synthetic":
+        from cryutils.datasets.synthetic.states import STATES
+
+        yield from unknown_classes(values, "synthetic", sorted(STATES))
+        each, classes = values.get("clips_per_infant", 1), len(values.get("classes", [])) or 4
+        for name, least, why in (
+            ("clips", 6 * each, f"of two infants in each state, for clips_per_infant={each}"),
+            ("infants", 2 * classes, "two of each class"),
+        ):
+            if values.get(name, least) < least:
+                yield f"{name}={values[name]}: give {least} or more, {why}."
     for name, most, other in _limits(values):
         value, unit = values.get(name, 0), ""
         if isinstance(value, list):
@@ -187,13 +191,6 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
     low, high = values.get("noise_range", (0, 0))
     if low > high:
         yield f"noise_range={short([low, high])}: give the lower level first."
-    if values.get("data") == "synthetic":
-        from cryutils.datasets.synthetic.states import STATES
-
-        least = 2 * (len(values.get("classes", [])) or 4)
-        if values.get("infants", least) < least:
-            yield f"infants={values['infants']}: give {least} or more, two of each class."
-        yield from unknown_classes(values, "synthetic", sorted(STATES))
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
@@ -218,13 +215,10 @@ def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
     if not values.get("backbone"):
         yield "filters", values.get("face_size", _NO_LIMIT).bit_length() - 2, "face_size"
     if values.get("data") == "synthetic":
+        from_clips = values.get("clips", _NO_LIMIT) // values.get("clips_per_infant", 1)
         yield "window_s", values.get("duration_s", _NO_LIMIT), "duration_s"
         yield "n_folds", values.get("infants", _NO_LIMIT), "infants"
-        yield (
-            "n_folds",
-            values.get("clips", _NO_LIMIT) // values.get("clips_per_infant", 1),
-            "clips",
-        )
+        yield "n_folds", from_clips, "clips"
 
 
 def unknown_classes(values: Mapping[str, Any], corpus: str, known: Sequence[str]) -> Iterator[str]:

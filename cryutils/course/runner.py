@@ -17,18 +17,18 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cryutils import claims
 from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
 from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, parameters
-from cryutils.course.fingerprint import Fingerprint
+from cryutils.course.execute import Outcome
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
@@ -65,31 +65,35 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook to execute: source, the parameters set, the run's folder, the fingerprint."""
+    """One notebook to execute in the run's `folder`.
+
+    parameters: the values that the run sets. values: those of all its parameters. digest: that of
+    its inputs, as in `fingerprint.notebook`.
+    """
 
     name: str
     source: Path
     folder: Path
-    parameters: Mapping[str, Any]
-    fingerprint: Fingerprint
     profile: str
+    parameters: Mapping[str, Any]
+    values: Mapping[str, Any]
+    digest: str
 
     @property
     def state(self) -> Path:
         """The notebook's state file."""
         return run_folder.state_file(self.folder, self.name)
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """Every parameter of the notebook, with the value that was set or the default."""
-        return {**parameters.read(self.source), **self.parameters}
+    def fingerprint(self) -> str:
+        """Return the fingerprint, which changes with the pretrained weights on this machine."""
+        return fingerprint.with_weights(self.digest, self.values)
 
     def is_done(self) -> bool:
         """Return whether a job with this fingerprint has finished and its files are unchanged."""
         state = run_folder.read_state(self.state)
         return (
             state is not None
-            and state["fingerprint"] == self.fingerprint.text
+            and state["fingerprint"] == self.fingerprint()
             and run_folder.is_whole(self.folder, state)
         )
 
@@ -143,57 +147,42 @@ def plan(
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
 
-    Parameters
-    ----------
-    profile : Profile
-        Parameters of each notebook, and the notebooks to skip.
-    only : sequence of str
-        Notebooks, named as in `notebook_name`. Default: all.
-    overrides : mapping, optional
-        Parameters that override the profile's.
-    data : str, optional
-        Folder of the user's own recordings.
-    outputs : Path, optional
-        Folder of the runs.
-    sources : mapping, optional
-        The notebooks' files by name. Default: the course's.
-    run_name : str, optional
-        Name of the run. Default: made of the profile, `data` and `overrides`.
+    `only` names notebooks as in `notebook_name`; by default all run. `overrides` are parameters
+    that override the profile's, `data` a folder of the user's own recordings, `outputs` the folder
+    of the runs. `sources` are the notebooks' files by name, by default the course's. `run_name`
+    replaces the name made of the profile, `data` and `overrides`.
 
-    Raises
-    ------
-    InputError
-        An unknown notebook or parameter, or a value out of range.
+    Raises InputError for an unknown notebook or parameter, or a value out of range.
     """
     sources, overrides = notebooks() if sources is None else sources, dict(overrides or {})
     names = {notebook_name(text, sources) for text in only} or set(sources)
-    chosen = {name: path for name, path in sources.items() if name in names}
-    defaults = {name: parameters.read(path) for name, path in chosen.items()}
+    defaults = {name: parameters.read(path) for name, path in sources.items() if name in names}
     parameters.check_names(overrides, defaults)
-    corpus = str(resolve(data)) if data else None
-    if corpus and not Path(corpus).name.isprintable():  # the run is named after it
-        raise InputError(f"--data {corpus!a}: a name that can't be printed; rename the folder.")
-    name = run_folder.name_of(profile.name, Path(corpus) if corpus else None, overrides)
-    folder = (outputs or outputs_dir()) / (run_name or name)
+    corpus = resolve(data) if data else None
+    if corpus and not corpus.name.isprintable():  # the run is named after it
+        raise InputError(
+            f"--data {str(corpus)!a}: a name that can't be printed; rename the folder."
+        )
+    name = run_name or run_folder.name_of(profile.name, corpus, overrides)
+    folder = (outputs or outputs_dir()) / name
     if corpus and not run_name:
-        _require_same_data(folder, corpus)
-    library, source_data = fingerprint.library(), corpus or profile.data
+        _require_same_data(folder, str(corpus))
+    library, source_data = fingerprint.library(), str(corpus) if corpus else profile.data
     jobs, skipped = [], {}
-    for name, source in chosen.items():
+    for name, own in defaults.items():
         if name in profile.skip and not data:  # with the user's recordings it may be able to run
             skipped[name] = profile.skip[name]
             continue
-        values = dict(profile.parameters.get(name, {}))
-        parameters.check_names(values, {name: defaults[name]})
-        if source_data and "data" in defaults[name]:
-            values["data"] = source_data
-        values |= {key: value for key, value in overrides.items() if key in defaults[name]}
-        parameters.check(source, values)
-        recordings = fingerprint.recordings(str(values.get("data", source_data)))
-        made_from = fingerprint.notebook(
-            execute.source_text(source), values, defaults[name], rest=f"{library}\n{recordings}"
-        )
-        jobs.append(Job(name, source, folder, values, made_from, profile.name))
+        chosen = dict(profile.parameters.get(name, {}))
+        parameters.check_names(chosen, {name: own})
+        if source_data and "data" in own:
+            chosen["data"] = source_data
+        chosen |= {key: value for key, value in overrides.items() if key in own}
+        parameters.check(sources[name], chosen)
+        rest = f"{library}\n{fingerprint.recordings(str(chosen.get('data', source_data)))}"
+        values, text = {**own, **chosen}, execute.source_text(sources[name])
+        digest = fingerprint.notebook(text, chosen, values, rest=rest)
+        jobs.append(Job(name, sources[name], folder, profile.name, chosen, values, digest))
     return jobs, skipped
 
 
@@ -216,11 +205,8 @@ def remarks(
     for job in jobs:
         if lacking := [name for name in parameters if name not in job.values]:
             yield job.name, f"has no parameter {', '.join(lacking)}, and runs without"
-        before = [
-            name
-            for name in AFTER.get(job.name, ())
-            if name not in planned and not run_folder.state_file(job.folder, name).is_file()
-        ]
+        earlier = set(AFTER.get(job.name, ())) - planned
+        before = [name for name in sorted(earlier) if not job.state.with_stem(name).is_file()]
         if before:
             yield (
                 job.name,
@@ -237,65 +223,50 @@ def run(
     fresh: bool = False,
     report: Report = lambda name, what, share: None,
 ) -> dict[str, str]:
-    """Execute `jobs` and return `{notebook: error}` for those that failed.
+    """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
-    execution of the notebook has finished.
+    execution of the notebook has finished. `processes` notebooks are executed in parallel, by
+    default one for each core, or on the workers of the Dask scheduler at the address `scheduler`,
+    such as "tcp://host:8786". Workers must share this machine's folders.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        Jobs of one run.
-    processes : int, optional
-        Notebooks executed in parallel; None: one for each core.
-    scheduler : str, optional
-        Address of a Dask scheduler, such as "tcp://host:8786". Its workers execute the notebooks
-        and must share this machine's folders.
-    fresh : bool
-        Execute finished notebooks again.
-    report : function
-        Called with (notebook, what, share). `what` is "kept", "running", "done", "failed" or the
-        progress of a long cell; `share` is the share of executed cells, 0-1. If notebook is "",
-        `what` is a line about the whole run, or "" about once a second.
+    `report` is called with (notebook, what, share). `what` is "kept", "running", "done", "failed"
+    or the progress of a long cell; `share` is the share of executed cells, 0-1. If notebook is "",
+    `what` is a line about the whole run, or "" about once a second.
 
-    Raises
-    ------
-    InputError
-        Another process is executing this run, no scheduler answers, or it has no worker.
-    OSError
-        The disk is full.
+    Raises InputError if another process is executing this run, or if no scheduler answers or it has
+    no worker, and OSError if the disk is full.
     """
     if not jobs:
         return {}
     folder = jobs[0].folder
-    among = {*notebooks(), *(job.name for job in jobs)}
     with run_folder.run_lock(folder):
-        for line in run_folder.recover(folder, among):
+        for line in run_folder.recover(folder):
             report("", line, 0.0)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         done = [job for job in jobs if job not in waiting]
         if done and waiting:
-            line = f"resuming: {len(done)} of {len(jobs)} notebooks finished before"
-            report("", line, 0.0)
+            report("", f"resuming: {len(done)} of {len(jobs)} notebooks finished before", 0.0)
         for job in done:
             report(job.name, "kept", 1.0)
         took = history(waiting)
         # Longest first, so that none runs alone at the end. New ones may be longer still.
         waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
         pool, cores = _pool(scheduler, min(processes or _cores(), len(waiting) or 1))
-        environment, alive = _environment(cores), run_folder.begin(folder)
+        alive = folder / run_folder.STAGING / f"alive-{os.getpid()}"  # its removal ends executions
+        alive.parent.mkdir(exist_ok=True)
+        alive.touch()
+        shared = (folder, alive, _environment(cores))
 
         def submit(job: Job) -> Future[Any]:
-            order = (job.source, folder, dict(job.parameters), environment, alive)
-            return pool.submit(execute.execute, *order)
+            return pool.submit(execute.execute, *shared, job.source, dict(job.parameters))
 
         try:
-            failed = _execute(waiting, submit, among, report)
+            failed = _execute(waiting, submit, report)
         finally:
-            alive.unlink(missing_ok=True)
+            alive.unlink()
             pool.shutdown()
-        run_folder.tidy(folder)
-        claims.merge(folder, set(run_folder.states(folder)) & among)
+        shutil.rmtree(alive.parent, ignore_errors=True)  # lost workers may have left folders
     return failed
 
 
@@ -347,38 +318,35 @@ def _environment(cores: int) -> dict[str, str]:
 
 
 def _execute(
-    waiting: list[Job],
-    submit: Callable[[Job], Future[Any]],
-    among: Collection[str],
-    report: Report,
+    jobs: Sequence[Job], submit: Callable[[Job], Future[Any]], report: Report
 ) -> dict[str, str]:
-    """Execute the jobs `waiting`, each after those in `AFTER`; return the errors by notebook.
+    """Execute `jobs` in their order, each after those in `AFTER`; return the errors by notebook.
 
     Those in `ALWAYS` come last.
     """
-    failed: dict[str, str] = {}
+    names = {job.name for job in jobs}
+    before = {name: names & set(AFTER.get(name, ())) for name in names}
+    before |= {name: names - set(ALWAYS) for name in names & set(ALWAYS)}
+    order = TopologicalSorter(before)
+    order.prepare()
     running: dict[Future[Any], Job] = {}
-    latest: dict[str, tuple[float, str] | None] = {}
+    failed: dict[str, str] = {}
     try:
-        while waiting or running:
-            busy = {job.name for job in (*waiting, *running.values())}
-            others = busy - set(ALWAYS)
-            for job in list(waiting):
-                if others if job.name in ALWAYS else busy & set(AFTER.get(job.name, ())):
-                    continue
-                waiting.remove(job)
-                running[submit(job)] = job
+        while order.is_active():
+            ready = order.get_ready()
+            for job in jobs:
+                if job.name in ready:
+                    running[submit(job)] = job
             ended, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
             for job in running.values():
-                progress = run_folder.progress(job.folder, job.name)
-                if progress and progress != latest.get(job.name):
-                    latest[job.name] = progress
+                if progress := run_folder.progress(job.folder, job.name):
                     report(job.name, progress[1] or "running", progress[0])
             for future in ended:
                 job = running.pop(future)
-                if error := _end(job, future, among):
+                if error := _end(job, future):
                     failed[job.name] = error
                 report(job.name, "failed" if error else "done", 1.0)
+                order.done(job.name)
             if not ended:
                 report("", "", 0.0)
     finally:
@@ -387,35 +355,18 @@ def _execute(
     return failed
 
 
-def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
-    """Store the files of an execution; return its error in one line, None if it succeeded."""
-    try:
-        staging, outcome = future.result()
-    except parallel.lost_workers() as error:
-        return f"its workers were lost, as happens when memory runs out ({type(error).__name__})"
-    if outcome.error is not None:
-        return _failure(job, staging, outcome.error, has_begun=outcome.seconds > 0)
-    state = {
-        "fingerprint": job.fingerprint.text,
-        "profile": job.profile,
-        "parameters": dict(job.parameters),
-        "seconds": round(outcome.seconds, 1),
-        "peak_mib": round(outcome.peak_mib),
-        "versions": outcome.versions,
-    }
-    try:
-        run_folder.finish(staging, state, among)
-    except InputError as error:
-        run_folder.give_up(staging)
-        return str(error)
-    return None
-
-
-def _failure(job: Job, staging: Staging, error: str, *, has_begun: bool) -> str:
-    """Keep the notebook and log of a failed execution; return its error and the file to read.
+def _end(job: Job, future: Future[Any]) -> str | None:
+    """Store the files of an execution; return its error in one line, None if it succeeded.
 
     Raises OSError if the disk is full, since the other notebooks would fail as well.
     """
+    try:
+        staging, outcome = future.result()
+    except parallel.lost_workers() as lost:
+        return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
+    error = outcome.error or _finish(job, staging, outcome)
+    if error is None:
+        return None
     folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
     places = [place for place in folders if place.exists()]
     fullest = min(places, key=lambda place: shutil.disk_usage(place).free)
@@ -423,6 +374,23 @@ def _failure(job: Job, staging: Staging, error: str, *, has_begun: bool) -> str:
     for full in (errno.ENOSPC, errno.EDQUOT):
         if os.strerror(full) in error:
             raise OSError(full, os.strerror(full), str(fullest))
-    if has_begun:
+    if outcome.seconds:  # its process ended by itself
         return error + (f" (kept as {notebook})" if notebook.is_file() else "")
     return error + (f"; {log} may say why" if log.is_file() and log.stat().st_size else "")
+
+
+def _finish(job: Job, staging: Staging, outcome: Outcome) -> str | None:
+    """Put the files of a successful execution in place; return why not if that is impossible."""
+    state = {
+        "fingerprint": job.fingerprint(),
+        "profile": job.profile,
+        "parameters": dict(job.parameters),
+        "seconds": round(outcome.seconds, 1),
+        "peak_mib": round(outcome.peak_mib),
+        "versions": outcome.versions,
+    }
+    try:
+        run_folder.finish(staging, state)
+    except InputError as error:
+        return str(error)
+    return None

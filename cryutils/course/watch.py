@@ -31,16 +31,8 @@ def watching(
 ) -> Iterator[Report]:
     """Show the progress of a run; yield `report(notebook, what, share)` for `course.run`.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Notebooks of the run.
-    before : mapping
-        Durations of earlier executions in s, by notebook.
-    processes : int
-        Notebooks executed in parallel.
-    title : str
-        Name of the run.
+    `names` are the notebooks of the run `title`, and `processes` of them are executed in parallel.
+    `before` has the durations of earlier executions in s, by notebook.
     """
     from rich.console import Console
 
@@ -92,10 +84,9 @@ class _Run:
             return "estimating the time left"
         if left_s < 60:
             return "less than a minute left"
-        minutes = left_s / 60
-        return (
-            f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
-        )
+        if left_s < 90 * 60:
+            return f"about {left_s / 60:.0f} min left"
+        return f"about {left_s / 3600:.1f} h left"
 
 
 @contextmanager

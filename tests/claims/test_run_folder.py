@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from cryutils import claims
+from cryutils._io.paths import writing
 from cryutils.claims import run_folder
 from cryutils.claims.report import damages
 from cryutils.claims.report import write as write_page
@@ -42,9 +43,14 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def staged(folder: Path, name: str) -> run_folder.Staging:
+    (folder / run_folder.STAGING).mkdir(parents=True, exist_ok=True)
+    return run_folder.stage(folder, name)
+
+
 def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder.Staging:
     """The execution of a notebook that recorded one number and wrote figures and a model."""
-    staging = run_folder.stage(folder, name)
+    staging = staged(folder, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
         claims.begin(name)
@@ -67,7 +73,7 @@ def executed_with_card(folder: Path, value: float, *figures: str) -> run_folder.
 
 
 def finished(folder: Path, name: str, value: float, *figures: str) -> None:
-    run_folder.finish(executed(folder, name, value, *figures), STATE, NOTEBOOKS)
+    run_folder.finish(executed(folder, name, value, *figures), STATE)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -91,9 +97,8 @@ def is_whole(folder: Path, name: str) -> bool:
 @pytest.mark.parametrize(
     ("parameters", "name"),
     [
-        ({}, "quick"), ({"repeats": 2}, "quick-repeats-2"), ({"seed": -3}, "quick-seed--3"),
+        ({}, "quick"), ({"seed": -3}, "quick-seed--3"), ({"x": None}, "quick-x-null"),
         ({"b": 0.2, "a": True}, "quick-a-true-b-0.2"), ({"kind": "mfcc"}, "quick-kind-mfcc"),
-        ({"x": None}, "quick-x-null"),
     ],
 )  # fmt: skip
 def test_a_short_name_has_the_parameters(parameters: dict[str, Any], name: str) -> None:
@@ -139,13 +144,12 @@ def test_an_execution_is_seen_only_when_it_has_finished(folder: Path) -> None:
     staging = executed(folder, "01_first", 0.6, "kept", "new")
     assert {k: v for k, v in contents(folder).items() if not k.startswith(".running")} == before
 
-    run_folder.finish(staging, STATE, NOTEBOOKS)
+    run_folder.finish(staging, STATE)
     assert numbers(folder) == {"made.01_first": 0.6}
     assert is_whole(folder, "01_first")
     assert {path.name for path in (folder / "figures").iterdir()} == {"kept.png", "new.png"}
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.6"
-    run_folder.tidy(folder)
-    assert not (folder / ".running").exists()
+    assert not list((folder / ".running").iterdir())
 
 
 def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
@@ -153,7 +157,7 @@ def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
 ) -> None:
     finished(folder, "01_first", 0.5)
     finished(folder, "02_second", 0.7)
-    staging = run_folder.stage(folder, "02_second")
+    staging = staged(folder, "02_second")
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
     claims.begin("02_second")
     claims.record(1.0, study="new", metric="n", data="made")
@@ -163,8 +167,9 @@ def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
     models = staging.path / "models"
     assert [path.name for path in models.iterdir()] == ["01_first.keras"]
 
-    # Its files are copies.
-    (models / "01_first.keras").write_text("spoilt")
+    # A file that it writes anew is its own.
+    with writing(models / "01_first.keras") as part:
+        part.write_text("trained again")
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.5"
 
 
@@ -172,7 +177,7 @@ def test_a_borrowed_file_remains_that_of_the_other_notebook(folder: Path) -> Non
     finished(folder, "01_first", 0.5)
     staging = executed(folder, "02_second", 0.7)
     finished(folder, "01_first", 0.6)  # meanwhile
-    run_folder.finish(staging, STATE, NOTEBOOKS)
+    run_folder.finish(staging, STATE)
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.6"
     assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
     state = run_folder.read_state(folder / "state" / "02_second.json")
@@ -201,7 +206,7 @@ def _killed_at(step: int, staging: run_folder.Staging) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", replacing)
-        run_folder.finish(staging, STATE, NOTEBOOKS)
+        run_folder.finish(staging, STATE)
     os._exit(0)
 
 
@@ -212,13 +217,13 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(
     for name in NOTEBOOKS:
         write(apart / "notebooks" / f"{name}.ipynb", "")
     before = executed_with_card(folder, 0.5, "figure", "old")
-    run_folder.finish(before, STATE, NOTEBOOKS)
+    run_folder.finish(before, STATE)
     finished(folder, "02_second", 0.7)
     old, old_state = contents(folder), (folder / "state" / "01_first.json").read_text()
     outcomes = []
     for step in range(100):
         before = executed_with_card(folder, 0.5, "figure", "old")
-        run_folder.finish(before, STATE, NOTEBOOKS)
+        run_folder.finish(before, STATE)
         assert contents(folder) == old
         staging = executed_with_card(folder, 0.6, "figure")
         process = multiprocessing.get_context("fork").Process(
@@ -230,10 +235,8 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(
             break
         assert process.exitcode == -signal.SIGKILL
         assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
-        run_folder.finish_interrupted_moves(folder)
+        assert run_folder.recover(folder) == []
         ModelCard.read(folder / "models", "cry2").check("01_first.keras")
-        assert run_folder.recover(folder, NOTEBOOKS) == []
-        run_folder.tidy(folder)
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
         assert is_whole(folder, "01_first")
         assert is_whole(folder, "02_second")
@@ -252,8 +255,7 @@ def test_a_killed_execution_is_removed(folder: Path) -> None:
     executed(folder, "01_first", 0.6, "figure")
     (folder / ".part-x").mkdir()
     write(folder / ".part-x" / "results.json", "[")
-    assert run_folder.recover(folder, NOTEBOOKS) == []
-    run_folder.tidy(folder)
+    assert run_folder.recover(folder) == []
     assert contents(folder) == before
 
 
@@ -262,16 +264,15 @@ def test_an_execution_with_unreadable_results_fails(folder: Path) -> None:
     staging = executed(folder, "01_first", 0.6)
     (staging.path / "results" / "01_first.json").write_text("[1]")
     with pytest.raises(InputError, match=r"01_first\.json: damaged"):
-        run_folder.finish(staging, STATE, NOTEBOOKS)
+        run_folder.finish(staging, STATE)
     assert numbers(folder) == {"made.01_first": 0.5}
 
 
 # Damage
 
 DAMAGES = {
-    "empty": b"", "cut": None, "list": b"[[1]]", "number": b"3", "null": b"null",
-    "object": b"{}", "bytes": b"\xff\xfe\x00{", "text": b'"x"', "deep": b"[" * 100_000,
-    "missing fields": b'[{"key": "k"}]', "other fields": b'[{"key": "k", "more": 1}]',
+    "empty": b"", "cut": None, "number": b"3", "bytes": b"\xff\xfe\x00{",
+    "deep": b"[" * 100_000, "other fields": b'[{"key": "k", "more": 1}]',
     "wrong types": b'{"fingerprint": 1, "parameters": [], "seconds": "x", "files": 3}',
     "outside": json.dumps({**STATE, "files": {"../../x": "d"}}).encode(),
 }  # fmt: skip
@@ -290,14 +291,14 @@ def test_a_damaged_file_counts_as_not_done_and_is_named(
     path.write_bytes(path.read_bytes()[:-3] if content is None else content)
     assert not is_whole(folder, "01_first")
 
-    lines = run_folder.recover(folder, NOTEBOOKS)
+    lines = run_folder.recover(folder)
     if name.startswith("notebooks"):
         assert lines == []
     else:
         (line,) = lines
         assert line == f"{path} can't be read: 01_first runs again when chosen."
-    borrowed = run_folder.stage(folder, "02_second").borrowed
-    assert ("results/01_first.json" in borrowed) == (not name.startswith("results"))
+    borrowed = staged(folder, "02_second").path / "results" / "01_first.json"
+    assert borrowed.exists() == (not name.startswith("results"))
     finished(folder, "01_first", 0.6)
     assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
     assert is_whole(folder, "01_first")
@@ -315,7 +316,7 @@ def test_a_deleted_file_counts_as_not_done_and_deleted_results_are_named(
     assert not is_whole(folder, "01_first")
     path, is_results = folder / name, name.startswith("results")
     line = f"{path} is missing: 01_first runs again when chosen."
-    assert run_folder.recover(folder, NOTEBOOKS) == [line] * is_results
+    assert run_folder.recover(folder) == [line] * is_results
     if is_results:
         line = f"{path}: missing, so 01_first counts as not done; run it again."
         assert report(capsys)[::2] == (1, f"{line}\n")
@@ -327,7 +328,7 @@ def test_a_wrong_clock_makes_nothing_outdated(written_s: int, folder: Path) -> N
     before = contents(folder)
     for path in folder.rglob("*"):
         os.utime(path, (written_s, written_s))
-    assert run_folder.recover(folder, NOTEBOOKS) == []
+    assert run_folder.recover(folder) == []
     assert contents(folder) == before
     assert is_whole(folder, "01_first")
     write_page(folder)
@@ -347,7 +348,7 @@ def test_the_report_names_damaged_files_and_shows_the_rest(
 ) -> None:
     names = ("00_whole", "01_state", "02_results", "03_notebook")
     for name in names:
-        run_folder.finish(executed(folder, name, 0.5), STATE, names)
+        run_folder.finish(executed(folder, name, 0.5), STATE)
     ModelCard.write(folder / "models", "ensemble", {"data": "made", "backbone": None}, [])
     paths = [
         folder / name
@@ -419,16 +420,3 @@ def test_the_report_of_a_stopped_run_shows_finished_notebooks(
     page = (folder / "report.html").read_text()
     assert "made.01_first" in page
     assert "made.02_second" not in page
-
-
-def test_a_state_of_an_older_version_is_shown_and_counts_as_not_done(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finished(folder, "01_first", 0.5)
-    path = folder / "state" / "01_first.json"
-    older = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("files", "cells")}
-    path.write_text(json.dumps(older))
-    assert run_folder.unreadable(folder) == []
-    assert not is_whole(folder, "01_first")
-    assert report(capsys)[0] == 0
-    assert numbers(folder) == {"made.01_first": 0.5}

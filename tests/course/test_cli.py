@@ -16,7 +16,6 @@ import click
 import pytest
 from tqdm import tqdm
 
-import cryutils as package
 from cryutils.course import cli
 from cryutils.course.cli_group import say
 
@@ -83,10 +82,6 @@ def test_a_group_alone_shows_its_help(names: tuple[str, ...], command: Command) 
     assert out == command(*names, "--help")[1]
 
 
-def test_the_version_is_the_packages(command: Command) -> None:
-    assert package.__version__ in command("--version")[1]
-
-
 # Names and letters that a terminal can't show
 
 
@@ -150,26 +145,18 @@ def mistaken(outcome: Outcome) -> str:
         ("zzz", "no command 'zzz'. Known: article, audit, bench, claims, data, doctor, export, "
                 "infants, log, notebooks, predict, report, run, serve, users."),
         ("run --profil quick", "--profil"),
-        ("run --jobs two", "'--jobs': 'two' is not a valid integer range."),
         ("run --jobs 0", "'--jobs': 0 is not in the range 1<=x<=1024."),
         ("run --data empty -p data=synthetic", "--data empty, -p data=synthetic: give one of them"),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
-        ("run 03_feature_validaton", "Did you mean 03_feature_validation?"),
-        ("run 0", "notebook '0': give more of the name; it fits 00_start_here, 01_data_and_"),
-        ("run 99", "no notebook '99'. Known: 00_start_here, 01_data_and_playback"),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
-        ("run 03_feature_validation -p test_size=big", "give a number above 0 and below 1."),
         ("run 03_feature_validation -p seed=1 -p seed=2", "-p seed=2: seed has a value already"),
         ("run 03_feature_validation -p data=absent", "absent: no such folder"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
         ("run 03_feature_validation --data absent", "absent: no such folder"),
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
         ("run --outputs file", "file/quick: can't be written to"),
-        ("run -p", "-p"),
         ("report", "outputs: no run has finished here; start one with `cryutils run`"),
-        ("report extra", "extra"),
         ("bench imprts", "no benchmark 'imprts'. Did you mean imports?"),
-        ("data fetch", "NAME"),
         ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
         ("data fetch synthetic", "nothing to fetch"),
         ("data check synthetic", "nothing to check"),
@@ -302,14 +289,6 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     assert "folder says hungry, its name says tired" in out
 
 
-def test_the_list_of_corpora_names_their_folders(command: Command, apart: Path) -> None:
-    code, out, err = command("data", "list")
-    assert (code, err) == (0, "")
-    assert "donateacry          457 real recordings" in out
-    assert "not on this machine: cryutils data fetch donateacry" in out
-    assert "no evidence about real infants" in out
-
-
 def test_the_real_corpus_is_found_checked_and_described(command: Command, donateacry: Path) -> None:
     assert str(donateacry) in command("data", "list")[1]
     code, out, err = command("data", "fetch", "donateacry")
@@ -411,13 +390,6 @@ def test_loading_the_package_imports_nothing_heavy() -> None:
 def test_the_command_answers_without_pandas() -> None:
     script = "from cryutils.course.cli import main\ntry: main(['rnu'])\nexcept SystemExit: pass"
     assert not imported_by(script) & (HEAVY | {"pandas", "numpy"})
-
-
-def test_modules_are_imported_on_first_use() -> None:
-    assert package.audio.__name__ == "cryutils.audio"
-    assert {"load", "InputError", "audio", "evaluation"} <= set(dir(package))
-    with pytest.raises(AttributeError, match="no attribute 'adio'"):
-        package.adio  # noqa: B018
 
 
 def test_the_environment_of_the_caller_is_unchanged(apart: Path, command: Command) -> None:

@@ -84,17 +84,6 @@ def test_an_odd_name_is_spelled_out(
     assert problem.endswith(f"{line}: the file is empty; copy or record it again.")
 
 
-def test_it_prints_in_ascii_and_one_line_a_name(
-    quick: Trained, apart: Path, recordings: Path, in_ascii: Callable[..., Outcome]
-) -> None:
-    shutil.copy(recordings / "cry.wav", apart / "m\xfcde.wav")
-    code, out, err = in_ascii("predict", "m\xfcde.wav", "M\xfcll\x1b[2J.wav")
-    assert code == 1
-    assert r"m\xfcde.wav" in out
-    assert err.splitlines()[-1].endswith(r"M\xfcll\x1b[2J.wav: no such file.")
-    assert "\x1b" not in out + err
-
-
 def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:
     code, out, err = predict("cry.mp4", "cry.wav", "notes.txt")
     assert code == 1
@@ -137,18 +126,6 @@ def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Predict) -> No
     assert code == 2 and all(row["error"] for row in json.loads(out))
     assert "gone.mp4: no such file." in err
     assert "empty.wav: the file is empty; copy or record it again." in err
-
-
-def test_the_table_shows_the_shares_that_add_up_and_the_likeliest_state(predict: Predict) -> None:
-    _, out, _ = predict("cry.wav")
-    head = next(line for line in out.splitlines() if "state" in line)
-    names = [cell.strip() for cell in head.strip("┃").split("┃")]
-    states = ["discomfort", "hungry", "pain", "tired"]
-    assert names == ["file", "state", *states, "by", "run", "remarks"]
-    (row,) = rows(out)
-    shares = {name: int(cell.rstrip("%")) for name, cell in zip(names[2:6], row[2:6], strict=True)}
-    assert sum(shares.values()) == pytest.approx(100, abs=2)
-    assert shares[row[1]] == max(shares.values())
 
 
 def test_a_remark_names_what_was_unusable_but_not_what_the_file_never_has(predict: Predict) -> None:
@@ -225,23 +202,6 @@ def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
     assert bad["state"] is None and bad["error"] and good["state"]
     assert f"cryutils: {apart / 'empty'}: no recording in this directory; give sounds (" in err
     assert predict(str(apart / "empty"))[0] == 2
-
-
-def test_links_in_a_directory_are_followed_but_not_in_circles(
-    predict: Predict, recordings: Path, apart: Path
-) -> None:
-    (apart / "links").mkdir()
-    (apart / "infant").mkdir()
-    shutil.copy(recordings / "cry.wav", apart / "infant")
-    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere"), ("d", "gone")):
-        (apart / "links" / name).symlink_to(target)
-    code, out, err = predict(str(apart / "links"), "--json")
-    assert code == 1
-    followed, broken = json.loads(out)
-    assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
-    assert broken["error"].endswith("nowhere: no such file.")
-    assert f"{apart / 'links' / 'b'}: a link to a folder that contains it.\n" in err
-    assert f"{apart / 'links' / 'd'}: a broken link.\n" in err
 
 
 def test_a_directory_that_may_not_be_read_is_said_to_be(

@@ -103,11 +103,6 @@ def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> No
     os.close(terminal)
 
 
-def test_no_option_takes_a_password(call: Call) -> None:
-    assert call("users", "add", "demo", PASSWORD)[0] == 2
-    assert call("users", "add", "demo", "--password", PASSWORD)[0] == 2
-
-
 def test_users_are_listed_with_their_infants(call: Call, mia: None) -> None:
     assert call("users", "list")[1] == "demo  Mia\n"
     assert call("users", "remove", "demo")[0] == 0

@@ -229,15 +229,3 @@ def test_validation_clips_of_training_infants_are_said() -> None:
         "04_cry2", job.values, corpus(rows)
     )
     assert recordings.check("04_cry2", job.values, drawn(4, 3, seed=0)) == ""
-
-
-@large
-def test_two_classes_of_the_real_recordings_are_compared(
-    donateacry: Path, command: Command, offline: None
-) -> None:
-    small = {"splits": 2, "repeats": 1, "permutations": 1, "recipe_draws": 1}
-    code, out, err = run(
-        command, "03_feature_validation", "--profile", "real", "--name", "two",
-        **small, classes=["hungry", "tired"],
-    )  # fmt: skip
-    assert code == 0, f"{out}{err}"

@@ -80,7 +80,7 @@ sizes = [
     1,  # of the first
     2,
 ]
-nothing = None  # type: int  how many
+nothing = None  # how many
 text: str = 'it has "quotes"'
 fast = True"""
     path = written(tmp_path / "a {brace}.ipynb", source)
@@ -91,7 +91,6 @@ fast = True"""
     inspection = parameters.inspect(path)
     assert inspection["rate"]["help"] == "Hz, a rate"
     assert inspection["nothing"]["help"] == "how many"
-    assert inspection["nothing"]["inferred_type_name"] == "int"
     assert inspection["fast"]["help"] == ""
 
 
@@ -159,7 +158,7 @@ def test_a_parameter_takes_values_in_its_range_and_no_others(
     nowhere += [] if None in right else [None]
     assert [value for value in right if not accepts(name, value)] == []
     assert [value for value in [*wrong, *nowhere] if accepts(name, value)] == []
-    assert parameters.accepted(name, {}) == words
+    assert parameters.accepted(name) == words
 
 
 def choices(schema: dict[str, Any]) -> Iterator[str]:
@@ -217,14 +216,11 @@ def test_the_ends_are_those_of_the_library(
     [
         ("03", "test_size=2", "test_size=2: give a number above 0 and below 1."),
         ("03", "data=", 'data="": give one of "synthetic", "donateacry" or a folder.'),
-        ("03", "n_fft=-4", "n_fft=-4: give a whole number from 16 to 16384."),
         ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
         ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
                               "such as -p 'filters=[16, 32, 64]'."),
-        ("07", "finetune=1", "finetune=1: give true or false."),
         ("08", "noise_range=[5,-5]", "noise_range=[5.0, -5.0]: give the lower level first."),
         ("02", "states=[[],{}]", "states=[[], {}]: give a list of 2 different names"),
-        ("04", "learning_rate=NaN", "learning_rate=NaN: give a number above 0 and up to 1."),
         ("03", f"seed={'9' * 5000}", "seed=Infinity: give a whole number"),
         ("03", "scaling=sginal", 'scaling="sginal": give one of "signal", "recording", "rec'),
         ("05", "weights=imagnet", 'weights="imagnet": give one of "auto", "imagenet", '
@@ -232,8 +228,6 @@ def test_the_ends_are_those_of_the_library(
         ("03", "classes=x", "give a list of 2 to 100 different names or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
-        ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired?'),
-        ("07", "backbone=", 'backbone="": give one of "auto", "small" or a network such as'),
         ("13", "yamnet=none", 'yamnet="none": give an existing file.'),
         ("04", "stand_in=bely_pain", 'stand_in: synthetic has no class "bely_pain". Did you mean'),
     ],
@@ -262,7 +256,6 @@ def test_a_list_without_quotes_is_shown_as_the_shell_needs_it(text: str, apart: 
         ("02", ["n_mfcc=41"], "n_mfcc=41: give 40 at most, for n_mels=40."),
         ("04", ["window_s=4.5"], "window_s=4.5: give 4.0 at most, for duration_s=4.0."),
         ("04", ["filters=[8,8,8,8,8]"], "give 4 of them at most, for kind="),
-        ("04", ["kind=mfcc", "filters=[8,8,8,8]"], 'give 3 of them at most, for kind="mfcc".'),
         ("05", ["face_size=16", "filters=[8,8,8,8]"], "give 3 of them at most, for face_size=16."),
         ("04", ["window_s=0.25"],
          "filters=[16, 32, 64]: give 2 of them at most, for window_s=0.25."),
@@ -273,7 +266,6 @@ def test_a_list_without_quotes_is_shown_as_the_shell_needs_it(text: str, apart: 
          "n_folds=6: give 5 at most, for infants=5."),
         ("07", ["clips=29"],
          "clips=29: give 30 or more, of two infants in each state, for clips_per_infant=5."),
-        ("07", ["clips_per_infant=1000"], "in each state, for clips_per_infant=1000."),
         ("07", ["clips=40", "n_folds=9"], "n_folds=9: give 8 at most, for clips=40."),
     ],
 )  # fmt: skip
@@ -286,31 +278,20 @@ def test_two_parameters_that_contradict_each_other_are_refused(
 
 def test_a_users_notebook_may_have_other_parameters(tmp_path: Path) -> None:
     source = """\
-n_fft = None
 hop_length = 64
-window_s = 2.0
-clips = 40
-n_folds = 3
-face_size = "x"
+face_size = 32
 filters = [8]
 data = "synthetic"
-infants = "many"
 mine = {"a": 1}
 often = 3
-rate = 1  # type: float
-open = None
-names = ["a"]
-weights = 3"""
+rate = 1.5
+open = None"""
     path = written(tmp_path / "20_mine.ipynb", source)
-    right = {"hop_length": 9000, "mine": {}, "clips": 90, "often": 0, "rate": 0.5, "open": "x"}
-    parameters.check(path, right)
+    parameters.check(path, {"hop_length": 9000, "mine": {}, "often": 0, "rate": 2, "open": "x"})
     for name, value, remedy in [
-        ("clips", 2, "clips=2: give a whole number from 6 to 100000."),
-        ("often", True, "often=true: give a whole number."),
-        ("often", 0.5, "often=0.5: give a whole number."),
-        ("rate", float("nan"), "rate=NaN: give a number."),
-        ("mine", "x", 'mine="x": give a dictionary.'),
-        ("names", "b,c", """names="b,c": give a list of texts, such as -p 'names=["b", "c"]'."""),
+        ("often", 0.5, "often=0.5: give a value such as 3."),
+        ("mine", "x", 'mine="x": give a value such as {"a": 1}.'),
+        ("face_size", 1, "face_size=1: give a whole number from 16 to 512."),
     ]:
         with pytest.raises(InputError) as error:
             parameters.check(path, {name: value})

@@ -91,22 +91,6 @@ def finished(first_run: Path, project: Path, apart: Path) -> Path:
     return apart / "outputs" / "quick"
 
 
-# Profiles
-
-
-def test_a_profile_has_parameters_and_what_it_skips(project: Path) -> None:
-    text = "about: Real.\ndata: donateacry\nskip: {02_second: needs pictures}\n"
-    profile(project, "real", text)
-    expected = runner.Profile("real", "Real.", {}, {"02_second": "needs pictures"}, "donateacry")
-    assert course.load_profile("real") == expected
-
-
-def test_notebooks_are_found_in_reading_order(project: Path) -> None:
-    notebook(project / "notebooks" / "10_last.ipynb")
-    notebook(project / "notebooks" / "draft.ipynb")
-    assert list(course.notebooks()) == ["01_first", "02_second", "10_last"]
-
-
 def test_a_notebook_that_is_damaged_or_without_parameters_is_named(project: Path) -> None:
     path = project / "notebooks" / "03_bare.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
@@ -130,10 +114,9 @@ def test_parameters_of_the_command_override_the_profiles(project: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["02", "02_", "02_sec", "02_second"])
-def test_notebooks_are_chosen_by_an_unambiguous_beginning(text: str, project: Path) -> None:
-    assert list(planned(only=[text])) == ["02_second"]
-    assert list(planned(only=[text, "02_second", "01"])) == ["01_first", "02_second"]
+def test_notebooks_are_chosen_by_an_unambiguous_beginning(project: Path) -> None:
+    assert list(planned(only=["02_"])) == ["02_second"]
+    assert list(planned(only=["02", "02_second", "01"])) == ["01_first", "02_second"]
     assert course.notebook_name("02_second", ["02_second", "02_second_half"]) == "02_second"
 
 
@@ -154,12 +137,9 @@ def test_a_skipped_notebook_has_a_reason(project: Path) -> None:
         ({"only": ["01_frist"]}, r"no notebook '01_frist'. Did you mean 01_first\?"),
         ({"only": ["02", "0"]},
          r"notebook '0': give more of the name; it fits 01_first, 02_second\."),
-        ({"only": ["first"]}, r"no notebook 'first'\. "),
         ({"only": [""]}, r"no notebook ''\. Known: 01_first, 02_second\."),
         ({"overrides": {"tset_size": 0.3}},
          r"tset_size is no parameter of any chosen notebook. Did you mean test_size\?"),
-        ({"overrides": {"zzz": 1}, "only": ["01_first"]},
-         r"zzz is no parameter of 01_first. Known: "),
         ({"overrides": {"seed": 1.5}}, r"seed=1.5: give a whole number from 0 to "),
         ({"data": os.fsdecode(b"caf\xe9")}, "a name that can't be printed; rename the folder"),
     ],
@@ -189,7 +169,7 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
 
 
 def fingerprints(**options: Any) -> dict[str, str]:
-    return {name: job.fingerprint.text for name, job in planned(**options).items()}
+    return {name: job.fingerprint() for name, job in planned(**options).items()}
 
 
 def test_outputs_and_metadata_do_not_count(project: Path) -> None:
@@ -226,11 +206,10 @@ def test_changed_recordings_count(
     assert fingerprints(**named) not in (before, after)
 
 
-@pytest.mark.parametrize("name", ["claims.csv", "unstated.csv"])
-def test_a_changed_table_counts(name: str, project: Path) -> None:
+def test_a_changed_table_counts(project: Path) -> None:
     digests = [fingerprints()]
     for text in ("a,b\n1,2\n", "a,b\n1,3\n"):
-        (project / "data" / name).write_text(text)
+        (project / "data" / "unstated.csv").write_text(text)
         digests.append(fingerprints())
     assert len({digest for each in digests for digest in each.values()}) == 6
 
@@ -238,8 +217,7 @@ def test_a_changed_table_counts(name: str, project: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "counts"),
     [
-        ({"a.py": b"0", "b.py": b"2"}, True), ({"a.py": b"2", "b.py": b"1"}, True),
-        ({"a.py": b"1b.py2"}, True), ({"a.py": b"1", "c.py": b"2"}, True),
+        ({"a.py": b"2", "b.py": b"1"}, True), ({"a.py": b"1", "c.py": b"2"}, True),
         *(({"a.py": b"1", "b.py": b"2", name: b"3"}, name != "notes.txt")
           for name in ("app/player.js", "small_cnn.npz", "notes.txt")),
     ],
@@ -287,8 +265,7 @@ def put_weights(folder: Path, name: str = "resnet50_notop.h5") -> Path:
 def test_new_weights_count_for_notebooks_that_look_for_them(
     home: str, project: Path, apart: Path
 ) -> None:
-    seeking = 'backbone = "auto"\nweights = "auto"\n'
-    notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
+    notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
     before = fingerprints()
     path = put_weights(apart / home)
     with_weights = fingerprints()
@@ -312,20 +289,12 @@ def test_published_weights_count_only_for_some_parameters(
 ) -> None:
     seeking = f'backbone = "{backbone}"\nweights = "{weights}"\n'
     notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
-    put_weights(apart, "own.h5")
-    before = fingerprints()
+    own, before = put_weights(apart, "own.h5"), fingerprints()
     put_weights(apart / "weights")
-    assert (fingerprints()["02_second"] != before["02_second"]) == looks
-
-
-def test_a_changed_weights_file_counts(project: Path, apart: Path) -> None:
-    notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
-    path = put_weights(apart, "own.h5")
-    before = fingerprints(overrides={"weights": "own.h5"})
-    path.write_text("others")
-    after = fingerprints(overrides={"weights": "own.h5"})
-    assert after["01_first"] == before["01_first"]
-    assert after["02_second"] != before["02_second"]
+    after = fingerprints()
+    assert (after["02_second"] != before["02_second"]) == looks
+    own.write_text("others")
+    assert (fingerprints()["02_second"] != after["02_second"]) == (weights == "own.h5")
 
 
 # Runs
@@ -385,18 +354,6 @@ def test_a_run_writes_a_page_of_each_notebook_and_does_not_depend_on_it(
     again = planned(only=["01_first"], overrides={"seed": 417}, run_name="quick")
     assert course.run(list(again.values())) == {}
     assert "417" in page.read_text()
-
-
-def test_a_damaged_results_file_fails_no_other_notebook(project: Path, apart: Path) -> None:
-    damage = (
-        "from cryutils import claims\nplace = claims.run_dir().parents[2] / 'results'\n"
-        "place.mkdir(exist_ok=True)\n(place / '02_second.json').write_text('[{')"
-    )
-    notebook(project / "notebooks" / "01_first.ipynb", RECORD.format(name="01_first"), damage)
-    assert command("run", "01_first") == 0
-    folder = apart / "outputs" / "quick"
-    assert results(folder) == {"made.01_first": 0.3}
-    assert planned()["01_first"].is_done()
 
 
 def test_two_folders_of_the_same_name_do_not_share_a_run(project: Path, apart: Path) -> None:
@@ -578,21 +535,6 @@ def test_parallel_notebooks_share_the_cores(
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert not course.run(list(planned(only=["01_first"]).values()), fresh=True)
     assert (apart / "01_first").read_text() == "3 9"
-
-
-def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
-    notebook(project / "notebooks" / "01_first.ipynb", "1", "2")
-    reports: list[tuple[str, str, float]] = []
-    jobs = list(planned(only=["01_first"]).values())
-    assert course.run(jobs, report=lambda *news: reports.append(news)) == {}
-    shares = [share for _, what, share in reports if what == "running"]
-    assert shares == sorted(shares)
-    assert set(shares) <= {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}, "five cells with the injected one"
-    assert shares[-1] == 1.0
-    assert reports[-1] == ("01_first", "done", 1.0)
-    reports.clear()
-    assert course.run(jobs, report=lambda *news: reports.append(news)) == {}
-    assert reports[0] == ("01_first", "kept", 1.0)
 
 
 def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
@@ -891,23 +833,3 @@ def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: P
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
     until(lambda: not marked(mark), "the end of every helper")
-
-
-def test_an_exception_in_the_run_stops_its_processes(project: Path, apart: Path) -> None:
-    """Only this process gets the exception, and no other notebook begins."""
-    notebook(project / "notebooks" / "01_first.ipynb", "1", WAIT)
-    begun: list[psutil.Process] = []
-
-    def stop(name: str, what: str, share: float) -> None:
-        assert name in ("", "01_first")
-        if share > 0.5:
-            begun.extend(psutil.Process().children(recursive=True))
-            assert len(begun) > 1, "a notebook's process and its kernel"
-            raise KeyboardInterrupt
-
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            course.run(list(planned().values()), processes=1, report=stop)
-        assert psutil.wait_procs(begun, timeout=600)[1] == []
-    finally:
-        (apart / "gate").touch()  # else a process that is left would wait for ever

@@ -30,20 +30,6 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_the_passes_have_every_kind_of_machine(tool: ModuleType) -> None:
-    (suite,) = [each for each in tool.PASSES if each.suite]
-    notebooks = [each for each in tool.PASSES if not each.suite]
-    assert {item for each in notebooks for item in each.variables.items()} >= {
-        ("ONEDNN_MAX_CPU_ISA", "SSE41"), ("ONEDNN_MAX_CPU_ISA", "AVX2"),
-        ("TF_ENABLE_ONEDNN_OPTS", "0"), ("OPENBLAS_CORETYPE", "Haswell"),
-    }  # fmt: skip
-    assert suite.variables == {"TF_ENABLE_ONEDNN_OPTS": "0", "CRYUTILS_TEST_LARGE": "1"}
-    assert any(each.caches == ("cold", "warm") for each in notebooks)
-    assert any(set(each.busy) & set(each.caches) for each in notebooks) and tool.BUSY == 2
-    assert {each.cores for each in notebooks} == {None, 1}
-    assert {each.backwards for each in notebooks} == {False, True}
-
-
 def test_cores_priority_and_order_are_those_of_the_command(
     tool: ModuleType, tmp_path: Path
 ) -> None:

@@ -33,23 +33,13 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
-def test_the_notebooks_of_the_first_half_are_there() -> None:
-    assert list(NOTEBOOKS)[:7] == [
-        "00_start_here",
-        "01_data_and_playback",
-        "02_audio_features",
-        "03_feature_validation",
-        "04_cry2",
-        "05_image",
-        "06_full",
-    ]
-
-
-def test_opening_says_what_how_long_which_paper_and_modules(notebook) -> None:
-    opening = notebook.cells[0].source
+def test_opening_and_closing_say_what_readers_look_for(notebook) -> None:
+    opening, closing = notebook.cells[0].source, notebook.cells[-1].source
     assert opening.startswith(f"# {notebook.name[:2]}")
     for word in ("What you will learn", "Time", "Paper", "Modules"):
         assert f"**{word}" in opening, word
+    assert "## Takeaways" in closing and "**Next**" in closing
+    assert "no evidence about real infants" in NOTEBOOKS[notebook.name].read_text()
 
 
 def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
@@ -75,6 +65,13 @@ def test_every_figure_of_a_report_has_a_key_and_a_caption_of_its_own() -> None:
         assert not [text for text, times in Counter(texts).items() if times > 1]
     for caption in texts:
         assert re.fullmatch(r"[A-Z0-9].{20,}\.", caption), caption
+
+
+def test_results_and_figures_name_their_notebook_and_data(notebook) -> None:
+    assert re.findall(r'claims\.begin\("(\w+)"', code_of(notebook)) == [notebook.name]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.source.count("plots.source(") >= cell.source.count("plots.save(")
 
 
 def test_the_committed_figures_are_small() -> None:
@@ -103,10 +100,6 @@ def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
     assert not [html for html in tables if "...</td>" in html]
 
 
-def test_results_begin_under_the_notebooks_own_name(notebook) -> None:
-    assert re.findall(r'claims\.begin\("(\w+)"', code_of(notebook)) == [notebook.name]
-
-
 def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
     solutions = [c for c in tagged(notebook, "solution") if c.cell_type == "code"]
     assert 2 <= len(solutions) <= 4
@@ -115,12 +108,6 @@ def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
         assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
         assert cell.metadata.cellView == "form"
         assert cell.source.startswith("#@title Solution")
-
-
-def test_ends_with_takeaways_and_the_way_on(notebook) -> None:
-    closing = notebook.cells[-1].source
-    assert "## Takeaways" in closing
-    assert "**Next**" in closing
 
 
 def test_committed_clean_and_executed(notebook) -> None:
@@ -135,16 +122,10 @@ def test_committed_clean_and_executed(notebook) -> None:
             assert output.get("name") != "stderr"
 
 
-def test_every_saved_figure_names_its_data(notebook) -> None:
-    code = [c.source for c in notebook.cells if c.cell_type == "code"]
-    for source in code:
-        if "plots.save(" in source:
-            assert source.count("plots.source(") >= source.count("plots.save(")
-
-
-def test_outputs_are_those_of_synthetic_voices_and_say_so(notebook) -> None:
-    text = NOTEBOOKS[notebook.name].read_text()
-    assert "no evidence about real infants" in text
+def test_the_map_in_00_links_to_every_notebook() -> None:
+    cells = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4).cells
+    (text,) = [cell.source for cell in cells if "The map of the course" in cell.source]
+    assert [name for name in list(NOTEBOOKS)[1:] if f"({name}.ipynb)" not in text] == []
 
 
 def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
