@@ -47,11 +47,11 @@ def scores(
     Parameters
     ----------
     settings : sequence of Dials
-        One for each corpus; all corpora have the same seeds of infants and clips.
+        One for each corpus. Raises InputError for one outside [0, 1].
     classes : sequence of str
         States of the voices, two or more.
     seed : int
-        Seed of infants, clips and folds.
+        Of the infants, clips and folds of every corpus.
     progress : bool
         Show a bar on a terminal or in a notebook.
 
@@ -60,11 +60,6 @@ def scores(
     pandas.DataFrame
         Columns `signal`, `identity`, `interaction`, `session`, `split` ("clip" or "infant"),
         `score`, and `low` and `high`, its 95 % interval over infants.
-
-    Raises
-    ------
-    InputError
-        A setting outside [0, 1], or an unknown class.
     """
     import pandas as pd
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
