@@ -58,24 +58,16 @@ def deploy(
     scored : Table3
         Scores of the same kind of ensemble on new infants.
     settings : Settings
-        Of the ensemble.
-    hearing : mapping of SoundInput
-        How sound is prepared, by stream.
+    hearing, seeing
+        How sound is prepared, by stream, and how frames are.
     folder : Path
-        Where to write the files.
-    seeing : FrameInput, optional
-        How frames are prepared.
     backbone : Backbone, optional
         Embeds the frames.
     rolling : int, optional
         Frames of the rolling average; None: all.
     engine : str
-        Engine that computed the embeddings; the files run the backbone in float32.
-
-    Raises
-    ------
-    InputError
-        What `runtimes.runtime_of` raises.
+        Engine that computed the embeddings; the files run the backbone in float32. Raises
+        InputError as `runtimes.runtime_of` does.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
     fold = deployment_fold(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
