@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import made_corpus
 import numpy as np
 import pytest
 from scipy import stats
 
 from cryutils import claims
-from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.corpus import Corpus
 from cryutils.models.fusion import rolling_average
 from cryutils.papers import rolling
 
@@ -19,16 +18,9 @@ STATES = ("hungry", "sleepy")
 
 def clips(infants: int, each: int) -> Corpus:
     """Return clips whose infants cry for both reasons by turns."""
-    made = [
-        Clip(
-            id=f"i{infant}c{k}", path=Path(f"{infant}-{k}.mp4"), label=STATES[k % 2],
-            infant=f"i{infant}", session=f"{infant}-{k}", start_s=0.0, duration_s=3.0,
-            has_audio=True, has_video=True, reason="", sex="", age="",
-        )
-        for infant in range(infants)
-        for k in range(each)
-    ]  # fmt: skip
-    return Corpus(made, name="made", note="made up")
+    labels = [STATES[k % 2] for _ in range(infants) for k in range(each)]
+    names = [f"i{infant}" for infant in range(infants) for _ in range(each)]
+    return made_corpus.corpus(labels, names)
 
 
 def flickering(corpus: Corpus) -> list[np.ndarray]:
