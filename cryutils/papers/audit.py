@@ -212,20 +212,8 @@ def windows_of(
 
     The rest of a clip after its last whole window is left out; a shorter clip is one window.
 
-    Parameters
-    ----------
-    sounds : sequence of ndarray
-        One for each clip, float32 (samples,), such as `audio.signals` returns.
-    corpus : sequence of Clip
-        The clips in the same order.
-    sr : int
-        Sampling rate in Hz.
-    window_s : float
-        Length of a window in s. Raises InputError if it is shorter than two frames.
-    seed : int
-        Seed of the noise.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
+    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz, such as `audio.signals`
+    returns. seed: of the noise. Raises InputError if `window_s` is shorter than two frames.
     """
     if window_s < 2 * _HOP_S:
         raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
@@ -502,22 +490,9 @@ def audit(
     """Return the answers of every rung, with the same divisions and draws wherever possible.
 
     A clip's answer is the class with the highest mean probability over its windows, each predicted
-    by a model that was not fitted on it.
-
-    Parameters
-    ----------
-    windows : Windows
-    rungs : sequence of Rung or str
-        The rungs to evaluate; `honest` is always added.
-    n_folds, repeats, seed : int
-        Of the divisions.
-    progress : bool
-        Count the rungs on a terminal or in a notebook.
-
-    Raises
-    ------
-    InputError
-        No such rung, or the labels allow no division by infant.
+    by a model that was not fitted on it. `honest` is always among the rungs. n_folds, repeats,
+    seed: of the divisions. Raises InputError for an unknown rung, and if the labels allow no
+    division by infant.
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     divisions = {

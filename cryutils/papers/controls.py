@@ -164,21 +164,10 @@ def control(
 ) -> Answer:
     """Return the answers and the score of a control.
 
-    Parameters
-    ----------
-    name : Control or str
-    corpus : Corpus
-    sounds : sequence of ndarray
-        One for each clip, float32 (samples,), such as `audio.signals` returns.
-    sr : int
-        Sampling rate in Hz.
-    n_folds, repeats, seed : int
-        As in `evaluation.folds`; `Control.INFANT` always has two folds, of sessions.
-
-    Raises
-    ------
-    InputError
-        The clips lack what the control predicts, such as a device.
+    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz, such as `audio.signals`
+    returns. n_folds, repeats, seed: as in `evaluation.folds`; `Control.INFANT` always has two
+    folds, of sessions. Raises InputError if the clips lack what the control predicts, such as a
+    device.
     """
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)

@@ -47,20 +47,10 @@ def frozen_and_finetuned(
 ) -> dict[str, CrossFit]:
     """Return "frozen" and "finetuned", each a network fitted once per fold, on the same folds.
 
-    Parameters
-    ----------
-    backbone : Backbone
-        From `backbones.base` or `small_cnn.small`; its own weights are not changed.
-    frames : Examples
-        uint8 (rows, height, width, 3) in the backbone's size, from `frames`.
-    labels, infants, repeated_folds, split
-        As in `crossfit.cross_fit`, which may raise InputError.
-    settings : Settings, optional
-        Of both, but "finetuned" has the learning rate `SMALL_RATE`.
-    units : int
-        Of the dense layer.
-    progress : bool
-        Count the networks on a terminal.
+    backbone: from `backbones.base` or `small_cnn.small`; its own weights are not changed. frames:
+    uint8 (rows, height, width, 3) in the backbone's size, from `frames`. settings: of both, but
+    "finetuned" has the learning rate `SMALL_RATE`. units: of the dense layer. The rest is as in
+    `crossfit.cross_fit`, which may raise InputError.
     """
     settings = settings or Settings()
     classes = len(set(labels))

@@ -57,19 +57,9 @@ def assess(
     if all answers are the same, the interval has a width: few infants rule out little.) Only the
     first fold's file is measured (see `footprint`), since all have the same architecture.
 
-    Parameters
-    ----------
-    fitted : mapping
-        By model, leak-free networks and the examples that they were fitted on. Raises InputError if
-        an infant is on both sides of a fold.
-    corpus : Corpus
-        The clips of the examples.
-    format : str
-        One of `models.export.FORMATS`.
-    calls : int
-        Number of timed calls for each latency.
-    progress : bool
-        Count the exported networks on a terminal.
+    fitted: by model, leak-free networks and the examples that they were fitted on. format: one of
+    `models.export.FORMATS`. calls: timed calls for each latency. Raises InputError if an infant is
+    on both sides of a fold, and as the exporter does.
     """
     if format not in FORMATS:
         raise InputError(f"no format {format!r}.{near_miss(format, FORMATS)}")

@@ -5,10 +5,10 @@ Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
+from cryutils.evaluation.intervals import Interval
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_split
 from cryutils.models.examples import Examples
@@ -26,7 +27,7 @@ from cryutils.papers.scored import Scored
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "deploy", "flicker", "state_corpus", "windows"]
+__all__ = ["STATES", "card", "deploy", "flicker", "state_corpus", "windows"]
 
 Array = npt.NDArray[np.float32]
 
@@ -67,32 +68,38 @@ def deploy(
     fitting, stopping = validation_split(
         clips, corpus.labels.tolist(), infants, split="infant", seed=settings.seed
     )
-    truth, classes = evaluation.class_indices(corpus.labels)
+    truth, _ = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = {
-        "classes": classes,
+    about = card(corpus, settings, scored.intervals) | {
         "input": asdict(model_input),
-        "data": corpus.name,
-        "note": corpus.note,
-        "clips": len(corpus),
-        "infants": len(set(corpus.infants)),
-        "source": corpus.source,
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
-        "training": asdict(settings),
-        "seed": settings.seed,
         "temperature": max(1.0, round(temperature, 3)),
-        "leak_free": {
-            m: {"value": s.value, "low": s.low, "high": s.high} for m, s in scored.intervals.items()
-        },
     }
     if isinstance(model_input, SoundInput):
         reference = novelty.Reference.of(examples, corpus.infants)
         about["reference"] = reference and reference.as_json()
     light = export.litert(fitted.model, folder / f"{name}.tflite")
     return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
+
+
+def card(corpus: Corpus, settings: Any, scores: Mapping[str, Interval]) -> dict[str, Any]:
+    """Return the entries of a model's card on its data, training and leak-free scores."""
+    return {
+        "classes": corpus.classes,
+        "data": corpus.name,
+        "note": corpus.note,
+        "clips": len(corpus),
+        "infants": len(set(corpus.infants)),
+        "source": corpus.source,
+        "training": asdict(settings),
+        "seed": settings.seed,
+        "leak_free": {
+            m: {"value": s.value, "low": s.low, "high": s.high} for m, s in scores.items()
+        },
+    }
 
 
 def windows(

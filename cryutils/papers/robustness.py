@@ -333,18 +333,10 @@ def calibrated(
 ) -> Calibrated:
     """Return out-of-fold probabilities at each fold's temperature, and above its threshold.
 
-    Parameters
-    ----------
-    probabilities : ndarray of float32
-        Out of fold (clips, classes).
-    validation : ndarray of float32
-        For the validation clips of the same folds (folds, clips, classes): one model and training
-        of `validation_answers`.
-    truth : ndarray of int
-        Class of each clip (clips,).
-    folds : sequence of (train, test)
-    coverage : float
-        Share of validation clips to answer, which sets the threshold.
+    probabilities: float32 (clips, classes). validation: for the validation clips of the same folds,
+    float32 (folds, clips, classes), one model and training of `validation_answers`. truth: int
+    (clips,), the class of each clip. coverage: share of validation clips to answer, which sets the
+    threshold.
     """
     temperatures, thresholds = np.ones((2, len(folds)))
     for k, rows in enumerate(validation):

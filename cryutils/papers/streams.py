@@ -102,19 +102,10 @@ def gather(
 ) -> Streams:
     """Return the windows of all recordings that have every stream.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Clips with sound. Raises InputError if none of them has every stream.
-    hearing : mapping of SoundInput
-        The settings of each sound stream, by name. Raises InputError if their windows do not start
-        together.
-    embeddings : sequence of ndarray, optional
-        For each clip, float32 (frames, features); None for sound alone.
-    fps : float
-        Frames per second of the embeddings.
-    head_fps : float, optional
-        Embeddings to use per second, evenly spaced; None: all.
+    hearing: the settings of each sound stream, by name. embeddings: for each clip, float32 (frames,
+    features), at `fps` frames per second; None for sound alone. head_fps: embeddings to use per
+    second, evenly spaced; None: all. Raises InputError if the windows of the sound streams do not
+    start together, or no recording has every stream.
     """
     timing, *others = hearing.values()
     if any(grid(other) != grid(timing) for other in others):

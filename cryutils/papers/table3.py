@@ -179,7 +179,7 @@ class Table3:
         differences: list[Result] = []
         for split in self.ensemble.plan.folds:
             if split is not Split.FRAME:
-                differences += [*self._differences(split), *self._gains(split)]
+                differences += self._differences(split)
         table = pd.concat([*tables, pd.DataFrame(differences)], ignore_index=True)
         return table.fillna(dict.fromkeys(("condition", "feature", "model", "rival"), ""))
 
@@ -210,7 +210,7 @@ class Table3:
                 yield about, self.scored(split, self.main, model)
 
     def _differences(self, split: Split) -> Iterator[Result]:
-        """Yield the ensemble's gains over its rivals, and of other pairs over the hardest."""
+        """Yield the ensemble's gains over its rivals and subsets, and of pairs over the hardest."""
         proposed = self.ensemble.proposed
         about = {"study": "table3", "model": "proposed"}
         for rival, model in list(self.models.items())[:-1]:
@@ -223,10 +223,6 @@ class Table3:
                 columns = {**about, "condition": str(row), "metric": f"accuracy_minus_{hardest}"}
                 easier = self.easier(split, row, hardest)
                 yield self._result(columns, easier, split, row, hardest)
-
-    def _gains(self, split: Split) -> Iterator[Result]:
-        """Yield the gains of all three inputs over each smaller subset of them."""
-        proposed = self.ensemble.proposed
         if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
             for streams, model in [*self.ensemble.subsets.items()][:-1]:
                 gain = self.gain(split, proposed, model)
