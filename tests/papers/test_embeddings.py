@@ -203,18 +203,13 @@ def test_each_clip_is_given_what_the_backbone_makes_of_its_frames(
     assert np.abs(features[0] - features[1]).max() > 1  # the clips differ, so it could have failed
 
 
-def test_a_clip_without_pictures_has_no_rows(
-    bare: Path, three: list[Clip], mean_colour: Backbone
+def test_a_clip_without_pictures_has_no_rows_and_a_still_has_one(
+    bare: Path, still: Any, three: list[Clip], mean_colour: Backbone
 ) -> None:
     heard = clip(bare / "sound.wav", has_video=False)
-    features = embeddings.embed([three[0], heard, three[1]], mean_colour, INPUT)
-    assert [rows.shape for rows in features] == [(8, 3), (0, 3), (8, 3)]
-
-
-def test_a_still_is_one_frame(bare: Path, still: Any, mean_colour: Backbone) -> None:
-    with_still = replace(clip(bare / "a.wav", has_video=False), still=still(bare / "a.png"))
-    (features,) = embeddings.embed([with_still], mean_colour, INPUT)
-    assert features.shape == (1, 3)
+    with_still = replace(heard, still=still(bare / "a.png"))
+    features = embeddings.embed([three[0], heard, with_still, three[1]], mean_colour, INPUT)
+    assert [rows.shape for rows in features] == [(8, 3), (0, 3), (1, 3), (8, 3)]
 
 
 def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
@@ -242,16 +237,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(video, "frames", counted)
     yield names
-
-
-def test_nothing_is_decoded_twice(
-    three: list[Clip], mean_colour: Backbone, opened: list[str]
-) -> None:
-    first = embeddings.embed(three, mean_colour, INPUT)
-    again = embeddings.embed([three[2], three[0]], mean_colour, INPUT)
-    assert opened == ["0.mp4", "1.mp4", "2.mp4"]
-    np.testing.assert_array_equal(again[0], first[2])
-    np.testing.assert_array_equal(again[1], first[0])
 
 
 def numbered(path: Path) -> Iterator[np.ndarray]:
