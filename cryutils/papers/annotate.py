@@ -47,22 +47,8 @@ def annotate(
     """Write the recording of `prediction` with the answer drawn in to `folder`; return the path.
 
     A video becomes an MP4 with its sound, at 25 frames per second; a picture becomes a PNG.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        For a video or a picture.
-    folder : Path
-        Not the recording's own folder.
-    note : str
-        What the models were trained on.
-    name : str, optional
-        Name of the new file, without its suffix; None: that of the recording.
-
-    Raises
-    ------
-    InputError
-        The recording has no picture, or is in `folder` itself.
+    note: what the models were trained on. name: of the new file, without its suffix; None: that of
+    the recording. Raises InputError if the recording has no picture, or is in `folder` itself.
     """
     source = prediction.file
     if not prediction.info.has_video:
@@ -88,13 +74,7 @@ def annotate(
 def panel(shares: dict[str, float], *, heading: str, lines: Sequence[str]) -> Pixels:
     """Return the strip next to a frame, uint8 (HEIGHT, PANEL, 3): a bar for each state, then text.
 
-    Parameters
-    ----------
-    shares : dict of float
-        Probabilities by state, 0 to 1.
-    heading : str
-    lines : sequence of str
-        Wrapped to the panel's width.
+    shares: probabilities by state, 0 to 1. lines: wrapped to the panel's width.
     """
     from PIL import Image, ImageDraw
 
@@ -130,7 +110,7 @@ def _drawn(prediction: Prediction, note: str) -> Iterator[Pixels]:
     by = {"both": ", by sound and face", "audio": ", by sound alone", "image": ", by face alone"}
     whole = f"{prediction.state or 'no prediction'}{by.get(prediction.used, '')}"
     # The note comes last, because it may be too long for the panel.
-    words = (f"Whole recording: {whole}", *prediction.remarks, "No medical device.", note)
+    words = [f"Whole recording: {whole}", *prediction.remarks, "No medical device.", note]
     is_still = prediction.file.suffix.lower() in media.STILL
     for k, frame in enumerate(video.frames(prediction.file, fps=None if is_still else FPS)):
         time_s = k / FPS
@@ -138,14 +118,8 @@ def _drawn(prediction: Prediction, note: str) -> Iterator[Pixels]:
         size = max(1, round(frame.shape[1] * HEIGHT / frame.shape[0])), HEIGHT
         boxed = _with_box(frame, prediction, time_s)
         picture = np.asarray(cv2.resize(boxed, size, interpolation=cv2.INTER_AREA), np.uint8)
-        shares = tuple(prediction.at(time_s).items())
-        yield np.concatenate([picture, _panel(shares, heading, words)], axis=1)
-
-
-@lru_cache(maxsize=32)
-def _panel(shares: tuple[tuple[str, float], ...], heading: str, lines: tuple[str, ...]) -> Pixels:
-    # Most frames have the same panel as the frame before.
-    return panel(dict(shares), heading=heading, lines=[line for line in lines if line])
+        strip = panel(prediction.at(time_s), heading=heading, lines=words)
+        yield np.concatenate([picture, strip], axis=1)
 
 
 def _with_box(frame: Pixels, prediction: Prediction, time_s: float) -> Pixels:

@@ -49,14 +49,13 @@ from cryutils.evaluation.splits import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
     from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
     "Expectation", "Rows", "Rung", "Windows", "answer", "audit", "divide", "effect",
-    "ensemble", "make_imbalanced", "mistakes", "null_test", "preprocessing", "represent",
+    "ensemble", "make_imbalanced", "mistakes", "null_test", "represent",
     "training_rows", "training_sizes", "vectors", "windows_of",
 ]  # fmt: skip
 
@@ -211,25 +210,10 @@ def windows_of(
 ) -> Windows:
     """Return the windows of a corpus's sounds, without overlap, as `vectors`.
 
-    Parameters
-    ----------
-    sounds : sequence of ndarray
-        One for each clip, float32 (samples,), such as `audio.signals` returns.
-    corpus : sequence of Clip
-        The clips in the same order.
-    sr : int
-        Sampling rate in Hz.
-    window_s : float
-        Length of a window in s. The rest of a clip is left out; a shorter clip is one window.
-    seed : int
-        Seed of the noise.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
+    The rest of a clip after its last whole window is left out; a shorter clip is one window.
 
-    Raises
-    ------
-    InputError
-        A window is shorter than two frames.
+    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz, such as `audio.signals`
+    returns. seed: of the noise. Raises InputError if `window_s` is shorter than two frames.
     """
     if window_s < 2 * _HOP_S:
         raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
@@ -252,19 +236,11 @@ def windows_of(
 
 
 def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
-    """Return a vector for each window of a sound, float32 (windows, 120).
+    """Return a vector for each window of a sound `x`, float32 (windows, 120).
 
     It has the mean and standard deviation over time of 40 mel bands in dB and 20 MFCC, from
-    frames of 32 ms, one every 16 ms.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        Sound (samples,).
-    sr : int
-        Sampling rate in Hz.
-    window_s : float, optional
-        Length of a window in s; None for the whole sound.
+    frames of 32 ms, one every 16 ms. x: float32 (samples,) at `sr` Hz. window_s: length of a window
+    in s; None for the whole sound.
     """
     settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
     levels = mel_db(x, n_mels=_N_MELS, **settings)
@@ -301,19 +277,8 @@ def divide(
     """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
 
     The windows that a fold doesn't test are divided again in the same way into training and
-    validation windows. So divided by infant, a class needs three infants.
-
-    Parameters
-    ----------
-    windows : Windows
-    unit : Split
-    n_folds, repeats, seed : int
-        As in `evaluation.folds`.
-
-    Raises
-    ------
-    InputError
-        The labels allow no such division.
+    validation windows. So divided by infant, a class needs three infants; raises InputError if it
+    has fewer. n_folds, repeats, seed: as in `evaluation.folds`.
     """
     if unit is Split.FRAME:
         labels, item = windows.labels[windows.clip], windows.units(unit)
@@ -345,12 +310,7 @@ def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: I
     Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
     as many as there are, rungs would differ in the amount of training data as well.
 
-    Parameters
-    ----------
-    divisions : mapping
-        By unit, from `divide`.
-    y : ndarray of int
-        Class of each window (windows,).
+    divisions: by unit, from `divide`. y: class of each window, int (windows,).
     """
     counts = [
         np.bincount(y[division.fit], minlength=int(y.max()) + 1)
@@ -377,17 +337,8 @@ def training_rows(
     `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
     so that some are of tested windows.
 
-    Parameters
-    ----------
-    windows : Windows
-    fit : ndarray of int
-        Indices of the training windows.
-    sizes : ndarray of int
-        From `training_sizes` (classes,).
-    wrong : frozenset of Rung
-        From `mistakes`.
-    seed : int or sequence of int
-        Seed of all draws.
+    fit: int indices of the training windows. sizes: from `training_sizes`. wrong: from `mistakes`.
+    seed: of all draws.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -408,40 +359,33 @@ def training_rows(
     return Rows(x, y[np.concatenate([chosen, repeats, copies])])
 
 
-def preprocessing(rows: Rows, test: Rows, wrong: frozenset[Rung] = frozenset()) -> Pipeline:
-    """Return the fitted pipeline of scaler, selection and autoencoder.
+def represent(
+    rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
+) -> list[Array]:
+    """Return `rows`, `test` and `others`, float (rows, features), scaled, selected and compressed.
 
     Each step is fitted on `rows`; a step in `wrong` on rows and test together.
     """
     from sklearn.decomposition import PCA
     from sklearn.feature_selection import SelectKBest
-    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
     selected = min(SELECTED, rows.x.shape[1])
-    pipeline = Pipeline(
-        [
-            (Rung.SCALER, StandardScaler()),
-            (Rung.SELECTION, SelectKBest(k=selected)),
-            (Rung.AUTOENCODER, PCA(min(COMPONENTS, selected), svd_solver="full")),
-        ]
-    )
-    honest = rows
-    everything = Rows(np.concatenate([rows.x, test.x]), np.concatenate([rows.y, test.y]))
-    for rung, step in pipeline.steps:
+    steps = {
+        Rung.SCALER: StandardScaler(),
+        Rung.SELECTION: SelectKBest(k=selected),
+        Rung.AUTOENCODER: PCA(min(COMPONENTS, selected), svd_solver="full"),
+    }
+    y = np.concatenate([rows.y, test.y])
+    parts = [rows.x, test.x, *others]
+    for rung, step in steps.items():
+        n = 2 if rung in wrong else 1  # parts to fit the step on
+        fitted_on = np.concatenate(parts[:n])
         with warnings.catch_warnings():  # features that never vary, such as a control's
             warnings.filterwarnings("ignore", "Features |invalid value|divide by")
-            step.fit(*(everything if rung in wrong else honest))
-        honest, everything = (Rows(step.transform(x), y) for x, y in (honest, everything))
-    return pipeline
-
-
-def represent(
-    rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
-) -> list[Array]:
-    """Return `rows`, `test` and `others`, float (rows, features), after `preprocessing`."""
-    pipeline = preprocessing(rows, test, wrong)
-    return [pipeline.transform(x) for x in (rows.x, test.x, *others)]
+            step.fit(fitted_on, y[: len(fitted_on)])
+        parts = [step.transform(part) for part in parts]
+    return parts
 
 
 def ensemble(
@@ -491,11 +435,7 @@ def answer(
 ) -> Array:
     """Return the class probabilities of a division's tested windows, float64 (test, classes).
 
-    Parameters
-    ----------
-    windows : Windows
-    division : Division
-    sizes, wrong, seed : as in `training_rows`
+    sizes, wrong, seed: as in `training_rows`.
     """
     rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
     validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
@@ -550,22 +490,9 @@ def audit(
     """Return the answers of every rung, with the same divisions and draws wherever possible.
 
     A clip's answer is the class with the highest mean probability over its windows, each predicted
-    by a model that was not fitted on it.
-
-    Parameters
-    ----------
-    windows : Windows
-    rungs : sequence of Rung or str
-        The rungs to evaluate; `honest` is always added.
-    n_folds, repeats, seed : int
-        Of the divisions.
-    progress : bool
-        Count the rungs on a terminal or in a notebook.
-
-    Raises
-    ------
-    InputError
-        No such rung, or the labels allow no division by infant.
+    by a model that was not fitted on it. `honest` is always among the rungs. n_folds, repeats,
+    seed: of the divisions. Raises InputError for an unknown rung, and if the labels allow no
+    division by infant.
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     divisions = {
@@ -576,11 +503,14 @@ def audit(
     with counting("Audit", "rungs", shown=progress) as report, one_thread():
         for done, rung in enumerate(chosen):
             report(done, len(chosen))
-            wrong = mistakes(rung)
-            unit = next((unit for each, unit in UNITS.items() if each in wrong), Split.INFANT)
             if rung is Rung.MAJORITY:
-                answers[rung] = _commonest(windows, divisions[unit])
+                by_infant = folds(
+                    windows.labels, windows.infants, n_splits=n_folds, repeats=repeats, seed=seed
+                )
+                answers[rung] = majority_baseline(windows.labels, by_infant)
             else:
+                wrong = mistakes(rung)
+                unit = next((unit for each, unit in UNITS.items() if each in wrong), Split.INFANT)
                 answers[rung] = _answers(windows, divisions[unit], sizes, wrong, seed)
     return Audit(answers, windows)
 
@@ -601,18 +531,6 @@ def _answers(
     return by_clip.argmax(axis=2)
 
 
-def _commonest(windows: Windows, divisions: Sequence[Sequence[Division]]) -> Indices:
-    """Return the commonest class of each training side for its tested clips, (repeats, clips)."""
-    of_clips = [
-        [
-            (np.unique(windows.clip[np.concatenate(part[:2])]), np.unique(windows.clip[part.test]))
-            for part in repeat
-        ]
-        for repeat in divisions
-    ]
-    return majority_baseline(windows.labels, of_clips)
-
-
 def null_test(
     windows: Windows,
     *,
@@ -625,17 +543,8 @@ def null_test(
     """Return the permutation test of the honest recipe's balanced accuracy.
 
     Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
-    everything is repeated with them: sizes, divisions, every fit.
-
-    Parameters
-    ----------
-    windows : Windows
-    n_folds, repeats, seed : int
-        Of the divisions.
-    permutations : int
-        Number of permutations of the labels.
-    progress : bool
-        Count the permutations on a terminal or in a notebook.
+    everything is repeated with them: sizes, divisions, every fit. n_folds, repeats, seed: of the
+    divisions.
     """
     rng = np.random.default_rng([seed, 1])
     labels, scores = windows.labels, []

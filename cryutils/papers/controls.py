@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
-    "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background",
-    "control", "device",
-    "phase_randomised", "time_reversed",
+    "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background", "control",
+    "device", "phase_randomised", "time_reversed",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -165,31 +164,25 @@ def control(
 ) -> Answer:
     """Return the answers and the score of a control.
 
-    Parameters
-    ----------
-    name : Control or str
-    corpus : Corpus
-    sounds : sequence of ndarray
-        One for each clip, float32 (samples,), such as `audio.signals` returns.
-    sr : int
-        Sampling rate in Hz.
-    n_folds, repeats, seed : int
-        As in `evaluation.folds`; `Control.INFANT` always has two folds, of sessions.
-
-    Raises
-    ------
-    InputError
-        The clips lack what the control predicts, such as a device.
+    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz, such as `audio.signals`
+    returns. n_folds, repeats, seed: as in `evaluation.folds`; `Control.INFANT` always has two
+    folds, of sessions. Raises InputError if the clips lack what the control predicts, such as a
+    device.
     """
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)
-    change = _changes(sr, rng).get(chosen, np.asarray)
-    X = _features([change(x) for x in sounds], sr)[clips]
+    changes: dict[Control, Callable[[Samples], Samples]] = {
+        Control.REVERSED: time_reversed,
+        Control.PHASES: lambda x: phase_randomised(x, rng),
+        Control.BACKGROUND: lambda x: background(x, sr=sr),
+    }
+    change = changes.get(chosen, np.asarray)
+    X = np.concatenate([vectors(change(x), sr=sr) for x in sounds])[clips]
     if chosen is Control.CONSTANT:
         X = np.zeros_like(X)
     if chosen is Control.NOISE:
-        twins = _features([phase_randomised(sounds[clip], rng) for clip in clips], sr)
-        X, clips = np.concatenate([X, twins]), np.tile(clips, 2)
+        twins = [vectors(phase_randomised(sounds[clip], rng), sr=sr) for clip in clips]
+        X, clips = np.concatenate([X, *twins]), np.tile(clips, 2)
         target = np.repeat(["cry", "noise"], len(clips) // 2)
     infants = np.array([corpus[clip].infant for clip in clips])
     if chosen is Control.INFANT:
@@ -251,16 +244,3 @@ def _target(
             f"these clips tell no {chosen} of {_LEAST_INFANTS} infants or more in two classes"
         )
     return target, clips
-
-
-def _features(sounds: Sequence[Samples], sr: int) -> NDArray[np.float32]:
-    """Return a vector for each sound, float32 (sounds, 120)."""
-    return np.concatenate([vectors(x, sr=sr) for x in sounds])
-
-
-def _changes(sr: int, rng: np.random.Generator) -> dict[Control, Callable[[Samples], Samples]]:
-    return {
-        Control.REVERSED: time_reversed,
-        Control.PHASES: lambda x: phase_randomised(x, rng),
-        Control.BACKGROUND: lambda x: background(x, sr=sr),
-    }

@@ -57,7 +57,7 @@ def export(
     model : str
         "cry2", "image", "full" (both) or "ensemble" (including its submodels).
     run : str or Path, optional
-        A name, or an absolute `Path`; None: as `find_run` chooses.
+        As in `find_run`.
     format : str
         "litert", or "openvino", which needs the extra of that name.
     precision : str
@@ -182,7 +182,10 @@ def _calibration(
             for path in filter(None, (clip.path, clip.still)):
                 predictor(path)
             for name, parts in asked.items():
-                rows[name] += [_evenly(np.concatenate(parts))] if parts else []
+                if parts:  # evenly spaced examples of the recording
+                    examples = np.concatenate(parts)
+                    spaced = np.linspace(0, len(examples) - 1, _ROWS).astype(int)
+                    rows[name].append(examples[np.unique(spaced)])
             report(done, len(clips))
     for name, network in predictor.networks.items():
         network.listener = None
@@ -209,8 +212,3 @@ def _learned_from(card: ModelCard) -> Corpus:
             f" run {NOTEBOOKS[card.name]} again, or use --float16."
         ) from error
     return clips
-
-
-def _evenly(rows: Examples) -> Examples:
-    """Return at most `_ROWS` of the examples of one recording, evenly spaced."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, _ROWS).astype(int))]

@@ -42,29 +42,11 @@ def scores(
     The model is a linear discriminant with shrinkage on the mean and standard deviation over time
     of mel bands in dB and MFCC (`audit.vectors`). Its within-class spread includes the differences
     between infants, so it discounts them as far as a linear model can. Recordings are kept in the
-    cache.
+    cache. Columns are `signal`, `identity`, `interaction`, `session`, `split` ("clip" or "infant"),
+    `score`, and `low` and `high`, its 95 % interval over infants.
 
-    Parameters
-    ----------
-    settings : sequence of Dials
-        One for each corpus; all corpora have the same seeds of infants and clips.
-    classes : sequence of str
-        States of the voices, two or more.
-    seed : int
-        Seed of infants, clips and folds.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `signal`, `identity`, `interaction`, `session`, `split` ("clip" or "infant"),
-        `score`, and `low` and `high`, its 95 % interval over infants.
-
-    Raises
-    ------
-    InputError
-        A setting outside [0, 1], or an unknown class.
+    classes: states of the voices, two or more. seed: of the infants, clips and folds of every
+    corpus. Raises InputError for a setting outside [0, 1], or an unknown class.
     """
     import pandas as pd
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis

@@ -39,19 +39,9 @@ if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
 __all__ = [
-    "CROPS",
-    "STAND_INS",
-    "STATES",
-    "WORDS",
-    "FrameInput",
-    "calibration",
-    "check_disk",
-    "decoded",
-    "disk_need",
-    "embed",
-    "pictures_of",
-    "three_states",
-]
+    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "calibration", "check_disk", "decoded",
+    "disk_need", "embed", "pictures_of", "three_states",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -167,29 +157,15 @@ def embed(
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
-    continues with the next clip. Frames are decoded while the network works.
+    continues with the next clip. Frames are decoded while the network works. engine: as in
+    `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
 
-    Parameters
-    ----------
-    corpus : sequence of Clip
-    backbone : Backbone
-        It takes frames of the size of `frame_input`.
-    frame_input : FrameInput
-        How frames are taken and cropped.
-    engine : str
-        As in `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-
-    Raises
-    ------
-    InputError
-        `frame_input.size` is not the backbone's, the disk has no room for the missing embeddings
-        (before any is computed), or what `FrameInput.frames` and `runtimes.ready` raise.
+    Raises InputError if `frame_input.size` is not the backbone's or the disk has no room for the
+    missing embeddings (before any is computed), and as `FrameInput.frames` and `runtimes.ready` do.
     """
     clips = list(corpus)
     if on_cluster():
-        _fill_cache_on_cluster(clips, backbone, frame_input, engine, progress=progress)
+        _fill_cache_on_cluster(clips, backbone, frame_input, engine, progress)
     wanted = backbone.model.input_shape[1:]
     if any(side not in (None, have) for side, have in zip(wanted, frame_input.shape, strict=True)):
         raise InputError(
@@ -219,12 +195,7 @@ def embed(
 
 
 def _fill_cache_on_cluster(
-    clips: Sequence[Clip],
-    backbone: Backbone,
-    frame_input: FrameInput,
-    engine: str,
-    *,
-    progress: bool,
+    clips: Sequence[Clip], backbone: Backbone, frame_input: FrameInput, engine: str, progress: bool
 ) -> None:
     """Embed the clips on the workers of a cluster, which share this machine's cache.
 
@@ -340,18 +311,8 @@ def disk_need(
 ) -> int:
     """Return about how many bytes clips, their sound and their embeddings take in the cache.
 
-    Parameters
-    ----------
-    clips : int
-        Number of clips.
-    duration_s : float
-        Of each, in s.
-    fps : float
-        Frames taken per second.
-    features : sequence of int
-        Width of the embeddings of each backbone (2048 for ResNet-50).
-    side : int, optional
-        Side of a synthetic video in pixels; None if the videos exist already.
+    duration_s: of each of the `clips`, in s. features: width of the embeddings of each backbone
+    (2048 for ResNet-50). side: of a synthetic video in pixels; None if the videos exist already.
     """
     seconds = clips * duration_s
     made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
@@ -360,20 +321,11 @@ def disk_need(
 
 
 def check_disk(needed: int, *, resuming: bool = False) -> str:
-    """Return the needed and the free space in words, if the cache's disk has room.
+    """Return the needed and the free space in words; raise InputError if the disk has no room.
 
-    Parameters
-    ----------
-    needed : int
-        Bytes.
-    resuming : bool
-        Count videos, sound and embeddings that exist as room, since a run that was stopped uses
-        them again. Whether they belong to this run is left to `embed`.
-
-    Raises
-    ------
-    InputError
-        There is not enough room.
+    needed: bytes in the cache. resuming: count videos, sound and embeddings that exist as room,
+    since a run that was stopped uses them again. Whether they belong to this run is left to
+    `embed`.
     """
     folder = cache_dir()
     at = next(place for place in (folder, *folder.parents) if place.exists())

@@ -43,61 +43,37 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Folds, layers and training of all networks.
+    """Folds, layers and training of all networks. Epochs are upper limits (`DenseSettings`).
 
-    Paper A states no sizes. Epochs are upper limits, see `stacked.DenseSettings`.
-
-    Parameters
-    ----------
-    hidden, bottleneck : int
-        Units of the autoencoders' outer hidden layers, and of their code.
-    patch, per_window : int
-        Frames per patch, and training patches per window.
-    dnn_units, image_units, ensemble_units : tuple of int
-        Hidden layers of the DNN behind each autoencoder (also the one on all inputs), of
-        ResNet-50's second model, and of the ensemble.
-    autoencoder_epochs, epochs, image_epochs, ensemble_epochs : int
-        Most epochs of the autoencoders, the DNNs, the second model and the ensemble.
-    patience, batch_size, learning_rate, dropout
-        Of all networks. Autoencoders use only `learning_rate`; the rest is from `AUTOENCODER`,
-        without dropout. The second model's batch size is twice `batch_size`.
-    ensemble_input : {"features", "probabilities"}
-        The ensemble's input from each submodel: its last hidden layer or its probabilities. Classes
-        are the same in the networks of all inner folds, hidden units are not.
-    out_of_fold : bool
-        Train the ensemble on outputs for clips that the submodels were not trained on. False is
-        the paper's simpler way.
-    n_folds, n_inner : int
-        Outer folds, and inner folds within each.
-    seed : int
-        Of every division and every network.
-
-    Raises
-    ------
-    InputError
-        An unknown `ensemble_input`. (`DenseSettings` checks the rest.)
+    Paper A states no sizes. Of the general settings, the autoencoders use only `learning_rate`; the
+    rest is from `AUTOENCODER`, without dropout. The second model's batch size is twice
+    `batch_size`. Raises InputError for an unknown `ensemble_input`.
     """
 
-    hidden: int = 64
-    bottleneck: int = 32
-    patch: int = 8
-    per_window: int = 4
-    dnn_units: tuple[int, ...] = (64,)
-    image_units: tuple[int, ...] = (64,)
+    hidden: int = 64  # units of the autoencoders' outer hidden layers
+    bottleneck: int = 32  # units of their code
+    patch: int = 8  # frames
+    per_window: int = 4  # training patches
+    dnn_units: tuple[int, ...] = (64,)  # of the DNN behind each autoencoder, or on all inputs
+    image_units: tuple[int, ...] = (64,)  # of ResNet-50's second model
     ensemble_units: tuple[int, ...] = (32,)
     autoencoder_epochs: int = 15
-    epochs: int = 40
+    epochs: int = 40  # of the DNNs
     image_epochs: int = 10
     ensemble_epochs: int = 100
     patience: int = 10
     batch_size: int = 32
     learning_rate: float = 1e-3
     dropout: float = 0.3
+    # The ensemble's input from each submodel: its last hidden layer or its probabilities. Classes
+    # are the same in the networks of all inner folds, hidden units are not.
     ensemble_input: Kind = "probabilities"
+    # Train the ensemble on outputs for clips that the submodels were not trained on. False is the
+    # paper's simpler way.
     out_of_fold: bool = True
     n_folds: int = 5
-    n_inner: int = 3
-    seed: int = 0
+    n_inner: int = 3  # folds within each fold
+    seed: int = 0  # of every division and every network
 
     def __post_init__(self) -> None:
         kind = self.ensemble_input
@@ -339,7 +315,7 @@ class Design(NamedTuple):
 class Concatenation:
     """The inputs of an ensemble: its submodels' outputs, concatenated.
 
-    kind: `Settings.ensemble_input`. out_of_fold: as in `Settings`.
+    kind, out_of_fold: as `ensemble_input` and `out_of_fold` in `Settings`.
     """
 
     plan: Plan
@@ -436,12 +412,6 @@ def _joint(plan: Plan, progress: bool) -> Model[Views]:
     return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
 
 
-def _joint_patches(plan: Plan, progress: bool) -> Model[Views]:
-    """Like `_joint`, on patches as in the ensemble's autoencoders, of all inputs side by side."""
-    views = _codes(plan, plan.streams.side_by_side(plan.settings.patch), progress)
-    return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
-
-
 def _join(
     inputs: Concatenation, jobs: Sequence[Job], *, smaller: bool = False, progress: bool
 ) -> dict[tuple[str, ...], Model[Concatenation]]:
@@ -515,18 +485,7 @@ def fit(
 ) -> Ensemble:
     """Return the ensemble with all its parts, trained under each of `splits`.
 
-    Networks that were trained before come from the cache.
-
-    Parameters
-    ----------
-    streams : Streams
-        Windows of sound and, if there are any, pictures.
-    settings : Settings
-        Of folds and networks.
-    splits : sequence of Split
-        What is divided: frames, clips, infants.
-    progress : bool
-        Show how many networks are trained.
+    Networks that were trained before come from the cache. `progress` shows how many are trained.
     """
     sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
     folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
@@ -542,8 +501,10 @@ def fit(
         name: _join(change, plan.places, progress=progress)[streams.names]
         for name, change in changed.items()
     }
-    joint, joint_patches = _joint(plan, progress), _joint_patches(plan, progress)
-    return replace(main, variants=variants, joint=joint, joint_patches=joint_patches)
+    # Like `_joint`, on patches as in the ensemble's autoencoders, of all inputs side by side.
+    codes = _codes(plan, streams.side_by_side(settings.patch), progress)
+    patches = _submodel(codes, plan.jobs(), settings.dnn, progress)
+    return replace(main, variants=variants, joint=_joint(plan, progress), joint_patches=patches)
 
 
 def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
@@ -561,16 +522,8 @@ def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -
 def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Model[Views]:
     """Return the submodel trained on other embeddings of the frames, on the folds of `plan`.
 
-    It is trained for all states only, and without inner folds, since no ensemble uses it.
-
-    Parameters
-    ----------
-    streams : Streams
-        With the other embeddings, such as another backbone's.
-    plan : Plan
-        Of an ensemble of the same windows.
-    progress : bool
-        Show how many networks are trained.
+    It is trained for all states only, and without inner folds, since no ensemble uses it. streams:
+    the plan's windows with the other embeddings, such as another backbone's.
     """
     folds = {split: [replace(f, inner=()) for f in outer] for split, outer in plan.folds.items()}
     return _image(replace(plan, streams=streams, folds=folds, pairs=False), progress)

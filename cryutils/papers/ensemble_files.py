@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cryutils._io.paths import writing
+from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Split
 from cryutils.models import checkpoints, export, runtimes
 from cryutils.models.autoencoders import keras_classifier
@@ -29,6 +30,7 @@ from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Job, Kind, Model, Plan, Settings, Views, fit_proposed
 from cryutils.papers.nested import deployment_fold
+from cryutils.papers.recognition import card
 from cryutils.papers.streams import IMAGE, Streams
 from cryutils.papers.table3 import METRICS, Table3
 
@@ -51,31 +53,10 @@ def deploy(
 
     They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and `.tflite`.
 
-    Parameters
-    ----------
-    streams : Streams
-        Windows of all recordings.
-    scored : Table3
-        Scores of the same kind of ensemble on new infants.
-    settings : Settings
-        Of the ensemble.
-    hearing : mapping of SoundInput
-        How sound is prepared, by stream.
-    folder : Path
-        Where to write the files.
-    seeing : FrameInput, optional
-        How frames are prepared.
-    backbone : Backbone, optional
-        Embeds the frames.
-    rolling : int, optional
-        Frames of the rolling average; None: all.
-    engine : str
-        Engine that computed the embeddings; the files run the backbone in float32.
-
-    Raises
-    ------
-    InputError
-        What `runtimes.runtime_of` raises.
+    streams: windows of all recordings. scored: scores of the same kind of ensemble on new infants.
+    hearing, seeing: how sound is prepared, by stream, and how frames are. backbone: embeds the
+    frames. rolling: frames of the rolling average; None: all. engine: computed the embeddings; the
+    files run the backbone in float32. Raises InputError as `runtimes.runtime_of` does.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
     fold = deployment_fold(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
@@ -104,7 +85,11 @@ def deploy(
     plain = proposed.stack.keras(proposed.tasks[job])
     network = _joined(plain, widths, copies=len(sources))
     files.insert(0, export.litert(network, folder / "ensemble.tflite"))
-    about = _about(streams, scored, settings) | {
+    scores: dict[str, Interval] = {
+        m: scored.interval(Split.INFANT, scored.main, scored.ensemble.proposed, m) for m in METRICS
+    }
+    about = card(streams.corpus, settings, scores) | {
+        "ensemble_input": settings.ensemble_input,
         "parts": parts,
         "rolling": rolling,
         "backbone": backbone and backbone.words,
@@ -112,26 +97,6 @@ def deploy(
         "learned_from": sorted(set(streams.corpus.infants[fold.fit].tolist())),
     }
     return *checkpoints.save(network, folder, "ensemble", about, exported=files), *files
-
-
-def _about(streams: Streams, scored: Table3, settings: Settings) -> dict[str, Any]:
-    """Return the card's entries on the data, the training and the scores."""
-    proposed = scored.ensemble.proposed
-    scores = {m: scored.interval(Split.INFANT, scored.main, proposed, m) for m in METRICS}
-    return {
-        "classes": streams.corpus.classes,
-        "ensemble_input": settings.ensemble_input,
-        "data": streams.corpus.name,
-        "note": streams.corpus.note,
-        "clips": len(streams.corpus),
-        "infants": len(set(streams.corpus.infants)),
-        "source": streams.corpus.source,
-        "training": asdict(settings),
-        "seed": settings.seed,
-        "leak_free": {
-            m: {"value": s.value, "low": s.low, "high": s.high} for m, s in scores.items()
-        },
-    }
 
 
 def _front(submodel: Model[Views], stream: str, job: Job, backbone: Backbone | None) -> Any:

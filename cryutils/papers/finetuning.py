@@ -47,28 +47,10 @@ def frozen_and_finetuned(
 ) -> dict[str, CrossFit]:
     """Return "frozen" and "finetuned", each a network fitted once per fold, on the same folds.
 
-    Parameters
-    ----------
-    backbone : Backbone
-        From `backbones.base` or `small_cnn.small`; its own weights are not changed.
-    frames : Examples
-        uint8 (rows, height, width, 3) in the backbone's size, from `frames`.
-    labels, infants : sequence of str
-        One per clip.
-    repeated_folds : list of lists of (train, test)
-        As in `crossfit.cross_fit`.
-    split : {"clip", "infant"}
-    settings : Settings, optional
-        Of both, but "finetuned" has the learning rate `SMALL_RATE`.
-    units : int
-        Of the dense layer.
-    progress : bool
-        Count the networks on a terminal.
-
-    Raises
-    ------
-    InputError
-        What `crossfit.cross_fit` raises.
+    backbone: from `backbones.base` or `small_cnn.small`; its own weights are not changed. frames:
+    uint8 (rows, height, width, 3) in the backbone's size, from `frames`. settings: of both, but
+    "finetuned" has the learning rate `SMALL_RATE`. units: of the dense layer. The rest is as in
+    `crossfit.cross_fit`, which may raise InputError.
     """
     settings = settings or Settings()
     classes = len(set(labels))
@@ -94,19 +76,7 @@ def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None 
     """Return the pixels of at most `limit` frames per clip (None: all), evenly spread over it.
 
     `x` is uint8 (rows, size, size, 3). Unlike in `embeddings.embed`, all frames are in memory.
-
-    Parameters
-    ----------
-    clips : iterable of Clip
-    frame_input : FrameInput
-        How frames are taken and cut out.
-    limit : int, optional
-        Frames per clip.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+    Raises InputError if `limit` is below 1.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
@@ -116,8 +86,6 @@ def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None 
         pictures = [] if source is None else list(frame_input.frames(source))
         count = len(pictures) if limit is None else min(limit, len(pictures))
         chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
-        part = np.zeros((count, *frame_input.shape), np.uint8)
-        for row, number in enumerate(chosen):
-            part[row] = pictures[number]
-        rows.append(part)
+        part = [pictures[number] for number in chosen]
+        rows.append(np.reshape(part, (count, *frame_input.shape)).astype(np.uint8))
     return Examples.of(rows)

@@ -31,14 +31,7 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS",
-    "Framewise",
-    "comparison",
-    "fit",
-    "frame_similarity",
-    "headline",
-    "nearest",
-    "scores",
+    "PAIRS", "Framewise", "comparison", "fit", "frame_similarity", "headline", "nearest", "scores",
     "subsample_frames",
 ]  # fmt: skip
 
@@ -97,26 +90,9 @@ def fit(
     """Return the second model, cross-fitted on every `every`-th frame of all clips.
 
     Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
-    leak-free, it is chosen by the loss on some of the training infants.
-
-    Parameters
-    ----------
-    embeddings : sequence of ndarray
-        Of each clip of `corpus`, float32 (frames, features).
-    corpus : Corpus
-        Clips with labels and infants.
-    split : Split
-        What is divided.
-    every : int
-        1 takes all frames.
-    settings : DenseSettings, optional
-        Of the networks; the split sets `monitor`.
-    n_folds : int
-        5 folds test 20 % each.
-    seed : int
-        Of the folds.
-    progress : bool
-        Count the networks on a terminal.
+    leak-free, it is chosen by the loss on some of the training infants. embeddings: of each clip of
+    `corpus`, float32 (frames, features). settings: of the networks; the split sets `monitor`.
+    seed: of the folds.
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = subsample_frames(embeddings, every=every)
@@ -153,26 +129,10 @@ def frame_similarity(
     """Return the distances between the embeddings of random pairs of frames.
 
     Pairs are neighbouring frames, frames of one clip a second or more apart, frames of two clips of
-    one infant, and frames of two infants.
-
-    Parameters
-    ----------
-    embeddings : sequence of ndarray
-        Of each clip of `corpus`, float32 (frames, features).
-    corpus : Corpus
-        Clips with infants.
-    fps : float
-        Frames per second.
-    pairs : int
-        Number of each kind.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per pair: `pair`, one of `PAIRS`, and `distance`, the Euclidean distance of features
-        scaled to unit deviation, divided by its median between infants.
+    one infant, and frames of two infants; `pairs` of each kind. There is a row per pair: `pair`,
+    one of `PAIRS`, and `distance`, the Euclidean distance of features scaled to unit deviation,
+    divided by its median between infants. embeddings: of each clip of `corpus`, float32 (frames,
+    features).
     """
     import pandas as pd
 
@@ -217,20 +177,8 @@ def nearest(
     """Return where the nearest training frames of test frames are from, as shares of test frames.
 
     Keys are "same clip", "same infant" (another clip of it) and "another infant"; at most 500 test
-    frames of the first fold count. Distances are Euclidean, of features scaled to unit deviation.
-
-    Parameters
-    ----------
-    embeddings : sequence of ndarray
-        Of each clip of `corpus`, float32 (frames, features).
-    corpus : Corpus
-        Clips with infants.
-    fitted : Framewise
-        Fitted on the same embeddings and `every`.
-    every : int
-        As in `fit`.
-    seed : int
-        Of the draw of test frames.
+    frames of the first fold count, drawn with `seed`. Distances are Euclidean, of features scaled
+    to unit deviation. `fitted` must be fitted on the same embeddings and `every`.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -251,34 +199,27 @@ def nearest(
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean over their frames.
 
-    Parameters
-    ----------
-    trainings : sequence of Framewise
-        Of one split, each with its own seed and divisions; scores are their means.
-    corpus : Corpus
-        The corpus that they were fitted on.
+    trainings: of one split on `corpus`, each with its own seed and divisions; scores are their
+    means.
     """
-    return {unit: _scored(trainings, corpus, unit) for unit in ("frames", "clips")}
+    split = trainings[0].split
+    rows = {
+        "frames": [fit.rows for fit in trainings],
+        "clips": [fit.by_clip(len(corpus)) for fit in trainings],
+    }
+    units = {"frames": corpus.take(trainings[0].clip), "clips": corpus}
+    # The folds number the units that the split divides. Other units get no ROC area per fold.
+    folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
+    divided = {"frames" if split is Split.FRAME else "clips": folds}
+    return {
+        unit: Scored.of(np.stack(p), units[unit], divided.get(unit), split=split)
+        for unit, p in rows.items()
+    }
 
 
 def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
     """Return the scores of the units that the split divides: frames for FRAME, else clips."""
-    return _scored(trainings, corpus, _divided(trainings[0].split))
-
-
-def _divided(split: Split) -> str:
-    return "frames" if split is Split.FRAME else "clips"
-
-
-def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored:
-    split = trainings[0].split
-    by_clip = unit == "clips"
-    rows = np.stack([fit.by_clip(len(corpus)) if by_clip else fit.rows for fit in trainings])
-    units = corpus if by_clip else corpus.take(trainings[0].clip)
-    folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
-    # The folds number the units that the split divides. Other units get no ROC area per fold.
-    divided = folds if unit == _divided(split) else None
-    return Scored.of(rows, units, divided, split=split)
+    return scores(trainings, corpus)["frames" if trainings[0].split is Split.FRAME else "clips"]
 
 
 def comparison(
@@ -286,12 +227,7 @@ def comparison(
 ) -> pd.DataFrame:
     """Return one row per name for `plots.split_scores`: balanced accuracies by name and split.
 
-    Parameters
-    ----------
-    fits : mapping
-        The trainings, by name and split.
-    corpus : Corpus
-        The corpus that they were fitted on.
+    fits: the trainings on `corpus`, by name and split.
     """
     scores = {
         (name, str(split)): headline(trainings, corpus)

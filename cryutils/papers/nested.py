@@ -76,25 +76,11 @@ def divide(
 ) -> list[Nested]:
     """Return the outer folds of `units`, each with its inner folds; every unit is tested once.
 
-    Parameters
-    ----------
-    units : Units
-        Of the same split.
-    split : Split
-        Frames and clips are divided at random by class, infants are kept whole.
-    n_folds : int
-        Outer folds; 5 test 20 % each, as the paper does.
-    n_inner : int
-        Inner folds, 0 for none. There are fewer if there are too few infants; and if a class has
-        only one training infant, they divide clips. That affects only the ensemble's training data:
-        no tested infant is in it.
-    seed : int
-        The same seed gives the same folds.
-
-    Raises
-    ------
-    InputError
-        Too few clips or infants of a class (see `splits.folds`).
+    Frames and clips are divided at random by class, infants are kept whole. Five outer folds test
+    20 % each, as the paper does. With `n_inner=0` there are no inner folds. There are fewer than
+    `n_inner` if there are too few infants; and if a class has only one training infant, they divide
+    clips. That affects only the ensemble's training data: no tested infant is in it. Raises
+    InputError for too few clips or infants of a class (see `splits.folds`).
     """
     honest = split is Split.INFANT
     labels, infants = units.labels.tolist(), units.infants.tolist()

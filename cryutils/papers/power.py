@@ -85,20 +85,8 @@ def trial(
     """Return the result of the leak-free test on one simulated corpus of this structure.
 
     The model is the nearest class mean, which is optimal for such features. Labels are permuted in
-    blocks, and the model is refitted for each permutation.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Only its labels and infants are used.
-    signal : float
-        As in `features`.
-    n_folds : int
-        Folds of the cross-validation by infant.
-    permutations : int
-        Number of permutations of the labels.
-    seed : int or sequence of int
-        Seed of features, folds and permutations.
+    blocks, and the model is refitted for each of `permutations`. signal: as in `features`. seed: of
+    features, folds and permutations.
     """
     from sklearn.neighbors import NearestCentroid
 
@@ -112,17 +100,9 @@ def trial(
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of corpora, the power and the mean balanced accuracy for each signal.
+    """Return `corpora`, `power` (0 to 1) and mean `balanced_accuracy` for each `signal`.
 
-    Parameters
-    ----------
-    trials : pandas.DataFrame
-        One row per corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `signal`, `corpora`, `power` (0 to 1), `balanced_accuracy`.
+    trials: one row per corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
     """
     groups = trials.groupby("signal")
     return groups.agg(
@@ -136,17 +116,7 @@ def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
     """Return the signal and the balanced accuracy at which a `curve` reaches `ENOUGH`.
 
     Isotonic regression makes the simulated power rise with the signal; both results are
-    interpolated linearly.
-
-    Parameters
-    ----------
-    points : pandas.DataFrame
-        From `curve`.
-
-    Returns
-    -------
-    (float, float) or None
-        None if the largest signal has less power.
+    interpolated linearly. None if the largest signal has less power.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -200,12 +200,8 @@ class Predictor:
     def hear(self, x: Array, *, newest: bool = False) -> Timeline | str:
         """Return the answers to the windows of a sound, or why the sound can't be judged.
 
-        Parameters
-        ----------
-        x : ndarray of float32
-            (samples,) at the rate of `sounds[0].input`.
-        newest : bool
-            Answer for the last window only.
+        x: float32 (samples,) at the rate of `sounds[0].input`. newest: answer for the last window
+        only.
         """
         hearing = self.sounds[0].input
         if problem := sound_problem(x, hearing.sr):

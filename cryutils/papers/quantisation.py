@@ -57,23 +57,9 @@ def assess(
     if all answers are the same, the interval has a width: few infants rule out little.) Only the
     first fold's file is measured (see `footprint`), since all have the same architecture.
 
-    Parameters
-    ----------
-    fitted : mapping
-        By model, leak-free networks and the examples that they were fitted on.
-    corpus : Corpus
-        The clips of the examples.
-    format : str
-        One of `models.export.FORMATS`.
-    calls : int
-        Number of timed calls for each latency.
-    progress : bool
-        Count the exported networks on a terminal.
-
-    Raises
-    ------
-    InputError
-        An infant is on both sides of a fold, or as the exporter does.
+    fitted: by model, leak-free networks and the examples that they were fitted on. format: one of
+    `models.export.FORMATS`. calls: timed calls for each latency. Raises InputError if an infant is
+    on both sides of a fold, and as the exporter does.
     """
     if format not in FORMATS:
         raise InputError(f"no format {format!r}.{near_miss(format, FORMATS)}")
@@ -85,57 +71,42 @@ def assess(
         for model, (networks, examples) in fitted.items():
             reference = None
             for precision in PRECISIONS:
-                stem = Path(folder, f"{model}_{precision}")
-                files = _exported(networks, examples, corpus, form, precision, stem)
-                predicted = _predicted(files, networks, examples, len(corpus), form)
+                path = Path(folder, f"{model}_{precision}{form.suffix}")
+                predicted = _predicted(networks, examples, corpus, form, precision, path)
                 reference = predicted if reference is None else reference  # "float" is first
                 rows.append(
                     {"model": model, "precision": precision, "format": format}
-                    | _cost(files[0], calls)
+                    | _cost(path, calls)
                     | _worth(predicted, reference, corpus)
                 )
                 report(len(rows), len(fitted) * len(PRECISIONS))
     return pd.DataFrame(rows)
 
 
-def _exported(
-    networks: CrossFit, examples: Examples, corpus: Corpus, form: Format, precision: str, stem: Path
-) -> list[Path]:
-    """Export each fold's network, calibrated with its training examples; return the paths."""
-    files = []
-    folds = [fold for repeat in networks.folds for fold in repeat]
-    for k, (train, test) in enumerate(folds):
-        _check_apart(corpus, train, test)
-        rows = examples.rows(np.setdiff1d(train, networks.stopping[k]))
-        spaced = np.linspace(0, len(rows) - 1, min(_CALIBRATION, len(rows))).astype(int)
-        path = stem.with_name(f"{stem.name}_{k}{form.suffix}")
-        calibration = examples.x[rows[spaced]]
-        form.write(networks.fits[k].model, path, precision=precision, calibration=calibration)
-        files.append(path)
-    return files
-
-
 def _predicted(
-    files: list[Path], networks: CrossFit, examples: Examples, n_clips: int, form: Format
+    networks: CrossFit, examples: Examples, corpus: Corpus, form: Format, precision: str, path: Path
 ) -> npt.NDArray[np.int64]:
-    """Return the answer of each fold's file to its test clips, int64 (repeats, clips)."""
-    predicted = np.full((len(networks.folds), n_clips), NO_PREDICTION)
-    remaining = iter(files)
-    for answers, repeat in zip(predicted, networks.folds, strict=True):
-        for _, test in repeat:
-            rows = examples.rows(test)
-            windows = form.open(next(remaining)).predict(examples.x[rows])
-            answers[test] = decide(by_clip(windows, examples.clip[rows], n_clips)[test])
+    """Return the answers of each fold's exported network to its test clips, int64 (repeats, clips).
+
+    It is calibrated with its training examples. The first fold's file is at `path`.
+    """
+    predicted = np.full((len(networks.folds), len(corpus)), NO_PREDICTION)
+    folds = [(row, *fold) for row, repeat in enumerate(networks.folds) for fold in repeat]
+    for k, (row, train, test) in enumerate(folds):
+        if both := set(corpus.infants[train]) & set(corpus.infants[test]):
+            raise InputError(
+                f"infant {str(min(both))!r} is in training and in test; give networks that were"
+                ' fitted on folds of Split("infant").k_folds.'
+            )
+        fitting = examples.rows(np.setdiff1d(train, networks.stopping[k]))
+        spaced = np.linspace(0, len(fitting) - 1, min(_CALIBRATION, len(fitting))).astype(int)
+        calibration = examples.x[fitting[spaced]]
+        file = path if k == 0 else path.with_stem(f"{path.stem}_{k}")
+        form.write(networks.fits[k].model, file, precision=precision, calibration=calibration)
+        rows = examples.rows(test)
+        windows = form.open(file).predict(examples.x[rows])
+        predicted[row, test] = decide(by_clip(windows, examples.clip[rows], len(corpus))[test])
     return predicted
-
-
-def _check_apart(corpus: Corpus, train: npt.NDArray[Any], test: npt.NDArray[Any]) -> None:
-    both = set(corpus.infants[train]) & set(corpus.infants[test])
-    if both:
-        raise InputError(
-            f"infant {str(min(both))!r} is in training and in test; give networks that were fitted"
-            ' on folds of Split("infant").k_folds.'
-        )
 
 
 def _cost(path: Path, calls: int) -> dict[str, float]:

@@ -5,10 +5,10 @@ Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
+from cryutils.evaluation.intervals import Interval
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_split
 from cryutils.models.examples import Examples
@@ -26,7 +27,7 @@ from cryutils.papers.scored import Scored
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "deploy", "flicker", "state_corpus", "windows"]
+__all__ = ["STATES", "card", "deploy", "flicker", "state_corpus", "windows"]
 
 Array = npt.NDArray[np.float32]
 
@@ -34,18 +35,9 @@ STATES = ("discomfort", "hungry", "pain", "tired")
 
 
 def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
-    """Return the clips of Paper B's four states, with `stand_in` as pain if there is no pain.
+    """Return the clips of Paper B's four states, with the label `stand_in` if there is no "pain".
 
-    Parameters
-    ----------
-    corpus : Corpus
-    stand_in : str
-        Label that replaces "pain".
-
-    Raises
-    ------
-    InputError
-        Fewer than two of the four states occur.
+    Raises InputError if fewer than two of the four states occur.
     """
     return corpus.among(STATES, {"pain": [stand_in]})
 
@@ -68,51 +60,23 @@ def deploy(
     validation part. It is at least 1: this part has only a few infants and has already chosen the
     epoch, so it may lower a network's confidence but not raise it.
 
-    Parameters
-    ----------
-    name : str
-        Name of the files, without suffix.
-    build : function
-        As in `training.fit`.
-    examples : Examples
-        Rows of all clips.
-    corpus : Corpus
-        The clips.
-    settings : Settings
-        Settings of the training.
-    model_input : SoundInput or FaceInput
-        How a recording is prepared.
-    scored : Scored
-        Scores of such networks on unseen infants. The saved network itself is never scored.
-    folder : Path
-        Where the files go.
+    build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
+    prepared. scored: scores of such networks on unseen infants. The saved network itself is never
+    scored.
     """
-    clips = np.unique(examples.clip)
+    clips, infants = np.unique(examples.clip), corpus.infants.tolist()
     fitting, stopping = validation_split(
-        clips,
-        corpus.labels.tolist(),
-        corpus.infants.tolist(),
-        split="infant",
-        seed=settings.seed,
+        clips, corpus.labels.tolist(), infants, split="infant", seed=settings.seed
     )
-    truth, classes = evaluation.class_indices(corpus.labels)
+    truth, _ = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = {
-        "classes": classes,
+    about = card(corpus, settings, scored.intervals) | {
         "input": asdict(model_input),
-        "data": corpus.name,
-        "note": corpus.note,
-        "clips": len(corpus),
-        "infants": len(set(corpus.infants)),
-        "source": corpus.source,
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
-        "training": asdict(settings),
-        "seed": settings.seed,
         "temperature": max(1.0, round(temperature, 3)),
-        "leak_free": {m: _as_dict(interval) for m, interval in scored.intervals.items()},
     }
     if isinstance(model_input, SoundInput):
         reference = novelty.Reference.of(examples, corpus.infants)
@@ -121,8 +85,21 @@ def deploy(
     return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
 
 
-def _as_dict(interval: evaluation.Interval) -> dict[str, float | None]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
+def card(corpus: Corpus, settings: Any, scores: Mapping[str, Interval]) -> dict[str, Any]:
+    """Return the entries of a model's card on its data, training and leak-free scores."""
+    return {
+        "classes": corpus.classes,
+        "data": corpus.name,
+        "note": corpus.note,
+        "clips": len(corpus),
+        "infants": len(set(corpus.infants)),
+        "source": corpus.source,
+        "training": asdict(settings),
+        "seed": settings.seed,
+        "leak_free": {
+            m: {"value": s.value, "low": s.low, "high": s.high} for m, s in scores.items()
+        },
+    }
 
 
 def windows(
@@ -144,13 +121,11 @@ def windows(
         Answers to each of `sounds` and `faces`, (rows, classes), by networks that have not seen the
         clip: one repeat of `CrossFit.rows`.
     hearing : SoundInput
-        How the windows were cut.
-    sounds : Examples
-        Windows of sound.
+        How the windows of `sounds` were cut.
+    sounds, faces : Examples
+        Windows of sound, and the usable crops of `tracks`.
     tracks : sequence of FaceTrack
         One per clip.
-    faces : Examples
-        The usable crops of `tracks`.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
     for k, track in enumerate(tracks):
@@ -173,14 +148,8 @@ def windows(
 def flicker(over_time: Sequence[Array], *, step_s: float) -> npt.NDArray[np.float64]:
     """Return how often the most probable class changes, per minute, float64 (clips,).
 
-    Windows without an answer are skipped. NaN for a clip with fewer than two answers.
-
-    Parameters
-    ----------
-    over_time : sequence of ndarray
-        Probabilities of each clip (windows, classes).
-    step_s : float
-        Time from one window to the next, in s.
+    Windows without an answer are skipped. NaN for a clip with fewer than two answers. over_time:
+    probabilities of each clip (windows, classes). step_s: from one window to the next, in s.
     """
     changes = np.full(len(over_time), np.nan)
     for k, p in enumerate(over_time):

@@ -117,20 +117,12 @@ _TABLE = (
         (0.02, 0.05),
         lambda frame, box, level, _: picture_stress.blur(frame, sigma=level),
     ),
-    Stress(
-        "eyes", "covered from above", "share of the face", "{:.0%} of the face", "image",
-        (0.2, 0.4),
-        _covered("eyes"),
-    ),
-    Stress(
-        "mouth", "covered from below", "share of the face", "{:.0%} of the face", "image",
-        (0.2, 0.4),
-        _covered("mouth"),
-    ),
-    Stress(
-        "side", "covered from a side", "share of the face", "{:.0%} of the face", "image",
-        (0.2, 0.4),
-        _covered("side"),
+    *(
+        Stress(
+            place, f"covered from {side}", "share of the face", "{:.0%} of the face", "image",
+            (0.2, 0.4), _covered(place),
+        )
+        for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))
     ),
     Stress(
         "roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
@@ -146,16 +138,9 @@ STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
 class View:
     """The frames from which the face crops of a clip were cut.
 
-    Parameters
-    ----------
-    frames : list of ndarray
-        uint8 (height, width, 3) each.
-    boxes : ndarray of float32
-        The face in each frame (n, 4), from `video.crops`.
-    times_s : ndarray of float64
-        (n,).
-    in_sight : ndarray of bool
-        Whether the detector finds that face in the single frame, without tracking (n,).
+    frames: uint8 (height, width, 3) each. boxes: float32 (n, 4), the face in each frame, from
+    `video.crops`. times_s: float64 (n,). in_sight: bool (n,), whether the detector finds that face
+    in the single frame, without tracking.
     """
 
     frames: list[Pixels] = field(repr=False)
@@ -166,15 +151,8 @@ class View:
     def disturbed(self, change: Callable[[Pixels, Boxes], Pixels], face_input: FaceInput) -> Pixels:
         """Return the crops of the frames after `change`, uint8 (rows, size, size, 3).
 
-        A frame gives no crop if the detector found the face before but not after `change`, or if
-        the crop is blank.
-
-        Parameters
-        ----------
-        change : function
-            Takes a frame and its box, and returns the changed frame.
-        face_input : FaceInput
-            How crops are cut.
+        `change` takes a frame and its box, and returns the changed frame. A frame gives no crop if
+        the detector found the face before but not after `change`, or if the crop is blank.
         """
         rows = []
         for frame, box, before in zip(self.frames, self.boxes, self.in_sight, strict=True):
@@ -188,21 +166,9 @@ class View:
 
 
 def face_view(clip: Clip, track: FaceTrack, *, fps: float, detector: str) -> View:
-    """Return the frames of a clip in which `track` has a usable face.
+    """Return the frames of a clip in which `track`, made at `fps`, has a usable face.
 
-    Parameters
-    ----------
-    clip : Clip
-    track : FaceTrack
-    fps : float
-        Frame rate of the track.
-    detector : str
-        See `faces`.
-
-    Raises
-    ------
-    InputError
-        As `video.frames` does.
+    detector: see `faces`. Raises InputError as `video.frames` does.
     """
     wanted = {round(time * fps) for time in track.times_s[track.usable]}
     source = clip.path if clip.still is None else clip.still
@@ -225,15 +191,8 @@ def _sees(frame: Pixels, box: Boxes, detector: str) -> bool:
 def fused(answers: Mapping[str, Array]) -> Answers:
     """Return the answers, with "fused" added if both "audio" and "image" are present.
 
-    Parameters
-    ----------
-    answers : mapping
-        float32 (clips, classes), or (trainings, clips, classes), fused within each training.
-
-    Raises
-    ------
-    InputError
-        The shapes differ.
+    Answers are float32 (clips, classes), or (trainings, clips, classes), fused within each
+    training. Raises InputError if the shapes differ.
     """
     if not {"audio", "image"} <= answers.keys():
         return {**answers}
@@ -248,20 +207,9 @@ def fused(answers: Mapping[str, Array]) -> Answers:
 class Bench:
     """Fold networks of sound, and optionally of faces, to answer disturbed clips of unseen infants.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    fits : mapping
-        `CrossFit` by modality, "audio" and "image", with equally many repeats; a repeat is one
-        training.
-    hearing : SoundInput
-    sounds : sequence of ndarray
-        float32 (samples,) by clip.
-    seeing : FaceInput, optional
-    views : sequence of View
-        One per clip; empty without a face network.
-    seed : int
-        Seed of the disturbances. Each clip has its own random numbers, the same at every level.
+    fits: by modality, "audio" and "image", with equally many repeats; a repeat is one training.
+    sounds: float32 (samples,) by clip. views: one per clip; empty without a face network. seed: of
+    the disturbances. Each clip has its own random numbers, the same at every level.
     """
 
     corpus: Corpus
@@ -280,23 +228,9 @@ class Bench:
     def answers(self, stress: Stress, level: float) -> Answers:
         """Return the probabilities with one modality disturbed.
 
-        Clips are disturbed once; the networks of all trainings answer the same disturbed clips.
-
-        Parameters
-        ----------
-        stress : Stress
-        level : float
-            In the unit of the stress.
-
-        Returns
-        -------
-        dict of str to ndarray
-            float32 (trainings, clips, classes) by modality; a row of NaN is no answer.
-
-        Raises
-        ------
-        InputError
-            The disturbed modality has no network.
+        By modality, float32 (trainings, clips, classes); a row of NaN is no answer. `level` is in
+        the unit of the stress. Clips are disturbed once; the networks of all trainings answer the
+        same disturbed clips. Raises InputError if the disturbed modality has no network.
         """
         if stress.modality not in self.fits:
             raise InputError(f"{stress.key}: there is no network of {stress.modality} to disturb.")
@@ -342,14 +276,7 @@ class Bench:
     def every(
         self, stresses: Sequence[Stress], *, progress: bool = False
     ) -> Iterator[tuple[Stress, float, Answers]]:
-        """Yield each stress and level with the answers; skip modalities without a network.
-
-        Parameters
-        ----------
-        stresses : sequence of Stress
-        progress : bool
-            Count the levels on a terminal or in a notebook.
-        """
+        """Yield each stress and level with the answers; skip modalities without a network."""
         pairs = [(s, level) for s in stresses if s.modality in self.fits for level in s.levels]
         with counting("Disturbing", "levels", shown=progress) as report:
             for done, (stress, level) in enumerate(pairs, start=1):
@@ -358,17 +285,9 @@ class Bench:
 
 
 def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
-    """Return 1 for each clip whose answer changes or disappears, else 0.
+    """Return 1 for each clip whose answer changes or disappears, else 0, float64 (..., clips).
 
-    Parameters
-    ----------
-    before, after : ndarray of float32
-        (clips, classes), or (trainings, clips, classes).
-
-    Returns
-    -------
-    ndarray
-        float64 (clips,), or (trainings, clips).
+    before, after: float32 (clips, classes), or (trainings, clips, classes).
     """
     return (decide(before) != decide(after)).astype(np.float64)
 
@@ -380,13 +299,9 @@ def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
 class Calibrated:
     """One model's probabilities before and after temperature scaling, and without unsure answers.
 
-    Attributes
-    ----------
-    before, after, sure : ndarray of float32
-        (clips, classes); `sure` is `after` with a row of NaN where the confidence is below its
-        fold's threshold.
-    temperatures, thresholds : ndarray of float64
-        (folds,), each chosen on the validation clips of the fold's network, never on test clips.
+    before, after, sure: float32 (clips, classes); `sure` is `after` with a row of NaN where the
+    confidence is below its fold's threshold. temperatures, thresholds: float64 (folds,), each
+    chosen on the validation clips of the fold's network, never on test clips.
     """
 
     before: Array = field(repr=False)
@@ -399,24 +314,12 @@ class Calibrated:
 def validation_answers(fits: Mapping[str, CrossFit], examples: Mapping[str, Examples]) -> Answers:
     """Return the networks' probabilities for their validation clips, by modality and fused.
 
-    Parameters
-    ----------
-    fits : mapping
-        `CrossFit` by modality.
-    examples : mapping
-        `Examples` by modality, on which the networks were fitted.
-
-    Returns
-    -------
-    dict of str to ndarray
-        float32 (trainings, folds, clips, classes), a row of NaN for any other clip.
+    They are float32 (trainings, folds, clips, classes), a row of NaN for any other clip. `examples`
+    are those on which the networks were fitted.
     """
     single = {name: fit.validation(examples[name]) for name, fit in fits.items()}
-    by_fit = [
-        fused(dict(zip(single, rows, strict=True))) for rows in zip(*single.values(), strict=True)
-    ]
     trainings = len(next(iter(fits.values())).folds)
-    whole = {name: np.stack([answers[name] for answers in by_fit]) for name in by_fit[0]}
+    whole = fused(single)
     return {name: rows.reshape(trainings, -1, *rows.shape[1:]) for name, rows in whole.items()}
 
 
@@ -430,18 +333,10 @@ def calibrated(
 ) -> Calibrated:
     """Return out-of-fold probabilities at each fold's temperature, and above its threshold.
 
-    Parameters
-    ----------
-    probabilities : ndarray of float32
-        Out of fold (clips, classes).
-    validation : ndarray of float32
-        For the validation clips of the same folds (folds, clips, classes): one model and training
-        of `validation_answers`.
-    truth : ndarray of int
-        Class of each clip (clips,).
-    folds : sequence of (train, test)
-    coverage : float
-        Share of validation clips to answer, which sets the threshold.
+    probabilities: float32 (clips, classes). validation: for the validation clips of the same folds,
+    float32 (folds, clips, classes), one model and training of `validation_answers`. truth: int
+    (clips,), the class of each clip. coverage: share of validation clips to answer, which sets the
+    threshold.
     """
     temperatures, thresholds = np.ones((2, len(folds)))
     for k, rows in enumerate(validation):
@@ -461,20 +356,9 @@ def at_fold_temperatures(
     temperatures: npt.NDArray[np.float64],
     folds: Sequence[evaluation.Fold],
 ) -> Array:
-    """Return out-of-fold probabilities at the temperature of each fold.
+    """Return out-of-fold probabilities, float32 (clips, classes), at the temperature of each fold.
 
-    Parameters
-    ----------
-    probabilities : ndarray of float32
-        (clips, classes), for original or disturbed clips.
-    temperatures : ndarray of float64
-        (folds,).
-    folds : sequence of (train, test)
-
-    Returns
-    -------
-    ndarray
-        float32 (clips, classes).
+    The clips may be the original or disturbed ones. temperatures: float64 (folds,).
     """
     after = np.full_like(probabilities, np.nan)
     for value, (_, test) in zip(temperatures, folds, strict=True):

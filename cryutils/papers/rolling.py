@@ -56,18 +56,8 @@ def over_windows(
 ) -> list[Rolled]:
     """Return the scores of a rolling average for each number of frames in `windows`.
 
-    A clip without frames has no label, which counts as wrong.
-
-    Parameters
-    ----------
-    trainings : sequence of sequences of ndarray
-        Out-of-fold probabilities by training and clip, float32 (frames, classes).
-    corpus : Corpus
-        The clips.
-    windows : sequence of int
-        Numbers of frames.
-    fps : float
-        Frames per second.
+    A clip without frames has no label, which counts as wrong. trainings: out-of-fold probabilities
+    by training and clip, float32 (frames, classes), at `fps` frames per second.
     """
     truth, _ = class_indices(corpus.labels)
     infants = corpus.infants.tolist()

@@ -76,23 +76,15 @@ class Scored:
     ) -> Scored:
         """Return the scores of networks' probabilities, one training per repeat.
 
-        Parameters
-        ----------
-        probabilities : ndarray of float
-            (clips, classes) or (repeats, clips, classes). A row of NaN is no answer.
-        corpus, folds, split : as in `Scored`
+        probabilities: float (clips, classes) or (repeats, clips, classes). A row of NaN is no
+        answer.
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
         return cls(decide(p), corpus, split=split, strengths=p, folds=folds, trainings=len(p))
 
     @classmethod
     def majority(cls, corpus: Corpus, folds: Folds, *, split: Split | str) -> Scored:
-        """Return the scores of always answering the commonest class of the training part.
-
-        Parameters
-        ----------
-        corpus, folds, split : as in `Scored`
-        """
+        """Return the scores of always answering the commonest class of the training part."""
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         equal = np.zeros((*predicted.shape, len(corpus.classes)))
         return cls(predicted, corpus, split=split, strengths=equal, folds=folds)
@@ -110,37 +102,32 @@ class Scored:
     ) -> Scored:
         """Return the scores of a classifier on the same folds.
 
-        Parameters
-        ----------
-        model, features : as in `evaluation.out_of_fold`
-            If `features` are an array, a clip whose row contains NaN is not trained on and gets no
-            answer, which counts as wrong, as it does for a network.
-        corpus, folds, split, trainings : as in `Scored`
+        model, features: as in `evaluation.out_of_fold`. If `features` are an array, a clip whose
+        row contains NaN is not trained on and gets no answer, which counts as wrong, as it does
+        for a network. The rest is as in `Scored`.
         """
-        about: dict[str, Any] = {"split": split, "folds": folds, "trainings": trainings}
-        if callable(features):
-            predicted, strengths = evaluation.scored_out_of_fold(
-                model, features, corpus.labels, folds
-            )
-            return cls(predicted, corpus, strengths=strengths, **about)
-        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        X, usable = features, np.arange(len(corpus))
+        if not callable(features):
+            usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+            X = features[usable]
         place = np.full(len(corpus), -1)
         place[usable] = np.arange(len(usable))
         inside = [
             [
-                (place[np.intersect1d(train, usable)], place[np.intersect1d(test, usable)])
+                (place[train[np.isin(train, usable)]], place[test[np.isin(test, usable)]])
                 for train, test in repeat
                 if np.isin(test, usable).any()
             ]
             for repeat in folds
         ]
-        labels = [str(corpus.labels[k]) for k in usable]
         predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
         strengths = np.full((*predicted.shape, len(corpus.classes)), np.nan)
         predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
-            model, features[usable], labels, inside, classes=corpus.classes
+            model, X, corpus.labels[usable], inside, classes=corpus.classes
         )
-        return cls(predicted, corpus, strengths=strengths, **about)
+        return cls(
+            predicted, corpus, split=split, strengths=strengths, folds=folds, trainings=trainings
+        )
 
     @classmethod
     def from_examples(
@@ -156,15 +143,7 @@ class Scored:
         """Return the scores of a scikit-learn classifier that is fitted on examples, as networks.
 
         A clip's answer is the mean over its examples. A clip without examples gets no answer.
-
-        Parameters
-        ----------
-        model : estimator
-        features : ndarray of float
-            (examples, n).
-        clip : ndarray of int
-            The clip number of each example, (examples,).
-        corpus, folds, split : as in `Scored`
+        features: float (examples, n). clip: int (examples,), the clip number of each example.
         """
         rows = [
             [
@@ -210,11 +189,8 @@ class Scored:
 
     def interval(self, metric: ScoreName = "balanced_accuracy") -> Interval:
         """Return one score with its 95 % interval over infants."""
-        if metric not in self._intervals:
-            self._intervals[metric] = self._interval(metric)
-        return self._intervals[metric]
-
-    def _interval(self, metric: ScoreName) -> Interval:
+        if metric in self._intervals:
+            return self._intervals[metric]
         labels, infants = self.corpus.labels, self.corpus.infants.tolist()
         blind = self.strengths is not None and bool(np.all(self.strengths == 0))
         if metric == "roc_auc":
@@ -227,9 +203,11 @@ class Scored:
                 self.predicted, labels, infants, metric=metric, split=self.split
             )
             blind |= len(set(self.predicted.flat) - {evaluation.NOT_DRAWN}) == 1
-        if not blind:
-            return interval
-        return replace(interval, low=None, high=None, se=None, reason="always the same answer")
+        if blind:
+            reason = "always the same answer"
+            interval = replace(interval, low=None, high=None, se=None, reason=reason)
+        self._intervals[metric] = interval
+        return interval
 
     def minus(self, rival: Scored, metric: Metric = "balanced_accuracy") -> Interval:
         """Return this model's score minus a rival's on the same clips, with its 95 % interval."""
@@ -253,11 +231,8 @@ class Scored:
     def results(self, *metrics: str) -> pd.DataFrame:
         """Return the scores as rows for `claims.record_scores`.
 
-        Parameters
-        ----------
-        *metrics : str
-            Summary scores, with their intervals if they have one. None: all of them, and
-            precision, recall and F1 of each class, which is the row's `condition`.
+        metrics: summary scores, with their intervals if they have one. None: all of them, and
+        precision, recall and F1 of each class, which is the row's `condition`.
         """
         known = self._with_interval
         rows: list[dict[str, Any]] = []
@@ -313,14 +288,7 @@ def comparison(
 ) -> pd.DataFrame:
     """Return a row per model for `plots.model_scores`: `<split>`, `<split>_low`, `<split>_high`.
 
-    Parameters
-    ----------
-    scores : mapping
-        By (model, split).
-    names : mapping
-        The row's name by model, in the order of the rows.
-    metric : str
-        The score to compare.
+    scores: by (model, split). names: the row's name by model, in the order of the rows.
     """
     rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
     for (model, split), scored in scores.items():

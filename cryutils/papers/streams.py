@@ -102,23 +102,10 @@ def gather(
 ) -> Streams:
     """Return the windows of all recordings that have every stream.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Clips with sound.
-    hearing : mapping of SoundInput
-        The settings of each sound stream, by name. All windows must start together.
-    embeddings : sequence of ndarray, optional
-        For each clip, float32 (frames, features); None for sound alone.
-    fps : float
-        Frames per second of the embeddings.
-    head_fps : float, optional
-        Embeddings to use per second, evenly spaced; None: all.
-
-    Raises
-    ------
-    InputError
-        The windows do not start together, or no recording has every stream.
+    hearing: the settings of each sound stream, by name. embeddings: for each clip, float32 (frames,
+    features), at `fps` frames per second; None for sound alone. head_fps: embeddings to use per
+    second, evenly spaced; None: all. Raises InputError if the windows of the sound streams do not
+    start together, or no recording has every stream.
     """
     timing, *others = hearing.values()
     if any(grid(other) != grid(timing) for other in others):
@@ -170,12 +157,8 @@ def with_pictures(
 ) -> Streams:
     """Return the windows of `streams` with other pictures.
 
-    Parameters
-    ----------
-    streams : Streams
-    embeddings : sequence of ndarray
-        For each clip of `streams.corpus`, float32 (frames, features).
-    fps, head_fps : as in `gather`
+    embeddings: for each clip of `streams.corpus`, float32 (frames, features). fps, head_fps: as in
+    `gather`.
     """
     chosen, windows, first = [], [], 0
     every = max(1, round(fps / (head_fps or fps)))
@@ -199,15 +182,8 @@ def pairs(
 ) -> tuple[Indices, Indices]:
     """Return the indices of frames and of their windows of sound, two int64 (n,).
 
-    Each frame belongs to the nearest window. A window without a frame, because frames are few or
-    end before the sound, shares the nearest one.
-
-    Parameters
-    ----------
-    times_s : ndarray of float64
-        When each frame is shown, in s.
-    middles_s : ndarray of float64
-        The middle of each window, in s.
+    Each frame, shown at `times_s`, belongs to the window with the nearest middle. A window without
+    a frame, because frames are few or end before the sound, shares the nearest one.
     """
     apart = np.abs(times_s[:, None] - middles_s)
     window = apart.argmin(axis=1)

@@ -87,11 +87,6 @@ class Table3:
         """The ensembles of all trainings."""
         return [self.ensemble, *self.again]
 
-    def trained(self, model: Model[Inputs]) -> list[Model[Inputs]]:
-        """Return a model's counterparts in all trainings, or the model alone if it has none."""
-        place = next((k for k, m in enumerate(self.ensemble.models) if m is model), None)
-        return [model] if place is None else [e.models[place] for e in self.ensembles]
-
     def scored(self, split: Split, row: Row, model: AnyModel) -> Scored:
         """Return a model's answers to the windows or clips of a row, with their scores."""
         key = (split, row, model)
@@ -113,7 +108,9 @@ class Table3:
             x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
             svm = baselines(plan.settings.seed)["svm"]
             return Scored.from_classifier(svm, x, of_row, parts, split=split)
-        trained = self.trained(model)
+        # A model's counterparts in all trainings, or the model alone if it has none.
+        place = next((k for k, m in enumerate(self.ensemble.models) if m is model), None)
+        trained = [model] if place is None else [e.models[place] for e in self.ensembles]
         p = np.stack([each.answers(split, states)[inside][:, list(states)] for each in trained])
         folds = [_folds(each.plan, split, inside) for each in self.ensembles[: len(trained)]]
         return Scored.of(p, of_row, folds, split=split)
@@ -153,10 +150,7 @@ class Table3:
         return Interval.of(bounds, len(which), len(everyone), words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
-        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high.
-
-        `split` is "frame", "clip" or "infant".
-        """
+        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high."""
         table = []
         for split in self.ensemble.plan.folds:
             for row in self.rows:
@@ -185,7 +179,7 @@ class Table3:
         differences: list[Result] = []
         for split in self.ensemble.plan.folds:
             if split is not Split.FRAME:
-                differences += [*self._differences(split), *self._gains(split)]
+                differences += self._differences(split)
         table = pd.concat([*tables, pd.DataFrame(differences)], ignore_index=True)
         return table.fillna(dict.fromkeys(("condition", "feature", "model", "rival"), ""))
 
@@ -216,7 +210,7 @@ class Table3:
                 yield about, self.scored(split, self.main, model)
 
     def _differences(self, split: Split) -> Iterator[Result]:
-        """Yield the ensemble's gains over its rivals, and of other pairs over the hardest."""
+        """Yield the ensemble's gains over its rivals and subsets, and of pairs over the hardest."""
         proposed = self.ensemble.proposed
         about = {"study": "table3", "model": "proposed"}
         for rival, model in list(self.models.items())[:-1]:
@@ -229,10 +223,6 @@ class Table3:
                 columns = {**about, "condition": str(row), "metric": f"accuracy_minus_{hardest}"}
                 easier = self.easier(split, row, hardest)
                 yield self._result(columns, easier, split, row, hardest)
-
-    def _gains(self, split: Split) -> Iterator[Result]:
-        """Yield the gains of all three inputs over each smaller subset of them."""
-        proposed = self.ensemble.proposed
         if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
             for streams, model in [*self.ensemble.subsets.items()][:-1]:
                 gain = self.gain(split, proposed, model)

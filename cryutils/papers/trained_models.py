@@ -180,7 +180,10 @@ def _open_ensemble(card: ModelCard) -> tuple[list[Part], Ensemble]:
     with _refusing(card):
         rolling = None if card.content["rolling"] is None else int(card.content["rolling"])
         stored = {f"{ENSEMBLE}_{name}": part for name, part in card.content["parts"].items()}
-        computed = _computed(card.content.get("engine"))
+        engine, computed = card.content.get("engine"), ""
+        if engine is not None and not str(engine["precision"]).startswith("float32"):
+            trained = f"trained and scored with {engine['words']}"
+            computed = f"; picture model {trained}, run here in float32"
     parts: list[Part] = [_open_part(card, name, part, computed) for name, part in stored.items()]
     network = card.network(f"{ENSEMBLE}.tflite")
     width = sum(part.features for part in parts)
@@ -217,13 +220,6 @@ def _open_part(
     if (network.shape, network.classes) != (part.input.shape, outputs):
         raise card.refusal()
     return part
-
-
-def _computed(engine: Mapping[str, Any] | None) -> str:
-    """Return a remark if the picture network was trained in another precision than float32."""
-    if engine is None or str(engine["precision"]).startswith("float32"):
-        return ""
-    return f"; picture model trained and scored with {engine['words']}, run here in float32"
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from published_weights import write_notop
 
 from cryutils import video
 from cryutils.datasets.corpus import Clip, Corpus
@@ -21,7 +20,6 @@ from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
 from cryutils.models.backbones import Backbone
-from cryutils.models.weights import APPLICATIONS
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
 from cryutils.video import faces, mp4
@@ -100,10 +98,6 @@ def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
 
-def test_what_stands_for_what_is_said() -> None:
-    assert "tired stands for sleepy" in embeddings.three_states(corpus_of("tired", "hungry")).note
-
-
 def test_a_corpus_of_one_state_is_refused() -> None:
     with pytest.raises(
         InputError,
@@ -169,10 +163,6 @@ def test_frames_are_a_stream(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(decoded) == 1
 
 
-def test_frame_k_is_shown_k_over_fps_seconds_after_the_first() -> None:
-    assert FrameInput(fps=30).times_s(4).tolist() == [0, 1 / 30, 2 / 30, 3 / 30]
-
-
 def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> None:
     path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
     keys = {frame_input.key(path) for frame_input in (
@@ -213,18 +203,13 @@ def test_each_clip_is_given_what_the_backbone_makes_of_its_frames(
     assert np.abs(features[0] - features[1]).max() > 1  # the clips differ, so it could have failed
 
 
-def test_a_clip_without_pictures_has_no_rows(
-    bare: Path, three: list[Clip], mean_colour: Backbone
+def test_a_clip_without_pictures_has_no_rows_and_a_still_has_one(
+    bare: Path, still: Any, three: list[Clip], mean_colour: Backbone
 ) -> None:
     heard = clip(bare / "sound.wav", has_video=False)
-    features = embeddings.embed([three[0], heard, three[1]], mean_colour, INPUT)
-    assert [rows.shape for rows in features] == [(8, 3), (0, 3), (8, 3)]
-
-
-def test_a_still_is_one_frame(bare: Path, still: Any, mean_colour: Backbone) -> None:
-    with_still = replace(clip(bare / "a.wav", has_video=False), still=still(bare / "a.png"))
-    (features,) = embeddings.embed([with_still], mean_colour, INPUT)
-    assert features.shape == (1, 3)
+    with_still = replace(heard, still=still(bare / "a.png"))
+    features = embeddings.embed([three[0], heard, with_still, three[1]], mean_colour, INPUT)
+    assert [rows.shape for rows in features] == [(8, 3), (0, 3), (1, 3), (8, 3)]
 
 
 def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
@@ -252,16 +237,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(video, "frames", counted)
     yield names
-
-
-def test_nothing_is_decoded_twice(
-    three: list[Clip], mean_colour: Backbone, opened: list[str]
-) -> None:
-    first = embeddings.embed(three, mean_colour, INPUT)
-    again = embeddings.embed([three[2], three[0]], mean_colour, INPUT)
-    assert opened == ["0.mp4", "1.mp4", "2.mp4"]
-    np.testing.assert_array_equal(again[0], first[2])
-    np.testing.assert_array_equal(again[1], first[0])
 
 
 def numbered(path: Path) -> Iterator[np.ndarray]:
@@ -394,29 +369,6 @@ def test_calibration_is_cut_out_as_the_frames_are(monkeypatch: pytest.MonkeyPatc
     assert not np.array_equal(followed, whole)
 
 
-def test_weights_as_keras_publishes_them_reach_the_embeddings(
-    bare: Path, three: list[Clip], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keras = backend.keras()
-    model = keras.applications.VGG16(  # which is built sooner than ResNet50
-        include_top=False, weights=None, input_shape=INPUT.shape, pooling="avg"
-    )
-    rng = np.random.default_rng(5)
-    model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
-    (bare / "own").mkdir()
-    write_notop(bare / "own" / APPLICATIONS["VGG16"].file, model)
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
-    backbone = backbones.base("VGG16", input_shape=INPUT.shape, weights="imagenet")
-    assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words and backbone.preprocessing == "vgg16"
-    features = embeddings.embed(three[:2], backbone, INPUT)
-    for clip, rows in zip(three, features, strict=False):
-        frames = np.stack(list(INPUT.frames(clip.path))).astype(np.float32)
-        pixels = keras.applications.vgg16.preprocess_input(frames)
-        wanted = np.asarray(model(pixels, training=False))
-        np.testing.assert_allclose(rows, wanted, rtol=1e-4)
-    assert features[0].shape == (8, 512)
-
-
 # Room
 
 
@@ -442,11 +394,6 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(
     for words in (str(bare / "cache"), "CRYUTILS_CACHE_DIR", "0.0 GiB are free"):
         assert words in message
     embeddings.embed(three[:2], mean_colour, INPUT)  # needs nothing more
-
-
-def test_a_disk_with_room_says_so(free: list[int]) -> None:
-    free[0] = 8 * 2**30
-    assert embeddings.check_disk(3 * 2**30) == "3.0 GiB are needed, 8.0 GiB are free"
 
 
 def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:

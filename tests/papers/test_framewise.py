@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import made_corpus
 import numpy as np
 import pytest
 from graphs import without_graphs
 
 from cryutils import claims
-from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.stacked import DenseSettings
@@ -24,18 +25,9 @@ BARELY = replace(FAST, epochs=2)  # where nothing needs to be learned
 
 def clips(infants: int, each: int, *, mostly: bool = False) -> Corpus:
     """Return clips whose infants cry for both reasons by turns, or each for one alone."""
-    made = []
-    for infant in range(infants):
-        for k in range(each):
-            label = STATES[(infant if mostly else k) % 2]
-            made.append(
-                Clip(
-                    id=f"i{infant}c{k}", path=Path(f"{infant}-{k}.mp4"), label=label,
-                    infant=f"i{infant:02d}", session=f"{infant}-{k}", start_s=0.0, duration_s=1.0,
-                    has_audio=True, has_video=True, reason=label, sex="", age="",
-                )
-            )  # fmt: skip
-    return Corpus(made, name="made", note="made up")
+    states = [(infant if mostly else k) % 2 for infant in range(infants) for k in range(each)]
+    names = [f"i{infant:02d}" for infant in range(infants) for _ in range(each)]
+    return made_corpus.corpus([STATES[state] for state in states], names)
 
 
 def pictures(corpus: Corpus, *, state: float, infant: float, clip: float = 1.0) -> list[np.ndarray]:

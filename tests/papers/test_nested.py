@@ -98,8 +98,3 @@ def test_a_model_that_is_kept_tests_nobody() -> None:
     everyone = np.sort(np.concatenate([fold.fit, fold.stop]))
     assert everyone.tolist() == list(range(len(units.labels)))
     assert not set(units.infants[fold.fit]) & set(units.infants[fold.stop])
-
-
-def test_an_unknown_split_names_its_near_miss() -> None:
-    with pytest.raises(InputError, match=r"no split 'leakfree'. .*infant"):
-        Split("leakfree")

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from graphs import without_graphs
+from made_corpus import corpus
 from sizes import large
 from sklearn.metrics import f1_score
 
 from cryutils import claims
-from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models import crossfit, cry2, runtimes, training
@@ -22,13 +22,8 @@ from cryutils.models.export import PRECISIONS, Lite, litert
 from cryutils.papers import quantisation
 
 CLASSES = ("hungry", "tired")
-CORPUS = Corpus(
-    [
-        Clip(f"c{i}-{k}", Path(f"{i}-{k}.wav"), CLASSES[i % 2], f"i{i}", "", None, 1.0, True, False)
-        for i in range(8) for k in range(3)
-    ],
-    name="made", note="made up",
-)  # fmt: skip
+INFANTS = [i for i in range(8) for _ in range(3)]
+CORPUS = corpus([CLASSES[i % 2] for i in INFANTS], [f"i{i}" for i in INFANTS])
 SHAPE = (32, 32)
 
 

@@ -7,16 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from graphs import without_graphs
 from made_corpus import corpus
 from trained_run import Trained
 
-from cryutils import audio, claims, evaluation, video
+from cryutils import audio, claims, evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
-from cryutils.models import checkpoints, crossfit, cry2, image, training
+from cryutils.models import checkpoints, crossfit, cry2, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
 from cryutils.models.export import Lite
@@ -30,24 +29,21 @@ from cryutils.video.tracks import FaceTrack
 # Four states
 
 
-def test_belly_pain_stands_for_pain_and_the_note_says_so() -> None:
-    cries = corpus(["belly_pain", "burping", "discomfort", "hungry", "tired"])
-    states = state_corpus(cries)
-    assert states.classes == STATES == ("discomfort", "hungry", "pain", "tired")
-    assert states.labels.tolist() == ["pain", "discomfort", "hungry", "tired"]
-    assert states.note == "made up; belly_pain stands for pain"
-
-
-def test_where_there_is_pain_nothing_stands_for_it() -> None:
-    states = state_corpus(corpus(["belly_pain", "pain", "hungry"]))
-    assert states.labels.tolist() == ["pain", "hungry"]
-    assert states.note == "made up"
-
-
-def test_another_stand_in_may_be_named() -> None:
-    states = state_corpus(corpus(["belly_pain", "colic", "hungry"]), stand_in="colic")
-    assert states.labels.tolist() == ["pain", "hungry"]
-    assert states.note == "made up; colic stands for pain"
+@pytest.mark.parametrize(
+    ("labels", "options", "states", "note"),
+    [
+        (["belly_pain", "burping", "tired"], {}, ["pain", "tired"], "; belly_pain stands for pain"),
+        (["belly_pain", "pain", "hungry"], {}, ["pain", "hungry"], ""),
+        (["belly_pain", "colic", "hungry"], {"stand_in": "colic"}, ["pain", "hungry"],
+         "; colic stands for pain"),
+    ],
+)  # fmt: skip
+def test_the_four_states_have_a_stand_in_for_pain_where_there_is_none(
+    labels: list[str], options: dict[str, str], states: list[str], note: str
+) -> None:
+    cries = state_corpus(corpus(labels), **options)
+    assert cries.labels.tolist() == states
+    assert cries.note == f"made up{note}"
 
 
 @pytest.mark.parametrize(
@@ -230,30 +226,3 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     calibrated = calibration.at_temperature(expected[examples.clip == 3], about["temperature"])
     mine = calibrated.mean(axis=0)
     np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
-
-
-@without_graphs()
-def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
-    trained: Trained, apart: Path
-) -> None:
-    seeing, cries = trained.seeing, trained.corpus
-    tracks = video.crops(cries, fps=seeing.fps, size=seeing.size, limit=seeing.limit)
-    examples = seeing.examples(tracks)
-    scored = Scored(np.zeros(len(cries), int), cries, split="infant")
-    deploy(
-        "image",
-        lambda s: image.build(seeing.shape, 4, filters=(4, 8)),
-        examples, cries, settings=training.Settings(epochs=1, warm_up=0), model_input=seeing,
-        scored=scored, folder=claims.run_dir() / "models",
-    )  # fmt: skip
-    folder = apart / "outputs" / "manual"
-    network, about = checkpoints.load(folder / "models", "image")
-    prediction = Predictor("image", run=folder)(cries[0].path)
-    # Training took a few of each clip; whoever asks later is judged by every look.
-    track = video.track(cries[0].path, fps=seeing.fps, size=seeing.size)
-    assert len(track) > seeing.limit
-    answers = network.predict(seeing.crops(track), verbose=0)
-    mine = calibration.at_temperature(answers, about["temperature"]).mean(axis=0)
-    np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
-    best = pd.Series(prediction.probabilities)
-    assert prediction.state == (best.idxmax() if best.max() >= 0.5 else "unsure")

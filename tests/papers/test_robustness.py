@@ -6,7 +6,6 @@ in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -164,15 +163,6 @@ def test_trainings_of_another_number_are_not_fused() -> None:
     assert robustness.fused({"audio": p, "image": p})["fused"].shape == (2, 3, 4)
     with pytest.raises(InputError, match="not of the same clips"):
         robustness.fused({"audio": p, "image": p[0]})
-
-
-def test_a_level_in_words_has_its_unit() -> None:
-    words = {s.key: s.amount.format(s.levels[-1]) for s in STRESSES.values()}
-    assert words["noise"] == "0 dB" and words["room"] == "1.2 s" and words["dim"] == "6 stops"
-    assert words["bandwidth"] == "1000 Hz" and words["eyes"] == "40% of the face"
-    assert all(re.fullmatch(r"[\d.]+( ?[^\d ].*)", each) for each in words.values()), words
-    levels = [s.amount.format(level) for s in STRESSES.values() for level in s.levels]
-    assert all(not each.startswith("0%") for each in levels), "rounded away"
 
 
 def test_a_clip_without_a_face_has_no_frames(bench: Bench, tracks) -> None:

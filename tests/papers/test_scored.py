@@ -108,22 +108,6 @@ def test_repeats_are_pooled(case: Case) -> None:
     assert scored.intervals["accuracy"].value == pytest.approx(0.5)
 
 
-def test_majority_says_what_the_training_part_has_most_of() -> None:
-    cries = corpus(["hungry", "hungry", "hungry", "pain", "pain", "pain"])
-    # Without clips 0 and 1 pain is commoner, without 4 and 5 hungry is.
-    folds = [
-        [
-            (np.array([2, 3, 4, 5]), np.array([0, 1])),
-            (np.array([0, 1, 2, 3]), np.array([4, 5])),
-            (np.array([0, 1, 2, 4]), np.array([2, 3])),
-        ]
-    ]
-    scored = Scored.majority(cries, folds, split="infant")
-    names = np.array(scored.classes)[scored.predicted[0]]
-    assert names.tolist() == ["pain", "pain", "hungry", "hungry", "hungry", "hungry"]
-    assert scored.scores.accuracy == pytest.approx(1 / 6)
-
-
 def test_the_results_of_a_model_are_its_scores_and_those_of_each_class(
     case: Case, apart: Path
 ) -> None:
@@ -182,16 +166,6 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
             areas.append(right / pairs)
         assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", split])
     assert not table.groupby(["split", "repeat"]).clip.value_counts().gt(1).any()
-
-
-def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
-    claims.begin("04_test")
-    for split in evaluation.SPLITS:
-        scored = Scored.of(case.probabilities, case.corpus, split=split)
-        claims.record_table(scored.results("macro_f1"), study="x")
-    assert claims.results()[["key", "split"]].to_numpy().tolist() == [
-        ["x.macro_f1", "clip"], ["x.macro_f1", "infant"],
-    ]  # fmt: skip
 
 
 def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:

@@ -13,7 +13,6 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation import Split
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import streams
@@ -78,16 +77,6 @@ def test_sound_alone_has_two_streams(corpus: Corpus) -> None:
     first = gathered.windows["mfcc"][0]
     assert gathered.joint()[0, :20] == pytest.approx(first.mean(axis=0), rel=1e-5)
     assert gathered.joint()[0, 20:40] == pytest.approx(first.std(axis=0), rel=1e-4)
-
-
-def test_units_are_clips_or_windows(corpus: Corpus) -> None:
-    gathered = streams.gather(corpus, hearing())
-    clips, frames = gathered.units(Split.CLIP), gathered.units(Split.FRAME)
-    assert len(clips.labels) == 6
-    assert (clips.of_row == gathered.clip).all()
-    assert len(frames.labels) == 18
-    assert (frames.infants == corpus.infants[gathered.clip]).all()
-    assert frames.of_row.tolist() == list(range(18))
 
 
 def test_what_lacks_a_stream_is_left_out_and_said(corpus: Corpus) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from made_corpus import corpus
 
 from cryutils import claims
-from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.evaluation import Split
 from cryutils.papers.ensemble import SPLITS, Ensemble, Plan, Row, Settings, subsets
 from cryutils.papers.nested import divide
@@ -27,22 +25,16 @@ OF_PAIR = {"sleepy_hungry": 30, "sleepy_hugging": 24, "hugging_hungry": 18, "tot
 
 def made() -> Streams:
     names = list(STATES)
-    clips = [
-        Clip(
-            id=f"{i}-{k}", path=Path(f"{i}-{k}.mp4"), label=names[i % 3], infant=f"i{i:02d}",
-            session="", start_s=0.0, duration_s=4.0, has_audio=True, has_video=True,
-        )
-        for i in range(INFANTS) for k in range(STATES[names[i % 3]])
-    ]  # fmt: skip
-    corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
+    infants = [i for i in range(INFANTS) for _ in range(STATES[names[i % 3]])]
+    cries = corpus([names[i % 3] for i in infants], [f"i{i:02d}" for i in infants], name="made")
     rng = np.random.default_rng(0)
-    rows = len(clips) * WINDOWS
+    rows = len(cries) * WINDOWS
     sound = {
         name: rng.standard_normal((rows, 4, 3)).astype(np.float32) for name in ("mfcc", "stft")
     }
     return Streams(
-        corpus, np.repeat(np.arange(len(clips)), WINDOWS), sound,
-        np.tile(np.arange(WINDOWS) + 0.5, len(clips)),
+        cries, np.repeat(np.arange(len(cries)), WINDOWS), sound,
+        np.tile(np.arange(WINDOWS) + 0.5, len(cries)),
         rng.standard_normal((rows, 5)).astype(np.float32), np.arange(rows),
     )  # fmt: skip
 
@@ -145,28 +137,6 @@ def test_scores_are_means_over_trainings_each_on_its_own_divisions(
     assert easier.value == pytest.approx((first + second) / 2)
     # Half the difference of two trainings is their mean's standard error.
     assert easier.value - easier.low >= min(1.96 * abs(first - second) / 2, easier.value + 1)
-
-
-@pytest.mark.parametrize("split", SPLITS)
-def test_an_area_counts_the_pairs_of_units_within_a_fold_that_are_ranked_right(
-    twice: Table3, split: Split
-) -> None:
-    for model in (twice.ensemble.proposed, Classical.SVM):
-        scored = twice.scored(split, Row.SLEEPY_HUNGRY, model)
-        areas = []
-        for (repeat, folds), state in product(enumerate(scored.folds), range(2)):
-            tests = [test for _, test in folds]
-            assert sorted(np.concatenate(tests)) == [*range(len(scored.truth))]
-            ranked, pairs = 0.0, 0
-            for test in tests:
-                inside = scored.truth[test] == state
-                strengths = scored.strengths[repeat, test, state]
-                apart = strengths[inside][:, None] - strengths[~inside]
-                ranked += (apart > 0).sum() + (apart == 0).sum() / 2
-                pairs += apart.size
-            areas.append(ranked / pairs)
-        area = twice.interval(split, Row.SLEEPY_HUNGRY, model, "roc_auc")
-        assert area.value == pytest.approx(np.mean(areas))
 
 
 def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
