@@ -14,7 +14,7 @@ help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # Python writes what it has compiled even where the environment tells it not to: else each of the
-# many processes compiles TensorFlow and the rest anew, some seven seconds each.
+# many processes compiles TensorFlow and the rest again, about seven seconds each.
 export PYTHONDONTWRITEBYTECODE =
 
 $(COURSE): EXTRAS = lab
@@ -42,7 +42,7 @@ run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; score
 	$(BIN)/cryutils run --profile quick
 	@if $(BIN)/cryutils data fetch donateacry; then \
 	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
-	else echo "The real profile is skipped: DonateACry can't be had here (see the line above)."; fi
+	else echo "The real profile is skipped: DonateACry is not available (see the line above)."; fi
 	$(BIN)/cryutils report
 
 article: $(COURSE)  ## Write the replication report, number by number, into outputs/article

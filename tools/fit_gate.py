@@ -38,7 +38,7 @@ def main() -> None:
     real = cryutils.load("donateacry")
     annotated = gating.annotated_cries(real)
     if not annotated:
-        raise SystemExit("CRYUTILS_DATA_DIR holds no folder crstc with the annotations.")
+        raise SystemExit("CRYUTILS_DATA_DIR has no folder crstc with the annotations.")
     windows = material(real, annotated)
     scores = gating.out_of_fold(windows, seed=SEED)
     threshold = gating.chosen_threshold(windows, scores)

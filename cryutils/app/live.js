@@ -130,7 +130,7 @@ function makeCapture(model) {
   function watch() {
     if (state.phase !== "on") return;
     const now = performance.now();
-    const asleep = Date.now() - watchedAt > 4 * WATCH_MS + QUIET_MS; // the other clock sleeps, too
+    const asleep = Date.now() - watchedAt > 4 * WATCH_MS + QUIET_MS; // the other clock sleeps as well
     watchedAt = Date.now();
     const deaf = wants("audio") && now - heardAt > QUIET_MS;
     const blind = wants("video") && now - seenAt > QUIET_MS;
@@ -435,7 +435,7 @@ function makeView(model, el, capture) {
     awake.hidden = !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const missing = state.missing && `No ${state.missing} arrives.`;
     remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(". ")) : "";
-    // Only where it changes: a link that is drawn anew under a finger isn't followed.
+    // Only where it changes: a link that is drawn again under a finger isn't followed.
     if (action.dataset.of !== word) action.replaceChildren(...((reading && about.actions[word]) ?? []).map(link));
     action.dataset.of = word;
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));

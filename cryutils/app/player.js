@@ -15,7 +15,7 @@ const SEEK_S = 0.1;
 // Each map's lightness only rises or only falls, so it reads without colour vision.
 const INK = ["#cde2ed", "#7db4d0", "#387aa6", "#1b4676", "#0c203e"];
 const GLOW = ["#17324a", "#215f80", "#3f97a6", "#8fcfb4", "#f6f4c9"];
-// For each class, so that lines differ without colour, too.
+// For each class, so that lines also differ without colour.
 const DASHES = [[], [7, 3], [2, 2], [7, 2, 2, 2], [12, 3], [4, 4]];
 const ICONS = {
   play: "M8 5v14l11-7z",

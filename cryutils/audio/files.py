@@ -178,7 +178,7 @@ def _inspected(file: Identity) -> Heard:
         except InputError as error:
             failure = failure or error
     raise failure or InputError(
-        f"{path}: it holds no sound; give a recording, or a video that has a sound track."
+        f"{path}: no sound in it; give a recording, or a video with a sound track."
     )
 
 

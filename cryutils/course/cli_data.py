@@ -64,7 +64,10 @@ def data_fetch(name: str) -> None:
 
     dataset, files = _downloaded(name, "fetch")
     if (home := data_dir()) and not (home / name).is_dir():
-        say(f"CRYUTILS_DATA_DIR ({home}) holds no {name}/; it goes into the cache.", err=True)
+        say(
+            f"CRYUTILS_DATA_DIR ({home}) has no folder {name}; the corpus goes into the cache.",
+            err=True,
+        )
     say(f"{dataset.title}: {fetch_files(files)}")
     say(f"Licence: {dataset.licence}")
     say(f"Cite: {dataset.citation}")

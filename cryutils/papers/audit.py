@@ -216,7 +216,7 @@ def windows_of(
     returns. seed: of the noise. Raises InputError if `window_s` is shorter than two frames.
     """
     if window_s < 2 * _HOP_S:
-        raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
+        raise InputError(f"window_s={window_s} is too short for two frames; use 0.1 s or more")
 
     def both(clip: int) -> Array:
         noise = np.random.default_rng([seed, clip])

@@ -134,7 +134,7 @@ class _YuNet:
             # Another network can also be opened, but fails at its first picture.
             self.detect(np.zeros((_YUNET_SIDE, _YUNET_SIDE, 3), np.uint8))
         except cv2.error as error:
-            raise InputError(f"{model}: it is no YuNet model; download the file again.") from error
+            raise InputError(f"{model}: not a YuNet model; download the file again.") from error
 
     def detect(self, frame: Pixels) -> Boxes:
         import cv2

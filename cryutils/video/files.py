@@ -131,7 +131,7 @@ def _of_video(path: Path) -> Iterator[Shot]:
     with opened(path) as container:
         stream = picture_stream(container)
         if stream is None:
-            raise InputError(f"{path}: it holds no pictures; give a video, or a picture file.")
+            raise InputError(f"{path}: no pictures in it; give a video or a picture file.")
         # One converter for all frames takes 0.04 ms per frame of 224 px; a new one takes 2 ms.
         converter, matrix, empty = VideoReformatter(), None, True
         aspect = _pixel_aspect(stream)

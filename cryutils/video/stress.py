@@ -76,7 +76,7 @@ def occlude(frame: Pixels, box: Boxes, *, place: str, share: float) -> Pixels:
     """
     _check(frame, share=share)
     if not 0 <= share <= 1:
-        raise InputError(f"share={share} is no share of a face; use one from 0 to 1.")
+        raise InputError(f"share={share} is not a share of a face; use a number from 0 to 1.")
     if place not in _PLACES:
         raise InputError(f"there is no place {place!r}.{near_miss(place, _PLACES)}")
     left, top = float(box[0]), float(box[1])

@@ -29,8 +29,8 @@ PALETTE = np.array(
      (110, 110, 110), (220, 130, 60)], np.uint8,
 )  # fmt: skip
 SR = 16000
-NO_PICTURES = "it holds no pictures"
-NO_SOUND = "it holds no sound"
+NO_PICTURES = "no pictures in it"
+NO_SOUND = "no sound in it"
 UNDECODABLE = "can't be decoded"
 MIDDLE = "damaged in the middle"
 EMPTY = "the file is empty"

@@ -210,7 +210,7 @@ def overwritten(path: Path) -> None:
     [
         ("noise.webm", lambda path: path.write_bytes(PCM.tobytes()), "can't be decoded"),
         ("head.wav", lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), "can't be decoded"),
-        ("mute.mp4", mute, "it holds no sound"),
+        ("mute.mp4", mute, "no sound in it"),
         ("overwritten.m4a", overwritten, "damaged in the middle"),
         ("nan.wav", floats(0.1, np.nan, np.inf, 0.2), "are no numbers"),
         ("large.wav", floats(0.1, -3e38, 3e38, 0.2), "no sound's"),

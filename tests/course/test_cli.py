@@ -220,7 +220,7 @@ def test_a_data_folder_without_the_corpus_is_named_before_it_is_fetched(
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
     _, _, err = command("data", "fetch", "donateacry")
-    assert err.startswith(f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/; it goes")
+    assert err.startswith(f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) has no folder donateacry;")
 
 
 def test_the_installed_command_ends_the_same_way(apart: Path) -> None:

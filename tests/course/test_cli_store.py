@@ -121,7 +121,7 @@ def test_a_new_password_replaces_the_old(call: Call, mia: None) -> None:
 @pytest.mark.parametrize(
     ("arguments", "typed", "line"),
     [
-        (["users", "add", "demo"], PASSWORD, "demo: a user of this name is there already"),
+        (["users", "add", "demo"], PASSWORD, "demo: a user of this name exists"),
         (["users", "add", "abel"], "short", "A password has 8 to 1024 characters"),
         (["users", "add", ""], PASSWORD, "'': no name"),
         (["users", "remove", "nobody"], "", "no user 'nobody'"),

@@ -64,7 +64,7 @@ def test_a_file_that_is_no_yunet_model_is_bad(
     (apart / faces.YUNET).write_bytes(content)
     finding = findings()["face detector"]
     assert finding.state == "bad"
-    assert finding.detail.startswith(f"{apart / faces.YUNET}: it is no YuNet model")
+    assert finding.detail.startswith(f"{apart / faces.YUNET}: not a YuNet model")
 
 
 def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_a_file_that_is_no_model_is_refused(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
     (tmp_path / faces.YUNET).write_bytes(content)
-    with pytest.raises(InputError, match="no YuNet model") as caught:
+    with pytest.raises(InputError, match="not a YuNet model") as caught:
         faces.detector("yunet")
     assert "\n" not in str(caught.value)
 

@@ -78,7 +78,7 @@ class Users:
         """Add a user and return the name as stored. Raises InputError if the name is taken."""
         user = folded(clean_name(name))
         if not self._database.add("users", [{"name": user, "hash": _hashed(password)}]):
-            raise InputError(f"{user}: a user of this name is there already; choose another.")
+            raise InputError(f"{user}: a user of this name exists; choose another.")
         return user
 
     def names(self) -> list[str]:

@@ -34,7 +34,7 @@ class Infants:
         """
         name, user = clean_name(name), None if user is None else self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
-            raise InputError(f"{name}: an infant of this name is there already; choose another.")
+            raise InputError(f"{name}: an infant of this name exists; choose another.")
         row: Row = {"id": secrets.randbits(48), "name": name}
         with self._database.transaction() as database:
             database.add("infants", [row])

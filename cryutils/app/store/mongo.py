@@ -46,7 +46,9 @@ class MongoDatabase(Database):
             )
             return cls(client, client.get_default_database("cryutils").name, shown)
         except (PyMongoError, ValueError) as error:  # the message may quote a password
-            raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+            raise InputError(
+                f"{shown}: not the address of a database; check it for mistakes."
+            ) from error
 
     def version(self) -> int | None:
         rows = self.rows("meta", key="version")

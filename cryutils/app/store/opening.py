@@ -127,7 +127,7 @@ def _database(url: str, *, to_read: bool) -> Database:
         from cryutils.app.store.mongo import MongoDatabase
 
         return MongoDatabase.at(url, _shown(url))
-    raise InputError(f"CRYUTILS_STORE: no address of a store; write {_FORMS}.")
+    raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS}.")
 
 
 def _shown(url: str) -> str:

@@ -101,7 +101,7 @@ def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, s
     if clips < 1:
         raise InputError(f"clips_per_infant={clips} leaves no clip; use 1 or more")
     if not 0.0 <= mostly <= 1.0:
-        raise InputError(f"mostly={mostly} is no share; use a number from 0 to 1")
+        raise InputError(f"mostly={mostly} is not a share; use a number from 0 to 1")
     if seed < 0:
         raise InputError(f"seed={seed} is negative; use 0 or more")
 
