@@ -165,7 +165,8 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     - If averaging the channels would cancel them, the loudest channel is read.
     - If more than 0.1 % of the samples are clipped, this is listed as a doubt; nothing is changed.
     """
-    return _inspected(identity(Path(path).absolute()))
+    with decoding(Path(path)):
+        return _inspected(identity(Path(path).absolute()))
 
 
 @lru_cache(maxsize=4096)

@@ -146,7 +146,7 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
             heard = inspect(path)
             check_length(heard, path)
             duration_s = heard.duration_s
-            if duration_s < SHORTEST_S:
+            if duration_s < SHORTEST_S and not info.has_video:
                 raise InputError(f"{path}: only {1000 * duration_s:.0f} ms of sound.")
             problems += [Problem("changed", item, what) for what in heard.changes]
             problems += [Problem("doubtful", item, what) for what in heard.doubts]

@@ -26,6 +26,7 @@ def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
     checks = findings()
     assert set(checks) == {
         "Python", "packages", "processor", "memory", "cache", "outputs", "DonateACry",
+            "DonateACry's original uploads",
         "face detector", "extra [app]", "extra [cluster]", "extra [heic]", "extra [lab]",
         "extra [openvino]", "extra [test]",
     }  # fmt: skip

@@ -215,7 +215,8 @@ def test_the_ends_are_those_of_the_library(
     ("notebook", "assignment", "remedy"),
     [
         ("03", "test_size=2", "test_size=2: give a number above 0 and below 1."),
-        ("03", "data=", 'data="": give one of "synthetic", "donateacry" or a folder.'),
+        ("03", "data=", 'data="": give one of "synthetic", "donateacry", "donateacry-uploads" or a'
+                        " folder."),
         ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
         ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
                               "such as -p 'filters=[16, 32, 64]'."),
