@@ -5,6 +5,7 @@ from . import donateacry_uploads as donateacry_uploads
 from . import files as files
 from . import folder as folder
 from . import loading as loading
+from . import published as published
 from . import registry as registry
 from . import synthetic as synthetic
 from .corpus import Clip as Clip

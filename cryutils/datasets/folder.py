@@ -1,6 +1,7 @@
 """Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
-`datasets.load` calls `load` for any folder. Every file that can't be used becomes one `Problem`.
+`datasets.load` calls `load` for a folder that is no published corpus (`published`). Every file that
+can't be used becomes one `Problem`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import shlex
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -25,7 +26,7 @@ from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, numb
 from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["load", "walk"]
+__all__ = ["clips_of", "load", "media_files", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
@@ -49,15 +50,13 @@ def load(root: Path, name: str = "") -> Corpus:
     recording are merged. Raises InputError if nothing is usable, or if the folders are probably in
     another order or at another depth.
     """
-    files, problems = _media_files(root)
+    files, problems = media_files(root)
     folders = [_folders(path, root) for path in files]
     _check_parts(files, root)
     problems += _check_order(root, [names for names in folders if len(names) >= 2])
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(partial(_clip, root=root), files))
-    problems += [problem for _, found in results for problem in found]
-    clips, photos = _with_stills([clip for clip, _ in results if clip])
-    problems += photos
+    clips, unused = clips_of(files, root, partial(_fields, root=root))
+    clips, photos = _with_stills(clips)
+    problems += [*unused, *photos]
     if not clips:
         hint = _first_reason(root, folders, problems)
         error = InputError(f"{root}: no usable recording; {_EXPECTED}.{hint}")
@@ -89,7 +88,8 @@ def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
+def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the sounds, videos and pictures below `root`, and a problem for each other file."""
     files, problems = [], []
     for path, why in walk(root):
         suffix = printable(path.suffix)
@@ -133,11 +133,27 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
 
 
-def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
+def clips_of(
+    files: Sequence[Path], root: Path, fields: Callable[[Path], dict[str, Any]]
+) -> tuple[list[Clip], list[Problem]]:
+    """Return the clips of the usable files, and the problems of all files.
+
+    fields: returns a file's fields of `Clip`, except those that are read from the file itself, or
+    raises InputError with the reason why the file can't be used.
+    """
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(partial(_clip, root=root, fields=fields), files))
+    problems = [problem for _, found in results for problem in found]
+    return [clip for clip, _ in results if clip], problems
+
+
+def _clip(
+    path: Path, root: Path, fields: Callable[[Path], dict[str, Any]]
+) -> tuple[Clip | None, list[Problem]]:
     """Return a file's clip, or None if it can't be used, and its problems."""
     item = printable(path.relative_to(root).as_posix())
     try:
-        label, infant, name = _label_and_infant(path, root)
+        known = fields(path)
         info = probe(path)
         duration_s = info.duration_s
         problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
@@ -157,12 +173,17 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
         problems.append(Problem("doubtful", item, what))
-    known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
     clip = Clip(
-        id=item, path=path, label=_composed(label), session="", duration_s=round(duration_s, 3),
+        id=item, path=path, duration_s=round(duration_s, 3),
         has_audio=info.has_audio, has_video=info.has_video, **known,
     )  # fmt: skip
     return clip, problems
+
+
+def _fields(path: Path, root: Path) -> dict[str, Any]:
+    label, infant, name = _label_and_infant(path, root)
+    known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
+    return {"label": _composed(label), "session": "", **known}
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:

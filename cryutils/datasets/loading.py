@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import resolve
-from cryutils.datasets import folder, registry
+from cryutils.datasets import folder, published, registry
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
@@ -22,8 +22,9 @@ def load(name: str | Path, **options: Any) -> Corpus:
     """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or a folder.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
-    or the corpus' original uploads, whose labels are only in the names. `options` are the
-    parameters of `datasets.synthetic.corpus.load`; the other corpora have none.
+    or the corpus' original uploads, whose labels are only in the names. The published corpora of
+    `datasets.published` are recognised as they were downloaded. `options` are the parameters of
+    `datasets.synthetic.corpus.load`; the other corpora have none.
 
     Raises InputError if nothing is usable, or for an option that the corpus does not have.
     """
@@ -33,13 +34,14 @@ def load(name: str | Path, **options: Any) -> Corpus:
         for option in options:
             if option not in known:
                 raise InputError(f"{name} has no option {option!r}.{near_miss(option, known)}")
-        corpus = dataset.load(**options)
-        corpus.source = {"name": name, **options}
-        return corpus
+        named = dataset.load(**options)
+        named.source = {"name": name, **options}
+        return named
     if options:
         raise InputError(f"{name}: a folder takes no options, got {', '.join(options)}.")
     root = resolve(name)
     if not root.is_dir():
         hint = near_miss(str(name), registry.MODULES)
         raise InputError(f"{root}: no such folder, and no corpus of that name.{hint}")
-    return folder.load(root)
+    corpus = published.load(root)
+    return folder.load(root) if corpus is None else corpus

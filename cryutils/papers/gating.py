@@ -26,6 +26,7 @@ import pandas as pd
 from cryutils import audio
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import data_dir, project_dir
+from cryutils.datasets import published
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic.distractors import KINDS, distractor
 from cryutils.errors import InputError
@@ -36,15 +37,16 @@ from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, descr
 
 __all__ = [
     "PAUSE", "Windows", "annotated_cries", "chosen_threshold", "compare", "curve", "cut",
-    "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "out_of_fold",
-    "rates", "reference", "reference_comparison", "reference_curve", "scored_by", "together",
-    "unseen_kinds",
+    "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "of_sounds",
+    "out_of_fold", "rates", "reference", "reference_comparison", "reference_curve", "scored_by",
+    "together", "unseen_kinds",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 
 LEARNT_FROM = ("donateacry", "synthetic")  # corpora that the shipped gate was fitted on
+OTHERS = (*KINDS, published.ESC50.name)  # sources without cries
 STEP_S = 0.5
 QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
 RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
@@ -87,7 +89,7 @@ class Windows:
         "" for windows that hold too little cry to be one and too much to be a pause: a gate is
         neither fitted on them nor judged by them.
         """
-        is_pause = (self.cry < HARDLY) & ~np.isin(self.source, list(KINDS))
+        is_pause = (self.cry < HARDLY) & ~np.isin(self.source, OTHERS)
         unclear = (self.cry >= HARDLY) & ~self.is_cry
         return np.select([unclear, is_pause], ["", PAUSE], self.source)
 
@@ -165,6 +167,17 @@ def of_corpus(corpus: Corpus, annotated: Mapping[str, Sequence[Event]] | None = 
     return _windows(sounds, corpus.name, corpus.infants.tolist(), ids, annotated)
 
 
+def of_sounds(corpus: Corpus) -> Windows:
+    """Return the loud windows of ESC-50 as non-cries, without its class `crying_baby`.
+
+    Their makers are the recordings on Freesound from which the clips were cut. Raises InputError
+    for another corpus.
+    """
+    if corpus.name != published.ESC50.name:
+        raise InputError(f"{corpus.name}: a corpus of cries; give the folder of ESC-50.")
+    return of_corpus(corpus.where(lambda clip: clip.label != "crying_baby"))
+
+
 def distractors(*, each: int, seed: int) -> Windows:
     """Return the loud windows of generated distractors, `each` recordings of 7 s per kind."""
     parts = []
@@ -220,7 +233,7 @@ def chosen_threshold(windows: Windows, scores: Scores) -> float:
     margins = []
     for group in set(windows.group.tolist()) - {"", PAUSE}:
         passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
-        margins.append(FALSE_ALARM - passing if group in KINDS else passing - RECALL)
+        margins.append(FALSE_ALARM - passing if group in OTHERS else passing - RECALL)
     return float(grid[np.min(margins, axis=0).argmax()])
 
 
@@ -237,7 +250,7 @@ def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
 def unseen_kinds(windows: Windows) -> Scores:
     """Return each distractor's score by a gate fitted without its whole kind; otherwise NaN."""
     scores = np.full(len(windows), np.nan)
-    for kind in set(windows.source.tolist()) & set(KINDS):
+    for kind in set(windows.source.tolist()) & set(OTHERS):
         left_out = windows.source == kind
         scores[left_out] = _scores(fit(windows.where(~left_out)), windows.where(left_out))
     return scores
@@ -328,7 +341,7 @@ def compare(
     cries, pauses = of_clips & windows.is_cry, windows.group == PAUSE
     clear = cries | pauses
     truth, infants = np.where(cries, "cry", "pause")[clear], windows.maker[clear].tolist()
-    of_pauses, others = windows.maker[pauses].tolist(), np.isin(windows.source, list(KINDS))
+    of_pauses, others = windows.maker[pauses].tolist(), np.isin(windows.source, OTHERS)
     passing = {
         name: scores >= np.quantile(scores[cries], 1 - RECALL, method="lower")
         for name, scores in detectors.items()
@@ -424,7 +437,7 @@ def _windows(
         else:
             loud = is_loud(windows)
             windows, end_s = windows[loud], end_s[loud]
-            cry = np.full(len(windows), 0.0 if source in KINDS else 1.0)
+            cry = np.full(len(windows), 0.0 if source in OTHERS else 1.0)
         parts.append(windows)
         ends.append(end_s)
         cries.append(cry)
