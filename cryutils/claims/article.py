@@ -60,7 +60,7 @@ def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
     """Return the ledger in parts, each of its rows in exactly one of them."""
     synthetic = judged.data.map(registry.is_synthetic)
     stated = judged[judged.data == ""]
-    printed = stated.paper_verdict.isin([ledger.Verdict.CONSISTENT, ledger.Verdict.INCONSISTENT])
+    printed = stated.paper_verdict != ledger.Verdict.CANNOT_BE_TESTED
     return {
         "measured": dict(list(judged[(judged.data != "") & ~synthetic].groupby("data"))),
         "printed": stated[printed],

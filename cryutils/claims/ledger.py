@@ -3,9 +3,9 @@
 `data/claims.csv` lists the claims, each with a rule and a margin by which it is judged;
 `data/README.md` explains its columns. Results are joined with it by `key`. Each claim gets two
 verdicts: one under the protocol of its own paper and one leak-free. Synthetic infants can't
-reproduce anything, so results on them give verdicts about the simulation only. A network's score
-needs `TRAININGS` (five) trainings, else it is *not judged*. `_Case._score` defines when a published
-score is *reproduced*. Used in notebooks 03, 04, 06, 09, 11 and 14; `report` and `article` show the
+reproduce anything, so each measurement on them is *in simulation*. A network's score needs
+`TRAININGS` (five) trainings, else it is *not shown*. `_Case._score` defines when a published score
+is *reproduced*. Used in notebooks 03, 04, 06, 09, 11 and 14; `report` and `article` show the
 ledger, and the command `cryutils claims` prints it.
 """
 
@@ -28,8 +28,8 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "PAPERS", "PROTOCOLS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use", "judge",
-    "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary", "together",
-    "unstated", "verdicts",
+    "ledger", "of_runs", "outcome", "published", "reached", "selected", "stand_in", "summary",
+    "together", "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
@@ -59,6 +59,7 @@ class Rule(StrEnum):
     MORE = "count > margin"  # a number without a split, such as the speed of the machine at hand
     LESS = "count < margin"
     EVERY = "every"  # holds if every row that is `part_of` it holds
+    CITED = "cited"  # measured against the margin, but not claimed: at most *not shown*
 
 
 class Verdict(StrEnum):
@@ -66,33 +67,23 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
-    HOLDS = "holds"
-    CONTRADICTED = "contradicted"
     NOT_SHOWN = "not shown"
-    NOT_JUDGED = "not judged"  # too few trainings of a network
-    IN_SIMULATION = "in simulation"  # measured, but no published figure is comparable
-    HOLDS_IN_SIMULATION = "holds in simulation"
-    CONTRADICTED_IN_SIMULATION = "contradicted in simulation"
-    NOT_SHOWN_IN_SIMULATION = "not shown in simulation"
-    NOT_JUDGED_IN_SIMULATION = "not judged in simulation"
+    IN_SIMULATION = "in simulation"  # measured on synthetic infants; the reason says what was found
     CANNOT_BE_TESTED = "cannot be tested"
-    CONSISTENT = "internally consistent"
-    INCONSISTENT = "internally inconsistent"
-    NOTHING_CLAIMED = "nothing claimed"
 
 
-_IN_SIMULATION = {
-    Verdict.HOLDS: Verdict.HOLDS_IN_SIMULATION,
-    Verdict.CONTRADICTED: Verdict.CONTRADICTED_IN_SIMULATION,
-    Verdict.NOT_SHOWN: Verdict.NOT_SHOWN_IN_SIMULATION,
-    Verdict.NOT_JUDGED: Verdict.NOT_JUDGED_IN_SIMULATION,
-}
-_OF_PAPER = {  # the same verdicts under the paper's protocol
-    Verdict.HOLDS: Verdict.REPRODUCED,
-    Verdict.CONTRADICTED: Verdict.NOT_REPRODUCED,
+_IN_SIMULATION = {  # how a reason in simulation begins
+    Verdict.REPRODUCED: "holds",
+    Verdict.NOT_REPRODUCED: "does not hold",
+    Verdict.NOT_SHOWN: "not shown",
 }
 PROTOCOLS = ("paper", "leak_free")  # each claim is judged under both
 _PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
+_NEW_INFANTS = {  # how a score on new infants compares with a published one
+    Verdict.REPRODUCED: "as high here",
+    Verdict.NOT_REPRODUCED: "lower on new infants here",
+    Verdict.NOT_SHOWN: "not shown to be lower here",
+}
 _SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
 _FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # per protocol
 
@@ -114,6 +105,11 @@ class Judgement:
     high: float = math.nan
     trainings: float = math.nan
     against: float = math.nan
+
+    @property
+    def undertrained(self) -> bool:
+        """Whether nothing is shown because a network was trained with too few seeds."""
+        return self.verdict == Verdict.NOT_SHOWN and self.trainings < TRAININGS
 
     def __str__(self) -> str:
         return f"{self.verdict} ({self.reason})" if self.reason else str(self.verdict)
@@ -205,35 +201,38 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger with two verdicts on each row, from `results`.
 
     results: columns as in `claims.table`. There is a row for each corpus on which a claim was
-    measured, or one with `data` "" if there is none. If a network was trained too few times to be
-    judged, the reason also gives the verdict of a run in `outputs/reference` on the same corpus,
+    measured, or one with `data` "" if there is none. If a network was trained too few times, the
+    reason also gives the verdict of a run in `outputs/reference` on the same corpus,
     if there is one.
 
     Columns: those of the ledger; data, n, n_infants and notebook of the measurement; the fields of
     `Judgement` under each protocol, such as paper_verdict and leak_free_low.
     """
     rows = _rows(results)
-    is_unjudged = any(
-        judgement.verdict == Verdict.NOT_JUDGED
-        for row in rows
-        for judgement in row["judgements"].values()
-    )
-    reference = _of_reference() if is_unjudged else {}
+    judgements = [judgement for row in rows for judgement in row["judgements"].values()]
+    reference = _of_reference() if any(each.undertrained for each in judgements) else {}
     for row in rows:
         for protocol, judgement in row.pop("judgements").items():
             words = reference.get((row["id"], row["data"], protocol))
-            if words and judgement.verdict == Verdict.NOT_JUDGED:
+            if words and judgement.undertrained:
                 judgement = replace(judgement, reason=f"{judgement.reason}; {words}")
+            judgement = _named(judgement, row["data"])
             row |= {f"{protocol}_{name}": getattr(judgement, name) for name in _FIELDS}
-            row[f"{protocol}_verdict"] = _named(judgement.verdict, protocol, row["data"])
     return pd.DataFrame(rows)
 
 
-def _named(verdict: Verdict, protocol: str, data: str) -> Verdict:
-    """Return what a verdict is called under a protocol and on a corpus."""
-    if is_synthetic(data):
-        return _IN_SIMULATION.get(verdict, verdict)
-    return _OF_PAPER.get(verdict, verdict) if protocol == "paper" else verdict
+def _named(judgement: Judgement, data: str) -> Judgement:
+    """Return a judgement as it is shown: on synthetic infants, *in simulation*."""
+    words = _IN_SIMULATION.get(judgement.verdict) if is_synthetic(data) else None
+    if words is None:
+        return judgement
+    return replace(judgement, verdict=Verdict.IN_SIMULATION, reason=f"{words}: {judgement.reason}")
+
+
+def outcome(verdict: str, reason: str) -> Verdict:
+    """Return a verdict, or what it would be if the simulation were real recordings."""
+    found = {words: real for real, words in _IN_SIMULATION.items()}
+    return found.get(reason.partition(":")[0], Verdict(verdict))
 
 
 def _of_reference() -> dict[tuple[str, str, str], str]:
@@ -243,8 +242,9 @@ def _of_reference() -> dict[tuple[str, str, str], str]:
     for path in sorted(home.glob("*/results.json")):
         for row in _rows(store.table(store.read_results(path))):
             for protocol, judgement in row["judgements"].items():
-                if judgement.verdict != Verdict.NOT_JUDGED and judgement.trainings >= TRAININGS:
-                    verdict = _named(judgement.verdict, protocol, row["data"])
+                if judgement.trainings >= TRAININGS:
+                    words = _IN_SIMULATION if is_synthetic(row["data"]) else {}
+                    verdict = words.get(judgement.verdict, judgement.verdict)
                     run = f"{path.parent.name}, with {judgement.trainings:.0f}"
                     verdicts[row["id"], row["data"], protocol] = f"reference run {run}: {verdict}"
     return verdicts
@@ -253,7 +253,7 @@ def _of_reference() -> dict[tuple[str, str, str], str]:
 def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the ledger's rows, each with its `judgements` by protocol, from `results` alone.
 
-    Verdicts are not yet `_named`.
+    Judgements are not yet `_named`.
     """
     measured, book = _Results(results), _records(ledger())
     figures = {claim["key"]: claim["value"] for claim in book if not math.isnan(claim["value"])}
@@ -282,17 +282,20 @@ def _in_print(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgeme
     Does a figure follow from the paper's other figures, within the margin? Does the text agree with
     a figure or with the list of references?
     """
+    value = math.nan
     if claim["kind"] == Kind.ARITHMETIC:
         value = evaluate(claim["rule"], figures)
         agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # floating-point error
-        verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
-        return Judgement(verdict, f"it comes to {value:.6g}", value)
-    if claim["kind"] not in (Kind.FIGURE, Kind.CITATION) or not claim["rule"]:
+        reason = f"it comes to {value:.6g}"
+    elif claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
+        says, shows = claim["rule"].split(" = ")
+        agrees = says == shows
+        reason = f"both have {says}" if agrees else f"the text has {says}, and there is {shows}"
+    else:
         return None
-    says, stands = claim["rule"].split(" = ")
-    if says == stands:
-        return Judgement(Verdict.CONSISTENT, f"both have {says}")
-    return Judgement(Verdict.INCONSISTENT, f"the text has {says}, and there is {stands}")
+    if agrees:
+        return Judgement(Verdict.REPRODUCED, reason, value)
+    return Judgement(Verdict.NOT_REPRODUCED, f"internally inconsistent: {reason}", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +319,7 @@ class _Case:
             return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {split}")
         if rule == Rule.PUBLISHED:
             return self._incomparable(result) or self._score(result)
-        if rule in (Rule.ABOVE, Rule.BELOW):
+        if rule in (Rule.ABOVE, Rule.BELOW, Rule.CITED):
             return self._one_sided(result)
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=self._what_is_missing())
 
@@ -341,27 +344,28 @@ class _Case:
         It has no interval over infants, since it comes from one run on one machine.
         """
         if self.protocol == "leak_free":
-            return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
+            reason = "nothing is claimed: no split is involved"
+            return Judgement(Verdict.CANNOT_BE_TESTED, reason)
         result = replace(self, protocol="")._measured()
         if result is None:
             return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
         rule, margin = self.claim["rule"], self.claim["margin"]
-        if rule == Rule.EQUAL:
-            if incomparable := self._incomparable(result):
-                return incomparable
-            holds, words = result.value == self.claim["value"], "equal to the figure in print"
-        elif rule == Rule.MORE:
-            holds, words = result.value > margin, f"above {margin:g}, on the machine that ran it"
-        else:
-            holds, words = result.value < margin, f"below {margin:g}, on the machine that ran it"
-        verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED
+        if rule == Rule.EQUAL and (incomparable := self._incomparable(result)):
+            return incomparable
+        holds, words = {
+            Rule.EQUAL: (result.value == self.claim["value"], "equal to the figure in print"),
+            Rule.MORE: (result.value > margin, f"above {margin:g}, on the machine that ran it"),
+            Rule.LESS: (result.value < margin, f"below {margin:g}, on the machine that ran it"),
+        }[rule]
+        verdict = Verdict.REPRODUCED if holds else Verdict.NOT_REPRODUCED
         return replace(result, verdict=verdict, reason=words if holds else f"not {words}")
 
     def _incomparable(self, result: Judgement) -> Judgement | None:
         """Return the verdict if a published figure is of other data than `result`, else None."""
         needs, verdict = self.claim["data_required"], Verdict.CANNOT_BE_TESTED
         if is_synthetic(self.data):
-            verdict, reason = Verdict.IN_SIMULATION, "synthetic infants reproduce nothing"
+            verdict = Verdict.IN_SIMULATION
+            reason = "not shown: synthetic infants reproduce nothing"
         elif self.data != needs:
             reason = f"the figure is of {needs}, not of {self.data}"
         elif self.claim["where"] == "Table 2" and self.results.stand_ins[self.data] is None:
@@ -375,31 +379,40 @@ class _Case:
 
         The paper's protocol is one hold-out, so a score is reproduced if it is within the middle
         90 % of single hold-outs. Without these, the interval must be within the margin around the
-        score. Leak-free, a score holds if the whole interval is above the score minus the margin.
+        score.
         """
-        holdouts = self._measured("holdout_accuracy")
-        if self.protocol == "paper" and holdouts is not None and not math.isnan(holdouts.low):
-            return self._among(holdouts, result)
-        if math.isnan(result.low):
-            return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
-        if result.trainings < TRAININGS:
-            return _not_judged(result)
-        below, above = (self.claim["value"] + sign * self.claim["margin"] for sign in (-1, 1))
         if self.protocol == "leak_free":
-            judgement = _sided(result, below, upwards=True)
-            return replace(judgement, reason=f"{judgement.reason}, the figure minus its margin")
+            return self._on_new_infants(result)
+        holdouts = self._measured("holdout_accuracy")
+        if holdouts is not None and not math.isnan(holdouts.low):
+            return self._among(holdouts, result)
+        if unfit := _unfit(result):
+            return unfit
+        below, above = (self.claim["value"] + sign * self.claim["margin"] for sign in (-1, 1))
         if below <= result.low and result.high <= above:
             inside = "the interval lies within the margin"
-            return replace(result, verdict=Verdict.HOLDS, reason=inside)
+            return replace(result, verdict=Verdict.REPRODUCED, reason=inside)
         if result.high < below or above < result.low:
             outside = "the interval lies outside the margin"
-            return replace(result, verdict=Verdict.CONTRADICTED, reason=outside)
+            return replace(result, verdict=Verdict.NOT_REPRODUCED, reason=outside)
         return replace(result, reason="the interval reaches beyond the margin")
+
+    def _on_new_infants(self, result: Judgement) -> Judgement:
+        """Return how a published score compares with `result` on infants it says nothing about."""
+        judgement = _unfit(result)
+        if judgement is None:
+            judgement = _sided(result, self.claim["value"] - self.claim["margin"], upwards=True)
+            words = f"{_NEW_INFANTS[judgement.verdict]}: {judgement.reason}"
+            judgement = replace(judgement, reason=f"{words}, the figure minus its margin")
+        reasons = ["nothing is claimed about new infants", judgement.reason]
+        if stand_in := self.results.stand_ins[self.data]:
+            reasons.append(stand_in.replace(" for ", " stands for "))
+        return replace(judgement, verdict=Verdict.CANNOT_BE_TESTED, reason="; ".join(reasons))
 
     def _among(self, holdouts: Judgement, result: Judgement) -> Judgement:
         """Return whether a published score is within the middle 90 % of single hold-outs."""
         if holdouts.trainings < TRAININGS:
-            return _not_judged(replace(result, trainings=holdouts.trainings))
+            return _undertrained(replace(result, trainings=holdouts.trainings))
         low, high = holdouts.low, holdouts.high
         inside = low - _LAST_DIGIT <= self.claim["value"] <= high + _LAST_DIGIT
         reason = (
@@ -409,18 +422,19 @@ class _Case:
         # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
         if every := self._measured("share_above_published"):
             reason += f"; {reached(every.value)}"
-        verdict = Verdict.HOLDS if inside else Verdict.CONTRADICTED
+        verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
         return replace(result, verdict=verdict, reason=reason)
 
     def _one_sided(self, result: Judgement) -> Judgement:
         """Return whether the whole interval is on the claim's side of the margin."""
-        if math.isnan(result.low) or math.isnan(result.high):
-            return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
-        if result.trainings < TRAININGS:
-            return _not_judged(result)
-        upwards = self.claim["rule"] == Rule.ABOVE
-        judgement = _sided(result, self.claim["margin"], upwards=upwards)
-        if judgement.verdict == Verdict.HOLDS and (weakness := self._weakness()):
+        if unfit := _unfit(result):
+            return unfit
+        rule = self.claim["rule"]
+        judgement = _sided(result, self.claim["margin"], upwards=rule != Rule.BELOW)
+        if rule == Rule.CITED:
+            reason = f"the paper only cites it; {judgement.reason}"
+            return replace(result, verdict=Verdict.NOT_SHOWN, reason=reason)
+        if judgement.verdict == Verdict.REPRODUCED and (weakness := self._weakness()):
             return replace(judgement, verdict=Verdict.NOT_SHOWN, reason=weakness)
         return judgement
 
@@ -442,20 +456,28 @@ def reached(share: float) -> str:
     return f"reached by {portion(share)} of {others}"
 
 
-def _not_judged(result: Judgement) -> Judgement:
-    """Return *not judged*, because a network was trained with too few seeds."""
+def _unfit(result: Judgement) -> Judgement | None:
+    """Return the judgement on a result without an interval or with too few trainings, else None."""
+    if math.isnan(result.low) or math.isnan(result.high):
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+    return _undertrained(result) if result.trainings < TRAININGS else None
+
+
+def _undertrained(result: Judgement) -> Judgement:
     count = "one training" if result.trainings == 1 else f"{result.trainings:.0f} trainings"
-    return replace(result, verdict=Verdict.NOT_JUDGED, reason=f"{count} here, {TRAININGS} needed")
+    reason = f"{count} here, {TRAININGS} needed"
+    return replace(result, verdict=Verdict.NOT_SHOWN, reason=reason)
 
 
 def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
     """Return whether a result's whole interval is above `margin` (below, unless `upwards`)."""
     from scipy.stats import norm
 
+    sides = (Verdict.NOT_REPRODUCED, Verdict.REPRODUCED)
     if result.low > margin:
-        place, verdict = "lies above", Verdict.HOLDS if upwards else Verdict.CONTRADICTED
+        place, verdict = "lies above", sides[upwards]
     elif result.high < margin:
-        place, verdict = "lies below", Verdict.CONTRADICTED if upwards else Verdict.HOLDS
+        place, verdict = "lies below", sides[not upwards]
     else:
         place, verdict = "reaches across", Verdict.NOT_SHOWN
     beyond = margin - result.value if upwards else result.value - margin
@@ -494,17 +516,18 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     # First step of Holm's correction: the smallest p-value times the number of comparisons.
     smallest = min(1.0, len(parts) * min(against, default=1.0))
     trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
-    held, unjudged = verdicts.count(Verdict.HOLDS), verdicts.count(Verdict.NOT_JUDGED)
-    reason = f"{len(parts)} comparisons"
+    held = verdicts.count(Verdict.REPRODUCED)
+    undertrained = sum(part.undertrained for part in parts)
+    verdict, reason = Verdict.NOT_SHOWN, f"{len(parts)} comparisons"
     if smallest < ALPHA:
-        verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
+        verdict = Verdict.NOT_REPRODUCED
+        reason = f"{reason}, smallest adjusted p = {smallest:.3f}"
     elif Verdict.CANNOT_BE_TESTED in verdicts:
         return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
-    elif unjudged:
-        verdict = Verdict.NOT_JUDGED
-        reason = f"{unjudged} of {reason} by fewer than {TRAININGS} trainings"
+    elif undertrained:
+        reason = f"{undertrained} of {reason} by fewer than {TRAININGS} trainings"
     else:
-        verdict = Verdict.HOLDS if held == len(parts) else Verdict.NOT_SHOWN
+        verdict = Verdict.REPRODUCED if held == len(parts) else verdict
         reason = f"{held} of {reason} hold"
     return Judgement(verdict, reason, trainings=trainings, against=smallest)
 
@@ -512,10 +535,10 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
 def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     """Return the leak-free verdicts of `results` on a paper's claims, one row each.
 
-    A claim *holds* if its whole interval is on the claim's side of the margin, is *contradicted* if
-    the whole interval is on the other side, and is otherwise *not shown*. A claim that one model
-    beats another holds only if the winner is also shown to be better than chance. On synthetic
-    infants each verdict is about the simulation only.
+    A claim is *reproduced* if its whole interval is on the claim's side of the margin, *not
+    reproduced* if the whole interval is on the other side, and otherwise *not shown*. A claim that
+    one model beats another is reproduced only if the winner is also shown to be better than chance.
+    On synthetic infants each verdict is *in simulation*.
 
     Parameters
     ----------
@@ -526,8 +549,8 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of `claims.COLUMNS`, then claim, value, low, high, data, verdict (with its reason)
-        and against (see `Judgement`).
+        Columns of `claims.COLUMNS`, then claim, value, low, high, data, verdict (with its reason),
+        trainings and against (see `Judgement`).
     """
     table = judge(results)
     table = table[table.rule.isin([Rule.ABOVE, Rule.BELOW]) & (table.paper == paper)]
@@ -536,25 +559,25 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
         str(Judgement(verdict, reason))
         for verdict, reason in table[["leak_free_verdict", "leak_free_reason"]].to_numpy()
     ]
-    renamed = {f"leak_free_{name}": name for name in ("value", "low", "high", "against")}
+    fields = ("value", "low", "high", "trainings", "against")
+    renamed = {f"leak_free_{name}": name for name in fields}
     table = table.drop(columns="value").rename(columns=renamed)  # `value` is now the measured one
-    columns = ["claim", "value", "low", "high", "data", "verdict", "against"]
+    columns = ["claim", "value", "low", "high", "data", "verdict", "trainings", "against"]
     return table.assign(verdict=words)[[*store.COLUMNS, *columns]].reset_index(drop=True)
 
 
 def together(judged: pd.DataFrame) -> str:
     """Return the verdict on a claim made of several comparisons, rows of `verdicts`.
 
-    "In every comparison" holds only if each comparison holds. It is contradicted if one of them
-    still is after Holm's correction for the number of comparisons.
+    "In every comparison" is reproduced only if each comparison is. It is not reproduced if one of
+    them still isn't after Holm's correction for the number of comparisons.
     """
     parts = [
-        Judgement(Verdict(words.partition(" (")[0].removesuffix(" in simulation")), against=against)
-        for words, against in judged[["verdict", "against"]].to_numpy()
+        Judgement(outcome(verdict, reason), trainings=trainings, against=against)
+        for words, trainings, against in judged[["verdict", "trainings", "against"]].to_numpy()
+        for verdict, _, reason in [words.partition(" (")]
     ]
-    judgement = _together(parts)
-    data = "synthetic" if judged.data.map(is_synthetic).any() else ""
-    return str(replace(judgement, verdict=_named(judgement.verdict, "leak_free", data)))
+    return str(_named(_together(parts), next(iter(judged.data), "")))
 
 
 def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -41,13 +41,8 @@ LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
 EVERY = (*LAYOUTS, AUDIT, STRESSED)
 SPLITS = {"frame": "windows split", "clip": "paper's protocol", "infant": "leak-free"}
 _ABOUT = ["study", "condition", "feature", "name"]
-_BY_TITLE = "judged by the title"  # the start of a note in the ledger
-_JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
-           Verdict.NOT_SHOWN}  # fmt: skip
-_PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
-_MEASURED = {Verdict.IN_SIMULATION, Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
-_SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
-              Verdict.NOT_SHOWN_IN_SIMULATION}  # fmt: skip
+_JUDGED = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.NOT_SHOWN)
+_PRINTED = (Kind.ARITHMETIC, Kind.FIGURE, Kind.CITATION)  # need no recording
 _MOST = 0.6  # if one class has more than this share of the clips, accuracy alone says little
 
 
@@ -318,22 +313,27 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
 
 def _of_claims(data: str, claimed: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
     """Yield conclusions on published figures and on claims in words, from one corpus."""
-    figures = claimed[(claimed.rule == Rule.PUBLISHED)]
-    settled = figures[figures.leak_free_verdict.isin(_JUDGED) & figures.paper_verdict.isin(_JUDGED)]
+    figures = claimed[(claimed.rule == Rule.PUBLISHED) & claimed.leak_free_low.notna()]
+    enough = ~(figures.leak_free_trainings < ledger.TRAININGS)
+    settled = figures[figures.paper_verdict.isin(_JUDGED) & enough]
     if len(settled):
         yield _of_figures(data, settled, shown)
     words = claimed[(claimed.kind == Kind.CLAIM) & (claimed.part_of == "")]
-    words = words[words.leak_free_verdict.isin(_JUDGED | _SIMULATED)]
+    words = words[words.leak_free_verdict.isin([*_JUDGED, Verdict.IN_SIMULATION])]
     if len(words):
+        pairs = words[["leak_free_verdict", "leak_free_reason"]].to_numpy()
+        outcomes = [ledger.outcome(*pair) for pair in pairs]
+        held, failed, unknown = (outcomes.count(verdict) for verdict in _JUDGED)
         yield (
-            f"Of the claims in words {len(words)} could be judged on {data}; leak-free"
-            f" {_counted(words.leak_free_verdict)}."
+            f"{len(words)} claims in words were measured on {data}. Leak-free, {held}"
+            f" {'holds' if held == 1 else 'hold'}, {failed} {'does' if failed == 1 else 'do'} not"
+            f" hold and {unknown} {_is(unknown)} not shown."
         )
 
 
 def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
     """Return how many of the judged published figures have which verdict under each protocol."""
-    under, free = settled.paper_verdict, settled.leak_free_verdict
+    under, figure = settled.paper_verdict, settled.value - settled.margin
     shares = shown.set_index("key").share_above
     names = [
         str(row.claim)
@@ -346,74 +346,52 @@ def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
     stand_ins = [words.replace(" for ", " stands in for ") for words in set(shown.stand_in) - {""}]
     others = f" ({'; '.join(stand_ins)})" if stand_ins else ""
     margins = " or ".join(f"{100 * margin:g}" for margin in sorted(set(settled.margin)))
-    wholly, none, partly = (
-        (free == verdict).sum()
-        for verdict in (Verdict.CONTRADICTED, Verdict.HOLDS, Verdict.NOT_SHOWN)
-    )
+    below, above = (settled.leak_free_high < figure).sum(), (settled.leak_free_low > figure).sum()
     return (
-        f"Of {len(settled)} published scores that results on {data} can be held against{others},"
+        f"Of {len(settled)} published scores that results on {data} can be compared with{others},"
         f" {len(names)} {_is(len(names))} reproduced under the paper's own protocol{which} and"
         f" {refuted} {_is(refuted)} not."
-        " On new infants, of whom the paper doesn't speak, the whole interval lies more than"
-        f" {margins} points below the figure in print for {wholly}, none of it for {none} and a"
-        f" part for {partly}."
+        " The paper claims nothing about new infants. On new infants, the whole interval is more"
+        f" than {margins} points below the published figure for {below}, none of it for {above} and"
+        f" a part for {len(settled) - below - above}."
     )
 
 
 def _of_print(judged: pd.DataFrame) -> Iterator[str]:
     """Yield how many of the papers' sums, captions and references are inconsistent."""
     stated = judged.drop_duplicates("id")
-    stated = stated[stated.paper_verdict.isin(_PRINTED)]
+    stated = stated[stated.kind.isin(_PRINTED) & stated.paper_verdict.isin(_JUDGED)]
     for paper, rows in stated.groupby("paper"):
-        odd = rows[rows.paper_verdict == Verdict.INCONSISTENT]
-        titles = odd.note.str.startswith(_BY_TITLE).sum()
+        odd = rows[rows.paper_verdict == Verdict.NOT_REPRODUCED]
         yield (
             f"{len(odd)} of {len(rows)} sums, captions and references of {PAPERS[str(paper)]},"
-            f" which need no recording, {_is(len(odd))} inconsistent with what they are held"
-            f" against, {titles} of them judged by a reference's title alone."
+            f" which need no recording, {_is(len(odd))} internally inconsistent."
         )
     if len(stated):
         yield (
-            "Some of these rest on an outside source, such as the years of references, and not on"
-            " a paper's own text. All are questions to the authors, and no finding about infants."
+            "Some of these rest on an outside source, such as the years of references, or on the"
+            " titles of references alone. All are questions to the authors, and no finding about"
+            " infants."
         )
 
 
 def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
     """Yield how many numbers and claims have a verdict from each kind of evidence."""
     claimed = judged[judged.kind != Kind.SETTING]
-
-    def having(verdicts: set[Verdict]) -> set[str]:
-        both = claimed[["paper_verdict", "leak_free_verdict"]]
-        return set(claimed.id[both.isin(verdicts).any(axis=1)])
-
-    real = having(_JUDGED)  # only real recordings get these verdicts
-    printed = having(_PRINTED) - real
-    simulated = having(_SIMULATED) - real - printed
+    verdicts = claimed[["paper_verdict", "leak_free_verdict"]]
+    judged_here = verdicts.isin(_JUDGED).any(axis=1)
+    real = set(claimed.id[judged_here & (claimed.data != "")])
+    printed = set(claimed.id[judged_here]) - real
+    simulated = set(claimed.id[(verdicts == Verdict.IN_SIMULATION).any(axis=1)]) - real - printed
     without = set(claimed.id) - real - printed - simulated
-    measured = without & having(_MEASURED)
     if len(claimed):
         yield (
             f"The {claimed.id.nunique()} numbers and claims of both papers, by evidence:"
             f" {len(real)} with a verdict from real recordings, {len(printed)} with a verdict from"
-            f" the papers' text alone, {len(simulated)} with a verdict in simulation alone and"
-            f" {len(without)} without a verdict ({len(measured)} of these were measured, but in"
-            " simulation, where a published score can't be judged, or with too few trainings)."
-            " That a claim isn't shown, or has no verdict, doesn't show the opposite."
+            f" the papers' text alone, {len(simulated)} measured in simulation alone and"
+            f" {len(without)} that cannot be tested here. That a claim is not shown or cannot be"
+            " tested doesn't show the opposite."
         )
-
-
-def _counted(verdicts: pd.Series[str]) -> str:
-    """Return the number of each verdict: "2 hold, 1 is contradicted and 3 are not shown"."""
-    plain = verdicts.map(lambda verdict: str(verdict).removesuffix(" in simulation"))
-    holds, contradicted, not_shown = (
-        int((plain == verdict).sum())
-        for verdict in (Verdict.HOLDS, Verdict.CONTRADICTED, Verdict.NOT_SHOWN)
-    )
-    return (
-        f"{holds} {'holds' if holds == 1 else 'hold'}, {contradicted} {_is(contradicted)}"
-        f" contradicted and {not_shown} {_is(not_shown)} not shown"
-    )
 
 
 def _is(count: int) -> str:

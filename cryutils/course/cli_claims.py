@@ -46,12 +46,13 @@ def claims(
     Each claim has two verdicts. The first verdict is under the paper's own protocol, the second
     leak-free. The results are those of all runs and of the reference runs that come with the code.
     Where several runs measured the same claim on the same recordings, the run that tested most
-    clips counts. A verdict from synthetic infants is about the simulation alone.
+    clips counts. The verdicts: reproduced, not reproduced, not shown, in simulation (measured on
+    synthetic infants alone) and cannot be tested. The reason says why.
 
     \b
     Examples:
       cryutils claims --paper A --kind number --data donateacry
-      cryutils claims --verdict "internally inconsistent"
+      cryutils claims --verdict "not reproduced" --kind arithmetic
       cryutils claims --run reference/judged --json
     """
     from cryutils.claims import ledger, report

@@ -553,12 +553,12 @@ def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
     assert "Paper B, on mine" in page.text
     claim = page.text.split("Late fusion beats the sound model: gain in macro F1")[1]
     assert claim.startswith(" cannot be tested (not measured under the paper's protocol) 0.10 "
-                            "[0.02, 0.18] holds")  # fmt: skip
+                            "[0.02, 0.18] reproduced")  # fmt: skip
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[0]) == "paper's protocol 70 %, leak-free 50 %"
     gain = result(GAIN, -0.004, low=-0.1, high=-0.001, split="infant", data="mine")
     text = shown(run, [*of_paper_b()[:-1], gain]).text
-    assert "0.00 [-0.10, 0.00] contradicted" in text, "what rounds to 0 has no sign"
+    assert "0.00 [-0.10, 0.00] not reproduced" in text, "what rounds to 0 has no sign"
 
 
 def test_the_audit_shows_each_mistake_beside_the_recipe_without_any_and_judges_none(
@@ -581,7 +581,7 @@ def test_the_audit_shows_each_mistake_beside_the_recipe_without_any_and_judges_n
     assert column(table, "p_value") == [0.4, None, None]
     page = shown(run, rows)
     assert "The audit of leaks, on donateacry" in page.text
-    assert "holds" not in page.text and "internally inconsistent" not in page.text
+    assert "reproduced" not in page.text and "internally inconsistent" not in page.text
 
 
 def test_models_under_stress_have_a_table_of_leak_free_scores_alone(
@@ -679,9 +679,9 @@ def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> N
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[2]) == "published 97 %, clips split 60 %, leak-free 60 %"
     claim = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
-    assert " 0.10 [0.02, 0.18] holds" in claim[:100]
+    assert " 0.10 [0.02, 0.18] reproduced" in claim[:100]
     claim = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
-    assert claim.startswith(" 3.56 % internally inconsistent (it comes to 0.0366)")
+    assert claim.startswith(" 3.56 % not reproduced (internally inconsistent: it comes to 0.0366)")
     assert "cannot be tested (needs ImageNet's weights)" in page.text
     assert "nan" not in page.text
     assert "What Paper B claims" not in page.text
