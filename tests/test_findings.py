@@ -72,6 +72,38 @@ def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
     assert f"means over 30 draws of {split.n.max():.0f} clips" in text
 
 
+def test_the_findings_about_the_uploads_are_measured() -> None:
+    uploads = results("uploads")
+    total = {
+        (name, split): uploads.loc[f"table3.total.{name}.balanced_accuracy", split]
+        for name in ("proposed", "svm", "svm_stop", "ae_dnn")
+        for split in ("frame", "clip", "infant")
+    }
+    p_values = {
+        name: uploads.loc[f"table3.total.{name}.p_value", "infant"].value
+        for name in ("proposed", "svm", "svm_stop", "ae_dnn", "ae_dnn_patches")
+    }
+    text, ensemble = page("docs/results.md"), total["proposed", "infant"]
+    assert f"{ensemble.n:.0f} clips of {ensemble.n_infants:.0f} infants" in text
+    assert ensemble.trainings == 5
+    assert (
+        f"balanced accuracy of {percent(total['proposed', 'clip'].value)} % with clips split at"
+        f" random and {percent(ensemble.value)} % leak-free" in text
+    )
+    assert f"sides, it has {percent(total['proposed', 'frame'].value)} %" in text
+    hungry = uploads.loc["table3.total.majority.accuracy", "infant"].value
+    assert f"always predicting *hungry* is right for {percent(hungry)} %" in text
+    for name, words in (("svm", ", adjusted for five models"), ("svm_stop", "")):
+        score = percent(total[name, "infant"].value)
+        assert f"{score} %, p = {p_values[name]:.3f}{words})" in text
+    assert [name for name, p in p_values.items() if p <= 0.05] == ["svm", "svm_stop"]
+    gaps = claims.split_gaps(REFERENCE / "uploads", study="table3", condition="total")
+    for name, words in (("proposed", "the ensemble"), ("ae_dnn", "AE+DNN")):
+        (gap,) = gaps[gaps.model == name].itertuples()
+        value, low, high = (f"{round(100 * x)}" for x in (gap.value, gap.low, gap.high))
+        assert f"for {words} {value} points [{low}, {high}]" in text
+
+
 def test_no_published_figure_is_within_single_splits(judged: pd.DataFrame) -> None:
     published = claims.published().set_index("key").value.astype(float)
     splits = table2(judged, "holdout_accuracy", "clip").reset_index("split")
