@@ -11,6 +11,7 @@ and `readings`.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -347,9 +348,10 @@ def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
 
 
 def _html(path: Path) -> str:
-    """Return a Markdown file as HTML, without its heading; "" if there is no such file."""
+    """Return a Markdown file as HTML, without heading and local links; "" if it is missing."""
     from nbconvert.filters import markdown2html
 
     if not path.is_file():
         return ""
-    return str(markdown2html(path.read_text(encoding="utf-8").partition("\n")[2]))
+    text = str(markdown2html(path.read_text(encoding="utf-8").partition("\n")[2]))
+    return re.sub(r'<a href="(?!https?:)[^"]*">(.*?)</a>', r"\1", text)
