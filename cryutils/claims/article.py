@@ -306,7 +306,8 @@ def _score(row: Any) -> str:
 def _points(row: Any) -> str:
     """Return a difference of shares and its interval in points: "+15 [+1, +32]"."""
     value, low, high = (f"{round(100 * x):+d}" for x in (row.value, row.low, row.high))
-    return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+    text = f"{value} [{low}, {high}]".replace(" ", "\N{NO-BREAK SPACE}")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _span(values: Iterable[float]) -> str:
