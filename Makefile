@@ -45,8 +45,14 @@ run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; score
 	else echo "The real profile is skipped: DonateACry is not available (see the line above)."; fi
 	$(BIN)/cryutils report
 
-article: $(COURSE)  ## Write the replication report, number by number, into outputs/article
-	$(BIN)/cryutils article
+article: $(COURSE)  ## Write the replication article, its supplement and a PDF into outputs/article
+	$(BIN)/cryutils article --outputs outputs
+	@browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome); \
+	if [ -n "$$browser" ]; then \
+	  [ "$$(id -u)" != 0 ] || root=--no-sandbox; \
+	  "$$browser" --headless $$root --no-pdf-header-footer --print-to-pdf=outputs/article/article.pdf \
+	    "file://$(CURDIR)/outputs/article/index.html" 2> /dev/null && echo "PDF: outputs/article/article.pdf"; \
+	else echo "No PDF: Chromium was not found; open outputs/article/index.html in a browser and print it."; fi
 
 # Side by side, since a test often waits for a page, a kernel or a child, and with as many processes
 # each as there are cores, 4 at most: more take time from each other. Notebooks, which wait for

@@ -6,8 +6,8 @@
 The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
 change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
 digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`:
-`networks` in README.md, `scores`, `gaps`, `readings` and `uploads` in docs/results.md. All show real
-recordings.
+`networks` in README.md, `scores`, `gaps`, `readings` and `uploads` in docs/results.md. All show
+real recordings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from PIL import Image
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import scoreboard, tables
+from cryutils.claims import article, scoreboard, tables
 from cryutils.claims.tables import COMMONEST
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
@@ -197,13 +197,8 @@ def score(row: Any, split: str) -> str:
 
 def gaps(board: pd.DataFrame) -> Iterator[list[str]]:
     """Yield the difference between the two splits for every model, in points."""
-    run = project_dir() / "outputs" / board.run.iloc[0]
-    paired = claims.split_gaps(run, data="donateacry").rename(columns={"model": "name"})
-    about = ["study", "condition", "feature", "name"]
-    rows = board[board.metric == "balanced_accuracy"]
-    rows = rows[rows.model != COMMONEST].merge(paired, on=about, suffixes=("_board", ""))
     yield ["table", "model", "random split minus leak-free (points)"]
-    for _, row in rows.iterrows():
+    for _, row in article.gaps(board).iterrows():
         value, low, high = (f"{round(100 * row[end]):+d}" for end in ("value", "low", "high"))
         yield [row.table, named(row), f"{value} [{low}, {high}]"]
 
@@ -211,15 +206,11 @@ def gaps(board: pd.DataFrame) -> Iterator[list[str]]:
 def readings(board: pd.DataFrame) -> Iterator[list[str]]:
     """Yield the mean accuracy of Table 2's single random splits for each selection of clips."""
     results = claims.load_results(project_dir() / "outputs" / board.run.iloc[0])
-    means = results[(results.metric == "reading_accuracy") & (results.split == "clip")]
-    means = means.pivot(index=["feature", "model"], columns="condition", values="value")
-    columns = [name for name in means if name.startswith("copied")]
-    columns = ["no_copies", *columns, "augmented_to_38", "windows"]
-    rows = board[(board.table == tables.TABLE2.title) & (board.metric == "accuracy")]
-    yield ["model", "published", *(name.replace("_", " ") for name in columns)]
-    for _, row in rows[rows.model != COMMONEST].iterrows():
-        shares = means.loc[(row.feature, row["name"]), columns]
-        yield [named(row), *map(tables.in_percent, (row.published, *shares))]
+    shares = article.readings(board, results)
+    columns = list(shares.columns[3:])
+    yield ["model", *columns]
+    for _, row in shares.iterrows():
+        yield [named(row), *map(tables.in_percent, row[columns])]
 
 
 def uploads(board: pd.DataFrame) -> Iterator[list[str]]:

@@ -306,30 +306,23 @@ def report_command(outputs: Path) -> None:
 @cryutils.command("article")
 @outputs_option
 def article_command(outputs: Path) -> None:
-    """Write a replication report of both papers as one HTML page.
+    """Write a replication article on Paper A, and its supplement, as HTML pages.
 
-    It is in the style of ReScience. Each number of a paper is shown as printed, as measured under
-    the paper's protocol, and leak-free, with its status. The results are those of your runs and of
-    the reference runs that come with the code.
+    Both are made from the reference runs that come with the code, in the style of ReScience C. The
+    supplement shows each number and claim of both papers as printed, as measured under the paper's
+    protocol, and leak-free.
 
     \b
     Example:
       cryutils article
     """
-    from cryutils import plots
-    from cryutils.claims import article, report, scoreboard
+    from cryutils.claims import article, report
+    from cryutils.course import parameters
 
-    runs = report.every_run(outputs)
-    if not runs:
-        raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
-    board = scoreboard.board(runs)
-    plots.style()
-    pictures = {
-        str(data): plots.png(plots.source(plots.scoreboard(part), scoreboard.note(part)))
-        for data, part in board.groupby("data")
-    }
-    page = article.write(outputs / "article" / "index.html", runs, pictures)
+    values = parameters.of_run(report.run_path(article.RUN))
+    page = article.write(outputs / "article", values)
     say(f"Article: {_shown(page)}")
+    say(f"Supplement: {_shown(page.with_name('supplement.html'))}")
 
 
 @cryutils.command()

@@ -17,12 +17,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cryutils._io.paths import project_dir
+from cryutils.claims import run_folder
 from cryutils.course.execute import cells
 from cryutils.course.ranges import Parameters, short, unknown_classes
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["accepted", "check", "check_corpus", "check_names", "inspect", "read", "read_value"]
+__all__ = ["accepted", "check", "check_corpus", "check_names", "inspect", "of_run", "read",
+           "read_value"]  # fmt: skip
 
 _NOUNS = {"boolean": "true or false", "integer": "a whole number", "number": "a number",
           "null": "null"}  # fmt: skip
@@ -63,6 +66,14 @@ def inspect(path: Path) -> dict[str, dict[str, Any]]:
 def read(path: Path) -> dict[str, Any]:
     """Return the default of each parameter of the notebook at `path`. Raises as `inspect` does."""
     return {name: parameter["default"] for name, parameter in inspect(path).items()}
+
+
+def of_run(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return every parameter of each notebook that has finished in a run, by notebook."""
+    return {
+        name: read(project_dir() / "notebooks" / f"{name}.ipynb") | state["parameters"]
+        for name, state in run_folder.states(folder).items()
+    }
 
 
 def read_value(text: str) -> Any:
