@@ -1,6 +1,6 @@
 """Simulate the coverage of intervals and the level of tests: `cryutils bench intervals`.
 
-    cryutils bench intervals                       400 corpora in the second part, 20 minutes
+    cryutils bench intervals                       400 corpora in part 2, about 15 minutes
     python benchmarks/intervals.py --corpora 20    a short run
 
 Simulated corpora have the infants and clips per class of the structures below.
@@ -9,11 +9,12 @@ Simulated corpora have the infants and clips per class of the structures below.
    (beta-binomial; `icc` is the correlation of two clips). The table shows coverage and mean width
    of the library's interval for balanced accuracy, and of the method that it replaced: a t quantile
    times the jackknife's standard error, which is near 0 if recalls are near 0 or 1.
-2. Models trained again. Each corpus has its own features (`papers.power.features`), and two of
-   Table 2's classifiers are trained on it in cross-validation. Leak-free, the true score is the
-   mean score of these models on new infants. With a random split, it is the mean score of the
-   procedure itself, which is the score on clips of known infants. The library's interval is
-   compared with a percentile bootstrap over infants, of the same predictions.
+2. Models trained again. Each corpus has the same clips and labels with its own features
+   (`papers.power.features`), and two of Table 2's classifiers are trained on it in
+   cross-validation. Leak-free, the true score is the mean score of these models on new infants.
+   With a random split, it is the mean score of the procedure itself, since its test clips are of
+   known infants. The library's interval is compared with a percentile bootstrap over infants, of
+   the same predictions.
 3. How often tests reject at 5 % if labels carry no information but infants are recognisable:
    refitted with labels permuted in blocks (as in `permutation`), from fixed predictions, and with
    free shuffling.
@@ -245,7 +246,7 @@ def resampled_scores(
     areas = []
     for k in range(len(names)):
         each = zip(scores[..., k], fold_of(folds, len(y)), strict=True)
-        pairs = sum(ranked_pairs(member, y == k, score, fold) for score, fold in each)
+        pairs = np.sum([ranked_pairs(member, y == k, s, fold) for s, fold in each], axis=0)
         won, total = (np.sum(draws @ part * draws, axis=1) for part in pairs)
         areas.append((won, total))
     with np.errstate(invalid="ignore"):  # a resample may lack a class
@@ -352,9 +353,8 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
     """Return how often a true null is rejected, by protocol and method of permutation."""
     rng = np.random.default_rng(2)
     corpora = [null_corpus(rng) for _ in range(trials)]
-    each = process_map(rejected, enumerate(corpora), shared=(), jobs=None)
-    means = pd.DataFrame(each).mean()
-    return {tuple(key): float(mean) for key, mean in means.items()}
+    answers = list(process_map(rejected, enumerate(corpora), shared=(), jobs=None))
+    return {key: float(np.mean([one[key] for one in answers])) for key in answers[0]}
 
 
 def null_corpus(rng: np.random.Generator) -> tuple[Array, evaluation.Labelled]:

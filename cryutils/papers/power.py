@@ -10,16 +10,16 @@ signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import out_of_fold
+from cryutils.evaluation.crossval import Features, out_of_fold
 from cryutils.evaluation.intervals import interval
 from cryutils.evaluation.permutation import fixed_prediction_test, permutation_test
 from cryutils.evaluation.splits import Labelled, Split, class_indices
@@ -106,7 +106,9 @@ def trial(
     first = features(corpus, signal, rng)
     rest = (np.sqrt(2) - 1) * signal  # so that the sum below has class means of `signal` again
     others = [np.sqrt(0.5) * (first + features(corpus, rest, rng)) for _ in range(1, cells)]
-    members = {cell: (NearestCentroid(), x) for cell, x in enumerate([first, *others])}
+    members: dict[Hashable, tuple[Any, Features]] = {
+        cell: (NearestCentroid(), x) for cell, x in enumerate([first, *others])
+    }
     draw = int(rng.integers(2**31))
     test = permutation_test(
         members, corpus, Split.INFANT, permutations=permutations, n_splits=n_folds, seed=draw,

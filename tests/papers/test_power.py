@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_the_cells_of_a_family_have_equal_signals_and_share_half_of_their_varian
     test = power.permutation_test
 
     def recorded(
-        members: dict[int, Any], *args: Any, **settings: Any
+        members: dict[Hashable, Any], *args: Any, **settings: Any
     ) -> permutation.PermutationTest:
         families.append([x for _, x in members.values()])
         return test(members, *args, **settings)
