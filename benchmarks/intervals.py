@@ -1,45 +1,83 @@
 """Simulate the coverage of intervals and the level of tests: `cryutils bench intervals`.
 
-Simulated corpora have the infants and clips per class of the structures below. Each infant has its
-own share of correct predictions in each class (beta-binomial; `icc` is the correlation of two
-clips). The first table shows coverage and mean width of the library's interval for balanced
-accuracy, and of the method that it replaced: a t quantile times the jackknife's standard error,
-which is near 0 if recalls are near 0 or 1. The second shows how often tests reject at 5 % if labels
-carry no information but infants are recognisable: refitted with labels permuted in blocks (as in
-`permutation`), from fixed predictions, and with free shuffling.
+    cryutils bench intervals                       400 corpora in part 2, about 15 minutes
+    python benchmarks/intervals.py --corpora 20    a short run
+
+Simulated corpora have the infants and clips per class of the structures below.
+
+1. Fixed predictions. Each infant has its own share of correct predictions in each class
+   (beta-binomial; `icc` is the correlation of two clips). The table shows coverage and mean width
+   of the library's interval for balanced accuracy, and of the method that it replaced: a t quantile
+   times the jackknife's standard error, which is near 0 if recalls are near 0 or 1.
+2. Models trained again. Each corpus has the same clips and labels with its own features
+   (`papers.power.features`), and two of Table 2's classifiers are trained on it in
+   cross-validation. Leak-free, the true score is the mean score of these models on new infants.
+   With a random split, it is the mean score of the procedure itself, since its test clips are of
+   known infants. The library's interval is compared with a percentile bootstrap over infants, of
+   the same predictions.
+3. How often tests reject at 5 % if labels carry no information but infants are recognisable:
+   refitted with labels permuted in blocks (as in `permutation`), from fixed predictions, and with
+   free shuffling.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import evaluation
 from cryutils._io import paths
+from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
+from cryutils.papers import power
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
 RECALLS = ((0.3, 0.3), (0.8, 0.8), (0.97, 0.97), (0.97, 0.02), (0.9, 0.1), (0.86, 0.01))
 ICCS = (0.05, 0.3, 0.6)
 
+CLASSIFIERS = {"naive Bayes": GaussianNB(), "k-NN": KNeighborsClassifier()}
+SIGNALS = (0.0, 1.0)  # distance of each class mean from 0, in standard deviations
+FOLDS, REPEATS, RESAMPLES = 5, 2, 999
+METHODS = ("library", "bootstrap")
+
+Array = NDArray[np.float64]
 Structure = tuple[list[str], list[str]]
 
 
-def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
-    """Print both tables; return lowest and mean coverage of each method, and rejection rates."""
+def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> dict[str, float]:
+    """Print all tables; return coverage of each method in the first two, and rejection rates."""
+    designs = structures()
+    result = fixed_predictions(designs, simulations)
+    result |= trained_again(
+        {name: four_classes(*designs[name]) for name in list(designs)[:2]}, corpora
+    )
+    print(f"\n3. rejected at 5 % with no signal and full identity, {trials} corpora, in %")
+    for (split, way), rate in rejections(trials).items():
+        print(f"{split:10} {way:10} {100 * rate:5.1f}")
+        result[f"rejected, {split}, {way}"] = rate
+    return result
+
+
+def fixed_predictions(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
+    """Print the table of fixed predictions; return lowest and mean coverage of each method."""
     coverage: dict[str, list[float]] = {}
     print(
-        f"coverage in % / width of {intervals.LEVEL:.0%} intervals, {simulations} simulations;",
-        end=" ",
+        f"1. fixed predictions: coverage in % / width of {intervals.LEVEL:.0%} intervals,", end=" "
     )
-    print("columns: recall of the largest class/of the others")
+    print(f"{simulations} simulations; columns: recall of the largest class/of the others")
     print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
-    for title, (labels, infants) in structures().items():
+    for title, (labels, infants) in designs.items():
         clips = np.zeros((len(set(infants)), len(set(labels))))
         people, classes = (np.unique(a, return_inverse=True)[1] for a in (infants, labels))
         np.add.at(clips, (people, classes), 1)
@@ -50,12 +88,192 @@ def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
                 row = "".join(f"{100 * c[name][0]:6.1f}/{c[name][1]:.2f}" for c in cells)
                 print(f"{title[:16]:17}{name:10}{icc:4g}{row}")
     result = {f"{name}, lowest": min(shares) for name, shares in coverage.items()}
-    result |= {f"{name}, mean": float(np.mean(shares)) for name, shares in coverage.items()}
-    print(f"\nrejected at 5 % with no signal and full identity, {trials} corpora, in %")
-    for (split, way), rate in rejections(trials).items():
-        print(f"{split:10} {way:10} {100 * rate:5.1f}")
-        result[f"rejected, {split}, {way}"] = rate
+    return result | {f"{name}, mean": float(np.mean(shares)) for name, shares in coverage.items()}
+
+
+def trained_again(designs: dict[str, Structure], corpora: int) -> dict[str, float]:
+    """Print the table of models trained again; return mean coverage by split and method."""
+    print(f"\n2. models trained again, {corpora} simulated corpora a row; {FOLDS} folds,", end=" ")
+    print(f"{REPEATS} repeats; for each score: the true score, then of each method coverage in %")
+    print(f"± its standard error / mean width; bootstrap over infants, {RESAMPLES} resamples")
+    print(f"{'':43}" + "".join(f"{name:^35}" for name in ("balanced accuracy", "accuracy", "AUC")))
+    print(f"{'':43}" + f"{'true':>6}{METHODS[0]:>14}{METHODS[1]:>14} " * 3)
+    points = [(name, s, seed) for name in designs for s in SIGNALS for seed in range(corpora)]
+    rows = pd.DataFrame(
+        row for part in process_map(scored, points, shared=(designs,), jobs=None) for row in part
+    )
+    means = coverage_of(rows)
+    for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
+        cells = "".join(
+            f"{cell.true:6.2f}" + "".join(in_words(cell, name, corpora) for name in METHODS) + " "
+            for _, cell in part.iterrows()
+        )
+        print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:6}{cells}")
+    result = {}
+    for split, part in means.groupby(level="split", sort=False):
+        for name in METHODS:
+            shares = 100 * part[name]
+            result[f"{name}, {split}"] = part[name].mean()
+            print(
+                f"{split:7}{name:10}coverage {shares.min():.0f} to {shares.max():.0f} %,"
+                f" mean {shares.mean():.1f} %; mean width {part[f'{name}_width'].mean():.2f}"
+            )
     return result
+
+
+def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the true score, and coverage and mean width of each method, by setting and metric."""
+    by = ["corpus", "classifier", "signal", "split", "metric"]
+    true = rows.groupby(by).target.transform("mean")
+    columns = {"true": true}
+    for name in METHODS:
+        low, high = rows[f"{name}_low"], rows[f"{name}_high"]
+        columns |= {
+            name: (low <= true + 1e-12) & (true - 1e-12 <= high),
+            f"{name}_width": high - low,
+        }
+    return rows[by].assign(**columns).groupby(by, sort=False).mean()
+
+
+def in_words(cell: Any, name: str, corpora: int) -> str:
+    """Return a method's coverage, its standard error (Agresti & Coull) and its mean width."""
+    share = (cell[name] * corpora + 2) / (corpora + 4)
+    error = np.sqrt(share * (1 - share) / (corpora + 4))
+    words = f"{100 * cell[name]:.0f}±{100 * error:.0f}/{cell[f'{name}_width']:.2f}"
+    return f"{words:>14}"
+
+
+def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list[dict[str, Any]]:
+    """Return a row for each split, classifier and metric on one simulated corpus.
+
+    `target` is the score whose mean over corpora is the true one. The models of each fold also
+    predict new infants: a copy of the corpus with its own features for each fold.
+    """
+    name, signal, seed = point
+    labels, infants = designs[name]
+    rng = np.random.default_rng([len(labels), SIGNALS.index(signal), seed])
+    n, new = len(labels), labels * FOLDS
+    X = power.features(
+        SimpleNamespace(
+            labels=[*labels, *new],
+            infants=[f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants],
+        ),
+        signal,
+        rng,
+    )
+    corpus = SimpleNamespace(labels=labels, infants=np.array(infants))
+    y, _ = evaluation.class_indices(labels)
+    rows = []
+    for split in evaluation.SPLITS:
+        folds = split.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
+        with_new = [
+            [(train, np.r_[test, (k + 1) * n : (k + 2) * n]) for k, (train, test) in enumerate(f)]
+            for f in folds
+        ]
+        for classifier, model in CLASSIFIERS.items():
+            predicted, scores = evaluation.scored_out_of_fold(model, X, [*labels, *new], with_new)
+            found = library(predicted[:, :n], scores[:, :n], corpus, folds)
+            resampled = bootstrap(predicted[:, :n], scores[:, :n], corpus, folds, rng)
+            targets = new_infants(predicted[:, n:], scores[:, n:], y)
+            for (metric, one), ends, target in zip(found.items(), resampled, targets, strict=True):
+                rows.append({
+                    "corpus": name, "classifier": classifier, "signal": signal,
+                    "split": str(split), "metric": metric,
+                    "target": target if split is evaluation.Split.INFANT else one.value,
+                    "library_low": one.low, "library_high": one.high,
+                    "bootstrap_low": ends[0], "bootstrap_high": ends[1],
+                })  # fmt: skip
+    return rows
+
+
+def library(
+    predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled, folds: Any
+) -> dict[str, evaluation.Interval]:
+    """Return the library's interval of each score."""
+    y, _ = evaluation.class_indices(corpus.labels)
+    return {
+        "balanced_accuracy": evaluation.interval(predicted, y, corpus.infants),
+        "accuracy": evaluation.interval(predicted, y, corpus.infants, metric="accuracy"),
+        "roc_auc": evaluation.auc_interval(scores, y, corpus.infants, folds),
+    }
+
+
+def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64]) -> list[float]:
+    """Return balanced accuracy, accuracy and AUC of the models of each fold on its new infants.
+
+    predicted, scores: of new infants by repeat and fold. y: classes of a fold's new infants.
+    """
+    each = predicted.reshape(-1, len(y))  # (repeats x folds, clips)
+    areas = [
+        roc_auc_score(y, part, multi_class="ovr")
+        for part in scores.reshape(-1, len(y), scores.shape[-1])
+    ]
+    recalls = [evaluation.balanced_accuracy(y, row) for row in each]
+    return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
+
+
+def bootstrap(
+    predicted: NDArray[np.int64],
+    scores: Array,
+    corpus: evaluation.Labelled,
+    folds: Any,
+    rng: np.random.Generator,
+) -> Array:
+    """Return both ends of percentile intervals of `resampled_scores`, float64 (3, 2)."""
+    infants = len(set(corpus.infants))
+    draws = rng.multinomial(infants, np.full(infants, 1 / infants), RESAMPLES).astype(float)
+    values = resampled_scores(draws, predicted, scores, corpus, folds)
+    tail = (1 - intervals.LEVEL) / 2
+    return np.nanquantile(values, [tail, 1 - tail], axis=1).T
+
+
+def resampled_scores(
+    draws: Array,
+    predicted: NDArray[np.int64],
+    scores: Array,
+    corpus: evaluation.Labelled,
+    folds: Any,
+) -> Array:
+    """Return balanced accuracy, accuracy and AUC of resampled infants, float64 (3, resamples).
+
+    draws: how often each infant is drawn, float64 (resamples, infants).
+    """
+    y, names = evaluation.class_indices(corpus.labels)
+    people, whose = np.unique(corpus.infants, return_inverse=True)
+    member, of_class = np.eye(len(people))[whose], np.eye(len(names))[y]
+    clips = draws @ (member.T @ of_class)
+    right = draws @ (member.T @ (of_class * (predicted == y).mean(axis=0)[:, None]))
+    areas = []
+    for k in range(len(names)):
+        each = zip(scores[..., k], fold_of(folds, len(y)), strict=True)
+        pairs = np.sum([ranked_pairs(member, y == k, s, fold) for s, fold in each], axis=0)
+        won, total = (np.sum(draws @ part * draws, axis=1) for part in pairs)
+        areas.append((won, total))
+    with np.errstate(invalid="ignore"):  # a resample may lack a class
+        recalls = np.nanmean(right / clips, axis=1)
+        area = np.nanmean([won / total for won, total in areas], axis=0)
+    return np.stack([recalls, right.sum(axis=1) / clips.sum(axis=1), area])
+
+
+def fold_of(folds: Any, n: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the fold that tests each clip, int64 (clips,), of each repeat."""
+    for division in folds:
+        numbers = np.empty(n, dtype=np.int64)
+        for number, (_, test) in enumerate(division):
+            numbers[test] = number
+        yield numbers
+
+
+def ranked_pairs(
+    member: Array, inside: NDArray[np.bool_], score: Array, fold: NDArray[np.int64]
+) -> Array:
+    """Return correctly ranked pairs of a class and the rest, and all pairs, (2, infants, infants).
+
+    Pairs are of clips tested in the same fold; ties count half. member: 0 or 1, (clips, infants).
+    """
+    same = fold[inside][:, None] == fold[~inside]
+    higher = np.where(same, (np.sign(score[inside][:, None] - score[~inside]) + 1) / 2, 0)
+    return np.stack([member[inside].T @ pairs @ member[~inside] for pairs in (higher, same)])
 
 
 def structures() -> dict[str, Structure]:
@@ -86,6 +304,12 @@ def structures() -> dict[str, Structure]:
         "its Table 1": ([labels[i] for i in drawn], [infants[i] for i in drawn]),
         **made,
     }
+
+
+def four_classes(labels: list[str], infants: list[str]) -> Structure:
+    """Return labels and infants without the few clips of burping, a class of neither paper."""
+    kept = [i for i, label in enumerate(labels) if label != "burping"]
+    return [labels[i] for i in kept], [infants[i] for i in kept]
 
 
 def equal(n_classes: int, n_infants: int, n_clips: int) -> Structure:
@@ -126,33 +350,45 @@ def held(
 
 
 def rejections(trials: int) -> dict[tuple[str, str], float]:
-    """Return how often a true null is rejected, by protocol and method of permutation.
+    """Return how often a true null is rejected, by protocol and method of permutation."""
+    rng = np.random.default_rng(2)
+    corpora = [null_corpus(rng) for _ in range(trials)]
+    answers = list(process_map(rejected, enumerate(corpora), shared=(), jobs=None))
+    return {key: float(np.mean([one[key] for one in answers])) for key in answers[0]}
+
+
+def null_corpus(rng: np.random.Generator) -> tuple[Array, evaluation.Labelled]:
+    """Return features by which infants are recognisable, and labels that do not shape them."""
+    infants = np.repeat(np.arange(18), 3)
+    labels = (infants % 3 + (rng.random(54) < 0.15)) % 3
+    X = rng.normal(size=(18, 4))[infants] + 0.3 * rng.normal(size=(54, 4))
+    return X, SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
+
+
+def rejected(
+    trial: tuple[int, tuple[Array, evaluation.Labelled]],
+) -> dict[tuple[str, str], bool]:
+    """Return whether each test rejects on one corpus.
 
     The model predicts the label of the nearest training clip, so it recognises the infant.
     """
+    seed, (X, corpus) = trial
     nearest = KNeighborsClassifier(1)
-    rng = np.random.default_rng(2)
-    rejected: dict[tuple[str, str], list[bool]] = {}
-    for trial in range(trials):
-        infants = np.repeat(np.arange(18), 3)
-        labels = (infants % 3 + (rng.random(54) < 0.15)) % 3
-        X = rng.normal(size=(18, 4))[infants] + 0.3 * rng.normal(size=(54, 4))
-        corpus = SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
-        for split in evaluation.SPLITS:
-            test = evaluation.permutation_test(
-                {"nearest": (nearest, X)}, corpus, split,
-                permutations=19, n_splits=3, seed=trial, jobs=1,
-            )  # fmt: skip
-            rejected.setdefault((split, "blocks"), []).append(test.p_values["nearest"] <= 0.05)
-            drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
-            predicted = evaluation.out_of_fold(nearest, X, corpus.labels, drawn)
-            fixed = evaluation.fixed_prediction_test(
-                {"nearest": predicted}, corpus, permutations=19, seed=trial
-            )
-            rejected.setdefault((split, "fixed"), []).append(fixed.p_values["nearest"] <= 0.05)
-            p = shuffled_freely(X, corpus, split, float(test.observed[0]), seed=trial)
-            rejected.setdefault((split, "free"), []).append(p <= 0.05)
-    return {key: float(np.mean(values)) for key, values in rejected.items()}
+    answers = {}
+    for split in evaluation.SPLITS:
+        test = evaluation.permutation_test(
+            {"nearest": (nearest, X)}, corpus, split, permutations=19, n_splits=3, seed=seed, jobs=1
+        )
+        answers[str(split), "blocks"] = test.p_values["nearest"] <= 0.05
+        drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
+        predicted = evaluation.out_of_fold(nearest, X, corpus.labels, drawn)
+        fixed = evaluation.fixed_prediction_test(
+            {"nearest": predicted}, corpus, permutations=19, seed=seed
+        )
+        answers[str(split), "fixed"] = fixed.p_values["nearest"] <= 0.05
+        p = shuffled_freely(X, corpus, split, float(test.observed[0]), seed=seed)
+        answers[str(split), "free"] = p <= 0.05
+    return answers
 
 
 def shuffled_freely(
@@ -178,4 +414,6 @@ def shuffled_freely(
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpora", type=int, default=400)
+    main(corpora=parser.parse_args().corpora)

@@ -9,16 +9,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from sizes import large
+from sklearn.metrics import roc_auc_score
 
 import cryutils
-from cryutils import claims
+from cryutils import claims, evaluation
 from cryutils.evaluation import Split
 from cryutils.models.export import PRECISIONS
 from cryutils.models.training import Settings
@@ -181,3 +182,88 @@ def test_the_kept_scores_with_and_without_overlap_agree_with_run_and_notebook() 
     with_overlap, without = zip(*(by_step[step] for step in "12"), strict=True)
     for first, second in (with_overlap, without):
         assert re.search(rf"{first} % (where windows overlap by half )?and {second} %", text)
+
+
+def small_corpus() -> SimpleNamespace:
+    rng = np.random.default_rng(0)
+    infants = np.repeat([f"infant{k:02d}" for k in range(12)], 4)
+    labels = [f"class{k}" for k in rng.permutation(np.arange(48) % 3)]
+    return SimpleNamespace(labels=labels, infants=infants)
+
+
+def test_a_bootstrap_scores_resampled_infants_as_if_their_clips_were_copied() -> None:
+    bench, corpus, rng = script("intervals"), small_corpus(), np.random.default_rng(1)
+    y, _ = evaluation.class_indices(corpus.labels)
+    scores = rng.dirichlet(np.ones(3), (1, 48)).round(1)  # with ties
+    predicted = rng.integers(3, size=(1, 48))
+    one_fold = [[(np.arange(0), np.arange(48))]]
+    draws = np.array([np.ones(12), rng.multinomial(12, np.full(12, 1 / 12))])
+    values = bench.resampled_scores(draws, predicted, scores, corpus, one_fold)
+    same = [one.value for one in bench.library(predicted, scores, corpus, one_fold).values()]
+    assert values[:, 0] == pytest.approx(same)
+    copies = np.repeat(np.arange(48), np.repeat(draws[1].astype(int), 4))
+    areas = [roc_auc_score(y[copies] == k, scores[0, copies, k]) for k in range(3)]
+    assert values[:, 1] == pytest.approx([
+        evaluation.balanced_accuracy(y[copies], predicted[0, copies]),
+        np.mean(y[copies] == predicted[0, copies]),
+        np.mean(areas),
+    ])  # fmt: skip
+
+
+def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> None:
+    bench, corpus = script("intervals"), small_corpus()
+    designs = {"small": (corpus.labels, corpus.infants.tolist())}
+    assert bench.SIGNALS[0] == 0
+    rows = pd.DataFrame(row for k in range(8) for row in bench.scored(designs, ("small", 0.0, k)))
+    assert len(rows) == 8 * 2 * 2 * 3
+    assert (rows.library_low < rows.library_high).all()
+    free = rows[rows.split == "infant"].groupby("metric").target.mean()
+    for metric, chance in {"balanced_accuracy": 1 / 3, "accuracy": 1 / 3, "roc_auc": 0.5}.items():
+        assert free[metric] == pytest.approx(chance, abs=0.03)
+    itself = rows[(rows.split == "clip") & (rows.metric != "roc_auc")]
+    assert ((itself.library_low < itself.target) & (itself.target < itself.library_high)).all()
+
+
+def test_the_table_of_models_trained_again_counts_coverage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = script("intervals")
+
+    def made(_designs: object, point: tuple[str, float, int]) -> list[dict[str, object]]:
+        # The true score is 0.5. The library always contains it, the bootstrap in half of corpora.
+        ends = {"library_low": 0.3, "library_high": 0.6, "bootstrap_high": 0.7}
+        about = {"corpus": point[0], "classifier": "k-NN", "signal": point[1]}
+        return [
+            about | ends | {"split": split, "metric": metric, "target": 0.4 + 0.2 * (point[2] % 2),
+                            "bootstrap_low": 0.4 + 0.2 * (point[2] % 2)}
+            for split in ("clip", "infant") for metric in ("balanced_accuracy", "accuracy", "auc")
+        ]  # fmt: skip
+
+    monkeypatch.setattr(bench, "scored", made)
+    monkeypatch.setattr(bench, "process_map", lambda f, items, *, shared, jobs: (
+        f(*shared, item) for item in items
+    ))  # fmt: skip
+    result = bench.trained_again({"small": ([], [])}, 4)
+    assert result["library, infant"] == 1.0 and result["bootstrap, clip"] == 0.5
+    out = capsys.readouterr().out
+    assert "4 simulated corpora a row" in out
+    assert "50±18/0.20" in out  # of (2 + 2) / (4 + 4), sqrt(0.25 / 8) = 0.177
+    assert "infant library   coverage 100 to 100 %, mean 100.0 %; mean width 0.30" in out
+
+
+def test_the_comparison_of_tests_averages_trials_by_signal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = script("power")
+    trial = bench.power.Trial(
+        balanced_accuracy=0.4, rejected=True, fixed=False, width=0.2, max_t=0.25
+    )
+    monkeypatch.setattr(bench.power, "trial", lambda *_, **__: trial)
+    monkeypatch.setattr(bench, "process_map", lambda f, items, *, shared, jobs: (
+        f(*shared, item) for item in items
+    ))  # fmt: skip
+    bench.compare(bench.structure(), 2)
+    out = capsys.readouterr().out
+    assert "2 simulated corpora a point" in out
+    assert re.search(r"^ +1\.000 +0\.400 +0\.200 +1\.000 +0\.000$", out, re.M)
+    assert re.search(r"^ +1\.000 +0\.400 +0\.200 +1\.000 +0\.000 +0\.250 +1\.000$", out, re.M)

@@ -97,6 +97,11 @@ def test_the_findings_about_the_uploads_are_measured() -> None:
         score = percent(total[name, "infant"].value)
         assert f"{score} %, p = {p_values[name]:.3f}{words})" in text
     assert [name for name, p in p_values.items() if p <= 0.05] == ["svm", "svm_stop"]
+    assert (
+        f"balanced accuracy is {percent(total['proposed', 'clip'].value)} % with a random split and"
+        f" {percent(ensemble.value)} % leak-free (chance: 33 %), and an SVM's is"
+        f" {percent(total['svm', 'infant'].value)} % leak-free (p = {p_values['svm']:.3f})"
+    ) in page("README.md")
     gaps = claims.split_gaps(REFERENCE / "uploads", study="table3", condition="total")
     for name, words in (("proposed", "the ensemble"), ("ae_dnn", "AE+DNN")):
         (gap,) = gaps[gaps.model == name].itertuples()
@@ -304,10 +309,38 @@ def test_how_often_intervals_cover_and_tests_reject_in_simulations() -> None:
     assert f"it rejects in {fixed} with a random split" in text
 
 
+def test_how_often_intervals_cover_if_models_are_trained_again() -> None:
+    output = claims.benchmark_output("intervals")
+    (corpora,) = re.findall(r"^2\. models trained again, (\d+) simulated corpora", output, re.M)
+    found = re.findall(
+        r"^(\w+) +(\w+) +coverage (\d+ to \d+ %), mean ([\d.]+) %; mean width ([\d.]+)$",
+        output,
+        re.M,
+    )
+    spans = {row[:2]: (row[2], f"{float(row[3]):.0f} %", row[4]) for row in found}
+    text = page("docs/statistics.md")
+    assert f"on each of {corpora} simulated corpora" in text
+    for split, words in {"infant": "Leak-free", "clip": "With a random split"}.items():
+        (span, mean, width), (other, others, narrow) = (
+            spans[split, name] for name in ("library", "bootstrap")
+        )
+        assert f"{words}, the intervals cover it in {span} ({mean} on average)" in text
+        assert f"a bootstrap over infants in {other} ({others})" in text
+        assert f"mean widths are {width} and {narrow}" in text
+    rows = re.findall(r"^DonateACry .+ infant (.+)$", output, re.M)
+    areas = sorted(int(re.findall(r"(\d+)±", row)[4]) for row in rows)
+    assert (
+        "three of DonateACry's four leak-free settings the area under the curve has"
+        f" {areas[0]} to {areas[2]} %" in text
+    )
+    assert len(areas) == 4 and areas[2] < 93 < areas[3]
+    error = 100 * (0.95 * 0.05 / int(corpora)) ** 0.5
+    assert f"a coverage of 95 % has a standard error of {error:.0f} points" in text
+
+
 def test_what_a_corpus_of_this_size_can_show() -> None:
-    parts = {
-        part.split()[0]: part for part in claims.benchmark_output("power").strip().split("\n\n")
-    }
+    output = claims.benchmark_output("power").split("tests compared: ")[0]
+    parts = {part.split()[0]: part for part in output.strip().split("\n\n")}
     assert parts["220"].startswith("220 DonateACry's own donors, 200 simulated corpora a point")
     enough = {n: re.findall(r"80% of corpora: .+ score ([\d.]+)", p) for n, p in parts.items()}
     weak = {
@@ -322,6 +355,33 @@ def test_what_a_corpus_of_this_size_can_show() -> None:
     many = 100 * float(weak["400"][0])
     assert f"220 infants reveal in {100 * power:.0f} % of corpora are revealed by 400" in text
     assert f"by 400 infants in {many:.0f} %" in text
+
+
+def test_the_power_of_the_tests_that_are_used() -> None:
+    output = claims.benchmark_output("power").split("tests compared: ")[1]
+    corpora, permutations = re.findall(r"^(\d+) simulated corpora a point, B=(\d+)", output)[0]
+    rows, twelve = (
+        [[float(x) for x in row.split()] for row in re.findall(r"^ +\d\.\d+( +.+)$", part, re.M)]
+        for part in output.split("76 clips, like Table 2's")
+    )
+    text = page("docs/statistics.md")
+    assert f"on {corpora} corpora for each effect, with {permutations} permutations" in text
+    score, _, refitted, fixed = rows[1]
+    assert (
+        f"differences that give {score:.2f} are detected in {100 * refitted:.0f} % by the refitted"
+        f" test and in {100 * fixed:.0f} % by the test of fixed predictions"
+    ) in text
+    false = f"Without an effect they reject in {100 * rows[0][2]:.0f} and {100 * rows[0][3]:.0f} %"
+    assert false in text
+    for score, _, refitted, _, adjusted, _ in twelve[1:]:
+        assert (
+            f"{score:.2f} is detected in {100 * refitted:.0f} % by a single test and in"
+            f" {100 * adjusted:.0f} % after correction"
+        ) in text
+    assert f"standard error of up to {100 * (0.25 / int(corpora)) ** 0.5:.0f} points" in text
+    for table in (rows, twelve):
+        widths = [row[1] for row in table]
+        assert f"{min(widths):.2f} to {max(widths):.2f} wide" in text
 
 
 def test_how_many_caregivers_a_server_can_have_at_once() -> None:

@@ -306,7 +306,7 @@ def report_command(outputs: Path) -> None:
 @cryutils.command("article")
 @outputs_option
 def article_command(outputs: Path) -> None:
-    """Write a replication article on Paper A, and its supplement, as HTML pages.
+    """Write a replication article on Paper A as HTML pages.
 
     Both are made from the reference runs that come with the code, in the style of ReScience C. The
     supplement shows each number and claim of both papers as printed, as measured under the paper's

@@ -738,7 +738,7 @@ def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart:
     (write_run(apart / "outputs" / "broken", TWO) / "results.json").write_text("[")
     runs = report.every_run(apart / "outputs")
     assert list(runs) == ["quick", "real", "mine-real", "reference/judged", "reference/paper",
-                          "reference/simulated"]  # fmt: skip
+                          "reference/simulated", "reference/uploads"]  # fmt: skip
     assert len(runs["real"]) == len(TWO)
 
 

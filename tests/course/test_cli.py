@@ -407,7 +407,7 @@ def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) ->
     assert (code, err) == (0, "")
     rows = json.loads(out, parse_constant=pytest.fail)
     assert len({row["id"] for row in rows}) == len(ledger.ledger())
-    kept_runs = {f"reference/{name}" for name in ("judged", "paper", "simulated")}
+    kept_runs = {f"reference/{name}" for name in ("judged", "paper", "simulated", "uploads")}
     assert {row["run"] for row in rows} == {"", *kept_runs}
     by_id = {row["id"]: row for row in rows if row["data"] != "synthetic"}
     row = by_id["A-T2-mfcc-dnn"]
