@@ -39,6 +39,7 @@ from cryutils.papers.multiverse import recipes
 __all__ = ["DATA", "RUN", "SIMULATION", "STUDIES", "gaps", "readings", "write"]
 
 RUN = "reference/judged"  # real recordings
+UPLOADS = "reference/uploads"  # real recordings with all states of Table 3
 SIMULATION = "reference/paper"  # synthetic infants, at the paper's size
 DATA = "donateacry"
 STUDIES = {
@@ -69,7 +70,7 @@ def write(folder: Path, parameters: Parameters) -> Path:
     reference run lacks a result or a figure.
     """
     runs = report.every_run(project_dir() / "outputs" / "reference")
-    if missing := {RUN, SIMULATION} - set(runs):
+    if missing := {RUN, UPLOADS, SIMULATION} - set(runs):
         raise InputError(f"outputs/{min(missing)}: no results here; restore them with git.")
     pages = {"supplement": _supplement(runs), "index": _article(runs, parameters)}
     for name, page in pages.items():
@@ -119,6 +120,7 @@ def _article(runs: Mapping[str, pd.DataFrame], parameters: Parameters) -> str:
         "article.html",
         version=cryutils.__version__,
         measured=_Results(runs[RUN], DATA),
+        uploads=_Results(runs[UPLOADS], "donateacry-uploads"),
         simulated=_Results(runs[SIMULATION], "synthetic"),
         power=_Results(runs[RUN], "synthetic"),
         table1=scoreboard.table1(runs[RUN])[DATA],
