@@ -128,7 +128,13 @@ def test_sentences_without_numbers_are_true(page: Page, measured: pd.DataFrame) 
         assert counts[f"table1.{label}.count"] == printed
     free = measured[measured.metric == "p_value"].xs("infant", level="split")
     assert free.value.min() > ledger.ALPHA
-    assert "no model of Paper A was shown to recognise" in section(page, "discussion")
+    discussion = section(page, "discussion")
+    assert "no model of Paper A was shown to recognise" in discussion
+    uploads = claims.table(claims.read_results(REFERENCE / "uploads" / "results.json"))
+    p_values = uploads[(uploads.metric == "p_value") & (uploads.split == "infant")]
+    shown = p_values[p_values.value <= ledger.ALPHA]
+    assert set(shown.key) == {"table3.total.svm.p_value", "table3.total.svm_stop.p_value"}
+    assert "the SVM with which Paper A compares its ensemble was." in discussion
 
 
 def test_it_says_what_it_is_no_evidence_of(page: Page) -> None:
