@@ -83,30 +83,53 @@ def test_the_findings_about_the_uploads_are_measured() -> None:
         name: uploads.loc[f"table3.total.{name}.p_value", "infant"].value
         for name in ("proposed", "svm", "svm_stop", "ae_dnn", "ae_dnn_patches")
     }
-    text, ensemble = page("docs/results.md"), total["proposed", "infant"]
-    assert f"{ensemble.n:.0f} clips of {ensemble.n_infants:.0f} infants" in text
+    text, readme, ensemble = page("docs/results.md"), page("README.md"), total["proposed", "infant"]
+    assert f"{ensemble.n:.0f} clips of {ensemble.n_infants:.0f} infants (of 823" in text
     assert ensemble.trainings == 5
+    clip, free, frame = (total["proposed", split].value for split in ("clip", "infant", "frame"))
     assert (
-        f"balanced accuracy of {percent(total['proposed', 'clip'].value)} % with clips split at"
-        f" random and {percent(ensemble.value)} % leak-free" in text
+        f"balanced accuracy is {percent(clip)} % with a random split and {percent(free)} % "
+        "leak-free. Chance is 33 %." in text
     )
-    assert f"sides, it has {percent(total['proposed', 'frame'].value)} %" in text
+    assert f"sides, it reaches {percent(frame)} %" in text
+    simple = {
+        split: percent(uploads.loc["ensemble.in_sample.balanced_accuracy", split].value)
+        for split in ("clip", "infant")
+    }
+    words = f"it has {simple['clip']} % with a random split and {simple['infant']} % leak-free"
+    assert words in text
     hungry = uploads.loc["table3.total.majority.accuracy", "infant"].value
     assert f"always predicting *hungry* is right for {percent(hungry)} %" in text
-    for name, words in (("svm", ", adjusted for five models"), ("svm_stop", "")):
-        score = percent(total[name, "infant"].value)
-        assert f"{score} %, p = {p_values[name]:.3f}{words})" in text
+    svm, area = total["svm", "infant"].value, uploads.loc["table3.total.svm.roc_auc", "infant"]
+    area = f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"
+    assert f"({percent(svm)} %, p = {p_values['svm']:.3f}, adjusted for five models;" in text
+    assert f"under the ROC curve is {area}" in text
+    assert f"clips (p = {p_values['svm_stop']:.3f}) is no second confirmation" in text
+    networks = [p for name, p in p_values.items() if not name.startswith("svm")]
+    assert f"nothing is shown (p = {min(networks):.3f} to {max(networks):.3f})" in text
     assert [name for name, p in p_values.items() if p <= 0.05] == ["svm", "svm_stop"]
     assert (
-        f"balanced accuracy is {percent(total['proposed', 'clip'].value)} % with a random split and"
-        f" {percent(ensemble.value)} % leak-free (chance: 33 %), and an SVM's is"
-        f" {percent(total['svm', 'infant'].value)} % leak-free (p = {p_values['svm']:.3f})"
-    ) in page("README.md")
-    gaps = claims.split_gaps(REFERENCE / "uploads", study="table3", condition="total")
-    for name, words in (("proposed", "the ensemble"), ("ae_dnn", "AE+DNN")):
-        (gap,) = gaps[gaps.model == name].itertuples()
-        value, low, high = (f"{round(100 * x)}" for x in (gap.value, gap.low, gap.high))
-        assert f"for {words} {value} points [{low}, {high}]" in text
+        f"balanced accuracy is {percent(clip)} % with a random split and {percent(free)} % "
+        f"leak-free (chance: 33 %), and the SVM's is {percent(svm)} % leak-free "
+        f"(p = {p_values['svm']:.3f}, adjusted for five models; its area under the ROC curve, "
+        f"{area}, is not shown to be above chance)" in readme
+    )
+    table = text.split("<!-- table: uploads_gaps -->")[1].split("<!-- end -->")[0]
+    low_ends = [int(end) for end in re.findall(r"\[([+-]\d+), [+-]\d+\]", table)]
+    gaps = claims.split_gaps(REFERENCE / "uploads", study="table3")
+    assert len(low_ends) == len(gaps) == 20
+    assert (gaps.low > 0).sum() == 4
+    assert "four of 20" in text and "four of 20" in readme
+    (gap,) = gaps[(gaps.condition == "sleepy_hungry") & (gaps.model == "proposed")].itertuples()
+    ends = [f"{round(100 * x)}" for x in (gap.value, gap.low, gap.high)]
+    assert f"and {ends[0]} [{ends[1]}, {ends[2]}] on the uploads" in readme
+    for name, words in {
+        "oversample": "adds {} points", "augment": "noisy copies {}", "windows": "both sides {}",
+    }.items():  # fmt: skip
+        row = uploads.loc[f"audit.{name}.minus_honest.balanced_accuracy", "clip"]
+        bounds = f"[{percent(row.low)}, {percent(row.high)}]"
+        assert re.search(rf"{words.format(percent(row.value))} {re.escape(bounds)}", text)
+    assert uploads.loc["audit.honest.accuracy", "infant"].n == 865
 
 
 def test_no_published_figure_is_within_single_splits(judged: pd.DataFrame) -> None:
@@ -200,7 +223,8 @@ def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
     value, low, high = gaps.loc["cry2"]
     assert f"The difference is {value} points [{low}, {high}]." in text
     value, low, high = gaps.loc["proposed"]
-    assert f"For Paper A's ensemble it is {value} points [{low}, {high}]" in text and low < 0 < high
+    words = f"*sleepy & hungry* it is {value} points [{low}, {high}] on the cleaned corpus"
+    assert words in text and low < 0 < high
     results = page("docs/results.md")
     table = results.split("<!-- table: gaps -->")[1].split("<!-- end -->")[0]
     low_ends = [int(end) for end in re.findall(r"\[([+-]\d+), [+-]\d+\]", table)]
