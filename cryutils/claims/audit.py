@@ -26,6 +26,7 @@ from cryutils.claims.tables import METRICS, in_percent, portion
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Labelled, Split
+from cryutils.evaluation.splits import fold_numbers
 from cryutils.models import classical
 from cryutils.papers import power
 from cryutils.papers.audit import vectors
@@ -143,9 +144,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
         folds = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
         for repeat, (row, division) in enumerate(zip(predicted, folds, strict=True)):
-            number = np.empty(len(corpus), int)
-            for k, (_, test) in enumerate(division):
-                number[test] = k
+            number = fold_numbers([test for _, test in division], len(corpus))
             parts.append(pd.DataFrame({
                 "clip": [clip.id for clip in corpus], "infant": corpus.infants,
                 "truth": corpus.labels, "predicted": np.asarray(names)[row], "fold": number,
@@ -257,7 +256,7 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> d
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
     if not len(complete):
         return {"shared": float(shared), "p_value": np.nan}
-    labelled = SimpleNamespace(labels=part.truth.astype(str), infants=part.infants)
+    labelled = SimpleNamespace(labels=part.truth, infants=part.infants)
     test = evaluation.fixed_prediction_test(
         {"model": complete}, labelled, permutations=permutations, seed=seed
     )

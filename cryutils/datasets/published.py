@@ -1,9 +1,9 @@
 """Load a published corpus from the folder that the user downloaded: `load`.
 
 `datasets.load` calls `load` for any folder before the rules of `folder`. Each corpus is recognised
-by a table or a folder of its own. Labels and infants come from this table, or from the file names
-if the corpus has no table. The layouts were read in the authors' pages and programs. docs/data.md
-names the sources, and what an infant is in each corpus. No notebook uses this module.
+by a table or a folder that only it has. Labels and infants come from this table, or from the file
+names if the corpus has no table. The layouts were read in the authors' pages and programs.
+docs/data.md names the sources, and what an infant is in each corpus. No notebook uses this module.
 """
 
 from __future__ import annotations

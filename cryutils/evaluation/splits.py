@@ -110,7 +110,8 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
     classes: their order; by default all labels, sorted. Raises InputError if a label is not among
     them.
     """
-    names = sorted({str(label) for label in labels}) if classes is None else list(classes)
+    # Numbers are sorted as numbers: as texts, 10 would come before 2.
+    names = [str(name) for name in np.unique(labels)] if classes is None else list(classes)
     position = {name: index for index, name in enumerate(names)}
     for label in labels:
         if str(label) not in position:

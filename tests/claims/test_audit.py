@@ -68,6 +68,16 @@ def test_probabilities_answer_as_their_largest(tmp_path: Path) -> None:
     assert result.gaps.empty
 
 
+def test_many_classes_are_not_mixed_up(tmp_path: Path) -> None:
+    """With more than ten, the indices of classes sort differently as numbers and as texts."""
+    names = [f"reason {k:02d}" for k in range(12)] * 5
+    everyone = [f"infant {k}" for k in range(len(names))]
+    columns = {"truth": names, "prediction": names, "infant": everyone, "clip": everyone}
+    result = audited(pd.DataFrame(columns), tmp_path)
+    assert set(result.scores[result.scores.metric != "roc_auc"].value) == {1.0}
+    assert result.leaks.p_value.tolist() == [0.05]
+
+
 def test_printed_figures_are_compared_with_the_printed_test(tmp_path: Path) -> None:
     printed = audits.Printed((83.33, 99.99), (6, 5, 6, 6))
     rows = audited(answers(), tmp_path, printed=printed).printed

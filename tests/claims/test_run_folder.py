@@ -167,7 +167,7 @@ def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
     models = staging.path / "models"
     assert [path.name for path in models.iterdir()] == ["01_first.keras"]
 
-    # A file that it writes anew is its own.
+    # A file that it writes again belongs to it.
     with writing(models / "01_first.keras") as part:
         part.write_text("trained again")
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.5"
