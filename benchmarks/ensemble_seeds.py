@@ -3,9 +3,9 @@
     cryutils bench ensemble_seeds              ten corpora; an interrupted run resumes
     python benchmarks/ensemble_seeds.py --seeds 3
 
-Notebook 09_ensemble trains the ensemble in two ways: on predictions for clips that its submodels
-have not seen (`out_of_fold`), and, more simply, as in the paper, on predictions for their own
-training clips (`in_sample`). It may join last hidden layers instead of probabilities (`features`).
+Notebook 09_ensemble trains the ensemble in two ways: on its submodels' predictions for their own
+training clips, as the paper is read here (`in_sample`), and on predictions for clips that they have
+not seen (`out_of_fold`). It may join last hidden layers instead of probabilities (`features`).
 An SVM is trained on the clips that the networks are fitted on (`svm`), or also on those used for
 early stopping (`svm_stop`). One corpus cannot show which is better: another seed gives other
 infants, divisions and initial weights. So each seed makes a corpus of synthetic voices and faces of
@@ -47,13 +47,13 @@ SOUND = {
     "step_s": 1.0,
 }  # fmt: skip
 SETTINGS = ensemble.Settings(n_folds=3, n_inner=3)
-MODELS = ("out_of_fold", "in_sample", "features", "ae_dnn", "ae_dnn_patches", "svm", "svm_stop")
+MODELS = ("in_sample", "out_of_fold", "features", "ae_dnn", "ae_dnn_patches", "svm", "svm_stop")
 PAIRS = (
-    ("out_of_fold", "in_sample"), ("out_of_fold", "features"), ("svm_stop", "svm"),
+    ("out_of_fold", "in_sample"), ("in_sample", "features"), ("svm_stop", "svm"),
     ("ae_dnn_patches", "ae_dnn"),
     *((ours, rival) for ours in MODELS[:2] for rival in MODELS[3:]),
 )  # fmt: skip
-VERSION = 1  # raise it when the same seed gives different numbers
+VERSION = 2  # raise it when the same seed gives different numbers
 
 
 def main() -> int:
@@ -100,7 +100,7 @@ def measured(seed: int) -> np.ndarray:
     windows = streams.gather(corpus, hearing, embedded, fps=fps)
     fitted = ensemble.fit(windows, settings=replace(SETTINGS, seed=seed), splits=[Split.INFANT])
     scores = Table3(fitted)
-    models = {**scores.models, **fitted.variants, "out_of_fold": fitted.proposed}
+    models = {**scores.models, **fitted.variants, "in_sample": fitted.proposed}
     values = [
         scores.interval(Split.INFANT, scores.main, models[name], "balanced_accuracy").value
         for name in MODELS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -68,8 +69,21 @@ def library() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of each of `PACKAGES` that is installed, by name."""
-    return {**_installed(), "python": platform.python_version()}
+    """Return the versions of Python and of each of `PACKAGES` that is installed, by name.
+
+    In a clone also the `commit`, with "-dirty" appended if tracked files have been changed.
+    """
+    return {**_installed(), "python": platform.python_version(), **_commit()}
+
+
+def _commit() -> dict[str, str]:
+    if not (project_dir() / ".git").exists():  # a wheel may lie inside somebody else's repository
+        return {}
+    describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    with suppress(OSError, subprocess.CalledProcessError):
+        hash_ = subprocess.run(describe, cwd=project_dir(), capture_output=True, check=True)
+        return {"commit": hash_.stdout.decode().strip()}
+    return {}
 
 
 def _installed() -> dict[str, str]:

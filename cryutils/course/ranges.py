@@ -123,7 +123,6 @@ class Parameters(BaseModel):
     image_units: list[Units] = _items(1, 6)
     ensemble_units: list[Units] = _items(1, 6)
     ensemble_input: Literal["probabilities", "features"] = _field()
-    out_of_fold: bool = _field()
     # Training
     epochs: Count = _field()
     autoencoder_epochs: Count = _field()

@@ -1,13 +1,13 @@
 """Paper A's ensemble: three submodels, and the network that combines their outputs.
 
 Used in notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
-submodels, then come flatten, a dense layer with ReLU, and softmax). An ensemble that is trained on
-its submodels' outputs for their own training clips may trust overfitted submodels too much. So
-inner folds predict each training clip by submodels that were not trained on it (only their
-autoencoder was, without labels). For a test clip, the answers over all inner folds are averaged.
-The paper's simpler way, without inner folds, is trained for comparison. There is a network for each
-split, fold and row of Table 3; networks with the same input are trained together. The paper states
-no sizes; `data/unstated.csv` lists what it leaves open.
+submodels, then come flatten, a dense layer with ReLU, and softmax). The simplest reading of this is
+used: the ensemble is trained on its submodels' outputs for their own training clips. It may then
+trust overfitted submodels too much, so stacking is trained for comparison (`out_of_fold`): inner
+folds predict each training clip by submodels that were not trained on it (only their autoencoder
+was, without labels), and for a test clip the answers over all inner folds are averaged. There is a
+network for each split, fold and row of Table 3; networks with the same input are trained together.
+The paper states no sizes; `data/unstated.csv` lists what it leaves open.
 """
 
 from __future__ import annotations
@@ -65,14 +65,12 @@ class Settings:
     batch_size: int = 32
     learning_rate: float = 1e-3
     dropout: float = 0.3
-    # The ensemble's input from each submodel: its last hidden layer or its probabilities. Classes
-    # are the same in the networks of all inner folds, hidden units are not.
+    # All classes have equal weight in the loss, and in the loss or accuracy that stops training.
+    class_weights: bool = True
+    # The ensemble's input from each submodel: its last hidden layer or its probabilities.
     ensemble_input: Kind = "probabilities"
-    # Train the ensemble on outputs for clips that the submodels were not trained on. False is the
-    # paper's simpler way.
-    out_of_fold: bool = True
     n_folds: int = 5
-    n_inner: int = 3  # folds within each fold
+    n_inner: int = 3  # folds within each fold, for stacking
     seed: int = 0  # of every division and every network
 
     def __post_init__(self) -> None:
@@ -107,7 +105,8 @@ class Settings:
     def _dense(self, units: Sequence[int], epochs: int) -> DenseSettings:
         return DenseSettings(
             units=tuple(units), epochs=epochs, patience=self.patience, batch_size=self.batch_size,
-            dropout=self.dropout, learning_rate=self.learning_rate, seed=self.seed,
+            dropout=self.dropout, learning_rate=self.learning_rate,
+            class_weights=self.class_weights, seed=self.seed,
         )  # fmt: skip
 
 
@@ -187,10 +186,10 @@ class Plan:
         """The jobs for all states, one per outer fold of each split."""
         return [Job(s, k, self.states) for s in self.folds for k in range(len(self.folds[s]))]
 
-    def jobs(self, *, inner: bool = False) -> list[Job]:
-        """Return the jobs of all outer folds and rows; `inner`: each followed by its inner jobs."""
-        outer = [p._replace(states=states) for p in self.places for states in self.rows.values()]
-        return [job for o in outer for job in (o, *self.inner(o))] if inner else outer
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """The jobs of all outer folds and rows."""
+        return [p._replace(states=states) for p in self.places for states in self.rows.values()]
 
     def inner(self, job: Job) -> list[Job]:
         """Return the jobs of a job's inner folds."""
@@ -315,13 +314,14 @@ class Design(NamedTuple):
 class Concatenation:
     """The inputs of an ensemble: its submodels' outputs, concatenated.
 
-    kind, out_of_fold: as `ensemble_input` and `out_of_fold` in `Settings`.
+    kind: as `ensemble_input` in `Settings`. out_of_fold: the submodels are those of inner folds, so
+    the ensemble is trained on outputs for clips that they were not trained on.
     """
 
     plan: Plan
     submodels: Mapping[str, Model[Views]]
     kind: Kind
-    out_of_fold: bool
+    out_of_fold: bool = False
 
     def sources(self, job: Job) -> list[Job]:
         """Return the jobs whose submodels feed the ensemble of a job."""
@@ -384,6 +384,20 @@ def _submodel(
     return Model(plan, views, stack, {job: k for k, job in enumerate(jobs)})
 
 
+def _again(
+    submodels: Mapping[str, Model[Views]], plan: Plan, jobs: Sequence[Job], progress: bool
+) -> dict[str, Model[Views]]:
+    """Train submodels again, on the same inputs, for other jobs or other class weights."""
+    weights = plan.settings.class_weights
+    return {
+        name: _submodel(
+            replace(model.inputs, plan=plan), jobs,
+            replace(model.stack.settings, class_weights=weights), progress,
+        )
+        for name, model in submodels.items()
+    }  # fmt: skip
+
+
 def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
     """Train each fold's autoencoder, on all states, and return the codes of all windows."""
     settings = plan.settings
@@ -399,8 +413,7 @@ def _image(plan: Plan, progress: bool) -> Model[Views]:
     """Train the second model of every job on the frames' embeddings."""
     frames, window = plan.streams.frames, plan.streams.frame_window
     assert frames is not None and window is not None
-    views = Views(plan, frames[None], window)
-    return _submodel(views, plan.jobs(inner=True), plan.settings.image, progress)
+    return _submodel(Views(plan, frames[None], window), plan.jobs, plan.settings.image, progress)
 
 
 def _joint(plan: Plan, progress: bool) -> Model[Views]:
@@ -409,7 +422,7 @@ def _joint(plan: Plan, progress: bool) -> Model[Views]:
     encoders = stacked.fit(x, x, tasks, settings=plan.settings.autoencoder, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
     views = Views(plan, np.stack(codes), np.arange(len(x)), encoders)
-    return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
+    return _submodel(views, plan.jobs, plan.settings.dnn, progress)
 
 
 def _join(
@@ -443,9 +456,10 @@ class Ensemble:
 
     plan: their training and test windows. submodels: by stream. subsets: the ensemble of each
     subset of the streams, the largest last. variants: the proposed ensemble and two others of all
-    streams, by input ("features", "probabilities") or training ("in_sample", "out_of_fold"). joint:
-    one autoencoder and DNN on all inputs, averaged over a window; joint_patches: on patches, as the
-    submodels. `fit_proposed` leaves the last three empty.
+    streams, by input ("features", "probabilities") or training ("out_of_fold"). joint: one
+    autoencoder and DNN on all inputs, averaged over a window; joint_patches: on patches, as the
+    submodels. unweighted: "proposed" and "ae_dnn" for all states, trained without class weights.
+    `fit_proposed` leaves the last four empty.
     """
 
     plan: Plan
@@ -454,11 +468,12 @@ class Ensemble:
     variants: Mapping[str, Model[Concatenation]] = field(default_factory=dict)
     joint: Model[Views] | None = None
     joint_patches: Model[Views] | None = None
+    unweighted: Mapping[str, Model[Inputs]] = field(default_factory=dict)
 
     @property
     def models(self) -> list[Model[Inputs]]:
         """Each model once, in the same order for every training."""
-        several = (self.submodels, self.subsets, self.variants)
+        several = (self.submodels, self.subsets, self.variants, self.unweighted)
         models: list[Model[Inputs]] = [model for part in several for model in part.values()]
         models += [model for model in (self.joint, self.joint_patches) if model is not None]
         return list(dict.fromkeys(models))
@@ -470,10 +485,13 @@ class Ensemble:
 
     @property
     def count(self) -> int:
-        """The number of networks, including autoencoders."""
-        views = [model.inputs for model in self.models if isinstance(model.inputs, Views)]
-        encoders = sum(len(view.encoders or ()) for view in views)
-        return encoders + sum(len(model.tasks) for model in self.models)
+        """The number of networks, including autoencoders and submodels that only feed a variant."""
+        every = dict.fromkeys(self.models)
+        for model in self.models:
+            if isinstance(model.inputs, Concatenation):
+                every |= dict.fromkeys(model.inputs.submodels.values())
+        encoders = {model.inputs.encoders for model in every if isinstance(model.inputs, Views)}
+        return sum(len(model.tasks) for model in every) + sum(len(e or ()) for e in encoders)
 
 
 def fit(
@@ -492,10 +510,11 @@ def fit(
     plan = Plan(streams, folds, settings)
     main = fit_proposed(plan, smaller=True, progress=progress)
     inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.ensemble_input}
-    training = "in_sample" if settings.out_of_fold else "out_of_fold"
+    inner = [job for place in plan.places for job in plan.inner(place)]
+    stacking = _again(main.submodels, plan, inner, progress)
     changed: dict[str, Concatenation] = {
         other: replace(inputs, kind=other),
-        training: replace(inputs, out_of_fold=not inputs.out_of_fold),
+        "out_of_fold": replace(inputs, submodels=stacking, out_of_fold=True),
     }
     variants = {settings.ensemble_input: main.proposed} | {
         name: _join(change, plan.places, progress=progress)[streams.names]
@@ -503,27 +522,35 @@ def fit(
     }
     # Like `_joint`, on patches as in the ensemble's autoencoders, of all inputs side by side.
     codes = _codes(plan, streams.side_by_side(settings.patch), progress)
-    patches = _submodel(codes, plan.jobs(), settings.dnn, progress)
-    return replace(main, variants=variants, joint=_joint(plan, progress), joint_patches=patches)
+    patches = _submodel(codes, plan.jobs, settings.dnn, progress)
+    joint = _joint(plan, progress)
+    # Without class weights, behind the same autoencoders.
+    equal = replace(plan, settings=replace(settings, class_weights=False), pairs=False)
+    submodels = _again({**main.submodels, "joint": joint}, equal, equal.jobs, progress)
+    unweighted: dict[str, Model[Inputs]] = {"ae_dnn": submodels.pop("joint")}
+    fed = replace(inputs, plan=equal, submodels=submodels)
+    unweighted["proposed"] = _join(fed, equal.jobs, progress=progress)[streams.names]
+    return replace(
+        main, variants=variants, joint=joint, joint_patches=patches, unweighted=unweighted
+    )
 
 
 def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
     """Return the submodels and the ensemble of all streams; `smaller`: also of each subset."""
-    jobs, settings = plan.jobs(inner=True), plan.settings
+    jobs, settings = plan.jobs, plan.settings
     codes = {name: _codes(plan, x, progress) for name, x in plan.streams.windows.items()}
     submodels = {n: _submodel(v, jobs, settings.dnn, progress) for n, v in codes.items()}
     if plan.streams.frames is not None:
         submodels[IMAGE] = _image(plan, progress)
-    inputs = Concatenation(plan, submodels, settings.ensemble_input, settings.out_of_fold)
-    subsets = _join(inputs, plan.jobs(), smaller=smaller, progress=progress)
+    inputs = Concatenation(plan, submodels, settings.ensemble_input)
+    subsets = _join(inputs, jobs, smaller=smaller, progress=progress)
     return Ensemble(plan, submodels, subsets)
 
 
 def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Model[Views]:
     """Return the submodel trained on other embeddings of the frames, on the folds of `plan`.
 
-    It is trained for all states only, and without inner folds, since no ensemble uses it. streams:
-    the plan's windows with the other embeddings, such as another backbone's.
+    It is trained for all states only, since no ensemble uses it. streams: the plan's windows with
+    the other embeddings, such as another backbone's.
     """
-    folds = {split: [replace(f, inner=()) for f in outer] for split, outer in plan.folds.items()}
-    return _image(replace(plan, streams=streams, folds=folds, pairs=False), progress)
+    return _image(replace(plan, streams=streams, pairs=False), progress)

@@ -2,20 +2,17 @@
 
 Used in notebook 09_ensemble (Paper A §3.5). The ensemble is trained once more, on all infants
 except the validation part, and is never scored itself. Each submodel's file takes a window of sound
-or a frame, and returns the features of all its inner networks, then its own probabilities. The
-ensemble's file takes the features of all submodels and returns its mean answer over the inner
-networks, as in training. `ensemble.json` is written last, with the digests of the other files, so
-that files of two trainings are never mixed.
+or a frame, and returns what the ensemble gets from it, then its probabilities. The ensemble's file
+takes the first of these from all submodels. `ensemble.json` is written last, with the digests of
+the other files, so that files of two trainings are never mixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cryutils._io.paths import writing
 from cryutils.evaluation.intervals import Interval
@@ -59,20 +56,18 @@ def deploy(
     files run the backbone in float32. Raises InputError as `runtimes.runtime_of` does.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
-    fold = deployment_fold(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
+    fold = deployment_fold(streams.units(Split.CLIP), seed=settings.seed)
     plan = Plan(streams, {Split.INFANT: [fold]}, settings, pairs=False)
     proposed, (job,) = fit_proposed(plan).proposed, plan.places
-    sources = proposed.inputs.sources(job)
     folder.mkdir(parents=True, exist_ok=True)
     prepared: dict[str, SoundInput | FrameInput] = {**hearing}
     if seeing is not None:
         prepared[IMAGE] = seeing
-    parts, widths, files = {}, [], []
+    parts, files = {}, []
     for stream, submodel in proposed.inputs.submodels.items():
         front = _front(submodel, stream, job, backbone)
-        network = _part(front, submodel, sources, settings.ensemble_input)
+        network = _part(front, submodel, job, settings.ensemble_input)
         wide = network.output_shape[-1] - len(plan.states)
-        widths.append(wide // len(sources))
         parts[stream] = {"input": asdict(prepared[stream]), "features": wide}
         if stream != IMAGE:
             windows = Examples(streams.windows[stream], streams.clip)
@@ -82,8 +77,7 @@ def deploy(
         with writing(path) as part:
             network.save(part)
         files += [path, export.litert(network, path.with_suffix(".tflite"))]
-    plain = proposed.stack.keras(proposed.tasks[job])
-    network = _joined(plain, widths, copies=len(sources))
+    network = proposed.stack.keras(proposed.tasks[job])
     files.insert(0, export.litert(network, folder / "ensemble.tflite"))
     scores: dict[str, Interval] = {
         m: scored.interval(Split.INFANT, scored.main, scored.ensemble.proposed, m) for m in METRICS
@@ -109,44 +103,12 @@ def _front(submodel: Model[Views], stream: str, job: Job, backbone: Backbone | N
     return _keras().Model(model.input, model.get_layer("mean_and_deviation").output)
 
 
-def _part(front: Any, submodel: Model[Views], sources: Sequence[Job], kind: Kind) -> Any:
-    """Return a submodel's network: the features of each source's network, then the mean answer."""
+def _part(front: Any, submodel: Model[Views], job: Job, kind: Kind) -> Any:
+    """Return a submodel's network: what it gives the ensemble, then its probabilities."""
     keras = _keras()
-    heads = [
-        submodel.stack.keras(submodel.tasks[source], name=f"head{k}")
-        for k, source in enumerate(sources)
-    ]
-    answers = features = [head(front.output) for head in heads]
+    head = submodel.stack.keras(submodel.tasks[job], name="head")
+    answer = features = head(front.output)
     if kind == "features":
-        hidden = [
-            keras.Model(head.input, head.layers[-2].output, name=f"{head.name}_features")
-            for head in heads
-        ]
-        features = [model(front.output) for model in hidden]
-    mean = keras.layers.Average()(answers) if len(answers) > 1 else answers[0]
-    return keras.Model(front.input, keras.layers.Concatenate()([*features, mean]))
-
-
-def _joined(plain: Any, widths: Sequence[int], *, copies: int) -> Any:
-    """Return the ensemble's network for the features of all parts, `copies` of each width."""
-    keras = _keras()
-    inputs = keras.Input((copies * sum(widths),), name="submodels")
-    starts = np.cumsum([0, *(copies * width for width in widths)])
-    kernel, bias = plain.layers[1].get_weights()
-    answers = []
-    for k in range(copies):
-        # This first layer uses only copy k of each part's features.
-        places = [
-            start + k * width + np.arange(width)
-            for start, width in zip(starts, widths, strict=False)
-        ]
-        wide = np.zeros((copies * sum(widths), kernel.shape[1]), np.float32)
-        wide[np.concatenate(places)] = kernel
-        layer = keras.layers.Dense(kernel.shape[1], plain.layers[1].activation)
-        h = layer(inputs)
-        layer.set_weights([wide, bias])
-        for following in plain.layers[2:]:
-            h = following(h)
-        answers.append(h)
-    mean = keras.layers.Average()(answers) if copies > 1 else answers[0]
-    return keras.Model(inputs, mean, name="ensemble")
+        hidden = keras.Model(head.input, head.layers[-2].output, name="features")
+        features = hidden(front.output)
+    return keras.Model(front.input, keras.layers.Concatenate()([features, answer]))

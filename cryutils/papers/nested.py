@@ -4,7 +4,7 @@ Used in notebook 09_ensemble. Paper A §4 says "80% of the data for training and
 and, of the epochs, "when the accuracy stopped improving on the test sets". It does not say whether
 videos or the 360,000 frames were divided, so both are possible here. (Frames that belong to a sound
 are divided as windows of that sound.) The leak-free split divides infants, and some of the training
-infants decide when training stops. Inner folds are for the ensemble, which is trained on outputs
+infants decide when training stops. Inner folds are for an ensemble that is trained on outputs
 for clips that a submodel was not trained on.
 """
 
@@ -52,13 +52,13 @@ class Nested:
 
     fit: training units. stop: validation units, which decide when training stops; under the paper's
     protocol they are the test units. test: units to predict. inner: parts of `fit`, each to be
-    predicted by networks that are trained on the others.
+    predicted by networks that are trained on the others; none where nothing is stacked.
     """
 
     fit: Indices = field(repr=False)
     stop: Indices = field(repr=False)
     test: Indices = field(repr=False)
-    inner: tuple[Indices, ...] = field(repr=False)
+    inner: tuple[Indices, ...] = field(default=(), repr=False)
 
     @property
     def stops_on_test(self) -> bool:
@@ -94,13 +94,13 @@ def divide(
     return nested
 
 
-def deployment_fold(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
+def deployment_fold(units: Units, *, seed: int = 0) -> Nested:
     """Return all units as one fold without a test part, for a model that is used, not scored."""
     labels, infants = units.labels.tolist(), units.infants.tolist()
     fit, stop = validation_split(
         np.arange(len(labels)), labels, infants, split=Split.INFANT, seed=seed
     )
-    return Nested(fit, stop, fit[:0], _inner(units, fit, True, n_inner, seed))
+    return Nested(fit, stop, fit[:0])
 
 
 def _inner(

@@ -38,6 +38,7 @@ class Classical(StrEnum):
     """The models that are not networks: an SVM on all inputs, and the majority baseline."""
 
     SVM = "svm"
+    SVM_UNWEIGHTED = "svm_unweighted"  # without class weights
     SVM_STOP = "svm_stop"  # also fitted on the networks' validation clips
     MAJORITY = "majority"
 
@@ -83,6 +84,12 @@ class Table3:
         return {name: model for name, model in columns.items() if model is not None}
 
     @property
+    def unweighted(self) -> dict[str, AnyModel]:
+        """The paper's columns, trained without class weights, for all states."""
+        networks = self.ensemble.unweighted
+        return {"svm": Classical.SVM_UNWEIGHTED, **networks} if networks else {}
+
+    @property
     def ensembles(self) -> list[Ensemble]:
         """The ensembles of all trainings."""
         return [self.ensemble, *self.again]
@@ -107,6 +114,8 @@ class Table3:
             # Each unit's inputs as one vector, the mean over its windows.
             x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
             svm = baselines(plan.settings.seed)["svm"]
+            if model is Classical.SVM_UNWEIGHTED:
+                svm.set_params(svc__class_weight=None)
             return Scored.from_classifier(svm, x, of_row, parts, split=split)
         # A model's counterparts in all trainings, or the model alone if it has none.
         place = next((k for k, m in enumerate(self.ensemble.models) if m is model), None)
@@ -168,9 +177,9 @@ class Table3:
     def results(self) -> pd.DataFrame:
         """Return every score as a row for `claims.record_table`.
 
-        The study is "table3", with the row as `condition`, or for all states "submodel", "ablation"
-        or "ensemble". These three studies, and the differences between models and between rows, are
-        only computed for the clip and infant splits.
+        The study is "table3", with the row as `condition`, or for all states "submodel",
+        "ablation", "ensemble" or "unweighted". These four studies, and the differences between
+        models and between rows, are only computed for the clip and infant splits.
         """
         tables = [
             scored.results(*METRICS, "roc_auc").assign(**about)
@@ -205,6 +214,7 @@ class Table3:
                   for n, m in self.ensemble.subsets.items()),
                 *(({"study": "ensemble", "model": n}, m)
                   for n, m in self.ensemble.variants.items()),
+                *(({"study": "unweighted", "model": n}, m) for n, m in self.unweighted.items()),
             ]  # fmt: skip
             for about, model in others:
                 yield about, self.scored(split, self.main, model)

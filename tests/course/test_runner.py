@@ -833,3 +833,18 @@ def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: P
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
     until(lambda: not marked(mark), "the end of every helper")
+
+
+def test_the_versions_include_the_commit_and_whether_files_were_changed(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart))
+    assert "commit" not in fingerprint.versions(), "no repository"
+    git = ("git", "-C", str(apart), "-c", "user.name=a", "-c", "user.email=a@b")
+    (apart / "file").write_text("one")
+    for step in (["init", "--quiet"], ["add", "file"], ["commit", "--quiet", "--message=one"]):
+        subprocess.run([*git, *step], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert fingerprint.versions()["commit"] == head.stdout.strip()
+    (apart / "file").write_text("two")
+    assert fingerprint.versions()["commit"] == head.stdout.strip() + "-dirty"

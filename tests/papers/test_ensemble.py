@@ -115,22 +115,36 @@ def test_every_network_is_trained_on_others_than_it_answers(trained: Ensemble) -
                 assert asked
 
 
-def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_know(
+def test_the_ensemble_learns_from_its_submodels_answers_and_a_stacked_one_from_inner_folds(
     trained: Ensemble,
 ) -> None:
     plan, job = trained.plan, Job(Split.INFANT, 1, TOTAL)
     fold = plan.nested(job)
-    design = trained.proposed.inputs.design(job)
-    simple = trained.variants["in_sample"].inputs.design(job)
     fit = plan.windows(job, fold.fit)
+    simple = trained.proposed.inputs.design(job)
     for name, submodel in trained.submodels.items():
+        assert (simple.inputs[name][simple.train] == submodel.outputs(job, fit, "features")).all()
+    assert len(simple.stop) == len(plan.windows(job, fold.stop))
+    inputs = trained.variants["out_of_fold"].inputs
+    design = inputs.design(job)
+    for name, submodel in inputs.submodels.items():
         answers = [
             submodel.outputs(inner, plan.windows(job, part), "features")
             for inner, part in zip(plan.inner(job), fold.inner, strict=True)
         ]
         assert (design.inputs[name][design.train] == np.concatenate(answers)).all()
-        assert (simple.inputs[name][simple.train] == submodel.outputs(job, fit, "features")).all()
     assert len(design.stop) == 2 * len(plan.windows(job, fold.stop))
+
+
+def test_unweighted_networks_differ_in_the_weights_of_their_classes_alone(
+    trained: Ensemble,
+) -> None:
+    assert {*trained.unweighted} == {"proposed", "ae_dnn"}
+    for name, model in (("proposed", trained.proposed), ("ae_dnn", trained.joint)):
+        plain = trained.unweighted[name]
+        assert replace(plain.stack.settings, class_weights=True) == model.stack.settings
+        assert not plain.stack.settings.class_weights
+        assert plain.plan.folds == trained.plan.folds
 
 
 class Echo:
@@ -158,24 +172,26 @@ def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_t
         assert list(same) == list(stop)
         assert set(fewer) < set(train)
     echo = cast(Model[Views], Echo())
-    design = Concatenation(plan, {"mfcc": echo}, "features", out_of_fold).design(job)
+    design = Concatenation(plan, {"mfcc": echo}, "features", out_of_fold=out_of_fold).design(job)
     assert set(design.inputs["mfcc"][design.train, 0]) == set(train)
     assert set(design.inputs["mfcc"][design.stop, 0]) == set(stop)
 
 
-def test_answers_are_the_mean_over_the_inner_networks_and_a_clips_windows(
-    trained: Ensemble, streams: Streams
+@pytest.mark.parametrize("way", ["features", "out_of_fold"])
+def test_answers_are_the_mean_over_a_clips_windows_and_over_inner_networks_if_there_are_any(
+    trained: Ensemble, streams: Streams, way: str
 ) -> None:
-    answers = trained.proposed.answers(Split.INFANT, TOTAL)
+    model = trained.variants[way]
+    answers = model.answers(Split.INFANT, TOTAL)
     assert answers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     job = Job(Split.INFANT, 2, TOTAL)
     clip = int(trained.plan.nested(job).test[0])
     windows = np.flatnonzero(streams.clip == clip)
-    stack, task = trained.proposed.stack, trained.proposed.tasks[job]
     predictions = []
-    for inner in trained.plan.inner(job):
-        x = [model.outputs(inner, windows, "features") for model in trained.submodels.values()]
-        predictions.append(stack.predict(task, np.concatenate(x, axis=1)))
+    for source in trained.plan.inner(job) if way == "out_of_fold" else [job]:
+        submodels = model.inputs.submodels.values()
+        x = [submodel.outputs(source, windows, "features") for submodel in submodels]
+        predictions.append(model.stack.predict(model.tasks[job], np.concatenate(x, axis=1)))
     assert answers[clip] == pytest.approx(np.mean(predictions, axis=(0, 1)), abs=1e-6)
 
 
@@ -300,9 +316,10 @@ def test_patches_of_all_inputs_hold_the_submodels_patches_and_the_picture_once(
 
 
 def test_networks_are_counted_once(trained: Ensemble) -> None:
-    # 9 places, 36 outer jobs with 2 inner ones each: three streams with two encoders a place;
-    # two single models with an encoder a place; 7 subsets, and 2 other variants.
-    expected = 3 * 108 + 2 * 9 + 2 * (36 + 9) + (36 + 6 * 9) + 2 * 9
+    # 9 places with 36 jobs: three streams with two encoders a place; two single models with an
+    # encoder a place; 7 subsets, and 2 other variants, one with three submodels for each of two
+    # inner folds. Unweighted: the ensemble with three submodels and one single model, a place each.
+    expected = 3 * 36 + 2 * 9 + 2 * (36 + 9) + (36 + 6 * 9) + 2 * 9 + 3 * 2 * 9 + 5 * 9
     assert trained.count == expected
 
 
@@ -354,7 +371,8 @@ def test_every_score_is_recorded_in_its_columns(scores: Table3) -> None:
     for subset in ensemble.subsets(("mfcc", "stft", "image")):
         assert (f"ablation.{'+'.join(subset)}.accuracy", "infant") in by_key
     for name in ("submodel.mfcc", "submodel.stft", "submodel.image", "ensemble.features",
-                 "ensemble.probabilities", "ensemble.in_sample"):  # fmt: skip
+                 "ensemble.probabilities", "ensemble.out_of_fold", "unweighted.proposed",
+                 "unweighted.ae_dnn", "unweighted.svm"):  # fmt: skip
         assert (f"{name}.accuracy", "clip") in by_key
     ledger = claims.published()
     differences = (ledger.rival != "") | ledger.metric.str.startswith("accuracy_minus")
@@ -405,7 +423,7 @@ def test_the_files_answer_as_the_networks_do(
     accuracy = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
     assert about["leak_free"]["accuracy"]["value"] == accuracy.value
 
-    fold = nested.deployment_fold(inputs.units(Split.CLIP), n_inner=2)
+    fold = nested.deployment_fold(inputs.units(Split.CLIP))
     again = ensemble.fit_proposed(Plan(inputs, {Split.INFANT: [fold]}, settings, pairs=False))
     windows = np.arange(6)
     job = Job(Split.INFANT, 0, TOTAL)
@@ -419,8 +437,7 @@ def test_the_files_answer_as_the_networks_do(
         else:
             out = lite.predict(streams.windows[name][windows])
         wide = about["parts"][name]["features"]
-        mean = [submodel.outputs(inner, windows) for inner in again.plan.inner(job)]
-        assert out[:, wide:] == pytest.approx(np.mean(mean, axis=0), abs=1e-4)
+        assert out[:, wide:] == pytest.approx(submodel.outputs(job, windows), abs=1e-4)
         parts.append(out[:, :wide])
     answers = Lite(folder / "ensemble.tflite").predict(np.concatenate(parts, axis=1))
     assert answers == pytest.approx(again.proposed.outputs(job, windows), abs=1e-4)

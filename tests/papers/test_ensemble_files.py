@@ -32,7 +32,7 @@ from cryutils.papers.table3 import Table3
 
 SETTINGS = Settings(
     hidden=6, bottleneck=3, patch=4, dnn_units=(4,), image_units=(4,), ensemble_units=(4,),
-    autoencoder_epochs=1, epochs=1, image_epochs=1, ensemble_epochs=1, n_inner=2, seed=1,
+    autoencoder_epochs=1, epochs=1, image_epochs=1, ensemble_epochs=1, seed=1,
 )  # fmt: skip
 HEARING = {kind: INPUTS[kind] for kind in ("mfcc", "stft")}
 INT8 = Runtime("openvino-int8", "int8", "1", "OpenVINO int8")

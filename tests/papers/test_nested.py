@@ -93,7 +93,7 @@ def test_one_inner_fold_and_too_few_infants_are_refused() -> None:
 
 def test_a_model_that_is_kept_tests_nobody() -> None:
     units = made()
-    fold = nested.deployment_fold(units, n_inner=2)
+    fold = nested.deployment_fold(units)
     assert not len(fold.test)
     everyone = np.sort(np.concatenate([fold.fit, fold.stop]))
     assert everyone.tolist() == list(range(len(units.labels)))

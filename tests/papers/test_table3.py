@@ -67,7 +67,7 @@ def training(seed: int) -> Ensemble:
     joint: Any = Guess(plan, f"ae_dnn, {seed}")
     return Ensemble(
         plan, guesses(streams.names), guesses(subsets(streams.names)),
-        guesses(("probabilities", "features", "in_sample")), joint,
+        guesses(("probabilities", "features", "out_of_fold")), joint,
     )  # fmt: skip
 
 
