@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -344,7 +344,9 @@ def _printed(texts: pd.DataFrame, widths: Mapping[str, int] | None = None) -> ri
     else:
         texts = texts.reset_index(names="")
         for heading in texts.columns:
-            printed.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
+            # Scores stay on one line; names of models may take two.
+            side: Literal["left", "right"] = "right" if heading else "left"
+            printed.add_column(heading.replace(" ", "\n"), justify=side, no_wrap=bool(heading))
     for row in texts.to_numpy():
         printed.add_row(*row)
         if widths:

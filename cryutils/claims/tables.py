@@ -33,6 +33,9 @@ ENSEMBLES = {
     "ae_dnn": "AE+DNN",
     "ae_dnn_patches": "AE+DNN, patches",
     "proposed": "ensemble",
+    "svm_unweighted": "SVM, unweighted",
+    "ae_dnn_unweighted": "AE+DNN, unweighted",
+    "proposed_unweighted": "ensemble, unweighted",
 }
 METRICS = {
     "accuracy": "accuracy",
@@ -115,10 +118,14 @@ TABLE3 = Layout(
 
 
 def _network_and_rivals(study: str, group: str, examples: str) -> Iterator[dict[str, str]]:
-    """Yield rows for a network, classical models on clips and on `examples`, and the majority."""
+    """Yield rows for a network, classical models on clips and on `examples`, and the majority.
+
+    The network is trained with and without class weights, which the paper does not mention.
+    """
     names = dict(BASELINES)
     names |= {f"{name}_{examples}": f"{words}, on {examples}" for name, words in BASELINES.items()}
-    for name, words in {study: study, **names, "majority": COMMONEST}.items():
+    networks = {study: study, f"{study}_unweighted": f"{study}, unweighted"}
+    for name, words in {**networks, **names, "majority": COMMONEST}.items():
         yield {"study": study, "name": name, "group": group, "model": words}
 
 

@@ -112,18 +112,23 @@ def fit(
     return stacked.fit(x, y, patch_tasks, settings=settings, progress=progress)
 
 
-def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
+def codes(
+    autoencoder: NetworkBatch, task: int, windows: Array, *, largest: bool = False
+) -> Array:
     """Return the mean and standard deviation of each window's patch codes, (windows, 2 * p).
 
     autoencoder: from `fit`; `task` is the index of the network. windows: float32 (windows, frames,
-    coefficients). The result is float32.
+    coefficients). largest: return the largest code of each unit instead, (windows, p). The result
+    is float32.
     """
-    parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
+    width = autoencoder.settings.units[BOTTLENECK]
+    parts = [np.zeros((0, width if largest else 2 * width), np.float32)]
     for start in range(0, len(windows), _WINDOWS):
         cut = _patches_of(autoencoder, windows[start : start + _WINDOWS])
         code = autoencoder.hidden(task, cut.reshape(-1, cut.shape[2]), layer=BOTTLENECK)
         code = code.reshape(*cut.shape[:2], -1)
-        parts.append(np.concatenate([code.mean(axis=1), code.std(axis=1)], axis=1))
+        of_window = [code.max(axis=1)] if largest else [code.mean(axis=1), code.std(axis=1)]
+        parts.append(np.concatenate(of_window, axis=1))
     return np.concatenate(parts)
 
 
@@ -147,7 +152,7 @@ def _patches_of(autoencoder: NetworkBatch, windows: Array) -> Array:
 class AeDnn:
     """Trained autoencoders and DNNs, one pair per division of the clips.
 
-    codes: float32 (divisions, windows, 2 * p). probabilities: float32 (clips, classes), the mean
+    codes: as `codes` returns them, float32 (divisions, windows, width). probabilities: float32 (clips, classes), the mean
     over a clip's windows, from the last division that tests the clip; NaN for a clip that has no
     windows or is in no test part.
     """
@@ -168,6 +173,7 @@ def cross_fit(
     per_window: int = 4,
     autoencoder: DenseSettings = AUTOENCODER,
     dnn: DenseSettings = DNN,
+    largest: bool = False,
     progress: bool = False,
 ) -> AeDnn:
     """Train an encoder and a DNN on each division, and predict the division's test clips.
@@ -187,13 +193,17 @@ def cross_fit(
         As in `fit`.
     autoencoder, dnn : DenseSettings
         Settings of the two networks.
+    largest : bool
+        As in `codes`.
     """
     tasks = [FitSpec(examples.rows(train), examples.rows(stop)) for train, stop, _ in divisions]
     encoders = fit(
         examples.x, tasks, patch=patch, per_window=per_window, settings=autoencoder,
         progress=progress,
     )  # fmt: skip
-    coded = np.stack([codes(encoders, k, examples.x) for k in range(len(tasks))])
+    coded = np.stack(
+        [codes(encoders, k, examples.x, largest=largest) for k in range(len(tasks))]
+    )
     of_each = [replace(task, group=k) for k, task in enumerate(tasks)]
     heads = stacked.fit(
         coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress

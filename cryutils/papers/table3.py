@@ -85,9 +85,12 @@ class Table3:
 
     @property
     def unweighted(self) -> dict[str, AnyModel]:
-        """The paper's columns, trained without class weights, for all states."""
+        """The paper's columns for all states, trained without class weights; none if not fitted."""
         networks = self.ensemble.unweighted
-        return {"svm": Classical.SVM_UNWEIGHTED, **networks} if networks else {}
+        models: dict[str, AnyModel] = {"svm": Classical.SVM_UNWEIGHTED, **networks}
+        if not networks:
+            return {}
+        return {f"{name}_unweighted": models[name] for name in MODELS}
 
     @property
     def ensembles(self) -> list[Ensemble]:
@@ -177,9 +180,9 @@ class Table3:
     def results(self) -> pd.DataFrame:
         """Return every score as a row for `claims.record_table`.
 
-        The study is "table3", with the row as `condition`, or for all states "submodel",
-        "ablation", "ensemble" or "unweighted". These four studies, and the differences between
-        models and between rows, are only computed for the clip and infant splits.
+        The study is "table3", with the row as `condition`, or for all states "submodel", "ablation"
+        or "ensemble". These three studies, and the differences between models and between rows, are
+        only computed for the clip and infant splits.
         """
         tables = [
             scored.results(*METRICS, "roc_auc").assign(**about)
@@ -202,7 +205,9 @@ class Table3:
         """Yield every scored model, with the columns of its results."""
         for split in self.ensemble.plan.folds:
             for row in self.rows:
-                for name, model in [*self.models.items(), ("majority", Classical.MAJORITY)]:
+                unweighted = self.unweighted if row is self.main else {}
+                models = {**self.models, **unweighted, "majority": Classical.MAJORITY}
+                for name, model in models.items():
                     about = {"study": "table3", "condition": str(row), "model": name}
                     yield about, self.scored(split, row, model)
             if split is Split.FRAME:
@@ -214,7 +219,6 @@ class Table3:
                   for n, m in self.ensemble.subsets.items()),
                 *(({"study": "ensemble", "model": n}, m)
                   for n, m in self.ensemble.variants.items()),
-                *(({"study": "unweighted", "model": n}, m) for n, m in self.unweighted.items()),
             ]  # fmt: skip
             for about, model in others:
                 yield about, self.scored(split, self.main, model)

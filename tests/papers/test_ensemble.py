@@ -371,8 +371,8 @@ def test_every_score_is_recorded_in_its_columns(scores: Table3) -> None:
     for subset in ensemble.subsets(("mfcc", "stft", "image")):
         assert (f"ablation.{'+'.join(subset)}.accuracy", "infant") in by_key
     for name in ("submodel.mfcc", "submodel.stft", "submodel.image", "ensemble.features",
-                 "ensemble.probabilities", "ensemble.out_of_fold", "unweighted.proposed",
-                 "unweighted.ae_dnn", "unweighted.svm"):  # fmt: skip
+                 "ensemble.probabilities", "ensemble.out_of_fold", "table3.total.svm_unweighted",
+                 "table3.total.ae_dnn_unweighted", "table3.total.proposed_unweighted"):  # fmt: skip
         assert (f"{name}.accuracy", "clip") in by_key
     ledger = claims.published()
     differences = (ledger.rival != "") | ledger.metric.str.startswith("accuracy_minus")
