@@ -112,9 +112,7 @@ def fit(
     return stacked.fit(x, y, patch_tasks, settings=settings, progress=progress)
 
 
-def codes(
-    autoencoder: NetworkBatch, task: int, windows: Array, *, largest: bool = False
-) -> Array:
+def codes(autoencoder: NetworkBatch, task: int, windows: Array, *, largest: bool = False) -> Array:
     """Return the mean and standard deviation of each window's patch codes, (windows, 2 * p).
 
     autoencoder: from `fit`; `task` is the index of the network. windows: float32 (windows, frames,
@@ -152,9 +150,9 @@ def _patches_of(autoencoder: NetworkBatch, windows: Array) -> Array:
 class AeDnn:
     """Trained autoencoders and DNNs, one pair per division of the clips.
 
-    codes: as `codes` returns them, float32 (divisions, windows, width). probabilities: float32 (clips, classes), the mean
-    over a clip's windows, from the last division that tests the clip; NaN for a clip that has no
-    windows or is in no test part.
+    codes: as `codes` returns them, float32 (divisions, windows, width). probabilities: float32
+    (clips, classes), the mean over a clip's windows, from the last division that tests the clip;
+    NaN for a clip that has no windows or is in no test part.
     """
 
     autoencoders: NetworkBatch = field(repr=False)
@@ -201,9 +199,7 @@ def cross_fit(
         examples.x, tasks, patch=patch, per_window=per_window, settings=autoencoder,
         progress=progress,
     )  # fmt: skip
-    coded = np.stack(
-        [codes(encoders, k, examples.x, largest=largest) for k in range(len(tasks))]
-    )
+    coded = np.stack([codes(encoders, k, examples.x, largest=largest) for k in range(len(tasks))])
     of_each = [replace(task, group=k) for k, task in enumerate(tasks)]
     heads = stacked.fit(
         coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress

@@ -72,6 +72,8 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
     by_hand = np.maximum(autoencoders.patches(x[:1], PATCH)[0] @ w1 + bias1, 0) @ w2 + bias2
     assert codes[0] == pytest.approx(np.r_[by_hand.mean(axis=0), by_hand.std(axis=0)], abs=1e-4)
     assert np.array_equal(codes, fitted.codes[1])
+    largest = autoencoders.codes(fitted.autoencoders, 1, x, largest=True)
+    assert largest[0] == pytest.approx(by_hand.max(axis=0), abs=1e-4)
     assert autoencoders.codes(fitted.autoencoders, 0, x[:0]).shape == (0, 2 * CODE)
 
 
