@@ -11,11 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.parallel import thread_map
+from cryutils._io import cache
+from cryutils._io.parallel import identity, thread_map
 from cryutils._io.paths import file_digest
 from cryutils.audio.files import native_rate, read
 from cryutils.audio.spectral import mel_db, resample
@@ -35,6 +37,7 @@ _BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are be
 _STEPS = 96  # time steps, for any duration
 _EDGE = 0.005  # share of the energy cut off before the first step and after the last
 _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
+_VERSION = 1  # raise it when the same files give other digests or contours
 
 
 def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -45,11 +48,11 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     slightly faster copy, are listed as doubtful and not merged. Excerpts are not recognised.
     """
     audible = [clip for clip in clips if clip.has_audio]
-    sounds = list(thread_map(_sound, audible, what="Comparing"))
-    digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
+    sounds = _sounds(audible)
+    digests = dict(zip((clip.path for clip in audible), sounds["digests"].tolist(), strict=True))
     merged, problems = _merge(clips, _copies(clips, digests))
     infants = {clip.id: clip.infant for clip in merged}
-    for similar in _similar([contour for _, contour in sounds]):
+    for similar in _similar(sounds["contours"]):
         first, *others = (audible[k] for k in similar)
         if len({infants[clip.id] for clip in (first, *others)}) > 1:
             what = (
@@ -90,6 +93,23 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
+def _sounds(clips: Sequence[Clip]) -> dict[str, npt.NDArray[Any]]:
+    """Return the `digests` and `contours` of clips, from the cache while their files are the same.
+
+    Without it, every notebook decodes the 1,128 uploads again, which takes half a minute.
+    """
+
+    def compute() -> dict[str, npt.NDArray[Any]]:
+        sounds = list(thread_map(_sound, clips, what="Comparing"))
+        return {
+            "digests": np.array([digest for digest, _ in sounds], dtype=np.str_),
+            "contours": np.array([contour for _, contour in sounds]),
+        }
+
+    files = [identity(clip.path) for clip in clips]
+    return cache.arrays(cache.at("contours", _VERSION, files), compute)
+
+
 def _sound(clip: Clip) -> tuple[str, Array]:
     """Return a digest of a clip's samples, "" for silence, and its contour.
 
@@ -120,11 +140,11 @@ def _contour(x: Array) -> Array:
     return (steps / max(float(np.linalg.norm(steps)), 1e-9)).astype(np.float32)
 
 
-def _similar(contours: Sequence[Array]) -> Iterator[list[int]]:
+def _similar(contours: Array) -> Iterator[list[int]]:
     """Yield the numbers of each group of contours that are linked by near equality."""
     from sklearn.cluster import DBSCAN
 
-    if not contours:
+    if not len(contours):
         return
     # A cluster of DBSCAN may have a single member here, so clusters are the linked groups.
     links = DBSCAN(eps=1 - _NEARLY, min_samples=1, metric="cosine")

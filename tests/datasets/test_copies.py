@@ -12,6 +12,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from cryutils import audio
+from cryutils.datasets import copies
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.loading import load
 
@@ -135,3 +136,15 @@ def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(
     assert load(root).problems().empty
     shutil.copy(root / "tired" / "bo" / "silent.wav", root / "tired" / "dora")
     assert load(root).problems().kind.tolist() == ["contradiction"]
+
+
+def test_sounds_are_compared_once_until_a_file_changes(
+    root: Path, cry: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root / "tired" / "bo" / "2.flac", cry)
+    first = load(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "read", lambda path: pytest.fail(f"read {path} again"))
+        assert load(root).infants.tolist() == first.infants.tolist()
+    write(root / "tired" / "bo" / "2.flac", np.float32(0.5) * cry)
+    assert sorted(set(load(root).infants)) == ["anna", "bo", "dora"]
