@@ -313,20 +313,17 @@ def _p_value(p: float) -> str:
 
 def summary(result: Audit) -> list[str]:
     """Return the main findings, a line each."""
-    main = result.scores[result.scores.metric == "balanced_accuracy"]
-    lines = []
-    for row in main.merge(result.leaks, on=["model", "split"]).to_dict("records"):
-        knew = "" if np.isnan(row["shared"]) else f"; {portion(row['shared'])} knew the infant"
-        score = in_percent(row["value"], row["low"], row["high"])
-        skill = in_percent(row["guess"])
-        lines.append(f"{row['model']}, {row['split']} split: {score} %, no skill {skill} %{knew}")
-    for row in result.gaps.to_dict("records"):
-        difference = in_percent(row["value"], row["low"], row["high"])
-        lines.append(f"{row['model']}, random minus leak-free: {difference} points")
-    if np.isfinite(result.enough):
+    words, lines = _words(result), []
+    main = (row for row in words["scores"] if row["metric"] == METRICS["balanced_accuracy"])
+    for row, leak in zip(main, result.leaks.shared, strict=True):
+        knew = "" if np.isnan(leak) else f"; {portion(leak)} knew the infant"
+        about = f"{row['model']}, {row['split']} split"
+        lines.append(f"{about}: {row['score']} %, no skill {row['guess']} %{knew}")
+    for row in words["gaps"]:
+        lines.append(f"{row['model']}, random minus leak-free: {row['difference']} points")
+    if enough := words["enough"]:
         lines.append(
-            f"A study like this one would tell {in_percent(result.enough)} % from guessing in four"
-            " of five cases."
+            f"A study like this one would tell {enough} % from guessing in four of five cases."
         )
     for row in result.printed.to_dict("records"):
         possible = [name for name in result.printed.attrs["chance"] if row[name] != "none"]

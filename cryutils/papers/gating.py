@@ -141,12 +141,11 @@ def cut(x: Array) -> tuple[Array, Scores]:
     return windows, (np.arange(len(windows)) * hop + size) / SR
 
 
-def is_loud(windows: Array) -> npt.NDArray[np.bool_]:
-    """Return which windows (n, samples) of a recording are loud enough to hear, bool (n,).
+def is_loud(level: Scores) -> npt.NDArray[np.bool_]:
+    """Return which windows of a recording are loud enough to hear, bool (n,), by their `level_db`.
 
-    Their level is at least `FAINTEST_DB` and at most `QUIETER_DB` below the loudest window's.
+    The level is at least `FAINTEST_DB` and at most `QUIETER_DB` below the loudest window's.
     """
-    level = np.array([level_db(window) for window in windows])
     return (level >= FAINTEST_DB) & (level >= level.max(initial=-np.inf) - QUIETER_DB)
 
 
@@ -429,18 +428,20 @@ def _windows(
     annotated: Mapping[str, Sequence[Event]] | None,
 ) -> Windows:
     """Return the windows of recordings: all of `annotated` ones, otherwise the loud ones."""
-    parts, ends, cries = [], [], []
+    parts, ends, cries, levels = [], [], [], []
     for x, clip in zip(sounds, clips, strict=True):
         windows, end_s = cut(x)
+        level = np.array([level_db(window) for window in windows])
         if annotated:
             cry = _share_of_cry(end_s, annotated[clip])
         else:
-            loud = is_loud(windows)
-            windows, end_s = windows[loud], end_s[loud]
+            loud = is_loud(level)
+            windows, end_s, level = windows[loud], end_s[loud], level[loud]
             cry = np.full(len(windows), 0.0 if source in OTHERS else 1.0)
         parts.append(windows)
         ends.append(end_s)
         cries.append(cry)
+        levels.append(level)
     counts = [len(part) for part in parts]
     each = np.concatenate(parts)
     rows = list(thread_map(describe, list(each), what="windows"))
@@ -448,7 +449,7 @@ def _windows(
         np.array(rows), each, np.full(len(each), source, dtype="U64"),
         np.repeat(np.asarray(makers, dtype="U64"), counts),
         np.repeat(np.asarray(clips, dtype="U128"), counts),
-        np.concatenate(ends), np.concatenate(cries), np.array([level_db(x) for x in each]),
+        np.concatenate(ends), np.concatenate(cries), np.concatenate(levels),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from refusals import refusal
 
 import cryutils
 from cryutils.datasets.synthetic.distractors import KINDS
-from cryutils.models.gate import SR, Gate
+from cryutils.models.gate import SR, Gate, level_db
 from cryutils.papers import gating
 
 
@@ -50,8 +50,9 @@ def test_pauses_between_cries_and_what_is_faint_do_not_count() -> None:
     # Seven windows start half a second apart; three of them hold nothing but the pause.
     windows, end_s = gating.cut(x)
     assert end_s.tolist() == [1, 1.5, 2, 2.5, 3, 3.5, 4]
-    assert gating.is_loud(windows).tolist() == [True, True, False, False, False, True, True]
-    assert not gating.is_loud(0.002 * windows).any()
+    level = np.array([level_db(window) for window in windows])
+    assert gating.is_loud(level).tolist() == [True, True, False, False, False, True, True]
+    assert not gating.is_loud(level - 54).any(), "a five-hundredth as loud"
     assert gating.cut(x[: SR - 1])[0].shape == (0, SR)
 
 
