@@ -47,12 +47,13 @@ STUDIES = {
     "Table 3": "Paper A, Table 3",
     "Paper B": "Paper B",
 }
-NOTEBOOKS = {  # behind the article's results on real recordings
-    "03_feature_validation": "Table 2, with all readings",
-    "09_ensemble": "Table 3",
-    "10_leakage_audit": "leakage audit",
-    "04_cry2": "Paper B (appendix)",
-}
+NOTEBOOKS = [  # behind the article's results on real recordings
+    (RUN, "03_feature_validation", "Table 2, with all readings"),
+    (RUN, "09_ensemble", "Table 3"),
+    (UPLOADS, "09_ensemble", "Table 3, original uploads"),
+    (RUN, "10_leakage_audit", "leakage audit"),
+    (RUN, "04_cry2", "Paper B (appendix)"),
+]
 FIGURES = {
     "table2": "docs/table2.png",
     "multiverse": "outputs/reference/judged/multiverse.png",
@@ -115,7 +116,7 @@ def _article(runs: Mapping[str, pd.DataFrame], parameters: Parameters) -> str:
     board = scoreboard.board({RUN: runs[RUN]})
     board = board[board.data == DATA]
     layouts = {table.layout.title: table for table in scoreboard.tables(board)}
-    states = run_folder.states(report.run_path(RUN))
+    states = {run: run_folder.states(report.run_path(run)) for run in (RUN, UPLOADS)}
     return report.rendered(
         "article.html",
         version=cryutils.__version__,
@@ -134,7 +135,8 @@ def _article(runs: Mapping[str, pd.DataFrame], parameters: Parameters) -> str:
         audit=_audit(runs[RUN]),
         networks=_networks(parameters),
         training=_training(_settings(parameters)),
-        states={name: (words, states[name]) for name, words in NOTEBOOKS.items()},
+        states=[(name, words, states[run][name]) for run, name, words in NOTEBOOKS],
+        versions=states[RUN]["09_ensemble"]["versions"],
         parameters=parameters,
         unstated={words: len(ledger.unstated(study)) for study, words in STUDIES.items()},
         pictures={name: _picture(path) for name, path in FIGURES.items()},
