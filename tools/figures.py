@@ -38,9 +38,13 @@ from cryutils.claims.tables import COMMONEST
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",
+    ("cry2", "", "cry2_unweighted"): "Paper B: `cry2`, unweighted",
     ("table3", "sleepy_hungry", "svm"): "Paper A: SVM",
+    ("table3", "sleepy_hungry", "svm_unweighted"): "Paper A: SVM, unweighted",
     ("table3", "sleepy_hungry", "ae_dnn"): "Paper A: AE+DNN",
+    ("table3", "sleepy_hungry", "ae_dnn_unweighted"): "Paper A: AE+DNN, unweighted",
     ("table3", "sleepy_hungry", "proposed"): "Paper A: ensemble",
+    ("table3", "sleepy_hungry", "proposed_unweighted"): "Paper A: ensemble, unweighted",
 }
 METRICS = ("accuracy", "balanced_accuracy")
 SPLITS = {"clip": "random split", "infant": "leak-free"}
