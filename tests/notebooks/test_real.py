@@ -1,0 +1,16 @@
+"""The first three notebooks with real recordings; `make test-anywhere` runs the whole course."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+def test_the_first_notebooks_play_real_cries(
+    donateacry: Path, apart: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    names = ("00_start_here", "01_data_and_playback", "02_audio_features")
+    code, _, err = command("run", *names, "--profile", "real")
+    assert code == 0, err
+    first = (apart / "outputs" / "real" / "notebooks" / "00_start_here.ipynb").read_text()
+    assert "You will hear: DonateACry (real recordings)" in first
