@@ -74,9 +74,10 @@ def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
 
 def test_the_findings_about_the_uploads_are_measured() -> None:
     uploads = results("uploads")
+    total_models = ("proposed", "svm", "svm_stop", "ae_dnn")
     total = {
         (name, split): uploads.loc[f"table3.total.{name}.balanced_accuracy", split]
-        for name in ("proposed", "svm", "svm_stop", "ae_dnn")
+        for name in total_models
         for split in ("frame", "clip", "infant")
     }
     p_values = {
@@ -92,34 +93,48 @@ def test_the_findings_about_the_uploads_are_measured() -> None:
         "leak-free. Chance is 33 %." in text
     )
     assert f"sides, it reaches {percent(frame)} %" in text
-    simple = {
-        split: percent(uploads.loc["ensemble.in_sample.balanced_accuracy", split].value)
-        for split in ("clip", "infant")
-    }
-    words = f"it has {simple['clip']} % with a random split and {simple['infant']} % leak-free"
-    assert words in text
+    stacked = uploads.loc["ensemble.out_of_fold.balanced_accuracy"]
+    words = [percent(stacked.value[split]) for split in ("clip", "infant")]
+    assert f"ensemble has {words[0]} % with a random split and {words[1]} % leak-free" in text
+    low, high = stacked.low["infant"], stacked.high["infant"]
+    assert f"the main one before, has {words[1]} % [{percent(low)}, {percent(high)}]" in text
+    assert f"The stacked ensemble, the earlier choice, has {words[1]} %." in readme
     hungry = uploads.loc["table3.total.majority.accuracy", "infant"].value
     assert f"always predicting *hungry* is right for {percent(hungry)} %" in text
-    svm, area = total["svm", "infant"].value, uploads.loc["table3.total.svm.roc_auc", "infant"]
-    area = f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"
-    assert f"({percent(svm)} %, p = {p_values['svm']:.3f}, adjusted for five models;" in text
-    assert f"under the ROC curve is {area}" in text
+    svm = total["svm", "infant"].value
+    rows = {name: uploads.loc[f"table3.total.{name}.roc_auc", "infant"] for name in total_models}
+    assert all(row.low < 0.5 for row in rows.values())
+    areas = {name: f"{r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for name, r in rows.items()}
+    assert (
+        f"({percent(svm)} %, p = {p_values['svm']:.3f}, and {percent(free)} %, "
+        f"p = {p_values['proposed']:.3f}, adjusted for five models;" in text
+    )
+    assert f"under the ROC curve are {areas['svm']} and {areas['proposed']}" in text
     assert f"clips (p = {p_values['svm_stop']:.3f}) is no second confirmation" in text
-    networks = [p for name, p in p_values.items() if not name.startswith("svm")]
-    assert f"nothing is shown (p = {min(networks):.3f} to {max(networks):.3f})" in text
-    assert [name for name, p in p_values.items() if p <= 0.05] == ["svm", "svm_stop"]
+    others = sorted(p_values[name] for name in ("ae_dnn", "ae_dnn_patches"))
+    assert f"nothing is shown (p = {others[0]:.3f} and {others[1]:.3f})" in text
+    shown = [name for name, p in p_values.items() if p <= 0.05]
+    assert shown == ["proposed", "svm", "svm_stop"]
     assert (
         f"balanced accuracy is {percent(clip)} % with a random split and {percent(free)} % "
-        f"leak-free (chance: 33 %), and the SVM's is {percent(svm)} % leak-free "
-        f"(p = {p_values['svm']:.3f}, adjusted for five models; its area under the ROC curve, "
-        f"{area}, is not shown to be above chance)" in readme
+        f"leak-free (chance: 33 %; p = {p_values['proposed']:.3f}, adjusted for five models), and "
+        f"the SVM's is {percent(svm)} % leak-free (p = {p_values['svm']:.3f})." in readme
     )
+    assert f"the ROC curve, {areas['proposed']} and {areas['svm']}, is shown" in readme
+    answers = claims.load_predictions(REFERENCE / "uploads", study="table3", condition="total")
+    answers = answers[answers.model.isin(["svm_unweighted", "ae_dnn_unweighted"])]
+    assert set(answers.predicted[answers.split != "frame"]) == {"hungry"}
+    areas = uploads[(uploads.metric == "roc_auc") & (uploads.condition == "total")]
+    above = areas.xs("infant", level="split").query("low > 0.5")
+    assert [*above.model] == ["svm_unweighted"]
+    value, low, high = above[["value", "low", "high"]].iloc[0]
+    assert f"that of the SVM without class weights, {value:.3f} [{low:.3f}, {high:.3f}]" in text
     table = text.split("<!-- table: uploads_gaps -->")[1].split("<!-- end -->")[0]
     low_ends = [int(end) for end in re.findall(r"\[([+-]\d+), [+-]\d+\]", table)]
     gaps = claims.split_gaps(REFERENCE / "uploads", study="table3")
-    assert len(low_ends) == len(gaps) == 20
+    assert len(low_ends) == len(gaps) == 21
     assert (gaps.low > 0).sum() == 4
-    assert "four of 20" in text and "four of 20" in readme
+    assert "four of 21" in text and "four of 21" in readme
     (gap,) = gaps[(gaps.condition == "sleepy_hungry") & (gaps.model == "proposed")].itertuples()
     ends = [f"{round(100 * x)}" for x in (gap.value, gap.low, gap.high)]
     assert f"and {ends[0]} [{ends[1]}, {ends[2]}] on the uploads" in readme

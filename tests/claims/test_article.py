@@ -133,8 +133,15 @@ def test_sentences_without_numbers_are_true(page: Page, measured: pd.DataFrame) 
     uploads = claims.table(claims.read_results(REFERENCE / "uploads" / "results.json"))
     p_values = uploads[(uploads.metric == "p_value") & (uploads.split == "infant")]
     shown = p_values[p_values.value <= ledger.ALPHA]
-    assert set(shown.key) == {"table3.total.svm.p_value", "table3.total.svm_stop.p_value"}
-    assert "the balanced accuracy of our SVM was above guessing" in discussion
+    names = ("proposed", "svm", "svm_stop")
+    assert set(shown.key) == {f"table3.total.{name}.p_value" for name in names}
+    assert "accuracies of our SVM and of our ensemble were above guessing" in discussion
+    free = uploads[uploads.split == "infant"].set_index("key")
+    for name in names:
+        row = free.loc[f"table3.total.{name}.roc_auc"]
+        assert row.low < 0.5 < row.high
+    stacked = free.loc["ensemble.out_of_fold.balanced_accuracy"]
+    assert stacked.low < 1 / 3 < stacked.high
 
 
 def test_it_says_what_it_is_no_evidence_of(page: Page) -> None:
