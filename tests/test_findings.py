@@ -97,8 +97,10 @@ def test_the_findings_about_the_uploads_are_measured() -> None:
     words = [percent(stacked.value[split]) for split in ("clip", "infant")]
     assert f"ensemble has {words[0]} % with a random split and {words[1]} % leak-free" in text
     low, high = stacked.low["infant"], stacked.high["infant"]
-    assert f"the main one before, has {words[1]} % [{percent(low)}, {percent(high)}]" in text
-    assert f"The stacked ensemble, the earlier choice, has {words[1]} %." in readme
+    assert f"{words[1]} % [{percent(low)}, {percent(high)}] (stacked, the main one before" in text
+    assert f"the stacked ensemble, the earlier choice, has {words[1]} % leak-free on the" in readme
+    features = uploads.loc["ensemble.features.balanced_accuracy", "infant"].value
+    assert f"have {percent(features)} % (last hidden layers)" in text
     hungry = uploads.loc["table3.total.majority.accuracy", "infant"].value
     assert f"always predicting *hungry* is right for {percent(hungry)} %" in text
     svm = total["svm", "infant"].value
@@ -117,9 +119,10 @@ def test_the_findings_about_the_uploads_are_measured() -> None:
     assert shown == ["proposed", "svm", "svm_stop"]
     assert (
         f"balanced accuracy is {percent(clip)} % with a random split and {percent(free)} % "
-        f"leak-free (chance: 33 %; p = {p_values['proposed']:.3f}, adjusted for five models), and "
-        f"the SVM's is {percent(svm)} % leak-free (p = {p_values['svm']:.3f})." in readme
+        f"[{percent(ensemble.low)}, {percent(ensemble.high)}] leak-free (chance: 33 %), and "
+        f"the SVM's is {percent(svm)} % [34, 52] leak-free (p = {p_values['svm']:.3f}," in readme
     )
+    assert ensemble.low < 1 / 3 < total["svm", "infant"].low
     assert f"the ROC curve, {areas['proposed']} and {areas['svm']}, is shown" in readme
     answers = claims.load_predictions(REFERENCE / "uploads", study="table3", condition="total")
     answers = answers[answers.model.isin(["svm_unweighted", "ae_dnn_unweighted"])]
@@ -236,7 +239,7 @@ def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
     gaps = gaps[gaps.condition.isin(["", "sleepy_hungry"]) & gaps.study.isin(["cry2", "table3"])]
     gaps = (100 * gaps.set_index("model")[["value", "low", "high"]]).round().astype(int)
     for model, words in {
-        "cry2": "The difference is {} points [{}, {}]. Trained without class weights",
+        "cry2": "The difference is {} points [{}, {}]. The paper does not mention class weights.",
         "cry2_unweighted": "clip, and the difference is {} points [{}, {}].",
         "proposed": "*sleepy & hungry* it is {} points [{}, {}] on the cleaned corpus",
     }.items():
@@ -282,7 +285,22 @@ def test_what_models_do_without_class_weights_is_measured(judged: pd.DataFrame) 
         f"{percent(row.value)} % [{percent(row.low)}, {percent(row.high)}]"
         for row in stacked.values()
     )
-    assert f"{random} with a random split and {free} leak-free (chance" in page("docs/results.md")
+    text = page("docs/results.md")
+    area = judged.loc["ensemble.out_of_fold.roc_auc", "infant"]
+    area = f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"
+    end = f"(chance: 50 %; area under the ROC curve {area})"
+    assert f"{random} with a random split and {free} leak-free {end}" in text
+    stacked = {}
+    for run in ("judged", "uploads"):
+        about = {"study": "ensemble", "model": "out_of_fold"}
+        (row,) = claims.split_gaps(REFERENCE / run, **about).itertuples()
+        stacked[run] = [round(100 * x) for x in (row.value, row.low, row.high)]
+    value, low, high = stacked["judged"]
+    assert f"The difference is {value} points [{low}, +{high}]." in text
+    value, low, high = stacked["uploads"]
+    assert f"On the uploads, all three states, it is +{value} [+{low}, +{high}]." in text
+    highs = judged.high.xs("infant", level="split")
+    assert f"reach up to {highs[[f'{m}.roc_auc' for m in models]].max():.2f}." in text
 
 
 def test_the_findings_about_table_3_are_measured(judged: pd.DataFrame) -> None:
@@ -311,7 +329,11 @@ def test_scores_of_split_windows_are_measured(judged: pd.DataFrame) -> None:
         percent(judged.loc[f"table3.sleepy_hungry.svm.{metric}", "frame"].value)
         for metric in ("accuracy", "balanced_accuracy")
     )
-    words = f"accuracy of {accuracy} % and a balanced accuracy of {balanced} %"
+    joined = percent(judged.loc["table3.sleepy_hungry.proposed.balanced_accuracy", "frame"].value)
+    words = (
+        f"accuracy of {accuracy} % and a balanced accuracy of {balanced} %. "
+        f"The ensemble has a balanced accuracy of {joined} %."
+    )
     assert words in page("docs/results.md")
 
 

@@ -132,6 +132,7 @@ def _article(runs: Mapping[str, pd.DataFrame], parameters: Parameters) -> str:
         reading=_copies(board, runs[RUN], parameters),
         printed=_printed(),
         gaps=gaps(board),
+        gaps_uploads=split_gaps(report.run_path(UPLOADS), study="table3"),
         audit=_audit(runs[RUN]),
         networks=_networks(parameters),
         training=_training(_settings(parameters)),

@@ -135,7 +135,7 @@ def test_sentences_without_numbers_are_true(page: Page, measured: pd.DataFrame) 
     shown = p_values[p_values.value <= ledger.ALPHA]
     names = ("proposed", "svm", "svm_stop")
     assert set(shown.key) == {f"table3.total.{name}.p_value" for name in names}
-    assert "accuracies of our SVM and of our ensemble were above guessing" in discussion
+    assert "a permutation test puts the balanced accuracies of our SVM and of our" in discussion
     free = uploads[uploads.split == "infant"].set_index("key")
     for name in names:
         row = free.loc[f"table3.total.{name}.roc_auc"]
