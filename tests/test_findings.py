@@ -255,8 +255,8 @@ def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
     coded = claims.split_gaps(REFERENCE / "judged", study="ae_dnn", feature="stft", model="ae_dnn")
     (row,) = coded[coded.condition == ""].itertuples()
     cry2, stft = (
-        f"[{-abs(round(100 * low)):.0f}, +{round(100 * high)}]".replace("[0,", "[-0,")
-        for low, high in (gaps.loc["cry2", ["low", "high"]] / 100, (row.low, row.high))
+        f"[{low:+.0f}, {high:+.0f}]"
+        for low, high in (gaps.loc["cry2", ["low", "high"]], (100 * row.low, 100 * row.high))
     )
     assert f"Now they are {cry2} and {stft}." in results
     for key in ("cry2", "table3.sleepy_hungry.proposed"):

@@ -526,10 +526,12 @@ def fit(
     joint = _joint(plan, progress)
     # Without class weights, behind the same autoencoders.
     equal = replace(plan, settings=replace(settings, class_weights=False), pairs=False)
-    submodels = _again({**main.submodels, "joint": joint}, equal, equal.jobs, progress)
-    unweighted: dict[str, Model[Inputs]] = {"ae_dnn": submodels.pop("joint")}
+    submodels = _again(main.submodels, equal, equal.jobs, progress)
     fed = replace(inputs, plan=equal, submodels=submodels)
-    unweighted["proposed"] = _join(fed, equal.jobs, progress=progress)[streams.names]
+    unweighted: dict[str, Model[Inputs]] = {
+        **_again({"ae_dnn": joint}, equal, equal.jobs, progress),
+        "proposed": _join(fed, equal.jobs, progress=progress)[streams.names],
+    }
     return replace(
         main, variants=variants, joint=joint, joint_patches=patches, unweighted=unweighted
     )

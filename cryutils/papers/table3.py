@@ -86,10 +86,9 @@ class Table3:
     @property
     def unweighted(self) -> dict[str, AnyModel]:
         """The paper's columns for all states, trained without class weights; none if not fitted."""
-        networks = self.ensemble.unweighted
-        models: dict[str, AnyModel] = {"svm": Classical.SVM_UNWEIGHTED, **networks}
-        if not networks:
+        if not (networks := self.ensemble.unweighted):
             return {}
+        models: dict[str, AnyModel] = {"svm": Classical.SVM_UNWEIGHTED, **networks}
         return {f"{name}_unweighted": models[name] for name in MODELS}
 
     @property
