@@ -34,7 +34,7 @@ METADATA = {
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Remove ids, times and widget state, which differ at each run; fold outputs of solutions."""
+    """Remove ids, times and widget state, which differ at each run; collapse marked cells."""
     notebook.metadata = nbformat.from_dict(METADATA)
     count = 0
     for number, cell in enumerate(notebook.cells):
@@ -43,9 +43,13 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in allowed})
         if cell.cell_type != "code":
             continue
-        if "solution" in cell.metadata.get("tags", []):
+        tags = cell.metadata.get("tags", [])
+        if {"solution", "hide-cell"} & {*tags}:
+            cell.metadata.jupyter = {"source_hidden": True}
+            cell.metadata.cellView = "form"  # for Colab
+        if "solution" in tags:
             # JupyterLab reads `outputs_hidden`, Colab and the classic notebook `collapsed`.
-            cell.metadata.setdefault("jupyter", {})["outputs_hidden"] = True
+            cell.metadata.jupyter["outputs_hidden"] = True
             cell.metadata.collapsed = True
         # nbval regards a cell without a count as never run.
         count += 1
@@ -57,7 +61,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if output.output_type == "execute_result":
                 output.execution_count = count
             if "metadata" in output:
-                output.metadata = {}
+                output.metadata = {k: v for k, v in output.metadata.items() if k == "image/png"}
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = smaller(output.data["image/png"])
             # A widget shows nothing without its kernel; keep only its picture.

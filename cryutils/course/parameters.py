@@ -34,17 +34,20 @@ _NOUNS = {"boolean": "true or false", "integer": "a whole number", "number": "a 
 def inspect(path: Path) -> dict[str, dict[str, Any]]:
     """Return papermill's description of each parameter of the notebook at `path`, by name.
 
-    `default` is the value itself, `help` the comment after it, "" if there is none. Raises
+    `default` is the value itself, `help` the comment after it, "" if there is none. A cell tagged
+    `settings`, before the one tagged `parameters`, has those that are rarely changed. Raises
     InputError if the file is not a notebook, has no cell tagged `parameters`, or if a line of this
     cell can't be read.
     """
     import papermill
     from nbformat.v4 import new_code_cell, new_notebook
 
-    tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
-    if not tagged:
+    tagged = {
+        tag: cell["source"] for cell in cells(path) for tag in cell["metadata"].get("tags", [])
+    }
+    if "parameters" not in tagged:
         raise InputError(f"{path}: no cell is tagged 'parameters'.")
-    source = tagged[0]["source"]
+    source = "\n".join(tagged[tag] for tag in ("parameters", "settings") if tag in tagged)
     for line in source.splitlines():
         if line.count("=") > 1 and not line.lstrip().startswith("#"):  # papermill would skip it
             raise InputError(f"{path}: {line.strip()}: use only one = in a line of parameters.")

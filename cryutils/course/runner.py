@@ -99,9 +99,10 @@ class Job:
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
-    """Return the numbered notebooks by name, in reading order."""
-    paths = sorted((folder or project_dir() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    return {path.stem: path for path in paths}
+    """Return the numbered notebooks by name, in reading order, then the appendices."""
+    folder = folder or project_dir() / "notebooks"
+    numbered, appendices = (folder.glob(f"{n}.ipynb") for n in ("[0-9][0-9]_*", "appendix_*"))
+    return {path.stem: path for path in [*sorted(numbered), *sorted(appendices)]}
 
 
 def profiles() -> dict[str, Path]:

@@ -1,17 +1,20 @@
 """Figures of scores by protocol, split and recipe, and the style and files of all figures.
 
-`save` writes a figure into the run's folder under its key. `source` names the data in a figure,
-since synthetic voices are never evidence about infants. Used in all notebooks.
+`save` names the data in a figure, since synthetic voices are never evidence about infants, and
+writes it into the run's folder under its key. Used in all notebooks.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
@@ -81,16 +84,33 @@ def source(figure: Figure, note: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, key: str, caption: str) -> None:
-    """Write `figure` to the run's `figures/<key>.png`, with a sentence on what it shows.
+def save(figure: Figure, key: str, data: str, *, caption: str = "") -> None:
+    """Name the data below `figure`, write it to the run's `figures/<key>.png`, and show it.
 
-    The file contains the caption, the data (as written by `source`) and the notebook's name, which
-    the report shows with the figure. Returns None, since a notebook would show a returned figure
-    a second time.
+    caption: a sentence on what the figure shows, which is also its alternative text; by default
+    the one of `key` in `captions.yml`. The file contains the caption, the data and the notebook's
+    name for the report. Raises KeyError if there is no caption.
     """
-    data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
+    from IPython import get_ipython
+    from IPython.display import display
+
+    caption = caption or _captions()[key]
+    source(figure, data)
     with writing(figure_path(key)) as part:
-        part.write_bytes(png(figure, Description=caption, Comment=data, Source=current()))
+        part.write_bytes(
+            png(figure, Description=caption, Comment=f"Data: {data}", Source=current())
+        )
+    if get_ipython():
+        import matplotlib.pyplot as plt
+
+        display(figure, metadata={"image/png": {"alt": caption}})
+        plt.close(figure)  # or the notebook shows it a second time
+
+
+@cache
+def _captions() -> dict[str, str]:
+    text = (Path(__file__).parent / "captions.yml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
 
 
 def png(figure: Figure, **texts: str) -> bytes:

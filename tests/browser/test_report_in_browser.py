@@ -85,7 +85,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         claims.merge(run, [NAME])
         figure = Figure(figsize=(12, 3))
         figure.subplots()
-        plots.save(figure, "wide", "An empty pair of axes, wider than any telephone.")
+        plots.save(
+            figure, "wide", "none", caption="An empty pair of axes, wider than any telephone."
+        )
     (run / "state").mkdir()
     parameters = {"states": ["hungry", "belly_pain", "discomfort"], "data": 3 * "a_long_folder/"}
     state = {"fingerprint": "", "parameters": parameters, "seconds": 12345, "peak_mib": 12345,

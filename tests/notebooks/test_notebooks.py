@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from sizes import large
 
 from cryutils import course
@@ -42,11 +43,15 @@ def test_opening_and_closing_say_what_readers_look_for(notebook) -> None:
     assert "no evidence about real infants" in NOTEBOOKS[notebook.name].read_text()
 
 
-def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
-    (cell,) = tagged(notebook, "parameters")
+def test_at_most_twelve_parameters_of_literals_with_data_and_seed(notebook) -> None:
+    (visible,) = tagged(notebook, "parameters")
+    hidden = tagged(notebook, "settings")
     values = parameters.read(NOTEBOOKS[notebook.name])
-    assert len(ast.parse(cell.source).body) == len(values)
-    assert {"data", "seed"} <= set(values)
+    shown, *rest = [ast.parse(cell.source).body for cell in [visible, *hidden]]
+    assert len(shown) <= 12 and len(shown) + sum(map(len, rest)) == len(values)
+    assert {"data", "seed"} <= {statement.targets[0].id for statement in shown}
+    # papermill puts a run's values below the visible parameters, where they override both.
+    assert all(notebook.cells.index(cell) < notebook.cells.index(visible) for cell in hidden)
 
 
 def code_of(notebook: nbformat.NotebookNode) -> str:
@@ -58,20 +63,25 @@ def calls(notebook: nbformat.NotebookNode, function: str) -> list[ast.Call]:
     return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == function]
 
 
-def test_every_figure_of_a_report_has_a_key_and_a_caption_of_its_own() -> None:
+def test_every_figure_has_a_key_and_a_caption_of_its_own() -> None:
+    captions = yaml.safe_load((ROOT / "cryutils" / "plots" / "captions.yml").read_text())
     notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS.values()]
     saved = [call for notebook in notebooks for call in calls(notebook, "plots.save")]
-    for texts in zip(*(map(ast.literal_eval, call.args[1:]) for call in saved), strict=True):
-        assert not [text for text, times in Counter(texts).items() if times > 1]
-    for caption in texts:
+    assert Counter(ast.literal_eval(call.args[1]) for call in saved) == Counter(captions.keys())
+    assert len(set(captions.values())) == len(captions)
+    for caption in captions.values():
         assert re.fullmatch(r"[A-Z0-9].{20,}\.", caption), caption
 
 
-def test_results_and_figures_name_their_notebook_and_data(notebook) -> None:
+def test_results_name_their_notebook(notebook) -> None:
     assert re.findall(r'claims\.begin\("(\w+)"', code_of(notebook)) == [notebook.name]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert cell.source.count("plots.source(") >= cell.source.count("plots.save(")
+
+
+def test_every_committed_figure_has_alternative_text(notebook) -> None:
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    for output in outputs:
+        if "image/png" in output.get("data", {}):
+            assert output.metadata["image/png"]["alt"], output.data["text/plain"]
 
 
 def test_the_committed_figures_are_small() -> None:
@@ -104,10 +114,17 @@ def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
     solutions = [c for c in tagged(notebook, "solution") if c.cell_type == "code"]
     assert 2 <= len(solutions) <= 4
     for cell in solutions:
-        assert cell.metadata.jupyter.source_hidden is True
         assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
-        assert cell.metadata.cellView == "form"
         assert cell.source.startswith("#@title Solution")
+
+
+def test_machinery_and_solutions_are_collapsed(notebook) -> None:
+    for cell in [*tagged(notebook, "hide-cell"), *tagged(notebook, "solution")]:
+        if cell.cell_type == "code":
+            assert cell.source.startswith("#@title ")
+            assert cell.metadata.jupyter.source_hidden is True and cell.metadata.cellView == "form"
+    setup = notebook.cells[0:4]
+    assert any("hide-cell" in cell.metadata.get("tags", []) for cell in setup)
 
 
 def test_committed_clean_and_executed(notebook) -> None:
