@@ -164,6 +164,20 @@ class Corpus(Sequence[Clip]):
         """Return the corpus of the clips for which `keep(clip)` is true."""
         return self._with(clip for clip in self if keep(clip))
 
+    def having(self, *, sound: bool = True, pictures: bool | None = False) -> Corpus:
+        """Return the clips that have sound, pictures or both.
+
+        pictures: None keeps clips without pictures only if no clip has sound and pictures. Raises
+        InputError if no clip is left.
+        """
+        if pictures is None:
+            pictures = any(clip.has_audio and clip.has_video for clip in self)
+        clips = [clip for clip in self if clip.has_audio >= sound and clip.has_video >= pictures]
+        if not clips:
+            lacking = " and ".join(["sound"] * sound + ["pictures"] * pictures)
+            raise InputError(f"{self.name}: no recording has {lacking}, which is needed here.")
+        return self._with(clips)
+
     def take(self, indices: Iterable[int]) -> Corpus:
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+import cryutils
 from cryutils import video
 from cryutils._io import cache
 from cryutils._io.parallel import identity, on_cluster, ordered_map, prefetch, process_map
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "calibration", "check_disk", "decoded",
-    "disk_need", "embed", "pictures_of", "three_states",
+    "disk_need", "embed", "load", "pictures_of", "three_states",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -70,6 +71,16 @@ def three_states(corpus: Corpus) -> Corpus:
     Raises InputError if fewer than two occur.
     """
     return corpus.among(STATES, STAND_INS)
+
+
+def load(data: str, **simulation: Any) -> Corpus:
+    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper A's three states.
+
+    simulation: options of synthetic voices and faces, which other corpora don't use.
+    """
+    options = {"classes": list(STATES), "video": True} | simulation
+    corpus = cryutils.load(data, **(options if data == "synthetic" else {}))
+    return three_states(corpus)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+import cryutils
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
@@ -27,7 +28,7 @@ from cryutils.papers.scored import Scored
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "card", "deploy", "flicker", "state_corpus", "windows"]
+__all__ = ["STATES", "card", "deploy", "flicker", "load", "state_corpus", "windows"]
 
 Array = npt.NDArray[np.float32]
 
@@ -40,6 +41,17 @@ def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
     Raises InputError if fewer than two of the four states occur.
     """
     return corpus.among(STATES, {"pain": [stand_in]})
+
+
+def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpus:
+    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper B's four states.
+
+    stand_in: as in `state_corpus`. simulation: options of synthetic voices and faces, which other
+    corpora don't use.
+    """
+    options = {"classes": list(STATES), "video": True} | simulation
+    corpus = cryutils.load(data, **(options if data == "synthetic" else {}))
+    return state_corpus(corpus, stand_in=stand_in)
 
 
 def deploy(

@@ -175,3 +175,26 @@ def test_contradictions_by_hand() -> None:
         ("contradiction", "a", "one app instance, both sexes: f, m"),
         ("contradiction", "a/1", "clips minutes apart, different labels: hungry, tired"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("needs", "left"),
+    [
+        ({}, "ab"),
+        ({"pictures": True}, "b"),
+        ({"sound": False, "pictures": True}, "bc"),
+        ({"pictures": None}, "b"),
+    ],
+)
+def test_clips_with_sound_and_pictures(needs: dict[str, bool | None], left: str) -> None:
+    media = {"a": (True, False), "b": (True, True), "c": (False, True)}
+    clips = {
+        name: dataclasses.replace(clip(name, "tired", "x"), has_audio=sound, has_video=pictures)
+        for name, (sound, pictures) in media.items()
+    }
+    kept = Corpus(list(clips.values()), name="cries", note="").having(**needs)
+    assert [clip.id for clip in kept] == list(left)
+    only_sound = Corpus([clips["a"]], name="cries", note="")
+    assert len(only_sound.having(pictures=None)) == 1
+    with pytest.raises(InputError, match="cries: no recording has sound and pictures"):
+        only_sound.having(pictures=True)

@@ -21,6 +21,7 @@ from cryutils.models.examples import Examples
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
+from cryutils.papers import embeddings, recognition
 from cryutils.papers.predict import Predictor
 from cryutils.papers.recognition import STATES, deploy, flicker, state_corpus, windows
 from cryutils.papers.scored import Scored
@@ -54,6 +55,14 @@ def test_fewer_than_two_states_are_refused(labels: list[str], found: str) -> Non
         state_corpus(corpus(labels))
     needed = "cries: at least two of discomfort, hungry, pain or belly_pain, tired are needed"
     assert needed in str(caught.value)
+
+
+def test_synthetic_recordings_of_both_papers_are_videos_of_their_states() -> None:
+    sizes = {"clips_per_infant": 1, "duration_s": 0.5, "fps": 2.0, "size": 64}
+    four = recognition.load("synthetic", infants=8, **sizes)
+    three = embeddings.load("synthetic", infants=6, signal=0.0, **sizes)
+    assert four.classes == recognition.STATES and three.classes == embeddings.STATES
+    assert all(clip.has_audio and clip.has_video for clip in [*four, *three])
 
 
 # Over time
