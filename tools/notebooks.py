@@ -5,7 +5,8 @@
     python tools/notebooks.py students DIR        write an edition without the solutions
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
-notebook with its embedded parameters, as `nbval` does in the tests.
+notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
+recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -64,9 +66,18 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 output.metadata = {k: v for k, v in output.metadata.items() if k == "image/png"}
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = smaller(output.data["image/png"])
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = without_recordings(output.data["text/html"])
             # A widget shows nothing without its kernel; keep only its picture.
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     return notebook
+
+
+def without_recordings(page: str) -> str:
+    """Return HTML in which a sentence replaces each sound, unless the sounds are synthetic."""
+    if "synthetic voices" in page:
+        return page
+    return re.sub(r"<audio .*?</audio>", "<em>Run the cell to hear it.</em>", page, flags=re.DOTALL)
 
 
 def smaller(png: str) -> str:
@@ -87,7 +98,6 @@ def refresh(path: Path, scratch: str) -> None:
     """
     notebook = nbformat.read(path, as_version=4)
     os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
-    os.environ.pop("CRYUTILS_DATA_DIR", None)
     os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
     # Write progress to a file, as in the tests, so that no progress bar is stored.
     os.environ["CRYUTILS_PROGRESS_FILE"] = str(Path(scratch) / "progress")

@@ -5,7 +5,8 @@ networks, too.
 
 A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
 each must have at least five cells with text that is compared, and half of those with text.
-A figure alone doesn't count: nbval does not compare pictures.
+A figure alone doesn't count: nbval does not compare pictures. Notebooks on DonateACry are compared
+only where its recordings are in `CRYUTILS_DATA_DIR`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ import pytest
 # Lists the fonts of a new machine, which a slow one would say in the cell that draws first.
 from matplotlib import font_manager  # noqa: F401
 
-from cryutils.course import runner
+from cryutils.course import parameters, recordings, runner
 
 LEAST_CELLS = 5
 LEAST_SHARE = 0.5
@@ -45,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     home = Path(config.stash[_scratch].name)
     cache = os.environ.get("CRYUTILS_TEST_CACHE", str(home / "cache"))
     for name in [name for name in os.environ if name.startswith("CRYUTILS_")]:
-        del os.environ[name]
+        if name != "CRYUTILS_DATA_DIR":
+            del os.environ[name]
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(home / "run"),
         "CRYUTILS_CACHE_DIR": cache,
@@ -67,10 +70,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Two that are taken up together make the same corpus: the second finds it when the first of
     each pair has begun before.
     """
+    if not (Path(os.environ.get("CRYUTILS_DATA_DIR", "")) / "donateacry").is_dir():
+        real = [item for item in items if _is_real(item.path)]
+        config.hook.pytest_deselected(items=real)
+        items[:] = [item for item in items if item not in real]
     if any(argument.endswith(".ipynb") for argument in config.args):
         return  # whoever names the notebooks has an order in mind
     place = {name: k for names in runner.AFTER.values() for k, name in enumerate(names)}
     items.sort(key=lambda item: (item.path.stem in runner.AFTER, place.get(item.path.stem, 9)))
+
+
+@cache
+def _is_real(path: Path) -> bool:
+    """Return whether the notebook at `path` takes real recordings unless told otherwise."""
+    is_from_recordings = path.stem in recordings.NEEDS
+    return is_from_recordings and parameters.read(path)["data"] in ("auto", "donateacry")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
