@@ -185,7 +185,7 @@ def test_what_copies_before_the_split_reach(judged: pd.DataFrame) -> None:
     assert "and K-NN on MFCC within 5. K-NN on STFT stays 8 points below" in results
     free = means[means.split == "infant"].value
     low, high = percent(free.min()), percent(free.max())
-    notebook = page("notebooks/03_feature_validation.ipynb")
+    notebook = page("notebooks/appendix_table2.ipynb")
     neighbours = copied[copied.model == "knn"].value
     plain = means[(means.condition == "no_copies") & (means.split == "clip")].value
     assert f"forest reach {span(trees.value)}, where the paper prints" in notebook

@@ -20,7 +20,7 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import SPLITS, Split
 from cryutils.models.crossfit import training_seeds, validation_split
-from cryutils.papers import nested
+from cryutils.papers import nested, table2
 from cryutils.papers.embeddings import three_states
 from cryutils.papers.recognition import state_corpus
 
@@ -39,12 +39,7 @@ def _of_any_class(corpus: Corpus, values: Values) -> Corpus:
 
 
 def _of_table1(corpus: Corpus, values: Values) -> Corpus:
-    pain = "pain" if "pain" in corpus.classes else "hungry"
-    stand_in = pain if values["stand_in"] == "auto" else values["stand_in"]
-    of_paper = [stand_in, "belly_pain", "discomfort", "tired"]
-    if values["classes"] or not set(of_paper) <= set(corpus.classes):
-        return _of_any_class(corpus, values)
-    return corpus.select(of_paper)
+    return table2.select(corpus, values["classes"], values["stand_in"])[0]
 
 
 def _of_paper_a(corpus: Corpus, _values: Values) -> Corpus:
@@ -150,6 +145,7 @@ NEEDS: Mapping[str, Need] = {
     "01_data_and_playback": Need(),
     "02_audio_features": Need(),
     "03_feature_validation": Need(_of_table1, divide=_single_splits),
+    "appendix_table2": Need(_of_table1, divide=_single_splits),
     "04_cry2": Need(**_PAPER_B, divide=_with_validation),
     "05_image": Need(**_PAPER_B, divide=_with_validation, sound=False, pictures=True),
     "06_full": Need(**_PAPER_B, divide=_with_validation, pictures=True),

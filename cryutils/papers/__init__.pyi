@@ -19,6 +19,7 @@ from . import robustness as robustness
 from . import rolling as rolling
 from . import scored as scored
 from . import streams as streams
+from . import table2 as table2
 from . import table3 as table3
 from . import trained_models as trained_models
 from .scored import Scored as Scored

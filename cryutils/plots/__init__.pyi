@@ -54,7 +54,9 @@ from .robustness import risk_coverage as risk_coverage
 from .robustness import stress_panels as stress_panels
 from .scores import confusion as confusion
 from .scores import dial as dial
+from .scores import dial_panels as dial_panels
 from .scores import donors as donors
+from .scores import holdout_panels as holdout_panels
 from .scores import holdout_scores as holdout_scores
 from .scores import png as png
 from .scores import protocol_scores as protocol_scores
@@ -63,6 +65,7 @@ from .scores import save as save
 from .scores import scoreboard as scoreboard
 from .scores import source as source
 from .scores import specification_curve as specification_curve
+from .scores import specification_curves as specification_curves
 from .scores import split_accuracies as split_accuracies
 from .scores import style as style
 from .scores import with_and_without as with_and_without

@@ -7,8 +7,9 @@ writes it into the run's folder under its key. Used in all notebooks.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
+from cryutils.models.classical import CLASSIFIERS
 from cryutils.plots.palette import COLOURS, NAMES, PROTOCOLS
 from cryutils.plots.parts import scores_by_split
 
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 __all__ = [
     "confusion",
     "dial",
+    "dial_panels",
     "donors",
+    "holdout_panels",
     "holdout_scores",
     "png",
     "protocol_scores",
@@ -41,6 +45,7 @@ __all__ = [
     "scoreboard",
     "source",
     "specification_curve",
+    "specification_curves",
     "split_accuracies",
     "style",
     "with_and_without",
@@ -229,6 +234,60 @@ def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     return ax
 
 
+def holdout_panels(table: pd.DataFrame, printed: pd.Series[float], *, chance: float) -> Figure:
+    """Return a figure with a panel of `holdout_scores` for each feature.
+
+    table: one row per hold-out, `feature`, `classifier`, `split` and `accuracy`. printed: the
+    published figures by (feature, classifier). All scores are shares 0-1.
+    """
+    import matplotlib.pyplot as plt
+
+    cells = zip(table.feature, table.classifier, strict=True)
+    named = table.assign(
+        published=[printed.get(cell, np.nan) for cell in cells],
+        classifier=table.classifier.map(CLASSIFIERS),
+    )
+    features = list(dict.fromkeys(table.feature))
+    figure, axes = plt.subplots(
+        1, len(features), figsize=(10, 4.6), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, feature in zip(axes[0], features, strict=True):
+        holdout_scores(named[named.feature == feature], ax, chance=chance)
+        handles, words = ax.get_legend_handles_labels()
+        ax.get_legend().remove()
+        ax.set_title(feature.upper())
+    words = [NAMES.get(word, word) for word in words]
+    figure.legend(handles, words, loc="outside upper center", ncols=4)
+    return figure
+
+
+def specification_curves(
+    table: pd.DataFrame, printed: pd.Series[float], *, choices: Sequence[str]
+) -> Figure:
+    """Return a figure with a `specification_curve` for each feature (row) and classifier.
+
+    table: one row per hold-out, `feature`, `classifier` and the columns of `specification_curve`.
+    printed: the published figures by (feature, classifier), shares 0-1.
+    """
+    import matplotlib.pyplot as plt
+
+    features, names = (list(dict.fromkeys(table[c])) for c in ("feature", "classifier"))
+    figure, axes = plt.subplots(
+        len(features), len(names), figsize=(2 * len(names), 5.4), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for ax, (feature, name) in zip(axes.flat, product(features, names), strict=True):
+        rows = table[(table.feature == feature) & (table.classifier == name)]
+        published = printed.get((feature, name), np.nan)
+        specification_curve(rows, ax, choices=choices, published=published)
+        ax.set_title(f"{feature.upper()} · {CLASSIFIERS[name]}", fontsize=9)
+    for row in axes:
+        row[0].set_ylabel("accuracy, one split")
+    handles, words = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside upper center", ncols=3)
+    return figure
+
+
 def specification_curve(
     table: pd.DataFrame, ax: Axes, *, choices: Sequence[str], published: float
 ) -> Axes:
@@ -341,6 +400,22 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
     return ax
+
+
+def dial_panels(tables: Mapping[str, pd.DataFrame], *, chance: float) -> Figure:
+    """Return a figure with a panel of `dial` for each of four tables, by its title."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(
+        2, 2, figsize=(9, 6.4), sharex=True, sharey=True, layout="constrained"
+    )
+    for ax, (name, table) in zip(axes.flat, tables.items(), strict=True):
+        dial(table, ax, chance=chance)
+        ax.set_title(name)
+        ax.label_outer()
+        if ax is not axes[1, 0]:  # where no line runs below the legend
+            ax.get_legend().remove()
+    return figure
 
 
 def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:

@@ -29,6 +29,7 @@ from cryutils.video import faces
 
 CLONE = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(CLONE / "notebooks")
+NAME = r"(?:\d\d|appendix)_\w+"
 PROFILES = sorted(path.stem for path in (CLONE / "data" / "profiles").glob("*.yml"))
 
 
@@ -400,9 +401,9 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callab
     listing, _, skipped = out.partition("\n05_image: skipped, DonateACry holds no pictures")
     assert skipped
     assert max(map(len, listing.splitlines())) <= 80
-    names = re.findall(r"^(\d\d_\w+): ", listing, flags=re.MULTILINE)
+    names = re.findall(rf"^({NAME}): ", listing, flags=re.MULTILINE)
     assert names == [name for name in NOTEBOOKS if name not in course.load_profile("real").skip]
-    sections = re.split(r"^\d\d_\w+: ", listing, flags=re.MULTILINE)[1:]
+    sections = re.split(rf"^{NAME}: ", listing, flags=re.MULTILINE)[1:]
     for name, part in zip(names, sections, strict=True):
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)
         assert listed == list(parameters.read(NOTEBOOKS[name]))
@@ -411,4 +412,4 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callab
     assert "n_fft = 256 samples per frame; a whole number from 16 to 16384" in part
     assert "repeats = 10 " in part and 'data = "donateacry"' in part and "seed = 7 " in part
     alone = command("run", "--list", "05")[1]
-    assert re.findall(r"^\d\d_\w+", alone, flags=re.MULTILINE) == ["05_image"]
+    assert re.findall(rf"^{NAME}", alone, flags=re.MULTILINE) == ["05_image"]

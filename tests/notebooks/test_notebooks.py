@@ -20,14 +20,24 @@ from cryutils.course import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
+LECTURES = [name for name in NOTEBOOKS if not name.startswith("appendix_")]
+
+
+def read(name: str) -> nbformat.NotebookNode:
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    nbformat.validate(notebook)
+    notebook["name"] = name
+    return notebook
 
 
 @pytest.fixture(params=sorted(NOTEBOOKS), name="notebook")
 def read_notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
-    notebook = nbformat.read(NOTEBOOKS[request.param], as_version=4)
-    nbformat.validate(notebook)
-    notebook["name"] = request.param
-    return notebook
+    return read(request.param)
+
+
+@pytest.fixture(params=LECTURES, name="lecture")
+def read_lecture(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    return read(request.param)
 
 
 def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
@@ -35,12 +45,18 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 
 def test_opening_and_closing_say_what_readers_look_for(notebook) -> None:
-    opening, closing = notebook.cells[0].source, notebook.cells[-1].source
-    assert opening.startswith(f"# {notebook.name[:2]}")
+    opening = notebook.cells[0].source
+    closing = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"][-1]
+    is_lecture = notebook.name in LECTURES
+    assert opening.startswith(f"# {notebook.name[:2]}" if is_lecture else "# Appendix · ")
     for word in ("What you will learn", "Time", "Paper", "Modules"):
         assert f"**{word}" in opening, word
     assert "## Takeaways" in closing and "**Next**" in closing
-    assert "no evidence about real infants" in NOTEBOOKS[notebook.name].read_text()
+
+
+def test_every_notebook_says_which_data_it_has(notebook) -> None:
+    text = NOTEBOOKS[notebook.name].read_text()
+    assert "no evidence about real infants" in text or "DonateACry (real recordings)" in text
 
 
 def test_at_most_twelve_parameters_of_literals_with_data_and_seed(notebook) -> None:
@@ -110,8 +126,8 @@ def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
     assert not [html for html in tables if "...</td>" in html]
 
 
-def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
-    solutions = [c for c in tagged(notebook, "solution") if c.cell_type == "code"]
+def test_two_to_four_exercises_with_collapsed_solutions(lecture) -> None:
+    solutions = [c for c in tagged(lecture, "solution") if c.cell_type == "code"]
     assert 2 <= len(solutions) <= 4
     for cell in solutions:
         assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
