@@ -38,12 +38,15 @@ logging.getLogger("sphinx.sphinx.directives.other").addFilter(
 
 default_role = "code"  # docstrings mark code with single backticks
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings state types that say something
 maximum_signature_line_length = 90
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 6
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_code_prompt_show = "Show the {type} of the cell"
 html_math_renderer = "mathml"
 
 html_theme = "pydata_sphinx_theme"
@@ -140,7 +143,8 @@ def shorten(app: Sphinx, doctree: nodes.document) -> None:
     """Name a notebook in the sidebar by the first words of its title."""
     name = app.env.docname
     if name.startswith("notebooks/"):
-        short = nodes.Text(re.split("[:,]", app.env.titles[name].astext())[0])
+        title = app.env.titles[name].astext().removeprefix("Appendix · ")
+        short = nodes.Text(re.split("[:,]", title)[0])
         app.env.titles[name] = nodes.title("", "", short)
         next(iter(app.env.tocs[name].findall(nodes.reference))).children = [short]
 
