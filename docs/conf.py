@@ -47,6 +47,7 @@ myst_heading_anchors = 6
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_code_prompt_show = "Show the {type} of the cell"
+nb_code_prompt_hide = "Hide the {type} of the cell"
 html_math_renderer = "mathml"
 
 html_theme = "pydata_sphinx_theme"
@@ -96,7 +97,8 @@ def adapted(notebook: dict) -> dict:
             cell["metadata"]["mystnb"] = {"image": {"alt": f"Figure in the section “{heading}”"}}
             if solution:
                 cell["metadata"]["tags"].append("hide-cell")
-                cell["metadata"]["mystnb"] |= {"code_prompt_show": "Solution"}
+                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], "Solution")
+                cell["metadata"]["mystnb"] |= prompts
     return notebook
 
 
