@@ -4,11 +4,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 COLAB := .venv-colab
-# `make run` installs what the course needs; tests and tools need every extra.
+# `make run` installs what the course needs, `make docs` the site; tests and tools every extra.
 COURSE := .venv/.installed-course
+SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run article test suite cells test-anywhere test-colab lint notebooks figures clean
+.PHONY: help lab run article docs test suite cells test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,12 +20,14 @@ export PYTHONDONTWRITEBYTECODE =
 
 $(COURSE): EXTRAS = lab
 $(COURSE): SIZE = 3.4 GB
-$(EVERYTHING): EXTRAS = app,cluster,heic,lab,openvino,test
+$(SITE): EXTRAS = docs
+$(SITE): SIZE = 3.4 GB
+$(EVERYTHING): EXTRAS = app,cluster,docs,heic,lab,openvino,test
 $(EVERYTHING): SIZE = 3.9 GB
-$(EVERYTHING): INCLUDED = $(COURSE)
+$(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 
 # What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
-$(COURSE) $(EVERYTHING): pyproject.toml constraints.txt
+$(COURSE) $(SITE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -54,6 +57,11 @@ article: $(COURSE)  ## Write the replication article, its supplement and a PDF i
 	    "file://$(CURDIR)/outputs/article/index.html" 2> /dev/null && echo "PDF: outputs/article/article.pdf"; \
 	else echo "No PDF: Chromium was not found; open outputs/article/index.html in a browser and print it."; fi
 
+docs: $(SITE)  ## Build the site into outputs/site
+	rm -rf outputs/site
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . outputs/site
+	@echo "The site: outputs/site/index.html"
+
 # Side by side, since a test often waits for a page, a kernel or a child, and with as many processes
 # each as there are cores, 4 at most: more take time from each other. Notebooks, which wait for
 # little, give way: else they end first, and cores are idle while the suite waits alone. One thread
@@ -74,8 +82,8 @@ test-anywhere: $(EVERYTHING)  ## Run the tests as on other processors, slow mach
 	$(BIN)/python tools/anywhere.py
 
 lint: $(EVERYTHING)  ## Check format, style and types
-	$(BIN)/ruff format --check cryutils tests tools benchmarks
-	$(BIN)/ruff check cryutils tests tools benchmarks
+	$(BIN)/ruff format --check cryutils docs/conf.py tests tools benchmarks
+	$(BIN)/ruff check cryutils docs/conf.py tests tools benchmarks
 	$(BIN)/mypy
 
 notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs

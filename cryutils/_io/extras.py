@@ -12,6 +12,7 @@ __all__ = ["PURPOSES", "command", "is_installed", "require"]
 PURPOSES = {
     "app": "`cryutils serve`, its users, and stores in PostgreSQL or MongoDB",
     "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
+    "docs": "`make docs`, the documentation site",
     "heic": "HEIC pictures, as iPhones take them",
     "openvino": "networks in OpenVINO, such as engine=openvino-int8",
     "lab": "JupyterLab",

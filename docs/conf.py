@@ -1,0 +1,176 @@
+"""Settings of the documentation site, which `make docs` builds. Notebooks are not executed.
+
+The source folder is the repository, so that links between pages and notebooks work unchanged.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import posixpath
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+from docutils import nodes
+from latex2mathml import converter
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = PROJECT.get("urls", {}).get("Repository", "").rstrip("/")
+
+project = PROJECT["name"]
+release = PROJECT["version"]
+root_doc = "docs/index"
+include_patterns = ["docs/**", "notebooks/*.ipynb"]
+exclude_patterns = [".*", "build", "cryutils", "outputs", "tests"]
+templates_path = ["_templates"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+suppress_warnings = ["ref.python"]  # two classes are called `Settings`
+# There may be no appendix.
+logging.getLogger("sphinx.sphinx.directives.other").addFilter(
+    lambda record: getattr(record, "subtype", "") != "empty_glob"
+)
+
+default_role = "code"  # docstrings mark code with single backticks
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings state types that say something
+maximum_signature_line_length = 90
+toc_object_entries_show_parents = "hide"
+
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+myst_heading_anchors = 6
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_code_prompt_show = "Show the {type} of the cell"
+nb_code_prompt_hide = "Hide the {type} of the cell"
+html_math_renderer = "mathml"
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
+html_copy_source = False
+html_sidebars = {"**": ["contents.html"]}
+html_theme_options = {
+    "article_header_start": [],
+    "footer_end": [],
+    "footer_start": ["copyright"],
+    "navbar_center": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+
+FOLDED = "<details><summary>Solution</summary>\n\n{}\n\n</details>"
+
+
+def prepare(app: Sphinx, name: str, source: list[str]) -> None:
+    """Adapt the text of a page before it is parsed."""
+    if name.startswith("docs/api/"):
+        source[0] = api_page(name.rpartition("/")[2])
+    elif name.startswith("notebooks/"):
+        source[0] = json.dumps(adapted(json.loads(source[0])))
+    else:
+        source[0] = with_outside_links(source[0], "docs")
+
+
+def adapted(notebook: dict) -> dict:
+    """Collapse solutions, name figures, and put the parts of a notebook below its title."""
+    heading, in_part = "", False
+    for number, cell in enumerate(notebook["cells"]):
+        text = "".join(cell["source"])
+        solution = "solution" in cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "markdown":
+            heading = [heading, *re.findall("^#+ (.+)", text, re.MULTILINE)][-1]
+            in_part |= number > 0 and re.search("^# ", text, re.MULTILINE) is not None
+            if in_part:
+                text = re.sub("^(?=#+ )", "#", text, flags=re.MULTILINE)
+            text = with_outside_links(text, "notebooks")
+            cell["source"] = FOLDED.format(text) if solution else text
+        else:
+            cell["metadata"]["mystnb"] = {"image": {"alt": f"Figure in the section “{heading}”"}}
+            if solution:
+                cell["metadata"]["tags"].append("hide-cell")
+                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], "Solution")
+                cell["metadata"]["mystnb"] |= prompts
+    return notebook
+
+
+def with_outside_links(text: str, folder: str) -> str:
+    """Point links to files outside the site to the repository, or name the file."""
+
+    def replace(link: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(folder, link[2]))
+        if re.fullmatch(r"docs/\w[\w-]*\.md|notebooks/\w+\.ipynb", path):
+            return link[0]
+        if REPOSITORY:
+            return f"[{link[1]}]({REPOSITORY}/blob/HEAD/{path}{link[3] or ''})"
+        return f"`{path}`" if path.endswith(link[1]) else f"{link[1]} (`{path}`)"
+
+    return LINK.sub(replace, text)
+
+
+def api_page(package: str) -> str:
+    """Return a page on a package: what it exports, then each of its public modules."""
+    module = importlib.import_module(f"cryutils.{package}")
+    modules = [name for name in module.__all__ if isinstance(getattr(module, name), ModuleType)]
+    names = ", ".join(name for name in module.__all__ if name not in modules)
+    parts = [section(package, "=", f":members: {names}\n   :imported-members:" if names else "")]
+    for name in modules:
+        parts.append(section(f"{package}.{name}", "-", f":members:\n   :exclude-members: {names}"))
+    return "\n".join(parts)
+
+
+def section(name: str, underline: str, options: str) -> str:
+    return f"{name}\n{underline * len(name)}\n\n.. automodule:: cryutils.{name}\n   {options}\n"
+
+
+def plain(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Make a docstring valid reStructuredText."""
+    text = "\n".join(lines)
+    text = re.sub(r"^The stub file next to this one .*\n(?:.+\n)*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(?m:^)\*\*(?=\w+ :)|(?<=, )\*(?=\w+\))", r"\\\g<0>", text)  # **columns, *shape
+    lines[:] = re.sub(r"`(\S+?)`s\b", r"`\1`\\ s", text).split("\n")
+
+
+def shorten(app: Sphinx, doctree: nodes.document) -> None:
+    """Name a notebook in the sidebar by the first words of its title."""
+    name = app.env.docname
+    if name.startswith("notebooks/"):
+        title = app.env.titles[name].astext().removeprefix("Appendix · ")
+        short = nodes.Text(re.split("[:,]", title)[0])
+        app.env.titles[name] = nodes.title("", "", short)
+        next(iter(app.env.tocs[name].findall(nodes.reference))).children = [short]
+
+
+def inline_math(writer: HTML5Translator, node: nodes.math) -> None:
+    writer.body.append(converter.convert(node.astext(), display="inline"))
+    raise nodes.SkipNode
+
+
+def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
+    writer.body.append(converter.convert(node.astext(), display="block"))
+    raise nodes.SkipNode
+
+
+def redirect(app: Sphinx, error: Exception | None) -> None:
+    """Lead from the folder of the site to its first page."""
+    page = '<meta http-equiv="refresh" content="0; url=docs/index.html">'
+    (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
+    app.connect("source-read", prepare)
+    app.connect("autodoc-process-docstring", plain)
+    app.connect("doctree-read", shorten, priority=900)
+    app.connect("build-finished", redirect)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
