@@ -94,7 +94,9 @@ def adapted(notebook: dict) -> dict:
             text = with_outside_links(text, "notebooks")
             cell["source"] = FOLDED.format(text) if solution else text
         else:
-            cell["metadata"]["mystnb"] = {"image": {"alt": f"Figure in the section “{heading}”"}}
+            captions = [o.get("metadata", {}).get("image/png", {}) for o in cell["outputs"]]
+            alt = next((c["alt"] for c in captions if c), f"Figure in the section “{heading}”")
+            cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
             if solution:
                 cell["metadata"]["tags"].append("hide-cell")
                 prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], "Solution")
