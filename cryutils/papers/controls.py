@@ -278,7 +278,5 @@ def _target(
     clips = np.flatnonzero(answers.isin(givers.index[givers >= _LEAST_INFANTS]))
     target = answers[clips].to_numpy(str)
     if len(set(target)) < 2:
-        raise InputError(
-            f"fewer than two classes of {chosen} have {_LEAST_INFANTS} infants or more"
-        )
+        raise InputError(f"no {chosen} is known of {_LEAST_INFANTS} infants or more in two classes")
     return target, clips

@@ -759,4 +759,4 @@ def test_the_whole_ledger_scrolls_and_keeps_every_row() -> None:
     judged = ledger.judge(claims.table([]))
     page = report.scrollable(judged)
     assert page.count("<tr") == len(judged) + 1 and "overflow: auto" in page
-    assert set(judged.id) <= set(re.findall(r">([AB]-[\w-]+)<", page))
+    assert set(judged.id) <= set(re.findall(r">([AB]-[\w+-]+)<", page))
