@@ -28,7 +28,6 @@ import pandas as pd
 from cryutils._io import cache
 from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
-from cryutils.datasets import donateacry
 from cryutils.papers import power
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--infants", type=int, nargs="*")
     parser.add_argument("--tests", action="store_true")
     options = parser.parse_args()
-    donors = structure()
+    donors = power.donors()
     real = len(set(donors.infants))
     for infants in () if options.tests else options.infants or (real, *INFANTS):
         points = power.curve(simulated(donors, infants, options.corpora))
@@ -93,14 +92,6 @@ def tested(donors: SimpleNamespace, cells: int, point: tuple[float, int]) -> pow
         ])  # fmt: skip
         donors = SimpleNamespace(labels=donors.labels[clips], infants=donors.infants[clips])
     return power.trial(donors, signal, cells=cells, n_folds=FOLDS, permutations=FEWER, seed=seeds)
-
-
-def structure() -> SimpleNamespace:
-    """Return the labels and infants of DonateACry's clips, by their file names."""
-    files = (file.split("/") for file in donateacry.registry())
-    rows = [(label, donateacry.parse_name(name).infant) for label, name in files]
-    labels, infants = zip(*(row for row in rows if row[0] != "burping"), strict=True)
-    return SimpleNamespace(labels=np.array(labels), infants=np.array(infants))
 
 
 def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFrame:

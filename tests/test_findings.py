@@ -1,4 +1,4 @@
-"""Numbers typed into README.md, docs/results.md, docs/statistics.md and 03 match the results.
+"""Numbers typed into README.md, docs/results.md, docs/statistics.md, 03 and 10 match the results.
 
 The tables in these pages are generated and tested in `test_figures.py`. These sentences are not.
 """
@@ -516,3 +516,19 @@ def test_what_ten_thousand_hours_of_video_would_cost() -> None:
     window = 2 * 62.5 * (129 + 20) * 4
     assert f"are {window / 1e3:.0f} kB" in text
     assert f"18 million windows are {window * seconds / 2 / 1e12:.1f} TB" in text
+
+
+def test_notebook_10_says_what_the_audit_measured_on_real_recordings(judged: pd.DataFrame) -> None:
+    text, uploads = page("notebooks/10_leakage_audit.ipynb"), results("uploads")
+    p_values = [run.loc["audit.honest.p_value", "infant"].value for run in (judged, uploads)]
+    assert f"(p = {p_values[0]:.2f}) or the uploads ({p_values[1]:.2f})" in text
+    for control, words in {
+        "device": "tell iOS from Android ({}; guessing: 0.50)",
+        "state": "but not the state ({}; guessing: 0.25)",
+    }.items():
+        row = judged.loc[f"control.{control}.balanced_accuracy", "infant"]
+        assert words.format(f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}]") in text
+    sizes = [run.loc["audit.honest.accuracy", "infant"] for run in (judged, uploads)]
+    first, second = [(f"{row.n:.0f}", f"{row.n_infants:.0f}") for row in sizes]
+    assert f"({first[0]} clips of {first[1]} infants)" in text
+    assert f"({second[0]} of {second[1]})" in text

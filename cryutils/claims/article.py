@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import pandas as pd
 import cryutils
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import arithmetic, ledger, report, run_folder, scoreboard, tables
-from cryutils.claims.answers import split_gaps
+from cryutils.claims.answers import MODEL, split_gaps
 from cryutils.claims.ledger import ALPHA, Kind
 from cryutils.claims.tables import COMMONEST, FEATURES
 from cryutils.datasets import registry
@@ -83,13 +84,16 @@ def write(folder: Path, parameters: Parameters) -> Path:
 def gaps(board: pd.DataFrame) -> pd.DataFrame:
     """Return each model's balanced accuracy with a random split minus the leak-free one.
 
-    board: rows of `scoreboard.board` on one corpus from one run. Columns: those of `board`, and
-    value, low and high of the difference, which is paired over infants.
+    board: rows of `scoreboard.board`. Columns: those of `board`, and value, low and high of the
+    difference, which is paired over infants. Models without stored predictions are left out.
     """
-    paired = split_gaps(report.run_path(board.run.iloc[0]), data=board.data.iloc[0])
-    about = ["study", "condition", "feature", "name"]
+    parts = [pd.DataFrame(columns=[*MODEL, "value", "low", "high"])]
+    for run, data in board[["run", "data"]].drop_duplicates().itertuples(index=False):
+        with suppress(InputError):  # no predictions
+            parts.append(split_gaps(report.run_path(run), data=data))
+    paired = pd.concat(parts).rename(columns={"model": "name"})
+    about = ["study", "condition", "feature", "name", "data"]
     rows = board[(board.metric == "balanced_accuracy") & (board.model != COMMONEST)]
-    paired = paired.rename(columns={"model": "name"})
     return rows.merge(paired, on=about, suffixes=("_board", ""))
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import rich.table
 
 __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
-           "scored", "worded", "write", "write_scoreboard"]  # fmt: skip
+           "scored", "scrollable", "worded", "write", "write_scoreboard"]  # fmt: skip
 
 
 def _read(folder: Path) -> pd.DataFrame:
@@ -393,6 +393,23 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
     synthetic = table.data.map(registry.is_synthetic).astype(bool)
     order = table.assign(synthetic=synthetic).sort_values(["paper", "synthetic", "data"])
     return order[table.columns]
+
+
+def scrollable(judged: pd.DataFrame) -> str:
+    """Return the ledger, `judged`, as an HTML table in a frame that scrolls."""
+    texts = worded(judged)
+    columns = {
+        "id": texts.id,
+        "where": texts["where"],
+        "claim": texts.claim,
+        "in print": texts.figure.replace("", "–"),
+        "recordings": texts.data.replace("", "–"),
+        "paper's protocol": texts.paper_words.str.replace("\n", "; "),
+        "leak-free": texts.leak_free_words.str.replace("\n", "; "),
+    }
+    rows = pd.DataFrame(columns).to_html(index=False, justify="left")
+    rows = rows.replace("<td>", '<td style="text-align: left">')
+    return f'<div style="max-height: 36em; overflow: auto">{rows}</div>'
 
 
 def _judged(row: dict[str, Any], protocol: str) -> str:

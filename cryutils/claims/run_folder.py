@@ -4,7 +4,7 @@ An execution writes into a staging folder, hidden in the run's folder and with t
 it has finished, its state file is written there. Then its files replace the earlier ones, the state
 file last. If a kill interrupts this, the next run moves the remaining files. So neither a kill nor
 a failure loses a finished notebook. `course` executes the notebooks, `claims` reads and writes
-their numbers. Notebook 14 reads a state.
+their numbers.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -33,8 +34,8 @@ from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "EVERY", "LAYOUTS", "SPLITS", "About", "Table", "board", "conclusions",
-    "note", "selection", "table1", "tables", "words",
+    "EVERY", "LAYOUTS", "SPLITS", "About", "Table", "as_list", "board", "conclusions", "note",
+    "of_corpus", "selection", "table1", "tables", "words",
 ]  # fmt: skip
 
 LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
@@ -271,6 +272,17 @@ def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[st
     }
 
 
+def of_corpus(board: pd.DataFrame, data: str) -> pd.DataFrame:
+    """Return the rows of `board` on the corpus `data`, or on the first corpus if it has none.
+
+    data: the name of a corpus, or the path of a folder.
+    """
+    name = Path(data).name
+    if name not in set(board.data):
+        name = next(iter(board.data), "")
+    return board[board.data == name]
+
+
 def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> dict[About, list[str]]:
     """Return sentences that the results allow, from a `board` and the ledger of the same runs.
 
@@ -285,6 +297,16 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> dict[About, list[s
         sentences[about] += [*_of_scores(name, part), *_of_claims(name, claimed, part)]
     sentences[About.PRINT] += [*_of_print(judged), *_of_evidence(judged)]
     return sentences
+
+
+def as_list(concluded: Mapping[About, Sequence[str]]) -> str:
+    """Return `conclusions` as Markdown, one list for each kind."""
+    parts = [
+        f"**{about}**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)
+        for about, sentences in concluded.items()
+        if sentences
+    ]
+    return "\n\n".join(parts)
 
 
 def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:

@@ -29,10 +29,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import cryutils
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
+from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
 from cryutils.evaluation.intervals import Interval, Metric, interval, paired_interval
@@ -54,8 +56,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
-    "Expectation", "Rows", "Rung", "Windows", "answer", "audit", "divide", "effect",
-    "ensemble", "make_imbalanced", "mistakes", "null_test", "represent",
+    "Expectation", "Rows", "Rung", "Windows", "answer", "audit", "divide", "effect", "effects",
+    "ensemble", "expected", "load", "make_imbalanced", "mistakes", "null_test", "represent",
     "training_rows", "training_sizes", "vectors", "windows_of",
 ]  # fmt: skip
 
@@ -123,30 +125,29 @@ EXPECTATIONS: Mapping[Rung, Expectation] = {
     rung: Expectation(*row)
     for rung, row in {
         Rung.WINDOWS: ("windows of one clip on both sides", _UP, _UP,
-            "the same cry a second earlier is in training: the most of the splits"),
+            "the same cry, a second earlier, is in training: the largest of the three splits"),
         Rung.CLIPS: ("clips of one session on both sides", _UP, _UP,
-            "the infant minutes earlier, same telephone, mostly the same label"),
+            "the same infant minutes earlier, on the same phone, mostly with the same label"),
         Rung.SESSIONS: ("sessions of one infant on both sides", _UP, _NONE,
             "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
             " session"),
         Rung.AUGMENT: ("noisy copies made before the split", _UP, _UP,
-            "a noisy copy of the tested window itself: as much as `windows`"),
+            "a noisy copy of the tested window is in training: adds as much as `windows`"),
         Rung.OVERSAMPLE: ("rare classes repeated before the split", _UP, _UP,
-            "the rare classes' tested windows are in training, many times over"),
+            "tested windows of rare classes are in training several times"),
         Rung.SCALER: ("scaler fitted on everything", _NONE, _NONE,
-            "a mean and a deviation of more windows say nothing of labels"),
+            "means and deviations contain no labels"),
         Rung.SELECTION: ("features selected on everything", _UP, _NONE,
-            "it looks at labels, and two dozen infants share them; with 221 donors it matters"
-            " less"),
+            "it uses the test labels, which matters with two dozen infants and less with 221"),
         Rung.AUTOENCODER: ("autoencoder fitted on everything", _NONE, _NONE,
-            "a code that never sees a label can't carry one over"),
+            "it is fitted without labels"),
         Rung.EPOCHS: ("epoch chosen on the test set", _UP, _UP,
-            "the best of ten noisy scores, a few points"),
+            "the best of ten noisy scores is a few points too high"),
         Rung.STACKING: ("ensemble weighted by in-sample outputs", _NONE, _NONE,
-            "no test clip is seen: it flatters a member, not the score"),
+            "no test clip is used: one member gets too much weight, but the score stays honest"),
         Rung.MAJORITY: ("no model: always the commonest class", _UP, _UP,
-            "in accuracy alone, and without any model"),
-        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all rungs"),
+            "only accuracy rises, and without any model"),
+        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all"),
     }.items()
 }  # fmt: skip
 MISTAKES: Mapping[Rung, str] = {rung: row.mistake for rung, row in EXPECTATIONS.items()}
@@ -183,6 +184,20 @@ class Windows:
             return np.arange(len(self.clip))
         by_clip = {Split.INFANT: self.infants, Split.SESSION: self.sessions}
         return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
+
+
+def load(
+    data: str, *, classes: Sequence[str] = (), commonest: str = "hungry", **simulation: Any
+) -> Corpus:
+    """Return the clips of the corpus `data` that have sound.
+
+    classes: those to keep; () keeps all. simulation: options of synthetic voices, which other
+    corpora don't use. Synthetic voices are made imbalanced: `commonest` is the commonest label.
+    """
+    corpus = cryutils.load(data, **(simulation if data == "synthetic" else {}))
+    corpus = corpus.having(sound=True)
+    corpus = corpus.select(classes) if classes else corpus
+    return make_imbalanced(corpus, commonest) if data == "synthetic" else corpus
 
 
 def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
@@ -477,6 +492,22 @@ class Audit:
         columns = ["rung", "metric", "value", "low", "high", "added", "added_low", "added_high"]
         return pd.DataFrame(rows, columns=columns)
 
+    def results(self, data: str) -> pd.DataFrame:
+        """Return what each mistake adds as rows for `claims.record_table`. data: the corpus."""
+        import pandas as pd
+
+        rows = [
+            {
+                **self.added(rung, metric).row(), "study": "audit", "condition": str(rung),
+                "rival": "honest", "metric": metric, "data": data,
+                "split": "infant" if rung is Rung.MAJORITY else "clip",
+            }
+            for rung in self.answers
+            if rung is not Rung.HONEST
+            for metric in METRICS
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
 
 def audit(
     windows: Windows,
@@ -562,10 +593,48 @@ def null_test(
     return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
-def effect(added: Interval) -> Effect:
+def effect(low: float | None, high: float | None) -> Effect:
     """Return the effect that a paired interval shows: above 0, within `MARGIN` of 0, or neither."""
-    if added.low is None or added.high is None:
+    if low is None or high is None:
         return Effect.OPEN
-    if added.low > 0:
+    if low > 0:
         return Effect.UP
-    return Effect.NONE if added.low >= -MARGIN and added.high <= MARGIN else Effect.OPEN
+    return Effect.NONE if low >= -MARGIN and high <= MARGIN else Effect.OPEN
+
+
+def expected(data: str) -> pd.DataFrame:
+    """Return each mistake with its expected effect on the corpus `data`, and the reason."""
+    import pandas as pd
+
+    rows = [
+        (row.mistake, (row.synthetic if is_synthetic(data) else row.donateacry).value, row.why)
+        for row in EXPECTATIONS.values()
+    ]
+    names = pd.Index([rung.value for rung in EXPECTATIONS], name="rung")
+    return pd.DataFrame(rows, columns=["mistake", "expected", "because"], index=names)
+
+
+def effects(results: pd.DataFrame) -> pd.DataFrame:
+    """Return what each mistake adds to the honest score, in words, for each corpus in `results`.
+
+    What is added is balanced accuracy (for `majority`: accuracy) with its 95 % interval.
+
+    results: columns as in `claims.table`, such as `Audit.results` or the results of a stored run.
+    The index is the mistake in words. Columns for each corpus: the effect that was expected, what
+    the mistake adds, and the effect that this shows.
+    """
+    import pandas as pd
+
+    rows = results[(results.study == "audit") & (results.rival == "honest")]
+    metric = np.where(rows.condition == Rung.MAJORITY, "accuracy", "balanced_accuracy")
+    columns = {}
+    for data, part in rows[rows.metric == metric].groupby("data", sort=False):
+        name, ends = title(str(data)), part.set_index("condition")[["value", "low", "high"]]
+        words = ends.map("{:+z.2f}".format)
+        columns[name, "expected"] = expected(str(data)).expected
+        columns[name, "adds"] = words.value + " [" + words.low + ", " + words.high + "]"
+        columns[name, "measured"] = pd.Series(
+            {rung: effect(low, high).value for rung, _, low, high in ends.itertuples()}
+        )
+    order = [rung.value for rung in MISTAKES]
+    return pd.DataFrame(columns).reindex(order).dropna().rename(index=dict(MISTAKES))

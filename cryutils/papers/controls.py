@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.audio.spectral import frame
+from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background", "control",
-    "device", "phase_randomised", "time_reversed",
+    "controls", "device", "phase_randomised", "table", "time_reversed",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -208,6 +209,43 @@ def control(
     return Answer(chosen, score, 1 / len(classes), len(classes), corpus.name, answers)
 
 
+def controls(
+    corpus: Corpus, sounds: Sequence[Samples], **settings: Any
+) -> dict[Control, Answer | InputError]:
+    """Return the answer of each control, or why the clips don't allow it.
+
+    sounds, settings: as in `control`.
+    """
+    answers: dict[Control, Answer | InputError] = {}
+    for name in Control:
+        try:
+            answers[name] = control(name, corpus, sounds, **settings)
+        except InputError as error:
+            answers[name] = error
+    return answers
+
+
+def table(answers: Mapping[Control, Answer | InputError], data: str) -> pd.DataFrame:
+    """Return what each control asks for, its expected and its measured result, in words.
+
+    data: the corpus of the `answers`, from `controls`.
+    """
+    rows = {}
+    for name, answer in answers.items():
+        what, synthetic, real = CONTROLS[name]
+        expected = synthetic if is_synthetic(data) else real
+        rows[name.value] = {"asks for": what, "expected": expected.value}
+        if isinstance(answer, InputError):
+            rows[name.value] |= {"score": "–", "guessing": "–", "measured": str(answer)}
+        else:
+            found = "above chance" if answer.above_chance else "chance not ruled out"
+            guessing = f"{answer.chance:.2f}"
+            rows[name.value] |= {
+                "score": str(answer.score), "guessing": guessing, "measured": found,
+            }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control")
+
+
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
     by_infant = pd.Series(sessions).groupby(np.asarray(infants))
@@ -240,7 +278,5 @@ def _target(
     clips = np.flatnonzero(answers.isin(givers.index[givers >= _LEAST_INFANTS]))
     target = answers[clips].to_numpy(str)
     if len(set(target)) < 2:
-        raise InputError(
-            f"these clips tell no {chosen} of {_LEAST_INFANTS} infants or more in two classes"
-        )
+        raise InputError(f"no {chosen} is known of {_LEAST_INFANTS} infants or more in two classes")
     return target, clips

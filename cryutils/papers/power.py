@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils.datasets import donateacry
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, out_of_fold
 from cryutils.evaluation.intervals import interval
@@ -27,7 +28,10 @@ from cryutils.evaluation.splits import Labelled, Split, class_indices
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ALPHA", "ENOUGH", "Trial", "at_power", "curve", "features", "resampled", "trial"]
+__all__ = [
+    "ALPHA", "ENOUGH", "Trial", "at_power", "curve", "donors", "features", "resampled", "simulate",
+    "trial",
+]  # fmt: skip
 
 ALPHA = 0.05
 ENOUGH = 0.8  # the power to reach
@@ -125,6 +129,39 @@ def trial(
         width=np.nan if ends.low is None or ends.high is None else ends.high - ends.low,
         max_t=float(np.mean([p <= ALPHA for p in test.adjusted.values()])),
     )
+
+
+def donors() -> Labelled:
+    """Return the labels and infants of DonateACry's clips, by file name, without burping's 8 clips.
+
+    They come from `data/registry.csv`, so no recording is needed.
+    """
+    files = (file.split("/") for file in donateacry.registry())
+    rows = [(label, donateacry.parse_name(name).infant) for label, name in files]
+    labels, infants = zip(*(row for row in rows if row[0] != "burping"), strict=True)
+    return SimpleNamespace(labels=np.array(labels), infants=np.array(infants))
+
+
+def simulate(
+    corpus: Labelled,
+    signals: Sequence[float],
+    *,
+    corpora: int,
+    permutations: int = 19,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the trials of `corpora` simulated corpora for each signal, for `curve`.
+
+    corpus, permutations: as in `trial`. seed: of all trials.
+    """
+    import pandas as pd
+
+    rows = []
+    for signal in signals:
+        for number in range(corpora):
+            result = trial(corpus, signal, permutations=permutations, seed=[seed, number])
+            rows.append((signal, result.balanced_accuracy, result.rejected))
+    return pd.DataFrame(rows, columns=["signal", "balanced_accuracy", "rejected"])
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:

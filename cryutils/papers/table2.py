@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryutils import claims, evaluation, models
+from cryutils import evaluation, models
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.permutation import PermutationTest
 from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split
@@ -25,7 +25,10 @@ from cryutils.papers.scored import Scored
 
 __all__ = ["CLASSES", "Cell", "Table2", "published", "select", "table1", "words"]
 
-CLASSES = ("pain", "belly_pain", "discomfort", "tired")
+# Table 1: clips of each class, and how many of them are tested.
+COUNTS = {"pain": 38, "belly_pain": 16, "discomfort": 27, "tired": 24}
+TESTED = {"pain": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
+CLASSES = tuple(COUNTS)
 REFITTED = ("svm", "nb", "dt", "knn")  # fast enough to be trained again for each permutation
 
 Cell = tuple[str, str]  # feature and classifier: keys of `models.CLASSIFIERS`
@@ -33,16 +36,12 @@ Cell = tuple[str, str]  # feature and classifier: keys of `models.CLASSIFIERS`
 
 def table1() -> pd.DataFrame:
     """Return Table 1: the numbers of clips (`count`) and tested clips (`test_count`) by class."""
-    rows = claims.published().query("study == 'table1'")
-    counts = rows.pivot(index="condition", columns="metric", values="value").astype(int)
-    return counts.loc[list(CLASSES), ["count", "test_count"]].rename_axis(None)
+    return pd.DataFrame({"count": COUNTS, "test_count": TESTED})
 
 
-def published() -> pd.Series[float]:
-    """Return Table 2's printed accuracies, shares 0-1, by (feature, classifier)."""
-    rows = claims.published().query(
-        "study == 'feature_validation' and metric == 'accuracy' and rival == ''"
-    )
+def published(ledger: pd.DataFrame) -> pd.Series[float]:
+    """Return Table 2's printed accuracies from `claims.published()`, by (feature, classifier)."""
+    rows = ledger.query("study == 'feature_validation' and metric == 'accuracy' and rival == ''")
     return rows.set_index(["feature", "model"]).value
 
 
@@ -65,7 +64,7 @@ def select(
     chosen = (stand_in, *CLASSES[1:])
     if classes or not set(chosen) <= set(corpus.classes):
         return corpus.select(classes or corpus.classes), {}
-    return corpus.select(chosen), dict(zip(chosen, table1().test_count.tolist(), strict=True))
+    return corpus.select(chosen), dict(zip(chosen, TESTED.values(), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +85,8 @@ class Table2:
         Of the sound, as in `FoldFeatures`.
     n_folds, repeats : int
         Folds of cross-validation; draws, each with its own folds.
+    published : Series
+        Printed accuracies, as `published` returns them.
     """
 
     clips: Corpus
@@ -101,6 +102,7 @@ class Table2:
     n_folds: int = 5
     repeats: int = 3
     seed: int = 0
+    published: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=float), repr=False)
 
     @property
     def taken(self) -> dict[str, int]:
@@ -202,8 +204,8 @@ class Table2:
 
     @property
     def printed(self) -> pd.Series[float]:
-        """The figures that the paper printed for these classes, shares 0-1; none for others."""
-        return published() if self.counts else published()[:0]
+        """The accuracies that the paper printed for these classes; none if they are others."""
+        return self.published if self.counts else self.published[:0]
 
     def table(
         self,

@@ -67,6 +67,7 @@ from .scores import source as source
 from .scores import specification_curve as specification_curve
 from .scores import specification_curves as specification_curves
 from .scores import split_accuracies as split_accuracies
+from .scores import split_gaps as split_gaps
 from .scores import style as style
 from .scores import with_and_without as with_and_without
 from .video import frame_distances as frame_distances

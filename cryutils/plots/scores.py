@@ -22,8 +22,10 @@ from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
 from cryutils.models.classical import CLASSIFIERS
+from cryutils.papers.audit import MISTAKES, Rung
+from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, NAMES, PROTOCOLS
-from cryutils.plots.parts import scores_by_split
+from cryutils.plots.parts import name_rows, scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +49,7 @@ __all__ = [
     "specification_curve",
     "specification_curves",
     "split_accuracies",
+    "split_gaps",
     "style",
     "with_and_without",
 ]
@@ -158,57 +161,83 @@ def protocol_scores(
 
 
 def scoreboard(board: pd.DataFrame) -> Figure:
-    """Draw every model of a scoreboard as a row: accuracy on the left, balanced on the right.
+    """Draw each printed accuracy: published, measured, and that of the commonest class.
 
-    Bars are 95 % intervals over infants. Rows name their corpus if there are several.
-    board: rows of `claims.scoreboard.board`.
+    Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
+    board: rows of `claims.scoreboard.board` on one corpus.
     """
     import matplotlib.pyplot as plt
 
-    models = board[board.model != COMMONEST]
-    place = models.table.str.replace("Paper A, ", "") + ", " + models.group + ": " + models.model
-    if models.data.nunique() > 1:
-        place += " (" + models.data + ")"
-    models = models.assign(row=place)
-    tables = models.drop_duplicates("row").set_index("row").table
-    names = tables.index
-    fig, axes = plt.subplots(1, 2, figsize=(9, 0.3 * len(names) + 1), sharey=True)
-    for ax, metric in zip(axes, ("accuracy", "balanced_accuracy"), strict=True):
-        rows = models[models.metric == metric].set_index("row").reindex(names)
-        protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS[metric])
-        ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
-        for below in np.flatnonzero(tables.ne(tables.shift()))[1:]:  # a line between two tables
-            ax.axhline(len(names) - below - 0.5, color="#999999", lw=0.8)
-    fig.tight_layout()
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=4,
-               bbox_to_anchor=(0.5, 0.0))  # fmt: skip
+    models = board[(board.model != COMMONEST) & (board.metric == "accuracy")]
+    printed = models[models.published.notna()]
+    rows = _under_headings(printed if len(printed) else models)
+    fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
+    protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS["accuracy"])
+    _embolden(ax, rows.model.isna())
+    ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
 
-def rungs(
-    table: pd.DataFrame, ax: Axes, *, reference: float, reference_name: str, xlabel: str
-) -> Axes:
-    """Draw the score of each rung of the audit with its interval, `honest` on top.
+def split_gaps(gaps: pd.DataFrame) -> Figure:
+    """Draw each model's balanced accuracy under the paper's protocol minus leak-free.
 
-    table: one row per rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
-    `added_low`, above 0 if the mistake is shown to inflate the score. Such rungs have the colour of
-    the paper's protocol, the honest one that of leak-free scores; others are grey. reference: the
-    score of a baseline, drawn as a line with its name.
+    Bars are paired 95 % intervals over infants; a mark is open if its interval includes 0.
+    gaps: columns as in `claims.article.gaps`.
     """
-    names = table.rung.astype(str).tolist()
-    for row, (name, part) in enumerate(zip(names, table.to_dict("records"), strict=True)):
-        kind = "infant" if name == "honest" else "clip" if part["added_low"] > 0 else "chance"
-        ax.plot([part["low"], part["high"]], [row, row], color=COLOURS[kind], lw=2, alpha=0.6)
-        ax.plot(part["value"], row, "o", color=COLOURS[kind], ms=6)
-    ax.axvline(reference, color=COLOURS["chance"], ls="--", lw=1)
-    ax.annotate(
-        reference_name, (reference, len(names) + 0.15), xytext=(4, 0), va="bottom", fontsize=9,
-        textcoords="offset points", color=COLOURS["chance"],
-    )  # fmt: skip
-    ax.set(xlim=(0, 1), ylim=(len(names) + 0.2, -0.6), xlabel=xlabel)
-    ax.set(yticks=range(len(names)), yticklabels=names)
-    ax.grid(axis="y", visible=False)
-    return ax
+    import matplotlib.pyplot as plt
+
+    rows = _under_headings(gaps)
+    fig, ax = plt.subplots(figsize=(8, 0.27 * len(rows) + 1), layout="constrained")
+    gains(
+        rows[["value", "low", "high"]],
+        ax,
+        xlabel="balanced accuracy, paper's protocol minus leak-free",
+    )
+    _embolden(ax, rows.model.isna())
+    return fig
+
+
+def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of a scoreboard by model, below an empty row with their table and group."""
+    parts = []
+    for (table, group), rows in models.groupby(["table", "group"], sort=False):
+        heading = pd.DataFrame({"table": [table]}, index=[f"{table}: {group}"])
+        parts += [heading, rows.set_index(rows.model)]
+    return pd.concat(parts) if parts else models.set_index(models.model)
+
+
+def _embolden(ax: Axes, headings: pd.Series[bool]) -> None:
+    for label, is_heading in zip(ax.get_yticklabels(), headings, strict=True):
+        label.set_fontweight("bold" if is_heading else "normal")
+
+
+def rungs(table: pd.DataFrame) -> Figure:
+    """Draw the balanced accuracy and the accuracy of each rung of the audit, `honest` on top.
+
+    Bars are 95 % intervals over infants. A rung that is shown to inflate the score has the colour
+    of the paper's protocol, the honest one that of leak-free scores; others are grey. A dashed line
+    marks the score of the rung `majority`, which always answers the commonest class.
+    table: columns as in `papers.audit.Audit.table`.
+    """
+    import matplotlib.pyplot as plt
+
+    names = {Rung.HONEST: "no mistake", **MISTAKES}
+    fig, axes = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")
+    for ax, metric in zip(axes, ("balanced_accuracy", "accuracy"), strict=True):
+        part = table[table.metric == metric].set_index("rung")
+        part = part.loc[[rung for rung in Rung if rung in part.index]]
+        rows = name_rows(ax, [names[rung] for rung in part.index])
+        for row, (rung, scores) in zip(rows, part.iterrows(), strict=True):
+            inflated = scores.added_low > 0
+            kind = "infant" if rung == Rung.HONEST else "clip" if inflated else "chance"
+            ax.hlines(row, scores.low, scores.high, color=COLOURS[kind], lw=3, alpha=0.4)
+            ax.plot(scores.value, row, "o", color=COLOURS[kind], ms=6)
+        if Rung.MAJORITY in part.index:
+            always = part.value[Rung.MAJORITY]
+            ax.axvline(always, color=COLOURS["chance"], ls="--", lw=1, zorder=0)
+        ax.set(xlim=(0, 1), xlabel=METRICS[metric])
+    return fig
 
 
 def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:

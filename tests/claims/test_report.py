@@ -753,3 +753,10 @@ def test_the_ledger_is_printed_80_columns_wide(capsys: pytest.CaptureFixture[str
     assert "45.83 %" in text and "nan" not in text
     assert text.index("Paper A: on donateacry") < text.index("Paper A: on synthetic")
     assert "How many rows have which verdict" in text
+
+
+def test_the_whole_ledger_scrolls_and_keeps_every_row() -> None:
+    judged = ledger.judge(claims.table([]))
+    page = report.scrollable(judged)
+    assert page.count("<tr") == len(judged) + 1 and "overflow: auto" in page
+    assert set(judged.id) <= set(re.findall(r">([AB]-[\w+-]+)<", page))

@@ -10,7 +10,7 @@ import pytest
 from measured import result
 
 from cryutils import claims
-from cryutils.claims import ledger, report, scoreboard
+from cryutils.claims import article, ledger, report, scoreboard
 from cryutils.claims.scoreboard import About
 from cryutils.errors import InputError
 
@@ -266,3 +266,20 @@ def test_in_words_a_score_is_a_percentage_with_its_interval_and_a_p_value_has_pe
     assert "the smallest is 0.040)" in concluded({"real": measured})[About.REAL]
     words = concluded({"real": results(REAL, permutations=999)})[About.REAL]
     assert "the smallest is 0.040, of 999 permutations)" in words
+
+
+def test_the_rows_of_one_corpus_are_found_by_its_name_or_folder() -> None:
+    board = scoreboard.board({"real": results(REAL), "quick": results(SYNTHETIC, "synthetic")})
+    assert set(scoreboard.of_corpus(board, "home/me/synthetic").data) == {"synthetic"}
+    assert set(scoreboard.of_corpus(board, "unknown").data) == {"donateacry"}, "the first"
+    assert scoreboard.of_corpus(board.iloc[:0], "donateacry").empty
+
+
+def test_conclusions_are_listed_by_what_they_are_about() -> None:
+    text = scoreboard.as_list({About.REAL: ["One.", "Two."], About.SIMULATION: []})
+    assert text == "**Real recordings**\n\n- One.\n- Two."
+
+
+def test_models_without_stored_predictions_have_no_gap() -> None:
+    board = scoreboard.board({"real": results(REAL)})
+    assert article.gaps(board).empty

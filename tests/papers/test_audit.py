@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
@@ -298,8 +299,43 @@ def test_three_infants_of_each_class_can_be_divided_in_three(seed: int) -> None:
      (-0.06, 0.01, Effect.OPEN), (None, None, Effect.OPEN)],
 )  # fmt: skip
 def test_an_effect_is_read_off_the_whole_interval(low, high, expected: Effect) -> None:
-    interval = audit.Interval(0.0, low, high, None, 10, 5, "")
-    assert audit.effect(interval) is expected
+    assert audit.effect(low, high) is expected
+
+
+def test_the_effects_of_two_corpora_are_read_off_their_results() -> None:
+    windows = voices()
+    audited = audit.audit(windows, [Rung.OVERSAMPLE, Rung.MAJORITY], n_folds=2)
+    rows = audited.results("synthetic")
+    assert set(rows.condition) == {"oversample", "majority"}
+    assert dict(zip(rows.condition, rows.split, strict=True)) == {
+        "oversample": "clip", "majority": "infant",
+    }  # fmt: skip
+    added = audited.added(Rung.OVERSAMPLE, "balanced_accuracy")
+    table = audit.effects(pd.concat([rows, rows.assign(data="mine")]))
+    assert table.index.tolist() == [audit.MISTAKES[rung] for rung in ("oversample", "majority")]
+    for name in ("synthetic infants", "mine"):
+        first = table[name].iloc[0]
+        assert first.adds == f"{added.value:+.2f} [{added.low:+.2f}, {added.high:+.2f}]"
+        assert first.measured == audit.effect(added.low, added.high)
+        assert first.expected == Effect.UP
+    commonest = audited.added(Rung.MAJORITY, "accuracy")
+    assert table["mine"].adds.iloc[1].startswith(f"{commonest.value:+.2f} [")
+
+
+def test_expectations_differ_between_synthetic_and_real_recordings() -> None:
+    tables = {data: audit.expected(data).expected for data in ("synthetic", "donateacry", "mine")}
+    assert tables["mine"].equals(tables["donateacry"])
+    assert tables["synthetic"]["sessions"] == Effect.UP
+    assert tables["mine"]["sessions"] == Effect.NONE
+
+
+def test_synthetic_voices_are_loaded_imbalanced_and_other_corpora_as_they_are(apart) -> None:
+    small = {"infants": 12, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "seed": 0}
+    whole = cryutils.load("synthetic", **small, progress=False)
+    corpus = audit.load("synthetic", **small)
+    assert list(corpus) == list(audit.make_imbalanced(whole, "hungry"))
+    two = audit.load("synthetic", classes=["hungry", "tired"], **small)
+    assert list(two.classes) == ["hungry", "tired"]
 
 
 def test_a_mistyped_rung_is_named_with_the_nearest() -> None:

@@ -133,3 +133,18 @@ def test_a_question_that_the_clips_cannot_answer_is_refused() -> None:
 def test_an_unknown_control_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"no control 'phase'.*phases"):
         controls.control("phase", corpus([]), [], sr=8000)
+
+
+def test_every_control_is_answered_or_says_why_it_can_not_be() -> None:
+    clips, sounds = hums()
+    answers = controls.controls(clips, sounds, sr=SR, n_folds=2)
+    assert list(answers) == list(Control)
+    assert isinstance(answers[Control.DEVICE], InputError), "hums have no device"
+    table = controls.table(answers, clips.name)
+    assert table.measured["device"] == str(answers[Control.DEVICE])
+    assert table.measured["noise"] in ("above chance", "chance not ruled out")
+    state = answers[Control.STATE]
+    assert isinstance(state, controls.Answer)
+    assert table.score["state"] == str(state.score) and table.guessing["state"] == "0.50"
+    assert table.expected["age"] == "above chance"
+    assert controls.table(answers, "synthetic").expected["age"] == "chance"

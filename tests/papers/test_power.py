@@ -134,3 +134,17 @@ def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None
         assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1
     with pytest.raises(InputError, match="no 1 infants"):
         power.resampled(corpus, 1, np.random.default_rng(0))
+
+
+def test_donors_are_donateacrys_without_burping() -> None:
+    donors = power.donors()
+    assert len(donors.labels) == 449 and len(set(donors.infants)) == 220
+    assert sorted(set(donors.labels)) == ["belly_pain", "discomfort", "hungry", "tired"]
+
+
+def test_simulated_corpora_are_trials_with_seeds_of_their_own() -> None:
+    corpus = structure(16)
+    trials = power.simulate(corpus, [0.0, 5.0], corpora=2, permutations=1, seed=3)
+    assert trials.signal.tolist() == [0.0, 0.0, 5.0, 5.0]
+    single = power.trial(corpus, 5.0, permutations=1, seed=[3, 1])
+    assert trials.balanced_accuracy.iloc[3] == single.balanced_accuracy

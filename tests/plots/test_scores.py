@@ -246,46 +246,71 @@ def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
     assert max(leak_free.get_ydata()) < min(paper.get_ydata())
 
 
-def test_a_scoreboard_has_a_row_a_model_and_the_commonest_class_of_each() -> None:
+def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
     numbers = {
-        f"{split}{end}": [value, value]
+        f"{split}{end}": [value] * 3
         for split, value in (("clip", 0.6), ("infant", 0.4))
         for end in ("", "_low", "_high")
     }
-    about = {"table": "Paper A, Table 3", "data": "donateacry", "model": "ensemble"}
+    about = {"table": "Paper A, Table 3", "data": "donateacry", "metric": "accuracy"}
     board = pd.DataFrame(
         {
-            "group": ["one pair", "all"], "metric": "accuracy", "published": [0.9, 0.8],
-            "commonest": [0.5, 0.3], **numbers,
+            "group": ["one pair", "all", "all"], "model": ["ensemble", "ensemble", "other"],
+            "published": [0.9, 0.8, np.nan], "commonest": [0.5, 0.3, 0.3], **numbers,
         }
     ).assign(**about)  # fmt: skip
-    figure = plots.scoreboard(pd.concat([board, board.assign(model="commonest class")]))
-    left, right = figure.axes
-    assert ticks(left, "y") == ["Table 3, one pair: ensemble", "Table 3, all: ensemble"]
-    assert points(left, "published")[0] == [0.9, 0.8]
-    assert points(left, "commonest class")[0] == [0.5, 0.3]
-    assert points(left, "paper's protocol")[0] == [0.6, 0.6]
-    assert points(left, "leak-free")[0] == [0.4, 0.4]
-    assert all(np.isnan(line.get_xdata()).all() for line in right.lines), "not measured"
-    plt.close(figure)
+    more = [board.assign(model="commonest class"), board.assign(metric="balanced_accuracy")]
+    figure = plots.scoreboard(pd.concat([board, *more]))
+    (ax,) = figure.axes
+    headings = ["Paper A, Table 3: one pair", "Paper A, Table 3: all"]
+    assert ticks(ax, "y") == [headings[0], "ensemble", headings[1], "ensemble"]
+    bold = [label.get_text() for label in ax.get_yticklabels() if label.get_fontweight() == "bold"]
+    assert bold == headings
+    drawn = {name: points(ax, name)[0] for name in ("published", "commonest class", "leak-free")}
+    drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in drawn.items()}
+    assert drawn == {
+        "published": [0.9, 0.8], "commonest class": [0.5, 0.3], "leak-free": [0.4, 0.4],
+    }  # fmt: skip
+    unpublished = plots.scoreboard(board.assign(published=np.nan))
+    assert ticks(unpublished.axes[0], "y")[-1] == "other", "all models if nothing was printed"
+    plots.scoreboard(board.iloc[:0])
+    plt.close("all")
 
 
-def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour(ax: Axes) -> None:
-    table = pd.DataFrame(
+def test_gaps_between_splits_are_drawn_under_headings() -> None:
+    gaps = pd.DataFrame(
         {
-            "rung": ["honest", "scaler", "all"], "value": [0.3, 0.32, 0.8],
-            "low": [0.2, 0.2, 0.7], "high": [0.4, 0.45, 0.9], "added_low": [-0.01, -0.1, 0.2],
+            "table": "Paper B", "group": ["sound", "sound", "face"],
+            "model": ["cry2", "SVM", "image"], "value": [0.1, 0.2, 0.0],
+            "low": [-0.1, 0.1, -0.2], "high": [0.3, 0.3, 0.2],
         }
     )  # fmt: skip
-    plots.rungs(table, ax, reference=0.25, reference_name="guessing", xlabel="balanced accuracy")
-    marks = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [float(line.get_xdata()[0]) for line in marks] == [0.3, 0.32, 0.8]
-    assert ticks(ax, "y") == ["honest", "scaler", "all"]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1], "honest is on top"
-    colours = [line.get_color() for line in marks]
-    assert colours[0] != colours[1] != colours[2] != colours[0]
-    assert words(ax) == ["guessing"]
-    assert labels(ax) == ("balanced accuracy", "")
+    figure = plots.split_gaps(gaps)
+    assert ticks(figure.axes[0], "y") == ["Paper B: sound", "cry2", "SVM", "Paper B: face", "image"]
+    plots.split_gaps(gaps.iloc[:0])
+    plt.close("all")
+
+
+def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour() -> None:
+    rows = pd.DataFrame(
+        {
+            "rung": ["all", "scaler", "majority", "honest"], "value": [0.8, 0.32, 0.25, 0.3],
+            "low": [0.7, 0.2, 0.25, 0.2], "high": [0.9, 0.45, 0.25, 0.4],
+            "added_low": [0.2, -0.1, -0.2, -0.01],
+        }
+    )  # fmt: skip
+    table = pd.concat([rows.assign(metric=m) for m in ("balanced_accuracy", "accuracy")])
+    figure = plots.rungs(table)
+    for ax, metric in zip(figure.axes, ("balanced accuracy", "accuracy"), strict=True):
+        marks = [line for line in ax.lines if line.get_marker() == "o"]
+        assert [float(line.get_xdata()[0]) for line in marks] == [0.3, 0.32, 0.25, 0.8]
+        heights = [float(line.get_ydata()[0]) for line in marks]
+        assert heights == sorted(heights, reverse=True), "honest is on top"
+        colours = [line.get_color() for line in marks]
+        assert colours[1] == colours[2] and len(set(colours)) == 3
+        assert ax.get_xlabel() == metric
+    assert ticks(figure.axes[0], "y")[:2] == ["no mistake", "scaler fitted on everything"]
+    plt.close(figure)
 
 
 def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) -> None:
