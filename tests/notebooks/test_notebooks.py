@@ -36,7 +36,8 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 def test_opening_and_closing_say_what_readers_look_for(notebook) -> None:
     opening, closing = notebook.cells[0].source, notebook.cells[-1].source
-    assert opening.startswith(f"# {notebook.name[:2]}")
+    number = notebook.name.partition("_")[0].capitalize()  # of an appendix, "Appendix"
+    assert opening.startswith(f"# {number}")
     for word in ("What you will learn", "Time", "Paper", "Modules"):
         assert f"**{word}" in opening, word
     assert "## Takeaways" in closing and "**Next**" in closing
