@@ -69,7 +69,9 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if "text/html" in output.get("data", {}):
                 output.data["text/html"] = without_recordings(output.data["text/html"])
             # A widget shows nothing without its kernel; keep only its picture.
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            if view and "nbval-ignore-output" in tags and set(output.data) == {"text/plain"}:
+                output.data["text/plain"] = "(a widget: run the cell to use it)"
     return notebook
 
 

@@ -1,20 +1,23 @@
 """A figure with sliders that redraw it, `knobs`.
 
-Used in notebook 02_audio_features. The figure is shown in an Image widget. The Output widget of
-ipywidgets' `interact` can make nbclient, which executes notebooks without a browser, wait forever.
-JupyterLab 4.4 and later runs widget callbacks in several threads, but pyplot must draw in one
-thread at a time; hence the lock `drawing`.
+Used in notebooks 00_start_here and 02_audio_features. A saved notebook shows the last figure. The
+figure is shown in an Image widget. The Output widget of ipywidgets' `interact` can make nbclient,
+which executes notebooks without a browser, wait forever. JupyterLab 4.4 and later runs widget
+callbacks in several threads, but pyplot must draw in one thread at a time; hence the lock
+`drawing`.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
+
 if TYPE_CHECKING:
-    import ipywidgets
     from matplotlib.figure import Figure
 
 __all__ = ["PICTURE", "drawing", "figure_png", "knobs"]
@@ -23,14 +26,31 @@ drawing = threading.RLock()
 PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box stretches it
 
 
-def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
+class Knobs(ipywidgets.VBox):
+    """Controls above a picture, which is also the output where there are no widgets."""
+
+    def __init__(self, controls: dict[str, Any], picture: ipywidgets.Image) -> None:
+        super().__init__([*controls.values(), picture])
+        self._controls, self._picture = controls, picture
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={box.value!r}" for name, box in self._controls.items())
+        return f"Knobs({values})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        values = ", ".join(f"{name} = {box.value}" for name, box in self._controls.items())
+        data = super()._repr_mimebundle_(**kwargs) | {
+            "image/png": base64.b64encode(self._picture.value).decode()
+        }
+        return data, {"image/png": {"alt": f"The figure with {values}; run the cell to change it."}}
+
+
+def knobs(draw: Callable[..., Figure], **controls: Any) -> Knobs:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
     The old figure stays visible while the new one is drawn. If values change several times
     meanwhile, only the newest are drawn. `draw` gets the value of each control by name.
     """
-    import ipywidgets
-
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}
 
@@ -44,7 +64,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return Knobs(controls, picture)
 
 
 def figure_png(figure: Figure) -> bytes:

@@ -3,6 +3,7 @@ from . import crossval as crossval
 from . import events as events
 from . import intervals as intervals
 from . import metrics as metrics
+from . import neighbours as neighbours
 from . import permutation as permutation
 from . import splits as splits
 from .crossval import NOT_DRAWN as NOT_DRAWN
@@ -19,6 +20,7 @@ from .intervals import mean_interval as mean_interval
 from .intervals import paired_interval as paired_interval
 from .metrics import ClassScores as ClassScores
 from .metrics import scores as scores
+from .neighbours import nearest_neighbours as nearest_neighbours
 from .permutation import fixed_prediction_test as fixed_prediction_test
 from .permutation import permutation_test as permutation_test
 from .permutation import permute_labels as permute_labels

@@ -20,18 +20,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "bin_levels",
     "cepstrogram",
     "framing",
     "heat_map",
-    "level_change",
     "mel_filter_bank",
     "mel_lines",
     "mel_spectrogram",
     "spectra",
     "spectrogram",
     "waveform",
-    "waveforms",
 ]
 
 Array = NDArray[np.float32]
@@ -45,23 +42,6 @@ def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
     """Draw a signal, float (samples,) at `sr` Hz, over time."""
     ax.plot(np.arange(len(x)) / sr, x, color=INK[0], lw=0.5)
     ax.set(xlim=(0, len(x) / sr), xlabel="time in s", ylabel="amplitude")
-    return ax
-
-
-def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float = 0.0) -> Axes:
-    """Draw a short stretch of several signals over each other, the later ones dashed.
-
-    named: signals by name, float (samples,), which start at `start_s` seconds.
-    """
-    for number, (name, x) in enumerate(named.items()):
-        time_ms = 1000 * (start_s + np.arange(len(x)) / sr)
-        solid = number == 0
-        ax.plot(
-            time_ms, x, color=INK[number % len(INK)], lw=3 if solid else 1.3,
-            ls="-" if solid else "--", alpha=0.45 if solid else 1.0, label=name,
-        )  # fmt: skip
-    ax.set(xlabel="time in ms", ylabel="value")
-    ax.legend(loc="upper right")
     return ax
 
 
@@ -110,14 +90,6 @@ def cepstrogram(
     return ax
 
 
-def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw the change of each cell of an STFT in dB, float (frames, bins)."""
-    return heat_map(
-        change, ax, seconds=len(change) * hop_length / sr, span=(0.0, sr / 2000),
-        limits=(-60.0, 60.0), cmap="RdBu_r", ylabel="frequency in kHz", unit="change in dB",
-    )  # fmt: skip
-
-
 def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
     """Draw spectra in dB by name, float (bins,) from 0 to `sr` / 2 Hz, over frequency."""
     for number, (name, level) in enumerate(named.items()):
@@ -125,18 +97,6 @@ def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
         ax.plot(khz, level, color=INK[number % len(INK)], lw=1.3, label=name)
     ax.set(xlim=(0, sr / 2000), xlabel="frequency in kHz", ylabel="level in dB")
     ax.legend(loc="best")
-    return ax
-
-
-def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
-    """Draw the levels in dB by name, float (bins,), of the lowest STFT bins, side by side."""
-    for number, (name, level) in enumerate(named.items()):
-        offset = 0.12 * (2 * number - len(named) + 1)
-        at = np.arange(len(level)) + offset
-        ax.plot(at, level, "so"[number % 2], color=INK[number % len(INK)], ms=6, label=name)
-    ax.set(xlabel="STFT bin", ylabel="level in dB")
-    ax.locator_params(axis="x", integer=True)
-    ax.legend(loc="upper right")
     return ax
 
 
@@ -161,11 +121,14 @@ def framing(x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int) 
 
 
 def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int) -> Axes:
-    """Draw every `every`-th triangle of `audio.mel_filters`, float (bands, bins)."""
-    hz = np.linspace(0, sr / 2, filters.shape[1])
-    for number, triangle in enumerate(filters[::every]):
-        ax.plot(hz / 1000, 1000 * triangle, color=INK[number % 2], lw=1.2)
-    ax.set(xlim=(0, sr / 2000), ylim=(0, None), xlabel="frequency in kHz", ylabel="weight in 1/kHz")
+    """Draw every `every`-th triangle of `audio.mel_filters`, float (bands, bins), peak 1."""
+    khz = np.linspace(0, sr / 2000, filters.shape[1])
+    for number, triangle in enumerate(filters[every - 1 :: every]):
+        colour = INK[number % 2]
+        ax.fill_between(khz, triangle / triangle.max(), color=colour, alpha=0.25, lw=0)
+        ax.plot(khz, triangle / triangle.max(), color=colour, lw=1.2)
+    ax.set(xlim=(0, sr / 2000), ylim=(0, 1.05), xlabel="frequency in kHz",
+           ylabel="weight, peak = 1")  # fmt: skip
     return ax
 
 

@@ -1,4 +1,4 @@
-"""Figures of a corpus: clips, infants, ages and nearest neighbours.
+"""Figures of a corpus: clips per infant, ages and nearest neighbours.
 
 Used in notebook 01_data_and_playback.
 """
@@ -11,55 +11,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cryutils.plots.palette import INK
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ages", "class_sizes", "clips_per_infant", "neighbours"]
-
-# Okabe and Ito's palette, one colour per label.
-LABELS = ("#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999999", "#000000")
-
-
-def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw clips, infants and effective infants of each class on a logarithmic axis.
-
-    table: `Corpus.describe()` without the row of totals.
-    """
-    rows = np.arange(len(table))[::-1]
-    shown = {"clips": "#999999", "infants": "#56B4E9", "effective_infants": "#0072B2"}
-    for number, (column, colour) in enumerate(shown.items()):
-        values, at = table[column].to_numpy(float), rows + 0.27 * (1 - number)
-        ax.barh(at, values, height=0.25, color=colour, label=column.replace("_", " "))
-        for value, y in zip(values, at, strict=True):
-            ax.text(value * 1.05, y, f"{value:g}", va="center", fontsize=8, color="#333333")
-    ax.set(yticks=rows, yticklabels=list(table.index), xscale="log", xlabel="number",
-           xlim=(0.8, 2.2 * float(table.clips.max())))  # fmt: skip
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.grid(axis="y", visible=False)
-    ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=3)
-    return ax
+__all__ = ["ages", "clips_per_infant", "neighbours"]
 
 
 def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw each infant's clips as a bar, most first, coloured by label.
+    """Draw how many infants gave one clip, two clips and so on, by whether their labels differ.
 
     table: one row per clip, `infant` and `label`.
     """
-    counts = pd.crosstab(table.infant, table.label)
-    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
-    foot = np.zeros(len(order))
-    width = 1.0 if len(order) > 60 else 0.8  # gaps between thin bars would flicker
-    for number, label in enumerate(counts.columns):
-        height = counts.loc[order, label].to_numpy(float)
-        ax.bar(
-            np.arange(1, len(order) + 1), height, bottom=foot, width=width,
-            color=LABELS[number % len(LABELS)], label=label, lw=0,
-        )  # fmt: skip
+    infants = table.groupby("infant").label.agg(["size", "nunique"])
+    counts = np.arange(1, infants["size"].max() + 1)
+    foot = np.zeros(len(counts), int)
+    for words, colour, part in (
+        ("all clips with one label", INK[0], infants["size"][infants["nunique"] == 1]),
+        ("clips with several labels", INK[4], infants["size"][infants["nunique"] > 1]),
+    ):
+        height = part.value_counts().reindex(counts, fill_value=0).to_numpy()
+        ax.bar(counts, height, bottom=foot, width=0.8, color=colour, label=words)
         foot += height
-    ax.set(xlabel="infant, the one with most clips first", ylabel="clips")
-    ax.locator_params(axis="y", integer=True)
+    for count, total in zip(counts[foot > 0], foot[foot > 0], strict=True):
+        ax.annotate(f"{total}", (count, total), xytext=(0, 2), textcoords="offset points",
+                    ha="center", fontsize=9)  # fmt: skip
+    ax.set(
+        xlabel="clips of an infant", ylabel="infants", xticks=counts, ylim=(0, 1.12 * foot.max())
+    )
     ax.grid(axis="x", visible=False)
-    ax.legend(loc="upper right", ncols=2)
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -72,8 +54,8 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
     counts = pd.crosstab(table.age.fillna("not stated"), table.sex.fillna("not stated"))
     bands = [band for band in [*order, "not stated"] if band in counts.index]
     sexes = {
-        "f": ("girls", "#CC79A7"),
-        "m": ("boys", "#56B4E9"),
+        "f": ("girls", INK[4]),
+        "m": ("boys", INK[0]),
         "not stated": ("sex not stated", "#999999"),
     }
     present = [sex for sex in sexes if sex in counts]
@@ -82,7 +64,8 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
         words, colour = sexes[sex]
         bars = ax.bar(at, counts.loc[bands, sex], width=0.37, color=colour, label=words)
         ax.bar_label(bars, fontsize=8)
-    ax.set(xticks=range(len(bands)), xticklabels=bands, ylabel="clips", xlabel="age")
+    ax.set(xticks=range(len(bands)), xticklabels=bands, ylabel="clips", xlabel="age",
+           ylim=(0, 1.12 * counts.to_numpy().max()))  # fmt: skip
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper right")
     return ax

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
@@ -354,15 +355,17 @@ def specification_curve(
     return ax
 
 
-def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+def split_accuracies(
+    accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float
+) -> Axes:
     """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
 
-    table: one row per split, `split` ("clip" or "infant") and `accuracy`, 0-1. chance: the share of
-    the commonest class.
+    accuracies: of "clip" and "infant", float (splits,), 0-1. chance: the share of the commonest
+    class.
     """
     rng = np.random.default_rng(0)  # spreads points that would hide each other
     for row, split in enumerate(("infant", "clip")):
-        values = table[table.split == split].accuracy.to_numpy(float)
+        values = accuracies[split]
         height = row + rng.uniform(-0.16, 0.16, len(values))
         ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
         ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[split], lw=3)

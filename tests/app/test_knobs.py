@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,20 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []
+
+
+def test_without_widgets_the_output_is_the_picture() -> None:
+    def draw(height: int) -> Figure:
+        return plt.subplots(figsize=(2, 1))[0]
+
+    box = knobs(draw, height=ipywidgets.IntSlider(value=1))
+    if not hasattr(ipywidgets.VBox, "_repr_mimebundle_"):
+        pytest.skip("ipywidgets 7 displays by itself")
+    data, metadata = box._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]) == box.children[-1].value
+    assert metadata["image/png"]["alt"].startswith("The figure with height = 1;")
+    assert data["text/plain"] == "Knobs(height=1)"
+    assert "application/vnd.jupyter.widget-view+json" in data
 
 
 def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:

@@ -73,6 +73,14 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleTy
     assert list(clean_cell.outputs[2].data) == ["image/png"]
 
 
+def test_a_widget_without_a_picture_is_one_sentence(tool: ModuleType) -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
+    cells = [nbformat.v4.new_code_cell("1", metadata={"tags": ["nbval-ignore-output"]})]
+    cells[0].outputs = [nbformat.v4.new_output("display_data", data=view)]
+    (cell,) = tool.clean(nbformat.v4.new_notebook(cells=cells)).cells
+    assert cell.outputs[0].data == {"text/plain": "(a widget: run the cell to use it)"}
+
+
 def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:
     """JupyterLab goes by `outputs_hidden`, Colab and the classic notebook by `collapsed`."""
     hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}

@@ -73,15 +73,6 @@ def test_waveform_draws_each_sample_at_its_time(ax: Axes) -> None:
     assert ax.get_xlim() == (0, 1)
 
 
-def test_waveforms_share_an_axis_in_ms(ax: Axes) -> None:
-    x, y = TONE[:80], 0.5 * TONE[:80]
-    assert plots.waveforms({"x": x, "half": y}, ax, sr=SR, start_s=2.0) is ax
-    np.testing.assert_array_equal(ax.lines[1].get_ydata(), y)
-    assert ax.lines[0].get_xdata()[[0, 8]] == pytest.approx([2000, 2001])
-    assert legend(ax) == ["x", "half"]
-    assert ax.get_xlabel() == "time in ms"
-
-
 def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax: Axes) -> None:
     level = spectral.stft_db(TONE, n_fft=512, hop_length=128)
     assert plots.spectrogram(level, ax, sr=SR, hop_length=128) is ax
@@ -121,14 +112,6 @@ def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax: Axes) 
     assert ax.images[1].get_clim() == (-30, 30)
 
 
-def test_level_change_is_drawn_in_db_alike_to_both_sides(ax: Axes) -> None:
-    change = RNG.normal(size=(10, 257)).astype(np.float32)
-    assert plots.level_change(change, ax, sr=SR, hop_length=128) is ax
-    np.testing.assert_array_equal(ax.images[0].get_array(), change.T)
-    assert ax.images[0].get_clim() == (-60, 60)
-    assert ax.images[0].get_extent()[3] == pytest.approx(4.0)
-
-
 def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
     level = RNG.normal(size=257)
     assert plots.spectra({"before": level, "after": level + 3}, ax, sr=SR) is ax
@@ -137,16 +120,6 @@ def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
     assert (khz[0], khz[-1]) == (0, 4)
     assert legend(ax) == ["before", "after"]
     assert labels(ax) == ("frequency in kHz", "level in dB")
-
-
-def test_bin_levels_stand_side_by_side(ax: Axes) -> None:
-    first, second = np.array([1.0, 2, 3]), np.array([4.0, 5, 6])
-    assert plots.bin_levels({"one": first, "two": second}, ax) is ax
-    np.testing.assert_array_equal(ax.lines[1].get_ydata(), second)
-    left, right = (line.get_xdata() for line in ax.lines)
-    assert (right > left).all()
-    np.testing.assert_array_equal(np.round(left), [0, 1, 2])
-    assert labels(ax) == ("STFT bin", "level in dB")
 
 
 def test_framing_draws_one_window_a_frame_a_hop_apart(ax: Axes) -> None:
@@ -164,9 +137,8 @@ def test_mel_filter_bank_draws_every_second_triangle(ax: Axes) -> None:
     assert plots.mel_filter_bank(filters, ax, sr=SR, every=2) is ax
     assert len(ax.lines) == 20
     khz, weight = ax.lines[10].get_data()
-    # Each triangle has unit area over Hz, as the bank is defined; so over kHz and 1/kHz.
-    assert weight.sum() * (khz[1] - khz[0]) == pytest.approx(1, abs=0.05)
-    assert labels(ax) == ("frequency in kHz", "weight in 1/kHz")
+    np.testing.assert_allclose(weight, filters[21] / filters[21].max())
+    assert (khz[0], khz[-1]) == (0, 4)
 
 
 def test_mel_lines_name_the_bands_centres(ax: Axes) -> None:
@@ -191,26 +163,11 @@ CLIPS = pd.DataFrame(
 )
 
 
-def test_clips_per_infant_stacks_labels_largest_infant_first(ax: Axes) -> None:
+def test_clips_per_infant_counts_infants_by_their_clips(ax: Axes) -> None:
     assert plots.clips_per_infant(CLIPS, ax) is ax
-    hungry, tired = ([bar.get_height() for bar in group] for group in ax.containers)
-    assert hungry == [2, 0, 1]
-    assert tired == [1, 1, 0]
-    assert [bar.get_y() for bar in ax.containers[1]] == hungry
-    assert legend(ax) == ["hungry", "tired"]
-
-
-def test_class_sizes_draws_and_writes_every_number(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {"clips": [16, 8], "infants": [7, 7], "effective_infants": [3.3, 6.4]},
-        index=["belly_pain", "burping"],
-    )
-    assert plots.class_sizes(table, ax) is ax
-    assert widths(ax) == [16, 8, 7, 7, 3.3, 6.4]
-    assert sorted(words(ax)) == sorted(["16", "8", "7", "7", "3.3", "6.4"])
-    assert ax.get_xscale() == "log"
-    belly_pain, burping = ax.get_yticks()
-    assert belly_pain > burping  # the first class on top
+    one, several = ([bar.get_height() for bar in group] for group in ax.containers)
+    assert (one, several) == ([2, 0, 0], [0, 0, 1]), "b and c have one clip, a has three"
+    assert words(ax) == ["2", "1"]
 
 
 def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax: Axes) -> None:
@@ -233,10 +190,8 @@ def test_neighbours_draws_measured_beside_chance(ax: Axes) -> None:
 
 
 def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {"split": ["clip"] * 3 + ["infant"] * 2, "accuracy": [0.7, 0.8, 0.9, 0.2, 0.3]}
-    )
-    assert plots.split_accuracies(table, ax, chance=0.25) is ax
+    accuracies = {"clip": np.array([0.7, 0.8, 0.9]), "infant": np.array([0.2, 0.3])}
+    assert plots.split_accuracies(accuracies, ax, chance=0.25) is ax
     leak_free, leak_free_mean, paper, paper_mean, chance = ax.lines
     assert list(leak_free.get_xdata()) == [0.2, 0.3]
     assert list(paper.get_xdata()) == [0.7, 0.8, 0.9]
