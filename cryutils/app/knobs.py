@@ -1,13 +1,15 @@
 """A figure with sliders that redraw it, `knobs`.
 
-Used in notebook 02_audio_features. The figure is shown in an Image widget. The Output widget of
-ipywidgets' `interact` can make nbclient, which executes notebooks without a browser, wait forever.
+Used in notebooks 02_audio_features and 09_ensemble. The figure is shown in an Image widget. The
+Output widget of ipywidgets' `interact` can make nbclient, which executes notebooks without a
+browser, wait forever.
 JupyterLab 4.4 and later runs widget callbacks in several threads, but pyplot must draw in one
 thread at a time; hence the lock `drawing`.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from collections.abc import Callable
@@ -23,13 +25,26 @@ drawing = threading.RLock()
 PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box stretches it
 
 
-def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
+def knobs(draw: Callable[..., Figure], *, alt: str = "", **controls: Any) -> ipywidgets.VBox:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
     The old figure stays visible while the new one is drawn. If values change several times
-    meanwhile, only the newest are drawn. `draw` gets the value of each control by name.
+    meanwhile, only the newest are drawn. `draw` gets the value of each control by name. alt:
+    describes the figure; with it, readers without a kernel see the figure as a picture.
     """
     import ipywidgets
+
+    class Knobs(ipywidgets.VBox):  # type: ignore[misc]
+        def __repr__(self) -> str:
+            return f"A figure with controls: {', '.join(controls)}"  # the same in every run
+
+        def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+            data = super()._repr_mimebundle_(**kwargs) or {}
+            data["text/plain"] = repr(self)
+            if not alt:
+                return data, {}
+            data["image/png"] = base64.b64encode(picture.value).decode()
+            return data, {"image/png": {"alt": alt}}
 
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}
@@ -44,7 +59,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return Knobs([*controls.values(), picture])
 
 
 def figure_png(figure: Figure) -> bytes:

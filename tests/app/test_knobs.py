@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,20 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []
+
+
+def test_without_a_kernel_the_figure_is_a_picture_with_alternative_text() -> None:
+    def draw(height: int) -> Figure:
+        figure, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([0, height])
+        return figure
+
+    box = knobs(draw, alt="a line", height=ipywidgets.IntSlider(value=1))
+    data, about = box._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]) == bytes(box.children[-1].value)
+    assert about == {"image/png": {"alt": "a line"}}
+    assert data["text/plain"] == "A figure with controls: height"
+    assert "image/png" not in knobs(draw, height=ipywidgets.IntSlider())._repr_mimebundle_()[0]
 
 
 def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:

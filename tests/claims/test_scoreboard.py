@@ -10,7 +10,7 @@ import pytest
 from measured import result
 
 from cryutils import claims
-from cryutils.claims import ledger, report, scoreboard
+from cryutils.claims import ledger, report, scoreboard, tables
 from cryutils.claims.scoreboard import About
 from cryutils.errors import InputError
 
@@ -266,3 +266,16 @@ def test_in_words_a_score_is_a_percentage_with_its_interval_and_a_p_value_has_pe
     assert "the smallest is 0.040)" in concluded({"real": measured})[About.REAL]
     words = concluded({"real": results(REAL, permutations=999)})[About.REAL]
     assert "the smallest is 0.040, of 999 permutations)" in words
+
+
+def test_stored_runs_are_shown_under_both_protocols_wherever_a_run_writes() -> None:
+    words = scoreboard.reference(
+        {"uploads": "all three states", "judged": "sleepy & hungry"}, tables.TABLE3
+    )
+    ensembles = words.xs("ensemble", level="model")
+    assert list(ensembles.index.get_level_values("group")) == [
+        "all three states", "sleepy & hungry",
+    ]  # fmt: skip
+    leak_free = ensembles["balanced accuracy", "leak-free"].to_list()
+    assert leak_free == ["42 [33, 53]", "43 [35, 55]"]
+    assert ensembles["p", ""].to_list() == ["0.005", "–"]
