@@ -514,16 +514,6 @@ class Ensemble:
         """The paper's proposed model: the ensemble of all streams."""
         return self.subsets[tuple(self.submodels)]
 
-    @property
-    def count(self) -> int:
-        """The number of networks, including autoencoders and submodels that only feed a variant."""
-        every = dict.fromkeys(self.models)
-        for model in self.models:
-            if isinstance(model.inputs, Concatenation):
-                every |= dict.fromkeys(model.inputs.submodels.values())
-        encoders = {model.inputs.encoders for model in every if isinstance(model.inputs, Views)}
-        return sum(len(model.tasks) for model in every) + sum(len(e or ()) for e in encoders)
-
 
 def fit(
     streams: Streams,
