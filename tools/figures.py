@@ -109,15 +109,8 @@ def table3(board: pd.DataFrame) -> tuple[Figure, str]:
         )
         for split in scoreboard.SPLITS
     ).rename(columns={"name": "model"})  # fmt: skip
-    published = models[models.published.notna()].set_index(["pair", "name"]).published
-    fig, ax = plt.subplots(figsize=(9, 8))
-    plots.table3(
-        tidy, ax, published=published.to_dict(),
-        majority=models.groupby("pair").commonest.first().to_dict(),
-    )  # fmt: skip
+    fig = plots.table3(tidy, majority=models.groupby("pair").commonest.first().to_dict())
     n, infants = int(rows.n.max()), int(rows.n_infants.max())
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.08), ncols=5)
-    ax.set_title("Paper A, Table 3, in the simulation")
     note = "synthetic voices and faces: no evidence about real infants"
     plots.source(fig, f"{note}; {n} clips of {infants} infants")
     return fig, "Paper A's Table 3 in the simulation, at the paper's size, under three splits."

@@ -1,6 +1,6 @@
 """A figure with sliders that redraw it, `knobs`.
 
-Used in notebooks 00_start_here and 02_audio_features. A saved notebook shows the last figure. The
+Used in notebooks 00, 02 and 09. A saved notebook shows the last figure. The
 figure is shown in an Image widget. The Output widget of ipywidgets' `interact` can make nbclient,
 which executes notebooks without a browser, wait forever. JupyterLab 4.4 and later runs widget
 callbacks in several threads, but pyplot must draw in one thread at a time; hence the lock
@@ -29,9 +29,9 @@ PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box s
 class Knobs(ipywidgets.VBox):
     """Controls above a picture, which is also the output where there are no widgets."""
 
-    def __init__(self, controls: dict[str, Any], picture: ipywidgets.Image) -> None:
+    def __init__(self, controls: dict[str, Any], picture: ipywidgets.Image, alt: str) -> None:
         super().__init__([*controls.values(), picture])
-        self._controls, self._picture = controls, picture
+        self._controls, self._picture, self._alt = controls, picture, alt
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={box.value!r}" for name, box in self._controls.items())
@@ -39,17 +39,19 @@ class Knobs(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         values = ", ".join(f"{name} = {box.value}" for name, box in self._controls.items())
+        alt = self._alt or f"The figure with {values}; run the cell to change it."
         data = super()._repr_mimebundle_(**kwargs) | {
             "image/png": base64.b64encode(self._picture.value).decode()
         }
-        return data, {"image/png": {"alt": f"The figure with {values}; run the cell to change it."}}
+        return data, {"image/png": {"alt": alt}}
 
 
-def knobs(draw: Callable[..., Figure], **controls: Any) -> Knobs:
+def knobs(draw: Callable[..., Figure], *, alt: str = "", **controls: Any) -> Knobs:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
     The old figure stays visible while the new one is drawn. If values change several times
-    meanwhile, only the newest are drawn. `draw` gets the value of each control by name.
+    meanwhile, only the newest are drawn. `draw` gets the value of each control by name. alt:
+    alternative text of the figure where there is no kernel; by default it names the values.
     """
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}
@@ -64,7 +66,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> Knobs:
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return Knobs(controls, picture)
+    return Knobs(controls, picture, alt)
 
 
 def figure_png(figure: Figure) -> bytes:

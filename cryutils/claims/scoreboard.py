@@ -17,12 +17,13 @@ import pandas as pd
 
 from cryutils.claims import ledger
 from cryutils.claims.ledger import ALPHA, PAPERS, Kind, Rule, Verdict, reached
-from cryutils.claims.store import key
+from cryutils.claims.store import key, load_results
 from cryutils.claims.tables import (
     AUDIT,
     COMMONEST,
     METRICS,
     PAPER_B,
+    SPLITS,
     STRESSED,
     TABLE2,
     TABLE2_SCALED,
@@ -35,12 +36,11 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "EVERY", "LAYOUTS", "SPLITS", "About", "Table", "as_list", "board", "conclusions", "note",
-    "of_corpus", "selection", "table1", "tables", "words",
+    "of_corpus", "reference", "selection", "table1", "tables", "words",
 ]  # fmt: skip
 
 LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
 EVERY = (*LAYOUTS, AUDIT, STRESSED)
-SPLITS = {"frame": "windows split", "clip": "paper's protocol", "infant": "leak-free"}
 _ABOUT = ["study", "condition", "feature", "name"]
 _JUDGED = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.NOT_SHOWN)
 _PRINTED = (Kind.ARITHMETIC, Kind.FIGURE, Kind.CITATION)  # need no recording
@@ -249,6 +249,26 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
         index=rows.index,
     )
     return texts.loc[:, (texts != "–").any()]
+
+
+def reference(groups: Mapping[str, str], layout: Layout) -> pd.DataFrame:
+    """Return scores of stored runs as text, in percent with intervals, one row per model.
+
+    groups: by run in `outputs/reference`, the group of rows in `layout` to show. The index is data,
+    group and model. Columns: accuracy and balanced accuracy, each under both protocols, and p.
+    """
+    parts = []
+    for run, group in groups.items():
+        rows = board({run: load_results(f"reference/{run}")}, [layout])
+        rows = rows[rows.group == group]
+        accuracy, balanced = (words(rows, m) for m in ("accuracy", "balanced_accuracy"))
+        columns = [SPLITS["clip"], SPLITS["infant"]]
+        part = pd.concat(
+            {"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1
+        )
+        part["p", ""] = balanced.get("p", "–")
+        parts.append(pd.concat({title(rows.data.iloc[0]): part.droplevel("table")}, names=["data"]))
+    return pd.concat(parts)
 
 
 def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -16,8 +16,8 @@ from cryutils.papers.audit import MISTAKES, Rung
 from cryutils.papers.robustness import STRESSES
 
 __all__ = [
-    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
-    "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "in_percent", "portion",
+    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "SPLITS",
+    "STRESSED", "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "in_percent", "portion", "table3",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -44,7 +44,8 @@ METRICS = {
     "roc_auc": "area under the ROC curve",
 }
 COMMONEST = "commonest class"
-_TWO_SPLITS = {"clip": "paper's protocol", "infant": "leak-free"}
+SPLITS = {"frame": "windows split", "clip": "paper's protocol", "infant": "leak-free"}
+_TWO_SPLITS = {split: SPLITS[split] for split in ("clip", "infant")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,21 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
+
+
+def table3(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Return scores of Table 3 as text, in percent with intervals: a row per pair and model.
+
+    tidy: columns as in `papers.table3.Table3.tidy`.
+    """
+    cells = [in_percent(*cell) for cell in tidy[["value", "low", "high"]].to_numpy()]
+    named = tidy.assign(
+        row=tidy.pair.map(PAIRS), model=tidy.model.map(ENSEMBLES), split=tidy.split.map(SPLITS),
+        text=cells,
+    )  # fmt: skip
+    wide = named.pivot(index=["row", "model"], columns="split", values="text")
+    rows = pd.MultiIndex.from_frame(named[["row", "model"]].drop_duplicates())
+    return wide.reindex(rows, columns=named.split.unique()).rename_axis(columns=None)
 
 
 def portion(share: float) -> str:

@@ -83,6 +83,10 @@ def _nested(clips: Corpus, values: Values) -> bool:
     return shared
 
 
+def _nested_once(clips: Corpus, values: Values) -> bool:
+    return _nested(clips, {"repeats": 1, "n_inner": 3, **values})
+
+
 def _audited(clips: Corpus, values: Values) -> bool:
     from cryutils.papers import audit
 
@@ -153,6 +157,9 @@ NEEDS: Mapping[str, Need] = {
     "08_autoencoder_dnn": Need(**_PAPER_A, divide=_with_validation),
     # Its ensemble trains on training clips that the submodels did not train on.
     "09_ensemble": Need(**_PAPER_A, pictures_if_any=True, divide=_nested, infants=2, clips=3),
+    "appendix_table3": Need(
+        **_PAPER_A, pictures_if_any=True, divide=_nested_once, infants=2, clips=3
+    ),
     # Its honest recipe needs three groups of infants: to train, to choose an epoch and to test.
     "10_leakage_audit": Need(divide=_audited, infants=3),
     "11_robustness": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),

@@ -44,6 +44,7 @@ _TICK_S = 1.0
 AFTER = {
     "06_full": ("04_cry2", "05_image"),
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
+    "appendix_table3": ("09_ensemble",),
     "11_robustness": ("04_cry2", "05_image"),
     "13_live_and_deployment": ("04_cry2", "05_image"),
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from math import ceil, isfinite
 from pathlib import Path
@@ -32,7 +32,7 @@ from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError, near_miss
-from cryutils.models import backbones
+from cryutils.models import backbones, small_cnn
 from cryutils.models.backend import keras
 from cryutils.video import faces
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
 __all__ = [
-    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "calibration", "check_disk", "decoded",
-    "disk_need", "embed", "load", "pictures_of", "three_states",
+    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "calibration",
+    "check_disk", "decoded", "disk_need", "embed", "load", "pictures_of", "three_states",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -154,6 +154,41 @@ class FrameInput:
                 "followed": [video.VERSION, video.MARGIN],
             }  # fmt: skip
         return backbones.file_key(path, frames=_FRAMES_VERSION, **settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureInput:
+    """Settings of a frozen backbone and of its input frames.
+
+    backbone, weights, seed: as in `small_cnn.choose`. size: side of a frame in pixels; 0 is the
+    backbone's own. crop: as in `FrameInput`; "auto" is the face for `small_cnn.small` and the
+    centred square for others. head_fps: frames per second to train on; 0 is all. engine: as in
+    `embed`.
+    """
+
+    backbone: str = "auto"
+    weights: str = "auto"
+    size: int = 0
+    crop: str = "auto"
+    fps: float = 30.0
+    head_fps: float = 0.0
+    engine: str = "keras"
+    seed: int = 0
+
+    @cached_property
+    def network(self) -> Backbone:
+        """The backbone."""
+        return small_cnn.choose(
+            self.backbone, size=self.size or None, weights=self.weights, seed=self.seed,
+            progress=True,
+        )  # fmt: skip
+
+    @property
+    def frames(self) -> FrameInput:
+        """How a video becomes the backbone's input."""
+        is_small = self.backbone == "small" or self.network.name == "small CNN"
+        crop = ("face" if is_small else "frame") if self.crop == "auto" else self.crop
+        return FrameInput(fps=self.fps, size=self.network.model.input_shape[1], crop=crop)
 
 
 def embed(

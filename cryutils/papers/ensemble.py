@@ -165,6 +165,13 @@ class Plan:
     settings: Settings
     pairs: bool = True
 
+    @classmethod
+    def of(cls, streams: Streams, settings: Settings, splits: Sequence[Split] = SPLITS) -> Plan:
+        """Return the plan that divides `streams` under each of `splits`."""
+        sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
+        folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
+        return cls(streams, folds, settings)
+
     @cached_property
     def units(self) -> dict[Split, Units]:
         """The units that each split divides."""
@@ -190,6 +197,30 @@ class Plan:
     def jobs(self) -> list[Job]:
         """The jobs of all outer folds and rows."""
         return [p._replace(states=states) for p in self.places for states in self.rows.values()]
+
+    def job(self, split: Split | str, fold: int = 0) -> Job:
+        """Return the key of the networks for all states in one fold of a split."""
+        return Job(Split(split), fold, self.states)
+
+    def tested(self, job: Job) -> Indices:
+        """Return the test windows of a job."""
+        return self.windows(job, self.nested(job).test)
+
+    def describe(self) -> pd.DataFrame:
+        """Return the mean windows per part and the clips and infants on both sides, by split."""
+        rows = []
+        for job in self.places:
+            (fit, stop), test = self.parts(job), self.tested(job)
+            train = fit if self.nested(job).stops_on_test else np.union1d(fit, stop)
+            clips = [set(self.streams.clip[part].tolist()) for part in (train, test)]
+            infants = [set(self.streams.corpus.infants[list(side)].tolist()) for side in clips]
+            rows.append({
+                "split": str(job.split), "training windows": len(fit),
+                "validation windows": len(stop), "test windows": len(test),
+                "clips on both sides": len(set.intersection(*clips)),
+                "infants on both sides": len(set.intersection(*infants)),
+            })  # fmt: skip
+        return pd.DataFrame(rows).groupby("split", sort=False).mean()
 
     def inner(self, job: Job) -> list[Job]:
         """Return the jobs of a job's inner folds."""
@@ -483,16 +514,6 @@ class Ensemble:
         """The paper's proposed model: the ensemble of all streams."""
         return self.subsets[tuple(self.submodels)]
 
-    @property
-    def count(self) -> int:
-        """The number of networks, including autoencoders and submodels that only feed a variant."""
-        every = dict.fromkeys(self.models)
-        for model in self.models:
-            if isinstance(model.inputs, Concatenation):
-                every |= dict.fromkeys(model.inputs.submodels.values())
-        encoders = {model.inputs.encoders for model in every if isinstance(model.inputs, Views)}
-        return sum(len(model.tasks) for model in every) + sum(len(e or ()) for e in encoders)
-
 
 def fit(
     streams: Streams,
@@ -505,9 +526,7 @@ def fit(
 
     Networks that were trained before come from the cache. `progress` shows how many are trained.
     """
-    sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
-    folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
-    plan = Plan(streams, folds, settings)
+    plan = Plan.of(streams, settings, splits)
     main = fit_proposed(plan, smaller=True, progress=progress)
     inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.ensemble_input}
     inner = [job for place in plan.places for job in plan.inner(place)]

@@ -1,4 +1,4 @@
-"""The input of Paper A's ensemble, three streams of the same windows of time: `gather`.
+"""The input of Paper A's ensemble, three streams of the same windows of time: `of_corpus`.
 
 Used in notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature, and
 face images"). Each window of sound gives MFCC and STFT features, and `pairs` assigns the video
@@ -22,9 +22,10 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput, sound_problem
+from cryutils.papers import embeddings
 from cryutils.papers.nested import Units
 
-__all__ = ["IMAGE", "Streams", "gather", "grid", "pairs", "with_pictures"]
+__all__ = ["IMAGE", "Streams", "gather", "grid", "of_corpus", "pairs", "with_pictures"]
 
 Array = npt.NDArray[np.float32]
 IMAGE = "image"
@@ -90,6 +91,26 @@ class Streams:
             share = filled.reshape(len(self), patch, -1)
             parts.append(np.tile(share, (1, frames // patch, 1)))
         return np.concatenate(parts, axis=2, dtype=np.float32)
+
+
+def of_corpus(
+    corpus: Corpus,
+    hearing: Mapping[str, SoundInput],
+    looking: embeddings.PictureInput,
+    *,
+    progress: bool = False,
+) -> Streams:
+    """Return the windows of a corpus with the embeddings of its frames, if it has pictures.
+
+    hearing: as in `gather`. looking: how frames are embedded. Raises InputError as `gather` and
+    `embeddings.embed` do.
+    """
+    if not any(clip.has_video for clip in corpus):
+        return gather(corpus, hearing)
+    embedded = embeddings.embed(
+        corpus, looking.network, looking.frames, engine=looking.engine, progress=progress
+    )
+    return gather(corpus, hearing, embedded, fps=looking.fps, head_fps=looking.head_fps)
 
 
 def gather(

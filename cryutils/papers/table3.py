@@ -11,7 +11,7 @@ as the ensemble's autoencoders do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -24,11 +24,14 @@ from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models.classical import baselines
+from cryutils.models.crossfit import training_seeds
 from cryutils.models.examples import by_clip
-from cryutils.papers.ensemble import Ensemble, Inputs, Model, Plan, Row
+from cryutils.papers import ensemble
+from cryutils.papers.ensemble import Ensemble, Inputs, Model, Plan, Row, Settings
 from cryutils.papers.scored import Scored, ScoreName
+from cryutils.papers.streams import Streams
 
-__all__ = ["METRICS", "MODELS", "Classical", "Table3", "published"]
+__all__ = ["METRICS", "MODELS", "Classical", "Table3", "fit", "published"]
 
 MODELS = ("svm", "ae_dnn", "proposed")  # the paper's columns
 METRICS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
@@ -161,7 +164,10 @@ class Table3:
         return Interval.of(bounds, len(which), len(everyone), words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
-        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high."""
+        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high.
+
+        `claims.tables.table3` returns them as text.
+        """
         table = []
         for split in self.ensemble.plan.folds:
             for row in self.rows:
@@ -249,6 +255,17 @@ class Table3:
         n = int(np.isin(corpus.labels, states).sum())
         columns = {"split": str(split), "data": corpus.name, "n": n}
         return {**about, **difference.row(), **columns, "trainings": len(self.ensembles)}
+
+
+def fit(
+    streams: Streams, *, settings: Settings, repeats: int = 1, progress: bool = False
+) -> Table3:
+    """Return the scores of `repeats` trainings, each with its own seed and division."""
+    first, *again = [
+        ensemble.fit(streams, settings=replace(settings, seed=seed), progress=progress)
+        for seed in training_seeds(settings.seed, repeats)
+    ]
+    return Table3(first, again)
 
 
 def _folds(

@@ -27,10 +27,10 @@ from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours
 from .deployment import quantisation as quantisation
 from .ensemble import ablation as ablation
-from .ensemble import ensemble_curves as ensemble_curves
+from .ensemble import inputs_used as inputs_used
 from .ensemble import proposed_model as proposed_model
-from .ensemble import submodel_curves as submodel_curves
 from .ensemble import table3 as table3
+from .ensemble import training_curves as training_curves
 from .live import gate_curve as gate_curve
 from .live import readings as readings
 from .models import architecture as architecture

@@ -1,6 +1,6 @@
 """Figures of Paper A's ensemble: its Figure 2 as a drawing, Figures 3 and 4, Table 3, ablation.
 
-Used in notebook 09_ensemble (Paper A §3.5 and §4).
+Used in notebooks 09_ensemble and appendix_table3 (Paper A §3.5 and §4).
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cryutils.claims.tables import ENSEMBLES, PAIRS
+from cryutils.claims.tables import COMMONEST, ENSEMBLES, PAIRS
+from cryutils.claims.tables import SPLITS as TABLE_SPLITS
 from cryutils.plots.models import learning_curves, model_scores
-from cryutils.plots.palette import COLOURS, SPLITS
-from cryutils.plots.parts import arrow, block
+from cryutils.plots.palette import COLOURS, NAMES, SPLITS
+from cryutils.plots.parts import arrow, block, name_rows
+from cryutils.plots.scores import confusion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["ablation", "ensemble_curves", "proposed_model", "submodel_curves", "table3"]
+__all__ = [
+    "ablation", "inputs_used", "proposed_model", "table3", "training_curves",
+]  # fmt: skip
 
 _INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
 
@@ -122,61 +127,68 @@ def _draw_legend(ax: Axes) -> None:
     ax.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
 
 
-def table3(
-    table: pd.DataFrame,
-    ax: Axes,
-    *,
-    published: Mapping[tuple[str, str], float],
-    majority: Mapping[str, float],
-) -> Axes:
-    """Draw Table 3: published accuracy and ours under three splits, one row per pair and model.
+def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
+    """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Columns `pair` and `model` (keys as in the results), `split` ("frame", "clip",
         "infant"), `value`, `low` and `high` (NaN if missing); shares 0-1.
-    ax : Axes
-        Say 9 x 8 inches.
-    published, majority : mapping
-        The paper's share by (pair, model), and the share of each pair's commonest class.
+    majority : mapping
+        The share of each pair's commonest class.
     """
+    import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     pairs = [pair for pair in PAIRS if pair in set(table.pair)]
     models = [model for model in ENSEMBLES if model in set(table.model)]
-    step = len(models) + 0.9
-    height = {
-        (pair, model): -(i * step + k)
-        for i, pair in enumerate(pairs)
-        for k, model in enumerate(models)
-    }
-    # In this table a "frame" is a window of sound, with its pictures.
-    splits = SPLITS | {"frame": (SPLITS["frame"][0], "split by window")}
-    for (split, (colour, words)), lift in zip(splits.items(), (0.24, 0, -0.24), strict=True):
-        part = table[table.split == split]
-        y = [height[pair, model] + lift for pair, model in zip(part.pair, part.model, strict=True)]
-        low, high = part.low.to_numpy(float), part.high.to_numpy(float)
-        ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
-        ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
-    marks = {row: y for row, y in height.items() if row in published}
-    ax.plot(
-        [published[row] for row in marks], list(marks.values()), "D", color=COLOURS["published"],
-        mfc="none", mew=1.3, ms=7, label="published",
+    columns = min(2, len(pairs))
+    lines = -(-len(pairs) // columns)
+    fig, axes = plt.subplots(
+        lines, columns, figsize=(9, 1.2 + lines * (0.8 + 0.38 * len(models))), sharex=True,
+        sharey=True, squeeze=False, layout=ConstrainedLayoutEngine(wspace=0.06),
     )  # fmt: skip
-    for i, pair in enumerate(pairs):
-        top = -i * step
-        ax.text(0, top + 0.52, PAIRS[pair], fontweight="bold", fontsize=9, va="bottom")
+    for pair, ax in zip(pairs, axes.flat, strict=False):
+        heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
+        for (split, words), lift in zip(TABLE_SPLITS.items(), (0.24, 0, -0.24), strict=True):
+            part, colour = table[(table.pair == pair) & (table.split == split)], SPLITS[split][0]
+            y = [heights[model] + lift for model in part.model]
+            low, high = part.low.to_numpy(float), part.high.to_numpy(float)
+            ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
+            ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
         if pair in majority:
-            ends = (top - len(models) + 0.55, top + 0.45)
-            words = "" if i else "commonest class"
-            colour = COLOURS["chance"]
-            ax.vlines(majority[pair], *ends, color=colour, ls="--", lw=1.2, label=words)
-    names = [ENSEMBLES[model] for _, model in height]
-    ax.set(
-        yticks=list(height.values()), yticklabels=names, xlim=(0, 1.03), xlabel="accuracy",
-        ylim=(-(len(pairs) * step) + 1.2, 1.1),
-    )  # fmt: skip
-    ax.grid(axis="y", visible=False)
-    return ax
+            ax.axvline(majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label=COMMONEST)
+        ax.set(title=PAIRS[pair], xlim=(0, 1.03))
+    for ax in axes[-1]:
+        ax.set_xlabel("accuracy")
+    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return fig
+
+
+def inputs_used(answers: pd.DataFrame, inputs: Sequence[str]) -> Figure:
+    """Draw how often the ensemble with some inputs answers what, under both protocols.
+
+    answers: columns `feature` (such as "mfcc+stft"), `split` ("clip", "infant"), `truth` and
+    `predicted`, a row per clip and training. inputs: in the order of the names in `feature`.
+    """
+    import matplotlib.pyplot as plt
+
+    subset = "+".join(inputs)
+    classes = sorted(set(answers.truth))
+    fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    for (split, words), ax in zip(NAMES.items(), axes, strict=True):
+        part = answers[(answers.feature == subset) & (answers.split == split)]
+        if part.empty:
+            ax.text(0.5, 0.5, "choose at least one input", ha="center")
+            ax.axis("off")
+            continue
+        matrix = pd.crosstab(part.truth, part.predicted).reindex(classes, fill_value=0)
+        confusion(matrix.reindex(columns=classes, fill_value=0).to_numpy(), classes, ax)
+        share = (part.truth == part.predicted).mean()
+        ax.set_title(f"{words}: {share:.0%} right")
+    fig.suptitle(f"Inputs of the ensemble: {_inputs(subset) if subset else 'none'}")
+    return fig
 
 
 def ablation(table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str) -> Axes:
@@ -195,43 +207,34 @@ def ablation(table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str) -> Ax
 
 
 def _inputs(subset: str) -> str:
-    names = [part if part == "image" else part.upper() for part in subset.split("+")]
+    names = [part.upper() if part in ("mfcc", "stft") else part for part in subset.split("+")]
     return " + ".join(names)
 
 
-def submodel_curves(
-    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *, what: str,
-    published: Mapping[str, int],
-) -> Sequence[Axes]:  # fmt: skip
-    """Draw the paper's Figure 3: `what` over epochs, one panel per submodel.
+def training_curves(
+    histories: Mapping[str, Mapping[str, pd.DataFrame]], *, published: Mapping[str, int]
+) -> Figure:
+    """Draw the paper's Figures 3 and 4: loss and accuracy over epochs, one row per model.
 
-    histories: by input, as for `learning_curves`, except that the column `fold` may be called
-    `task`, as in tables from `stacked.fit`. published: by input, the epoch at which the paper
-    stopped.
+    histories: by model and split ("clip", "infant"), columns as in `learning_curves`. published: by
+    model, the epoch at which the paper stopped.
     """
-    for (name, history), ax in zip(histories.items(), axes, strict=True):
-        _curves(history, ax, what=what, stop=published.get(name))
-        ax.set_title(f"{_inputs(name)} submodel")
-    return axes
+    import matplotlib.pyplot as plt
 
-
-def ensemble_curves(
-    history: pd.DataFrame, axes: Sequence[Axes], *, published: int
-) -> Sequence[Axes]:
-    """Draw the paper's Figure 4, two panels: loss and accuracy of the final model over epochs.
-
-    history: as for `submodel_curves`. published: the epoch at which the paper stopped.
-    """
-    for what, ax in zip(("loss", "accuracy"), axes, strict=True):
-        _curves(history, ax, what=what, stop=published)
-        ax.set_title(f"final model, {what}")
-    return axes
-
-
-def _curves(history: pd.DataFrame, ax: Axes, *, what: str, stop: int | None) -> None:
-    named: dict[str, str] = {} if "fold" in history else {"task": "fold"}
-    learning_curves(history.rename(columns=named), ax, what=what)
-    if stop is not None:
-        words = f"paper stops ({stop})"
-        ax.axvline(stop, color=COLOURS["published"], lw=0.9, ls="--", label=words)
-        ax.legend(loc="best", fontsize=8)
+    kinds = [(split, what) for split in NAMES for what in ("loss", "accuracy")]
+    fig, axes = plt.subplots(
+        len(histories), 4, figsize=(10, 2.1 * len(histories) + 0.6), squeeze=False,
+        sharex="row", layout="constrained",
+    )  # fmt: skip
+    for (model, by_split), panels in zip(histories.items(), axes, strict=True):
+        for (split, what), ax in zip(kinds, panels, strict=True):
+            learning_curves(by_split[split], ax, what=what)
+            stop = published[model]
+            ax.axvline(stop, color=COLOURS["published"], lw=0.9, ls="--", label="paper stops")
+            ax.get_legend().remove()
+            ax.set(xlabel="epoch" if ax in axes[-1] else "", ylabel="")
+            if ax in axes[0]:
+                ax.set_title(f"{NAMES[split]}: {what.replace('loss', 'loss, nats')}", fontsize=9)
+        panels[0].set_ylabel(_inputs(model))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return fig

@@ -10,7 +10,7 @@ import pytest
 from measured import result
 
 from cryutils import claims
-from cryutils.claims import article, ledger, report, scoreboard
+from cryutils.claims import article, ledger, report, scoreboard, tables
 from cryutils.claims.scoreboard import About
 from cryutils.errors import InputError
 
@@ -283,3 +283,16 @@ def test_conclusions_are_listed_by_what_they_are_about() -> None:
 def test_models_without_stored_predictions_have_no_gap() -> None:
     board = scoreboard.board({"real": results(REAL)})
     assert article.gaps(board).empty
+
+
+def test_stored_runs_are_shown_under_both_protocols_wherever_a_run_writes() -> None:
+    words = scoreboard.reference(
+        {"uploads": "all three states", "judged": "sleepy & hungry"}, tables.TABLE3
+    )
+    ensembles = words.xs("ensemble", level="model")
+    assert list(ensembles.index.get_level_values("group")) == [
+        "all three states", "sleepy & hungry",
+    ]  # fmt: skip
+    leak_free = ensembles["balanced accuracy", "leak-free"].to_list()
+    assert leak_free == ["42 [33, 53]", "43 [35, 55]"]
+    assert ensembles["p", ""].to_list() == ["0.005", "–"]

@@ -315,14 +315,6 @@ def test_patches_of_all_inputs_hold_the_submodels_patches_and_the_picture_once(
     assert deaf.side_by_side(3).shape == (len(streams), 6, 8), "frames in whole patches"
 
 
-def test_networks_are_counted_once(trained: Ensemble) -> None:
-    # 9 places with 36 jobs: three streams with two encoders a place; two single models with an
-    # encoder a place; 7 subsets, and 2 other variants, one with three submodels for each of two
-    # inner folds. Unweighted: the ensemble with three submodels and one single model, a place each.
-    expected = 3 * 36 + 2 * 9 + 2 * (36 + 9) + (36 + 6 * 9) + 2 * 9 + 3 * 2 * 9 + 5 * 9
-    assert trained.count == expected
-
-
 def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
     trained: Ensemble, scores: Table3
 ) -> None:

@@ -15,7 +15,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput
-from cryutils.papers import streams
+from cryutils.papers import embeddings, streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 
@@ -61,6 +61,24 @@ def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(
     assert mean[6:9, 0] == pytest.approx([2.02, 2.07, 2.12])
     labels = np.array(corpus.classes)[gathered.y]
     assert (labels == corpus.labels[gathered.clip]).all()
+
+
+def test_a_corpus_of_sound_alone_needs_no_backbone(corpus: Corpus) -> None:
+    looking = embeddings.PictureInput(backbone="no such network")
+    assert streams.of_corpus(corpus, hearing(), looking).names == ("mfcc", "stft")
+
+
+def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, apart: Path) -> None:
+    films = cryutils.load(
+        "synthetic", classes=["hug", "hungry", "sleepy"], infants=6, clips_per_infant=1,
+        duration_s=1.5, mostly=1.0, video=True, fps=6.0, size=64,
+    )  # fmt: skip
+    looking = embeddings.PictureInput(backbone="small", fps=6.0, head_fps=2.0)
+    assert looking.frames.crop == "face" and looking.frames.size == 64
+    gathered = streams.of_corpus(films, hearing(), looking)
+    assert gathered.names == ("mfcc", "stft", "image")
+    embedded = embeddings.embed(films, looking.network, looking.frames)
+    assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
 
 def test_fewer_frames_can_be_taken(corpus: Corpus) -> None:

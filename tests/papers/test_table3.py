@@ -11,8 +11,11 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims
+from cryutils.claims import tables
 from cryutils.evaluation import Split
-from cryutils.papers.ensemble import SPLITS, Ensemble, Plan, Row, Settings, subsets
+from cryutils.models.crossfit import training_seeds
+from cryutils.papers import ensemble, table3
+from cryutils.papers.ensemble import SPLITS, Ensemble, Job, Plan, Row, Settings, subsets
 from cryutils.papers.nested import divide
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -110,6 +113,58 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(scores: Tab
         row = stored.loc[key]
         assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
         assert row.n_infants == interval.n_infants == INFANTS
+
+
+def test_a_plan_counts_the_clips_and_infants_on_both_sides(scores: Table3) -> None:
+    plan = scores.ensemble.plan
+    table = plan.describe()
+    assert list(table.index) == ["frame", "clip", "infant"]
+    assert table["infants on both sides"].tolist() == pytest.approx(
+        [np.mean([len(shared(plan, job)) for job in plan.places if job.split is split])
+         for split in SPLITS]
+    )  # fmt: skip
+    assert table.loc["infant", "infants on both sides"] == 0 < table.loc["clip"].iloc[-1]
+    assert table.loc["clip", "clips on both sides"] == 0 < table.loc["frame"].iloc[-2]
+    assert (table["test windows"] == len(plan.streams) / 3).all()
+
+
+def shared(plan: Plan, job: Job) -> set[str]:
+    """The infants with clips in the training or validation part, and in the test part."""
+    (fit, stop), test = plan.parts(job), plan.tested(job)
+    known = fit if job.split is not Split.INFANT else np.concatenate([fit, stop])
+    of_window = plan.streams.corpus.infants[plan.streams.clip]
+    return set(of_window[known]) & set(of_window[test])
+
+
+def test_a_plan_names_its_first_leak_free_fold(scores: Table3) -> None:
+    plan = scores.ensemble.plan
+    assert plan.job("infant") == Job(Split.INFANT, 0, (0, 1, 2))
+    tested = [plan.tested(plan.job("infant", fold)) for fold in range(3)]
+    assert sorted(np.concatenate(tested)) == list(range(len(plan.streams)))
+
+
+def test_each_training_has_its_own_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def fit(streams: Streams, *, settings: Settings, progress: bool) -> Ensemble:
+        seeds.append(settings.seed)
+        return training(settings.seed)
+
+    monkeypatch.setattr(ensemble, "fit", fit)
+    thrice = table3.fit(made(), settings=Settings(n_folds=3, seed=4), repeats=3)
+    assert seeds == training_seeds(4, 3) and len(thrice.ensembles) == 3
+
+
+def test_in_words_a_cell_is_a_percentage_with_its_interval(scores: Table3) -> None:
+    words = tables.table3(scores.tidy())
+    assert list(words.columns) == ["windows split", "paper's protocol", "leak-free"]
+    assert list(words.index[:2]) == [
+        ("sleepy & hungry", "SVM"),
+        ("sleepy & hungry", "SVM, fit+stop"),
+    ]
+    cell = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
+    shown = words.loc[("all three states", "ensemble"), "leak-free"]
+    assert shown == tables.in_percent(cell.value, cell.low, cell.high)
 
 
 # Several trainings

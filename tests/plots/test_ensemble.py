@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import points, spans, ticks, words
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
@@ -57,7 +58,7 @@ def test_what_is_concatenated_is_where_the_arrows_start(axes: np.ndarray) -> Non
     assert starts["probabilities"] == pytest.approx([softmax_right] * 3)
 
 
-def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
+def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     rows = [
         ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "clip", 0.6, 0.5, 0.7),
         ("total", "svm", "infant", 0.4, np.nan, np.nan),
@@ -65,31 +66,38 @@ def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
         ("total", "proposed", "clip", 0.7, 0.6, 0.8),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
-    published = {("total", "svm"): 0.6551, ("total", "proposed"): 0.9741, ("total", "ae_dnn"): 0.9}
-    assert plots.table3(table, ax, published=published, majority={"total": 0.35}) is ax
-    assert ticks(ax, "y") == ["SVM", "ensemble"] * 2
-    assert {(0.88, 0.92), (0.5, 0.7), (0.4, 0.6)} <= set(spans(ax))
-    order = [(pair, model) for pair in ("sleepy_hungry", "total") for model in ("svm", "proposed")]
-    rows_at = dict(zip(order, ax.get_yticks(), strict=True))
-    assert points(ax, "split by window")[0] == [0.9]
-    x, y = points(ax, "split by clip")
-    assert dict(zip(x, y, strict=True)) == {
-        0.6: rows_at["total", "svm"], 0.7: rows_at["total", "proposed"],
-    }  # fmt: skip
-    assert points(ax, "leak-free")[0] == [0.4, 0.5]
-    x, y = points(ax, "published")
-    assert dict(zip(x, y, strict=True)) == {
-        0.6551: rows_at["total", "svm"], 0.9741: rows_at["total", "proposed"],
-    }  # fmt: skip
-    assert words(ax) == ["sleepy & hungry", "all three states"]
-    (tick,) = [
-        lines for lines in ax.collections if lines.get_linestyle()[0][1] is not None
-    ]  # the dashed one
-    (segment,) = tick.get_segments()
-    assert segment[:, 0].tolist() == [0.35, 0.35]
-    low, high = sorted(segment[:, 1])
-    assert low < rows_at["total", "proposed"] < rows_at["total", "svm"] < high
-    assert high < rows_at["sleepy_hungry", "proposed"]
+    figure = plots.table3(table, majority={"total": 0.35})
+    pair, total = figure.axes
+    assert [ax.get_title() for ax in (pair, total)] == [
+        "sleepy & hungry", "all three states",
+    ]  # fmt: skip
+    assert ticks(pair, "y") == ["SVM", "ensemble"]
+    svm, ensemble = pair.get_yticks()
+    assert points(pair, "leak-free")[0] == [0.5]
+    assert points(total, "windows split")[0] == [0.9]
+    assert points(total, "paper's protocol") == ([0.6, 0.7], [svm, ensemble])
+    assert points(total, "leak-free")[0] == [0.4]
+    assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
+    assert points(total, "commonest class")[0] == [0.35, 0.35]
+    assert not [line for line in pair.lines if line.get_label() == "commonest class"]
+    plt.close(figure)
+
+
+def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
+    rows = [
+        ("mfcc+stft", "clip", "hug", "hug"), ("mfcc+stft", "clip", "hungry", "hungry"),
+        ("mfcc+stft", "infant", "hug", "hug"), ("mfcc+stft", "infant", "hungry", "hug"),
+        ("mfcc", "clip", "hug", "hungry"),
+    ]  # fmt: skip
+    answers = pd.DataFrame(rows, columns=["feature", "split", "truth", "predicted"])
+    figure = plots.inputs_used(answers, ["mfcc", "stft"])
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["paper's protocol: 100% right", "leak-free: 50% right"]
+    assert words(figure.axes[1]) == ["1.00", "0.00", "1.00", "0.00"]
+    none = plots.inputs_used(answers, [])
+    assert words(none.axes[0]) == ["choose at least one input"]
+    plt.close(figure)
+    plt.close(none)
 
 
 def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
@@ -109,32 +117,29 @@ def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
     assert {(0.5, 0.7), (0.3, 0.5)} <= set(spans(ax))
 
 
-def history(fold: str, epochs: int) -> pd.DataFrame:
+def history(epochs: int) -> pd.DataFrame:
     steps = np.arange(1, epochs + 1)
     return pd.DataFrame(
         {
-            fold: 0, "epoch": steps, "loss": 1 / steps, "val_loss": 2 / steps,
+            "fold": 0, "epoch": steps, "loss": 1 / steps, "val_loss": 2 / steps,
             "accuracy": 1 - 1 / (1 + steps), "val_accuracy": 1 - 1 / steps,
         }
     )  # fmt: skip
 
 
-def test_figure_3_is_a_panel_a_submodel(axes: np.ndarray) -> None:
-    histories = {name: history("task", n) for name, n in (("mfcc", 5), ("stft", 6), ("image", 3))}
-    assert plots.submodel_curves(histories, axes, what="loss", published={"image": 10}) is axes
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in axes]
-    assert titles == ["MFCC submodel", "STFT submodel", "image submodel"]
-    assert [len(points(ax, "training")[0]) for ax in axes] == [5, 6, 3]
-    assert points(axes[2], "validation") == ([1, 2, 3], pytest.approx([2, 2 / 2, 2 / 3]))
-    assert points(axes[2], "paper stops (10)")[0] == [10, 10]
-    labels = [line.get_label() for line in axes[0].lines]
-    assert not any(str(label).startswith("paper stops") for label in labels)
-
-
-def test_figure_4_is_loss_and_accuracy_of_the_final_model(axes: np.ndarray) -> None:
-    panels = axes[:2]
-    assert plots.ensemble_curves(history("fold", 4), panels, published=100) is panels
-    assert points(panels[0], "training")[1] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
-    assert panels[1].get_ylabel() == "accuracy"
-    assert points(panels[1], "validation")[1] == pytest.approx([0, 1 / 2, 2 / 3, 3 / 4])
-    assert [points(ax, "paper stops (100)")[0] for ax in panels] == [[100, 100]] * 2
+def test_figures_3_and_4_are_a_row_a_model_with_both_protocols() -> None:
+    histories = {
+        name: {"clip": history(n), "infant": history(n + 1)}
+        for name, n in (("mfcc", 5), ("ensemble", 3))
+    }
+    figure = plots.training_curves(histories, published={"mfcc": 40, "ensemble": 100})
+    axes = np.reshape(figure.axes, (2, 4))
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["MFCC", "ensemble"]
+    assert [ax.get_title() for ax in axes[0]] == [
+        "paper's protocol: loss, nats", "paper's protocol: accuracy",
+        "leak-free: loss, nats", "leak-free: accuracy",
+    ]  # fmt: skip
+    assert points(axes[1, 0], "validation") == ([1, 2, 3], pytest.approx([2, 2 / 2, 2 / 3]))
+    assert len(points(axes[1, 3], "training")[0]) == 4
+    assert [points(ax, "paper stops")[0] for ax in axes[:, 2]] == [[40, 40], [100, 100]]
+    plt.close(figure)
