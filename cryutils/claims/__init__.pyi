@@ -31,8 +31,10 @@ from .store import record_predictions as record_predictions
 from .store import record_scores as record_scores
 from .store import record_table as record_table
 from .store import record_test as record_test
+from .store import reference as reference
 from .store import results as results
 from .store import run_dir as run_dir
 from .store import table as table
 from .store import unreadable as unreadable
 from .store import write as write
+from .tables import by_split as by_split

@@ -30,8 +30,8 @@ if TYPE_CHECKING:  # importing pandas would delay `cryutils run` by a third of a
 __all__ = [
     "COLUMNS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
     "load_predictions", "load_results", "merge", "read_results", "record", "record_gain",
-    "record_predictions", "record_scores", "record_table", "record_test", "results", "run_dir",
-    "table", "unreadable", "write",
+    "record_predictions", "record_scores", "record_table", "record_test", "reference", "results",
+    "run_dir", "table", "unreadable", "write",
 ]  # fmt: skip
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
@@ -298,6 +298,19 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     answers = pd.concat([part for part in parts if len(part)], ignore_index=True)
     empty = answers.columns[answers.isna().all()]
     return answers.drop(columns=empty[empty.str.startswith("p_")])
+
+
+def reference(run: str, **columns: str) -> pd.DataFrame:
+    """Return results of a run in `outputs/reference`, such as "judged", columns as in `table`.
+
+    columns: values to select by, such as study="cry2". Raises InputError if no results match.
+    """
+    results = load_results(project_dir() / "outputs" / "reference" / run)
+    for name, value in columns.items():
+        results = results[results[name] == value]
+    if results.empty:
+        raise InputError(f"the reference run {run} has no results of {key(columns)}.")
+    return results.reset_index(drop=True)
 
 
 def benchmark_output(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,8 @@ from cryutils.papers.robustness import STRESSES
 
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "SPLITS",
-    "STRESSED", "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "in_percent", "portion", "table3",
+    "STRESSED", "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "by_split", "in_percent", "portion",
+    "table3",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -194,6 +196,32 @@ def table3(tidy: pd.DataFrame) -> pd.DataFrame:
     wide = named.pivot(index=["row", "model"], columns="split", values="text")
     rows = pd.MultiIndex.from_frame(named[["row", "model"]].drop_duplicates())
     return wide.reindex(rows, columns=named.split.unique()).rename_axis(columns=None)
+
+
+def by_split(
+    results: pd.DataFrame,
+    names: Mapping[str, str],
+    *,
+    metrics: Sequence[str] = ("accuracy", "balanced_accuracy"),
+) -> pd.DataFrame:
+    """Return scores under both protocols in percent, such as "26 [12, 40]"; "–" if missing.
+
+    There is a row for each model and a column for each metric and protocol. results: of one study
+    on one corpus, columns as in `claims.table`. names: the row's name by model, in order.
+    """
+    alone = results[(results.rival == "") & results.metric.isin(metrics)]
+    numbers = alone.set_index(["model", "metric", "split"])[["value", "low", "high"]]
+    ends: dict[Any, list[float]] = numbers.astype(float).T.to_dict("list")
+    return pd.DataFrame(
+        {
+            (METRICS[metric], words): {
+                name: in_percent(*ends.get((model, metric, split), [nan]))
+                for model, name in names.items()
+            }
+            for metric in metrics
+            for split, words in _TWO_SPLITS.items()
+        }
+    )
 
 
 def portion(share: float) -> str:

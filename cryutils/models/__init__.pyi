@@ -25,7 +25,6 @@ from . import second_model as second_model
 from . import small_cnn as small_cnn
 from . import stacked as stacked
 from . import training as training
-from . import tuning as tuning
 from . import verdict as verdict
 from . import weights as weights
 from .classical import BASELINES as BASELINES

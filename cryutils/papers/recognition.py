@@ -1,4 +1,4 @@
-"""Shared code of Paper B's notebooks: its four states, a model to keep, answers over time.
+"""Shared code of Paper B's notebooks: its four states, cross-validation, a model to keep.
 
 Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the models of Paper B §3.
 """
@@ -6,20 +6,22 @@ Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 import cryutils
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
-from cryutils.models import checkpoints, export, novelty, training
-from cryutils.models.crossfit import fit_clips, validation_split
+from cryutils.evaluation.splits import Fold, Indices, Split
+from cryutils.models import checkpoints, classical, export, novelty, training
+from cryutils.models.crossfit import CrossFit, cross_fit, fit_clips, validation_split
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
@@ -28,7 +30,10 @@ from cryutils.papers.scored import Scored
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "card", "deploy", "flicker", "load", "state_corpus", "windows"]
+__all__ = [
+    "STATES", "CrossValidated", "card", "cross_validate", "deploy", "flicker", "load", "results",
+    "rivals", "state_corpus", "windows",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
@@ -52,6 +57,107 @@ def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpu
     options = {"classes": list(STATES), "video": True} | simulation
     corpus = cryutils.load(data, **(options if data == "synthetic" else {}))
     return state_corpus(corpus, stand_in=stand_in)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidated:
+    """One recipe for a network, evaluated under both protocols: "clip" and "infant".
+
+    folds: (train, test) of each repeat and fold, by split. networks: one per fold. scored: their
+    answers to the test clips.
+    """
+
+    folds: Mapping[str, list[list[Fold]]]
+    networks: Mapping[str, CrossFit]
+    scored: Mapping[str, Scored]
+
+
+def cross_validate(
+    build: training.Build,
+    examples: Examples,
+    corpus: Corpus,
+    *,
+    n_folds: int,
+    repeats: int = 1,
+    settings: training.Settings | None = None,
+    progress: bool = False,
+) -> tuple[CrossValidated, CrossValidated]:
+    """Train and score networks with class weights, and networks without, on the same folds.
+
+    build: as in `training.fit`. examples: rows of all clips. settings: of both, except
+    `class_weights`; its seed also draws the folds.
+    """
+    settings = settings or training.Settings()
+    folds: dict[str, list[list[Fold]]] = {
+        split: Split(split).k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed)
+        for split in evaluation.SPLITS
+    }
+
+    def evaluated(recipe: training.Settings) -> CrossValidated:
+        networks = {
+            split: cross_fit(
+                build, examples, corpus.labels.tolist(), corpus.infants.tolist(), folds[split],
+                split=split, settings=recipe, progress=progress,
+            )
+            for split in folds
+        }  # fmt: skip
+        scored = {
+            split: Scored.of(fitted.probabilities, corpus, folds[split], split=split)
+            for split, fitted in networks.items()
+        }
+        return CrossValidated(folds, networks, scored)
+
+    weighted = evaluated(replace(settings, class_weights=True))
+    return weighted, evaluated(replace(settings, class_weights=False))
+
+
+def results(weighted: CrossValidated, unweighted: CrossValidated, *, name: str) -> pd.DataFrame:
+    """Return accuracy and balanced accuracy of both networks and of the commonest class.
+
+    Rows as in `claims.table`, with the model names `name`, `<name>_unweighted` and "majority".
+    """
+    folds = weighted.folds["infant"]
+    majority = Scored.majority(weighted.scored["infant"].corpus, folds, split="infant")
+    models = {
+        name: weighted.scored.values(),
+        f"{name}_unweighted": unweighted.scored.values(),
+        "majority": [majority],
+    }
+    return pd.concat(
+        [
+            scored.results("accuracy", "balanced_accuracy").assign(model=model, rival="")
+            for model, both in models.items()
+            for scored in both
+        ],
+        ignore_index=True,
+    )
+
+
+def rivals(
+    features: npt.NDArray[np.floating[Any]],
+    network: CrossValidated,
+    *,
+    clip: Indices | None = None,
+    seed: int = 0,
+) -> dict[tuple[str, str], Scored]:
+    """Return the scores of classical models on a network's folds, by (model, split).
+
+    features: float (clips, n), which are trained on all training clips, validation clips included.
+    With `clip`, the clip index of each row, they are of windows or crops: float (rows, n). Then
+    models are trained as the network is, without validation clips, and a clip's answer is the mean
+    over its rows.
+    """
+    scores: dict[tuple[str, str], Scored] = {}
+    for split, folds in network.folds.items():
+        corpus = network.scored[split].corpus
+        for name, model in classical.baselines(seed=seed).items():
+            if clip is None:
+                scored = Scored.from_classifier(model, features, corpus, folds, split=split)
+            else:
+                fit_folds = network.networks[split].fit_folds
+                scored = Scored.from_examples(model, features, clip, corpus, fit_folds, split=split)
+            scores[name, split] = scored
+    return scores
 
 
 def deploy(

@@ -34,15 +34,16 @@ from .ensemble import training_curves as training_curves
 from .live import gate_curve as gate_curve
 from .live import readings as readings
 from .models import architecture as architecture
+from .models import convolution as convolution
 from .models import decisions as decisions
 from .models import face_track as face_track
 from .models import gains as gains
 from .models import learning_curves as learning_curves
 from .models import model_scores as model_scores
-from .models import per_class as per_class
 from .models import pictures as pictures
 from .models import probabilities as probabilities
 from .models import stress as stress
+from .models import windows as windows
 from .palette import NAMES as NAMES
 from .robustness import evidence as evidence
 from .robustness import reliability as reliability
@@ -67,6 +68,7 @@ from .scores import split_gaps as split_gaps
 from .scores import style as style
 from .scores import with_and_without as with_and_without
 from .video import frame_distances as frame_distances
+from .video import frames_by_class as frames_by_class
 from .video import residual_block as residual_block
 from .video import residual_maps as residual_maps
 from .video import rolling as rolling

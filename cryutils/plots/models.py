@@ -1,4 +1,4 @@
-"""Figures of trained networks: architecture, curves, faces, gains of fusion, stress, decisions.
+"""Figures of networks: inputs, layers, curves, faces, gains of fusion, stress, decisions.
 
 Used in notebooks 04 to 09 and 11. Paper B promises such figures, but its Figures 3 to 6 show
 screenshots.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,22 +19,25 @@ from cryutils.plots.parts import name_rows, scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cryutils.video.tracks import FaceTrack
 
 __all__ = [
     "architecture",
+    "convolution",
     "decisions",
     "face_track",
     "gains",
     "learning_curves",
     "model_scores",
-    "per_class",
     "pictures",
     "probabilities",
     "stress",
+    "windows",
 ]
 
+_AS_PICTURE: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
 _KINDS = {
     "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
@@ -66,6 +69,65 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
+def windows(
+    inputs: npt.NDArray[np.floating[Any]], titles: Sequence[str], axes: Sequence[Axes], *,
+    window_s: float,
+) -> Sequence[Axes]:  # fmt: skip
+    """Draw windows of features, float (windows, frames, coefficients), one per ax.
+
+    inputs: in standard deviations, so that one colour scale serves all. window_s: length in s.
+    """
+    for ax, window, title in zip(axes, inputs, titles, strict=True):
+        extent = (0, window_s, 0, window.shape[1])
+        ax.imshow(window.T, cmap="magma", vmin=-2, vmax=2, extent=extent, **_AS_PICTURE)
+        ax.set(title=title.replace("_", " "), xlabel="time (s)")
+        ax.grid(visible=False)
+    axes[0].set_ylabel("coefficient")
+    return axes
+
+
+def convolution(
+    picture: npt.NDArray[np.floating[Any]], kernel: npt.NDArray[np.floating[Any]],
+    steps: Mapping[str, npt.NDArray[np.floating[Any]]],
+) -> Figure:  # fmt: skip
+    """Draw a filter at the place where it answers most, and what it makes of the whole picture.
+
+    picture: float (coefficients, frames). kernel: (height, width). steps: by title, the filter's
+    answers to the picture first, then what later layers make of them.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    fig, axes = plt.subplots(2, 3, figsize=(10, 5), height_ratios=(2, 3), layout="constrained")
+    answers = next(iter(steps.values()))
+    row, column = np.unravel_index(answers.argmax(), answers.shape)
+    height, width = kernel.shape
+    patch = picture[row : row + height, column : column + width]
+    for ax, numbers, title in (
+        (axes[0, 0], patch, "patch of the picture"),
+        (axes[0, 1], kernel, "filter"),
+        (axes[0, 2], patch * kernel, f"product; sum {answers.max():.1f}"),
+    ):
+        ax.imshow(numbers, cmap="PuOr_r", vmin=-6, vmax=6, **_AS_PICTURE)
+        for (r, c), number in np.ndenumerate(numbers):
+            ax.text(c, r, f"{number:.1f}".removesuffix(".0"), ha="center", va="center")
+        ax.set_aspect("equal")
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.grid(visible=False)
+    for ax, (title, numbers) in zip(
+        axes[1], {"the picture": picture, **steps}.items(), strict=False
+    ):
+        limit = 2.0 if numbers is picture else np.percentile(np.abs(numbers), 99)
+        colours = {"cmap": "magma", "vmin": -limit} if numbers is picture else {"cmap": "Greys"}
+        ax.imshow(numbers, **{"vmin": 0, "vmax": limit, **colours}, **_AS_PICTURE)
+        ax.set(title=title, xlabel="frame", ylabel="coefficient")
+        ax.locator_params(integer=True)
+        ax.grid(visible=False)
+    box = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, ec="#56B4E9", lw=1.6)
+    axes[1, 0].add_patch(box)
+    return fig
+
+
 def learning_curves(
     history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()
 ) -> Axes:
@@ -93,24 +155,6 @@ def learning_curves(
         ax.set_ylim(0, 1.02)
     ax.locator_params(axis="x", integer=True)
     ax.legend(loc="best", fontsize=8)
-    return ax
-
-
-def per_class(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw precision, recall and F1 of each class, and their macro means, as grouped points.
-
-    table: an index of classes (the last may be "macro mean") and columns `precision`, `recall`,
-    `f1`, shares 0-1 like `chance`.
-    """
-    rows = name_rows(ax, (str(name).replace("_", " ") for name in table.index))
-    marks = {"precision": "<", "recall": ">", "f1": "o"}
-    colours = {"precision": "#CC79A7", "recall": "#56B4E9", "f1": "#000000"}
-    for name, mark in marks.items():
-        ax.plot(table[name], rows, mark, color=colours[name], ms=7, label=name.replace("f1", "F1"))
-    spread = table[list(marks)]
-    ax.hlines(rows, spread.min(axis=1), spread.max(axis=1), color="#BBBBBB", lw=1, zorder=0)
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
-    ax.set(xlim=(-0.02, 1.02), xlabel="share")
     return ax
 
 

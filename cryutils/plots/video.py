@@ -1,6 +1,6 @@
-"""Figures of video frames: residual block, similarity of frames, splits, rolling average.
+"""Figures of video frames: frames by class, residual block, similarity, splits, rolling average.
 
-Used in notebook 07_frames_resnet50 (Paper A §3.4.2, §3.5).
+Used in notebooks 05_image and 07_frames_resnet50 (Paper A §3.4.2, §3.5).
 """
 
 from __future__ import annotations
@@ -12,18 +12,43 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cryutils.plots.models import pictures
 from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
 from cryutils.plots.parts import arrow, block, name_rows, scores_by_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from cryutils.datasets.corpus import Corpus
     from cryutils.evaluation.intervals import Interval
     from cryutils.papers.rolling import Rolled
 
-__all__ = ["frame_distances", "residual_block", "residual_maps", "rolling", "split_scores"]
+__all__ = ["frame_distances", "frames_by_class", "residual_block", "residual_maps", "rolling",
+           "split_scores"]  # fmt: skip
 
 _INPUT, _LEARNED = "#EFEFEF", "#F0C9B8"
+
+
+def frames_by_class(corpus: Corpus, *, infants: int = 3, at_s: float = 1.0) -> Figure:
+    """Draw one frame of a few infants in each class, a column per class.
+
+    The frame is that at `at_s` seconds of the infant's first clip in the class.
+    """
+    import matplotlib.pyplot as plt
+
+    from cryutils.video.tracks import frame_at
+
+    classes = corpus.classes
+    size = (1.9 * len(classes), 2.05 * infants)
+    fig, axes = plt.subplots(infants, len(classes), figsize=size, layout="compressed")
+    for column, label in zip(axes.T, classes, strict=True):
+        clips = {clip.infant: clip for clip in reversed(corpus) if clip.label == label}
+        chosen = [clips[name] for name in sorted(clips)[:infants]]
+        frames = [frame_at(clip.still or clip.path, at_s) for clip in chosen]
+        titles = [f"{label.replace('_', ' ')}, {clip.infant}" for clip in chosen]
+        pictures(frames, titles, column)
+    return fig
 
 
 def residual_block(ax: Axes) -> Axes:

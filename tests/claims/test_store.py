@@ -245,3 +245,25 @@ def test_what_benchmarks_printed_is_kept_by_name() -> None:
     assert "no evidence about infants" in claims.benchmark_output("audit")
     with pytest.raises(InputError, match=r"no such output is kept\. Did you mean audit"):
         claims.benchmark_output("audits")
+
+
+def test_a_reference_run_is_read_wherever_this_run_writes() -> None:
+    results = claims.reference("judged", study="cry2", rival="", metric="balanced_accuracy")
+    assert set(results.data) == {"donateacry"} and {"cry2", "majority"} <= set(results.model)
+    with pytest.raises(InputError, match=r"judged has no results of cries"):
+        claims.reference("judged", study="cries")
+    with pytest.raises(InputError, match="no results here"):
+        claims.reference("juged")
+
+
+def test_scores_by_split_are_percentages_with_intervals_and_without_comparisons() -> None:
+    claims.begin("04_test")
+    about: dict[str, Any] = {"study": "cry2", "data": "mine", "split": "infant"}
+    claims.record(0.2, **about, model="cry2", metric="balanced_accuracy", low=0.16, high=0.3)
+    claims.record(0.1, **about, model="cry2", metric="balanced_accuracy", rival="svm")
+    claims.record(0.9, **about, model="cry2", metric="recall", condition="hungry")
+    table = claims.by_split(claims.results(), {"cry2": "network", "svm": "SVM"})
+    assert table["balanced accuracy"].to_dict("list") == {
+        "paper's protocol": ["–", "–"], "leak-free": ["20 [16, 30]", "–"],
+    }  # fmt: skip
+    assert list(table.index) == ["network", "SVM"]

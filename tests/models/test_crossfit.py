@@ -20,7 +20,6 @@ from cryutils.models import crossfit
 from cryutils.models.crossfit import cross_fit, validation_split
 from cryutils.models.examples import Examples, by_clip, windows
 from cryutils.models.training import Settings
-from cryutils.models.tuning import search
 
 CLASSES = ["hungry", "pain", "tired"]
 
@@ -300,32 +299,3 @@ def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
     means = by_clip(values, np.array([2, 2, 0]), 4)
     np.testing.assert_array_equal(means, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
     assert means.dtype == np.float32
-
-
-# A small search
-
-
-def test_a_search_looks_at_training_clips_only_and_keeps_infants_whole(calls) -> None:
-    train = np.arange(8, N)
-    table = search(
-        lambda s: None, examples(), CRIES.labels, CRIES.infants, train,
-        grid={"learning_rate": [1e-3, 1e-2], "dropout": [0.2]}, split="infant",
-        settings=Settings(epochs=9), n_splits=3,
-    )  # fmt: skip
-    assert list(table) == [
-        "learning_rate", "dropout", "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch",
-    ]  # fmt: skip
-    assert table["learning_rate"].tolist() == [1e-3, 1e-2]
-    assert [call["settings"].learning_rate for call in calls] == [1e-3] * 3 + [1e-2] * 3
-    assert {(call["settings"].dropout, call["settings"].epochs) for call in calls} == {(0.2, 9)}
-    for call in calls:
-        fitted, held = (infants_of(call[part], examples()) for part in ("train", "validation"))
-        assert not fitted & held and not (fitted | held) & {"i00", "i01"}
-
-
-def test_a_search_over_what_is_no_setting(calls) -> None:
-    with pytest.raises(InputError, match="Did you mean learning_rate"):
-        search(
-            lambda s: None, examples(), CRIES.labels, CRIES.infants, np.arange(N),
-            grid={"lerning_rate": [1e-3]}, split="clip",
-        )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from graphs import without_graphs
 from made_corpus import corpus
+from sklearn.dummy import DummyClassifier
 from trained_run import Trained
 
 from cryutils import audio, claims, evaluation
@@ -63,6 +64,81 @@ def test_synthetic_recordings_of_both_papers_are_videos_of_their_states() -> Non
     three = embeddings.load("synthetic", infants=6, signal=0.0, **sizes)
     assert four.classes == recognition.STATES and three.classes == embeddings.STATES
     assert all(clip.has_audio and clip.has_video for clip in [*four, *three])
+
+
+# Both protocols
+
+
+class Says:
+    """A fitted network that reads the class from its input, or always says the first."""
+
+    def __init__(self, reads: bool) -> None:
+        self.reads = reads
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.eye(2, dtype=np.float32)[x[:, 0].astype(int) if self.reads else [0] * len(x)]
+
+
+@pytest.fixture
+def two_states(monkeypatch: pytest.MonkeyPatch) -> tuple:
+    """Clips of twelve infants, weighted and unweighted networks, and the settings of each fit."""
+    seen: list[training.Settings] = []
+
+    def fit(*_: object, settings: training.Settings, **__: object) -> Says:
+        seen.append(settings)
+        return Says(reads=settings.class_weights)
+
+    monkeypatch.setattr(crossfit, "fit", fit)
+    infants = [f"i{k // 4:02d}" for k in range(48)]
+    cries = corpus(["hungry" if k // 4 % 3 else "pain" for k in range(48)], infants)
+    truth = np.array([label == "pain" for label in cries.labels], np.float32)
+    examples = Examples(np.repeat(truth, 2)[:, None], np.repeat(np.arange(48), 2))
+    networks = recognition.cross_validate(
+        lambda s: None, examples, cries, n_folds=3, repeats=2,
+        settings=training.Settings(epochs=9, seed=5),
+    )  # fmt: skip
+    return cries, examples, *networks, seen
+
+
+def test_both_recipes_are_evaluated_on_the_same_folds_of_both_protocols(two_states: tuple) -> None:
+    cries, _, weighted, unweighted, seen = two_states
+    assert [s.class_weights for s in seen] == [True] * 12 + [False] * 12
+    assert {s.epochs for s in seen} == {9}
+    for split in ("clip", "infant"):
+        expected = evaluation.Split(split).k_folds(cries, n_splits=3, repeats=2, seed=5)
+        for result in (weighted, unweighted):
+            np.testing.assert_equal(result.folds[split], expected)
+            assert result.networks[split].folds == result.folds[split]
+            assert str(result.scored[split].split) == split
+        assert weighted.scored[split].interval("accuracy").value == 1
+        assert unweighted.scored[split].interval("balanced_accuracy").value == 0.5
+
+
+def test_results_have_both_networks_and_the_commonest_class(two_states: tuple) -> None:
+    _, _, weighted, unweighted, _ = two_states
+    rows = recognition.results(weighted, unweighted, name="cry2")
+    table = claims.by_split(rows, {"cry2_unweighted": "without", "majority": "commonest"})
+    assert list(table.index) == ["without", "commonest"]
+    assert table["accuracy"].loc["without"].tolist() == ["67", "67"]
+    assert table["balanced accuracy"].loc["commonest"].tolist() == ["–", "50"]
+    assert (rows[rows.model == "cry2"].value == 1).all()
+
+
+def test_rivals_learn_from_all_training_clips_or_as_the_network_does(
+    two_states: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cries, examples, weighted, _, _ = two_states
+    model = DummyClassifier(strategy="prior")  # its probabilities reveal its training rows
+    monkeypatch.setattr(recognition.classical, "baselines", lambda seed: {"prior": model})
+    on_clips = recognition.rivals(np.zeros((48, 1)), weighted)
+    on_rows = recognition.rivals(examples.x, weighted, clip=examples.clip)
+    assert set(on_clips) == set(on_rows) == {("prior", "clip"), ("prior", "infant")}
+    truth = cries.labels == "pain"
+    for split, networks in weighted.networks.items():
+        for rivals, folds in ((on_clips, networks.folds), (on_rows, networks.fit_folds)):
+            strengths = rivals["prior", split].strengths[0]
+            for train, test in folds[0]:
+                np.testing.assert_allclose(strengths[test, 1], truth[train].mean(), atol=1e-6)
 
 
 # Over time

@@ -22,6 +22,33 @@ STATES = ["discomfort", "hungry", "pain", "tired"]
 # The network
 
 
+def test_windows_are_drawn_with_time_to_the_right(axes: np.ndarray) -> None:
+    inputs = np.arange(3 * 4 * 2, dtype=float).reshape(3, 4, 2)  # windows of four frames
+    plots.windows(inputs, ["hungry", "belly_pain", "tired"], axes, window_s=2.0)
+    for ax, window in zip(axes, inputs, strict=True):
+        (image,) = ax.images
+        np.testing.assert_array_equal(image.get_array(), window.T)
+        assert image.get_extent() == [0, 2.0, 0, 2] and image.get_clim() == (-2, 2)
+    assert axes[1].get_title() == "belly pain"
+
+
+def test_a_filter_is_shown_where_it_answers_most_with_its_numbers() -> None:
+    picture = np.zeros((5, 6))
+    picture[2, 1:4] = 1.0
+    kernel = np.array([[-1, -1, -1], [2, 2, 2], [-1, -1, -1]])
+    answers = np.array([[(picture[r : r + 3, c : c + 3] * kernel).sum() for c in range(4)]
+                        for r in range(3)])  # fmt: skip
+    figure = plots.convolution(picture, kernel, {"answers": answers, "pooled": answers[:2, :2]})
+    patch, filter_, product, first, second, third = figure.axes
+    assert words(patch) == ["0", "0", "0", "1", "1", "1", "0", "0", "0"]
+    assert words(filter_)[:4] == ["-1", "-1", "-1", "2"]
+    assert product.get_title() == "product; sum 6.0"
+    assert [ax.get_title() for ax in (first, second, third)] == ["the picture", "answers", "pooled"]
+    (box,) = first.patches
+    assert box.get_xy() == (0.5, 0.5)
+    plt.close(figure)
+
+
 def test_architecture_is_a_block_a_layer_with_its_output_and_parameters(ax: Axes) -> None:
     table = pd.DataFrame(
         {
@@ -92,21 +119,6 @@ def test_repeats_are_curves_of_their_own_and_the_mean_ends_with_the_first_fold(a
 
 
 # Scores
-
-
-def test_per_class_draws_three_scores_a_class_from_above(ax: Axes) -> None:
-    table = pd.DataFrame(
-        {"precision": [0.5, 0.9], "recall": [0.4, 0.8], "f1": [0.44, 0.85]},
-        index=["belly_pain", "macro mean"],
-    )
-    assert plots.per_class(table, ax, chance=0.25) is ax
-    for name, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
-        assert points(ax, label) == (table[name].tolist(), [1, 0])
-    assert spans(ax) == [(0.4, 0.5), (0.8, 0.9)]
-    assert points(ax, "chance (recall)")[0] == [0.25, 0.25]
-    assert ticks(ax, "y") == ["belly pain", "macro mean"]
-    low, high = ax.get_ylim()
-    assert low < 0 and high > 1  # no mark on the frame
 
 
 @pytest.mark.parametrize("draw", [plots.protocol_scores, plots.model_scores, plots.split_scores])

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import points, spans, ticks, words
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from cryutils import plots
 from cryutils.evaluation.intervals import Interval
+from cryutils.papers import recognition
 from cryutils.papers.rolling import Rolled
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
     return Interval(value, low, high, 0.1, 8, 4, "made up")
+
+
+def test_frames_by_class_are_of_different_infants_a_column_each_class(apart: Path) -> None:
+    cries = recognition.load(
+        "synthetic", infants=8, clips_per_infant=2, duration_s=0.5, fps=4.0, size=64
+    )
+    figure = plots.frames_by_class(cries, infants=2, at_s=0.25)
+    titles = np.array([ax.get_title() for ax in figure.axes]).reshape(2, 4)
+    pairs = {(clip.label, clip.infant) for clip in cries}
+    for column, label in zip(titles.T, cries.classes, strict=True):
+        shown = [tuple(title.split(", ")) for title in column if title]
+        assert shown and set(shown) <= pairs and {name for name, _ in shown} == {label}
+        assert len(set(shown)) == len(shown)
+    plt.close(figure)
 
 
 def test_a_residual_block_shows_both_ways_and_their_sum(ax: Axes) -> None:
