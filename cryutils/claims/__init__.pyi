@@ -36,3 +36,4 @@ from .store import run_dir as run_dir
 from .store import table as table
 from .store import unreadable as unreadable
 from .store import write as write
+from .tables import by_split as by_split

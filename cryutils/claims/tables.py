@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from cryutils.papers.robustness import STRESSES
 
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
-    "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "in_percent", "portion",
+    "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "by_split", "in_percent", "portion",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -178,6 +179,31 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
+
+
+def by_split(
+    results: pd.DataFrame,
+    names: Mapping[str, str],
+    *,
+    metrics: Sequence[str] = ("accuracy", "balanced_accuracy"),
+) -> pd.DataFrame:
+    """Return scores under both protocols in percent, such as "26 [12, 40]"; "–" if missing.
+
+    There is a row for each model and a column for each metric and protocol. results: of one study
+    on one corpus, columns as in `claims.table`. names: the row's name by model, in order.
+    """
+    alone = results[results.rival == ""].set_index(["model", "metric", "split"])
+    ends: dict[Any, list[float]] = alone[["value", "low", "high"]].astype(float).T.to_dict("list")
+    return pd.DataFrame(
+        {
+            (METRICS[metric], words): {
+                name: in_percent(*ends.get((model, metric, split), [nan]))
+                for model, name in names.items()
+            }
+            for metric in metrics
+            for split, words in _TWO_SPLITS.items()
+        }
+    )
 
 
 def portion(share: float) -> str:

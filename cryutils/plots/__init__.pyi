@@ -22,9 +22,8 @@ from .audio import spectrogram as spectrogram
 from .audio import waveform as waveform
 from .audio import waveforms as waveforms
 from .autoencoder import bottleneck_errors as bottleneck_errors
-from .autoencoder import code_map as code_map
-from .autoencoder import noise_gains as noise_gains
-from .autoencoder import reconstruction as reconstruction
+from .autoencoder import reconstructions as reconstructions
+from .autoencoder import spectrograms as spectrograms
 from .corpus import ages as ages
 from .corpus import class_sizes as class_sizes
 from .corpus import clips_per_infant as clips_per_infant
@@ -67,7 +66,7 @@ from .scores import split_accuracies as split_accuracies
 from .scores import style as style
 from .scores import with_and_without as with_and_without
 from .video import frame_distances as frame_distances
+from .video import labels_over_time as labels_over_time
 from .video import residual_block as residual_block
-from .video import residual_maps as residual_maps
 from .video import rolling as rolling
 from .video import split_scores as split_scores
