@@ -91,7 +91,6 @@ class Parameters(BaseModel):
     step_s: float = _field(0.01, 60)
     snr_db: list[Level] = _items()
     noise_db: Level = _field()
-    noise_levels: list[Level] = _items()
     noise_range: list[Level] = _items(2, 2)
     noisy_patches: Count = _field()
     # Pictures

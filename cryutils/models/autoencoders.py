@@ -24,9 +24,8 @@ from cryutils.models.examples import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
-    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "Division", "build", "build_dnn",
-    "build_submodel", "codes", "cross_fit", "fit", "keras_classifier", "patches", "reconstruction",
-    "sized",
+    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "Division", "build", "build_submodel", "codes",
+    "cross_fit", "fit", "keras_classifier", "patches", "reconstruction", "sized",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -222,17 +221,6 @@ def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
     h = _encoder(patch, settings)
     h = keras.layers.Dense(settings.units[2], activation="relu", name="decoder")(h)
     return keras.Model(patch, keras.layers.Dense(size, name="back")(h), name="autoencoder")
-
-
-def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
-    """Return the DNN that follows the encoder as an uncompiled Keras model (§3.5).
-
-    It takes the `codes` of windows, float32 (n, width), and returns probabilities (n, classes).
-    `settings` gives units and dropout.
-    """
-    keras = _keras()
-    codes = keras.Input((width,), name="codes")
-    return keras.Model(codes, _dnn(codes, classes, settings), name="dnn")
 
 
 def build_submodel(

@@ -5,9 +5,9 @@ two softmax vectors, and the system "can revert to the current input and gracefu
 missing modalities". Here a missing modality is a row of NaN, and the other modality is used alone.
 If both are missing there is no prediction.
 
-Notebook 07_frames_resnet50 uses `RollingAverage`. Paper A §3.5 keeps the predictions of past frames
-in a deque and chooses the class with the largest mean, so that the label of a video does not
-flicker. The paper does not state the length of the deque.
+Notebook 07_frames_resnet50 uses `rolling_average`, and the application `RollingAverage`. Paper A
+§3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
+that the label of a video does not flicker. The paper does not state the length of the deque.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Paper A's second model after ResNet-50: `head` alone, `network` and `joined` with ResNet-50.
+"""Paper A's second model after ResNet-50: `head` alone, `network` with ResNet-50.
 
-Used in notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights
-and trains a second model of pooling, flatten, dense and softmax after it. The frozen part is
-computed once (`papers.embeddings.embed`), `head` is trained on these embeddings, and `joined`
-attaches it to its backbone again.
+Notebook 07_frames_resnet50 writes it out in Keras. Paper A (§3.5) freezes ResNet-50 with its
+ImageNet weights and trains a second model of pooling, flatten, dense and softmax after it. The
+frozen part is computed once (`papers.embeddings.embed`), and `head` is trained on these embeddings.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cryutils.models import backbones
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import check_dropout, compiled
 
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
-__all__ = ["head", "joined", "network"]
+__all__ = ["head", "network"]
 
 
 def network(
@@ -68,16 +66,6 @@ def head(
     outputs = _second_model(inputs, classes, units, dropout)
     model = keras.Model(inputs, outputs, name="second_model")
     return compiled(model, keras.optimizers.RMSprop(learning_rate))
-
-
-def joined(backbone: Backbone, head: Any) -> Any:
-    """Return the Keras model from pixels to the probabilities of a head trained on embeddings.
-
-    backbone: the one that computed those embeddings. head: a Keras model from `head` or
-    `NetworkBatch.keras`, which takes (n, features) or (n, h, w, features).
-    """
-    front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
-    return _keras().Model(front.input, head(front.output), name="frozen_and_head")
 
 
 def _set_trainable(layer: Any, trainable: bool) -> None:

@@ -1,5 +1,6 @@
 from . import annotate as annotate
 from . import audit as audit
+from . import autoencoding as autoencoding
 from . import controls as controls
 from . import deployment as deployment
 from . import dials as dials
@@ -11,6 +12,7 @@ from . import framewise as framewise
 from . import gating as gating
 from . import multiverse as multiverse
 from . import nested as nested
+from . import noise_removal as noise_removal
 from . import power as power
 from . import predict as predict
 from . import quantisation as quantisation

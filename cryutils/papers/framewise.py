@@ -1,9 +1,9 @@
-"""Predictions for single frames, and how similar frames are: `fit`, `frame_similarity`, `nearest`.
+"""Predictions for single frames, and how similar frames are: `fit`, `frame_similarity`, `amounts`.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
 predicts each frame). It is trained once per fold under one of three splits (`evaluation.Split`),
 since the paper does not say whether it divided videos or frames. Why that matters is shown by how
-similar frames are, and by which clip and infant the training frame nearest to a test frame is from.
+similar frames are (`frame_similarity`), and by training on fewer frames or infants (`amounts`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cryutils._io import cache
 from cryutils.errors import InputError
@@ -26,20 +27,17 @@ from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "comparison", "fit", "frame_similarity", "headline", "nearest", "scores",
-    "subsample_frames",
+    "PAIRS", "Framewise", "amounts", "comparison", "fit", "frame_similarity", "headline",
+    "leak_free_folds", "scores", "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 PAIRS = ("neighbours", "same clip", "same infant", "other infants")
 
 _APART_S = 1.0  # least time between the two frames of a "same clip" pair
-_FAR = "another infant"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +110,47 @@ def fit(
     return Framewise(split, rows, clip, networks, folds)
 
 
+def leak_free_folds(corpus: Corpus, *, n_folds: int = 5, seed: int = 0) -> list[Nested]:
+    """Return the folds on which `fit` trains with `Split.INFANT`, as indices of clips."""
+    units = Units.of(corpus, np.arange(0), Split.INFANT)
+    return divide(units, Split.INFANT, n_folds=n_folds, n_inner=0, seed=seed)
+
+
+def amounts(
+    embeddings: Sequence[Array],
+    corpus: Corpus,
+    *,
+    every: Sequence[int] = (1,),
+    infants: Sequence[int] = (),
+    settings: DenseSettings | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return leak-free scores with fewer frames or fewer infants, one row per combination.
+
+    Columns: infants, frames, and the balanced accuracy of clips as text, with its interval. every:
+    as in `fit`. infants: numbers of infants, the first in alphabetical order; empty: all. Numbers
+    that the corpus does not have, or that are too few to divide, are left out.
+    """
+    names = sorted(set(corpus.infants))
+    rows = []
+    for count in infants or [len(names)]:
+        chosen = np.flatnonzero(np.isin(corpus.infants, names[:count]))
+        some, part = [embeddings[int(k)] for k in chosen], corpus.take(chosen)
+        for step in every:
+            try:
+                fitted = fit(
+                    some, part, split=Split.INFANT, every=step, settings=settings, n_folds=n_folds,
+                    seed=seed,
+                )  # fmt: skip
+            except InputError:
+                continue
+            score = headline([fitted], part).interval()
+            rows.append((len(set(part.infants)), len(fitted.rows), str(score)))
+    table = pd.DataFrame(rows, columns=["infants", "frames", "balanced accuracy"])
+    return table.drop_duplicates(["infants", "frames"], ignore_index=True)
+
+
 def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
     """Return every `every`-th frame of all clips, (frames, features), and each frame's clip."""
     if every < 1:
@@ -164,36 +203,6 @@ def frame_similarity(
     unit = float(np.median(apart["other infants"])) if apart["other infants"] else 1.0
     rows = [(name, value / unit) for name, values in apart.items() for value in values]
     return pd.DataFrame(rows, columns=["pair", "distance"])
-
-
-def nearest(
-    embeddings: Sequence[Array],
-    corpus: Corpus,
-    fitted: Framewise,
-    *,
-    every: int = 1,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Return where the nearest training frames of test frames are from, as shares of test frames.
-
-    Keys are "same clip", "same infant" (another clip of it) and "another infant"; at most 500 test
-    frames of the first fold count, drawn with `seed`. Distances are Euclidean, of features scaled
-    to unit deviation. `fitted` must be fitted on the same embeddings and `every`.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    x, clip = subsample_frames(embeddings, every=every)
-    units, fold = Units.of(corpus, clip, fitted.split), fitted.folds[0]
-    test = units.rows(fold.test)
-    train = units.rows(fold.training)
-    test = np.random.default_rng(seed).permutation(test)[:500]
-    scale = x[train].std(axis=0)
-    scaled = x / np.where(scale > 0, scale, 1)
-    (neighbour,) = NearestNeighbors(n_neighbors=1).fit(scaled[train]).kneighbors(scaled[test])[1].T
-    a, b = clip[train[neighbour]], clip[test]
-    infants = corpus.infants
-    where = np.select([a == b, infants[a] == infants[b]], ["same clip", "same infant"], _FAR)
-    return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
 
 
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:

@@ -1,4 +1,4 @@
-"""Flicker and accuracy of rolling averages over frames, for several lengths: `over_windows`.
+"""Flicker, accuracy and delay of rolling averages over frames: `over_windows`, `delays`.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5, rolling prediction averaging: the label of a
 video should not flicker). The paper does not state the length of its deque, so several lengths are
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ from cryutils.papers.recognition import flicker
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["Rolled", "over_windows", "results"]
+__all__ = ["Rolled", "delays", "over_windows", "results"]
 
 Array = npt.NDArray[np.float32]
 
@@ -78,6 +79,24 @@ def over_windows(
             )
         )
     return rolled
+
+
+def delays(over_time: Sequence[Array], n: int) -> npt.NDArray[np.float64]:
+    """Return how many frames a rolling average needs to follow a change of state, float64 (pairs,).
+
+    Two consecutive clips whose means give different labels are joined. The delay is the number of
+    frames after the joint until the average shows the second clip's label, or all its frames if it
+    never does. over_time: probabilities of each clip, float32 (frames, classes). n: frames.
+    """
+    clips = [p for p in over_time if len(p) and np.isfinite(p).all()]
+    found = []
+    for first, second in pairwise(clips):
+        before, after = (int(p.mean(axis=0).argmax()) for p in (first, second))
+        if before != after:
+            joined = np.concatenate([first, second])
+            labels = decide(rolling_average(joined, n))[len(first) :]
+            found.append(int(np.argmax(labels == after)) if after in labels else len(labels))
+    return np.array(found, np.float64)
 
 
 def results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:

@@ -19,9 +19,8 @@ from .audio import spectra as spectra
 from .audio import spectrogram as spectrogram
 from .audio import waveform as waveform
 from .autoencoder import bottleneck_errors as bottleneck_errors
-from .autoencoder import code_map as code_map
-from .autoencoder import noise_gains as noise_gains
-from .autoencoder import reconstruction as reconstruction
+from .autoencoder import reconstructions as reconstructions
+from .autoencoder import spectrograms as spectrograms
 from .corpus import ages as ages
 from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours
@@ -69,7 +68,7 @@ from .scores import style as style
 from .scores import with_and_without as with_and_without
 from .video import frame_distances as frame_distances
 from .video import frames_by_class as frames_by_class
+from .video import labels_over_time as labels_over_time
 from .video import residual_block as residual_block
-from .video import residual_maps as residual_maps
 from .video import rolling as rolling
 from .video import split_scores as split_scores

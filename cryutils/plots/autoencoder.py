@@ -1,109 +1,114 @@
-"""Figures of autoencoders: reconstruction, error by size of the code, denoising, maps of codes.
+"""Figures of autoencoders: reconstructions, error by size of the code, spectrograms of sounds.
 
 Used in notebook 08_autoencoder_dnn. Paper A (§3.4.1 and §3.5) has no such figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cryutils.audio.spectral import stft_db
 from cryutils.plots.audio import heat_map
-from cryutils.plots.palette import INK
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["bottleneck_errors", "code_map", "noise_gains", "reconstruction"]
+__all__ = ["bottleneck_errors", "reconstructions", "spectrograms"]
 
 Array = npt.NDArray[np.float32]
 
-_INK = {"autoencoder": "#0072B2", "principal components": "#D55E00", "spectral gate": "#E69F00"}
+_LINES = {"autoencoder": ("#0072B2", "autoencoder"), "pca": ("#D55E00", "principal components")}
 
 
-def reconstruction(
-    original: Array, code: Array, back: Array, axes: Sequence[Axes], *, seconds: float
-) -> Sequence[Axes]:
-    """Draw a window, its code and its reconstruction; the first and last share a colour scale.
+def reconstructions(
+    examples: Mapping[str, tuple[Array, Array, Array]], *, seconds: float
+) -> Figure:
+    """Draw windows, their codes and their reconstructions, one row per feature.
 
-    original, back: float (frames, coefficients) in dB. code: float (patches, p). seconds: duration
-    of the window.
+    examples: by feature, as returned by `autoencoding.Study.example`. MFCC number 0, the level, is
+    left out. A window and its reconstruction share a colour scale. seconds: duration of a window.
     """
-    low, high = np.percentile(original, [1, 99])
-    largest = np.abs(code).max()
-    for ax, values, ylabel, cmap, limits, unit in (
-        (axes[0], original, "coefficient", "magma", (low, high), "dB"),
-        (axes[1], code, "number in the code", "RdBu_r", (-largest, largest), "value"),
-        (axes[2], back, "coefficient", "magma", (low, high), "dB"),
-    ):
-        heat_map(
-            values, ax, seconds=seconds, span=(0.0, values.shape[1]), limits=limits, cmap=cmap,
-            ylabel=ylabel, unit=unit,
-        )  # fmt: skip
-    return axes
+    import matplotlib.pyplot as plt
+
+    fig, rows = plt.subplots(len(examples), 3, figsize=(11, 2.6 * len(examples)), squeeze=False)
+    for axes, (kind, (window, code, back)) in zip(rows, examples.items(), strict=True):
+        first = 1 if kind == "mfcc" else 0
+        ylabel = "MFCC number" if first else "frequency bin"
+        numbers = window.size // len(code)
+        low, high = np.percentile(window[:, first:], [1, 99])
+        largest = np.abs(code).max()
+        for ax, values, label, cmap, limits, unit, title in (
+            (axes[0], window[:, first:], ylabel, "magma", (low, high), "dB",
+             f"{kind.upper()}: {numbers} numbers a patch"),
+            (axes[1], code, "number in the code", "RdBu_r", (-largest, largest), "value",
+             f"code: {code.shape[1]} numbers a patch"),
+            (axes[2], back[:, first:], ylabel, "magma", (low, high), "dB", "reconstruction"),
+        ):  # fmt: skip
+            offset = first if label == ylabel else 0
+            heat_map(
+                values, ax, seconds=seconds, span=(offset, offset + values.shape[1]),
+                limits=limits, cmap=cmap, ylabel=label, unit=unit,
+            )  # fmt: skip
+            ax.set_title(title)
+    fig.tight_layout()
+    return fig
 
 
-def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str) -> Axes:
-    """Draw the error on unseen patches against the size of the code, one line per method.
+def bottleneck_errors(table: pd.DataFrame) -> Figure:
+    """Draw the error on unseen patches against the size of the code, one panel per feature.
 
-    table: columns `method`, `size` (numbers in the code) and `error` (root mean square, in `unit`).
+    table: as returned by `autoencoding.Study.bottleneck_errors`.
     """
-    for method, part in table.groupby("method", sort=False):
-        curve = part.sort_values("size")
-        ax.plot(curve["size"], curve.error, "o-", color=_INK.get(str(method)), label=str(method))
-    sizes = sorted(table["size"].unique())
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sizes, [f"{n:g}" for n in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="numbers in the code, p", ylabel=f"error in {unit}", ylim=(0, None))
-    ax.legend(loc="best")
-    return ax
+    import matplotlib.pyplot as plt
+
+    features = table.groupby("feature", sort=False)
+    fig, axes = plt.subplots(1, len(features), figsize=(9.5, 3.2), sharey=True, squeeze=False)
+    for ax, (feature, part) in zip(axes[0], features, strict=True):
+        for model, curve in part.sort_values("size").groupby("model", sort=False):
+            colour, words = _LINES[str(model)]
+            ax.plot(curve["size"], curve.error, "o-", color=colour, label=words)
+        sizes = sorted(part["size"].unique())
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(sizes, [f"{n:g}" for n in sizes])
+        ax.minorticks_off()
+        ax.set(title=str(feature).upper(), xlabel="numbers in the code, p", ylim=(0, None))
+    axes[0, 0].set_ylabel("error in standard deviations")
+    axes[0, 0].legend(loc="lower left")
+    fig.tight_layout()
+    return fig
 
 
-def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw each method's gain, with intervals, against the signal-to-noise ratio before denoising.
+def spectrograms(
+    sounds: Mapping[str, Array], *, sr: int, columns: int = 4, floor_db: float = 50.0
+) -> Figure:
+    """Draw the spectrogram of each sound under its name, each relative to its own loudest cell.
 
-    table: columns `method`, `level` (ratio before), `value`, `low` and `high` (NaN if there is no
-    interval), in dB.
+    sounds: float32 (samples,) at `sr` Hz, by name. columns: panels in a row.
     """
-    methods = list(dict.fromkeys(table.method))
-    for number, method in enumerate(methods):
-        part = table[table.method == method].sort_values("level")
-        at = part.level + 0.25 * (2 * number - len(methods) + 1)  # intervals must not overlap
-        colour = _INK.get(str(method), INK[number % len(INK)])
-        low, high = part.low.astype(float), part.high.astype(float)
-        ax.vlines(at, low, high, color=colour, lw=3, alpha=0.35)
-        ax.plot(at, part.value, "o-", color=colour, lw=1.3, label=str(method))
-    ax.axhline(0, color="#000000", lw=1)
-    ax.set(
-        xticks=sorted(table.level.unique()), ylabel="gain in dB",
-        xlabel="signal-to-noise ratio before, in dB",
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(sounds) // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(2.9 * columns, 2.3 * rows), sharex=True, sharey=True,
+        squeeze=False, layout="constrained",
     )  # fmt: skip
-    ax.legend(loc="best")
-    return ax
-
-
-def code_map(
-    points: Array, names: Sequence[str], ax: Axes, *, most: int = 8, legend: bool = True
-) -> Axes:
-    """Draw points, float (n, 2), coloured by name, or grey if not among the `most` frequent."""
-    from matplotlib import colormaps
-
-    labels = pd.Series(list(names))
-    shown = sorted(labels.value_counts().index[:most])
-    rest = ~labels.isin(shown).to_numpy()
-    ax.plot(*points[rest].T, ".", color="#CCCCCC", ms=4, label="others" if rest.any() else None)
-    tens = [colormaps["tab10"](number) for number in range(10)]
-    palette = INK if len(shown) <= len(INK) else tens
-    for number, name in enumerate(shown):
-        inside = points[(labels == name).to_numpy()]
-        colour, words = palette[number % len(palette)], str(name).replace("_", " ")
-        ax.plot(*inside.T, "o", color=colour, ms=4, alpha=0.7, mew=0, label=words)
-    ax.set(xlabel="first component", ylabel="second component")
-    if legend:
-        ax.legend(loc="best", fontsize=8)
-    return ax
+    for ax, (name, x) in zip(axes.flat, sounds.items(), strict=False):
+        level = stft_db(x, n_fft=256, hop_length=64)
+        image = ax.imshow(
+            (level - level.max()).T, origin="lower", aspect="auto", cmap="magma", vmin=-floor_db,
+            vmax=0, extent=(0, len(x) / sr, 0, sr / 2000),
+        )  # fmt: skip
+        ax.set_title(name, fontsize=9.5)
+        ax.grid(visible=False)
+        ax.label_outer()
+    for ax in axes.flat[len(sounds) :]:
+        ax.axis("off")
+    fig.supxlabel("time in s", fontsize=10)
+    fig.supylabel("frequency in kHz", fontsize=10)
+    fig.colorbar(image, ax=axes, label="level in dB", pad=0.01)
+    return fig

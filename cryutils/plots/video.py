@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval
     from cryutils.papers.rolling import Rolled
 
-__all__ = ["frame_distances", "frames_by_class", "residual_block", "residual_maps", "rolling",
+__all__ = ["frame_distances", "frames_by_class", "labels_over_time", "residual_block", "rolling",
            "split_scores"]  # fmt: skip
 
 _INPUT, _LEARNED = "#EFEFEF", "#F0C9B8"
+_STATES = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000")  # of neighbouring labels
 
 
 def frames_by_class(corpus: Corpus, *, infants: int = 3, at_s: float = 1.0) -> Figure:
@@ -79,22 +80,6 @@ def residual_block(ax: Axes) -> Axes:
     return ax
 
 
-def residual_maps(
-    maps: Mapping[str, npt.NDArray[np.floating]], axes: Sequence[Axes]
-) -> Sequence[Axes]:
-    """Draw feature maps on one colour scale: red above 0, blue below.
-
-    maps: by name, in order, (height, width): for example x, F(x) and F(x) + x of one channel of a
-    block.
-    """
-    largest = max(float(np.abs(values).max()) for values in maps.values()) or 1.0
-    for (name, values), ax in zip(maps.items(), axes, strict=True):
-        ax.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
-        ax.set_title(name, loc="center")
-        ax.axis("off")
-    return axes
-
-
 def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw distances between frames, one row per kind of pair; 1 is the median between infants.
 
@@ -127,43 +112,79 @@ def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     return ax
 
 
-def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
-    """Draw the effect of a rolling average in two panels: label changes a minute, and accuracy.
+def rolling(rolled: Sequence[Rolled], delays_s: Sequence[float], *, chance: float) -> Figure:
+    """Draw what a rolling average does, in three panels: flicker, delay and accuracy.
 
-    The right panel shows the accuracy of the frames' labels and of the last label of each video,
-    with intervals over infants.
+    Flicker and the accuracy of the frames' labels have intervals over infants.
 
-    rolled: as returned by `rolling.over_windows`. axes: two. chance: a share.
+    rolled: as returned by `rolling.over_windows`. delays_s: seconds until each of them follows a
+    change of state. chance: a share.
     """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, 3, figsize=(11, 3))
     places = np.arange(len(rolled))
-    words = [str(score.n) for score in rolled]
-    flicker, right = axes
+    flicker, delay, right = axes
     changes = [score.flicker for score in rolled if score.flicker is not None]
     if len(changes) == len(rolled):
-        _draw_intervals(flicker, places, changes, MODALITIES["image"], "")
-    flicker.set(xlabel="frames averaged", ylabel="label changes a minute")
-    flicker.set_ylim(bottom=0)
-    for offset, name, colour, label in (
-        (-0.08, "accuracy", MODALITIES["image"], "label at each frame"),
-        (0.08, "final", "#000000", "last label of a video"),
-    ):
-        scores = [getattr(score, name) for score in rolled]
-        _draw_intervals(right, places + offset, scores, colour, label)
+        _draw_intervals(flicker, places, changes, MODALITIES["image"])
+    flicker.set(title="Flicker", ylabel="label changes a minute")
+    delay.plot(places, delays_s, "o-", color=MODALITIES["image"], ms=6, lw=1.2)
+    delay.set(title="Delay", ylabel="s until it follows a change")
+    _draw_intervals(right, places, [score.accuracy for score in rolled], MODALITIES["image"])
     right.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    right.set(ylim=(0, 1.02), xlabel="frames averaged", ylabel="accuracy")
-    right.legend(loc="lower right", fontsize=8)
+    right.set(title="Accuracy", ylabel="share of labels right", ylim=(0, 1.02))
+    right.legend(loc="upper right", fontsize=8)
     for ax in axes:
-        ax.set_xticks(places, words)
+        ax.set_ylim(bottom=0)
+        ax.set_xticks(places, [str(score.n) for score in rolled])
+        ax.set_xlabel("frames averaged")
         ax.grid(axis="x", visible=False)
-    return axes
+    fig.tight_layout()
+    return fig
+
+
+def labels_over_time(
+    labels: Mapping[str, npt.NDArray[np.integer]],
+    classes: Sequence[str],
+    *,
+    step_s: float,
+    change_s: float,
+) -> Figure:
+    """Draw labels over the time of a recording, one strip per name, and when the state changes.
+
+    labels: indices of `classes` (frames,), one every `step_s` seconds, by name.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    fig, ax = plt.subplots(figsize=(8, 0.5 + 0.55 * len(labels)))
+    colours = [_STATES[k % len(_STATES)] for k in range(len(classes))]
+    for row, name in zip(name_rows(ax, list(labels)), labels, strict=True):
+        strip = labels[name]
+        extent = (0.0, len(strip) * step_s, row - 0.36, row + 0.36)
+        ax.imshow(
+            strip[None], aspect="auto", extent=extent, interpolation="nearest",
+            cmap=ListedColormap(colours), vmin=-0.5, vmax=len(classes) - 0.5,
+        )  # fmt: skip
+    ax.axvline(change_s, color="#000000", ls="--", lw=1.5)
+    ax.set(xlim=(0, extent[1]), ylim=(-0.6, len(labels) - 0.4), xlabel="time in s")
+    ax.grid(visible=False)
+    handles = [
+        Patch(color=colour, label=name.replace("_", " "))
+        for colour, name in zip(colours, classes, strict=True)
+    ]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return fig
 
 
 def _draw_intervals(
-    ax: Axes, at: npt.NDArray[Any], intervals: Sequence[Interval], colour: str, label: str
+    ax: Axes, at: npt.NDArray[Any], intervals: Sequence[Interval], colour: str
 ) -> None:
     values, low, high = (
         np.array([getattr(interval, name) for interval in intervals], float)
         for name in ("value", "low", "high")
     )
     ax.vlines(at, low, high, color=colour, lw=3, alpha=0.35)
-    ax.plot(at, values, "o-", color=colour, ms=6, lw=1.2, label=label)
+    ax.plot(at, values, "o-", color=colour, ms=6, lw=1.2)

@@ -35,11 +35,12 @@ def test_the_autoencoder_returns_to_the_size_of_its_patch_through_a_linear_code(
 
 def test_the_dnn_leads_from_codes_through_dropout_to_probabilities() -> None:
     settings = replace(autoencoders.DNN, units=(9, 4), dropout=0.25)
-    model = autoencoders.build_dnn(10, 3, settings)
-    assert dense_sizes(model) == side_by_side(10, settings, 3) == [(10, 9), (9, 4), (4, 3)]
-    assert list(blocks.describe(model).kind[1:]) == ["Dense", "Dropout"] * 2 + ["Dense"]
+    code = autoencoders.sized(5, hidden=12)
+    model = autoencoders.build_submodel((8, 8), 3, patch=4, autoencoder=code, dnn=settings)
+    assert dense_sizes(model)[2:] == side_by_side(10, settings, 3) == [(10, 9), (9, 4), (4, 3)]
+    assert list(blocks.describe(model).kind[-5:]) == ["Dense", "Dropout"] * 2 + ["Dense"]
     assert model.get_layer("dropout2").rate == 0.25
-    answers = model.predict(np.ones((2, 10)), verbose=0)
+    answers = model.predict(np.ones((2, 8, 8)), verbose=0)
     assert answers.sum(axis=1) == pytest.approx(1)
 
 
@@ -53,8 +54,7 @@ def test_the_submodel_is_the_front_on_each_whole_patch_and_the_dnn_on_mean_and_d
     wanted = np.concatenate([codes.mean(axis=1), codes.std(axis=1)], axis=1)
     looked_at = keras.Model(model.input, model.get_layer("mean_and_deviation").output)
     np.testing.assert_allclose(looked_at.predict(x, verbose=0), wanted, atol=1e-5)
-    dnn = autoencoders.build_dnn(10, 3)
-    dnn.set_weights(model.get_weights()[4:])
+    dnn = keras.Sequential([model.get_layer(name) for name in ("dense1", "answer")])
     np.testing.assert_allclose(
         model.predict(x, verbose=0), dnn.predict(wanted, verbose=0), atol=1e-5
     )

@@ -122,18 +122,22 @@ def test_neighbours_are_nearest_and_strangers_at_one() -> None:
 
 
 @without_graphs()
-def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() -> None:
+def test_fewer_frames_and_infants_are_scored_leak_free() -> None:
     corpus = clips(8, 4)
-    embeddings = pictures(corpus, state=0.0, infant=2.0)
-    shares = {}
-    for split in ensemble.SPLITS:
-        fitted = framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=2)
-        shares[split] = framewise.nearest(embeddings, corpus, fitted)
-        assert sum(shares[split].values()) == pytest.approx(1)
-    assert shares["frame"]["same clip"] > 0.9
-    assert shares["clip"]["same clip"] == 0
-    assert shares["clip"]["same infant"] > 0.7
-    assert shares["infant"]["another infant"] == 1
+    embeddings = pictures(corpus, state=2.0, infant=0.0)
+    table = framewise.amounts(
+        embeddings, corpus, every=[1, 2], infants=[1, 4, 8, 99], settings=BARELY, n_folds=2
+    )  # one infant cannot be divided, and 99 are the 8
+    frames = len(embeddings[0])
+    assert table.infants.tolist() == [4, 4, 8, 8]
+    assert table.frames.tolist() == [16 * frames, 8 * frames, 32 * frames, 16 * frames]
+    fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=BARELY, n_folds=2)
+    whole = framewise.headline([fitted], corpus).interval()
+    assert table["balanced accuracy"].iloc[2] == str(whole)
+    folds = framewise.leak_free_folds(corpus, n_folds=2)
+    for ours, theirs in zip(folds, fitted.folds, strict=True):
+        assert np.array_equal(ours.fit, theirs.fit) and np.array_equal(ours.stop, theirs.stop)
+        assert np.array_equal(ours.test, theirs.test)
 
 
 @without_graphs()

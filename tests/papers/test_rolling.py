@@ -87,3 +87,13 @@ def test_several_trainings_are_averaged_and_widen_the_intervals() -> None:
     assert both.flicker.value == pytest.approx(np.mean([each.flicker.value for each in alone]))
     assert both.final.value == pytest.approx(np.mean([each.final.value for each in alone]))
     assert both.accuracy.high - both.accuracy.low > alone[0].accuracy.high - alone[0].accuracy.low
+
+
+def test_the_delay_is_counted_from_the_change_to_the_new_label() -> None:
+    first, second = (np.tile(p, (8, 1)).astype(np.float32) for p in ([1, 0], [0, 1]))
+    silent = np.zeros((0, 2), np.float32)
+    assert rolling.delays([first, second], 1).tolist() == [0]
+    assert rolling.delays([first, silent, second, second], 4).tolist() == [2]  # 2 of 4 are a tie
+    assert rolling.delays([first, second, first], 8).tolist() == [4, 3]  # a tie goes to the first
+    assert rolling.delays([np.tile(first, (9, 1)), second], 80).tolist() == [8], "never"
+    assert rolling.delays([first, first], 4).tolist() == []

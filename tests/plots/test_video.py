@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import points, spans, ticks, words
+from drawn import spans, ticks, words
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -42,18 +42,6 @@ def test_a_residual_block_shows_both_ways_and_their_sum(ax: Axes) -> None:
     assert {"F(x)", "x, unchanged", "+", "H(x) = F(x) + x"} <= set(texts)
 
 
-def test_maps_of_a_block_share_one_scale_about_nought(axes: np.ndarray) -> None:
-    x, f = np.array([[1.0, 2.0]]), np.array([[-4.0, 0.5]])
-    plots.residual_maps({"x": x, "F(x)": f, "F(x) + x": x + f}, axes)
-    for ax, values in zip(axes, (x, f, x + f), strict=True):
-        (image,) = ax.images
-        np.testing.assert_array_equal(image.get_array(), values)
-        assert image.get_clim() == (-4.0, 4.0)
-    assert [ax.get_title() for ax in axes] == ["x", "F(x)", "F(x) + x"]
-    plots.residual_maps({"x": np.zeros((2, 2))}, axes[:1])
-    assert axes[0].images[1].get_clim() == (-1.0, 1.0)
-
-
 def test_distances_have_their_median_and_quantiles(ax: Axes) -> None:
     near, far = np.linspace(0, 1, 21), np.linspace(1, 2, 21)
     table = pd.DataFrame({"pair": ["near"] * 21 + ["far"] * 21, "distance": [*near, *far]})
@@ -73,13 +61,28 @@ def rolled(n: int, flicker: float | None, right: float) -> Rolled:
     )  # fmt: skip
 
 
-def test_flicker_and_accuracy_stand_over_the_frames_averaged(axes: np.ndarray) -> None:
-    flicker, right, alone = axes
-    plots.rolling([rolled(1, 60.0, 0.5), rolled(30, 6.0, 0.55)], [flicker, right], chance=1 / 3)
-    (line,) = flicker.lines
-    assert line.get_ydata().tolist() == [60, 6]
-    assert ticks(flicker, "x") == ["1", "30"]
-    assert points(right, "label at each frame")[1] == [0.5, 0.55]
-    assert points(right, "last label of a video")[1] == pytest.approx([0.55, 0.6])
-    plots.rolling([rolled(1, None, 0.5)], [alone, right], chance=0.5)
-    assert not alone.lines, "a clip of one frame has no flicker"
+def test_flicker_delay_and_accuracy_are_drawn_over_the_frames_averaged() -> None:
+    two = [rolled(1, 60.0, 0.5), rolled(30, 6.0, 0.55)]
+    fig = plots.rolling(two, [0.1, 0.7], chance=1 / 3)
+    flicker, delay, right = fig.axes
+    for ax, values in ((flicker, [60, 6]), (delay, [0.1, 0.7]), (right, [0.5, 0.55])):
+        assert ax.lines[0].get_ydata().tolist() == values
+        assert ticks(ax, "x") == ["1", "30"]
+    assert spans(right, 1)[:2] == [pytest.approx((0.4, 0.6)), pytest.approx((0.45, 0.65))]
+    plt.close(fig)
+    fig = plots.rolling([rolled(1, None, 0.5)], [0.0], chance=0.5)
+    assert not fig.axes[0].lines, "a clip of one frame has no flicker"
+    plt.close(fig)
+
+
+def test_labels_are_drawn_over_time_with_the_change() -> None:
+    labels = {"each frame": np.array([0, 1, 0, 2]), "mean of 2": np.array([0, 0, 0, 2])}
+    fig = plots.labels_over_time(labels, ["a", "b_c", "d"], step_s=0.5, change_s=1.5)
+    (ax,) = fig.axes
+    assert ticks(ax, "y") == ["each frame", "mean of 2"]
+    for image, values in zip(ax.images, labels.values(), strict=True):
+        assert image.get_array().tolist() == [values.tolist()]
+        assert image.get_extent()[:2] == [0, 2] or tuple(image.get_extent()[:2]) == (0, 2)
+    assert ax.lines[0].get_xdata() == [1.5, 1.5]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b c", "d"]
+    plt.close(fig)

@@ -1,0 +1,294 @@
+"""Paper A's submodel for sound, from recordings to scores: `Study`.
+
+Used in notebook 08_autoencoder_dnn (Paper A §3.4.1, §3.5 and §4). The networks are those of
+`models.autoencoders`. A study trains them on the folds of both splits, measures the error of codes
+of several sizes, and compares the scores with those of support vector machines (SVM) on the same
+folds. `noise_removal` adds noise to its recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split, class_indices
+from cryutils.models import autoencoders, classical
+from cryutils.models.autoencoders import AUTOENCODER, DNN, AeDnn, Division
+from cryutils.models.crossfit import training_seeds, validation_split
+from cryutils.models.examples import Examples
+from cryutils.models.inputs import SoundInput, sound_problem
+from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
+from cryutils.papers.scored import Scored, comparison
+
+__all__ = ["WAYS", "Comparison", "Study"]
+
+Array = npt.NDArray[np.float32]
+
+# How the AE+DNN is trained, in words, and what its split divides.
+WAYS = {
+    "clip": ("paper's protocol", Split.CLIP),
+    "by_validation": ("clips split, epoch by validation", Split.CLIP),
+    "infant": ("leak-free", Split.INFANT),
+    "largest_codes": ("leak-free, largest codes", Split.INFANT),
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Study:
+    """Recordings, their features, and the settings of Paper A's networks for sound.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    sounds : sequence of ndarray
+        Samples of each clip, float32 (samples,).
+    hearing : mapping of str to SoundInput
+        By feature, such as "mfcc".
+    patch, per_window : int
+        Frames per patch, and patches of each window to train on.
+    autoencoder, dnn : DenseSettings
+    n_folds, repeats, seed : int
+        Each repeat has its own folds and networks.
+    """
+
+    corpus: Corpus
+    sounds: Sequence[Array] = field(repr=False)
+    hearing: Mapping[str, SoundInput] = field(repr=False)
+    patch: int = 8
+    per_window: int = 4
+    autoencoder: DenseSettings = AUTOENCODER
+    dnn: DenseSettings = DNN
+    n_folds: int = 5
+    repeats: int = 1
+    seed: int = 0
+
+    @cached_property
+    def windows(self) -> dict[str, Examples]:
+        """Windows of all clips by feature, x float32 (windows, frames, coefficients)."""
+        return {kind: hear.examples(self.sounds) for kind, hear in self.hearing.items()}
+
+    @cached_property
+    def usable(self) -> list[int]:
+        """Numbers of the clips that have windows."""
+        sr = next(iter(self.hearing.values())).sr
+        return [k for k, x in enumerate(self.sounds) if sound_problem(x, sr) is None]
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seed of each repeat's networks."""
+        return training_seeds(self.seed, self.repeats)
+
+    @cached_property
+    def folds(self) -> dict[Split, list[list[Fold]]]:
+        """Training and test clips of each repeat and fold, by what the split divides."""
+        options = {"n_splits": self.n_folds, "repeats": self.repeats, "seed": self.seed}
+        return {split: split.k_folds(self.corpus, **options) for split in SPLITS}
+
+    def divisions(self, split: Split | str = Split.INFANT, *, repeat: int = 0) -> list[Division]:
+        """Return training, validation and test clips of each fold, int64 indices."""
+        labels, infants = self.corpus.labels.tolist(), self.corpus.infants.tolist()
+        seed = self.seeds[repeat]
+        return [
+            (*validation_split(train, labels, infants, split=split, seed=seed), test)
+            for train, test in self.folds[Split(split)][repeat]
+        ]
+
+    def tasks(self, kind: str) -> list[FitSpec]:
+        """Return the training and validation windows of each leak-free fold of the first repeat."""
+        rows = self.windows[kind].rows
+        return [FitSpec(rows(train), rows(stop)) for train, stop, _ in self.divisions()]
+
+    def autoencoders(
+        self,
+        kind: str,
+        *,
+        windows: Array | None = None,
+        clean: Array | None = None,
+        progress: bool = False,
+    ) -> NetworkBatch:
+        """Return one autoencoder per leak-free fold of the first repeat.
+
+        windows, clean: noisy windows and the same without noise, for a denoising autoencoder.
+        """
+        return autoencoders.fit(
+            self.windows[kind].x if windows is None else windows, self.tasks(kind),
+            patch=self.patch, per_window=self.per_window, settings=self.autoencoder, clean=clean,
+            progress=progress,
+        )  # fmt: skip
+
+    def sized(self, kind: str, size: int, *, progress: bool = False) -> NetworkBatch:
+        """Return the first fold's autoencoder with a code of `size` numbers."""
+        hidden, usual, _ = self.autoencoder.units
+        if size == usual:  # trained with those of the other folds
+            return self.autoencoders(kind, progress=progress)
+        return autoencoders.fit(
+            self.windows[kind].x, self.tasks(kind)[:1], patch=self.patch,
+            per_window=self.per_window, progress=progress,
+            settings=replace(self.autoencoder, units=(hidden, size, hidden)),
+        )  # fmt: skip
+
+    def patches(self, kind: str, clips: Indices) -> Array:
+        """Return all patches of some clips' windows, float32 (windows, patches, n)."""
+        windows = self.windows[kind]
+        return autoencoders.patches(windows.x[windows.rows(clips)], self.patch)
+
+    def training_patches(self, kind: str) -> Array:
+        """Return evenly spaced patches of the first fold's training windows, float32 (rows, n)."""
+        cut = self.patches(kind, self.divisions()[0][0])
+        return cut[:, :: max(1, cut.shape[1] // self.per_window)].reshape(-1, cut.shape[2])
+
+    def scale(self, kind: str) -> tuple[Array, Array]:
+        """Return the mean and the standard deviation of `training_patches`, both (n,)."""
+        cut = self.training_patches(kind)
+        spread = cut.std(axis=0)
+        return cut.mean(axis=0), np.where(spread > 0, spread, 1)
+
+    def example(self) -> dict[str, tuple[Array, Array, Array]]:
+        """Return a window, its code and its reconstruction, by feature.
+
+        They are float32 (frames, coefficients), (patches, p) and (frames, coefficients), of the
+        first window of `example_clip`, without frames after the last whole patch.
+        """
+        parts = {}
+        for kind, windows in self.windows.items():
+            network = self.autoencoders(kind)
+            window = windows.x[windows.rows(np.array([self.example_clip]))][:1]
+            cut = autoencoders.patches(window, self.patch)[0]
+            code = network.hidden(0, cut, layer=autoencoders.BOTTLENECK)
+            back = autoencoders.reconstruction(network, 0, window)[0]
+            parts[kind] = window[0, : len(back)], code, back
+        return parts
+
+    @property
+    def example_clip(self) -> int:
+        """The first usable test clip of the first fold, whose infant is new to its networks."""
+        return next(int(k) for k in self.divisions()[0][2] if k in self.usable)
+
+    def bottleneck_errors(self, sizes: Sequence[int], *, progress: bool = False) -> pd.DataFrame:
+        """Return the error of codes of several sizes on the first fold's test infants.
+
+        Columns: feature, model ("autoencoder", or "pca": principal components), size and error,
+        the root mean square in standard deviations of the training patches.
+        """
+        from sklearn.decomposition import PCA
+
+        test = self.divisions()[0][2]
+        rows = []
+        for kind in self.windows:
+            mean, spread = self.scale(kind)
+            learn = (self.training_patches(kind) - mean) / spread
+            new = self.patches(kind, test).reshape(-1, len(mean))
+            z = (new - mean) / spread
+            for size in sorted({*sizes, self.autoencoder.units[autoencoders.BOTTLENECK]}):
+                network = self.sized(kind, size, progress=progress)
+                count = min(size, len(learn) - 1)
+                linear = PCA(count, svd_solver="randomized", random_state=self.seed).fit(learn)
+                reconstructed = {
+                    "autoencoder": (network.predict(0, new) - mean) / spread,
+                    "pca": linear.inverse_transform(linear.transform(z)),
+                }
+                rows += [
+                    (kind, model, size, float(np.sqrt(np.mean((back - z) ** 2))))
+                    for model, back in reconstructed.items()
+                ]
+        return pd.DataFrame(rows, columns=["feature", "model", "size", "error"])
+
+    def cross_validate(
+        self, ways: Sequence[str] = tuple(WAYS), *, progress: bool = False
+    ) -> Comparison:
+        """Train and score AE+DNN in several `ways` (of `WAYS`), and two SVM, for each feature.
+
+        The SVM get mean and standard deviation over time of the same features: of whole clips
+        ("svm"), or of the windows that the networks train on ("svm_windows").
+        """
+        trainings: dict[tuple[str, str], list[AeDnn]] = {
+            (kind, way): [] for kind in self.windows for way in ways
+        }
+        for repeat, seed in enumerate(self.seeds):
+            for kind, way in trainings:
+                trainings[kind, way].append(self._train(kind, way, repeat, seed, progress))
+        scored = {}
+        for (kind, way), fits in trainings.items():
+            split = WAYS[way][1]
+            probabilities = np.stack([fit.probabilities for fit in fits])
+            scored[kind, "ae_dnn", way] = Scored.of(
+                probabilities, self.corpus, self.folds[split], split=split
+            )
+        for split in SPLITS:
+            for kind in self.windows:
+                scored[kind, "svm", str(split)] = self._svm(kind, split)
+                scored[kind, "svm_windows", str(split)] = self._svm_on_windows(kind, split)
+        commonest = {
+            split: Scored.majority(self.corpus, folds, split=split)
+            for split, folds in self.folds.items()
+        }
+        return Comparison({key: fits[0] for key, fits in trainings.items()}, scored, commonest)
+
+    def _train(self, kind: str, way: str, repeat: int, seed: int, progress: bool) -> AeDnn:
+        dnn = replace(self.dnn, seed=seed)
+        if way == "clip":
+            divisions = [(train, test, test) for train, test in self.folds[Split.CLIP][repeat]]
+            dnn = replace(dnn, monitor="accuracy")
+        else:
+            divisions = self.divisions(WAYS[way][1], repeat=repeat)
+        truth, classes = class_indices(self.corpus.labels)
+        return autoencoders.cross_fit(
+            self.windows[kind], truth, divisions, classes=len(classes), patch=self.patch,
+            per_window=self.per_window, autoencoder=replace(self.autoencoder, seed=seed), dnn=dnn,
+            largest=way == "largest_codes", progress=progress,
+        )  # fmt: skip
+
+    def _svm(self, kind: str, split: Split) -> Scored:
+        return Scored.from_classifier(
+            classical.baselines(seed=self.seed)["svm"], self.hearing[kind].summary(self.sounds),
+            self.corpus, self.folds[split], split=split,
+        )  # fmt: skip
+
+    def _svm_on_windows(self, kind: str, split: Split) -> Scored:
+        folds: Any = self.folds[split]
+        if split is Split.INFANT:  # without the validation clips
+            repeats = range(self.repeats)
+            folds = [[(f, t) for f, _, t in self.divisions(split, repeat=k)] for k in repeats]
+        windows = self.windows[kind]
+        return Scored.from_examples(
+            classical.baselines(seed=self.seed)["svm"],
+            np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)]), windows.clip, self.corpus,
+            folds, split=split,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """AE+DNN and SVM on the same folds.
+
+    first: the first repeat's networks by feature and way (of `WAYS`). scored: by feature, model and
+    way, which is the split for an SVM. commonest: the scores of always predicting the commonest
+    class, by split.
+    """
+
+    first: dict[tuple[str, str], AeDnn] = field(repr=False)
+    scored: dict[tuple[str, str, str], Scored] = field(repr=False)
+    commonest: dict[Split, Scored] = field(repr=False)
+
+    def table(self) -> pd.DataFrame:
+        """Return the balanced accuracies with intervals, for `plots.model_scores`."""
+        names = {"ae_dnn": "AE+DNN", "svm": "SVM on clips", "svm_windows": "SVM on windows"}
+        both = {
+            (f"{kind} {model}", way): scored
+            for (kind, model, way), scored in self.scored.items()
+            if way in SPLITS
+        }
+        kinds = dict.fromkeys(kind for kind, _, _ in self.scored)
+        words = {
+            f"{kind} {model}": f"{kind.upper()}: {name}"
+            for kind in kinds
+            for model, name in names.items()
+        }
+        return comparison(both, words)

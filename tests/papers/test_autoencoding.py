@@ -1,0 +1,126 @@
+"""Paper A's submodel for sound from recordings to scores, and the noise that it removes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_corpus
+import numpy as np
+import pytest
+from graphs import without_graphs
+
+from cryutils.evaluation import Split
+from cryutils.models import autoencoders
+from cryutils.models.denoising import Spectrogram
+from cryutils.models.inputs import SoundInput
+from cryutils.papers import autoencoding, noise_removal
+
+SR = 4000
+SILENT = 5
+
+
+def tones() -> list[np.ndarray]:
+    """One second of each of 24 clips, with another pitch for each state; one is silent."""
+    rng = np.random.default_rng(0)
+    t = np.arange(SR) / SR
+    pitch = [400 + 300 * (k % 2) + rng.uniform(-30, 30) for k in range(24)]
+    loud = np.sin(2 * np.pi * 3 * t) > 0
+    sounds = [(0.3 * loud * np.sin(2 * np.pi * f * t)).astype(np.float32) for f in pitch]
+    sounds[SILENT] = np.zeros(SR, np.float32)
+    return sounds
+
+
+@pytest.fixture(scope="module", name="study")
+def small(tmp_path_factory: pytest.TempPathFactory):
+    labels = [("hungry", "sleepy")[k % 2] for k in range(24)]
+    corpus = made_corpus.corpus(labels, [f"i{k // 4}" for k in range(24)])
+    shape = {"sr": SR, "n_fft": 64, "hop_length": 32, "n_mels": 12, "n_mfcc": 8, "window_s": 0.5}
+    hearing = {
+        kind: SoundInput(kind=kind, step_s=0.5, scaling="recording", **shape)
+        for kind in ("mfcc", "stft")
+    }
+    with pytest.MonkeyPatch.context() as patch, without_graphs():
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield autoencoding.Study(
+            corpus=corpus, sounds=tones(), hearing=hearing, patch=4, n_folds=2,
+            autoencoder=replace(autoencoders.sized(4, hidden=8), epochs=2),
+            dnn=replace(autoencoders.DNN, epochs=3),
+        )  # fmt: skip
+
+
+def test_divisions_keep_infants_apart_and_cover_all_clips(study) -> None:
+    divisions = study.divisions()
+    infants = study.corpus.infants
+    for train, stop, test in divisions:
+        for one, other in ((train, stop), (train, test), (stop, test)):
+            assert not {*infants[one]} & {*infants[other]}
+    tested = np.concatenate([test for _, _, test in divisions])
+    assert sorted(tested) == list(range(24))
+    assert SILENT not in study.usable
+    assert study.example_clip == divisions[0][2][0]
+
+
+def test_errors_are_of_every_size_and_pca_of_full_size_is_exact(study) -> None:
+    errors = study.bottleneck_errors([2, 32])
+    assert len(errors) == 2 * 3 * 2 and set(errors["size"]) == {2, 4, 32}
+    table = errors.set_index(["feature", "model", "size"]).error
+    assert table["mfcc", "pca", 32] < 1e-4, "a patch of MFCC has 32 numbers"
+    assert table["mfcc", "pca", 2] > table["mfcc", "pca", 4]
+    assert study.sized("mfcc", 2).settings.units == (8, 2, 8)
+
+
+def test_an_example_is_a_window_its_code_and_its_reconstruction(study) -> None:
+    for kind, (window, code, back) in study.example().items():
+        frames = 4 * (study.hearing[kind].frames // 4)
+        assert window.shape == back.shape == (frames, study.hearing[kind].shape[1])
+        assert code.shape == (frames // 4, 4)
+
+
+def test_every_way_and_svm_are_scored_on_the_same_folds(study) -> None:
+    result = study.cross_validate(["clip", "infant", "largest_codes"])
+    assert set(result.first) == {
+        (kind, way) for kind in study.hearing for way in ("clip", "infant", "largest_codes")
+    }
+    assert result.first["mfcc", "infant"].codes.shape[2] == 8
+    assert result.first["mfcc", "largest_codes"].codes.shape[2] == 4
+    for (_, _, way), scored in result.scored.items():
+        assert scored.split == autoencoding.WAYS[way][1]
+        assert scored.predicted[0, SILENT] == -1
+        assert scored.folds is study.folds[Split(scored.split)] or way == "infant"
+    assert result.scored["mfcc", "svm", "clip"].scores.accuracy > 0.8, "pitch tells the states"
+    assert list(result.table().index) == [
+        "MFCC: AE+DNN", "MFCC: SVM on clips", "MFCC: SVM on windows",
+        "STFT: AE+DNN", "STFT: SVM on clips", "STFT: SVM on windows",
+    ]  # fmt: skip
+    assert set(result.commonest) == {Split.CLIP, Split.INFANT}
+
+
+def test_noise_is_the_same_for_the_same_key_and_leaves_silence(study) -> None:
+    noisy = noise_removal.with_noise(study, 0, 0.0)
+    assert np.array_equal(noisy, noise_removal.with_noise(study, 0, 0.0))
+    assert not np.array_equal(noisy, noise_removal.with_noise(study, 0, 0.0, key=2))
+    added = noisy - study.sounds[0]
+    assert np.sum(added**2) == pytest.approx(np.sum(study.sounds[0] ** 2), rel=1e-3)
+    assert not noise_removal.with_noise(study, SILENT, 0.0).any()
+
+
+def test_features_without_noise_are_at_no_distance(study) -> None:
+    clean = noise_removal.feature_errors(study, 90.0).set_index(["feature", "model"]).error
+    noisy = noise_removal.feature_errors(study, 0.0).set_index(["feature", "model"]).error
+    assert len(noisy) == 6
+    for kind in study.hearing:
+        assert clean[kind, "noisy"] < noisy[kind, "noisy"]
+
+
+def test_both_methods_are_tested_on_every_usable_clip(study) -> None:
+    removal = noise_removal.compare(
+        study, Spectrogram(n_fft=64, hop_length=16), 0.0, snr_range=[-5.0, 5.0], per_sound=4,
+        epochs=1,
+    )  # fmt: skip
+    for method in noise_removal.METHODS:
+        assert removal.gains[method].shape == (1, 24)
+        assert np.isnan(removal.gains[method][0]).nonzero()[0].tolist() == [SILENT]
+        assert removal.remove[method, 0, 1](study.sounds[0]).shape == (SR,)
+    assert removal.gain("spectral gate").value > 3, "a steady noise around short tones"
+    ours, gate = (removal.gain(method).value for method in noise_removal.METHODS)
+    assert removal.difference().value == pytest.approx(ours - gate)
