@@ -4,7 +4,7 @@ A share of correct answers among n test clips is k/n for a whole k, so a printed
 out most n (the GRIM test, granularity-related inconsistency of means: Brown & Heathers 2017). A
 figure that fits no stated test set is a question to its authors: a slip of a digit, a mean of
 several tests and other clips than stated look alike. Nothing here needs a recording. Notebook 03
-asks this of Paper A's Table 2, notebook 09 of its Table 3.
+asks this of Paper A's Table 2, `appendix_table3` of its Table 3.
 
 "Accuracy" may also be the mean of the class recalls (macro recall, or balanced accuracy). On
 classes of different sizes such a mean has finer steps than k/n: on 6, 5, 6 and 6 clips it is a
