@@ -1,7 +1,7 @@
 """Cries as events in time, detected and annotated: `joined`, `read` and `compare`.
 
-Used in notebook 13_live_and_deployment. An event is (onset, offset), in s. Annotations are read
-from CSV files and from Praat's TextGrid files.
+Used for the kept evaluation of the cry gate, which notebook 13_live_and_deployment shows. An event
+is (onset, offset), in s. Annotations are read from Praat's TextGrid files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -52,45 +51,20 @@ def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> li
 
 
 def read(path: str | os.PathLike[str]) -> list[Event]:
-    """Return the annotated cries in a file.
+    """Return the annotated cries in a TextGrid, the intervals with the text "cry".
 
-    Parameters
-    ----------
-    path : str or path
-        A CSV file with columns `onset` and `offset`, in s. Or a TextGrid in Praat's long text
-        format (`Save as text file`), whose intervals with the text "cry" are returned.
-
-    Raises
-    ------
-    InputError
-        The file can't be read, or an event ends before it starts.
+    path: in Praat's long text format (`Save as text file`). Raises InputError if the file can't be
+    read, or an event ends before it starts.
     """
-    is_grid = resolve(path).suffix.lower() == ".textgrid"
     try:
-        events = _read_text_grid(resolve(path)) if is_grid else _read_csv(resolve(path))
-    except (OSError, ValueError, KeyError) as error:
-        kind = (
-            "TextGrid in Praat's long text format"
-            if is_grid
-            else "CSV file with columns onset and offset, in s"
-        )
-        raise InputError(f"{path}: not a {kind}.") from error
+        text = resolve(path).read_text(encoding="utf-8")
+        if 'class = "IntervalTier"' not in text:
+            raise ValueError
+        intervals = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "([^"]*)"', text)
+        events = [(float(start), float(end)) for start, end, name in intervals if name == "cry"]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a TextGrid in Praat's long text format.") from error
     return _checked(events, str(path))
-
-
-def _read_csv(path: Path) -> list[Event]:
-    import pandas as pd
-
-    rows = pd.read_csv(path)[["onset", "offset"]].to_numpy(np.float64)
-    return [(float(onset), float(offset)) for onset, offset in rows]
-
-
-def _read_text_grid(path: Path) -> list[Event]:
-    text = path.read_text(encoding="utf-8")
-    if 'class = "IntervalTier"' not in text:
-        raise ValueError
-    intervals = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "([^"]*)"', text)
-    return [(float(onset), float(offset)) for onset, offset, text in intervals if text == "cry"]
 
 
 def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:

@@ -29,7 +29,7 @@ from .corpus import ages as ages
 from .corpus import class_sizes as class_sizes
 from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours
-from .deployment import quantisation as quantisation
+from .deployment import rounding as rounding
 from .ensemble import ablation as ablation
 from .ensemble import ensemble_curves as ensemble_curves
 from .ensemble import proposed_model as proposed_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,9 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []
+    shown = box._repr_mimebundle_()
+    assert base64.b64encode(picture.value).decode() in shown["text/html"]
+    assert "VBox" not in shown["text/plain"]
 
 
 def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:

@@ -50,12 +50,6 @@ def test_readings_one_hop_apart_are_one_cry() -> None:
     assert second == pytest.approx((2.0, 2.1))
 
 
-def test_a_file_of_annotations_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "cries.csv"
-    path.write_text("onset,offset,label\n0.5,1.25,cry\n3,4,cry\n")
-    assert read(path) == [(0.5, 1.25), (3.0, 4.0)]
-
-
 def test_a_praat_text_grid_is_read(tmp_path: Path) -> None:
     path = tmp_path / "cries.TextGrid"
     path.write_text(
@@ -68,11 +62,12 @@ def test_a_praat_text_grid_is_read(tmp_path: Path) -> None:
     assert "TextGrid" in refusal(path, read)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "start,end\n0,1\n", "onset,offset\n2,1\n", "onset,offset\n0,?\n", None]
-)
+TEXT_GRID = 'class = "IntervalTier"\nxmin = {}\nxmax = {}\ntext = "cry"\n'
+
+
+@pytest.mark.parametrize("text", ["", TEXT_GRID.format(2, 1), TEXT_GRID.format(0, "?"), None])
 def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "cries.csv"
+    path = tmp_path / "cries.TextGrid"
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError) as caught:
