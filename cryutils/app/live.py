@@ -8,6 +8,7 @@ written, readings wait in the `Writer`, and the page says so.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import time
@@ -56,6 +57,8 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     _esm = script("live.js")
     _css = Path(__file__).with_name("live.css")
+    # ipywidgets 7 would display through this method and omit the picture.
+    _ipython_display_ = None
 
     listening = traitlets.Bool(False).tag(sync=True)
     from_file = traitlets.Bool(False).tag(sync=True)  # instead of microphone and camera
@@ -114,6 +117,16 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return "LiveAnalysis()"  # without an id: nbval compares this text between runs
+
+    def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        picture = base64.b64encode(Path(__file__).with_name("live.png").read_bytes()).decode()
+        data["text/html"] = (  # what a saved notebook shows
+            "<p>A picture of the live analysis of a synthetic film. Run the cell to use it.</p>"
+            '<img alt="The live page: verdict, camera, what to try, a probability for each state, '
+            f'the last two minutes" src="data:image/png;base64,{picture}"/>'
+        )
+        return data, metadata
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
         readings: list[Reading] = []

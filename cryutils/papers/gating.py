@@ -38,8 +38,8 @@ from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, descr
 __all__ = [
     "PAUSE", "Windows", "annotated_cries", "chosen_threshold", "compare", "curve", "cut",
     "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "of_sounds",
-    "out_of_fold", "rates", "reference", "reference_comparison", "reference_curve", "scored_by",
-    "together", "unseen_kinds",
+    "out_of_fold", "rates", "readable", "reference", "reference_comparison", "reference_curve",
+    "scored_by", "together", "unseen_kinds",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -51,6 +51,10 @@ STEP_S = 0.5
 QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
 RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
 PAUSE = "pause"
+_WORDS = {
+    "donateacry": "cries, DonateACry", "synthetic": "cries, synthetic",
+    PAUSE: "pauses between cries",
+}  # fmt: skip
 _STEM = 47  # characters of a file name: the uuid, "-" and ten digits of the time
 MOSTLY, HARDLY = 0.5, 0.1  # share of a window: a cry from the first up, a pause below the second
 
@@ -306,6 +310,27 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
             data = "synthetic" if source in KINDS else source
             rows.append({"condition": group, "metric": metric, "data": data, **share.row()})
     return pd.DataFrame(rows).assign(study="gate", split="infant")
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `rates` or `reference` as text, a row per kind of sound and a column per `how`.
+
+    The column `aim` is what is required of the gate.
+    """
+    aims = {"recall": f"at least {RECALL:.0%}", "false_alarm": f"at most {FALSE_ALARM:.0%}"}
+    rows = [
+        {
+            "sound": _WORDS.get(row["condition"], row["condition"]),
+            "aim": "none" if row["condition"] == PAUSE else aims[row["metric"]],
+            "how": row.get("how", "pass"),
+            "share": f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}]",
+        }
+        for metric in ("recall", "false_alarm")
+        for row in table[table.metric == metric].to_dict("records")
+    ]
+    wide = pd.DataFrame(rows).pivot(index=["sound", "aim"], columns="how", values="share")
+    order = dict.fromkeys((row["sound"], row["aim"]) for row in rows)
+    return wide.reindex([*order]).reset_index("aim").rename_axis(columns=None).fillna("–")
 
 
 def compare(

@@ -34,7 +34,7 @@ from cryutils.models.export import FORMATS, PRECISIONS, Format
 from cryutils.models.footprint import footprint
 from cryutils.models.fusion import NO_PREDICTION, decide
 
-__all__ = ["assess", "results"]
+__all__ = ["assess", "readable", "results"]
 
 _CALIBRATION = 256  # examples at most
 _METRIC: evaluation.Metric = "macro_f1"
@@ -131,6 +131,21 @@ def _worth(
         "same": float(np.mean(predicted == reference)),
         "n": score.n, "n_infants": score.n_infants, "trainings": len(predicted),
     }  # fmt: skip
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of `assess` as text, a row per model and precision, without memory."""
+    text = table[["model", "precision"]].copy()
+    for column in ("size_kb", "latency_ms"):
+        text[column] = [f"{value:.3g}" for value in table[column]]
+    text["macro_f1"] = [f"{r.macro_f1:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in table.itertuples()]
+    text["change"] = [
+        "–" if r.precision == "float"
+        else f"{r.change:+.2f} [{r.change_low:+.2f}, {r.change_high:+.2f}]"
+        for r in table.itertuples()
+    ]  # fmt: skip
+    text["same"] = [f"{share:.0%}" for share in table.same]
+    return text.set_index(["model", "precision"])
 
 
 def results(table: pd.DataFrame, *, data: str) -> pd.DataFrame:

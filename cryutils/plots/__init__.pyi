@@ -24,7 +24,7 @@ from .autoencoder import spectrograms as spectrograms
 from .corpus import ages as ages
 from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours
-from .deployment import quantisation as quantisation
+from .deployment import rounding as rounding
 from .ensemble import ablation as ablation
 from .ensemble import inputs_used as inputs_used
 from .ensemble import proposed_model as proposed_model

@@ -1,4 +1,4 @@
-"""Figures of the live analysis: recall and false alarms of the cry gate, readings over time.
+"""Figures of the live analysis: what passes the cry gate at each threshold, readings over time.
 
 Used in notebook 13_live_and_deployment.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
-from cryutils.plots.palette import COLOURS
+from cryutils.plots.palette import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,53 +30,77 @@ __all__ = ["gate_curve", "readings"]
 
 
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
-    """Draw recall of `cries` against the false alarms of each other sound, over all thresholds.
+    """Draw the share of windows that pass the gate at each threshold, a line per kind of sound.
 
-    Dashed lines mark the gate's targets: 95 % recall and 5 % false alarms.
+    Dotted lines mark the aims: 95 % of cries and 5 % of other sounds. The legend says what passes
+    at `threshold`.
 
-    table: as returned by `gating.curve`. cries: the source whose recall is shown. threshold: marked
-    by a point.
+    table: as returned by `gating.curve`. cries: the source that should pass.
     """
-    by_threshold = table.pivot(index="threshold", columns="source", values="passing")
+    by_threshold = 100 * table.pivot(index="threshold", columns="source", values="passing")
     at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
-    kinds = sorted(by_threshold.columns.drop(cries), key=lambda kind: (kind == "pause", kind))
-    for kind in kinds:  # pauses last, so that a kind has the same colour with and without them
-        alarms, recall = by_threshold[kind], by_threshold[cries]
-        (line,) = ax.plot(alarms, recall, lw=1.6, label=str(kind))
-        ax.plot(alarms.iloc[at], recall.iloc[at], "o", color=line.get_color())
-    ax.axhline(0.95, color=COLOURS["chance"], ls="--", lw=1)
-    ax.axvline(0.05, color=COLOURS["chance"], ls="--", lw=1)
-    ax.set(
-        xlim=(0, 1), ylim=(0.8, 1.002), xlabel="false alarms (share of windows)",
-        ylabel=f"recall ({cries})", title=f"The cry gate; points: threshold {threshold:g}",
-    )  # fmt: skip
-    ax.set_xscale("symlog", linthresh=0.01)
-    ax.legend(loc="lower right", title="sounds that are no cry")
+    kinds = by_threshold.columns.drop(cries)
+    others = sorted(kinds, key=lambda kind: by_threshold[kind].iloc[at], reverse=True)
+    ax.plot(
+        by_threshold[cries],
+        color="black",
+        lw=2.4,
+        label=_passing("cries", by_threshold[cries].iloc[at]),
+    )
+    # "pause" always has the same colour, and so has each kind of generated sound.
+    generated = [kind for kind in sorted(kinds) if kind != "pause"]
+    colours = dict(zip(generated, (INK * 2)[1:], strict=False)) | {"pause": INK[0]}
+    for kind in others:
+        passing = by_threshold[kind]
+        style = "-" if kind == "pause" else "--"
+        ax.plot(passing, style, color=colours[kind], lw=1.6, label=_passing(kind, passing.iloc[at]))
+    for aim in (95, 5):
+        ax.axhline(aim, color=COLOURS["chance"], ls=":", lw=1)
+    ax.axvline(threshold, color=COLOURS["chance"], lw=1)
+    ax.set(xlim=(0, 1), ylim=(0, 101), xlabel="threshold", ylabel="windows that pass (%)")
+    ax.set_title(f"Cries: {cries}")
+    ax.legend(
+        loc="center right", bbox_to_anchor=(1, 0.62), title=f"pass at {threshold:.2f}", fontsize=9
+    )
     return ax
 
 
-def readings(
-    answers: Sequence[Reading], classes: Sequence[str], axes: Sequence[Axes], *, threshold: float
-) -> Sequence[Axes]:
-    """Draw the gate's score over time, and below it each state's probability and the verdicts.
+def _passing(name: object, percent: float) -> str:
+    return f"{name}: {percent:.1f} %"
 
-    answers: in order of time, counted from 0 s. axes: two. threshold: the gate's.
+
+def readings(
+    answers: Sequence[Reading],
+    classes: Sequence[str],
+    axes: Sequence[Axes],
+    *,
+    threshold: float,
+    cry: tuple[float, float],
+) -> Sequence[Axes]:
+    """Draw the gate's score, each state's probability and the verdict over time.
+
+    answers: in order of time, counted from 0 s. axes: three. threshold: the gate's. cry: start and
+    end of the infant's cry in s, shaded.
     """
-    gate, states = axes
+    gate, states, verdicts = axes
     times = [answer.time for answer in answers]
     scores = [float("nan") if answer.cry is None else answer.cry for answer in answers]
     gate.plot(times, scores, "o-", ms=3, color=COLOURS["infant"])
     gate.axhline(threshold, color=COLOURS["chance"], ls="--", lw=1, label="threshold")
-    gate.set(ylim=(-0.05, 1.05), ylabel="cry gate")
-    gate.legend(loc="lower right")
-    for name, style in zip(classes, ("-", "--", ":", "-.") * 3, strict=False):
+    gate.set(ylim=(-0.05, 1.05), ylabel="gate's score")
+    for name, style, colour in zip(classes, ("-", "--", ":", "-.") * 3, INK * 2, strict=False):
         shares = [answer.probabilities.get(name, float("nan")) for answer in answers]
-        states.plot(times, shares, style, marker=".", lw=1.8, label=name)
-    before = None
-    for answer in answers:
-        if answer.verdict != before:  # write a verdict once, where it begins
-            states.text(answer.time, 1.06, answer.verdict, rotation=35, ha="left", fontsize=8)
-        before = answer.verdict
-    states.set(ylim=(0, 1.02), xlabel="time (s)", ylabel="probability")
+        states.plot(times, shares, style, marker=".", lw=1.8, color=colour, label=name)
+    states.set(ylim=(0, 1.02), ylabel="probability")
     states.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="averaged over 3 s")
+    rows = [*reversed(classes), *sorted({answer.verdict for answer in answers} - set(classes))]
+    places = [rows.index(answer.verdict) for answer in answers]
+    verdicts.plot(times, places, "s", ms=5, color="black")
+    verdicts.set(
+        yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4),
+        xlabel="time (s)", ylabel="verdict",
+    )  # fmt: skip
+    for ax in axes:
+        ax.axvspan(*cry, color="0.92", zorder=0, label="the infant cries")
+    gate.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes

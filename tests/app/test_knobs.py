@@ -43,6 +43,9 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []
+    shown = box._repr_mimebundle_()
+    assert base64.b64encode(picture.value).decode() in shown["text/html"]
+    assert "VBox" not in shown["text/plain"]
 
 
 def test_without_widgets_the_output_is_the_picture() -> None:

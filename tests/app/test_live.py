@@ -122,6 +122,11 @@ def test_sound_arrives_as_the_page_heard_it_by_its_own_clock() -> None:
     assert page.ear.starts == 2, "what was heard before colours nothing"
 
 
+def test_a_saved_notebook_shows_a_picture_of_the_page() -> None:
+    data, _ = Page().live._repr_mimebundle_()
+    assert 'alt="The live page' in data["text/html"] and "image/png;base64" in data["text/html"]
+
+
 def test_a_picture_arrives_as_rgb() -> None:
     page = Page()
     page.send({"type": "frame", "number": 0, "at": 0.0}, jpeg(24, 32))

@@ -262,6 +262,15 @@ def test_the_shipped_gate_passes_what_was_asked_of_it() -> None:
     assert by_exclusions["without exclusions"] > by_exclusions["out of fold"]
 
 
+def test_rates_are_read_as_a_row_per_sound_and_a_column_per_way_of_scoring() -> None:
+    table = gating.readable(gating.reference())
+    assert table.index[:2].tolist() == ["cries, DonateACry", "cries, synthetic"]
+    assert table.aim.tolist()[:3] == ["at least 95%", "at least 95%", "none"]
+    assert table.loc["pauses between cries", "out of fold"] == "31.6% [23.6%, 40.5%]"
+    assert table.loc["music", "kind left out"] == "33.9% [29.2%, 38.7%]"
+    assert table.loc["pauses between cries", "kind left out"] == "–"
+
+
 def test_a_curve_falls_from_all_to_none(material: gating.Windows) -> None:
     table = gating.curve(material, gating.out_of_fold(material))
     for _, line in table.groupby("source"):

@@ -144,6 +144,14 @@ def test_openvino_is_assessed_alike(honest: tuple[CrossFit, Examples]) -> None:
     assert table.same[0] == 1
 
 
+def test_the_table_is_read_with_its_intervals(table: pd.DataFrame) -> None:
+    text = quantisation.readable(table)
+    assert text.index.tolist() == [("cry2", precision) for precision in PRECISIONS]
+    assert text.loc[("cry2", "float"), ["change", "same"]].tolist() == ["–", "100%"]
+    low, high = table.change_low[2], table.change_high[2]
+    assert f"[{low:+.2f}, {high:+.2f}]" in text.loc[("cry2", "int8"), "change"]
+
+
 def test_results_have_three_metrics_a_precision(table: pd.DataFrame) -> None:
     claims.begin("13_live_and_deployment", seed=0)
     claims.record_table(quantisation.results(table, data=CORPUS.name))

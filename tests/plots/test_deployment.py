@@ -1,28 +1,18 @@
-"""The figure of quantised networks shows the numbers that it was handed."""
+"""The figure of rounded weights shows the numbers that it was given."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from drawn import ticks
+from drawn import points
 
 from cryutils import plots
 
 
-def test_cost_on_the_left_and_change_with_its_interval_on_the_right(axes: np.ndarray) -> None:
-    rows = [
-        {"model": model, "precision": precision, "size_kb": size, "latency_ms": 0.1 * size,
-         "change": change, "change_low": low, "change_high": change + 0.1}
-        for model in ("cry2", "image")
-        for precision, size, change, low in (
-            ("float", 100.0, 0.0, 0.0), ("float16", 50.0, 0.0, None), ("int8", 30.0, -0.2, -0.3),
-        )
-    ]  # fmt: skip
-    cost, worth = plots.quantisation(pd.DataFrame(rows), axes[:2])
-    assert [line.get_xdata()[0] for line in cost.lines[1:4]] == [100, 50, 30]
-    assert [line.get_ydata()[0] for line in cost.lines[1:4]] == [10, 5, 3]
-    assert ticks(worth, "y") == ["cry2, float16", "cry2, int8", "image, float16", "image, int8"]
-    points = [line for line in worth.lines if len(line.get_xdata()) == 1]
-    assert [line.get_xdata()[0] for line in points] == [0, -0.2, 0, -0.2]
-    # int8's interval holds no 0; without an interval nothing is shown.
-    assert [line.get_markerfacecolor() == "white" for line in points] == [True, False] * 2
+def test_weights_near_zero_on_the_left_and_every_error_on_the_right(axes: np.ndarray) -> None:
+    weights = np.array([[-0.31, 0.02], [0.04, 9.99]])
+    rounded = np.array([[-0.3, 0.0], [0.0, 10.0]])
+    steps, errors = plots.rounding(weights, rounded, axes[:2], scale=0.1)
+    assert points(steps, "rounded") == ([-0.31, 0.02, 0.04], [-0.3, 0.0, 0.0])
+    places = [(bar.get_x(), bar.get_height()) for bar in errors.patches]
+    assert sum(height for x, height in places if x < -0.01) == 2  # of 0.02 and 0.04
+    assert sum(height for _, height in places) == 4
