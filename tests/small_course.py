@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
@@ -45,8 +46,7 @@ TINY: dict[str, Any] = {
 def outlined(folder: Path) -> Path:
     """Write the course with titles and parameters alone; each notebook records one number."""
     for name, notebook in _copied(folder):
-        parameters = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-        cells = [notebook.cells[0], *parameters, new_code_cell(RECORD.format(name=name))]
+        cells = [notebook.cells[0], *_parameters(notebook), new_code_cell(RECORD.format(name=name))]
         outline = new_notebook(cells=cells, metadata=notebook.metadata)
         nbformat.write(outline, folder / "notebooks" / f"{name}.ipynb")
     return folder
@@ -57,9 +57,9 @@ def shrunk(folder: Path) -> Path:
     for name, notebook in _copied(folder):
         path = folder / "notebooks" / f"{name}.ipynb"
         values = _small(name, parameters.read(path))
-        for cell in notebook.cells:
-            if "parameters" in cell.metadata.get("tags", []):
-                cell.source = "\n".join(f"{key} = {value!r}" for key, value in values.items())
+        for cell in _parameters(notebook):
+            names = re.findall(r"^(\w+) =", cell.source, re.MULTILINE)
+            cell.source = "\n".join(f"{key} = {values[key]!r}" for key in names)
         nbformat.write(notebook, path)
     for path in (folder / "data" / "profiles").glob("*.yml"):
         profile = yaml.safe_load(path.read_text())
@@ -67,6 +67,12 @@ def shrunk(folder: Path) -> Path:
             profile["parameters"][name] = _small(name, values)
         path.write_text(yaml.safe_dump(profile))
     return folder
+
+
+def _parameters(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the cells of a notebook's parameters."""
+    tags = {"parameters", "settings"}
+    return [cell for cell in notebook.cells if tags & {*cell.metadata.get("tags", [])}]
 
 
 def _small(notebook: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +84,7 @@ def _copied(folder: Path) -> list[tuple[str, nbformat.NotebookNode]]:
     """Copy the course into `folder`; return each notebook by name."""
     for name in ("data", "notebooks", "outputs/reference"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
-    notebooks = sorted((folder / "notebooks").glob("[0-9]*.ipynb"))
+    notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
     return [(path.stem, nbformat.read(path, as_version=4)) for path in notebooks]
 
 
