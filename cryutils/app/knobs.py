@@ -8,6 +8,7 @@ thread at a time; hence the lock `drawing`.
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from collections.abc import Callable
@@ -27,9 +28,22 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
     The old figure stays visible while the new one is drawn. If values change several times
-    meanwhile, only the newest are drawn. `draw` gets the value of each control by name.
+    meanwhile, only the newest are drawn. `draw` gets the value of each control by name. The first
+    figure is also stored in the notebook, for readers without a kernel.
     """
     import ipywidgets
+
+    class Knobs(ipywidgets.VBox):  # defined here, since importing ipywidgets takes a second
+        def __repr__(self) -> str:
+            return f"Knobs({', '.join(controls)})"
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**options)
+            still = base64.b64encode(bytes(picture.value)).decode()
+            alt = f"The figure that these controls redraw: {', '.join(controls)}."
+            return {**bundle, "text/plain": repr(self), "image/png": still}, {
+                "image/png": {"alt": alt}
+            }
 
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}
@@ -44,7 +58,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return Knobs([*controls.values(), picture])
 
 
 def figure_png(figure: Figure) -> bytes:

@@ -327,7 +327,8 @@ def figure_path(name: str) -> Path:
 def load_results(run: str | Path | None = None) -> pd.DataFrame:
     """Return every result of a run, columns as in `table`.
 
-    run: a folder, or a run's name under the outputs folder; default: this run.
+    run: a folder, or a run's name under the outputs folder, or `reference/<run>`, one of those kept
+    with the course; default: this run.
 
     Raises
     ------
@@ -342,7 +343,10 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
 
 
 def _folder(run: str | Path | None) -> Path:
-    return run_dir() if run is None else outputs_dir() / run
+    if run is None:
+        return run_dir()
+    kept = str(run).startswith("reference/")  # in the repository, whatever the outputs folder
+    return (project_dir() / "outputs" if kept else outputs_dir()) / run
 
 
 def merge(folder: Path, notebooks: Iterable[str]) -> None:

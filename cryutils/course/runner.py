@@ -46,6 +46,7 @@ AFTER = {
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
     "11_robustness": ("04_cry2", "05_image"),
     "13_live_and_deployment": ("04_cry2", "05_image"),
+    "appendix_explanations": ("04_cry2", "05_image"),
 }
 # These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
 # all other notebooks.

@@ -11,6 +11,7 @@ from . import framewise as framewise
 from . import gating as gating
 from . import multiverse as multiverse
 from . import nested as nested
+from . import pairs as pairs
 from . import power as power
 from . import predict as predict
 from . import quantisation as quantisation

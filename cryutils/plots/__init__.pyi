@@ -40,6 +40,7 @@ from .live import readings as readings
 from .models import architecture as architecture
 from .models import decisions as decisions
 from .models import face_track as face_track
+from .models import fusion_weights as fusion_weights
 from .models import gains as gains
 from .models import learning_curves as learning_curves
 from .models import model_scores as model_scores
@@ -48,9 +49,14 @@ from .models import pictures as pictures
 from .models import probabilities as probabilities
 from .models import stress as stress
 from .palette import NAMES as NAMES
+from .robustness import confidence_at as confidence_at
 from .robustness import evidence as evidence
+from .robustness import face_evidence as face_evidence
+from .robustness import mel_panels as mel_panels
+from .robustness import picture_row as picture_row
 from .robustness import reliability as reliability
-from .robustness import risk_coverage as risk_coverage
+from .robustness import sound_evidence as sound_evidence
+from .robustness import stress_figure as stress_figure
 from .robustness import stress_panels as stress_panels
 from .scores import confusion as confusion
 from .scores import dial as dial

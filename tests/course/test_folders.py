@@ -53,7 +53,7 @@ PAPER_A = "hug or lonely or hugging, hungry, sleepy or tired are needed, but it 
 PAPER_B = "discomfort, hungry, pain or belly_pain, tired are needed, but it has none of them;"
 OTHER_STATES = {
     "04_cry2": PAPER_B, "08_autoencoder_dnn": PAPER_A, "09_ensemble": PAPER_A,
-    "11_robustness": PAPER_B, "13_live_and_deployment": PAPER_B,
+    "11_robustness": PAPER_B, "appendix_explanations": PAPER_B, "13_live_and_deployment": PAPER_B,
 }  # fmt: skip
 
 
