@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils.plots.palette import COLOURS, INK, MODALITIES, MODELS, PROTOCOLS
+from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, PROTOCOLS
 from cryutils.plots.parts import name_rows, scores_by_split
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ __all__ = [
     "stress",
 ]
 
+_STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
+_LEVELS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#000000")  # of noise
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
 _KINDS = {
     "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
@@ -177,7 +180,7 @@ def fusion_weights(
     `chance`. weight, noise: the point to mark, on its line.
     """
     levels = sorted(table.level.unique(), reverse=True)
-    for level, colour in zip(levels, INK, strict=False):
+    for level, colour in zip(levels, cycle(_LEVELS), strict=False):
         line = table[table.level == level]
         shown = {"lw": 3} if level == noise else {"lw": 1.2, "alpha": 0.5}
         words = _level(level) + ("" if np.isinf(level) else " dB")
@@ -213,7 +216,7 @@ def decisions(
     from matplotlib.patches import Patch
 
     start = (window_s - step_s) / 2 if window_s else 0.0
-    colours = np.array([to_rgb(INK[k % len(INK)]) for k in range(len(classes))])
+    colours = np.array([to_rgb(colour) for _, colour in zip(classes, cycle(_STATES), strict=False)])
     for row, p in enumerate(reversed(list(timelines.values()))):
         if not len(p):
             continue

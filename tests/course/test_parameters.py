@@ -400,9 +400,9 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callab
     listing, _, skipped = out.partition("\n05_image: skipped, DonateACry holds no pictures")
     assert skipped
     assert max(map(len, listing.splitlines())) <= 80
-    names = re.findall(r"^(\d\d_\w+): ", listing, flags=re.MULTILINE)
+    names = re.findall(r"^(\d\d_\w+|appendix_\w+): ", listing, flags=re.MULTILINE)
     assert names == [name for name in NOTEBOOKS if name not in course.load_profile("real").skip]
-    sections = re.split(r"^\d\d_\w+: ", listing, flags=re.MULTILINE)[1:]
+    sections = re.split(r"^(?:\d\d_\w+|appendix_\w+): ", listing, flags=re.MULTILINE)[1:]
     for name, part in zip(names, sections, strict=True):
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)
         assert listed == list(parameters.read(NOTEBOOKS[name]))
