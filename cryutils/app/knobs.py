@@ -1,6 +1,6 @@
 """A figure with sliders that redraw it, `knobs`.
 
-Used in notebooks 00, 02, 08, 09 and 13. A saved notebook shows the last figure. The
+Used in notebooks 00, 02, 06, 07, 09, 11 and 13. A saved notebook shows the last figure. The
 figure is shown in an Image widget. The Output widget of ipywidgets' `interact` can make nbclient,
 which executes notebooks without a browser, wait forever. JupyterLab 4.4 and later runs widget
 callbacks in several threads, but pyplot must draw in one thread at a time; hence the lock

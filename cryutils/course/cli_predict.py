@@ -1,6 +1,6 @@
 """`cryutils predict`: apply the trained models to any files and print one row per file.
 
-Used in notebooks 06_full and 09_ensemble. Rows go to stdout, messages to stderr. A bad file affects
+Rows go to stdout, messages to stderr. A bad file affects
 only its own row. The exit code is 1 if some files were bad, 2 if all were.
 """
 

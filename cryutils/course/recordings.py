@@ -164,6 +164,7 @@ NEEDS: Mapping[str, Need] = {
     "10_leakage_audit": Need(divide=_audited, infants=3),
     "11_robustness": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
     "13_live_and_deployment": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
+    "appendix_explanations": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
 }
 
 

@@ -47,6 +47,7 @@ AFTER = {
     "appendix_table3": ("09_ensemble",),
     "11_robustness": ("04_cry2", "05_image"),
     "13_live_and_deployment": ("04_cry2", "05_image"),
+    "appendix_explanations": ("04_cry2", "05_image"),
 }
 # These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
 # all other notebooks.

@@ -1,24 +1,31 @@
 """Grad-CAM maps of a network's evidence in a spectrogram or face, and two checks of the maps.
 
-Used in notebook 11_robustness. Paper B §2 mentions explainable AI in healthcare and what "in the
-cry or what in the face influenced the prediction", but shows no explanation. Grad-CAM: Selvaraju et
-al. 2017, Visual explanations from deep networks via gradient-based localization (ICCV; arXiv
-1610.02391). A convincing map may depend on the picture rather than the network, so it must change
-when the weights are shuffled: Adebayo et al. 2018, Sanity checks for saliency maps (NeurIPS; arXiv
-1810.03292). `share_inside` compares a map with a known region, as in synthetic faces.
+Used in notebook appendix_explanations. Paper B §2 mentions explainable AI in healthcare and what
+"in the cry or what in the face influenced the prediction", but shows no explanation. Grad-CAM:
+Selvaraju et al. 2017, Visual explanations from deep networks via gradient-based localization (ICCV;
+arXiv 1610.02391). A convincing map may depend on the picture rather than the network, so it must
+change when the weights are shuffled: Adebayo et al. 2018, Sanity checks for saliency maps (NeurIPS;
+arXiv 1810.03292). `share_inside` compares a map with a known region, as in synthetic faces.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.intervals import Interval, mean_interval
 from cryutils.models.backend import keras as _keras
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples, by_clip
 
-__all__ = ["grad_cam", "rank_correlation", "share_inside", "shuffled_weights"]
+__all__ = [
+    "Maps", "before_and_after", "grad_cam", "rank_correlation", "share_inside", "shuffled_weights",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 _AT_ONCE = 256  # rows per batch
@@ -104,3 +111,63 @@ def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArra
     total = evidence.sum(axis=(1, 2))
     inside = np.where(mask, evidence, 0).sum(axis=(1, 2))
     return np.divide(inside, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Grad-CAM maps of the test examples of a fold, each for the class that the network chose.
+
+    x: the examples. clip, called: the clip and the class index of each, int (rows,). trained,
+    shuffled: maps of the network and of the same network with its weights shuffled, float32 (rows,
+    height, width).
+    """
+
+    x: npt.NDArray[Any] = field(repr=False)
+    clip: npt.NDArray[np.int64] = field(repr=False)
+    called: npt.NDArray[np.int64] = field(repr=False)
+    trained: Array = field(repr=False)
+    shuffled: Array = field(repr=False)
+
+    def correlation(self, corpus: Corpus) -> Interval | None:
+        """Return the `rank_correlation` of trained and shuffled maps, with its interval.
+
+        Pairs with an empty map are left out; None if no pair is left.
+        """
+        return self._mean(rank_correlation(self.trained, self.shuffled), corpus, -1)
+
+    def shares(
+        self, mask: npt.NDArray[np.bool_], corpus: Corpus
+    ) -> tuple[Interval | None, Interval | None]:
+        """Return `share_inside` of trained and of shuffled maps; None if all of them are empty."""
+        trained, shuffled = (
+            self._mean(share_inside(maps, mask), corpus, 0)
+            for maps in (self.trained, self.shuffled)
+        )
+        return trained, shuffled
+
+    def _mean(
+        self, values: npt.NDArray[np.float64], corpus: Corpus, least: float
+    ) -> Interval | None:
+        rows = np.isfinite(values)
+        if not rows.any():
+            return None
+        clips = by_clip(values[rows, None], self.clip[rows], len(corpus))[:, 0]
+        return mean_interval(clips, corpus.infants.tolist(), limits=(least, 1))
+
+
+def before_and_after(fit: CrossFit, examples: Examples, *, layer: str, seed: int) -> Maps:
+    """Return the maps of the first fold's test examples, before and after shuffling the weights.
+
+    layer: as in `grad_cam`. seed: of the shuffling. The network's own weights are put back.
+    """
+    fitted, (_, test) = fit.fits[0], fit.folds[0][0]
+    rows = examples.rows(test)
+    x = examples.x[rows]
+    called = fitted.predict(x).argmax(axis=1)
+    trained, weights = grad_cam(fitted.model, x, called, layer=layer), fitted.model.get_weights()
+    try:
+        fitted.model.set_weights(shuffled_weights(fitted.model, np.random.default_rng(seed)))
+        shuffled = grad_cam(fitted.model, x, called, layer=layer)
+    finally:
+        fitted.model.set_weights(weights)
+    return Maps(x, examples.clip[rows], called, trained, shuffled)

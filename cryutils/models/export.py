@@ -1,7 +1,7 @@
 """Export of trained networks to LiteRT and OpenVINO files, for machines without TensorFlow.
 
-Used in notebooks 06_full and 13_live_and_deployment (Paper B §3, deployment strategy: on-device
-inference, quantised). `litert` and `openvino` write a Keras network in one of three precisions.
+Used in notebook 13_live_and_deployment (Paper B §3, deployment strategy: on-device inference,
+quantised). `litert` and `openvino` write a Keras network in one of three precisions.
 `Lite` and `OpenVino` run these files. `FORMATS` lists both pairs. A float file gives the same
 probabilities as Keras up to rounding.
 """

@@ -42,22 +42,26 @@ class Fused:
     used: npt.NDArray[np.str_]
 
 
-def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
+def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike, *, weight: float = 0.5) -> Fused:
     """Return the mean of two models' probabilities, row by row (Paper B §3, fusion strategy).
 
     audio, image: probabilities of the sound model and of the picture model for the same clips,
-    (n, classes), with a row of NaN where they are missing. Raises InputError if the shapes differ,
-    or if another row is not a distribution.
+    (n, classes), with a row of NaN where they are missing. weight: that of the sound, 0 to 1; the
+    paper's is 0.5. Raises InputError if the shapes differ, the weight is out of range, or another
+    row is not a distribution.
 
     >>> late_fusion([[0.8, 0.2], [np.nan] * 2], [[0.6, 0.4], [0.3, 0.7]]).probabilities.round(2)
     array([[0.7, 0.3],
            [0.3, 0.7]], dtype=float32)
     """
+    if not 0 <= weight <= 1:
+        raise InputError(f"weight={weight}: give a number from 0 to 1.")
     a, b = _checked("audio", audio), _checked("image", image)
     if a.shape != b.shape:
         raise InputError(f"audio {a.shape} and image {b.shape} are not of the same clips.")
     has_a, has_b = ~np.isnan(a[:, 0]), ~np.isnan(b[:, 0])
-    mean = np.where(has_a[:, None] & has_b[:, None], a / 2 + b / 2, np.where(has_a[:, None], a, b))
+    mean = weight * a + (1 - weight) * b
+    mean = np.where(has_a[:, None] & has_b[:, None], mean, np.where(has_a[:, None], a, b))
     used = np.select([has_a & has_b, has_a, has_b], ["both", "audio", "image"], "none")
     return Fused(mean.astype(np.float32), used)
 

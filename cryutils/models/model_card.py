@@ -1,8 +1,8 @@
 """The card of a trained model, `<name>.json` in the folder of its networks: `ModelCard`.
 
-Notebooks 04_cry2, 05_image and 09_ensemble write cards; 06_full reads them. The card is written
-last and contains its own digest and those of the networks. This way, damaged files and leftovers
-of an interrupted training are rejected.
+Notebooks 04_cry2, 05_image and 09_ensemble write cards; `cryutils predict` reads them. The card is
+written last and contains its own digest and those of the networks. This way, damaged files and
+leftovers of an interrupted training are rejected.
 """
 
 from __future__ import annotations

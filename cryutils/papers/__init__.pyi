@@ -13,6 +13,7 @@ from . import gating as gating
 from . import multiverse as multiverse
 from . import nested as nested
 from . import noise_removal as noise_removal
+from . import pairs as pairs
 from . import power as power
 from . import predict as predict
 from . import quantisation as quantisation

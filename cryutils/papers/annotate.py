@@ -1,8 +1,8 @@
 """A video or picture with the models' answer drawn in: `annotate`, for `cryutils predict`.
 
-Used in notebook 06_full, in place of the screenshots in Paper B's Figures 3 to 5. Next to each
-frame are the states with their probabilities at that moment, and the answer for the whole
-recording. A box on the frame marks the face that was used.
+It replaces the screenshots in Paper B's Figures 3 to 5. Next to each frame are the states with
+their probabilities at that moment, and the answer for the whole recording. A box on the frame marks
+the face that was used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The trained models on any recording: `Predictor`, behind `cryutils predict` and the live page.
 
-Used in notebooks 06_full and 09_ensemble. A recording is prepared as in training, with the settings
+Used by `cryutils predict`. A recording is prepared as in training, with the settings
 stored next to the models. Paper B's sound and face models answer for each window and each frame,
 and their answers are averaged (Paper B §3). Paper A's ensemble (§3.5) joins the outputs of its
 submodels for each window of sound and the frames shown at the same time. Without sound, or without

@@ -1,11 +1,12 @@
 """Answers of Paper B's three models to disturbed sounds and pictures, and their calibration.
 
-Used in notebook 11_robustness. Paper B §1 says that systems of one modality "do not function" in
-noise, low light or occlusion. §4 says that fusion yields "more reliable predictions in situations
-with acoustic noise or visual occlusion" and that the image model performs "regardless of lighting
-changes and minor occlusions". The paper measures none of this. `STRESSES` lists the disturbances of
-the test clips and their levels. No network is retrained. Pictures are disturbed as whole frames,
-and the face detector runs again: a frame whose face is no longer found gives no answer.
+Used in notebook 11_robustness; 06_full uses `fused`. Paper B §1 says that systems of one modality
+"do not function" in noise, low light or occlusion. §4 says that fusion yields "more reliable
+predictions in situations with acoustic noise or visual occlusion" and that the image model performs
+"regardless of lighting changes and minor occlusions". The paper measures none of this. `STRESSES`
+lists the disturbances of the test clips and their levels. No network is retrained. Pictures are
+disturbed as whole frames, and the face detector runs again: a frame whose face is no longer found
+gives no answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cryutils import evaluation
 from cryutils._io.parallel import thread_map
@@ -25,17 +27,21 @@ from cryutils.audio import stress as sound_stress
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
+from cryutils.evaluation.intervals import Interval
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import decide, drop_modality, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.papers.scored import Scored
 from cryutils.video import faces
 from cryutils.video import stress as picture_stress
 from cryutils.video.tracks import MARGIN, FaceTrack, frames, overlap
 
 __all__ = [
-    "STRESSES", "Bench", "Calibrated", "Stress", "View", "at_fold_temperatures", "calibrated",
-    "changed_answers", "face_view", "fused", "validation_answers",
+    "PREDICTIONS", "STRESSES", "Bench", "Calibrated", "Stress", "Tested", "View",
+    "at_fold_temperatures", "calibrate", "calibrated", "calibration_table", "changed_answers",
+    "confidence_in_noise", "disturbed_pictures", "disturbed_sounds", "face_view", "fused",
+    "outcomes", "unsure_table", "validation_answers",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -273,6 +279,21 @@ class Bench:
 
         return Examples.of(list(thread_map(crops, range(len(self.views)), what=stress.name)))
 
+    def test(self, stresses: Sequence[Stress], *, progress: bool = False) -> Tested:
+        """Return the answers and scores of all models, undisturbed and at every level."""
+        answers = {("none", 0.0): self.undisturbed}
+        scores = {("none", 0.0, m): self._scored(p) for m, p in self.undisturbed.items()}
+        for stress, level, p in self.every(stresses, progress=progress):
+            answers[stress.key, level] = p
+            for m in p:
+                hit = m in (stress.modality, "fused")
+                scores[stress.key, level, m] = self._scored(p[m]) if hit else scores["none", 0.0, m]
+        return Tested(self.corpus, answers, scores)
+
+    def _scored(self, probabilities: Array) -> Scored:
+        folds = next(iter(self.fits.values())).folds
+        return Scored.of(probabilities, self.corpus, folds, split="infant")
+
     def every(
         self, stresses: Sequence[Stress], *, progress: bool = False
     ) -> Iterator[tuple[Stress, float, Answers]]:
@@ -282,6 +303,122 @@ class Bench:
             for done, (stress, level) in enumerate(pairs, start=1):
                 yield stress, level, self.answers(stress, level)
                 report(done, len(pairs))
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Answers and scores, undisturbed and at each level of each disturbance.
+
+    answers: by (key of the stress, level), by modality and fused, float32 (trainings, clips,
+    classes). scores: by (key, level, model), models "audio", "image" and "fused". Undisturbed
+    clips have the key "none" and the level 0.
+    """
+
+    corpus: Corpus = field(repr=False)
+    answers: dict[tuple[str, float], Answers] = field(repr=False)
+    scores: dict[tuple[str, float, str], Scored] = field(repr=False)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Macro F1 with its interval, a row for each level and model.
+
+        Columns key, name, unit (of the disturbance), hit (the disturbed modality), level, modality
+        (the model), macro_f1, low, high, and answered, the share of clips with an answer.
+        """
+        rows = []
+        for (key, level, m), scored in self.scores.items():
+            about = STRESSES.get(key)
+            interval = scored.interval("macro_f1")
+            rows.append(
+                {
+                    "key": key, "name": about.name if about else "",
+                    "unit": about.unit if about else "", "hit": about.modality if about else "",
+                    "level": level, "modality": m,
+                    "macro_f1": interval.value, "low": interval.low, "high": interval.high,
+                    "answered": float(np.mean(scored.predicted >= 0)),
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows).astype({"low": float, "high": float})
+
+    def still_answered(self, key: str, level: float, m: str) -> npt.NDArray[np.int64]:
+        """Return which clips a model still answers, in every training, int64 (n,)."""
+        return np.flatnonzero((self.scores[key, level, m].predicted >= 0).all(axis=0))
+
+    def answered(self) -> pd.DataFrame:
+        """Return how the disturbed model does over all clips and over those it still answers.
+
+        A row for each disturbance; columns (what, step), where step is "mild", "harder" or
+        "hardest", and what is "share answered", "F1, all clips" or "F1, answered clips".
+        """
+        table, rows = self.table, {}
+        for stress in STRESSES.values():
+            part = table[(table.key == stress.key) & (table.modality == stress.modality)]
+            levels = part.level.tolist()
+            for k, (level, share, score) in enumerate(
+                zip(levels, part.answered, part.macro_f1, strict=True)
+            ):
+                step = "hardest" if level == levels[-1] else ("mild", "harder")[k]
+                clips = self.still_answered(stress.key, level, stress.modality)
+                some = self._at(stress.key, level, stress.modality, clips) if len(clips) else None
+                of_some = some.scores.macro_f1 if some else np.nan
+                rows[stress.name, "share answered", step] = share
+                rows[stress.name, "F1, all clips", step] = score
+                rows[stress.name, "F1, answered clips", step] = of_some
+        whats = ["share answered", "F1, all clips", "F1, answered clips"]
+        columns = pd.MultiIndex.from_product([whats, ["mild", "harder", "hardest"]])
+        names = dict.fromkeys(name for name, _, _ in rows)
+        wide = pd.Series(rows).unstack([1, 2]).reindex(index=list(names), columns=columns)
+        return wide.map(lambda value: "" if np.isnan(value) else f"{value:.2f}")
+
+    def difference(
+        self,
+        a: tuple[str, float, str],
+        b: tuple[str, float, str],
+        *,
+        clips: npt.NDArray[np.int64] | None = None,
+    ) -> Interval:
+        """Return the macro F1 of `a` minus that of `b`, both (key, level, model).
+
+        clips: on which to compare them; all by default.
+        """
+        chosen = np.arange(len(self.corpus)) if clips is None else clips
+        return self._at(*a, chosen).minus(self._at(*b, chosen), "macro_f1")
+
+    def _at(self, key: str, level: float, m: str, clips: npt.NDArray[np.int64]) -> Scored:
+        """Return a model's scores on some clips. An answer of a class without clips is wrong."""
+        part = self.corpus.take(clips)
+        place = {name: k for k, name in enumerate(part.classes)}
+        new = np.array([place.get(name, -1) for name in self.corpus.classes] + [-1])
+        return Scored(new[self.scores[key, level, m].predicted[:, clips]], part, split="infant")
+
+
+def disturbed_sounds(x: Array, *, sr: int, seed: Sequence[int]) -> dict[str, Array]:
+    """Return a sound as recorded and at the hardest level of each disturbance, by name."""
+    return {"as recorded": x} | {
+        f"{s.name}\n{s.amount.format(s.levels[-1])}": s.change(
+            x, s.levels[-1], sr, np.random.default_rng(seed)
+        )
+        for s in STRESSES.values()
+        if s.modality == "audio" and s.change
+    }
+
+
+def disturbed_pictures(view: View, face_input: FaceInput, *, seed: int) -> dict[str, Pixels]:
+    """Return the first frame as filmed and at the hardest level of each disturbance, by name.
+
+    The name ends with "face lost" if the detector no longer finds the face.
+    """
+    frame, box = view.frames[0], view.boxes[0]
+    pictures = {"as filmed": frame}
+    for s in STRESSES.values():
+        if s.modality != "image" or not s.change:
+            continue
+        worse = s.change(frame, box, s.levels[-1], np.random.default_rng(seed))
+        alone = View([worse], box[None], view.times_s[:1], np.array([True]))
+        lost = not len(alone.disturbed(lambda same, _: same, face_input))
+        name = f"{s.name}\n{s.amount.format(s.levels[-1])}" + ("\nface lost" if lost else "")
+        pictures[name] = worse
+    return pictures
 
 
 def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
@@ -364,3 +501,194 @@ def at_fold_temperatures(
     for value, (_, test) in zip(temperatures, folds, strict=True):
         after[test] = calibration.at_temperature(probabilities[test], value)
     return after
+
+
+def calibrate(
+    fits: Mapping[str, CrossFit], examples: Mapping[str, Examples], corpus: Corpus, *,
+    coverage: float,
+) -> dict[str, list[Calibrated]]:  # fmt: skip
+    """Return `calibrated` for each model ("audio", "image", "fused") and training.
+
+    examples: on which the networks were fitted. coverage: as in `calibrated`.
+    """
+    truth, _ = evaluation.class_indices(corpus.labels.tolist())
+    whole = fused({name: fit.probabilities for name, fit in fits.items()})
+    held, folds = validation_answers(fits, examples), next(iter(fits.values())).folds
+    return {
+        m: [
+            calibrated(p, validation, truth, drawn, coverage=coverage)
+            for p, validation, drawn in zip(whole[m], held[m], folds, strict=True)
+        ]
+        for m in whole
+    }
+
+
+def calibration_table(
+    trainings: Mapping[str, Sequence[Calibrated]], corpus: Corpus, *, bins: int, seed: int
+) -> pd.DataFrame:
+    """Return how well each model is calibrated, before and after temperature scaling.
+
+    trainings: from `calibrate`. seed: of the signs in `calibration.chance_errors`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, when, temperatures (of the first training, one per fold), ece, "ece by
+        chance" (95 % of calibrated models are below), brier and overconfidence (Interval).
+    """
+    truth, _ = evaluation.class_indices(corpus.labels.tolist())
+    infants = corpus.infants.tolist()
+    rows = []
+    for m, results in trainings.items():
+        for when in ("before", "after"):
+            forecasts = [getattr(result, when) for result in results]
+            errors = [
+                calibration.expected_calibration_error(p, truth, bins=bins) for p in forecasts
+            ]
+            chance = [
+                calibration.chance_errors(
+                    p, truth, infants, rng=np.random.default_rng(seed), bins=bins
+                )
+                for p in forecasts
+            ]
+            brier = np.stack([calibration.brier(p, truth) for p in forecasts])
+            surplus = np.stack([calibration.overconfidence(p, truth) for p in forecasts])
+            rows.append(
+                {
+                    "model": m,
+                    "when": when,
+                    "temperatures": str(results[0].temperatures.round(1)),
+                    "ece": np.mean(errors),
+                    "ece by chance": np.quantile(np.mean(chance, axis=0), 0.95),
+                    "brier": evaluation.mean_interval(brier, infants, limits=(0, 2)),
+                    "overconfidence": evaluation.mean_interval(surplus, infants, limits=(-1, 1)),
+                }
+            )
+    table = pd.DataFrame(rows)
+    table.loc[table.when == "before", "temperatures"] = ""
+    return table
+
+
+def unsure_table(first: Mapping[str, Calibrated], corpus: Corpus) -> pd.DataFrame:
+    """Return what each model gains by answering only the clips above its folds' thresholds.
+
+    Columns model, answered, wrong (of all clips) and "wrong if answered", as Interval; the last is
+    None if no clip is answered. first: one training of `calibrate`.
+    """
+    truth, _ = evaluation.class_indices(corpus.labels.tolist())
+    infants = corpus.infants.tolist()
+    rows = []
+    for m, result in first.items():
+        given_up = np.isnan(result.sure[:, 0])
+        wrong = (decide(result.after) != truth).astype(float)
+        some = np.where(given_up, np.nan, wrong)
+        share = {"limits": (0.0, 1.0)}
+        rows.append(
+            {
+                "model": m,
+                "answered": evaluation.mean_interval((~given_up).astype(float), infants, **share),
+                "wrong": evaluation.mean_interval(wrong, infants, **share),
+                "wrong if answered": (
+                    None if given_up.all() else evaluation.mean_interval(some, infants, **share)
+                ),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def confidence_in_noise(
+    tested: Tested, sound: Calibrated, folds: Sequence[evaluation.Fold]
+) -> pd.DataFrame:
+    """Return the sound model's confidence at each tested level of noise, in the first training.
+
+    sound, folds: that training's calibration and folds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns key, level, noise (in words), right (share), and for "raw" and "scaled"
+        probabilities the mean confidence and overconfidence (Interval): confidence minus share
+        right.
+    """
+    truth, _ = evaluation.class_indices(tested.corpus.labels.tolist())
+    infants = tested.corpus.infants.tolist()
+    rows = []
+    for key, level in tested.answers:
+        if key not in ("none", "noise"):
+            continue
+        p = tested.answers[key, level]["audio"][0]
+        words = f"{level:g} dB" if key == "noise" else "none"
+        right = np.mean(decide(p) == truth)
+        row: dict[str, Any] = {"key": key, "level": level, "noise": words, "right": right}
+        scaled = at_fold_temperatures(p, sound.temperatures, folds)
+        for when, q in (("raw", p), ("scaled", scaled)):
+            gap = calibration.overconfidence(q, truth)
+            row[f"confidence, {when}"] = np.nanmean(calibration.confidence(q))
+            row[f"overconfidence, {when}"] = evaluation.mean_interval(gap, infants, limits=(-1, 1))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# Predictions
+
+# Written before the first run, when only noise had been tried. A twelfth is about explanations.
+PREDICTIONS: Mapping[int, str] = {
+    1: "At 0 dB of noise, fusion scores below the face alone.",
+    2: "Reverberation of 1.2 s costs cry2 more than that of 0.4 s, and more than 10 points.",
+    3: "Without all above 1 kHz, cry2 loses more than 20 points.",
+    4: "Codecs made for speech, at their fewest bits, cost cry2 less than 10 points.",
+    5: "A quarter of the light costs image less than 5 points.",
+    6: "In 1/64 of the light most faces are no longer found.",
+    7: "Two fifths covered from below (the mouth) cost image more than from above (the eyes).",
+    8: "A head turned by 45 degrees is lost by the detector in most clips.",
+    9: "One frame in five seconds instead of two a second costs image less than 5 points.",
+    10: "Single models are too sure (mean temperature above 1), their mean is not (below 1).",
+    11: "At 0 dB of noise cry2 is more overconfident than without noise.",
+}
+
+
+def outcomes(tested: Tested, first: Mapping[str, Calibrated]) -> pd.DataFrame:
+    """Return the `PREDICTIONS` with the column "came true": yes, no, or "not tried".
+
+    The point values decide, however small the margin. first: one training of `calibrate`.
+    """
+
+    def f1(key: str, level: float, m: str) -> float:
+        at = (key, level, m)
+        return tested.scores[at].scores.macro_f1 if at in tested.scores else np.nan
+
+    def loss(key: str, level: float, m: str) -> float:
+        return f1("none", 0.0, m) - f1(key, level, m)
+
+    def lost(key: str, level: float) -> float:
+        at = (key, level, "image")
+        return float(np.mean(tested.scores[at].predicted < 0)) if at in tested.scores else np.nan
+
+    truth, _ = evaluation.class_indices(tested.corpus.labels.tolist())
+    sure = [
+        np.nanmean(calibration.overconfidence(tested.answers[at]["audio"][0], truth))
+        if at in tested.answers
+        else np.nan
+        for at in (("none", 0.0), ("noise", 0))
+    ]
+    heat = {m: float(result.temperatures.mean()) for m, result in first.items()}
+    margins = {  # above 0: it came true
+        1: f1("noise", 0, "image") - f1("noise", 0, "fused"),
+        2: loss("room", 1.2, "audio") - np.maximum(loss("room", 0.4, "audio"), 0.1),
+        3: loss("bandwidth", 1000, "audio") - 0.2,
+        4: 0.1 - np.maximum(loss("opus", 6000, "audio"), loss("amr", 4750, "audio")),
+        5: 0.05 - loss("dim", 2, "image"),
+        6: lost("dim", 6) - 0.5,
+        7: loss("mouth", 0.4, "image") - loss("eyes", 0.4, "image"),
+        8: lost("roll", 45) - 0.5,
+        9: 0.05 - loss("frame_rate", 0.2, "image"),
+        10: min(
+            heat["audio"] - 1, heat.get("image", np.nan) - 1, 1 - heat.get("fused", np.nan)
+        ) if "fused" in heat else np.nan,
+        11: sure[1] - sure[0],
+    }  # fmt: skip
+    words = {
+        number: "not tried" if np.isnan(margin) else "yes" if margin > 0 else "no"
+        for number, margin in margins.items()
+    }
+    return pd.DataFrame({"prediction": PREDICTIONS, "came true": words})

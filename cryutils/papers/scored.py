@@ -212,7 +212,7 @@ class Scored:
     def minus(self, rival: Scored, metric: Metric = "balanced_accuracy") -> Interval:
         """Return this model's score minus a rival's on the same clips, with its 95 % interval."""
         return evaluation.paired_interval(
-            self.predicted, rival.predicted, self.truth, self.corpus.infants.tolist(),
+            self.predicted, rival.predicted, self.corpus.labels, self.corpus.infants.tolist(),
             metric=metric, split=self.split,
         )  # fmt: skip
 

@@ -36,6 +36,7 @@ from .models import architecture as architecture
 from .models import convolution as convolution
 from .models import decisions as decisions
 from .models import face_track as face_track
+from .models import fusion_weights as fusion_weights
 from .models import gains as gains
 from .models import learning_curves as learning_curves
 from .models import model_scores as model_scores
@@ -44,9 +45,14 @@ from .models import probabilities as probabilities
 from .models import stress as stress
 from .models import windows as windows
 from .palette import NAMES as NAMES
+from .robustness import confidence_at as confidence_at
 from .robustness import evidence as evidence
+from .robustness import face_evidence as face_evidence
+from .robustness import mel_panels as mel_panels
+from .robustness import picture_row as picture_row
 from .robustness import reliability as reliability
-from .robustness import risk_coverage as risk_coverage
+from .robustness import sound_evidence as sound_evidence
+from .robustness import stress_figure as stress_figure
 from .robustness import stress_panels as stress_panels
 from .scores import confusion as confusion
 from .scores import dial as dial

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils.plots.palette import COLOURS, MODALITIES, PROTOCOLS
+from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, PROTOCOLS
 from cryutils.plots.parts import name_rows, scores_by_split
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "convolution",
     "decisions",
     "face_track",
+    "fusion_weights",
     "gains",
     "learning_curves",
     "model_scores",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 _AS_PICTURE: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
+_STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
+_LEVELS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#000000")  # of noise
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
 _KINDS = {
     "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
@@ -196,34 +200,67 @@ def stress(
     """Draw macro F1 against the level of a disturbance, one line per modality.
 
     table: columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`, a share 0-1 like
-    `chance`. Levels are drawn evenly spaced, the mildest first: the largest if `falling`.
+    `chance`. If `falling`, the levels are noise in dB: evenly spaced, the mildest, which is the
+    largest, first.
     """
     levels = sorted(table.level.unique(), reverse=falling)
+    places = range(len(levels)) if falling else levels
     for name, colour in MODALITIES.items():
         part = table[table.modality == name].set_index("level").macro_f1.reindex(levels)
-        ax.plot(range(len(levels)), part, "o-", color=colour, label=name, lw=2)
+        ax.plot(places, part, "o-", color=colour, label=MODELS[name], lw=2, clip_on=False)
     ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    words = ["no noise" if np.isinf(level) else f"{level:g}" for level in levels]
-    ax.set(xticks=range(len(levels)), xticklabels=words, xlabel=xlabel, ylim=(0, 1.02))
-    ax.set_ylabel("macro F1")
+    words = [_level(level) for level in levels]
+    ax.set(xticks=places, xticklabels=words, xlabel=xlabel, ylabel="macro F1", ylim=(0, 1.02))
+    ax.label_outer()
     return ax
+
+
+def fusion_weights(
+    table: pd.DataFrame, ax: Axes, *, chance: float, weight: float, noise: float
+) -> Axes:
+    """Draw macro F1 against the weight of sound in the mean, one line per noise level.
+
+    table: columns `level` (dB, infinite without noise), `weight` and `macro_f1`, shares 0-1 like
+    `chance`. weight, noise: the point to mark, on its line.
+    """
+    levels = sorted(table.level.unique(), reverse=True)
+    for level, colour in zip(levels, cycle(_LEVELS), strict=False):
+        line = table[table.level == level]
+        shown = {"lw": 3} if level == noise else {"lw": 1.2, "alpha": 0.5}
+        words = _level(level) + ("" if np.isinf(level) else " dB")
+        ax.plot(line.weight, line.macro_f1, color=colour, label=words, **shown)
+        if level == noise:
+            score = float(np.interp(weight, line.weight, line.macro_f1))
+            ax.plot(weight, score, "o", color=colour, ms=10, mec="black", clip_on=False)
+            ax.set_title(f"Weight of sound {weight:.2f}, {words}: macro F1 {score:.2f}")
+    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="macro F1")
+    ax.set_xlabel("weight of sound (0: image alone, 1: cry2 alone)")
+    ax.legend(title="noise", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return ax
+
+
+def _level(level: float) -> str:
+    return "no noise" if np.isinf(level) else f"{level:g}"
 
 
 def decisions(
     timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *,
-    step_s: float,
+    step_s: float, window_s: float | None = None,
 ) -> Axes:  # fmt: skip
     """Draw each model's decisions over the time of a recording, one strip per model.
 
     A strip's colour is the most probable state, and paler where the model is less sure.
 
     timelines: probabilities by model, float32 (windows, classes), a window every `step_s` seconds.
-    A row of NaN, no answer, leaves a gap.
+    A row of NaN, no answer, leaves a gap. window_s: length of a window, `step_s` by default. Longer
+    windows overlap; an answer is drawn around the middle of its window.
     """
-    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
     from matplotlib.patches import Patch
 
-    colours = np.array([colormaps["Set2"](k)[:3] for k in range(len(classes))])
+    start = (window_s - step_s) / 2 if window_s else 0.0
+    colours = np.array([to_rgb(colour) for _, colour in zip(classes, cycle(_STATES), strict=False)])
     for row, p in enumerate(reversed(list(timelines.values()))):
         if not len(p):
             continue
@@ -232,9 +269,9 @@ def decisions(
         sure = (filled.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
         strength = np.where(answered, np.clip(sure, 0.15, 1)[:, None], 0)
         shade = 1 - (1 - colours[filled.argmax(axis=1)]) * strength
-        extent = (0.0, len(p) * step_s, row - 0.4, row + 0.4)
+        extent = (start, start + len(p) * step_s, row - 0.4, row + 0.4)
         ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
-    longest = max(len(p) for p in timelines.values()) * step_s
+    longest = max(len(p) for p in timelines.values()) * step_s + 2 * start
     ax.set(
         xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)",
         yticks=range(len(timelines)), yticklabels=list(timelines)[::-1],
@@ -253,13 +290,14 @@ def probabilities(
 ) -> Axes:
     """Draw the probabilities of several models for one clip as grouped bars.
 
-    answers: probabilities by model, float32 (classes,). truth: index of the true class, whose name
-    is set in bold.
+    answers: probabilities by model ("audio", "image", "fused"), float32 (classes,). truth: index of
+    the true class, whose name is set in bold.
     """
     width = 0.8 / len(answers)
     for k, (name, p) in enumerate(answers.items()):
         at = np.arange(len(classes)) + (k - (len(answers) - 1) / 2) * width
-        ax.bar(at, p, width * 0.92, color=MODALITIES.get(name, "#888888"), label=name)
+        colour, words = MODALITIES.get(name, "#888888"), MODELS.get(name, name)
+        ax.bar(at, p, width * 0.92, color=colour, label=words)
     ax.set(xticks=range(len(classes)), ylim=(0, 1))
     ax.set_xticklabels(
         [name.replace("_", " ") for name in classes],

@@ -5,13 +5,14 @@ Okabe and Ito's palette: people with any colour vision can tell its colours apar
 
 from __future__ import annotations
 
-__all__ = ["COLOURS", "INK", "MODALITIES", "NAMES", "PROTOCOLS", "SPLITS"]
+__all__ = ["COLOURS", "INK", "MODALITIES", "MODELS", "NAMES", "PROTOCOLS", "SPLITS"]
 
 # Ordered so that neighbours also differ in lightness.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 COLOURS = {"published": "#000000", "clip": "#D55E00", "infant": "#0072B2", "chance": "#7F7F7F"}
 NAMES = {"clip": "paper's protocol", "infant": "leak-free"}
 MODALITIES = {"audio": "#E69F00", "image": "#009E73", "fused": "#0072B2"}
+MODELS = {"audio": "cry2", "image": "image", "fused": "full"}  # Paper B's names for their models
 
 # Colour and words of each division of the data.
 PROTOCOLS = {split: (COLOURS[split], words) for split, words in NAMES.items()}

@@ -1,26 +1,90 @@
 """Figures of models under stress: scores, reliability, risk and coverage, evidence in pictures.
 
-Used in notebook 11_robustness. Neither paper has such figures.
+Used in notebooks 11_robustness and appendix_explanations. Neither paper has such figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cryutils.evaluation import calibration
 from cryutils.plots import models
-from cryutils.plots.palette import COLOURS, MODALITIES
+from cryutils.plots.palette import COLOURS, MODALITIES, MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["evidence", "reliability", "risk_coverage", "stress_panels"]
+    from cryutils.datasets.corpus import Corpus
+    from cryutils.models.explain import Maps
+
+__all__ = [
+    "confidence_at", "evidence", "face_evidence", "mel_panels", "picture_row", "reliability",
+    "sound_evidence", "stress_figure", "stress_panels",
+]  # fmt: skip
 
 _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don't hide one another
+
+
+def mel_panels(levels: Mapping[str, npt.NDArray[np.float32]], *, seconds: float) -> Figure:
+    """Return mel spectrograms side by side, each in dB below its loudest cell.
+
+    levels: by title, float32 (frames, bands), in dB. seconds: their length.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(
+        1, len(levels), figsize=(12, 2.8), sharey=True, layout="constrained", squeeze=False
+    )
+    for ax, (name, level) in zip(axes[0], levels.items(), strict=True):
+        extent = (0.0, seconds, 0.0, float(level.shape[1]))
+        shown: dict[str, Any] = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": -70}
+        ax.imshow((level - level.max()).T, extent=extent, **shown)
+        ax.set_title(name, fontsize=9)
+        ax.set_xlabel("time (s)")
+        ax.grid(visible=False)
+    axes[0, 0].set_ylabel("mel band")
+    return fig
+
+
+def picture_row(pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Figure:
+    """Return pictures side by side, uint8 (height, width, 3) RGB by title."""
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, len(pictures), figsize=(12, 2.2), squeeze=False)
+    models.pictures(list(pictures.values()), list(pictures), list(axes[0]))
+    fig.tight_layout()
+    return fig
+
+
+def stress_figure(table: pd.DataFrame, modality: str, *, chance: float) -> Figure:
+    """Return the `stress_panels` of all disturbances of a modality, with a legend.
+
+    table: `robustness.Tested.table`. modality: "audio" or "image".
+    """
+    from matplotlib import pyplot as plt
+
+    none = table[table.key == "none"].assign(level=np.nan)
+    hit = table[table.hit == modality]
+    parts = [
+        pd.concat([none.assign(name=name, unit=part.unit.iloc[0]), part])
+        for name, part in hit.groupby("name", sort=False)
+    ]
+    columns = 5 if len(parts) > 8 else 4
+    rows = -(-(len(parts) + 1) // columns)  # the last panel is for the legend
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(11, 2.5 * rows), sharey=True, squeeze=False, layout="constrained"
+    )
+    stress_panels(pd.concat(parts), list(axes.ravel()), chance=chance)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("macro F1")
+    axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=9)
+    return fig
 
 
 def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
@@ -42,7 +106,7 @@ def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -
             ends = np.abs(line[["low", "high"]].to_numpy(float).T - line.macro_f1.to_numpy(float))
             ax.errorbar(
                 at, line.macro_f1, np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
-                color=MODALITIES[str(modality)], label=modality,
+                color=MODALITIES[str(modality)], label=MODELS[str(modality)],
             )  # fmt: skip
         ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
         words = ["none" if np.isnan(level) else f"{level:g}" for level in levels]
@@ -62,28 +126,49 @@ def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
     """
     ax.plot([0, 1], [0, 1], color=COLOURS["chance"], ls="--", lw=1)
     for k, (name, table) in enumerate(tables.items()):
-        colour, sure = ("#999999", "#0072B2")[k % 2], table.confidence + 0.008 * k
-        ax.vlines(sure, table.accuracy_low, table.accuracy_high, color=colour, lw=1)
-        ax.plot(sure, table.accuracy, color=colour, lw=0.8)
-        ax.scatter(sure, table.accuracy, 4 + 3 * table.clips, color=colour, label=name, zorder=3)
-    ax.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="share right")
+        colour, sure = ("#E69F00", "#0072B2")[k % 2], table.confidence + 0.012 * k
+        ax.vlines(sure, table.accuracy_low, table.accuracy_high, color=colour, lw=1, alpha=0.5)
+        ax.scatter(
+            sure, table.accuracy, 12 + 2 * table.clips, color=colour, label=name, zorder=3,
+            marker="sD"[k % 2], edgecolor="white", linewidth=0.6, clip_on=False,
+        )  # fmt: skip
+    ax.set(xlim=(0, 1.04), ylim=(-0.04, 1.04), xlabel="confidence", ylabel="share right")
     return ax
 
 
-def risk_coverage(
-    curves: Mapping[str, pd.DataFrame], ax: Axes, *, chosen: Mapping[str, tuple[float, float]]
-) -> Axes:
-    """Draw the share of wrong answers against the share of clips answered, one line per modality.
+def confidence_at(
+    probabilities: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+    infants: Sequence[str],
+    *,
+    temperature: float,
+    threshold: float,
+    bins: int,
+) -> Figure:
+    """Return a reliability diagram and the risk over coverage, at a temperature and threshold.
 
-    curves: by modality, as returned by `calibration.risk_coverage`. chosen: by modality, coverage
-    and risk at the thresholds chosen on validation clips.
+    probabilities, truth, infants, bins: as in `calibration.reliability`. threshold: least
+    confidence of an answer; its point is marked.
     """
-    for name, table in curves.items():
-        ax.plot(table.coverage, table.risk, color=MODALITIES[name], lw=1.6, label=name)
-        if name in chosen:
-            ax.plot(*chosen[name], "o", color=MODALITIES[name], ms=7, mec="black")
-    ax.set(xlim=(0, 1.02), ylim=(-0.02, 1), xlabel="share of clips answered", ylabel="share wrong")
-    return ax
+    from matplotlib import pyplot as plt
+
+    p = calibration.at_temperature(probabilities, temperature)
+    sure = np.nan_to_num(p.max(axis=1)) >= threshold
+    share = float(sure.mean())
+    wrong = float((p[sure].argmax(axis=1) != truth[sure]).mean()) if sure.any() else np.nan
+    error = calibration.expected_calibration_error(p, truth, bins=bins)
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    table = calibration.reliability(p, truth, infants, bins=bins)
+    reliability({"": table}, axes[0])
+    axes[0].axvline(threshold, color="#000000", lw=1, ls=":")
+    axes[0].set_title(f"Temperature {temperature:.1f}: ECE {error:.2f}")
+    curve = calibration.risk_coverage(p, truth)
+    axes[1].plot(curve.coverage, curve.risk, color=MODALITIES["fused"], lw=1.6)
+    axes[1].plot(share, wrong, "o", color=MODALITIES["fused"], ms=9, mec="black", clip_on=False)
+    axes[1].set(xlim=(0, 1.02), ylim=(-0.02, 1), xlabel="share of clips answered")
+    axes[1].set(ylabel="share wrong of those")
+    axes[1].set_title(f"Threshold {threshold:.2f}: {share:.0%} answered, {wrong:.0%} wrong")
+    return fig
 
 
 def evidence(
@@ -102,3 +187,57 @@ def evidence(
         largest = float(heat.max()) or 1.0
         ax.imshow(heat / largest, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
     return axes
+
+
+def face_evidence(maps: Maps, corpus: Corpus) -> Figure:
+    """Return a crop of each state, its map, and the map of shuffled weights, one column per state.
+
+    A map's title is the state that the network chose.
+    """
+    from matplotlib import pyplot as plt
+
+    first = _one_per_state(maps, corpus)
+    crops = list(maps.x[first])
+    fig, axes = plt.subplots(3, len(first), figsize=(1.9 * len(first), 5.8), squeeze=False)
+    models.pictures(crops, [corpus.labels[maps.clip[i]] for i in first], list(axes[0]))
+    called = [f"taken for {corpus.classes[maps.called[i]]}" for i in first]
+    evidence(crops, maps.trained[first], called, list(axes[1]))
+    shuffled = ["weights shuffled"] * len(first)
+    evidence(crops, maps.shuffled[first], shuffled, list(axes[2]))
+    fig.tight_layout()
+    return fig
+
+
+def sound_evidence(maps: Maps, corpus: Corpus, *, window_s: float) -> Figure:
+    """Return a window of sound of each state and its map, one column per state.
+
+    window_s: the length of a window, in s.
+    """
+    from matplotlib import pyplot as plt
+
+    first = _one_per_state(maps, corpus)
+    x = maps.x
+    mean, deviation = x.mean(axis=(0, 1)), np.maximum(x.std(axis=(0, 1)), 1e-6)
+    fig, axes = plt.subplots(
+        2, len(first), figsize=(2.6 * len(first), 4.4), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    extent = (0.0, window_s, 0.0, float(x.shape[2]))
+    shown: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent}
+    for column, i in zip(axes.T, first, strict=True):
+        column[0].imshow(((x[i] - mean) / deviation).T, cmap="gray", vmin=-2, vmax=2, **shown)
+        column[1].imshow(maps.trained[i].T, cmap="inferno", **shown)
+        column[0].set_title(corpus.labels[maps.clip[i]], fontsize=9)
+        column[1].set_title(f"taken for {corpus.classes[maps.called[i]]}", fontsize=9)
+        column[1].set_xlabel("time (s)")
+    for ax in axes.ravel():
+        ax.grid(visible=False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("coefficient")
+    return fig
+
+
+def _one_per_state(maps: Maps, corpus: Corpus) -> list[int]:
+    """Return the first row of each state that occurs."""
+    labels = corpus.labels[maps.clip]
+    return [int(np.flatnonzero(labels == s)[0]) for s in corpus.classes if s in labels]

@@ -172,6 +172,8 @@ def test_loading_gives_every_notebooks_rows(run: Path) -> None:
     assert list(table.columns) == ["key", *claims.Result.__slots__]
     assert table.study.tolist() == ["of_a", "of_b"]
     assert table.equals(claims.load_results("quick"))
+    kept = claims.load_results("reference/simulated")  # whatever the outputs folder
+    assert not kept.empty and not kept.equals(table)
     assert table.equals(claims.load_results(run))
     with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
         claims.load_results("real")

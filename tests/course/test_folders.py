@@ -54,7 +54,7 @@ PAPER_B = "discomfort, hungry, pain or belly_pain, tired are needed, but it has 
 OTHER_STATES = {
     "04_cry2": PAPER_B, "08_autoencoder_dnn": PAPER_A, "09_ensemble": PAPER_A,
     "appendix_table3": PAPER_A,
-    "11_robustness": PAPER_B, "13_live_and_deployment": PAPER_B,
+    "11_robustness": PAPER_B, "appendix_explanations": PAPER_B, "13_live_and_deployment": PAPER_B,
 }  # fmt: skip
 
 

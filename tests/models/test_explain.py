@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from made_corpus import corpus
 from scipy.stats import spearmanr
 
 from cryutils.errors import InputError
 from cryutils.models import cry2, explain, image
 from cryutils.models.backend import keras, seeded
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples
+from cryutils.models.training import Fitted
 
 CLASSES, CHANNELS, SIDE = 3, 2, 6
 
@@ -119,3 +124,36 @@ def test_a_layer_without_a_map_is_refused(tiny: Any, pictures: np.ndarray) -> No
         explain.grad_cam(tiny, pictures, np.zeros(5, int), layer="mpas")
     with pytest.raises(InputError, match="no height and width"):
         explain.grad_cam(tiny, pictures, np.zeros(5, int), layer="states")
+
+
+def test_maps_of_a_fold_before_and_after_shuffling_leave_the_network_as_it_was(
+    tiny: Any, pictures: np.ndarray
+) -> None:
+    weights = [w.copy() for w in tiny.get_weights()]
+    clips = corpus(["a", "b", "c"])
+    examples = Examples(pictures, np.array([0, 0, 1, 2, 2]))
+    folds = [(np.array([1]), np.array([0, 2]))]
+    none = np.full((1, 3, CLASSES), np.nan, np.float32)
+    fitted = Fitted(tiny, pd.DataFrame(), 0)
+    fit = CrossFit(none, [fitted], [folds], list(clips.classes))
+    maps = explain.before_and_after(fit, examples, layer="maps", seed=0)
+    assert maps.clip.tolist() == [0, 0, 2, 2]
+    expected = explain.grad_cam(tiny, pictures[[0, 1, 3, 4]], maps.called, layer="maps")
+    np.testing.assert_allclose(maps.trained, expected)
+    for before, after in zip(weights, tiny.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_means_over_maps_are_over_clips_and_leave_out_empty_maps() -> None:
+    clips = corpus(["a", "b", "a"], ["x", "y", "z"])
+    ramp = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
+    trained, shuffled = np.repeat(ramp, 3, axis=0), np.repeat(ramp, 3, axis=0)
+    shuffled[2] = 0
+    maps = explain.Maps(trained, np.array([0, 1, 2]), np.zeros(3, int), trained, shuffled)
+    interval = maps.correlation(clips)
+    assert interval is not None and interval.value == pytest.approx(1) and interval.n == 2
+    lower = np.array([[False, False], [True, True]])
+    inside = [share and (share.value, share.n) for share in maps.shares(lower, clips)]
+    assert inside == [(pytest.approx(5 / 6), 3), (pytest.approx(5 / 6), 2)]
+    empty = explain.Maps(trained, maps.clip, maps.called, trained, 0 * shuffled)
+    assert empty.correlation(clips) is None and empty.shares(lower, clips)[1] is None

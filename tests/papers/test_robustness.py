@@ -228,3 +228,62 @@ def test_validation_answers_are_fused_fold_by_fold(bench: Bench, tracks) -> None
     first = {name: p[0, 0, 0] for name, p in answers.items()}
     np.testing.assert_allclose(first["fused"], (first["audio"] + first["image"]) / 2)
     assert np.isnan(answers["fused"][0, 0, 1:]).all()
+
+
+def test_a_table_has_every_level_and_model_and_what_is_left_of_the_answers(bench: Bench) -> None:
+    tested = bench.test([STRESSES["noise"], STRESSES["no_picture"]])
+    table = tested.table.set_index(["key", "level", "modality"])
+    assert len(table) == 3 * (1 + 3 + 2)
+    assert table.answered["no_picture", 1, "image"] == 0
+    assert table.answered["no_picture", 1, "fused"] == 1
+    assert table.hit["noise", 20, "fused"] == "audio"
+    undisturbed = table.macro_f1["none", 0, "image"]
+    assert table.macro_f1["noise", 0, "image"] == undisturbed
+    shares = tested.answered()["share answered"]
+    assert shares.loc["no picture"].tolist() == ["0.50", "", "0.00"]
+    assert shares.loc["pink noise"].tolist() == ["1.00"] * 3
+    assert len(tested.still_answered("no_picture", 0.5, "image")) == 2
+
+
+def test_a_difference_on_some_clips_names_a_class_of_one_infant(bench: Bench) -> None:
+    tested = bench.test([STRESSES["noise"]])
+    at = ("none", 0.0, "audio")
+    assert tested.difference(at, at).value == 0
+    pain = np.flatnonzero(bench.corpus.labels == "pain")[:1]
+    hungry = np.flatnonzero(bench.corpus.labels == "hungry")
+    some = tested.difference(at, at, clips=np.concatenate([hungry, pain]))
+    assert "class 'pain' comes from one infant" in str(some)
+    alone = tested.difference(at, at, clips=hungry)  # an answer of the other class is wrong
+    assert alone.value == 0
+
+
+def test_a_sound_and_a_picture_at_every_hardest_level(bench: Bench) -> None:
+    sounds = robustness.disturbed_sounds(bench.sounds[0], sr=8000, seed=[0, 0])
+    assert next(iter(sounds)) == "as recorded" and len(sounds) == 7
+    assert {len(x) for x in sounds.values()} == {len(bench.sounds[0])}
+    pictures = robustness.disturbed_pictures(bench.views[0], SEEING, seed=0)
+    assert next(iter(pictures)) == "as filmed" and len(pictures) == 8
+    assert any(name.endswith("face lost") for name in pictures)
+
+
+def test_calibration_of_every_model_and_outcomes_of_the_predictions(bench: Bench, tracks) -> None:
+    examples = {"audio": HEARING.examples(bench.sounds), "image": SEEING.examples(tracks)}
+    trainings = robustness.calibrate(bench.fits, examples, bench.corpus, coverage=0.5)
+    table = robustness.calibration_table(trainings, bench.corpus, bins=5, seed=0)
+    assert table.model.tolist() == ["audio", "audio", "image", "image", "fused", "fused"]
+    assert (table.temperatures[table.when == "before"] == "").all()
+    first = {m: results[0] for m, results in trainings.items()}
+    unsure = robustness.unsure_table(first, bench.corpus).set_index("model")
+    wrong = first["audio"].after.argmax(axis=1) != (bench.corpus.labels == "pain")
+    assert unsure.wrong["audio"].value == pytest.approx(wrong.mean())
+    tested = bench.test([STRESSES["noise"]])
+    folds = bench.fits["audio"].folds[0]
+    confidence = robustness.confidence_in_noise(tested, first["audio"], folds)
+    assert confidence.noise.tolist() == ["none", "20 dB", "10 dB", "0 dB"]
+    sure = confidence["confidence, raw"] - confidence.right
+    assert confidence["overconfidence, raw"].map(lambda gap: gap.value).tolist() == pytest.approx(
+        sure.tolist()
+    )
+    outcomes = robustness.outcomes(tested, first)
+    assert set(outcomes["came true"]) <= {"yes", "no", "not tried"}
+    assert outcomes["came true"][2] == "not tried" and outcomes["came true"][11] != "not tried"

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from cryutils import plots
+from cryutils.plots.palette import MODELS
 from cryutils.video.tracks import FaceTrack
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
@@ -180,7 +181,7 @@ def test_stress_runs_from_mild_to_hard_with_a_line_a_modality(ax: Axes) -> None:
     ).sample(frac=1, random_state=0)
     assert plots.stress(table, ax, xlabel="SNR", chance=0.25, falling=True) is ax
     for name, row in scores.items():
-        assert points(ax, name) == ([0, 1, 2], row)
+        assert points(ax, MODELS[name]) == ([0, 1, 2], row)
     assert ticks(ax, "x") == ["no noise", "10", "-10"]
     assert points(ax, "chance")[1] == [0.25, 0.25]
     assert ax.get_ylabel() == "macro F1"
@@ -188,7 +189,19 @@ def test_stress_runs_from_mild_to_hard_with_a_line_a_modality(ax: Axes) -> None:
     table = pd.DataFrame({"level": [1.0, 0.0, 0.5], "modality": "audio", "macro_f1": [0.1, 0.8, 0]})
     plots.stress(table, ax, xlabel="lost", chance=0.25)
     assert ticks(ax, "x") == ["0", "0.5", "1"]
-    assert points(ax, "audio")[1] == [0.8, 0, 0.1]
+    assert points(ax, "cry2") == ([0, 0.5, 1], [0.8, 0, 0.1])
+
+
+def test_the_score_over_the_weight_is_marked_on_the_chosen_line(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"level": [np.inf] * 2 + [0] * 2, "weight": [0, 1] * 2, "macro_f1": [0.5, 0.7, 0.5, 0.3]}
+    )
+    assert plots.fusion_weights(table, ax, chance=0.25, weight=0.5, noise=0) is ax
+    assert points(ax, "no noise") == ([0, 1], [0.5, 0.7])
+    assert points(ax, "0 dB") == ([0, 1], [0.5, 0.3])
+    (mark,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert mark.get_ydata()[0] == pytest.approx(0.4)
+    assert "0 dB: macro F1 0.40" in (ax.get_title(loc="left") or ax.get_title())
 
 
 # One recording
@@ -212,6 +225,9 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt(ax: Axe
     assert ax.images[1].get_extent() == [0, 1.5, 1.6, 2.4]  # the first strip lies on top
     assert ax.get_xlim() == (0, 1.5)
     assert ticks(ax, "y") == ["neither", "face", "sound"]
+    plt.cla()
+    plots.decisions(timelines, STATES, ax, step_s=0.5, window_s=1.5)  # windows overlap
+    assert ax.images[1].get_extent()[:2] == [0.5, 2.0] and ax.get_xlim() == (0, 2.5)
 
 
 def _legend(ax: Axes) -> tuple[list, list]:
@@ -225,7 +241,7 @@ def test_probabilities_are_bars_by_state_and_model_with_the_label_in_bold(ax: Ax
     shares = {name: np.array(p, np.float32) for name, p in answers.items()}
     assert plots.probabilities(shares, STATES, ax, truth=2) is ax
     for bars, (name, p) in zip(ax.containers, answers.items(), strict=True):
-        assert bars.get_label() == name
+        assert bars.get_label() == MODELS[name]
         assert [bar.get_height() for bar in bars] == pytest.approx(p)
     left, right = (bars[1].get_x() + bars[1].get_width() / 2 for bars in ax.containers)
     assert (left + right) / 2 == pytest.approx(1) and left < right

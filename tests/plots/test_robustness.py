@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import ticks
+from made_corpus import corpus
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from cryutils import plots
+from cryutils.models.explain import Maps
 
 
 def test_a_panel_a_stress_from_none_to_hardest(axes: np.ndarray) -> None:
@@ -38,13 +41,7 @@ def test_a_reliability_diagram_has_a_point_a_bin(ax: Axes) -> None:
     plots.reliability({"before": table, "after": table}, ax)
     bins = [c for c in ax.collections if len(c.get_offsets()) == 2]
     np.testing.assert_allclose(bins[0].get_offsets(), [[0.4, 0.5], [0.9, 0.8]])
-    assert bins[0].get_sizes().tolist() == [13, 34]
-
-
-def test_risk_is_drawn_with_the_chosen_coverage(ax: Axes) -> None:
-    table = pd.DataFrame({"threshold": [0.9, 0.5], "coverage": [0.5, 1.0], "risk": [0.0, 0.3]})
-    plots.risk_coverage({"audio": table, "image": table}, ax, chosen={"audio": (0.8, 0.2)})
-    assert [line.get_ydata()[-1] for line in ax.lines] == [0.3, 0.2, 0.3]
+    assert bins[0].get_sizes().tolist() == [18, 32]
 
 
 def test_evidence_lies_over_its_picture(axes: np.ndarray) -> None:
@@ -53,3 +50,55 @@ def test_evidence_lies_over_its_picture(axes: np.ndarray) -> None:
     plots.evidence(pictures, maps, ["a", "b"], axes)
     assert [len(ax.images) for ax in axes] == [2, 2, 0]
     assert [ax.images[1].get_array().max() for ax in axes[:2]] == [1, 0]
+
+
+def test_a_figure_a_modality_with_a_panel_a_disturbance_and_a_legend() -> None:
+    rows = [
+        {"key": key, "name": name, "unit": "dB", "hit": hit, "level": level, "modality": modality,
+         "macro_f1": 0.5, "low": 0.4, "high": 0.6}
+        for modality in ("audio", "fused")
+        for key, name, hit, level in (
+            ("none", "", "", 0), ("noise", "pink noise", "audio", 20), ("dim", "dim", "image", 2),
+        )
+    ]  # fmt: skip
+    figure = plots.stress_figure(pd.DataFrame(rows), "audio", chance=0.25)
+    first, *_, last = figure.axes
+    assert (first.get_title(loc="left") or first.get_title()) == "pink noise"
+    assert ticks(first, "x") == ["none", "20"]
+    assert [text.get_text() for text in last.get_legend().get_texts()] == ["chance", "cry2", "full"]
+    plt.close(figure)
+
+
+def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
+    p = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
+    truth, infants = np.array([0, 0, 0, 1]), ["a", "b", "c", "d"]
+    figure = plots.confidence_at(p, truth, infants, temperature=1.0, threshold=0.8, bins=10)
+    left, right = figure.axes
+    assert right.lines[-1].get_xydata().tolist() == [[0.5, 0.0]]  # half answered, none wrong
+    assert "50% answered, 0% wrong" in (right.get_title(loc="left") or right.get_title())
+    assert "ECE 0.10" in (left.get_title(loc="left") or left.get_title())
+    plt.close(figure)
+
+
+def test_rows_of_sounds_and_pictures() -> None:
+    level = np.zeros((5, 3), np.float32)
+    sounds = plots.mel_panels({"as recorded": level, "noise": level}, seconds=2.0)
+    assert [ax.images[0].get_extent() for ax in sounds.axes] == [[0, 2.0, 0, 3]] * 2
+    pictures = plots.picture_row({"as filmed": np.zeros((4, 4, 3), np.uint8)})
+    assert len(pictures.axes) == 1
+    plt.close("all")
+
+
+def test_evidence_has_a_column_a_state() -> None:
+    x = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
+    clip, called = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
+    heat = np.ones_like(x)
+    clips = corpus(["hungry", "tired", "tired"])
+    figure = plots.sound_evidence(Maps(x, clip, called, heat, heat), clips, window_s=1.0)
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    assert titles == ["hungry", "tired", "taken for hungry", "taken for tired"]
+    crops = np.zeros((4, 6, 6, 3), np.uint8)
+    square = np.ones((4, 6, 6), np.float32)
+    faces = plots.face_evidence(Maps(crops, clip, called, square, square), clips)
+    assert [len(ax.images) for ax in faces.axes] == [1, 1, 2, 2, 2, 2]
+    plt.close("all")
