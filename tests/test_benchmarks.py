@@ -262,7 +262,7 @@ def test_the_comparison_of_tests_averages_trials_by_signal(
     monkeypatch.setattr(bench, "process_map", lambda f, items, *, shared, jobs: (
         f(*shared, item) for item in items
     ))  # fmt: skip
-    bench.compare(bench.structure(), 2)
+    bench.compare(bench.power.donors(), 2)
     out = capsys.readouterr().out
     assert "2 simulated corpora a point" in out
     assert re.search(r"^ +1\.000 +0\.400 +0\.200 +1\.000 +0\.000$", out, re.M)

@@ -43,9 +43,6 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []
-    shown = box._repr_mimebundle_()
-    assert base64.b64encode(picture.value).decode() in shown["text/html"]
-    assert "VBox" not in shown["text/plain"]
 
 
 def test_without_widgets_the_output_is_the_picture() -> None:
@@ -109,15 +106,3 @@ def test_a_setting_that_cannot_be_drawn_leaves_the_last_picture() -> None:
     assert bytes(picture.value) == before
     slider.value = 3
     assert bytes(picture.value) != before
-
-
-def test_readers_without_a_kernel_see_the_figure() -> None:
-    def draw(**values: int) -> Figure:
-        return plt.subplots(figsize=(2, 1))[0]
-
-    box = knobs(draw, height=ipywidgets.IntSlider())
-    data, about = box._repr_mimebundle_()
-    assert data["text/plain"] == repr(box) == "Knobs(height)"
-    assert base64.b64decode(data["image/png"]) == bytes(box.children[-1].value)
-    assert "height" in about["image/png"]["alt"]
-    assert "application/vnd.jupyter.widget-view+json" in data
