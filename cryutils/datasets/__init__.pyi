@@ -13,3 +13,4 @@ from .corpus import Corpus as Corpus
 from .corpus import Problem as Problem
 from .corpus import effective_infants as effective_infants
 from .loading import load as load
+from .loading import load_or_simulate as load_or_simulate

@@ -1,4 +1,4 @@
-"""Load a corpus of cries by name or from a folder: `load`.
+"""Load a corpus of cries by name or from a folder: `load`, `load_or_simulate`.
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
 B §3 (data acquisition).
@@ -15,7 +15,7 @@ from cryutils.datasets import folder, published, registry
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["load"]
+__all__ = ["load", "load_or_simulate"]
 
 
 def load(name: str | Path, **options: Any) -> Corpus:
@@ -45,3 +45,11 @@ def load(name: str | Path, **options: Any) -> Corpus:
         raise InputError(f"{root}: no such folder, and no corpus of that name.{hint}")
     corpus = published.load(root)
     return folder.load(root) if corpus is None else corpus
+
+
+def load_or_simulate(name: str | Path, **simulation: Any) -> Corpus:
+    """Return the corpus `name` as `load` does; `simulation` are options of synthetic infants.
+
+    Other corpora don't use them, so a notebook can pass them whatever its data are.
+    """
+    return load(name, **simulation) if name == "synthetic" else load(name)

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import cryutils
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.loading import load_or_simulate
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
@@ -194,8 +194,7 @@ def load(
     classes: those to keep; () keeps all. simulation: options of synthetic voices, which other
     corpora don't use. Synthetic voices are made imbalanced: `commonest` is the commonest label.
     """
-    corpus = cryutils.load(data, **(simulation if data == "synthetic" else {}))
-    corpus = corpus.having(sound=True)
+    corpus = load_or_simulate(data, **simulation).having(sound=True)
     corpus = corpus.select(classes) if classes else corpus
     return make_imbalanced(corpus, commonest) if data == "synthetic" else corpus
 

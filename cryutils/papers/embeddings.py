@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-import cryutils
 from cryutils import video
 from cryutils._io import cache
 from cryutils._io.parallel import identity, on_cluster, ordered_map, prefetch, process_map
 from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.loading import load_or_simulate
 from cryutils.errors import InputError, near_miss
 from cryutils.models import backbones, small_cnn
 from cryutils.models.backend import keras
@@ -79,7 +79,7 @@ def load(data: str, **simulation: Any) -> Corpus:
     simulation: options of synthetic voices and faces, which other corpora don't use.
     """
     options = {"classes": list(STATES), "video": True} | simulation
-    corpus = cryutils.load(data, **(options if data == "synthetic" else {}))
+    corpus = load_or_simulate(data, **options)
     return three_states(corpus)
 
 

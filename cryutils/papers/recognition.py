@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-import cryutils
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.loading import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split
@@ -55,7 +55,7 @@ def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpu
     corpora don't use.
     """
     options = {"classes": list(STATES), "video": True} | simulation
-    corpus = cryutils.load(data, **(options if data == "synthetic" else {}))
+    corpus = load_or_simulate(data, **options)
     return state_corpus(corpus, stand_in=stand_in)
 
 

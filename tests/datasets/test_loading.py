@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cryutils import InputError, load
-from cryutils.datasets import registry
+from cryutils.datasets import load_or_simulate, registry
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -52,3 +52,12 @@ def test_titles_and_evidence_of_names_in_results() -> None:
     }  # fmt: skip
     assert {name: registry.title(name) for name in titles} == titles
     assert [name for name in titles if registry.is_synthetic(name)] == ["synthetic"]
+
+
+def test_options_of_synthetic_infants_leave_other_corpora_alone(sound: Callable[..., Path]) -> None:
+    sound(Path("own/tired/a/x.wav"))
+    simulation = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5}
+    assert list(load_or_simulate("own", **simulation)) == list(load("own"))
+    assert list(load_or_simulate("synthetic", **simulation)) == list(
+        load("synthetic", **simulation)
+    )

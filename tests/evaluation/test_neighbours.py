@@ -28,7 +28,7 @@ def test_shares_are_those_counted_by_hand() -> None:
     assert table.index.tolist() == [
         "same infant", "same infant, other session", "same label, other infant",
     ]  # fmt: skip
-    # The third clip's neighbour is b. By chance each of a's clips has 2 of 4 neighbours of its own.
+    # The third clip's neighbour is b. For each of a's clips, 2 of the 4 others are also a's.
     assert table.loc["same infant"].tolist() == [2 / 3, 2 / 4, 3]
     # Without its session, the first two have a's third clip at 10 before b and c: 1 of 3 clips.
     assert table.loc["same infant, other session", "measured"] == 2 / 3
