@@ -21,7 +21,8 @@ from sphinx.writers.html5 import HTML5Translator
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY = PROJECT.get("urls", {}).get("Repository", "").rstrip("/")
+REPOSITORY = PROJECT["urls"]["Repository"]
+PUBLISHED = "/OWNER/" not in REPOSITORY  # otherwise a link would lead nowhere
 
 project = PROJECT["name"]
 release = PROJECT["version"]
@@ -91,6 +92,8 @@ def adapted(notebook: dict) -> dict:
             in_part |= number > 0 and re.search("^# ", text, re.MULTILINE) is not None
             if in_part:
                 text = re.sub("^(?=#+ )", "#", text, flags=re.MULTILINE)
+            if not PUBLISHED:
+                text = re.sub(r"^\[Open in Colab\].*\n\n", "", text, flags=re.MULTILINE)
             text = with_outside_links(text, "notebooks")
             cell["source"] = FOLDED.format(text) if solution else text
         else:
@@ -111,7 +114,7 @@ def with_outside_links(text: str, folder: str) -> str:
         path = posixpath.normpath(posixpath.join(folder, link[2]))
         if re.fullmatch(r"docs/\w[\w-]*\.md|notebooks/\w+\.ipynb", path):
             return link[0]
-        if REPOSITORY:
+        if PUBLISHED:
             return f"[{link[1]}]({REPOSITORY}/blob/HEAD/{path}{link[3] or ''})"
         return f"`{path}`" if path.endswith(link[1]) else f"{link[1]} (`{path}`)"
 

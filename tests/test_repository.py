@@ -119,6 +119,16 @@ def test_binder_installs_an_extra_that_exists_with_a_python_that_is_tested() -> 
     assert SpecifierSet(pyproject()["project"]["requires-python"]).contains(version)
 
 
+def test_the_development_container_installs_what_the_lab_needs() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    extra = re.fullmatch(
+        r"pip install -c constraints\.txt -e '\.\[(\w+)\]'", container["postCreateCommand"]
+    )[1]
+    assert extra in pyproject()["project"]["optional-dependencies"]
+    version = container["image"].rpartition(":")[2]
+    assert SpecifierSet(pyproject()["project"]["requires-python"]).contains(version)
+
+
 def test_doctor_says_what_each_extra_is_for() -> None:
     assert set(extras.PURPOSES) == set(pyproject()["project"]["optional-dependencies"])
 

@@ -136,6 +136,11 @@ def test_every_image_is_described(site: Path) -> None:
     ]
 
 
+def test_no_link_leads_to_the_placeholder_of_the_address(site: Path) -> None:
+    links = [str(tag["href"]) for path in pages(site) for tag in page(path).select("a[href]")]
+    assert not [link for link in links if "/OWNER/" in link]
+
+
 def test_formulas_are_mathml(site: Path) -> None:
     built = page(site / "notebooks" / "02_audio_features.html")
     assert built.select("math[display=block] mfrac") and built.select("math[display=inline]")
@@ -160,4 +165,5 @@ def test_links_to_other_files_lead_to_the_repository_or_name_the_file(
     conf = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(conf)
     monkeypatch.setattr(conf, "REPOSITORY", repository)
+    monkeypatch.setattr(conf, "PUBLISHED", bool(repository))
     assert conf.with_outside_links(link, "docs") == expected

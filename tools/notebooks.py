@@ -1,12 +1,14 @@
 """Keep the committed notebooks in order.
 
     python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
-    python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine
+    python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
+                                                  set the links to Colab and Binder
     python tools/notebooks.py students DIR        write an edition without the solutions
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
 recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
+`Repository` in `pyproject.toml` is the address in all links.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -31,8 +34,44 @@ from cryutils.errors import InputError
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
+# The beginning of each setup cell. In Colab it installs the course, once a session.
+SETUP = f"""#@title Setup
+import importlib.util
+import sys
+
+if importlib.util.find_spec("cryutils") is None:
+    if "google.colab" not in sys.modules:
+        raise SystemExit("cryutils isn't installed: run `pip install -e .` in your clone.")
+    !test -d /content/course || git clone --quiet --depth 1 {REPOSITORY} /content/course
+    %cd /content/course/notebooks
+    %pip install --quiet -e ..
+    sys.path.append("/content/course")
+import cryutils
+
+"""
+
+
+def links(name: str) -> str:
+    """Return links that open the notebook `name` in Colab and in Binder."""
+    owner = REPOSITORY.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb"
+    binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath=notebooks/{name}.ipynb"
+    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
+
+
+def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
+    title, _, rest = notebook.cells[0].source.partition("\n\n")
+    rest = re.sub(r"^\[Open in Colab\].*\n\n", "", rest)
+    notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
+    for cell in notebook.cells:
+        if cell.source.startswith("#@title Setup"):
+            cell.source = re.sub(r"(?s)^.*?import cryutils\n\n", lambda _: SETUP, cell.source)
+    return notebook
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -105,7 +144,7 @@ def refresh(path: Path, scratch: str) -> None:
     os.environ["CRYUTILS_PROGRESS_FILE"] = str(Path(scratch) / "progress")
     client = NotebookClient(notebook, timeout=None, kernel_name="python3")
     client.execute(cwd=str(path.parent))
-    nbformat.write(clean(notebook), path)
+    nbformat.write(clean(with_address(notebook, path.stem)), path)
 
 
 def students(path: Path, folder: Path) -> None:
@@ -139,7 +178,8 @@ def main(arguments: list[str]) -> int:
             if command == "refresh":
                 refresh(path, scratch)
             elif command == "clean":
-                nbformat.write(clean(nbformat.read(path, as_version=4)), path)
+                notebook = with_address(nbformat.read(path, as_version=4), path.stem)
+                nbformat.write(clean(notebook), path)
             else:
                 students(path, Path(rest[0]))
     return 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from sizes import large
 
 from cryutils import course
@@ -71,7 +72,9 @@ def test_at_most_twelve_parameters_of_literals_with_data_and_seed(notebook) -> N
 
 
 def code_of(notebook: nbformat.NotebookNode) -> str:
-    return "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    """Return the code of all cells; IPython turns lines with `!` and `%` into Python."""
+    sources = [c.source for c in notebook.cells if c.cell_type == "code"]
+    return "".join(map(TransformerManager().transform_cell, sources))
 
 
 def calls(notebook: nbformat.NotebookNode, function: str) -> list[ast.Call]:

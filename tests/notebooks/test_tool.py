@@ -5,15 +5,22 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import numpy as np
 import pytest
+import yaml
+from nbclient import NotebookClient
 from PIL import Image
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "notebooks.py"
+from cryutils import course
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools" / "notebooks.py"
+NOTEBOOKS = course.notebooks(ROOT / "notebooks")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +125,88 @@ def test_a_beginning_names_the_notebook(
     (tmp_path / "notebooks").mkdir()
     paths = [tmp_path / "notebooks" / f"{name}.ipynb" for name in ("01_first", "02_second")]
     for path in paths:
-        nbformat.write(nbformat.v4.new_notebook(metadata={"odd": 1}), path)
+        title = nbformat.v4.new_markdown_cell("# A title")
+        nbformat.write(nbformat.v4.new_notebook(cells=[title], metadata={"odd": 1}), path)
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     assert tool.main(["clean", "02"]) == 0
     assert ["odd" in nbformat.read(path, as_version=4).metadata for path in paths] == [True, False]
+
+
+# Colab and Binder
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_notebook_opens_in_colab_and_binder(tool: ModuleType, name: str) -> None:
+    """A failure after a change of the address: run `python tools/notebooks.py clean`."""
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    (setup,) = [cell for cell in notebook.cells if cell.source.startswith("#@title Setup\n")]
+    assert tool.links(name) in notebook.cells[0].source
+    assert setup.source.startswith(tool.SETUP)
+
+
+def test_readme_has_the_same_address(tool: ModuleType) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(link in readme for link in tool.links("00_start_here").split(" · "))
+    assert f"git clone {tool.REPOSITORY} && cd cryutils" in readme
+
+
+def test_the_links_follow_the_address(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "REPOSITORY", "https://github.com/someone/else")
+    cells = [nbformat.v4.new_markdown_cell("# 02 · A\n\nWhy?")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    for _ in range(2):
+        (cell,) = tool.with_address(notebook, "02_a").cells
+        assert cell.source == f"# 02 · A\n\n{tool.links('02_a')}\n\nWhy?"
+        assert "/github/someone/else/blob/HEAD/notebooks/02_a.ipynb" in cell.source
+        assert "/gh/someone/else/HEAD?labpath=notebooks/02_a.ipynb" in cell.source
+
+
+def outside_the_course(tool: ModuleType, folder: Path, *more: str) -> list[str]:
+    """Return what a kernel that does not find the course prints in the setup cell, run twice."""
+    hide = "import os, sys\nsys.path = [p for p in sys.path if not os.path.isdir(p + '/cryutils')]"
+    setup = tool.SETUP.replace("/content", str(folder))
+    sources = [hide, *more, setup, setup, "print(cryutils.__file__)"]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(folder))
+    outputs = [output for cell in cells[1 + len(more) :] for output in cell.outputs]
+    return [output.get("text") or output.get("evalue") for output in outputs]
+
+
+def test_in_colab_the_setup_cell_installs_the_course_once(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clone is real, from this folder; pip prepares the installation, but does not install."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so there is nothing to clone")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{ROOT}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", tool.REPOSITORY)
+    for name in ("PIP_DRY_RUN", "PIP_NO_DEPS", "PIP_NO_BUILD_ISOLATION"):
+        monkeypatch.setenv(name, "1")
+    printed = outside_the_course(tool, tmp_path, "sys.modules['google.colab'] = sys")
+    course = tmp_path / "course"
+    assert printed[-1] == f"{course / 'cryutils' / '__init__.py'}\n"
+    assert "".join(printed).count(f"{course / 'notebooks'}\n") == 1, printed
+
+
+def test_elsewhere_the_setup_cell_says_how_to_install(tool: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="run `pip install -e"):
+        outside_the_course(tool, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("pandas", "code"), [("2.2.3", 0), ("9.9.9", 1)])
+def test_the_weekly_workflow_prints_versions_that_colab_has_changed(
+    pandas: str, code: int, tmp_path: Path
+) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    (command,) = [s["run"] for s in workflow["jobs"]["colab"]["steps"] if "name" in s]
+    pins = (ROOT / "tests" / "notebooks" / "colab.txt").read_text()
+    (tmp_path / "tests" / "notebooks").mkdir(parents=True)
+    (tmp_path / "tests" / "notebooks" / "colab.txt").write_text(pins)
+    (tmp_path / "freeze.txt").write_text(pins.replace("pandas==2.2.3", f"pandas=={pandas}"))
+    done = subprocess.run(
+        ["bash", "-e", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (code, "pandas==2.2.3\n" if code else "")
