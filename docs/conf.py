@@ -6,16 +6,21 @@ The source folder is the repository, so that links between pages and notebooks w
 from __future__ import annotations
 
 import importlib
+import importlib.resources
 import json
 import logging
 import posixpath
 import re
+import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import nbformat
 from docutils import nodes
 from latex2mathml import converter
+from nbconvert import SlidesExporter
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
@@ -66,7 +71,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 FOLDED = "<details><summary>Solution</summary>\n\n{}\n\n</details>"
 
@@ -76,9 +81,17 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
     if name.startswith("docs/api/"):
         source[0] = api_page(name.rpartition("/")[2])
     elif name.startswith("notebooks/"):
-        source[0] = json.dumps(adapted(json.loads(source[0])))
+        notebook = json.loads(source[0])
+        if any("slide" in tags(cell) for cell in notebook["cells"]):
+            link = f'<p><a href="../slides/{Path(name).name}.html">Slides of this notebook</a></p>'
+            notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(link))
+        source[0] = json.dumps(adapted(notebook))
     else:
         source[0] = with_outside_links(source[0], "docs")
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 def adapted(notebook: dict) -> dict:
@@ -86,7 +99,7 @@ def adapted(notebook: dict) -> dict:
     heading, in_part = "", False
     for number, cell in enumerate(notebook["cells"]):
         text = "".join(cell["source"])
-        solution = "solution" in cell["metadata"].get("tags", [])
+        solution = "solution" in tags(cell)
         if cell["cell_type"] == "markdown":
             heading = [heading, *re.findall("^#+ (.+)", text, re.MULTILINE)][-1]
             in_part |= number > 0 and re.search("^# ", text, re.MULTILINE) is not None
@@ -172,10 +185,60 @@ def redirect(app: Sphinx, error: Exception | None) -> None:
     (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 
+def write_slides(app: Sphinx, error: Exception | None) -> None:
+    """Write the cells tagged `slide` as slides, with the reveal.js of sphinx-revealjs."""
+    folder = Path(app.outdir) / "slides"
+    reveal = importlib.resources.files("sphinx_revealjs") / "_static" / "revealjs" / "dist"
+    with importlib.resources.as_file(reveal) as source:
+        shutil.copytree(source, folder / "dist", ignore=shutil.ignore_patterns("*.map"))
+    exporter = SlidesExporter(template_file=str(ROOT / "docs" / "_templates" / "slides.html.j2"))
+    exporter.exclude_input = exporter.exclude_output_prompt = True
+    exporter.reveal_theme, exporter.reveal_url_prefix = "white", "."
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        if any("slide" in tags(cell) for cell in notebook.cells):
+            notebook.cells = list(slides(notebook))
+            page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+            (folder / f"{path.stem}.html").write_text(page, encoding="utf-8")
+
+
+def slides(notebook: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
+    """Yield the cells of the slides: a section of text each, or figures, else other outputs."""
+    heading = ""
+    for cell in notebook.cells:
+        text = cell.source if cell.cell_type == "markdown" else ""
+        for section in re.split(r"\n+(?=#+ )", for_slides(text)):
+            own = re.match("#+ (.+)", section)
+            heading = own[1] if own else heading
+            if "slide" not in tags(cell) or heading in ("Quiz", "Exercises"):
+                continue
+            yield slide("" if own else f"##### {heading}", "slide")
+            if section:
+                yield slide(section, "-")
+        if cell.cell_type == "code" and "slide" in tags(cell):
+            figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+            yield nbformat.v4.new_code_cell(outputs=figures or cell.outputs)
+
+
+def slide(text: str, kind: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}})
+
+
+def for_slides(text: str) -> str:
+    """Return text with links from the folder of the slides, and with formulas as MathML."""
+    text = re.sub(r"^\[Open in Colab\].*\n\n", "", text, flags=re.MULTILINE)
+    text = text.partition("\n\n**Time**")[0]  # readers of the notebook need the rest
+    text = with_outside_links(text, "notebooks")
+    text = re.sub(r"\]\((\w+)\.ipynb", r"](../notebooks/\1.html", text)
+    text = re.sub(r"\]\((\.\./docs/[\w-]+)\.md", r"](\1.html", text)
+    return re.sub(r"\$([^$]+)\$", lambda formula: converter.convert(formula[1]), text)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", plain)
     app.connect("doctree-read", shorten, priority=900)
     app.connect("build-finished", redirect)
+    app.connect("build-finished", write_slides)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

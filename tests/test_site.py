@@ -141,6 +141,15 @@ def test_no_link_leads_to_the_placeholder_of_the_address(site: Path) -> None:
     assert not [link for link in links if "/OWNER/" in link]
 
 
+def test_a_notebook_with_slides_links_to_them(site: Path) -> None:
+    decks = {path.stem for path in (site / "slides").glob("*.html")}
+    assert decks == {path.stem for path in NOTEBOOKS if cells(path, "slide")}
+    assert {"00_start_here", "03_feature_validation", "10_leakage_audit"} <= decks
+    for name in decks:
+        links = page(site / "notebooks" / f"{name}.html").select("a[href*='/slides/']")
+        assert [link["href"] for link in links] == [f"../slides/{name}.html"]
+
+
 def test_formulas_are_mathml(site: Path) -> None:
     built = page(site / "notebooks" / "02_audio_features.html")
     assert built.select("math[display=block] mfrac") and built.select("math[display=inline]")
@@ -153,6 +162,7 @@ def test_formulas_are_mathml(site: Path) -> None:
     [
         ("", "[data](data.md#formats)", "[data](data.md#formats)"),
         ("", "[power.txt](../outputs/power.txt)", "`outputs/power.txt`"),
+        ("", '`features["mfcc"](train)`', '`features["mfcc"](train)`'),
         ("", "[the README](../README.md#data)", "the README (`README.md`)"),
         ("https://x.org/c", "[it](../README.md#data)", "[it](https://x.org/c/blob/HEAD/README.md#data)"),
     ],
