@@ -192,7 +192,8 @@ def write_slides(app: Sphinx, error: Exception | None) -> None:
     with importlib.resources.as_file(reveal) as source:
         shutil.copytree(source, folder / "dist", ignore=shutil.ignore_patterns("*.map"))
     exporter = SlidesExporter(template_file=str(ROOT / "docs" / "_templates" / "slides.html.j2"))
-    exporter.exclude_input = exporter.exclude_output_prompt = True
+    exporter.exclude_input = exporter.exclude_anchor_links = True
+    exporter.exclude_output_prompt = True
     exporter.reveal_theme, exporter.reveal_url_prefix = "white", "."
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
