@@ -80,14 +80,15 @@ def compare(donors: SimpleNamespace, corpora: int) -> None:
 def tested(donors: SimpleNamespace, cells: int, point: tuple[float, int]) -> power.Trial:
     """Return the trial of one corpus: with all donors, or for several cells with Table 2's clips.
 
-    Each corpus of Table 2 draws its own 76 clips.
+    Each corpus of Table 2 draws its own 76 clips, or fewer if a class has fewer.
     """
     signal, seed = point
     seeds = [cells, COMPARED.index(signal), seed]
     rng = np.random.default_rng(seeds)
     if cells > 1:
+        classes = {label: np.flatnonzero(donors.labels == label) for label in TABLE_1}
         clips = np.concatenate([
-            rng.choice(np.flatnonzero(donors.labels == label), count, replace=False)
+            rng.choice(classes[label], min(count, len(classes[label])), replace=False)
             for label, count in TABLE_1.items()
         ])  # fmt: skip
         donors = SimpleNamespace(labels=donors.labels[clips], infants=donors.infants[clips])

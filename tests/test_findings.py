@@ -1,4 +1,4 @@
-"""Numbers typed into README.md, docs/results.md, docs/statistics.md, 03 and 10 match the results.
+"""Numbers typed into README.md, docs and notebooks match the stored results.
 
 The tables in these pages are generated and tested in `test_figures.py`. These sentences are not.
 """
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
-from cryutils.models.classical import CLASSIFIERS
+from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "outputs" / "reference"
@@ -536,3 +536,61 @@ def test_notebook_10_says_what_the_audit_measured_on_real_recordings(judged: pd.
     first, second = [(f"{row.n:.0f}", f"{row.n_infants:.0f}") for row in sizes]
     assert f"({first[0]} clips of {first[1]} infants)" in text
     assert f"({second[0]} of {second[1]})" in text
+
+
+@pytest.mark.parametrize(
+    ("notebook", "words", "keys"),
+    [
+        ("05_image", "beats the network by {p} points", ["-image.minus_forest.balanced_accuracy"]),
+        ("05_image", "shown ({p} points", ["-image.minus_svm.balanced_accuracy"]),
+        ("05_image", "leads by {p} points", ["-image.minus_forest_crops.balanced_accuracy"]),
+        ("06_full", "{i} without any sound", ["full.drop_audio.1.macro_f1"]),
+        ("06_full", "{i} without any picture", ["full.drop_video.1.macro_f1"]),
+        ("06_full", "the gain over `cry2`, {i}, is", ["full.noise.0.minus_audio.macro_f1"]),
+        (
+            "06_full",
+            "`cry2` has {v}, `full` {v} and `image` alone {v}:",
+            [f"full.noise.0{model}.macro_f1" for model in (".audio", "", ".image")],
+        ),
+        (
+            "11_robustness",
+            "the gains on all clips, {v}, {v} and {v}, *hold*",
+            [f"robust.{what}.0.4.fused.minus_image.macro_f1" for what in ("eyes", "mouth", "side")],
+        ),
+        (
+            "11_robustness",
+            "covered from below costs {i}.",
+            ["-robust.mouth.0.2.image.minus_undisturbed.macro_f1"],
+        ),
+    ],
+)
+def test_a_notebook_quotes_stored_runs_of_the_simulation_as_they_are(
+    notebook: str, words: str, keys: list[str]
+) -> None:
+    """`v` is a value, `i` one with its interval, `p` the same in points; "-" changes the sign."""
+    stored, text = results("simulated"), page(f"notebooks/{notebook}.ipynb")
+    for key in keys:
+        row = stored.loc[key.removeprefix("-"), "infant"]
+        value, *ends = row[["value", "low", "high"]].astype(float) * (-1 if key[0] == "-" else 1)
+        low, high = sorted(ends)
+        words = words.replace("{v}", f"{value:.2f}", 1)
+        words = words.replace("{i}", f"{value:.2f} [{low:.2f}, {high:.2f}]", 1)
+        words = words.replace(
+            "{p} points", f"{100 * value:.0f} points [{100 * low:.0f}, {100 * high:.0f}]"
+        )
+    assert words in text
+
+
+def test_notebook_04_says_how_far_cry2_is_from_its_rivals(judged: pd.DataFrame) -> None:
+    text = page("notebooks/04_cry2.ipynb")
+    for split, words in {
+        "infant": "is between {} and {} points; with clips",
+        "clip": "split at random it is between {} and {}. Every interval includes 0",
+    }.items():
+        keys = [f"cry2.minus_{rival}.balanced_accuracy" for rival in BASELINES]
+        rows = judged.loc[[(key, split) for key in keys]]
+        ends = [
+            f"{100 * end:.0f}".replace("-", "−") for end in (rows.value.min(), rows.value.max())
+        ]
+        assert words.format(*ends) in text
+        assert (rows.low < 0).all() and (rows.high > 0).all()

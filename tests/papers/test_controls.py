@@ -36,7 +36,7 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         "audio": lambda s: cry2.build(hearing.shape, 4, learning_rate=s.learning_rate),
         "image": lambda s: image.build(seeing.shape, 4, learning_rate=s.learning_rate),
     }
-    (folds,) = evaluation.Split("infant").k_folds(corpus, n_splits=3, repeats=1, seed=1)
+    folds = evaluation.Split("infant").k_folds(corpus, n_splits=3, repeats=1, seed=1)
     settings = training.Settings(epochs=20, learning_rate=3e-3)
     answers = {
         name: crossfit.cross_fit(
