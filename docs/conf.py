@@ -14,6 +14,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -97,6 +98,7 @@ def tags(cell: dict) -> list[str]:
 def adapted(notebook: dict) -> dict:
     """Collapse solutions, name figures, and put the parts of a notebook below its title."""
     heading, in_part = "", False
+    notebook["cells"] = [part for cell in notebook["cells"] for part in figures_apart(cell)]
     for number, cell in enumerate(notebook["cells"]):
         text = "".join(cell["source"])
         solution = "solution" in tags(cell)
@@ -118,6 +120,20 @@ def adapted(notebook: dict) -> dict:
                 prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], "Solution")
                 cell["metadata"]["mystnb"] |= prompts
     return notebook
+
+
+def figures_apart(cell: dict) -> list[dict]:
+    """Return `cell`, and a cell for each further figure: a cell has one alternative text."""
+    outputs = cell.get("outputs", [])
+    figures = [k for k, output in enumerate(outputs) if "image/png" in output.get("data", {})]
+    if len(figures) < 2 or "solution" in tags(cell):
+        return [cell]
+    parts = [outputs[start:end] for start, end in pairwise([0, *figures[1:], len(outputs)])]
+    more = [
+        cell | {"id": f"{cell['id']}-{k}", "metadata": {"tags": ["remove-input"]}, "outputs": part}
+        for k, part in enumerate(parts[1:], start=1)
+    ]
+    return [cell | {"outputs": parts[0]}, *more]
 
 
 def with_outside_links(text: str, folder: str) -> str:

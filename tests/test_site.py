@@ -134,6 +134,9 @@ def test_every_image_is_described(site: Path) -> None:
         for name, tag in images
         if not tag.get("alt") or re.search(r"\.(?:png|jpe?g|svg)$", str(tag["alt"]))
     ]
+    article = page(site / "notebooks" / "11_robustness.html").select("article img")
+    texts = " ".join(str(image["alt"]) for image in article)
+    assert "as sound gets worse" in texts and "as pictures get worse" in texts
 
 
 def test_no_link_leads_to_the_placeholder_of_the_address(site: Path) -> None:
