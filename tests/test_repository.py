@@ -310,7 +310,6 @@ def test_citation_has_what_its_format_requires() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert citation["cff-version"] == "1.2.0"
-    assert citation["license"] == "MIT"
     for reference in citation["references"]:
         assert {"type", "title", "authors"} <= set(reference)
     for entry in [citation, *citation["references"]]:
@@ -318,13 +317,25 @@ def test_citation_has_what_its_format_requires() -> None:
             assert set(author) in ({"name"}, {"family-names", "given-names"})
 
 
+def test_zenodo_finds_its_metadata_in_the_citation() -> None:
+    citation, project = yaml.safe_load((ROOT / "CITATION.cff").read_text()), pyproject()["project"]
+    assert citation["type"] == "software"
+    assert citation["abstract"]
+    assert citation["license"] == project["license"] == "MIT"
+    assert citation["keywords"] == project["keywords"]
+    assert not (ROOT / ".zenodo.json").exists(), "Zenodo would ignore CITATION.cff"
+
+
 def test_one_version_everywhere() -> None:
     version = pyproject()["project"]["version"]
     assert cryutils.__version__ == version
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
-    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    first = re.search(r"^## (\S+) \((.+)\)$", changelog, flags=re.MULTILINE)
     assert first is not None
     assert first[1] == version
+    assert first[2] in ("not released yet", str(citation.get("date-released")))
 
 
 def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() -> None:
