@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -351,6 +352,36 @@ def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() 
     assert test["strategy"]["matrix"]["python"] == [versions[0], versions[-1]]
     # Where there is no MongoDB its tests are skipped, which nobody would see.
     assert test["env"] == {"CRYUTILS_TEST_MONGODB_URL": "mongodb://localhost:27017/"}
+
+
+def test_a_release_is_published_by_hand_with_least_privileges() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow[True] == {"workflow_dispatch": None}  # YAML reads the key `on` as true
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in text
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    assert any(step.get("run", "").startswith("make release") for step in build["steps"])
+    assert "permissions" not in build
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "pypi"
+    assert not any("run" in step for step in publish["steps"])
+
+
+@pytest.mark.parametrize("heading", ["0.1.0 (2026-12-01)", "0.1.0 (not released yet)", "0.1.0"])
+def test_only_a_tag_with_a_dated_heading_is_published(heading: str, tmp_path: Path) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    (check,) = [
+        s["run"] for s in workflow["jobs"]["build"]["steps"] if "CHANGELOG" in s.get("run", "")
+    ]
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {heading}\n")
+    for ref in ("tags/v0.1.0", "tags/v0.2.0", "tags/0.1.0", "heads/v0.1.0"):
+        done = subprocess.run(
+            ["bash", "-ec", check], cwd=tmp_path, env=os.environ | {"GITHUB_REF": f"refs/{ref}"},
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) == (ref == "tags/v0.1.0" and "2026" in heading)
 
 
 @pytest.mark.parametrize("profile", sorted(course.profiles()))
