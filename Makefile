@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 COLAB := .venv-colab
+TRIAL := .venv-release
 # `make run` installs what the course needs, `make docs` the site; tests and tools every extra.
 COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run article docs test suite cells test-anywhere test-colab lint notebooks figures clean
+.PHONY: help lab run article docs test suite cells test-anywhere test-colab lint notebooks figures release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -101,6 +102,18 @@ $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
 	@touch $@
 
+# The wheel runs without the clone: an empty home, no variables, offline.
+release: $(EVERYTHING)  ## Build the sdist and the wheel in dist, and try the wheel in a new environment
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TRIAL)
+	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt dist/*.whl
+	home=$$(mktemp -d) && cd "$$home" && \
+	  env -i HOME="$$home" PATH="$(CURDIR)/$(TRIAL)/bin:$$PATH" CRYUTILS_OFFLINE=1 \
+	  sh -c 'cryutils notebooks course && cryutils run course/00_start_here.ipynb' && rm -rf "$$home"
+	@echo "Ready to publish:" dist/*
+
 clean:  ## Remove environments, caches of tools and what runs wrote
-	rm -rf .venv .venv-colab .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv $(COLAB) $(TRIAL) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find outputs -mindepth 1 -maxdepth 1 ! -name README.md ! -name reference -exec rm -rf {} +

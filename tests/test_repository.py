@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -320,7 +321,6 @@ def test_citation_has_what_its_format_requires() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert citation["cff-version"] == "1.2.0"
-    assert citation["license"] == "MIT"
     for reference in citation["references"]:
         assert {"type", "title", "authors"} <= set(reference)
     for entry in [citation, *citation["references"]]:
@@ -328,13 +328,25 @@ def test_citation_has_what_its_format_requires() -> None:
             assert set(author) in ({"name"}, {"family-names", "given-names"})
 
 
+def test_zenodo_finds_its_metadata_in_the_citation() -> None:
+    citation, project = yaml.safe_load((ROOT / "CITATION.cff").read_text()), pyproject()["project"]
+    assert citation["type"] == "software"
+    assert citation["abstract"]
+    assert citation["license"] == project["license"] == "MIT"
+    assert citation["keywords"] == project["keywords"]
+    assert not (ROOT / ".zenodo.json").exists(), "Zenodo would ignore CITATION.cff"
+
+
 def test_one_version_everywhere() -> None:
     version = pyproject()["project"]["version"]
     assert cryutils.__version__ == version
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
-    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    first = re.search(r"^## (\S+) \((.+)\)$", changelog, flags=re.MULTILINE)
     assert first is not None
     assert first[1] == version
+    assert first[2] in ("not released yet", str(citation.get("date-released")))
 
 
 def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() -> None:
@@ -350,6 +362,36 @@ def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() 
     assert test["strategy"]["matrix"]["python"] == [versions[0], versions[-1]]
     # Where there is no MongoDB its tests are skipped, which nobody would see.
     assert test["env"] == {"CRYUTILS_TEST_MONGODB_URL": "mongodb://localhost:27017/"}
+
+
+def test_a_release_is_published_by_hand_with_least_privileges() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow[True] == {"workflow_dispatch": None}  # YAML reads the key `on` as true
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in text
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    assert any(step.get("run", "").startswith("make release") for step in build["steps"])
+    assert "permissions" not in build
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "pypi"
+    assert not any("run" in step for step in publish["steps"])
+
+
+@pytest.mark.parametrize("heading", ["0.1.0 (2026-12-01)", "0.1.0 (not released yet)", "0.1.0"])
+def test_only_a_tag_with_a_dated_heading_is_published(heading: str, tmp_path: Path) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    (check,) = [
+        s["run"] for s in workflow["jobs"]["build"]["steps"] if "CHANGELOG" in s.get("run", "")
+    ]
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {heading}\n")
+    for ref in ("tags/v0.1.0", "tags/v0.2.0", "tags/0.1.0", "heads/v0.1.0"):
+        done = subprocess.run(
+            ["bash", "-ec", check], cwd=tmp_path, env=os.environ | {"GITHUB_REF": f"refs/{ref}"},
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) == (ref == "tags/v0.1.0" and "2026" in heading)
 
 
 @pytest.mark.parametrize("profile", sorted(course.profiles()))

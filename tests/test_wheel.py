@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ from zipfile import ZipFile
 
 import pytest
 
+import cryutils
 from cryutils import course
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,6 +114,57 @@ def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Pa
     assert {f.filename: f.CRC for f in first.filelist} == {
         f.filename: f.CRC for f in second.filelist
     }
+
+
+# The release
+
+
+def test_twine_accepts_what_is_published(wheel: Path, tmp_path: Path) -> None:
+    assert wheel.name == f"cryutils-{cryutils.__version__}-py3-none-any.whl"
+    source = build(ROOT, tmp_path, "sdist")
+    command = [sys.executable, "-m", "twine", "check", "--strict", wheel, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("broken", ["", "twine", "uv", "cryutils"])
+def test_make_release_tries_the_wheel_without_the_clone_and_stops_at_the_first_failure(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe calls stubs that print their arguments, folder and variables."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    clone, temporary = tmp_path / "clone", tmp_path / "temporary"
+    temporary.mkdir()
+    for name in ("pyproject.toml", "constraints.txt", ".venv/.installed-everything"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).touch()
+    for name in ("python", "twine", "uv", "cryutils"):
+        stub = clone / (".venv-release" if name == "cryutils" else ".venv") / "bin" / name
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        code = int(name == broken)
+        stub.write_text(f'#!/bin/sh\necho {name} "$@" IN "$PWD" WITH $(env)\nexit {code}\n')
+        stub.chmod(0o755)
+    for name in ("PYTHONPATH", "CRYUTILS_PROJECT_DIR"):
+        monkeypatch.setenv(name, str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    done = subprocess.run(
+        ["make", "--silent", "-f", ROOT / "Makefile", "release"],
+        cwd=clone, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    calls = [line for line in done.stdout.splitlines() if " IN " in line]
+    assert (done.returncode == 0) == (broken == "") == ("Ready" in done.stdout)
+    if broken:
+        assert calls[-1].startswith(f"{broken} ")
+        return
+    copied, ran = (line for line in calls if line.startswith("cryutils "))
+    assert copied.startswith("cryutils notebooks course IN ")
+    assert ran.startswith("cryutils run course/00_start_here.ipynb IN ")
+    for line in (copied, ran):
+        folder, variables = line.split(" IN ")[1].split(" WITH ")
+        assert Path(folder).parent == temporary and not Path(folder).exists()
+        assert "CRYUTILS_OFFLINE=1" in variables
+        assert "PYTHONPATH" not in variables and "CRYUTILS_PROJECT_DIR" not in variables
 
 
 # The course without the clone
