@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 from pathlib import Path
 from types import ModuleType
@@ -12,17 +11,6 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "notebooks.py"
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("notebooks_tool", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def picture(colours: int) -> str:
