@@ -4,11 +4,16 @@
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
                                                   set the links to Colab and Binder
     python tools/notebooks.py students DIR        write an edition without the solutions
+    python tools/notebooks.py nbgrader DIR        write an edition that nbgrader can grade
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
 recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
 `Repository` in `pyproject.toml` is the address in all links.
+
+`nbgrader` makes each notebook with exercises an assignment. A solution cell tagged `answer-gap` is
+graded automatically: the comment on the line that assigns `gap` tells students what to store in
+it, and a hidden test runs the solution again and compares. Other solutions are graded by hand.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -36,6 +42,35 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+NBGRADER_CONFIG = """\
+# Run nbgrader in this folder, with a kernel named python3 that has cryutils.
+c = get_config()
+c.CourseDirectory.course_id = "cryutils"
+c.Execute.timeout = 1800  # s, for each cell
+c.ClearSolutions.code_stub = {"python": ""}  # a comment already says what to do
+"""
+GIVEN = """\
+# The tests of the exercises start from the variables as they are here, so a solution may use a
+# name again. But changing an object in place, or a variable that a function uses, breaks a test.
+_given = dict(globals())"""
+TEST = """\
+# Test of exercise {number}: compares `{answer}` with a solution. Decimal numbers may differ by 1 %.
+### BEGIN HIDDEN TESTS
+import numpy
+from IPython.utils.capture import capture_output
+
+_reference = dict(_given)
+with capture_output():
+    exec(r'''
+{solution}
+''', _reference)
+_expected = _reference["{answer}"]
+assert numpy.shape({answer}) == numpy.shape(_expected)
+if numpy.asarray(_expected).dtype.kind == "f":
+    numpy.testing.assert_allclose({answer}, _expected, rtol=0.01, atol=0.001)
+else:  # counts and texts
+    numpy.testing.assert_array_equal({answer}, _expected)
+### END HIDDEN TESTS"""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 # The beginning of each setup cell. In Colab it installs the course, once a session.
@@ -152,7 +187,7 @@ def students(path: Path, folder: Path) -> None:
     notebook = clean(nbformat.read(path, as_version=4))
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
-            cell.source = "# Your solution" if cell.cell_type == "code" else "*Your answer*"
+            cell.source = blank(cell) if cell.cell_type == "code" else "*Your answer*"
             cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags})
         if cell.cell_type == "code":
             cell.outputs = []
@@ -160,15 +195,82 @@ def students(path: Path, folder: Path) -> None:
     nbformat.write(notebook, folder / path.name)
 
 
+def exercise(cell: nbformat.NotebookNode) -> tuple[str, str]:
+    """Return the number of a solution's exercise and the variable to grade, each "" if missing.
+
+    The number is in the first line, the variable in a tag such as `answer-gap`.
+    """
+    number = re.match(r"#@title Solution (\d+)", cell.source)
+    answers = [tag for tag in cell.metadata.tags if tag.startswith("answer-")]
+    return number[1] if number else "", answers[0].removeprefix("answer-") if answers else ""
+
+
+def blank(cell: nbformat.NotebookNode) -> str:
+    """Return the comment that students find in place of a solution's code."""
+    number, answer = exercise(cell)
+    words = "Your solution"
+    if answer:
+        (value,) = re.findall(rf"^{answer} = .*?  # (.+)$", cell.source, re.MULTILINE)
+        words = f"Store in `{answer}` {value}."
+    if number:
+        words = f"Exercise {number}. {words}"
+    return textwrap.fill(f"# {words}", 100, subsequent_indent="# ", break_on_hyphens=False)
+
+
+def nbgrader(path: Path, folder: Path) -> None:
+    """Write the notebook at `path` into an nbgrader course in `folder` if it has exercises."""
+    notebook = clean(nbformat.read(path, as_version=4))
+    texts = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    cells: list[nbformat.NotebookNode] = []
+    for cell in notebook.cells:
+        if "solution" not in cell.metadata.get("tags", []):
+            cells.append(cell)
+            continue
+        if not any("nbgrader" in before.metadata for before in cells):
+            cells.append(assigned(GIVEN, "given"))
+        number, answer = exercise(cell)
+        title = re.search(rf"^\*\*{number}\b.*?(★+)", texts, re.MULTILINE)
+        assert title, f"{path.stem}: exercise {number} has no stars"
+        points = len(title[1])
+        solution = cell.source.partition("\n")[2]  # without #@title
+        source = f"{blank(cell)}\n### BEGIN SOLUTION\n{solution}\n### END SOLUTION"
+        if answer:
+            cells.append(assigned(source, f"solution-{number}"))
+            test = TEST.format(number=number, answer=answer, solution=solution)
+            cells.append(assigned(test, f"test-{number}", points))
+        else:
+            cells.append(assigned(source, f"manual-{number}", points))
+    if len(cells) == len(notebook.cells):
+        return
+    notebook.cells = cells
+    target = folder / "source" / path.stem / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
+    (folder / "nbgrader_config.py").write_text(NBGRADER_CONFIG)
+
+
+def assigned(source: str, name: str, points: int = 0) -> nbformat.NotebookNode:
+    """Return a code cell with nbgrader's metadata: a solution, a test, or a cell of both kinds."""
+    kind = name.partition("-")[0]
+    about = {"schema_version": 3, "grade_id": name, "grade": points > 0, "task": False}
+    about["solution"] = kind in ("solution", "manual")
+    about["locked"] = kind in ("given", "test")
+    if points:
+        about["points"] = points
+    return nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": about})
+
+
 def main(arguments: list[str]) -> int:
-    """Run one of the three commands; see the module docstring."""
-    if not arguments or arguments[0] not in ("refresh", "clean", "students"):
+    """Run one of the four commands; see the module docstring."""
+    if not arguments or arguments[0] not in ("refresh", "clean", "students", "nbgrader"):
         print(__doc__, file=sys.stderr)
         return 2
     command, *rest = arguments
     paths = course.notebooks(ROOT / "notebooks")
     try:
-        names = {course.notebook_name(text, paths) for text in rest if command != "students"}
+        names = {
+            course.notebook_name(text, paths) for text in rest if command in ("refresh", "clean")
+        }
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -181,7 +283,7 @@ def main(arguments: list[str]) -> int:
                 notebook = with_address(nbformat.read(path, as_version=4), path.stem)
                 nbformat.write(clean(notebook), path)
             else:
-                students(path, Path(rest[0]))
+                (students if command == "students" else nbgrader)(path, Path(rest[0]))
     return 0
 
 

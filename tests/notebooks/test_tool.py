@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import subprocess
 from pathlib import Path
@@ -19,17 +18,7 @@ from PIL import Image
 from cryutils import course
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / "tools" / "notebooks.py"
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("notebooks_tool", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def picture(colours: int) -> str:
