@@ -290,7 +290,7 @@ def _in_print(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgeme
     elif claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
         says, shows = claim["rule"].split(" = ")
         agrees = says == shows
-        reason = f"both have {says}" if agrees else f"the text has {says}, and there is {shows}"
+        reason = f"both have {says}" if agrees else f"printed: {says}; found: {shows}"
     else:
         return None
     if agrees:

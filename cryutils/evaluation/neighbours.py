@@ -30,11 +30,11 @@ def nearest_neighbours(corpus: Corpus, vectors: NDArray[np.floating]) -> pd.Data
     is a neighbour drawn blindly. A question that no clip can answer has no row.
     """
     import pandas as pd
+    from scipy.spatial.distance import cdist
+    from sklearn.preprocessing import StandardScaler
 
-    deviations = np.maximum(vectors.std(axis=0), 1e-9)
-    x = (vectors.astype(float) - vectors.mean(axis=0)) / deviations
-    squares = (x**2).sum(axis=1)
-    distance = squares[:, None] + squares[None, :] - 2 * x @ x.T
+    x = StandardScaler().fit_transform(vectors.astype(float))
+    distance = cdist(x, x)
     clips = corpus.frame()
     infant, session, label = (
         clips[field].to_numpy()[:, None] == clips[field].to_numpy()[None, :]

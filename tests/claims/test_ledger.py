@@ -347,7 +347,7 @@ def test_what_is_in_print_agrees_or_not(book) -> None:
     assert judged()[2:] == [(words, words) for words in (same, same, other, same, other)]
     reasons = judge().paper_reason
     assert reasons[2] == "it comes to 6" and reasons[5] == "both have a loss"
-    assert reasons[6] == "internally inconsistent: the text has a loss, and there is a login"
+    assert reasons[6] == "internally inconsistent: printed: a loss; found: a login"
 
 
 def test_what_was_not_measured_says_what_it_needs(book) -> None:

@@ -164,6 +164,11 @@ def test_the_map_in_00_links_to_every_notebook() -> None:
     assert [name for name in numbered if f"({name}.ipynb)" not in text] == []
 
 
+def test_no_notebook_shows_an_output_widget(notebook) -> None:
+    """nbclient, and papermill with it, can wait forever for one: use `knobs`."""
+    assert not re.search(r"\binteract(?:ive)?\b|widgets\.Output\b", code_of(notebook))
+
+
 def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
     tool = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "students", str(tmp_path)]
     subprocess.run(tool, check=True, capture_output=True)
