@@ -129,7 +129,11 @@ def _free_port() -> int:
 def _command(kind: str, root: Path, port: int) -> list[str]:
     common = ["--no-browser", f"--port={port}"]
     if kind == "voila":
+        from cryutils.app.serve import EXTENSIONS
+
         options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
+        # As `cryutils serve`: Voilà's page lacks modules that nbgrader's extension needs.
+        options += [f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS]
         return [sys.executable, "-m", "voila", str(root), *common, *options]
     if kind not in ("lab", "classic"):
         raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is none of lab, voila, classic")
