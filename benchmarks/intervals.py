@@ -1,6 +1,6 @@
 """Simulate the coverage of intervals and the level of tests: `cryutils bench intervals`.
 
-    cryutils bench intervals                       400 corpora in part 2, about 15 minutes
+    cryutils bench intervals                       400 corpora in part 2, about 8 minutes
     python benchmarks/intervals.py --corpora 20    a short run
 
 Simulated corpora have the infants and clips per class of the structures below.

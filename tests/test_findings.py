@@ -437,7 +437,7 @@ def test_how_often_intervals_cover_if_models_are_trained_again() -> None:
     assert f"leak-free, {len(low)} of {sum(map(len, free))} scores have less than 93 %" in text
     assert f"and {areas} of these are areas under the curve" in text
     error = 100 * (0.95 * 0.05 / int(corpora)) ** 0.5
-    assert f"coverage of 95 % has a standard error of {error:.0f} points" in text
+    assert f"coverage of 95 % has a standard error of {error:.1f} points" in text
 
 
 def test_what_a_corpus_of_this_size_can_show() -> None:
