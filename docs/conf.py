@@ -73,6 +73,7 @@ html_theme_options = {
 }
 
 LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+OPEN_IN = re.compile(r"^\[Open in Colab\].*\n\n", re.MULTILINE)
 
 FOLDED = "<details><summary>Solution</summary>\n\n{}\n\n</details>"
 
@@ -108,7 +109,7 @@ def adapted(notebook: dict) -> dict:
             if in_part:
                 text = re.sub("^(?=#+ )", "#", text, flags=re.MULTILINE)
             if not PUBLISHED:
-                text = re.sub(r"^\[Open in Colab\].*\n\n", "", text, flags=re.MULTILINE)
+                text = OPEN_IN.sub("", text)
             text = with_outside_links(text, "notebooks")
             cell["source"] = FOLDED.format(text) if solution else text
         else:
@@ -206,7 +207,8 @@ def write_slides(app: Sphinx, error: Exception | None) -> None:
     folder = Path(app.outdir) / "slides"
     reveal = importlib.resources.files("sphinx_revealjs") / "_static" / "revealjs" / "dist"
     with importlib.resources.as_file(reveal) as source:
-        shutil.copytree(source, folder / "dist", ignore=shutil.ignore_patterns("*.map"))
+        unneeded = shutil.ignore_patterns("*.map")
+        shutil.copytree(source, folder / "dist", ignore=unneeded, dirs_exist_ok=True)
     exporter = SlidesExporter(template_file=str(ROOT / "docs" / "_templates" / "slides.html.j2"))
     exporter.exclude_input = exporter.exclude_anchor_links = True
     exporter.exclude_output_prompt = True
@@ -243,8 +245,7 @@ def slide(text: str, kind: str) -> nbformat.NotebookNode:
 
 def for_slides(text: str) -> str:
     """Return text with links from the folder of the slides, and with formulas as MathML."""
-    text = re.sub(r"^\[Open in Colab\].*\n\n", "", text, flags=re.MULTILINE)
-    text = text.partition("\n\n**Time**")[0]  # readers of the notebook need the rest
+    text = OPEN_IN.sub("", text).partition("\n\n**Time**")[0]  # the rest is for readers
     text = with_outside_links(text, "notebooks")
     text = re.sub(r"\]\((\w+)\.ipynb", r"](../notebooks/\1.html", text)
     text = re.sub(r"\]\((\.\./docs/[\w-]+)\.md", r"](\1.html", text)

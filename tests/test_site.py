@@ -5,7 +5,6 @@ It is built once, in half a minute; no notebook is executed.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -173,10 +172,8 @@ def test_formulas_are_mathml(site: Path) -> None:
 def test_links_to_other_files_lead_to_the_repository_or_name_the_file(
     repository: str, link: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = importlib.util.spec_from_file_location("site_conf", ROOT / "docs" / "conf.py")
-    assert spec and spec.loader
-    conf = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conf)
+    import conf
+
     monkeypatch.setattr(conf, "REPOSITORY", repository)
     monkeypatch.setattr(conf, "PUBLISHED", bool(repository))
     assert conf.with_outside_links(link, "docs") == expected

@@ -33,6 +33,7 @@ from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
+from cryutils.datasets.loading import load_or_simulate
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.loading import load_or_simulate
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,15 +11,11 @@ from playwright.sync_api import Browser
 
 pytest.importorskip("sphinx_revealjs", reason="the extra docs is not installed")
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("site_conf", ROOT / "docs" / "conf.py")
-    assert spec and spec.loader
-    conf = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conf)
+    import conf
+
     folder = tmp_path_factory.mktemp("site")
     conf.write_slides(SimpleNamespace(outdir=str(folder)), None)
     return folder / "slides"
