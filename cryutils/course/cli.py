@@ -402,12 +402,25 @@ def _stoppable() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise _Stopped(128 + number)
 
+    def send_again(lost: Any) -> None:
+        # Python drops what is raised while it calls a destructor or a weak reference's callback.
+        if not isinstance(lost.exc_value, _Stopped):
+            return unraisable(lost)
+        for each in handlers:
+            signal.signal(each, stop)
+        number = lost.exc_value.code - 128
+        threading.Timer(0.01, os.kill, [os.getpid(), number]).start()
+
     if threading.current_thread() is threading.main_thread():
         for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             # Keep ignoring signals that are already ignored, as in a shell's background job.
             if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
                 handlers[each] = signal.signal(each, stop)
-    yield
+    unraisable, sys.unraisablehook = sys.unraisablehook, send_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = unraisable
     for each, handler in handlers.items():
         signal.signal(each, handler)
 

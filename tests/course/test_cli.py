@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -446,3 +447,27 @@ def test_a_mistyped_filter_names_the_near_miss(
     code, out, err = command("claims", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("cryutils: ") and words in err and err.count("\n") == 1
+
+
+def test_a_signal_that_arrives_in_the_callback_of_a_weak_reference_ends_the_command() -> None:
+    program = """
+import signal, sys, time, weakref
+from cryutils.course import cli
+
+@cli.cryutils.command()
+def lose_it():
+    class Thing: pass
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    del thing
+    print("lost", flush=True)
+    time.sleep(60)
+
+cli.main(["lose-it"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stdout == "lost\n"
+    assert done.stderr.startswith("cryutils: stopped") and "Traceback" not in done.stderr
