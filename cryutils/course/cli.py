@@ -391,6 +391,8 @@ def _start() -> str:
 class _Stopped(SystemExit):
     """A signal ends this process. The exit code is 128 + its number, as in a shell."""
 
+    code: int
+
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
