@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
+from cryutils.claims import arithmetic
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,6 +198,15 @@ def test_what_copies_before_the_split_reach(judged: pd.DataFrame) -> None:
     )
     assert f"Leak-free, no selection exceeds {high} %" in notebook
     assert f"all classifiers and selections are between {low} and {high} %" in results
+    figures = (100 * copied.printed).round(2)
+    counts = [12, 12, 11, 11]  # 30 % of four classes of 38, rounded up
+    shares = sum(arithmetic.correct(figure, sum(counts)) is not None for figure in figures)
+    recalls = sum(arithmetic.macro_recall(figure, counts) is not None for figure in figures)
+    assert (sum(counts), shares, recalls) == (46, 1, 8)
+    assert "the test has 46 clips, of which only one printed figure is a share" in results
+    one_in = 1 / arithmetic.chance_of_fit(counts)
+    assert "eight of the twelve are possible, and so is one random figure in 16." in results
+    assert round(one_in) == 16
 
 
 def test_the_outcome_of_the_prediction_is_measured(judged: pd.DataFrame) -> None:

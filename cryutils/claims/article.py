@@ -25,14 +25,14 @@ import cryutils
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import arithmetic, ledger, report, run_folder, scoreboard, tables
 from cryutils.claims.answers import MODEL, split_gaps
-from cryutils.claims.ledger import ALPHA, Kind
+from cryutils.claims.ledger import ALPHA
 from cryutils.claims.tables import COMMONEST, FEATURES
 from cryutils.datasets import registry
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, blocks, classical, ensemble
 from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
-from cryutils.papers.audit import MISTAKES
+from cryutils.papers.audit import MISTAKES, Effect, effects
 from cryutils.papers.embeddings import STATES
 from cryutils.papers.ensemble import Settings
 from cryutils.papers.multiverse import recipes
@@ -60,7 +60,6 @@ FIGURES = {
     "multiverse": "outputs/reference/judged/multiverse.png",
     "simulation": "outputs/reference/paper/table3.png",
 }
-_PRINTED = (Kind.ARITHMETIC, Kind.FIGURE, Kind.CITATION)  # judged by the paper's text alone
 _TREES = ("dt", "rf")
 Parameters = Mapping[str, Mapping[str, Any]]
 
@@ -137,7 +136,10 @@ def _article(runs: Mapping[str, pd.DataFrame], parameters: Parameters) -> str:
         printed=_printed(),
         gaps=gaps(board),
         gaps_uploads=split_gaps(report.run_path(UPLOADS), study="table3"),
-        audit=_audit(runs[RUN]),
+        audit=_audit(_Results(runs[RUN], DATA), _Results(runs[UPLOADS], "donateacry-uploads")),
+        expected=_expected(runs[RUN]),
+        claimed=ledger.published().set_index("key").value,
+        donor=_donor(runs[RUN]),
         networks=_networks(parameters),
         training=_training(_settings(parameters)),
         states=[(name, words, states[run][name]) for run, name, words in NOTEBOOKS],
@@ -195,6 +197,8 @@ def _copies(board: pd.DataFrame, results: pd.DataFrame, parameters: Parameters) 
     largest = scoreboard.table1(results)[DATA].count_published.max()
     is_tree = table.name.isin(_TREES)
     short = table.published - table[f"copied to {largest:.0f}"]
+    percents = (100 * table.published[is_tree]).round(2)
+    test = _test_clips(dict.fromkeys(range(4), int(largest)))
     free = results[(results.metric == "reading_accuracy") & (results.split == "infant")]
     every = recipes({FEATURES[0]: {}})
     return {
@@ -206,6 +210,9 @@ def _copies(board: pd.DataFrame, results: pd.DataFrame, parameters: Parameters) 
         "others": int((~is_tree).sum()),
         "others_short": short[~is_tree],
         "trees_off": short[is_tree].abs().max(),
+        "test": test,
+        "trees_possible": sum(arithmetic.correct(p, sum(test)) is not None for p in percents),
+        "trees_recalls": sum(arithmetic.macro_recall(p, test) is not None for p in percents),
         "leak_free": free.value,
         "scalings": len({recipe.scaling for recipe in every}),
         "summaries": len({recipe.summary for recipe in every}),
@@ -214,16 +221,20 @@ def _copies(board: pd.DataFrame, results: pd.DataFrame, parameters: Parameters) 
     }
 
 
-def _printed() -> dict[str, Any]:
-    """Return which of Table 2's figures a stratified test of 30 % of Table 1's clips can give."""
+def _test_clips(counts: Mapping[Any, int]) -> list[int]:
+    """Return how many clips of each class are in a stratified test of 30 %."""
     from sklearn.model_selection import train_test_split
 
+    labels = np.repeat(list(counts), list(counts.values()))
+    _, test = train_test_split(labels, test_size=0.3, stratify=labels, random_state=0)
+    return [int((test == label).sum()) for label in counts]
+
+
+def _printed() -> dict[str, Any]:
+    """Return which of Table 2's figures a stratified test of 30 % of Table 1's clips can give."""
     book = ledger.published()
     used = book[(book.study == "table1") & (book.metric == "test_count") & (book.value > 0)]
-    counts = used.set_index("condition").value.astype(int)
-    labels = np.repeat(counts.index.to_numpy(str), counts)
-    _, test = train_test_split(labels, test_size=0.3, stratify=labels, random_state=0)
-    sizes = [int((test == label).sum()) for label in counts.index]
+    sizes = _test_clips(used.set_index("condition").value.astype(int).to_dict())
     figures = book[(book.study == "feature_validation") & (book.metric == "accuracy")]
     figures = figures[figures.model.isin(classical.CLASSIFIERS) & figures.value.notna()]
     percents = (100 * figures.value).round(2)
@@ -233,6 +244,7 @@ def _printed() -> dict[str, Any]:
         "sizes": sizes,
         "n": sum(sizes),
         "accuracies": percents.map(lambda p: arithmetic.correct(p, sum(sizes)) is not None).sum(),
+        "averages": percents[~network].map(lambda p: arithmetic.correct(p, 120) is not None).sum(),
         "classical": int((~network).sum()),
         "classical_recalls": recalls[~network].sum(),
         "network_recalls": recalls[network].sum(),
@@ -240,19 +252,32 @@ def _printed() -> dict[str, Any]:
     }
 
 
-def _audit(results: pd.DataFrame) -> list[tuple[str, Any, Any]]:
-    """Return each mistake with what it adds to balanced accuracy and to accuracy."""
-    measured = _Results(results, DATA)
-    keys = {rung: f"audit.{rung}.minus_honest" for rung in MISTAKES}
-    split = {rung: "infant" if rung == "majority" else "clip" for rung in MISTAKES}
+def _audit(*runs: _Results) -> list[tuple[str, Any, Any]]:
+    """Return each mistake with what it adds to balanced accuracy in each run."""
     return [
-        (
-            words,
-            measured(f"{keys[rung]}.balanced_accuracy", split[rung]),
-            measured(f"{keys[rung]}.accuracy", split[rung]),
-        )
+        (words, *(run(f"audit.{rung}.minus_honest.balanced_accuracy", split) for run in runs))
         for rung, words in MISTAKES.items()
+        for split in ["infant" if rung == "majority" else "clip"]
     ]
+
+
+def _expected(results: pd.DataFrame) -> list[tuple[int, int]]:
+    """Return how many mistakes were expected to inflate, and to be harmless, and were shown to."""
+    table = effects(results[results.data == DATA])[registry.title(DATA)]
+    return [
+        (int((shown := part.measured == part.expected).sum()), len(shown))
+        for part in (table[table.expected == effect] for effect in (Effect.UP, Effect.NONE))
+    ]
+
+
+def _donor(results: pd.DataFrame) -> dict[str, float]:
+    """Return the mean difference between the splits with all infants, and without the largest."""
+    scores = results[(results.study == "feature_validation") & (results.data == DATA)]
+    scores = scores[(scores.metric == "balanced_accuracy") & (scores.rival == "")]
+    cells = scores.pivot(index=["condition", "feature", "model"], columns="split", values="value")
+    differences = cells["clip"] - cells["infant"]
+    without = differences.loc["without_largest_donor"]
+    return {"all": differences.loc[""].loc[without.index].mean(), "without": without.mean()}
 
 
 def _settings(parameters: Parameters) -> Settings:
@@ -348,7 +373,7 @@ def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
     """Return the ledger in parts, with each of its rows in exactly one of them."""
     synthetic = judged.data.map(registry.is_synthetic)
     stated = judged[judged.data == ""]
-    printed = stated.kind.isin(_PRINTED) & (stated.rule != "")
+    printed = ledger.in_print(stated)
     return {
         "measured": dict(list(judged[(judged.data != "") & ~synthetic].groupby("data"))),
         "printed": stated[printed],

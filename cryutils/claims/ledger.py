@@ -77,6 +77,8 @@ _IN_SIMULATION = {  # how a reason in simulation begins
     Verdict.NOT_REPRODUCED: "does not hold",
     Verdict.NOT_SHOWN: "not shown",
 }
+_FACES = "recordings of sound and face"  # as `data_required`
+_OF_FACES = "ablation.image.accuracy"  # measured only where recordings have faces
 PROTOCOLS = ("paper", "leak_free")  # each claim is judged under both
 _PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
 _NEW_INFANTS = {  # how a score on new infants compares with a published one
@@ -295,7 +297,9 @@ def _in_print(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgeme
         return None
     if agrees:
         return Judgement(Verdict.REPRODUCED, reason, value)
-    return Judgement(Verdict.NOT_REPRODUCED, f"internally inconsistent: {reason}", value)
+    if claim["kind"] != Kind.CITATION:  # a reference is compared with its source
+        reason = f"internally inconsistent: {reason}"
+    return Judgement(Verdict.NOT_REPRODUCED, reason, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,15 +426,21 @@ class _Case:
         # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
         if every := self._measured("share_above_published"):
             reason += f"; {reached(every.value)}"
+        if stand_in := self.results.stand_ins[self.data]:
+            reason += f"; {stand_in.replace(' for ', ' stands for ')}"
         verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
         return replace(result, verdict=verdict, reason=reason)
 
     def _one_sided(self, result: Judgement) -> Judgement:
         """Return whether the whole interval is on the claim's side of the margin."""
+        rule, needs = self.claim["rule"], self.claim["data_required"]
+        judgement = _sided(result, self.claim["margin"], upwards=rule != Rule.BELOW)
+        with_faces = is_synthetic(self.data) or self.data in self.results.corpora.get(_OF_FACES, ())
+        if needs == _FACES and not with_faces:
+            reason = f"needs {needs}; on {self.data} {judgement.reason}"
+            return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=reason)
         if unfit := _unfit(result):
             return unfit
-        rule = self.claim["rule"]
-        judgement = _sided(result, self.claim["margin"], upwards=rule != Rule.BELOW)
         if rule == Rule.CITED:
             reason = f"the paper only cites it; {judgement.reason}"
             return replace(result, verdict=Verdict.NOT_SHOWN, reason=reason)
@@ -452,7 +462,7 @@ class _Case:
 
 def reached(share: float) -> str:
     """Return in words the share of `papers.multiverse` hold-outs that reach a published figure."""
-    others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
+    others = "the separate hold-outs with all recipes of appendix_table2"
     return f"reached by {portion(share)} of {others}"
 
 
@@ -522,8 +532,8 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     if smallest < ALPHA:
         verdict = Verdict.NOT_REPRODUCED
         reason = f"{reason}, smallest adjusted p = {smallest:.3f}"
-    elif Verdict.CANNOT_BE_TESTED in verdicts:
-        return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
+    elif untested := verdicts.count(Verdict.CANNOT_BE_TESTED):
+        return Judgement(Verdict.CANNOT_BE_TESTED, f"{untested} of {reason} cannot be tested")
     elif undertrained:
         reason = f"{undertrained} of {reason} by fewer than {TRAININGS} trainings"
     else:
@@ -605,18 +615,25 @@ _OPTIONS = {  # values that `selected` accepts even if no row has them
 }
 
 
+def in_print(judged: pd.DataFrame) -> pd.Series[bool]:
+    """Return which rows of `judged` compare the paper's text with itself or with its references."""
+    return judged.kind.isin([Kind.ARITHMETIC, Kind.FIGURE, Kind.CITATION]) & (judged.rule != "")
+
+
 def summary(judged: pd.DataFrame) -> pd.DataFrame:
     """Return how many rows of `judged` have each verdict, by protocol.
 
     The index is the verdict. Columns: for each protocol, the number on real recordings (or without
-    a corpus) and in simulation.
+    a corpus) and in simulation; then the number of rows `in_print`, which no protocol concerns.
     """
-    synthetic = judged.data.map(is_synthetic).astype(bool)
+    printed, synthetic = in_print(judged), judged.data.map(is_synthetic).astype(bool)
+    parts = {"real": judged[~printed & ~synthetic], "synthetic": judged[synthetic]}
     counts = {
         (words, where): part[f"{protocol}_verdict"].map(str).value_counts()
         for protocol, words in (("paper", "paper's protocol"), ("leak_free", "leak-free"))
-        for where, part in (("real", judged[~synthetic]), ("synthetic", judged[synthetic]))
+        for where, part in parts.items()
     }
+    counts["in print", ""] = judged[printed].paper_verdict.map(str).value_counts()
     table = pd.DataFrame(counts).reindex([str(v) for v in Verdict]).dropna(how="all")
     return table.fillna(0).astype(int)
 

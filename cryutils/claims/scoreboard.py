@@ -43,7 +43,6 @@ LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
 EVERY = (*LAYOUTS, AUDIT, STRESSED)
 _ABOUT = ["study", "condition", "feature", "name"]
 _JUDGED = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.NOT_SHOWN)
-_PRINTED = (Kind.ARITHMETIC, Kind.FIGURE, Kind.CITATION)  # need no recording
 _MOST = 0.6  # if one class has more than this share of the clips, accuracy alone says little
 
 
@@ -139,7 +138,10 @@ def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
         stand_in=stand_in or "",
     )
     if stand_in is not None:
-        shown["published"] = shown.key.map(ledger.published().set_index("key").value).astype(float)
+        # The paper mentions no class weights: its figure is compared with and without them.
+        printed = ledger.published().set_index("key").value
+        keys = shown.key.str.replace("_unweighted", "")
+        shown["published"] = keys.map(printed).astype(float)
     if layout.of_table1 and (classes := ledger.classes_in_use(measured)):
         guessing = shown.commonest.isna() & (shown.metric == "balanced_accuracy")
         shown["commonest"] = shown.commonest.mask(guessing, 1 / len(classes))
@@ -400,20 +402,22 @@ def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 
 def _of_print(judged: pd.DataFrame) -> Iterator[str]:
-    """Yield how many of the papers' sums, captions and references are inconsistent."""
-    stated = judged.drop_duplicates("id")
-    stated = stated[stated.kind.isin(_PRINTED) & stated.paper_verdict.isin(_JUDGED)]
-    for paper, rows in stated.groupby("paper"):
-        odd = rows[rows.paper_verdict == Verdict.NOT_REPRODUCED]
+    """Yield how many of the papers' sums, captions and references do not agree."""
+    stated = judged[ledger.in_print(judged)].drop_duplicates("id")
+    odd = stated[stated.paper_verdict == Verdict.NOT_REPRODUCED]
+    cited = odd.kind == Kind.CITATION
+    for paper in stated.paper.unique():
+        own, references = ((odd.paper == paper) & part for part in (~cited, cited))
         yield (
-            f"{len(odd)} of {len(rows)} sums, captions and references of {PAPERS[str(paper)]},"
-            f" which need no recording, {_is(len(odd))} internally inconsistent."
+            f"{PAPERS[paper]}: {own.sum()} sums and captions do not agree with the rest of the"
+            f" paper, and {references.sum()} statements about references do not agree with the"
+            " references."
         )
     if len(stated):
         yield (
-            "Some of these rest on an outside source, such as the years of references, or on the"
-            " titles of references alone. All are questions to the authors, and no finding about"
-            " infants."
+            "The ledger has no row for references that agree. Some rows rest on an outside source,"
+            " such as the year of a reference, or on titles alone. All are questions to the"
+            " authors, and no finding about infants."
         )
 
 

@@ -1,15 +1,15 @@
 """What each common mistake adds to a score: an honest recipe, and the same with one step wrong.
 
 Used in notebook 10_leakage_audit. Both papers say nothing about most of these steps (Paper A,
-sections 3.2 to 3.5: scaling, autoencoder, epochs, ensemble; Paper B, section 3), so nobody can tell
-which mistakes they made. But we can measure how much each one would add. The honest recipe divides
-the clips by infant, draws the same number of windows of each class everywhere, oversamples, adds
-noisy copies, scales, selects features, compresses them, trains a small network, chooses its epoch
-on other infants, and averages it with a nearest-neighbour classifier. A `Rung` does one of these
-steps wrong, or all of them. Everything else stays the same, random draws included, so a difference
-to `honest` comes from that mistake. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did
-this for the selection of genes; Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count
-the sciences where such mistakes were made.
+sections 3.2 to 3.5: scaling, autoencoder, ensemble; Paper B, section 3), so their texts do not show
+whether any of them occurred. But we can measure how much each one would add. The honest recipe
+divides the clips by infant, draws the same number of windows of each class everywhere, oversamples,
+adds noisy copies, scales, selects features, compresses them, trains a small network, chooses its
+epoch on other infants, and averages it with a nearest-neighbour classifier. A `Rung` does one of
+these steps wrong, or all of them. Everything else stays the same, random draws included, so a
+difference to `honest` comes from that mistake. Ambroise & McLachlan (2002, doi
+10.1073/pnas.102102699) did this for the selection of genes; Kapoor & Narayanan (2023, doi
+10.1016/j.patter.2023.100804) count the sciences where such mistakes were made.
 
 PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi & Hornik 1989, doi
 10.1016/0893-6080(89)90014-2) in a thousandth of the time.

@@ -674,7 +674,8 @@ def test_balanced_accuracy_comes_first_where_most_clips_are_of_one_class(
 
 
 def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> None:
-    page = shown(run, of_table_3())
+    faces = scored("study=ablation feature=image metric=accuracy", 0.5, split="infant", data="mine")
+    page = shown(run, [*of_table_3(), faces])
     assert "Paper A, Table 3, on mine" in page.text
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[2]) == "published 97 %, clips split 60 %, leak-free 60 %"
