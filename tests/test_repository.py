@@ -394,6 +394,18 @@ def test_only_a_tag_with_a_dated_heading_is_published(heading: str, tmp_path: Pa
         assert (done.returncode == 0) == (ref == "tags/v0.1.0" and "2026" in heading)
 
 
+@pytest.mark.parametrize(("owner", "code"), [("OWNER", 1), ("cry-course", 0)])
+def test_nothing_is_published_under_the_placeholder_of_the_address(
+    owner: str, code: int, tmp_path: Path
+) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    (check,) = [s["run"] for s in workflow["jobs"]["build"]["steps"] if "OWNER" in s.get("run", "")]
+    text = (ROOT / "pyproject.toml").read_text().replace("/OWNER/", f"/{owner}/")
+    (tmp_path / "pyproject.toml").write_text(text)
+    done = subprocess.run(["bash", "-ec", check], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == code
+
+
 @pytest.mark.parametrize("profile", sorted(course.profiles()))
 def test_each_profile_has_the_minutes_that_the_reference_run_took(profile: str) -> None:
     (stated,) = re.findall(rf"^\| `{profile}` \|.* (\d+) minutes", COMMAND_LINE, flags=re.MULTILINE)

@@ -262,15 +262,14 @@ def assigned(source: str, name: str, points: int = 0) -> nbformat.NotebookNode:
 
 def main(arguments: list[str]) -> int:
     """Run one of the four commands; see the module docstring."""
-    if not arguments or arguments[0] not in ("refresh", "clean", "students", "nbgrader"):
+    command, *rest = arguments or [""]
+    editions = command in ("students", "nbgrader")
+    if command not in ("refresh", "clean") and not (editions and len(rest) == 1):
         print(__doc__, file=sys.stderr)
         return 2
-    command, *rest = arguments
     paths = course.notebooks(ROOT / "notebooks")
     try:
-        names = {
-            course.notebook_name(text, paths) for text in rest if command in ("refresh", "clean")
-        }
+        names = {course.notebook_name(text, paths) for text in rest if not editions}
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

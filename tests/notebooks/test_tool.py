@@ -108,6 +108,14 @@ def test_a_wrong_name_is_refused(
     assert capsys.readouterr().err.startswith(message)
 
 
+@pytest.mark.parametrize("arguments", [[], ["tidy"], ["students"], ["nbgrader"]])
+def test_without_a_known_command_or_its_folder_it_says_how_it_is_used(
+    tool: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool.main(arguments) == 2
+    assert "students DIR" in capsys.readouterr().err
+
+
 def test_a_beginning_names_the_notebook(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
