@@ -25,6 +25,7 @@ import click
 from cryutils._io import extras
 from cryutils._io.paths import project_dir, writable, writing
 from cryutils.course.cli_audit import audit
+from cryutils.course.cli_benchmark import benchmark
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
@@ -74,7 +75,19 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-for each in (audit, claims, data, copy_notebooks, export, predict, users, infants, log, serve):
+for each in (
+    audit,
+    benchmark,
+    claims,
+    data,
+    copy_notebooks,
+    export,
+    predict,
+    users,
+    infants,
+    log,
+    serve,
+):
     cryutils.add_command(each)
 
 
