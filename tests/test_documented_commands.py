@@ -17,9 +17,12 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from documented import ROOT, lines, python_blocks
 from engines import need
+from lite_file import lite_file
 from packaging.requirements import Requirement
 from sizes import large
 from small_course import donateacry, outlined, shrunk
@@ -28,11 +31,13 @@ from trained_run import Trained, add_ensemble
 import cryutils
 from cryutils.app import store
 from cryutils.app.readings import Reading
+from cryutils.claims import benchmark
 from cryutils.errors import InputError
 
 RULES = {
     "cluster": r"dask (?:scheduler|worker)\b|cryutils run --scheduler\b|CRYUTILS_SCHEDULER=",
     "notebooks": r"cryutils run\b",
+    "benchmark": r"cryutils benchmark\b",
     "bench": r"cryutils bench\b|python benchmarks/",
     "serve": r"cryutils serve\b",
     "device": r"cd device && python on_device\.py",
@@ -189,6 +194,35 @@ def _prepare_store(line: str) -> None:
             opened.infants.unshare(*shared.groups(), user=None)
 
 
+@of_kind("benchmark")
+def test_the_benchmark_scores_what_is_added(
+    line: str, place: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """On a few sounds under names of DonateACry, with one task and one division of each split."""
+    corpus = cryutils.load("donateacry")
+    splits = benchmark.divide(corpus, n_folds=2, repeats=1).query("task == 'reason'")
+    path = Path(os.environ["CRYUTILS_PROJECT_DIR"]) / benchmark.COMMITTED / "donateacry.csv"
+    splits.to_csv(path, index=False)
+    words = []
+    if "--predictions" in line:
+        rows = splits.assign(prediction="hungry", split="infant")
+        rows.to_csv("mine.csv", index=False)
+        words.append("reason, predictions, model: leak-free ")
+    elif "yamnet=" in line:
+        lite_file(place / "yamnet.tflite", 15_600, 1024)
+        words.append("reason, yamnet=yamnet.tflite, logistic regression: random ")
+    elif "mine.csv" in line:
+        numbers = np.random.default_rng(0).normal(size=(len(corpus), 2))
+        names = [clip.id for clip in corpus]
+        pd.DataFrame(numbers, columns=["a", "b"]).assign(clip=names).to_csv("mine.csv", index=False)
+        words.append("reason, mine.csv, one hidden layer: random ")
+    code, out, err = command(*shlex.split(line)[1:])
+    assert code == 0, err
+    for text in ["reason, mfcc, logistic regression: random ", *words]:
+        assert text in out
+    assert (place / "outputs" / "benchmark" / "donateacry.html").is_file()
+
+
 @of_kind("device")
 def test_an_exported_model_answers_alone(
     line: str, shell: Callable[[str], subprocess.CompletedProcess[str]], place: Path
@@ -306,7 +340,7 @@ def test_the_application_starts(line: str, place: Path) -> None:
         assert answer.status_code == (403 if "--demo" in options else 200)
 
 
-def benchmark(line: str) -> str:
+def benchmark_name(line: str) -> str:
     """Return the name of the benchmark that a line runs."""
     ((named, script),) = re.findall(r"bench (\w+)|benchmarks/(\w+)\.py", line)
     return named or script
@@ -314,7 +348,7 @@ def benchmark(line: str) -> str:
 
 @of_kind("bench")
 def test_a_benchmark_has_the_options_that_are_named(line: str) -> None:
-    name = benchmark(line)
+    name = benchmark_name(line)
     script = ROOT / "benchmarks" / f"{name}.py"
     assert script.is_file() and name in BENCHES
     if line.startswith("python"):
@@ -329,7 +363,7 @@ def test_a_benchmark_runs(
     line: str, place: Path, shell: Callable[[str], subprocess.CompletedProcess[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    name = benchmark(line)
+    name = benchmark_name(line)
     (place / "benchmarks").mkdir()
     (place / "benchmarks" / f"{name}.py").write_text(
         f"import sys\nsys.path[:0] = {[str(ROOT / 'benchmarks'), str(ROOT / 'tools')]}\n"

@@ -16,7 +16,7 @@ from PIL import Image
 from cryutils import claims
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {"README.md": "networks", "docs/results.md": "scores"}
+PAGES = {"README.md": "networks", "docs/results.md": "scores", "docs/benchmark.md": "benchmark"}
 T2, T3, B = "Paper A, Table 2", "Paper A, Table 3", "Paper B"
 CLASSIFIERS = {
     "SVM": "svm", "Naïve Bayes": "nb", "Random Forest": "rf", "Decision Tree": "dt", "K-NN": "knn",

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
-from cryutils.claims import arithmetic
+from cryutils.claims import arithmetic, benchmark
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -604,3 +604,36 @@ def test_notebook_04_says_how_far_cry2_is_from_its_rivals(judged: pd.DataFrame) 
         ]
         assert words.format(*ends) in text
         assert (rows.low < 0).all() and (rows.high > 0).all()
+
+
+def test_the_benchmark_says_what_its_stored_run_measured() -> None:
+    home = ROOT / "outputs" / "reference" / "benchmarks"
+    predictions = pd.read_parquet(home / "donateacry_predictions.parquet")
+    scores = benchmark.score(predictions)
+    stored = pd.read_csv(home / "donateacry.csv")
+    pd.testing.assert_frame_equal(scores, stored, check_exact=False)
+    folds = benchmark.read_splits(ROOT / benchmark.COMMITTED / "donateacry.csv")
+    assert len(predictions) == 2 * 5 * 6 * len(folds)
+    text, expected = page("docs/benchmark.md"), page("docs/predictions.md")
+
+    def count(condition: str, tasks: str = "infant age sex reason") -> int:
+        return len(scores[scores.task.isin(tasks.split())].query(condition))
+
+    assert count("infant_low > chance", "reason") == 0
+    assert count("gap_low > 0", "reason") == 1
+    assert count("gap_low > 0", "age sex") == 8 and count("gap > 0.1", "age sex") == 0
+    assert count("clip_low > chance", "age") == 6 and count("clip_low > chance", "sex") == 5
+    assert count("infant_low > chance and infant < 0.255", "age") == 4
+    assert count("infant_low > chance", "age sex") == 4
+    assert count("infant_low > chance", "infant") == 5
+    high = scores[(scores.task == "reason") & scores.feature.isin(["mfcc", "stft"])].gap
+    assert f"{percent(high.min())} to {percent(high.max())} points higher" in text
+    who = scores[scores.task == "infant"].set_index(["feature", "model"]).infant
+    assert who.idxmax() == ("mfcc", "linear")
+    assert f"logistic regression: {percent(who.max())} % of the clips" in text
+    assert f"The speech embedding has {percent(who['speech', 'linear'])} % there" in text
+    assert f"({who.max():.2f}), the speech embedding has {who['speech', 'linear']:.2f}" in expected
+    heads = benchmark.differences(predictions)
+    worse = heads[heads.high < 0]
+    assert set(worse.task) == {"infant"} and len(worse) == 5 and not (heads.low > 0).any()
+    assert count("gap > 0.05", "sex") == 3 and count("gap > 0", "age sex") == 12

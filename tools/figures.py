@@ -1,4 +1,4 @@
-"""Draw two figures and fill two tables from the results in `outputs/reference`.
+"""Draw two figures and fill the tables of three pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name differences, and exit with 1 if any
@@ -6,7 +6,8 @@
 The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
 change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
 digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`:
-`networks` in README.md, the others in docs/results.md. All show real recordings.
+`networks` in README.md, `benchmark` in docs/benchmark.md, the others in docs/results.md. All show
+real recordings.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from PIL import Image
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import article, scoreboard, tables
+from cryutils.claims import benchmark as benchmarks
 from cryutils.claims.tables import COMMONEST
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
@@ -219,11 +221,23 @@ def uploads_gaps(board: pd.DataFrame) -> Iterator[list[str]]:
     return gaps(board[board.table == tables.TABLE3.title])
 
 
+def benchmark(_: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the scores of the stored run of `cryutils benchmark`."""
+    yield ["task", "representation", "head", "random (%)", "leak-free (%)", "difference (points)",
+           "guessing (%)"]  # fmt: skip
+    path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
+    for row in pd.read_csv(path).to_dict("records"):
+        cells = [score(row, name) for name in ("clip", "infant", "gap")]
+        head, chance = benchmarks.HEADS[row["model"]], tables.in_percent(row["chance"])
+        yield [row["task"], row["feature"], head, *cells, chance]
+
+
 CORPORA = dict.fromkeys(
     ("uploads", "uploads_gaps"), "donateacry-uploads"
 )  # of a table; others are of DonateACry's cleaned form
 TABLES: dict[str, dict[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
     "README.md": {"networks": networks},
+    "docs/benchmark.md": {"benchmark": benchmark},
     "docs/results.md": {
         "scores": every_score,
         "gaps": gaps,

@@ -2,6 +2,7 @@ from . import answers as answers
 from . import arithmetic as arithmetic
 from . import article as article
 from . import audit as audit
+from . import benchmark as benchmark
 from . import ledger as ledger
 from . import notebook_page as notebook_page
 from . import report as report

@@ -1,5 +1,6 @@
 from . import cli as cli
 from . import cli_audit as cli_audit
+from . import cli_benchmark as cli_benchmark
 from . import cli_claims as cli_claims
 from . import cli_data as cli_data
 from . import cli_export as cli_export

@@ -23,6 +23,7 @@ from . import on_device as on_device
 from . import runtimes as runtimes
 from . import second_model as second_model
 from . import small_cnn as small_cnn
+from . import sound_embeddings as sound_embeddings
 from . import stacked as stacked
 from . import training as training
 from . import verdict as verdict

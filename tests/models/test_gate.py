@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lite_file import lite_file
 from refusals import refusal
 
 from cryutils.audio import spectral
@@ -99,20 +100,10 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path
 
     What it answers as an infant's cry is the mean of the samples' squares, all else is 0.
     """
-    import tensorflow as tf
 
     def write(samples: int, kinds: int) -> Path:
-        cries = tf.one_hot(20, kinds)[None]
-
-        @tf.function(input_signature=[tf.TensorSpec((samples,), tf.float32)])
-        def call(x: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_mean(x**2) * cries
-
-        traced = call.get_concrete_function()
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
         path = tmp_path_factory.mktemp("yamnet") / "yamnet.tflite"
-        path.write_bytes(converter.convert())
-        return path
+        return lite_file(path, samples, kinds, only=20)
 
     return write
 
