@@ -23,16 +23,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain, product
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.loading import load_or_simulate
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
@@ -48,11 +51,6 @@ from cryutils.evaluation.splits import (
     infant_split,
     paper_split,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
@@ -122,33 +120,30 @@ class Expectation(NamedTuple):
 _UP, _NONE = Effect.UP, Effect.NONE
 # The effects were committed before any rung was run on any data, and not changed since.
 EXPECTATIONS: Mapping[Rung, Expectation] = {
-    rung: Expectation(*row)
-    for rung, row in {
-        Rung.WINDOWS: ("windows of one clip on both sides", _UP, _UP,
-            "the same cry, a second earlier, is in training: the largest of the three splits"),
-        Rung.CLIPS: ("clips of one session on both sides", _UP, _UP,
-            "the same infant minutes earlier, on the same phone, mostly with the same label"),
-        Rung.SESSIONS: ("sessions of one infant on both sides", _UP, _NONE,
-            "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
-            " session"),
-        Rung.AUGMENT: ("noisy copies made before the split", _UP, _UP,
-            "a noisy copy of the tested window is in training: adds as much as `windows`"),
-        Rung.OVERSAMPLE: ("rare classes repeated before the split", _UP, _UP,
-            "tested windows of rare classes are in training several times"),
-        Rung.SCALER: ("scaler fitted on everything", _NONE, _NONE,
-            "means and deviations contain no labels"),
-        Rung.SELECTION: ("features selected on everything", _UP, _NONE,
-            "it uses the test labels, which matters with two dozen infants and less with 221"),
-        Rung.AUTOENCODER: ("autoencoder fitted on everything", _NONE, _NONE,
-            "it is fitted without labels"),
-        Rung.EPOCHS: ("epoch chosen on the test set", _UP, _UP,
-            "the best of ten noisy scores is a few points too high"),
-        Rung.STACKING: ("ensemble weighted by in-sample outputs", _NONE, _NONE,
-            "no test clip is used: one member gets too much weight, but the score stays honest"),
-        Rung.MAJORITY: ("no model: always the commonest class", _UP, _UP,
-            "only accuracy rises, and without any model"),
-        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all"),
-    }.items()
+    Rung.WINDOWS: Expectation("windows of one clip on both sides", _UP, _UP,
+        "the same cry, a second earlier, is in training: the largest of the three splits"),
+    Rung.CLIPS: Expectation("clips of one session on both sides", _UP, _UP,
+        "the same infant minutes earlier, on the same phone, mostly with the same label"),
+    Rung.SESSIONS: Expectation("sessions of one infant on both sides", _UP, _NONE,
+        "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
+        " session"),
+    Rung.AUGMENT: Expectation("noisy copies made before the split", _UP, _UP,
+        "a noisy copy of the tested window is in training: adds as much as `windows`"),
+    Rung.OVERSAMPLE: Expectation("rare classes repeated before the split", _UP, _UP,
+        "tested windows of rare classes are in training several times"),
+    Rung.SCALER: Expectation("scaler fitted on everything", _NONE, _NONE,
+        "means and deviations contain no labels"),
+    Rung.SELECTION: Expectation("features selected on everything", _UP, _NONE,
+        "it uses the test labels, which matters with two dozen infants and less with 221"),
+    Rung.AUTOENCODER: Expectation("autoencoder fitted on everything", _NONE, _NONE,
+        "it is fitted without labels"),
+    Rung.EPOCHS: Expectation("epoch chosen on the test set", _UP, _UP,
+        "the best of ten noisy scores is a few points too high"),
+    Rung.STACKING: Expectation("ensemble weighted by in-sample outputs", _NONE, _NONE,
+        "no test clip is used: one member gets too much weight, but the score stays honest"),
+    Rung.MAJORITY: Expectation("no model: always the commonest class", _UP, _UP,
+        "only accuracy rises, and without any model"),
+    Rung.ALL: Expectation("all of them together", _UP, _UP, "the highest of all"),
 }  # fmt: skip
 MISTAKES: Mapping[Rung, str] = {rung: row.mistake for rung, row in EXPECTATIONS.items()}
 
@@ -326,12 +321,8 @@ def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: I
 
     divisions: by unit, from `divide`. y: class of each window, int (windows,).
     """
-    counts = [
-        np.bincount(y[division.fit], minlength=int(y.max()) + 1)
-        for repeats in divisions.values()
-        for repeat in repeats
-        for division in repeat
-    ]
+    every = chain.from_iterable(chain.from_iterable(divisions.values()))
+    counts = [np.bincount(y[division.fit], minlength=int(y.max()) + 1) for division in every]
     return np.min(counts, axis=0).astype(np.int64)
 
 
@@ -403,12 +394,7 @@ def represent(
 
 
 def ensemble(
-    rows: Rows,
-    validation: Rows,
-    test: Rows,
-    wrong: frozenset[Rung] = frozenset(),
-    *,
-    seed: int = 0,
+    rows: Rows, validation: Rows, test: Rows, wrong: frozenset[Rung] = frozenset(), *, seed: int = 0
 ) -> Array:
     """Return the class probabilities of the tested rows, float64 (test, classes).
 
@@ -480,30 +466,24 @@ class Audit:
 
     def table(self) -> pd.DataFrame:
         """Return a row for each rung and metric: value, low, high, added, added_low, added_high."""
-        import pandas as pd
-
         rows = []
-        for rung in self.answers:
-            for metric in METRICS:
-                score, added = self.score(rung, metric), self.added(rung, metric)
-                rows.append([rung.value, metric, score.value, score.low, score.high,
-                             added.value, added.low, added.high])  # fmt: skip
+        for rung, metric in product(self.answers, METRICS):
+            score, added = self.score(rung, metric), self.added(rung, metric)
+            ends = [score.value, score.low, score.high, added.value, added.low, added.high]
+            rows.append([rung.value, metric, *ends])
         columns = ["rung", "metric", "value", "low", "high", "added", "added_low", "added_high"]
         return pd.DataFrame(rows, columns=columns)
 
     def results(self, data: str) -> pd.DataFrame:
         """Return what each mistake adds as rows for `claims.record_table`. data: the corpus."""
-        import pandas as pd
-
         rows = [
             {
                 **self.added(rung, metric).row(), "study": "audit", "condition": str(rung),
                 "rival": "honest", "metric": metric, "data": data,
                 "split": "infant" if rung is Rung.MAJORITY else "clip",
             }
-            for rung in self.answers
+            for rung, metric in product(self.answers, METRICS)
             if rung is not Rung.HONEST
-            for metric in METRICS
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -525,18 +505,15 @@ def audit(
     division by infant.
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
-    divisions = {
-        unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Split
-    }
+    options = {"repeats": repeats, "seed": seed}
+    divisions = {unit: divide(windows, unit, n_folds=n_folds, **options) for unit in Split}
     sizes = training_sizes(divisions, windows.y)
     answers: dict[Rung, Indices] = {}
     with counting("Audit", "rungs", shown=progress) as report, one_thread():
         for done, rung in enumerate(chosen):
             report(done, len(chosen))
             if rung is Rung.MAJORITY:
-                by_infant = folds(
-                    windows.labels, windows.infants, n_splits=n_folds, repeats=repeats, seed=seed
-                )
+                by_infant = folds(windows.labels, windows.infants, n_splits=n_folds, **options)
                 answers[rung] = majority_baseline(windows.labels, by_infant)
             else:
                 wrong = mistakes(rung)
@@ -603,8 +580,6 @@ def effect(low: float | None, high: float | None) -> Effect:
 
 def expected(data: str) -> pd.DataFrame:
     """Return each mistake with its expected effect on the corpus `data`, and the reason."""
-    import pandas as pd
-
     rows = [
         (row.mistake, (row.synthetic if is_synthetic(data) else row.donateacry).value, row.why)
         for row in EXPECTATIONS.values()
@@ -622,8 +597,6 @@ def effects(results: pd.DataFrame) -> pd.DataFrame:
     The index is the mistake in words. Columns for each corpus: the effect that was expected, what
     the mistake adds, and the effect that this shows.
     """
-    import pandas as pd
-
     rows = results[(results.study == "audit") & (results.rival == "honest")]
     metric = np.where(rows.condition == Rung.MAJORITY, "accuracy", "balanced_accuracy")
     columns = {}

@@ -44,18 +44,9 @@ WAYS = {
 class Study:
     """Recordings, their features, and the settings of Paper A's networks for sound.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    sounds : sequence of ndarray
-        Samples of each clip, float32 (samples,).
-    hearing : mapping of str to SoundInput
-        By feature, such as "mfcc".
-    patch, per_window : int
-        Frames per patch, and patches of each window to train on.
-    autoencoder, dnn : DenseSettings
-    n_folds, repeats, seed : int
-        Each repeat has its own folds and networks.
+    sounds: of each clip, float32 (samples,). hearing: by feature, such as "mfcc". patch: in frames.
+    per_window: patches of each window to train on. Each of the `repeats` has its own folds and
+    networks.
     """
 
     corpus: Corpus
@@ -281,14 +272,8 @@ class Comparison:
         """Return the balanced accuracies with intervals, for `plots.model_scores`."""
         names = {"ae_dnn": "AE+DNN", "svm": "SVM on clips", "svm_windows": "SVM on windows"}
         both = {
-            (f"{kind} {model}", way): scored
-            for (kind, model, way), scored in self.scored.items()
+            (f"{kind.upper()}: {names[model]}", way): self.scored[kind, model, way]
+            for kind, model, way in sorted(self.scored)
             if way in SPLITS
         }
-        kinds = dict.fromkeys(kind for kind, _, _ in self.scored)
-        words = {
-            f"{kind} {model}": f"{kind.upper()}: {name}"
-            for kind in kinds
-            for model, name in names.items()
-        }
-        return comparison(both, words)
+        return comparison(both)

@@ -52,24 +52,23 @@ def frozen_and_finetuned(
     "finetuned" has the learning rate `SMALL_RATE`. units: of the dense layer. The rest is as in
     `crossfit.cross_fit`, which may raise InputError.
     """
-    settings = settings or Settings()
     classes = len(set(labels))
-    ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=SMALL_RATE)}
 
-    def build(fold_settings: Settings, trainable: bool) -> Any:
-        return network(
-            backbone, classes, trainable=trainable, units=units, dropout=fold_settings.dropout,
-            learning_rate=fold_settings.learning_rate,
+    def fitted(of_way: Settings, trainable: bool) -> CrossFit:
+        def build(of_fold: Settings) -> Any:
+            return network(
+                backbone, classes, trainable=trainable, units=units, dropout=of_fold.dropout,
+                learning_rate=of_fold.learning_rate,
+            )  # fmt: skip
+
+        return cross_fit(
+            build, frames, labels, infants, repeated_folds, split=split, settings=of_way,
+            progress=progress,
         )  # fmt: skip
 
-    return {
-        way: cross_fit(
-            lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
-            frames, labels, infants, repeated_folds, split=split, settings=way_settings,
-            progress=progress,
-        )
-        for way, way_settings in ways.items()
-    }  # fmt: skip
+    settings = settings or Settings()
+    slower = replace(settings, learning_rate=SMALL_RATE)
+    return {"frozen": fitted(settings, False), "finetuned": fitted(slower, True)}
 
 
 def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None = 4) -> Examples:
