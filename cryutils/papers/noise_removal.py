@@ -150,10 +150,8 @@ def _options(
     method: str, networks: NetworkBatch, task: int, spectrogram: denoising.Spectrogram
 ) -> list[Method]:
     if method == "autoencoder":
-        remove = partial(
-            denoising.autoencoder, networks=networks, task=task, spectrogram=spectrogram
-        )
-        return [partial(remove, lift_db=lift) for lift in _DECIBELS]
+        about = {"dense": networks, "task": task, "spectrogram": spectrogram}
+        return [partial(denoising.autoencoder, **about, lift_db=lift) for lift in _DECIBELS]
     gate = partial(denoising.spectral_gate, spectrogram=spectrogram)
     pairs = product(_DECIBELS, ((1, 1), (5, 3)))
     return [partial(gate, threshold_db=threshold, smooth=smooth) for threshold, smooth in pairs]

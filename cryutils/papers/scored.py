@@ -38,20 +38,12 @@ _WITH_INTERVAL: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1
 class Scored:
     """One model's answers on one split, and their scores.
 
-    Parameters
-    ----------
-    predicted : ndarray of int64
-        Indices of `classes`, (repeats, clips) or (clips,). -1 is no answer, which counts as wrong;
-        `evaluation.NOT_DRAWN` marks clips that a repeat leaves out.
-    corpus : Corpus
-        What was answered. A clip may occur several times, once for each frame or window.
-    split : {"frame", "clip", "infant"}
-    strengths : ndarray of float, optional
-        Probabilities or decision values, (repeats, clips, classes).
-    folds : list of lists of (train, test), optional
-        Of each repeat, as `evaluation.folds` returns them.
-    trainings : int, optional
-        The number of trainings of a network, each with another seed. None: not a network.
+    predicted: indices of `classes`, int64 (repeats, clips) or (clips,); -1 is no answer, which
+    counts as wrong, and `evaluation.NOT_DRAWN` marks clips that a repeat leaves out. corpus: what
+    was answered; a clip may occur several times, once for each frame or window. split: "frame",
+    "clip" or "infant". strengths: probabilities or decision values, float (repeats, clips,
+    classes). folds: (train, test) of each repeat, as `evaluation.folds` returns them. trainings:
+    the number of trainings of a network, each with another seed; None: not a network.
     """
 
     predicted: npt.NDArray[np.int64] = field(repr=False)
