@@ -168,11 +168,6 @@ class Windows:
         """Class index of each window, int64 (windows,)."""
         return class_indices(self.labels)[0][self.clip]
 
-    @cached_property
-    def classes(self) -> list[str]:
-        """The labels, sorted."""
-        return class_indices(self.labels)[1]
-
     def units(self, unit: Split) -> Array:
         """Return the infant, session, clip or number of each window, (windows,)."""
         if unit is Split.FRAME:
@@ -317,9 +312,8 @@ def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: I
     """Return the largest training size that all divisions allow, of each class, int64 (classes,).
 
     Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
-    as many as there are, rungs would differ in the amount of training data as well.
-
-    divisions: by unit, from `divide`. y: class of each window, int (windows,).
+    as many as there are, rungs would differ in the amount of training data as well. y: class of
+    each window.
     """
     every = chain.from_iterable(chain.from_iterable(divisions.values()))
     counts = [np.bincount(y[division.fit], minlength=int(y.max()) + 1) for division in every]
@@ -340,10 +334,7 @@ def training_rows(
     classes are as large as the largest (oversampling); as many noisy copies are added
     (augmentation). The repeats and copies are of training windows. With `Rung.OVERSAMPLE` or
     `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
-    so that some are of tested windows.
-
-    fit: int indices of the training windows. sizes: from `training_sizes`. wrong: from `mistakes`.
-    seed: of all draws.
+    so that some are of tested windows. sizes: from `training_sizes`. wrong: from `mistakes`.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -367,7 +358,7 @@ def training_rows(
 def represent(
     rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
 ) -> list[Array]:
-    """Return `rows`, `test` and `others`, float (rows, features), scaled, selected and compressed.
+    """Return `rows`, `test` and `others`, scaled, selected and compressed, float (rows, n) each.
 
     Each step is fitted on `rows`; a step in `wrong` on rows and test together.
     """
@@ -433,10 +424,7 @@ def answer(
     *,
     seed: int | Sequence[int] = 0,
 ) -> Array:
-    """Return the class probabilities of a division's tested windows, float64 (test, classes).
-
-    sizes, wrong, seed: as in `training_rows`.
-    """
+    """Return the class probabilities of a division's tested windows, float64 (test, classes)."""
     rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
     validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
     parts = represent(rows, test, [validation.x], wrong)
@@ -500,9 +488,8 @@ def audit(
     """Return the answers of every rung, with the same divisions and draws wherever possible.
 
     A clip's answer is the class with the highest mean probability over its windows, each predicted
-    by a model that was not fitted on it. `honest` is always among the rungs. n_folds, repeats,
-    seed: of the divisions. Raises InputError for an unknown rung, and if the labels allow no
-    division by infant.
+    by a model that was not fitted on it. `honest` is always among the rungs. Raises InputError for
+    an unknown rung, and if the labels allow no division by infant.
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     options = {"repeats": repeats, "seed": seed}
@@ -530,7 +517,7 @@ def _answers(
     seed: int,
 ) -> Indices:
     """Return the class answered for each clip, int64 (repeats, clips)."""
-    by_clip = np.zeros((len(divisions), len(windows.labels), len(windows.classes)))
+    by_clip = np.zeros((len(divisions), len(windows.labels), len(sizes)))
     for number, repeat in enumerate(divisions):
         for fold, division in enumerate(repeat):
             likely = answer(windows, division, sizes, wrong, seed=[seed, number, fold])
@@ -550,8 +537,7 @@ def null_test(
     """Return the permutation test of the honest recipe's balanced accuracy.
 
     Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
-    everything is repeated with them: sizes, divisions, every fit. n_folds, repeats, seed: of the
-    divisions.
+    everything is repeated with them: sizes, divisions, every fit.
     """
     rng = np.random.default_rng([seed, 1])
     labels, scores = windows.labels, []
@@ -591,11 +577,9 @@ def expected(data: str) -> pd.DataFrame:
 def effects(results: pd.DataFrame) -> pd.DataFrame:
     """Return what each mistake adds to the honest score, in words, for each corpus in `results`.
 
-    What is added is balanced accuracy (for `majority`: accuracy) with its 95 % interval.
-
-    results: columns as in `claims.table`, such as `Audit.results` or the results of a stored run.
     The index is the mistake in words. Columns for each corpus: the effect that was expected, what
-    the mistake adds, and the effect that this shows.
+    the mistake adds to the balanced accuracy (for `majority`: accuracy), and the effect that this
+    shows. results: as from `Audit.results`, also of a stored run.
     """
     rows = results[(results.study == "audit") & (results.rival == "honest")]
     metric = np.where(rows.condition == Rung.MAJORITY, "accuracy", "balanced_accuracy")

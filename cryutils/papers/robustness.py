@@ -84,61 +84,34 @@ def _coded(codec: str) -> Callable[..., Array]:
 
 
 # The levels were set before the first run. Claims in data/claims.csv refer to some of them.
-_TABLE = (
-    Stress(
-        "noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
-        lambda x, level, sr, rng: sound_stress.add_noise(x, snr_db=level, rng=rng),
-    ),
-    Stress(
-        "room", "reverberation", "s until echoes fall by 60 dB", "{:g} s", "audio", (0.4, 1.2),
-        lambda x, level, sr, rng: sound_stress.reverberate(x, sr=sr, rt60_s=level, rng=rng),
-    ),
-    Stress(
-        "bandwidth", "bandwidth", "highest frequency left, Hz", "{:g} Hz", "audio", (2000, 1000),
-        lambda x, level, sr, _: sound_stress.low_pass(x, sr=sr, cut_hz=level),
-    ),
-    Stress(
-        "clipping", "clipping", "share of samples cut off", "{:.0%} of samples", "audio",
-        (0.05, 0.3),
-        lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level),
-    ),
-    Stress(
-        "opus", "Opus, few bits", "bits a second", "{:g} bit/s", "audio", (12000, 6000),
-        _coded("opus"),
-    ),
-    Stress(
-        "amr", "AMR, few bits", "bits a second", "{:g} bit/s", "audio", (12200, 4750),
-        _coded("amr"),
-    ),
+STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in (
+    Stress("noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
+           lambda x, level, sr, rng: sound_stress.add_noise(x, snr_db=level, rng=rng)),
+    Stress("room", "reverberation", "s until echoes fall by 60 dB", "{:g} s", "audio", (0.4, 1.2),
+           lambda x, level, sr, rng: sound_stress.reverberate(x, sr=sr, rt60_s=level, rng=rng)),
+    Stress("bandwidth", "bandwidth", "highest frequency left, Hz", "{:g} Hz", "audio", (2000, 1000),
+           lambda x, level, sr, _: sound_stress.low_pass(x, sr=sr, cut_hz=level)),
+    Stress("clipping", "clipping", "share of samples cut off", "{:.0%} of samples", "audio",
+           (0.05, 0.3), lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level)),
+    Stress("opus", "Opus, few bits", "bits a second", "{:g} bit/s", "audio", (12000, 6000),
+           _coded("opus")),
+    Stress("amr", "AMR, few bits", "bits a second", "{:g} bit/s", "audio", (12200, 4750),
+           _coded("amr")),
     Stress("no_sound", "no sound", "share of clips", "{:.0%} of clips", "audio", (0.5, 1)),
-    Stress(
-        "dim", "less light", "stops (halvings of light)", "{:g} stops", "image", (2, 4, 6),
-        lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng),
-    ),
-    Stress(
-        "side_light", "light from the side", "stops, edge to edge", "{:g} stops", "image", (2, 4),
-        lambda frame, box, level, _: picture_stress.side_light(frame, stops=level),
-    ),
-    Stress(
-        "blur", "blur", "deviation, share of the height", "{:.0%} of the height", "image",
-        (0.02, 0.05),
-        lambda frame, box, level, _: picture_stress.blur(frame, sigma=level),
-    ),
-    *(
-        Stress(
-            place, f"covered from {side}", "share of the face", "{:.0%} of the face", "image",
-            (0.2, 0.4), _covered(place),
-        )
-        for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))
-    ),
-    Stress(
-        "roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
-        lambda frame, box, level, _: picture_stress.roll(frame, box, degrees=level),
-    ),
+    Stress("dim", "less light", "stops (halvings of light)", "{:g} stops", "image", (2, 4, 6),
+           lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng)),
+    Stress("side_light", "light from the side", "stops, edge to edge", "{:g} stops", "image",
+           (2, 4), lambda frame, box, level, _: picture_stress.side_light(frame, stops=level)),
+    Stress("blur", "blur", "deviation, share of the height", "{:.0%} of the height", "image",
+           (0.02, 0.05), lambda frame, box, level, _: picture_stress.blur(frame, sigma=level)),
+    *(Stress(place, f"covered from {side}", "share of the face", "{:.0%} of the face", "image",
+             (0.2, 0.4), _covered(place))
+      for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))),
+    Stress("roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
+           lambda frame, box, level, _: picture_stress.roll(frame, box, degrees=level)),
     Stress("frame_rate", "frame rate", "frames a second", "{:g} frames/s", "image", (0.5, 0.2)),
     Stress("no_picture", "no picture", "share of clips", "{:.0%} of clips", "image", (0.5, 1)),
-)  # fmt: skip
-STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
+)}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

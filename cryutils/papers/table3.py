@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -169,11 +170,10 @@ class Table3:
         `claims.tables.table3` returns them as text.
         """
         table = []
-        for split in self.ensemble.plan.folds:
-            for row in self.rows:
-                for name, model in self.models.items():
-                    score = self.interval(split, row, model, metric)
-                    table.append((row, name, str(split), score.value, score.low, score.high))
+        cells = product(self.ensemble.plan.folds, self.rows, self.models.items())
+        for split, row, (name, model) in cells:
+            score = self.interval(split, row, model, metric)
+            table.append((row, name, str(split), score.value, score.low, score.high))
         columns = ["pair", "model", "split", "value", "low", "high"]
         return pd.DataFrame(table, columns=columns).astype({"low": float, "high": float})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import made_corpus
 import numpy as np
@@ -16,6 +15,8 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, framewise
+
+pytestmark = pytest.mark.usefixtures("apart")
 
 FRAMES = 6
 STATES = ("hungry", "sleepy")
@@ -40,12 +41,6 @@ def pictures(corpus: Corpus, *, state: float, infant: float, clip: float = 1.0) 
         middle = of_state[each.label] + of_infant[each.infant] + clip * rng.standard_normal(12)
         embeddings.append((middle + 0.1 * rng.standard_normal((FRAMES, 12))).astype(np.float32))
     return embeddings
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
 
 
 @without_graphs()

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graphs import without_graphs
 from made_corpus import corpus
 from sizes import large
 from sklearn.metrics import f1_score
@@ -38,20 +37,17 @@ def examples() -> Examples:
 
 def fitted(split: str) -> tuple[CrossFit, Examples]:
     folds = Split(split).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
-    with without_graphs():
-        networks = crossfit.cross_fit(
-            lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
-            examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
-            settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
-        )  # fmt: skip
+    networks = crossfit.cross_fit(
+        lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
+        examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
+        settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
+    )  # fmt: skip
     return networks, examples()
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossFit, Examples]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return fitted("infant")
+def honest(brief: None) -> tuple[CrossFit, Examples]:
+    return fitted("infant")
 
 
 class Noted:
@@ -122,7 +118,7 @@ def test_int8_is_calibrated_with_the_clips_that_a_fold_was_fitted_on(
         np.testing.assert_array_equal(calibration, rows.x[rows.rows(fitting)])
 
 
-def test_networks_that_met_the_infants_are_refused(apart: Path) -> None:
+def test_networks_that_met_the_infants_are_refused(brief: None) -> None:
     leaky = fitted("clip")
     with pytest.raises(InputError, match=r"infant 'i.' is in training and in test"):
         quantisation.assess({"cry2": leaky}, CORPUS, calls=1)
