@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -212,10 +213,13 @@ class Study:
             scored[kind, "ae_dnn", way] = Scored.of(
                 probabilities, self.corpus, self.folds[split], split=split
             )
-        for split in SPLITS:
-            for kind in self.windows:
-                scored[kind, "svm", str(split)] = self._svm(kind, split)
-                scored[kind, "svm_windows", str(split)] = self._svm_on_windows(kind, split)
+        svm = classical.baselines(seed=self.seed)["svm"]
+        for split, kind in product(SPLITS, self.windows):
+            x = self.hearing[kind].summary(self.sounds)
+            scored[kind, "svm", str(split)] = Scored.from_classifier(
+                svm, x, self.corpus, self.folds[split], split=split
+            )
+            scored[kind, "svm_windows", str(split)] = self._svm_on_windows(svm, kind, split)
         commonest = {
             split: Scored.majority(self.corpus, folds, split=split)
             for split, folds in self.folds.items()
@@ -236,23 +240,14 @@ class Study:
             largest=way == "largest_codes", progress=progress,
         )  # fmt: skip
 
-    def _svm(self, kind: str, split: Split) -> Scored:
-        return Scored.from_classifier(
-            classical.baselines(seed=self.seed)["svm"], self.hearing[kind].summary(self.sounds),
-            self.corpus, self.folds[split], split=split,
-        )  # fmt: skip
-
-    def _svm_on_windows(self, kind: str, split: Split) -> Scored:
+    def _svm_on_windows(self, svm: Any, kind: str, split: Split) -> Scored:
         folds: Any = self.folds[split]
         if split is Split.INFANT:  # without the validation clips
             repeats = range(self.repeats)
             folds = [[(f, t) for f, _, t in self.divisions(split, repeat=k)] for k in repeats]
         windows = self.windows[kind]
-        return Scored.from_examples(
-            classical.baselines(seed=self.seed)["svm"],
-            np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)]), windows.clip, self.corpus,
-            folds, split=split,
-        )  # fmt: skip
+        x = np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)])
+        return Scored.from_examples(svm, x, windows.clip, self.corpus, folds, split=split)
 
 
 @dataclass(frozen=True, eq=False)

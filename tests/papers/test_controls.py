@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from sizes import large
 
 import cryutils
@@ -75,26 +74,3 @@ def test_without_signal_the_leak_free_test_seldom_finds_anything_while_leaky_fol
         assert (p <= 0.05).sum() <= 2
         assert honest.mean() < 0.40
         assert leaky.mean() > honest.mean() + 0.1
-
-
-@pytest.mark.parametrize("modality", ["sound", "face"])
-def test_a_modality_can_be_made_to_know_nothing_while_the_other_does(
-    modality: str, apart: Path
-) -> None:
-    dials = {"sound": {"signal": 0.0, "face_signal": 1.0}, "face": {"face_signal": 0.0}}[modality]
-    corpora = [
-        cryutils.load(
-            "synthetic", video=True, infants=8, clips_per_infant=1, duration_s=1.0, fps=4, size=64,
-            classes=list(order), mostly=1.0, seed=3, **dials,
-        )
-        for order in (["hungry", "pain"], ["pain", "hungry"])
-    ]  # fmt: skip
-    # The same infants with the labels exchanged: what doesn't depend on the label stays.
-    for clip, other in zip(*corpora, strict=True):
-        assert clip.label != other.label
-        if modality == "sound":
-            same = np.array_equal(audio.read(clip.path, sr=8000), audio.read(other.path, sr=8000))
-        else:
-            pairs = zip(video.frames(clip.path), video.frames(other.path), strict=True)
-            same = all(np.array_equal(a, b) for a, b in pairs)
-        assert same
