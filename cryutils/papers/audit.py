@@ -176,17 +176,15 @@ class Windows:
         return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
 
 
-def load(
-    data: str, *, classes: Sequence[str] = (), commonest: str = "hungry", **simulation: Any
-) -> Corpus:
+def load(data: str, *, classes: Sequence[str] = (), **simulation: Any) -> Corpus:
     """Return the clips of the corpus `data` that have sound.
 
     classes: those to keep; () keeps all. simulation: options of synthetic voices, which other
-    corpora don't use. Synthetic voices are made imbalanced: `commonest` is the commonest label.
+    corpora don't use. Synthetic voices are made imbalanced, with most clips hungry.
     """
     corpus = load_or_simulate(data, **simulation).having(sound=True)
     corpus = corpus.select(classes) if classes else corpus
-    return make_imbalanced(corpus, commonest) if data == "synthetic" else corpus
+    return make_imbalanced(corpus, "hungry") if data == "synthetic" else corpus
 
 
 def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
@@ -210,7 +208,6 @@ def windows_of(
     sr: int,
     window_s: float = 1.5,
     seed: int = 0,
-    progress: bool = False,
 ) -> Windows:
     """Return the windows of a corpus's sounds, without overlap, as `vectors`.
 
@@ -227,16 +224,14 @@ def windows_of(
         noisy = add_noise(sounds[clip], snr_db=SNR_DB, rng=noise)
         return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
 
-    pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
+    pairs = list(thread_map(both, range(len(sounds)), what="windows"))
     x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
-    return Windows(
-        x=x,
-        noisy=noisy,
-        clip=np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs]),
-        labels=np.array([clip.label for clip in corpus]),
-        infants=np.array([clip.infant for clip in corpus]),
-        sessions=np.array([clip.session for clip in corpus]),
+    clip = np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs])
+    labels, infants, sessions = (
+        np.array([getattr(each, name) for each in corpus])
+        for name in ("label", "infant", "session")
     )
+    return Windows(x, noisy, clip, labels, infants, sessions)
 
 
 def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:

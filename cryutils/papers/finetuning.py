@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Split
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
@@ -71,19 +70,16 @@ def frozen_and_finetuned(
     return {"frozen": fitted(settings, False), "finetuned": fitted(slower, True)}
 
 
-def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None = 4) -> Examples:
-    """Return the pixels of at most `limit` frames per clip (None: all), evenly spread over it.
+def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) -> Examples:
+    """Return the pixels of at most `limit` frames per clip, evenly spread over it.
 
     `x` is uint8 (rows, size, size, 3). Unlike in `embeddings.embed`, all frames are in memory.
-    Raises InputError if `limit` is below 1.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
     rows = []
     for clip in clips:
         source = pictures_of(clip)
         pictures = [] if source is None else list(frame_input.frames(source))
-        count = len(pictures) if limit is None else min(limit, len(pictures))
+        count = min(limit, len(pictures))
         chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
         part = [pictures[number] for number in chosen]
         rows.append(np.reshape(part, (count, *frame_input.shape)).astype(np.uint8))

@@ -220,11 +220,18 @@ def chosen_threshold(windows: Windows, scores: Scores) -> float:
     pauses.
     """
     grid = np.arange(1, 100) / 100
-    margins = []
-    for group in set(windows.group.tolist()) - {"", PAUSE}:
-        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
-        margins.append(FALSE_ALARM - passing if group in OTHERS else passing - RECALL)
+    margins = [
+        FALSE_ALARM - passing if group in OTHERS else passing - RECALL
+        for group, passing in _passing(windows, scores, grid).items()
+        if group != PAUSE
+    ]
     return float(grid[np.min(margins, axis=0).argmax()])
+
+
+def _passing(windows: Windows, scores: Scores, grid: Scores) -> dict[str, Scores]:
+    """Return the share of each group's windows that pass at each threshold of `grid`."""
+    groups = dict.fromkeys(windows.group[windows.group != ""].tolist())
+    return {g: (scores[windows.group == g][:, None] >= grid).mean(axis=0) for g in groups}
 
 
 def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
@@ -380,10 +387,10 @@ def _events_found(
 def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
     """Return recall and false alarms at each threshold: columns threshold, source, passing."""
     grid = np.linspace(0, 1, 201)
-    parts = []
-    for group in dict.fromkeys(windows.group[windows.group != ""].tolist()):
-        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
-        parts.append(pd.DataFrame({"threshold": grid, "source": group, "passing": passing}))
+    parts = [
+        pd.DataFrame({"threshold": grid, "source": group, "passing": passing})
+        for group, passing in _passing(windows, scores, grid).items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -414,28 +421,23 @@ def _windows(
     annotated: Mapping[str, Sequence[Event]] | None,
 ) -> Windows:
     """Return the windows of recordings: all of `annotated` ones, otherwise the loud ones."""
-    parts, ends, cries, levels = [], [], [], []
+    parts = []
     for x, clip in zip(sounds, clips, strict=True):
         windows, end_s = cut(x)
         level = np.array([level_db(window) for window in windows])
         if annotated:
-            cry = _share_of_cry(end_s, annotated[clip])
+            parts.append((windows, end_s, _share_of_cry(end_s, annotated[clip]), level))
         else:
             loud = is_loud(level)
-            windows, end_s, level = windows[loud], end_s[loud], level[loud]
-            cry = np.full(len(windows), 0.0 if source in OTHERS else 1.0)
-        parts.append(windows)
-        ends.append(end_s)
-        cries.append(cry)
-        levels.append(level)
-    counts = [len(part) for part in parts]
-    each = np.concatenate(parts)
+            cry = np.full(loud.sum(), 0.0 if source in OTHERS else 1.0)
+            parts.append((windows[loud], end_s[loud], cry, level[loud]))
+    counts = [len(part[0]) for part in parts]
+    each, ends, cries, levels = map(np.concatenate, zip(*parts, strict=True))
     rows = list(thread_map(describe, list(each), what="windows"))
     return Windows(
         np.array(rows), each, np.full(len(each), source, dtype="U64"),
         np.repeat(np.asarray(makers, dtype="U64"), counts),
-        np.repeat(np.asarray(clips, dtype="U128"), counts),
-        np.concatenate(ends), np.concatenate(cries), np.concatenate(levels),
+        np.repeat(np.asarray(clips, dtype="U128"), counts), ends, cries, levels,
     )  # fmt: skip
 
 

@@ -164,15 +164,15 @@ class Table3:
         words = f"accuracy of {row} minus accuracy of {than}"
         return Interval.of(bounds, len(which), len(everyone), words)
 
-    def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
-        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high.
+    def tidy(self) -> pd.DataFrame:
+        """Return the accuracy of each cell for `plots.table3` and, as text, `claims.tables.table3`.
 
-        `claims.tables.table3` returns them as text.
+        Columns are pair, model, split, value, low and high.
         """
         table = []
         cells = product(self.ensemble.plan.folds, self.rows, self.models.items())
         for split, row, (name, model) in cells:
-            score = self.interval(split, row, model, metric)
+            score = self.interval(split, row, model)
             table.append((row, name, str(split), score.value, score.low, score.high))
         columns = ["pair", "model", "split", "value", "low", "high"]
         return pd.DataFrame(table, columns=columns).astype({"low": float, "high": float})
