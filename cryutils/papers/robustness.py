@@ -325,12 +325,12 @@ class Tested:
                 step = "hardest" if level == levels[-1] else ("mild", "harder")[k]
                 at = stress.key, level, stress.modality
                 scored, clips = self.scores[at], self.still_answered(*at)
+                of_some = self._at(*at, clips).scores.macro_f1 if len(clips) else np.nan
                 rows[stress.name, step] = {
                     "share answered": np.mean(scored.predicted >= 0),
                     "F1, all clips": scored.interval("macro_f1").value,
-                    "F1, answered clips":
-                        self._at(*at, clips).scores.macro_f1 if len(clips) else np.nan,
-                }  # fmt: skip
+                    "F1, answered clips": of_some,
+                }
         wide = pd.DataFrame.from_dict(rows, "index")
         columns = pd.MultiIndex.from_product([wide.columns, ["mild", "harder", "hardest"]])
         names = dict.fromkeys(name for name, _ in rows)
