@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_corpus import corpus
 
 from cryutils import video
-from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.corpus import Clip
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
@@ -30,11 +31,6 @@ def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
         id=path.stem, path=path, label=label, infant="i", session="i/1", start_s=None,
         duration_s=2.0, has_audio=True, has_video=has_video,
     )  # fmt: skip
-
-
-def corpus_of(*labels: str) -> Corpus:
-    made = [clip(Path(f"{n}.mp4"), label) for n, label in enumerate(labels)]
-    return Corpus(made, name="made", note="made here")
 
 
 def write(path: Path, *, height: int = 64, width: int = 96, seed: int = 0, count: int = 8) -> Path:
@@ -88,7 +84,7 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
     ],
 )
 def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple[str, ...]) -> None:
-    chosen = embeddings.three_states(corpus_of(*labels))
+    chosen = embeddings.three_states(corpus(list(labels)))
     assert tuple(chosen.labels) == states
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
@@ -98,7 +94,7 @@ def test_a_corpus_of_one_state_is_refused() -> None:
         InputError,
         match="hug or lonely or hugging, hungry, sleepy or tired are needed, but it has only",
     ):
-        embeddings.three_states(corpus_of("hungry", "pain"))
+        embeddings.three_states(corpus(["hungry", "pain"]))
 
 
 # Frames
