@@ -57,17 +57,15 @@ def annotate(
         raise InputError(f"{folder}: the recording itself is in there; choose another folder.")
     is_still = source.suffix.lower() in media.STILL
     target = folder / f"{name or source.stem}{'.png' if is_still else '.mp4'}"
+    frames = _drawn(prediction, note)
     if is_still:
         from PIL import Image
 
         with writing(target) as part:
-            Image.fromarray(next(_drawn(prediction, note))).save(part, format="PNG")
-        return target
-    sound = audio.read(source, sr=SOUND_SR) if prediction.info.has_audio else None
-    mp4.write(
-        target, _drawn(prediction, note), fps=FPS, sound=sound,
-        sr=None if sound is None else SOUND_SR,
-    )  # fmt: skip
+            Image.fromarray(next(frames)).save(part, format="PNG")
+    else:
+        sr = SOUND_SR if prediction.info.has_audio else None
+        mp4.write(target, frames, fps=FPS, sound=audio.read(source, sr=sr) if sr else None, sr=sr)
     return target
 
 

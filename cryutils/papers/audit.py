@@ -23,16 +23,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain, product
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.loading import load_or_simulate
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
@@ -48,11 +51,6 @@ from cryutils.evaluation.splits import (
     infant_split,
     paper_split,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
@@ -122,33 +120,30 @@ class Expectation(NamedTuple):
 _UP, _NONE = Effect.UP, Effect.NONE
 # The effects were committed before any rung was run on any data, and not changed since.
 EXPECTATIONS: Mapping[Rung, Expectation] = {
-    rung: Expectation(*row)
-    for rung, row in {
-        Rung.WINDOWS: ("windows of one clip on both sides", _UP, _UP,
-            "the same cry, a second earlier, is in training: the largest of the three splits"),
-        Rung.CLIPS: ("clips of one session on both sides", _UP, _UP,
-            "the same infant minutes earlier, on the same phone, mostly with the same label"),
-        Rung.SESSIONS: ("sessions of one infant on both sides", _UP, _NONE,
-            "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
-            " session"),
-        Rung.AUGMENT: ("noisy copies made before the split", _UP, _UP,
-            "a noisy copy of the tested window is in training: adds as much as `windows`"),
-        Rung.OVERSAMPLE: ("rare classes repeated before the split", _UP, _UP,
-            "tested windows of rare classes are in training several times"),
-        Rung.SCALER: ("scaler fitted on everything", _NONE, _NONE,
-            "means and deviations contain no labels"),
-        Rung.SELECTION: ("features selected on everything", _UP, _NONE,
-            "it uses the test labels, which matters with two dozen infants and less with 221"),
-        Rung.AUTOENCODER: ("autoencoder fitted on everything", _NONE, _NONE,
-            "it is fitted without labels"),
-        Rung.EPOCHS: ("epoch chosen on the test set", _UP, _UP,
-            "the best of ten noisy scores is a few points too high"),
-        Rung.STACKING: ("ensemble weighted by in-sample outputs", _NONE, _NONE,
-            "no test clip is used: one member gets too much weight, but the score stays honest"),
-        Rung.MAJORITY: ("no model: always the commonest class", _UP, _UP,
-            "only accuracy rises, and without any model"),
-        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all"),
-    }.items()
+    Rung.WINDOWS: Expectation("windows of one clip on both sides", _UP, _UP,
+        "the same cry, a second earlier, is in training: the largest of the three splits"),
+    Rung.CLIPS: Expectation("clips of one session on both sides", _UP, _UP,
+        "the same infant minutes earlier, on the same phone, mostly with the same label"),
+    Rung.SESSIONS: Expectation("sessions of one infant on both sides", _UP, _NONE,
+        "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
+        " session"),
+    Rung.AUGMENT: Expectation("noisy copies made before the split", _UP, _UP,
+        "a noisy copy of the tested window is in training: adds as much as `windows`"),
+    Rung.OVERSAMPLE: Expectation("rare classes repeated before the split", _UP, _UP,
+        "tested windows of rare classes are in training several times"),
+    Rung.SCALER: Expectation("scaler fitted on everything", _NONE, _NONE,
+        "means and deviations contain no labels"),
+    Rung.SELECTION: Expectation("features selected on everything", _UP, _NONE,
+        "it uses the test labels, which matters with two dozen infants and less with 221"),
+    Rung.AUTOENCODER: Expectation("autoencoder fitted on everything", _NONE, _NONE,
+        "it is fitted without labels"),
+    Rung.EPOCHS: Expectation("epoch chosen on the test set", _UP, _UP,
+        "the best of ten noisy scores is a few points too high"),
+    Rung.STACKING: Expectation("ensemble weighted by in-sample outputs", _NONE, _NONE,
+        "no test clip is used: one member gets too much weight, but the score stays honest"),
+    Rung.MAJORITY: Expectation("no model: always the commonest class", _UP, _UP,
+        "only accuracy rises, and without any model"),
+    Rung.ALL: Expectation("all of them together", _UP, _UP, "the highest of all"),
 }  # fmt: skip
 MISTAKES: Mapping[Rung, str] = {rung: row.mistake for rung, row in EXPECTATIONS.items()}
 
@@ -173,11 +168,6 @@ class Windows:
         """Class index of each window, int64 (windows,)."""
         return class_indices(self.labels)[0][self.clip]
 
-    @cached_property
-    def classes(self) -> list[str]:
-        """The labels, sorted."""
-        return class_indices(self.labels)[1]
-
     def units(self, unit: Split) -> Array:
         """Return the infant, session, clip or number of each window, (windows,)."""
         if unit is Split.FRAME:
@@ -186,17 +176,15 @@ class Windows:
         return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
 
 
-def load(
-    data: str, *, classes: Sequence[str] = (), commonest: str = "hungry", **simulation: Any
-) -> Corpus:
+def load(data: str, *, classes: Sequence[str] = (), **simulation: Any) -> Corpus:
     """Return the clips of the corpus `data` that have sound.
 
     classes: those to keep; () keeps all. simulation: options of synthetic voices, which other
-    corpora don't use. Synthetic voices are made imbalanced: `commonest` is the commonest label.
+    corpora don't use. Synthetic voices are made imbalanced, with most clips hungry.
     """
     corpus = load_or_simulate(data, **simulation).having(sound=True)
     corpus = corpus.select(classes) if classes else corpus
-    return make_imbalanced(corpus, commonest) if data == "synthetic" else corpus
+    return make_imbalanced(corpus, "hungry") if data == "synthetic" else corpus
 
 
 def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
@@ -220,7 +208,6 @@ def windows_of(
     sr: int,
     window_s: float = 1.5,
     seed: int = 0,
-    progress: bool = False,
 ) -> Windows:
     """Return the windows of a corpus's sounds, without overlap, as `vectors`.
 
@@ -237,16 +224,14 @@ def windows_of(
         noisy = add_noise(sounds[clip], snr_db=SNR_DB, rng=noise)
         return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
 
-    pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
+    pairs = list(thread_map(both, range(len(sounds)), what="windows"))
     x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
-    return Windows(
-        x=x,
-        noisy=noisy,
-        clip=np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs]),
-        labels=np.array([clip.label for clip in corpus]),
-        infants=np.array([clip.infant for clip in corpus]),
-        sessions=np.array([clip.session for clip in corpus]),
+    clip = np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs])
+    labels, infants, sessions = (
+        np.array([getattr(each, name) for each in corpus])
+        for name in ("label", "infant", "session")
     )
+    return Windows(x, noisy, clip, labels, infants, sessions)
 
 
 def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
@@ -322,16 +307,11 @@ def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: I
     """Return the largest training size that all divisions allow, of each class, int64 (classes,).
 
     Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
-    as many as there are, rungs would differ in the amount of training data as well.
-
-    divisions: by unit, from `divide`. y: class of each window, int (windows,).
+    as many as there are, rungs would differ in the amount of training data as well. y: class of
+    each window.
     """
-    counts = [
-        np.bincount(y[division.fit], minlength=int(y.max()) + 1)
-        for repeats in divisions.values()
-        for repeat in repeats
-        for division in repeat
-    ]
+    every = chain.from_iterable(chain.from_iterable(divisions.values()))
+    counts = [np.bincount(y[division.fit], minlength=int(y.max()) + 1) for division in every]
     return np.min(counts, axis=0).astype(np.int64)
 
 
@@ -349,10 +329,7 @@ def training_rows(
     classes are as large as the largest (oversampling); as many noisy copies are added
     (augmentation). The repeats and copies are of training windows. With `Rung.OVERSAMPLE` or
     `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
-    so that some are of tested windows.
-
-    fit: int indices of the training windows. sizes: from `training_sizes`. wrong: from `mistakes`.
-    seed: of all draws.
+    so that some are of tested windows. sizes: from `training_sizes`. wrong: from `mistakes`.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -376,7 +353,7 @@ def training_rows(
 def represent(
     rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
 ) -> list[Array]:
-    """Return `rows`, `test` and `others`, float (rows, features), scaled, selected and compressed.
+    """Return `rows`, `test` and `others`, scaled, selected and compressed, float (rows, n) each.
 
     Each step is fitted on `rows`; a step in `wrong` on rows and test together.
     """
@@ -403,12 +380,7 @@ def represent(
 
 
 def ensemble(
-    rows: Rows,
-    validation: Rows,
-    test: Rows,
-    wrong: frozenset[Rung] = frozenset(),
-    *,
-    seed: int = 0,
+    rows: Rows, validation: Rows, test: Rows, wrong: frozenset[Rung] = frozenset(), *, seed: int = 0
 ) -> Array:
     """Return the class probabilities of the tested rows, float64 (test, classes).
 
@@ -447,10 +419,7 @@ def answer(
     *,
     seed: int | Sequence[int] = 0,
 ) -> Array:
-    """Return the class probabilities of a division's tested windows, float64 (test, classes).
-
-    sizes, wrong, seed: as in `training_rows`.
-    """
+    """Return the class probabilities of a division's tested windows, float64 (test, classes)."""
     rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
     validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
     parts = represent(rows, test, [validation.x], wrong)
@@ -480,30 +449,24 @@ class Audit:
 
     def table(self) -> pd.DataFrame:
         """Return a row for each rung and metric: value, low, high, added, added_low, added_high."""
-        import pandas as pd
-
         rows = []
-        for rung in self.answers:
-            for metric in METRICS:
-                score, added = self.score(rung, metric), self.added(rung, metric)
-                rows.append([rung.value, metric, score.value, score.low, score.high,
-                             added.value, added.low, added.high])  # fmt: skip
+        for rung, metric in product(self.answers, METRICS):
+            score, added = self.score(rung, metric), self.added(rung, metric)
+            ends = [score.value, score.low, score.high, added.value, added.low, added.high]
+            rows.append([rung.value, metric, *ends])
         columns = ["rung", "metric", "value", "low", "high", "added", "added_low", "added_high"]
         return pd.DataFrame(rows, columns=columns)
 
     def results(self, data: str) -> pd.DataFrame:
         """Return what each mistake adds as rows for `claims.record_table`. data: the corpus."""
-        import pandas as pd
-
         rows = [
             {
                 **self.added(rung, metric).row(), "study": "audit", "condition": str(rung),
                 "rival": "honest", "metric": metric, "data": data,
                 "split": "infant" if rung is Rung.MAJORITY else "clip",
             }
-            for rung in self.answers
+            for rung, metric in product(self.answers, METRICS)
             if rung is not Rung.HONEST
-            for metric in METRICS
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -520,23 +483,19 @@ def audit(
     """Return the answers of every rung, with the same divisions and draws wherever possible.
 
     A clip's answer is the class with the highest mean probability over its windows, each predicted
-    by a model that was not fitted on it. `honest` is always among the rungs. n_folds, repeats,
-    seed: of the divisions. Raises InputError for an unknown rung, and if the labels allow no
-    division by infant.
+    by a model that was not fitted on it. `honest` is always among the rungs. Raises InputError for
+    an unknown rung, and if the labels allow no division by infant.
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
-    divisions = {
-        unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Split
-    }
+    options = {"repeats": repeats, "seed": seed}
+    divisions = {unit: divide(windows, unit, n_folds=n_folds, **options) for unit in Split}
     sizes = training_sizes(divisions, windows.y)
     answers: dict[Rung, Indices] = {}
     with counting("Audit", "rungs", shown=progress) as report, one_thread():
         for done, rung in enumerate(chosen):
             report(done, len(chosen))
             if rung is Rung.MAJORITY:
-                by_infant = folds(
-                    windows.labels, windows.infants, n_splits=n_folds, repeats=repeats, seed=seed
-                )
+                by_infant = folds(windows.labels, windows.infants, n_splits=n_folds, **options)
                 answers[rung] = majority_baseline(windows.labels, by_infant)
             else:
                 wrong = mistakes(rung)
@@ -553,7 +512,7 @@ def _answers(
     seed: int,
 ) -> Indices:
     """Return the class answered for each clip, int64 (repeats, clips)."""
-    by_clip = np.zeros((len(divisions), len(windows.labels), len(windows.classes)))
+    by_clip = np.zeros((len(divisions), len(windows.labels), len(sizes)))
     for number, repeat in enumerate(divisions):
         for fold, division in enumerate(repeat):
             likely = answer(windows, division, sizes, wrong, seed=[seed, number, fold])
@@ -573,8 +532,7 @@ def null_test(
     """Return the permutation test of the honest recipe's balanced accuracy.
 
     Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
-    everything is repeated with them: sizes, divisions, every fit. n_folds, repeats, seed: of the
-    divisions.
+    everything is repeated with them: sizes, divisions, every fit.
     """
     rng = np.random.default_rng([seed, 1])
     labels, scores = windows.labels, []
@@ -603,8 +561,6 @@ def effect(low: float | None, high: float | None) -> Effect:
 
 def expected(data: str) -> pd.DataFrame:
     """Return each mistake with its expected effect on the corpus `data`, and the reason."""
-    import pandas as pd
-
     rows = [
         (row.mistake, (row.synthetic if is_synthetic(data) else row.donateacry).value, row.why)
         for row in EXPECTATIONS.values()
@@ -616,14 +572,10 @@ def expected(data: str) -> pd.DataFrame:
 def effects(results: pd.DataFrame) -> pd.DataFrame:
     """Return what each mistake adds to the honest score, in words, for each corpus in `results`.
 
-    What is added is balanced accuracy (for `majority`: accuracy) with its 95 % interval.
-
-    results: columns as in `claims.table`, such as `Audit.results` or the results of a stored run.
     The index is the mistake in words. Columns for each corpus: the effect that was expected, what
-    the mistake adds, and the effect that this shows.
+    the mistake adds to the balanced accuracy (for `majority`: accuracy), and the effect that this
+    shows. results: as from `Audit.results`, also of a stored run.
     """
-    import pandas as pd
-
     rows = results[(results.study == "audit") & (results.rival == "honest")]
     metric = np.where(rows.condition == Rung.MAJORITY, "accuracy", "balanced_accuracy")
     columns = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,9 @@ WAYS = {
 class Study:
     """Recordings, their features, and the settings of Paper A's networks for sound.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    sounds : sequence of ndarray
-        Samples of each clip, float32 (samples,).
-    hearing : mapping of str to SoundInput
-        By feature, such as "mfcc".
-    patch, per_window : int
-        Frames per patch, and patches of each window to train on.
-    autoencoder, dnn : DenseSettings
-    n_folds, repeats, seed : int
-        Each repeat has its own folds and networks.
+    sounds: of each clip, float32 (samples,). hearing: by feature, such as "mfcc". patch: in frames.
+    per_window: patches of each window to train on. Each of the `repeats` has its own folds and
+    networks.
     """
 
     corpus: Corpus
@@ -221,10 +213,13 @@ class Study:
             scored[kind, "ae_dnn", way] = Scored.of(
                 probabilities, self.corpus, self.folds[split], split=split
             )
-        for split in SPLITS:
-            for kind in self.windows:
-                scored[kind, "svm", str(split)] = self._svm(kind, split)
-                scored[kind, "svm_windows", str(split)] = self._svm_on_windows(kind, split)
+        svm = classical.baselines(seed=self.seed)["svm"]
+        for split, kind in product(SPLITS, self.windows):
+            x = self.hearing[kind].summary(self.sounds)
+            scored[kind, "svm", str(split)] = Scored.from_classifier(
+                svm, x, self.corpus, self.folds[split], split=split
+            )
+            scored[kind, "svm_windows", str(split)] = self._svm_on_windows(svm, kind, split)
         commonest = {
             split: Scored.majority(self.corpus, folds, split=split)
             for split, folds in self.folds.items()
@@ -245,23 +240,14 @@ class Study:
             largest=way == "largest_codes", progress=progress,
         )  # fmt: skip
 
-    def _svm(self, kind: str, split: Split) -> Scored:
-        return Scored.from_classifier(
-            classical.baselines(seed=self.seed)["svm"], self.hearing[kind].summary(self.sounds),
-            self.corpus, self.folds[split], split=split,
-        )  # fmt: skip
-
-    def _svm_on_windows(self, kind: str, split: Split) -> Scored:
+    def _svm_on_windows(self, svm: Any, kind: str, split: Split) -> Scored:
         folds: Any = self.folds[split]
         if split is Split.INFANT:  # without the validation clips
             repeats = range(self.repeats)
             folds = [[(f, t) for f, _, t in self.divisions(split, repeat=k)] for k in repeats]
         windows = self.windows[kind]
-        return Scored.from_examples(
-            classical.baselines(seed=self.seed)["svm"],
-            np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)]), windows.clip, self.corpus,
-            folds, split=split,
-        )  # fmt: skip
+        x = np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)])
+        return Scored.from_examples(svm, x, windows.clip, self.corpus, folds, split=split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,14 +267,8 @@ class Comparison:
         """Return the balanced accuracies with intervals, for `plots.model_scores`."""
         names = {"ae_dnn": "AE+DNN", "svm": "SVM on clips", "svm_windows": "SVM on windows"}
         both = {
-            (f"{kind} {model}", way): scored
-            for (kind, model, way), scored in self.scored.items()
+            (f"{kind.upper()}: {names[model]}", way): self.scored[kind, model, way]
+            for kind, model, way in sorted(self.scored)
             if way in SPLITS
         }
-        kinds = dict.fromkeys(kind for kind, _, _ in self.scored)
-        words = {
-            f"{kind} {model}": f"{kind.upper()}: {name}"
-            for kind in kinds
-            for model, name in names.items()
-        }
-        return comparison(both, words)
+        return comparison(both)

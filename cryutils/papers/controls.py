@@ -17,13 +17,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.audio.spectral import frame
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import out_of_fold
@@ -33,12 +34,9 @@ from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, fold_
 from cryutils.models.classical import baselines
 from cryutils.papers.audit import vectors
 
-if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Clip, Corpus
-
 __all__ = [
     "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background", "control",
-    "controls", "device", "phase_randomised", "table", "time_reversed",
+    "controls", "device", "phase_randomised", "table",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -104,11 +102,6 @@ class Answer:
     data: str
     answers: pd.DataFrame
 
-    @property
-    def above_chance(self) -> bool:
-        """Whether the interval is above the score of guessing."""
-        return self.score.low is not None and self.score.low > self.chance
-
     def results(self) -> pd.DataFrame:
         """Return the score as a row for `claims.record_scores`."""
         row = {**self.score.row(), "metric": "balanced_accuracy"}
@@ -117,11 +110,6 @@ class Answer:
     def predictions(self) -> pd.DataFrame:
         """Return every answer as a row for `claims.record_scores`."""
         return self.answers.assign(split="infant", data=self.data)
-
-
-def time_reversed(x: Samples) -> Samples:
-    """Return the sound played backwards, float32 (samples,)."""
-    return x[::-1].copy()
 
 
 def phase_randomised(x: Samples, rng: np.random.Generator) -> Samples:
@@ -173,7 +161,7 @@ def control(
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)
     changes: dict[Control, Callable[[Samples], Samples]] = {
-        Control.REVERSED: time_reversed,
+        Control.REVERSED: lambda x: x[::-1].copy(),
         Control.PHASES: lambda x: phase_randomised(x, rng),
         Control.BACKGROUND: lambda x: background(x, sr=sr),
     }
@@ -234,15 +222,17 @@ def table(answers: Mapping[Control, Answer | InputError], data: str) -> pd.DataF
     for name, answer in answers.items():
         what, synthetic, real = CONTROLS[name]
         expected = synthetic if is_synthetic(data) else real
-        rows[name.value] = {"asks for": what, "expected": expected.value}
         if isinstance(answer, InputError):
-            rows[name.value] |= {"score": "–", "guessing": "–", "measured": str(answer)}
+            score, guessing, measured = "–", "–", str(answer)
         else:
-            found = "above chance" if answer.above_chance else "chance not ruled out"
-            guessing = f"{answer.chance:.2f}"
-            rows[name.value] |= {
-                "score": str(answer.score), "guessing": guessing, "measured": found,
-            }  # fmt: skip
+            low = answer.score.low
+            score, guessing = str(answer.score), f"{answer.chance:.2f}"
+            is_above = low is not None and low > answer.chance
+            measured = "above chance" if is_above else "chance not ruled out"
+        rows[name.value] = {
+            "asks for": what, "expected": expected.value,
+            "score": score, "guessing": guessing, "measured": measured,
+        }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control")
 
 

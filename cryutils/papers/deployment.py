@@ -52,26 +52,13 @@ def export(
     They are `<network>_<precision>.tflite` or `.xml` (and `.bin`), and `<file>.json`. A file of the
     same name is replaced.
 
-    Parameters
-    ----------
-    model : str
-        "cry2", "image", "full" (both) or "ensemble" (including its submodels).
-    run : str or Path, optional
-        As in `find_run`.
-    format : str
-        "litert", or "openvino", which needs the extra of that name.
-    precision : str
-        See `models.export.litert`; "int8" loads the training recordings again.
-    folder : Path, optional
-        Where to write; None: `export` in the run's folder.
-    progress : bool
-        Count the recordings on a terminal.
+    model: "cry2", "image", "full" (both) or "ensemble" (including its submodels). run: as in
+    `find_run`. format: "litert", or "openvino", which needs the extra of that name. precision: as
+    in `models.export.litert`; "int8" loads the training recordings again. folder: where to write;
+    None: `export` in the run's folder. progress: count the recordings on a terminal.
 
-    Raises
-    ------
-    InputError
-        An unknown model, run, format or precision, damaged files, recordings that cannot be loaded,
-        or a folder that cannot be written to.
+    Raises InputError for an unknown model, run, format or precision, damaged files, recordings that
+    cannot be loaded, or a folder that cannot be written to.
     """
     if format == "onnx":
         raise InputError(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cryutils import audio
 from cryutils._io.progress import counting
@@ -22,9 +23,6 @@ from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import interval
 from cryutils.evaluation.splits import SPLITS
 from cryutils.papers.audit import vectors
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["CORPUS", "FOLDS", "REPEATS", "scores"]
 
@@ -48,7 +46,6 @@ def scores(
     classes: states of the voices, two or more. seed: of the infants, clips and folds of every
     corpus. Raises InputError for a setting outside [0, 1], or an unknown class.
     """
-    import pandas as pd
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")

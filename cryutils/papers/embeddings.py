@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from itertools import chain, islice
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +23,7 @@ import numpy.typing as npt
 
 from cryutils import video
 from cryutils._io import cache
-from cryutils._io.parallel import identity, on_cluster, ordered_map, prefetch, process_map
+from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
 from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "calibration",
-    "check_disk", "decoded", "disk_need", "embed", "load", "pictures_of", "three_states",
+    "check_disk", "disk_need", "embed", "load", "pictures_of", "three_states",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -59,7 +56,7 @@ _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # frames, first infant (corpora:
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
-_CHUNK, _AHEAD = 64, 4  # frames per chunk, and chunks or files decoded ahead
+_AHEAD = 256  # frames decoded ahead of the network
 _KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
 
 
@@ -203,7 +200,7 @@ def embed(
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
-    continues with the next clip. Frames are decoded while the network works. engine: as in
+    continues with the next clip. A thread decodes frames while the network works. engine: as in
     `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
 
     Raises InputError if `frame_input.size` is not the backbone's or the disk has no room for the
@@ -221,23 +218,21 @@ def embed(
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
     frames_of_calibration = calibration(frame_input) if engine == "openvino-int8" else None
     in_cache = backbones.cached(keys, backbone, engine=engine, calibration=frames_of_calibration)
-    missing = {n: path for n, path in enumerate(paths) if path is not None and not in_cache[n]}
+    missing = [
+        clip for clip, path, done in zip(clips, paths, in_cache, strict=True) if path and not done
+    ]
     if missing:
-        seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
+        seconds = [0.0 if clip.still else clip.duration_s for clip in missing]
         frames = sum(ceil(s * frame_input.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
-    first = {keys[n]: n for n in reversed(missing)}  # of clips with the same content
-    files = {n: missing[n] for n in sorted(first.values())}
-    # A face track is known only at the end of the file.
-    stream = decoded(files, frame_input.frames, whole=frame_input.crop == "face")
-    with faces.single_threaded(), closing(stream):
-        # Files outside the stream are decoded only if their cached embeddings prove damaged.
-        sources = {n: partial(frame_input.frames, path) for n, path in enumerate(paths) if path}
-        sources |= {n: partial(_frames_of, n, stream) for n in files}
-        pairs = [(key, sources.get(n, lambda: iter(()))) for n, key in enumerate(keys)]
-        return backbones.embeddings(
-            pairs, backbone, engine=engine, calibration=frames_of_calibration, progress=progress
-        )
+
+    def decoded(path: Path | None) -> Iterator[Pixels]:
+        return prefetch(frame_input.frames(path) if path else (), ahead=_AHEAD)
+
+    pairs = [(key, partial(decoded, path)) for key, path in zip(keys, paths, strict=True)]
+    return backbones.embeddings(
+        pairs, backbone, engine=engine, calibration=frames_of_calibration, progress=progress
+    )
 
 
 def _fill_cache_on_cluster(
@@ -266,46 +261,6 @@ def _embed_one(
 @lru_cache(maxsize=1)
 def _loaded(path: Path, about: Backbone) -> Backbone:
     return replace(about, model=keras().models.load_model(path, compile=False))
-
-
-def decoded(
-    files: Mapping[int, Path], decode: Callable[[Path], Iterator[Pixels]], *, whole: bool
-) -> Generator[tuple[int, Pixels | None], None, None]:
-    """Yield (number, frames) of each file in order, and (number, None) at its end.
-
-    Threads decode frames, uint8 (n, height, width, 3), a little ahead of the consumer, so that the
-    network does not wait for them (360,000 in Paper A §3.1). Files are decoded one after another,
-    with a few hundred frames in memory; with `whole`, some files in parallel, each to its end. An
-    error of `decode` is raised in place of its frames.
-    """
-    from joblib import cpu_count
-
-    chunks = partial(_chunks, decode)
-    if not whole:
-        yield from prefetch(chain.from_iterable(map(chunks, files.items())), ahead=_AHEAD)
-        return
-    pool = ThreadPoolExecutor(cpu_count())
-    whole_files = ordered_map(pool, lambda file: [*chunks(file)], files.items(), ahead=_AHEAD)
-    yield from chain.from_iterable(whole_files)
-
-
-def _chunks(
-    decode: Callable[[Path], Iterator[Pixels]], file: tuple[int, Path]
-) -> Iterator[tuple[int, Pixels | None]]:
-    number, path = file
-    frames = decode(path)
-    while some := list(islice(frames, _CHUNK)):
-        yield number, np.stack(some)
-    yield number, None
-
-
-def _frames_of(number: int, stream: Iterator[tuple[int, Pixels | None]]) -> Iterator[Pixels]:
-    """Yield one file's frames from the stream; skip files before it, which are now cached."""
-    for which, frames in stream:
-        if which == number:
-            if frames is None:
-                return
-            yield frames
 
 
 def pictures_of(clip: Clip) -> Path | None:

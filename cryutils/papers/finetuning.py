@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Split
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
@@ -52,39 +51,35 @@ def frozen_and_finetuned(
     "finetuned" has the learning rate `SMALL_RATE`. units: of the dense layer. The rest is as in
     `crossfit.cross_fit`, which may raise InputError.
     """
-    settings = settings or Settings()
     classes = len(set(labels))
-    ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=SMALL_RATE)}
 
-    def build(fold_settings: Settings, trainable: bool) -> Any:
-        return network(
-            backbone, classes, trainable=trainable, units=units, dropout=fold_settings.dropout,
-            learning_rate=fold_settings.learning_rate,
+    def fitted(of_way: Settings, trainable: bool) -> CrossFit:
+        def build(of_fold: Settings) -> Any:
+            return network(
+                backbone, classes, trainable=trainable, units=units, dropout=of_fold.dropout,
+                learning_rate=of_fold.learning_rate,
+            )  # fmt: skip
+
+        return cross_fit(
+            build, frames, labels, infants, repeated_folds, split=split, settings=of_way,
+            progress=progress,
         )  # fmt: skip
 
-    return {
-        way: cross_fit(
-            lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
-            frames, labels, infants, repeated_folds, split=split, settings=way_settings,
-            progress=progress,
-        )
-        for way, way_settings in ways.items()
-    }  # fmt: skip
+    settings = settings or Settings()
+    slower = replace(settings, learning_rate=SMALL_RATE)
+    return {"frozen": fitted(settings, False), "finetuned": fitted(slower, True)}
 
 
-def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None = 4) -> Examples:
-    """Return the pixels of at most `limit` frames per clip (None: all), evenly spread over it.
+def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) -> Examples:
+    """Return the pixels of at most `limit` frames per clip, evenly spread over it.
 
     `x` is uint8 (rows, size, size, 3). Unlike in `embeddings.embed`, all frames are in memory.
-    Raises InputError if `limit` is below 1.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
     rows = []
     for clip in clips:
         source = pictures_of(clip)
         pictures = [] if source is None else list(frame_input.frames(source))
-        count = len(pictures) if limit is None else min(limit, len(pictures))
+        count = min(limit, len(pictures))
         chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
         part = [pictures[number] for number in chosen]
         rows.append(np.reshape(part, (count, *frame_input.shape)).astype(np.uint8))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAIRS", "Framewise", "amounts", "comparison", "fit", "frame_similarity", "headline",
-    "leak_free_folds", "scores", "subsample_frames",
+    "leak_free_folds", "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -173,8 +173,6 @@ def frame_similarity(
     divided by its median between infants. embeddings: of each clip of `corpus`, float32 (frames,
     features).
     """
-    import pandas as pd
-
     rng = np.random.default_rng(seed)
     number = np.unique(corpus.infants, return_inverse=True)[1]
     least = max(2, round(_APART_S * fps))
@@ -205,30 +203,19 @@ def frame_similarity(
     return pd.DataFrame(rows, columns=["pair", "distance"])
 
 
-def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
-    """Return the scores of single "frames", and of "clips" by the mean over their frames.
+def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
+    """Return the scores of the units that the split divides: frames for FRAME, else clips.
 
-    trainings: of one split on `corpus`, each with its own seed and divisions; scores are their
-    means.
+    A clip's answer is the mean over its frames. trainings: of one split on `corpus`, each with its
+    own seed and divisions; scores are their means.
     """
     split = trainings[0].split
-    rows = {
-        "frames": [fit.rows for fit in trainings],
-        "clips": [fit.by_clip(len(corpus)) for fit in trainings],
-    }
-    units = {"frames": corpus.take(trainings[0].clip), "clips": corpus}
-    # The folds number the units that the split divides. Other units get no ROC area per fold.
+    if split is Split.FRAME:
+        units, p = corpus.take(trainings[0].clip), [fit.rows for fit in trainings]
+    else:
+        units, p = corpus, [fit.by_clip(len(corpus)) for fit in trainings]
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
-    divided = {"frames" if split is Split.FRAME else "clips": folds}
-    return {
-        unit: Scored.of(np.stack(p), units[unit], divided.get(unit), split=split)
-        for unit, p in rows.items()
-    }
-
-
-def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
-    """Return the scores of the units that the split divides: frames for FRAME, else clips."""
-    return scores(trainings, corpus)["frames" if trainings[0].split is Split.FRAME else "clips"]
+    return Scored.of(np.stack(p), units, folds, split=split)
 
 
 def comparison(
@@ -243,4 +230,4 @@ def comparison(
         for name, by_split in fits.items()
         for split, trainings in by_split.items()
     }
-    return scored.comparison(scores, dict(zip(fits, fits, strict=True)))
+    return scored.comparison(scores)

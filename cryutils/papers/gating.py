@@ -106,20 +106,11 @@ _FIELDS = tuple(each.name for each in fields(Windows))
 
 
 def annotated_cries(corpus: Corpus, folder: Path | None = None) -> dict[str, list[Event]]:
-    """Return the annotated cries of DonateACry's clips by clip id; empty if there are none.
+    """Return the annotated cries of DonateACry's clips by clip id; empty for other corpora.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        DonateACry. Other corpora have no annotations.
-    folder : Path, optional
-        With TextGrids named `<uuid>-<first ten digits of the time>`. Default: `crstc` in
-        `CRYUTILS_DATA_DIR`, if it is there.
-
-    Raises
-    ------
-    InputError
-        A file can't be read, or the folder has none for these clips.
+    folder: with TextGrids named `<uuid>-<first ten digits of the time>`; None: `crstc` in
+    `CRYUTILS_DATA_DIR`; without that the result is empty. Raises InputError if a file can't be
+    read, or the folder has none for these clips.
     """
     if folder is None and (home := data_dir()) is not None and (home / "crstc").is_dir():
         folder = home / "crstc"
@@ -156,12 +147,8 @@ def is_loud(level: Scores) -> npt.NDArray[np.bool_]:
 def of_corpus(corpus: Corpus, annotated: Mapping[str, Sequence[Event]] | None = None) -> Windows:
     """Return windows of a corpus of cries; their makers are the infants.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    annotated : mapping, optional
-        Cries by clip id, from `annotated_cries`. Then all windows of these clips are returned.
-        Otherwise the loud windows of all clips are, and each counts as a cry.
+    annotated: from `annotated_cries`; all windows of these clips are returned. Without any, the
+    loud windows of all clips are, and each counts as a cry.
     """
     if annotated:
         corpus = corpus.where(lambda clip: clip.id in annotated)
@@ -233,11 +220,18 @@ def chosen_threshold(windows: Windows, scores: Scores) -> float:
     pauses.
     """
     grid = np.arange(1, 100) / 100
-    margins = []
-    for group in set(windows.group.tolist()) - {"", PAUSE}:
-        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
-        margins.append(FALSE_ALARM - passing if group in OTHERS else passing - RECALL)
+    margins = [
+        FALSE_ALARM - passing if group in OTHERS else passing - RECALL
+        for group, passing in _passing(windows, scores, grid).items()
+        if group != PAUSE
+    ]
     return float(grid[np.min(margins, axis=0).argmax()])
+
+
+def _passing(windows: Windows, scores: Scores, grid: Scores) -> dict[str, Scores]:
+    """Return the share of each group's windows that pass at each threshold of `grid`."""
+    groups = dict.fromkeys(windows.group[windows.group != ""].tolist())
+    return {g: (scores[windows.group == g][:, None] >= grid).mean(axis=0) for g in groups}
 
 
 def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
@@ -269,14 +263,7 @@ def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> tuple[Scores,
 
     For your own recordings these are the scores and the threshold of `gate`. The shipped gate was
     fitted on DonateACry and synthetic voices; if `windows` include any of those, `nested` is used.
-
-    Parameters
-    ----------
-    gate : CryGate
-        The shipped one or another.
-    windows : Windows
-    seed : int
-        Of the folds of `nested`.
+    seed: of its folds.
     """
     if np.isin(windows.source, LEARNT_FROM).any():
         return nested(windows, seed=seed)
@@ -289,14 +276,8 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
     The metric is "recall" for cries and "false_alarm" for pauses and other sounds. The interval is
     over infants (or voices, tunes and machines, which `n_infants` then counts).
 
-    Parameters
-    ----------
-    windows : Windows
-    scores : ndarray of float64
-        (n,), from gates that were not fitted on a window's maker, since the split of the rows is
-        "infant". NaN leaves a window out.
-    threshold : float or ndarray
-        One for all windows, or one for each, (n,).
+    scores: (n,), from gates that were not fitted on a window's maker, since the split of the rows
+    is "infant"; NaN leaves a window out. threshold: one for all windows, or one for each, (n,).
     """
     passing = np.where(np.isnan(scores), np.nan, scores >= threshold)
     rows = []
@@ -334,32 +315,21 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(
-    windows: Windows,
-    detectors: Mapping[str, Scores],
-    annotated: Mapping[str, Sequence[Event]],
+    windows: Windows, detectors: Mapping[str, Scores], annotated: Mapping[str, Sequence[Event]]
 ) -> pd.DataFrame:
     """Return how well detectors find the annotated cries, each at its own 95 % recall.
 
     A detector's threshold is the highest that 95 % of the annotated windows of cries pass. So the
     detectors differ only in what else passes.
 
-    Parameters
-    ----------
-    windows : Windows
-        All windows of the annotated clips, and distractors.
-    detectors : mapping
-        Scores (n,) by name. The first one is compared with each of the others.
-    annotated : mapping
-        Cries by clip id, from `annotated_cries`.
+    windows: all windows of the annotated clips, and distractors. detectors: scores (n,) by name;
+    the first one is compared with each of the others. annotated: from `annotated_cries`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per detector. `auc`: area under the ROC curve of cries against pauses. `pauses`: the
-        share of pauses that pass. `difference`: that share minus the first detector's, NaN for the
-        first. Each has columns with `_low` and `_high`, over infants. `distractors`: share of their
-        windows that pass. `recall`, `precision`, `met`: as in `events.Agreement`, of all clips
-        together. `false_alarms`: per hour without cries. `hours`: the length of that time.
+    The table has one row per detector. `auc`: area under the ROC curve of cries against pauses.
+    `pauses`: the share of pauses that pass. `difference`: that share minus the first detector's,
+    NaN for the first. Each has columns with `_low` and `_high`, over infants. `distractors`: share
+    of their windows that pass. `recall`, `precision`, `met`: as in `events.Agreement`, of all clips
+    together. `false_alarms`: per hour without cries. `hours`: the length of that time.
     """
     of_clips = np.isin(windows.clip, list(annotated))
     cries, pauses = of_clips & windows.is_cry, windows.group == PAUSE
@@ -417,32 +387,30 @@ def _events_found(
 def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
     """Return recall and false alarms at each threshold: columns threshold, source, passing."""
     grid = np.linspace(0, 1, 201)
-    parts = []
-    for group in dict.fromkeys(windows.group[windows.group != ""].tolist()):
-        passing = (scores[windows.group == group][:, None] >= grid).mean(axis=0)
-        parts.append(pd.DataFrame({"threshold": grid, "source": group, "passing": passing}))
+    parts = [
+        pd.DataFrame({"threshold": grid, "source": group, "passing": passing})
+        for group, passing in _passing(windows, scores, grid).items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def reference() -> pd.DataFrame:
-    """Return the shipped gate's rates by `tools/fit_gate.py`, from `outputs/reference/gate.csv`.
+def reference(name: str = "gate") -> pd.DataFrame:
+    """Return a table on the shipped gate by `tools/fit_gate.py`, from `outputs/reference`.
 
-    `how` is "out of fold", "nested", "kind left out" or "without exclusions"; others as in `rates`.
+    "gate" has the `rates`; `how` is "out of fold", "nested", "kind left out" or "without
+    exclusions".
     """
-    return pd.read_csv(project_dir() / "outputs" / "reference" / "gate.csv")
+    return pd.read_csv(project_dir() / "outputs" / "reference" / f"{name}.csv")
 
 
 def reference_curve() -> pd.DataFrame:
-    """Return the shipped gate's out-of-fold `curve`, from `outputs/reference/gate_curve.csv`.
-
-    The windows are those of DonateACry and the distractors.
-    """
-    return pd.read_csv(project_dir() / "outputs" / "reference" / "gate_curve.csv")
+    """Return the shipped gate's out-of-fold `curve` on DonateACry and the distractors."""
+    return reference("gate_curve")
 
 
 def reference_comparison() -> pd.DataFrame:
-    """Return `compare` of the shipped gate, from `outputs/reference/gate_comparison.csv`."""
-    return pd.read_csv(project_dir() / "outputs" / "reference" / "gate_comparison.csv")
+    """Return `compare` of the shipped gate."""
+    return reference("gate_comparison")
 
 
 def _windows(
@@ -453,28 +421,23 @@ def _windows(
     annotated: Mapping[str, Sequence[Event]] | None,
 ) -> Windows:
     """Return the windows of recordings: all of `annotated` ones, otherwise the loud ones."""
-    parts, ends, cries, levels = [], [], [], []
+    parts = []
     for x, clip in zip(sounds, clips, strict=True):
         windows, end_s = cut(x)
         level = np.array([level_db(window) for window in windows])
         if annotated:
-            cry = _share_of_cry(end_s, annotated[clip])
+            parts.append((windows, end_s, _share_of_cry(end_s, annotated[clip]), level))
         else:
             loud = is_loud(level)
-            windows, end_s, level = windows[loud], end_s[loud], level[loud]
-            cry = np.full(len(windows), 0.0 if source in OTHERS else 1.0)
-        parts.append(windows)
-        ends.append(end_s)
-        cries.append(cry)
-        levels.append(level)
-    counts = [len(part) for part in parts]
-    each = np.concatenate(parts)
+            cry = np.full(loud.sum(), 0.0 if source in OTHERS else 1.0)
+            parts.append((windows[loud], end_s[loud], cry, level[loud]))
+    counts = [len(part[0]) for part in parts]
+    each, ends, cries, levels = map(np.concatenate, zip(*parts, strict=True))
     rows = list(thread_map(describe, list(each), what="windows"))
     return Windows(
         np.array(rows), each, np.full(len(each), source, dtype="U64"),
         np.repeat(np.asarray(makers, dtype="U64"), counts),
-        np.repeat(np.asarray(clips, dtype="U128"), counts),
-        np.concatenate(ends), np.concatenate(cries), np.concatenate(levels),
+        np.repeat(np.asarray(clips, dtype="U128"), counts), ends, cries, levels,
     )  # fmt: skip
 
 

@@ -53,16 +53,10 @@ WINDOW_S = 2.0
 class Selection:
     """Which clips enter the split.
 
-    Parameters
-    ----------
-    counts : mapping
-        Clips drawn of each class. If a class has fewer, some are drawn twice.
-    copied_to : int, optional
-        Copies are then added until each class has so many clips. None: no copies.
-    augmented : bool
-        Each copy is shifted in time and has pink noise, instead of being exact.
-    windows : bool
-        Each clip is cut into windows of about 2 s, and the windows are split.
+    counts: clips drawn of each class; if a class has fewer, some are drawn twice. copied_to: copies
+    are added until each class has so many clips; None: no copies. augmented: each copy is shifted
+    in time and has pink noise, instead of being exact. windows: each clip is cut into windows of
+    about 2 s, and the windows are split.
     """
 
     counts: Mapping[str, int]
@@ -124,33 +118,13 @@ def table2(
     A draw takes random clips of each class and divides them once; all recipes with the same
     selection have the same draws. Results are kept in the cache, recipe by recipe.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        The clips to draw from.
-    clips : mapping
-        Selections by name.
-    recipes : sequence of Recipe
-        From `recipes`.
-    classifiers : sequence of str
-        Keys of `classical.CLASSIFIERS`. The network takes longer than all others together.
-    sr : int
-        Sampling rate, in Hz.
-    draws : int
-        Single hold-outs of each recipe.
-    test_size : float
-        Share of the clips to test.
+    corpus: the clips to draw from. clips: selections by name. classifiers: keys of
+    `classical.CLASSIFIERS`; the network takes longer than all others together. sr: in Hz. draws:
+    single hold-outs of each recipe. test_size: share of the clips to test.
 
-    Returns
-    -------
-    DataFrame
-        Columns `feature`, `classifier`, `split`, those of `CHOICES`, `draw`, those of `SCORES` (0
-        to 1) and `majority`, the accuracy of always answering the training part's commonest class.
-
-    Raises
-    ------
-    InputError
-        A class has too few clips or infants to be divided.
+    Columns are `feature`, `classifier`, `split`, those of `CHOICES`, `draw`, those of `SCORES` (0
+    to 1) and `majority`, the accuracy of always answering the training part's commonest class.
+    Raises InputError if a class has too few clips or infants to be divided.
     """
     pool = _Pool.of(corpus, clips.values(), sr)
     y, _ = class_indices(pool.clips.labels)
@@ -188,42 +162,25 @@ def shares_above(
 ) -> pd.DataFrame:
     """Return how often a single hold-out reaches the published figure, by cell and protocol.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `table2`.
-    published : mapping
-        A share (0 to 1) by "<feature>.<classifier>".
-    score : str
-        One of `SCORES`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `feature`, `classifier`, `split`, `published`, `share` (of all recipes and draws
-        that reach it), `recipes` (share of the recipes that reach it in one draw of twenty or
-        more), and `lowest` and `highest` of all draws.
+    table: from `table2`. published: a share (0 to 1) by "<feature>.<classifier>". score: one of
+    `SCORES`. Columns are `feature`, `classifier`, `split`, `published`, `share` (of all recipes and
+    draws that reach it), `recipes` (share of the recipes that reach it in one draw of twenty or
+    more), and `lowest` and `highest` of all draws.
     """
     rows = []
-    for (feature, name, split), cell in table.groupby(
-        ["feature", "classifier", "split"], sort=False
-    ):
+    columns = ["feature", "classifier", "split"]
+    for (feature, name, split), cell in table.groupby(columns, sort=False):
         figure = published.get(f"{feature}.{name}", np.nan)
         # Half of the last printed digit: 0.6667 means two thirds.
         reached = cell[score] >= figure - 0.00005
         by_recipe = reached.groupby([cell[choice] for choice in CHOICES]).mean()
-        rows.append(
-            {
-                "feature": feature,
-                "classifier": name,
-                "split": split,
-                "published": figure,
-                "share": reached.mean() if np.isfinite(figure) else np.nan,
-                "recipes": (by_recipe >= 0.05).mean() if np.isfinite(figure) else np.nan,
-                "lowest": cell[score].min(),
-                "highest": cell[score].max(),
-            }
-        )
+        is_printed = np.isfinite(figure)
+        rows.append({
+            "feature": feature, "classifier": name, "split": split, "published": figure,
+            "share": reached.mean() if is_printed else np.nan,
+            "recipes": (by_recipe >= 0.05).mean() if is_printed else np.nan,
+            "lowest": cell[score].min(), "highest": cell[score].max(),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 

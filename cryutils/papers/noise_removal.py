@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -147,14 +149,9 @@ def _best(options: Sequence[Method], clean: Sequence[Array], noisy: Sequence[Arr
 def _options(
     method: str, networks: NetworkBatch, task: int, spectrogram: denoising.Spectrogram
 ) -> list[Method]:
-    def lifted(lift_db: float) -> Method:
-        return lambda x: denoising.autoencoder(x, networks, task, spectrogram, lift_db=lift_db)
-
-    def gated(threshold_db: float, smooth: tuple[int, int]) -> Method:
-        return lambda x: denoising.spectral_gate(
-            x, spectrogram, threshold_db=threshold_db, smooth=smooth
-        )
-
     if method == "autoencoder":
-        return [lifted(lift_db) for lift_db in _DECIBELS]
-    return [gated(threshold, smooth) for threshold in _DECIBELS for smooth in ((1, 1), (5, 3))]
+        about = {"dense": networks, "task": task, "spectrogram": spectrogram}
+        return [partial(denoising.autoencoder, **about, lift_db=lift) for lift in _DECIBELS]
+    gate = partial(denoising.spectral_gate, spectrogram=spectrogram)
+    pairs = product(_DECIBELS, ((1, 1), (5, 3)))
+    return [partial(gate, threshold_db=threshold, smooth=smooth) for threshold, smooth in pairs]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.splits import Fold
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import late_fusion
@@ -98,14 +99,22 @@ def train(
     folds = evaluation.Split(split).k_folds(
         corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed
     )
-    fits = {
-        name: cross_fit(
-            build, examples[name], corpus.labels.tolist(), corpus.infants.tolist(), folds,
-            split=split, settings=settings, progress=True,
-        )
-        for name, build in networks.items()
-    }  # fmt: skip
+    fits = _fits(networks, examples, corpus, folds, split=split, settings=settings, progress=True)
     return Pair(corpus, split, fits)
+
+
+def _fits(
+    networks: Mapping[str, Build],
+    examples: Mapping[str, Examples],
+    corpus: Corpus,
+    folds: Sequence[Sequence[Fold]],
+    **options: Any,
+) -> dict[str, CrossFit]:
+    labels, infants = corpus.labels.tolist(), corpus.infants.tolist()
+    return {
+        name: cross_fit(build, examples[name], labels, infants, folds, **options)
+        for name, build in networks.items()
+    }
 
 
 def scores(by_split: Mapping[str, Pair]) -> dict[tuple[str, str], Scored]:
@@ -156,38 +165,22 @@ def over_seeds(
     part = pair.corpus.take(fold[1])
     rows = []
     for seed in range(settings.seed, settings.seed + seeds):
-        single = {
-            name: cross_fit(
-                build, examples[name], pair.corpus.labels.tolist(), pair.corpus.infants.tolist(),
-                [[fold]], split=pair.split, settings=replace(settings, seed=seed),
-            ).probabilities[0][fold[1]]
-            for name, build in networks.items()
-        }  # fmt: skip
-        answers = fused(single)
-        rows.append(
-            {
-                name: Scored.of(p, part, split=pair.split).scores.macro_f1
-                for name, p in answers.items()
-            }
-        )
-    return pd.DataFrame(
-        rows, index=pd.RangeIndex(settings.seed, settings.seed + seeds, name="seed")
-    )
+        options = {"split": pair.split, "settings": replace(settings, seed=seed)}
+        fits = _fits(networks, examples, pair.corpus, [[fold]], **options)
+        answers = fused({name: fit.probabilities[0][fold[1]] for name, fit in fits.items()})
+        scored = {name: Scored.of(p, part, split=pair.split) for name, p in answers.items()}
+        rows.append({"seed": seed} | {name: s.scores.macro_f1 for name, s in scored.items()})
+    return pd.DataFrame(rows).set_index("seed")
 
 
 def label_changes(over_time: OverTime, infants: Sequence[str], *, step_s: float) -> pd.DataFrame:
     """Return how often each model's answer changes within a recording, per minute.
 
     Only recordings in which every model has two answers or more count; without any, the table is
-    empty.
+    empty. Columns are model, rival, value, low, high, n and n_infants. With a rival, the value is
+    the model's number of changes minus the rival's, on the same recordings.
 
     over_time: from `Pair.over_time`. step_s: from one window to the next, in s.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, rival, value, low, high, n and n_infants. With a rival, the value is the
-        model's number of changes minus the rival's, on the same recordings.
     """
     changes = {
         name: np.stack([recognition.flicker(p[name], step_s=step_s) for p in over_time])
@@ -198,14 +191,9 @@ def label_changes(over_time: OverTime, infants: Sequence[str], *, step_s: float)
     columns = ["model", "rival", "value", "low", "high", "n", "n_infants"]
     if not usable.any():
         return pd.DataFrame(columns=columns)
-    alone = [
-        {"model": name, "rival": ""}
-        | evaluation.mean_interval(rows, infants, limits=(0, np.inf)).row()
-        for name, rows in changes.items()
-    ]
-    differences = [
-        {"model": "fused", "rival": name}
-        | evaluation.mean_interval(changes["fused"] - changes[name], infants).row()
-        for name in ("audio", "image")
-    ]
-    return pd.DataFrame([*alone, *differences])[columns]
+    rows = []
+    for model, rival in [*((name, "") for name in changes), ("fused", "audio"), ("fused", "image")]:
+        less, limits = (changes[rival], None) if rival else (0.0, (0.0, np.inf))
+        mean = evaluation.mean_interval(changes[model] - less, infants, limits=limits)
+        rows.append({"model": model, "rival": rival} | mean.row())
+    return pd.DataFrame(rows)[columns]

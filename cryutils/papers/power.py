@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.datasets import donateacry
@@ -24,9 +25,6 @@ from cryutils.evaluation.crossval import Features, out_of_fold
 from cryutils.evaluation.intervals import interval
 from cryutils.evaluation.permutation import fixed_prediction_test, permutation_test
 from cryutils.evaluation.splits import Labelled, Split, class_indices
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "ALPHA", "ENOUGH", "Trial", "at_power", "curve", "donors", "features", "resampled", "simulate",
@@ -154,8 +152,6 @@ def simulate(
 
     corpus, permutations: as in `trial`. seed: of all trials.
     """
-    import pandas as pd
-
     rows = []
     for signal in signals:
         for number in range(corpora):

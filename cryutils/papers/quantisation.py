@@ -5,12 +5,10 @@ models for devices but gives no figures. Here each fold's network is exported an
 the fold's training infants, then answers its test infants. So every precision has a leak-free macro
 F1 over all clips. Its change is a paired difference from the float network on the same clips.
 
-`deployment.export` writes every network that a run keeps: "cry2", "image", and the ensemble with
-its submodels. Notebook 13 assesses the first two, which are Paper B's. `cryutils bench export` adds
-the ensemble's sound submodels, trained as in notebook 08. The ensemble's picture submodel is not
-assessed, since its trained layers follow a published backbone that every file would repeat. The
-network that joins the three is not assessed, since it takes their outputs instead of a recording.
-The classical models and other rivals of 03 to 05, and the second models of 07, are not kept.
+`deployment.export` writes every network that a run keeps. Notebook 13 assesses Paper B's two, and
+`cryutils bench export` adds the ensemble's sound submodels, trained as in notebook 08. Not assessed
+are its picture submodel, whose trained layers follow a published backbone that every file would
+repeat, and the network that joins the three, which takes their outputs instead of a recording.
 """
 
 from __future__ import annotations

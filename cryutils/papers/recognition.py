@@ -233,17 +233,9 @@ def windows(
     An array is float32 (windows, classes), for the windows of sound. The image's answer for a
     window is the mean over its crops, else the last crop before it, NaN before the first crop.
 
-    Parameters
-    ----------
-    sound_rows, face_rows : ndarray of float32
-        Answers to each of `sounds` and `faces`, (rows, classes), by networks that have not seen the
-        clip: one repeat of `CrossFit.rows`.
-    hearing : SoundInput
-        How the windows of `sounds` were cut.
-    sounds, faces : Examples
-        Windows of sound, and the usable crops of `tracks`.
-    tracks : sequence of FaceTrack
-        One per clip.
+    sound_rows, face_rows: answers to each of `sounds` and `faces`, float32 (rows, classes), by
+    networks that have not seen the clip: one repeat of `CrossFit.rows`. hearing: how the windows of
+    `sounds` were cut. tracks: one per clip; `faces` are their usable crops.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
     for k, track in enumerate(tracks):

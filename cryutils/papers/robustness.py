@@ -12,8 +12,9 @@ gives no answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -83,61 +84,34 @@ def _coded(codec: str) -> Callable[..., Array]:
 
 
 # The levels were set before the first run. Claims in data/claims.csv refer to some of them.
-_TABLE = (
-    Stress(
-        "noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
-        lambda x, level, sr, rng: sound_stress.add_noise(x, snr_db=level, rng=rng),
-    ),
-    Stress(
-        "room", "reverberation", "s until echoes fall by 60 dB", "{:g} s", "audio", (0.4, 1.2),
-        lambda x, level, sr, rng: sound_stress.reverberate(x, sr=sr, rt60_s=level, rng=rng),
-    ),
-    Stress(
-        "bandwidth", "bandwidth", "highest frequency left, Hz", "{:g} Hz", "audio", (2000, 1000),
-        lambda x, level, sr, _: sound_stress.low_pass(x, sr=sr, cut_hz=level),
-    ),
-    Stress(
-        "clipping", "clipping", "share of samples cut off", "{:.0%} of samples", "audio",
-        (0.05, 0.3),
-        lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level),
-    ),
-    Stress(
-        "opus", "Opus, few bits", "bits a second", "{:g} bit/s", "audio", (12000, 6000),
-        _coded("opus"),
-    ),
-    Stress(
-        "amr", "AMR, few bits", "bits a second", "{:g} bit/s", "audio", (12200, 4750),
-        _coded("amr"),
-    ),
+STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in (
+    Stress("noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
+           lambda x, level, sr, rng: sound_stress.add_noise(x, snr_db=level, rng=rng)),
+    Stress("room", "reverberation", "s until echoes fall by 60 dB", "{:g} s", "audio", (0.4, 1.2),
+           lambda x, level, sr, rng: sound_stress.reverberate(x, sr=sr, rt60_s=level, rng=rng)),
+    Stress("bandwidth", "bandwidth", "highest frequency left, Hz", "{:g} Hz", "audio", (2000, 1000),
+           lambda x, level, sr, _: sound_stress.low_pass(x, sr=sr, cut_hz=level)),
+    Stress("clipping", "clipping", "share of samples cut off", "{:.0%} of samples", "audio",
+           (0.05, 0.3), lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level)),
+    Stress("opus", "Opus, few bits", "bits a second", "{:g} bit/s", "audio", (12000, 6000),
+           _coded("opus")),
+    Stress("amr", "AMR, few bits", "bits a second", "{:g} bit/s", "audio", (12200, 4750),
+           _coded("amr")),
     Stress("no_sound", "no sound", "share of clips", "{:.0%} of clips", "audio", (0.5, 1)),
-    Stress(
-        "dim", "less light", "stops (halvings of light)", "{:g} stops", "image", (2, 4, 6),
-        lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng),
-    ),
-    Stress(
-        "side_light", "light from the side", "stops, edge to edge", "{:g} stops", "image", (2, 4),
-        lambda frame, box, level, _: picture_stress.side_light(frame, stops=level),
-    ),
-    Stress(
-        "blur", "blur", "deviation, share of the height", "{:.0%} of the height", "image",
-        (0.02, 0.05),
-        lambda frame, box, level, _: picture_stress.blur(frame, sigma=level),
-    ),
-    *(
-        Stress(
-            place, f"covered from {side}", "share of the face", "{:.0%} of the face", "image",
-            (0.2, 0.4), _covered(place),
-        )
-        for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))
-    ),
-    Stress(
-        "roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
-        lambda frame, box, level, _: picture_stress.roll(frame, box, degrees=level),
-    ),
+    Stress("dim", "less light", "stops (halvings of light)", "{:g} stops", "image", (2, 4, 6),
+           lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng)),
+    Stress("side_light", "light from the side", "stops, edge to edge", "{:g} stops", "image",
+           (2, 4), lambda frame, box, level, _: picture_stress.side_light(frame, stops=level)),
+    Stress("blur", "blur", "deviation, share of the height", "{:.0%} of the height", "image",
+           (0.02, 0.05), lambda frame, box, level, _: picture_stress.blur(frame, sigma=level)),
+    *(Stress(place, f"covered from {side}", "share of the face", "{:.0%} of the face", "image",
+             (0.2, 0.4), _covered(place))
+      for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))),
+    Stress("roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
+           lambda frame, box, level, _: picture_stress.roll(frame, box, degrees=level)),
     Stress("frame_rate", "frame rate", "frames a second", "{:g} frames/s", "image", (0.5, 0.2)),
     Stress("no_picture", "no picture", "share of clips", "{:.0%} of clips", "image", (0.5, 1)),
-)  # fmt: skip
-STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
+)}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,29 +254,26 @@ class Bench:
         return Examples.of(list(thread_map(crops, range(len(self.views)), what=stress.name)))
 
     def test(self, stresses: Sequence[Stress], *, progress: bool = False) -> Tested:
-        """Return the answers and scores of all models, undisturbed and at every level."""
+        """Return the answers and scores of all models, undisturbed and at every level.
+
+        Stresses of a modality without a network are skipped.
+        """
         answers = {("none", 0.0): self.undisturbed}
-        scores = {("none", 0.0, m): self._scored(p) for m, p in self.undisturbed.items()}
-        for stress, level, p in self.every(stresses, progress=progress):
-            answers[stress.key, level] = p
-            for m in p:
-                hit = m in (stress.modality, "fused")
-                scores[stress.key, level, m] = self._scored(p[m]) if hit else scores["none", 0.0, m]
+        undisturbed = {m: self._scored(p) for m, p in self.undisturbed.items()}
+        scores = {("none", 0.0, m): scored for m, scored in undisturbed.items()}
+        levels = [(s, level) for s in stresses if s.modality in self.fits for level in s.levels]
+        with counting("Disturbing", "levels", shown=progress) as report:
+            for done, (stress, level) in enumerate(levels, start=1):
+                answers[stress.key, level] = self.answers(stress, level)
+                for m, p in answers[stress.key, level].items():
+                    hit = m in (stress.modality, "fused")
+                    scores[stress.key, level, m] = self._scored(p) if hit else undisturbed[m]
+                report(done, len(levels))
         return Tested(self.corpus, answers, scores)
 
     def _scored(self, probabilities: Array) -> Scored:
         folds = next(iter(self.fits.values())).folds
         return Scored.of(probabilities, self.corpus, folds, split="infant")
-
-    def every(
-        self, stresses: Sequence[Stress], *, progress: bool = False
-    ) -> Iterator[tuple[Stress, float, Answers]]:
-        """Yield each stress and level with the answers; skip modalities without a network."""
-        pairs = [(s, level) for s in stresses if s.modality in self.fits for level in s.levels]
-        with counting("Disturbing", "levels", shown=progress) as report:
-            for done, (stress, level) in enumerate(pairs, start=1):
-                yield stress, level, self.answers(stress, level)
-                report(done, len(pairs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,17 +298,14 @@ class Tested:
         """
         rows = []
         for (key, level, m), scored in self.scores.items():
-            about = STRESSES.get(key)
+            about = STRESSES.get(key, Stress("none", "", "", "", "", ()))
             interval = scored.interval("macro_f1")
-            rows.append(
-                {
-                    "key": key, "name": about.name if about else "",
-                    "unit": about.unit if about else "", "hit": about.modality if about else "",
-                    "level": level, "modality": m,
-                    "macro_f1": interval.value, "low": interval.low, "high": interval.high,
-                    "answered": float(np.mean(scored.predicted >= 0)),
-                }
-            )  # fmt: skip
+            rows.append({
+                "key": key, "name": about.name, "unit": about.unit, "hit": about.modality,
+                "level": level, "modality": m,
+                "macro_f1": interval.value, "low": interval.low, "high": interval.high,
+                "answered": float(np.mean(scored.predicted >= 0)),
+            })  # fmt: skip
         return pd.DataFrame(rows).astype({"low": float, "high": float})
 
     def still_answered(self, key: str, level: float, m: str) -> npt.NDArray[np.int64]:
@@ -350,24 +318,23 @@ class Tested:
         A row for each disturbance; columns (what, step), where step is "mild", "harder" or
         "hardest", and what is "share answered", "F1, all clips" or "F1, answered clips".
         """
-        table, rows = self.table, {}
+        rows = {}
         for stress in STRESSES.values():
-            part = table[(table.key == stress.key) & (table.modality == stress.modality)]
-            levels = part.level.tolist()
-            for k, (level, share, score) in enumerate(
-                zip(levels, part.answered, part.macro_f1, strict=True)
-            ):
+            levels = [level for key, level in self.answers if key == stress.key]
+            for k, level in enumerate(levels):
                 step = "hardest" if level == levels[-1] else ("mild", "harder")[k]
-                clips = self.still_answered(stress.key, level, stress.modality)
-                some = self._at(stress.key, level, stress.modality, clips) if len(clips) else None
-                of_some = some.scores.macro_f1 if some else np.nan
-                rows[stress.name, "share answered", step] = share
-                rows[stress.name, "F1, all clips", step] = score
-                rows[stress.name, "F1, answered clips", step] = of_some
-        whats = ["share answered", "F1, all clips", "F1, answered clips"]
-        columns = pd.MultiIndex.from_product([whats, ["mild", "harder", "hardest"]])
-        names = dict.fromkeys(name for name, _, _ in rows)
-        wide = pd.Series(rows).unstack([1, 2]).reindex(index=list(names), columns=columns)
+                at = stress.key, level, stress.modality
+                scored, clips = self.scores[at], self.still_answered(*at)
+                of_some = self._at(*at, clips).scores.macro_f1 if len(clips) else np.nan
+                rows[stress.name, step] = {
+                    "share answered": np.mean(scored.predicted >= 0),
+                    "F1, all clips": scored.interval("macro_f1").value,
+                    "F1, answered clips": of_some,
+                }
+        wide = pd.DataFrame.from_dict(rows, "index")
+        columns = pd.MultiIndex.from_product([wide.columns, ["mild", "harder", "hardest"]])
+        names = dict.fromkeys(name for name, _ in rows)
+        wide = wide.unstack().reindex(index=list(names), columns=columns)
         return wide.map(lambda value: "" if np.isnan(value) else f"{value:.2f}")
 
     def difference(
@@ -489,9 +456,7 @@ def calibrated(
 
 
 def at_fold_temperatures(
-    probabilities: Array,
-    temperatures: npt.NDArray[np.float64],
-    folds: Sequence[evaluation.Fold],
+    probabilities: Array, temperatures: npt.NDArray[np.float64], folds: Sequence[evaluation.Fold]
 ) -> Array:
     """Return out-of-fold probabilities, float32 (clips, classes), at the temperature of each fold.
 
@@ -511,7 +476,7 @@ def calibrate(
 
     examples: on which the networks were fitted. coverage: as in `calibrated`.
     """
-    truth, _ = evaluation.class_indices(corpus.labels.tolist())
+    truth, _ = evaluation.class_indices(corpus.labels)
     whole = fused({name: fit.probabilities for name, fit in fits.items()})
     held, folds = validation_answers(fits, examples), next(iter(fits.values())).folds
     return {
@@ -528,45 +493,30 @@ def calibration_table(
 ) -> pd.DataFrame:
     """Return how well each model is calibrated, before and after temperature scaling.
 
-    trainings: from `calibrate`. seed: of the signs in `calibration.chance_errors`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, when, temperatures (of the first training, one per fold), ece, "ece by
-        chance" (95 % of calibrated models are below), brier and overconfidence (Interval).
+    trainings: from `calibrate`. seed: of the signs in `calibration.chance_errors`. Columns are
+    model, when, temperatures (of the first training, one per fold), ece, "ece by chance" (95 % of
+    calibrated models are below), brier and overconfidence (Interval).
     """
-    truth, _ = evaluation.class_indices(corpus.labels.tolist())
+    truth, _ = evaluation.class_indices(corpus.labels)
     infants = corpus.infants.tolist()
     rows = []
-    for m, results in trainings.items():
-        for when in ("before", "after"):
-            forecasts = [getattr(result, when) for result in results]
-            errors = [
-                calibration.expected_calibration_error(p, truth, bins=bins) for p in forecasts
-            ]
-            chance = [
-                calibration.chance_errors(
-                    p, truth, infants, rng=np.random.default_rng(seed), bins=bins
-                )
-                for p in forecasts
-            ]
-            brier = np.stack([calibration.brier(p, truth) for p in forecasts])
-            surplus = np.stack([calibration.overconfidence(p, truth) for p in forecasts])
-            rows.append(
-                {
-                    "model": m,
-                    "when": when,
-                    "temperatures": str(results[0].temperatures.round(1)),
-                    "ece": np.mean(errors),
-                    "ece by chance": np.quantile(np.mean(chance, axis=0), 0.95),
-                    "brier": evaluation.mean_interval(brier, infants, limits=(0, 2)),
-                    "overconfidence": evaluation.mean_interval(surplus, infants, limits=(-1, 1)),
-                }
-            )
-    table = pd.DataFrame(rows)
-    table.loc[table.when == "before", "temperatures"] = ""
-    return table
+    for (m, results), when in product(trainings.items(), ("before", "after")):
+        forecasts = [getattr(result, when) for result in results]
+        errors = [calibration.expected_calibration_error(p, truth, bins=bins) for p in forecasts]
+        chance = [
+            calibration.chance_errors(p, truth, infants, rng=np.random.default_rng(seed), bins=bins)
+            for p in forecasts
+        ]
+        brier = np.stack([calibration.brier(p, truth) for p in forecasts])
+        surplus = np.stack([calibration.overconfidence(p, truth) for p in forecasts])
+        rows.append({
+            "model": m, "when": when,
+            "temperatures": str(results[0].temperatures.round(1)) if when == "after" else "",
+            "ece": np.mean(errors), "ece by chance": np.quantile(np.mean(chance, axis=0), 0.95),
+            "brier": evaluation.mean_interval(brier, infants, limits=(0, 2)),
+            "overconfidence": evaluation.mean_interval(surplus, infants, limits=(-1, 1)),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def unsure_table(first: Mapping[str, Calibrated], corpus: Corpus) -> pd.DataFrame:
@@ -575,25 +525,17 @@ def unsure_table(first: Mapping[str, Calibrated], corpus: Corpus) -> pd.DataFram
     Columns model, answered, wrong (of all clips) and "wrong if answered", as Interval; the last is
     None if no clip is answered. first: one training of `calibrate`.
     """
-    truth, _ = evaluation.class_indices(corpus.labels.tolist())
-    infants = corpus.infants.tolist()
+    truth, _ = evaluation.class_indices(corpus.labels)
+
+    def share(of: npt.NDArray[Any]) -> Interval:
+        return evaluation.mean_interval(of.astype(float), corpus.infants, limits=(0.0, 1.0))
+
     rows = []
     for m, result in first.items():
-        given_up = np.isnan(result.sure[:, 0])
-        wrong = (decide(result.after) != truth).astype(float)
-        some = np.where(given_up, np.nan, wrong)
-        share = {"limits": (0.0, 1.0)}
-        rows.append(
-            {
-                "model": m,
-                "answered": evaluation.mean_interval((~given_up).astype(float), infants, **share),
-                "wrong": evaluation.mean_interval(wrong, infants, **share),
-                "wrong if answered": (
-                    None if given_up.all() else evaluation.mean_interval(some, infants, **share)
-                ),
-            }
-        )
-    return pd.DataFrame(rows)
+        is_answered, wrong = np.isfinite(result.sure[:, 0]), decide(result.after) != truth
+        risk = share(np.where(is_answered, wrong, np.nan)) if is_answered.any() else None
+        rows.append((m, share(is_answered), share(wrong), risk))
+    return pd.DataFrame(rows, columns=["model", "answered", "wrong", "wrong if answered"])
 
 
 def confidence_in_noise(
@@ -601,22 +543,17 @@ def confidence_in_noise(
 ) -> pd.DataFrame:
     """Return the sound model's confidence at each tested level of noise, in the first training.
 
-    sound, folds: that training's calibration and folds.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns key, level, noise (in words), right (share), and for "raw" and "scaled"
-        probabilities the mean confidence and overconfidence (Interval): confidence minus share
-        right.
+    sound, folds: that training's calibration and folds. Columns are key, level, noise (in words),
+    right (share), and for "raw" and "scaled" probabilities the mean confidence and overconfidence
+    (Interval): confidence minus share right.
     """
-    truth, _ = evaluation.class_indices(tested.corpus.labels.tolist())
-    infants = tested.corpus.infants.tolist()
+    truth, _ = evaluation.class_indices(tested.corpus.labels)
+    infants = tested.corpus.infants
     rows = []
-    for key, level in tested.answers:
+    for (key, level), answers in tested.answers.items():
         if key not in ("none", "noise"):
             continue
-        p = tested.answers[key, level]["audio"][0]
+        p = answers["audio"][0]
         words = f"{level:g} dB" if key == "noise" else "none"
         right = np.mean(decide(p) == truth)
         row: dict[str, Any] = {"key": key, "level": level, "noise": words, "right": right}
@@ -664,7 +601,7 @@ def outcomes(tested: Tested, first: Mapping[str, Calibrated]) -> pd.DataFrame:
         at = (key, level, "image")
         return float(np.mean(tested.scores[at].predicted < 0)) if at in tested.scores else np.nan
 
-    truth, _ = evaluation.class_indices(tested.corpus.labels.tolist())
+    truth, _ = evaluation.class_indices(tested.corpus.labels)
     sure = [
         np.nanmean(calibration.overconfidence(tested.answers[at]["audio"][0], truth))
         if at in tested.answers

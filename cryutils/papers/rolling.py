@@ -49,11 +49,7 @@ class Rolled:
 
 
 def over_windows(
-    trainings: Sequence[Sequence[Array]],
-    corpus: Corpus,
-    windows: Sequence[int],
-    *,
-    fps: float,
+    trainings: Sequence[Sequence[Array]], corpus: Corpus, windows: Sequence[int], *, fps: float
 ) -> list[Rolled]:
     """Return the scores of a rolling average for each number of frames in `windows`.
 

@@ -38,20 +38,12 @@ _WITH_INTERVAL: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1
 class Scored:
     """One model's answers on one split, and their scores.
 
-    Parameters
-    ----------
-    predicted : ndarray of int64
-        Indices of `classes`, (repeats, clips) or (clips,). -1 is no answer, which counts as wrong;
-        `evaluation.NOT_DRAWN` marks clips that a repeat leaves out.
-    corpus : Corpus
-        What was answered. A clip may occur several times, once for each frame or window.
-    split : {"frame", "clip", "infant"}
-    strengths : ndarray of float, optional
-        Probabilities or decision values, (repeats, clips, classes).
-    folds : list of lists of (train, test), optional
-        Of each repeat, as `evaluation.folds` returns them.
-    trainings : int, optional
-        The number of trainings of a network, each with another seed. None: not a network.
+    predicted: indices of `classes`, int64 (repeats, clips) or (clips,); -1 is no answer, which
+    counts as wrong, and `evaluation.NOT_DRAWN` marks clips that a repeat leaves out. corpus: what
+    was answered; a clip may occur several times, once for each frame or window. split: "frame",
+    "clip" or "infant". strengths: probabilities or decision values, float (repeats, clips,
+    classes). folds: (train, test) of each repeat, as `evaluation.folds` returns them. trainings:
+    the number of trainings of a network, each with another seed; None: not a network.
     """
 
     predicted: npt.NDArray[np.int64] = field(repr=False)
@@ -110,20 +102,10 @@ class Scored:
         if not callable(features):
             usable = np.flatnonzero(np.isfinite(features).all(axis=1))
             X = features[usable]
-        place = np.full(len(corpus), -1)
-        place[usable] = np.arange(len(usable))
-        inside = [
-            [
-                (place[train[np.isin(train, usable)]], place[test[np.isin(test, usable)]])
-                for train, test in repeat
-                if np.isin(test, usable).any()
-            ]
-            for repeat in folds
-        ]
         predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
         strengths = np.full((*predicted.shape, len(corpus.classes)), np.nan)
         predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
-            model, X, corpus.labels[usable], inside, classes=corpus.classes
+            model, X, corpus.labels[usable], _of_rows(folds, usable), classes=corpus.classes
         )
         return cls(
             predicted, corpus, split=split, strengths=strengths, folds=folds, trainings=trainings
@@ -145,16 +127,8 @@ class Scored:
         A clip's answer is the mean over its examples. A clip without examples gets no answer.
         features: float (examples, n). clip: int (examples,), the clip number of each example.
         """
-        rows = [
-            [
-                (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
-                for train, test in repeat
-                if np.isin(test, clip).any()
-            ]
-            for repeat in folds
-        ]
         _, strengths = evaluation.scored_out_of_fold(
-            model, features, corpus.labels[clip], rows, classes=corpus.classes
+            model, features, corpus.labels[clip], _of_rows(folds, clip), classes=corpus.classes
         )
         p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
         return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
@@ -280,16 +254,30 @@ class Scored:
         return table[self.predicted.ravel() != evaluation.NOT_DRAWN]
 
 
+def _of_rows(folds: Folds, clip: Indices) -> list[list[Fold]]:
+    """Return folds of rows of the clips `clip`, without those that test no row."""
+    return [
+        [
+            (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
+            for train, test in repeat
+            if np.isin(test, clip).any()
+        ]
+        for repeat in folds
+    ]
+
+
 def comparison(
     scores: Mapping[tuple[str, str], Scored],
-    names: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
     *,
     metric: Metric = "balanced_accuracy",
 ) -> pd.DataFrame:
     """Return a row per model for `plots.model_scores`: `<split>`, `<split>_low`, `<split>_high`.
 
-    scores: by (model, split). names: the row's name by model, in the order of the rows.
+    scores: by (model, split). names: the row's name by model, in the order of the rows; None: the
+    models in the order of `scores`.
     """
+    names = names or {model: model for model, _ in scores}
     rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
     for (model, split), scored in scores.items():
         interval = scored.interval(metric)

@@ -71,22 +71,10 @@ def select(
 class Table2:
     """One corpus under the settings of Table 2.
 
-    Parameters
-    ----------
-    clips : Corpus
-        The clips to draw from.
-    counts : mapping
-        How many clips of each class a draw takes. Empty: all.
-    sr : int
-        Sampling rate in Hz.
-    sound : mapping
-        Arguments of `audio.features` for "stft" and "mfcc".
-    scaling : str
-        Of the sound, as in `FoldFeatures`.
-    n_folds, repeats : int
-        Folds of cross-validation; draws, each with its own folds.
-    published : Series
-        Printed accuracies, as `published` returns them.
+    clips: to draw from. counts: how many clips of each class a draw takes; empty: all. sr: in Hz.
+    sound: arguments of `audio.features` for "stft" and "mfcc". scaling: of the sound, as in
+    `FoldFeatures`. repeats: draws, each with its own folds. published: printed accuracies, as
+    `published` returns them.
     """
 
     clips: Corpus
@@ -208,9 +196,7 @@ class Table2:
         return self.published if self.counts else self.published[:0]
 
     def table(
-        self,
-        scored: Mapping[Split, Mapping[Cell, Scored]],
-        tests: Mapping[Split, PermutationTest],
+        self, scored: Mapping[Split, Mapping[Cell, Scored]], tests: Mapping[Split, PermutationTest]
     ) -> pd.DataFrame:
         """Return a row for each cell: the printed accuracy and ours with interval, p and AUC.
 

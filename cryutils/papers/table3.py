@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -163,17 +164,16 @@ class Table3:
         words = f"accuracy of {row} minus accuracy of {than}"
         return Interval.of(bounds, len(which), len(everyone), words)
 
-    def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
-        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high.
+    def tidy(self) -> pd.DataFrame:
+        """Return the accuracy of each cell for `plots.table3` and, as text, `claims.tables.table3`.
 
-        `claims.tables.table3` returns them as text.
+        Columns are pair, model, split, value, low and high.
         """
         table = []
-        for split in self.ensemble.plan.folds:
-            for row in self.rows:
-                for name, model in self.models.items():
-                    score = self.interval(split, row, model, metric)
-                    table.append((row, name, str(split), score.value, score.low, score.high))
+        cells = product(self.ensemble.plan.folds, self.rows, self.models.items())
+        for split, row, (name, model) in cells:
+            score = self.interval(split, row, model)
+            table.append((row, name, str(split), score.value, score.low, score.high))
         columns = ["pair", "model", "split", "value", "low", "high"]
         return pd.DataFrame(table, columns=columns).astype({"low": float, "high": float})
 

@@ -130,14 +130,10 @@ def test_the_recordings_own_folder_is_refused(
 # What is drawn
 
 
-def test_bars_are_as_long_as_their_shares() -> None:
+def test_bars_are_as_long_as_their_shares_and_the_longest_alone_is_dark() -> None:
     shares = dict(zip(STATES, (0.5, 0.25, 1.0, 0.1), strict=True))
-    lengths = bars(panel(shares, heading="", lines=[]))
-    assert lengths == pytest.approx([share * (PANEL - 32) for share in shares.values()], abs=1.5)
-
-
-def test_only_the_most_probable_state_is_dark() -> None:
-    strip = panel(dict(zip(STATES, (0.2, 0.5, 0.2, 0.1), strict=True)), heading="", lines=[])
+    strip = panel(shares, heading="", lines=[])
+    assert bars(strip) == pytest.approx([s * (PANEL - 32) for s in shares.values()], abs=1.5)
     rows = np.flatnonzero(is_colour(strip, BLUE).any(axis=1))
     pale = np.flatnonzero(is_colour(strip, PALE).any(axis=1))
     assert np.ptp(rows) < 20  # one bar

@@ -7,7 +7,6 @@ from dataclasses import replace
 import made_corpus
 import numpy as np
 import pytest
-from graphs import without_graphs
 
 from cryutils.evaluation import Split
 from cryutils.models import autoencoders
@@ -31,7 +30,7 @@ def tones() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module", name="study")
-def small(tmp_path_factory: pytest.TempPathFactory):
+def small(brief: None):
     labels = [("hungry", "sleepy")[k % 2] for k in range(24)]
     corpus = made_corpus.corpus(labels, [f"i{k // 4}" for k in range(24)])
     shape = {"sr": SR, "n_fft": 64, "hop_length": 32, "n_mels": 12, "n_mfcc": 8, "window_s": 0.5}
@@ -39,13 +38,11 @@ def small(tmp_path_factory: pytest.TempPathFactory):
         kind: SoundInput(kind=kind, step_s=0.5, scaling="recording", **shape)
         for kind in ("mfcc", "stft")
     }
-    with pytest.MonkeyPatch.context() as patch, without_graphs():
-        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield autoencoding.Study(
-            corpus=corpus, sounds=tones(), hearing=hearing, patch=4, n_folds=2,
-            autoencoder=replace(autoencoders.sized(4, hidden=8), epochs=2),
-            dnn=replace(autoencoders.DNN, epochs=3),
-        )  # fmt: skip
+    return autoencoding.Study(
+        corpus=corpus, sounds=tones(), hearing=hearing, patch=4, n_folds=2,
+        autoencoder=replace(autoencoders.sized(4, hidden=8), epochs=2),
+        dnn=replace(autoencoders.DNN, epochs=3),
+    )  # fmt: skip
 
 
 def test_divisions_keep_infants_apart_and_cover_all_clips(study) -> None:

@@ -20,8 +20,7 @@ SMALL = {"infants": 10, "clips_per_infant": 3, "duration_s": 0.5, "sr": 8000}
 
 
 @pytest.fixture(autouse=True)
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+def small(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dials, "CORPUS", SMALL)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from made_corpus import corpus
 
 from cryutils import video
-from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.corpus import Clip
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
@@ -23,8 +21,6 @@ from cryutils.models.backbones import Backbone
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
 from cryutils.video import faces, mp4
-
-CHUNKED_OR_WHOLE = pytest.mark.parametrize("whole", [False, True])
 
 SIZE, FPS = 48, 4.0
 INPUT = FrameInput(fps=FPS, size=SIZE)
@@ -35,11 +31,6 @@ def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
         id=path.stem, path=path, label=label, infant="i", session="i/1", start_s=None,
         duration_s=2.0, has_audio=True, has_video=has_video,
     )  # fmt: skip
-
-
-def corpus_of(*labels: str) -> Corpus:
-    made = [clip(Path(f"{n}.mp4"), label) for n, label in enumerate(labels)]
-    return Corpus(made, name="made", note="made here")
 
 
 def write(path: Path, *, height: int = 64, width: int = 96, seed: int = 0, count: int = 8) -> Path:
@@ -93,7 +84,7 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
     ],
 )
 def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple[str, ...]) -> None:
-    chosen = embeddings.three_states(corpus_of(*labels))
+    chosen = embeddings.three_states(corpus(list(labels)))
     assert tuple(chosen.labels) == states
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
@@ -103,7 +94,7 @@ def test_a_corpus_of_one_state_is_refused() -> None:
         InputError,
         match="hug or lonely or hugging, hungry, sleepy or tired are needed, but it has only",
     ):
-        embeddings.three_states(corpus_of("hungry", "pain"))
+        embeddings.three_states(corpus(["hungry", "pain"]))
 
 
 # Frames
@@ -237,86 +228,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(video, "frames", counted)
     yield names
-
-
-def numbered(path: Path) -> Iterator[np.ndarray]:
-    """As many frames as the file's name says, each with that number and its own."""
-    for k in range(int(path.name)):
-        yield np.array([[int(path.name), k]])
-
-
-@CHUNKED_OR_WHOLE
-@given(counts=st.lists(st.sampled_from([0, 1, 63, 64, 65, 128, 150]), max_size=9))
-def test_each_file_gives_its_frames_in_order_and_ends(whole: bool, counts: list[int]) -> None:
-    files = {2 * n: Path(str(count)) for n, count in enumerate(counts)}
-    stream = embeddings.decoded(files, numbered, whole=whole)
-    for number, count in zip(files, counts, strict=True):
-        frames = []
-        for which, some in stream:
-            assert which == number
-            if some is None:
-                break
-            frames += some[:, 0].tolist()
-        assert frames == [[count, k] for k in range(count)]
-    assert list(stream) == []
-
-
-@CHUNKED_OR_WHOLE
-def test_a_damaged_file_is_named_where_its_frames_would_come(whole: bool) -> None:
-    def broken(path: Path) -> Iterator[np.ndarray]:
-        if path.name == "7":
-            raise InputError("7: not to be read")
-        yield from numbered(path)
-
-    stream = embeddings.decoded({0: Path("2"), 1: Path("7")}, broken, whole=whole)
-    assert [number for number, _ in (next(stream), next(stream))] == [0, 0]
-    with pytest.raises(InputError, match="7: not to be read"):
-        next(stream)
-
-
-def test_a_few_hundred_frames_wait_for_the_network() -> None:
-    made = 0
-
-    def counted(path: Path) -> Iterator[np.ndarray]:
-        nonlocal made
-        for frame in numbered(path):
-            made += 1
-            yield frame
-
-    taken = 0
-    files = {n: Path("900") for n in range(4)}
-    for _, frames in embeddings.decoded(files, counted, whole=False):
-        taken += 0 if frames is None else len(frames)
-        assert made - taken <= 400
-    assert made == taken == 3600
-
-
-def test_a_few_whole_files_wait_for_the_network() -> None:
-    begun: list[Path] = []
-
-    def noted(path: Path) -> Iterator[np.ndarray]:
-        begun.append(path)
-        return numbered(path)
-
-    files = {n: Path("1") for n in range(40)}
-    for number, _ in embeddings.decoded(files, noted, whole=True):
-        assert len(begun) <= number + 1 + 5
-    assert len(begun) == 40
-
-
-@pytest.mark.parametrize("crop", ["frame", "face"])
-def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
-    three: list[Clip], mean_colour: Backbone, crop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frame_input = replace(INPUT, crop=crop)
-    wanted = [rows.copy() for rows in embeddings.embed(three, mean_colour, frame_input)]
-    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
-    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
-        np.testing.assert_array_equal(rows, other)
-    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*.json")
-    path.unlink()
-    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
-        np.testing.assert_array_equal(rows, other)
 
 
 def test_what_was_stopped_goes_on_where_it_was(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
-from graphs import without_graphs
 from made_corpus import corpus
 from sizes import large
 from sklearn.metrics import accuracy_score
@@ -30,6 +28,8 @@ from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
+
+pytestmark = pytest.mark.usefixtures("brief")
 
 INFANTS, CLIPS, WINDOWS, FRAMES = 15, 2, 2, 2
 SETTINGS = Settings(
@@ -63,23 +63,14 @@ def made(state: float = 1.0) -> Streams:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def steps() -> Iterator[None]:
-    """Nothing here is trained for long enough that graphs would pay."""
-    with without_graphs():
-        yield
-
-
 @pytest.fixture(scope="module")
 def streams() -> Streams:
     return made()
 
 
 @pytest.fixture(scope="module")
-def trained(streams: Streams, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return ensemble.fit(streams, settings=SETTINGS)
+def trained(streams: Streams, brief: None) -> Ensemble:
+    return ensemble.fit(streams, settings=SETTINGS)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from graphs import without_graphs
 from made_corpus import corpus
 from trained_run import INPUTS
 
@@ -30,19 +28,14 @@ from cryutils.papers.predict import Predictor
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 SETTINGS = Settings(
     hidden=6, bottleneck=3, patch=4, dnn_units=(4,), image_units=(4,), ensemble_units=(4,),
     autoencoder_epochs=1, epochs=1, image_epochs=1, ensemble_epochs=1, seed=1,
 )  # fmt: skip
 HEARING = {kind: INPUTS[kind] for kind in ("mfcc", "stft")}
 INT8 = Runtime("openvino-int8", "int8", "1", "OpenVINO int8")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def steps() -> Iterator[None]:
-    """Nothing here is trained for long enough that graphs would pay."""
-    with without_graphs():
-        yield
 
 
 class Scored:
@@ -83,11 +76,10 @@ def deploy(windows: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the cache, and the runs `first` and `second`, of different seeds."""
+def trained(brief: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs `first` and `second`, of different seeds."""
     folder = tmp_path_factory.mktemp("files")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRYUTILS_CACHE_DIR", str(folder / "cache"))
         for seed, run in ((1, "first"), (2, "second")):
             patch.setenv("CRYUTILS_RUN_DIR", str(folder / run))
             deploy(streams(), seed)
@@ -97,7 +89,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def first(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The first of them in a folder of this test's own, where a run goes on."""
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(trained / "cache"))
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "first"))
     shutil.copytree(trained / "first", tmp_path / "first")
     assert claims.run_dir() == tmp_path / "first"

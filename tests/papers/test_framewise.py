@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import made_corpus
 import numpy as np
@@ -17,42 +16,39 @@ from cryutils.evaluation import Split
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, framewise
 
+pytestmark = pytest.mark.usefixtures("apart")
+
 FRAMES = 6
 STATES = ("hungry", "sleepy")
 FAST = DenseSettings(units=(8,), epochs=30, patience=30, dropout=0.0, learning_rate=0.01)
 BARELY = replace(FAST, epochs=2)  # where nothing needs to be learned
 
 
-def clips(infants: int, each: int, *, mostly: bool = False) -> Corpus:
-    """Return clips whose infants cry for both reasons by turns, or each for one alone."""
-    states = [(infant if mostly else k) % 2 for infant in range(infants) for k in range(each)]
-    names = [f"i{infant:02d}" for infant in range(infants) for _ in range(each)]
-    return made_corpus.corpus([STATES[state] for state in states], names)
+def films(
+    infants: int = 6, each: int = 4, mostly: bool = False, state: float = 1.0, infant: float = 1.0
+) -> tuple[Corpus, list[np.ndarray]]:
+    """Return clips and their embeddings, (FRAMES, 12) a clip.
 
-
-def pictures(corpus: Corpus, *, state: float, infant: float, clip: float = 1.0) -> list[np.ndarray]:
-    """Return embeddings, (FRAMES, 12) a clip: an offset for the state, the infant and the clip."""
+    Infants cry for both reasons by turns, or `mostly` for one alone. Embeddings are an offset for
+    the state, the infant and the clip.
+    """
+    places = [(i, k) for i in range(infants) for k in range(each)]
+    labels = [STATES[(i if mostly else k) % 2] for i, k in places]
+    corpus = made_corpus.corpus(labels, [f"i{i:02d}" for i, _ in places])
     rng = np.random.default_rng(0)
     of_state = {name: state * rng.standard_normal(12) for name in corpus.classes}
     of_infant = {name: infant * rng.standard_normal(12) for name in sorted(set(corpus.infants))}
     embeddings = []
-    for each in corpus:
-        middle = of_state[each.label] + of_infant[each.infant] + clip * rng.standard_normal(12)
+    for clip in corpus:
+        middle = of_state[clip.label] + of_infant[clip.infant] + rng.standard_normal(12)
         embeddings.append((middle + 0.1 * rng.standard_normal((FRAMES, 12))).astype(np.float32))
-    return embeddings
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
+    return corpus, embeddings
 
 
 @without_graphs()
 @pytest.mark.parametrize("split", ensemble.SPLITS)
 def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: Split) -> None:
-    corpus = clips(8, 4)
-    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    corpus, embeddings = films(8)
     fitted = framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=4)
     assert fitted.rows.shape == (len(corpus) * FRAMES, 2)
     np.testing.assert_allclose(fitted.rows.sum(axis=1), 1, atol=1e-5)
@@ -66,16 +62,15 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: 
 
 
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
-    corpus = clips(8, 4)
-    embeddings = pictures(corpus, state=3.0, infant=0.5)
+    corpus, embeddings = films(8, state=3.0, infant=0.5)
     fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=FAST, n_folds=4)
     states = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
     assert np.mean(np.array(states) == corpus.labels) > 0.9
 
 
 def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_clips() -> None:
-    corpus = clips(16, 5, mostly=True)  # who it is tells the state, nothing else does
-    embeddings = pictures(corpus, state=0.0, infant=2.0)
+    # Who it is tells the state, nothing else does.
+    corpus, embeddings = films(16, each=5, mostly=True, state=0.0, infant=2.0)
     right = {}
     for split in ensemble.SPLITS:
         fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
@@ -88,8 +83,7 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
 
 @without_graphs()
 def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
-    corpus = clips(6, 4)
-    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    corpus, embeddings = films()
     fitted = framewise.fit(
         embeddings, corpus, split=Split.CLIP, every=2, settings=BARELY, n_folds=3
     )
@@ -102,8 +96,7 @@ def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> 
 
 @without_graphs()
 def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
-    corpus = clips(6, 4)
-    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    corpus, embeddings = films()
     fitted = framewise.fit(embeddings, corpus, split=Split.FRAME, settings=BARELY, n_folds=2)
     with pytest.raises(InputError, match="every network has seen"):
         fitted.over_time(embeddings)
@@ -112,8 +105,7 @@ def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
 
 
 def test_neighbours_are_nearest_and_strangers_at_one() -> None:
-    corpus = clips(8, 4)
-    embeddings = pictures(corpus, state=0.0, infant=2.0)
+    corpus, embeddings = films(8, state=0.0, infant=2.0)
     table = framewise.frame_similarity(embeddings, corpus, fps=2.0, pairs=200)
     assert tuple(dict.fromkeys(table.pair)) == framewise.PAIRS
     middle = table.groupby("pair").distance.median()
@@ -123,8 +115,7 @@ def test_neighbours_are_nearest_and_strangers_at_one() -> None:
 
 @without_graphs()
 def test_fewer_frames_and_infants_are_scored_leak_free() -> None:
-    corpus = clips(8, 4)
-    embeddings = pictures(corpus, state=2.0, infant=0.0)
+    corpus, embeddings = films(8, state=2.0, infant=0.0)
     table = framewise.amounts(
         embeddings, corpus, every=[1, 2], infants=[1, 4, 8, 99], settings=BARELY, n_folds=2
     )  # one infant cannot be divided, and 99 are the 8
@@ -143,8 +134,7 @@ def test_fewer_frames_and_infants_are_scored_leak_free() -> None:
 @without_graphs()
 @pytest.mark.parametrize("split", [Split.FRAME, Split.INFANT])
 def test_several_trainings_are_averaged(split: Split) -> None:
-    corpus = clips(6, 4)
-    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    corpus, embeddings = films()
     fits = [
         framewise.fit(
             embeddings, corpus, split=split, settings=replace(BARELY, seed=seed), n_folds=2,
@@ -164,8 +154,7 @@ def test_several_trainings_are_averaged(split: Split) -> None:
 
 @without_graphs()
 def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
-    corpus = clips(6, 4)
-    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    corpus, embeddings = films()
     claims.begin("test_framewise", seed=0)
     fits = {}
     for split in ensemble.SPLITS:

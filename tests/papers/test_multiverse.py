@@ -141,29 +141,17 @@ def test_what_is_done_is_not_done_again(
 
 def test_a_class_that_cannot_be_divided_is_named(two_pitches: Corpus) -> None:
     with pytest.raises(InputError, match="'tired'"):
-        multiverse.table2(
-            two_pitches,
-            {"6 + 1": Selection({"hungry": 6, "tired": 1})},
-            multiverse.recipes(SETTINGS),
-            sr=SR,
-            draws=1,
-        )
+        one = {"6 + 1": Selection({"hungry": 6, "tired": 1})}
+        multiverse.table2(two_pitches, one, multiverse.recipes(SETTINGS), sr=SR, draws=1)
 
 
 def test_shares_count_the_draws_that_reach_the_published_figure() -> None:
     """Two recipes of three draws; of these 1 and 3 reach two thirds, printed as 0.6667."""
-    table = pd.DataFrame(
-        {
-            "feature": "mfcc",
-            "classifier": "svm",
-            "split": "clip",
-            "scaling": ["signal"] * 3 + ["none"] * 3,
-            "summary": "mean",
-            "clips": "76",
-            "accuracy": [0.5, 2 / 3, 0.4, 0.7, 0.8, 0.9],
-            "macro_recall": 0.5,
-        }
-    )
+    table = pd.DataFrame({
+        "feature": "mfcc", "classifier": "svm", "split": "clip",
+        "scaling": ["signal"] * 3 + ["none"] * 3, "summary": "mean", "clips": "76",
+        "accuracy": [0.5, 2 / 3, 0.4, 0.7, 0.8, 0.9], "macro_recall": 0.5,
+    })  # fmt: skip
     (row,) = multiverse.shares_above(table, {"mfcc.svm": 0.6667}).itertuples()
     assert row.share == pytest.approx(4 / 6)
     assert row.recipes == 1.0

@@ -92,13 +92,8 @@ def test_many_infants_score_what_two_normal_classes_allow() -> None:
 
 
 def test_a_curve_counts_and_averages_by_signal() -> None:
-    trials = pd.DataFrame(
-        {
-            "signal": [0.0, 0.0, 1.0, 1.0],
-            "balanced_accuracy": [0.2, 0.4, 0.6, 0.8],
-            "rejected": [False, False, True, False],
-        }
-    )
+    rows = [(0.0, 0.2, False), (0.0, 0.4, False), (1.0, 0.6, True), (1.0, 0.8, False)]
+    trials = pd.DataFrame(rows, columns=["signal", "balanced_accuracy", "rejected"])
     points = power.curve(trials)
     assert points.corpora.tolist() == [2, 2]
     assert points.power.tolist() == [0.0, 0.5]
@@ -117,10 +112,7 @@ def test_where_power_reaches_80_percent_by_hand() -> None:
     signal, score = power.at_power(points([0.05, 0.6, 0.9, 1.0]))  # type: ignore[misc]
     assert signal == pytest.approx(0.5 + 0.5 * 2 / 3)
     assert score == pytest.approx(0.25 + signal / 4)
-
-
-def test_a_dip_by_chance_is_evened_out_and_too_little_power_has_no_answer() -> None:
-    # 0.7 and 0.5 are pooled to 0.6.
+    # A dip by chance is evened out: 0.7 and 0.5 are pooled to 0.6.
     signal, _ = power.at_power(points([0.05, 0.7, 0.5, 1.0]))  # type: ignore[misc]
     assert signal == pytest.approx(1.0 + 0.5 * 0.5)
     assert power.at_power(points([0.05, 0.1, 0.7])) is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from graphs import without_graphs
 from made_corpus import corpus
 from sizes import large
 from sklearn.metrics import f1_score
@@ -18,7 +19,7 @@ from cryutils.evaluation import Split
 from cryutils.models import crossfit, cry2, runtimes, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
-from cryutils.models.export import PRECISIONS, Lite, litert
+from cryutils.models.export import FORMATS, PRECISIONS
 from cryutils.papers import quantisation
 
 CLASSES = ("hungry", "tired")
@@ -38,48 +39,35 @@ def examples() -> Examples:
 
 def fitted(split: str) -> tuple[CrossFit, Examples]:
     folds = Split(split).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
-    with without_graphs():
-        networks = crossfit.cross_fit(
-            lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
-            examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
-            settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
-        )  # fmt: skip
+    networks = crossfit.cross_fit(
+        lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
+        examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
+        settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
+    )  # fmt: skip
     return networks, examples()
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossFit, Examples]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return fitted("infant")
-
-
-class Noted:
-    """The LiteRT format, noting what it is calibrated with."""
-
-    suffix, open = ".tflite", Lite
-
-    def __init__(self) -> None:
-        self.calibrations: list[np.ndarray] = []
-
-    @staticmethod
-    def files(path: Path) -> list[Path]:
-        return [path]
-
-    def write(self, model: object, path: Path, *, precision: str, calibration: np.ndarray) -> Path:
-        self.calibrations.append(calibration)
-        return litert(model, path, precision=precision, calibration=calibration)
+def honest(brief: None) -> tuple[CrossFit, Examples]:
+    return fitted("infant")
 
 
 @pytest.fixture(scope="module")
-def noted() -> Noted:
-    return Noted()
+def calibrations() -> list[np.ndarray]:
+    """What each network of `table` is calibrated with."""
+    return []
 
 
 @pytest.fixture(scope="module")
-def table(honest: tuple[CrossFit, Examples], noted: Noted) -> pd.DataFrame:
+def table(honest: tuple[CrossFit, Examples], calibrations: list[np.ndarray]) -> pd.DataFrame:
+    form = FORMATS["litert"]
+
+    def write(*network: Any, calibration: np.ndarray, **options: Any) -> Path:
+        calibrations.append(calibration)
+        return form.write(*network, calibration=calibration, **options)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(quantisation.FORMATS, "litert", noted)
+        patch.setitem(FORMATS, "litert", replace(form, write=write))
         return quantisation.assess({"cry2": honest}, CORPUS, calls=5)
 
 
@@ -111,18 +99,18 @@ def test_a_change_is_from_float_on_the_same_clips(table: pd.DataFrame) -> None:
 
 
 def test_int8_is_calibrated_with_the_clips_that_a_fold_was_fitted_on(
-    honest: tuple[CrossFit, Examples], table: pd.DataFrame, noted: Noted
+    honest: tuple[CrossFit, Examples], table: pd.DataFrame, calibrations: list[np.ndarray]
 ) -> None:
     networks, rows = honest
     folds = [fold for repeat in networks.folds for fold in repeat]
-    assert len(noted.calibrations) == len(folds) * len(table)
-    for k, calibration in enumerate(noted.calibrations):
+    assert len(calibrations) == len(folds) * len(table)
+    for k, calibration in enumerate(calibrations):
         train, _ = folds[k % len(folds)]
         fitting = np.setdiff1d(train, networks.stopping[k % len(folds)])
         np.testing.assert_array_equal(calibration, rows.x[rows.rows(fitting)])
 
 
-def test_networks_that_met_the_infants_are_refused(apart: Path) -> None:
+def test_networks_that_met_the_infants_are_refused(brief: None) -> None:
     leaky = fitted("clip")
     with pytest.raises(InputError, match=r"infant 'i.' is in training and in test"):
         quantisation.assess({"cry2": leaky}, CORPUS, calls=1)

@@ -17,7 +17,6 @@ from cryutils import audio, claims, evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
 from cryutils.models import checkpoints, crossfit, cry2, training
-from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
@@ -165,39 +164,9 @@ def test_flicker_by_hand() -> None:
     np.testing.assert_allclose(rates, [80, 0, 60, np.nan, np.nan, np.nan])
 
 
-class Tells:
-    """A fitted network that says what it is shown, and which of the networks it is."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        share = np.asarray(x, np.float32)[(slice(None), *[0] * (x.ndim - 1))] / 100
-        return np.stack([share, 1 - share - self.number / 1000, 0 * share + self.number / 1000], 1)
-
-
-def cross(examples: Examples, folds: list[list], clips: int) -> CrossFit:
-    fits = [Tells(k) for k in range(sum(len(repeat) for repeat in folds))]
-    empty = np.zeros((len(folds), clips, 3), np.float32)
-    return CrossFit(empty, fits, folds, ["a", "b", "c"])  # type: ignore[arg-type]
-
-
-def test_rows_are_answered_by_the_network_that_has_not_seen_their_clip() -> None:
-    examples = Examples(np.arange(7, dtype=np.float32)[:, None], np.array([0, 0, 1, 2, 2, 2, 4]))
-    folds = [
-        [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3, 4]))],
-        [(np.array([0]), np.array([1, 4]))],
-    ]
-    networks = cross(examples, folds, 5)
-    rows = networks.rows(examples)
-    np.testing.assert_allclose(rows[0, :, 0], np.arange(7) / 100, atol=1e-6)
-    np.testing.assert_allclose(rows[0, :, 2] * 1000, [0, 0, 1, 0, 0, 0, 1], atol=1e-4)
-    assert np.isnan(rows[1]).all(axis=1).tolist() == [True, True, False, True, True, True, False]
-    np.testing.assert_allclose(rows[1, [2, 6], 2] * 1000, 2, atol=1e-4)
-    # A clip's answer is the mean of its rows'.
-    by_clip = networks.predict(examples)
-    np.testing.assert_allclose(by_clip[0, 2], rows[0, 3:6].mean(axis=0), atol=1e-6)
-    np.testing.assert_array_equal(np.isnan(by_clip[0, :, 0]), [False, False, False, True, False])
+def shares(*first: float) -> np.ndarray:
+    """Answers of three probabilities, of which these are the first."""
+    return np.array([[p, 1 - p, 0] for p in first], np.float32)
 
 
 def track(times_s: list[float], *, faces: list[int] | None = None, blank=None) -> FaceTrack:
@@ -211,16 +180,12 @@ def track(times_s: list[float], *, faces: list[int] | None = None, blank=None) -
 
 def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     hearing = SoundInput(window_s=1.024, step_s=1.024)  # starts at 0, 1.024, 2.048, 3.072
-    sounds = Examples(np.arange(6, dtype=np.float32)[:, None], np.array([0, 0, 0, 0, 1, 1]))
+    sounds = Examples(np.zeros((6, 1)), np.array([0, 0, 0, 0, 1, 1]))
     early = track([0.5, 1.5, 1.9, 2.2, 2.5], faces=[1, 1, 1, 0, 1], blank=[0, 0, 0, 0, 1])
     late = track([1.2])
-    shown = np.array([10, 20, 40, 60], np.uint8)[:, None, None, None]
-    faces = Examples(shown, np.array([0, 0, 0, 1]))
-    folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    timelines = windows(
-        cross(sounds, folds, 2).rows(sounds)[0], cross(faces, folds, 2).rows(faces)[0], hearing,
-        sounds, [early, late], faces,
-    )  # fmt: skip
+    faces = Examples(np.zeros((4, 1)), np.array([0, 0, 0, 1]))
+    of_sounds, of_faces = shares(*np.arange(6) / 100), shares(0.1, 0.2, 0.4, 0.6)
+    timelines = windows(of_sounds, of_faces, hearing, sounds, [early, late], faces)
     assert {name: [len(p) for p in clips] for name, clips in timelines.items()} == {
         "audio": [4, 2], "image": [4, 2], "fused": [4, 2],
     }  # fmt: skip
@@ -234,17 +199,9 @@ def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
 
 
 def test_a_clip_without_sound_has_no_windows() -> None:
-    sounds = Examples(np.zeros((2, 1), np.float32), np.array([0, 0]))
-    faces = Examples(np.zeros((1, 1, 1, 3), np.uint8), np.array([1]))
-    folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    timelines = windows(
-        cross(sounds, folds, 2).rows(sounds)[0],
-        cross(faces, folds, 2).rows(faces)[0],
-        SoundInput(),
-        sounds,
-        [track([]), track([0.0])],
-        faces,
-    )
+    sounds = Examples(np.zeros((2, 1)), np.array([0, 0]))
+    faces, tracks = Examples(np.zeros((1, 1)), np.array([1])), [track([]), track([0.0])]
+    timelines = windows(shares(0, 0), shares(0), SoundInput(), sounds, tracks, faces)
     assert [len(p) for p in timelines["fused"]] == [2, 0]
     assert np.isnan(timelines["image"][0]).all()
     np.testing.assert_array_equal(timelines["fused"][0], timelines["audio"][0])

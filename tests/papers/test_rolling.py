@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import made_corpus
 import numpy as np
 import pytest
+from made_corpus import corpus
 
 from cryutils import claims
-from cryutils.datasets.corpus import Corpus
 from cryutils.models.fusion import rolling_average
 from cryutils.papers import rolling
 
 FRAMES = 6
-STATES = ("hungry", "sleepy")
+CORPUS = corpus(["hungry", "sleepy"] * 4, [f"i{k // 2}" for k in range(8)])
 
 
-def clips(infants: int, each: int) -> Corpus:
-    """Return clips whose infants cry for both reasons by turns."""
-    labels = [STATES[k % 2] for _ in range(infants) for k in range(each)]
-    names = [f"i{infant}" for infant in range(infants) for _ in range(each)]
-    return made_corpus.corpus(labels, names)
-
-
-def flickering(corpus: Corpus) -> list[np.ndarray]:
+def flickering() -> list[np.ndarray]:
     """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
-    truth = [corpus.classes.index(label) for label in corpus.labels]
     answers = []
-    for y in truth:
+    for label in CORPUS.labels:
         p = np.full((FRAMES, 2), 0.2, np.float32)
-        p[:, y] = 0.8
+        p[:, CORPUS.classes.index(label)] = 0.8
         p[2::3] = p[2::3, ::-1]
         answers.append(p)
     return answers
 
 
 def test_averaging_over_time_by_hand() -> None:
-    corpus = clips(4, 2)
-    alone, three, whole = rolling.over_windows([flickering(corpus)], corpus, [1, 3, 99], fps=2.0)
+    alone, three, whole = rolling.over_windows([flickering()], CORPUS, [1, 3, 99], fps=2.0)
     assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
     assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
     assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
@@ -44,28 +34,26 @@ def test_averaging_over_time_by_hand() -> None:
         assert averaged.flicker.value == 0
         assert (averaged.accuracy.value, averaged.final.value) == (1.0, 1.0)
         assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
-    last = rolling_average(flickering(corpus)[0], 99)[-1]
-    np.testing.assert_allclose(last, flickering(corpus)[0].mean(axis=0), rtol=1e-6)
+    last = rolling_average(flickering()[0], 99)[-1]
+    np.testing.assert_allclose(last, flickering()[0].mean(axis=0), rtol=1e-6)
 
 
 def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
-    corpus = clips(4, 2)
-    over_time = flickering(corpus)
+    over_time = flickering()
     over_time[3] = np.zeros((0, 2), np.float32)
-    (whole,) = rolling.over_windows([over_time], corpus, [99], fps=2.0)
+    (whole,) = rolling.over_windows([over_time], CORPUS, [99], fps=2.0)
     assert whole.final.value == pytest.approx(7 / 8)
     assert whole.accuracy.value == pytest.approx(7 / 8)
     assert whole.flicker.n == 7
     single = [p[:1] for p in over_time]
-    (still,) = rolling.over_windows([single], corpus, [1], fps=2.0)
+    (still,) = rolling.over_windows([single], CORPUS, [1], fps=2.0)
     assert still.flicker is None
 
 
 def test_the_effect_of_averaging_is_recorded() -> None:
-    corpus = clips(4, 2)
     claims.begin("test_rolling", seed=0)
-    rolled = rolling.over_windows([flickering(corpus)], corpus, [1, 3], fps=2.0)
-    claims.record_table(rolling.results(rolled, corpus))
+    rolled = rolling.over_windows([flickering()], CORPUS, [1, 3], fps=2.0)
+    claims.record_table(rolling.results(rolled, CORPUS))
     results = claims.results().set_index("key")
     assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
     assert results.loc["rolling.3.accuracy", "value"] == 1
@@ -79,10 +67,9 @@ def test_the_effect_of_averaging_is_recorded() -> None:
 
 
 def test_several_trainings_are_averaged_and_widen_the_intervals() -> None:
-    corpus = clips(4, 2)
-    restless, calm = flickering(corpus), [p[:2] for p in flickering(corpus)]
-    (both,) = rolling.over_windows([restless, calm], corpus, [1], fps=2.0)
-    alone = [rolling.over_windows([t], corpus, [1], fps=2.0)[0] for t in (restless, calm)]
+    restless, calm = flickering(), [p[:2] for p in flickering()]
+    (both,) = rolling.over_windows([restless, calm], CORPUS, [1], fps=2.0)
+    alone = [rolling.over_windows([t], CORPUS, [1], fps=2.0)[0] for t in (restless, calm)]
     assert both.trainings == 2
     assert both.flicker.value == pytest.approx(np.mean([each.flicker.value for each in alone]))
     assert both.final.value == pytest.approx(np.mean([each.final.value for each in alone]))

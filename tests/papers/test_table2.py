@@ -68,11 +68,8 @@ def test_the_table_has_scores_intervals_and_adjusted_p_values(study: table2.Tabl
     assert table.published.isna().all(), "the paper's classes are others"
     interval = scored[Split.CLIP]["mfcc", "nb"].interval("accuracy")
     row = table.loc["MFCC · Naïve Bayes"]
-    assert row[["clip", "clip_low", "clip_high"]].tolist() == [
-        interval.value,
-        interval.low,
-        interval.high,
-    ]
+    ends = [interval.value, interval.low, interval.high]
+    assert row[["clip", "clip_low", "clip_high"]].tolist() == ends
     assert row.infant_p == tests[Split.INFANT].adjusted["mfcc", "nb"]
 
 
