@@ -12,7 +12,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -21,7 +20,7 @@ import traitlets
 from numpy.typing import ArrayLike
 
 from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html
-from cryutils.app.scripts import script
+from cryutils.app.scripts import asset
 from cryutils.audio.files import wav_bytes
 from cryutils.errors import InputError, near_miss
 
@@ -65,8 +64,8 @@ class CryPlayer(anywidget.AnyWidget):
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
     """
 
-    _esm = script("player.js")
-    _css = Path(__file__).with_name("player.css")
+    _esm = asset("player.js")
+    _css = asset("player.css")
     # ipywidgets 7 would display through this method and omit the still picture.
     _ipython_display_ = None
 
