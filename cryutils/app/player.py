@@ -314,14 +314,12 @@ def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> n
 def _tracks(
     over_time: Mapping[str, Sequence[ArrayLike]], clips: int, names: list[str]
 ) -> dict[str, list[np.ndarray]]:
-    tracks = {
-        model: [np.asarray(rows, dtype=np.float64) for rows in answers]
-        for model, answers in over_time.items()
-    }
-    for model, answers in tracks.items():
+    tracks = {}
+    for model, answers in over_time.items():
         if len(answers) != clips:
             raise InputError(f"{model}: it answers {len(answers)} clips over time, not {clips}.")
-        for rows in answers:
+        tracks[model] = [np.asarray(rows, dtype=np.float64) for rows in answers]
+        for rows in tracks[model]:
             if rows.ndim != 2 or rows.shape[1] != len(names):
                 raise InputError(
                     f"{model}: answers over time have shape {rows.shape}; {len(names)} classes "

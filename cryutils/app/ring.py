@@ -34,7 +34,7 @@ class Ring:
         self._samples = np.full(round(seconds * sr), np.nan, np.float32)
 
     def write(self, time: float, x: Array) -> None:
-        """Write sound that begins at `time` (s), however late; samples that are too old are dropped.
+        """Write sound that begins at `time` (s), however late; what is too old is dropped.
 
         Sound that begins within `JITTER_S` of `head` is appended there.
         """
