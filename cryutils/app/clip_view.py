@@ -123,7 +123,7 @@ def still_html(
     excerpt = samples[: int(STILL_S * sr)]
     cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
     audio = _data_url("audio/wav", wav_bytes(excerpt, sr))
-    image = _data_url("image/png", _still_png(Sound(sound.name, sound.label, excerpt, sr)))
+    image = _data_url("image/png", _still_png(excerpt, sr))
     text, above = html.escape(caption), ""
     if frame is not None:
         above = f'<img alt="A frame of {text}" src="{_data_url("image/jpeg", _jpeg(frame))}"/><br/>'
@@ -153,9 +153,10 @@ _INK = np.array(
 )
 
 
-def _still_png(sound: Sound) -> bytes:
+def _still_png(samples: NDArray[np.float32], sr: int) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
+    duration_s = samples.size / sr
     left, width, wave_h, spec_h, gap, bottom = 52, 660, 80, 150, 10, 34
     size = (left + width + 8, wave_h + gap + spec_h + bottom + 6)
     image = Image.new("RGB", size, "white")
@@ -163,7 +164,7 @@ def _still_png(sound: Sound) -> bytes:
     font = ImageFont.load_default(size=11)
     ink, faint = "#444444", "#cccccc"
 
-    bounds = envelope(sound.samples, columns=width)
+    bounds = envelope(samples, columns=width)
     scale = (wave_h / 2 - 2) / max(float(np.abs(bounds).max()), 1e-6)
     middle = 6 + wave_h / 2
     draw.line([(left, middle), (left + width, middle)], fill=faint)
@@ -171,7 +172,7 @@ def _still_png(sound: Sound) -> bytes:
         draw.line([(x, middle - high * scale), (x, middle - low * scale)], fill="#1f6f9f")
 
     top = 6 + wave_h + gap
-    grey = spectrogram(sound.samples, sound.sr, columns=width)
+    grey = spectrogram(samples, sr, columns=width)
     stops = np.linspace(0, 255, len(_INK))
     table = np.stack([np.interp(np.arange(256), stops, _INK[:, c]) for c in range(3)], axis=1)
     coloured = Image.fromarray(table[grey.pixels[::-1]].astype(np.uint8))
@@ -183,9 +184,9 @@ def _still_png(sound: Sound) -> bytes:
         y = top + spec_h * (1 - tick / khz)
         draw.text((left - 6, y), f"{tick:g}", fill=ink, font=font, anchor="rm")
     draw.text((2, top + spec_h / 2), "kHz", fill=ink, font=font, anchor="lm")
-    step = next(s for s in (0.1, 0.2, 0.5, 1.0) if sound.duration_s / s <= 10 or s == 1.0)
-    for tick in np.arange(0, sound.duration_s + 1e-6, step):
-        x = left + width * tick / sound.duration_s
+    step = next(s for s in (0.1, 0.2, 0.5, 1.0) if duration_s / s <= 10 or s == 1.0)
+    for tick in np.arange(0, duration_s + 1e-6, step):
+        x = left + width * tick / duration_s
         draw.text((x, top + spec_h + 5), f"{tick:g}", fill=ink, font=font, anchor="mt")
     label = "time in s"
     draw.text((left + width / 2, size[1] - 2), label, fill=ink, font=font, anchor="mb")

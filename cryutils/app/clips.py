@@ -48,7 +48,7 @@ class Clips:
         """Add a block of sound, (samples,) at `sr` Hz, that began at `time` (s since 1970)."""
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=sr, seconds=HELD_S)
-        self._ring.write(self._ring.position(time), samples)
+        self._ring.write(time, samples)
 
     def keep(
         self, label: str, infant: str, start: float, stop: float, *, is_in_memory: bool = True

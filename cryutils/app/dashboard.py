@@ -21,7 +21,7 @@ from cryutils.app import store
 from cryutils.app.actions import ANY, Action, actions
 from cryutils.app.aside import Aside
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE
-from cryutils.app.scripts import script
+from cryutils.app.scripts import asset
 from cryutils.app.writer import duration
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ WRAP = ipywidgets.Layout(flex_flow="row wrap")
 WIDE = {"description_width": "initial"}  # so that no label is cut off
 # The colours of the states, from the live page's script, for light and for dark themes.
 INKS, GLOWS = (
-    re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
+    re.findall(r"#\w{6}", line) for line in asset("live.js").splitlines() if "const CLASS_" in line
 )
 INK_VARIABLES, GLOW_VARIABLES = (
     "; ".join(f"--cry-{place}: {colour}" for place, colour in enumerate(colours))

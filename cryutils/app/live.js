@@ -312,14 +312,9 @@ function makeCapture(model) {
 
 // ---------------------------------------------------------------- view
 
-function drawTimeline(canvas, readings, about, style, dark) {
+function drawTimeline(canvas, readings, about, { style, dark }) {
+  const { context, colour } = brush(canvas, style);
   const width = canvas.clientWidth;
-  const sharp = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * sharp);
-  canvas.height = Math.round(TIMELINE * sharp);
-  const context = canvas.getContext("2d");
-  context.scale(sharp, sharp);
-  const colour = (name) => style.getPropertyValue(`--live-${name}`).trim();
   context.fillStyle = colour("track");
   context.fillRect(0, 8, width, 20);
   const end = readings.at(-1)?.time ?? 0;
@@ -338,7 +333,6 @@ function drawTimeline(canvas, readings, about, style, dark) {
     }
   });
   context.fillStyle = colour("faint");
-  context.font = `11px ${style.fontFamily}`;
   context.fillText(`${SPAN_S / 60} min ago`, 0, 42);
   context.textAlign = "right";
   context.fillText("now", width, 42);
@@ -418,9 +412,7 @@ function makeView(model, el, capture) {
   }
 
   function paint() {
-    const style = getComputedStyle(root);
-    const dark = isDark(style, root.parentElement);
-    root.dataset.theme = dark ? "dark" : "light";
+    const theme = themed(root);
     const on = state.phase === "on";
     const fresh = performance.now() - state.readAt < WORDLESS_MS;
     const reading = on && fresh && !state.silence ? state.readings.at(-1) : undefined;
@@ -440,11 +432,11 @@ function makeView(model, el, capture) {
     action.dataset.of = word;
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));
     if (state.preview !== preview.firstChild) preview.replaceChildren(...(state.preview ? [state.preview] : []));
-    paintBars(reading, dark);
+    paintBars(reading, theme.dark);
     paintDevices();
     const shown = new Set(state.readings.map((each) => each.verdict));
     canvas.setAttribute("aria-label", `The last ${SPAN_S / 60} minutes: ${[...shown].join(", ") || "nothing yet"}`);
-    if (root.isConnected) drawTimeline(canvas, state.readings, about, style, dark);
+    if (root.isConnected) drawTimeline(canvas, state.readings, about, theme);
   }
 
   const choice = () => ({

@@ -25,7 +25,7 @@ from PIL import Image
 
 from cryutils.app.actions import ANY, actions
 from cryutils.app.readings import GAP, HOP_S, UNSURE, Reading
-from cryutils.app.scripts import script
+from cryutils.app.scripts import asset
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
@@ -55,8 +55,8 @@ class LiveAnalysis(anywidget.AnyWidget):
     of microphone and camera. clock: the time in s since 1970, UTC.
     """
 
-    _esm = script("live.js")
-    _css = Path(__file__).with_name("live.css")
+    _esm = asset("live.js")
+    _css = asset("live.css")
     # ipywidgets 7 would display through this method and omit the picture.
     _ipython_display_ = None
 

@@ -97,11 +97,9 @@ class Monitor:
         self._advance(time, time + len(x) / sr)
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
-        start, length = self._ring.position(time), len(x)
         with np.errstate(over="ignore"):  # a number beyond float32's range becomes infinite
-            x = x[-len(self._ring) :].astype(np.float32)
-        start += length - len(x)
-        self._ring.write(start, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
+            x = x.astype(np.float32)
+        self._ring.write(time, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
 
     def push_frame(self, rgb: npt.ArrayLike, time: float) -> None:
         """Buffer a picture, uint8 (height, width, 3), taken at `time` in s since 1970.
@@ -170,8 +168,7 @@ class Monitor:
 
     def _has_sound_to(self, time: float) -> bool:
         """Return whether sound has arrived up to `time`, in samples because seconds are rounded."""
-        ring = self._ring
-        return ring is not None and ring.head is not None and ring.head >= round(time * ring.sr)
+        return self._ring is not None and self._ring.head >= round(time * self._ring.sr)
 
     def _advance(self, start_s: float, end_s: float) -> None:
         """Note the time of an input; one that is long past means that the clock was set back."""
@@ -229,7 +226,7 @@ class Monitor:
     def _heard(self, end: float) -> Array:
         """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""
         ring = self._ring
-        if ring is None or ring.head is None:
+        if ring is None:
             return np.zeros(0, np.float32)
         stop = round(end * ring.sr)
         if 0 < stop - ring.head <= JITTER_S * ring.sr:

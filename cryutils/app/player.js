@@ -32,15 +32,12 @@ const seconds = (value) => value.toFixed(2);
 const floats = (view) => new Float32Array(bytes(view).slice().buffer);
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
+function drawing(width, height, path) {
+  const box = element("div");
+  box.innerHTML = `<svg viewBox="0 0 ${width} ${height}" aria-hidden="true"><path ${path}/></svg>`;
+  return box.firstChild;
 }
+const icon = (name) => drawing(24, 24, `d="${ICONS[name]}"`);
 
 // ---------------------------------------------------------------- sound
 
@@ -162,10 +159,7 @@ function makeEngine(model) {
 // ---------------------------------------------------------------- drawing
 
 function colourTable(paper, stops) {
-  const ramp = document.createElement("canvas");
-  ramp.width = 256;
-  ramp.height = 1;
-  const context = ramp.getContext("2d");
+  const context = element("canvas", { width: 256, height: 1 }).getContext("2d");
   const gradient = context.createLinearGradient(0, 0, 256, 0);
   [paper, ...stops].forEach((colour, i) => gradient.addColorStop(i / stops.length, colour));
   context.fillStyle = gradient;
@@ -174,9 +168,7 @@ function colourTable(paper, stops) {
 }
 
 function spectrogramImage(clip, table) {
-  const canvas = document.createElement("canvas");
-  canvas.width = clip.columns;
-  canvas.height = clip.rows;
+  const canvas = element("canvas", { width: clip.columns, height: clip.rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(clip.columns, clip.rows);
   const grey = bytes(clip.spectrogram);
@@ -196,6 +188,16 @@ function spectrogramImage(clip, table) {
 function tickStep(span, most) {
   const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
   return steps.find((step) => span / step <= most) ?? 600;
+}
+
+// Text that reads upwards, its middle at (x, y).
+function writeUp(context, text, x, y, most) {
+  context.save();
+  context.textAlign = "center";
+  context.translate(x, y);
+  context.rotate(-Math.PI / 2);
+  context.fillText(text, 0, 0, most);
+  context.restore();
 }
 
 const tracksHeight = (about) => about.tracks.length * (GAP + TRACK);
@@ -222,18 +224,10 @@ function drawTrack(context, rows, { top, plot, duration, step, dark }) {
   context.lineWidth = 1;
 }
 
-function drawPlots(canvas, clip, about, style, dark) {
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
-  const sharp = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * sharp);
-  canvas.height = Math.round(height * sharp);
-  const context = canvas.getContext("2d");
-  context.scale(sharp, sharp);
-  const colour = (name) => style.getPropertyValue(`--cry-${name}`).trim();
-  const plot = width - GUTTER - RIGHT;
+function drawPlots(canvas, clip, about, { style, dark }) {
+  const { context, colour } = brush(canvas, style);
+  const plot = canvas.clientWidth - GUTTER - RIGHT;
   if (plot < 20) return;
-  context.font = `11px ${style.fontFamily}`;
   context.textBaseline = "middle";
 
   const middle = TOP + WAVE / 2;
@@ -247,14 +241,9 @@ function drawPlots(canvas, clip, about, style, dark) {
   context.fillRect(GUTTER, middle, plot, 1);
   context.fillStyle = colour("wave");
   context.beginPath();
-  for (let i = 0; i < columns; i++) {
-    const y = middle - bounds[2 * i + 1] * scale - 0.5;
-    context.lineTo(GUTTER + (plot * (i + 0.5)) / columns, y);
-  }
-  for (let i = columns - 1; i >= 0; i--) {
-    const y = middle - bounds[2 * i] * scale + 0.5;
-    context.lineTo(GUTTER + (plot * (i + 0.5)) / columns, y);
-  }
+  const lineTo = (i, y) => context.lineTo(GUTTER + (plot * (i + 0.5)) / columns, y);
+  for (let i = 0; i < columns; i++) lineTo(i, middle - bounds[2 * i + 1] * scale - 0.5);
+  for (let i = columns - 1; i >= 0; i--) lineTo(i, middle - bounds[2 * i] * scale + 0.5);
   context.fill();
 
   const top = TOP + WAVE + GAP;
@@ -276,12 +265,7 @@ function drawPlots(canvas, clip, about, style, dark) {
     context.textAlign = "right";
     context.fillText("1", GUTTER - 7, at + 5);
     context.fillText("0", GUTTER - 7, at + TRACK - 4);
-    context.save();
-    context.translate(26, at + TRACK / 2);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "center";
-    context.fillText(about.tracks[t], 0, 0, TRACK + GAP);
-    context.restore();
+    writeUp(context, about.tracks[t], 26, at + TRACK / 2, TRACK + GAP);
   });
   const bottom = top + SPEC + tracksHeight(about);
 
@@ -307,15 +291,9 @@ function drawPlots(canvas, clip, about, style, dark) {
   }
   context.fillStyle = colour("faint");
   context.fillText("time in s", GUTTER + plot / 2, bottom + 27);
-  const titles = [["amplitude", middle], ["frequency in kHz", top + SPEC / 2]];
-  if (clip.tracks.length) titles.push(["probability", (top + SPEC + GAP + bottom) / 2]);
-  for (const [text, y] of titles) {
-    context.save();
-    context.translate(9, y);
-    context.rotate(-Math.PI / 2);
-    context.fillText(text, 0, 0);
-    context.restore();
-  }
+  writeUp(context, "amplitude", 9, middle);
+  writeUp(context, "frequency in kHz", 9, top + SPEC / 2);
+  if (clip.tracks.length) writeUp(context, "probability", 9, (top + SPEC + GAP + bottom) / 2);
 }
 
 // ---------------------------------------------------------------- view
@@ -332,21 +310,20 @@ function makeView(model, el, engine) {
   const next = button("next", "Next clip", "Next clip (N)");
   const loop = button("loop", "Loop", "Loop (L)");
   const clear = element("button", { type: "button", className: "cry-clear", title: "Clear the selection (Esc)" });
-  const classes = element("select", { className: "cry-class", "aria-label": "Class" });
+  const choice = (name, properties, options) =>
+    element("select", { className: `cry-${name}`, ...properties },
+      ...options.map(([value, text]) => element("option", { value }, text)));
   const total = about.counts.reduce((sum, [, count]) => sum + count, 0);
-  for (const [label, count] of [["", total], ...about.counts]) {
-    classes.append(element("option", { value: label }, `${label || "all classes"} (${count})`));
-  }
-  const infants = element("select", { className: "cry-infant", "aria-label": "Infant" });
-  for (const [infant, count] of [["", total], ...about.infants]) {
-    infants.append(element("option", { value: infant }, `${infant || "all infants"} (${count})`));
-  }
+  const counted = (all, counts) =>
+    [["", total], ...counts].map(([value, count]) => [value, `${value || all} (${count})`]);
+  const classes = choice("class", { "aria-label": "Class" }, counted("all classes", about.counts));
+  const infants = choice("infant", { "aria-label": "Infant" }, counted("all infants", about.infants));
   const volume = element("input", {
     type: "range", min: 0, max: 1, step: 0.05, className: "cry-volume", "aria-label": "Volume", title: "Volume",
   });
   const loudness = element("label", { className: "cry-loudness" }, icon("volume"), volume);
-  const rate = element("select", { className: "cry-rate", "aria-label": "Speed", title: "Speed, at the same pitch" });
-  for (const value of RATES) rate.append(element("option", { value }, `${value}×`));
+  const rate = choice("rate", { "aria-label": "Speed", title: "Speed, at the same pitch" },
+    RATES.map((value) => [value, `${value}×`]));
 
   const label = element("span", { className: "cry-label" });
   const name = element("span", { className: "cry-name" });
@@ -364,40 +341,25 @@ function makeView(model, el, engine) {
   const part = element("div", { className: "cry-part" });
   const cursor = element("div", { className: "cry-cursor" });
   const overlay = element("div", { className: "cry-overlay" }, part, cursor);
-  const graph = element(
-    "div",
-    { className: "cry-graph", tabindex: 0, role: "slider", "aria-label": "Position in the clip", "aria-valuemin": 0 },
-    canvas,
-    overlay,
-  );
+  const slider = { tabindex: 0, role: "slider", "aria-label": "Position in the clip", "aria-valuemin": 0 };
+  const graph = element("div", { className: "cry-graph", ...slider }, canvas, overlay);
   graph.style.height = `${TOP + WAVE + GAP + SPEC + tracksHeight(about) + AXIS}px`;
   Object.assign(overlay.style, { left: `${GUTTER}px`, right: `${RIGHT}px`, top: `${TOP}px`, bottom: `${AXIS}px` });
 
-  const keys = element(
-    "details",
-    { className: "cry-keys" },
-    element("summary", {}, "Keys"),
+  const keys = element("details", { className: "cry-keys" }, element("summary", {}, "Keys"),
     "Space plays and pauses · ← → Home and End move the cursor · Shift + ← → select · drag selects · " +
-      "Esc clears the selection · L loops · N and P step through the clips",
-  );
+      "Esc clears the selection · L loops · N and P step through the clips");
   const root = element(
     "div",
     // JupyterLab's own shortcuts (L, N, P, Space, arrows) must not see the player's keys.
     { className: "cry-player", role: "group", "aria-label": `Cry player ${about.title}`, "data-lm-suppress-shortcuts": "true" },
-    element(
-      "div",
-      { className: "cry-head" },
+    element("div", { className: "cry-head" },
       ...(about.title ? [element("strong", { className: "cry-title" }, about.title)] : []),
-      element("span", { className: "cry-step" }, ...(about.infants.length ? [infants] : []), classes, previous, number, next),
-    ),
+      element("span", { className: "cry-step" }, ...(about.infants.length ? [infants] : []), classes, previous, number, next)),
     element("div", { className: "cry-about" }, label, name),
-    video,
-    videoNote,
-    graph,
-    legend,
+    video, videoNote, graph, legend,
     element("div", { className: "cry-transport" }, play, loop, rate, loudness, time, clear),
-    bars,
-    notice,
+    bars, notice,
     element("div", { className: "cry-foot" }, element("span", { className: "cry-data" }, `Source: ${about.data}`), keys),
     spoken,
   );
@@ -456,9 +418,8 @@ function makeView(model, el, engine) {
   function paintLegend(dark) {
     if (!about.tracks.length) return;
     const keys = about.classes.map((name, c) => {
-      const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      line.setAttribute("viewBox", "0 0 30 8");
-      line.innerHTML = `<path d="M0 4h30" stroke="${classInk(dark, c)}" stroke-width="2.5" stroke-dasharray="${DASHES[c % DASHES.length].join(" ")}"/>`;
+      const dashes = DASHES[c % DASHES.length].join(" ");
+      const line = drawing(30, 8, `d="M0 4h30" stroke="${classInk(dark, c)}" stroke-width="2.5" stroke-dasharray="${dashes}"`);
       return element("span", { className: "cry-key" }, line, `${name}${name === clip().label ? " ◆ label" : ""}`);
     });
     legend.replaceChildren(...keys, now);
@@ -494,30 +455,22 @@ function makeView(model, el, engine) {
   function paintBars() {
     const rows = clip().probabilities;
     const best = Math.max(...rows.map(([, value]) => value));
-    bars.replaceChildren();
-    for (const [title, value] of rows) {
+    bars.replaceChildren(...rows.map(([title, value]) => {
       const bar = element("span", { className: "cry-bar" });
       bar.style.width = `${100 * value}%`;
-      const given = title === clip().label;
-      bars.append(
-        element(
-          "div",
-          { className: `cry-row${value === best ? " cry-best" : ""}`, role: "listitem" },
-          element("span", { className: "cry-class-name" }, title, ...(given ? [element("span", { className: "cry-given" }, " ◆ label")] : [])),
-          element("span", { className: "cry-track" }, bar),
-          element("span", { className: "cry-value" }, `${Math.round(100 * value)} %`),
-        ),
-      );
-    }
+      const given = title === clip().label ? [element("span", { className: "cry-given" }, " ◆ label")] : [];
+      return element("div", { className: `cry-row${value === best ? " cry-best" : ""}`, role: "listitem" },
+        element("span", { className: "cry-class-name" }, title, ...given),
+        element("span", { className: "cry-track" }, bar),
+        element("span", { className: "cry-value" }, `${Math.round(100 * value)} %`));
+    }));
   }
 
   function paintPlots() {
     if (!root.isConnected) return; // the observer below paints once it has a place and a size
-    const style = getComputedStyle(root);
-    const dark = isDark(style, root.parentElement);
-    root.dataset.theme = dark ? "dark" : "light";
-    drawPlots(canvas, clip(), about, style, dark);
-    paintLegend(dark);
+    const theme = themed(root);
+    drawPlots(canvas, clip(), about, theme);
+    paintLegend(theme.dark);
   }
 
   function paintClip() {
@@ -631,13 +584,10 @@ function makeView(model, el, engine) {
       paintPlaying();
       follow(engine.position());
     },
-    "change:loop": paintSettings,
-    "change:rate": paintSettings,
-    "change:volume": paintSettings,
-    "change:chosen_class": paintSettings,
-    "change:chosen_infant": paintSettings,
-    "change:notice": paintSettings,
   };
+  for (const name of ["loop", "rate", "volume", "chosen_class", "chosen_infant", "notice"]) {
+    watched[`change:${name}`] = paintSettings;
+  }
   for (const [event, handler] of Object.entries(watched)) model.on(event, handler);
   engine.painters.add(paintCursor);
   const resized = new ResizeObserver(paintPlots);

@@ -12,7 +12,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -21,7 +20,7 @@ import traitlets
 from numpy.typing import ArrayLike
 
 from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html
-from cryutils.app.scripts import script
+from cryutils.app.scripts import asset
 from cryutils.audio.files import wav_bytes
 from cryutils.errors import InputError, near_miss
 
@@ -65,8 +64,8 @@ class CryPlayer(anywidget.AnyWidget):
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
     """
 
-    _esm = script("player.js")
-    _css = Path(__file__).with_name("player.css")
+    _esm = asset("player.js")
+    _css = asset("player.css")
     # ipywidgets 7 would display through this method and omit the still picture.
     _ipython_display_ = None
 
@@ -315,14 +314,12 @@ def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> n
 def _tracks(
     over_time: Mapping[str, Sequence[ArrayLike]], clips: int, names: list[str]
 ) -> dict[str, list[np.ndarray]]:
-    tracks = {
-        model: [np.asarray(rows, dtype=np.float64) for rows in answers]
-        for model, answers in over_time.items()
-    }
-    for model, answers in tracks.items():
+    tracks = {}
+    for model, answers in over_time.items():
         if len(answers) != clips:
             raise InputError(f"{model}: it answers {len(answers)} clips over time, not {clips}.")
-        for rows in answers:
+        tracks[model] = [np.asarray(rows, dtype=np.float64) for rows in answers]
+        for rows in tracks[model]:
             if rows.ndim != 2 or rows.shape[1] != len(names):
                 raise InputError(
                     f"{model}: answers over time have shape {rows.shape}; {len(names)} classes "

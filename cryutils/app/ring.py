@@ -20,43 +20,38 @@ Array = npt.NDArray[np.float32]
 class Ring:
     """Sound at `sr` Hz by position, in samples since time 0. NaN marks where nothing was heard.
 
+    head: the position after the newest sample.
+
     >>> ring = Ring(sr=4, seconds=2)
-    >>> ring.write(10, np.ones(2, np.float32))
-    >>> ring.write(13, np.zeros(3, np.float32))
+    >>> ring.write(2.5, np.ones(2, np.float32))
+    >>> ring.write(3.25, np.zeros(3, np.float32))
     >>> ring.before(16, most=8)
     array([0., 0., 0.], dtype=float32)
     """
 
     def __init__(self, *, sr: int, seconds: float) -> None:
-        self.sr = sr
-        self.head: int | None = None  # the position after the newest sample
+        self.sr, self.head = sr, 0
         self._samples = np.full(round(seconds * sr), np.nan, np.float32)
 
-    def __len__(self) -> int:
-        return len(self._samples)
+    def write(self, time: float, x: Array) -> None:
+        """Write sound that begins at `time` (s), however late; what is too old is dropped.
 
-    def position(self, time: float) -> int:
-        """Return the position of sound that begins at `time` (s), or `head` if that is near."""
-        start = round(time * self.sr)
-        if self.head is not None and abs(start - self.head) <= JITTER_S * self.sr:
-            return self.head
-        return start
-
-    def write(self, start: int, x: Array) -> None:
-        """Write `x` at position `start`, however late; samples too old for the ring are dropped."""
-        head = start if self.head is None else self.head
-        end = max(head, start + len(x))
-        oldest = end - len(self)
-        first = max(start, oldest)
-        self._samples[np.arange(max(head, oldest), first) % len(self)] = np.nan  # nothing heard
-        self._samples[np.arange(first, start + len(x)) % len(self)] = x[first - start :]
+        Sound that begins within `JITTER_S` of `head` is appended there.
+        """
+        start, size = round(time * self.sr), len(self._samples)
+        if abs(start - self.head) <= JITTER_S * self.sr:
+            start = self.head
+        end = max(self.head, start + len(x))
+        first = max(start, end - size)
+        self._samples[np.arange(max(self.head, end - size), first) % size] = np.nan
+        self._samples[np.arange(first, start + len(x)) % size] = x[first - start :]
         self.head = end
 
     def before(self, end: int, *, most: int) -> Array:
         """Return the unbroken sound that ends at position `end`, at most `most` samples."""
-        if self.head is None or end > self.head:
+        if end > self.head:
             return np.zeros(0, np.float32)
-        first = max(end - most, self.head - len(self))
-        x = self._samples[np.arange(first, end) % len(self)]
+        size = len(self._samples)
+        x = self._samples[np.arange(max(end - most, self.head - size), end) % size]
         breaks = np.flatnonzero(np.isnan(x))
         return x[breaks[-1] + 1 :] if len(breaks) else x

@@ -1,4 +1,4 @@
-// What the scripts of all widgets share; `scripts.script` puts it before each.
+// What the scripts of all widgets share; `scripts.asset` puts it before each.
 
 // Okabe and Ito's colours, on light and on dark.
 const CLASS_INK = ["#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf"];
@@ -31,6 +31,25 @@ function isDark(style, node) {
     if (colour[3] > 127) return dark(colour);
   }
   return false; // nothing painted behind it: a browser's page is white
+}
+
+// A widget's style, and whether it is drawn on dark, which its own style sheet is told.
+function themed(root) {
+  const style = getComputedStyle(root);
+  const dark = isDark(style, root.parentElement);
+  root.dataset.theme = dark ? "dark" : "light";
+  return { style, dark };
+}
+
+// What draws on a canvas, in its pixels on the page and sharp on any screen; the widget's colours.
+function brush(canvas, style) {
+  const sharp = window.devicePixelRatio || 1;
+  canvas.width = Math.round(canvas.clientWidth * sharp);
+  canvas.height = Math.round(canvas.clientHeight * sharp);
+  const context = canvas.getContext("2d");
+  context.scale(sharp, sharp);
+  context.font = `11px ${style.fontFamily}`;
+  return { context, colour: (name) => style.getPropertyValue(`--cry-${name}`).trim() };
 }
 
 // Calls `paint` whenever a page changes between light and dark. Returns what ends it.

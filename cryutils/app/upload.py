@@ -19,7 +19,7 @@ import traitlets
 
 from cryutils import audio
 from cryutils.app.knobs import PICTURE, drawing, figure_png
-from cryutils.app.scripts import script
+from cryutils.app.scripts import asset
 from cryutils.audio.files import wav_bytes
 from cryutils.audio.spectral import normalise_amplitude
 from cryutils.errors import InputError
@@ -40,7 +40,7 @@ class UploadButton(anywidget.AnyWidget):
     For a file above `most_bytes`, which is not sent, it calls `refuse(message)`.
     """
 
-    _esm = script("upload.js")
+    _esm = asset("upload.js")
 
     most_bytes = traitlets.Int(500_000_000).tag(sync=True)  # held in memory
 

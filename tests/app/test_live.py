@@ -272,8 +272,5 @@ def test_every_state_of_the_models_has_advice_with_a_source() -> None:
     }
     for action in (action for each in advice.values() for action in each):
         assert action.text and action.source and action.url.startswith("https://")
-
-
-@pytest.mark.parametrize("state", ["pain", "belly_pain", ANY])
-def test_pain_and_crying_that_does_not_stop_mean_seek_help(state: str) -> None:
-    assert "seek medical help" in actions()[state][0].text
+    for state in ("pain", "belly_pain", ANY):
+        assert "seek medical help" in advice[state][0].text

@@ -9,52 +9,34 @@ from hypothesis import strategies as st
 from cryutils.app.ring import Ring
 
 SIZE = 20
-SOUND = np.arange(1, 201, dtype=np.float32)
+STARTS, LENGTHS = st.integers(0, 15).map(lambda k: 4 * k), st.sampled_from([0, 4, 4, 5, 8, 50])
 
 
-@given(st.lists(st.integers(0, 12), max_size=12), st.integers(0, 10**14))
-def test_blocks_of_any_size_leave_the_last_samples(sizes: list[int], first: int) -> None:
-    ring, position = Ring(sr=10, seconds=2), 0
-    for size in sizes:
-        ring.write(first + position, SOUND[position : position + size])
-        position += size
-    expected = SOUND[max(0, position - SIZE) : position]
-    np.testing.assert_array_equal(ring.before(first + position, most=SIZE), expected)
+@given(st.lists(st.tuples(STARTS, LENGTHS), max_size=12), st.sampled_from([0, 100, 10**13]))
+def test_the_newest_samples_are_kept_up_to_the_last_break(
+    blocks: list[tuple[int, int]], first: int
+) -> None:
+    ring, head, heard = Ring(sr=10, seconds=SIZE / 10), 0, dict[int, float]()
+    for number, (start, length) in enumerate(blocks):
+        start += first
+        x = 100 * number + np.arange(length, dtype=np.float32)
+        ring.write(start / 10, x)
+        start = head if abs(start - head) <= 1 else start  # by less than 0.1 s
+        heard |= dict(zip(range(start, start + length), x, strict=True))
+        head = max(head, start + length)
+    assert ring.head == head
+    for end in range(head - SIZE, head + 1):
+        expected = list[float]()
+        while (at := end - 1 - len(expected)) in heard and at >= head - SIZE:
+            expected.insert(0, heard[at])
+        for most in (3, SIZE):
+            np.testing.assert_array_equal(ring.before(end, most=most), expected[-most:])
+    assert len(ring.before(head + 1, most=SIZE)) == 0
 
 
 @given(st.permutations(range(5)))
 def test_blocks_in_any_order_come_to_the_same(order: list[int]) -> None:
-    ring = Ring(sr=10, seconds=2)
+    ring, sound = Ring(sr=10, seconds=2), np.arange(20, dtype=np.float32)
     for k in order:
-        ring.write(1000 + 4 * k, SOUND[4 * k : 4 * k + 4])
-    np.testing.assert_array_equal(ring.before(1020, most=SIZE), SOUND[:20])
-
-
-def test_sound_before_a_gap_is_left_out() -> None:
-    ring = Ring(sr=10, seconds=2)
-    ring.write(0, SOUND[:8])
-    ring.write(10, SOUND[10:15])
-    np.testing.assert_array_equal(ring.before(15, most=SIZE), SOUND[10:15])
-    np.testing.assert_array_equal(ring.before(8, most=3), SOUND[5:8])
-    assert len(ring.before(9, most=SIZE)) == 0
-
-
-def test_a_gap_longer_than_the_ring_leaves_nothing_of_before() -> None:
-    ring = Ring(sr=10, seconds=2)
-    ring.write(0, SOUND[:20])
-    ring.write(10**6, SOUND[:1])
-    np.testing.assert_array_equal(ring.before(10**6 + 1, most=SIZE), SOUND[:1])
-
-
-def test_what_comes_later_than_the_ring_is_long_changes_nothing() -> None:
-    ring = Ring(sr=10, seconds=2)
-    ring.write(100, SOUND[:20])
-    ring.write(0, SOUND[:50])
-    np.testing.assert_array_equal(ring.before(120, most=SIZE), SOUND[:20])
-
-
-def test_no_sound_ends_after_the_newest_sample() -> None:
-    ring = Ring(sr=10, seconds=2)
-    assert (ring.head, len(ring.before(5, most=5))) == (None, 0)
-    ring.write(0, SOUND[:5])
-    assert (ring.head, len(ring.before(6, most=5))) == (5, 0)
+        ring.write(100 + 0.4 * k, sound[4 * k : 4 * k + 4])
+    np.testing.assert_array_equal(ring.before(1020, most=SIZE), sound)

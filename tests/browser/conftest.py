@@ -6,18 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from frontends import (
-    ARGUMENTS,
-    FRONTENDS,
-    KEEP_AUDIO,
-    Notebook,
-    Server,
-    close,
-    find_chromium,
-    run_all,
-    start,
-    watch,
-)
+from frontends import FRONTENDS, KEEP_AUDIO, Notebook, Server, close, launch, run_all, start
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 
@@ -29,8 +18,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    path = find_chromium(playwright)
-    browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    browser = launch(playwright)
     yield browser
     browser.close()
 
@@ -52,7 +40,6 @@ def window(server: Server, chromium: Browser) -> Iterator[BrowserContext]:
 def _opened(server: Server, window: BrowserContext, name: str) -> Iterator[Notebook]:
     pages = window.pages if server.kind == "lab" else []
     notebook = Notebook(pages[0] if pages else window.new_page(), server)
-    watch(notebook)
     run_all(notebook, name)
     yield notebook
     close(notebook)

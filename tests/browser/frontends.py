@@ -14,14 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright, Request, expect
 from sizes import LARGE
 
 FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
@@ -42,14 +42,33 @@ HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
-# WCAG 2's relative luminance of red, green and blue, 0 to 255; plus 0.05, so that a contrast is a
-# ratio of two.
-LIGHT = """const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+# WCAG 2's contrast of two colours, 0 to 255, and of a text with what is painted behind it.
+CONTRAST = """const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
   .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
 const contrast = (one, other) => {
   const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
   return bright / dark;
+};
+const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const rgba = (colour) => {
+  canvas.clearRect(0, 0, 1, 1);
+  canvas.fillStyle = colour;
+  canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b, alpha] = canvas.getImageData(0, 0, 1, 1).data;
+  return [r, g, b, alpha / 255];
+};
+const over = ([r, g, b, alpha], below) =>
+  [...[r, g, b].map((value, i) => value * alpha + below[i] * (1 - alpha)), 1];
+const ground = (at) => {
+  if (!at) return [255, 255, 255, 1];
+  const own = rgba(getComputedStyle(at).backgroundColor);
+  return own[3] === 1 ? own : over(own, ground(at.parentElement));
+};
+const opacity = (at) => at ? getComputedStyle(at).opacity * opacity(at.parentElement) : 1;
+const textContrast = (node) => {
+  const [r, g, b, alpha] = rgba(getComputedStyle(node).color);
+  return contrast(ground(node), over([r, g, b, alpha * opacity(node)], ground(node)));
 };"""
 # The page keeps each element that plays, since the player's is in no document.
 KEEP_AUDIO = """
@@ -86,6 +105,20 @@ def find_chromium(playwright: Playwright) -> str:
     return str(chromium)
 
 
+def launch(playwright: Playwright, *options: str) -> Browser:
+    path = find_chromium(playwright)
+    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *options])
+
+
+def noted_errors(page: Page) -> list[str]:
+    """Return a list of the page's errors, which grows; wait for the page as long as it takes."""
+    errors: list[str] = []
+    page.set_default_timeout(1000 * HANG_S)
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
+
+
 def notebook_from(source: Path) -> nbformat.NotebookNode:
     """Return the notebook whose cells are the parts of a Python file between `# %%` lines."""
     cells = source.read_text().split("\n# %%\n")[1:]
@@ -111,13 +144,12 @@ class Server:
     host: str = "127.0.0.1"
 
     def url(self, notebook: str) -> str:
-        base = f"http://{self.host}:{self.port}"
         path = {
-            "lab": f"/lab/tree/{notebook}?token={TOKEN}&reset",
-            "classic": f"/notebooks/{notebook}?token={TOKEN}",
-            "voila": f"/voila/render/{notebook}",
+            "lab": f"lab/tree/{notebook}?token={TOKEN}&reset",
+            "classic": f"notebooks/{notebook}?token={TOKEN}",
+            "voila": f"voila/render/{notebook}",
         }[self.kind]
-        return base + path
+        return f"http://{self.host}:{self.port}/{path}"
 
 
 def _free_port() -> int:
@@ -203,14 +235,22 @@ def start(kind: str, root: Path) -> Iterator[Server]:
 class Notebook:
     """A notebook in a page, its cells run, with what went wrong in the page.
 
-    look_ms: how long `until` waits before it looks again.
+    strangers: the addresses outside this machine that the page asks for. look_ms: how long `until`
+    waits before it looks again.
     """
 
     page: Page
     server: Server
-    errors: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
     look_ms: int = 40
+
+    def __post_init__(self) -> None:
+        self.errors, self.strangers = noted_errors(self.page), list[str]()
+        self.page.on("request", self._on_request)
+
+    def _on_request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+            self.strangers.append(request.url)
 
     @property
     def faults(self) -> list[str]:
@@ -233,27 +273,6 @@ class Notebook:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
             self.page.wait_for_timeout(self.look_ms)
         return state
-
-
-def watch(notebook: Notebook) -> None:
-    """Note each error of the page and each address outside this machine that it asks for.
-
-    From here on the page is waited for as long as it takes.
-    """
-
-    def on_console(message: Any) -> None:
-        if message.type == "error":
-            notebook.errors.append(message.text)
-
-    def on_request(request: Any) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
-            notebook.strangers.append(request.url)
-
-    notebook.page.set_default_timeout(1000 * HANG_S)
-    notebook.page.on("console", on_console)
-    notebook.page.on("pageerror", lambda error: notebook.errors.append(str(error)))
-    notebook.page.on("request", on_request)
 
 
 def show(notebook: Notebook, name: str) -> None:

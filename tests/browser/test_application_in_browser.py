@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from frontends import ARGUMENTS, HANG_S, find_chromium
+from frontends import HANG_S, launch
 from playwright.sync_api import Browser, Page, Playwright, expect
 from sizes import large
 
@@ -106,10 +106,7 @@ def trusting(playwright: Playwright, certificates: Path) -> Iterator[Browser]:
     command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
     done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
     key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
-    browser = playwright.chromium.launch(
-        executable_path=find_chromium(playwright),
-        args=[*ARGUMENTS, f"--ignore-certificate-errors-spki-list={key}"],
-    )
+    browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key}")
     yield browser
     browser.close()
 

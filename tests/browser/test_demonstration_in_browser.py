@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from frontends import ARGUMENTS, HANG_S, find_chromium
+from frontends import launch, noted_errors
 from playwright.sync_api import Page, Playwright, expect
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
@@ -62,11 +62,9 @@ def files(machine: Path) -> list[Path]:
 @pytest.fixture
 def screen(playwright: Playwright) -> Iterator[Page]:
     """A page of a browser that has no microphone and no camera. Fails if an error occurs in it."""
-    browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=ARGUMENTS)
-    page, errors = browser.new_page(viewport=PHONE), []  # type: ignore[arg-type]
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(1000 * HANG_S)
+    browser = launch(playwright)
+    page = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
+    errors = noted_errors(page)
     yield page
     browser.close()
     assert errors == []

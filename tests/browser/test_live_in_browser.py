@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frontends import ARGUMENTS, FRONTENDS, Notebook, Server, find_chromium, in_last, run_all, watch
+from frontends import FRONTENDS, Notebook, Server, in_last, launch, run_all
 from playwright.sync_api import Browser, Playwright, expect
 
 from cryutils.audio import wav_bytes
@@ -65,14 +65,13 @@ def tone(path: Path, hz: float, seconds: float) -> Path:
 def equipped(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A Chromium with microphones that hear a high tone and two cameras."""
     high = tone(tmp_path_factory.mktemp("devices") / "high.wav", 1000, 4)
-    arguments = [
-        *ARGUMENTS,
+    browser = launch(
+        playwright,
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream=device-count=2",
         f"--use-file-for-fake-audio-capture={high}",
         "--host-resolver-rules=MAP other.test 127.0.0.1",
-    ]
-    browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=arguments)
+    )
     yield browser
     browser.close()
 
@@ -83,7 +82,6 @@ def _opened(server: Server, equipped: Browser, *, ticks: bool = True) -> Iterato
     context = equipped.new_context(viewport={"width": 1024, "height": 1800})
     context.add_init_script(HANDLES)
     notebook = Notebook(context.new_page(), server, look_ms=100)
-    watch(notebook)
     run_all(notebook, "live")
     if not ticks:
         notebook.page.clock.install()
@@ -301,7 +299,6 @@ def test_over_plain_http_a_page_says_why_it_has_no_devices_and_reads_a_file(
 ) -> None:
     context = equipped.new_context()
     live = Notebook(context.new_page(), replace(server, host="other.test"))
-    watch(live)
     run_all(live, "live")
     assert not live.page.evaluate("isSecureContext")
     live.page.locator(".live-start").click()

@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from frontends import HANG_S, LIGHT
+from frontends import CONTRAST, HANG_S
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page, Route
 
@@ -36,14 +36,9 @@ UNEVEN = """() => {
 }"""
 OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
 CONTRASTS = f"""() => {{
-  {LIGHT}
-  const rgb = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
-  const ground = (e) => {{
-    const colour = getComputedStyle(e).backgroundColor;
-    return colour.endsWith(", 0)") ? ground(e.parentElement) : rgb(colour);
-  }};
-  return [...document.querySelectorAll("a, p, th, td, caption, summary, figcaption, .soft")].map(
-    (e) => contrast(rgb(getComputedStyle(e).color), ground(e)));
+  {CONTRAST}
+  const texts = document.querySelectorAll("a, p, th, td, caption, summary, figcaption, .soft");
+  return [...texts].map(textContrast);
 }}"""
 
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$", re.DOTALL)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
-from frontends import ARGUMENTS, HANG_S, find_chromium
+from frontends import launch, noted_errors
 from playwright.sync_api import Page, Playwright
 from served import PASSWORD, Served
 
@@ -42,18 +42,13 @@ def visit(
 
     Fails if the page asks another site for anything, or anything goes wrong in it.
     """
-    asked, errors = set(), []
-    browser = playwright.chromium.launch(
-        executable_path=find_chromium(playwright), args=[*ARGUMENTS, *devices]
-    )
+    asked, browser = set(), launch(playwright, *devices)
     context = browser.new_context(
         viewport=screen, color_scheme=scheme, has_touch=True, is_mobile=screen["width"] < 500,
     )  # type: ignore[arg-type]  # fmt: skip
     page = context.new_page()
+    errors = noted_errors(page)
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(1000 * HANG_S)
     page.goto(home.url)
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)

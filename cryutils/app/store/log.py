@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import QUARTER_S, Database, Row, Span, corrected, quarter
@@ -249,21 +250,20 @@ def _quarters(start: float, stop: float) -> range:
     return range(quarter(start), quarter(stop) + 1, QUARTER_S)
 
 
-def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
+def _edges(first: int, last: int, by: str, tz: str) -> NDArray[np.int64]:
     """Return the starts of the periods that contain quarters `first` to `last`, and the last's end.
 
     Every time zone differs from UTC by quarters of an hour, so no quarter is split.
     """
     import pandas as pd
 
-    starts = range(first - _MARGIN_S, last + _MARGIN_S, QUARTER_S)
-    local = pd.to_datetime(list(starts), unit="s", utc=True).tz_convert(tz).tz_localize(None)
+    starts = np.arange(first - _MARGIN_S, last + _MARGIN_S, QUARTER_S)
+    local = pd.to_datetime(starts, unit="s", utc=True).tz_convert(tz).tz_localize(None)
     if by == "hour":  # a local hour occurs twice when clocks are set back
-        begins = (local.minute == 0).tolist()
+        begins = local.minute == 0
     else:  # a week ends on Sunday
         periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8
-        begins = [False, *(periods[1:] != periods[:-1])]
-    edges = [start for start, begun in zip(starts, begins, strict=True) if begun]
-    lowest = max(edge for edge in edges if edge <= first)
-    highest = min(edge for edge in edges if edge > last)
-    return [edge for edge in edges if lowest <= edge <= highest]
+        begins = np.diff(periods, prepend=periods[0]) != 0
+    edges = starts[begins]
+    low, high = np.searchsorted(edges, [first, last], side="right")
+    return edges[low - 1 : high + 1]

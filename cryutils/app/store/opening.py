@@ -26,7 +26,7 @@ __all__ = ["Store", "open"]
 _FORMS = "sqlite:///FILE, postgresql://USER@HOST/DATABASE or mongodb://HOST/DATABASE"
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -75,9 +75,6 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
-
-    def __enter__(self) -> Store:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

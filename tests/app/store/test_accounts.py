@@ -54,18 +54,14 @@ def test_a_name_is_the_same_in_capitals_and_with_spaces_around(store: Store) -> 
 
 
 @in_one
-@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "x" * 65])
-def test_a_name_that_is_none_is_refused(name: str, store: Store) -> None:
-    with pytest.raises(InputError, match="no name"):
-        store.users.add(name, RIGHT)
-
-
-@in_one
-@pytest.mark.parametrize("password", ["", "seven77", "x" * 1025])
-def test_a_password_that_is_short_or_endless_is_refused(password: str, store: Store) -> None:
-    with pytest.raises(InputError, match="8 to 1024 characters"):
-        store.users.add("abel", password)
-    assert "abel" not in store.users.names()
+def test_a_name_or_password_that_is_none_is_refused(store: Store) -> None:
+    for name in ("", "  ", "a\nb", "a\0b", "x" * 65):
+        with pytest.raises(InputError, match="no name"):
+            store.users.add(name, RIGHT)
+    for password in ("", "seven77", "x" * 1025):
+        with pytest.raises(InputError, match="8 to 1024 characters"):
+            store.users.add("abel", password)
+    assert store.users.names() == ["demo", "granny"]
 
 
 def test_sql_and_html_in_a_name_are_a_name(store: Store) -> None:
