@@ -225,12 +225,6 @@ def test_a_class_of_which_nothing_is_recognised_is_not_taken_for_certain() -> No
     assert result.high is not None and result.high > 0.6
 
 
-def test_the_estimand_says_whose_clips_it_is_about() -> None:
-    arguments = clips({f"{k}{i}": [(k, 1, 1)] for k in range(2) for i in range(3)})
-    assert "balanced accuracy on clips of new infants" in interval(*arguments).estimand
-    assert "heard in training too" in interval(*arguments, split="clip").estimand
-
-
 def test_wrong_input_is_one_line() -> None:
     predicted, truth, infants = clips({"a": [(0, 1, 1)], "b": [(0, 1, 1)]})
     with pytest.raises(InputError, match="do not belong together"):
