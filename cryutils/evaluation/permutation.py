@@ -245,7 +245,7 @@ def _scores(
         ]
         for cell, (model, X) in enumerate(members):
             predicted = np.empty_like(y)
-            answers = fit_and_predict(model, X, y, folds, jobs=1)
+            answers = fit_and_predict(model, X, y, folds)
             for (_, test), part in zip(folds, answers, strict=True):
                 predicted[test] = part
             row[cell] = balanced_accuracy(y, predicted)

@@ -107,9 +107,10 @@ def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
     assert p.shape == (2, 60, 4)
     np.testing.assert_allclose(p.sum(axis=2), 1)
     assert np.all(p[:, :, 1] == 0)
-    np.testing.assert_array_equal(predicted, out_of_fold(*arguments, classes=order))
     np.testing.assert_array_equal(predicted, p.argmax(axis=2))
-    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scored_out_of_fold(*arguments)[1])
+    by_name, scores = scored_out_of_fold(*arguments)
+    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scores)
+    np.testing.assert_array_equal(by_name, out_of_fold(*arguments))
 
 
 @pytest.mark.parametrize("states", [2, 3])
