@@ -89,25 +89,12 @@ def reliability(
 ) -> pd.DataFrame:
     """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
-    Parameters
-    ----------
-    probabilities, truth : as in `brier`
-    infants : sequence of str
-        One for each clip.
-    bins : int
-        Number of equal bins between 0 and 1; each includes its upper end.
+    Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
+    (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over infants:
+    NaN if all clips of a bin are of one infant.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
-        (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over
-        infants: NaN if all clips of a bin are of one infant.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, rows are not distributions, or none has an answer.
+    infants: one for each clip. bins: number of equal bins between 0 and 1; each includes its upper
+    end. Raises InputError as `brier` does, or if no row has an answer.
     """
     import pandas as pd
 

@@ -66,16 +66,9 @@ def combined(
 ) -> Bounds:
     """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
-    Parameters
-    ----------
-    right, clips : ndarray
-        Right answers and clips, float64 (..., infants, parts).
-    weights : sequence of float
-        One for each part.
-    df : float or ndarray
-        Degrees of freedom of each part's variance, from `part_degrees`.
-    f1 : bool
-        Turn each share J into F1 = 2J / (1 + J).
+    right, clips: right answers and clips, float64 (..., infants, parts). weights: one for each
+    part. df: degrees of freedom of each part's variance, from `part_degrees`. f1: turn each share J
+    into F1 = 2J / (1 + J).
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
@@ -193,17 +186,9 @@ def add_between_run_variance(
     The variances over infants and of the mean over repeats are added. The t quantile has Welch and
     Satterthwaite's degrees of freedom, so two repeats that differ little have little influence.
 
-    Parameters
-    ----------
-    bounds : Bounds
-        Over infants alone.
-    repeats : sequence of ndarray
-        The score of each repeat, float64 (..., repeats), for each model with its own repeats. A
-        single repeat adds nothing.
-    df : float
-        Degrees of freedom of the variance over infants, the fewest of the parts'.
-    limits : (float, float)
-        Lowest and highest possible score.
+    bounds: over infants alone. repeats: the score of each repeat, float64 (..., repeats), for each
+    model with its own repeats; a single repeat adds nothing. df: degrees of freedom of the variance
+    over infants, the fewest of the parts'. limits: lowest and highest possible score.
     """
     several = [a for a in repeats if a.shape[-1] > 1]
     among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in several]
@@ -264,7 +249,8 @@ def interval(
 
     It is about new clips (new infants, if the folds are leak-free) and models trained on about as
     many infants as here. No model is refitted: how the score varies with the training is seen only
-    through the variance between repeats, which is included.
+    through the variance between repeats, which is included. Raises InputError if lengths differ, or
+    there is no such metric.
 
     Parameters
     ----------
@@ -278,11 +264,6 @@ def interval(
         One for each clip.
     metric : {"balanced_accuracy", "accuracy", "macro_f1"}
         The first is the mean of the classes' recalls.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, or no such metric.
     """
     return _of_answers([predicted], y, infants, metric)
 
@@ -314,7 +295,8 @@ def auc_interval(
     The area measures how well a model ranks clips, at any threshold. Guessing gives 0.5, however
     common a class is. The area of a class is the share of correctly ranked pairs of one of its
     clips and another clip, so it has the bounds of a share. Its effective number of clips is at
-    most the one that gives Mann & Whitney's variance of guesses.
+    most the one that gives Mann & Whitney's variance of guesses. Raises InputError if lengths
+    differ, or the columns are not the classes.
 
     Parameters
     ----------
@@ -325,11 +307,6 @@ def auc_interval(
     folds : list of lists of (train, test), optional
         Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
         compared, since the models of different folds may have different scales.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, or the columns are not the classes.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
@@ -419,20 +396,10 @@ def mean_interval(
     jackknife standard error times a t quantile. The variance between repeats is included. Clips
     with NaN are left out, and `n` counts the others.
 
-    Parameters
-    ----------
-    values : ndarray of float
-        (clips,) or (repeats, clips), NaN if missing.
-    infants : sequence of str
-        One for each clip.
-    limits : (float, float), optional
-        Lowest and highest possible value, which also limit the interval: (0, 1) for shares,
-        (0, np.inf) for rates, None for no limits.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, every value is missing, or one is outside the limits.
+    values: float (clips,) or (repeats, clips), NaN if missing. infants: one for each clip. limits:
+    lowest and highest possible value, which also limit the interval: (0, 1) for shares, (0, np.inf)
+    for rates. Raises InputError if lengths differ, every value is missing, or one is outside the
+    limits.
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != len(infants):

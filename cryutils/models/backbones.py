@@ -85,25 +85,11 @@ def base(
     The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
     (n, h, w, features).
 
-    Parameters
-    ----------
-    name : str
-        One of `weights.APPLICATIONS`.
-    input_shape : sequence of int
-        (height, width, 3).
-    weights : str or path
-        "imagenet", "random" (drawn from `seed`), a weights file in the format that Keras publishes
-        (`..._notop.h5`), or "auto": ImageNet's if available, else random.
-    seed : int
-        Seed of random weights.
-    progress : bool
-        Show a download on a terminal.
-
-    Raises
-    ------
-    InputError
-        The name is unknown, the application does not accept the shape, the file is damaged or
-        belongs to another model, or ImageNet's weights are required but not available.
+    name: one of `weights.APPLICATIONS`. input_shape: (height, width, 3). weights: "imagenet",
+    "random" (drawn from `seed`), a weights file in the format that Keras publishes
+    (`..._notop.h5`), or "auto": ImageNet's if available, else random. Raises InputError if the name
+    is unknown, the application does not accept the shape, the file is damaged or belongs to another
+    model, or ImageNet's weights are required but not available.
     """
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")

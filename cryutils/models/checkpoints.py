@@ -31,20 +31,10 @@ def save(
 ) -> tuple[Path, Path]:
     """Write a trained model to `<name>.keras` and its card to `<name>.json`; return both paths.
 
-    Raises InputError if the folder cannot be written.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Such as `Fitted.model`.
-    folder : path
-        Created if it does not exist.
-    name : str
-        "cry2", "image" or "ensemble".
-    about : mapping
-        Content of the card in JSON types, including "classes" in the order of the model's output.
-    exported : sequence of Path
-        Other files from this training in the same folder. The card stores their digests as well.
+    name: "cry2", "image" or "ensemble". about: content of the card in JSON types, including
+    "classes" in the order of the model's output. exported: other files from this training in the
+    same folder; the card stores their digests as well. Raises InputError if the folder cannot be
+    written.
     """
     path = Path(folder, f"{name}.keras")
     try:

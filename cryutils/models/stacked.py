@@ -424,7 +424,9 @@ class _Job:
         from sklearn.preprocessing import StandardScaler  # in double precision
 
         scalers = [StandardScaler().fit(self.x[task.group, task.train]) for task in self.tasks]
-        mean, variance = (np.stack([getattr(s, name) for s in scalers]) for name in ("mean_", "var_"))
+        mean, variance = (
+            np.stack([getattr(s, name) for s in scalers]) for name in ("mean_", "var_")
+        )
         # Rounding leaves a constant input with a tiny variance.
         return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))
 
