@@ -135,9 +135,9 @@ def permutation_test(
     drawn for the permuted labels, which makes the test exact.
 
     cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. corpus: or
-    anything with `labels` and `infants`, one for each clip. split: "clip" or "infant", how folds are
-    divided; labels are permuted in the same way for both. permutations: B; the smallest p-value is
-    1 / (B + 1). n_splits, repeats: folds of a division, and divisions. seed: of folds and
+    anything with `labels` and `infants`, one for each clip. split: "clip" or "infant", how folds
+    are divided; labels are permuted in the same way for both. permutations: B; the smallest p-value
+    is 1 / (B + 1). n_splits, repeats: folds of a division, and divisions. seed: of folds and
     permutations; the result does not depend on `jobs`, the number of worker processes (None: one
     for each core). Raises InputError for no cells, or folds that these labels do not allow.
     """
