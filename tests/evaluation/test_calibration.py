@@ -108,7 +108,7 @@ def test_too_sure_a_model_is_above_what_chance_leaves() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
-def test_a_temperature_that_was_put_in_comes_out(scale: float) -> None:
+def test_a_temperature_that_was_put_in_comes_out(scale) -> None:
     logits, truth = forecasts(20_000, 4)
     p = softmax(scale * logits, axis=1)
     assert calibration.temperature(p, truth) == pytest.approx(scale, rel=0.03)
@@ -129,7 +129,7 @@ def test_no_mistakes_make_it_as_sure_as_the_bounds_let_it() -> None:
 
 
 @given(st.floats(0.06, 19.0), st.integers(0, 50))
-def test_a_temperature_changes_no_answer(value: float, seed: int) -> None:
+def test_a_temperature_changes_no_answer(value, seed) -> None:
     p = softmax(forecasts(20, 3, seed)[0], axis=1)
     changed = calibration.at_temperature(p, value)
     np.testing.assert_allclose(changed.sum(axis=1), 1, atol=1e-5)
@@ -145,7 +145,7 @@ def test_risk_and_coverage_of_a_case_by_hand() -> None:
 
 
 @given(st.integers(0, 50), st.floats(0.05, 1.0))
-def test_at_least_the_share_asked_for_reaches_the_threshold(seed: int, coverage: float) -> None:
+def test_at_least_the_share_asked_for_reaches_the_threshold(seed, coverage) -> None:
     p = softmax(forecasts(37, 3, seed)[0], axis=1)
     threshold = calibration.confidence_threshold(p, coverage=coverage)
     answered = ~np.isnan(calibration.unless_unsure(p, threshold)[:, 0])
@@ -184,6 +184,6 @@ ZERO = np.zeros(4, int)
         (lambda: calibration.chance_errors(TWO, ZERO, ["a"], rng=RNG), "1 infants"),
     ],
 )
-def test_what_makes_no_sense_is_refused(call, words: str) -> None:
+def test_what_makes_no_sense_is_refused(call, words) -> None:
     with pytest.raises(InputError, match=words):
         call()

@@ -39,7 +39,7 @@ def voices(corpus: SimpleNamespace) -> np.ndarray:
     return np.repeat(rng.normal(size=(12, 8)), 5, axis=0) + 0.1 * rng.normal(size=(60, 8))
 
 
-def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus: SimpleNamespace) -> None:
+def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus) -> None:
     class Remembers:
         """Predicts a clip's label only if it was trained on it."""
 
@@ -54,7 +54,7 @@ def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus: SimpleNam
 
 
 def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_leaks(
-    corpus: SimpleNamespace, voices: np.ndarray
+    corpus, voices
 ) -> None:
     def accuracy(split: Split) -> float:
         drawn = split.k_folds(corpus, n_splits=4)
@@ -65,9 +65,7 @@ def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_lea
     assert accuracy(Split.INFANT) < 0.6
 
 
-def test_pooling_equals_a_plain_loop_in_parallel_too(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_pooling_equals_a_plain_loop_in_parallel_too(corpus, voices) -> None:
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
     labels = np.array(corpus.labels)
     expected = np.empty((2, 60), dtype=object)
@@ -83,9 +81,7 @@ def test_pooling_equals_a_plain_loop_in_parallel_too(
     np.testing.assert_array_equal(predicted, together)
 
 
-def test_features_may_be_prepared_from_the_training_part_alone(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_features_may_be_prepared_from_the_training_part_alone(corpus, voices) -> None:
     asked = []
 
     def standardised(train: np.ndarray) -> np.ndarray:
@@ -97,9 +93,7 @@ def test_features_may_be_prepared_from_the_training_part_alone(
     assert asked == [tuple(train) for repeat in drawn for train, _ in repeat]
 
 
-def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(corpus, voices) -> None:
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
     order = ["class2", "never", "class0", "class1"]
     arguments = (KNeighborsClassifier(), voices, corpus.labels, drawn)
@@ -115,7 +109,7 @@ def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
 
 @pytest.mark.parametrize("states", [2, 3])
 def test_a_decision_function_scores_where_there_are_no_probabilities(
-    corpus: SimpleNamespace, voices: np.ndarray, states: int
+    corpus, voices, states
 ) -> None:
     some = np.isin(corpus.labels, ["class0", "class1", "class2"][:states])
     labels, infants = ([a for a, wanted in zip(b, some, strict=True) if wanted]
@@ -126,7 +120,7 @@ def test_a_decision_function_scores_where_there_are_no_probabilities(
     np.testing.assert_array_equal(predicted, scores.argmax(axis=2))
 
 
-def test_a_model_without_scores_is_named(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+def test_a_model_without_scores_is_named(corpus, voices) -> None:
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=1)
     with pytest.raises(InputError, match="LinearRegression has no predict_proba or decision"):
         scored_out_of_fold(LinearRegression(), voices, corpus.labels, drawn)
@@ -134,9 +128,7 @@ def test_a_model_without_scores_is_named(corpus: SimpleNamespace, voices: np.nda
         out_of_fold(StandardScaler(), voices, corpus.labels, drawn)
 
 
-def test_folds_that_leave_a_clip_out_are_refused(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_folds_that_leave_a_clip_out_are_refused(corpus, voices) -> None:
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
     drawn[1] = drawn[1][:-1]
     with pytest.raises(InputError, match="repeat 1 of the folds"):
@@ -152,7 +144,7 @@ def test_the_majority_is_learnt_from_the_training_part_only() -> None:
     assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
 
 
-def test_a_repeat_may_draw_its_own_clips(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+def test_a_repeat_may_draw_its_own_clips(corpus, voices) -> None:
     labels, infants = np.array(corpus.labels), np.array(corpus.infants)
     some = np.arange(0, 60, 2)
     within = folds(labels[some].tolist(), infants[some].tolist(), n_splits=3, repeats=1)

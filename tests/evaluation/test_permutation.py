@@ -44,7 +44,7 @@ def voices(
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25),
        st.integers(0, 2**31))  # fmt: skip
 def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(
-    clips: list[tuple[int, int]], seed: int
+    clips, seed
 ) -> None:
     infants = [f"infant{i}" for i, _ in clips]
     labels = [f"class{k}" for _, k in clips]
@@ -69,7 +69,7 @@ def test_the_reachable_labels_by_enumeration() -> None:
 
 
 @pytest.mark.parametrize("split", ["clip", "infant"])
-def test_folds_carried_along_are_folds_of_the_permuted_labels(split: str) -> None:
+def test_folds_carried_along_are_folds_of_the_permuted_labels(split) -> None:
     corpus, X = voices(np.random.default_rng(3), signal=0)
     infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
     calls: list[tuple[np.ndarray, list]] = []

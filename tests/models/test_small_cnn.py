@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pretrain
@@ -26,7 +25,7 @@ def unseen() -> tuple[np.ndarray, np.ndarray]:
     return pretrain.faces(120, size=SIZE, seed=1)
 
 
-def test_faces_come_with_what_they_were_drawn_with(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+def test_faces_come_with_what_they_were_drawn_with(unseen) -> None:
     pixels, labels = unseen
     assert (pixels.shape, pixels.dtype) == ((120, SIZE, SIZE, 3), np.uint8)
     assert (labels.shape, labels.dtype) == ((120, len(pretrain.LABELS)), np.float32)
@@ -51,7 +50,7 @@ def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     assert not (moved | near) & set(pretrain.LABELS)
 
 
-def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_mirror_turns_about_what_has_sides(unseen) -> None:
     pixels, labels = unseen
     both, targets = pretrain.mirrored(pixels, labels)
     np.testing.assert_array_equal(both[: len(pixels)], pixels)
@@ -77,9 +76,7 @@ def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np
 
 
 @large
-def test_the_one_that_comes_with_the_package_is_what_training_makes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_one_that_comes_with_the_package_is_what_training_makes(tmp_path, monkeypatch) -> None:
     pretrain.main(tmp_path / "again.npz")
     with np.load(small_cnn.READY) as ready, np.load(tmp_path / "again.npz") as again:
         assert set(ready.files) == set(again.files)
@@ -137,7 +134,7 @@ def test_it_is_frozen_and_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("size", [50, 32])
-def test_a_size_that_does_not_fit_is_named(size: int) -> None:
+def test_a_size_that_does_not_fit_is_named(size) -> None:
     with pytest.raises(InputError, match=f"size={size}"):
         small_cnn.small(size=size)
 
@@ -153,7 +150,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(quick: None) -> None:
+def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(quick) -> None:
     backbone = small_cnn.choose(size=32)
     assert (backbone.name, backbone.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
     assert small_cnn.choose(size=32, weights="random").name == "ResNet50"

@@ -152,9 +152,7 @@ def test_a_fit_is_keras_own() -> None:
 
 @hypothesis.settings(max_examples=30)
 @given(rows=st.integers(1, 400), batch_size=st.integers(1, 40))
-def test_no_batch_is_much_smaller_than_the_others_and_each_row_comes_once(
-    rows: int, batch_size: int
-) -> None:
+def test_no_batch_is_much_smaller_than_the_others_and_each_row_comes_once(rows, batch_size) -> None:
     drawn = training.batches(np.arange(rows), batch_size=batch_size, seed=1)
     epoch = [batch[0].numpy() for batch in drawn]
     assert sorted(np.concatenate(epoch)) == list(range(rows))
@@ -221,9 +219,7 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
 # The cache
 
 
-def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(cache, monkeypatch) -> None:
     once = replace(SHORT, epochs=1, batch_size=28)
     rows = {"train": TRAIN, "validation": VALIDATION, "settings": once}
     x, y = faces()
@@ -248,7 +244,7 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
     assert len(list(cache.iterdir())) == 1 + 8 + 3 + 2 + 1
 
 
-def test_networks_that_differ_in_their_wiring_alone_are_two(cache: Path) -> None:
+def test_networks_that_differ_in_their_wiring_alone_are_two(cache) -> None:
     def network(settings: Settings, *, in_turn: bool) -> Any:
         layers = keras().layers
         inputs = keras().Input((16, 16, 3))
@@ -292,7 +288,7 @@ def test_a_row_in_both_parts_and_a_class_too_many_are_refused() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"epochs": 0}, {"seed": -1}, {"learning_rate": 0.0}, {"warm_up": -1}]
 )
-def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
+def test_settings_that_cannot_be(wrong) -> None:
     with pytest.raises(InputError, match=f"{next(iter(wrong))}="):
         Settings(**wrong)
 
@@ -300,7 +296,7 @@ def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
 # Models on disk
 
 
-def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path: Path) -> None:
+def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path) -> None:
     x, y = bands()
     fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT)
     about = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
@@ -311,7 +307,7 @@ def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path: Path) -
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["cry2.json", "cry2.keras"]
 
 
-def test_models_that_cannot_be_loaded(tmp_path: Path) -> None:
+def test_models_that_cannot_be_loaded(tmp_path) -> None:
     checkpoints.save(sound_network(SHORT), tmp_path, "cry2", {"classes": ["a", "b"]})
     with pytest.raises(InputError, match="Did you mean cry2"):
         checkpoints.load(tmp_path, "cry")
