@@ -57,16 +57,10 @@ def out_of_fold(
     labels : sequence of str
         One for each clip.
     repeated_folds : list of lists of (train, test)
-        From `folds`; each repeat must test every clip exactly once. A clip that is neither trained
-        on nor tested in a repeat is `NOT_DRAWN` there.
+        From `folds`. Raises InputError if a repeat trains on a clip without testing it, or tests it
+        twice. A clip that is neither trained on nor tested in a repeat is `NOT_DRAWN` there.
     jobs : int, optional
         Worker processes; by default one per core, if the first fold takes long enough.
-
-    Raises
-    ------
-    InputError
-        A repeat trains on a clip without testing it, or tests it twice, or the model has no
-        `predict`.
     """
     return _pooled(model, X, labels, repeated_folds, None, scores=False, jobs=jobs)[0]
 

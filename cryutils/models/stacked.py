@@ -47,25 +47,13 @@ MASKED_LOGIT = np.float32(-1e9)  # logit of a class that a network does not dist
 class DenseSettings:
     """Settings shared by the networks of one `fit`. Raises InputError if one is out of range.
 
-    Parameters
-    ----------
-    units : tuple of int
-        Units of the hidden layers.
-    linear : tuple of int
-        Indices of hidden layers without ReLU, such as the bottleneck of an autoencoder.
-    dropout : float
-        Dropout after each hidden layer, 0 to below 1.
-    learning_rate : float
-        Learning rate of RMSProp. Paper A (§3.5) names RMSProp for its audio models only; here it
-        trains all networks.
-    batch_size : int
-        Rows per batch of the network with the most rows. The other networks take the same number of
-        steps per epoch with smaller batches.
-    monitor : {"loss", "accuracy"}
-        Measure on the validation rows. The weights of its best epoch are kept, and a network stops
-        after `patience` epochs without a better one.
-    epochs, class_weights, seed
-        As in `training.Settings`.
+    units: of the hidden layers. linear: indices of hidden layers without ReLU, such as the
+    bottleneck of an autoencoder. dropout: after each hidden layer, 0 to below 1. learning_rate: of
+    RMSProp, which Paper A (§3.5) names for its audio models only; here it trains all networks.
+    batch_size: rows per batch of the network with the most rows; the other networks take the same
+    number of steps per epoch with smaller batches. monitor: measure on the validation rows. The
+    weights of its best epoch are kept, and a network stops after `patience` epochs without a better
+    one. epochs, class_weights, seed: as in `training.Settings`.
     """
 
     units: tuple[int, ...] = (64,)
