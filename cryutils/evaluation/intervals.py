@@ -385,10 +385,7 @@ def _pairs_ranked_right(
 
 
 def mean_interval(
-    values: NDArray[np.floating[Any]],
-    infants: Names,
-    *,
-    limits: tuple[float, float] | None = None,
+    values: NDArray[np.floating[Any]], infants: Names, *, limits: tuple[float, float] | None = None
 ) -> Interval:
     """Return the mean of `values` with its interval over infants.
 

@@ -46,9 +46,7 @@ class Scores:
 
 
 def scores(
-    y_true: NDArray[np.integer[Any]],
-    y_pred: NDArray[np.integer[Any]],
-    classes: Sequence[str],
+    y_true: NDArray[np.integer[Any]], y_pred: NDArray[np.integer[Any]], classes: Sequence[str]
 ) -> Scores:
     """Return the scores of predicted against true class indices, by scikit-learn.
 

@@ -17,11 +17,7 @@ __all__ = ["build"]
 
 
 def build(
-    widths: Mapping[str, int],
-    classes: int,
-    *,
-    units: Sequence[int] = (32,),
-    dropout: float = 0.3,
+    widths: Mapping[str, int], classes: int, *, units: Sequence[int] = (32,), dropout: float = 0.3
 ) -> Any:
     """Return the ensemble as an uncompiled Keras model.
 

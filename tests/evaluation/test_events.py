@@ -13,8 +13,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.events import Agreement, compare, joined, read
 
 EVENTS = st.lists(
-    st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda e: (e[0], e[0] + e[1])),
-    min_size=1,
+    st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda e: (e[0], e[0] + e[1])), min_size=1
 )
 
 
