@@ -69,7 +69,7 @@ def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np
     """How much of a label a linear head on the embeddings explains in other faces."""
     from sklearn.linear_model import Ridge
 
-    (rows,) = backbones.embeddings([("", pixels)], backbone)
+    rows = backbones.head_input(backbone).predict(pixels, verbose=0)
     rows = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6)
     half = len(pixels) // 2
     return float(Ridge(10.0).fit(rows[:half], wanted[:half]).score(rows[half:], wanted[half:]))
@@ -114,7 +114,7 @@ def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     from sklearn.preprocessing import StandardScaler
 
     crops, labels, who = crying(infants=18, clips=5)
-    (features,) = backbones.embeddings([("", crops)], small_cnn.small())
+    features = backbones.head_input(small_cnn.small()).predict(crops, verbose=0)
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     classes, truth = np.unique(labels, return_inverse=True)
     predictions = cross_val_predict(head, features, truth, groups=who, cv=GroupKFold(3))
@@ -139,19 +139,9 @@ def test_a_size_that_does_not_fit_is_named(size) -> None:
         small_cnn.small(size=size)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network, and a `small` that takes any size."""
+def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    monkeypatch.setattr(
-        small_cnn,
-        "small",
-        lambda *, size: backbones.Backbone(None, "small CNN", "own", "tf", False),
-    )
-
-
-def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(quick) -> None:
-    backbone = small_cnn.choose(size=32)
+    backbone = small_cnn.choose(size=SIZE)
     assert (backbone.name, backbone.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
     assert small_cnn.choose(size=32, weights="random").name == "ResNet50"
     assert small_cnn.choose("VGG16", size=32).weights.startswith("random weights")
