@@ -169,9 +169,8 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    logits, y = np.log(np.maximum(p[answered], _LEAST)), y[answered]
+    p, y, _ = _answered(probabilities, truth)
+    logits = np.log(np.maximum(p, _LEAST))
 
     def loss(inverse: float) -> float:
         return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(y)), y].mean())
@@ -211,13 +210,12 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """
     import pandas as pd
 
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    sure, wrong = p[answered].max(axis=1), p[answered].argmax(axis=1) != y[answered]
+    p, y, answered = _answered(probabilities, truth)
+    sure, wrong = p.max(axis=1), p.argmax(axis=1) != y
     order = np.argsort(-sure, kind="stable")
     level = sure[order]
     last = np.flatnonzero(np.append(level[1:] != level[:-1], True))
-    table = {"threshold": level[last], "coverage": (last + 1) / len(p)}
+    table = {"threshold": level[last], "coverage": (last + 1) / len(answered)}
     return pd.DataFrame({**table, "risk": np.cumsum(wrong[order])[last] / (last + 1)})
 
 
@@ -272,12 +270,15 @@ def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classe
     return p, y
 
 
-def _has_answer(p: Array) -> npt.NDArray[np.bool_]:
-    """Return which rows have an answer, bool (clips,). Raises InputError if none has."""
+def _answered(
+    probabilities: npt.ArrayLike, truth: Classes
+) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
+    """Return the rows that have an answer, their classes, and which these are."""
+    p, y = _paired(probabilities, truth)
     answered = ~np.isnan(p[:, 0])
     if not answered.any():
         raise InputError("no clip has an answer, so there is nothing to calibrate")
-    return answered
+    return p[answered], y[answered], answered
 
 
 def _binned(
@@ -286,12 +287,11 @@ def _binned(
     """Return confidence, 1 if right, bin and infant of each clip that has an answer."""
     if bins < 1:
         raise InputError(f"bins={bins}: give 1 or more.")
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    owners = np.zeros(len(p)) if infants is None else np.asarray(infants)
-    if len(owners) != len(p):
-        raise InputError(f"{len(p)} clips and {len(owners)} infants do not belong together")
-    sure, right = p[answered].max(axis=1), p[answered].argmax(axis=1) == y[answered]
+    p, y, answered = _answered(probabilities, truth)
+    owners = answered if infants is None else np.asarray(infants)
+    if len(owners) != len(answered):
+        raise InputError(f"{len(answered)} clips and {len(owners)} infants do not belong together")
+    sure, right = p.max(axis=1), p.argmax(axis=1) == y
     # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
     upper = np.ceil(np.round(sure * bins, 4)).astype(np.int64) - 1
     return sure, right.astype(np.float64), np.clip(upper, 0, bins - 1), owners[answered]
