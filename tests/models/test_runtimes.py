@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -103,9 +105,6 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch) -> None:
 
 @large
 def test_a_lower_limit_for_onednn_is_survived(apart) -> None:
-    import os
-    import subprocess
-
     engine_or_skip("openvino-bf16")
     script = (
         "import numpy as np; from cryutils.models import backbones, runtimes;"
@@ -121,8 +120,6 @@ def test_a_lower_limit_for_onednn_is_survived(apart) -> None:
 
 
 def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
-    import subprocess
-
     engine_or_skip("openvino-bf16")
     script = (
         "import sys; from cryutils.models import runtimes; runtimes.runtime_of('openvino-bf16');"
