@@ -349,26 +349,25 @@ def _ranked(
     and of each repeat, (repeats,). If no fold tests both sides, the share is a half.
     """
     infants = whose.max() + 1
-    each, lost = [], []  # (right, pairs) of each repeat, and of the pairs with each infant's clips
-    for row, of_fold in zip(scores, fold, strict=True):
-        clips = _pairs_ranked_right(row, inside, of_fold)
-        within = _pairs_ranked_right(row, inside, of_fold * infants + whose)  # of one infant
-        each.append(clips[:, inside].sum(axis=1))
-        lost.append([
-            np.bincount(whose, all_pairs, infants) - np.bincount(whose[inside], twice, infants)
-            for all_pairs, twice in zip(clips, within[:, inside], strict=True)
-        ])  # fmt: skip
-    total = np.sum(each, axis=0)
-    right, pairs = total[:, None] - np.sum(lost, axis=0)
+    place = fold + np.arange(len(fold))[:, None] * (fold.max() + 1)  # no pairs between repeats
+    clips = _pairs_ranked_right(scores, inside, place)
+    within = _pairs_ranked_right(scores, inside, place * infants + whose)  # of one infant
+    each = clips[..., inside].sum(axis=2)  # (right, pairs) by repeat
+    lost = [  # of the pairs with each infant's clips
+        np.bincount(whose, all_pairs, infants) - np.bincount(whose[inside], twice, infants)
+        for all_pairs, twice in zip(clips.sum(axis=1), within[..., inside].sum(axis=1), strict=True)
+    ]
+    total = each.sum(axis=1)
+    right, pairs = total[:, None] - np.array(lost)
     without = np.divide(right, pairs, out=np.full(infants, np.nan), where=pairs > 0.5)
-    share, *shares = (float(r / n) if n else 0.5 for r, n in [total, *each])
+    share, *shares = (float(r / n) if n else 0.5 for r, n in [total, *each.T])
     return np.asarray(share), without, np.asarray(shares)
 
 
 def _pairs_ranked_right(
     scores: Array, inside: NDArray[np.bool_], group: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the pairs of each clip that are ranked right, and all its pairs, float64 (2, clips).
+    """Return the pairs of each clip that are ranked right, and all its pairs, (2, repeats, clips).
 
     Pairs are of a clip `inside` a class and one outside in the same group, and are ranked right if
     the one inside has the higher score. Ties, and pairs without a score, count half. A clip's rank
@@ -376,12 +375,13 @@ def _pairs_ranked_right(
     """
     import pandas as pd
 
-    series = pd.Series(scores)
-    whole, own = series.groupby(group), series.groupby([group, inside])
+    series, side, place = pd.Series(scores.ravel()), np.tile(inside, len(scores)), group.ravel()
+    whole, own = series.groupby(place), series.groupby([place, side])
     pairs = whole.transform("size") - own.transform("size")
     unscored = pairs - (whole.transform("count") - own.transform("count"))
     above = (whole.rank() - own.rank() + unscored / 2).fillna(pairs / 2)
-    return np.stack([np.where(inside, above, pairs - above), pairs]).astype(np.float64)
+    both = np.stack([np.where(side, above, pairs - above), pairs])
+    return both.reshape(2, *scores.shape).astype(np.float64)
 
 
 def mean_interval(
