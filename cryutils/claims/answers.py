@@ -98,7 +98,7 @@ def gaps(table: pd.DataFrame, *, metric: Metric = "balanced_accuracy") -> pd.Dat
         aligned = np.full((len(free.predicted), len(random.units)), NOT_DRAWN)
         aligned[:, place] = free.predicted
         gap = paired_interval(
-            random.predicted, aligned, random.truth, random.infants, metric=metric, split="clip"
+            random.predicted, aligned, random.truth, random.infants, metric=metric
         )
         rows.append({**dict(zip(MODEL, about, strict=True)), **gap.row()})
     return pd.DataFrame(rows, columns=[*MODEL, "value", "low", "high", "n", "n_infants"])

@@ -193,7 +193,7 @@ def audit(
     for (model, split), part in table.groupby(["model", "split"], sort=False):
         about = {"model": model, "split": SPLITS[str(split)]}
         part_answers = answers(part)
-        scores += [about | row for row in _scores(part_answers, str(split))]
+        scores += [about | row for row in _scores(part_answers)]
         leaks.append(about | _leak(part, part_answers, permutations, seed))
     orders = [(place, k) for place in range(len(_SIGNALS)) for k in range(simulations)]
     with counting("power", "corpora") as report_progress:
@@ -221,20 +221,15 @@ def _trial(corpus: Labelled, seed: int, order: tuple[int, int]) -> dict[str, flo
     return {"signal": signal, **asdict(power.trial(corpus, signal, seed=(seed, *order)))}
 
 
-def _scores(part: Answers, split: str) -> list[dict[str, Any]]:
+def _scores(part: Answers) -> list[dict[str, Any]]:
     """Return a row for each metric: its interval over infants, and its value without any skill."""
-    words = split or Split.CLIP
     found: dict[str, Interval] = {
-        metric: evaluation.interval(
-            part.predicted, part.truth, part.infants, metric=metric, split=words
-        )
+        metric: evaluation.interval(part.predicted, part.truth, part.infants, metric=metric)
         for metric in _METRICS
     }
     if np.isfinite(part.strengths).any():
         folds = part.folds if all(part.folds) else None
-        found["roc_auc"] = evaluation.auc_interval(
-            part.strengths, part.truth, part.infants, folds, split=words
-        )
+        found["roc_auc"] = evaluation.auc_interval(part.strengths, part.truth, part.infants, folds)
     shares = np.bincount(part.truth) / len(part.truth)
     commonest = shares.max()
     guess = {

@@ -9,9 +9,9 @@ neither answers nor forecasts.
 Reliability diagrams, their error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017, On
 calibration of modern neural networks (ICML; arXiv 1706.04599). A score that hedging cannot improve:
 Brier 1950, Verification of forecasts expressed in terms of probability. The error of a calibrated
-forecaster: Bröcker & Smith 2007, doi 10.1175/WAF993.1, and if clips of an infant depend on each
-other, Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414. Risk and coverage: Geifman &
-El-Yaniv 2017, Selective classification for deep neural networks (NeurIPS; arXiv 1705.08500).
+forecaster, where clips of an infant depend on each other: Cameron, Gelbach & Miller 2008, doi
+10.1162/rest.90.3.414. Risk and coverage: Geifman & El-Yaniv 2017, Selective classification for deep
+neural networks (NeurIPS; arXiv 1705.08500).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "BINS", "at_temperature", "brier", "calibrated_errors", "chance_errors", "confidence",
-    "confidence_threshold", "expected_calibration_error", "overconfidence", "reliability",
-    "risk_coverage", "temperature", "unless_unsure",
+    "BINS", "at_temperature", "brier", "chance_errors", "confidence", "confidence_threshold",
+    "expected_calibration_error", "overconfidence", "reliability", "risk_coverage", "temperature",
+    "unless_unsure",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
@@ -64,20 +64,8 @@ def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     Brier defines it. (For two classes it is twice scikit-learn's default.) Answering with the
     shares of K equal classes scores `1 - 1 / K`.
 
-    Parameters
-    ----------
-    probabilities : array
-        Float (clips, classes), a row of NaN for no answer.
-    truth : ndarray of int
-        Class of each clip (clips,).
+    Raises InputError if lengths differ, rows are not distributions, or a class has no column.
 
-    Raises
-    ------
-    InputError
-        Lengths differ, rows are not distributions, or a class has no column.
-
-    Examples
-    --------
     >>> brier([[0.8, 0.2], [0.8, 0.2]], np.array([0, 1])).round(2)
     array([0.08, 1.28])
     """
@@ -101,30 +89,16 @@ def reliability(
 ) -> pd.DataFrame:
     """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
-    Parameters
-    ----------
-    probabilities, truth : as in `brier`
-    infants : sequence of str
-        One for each clip.
-    bins : int
-        Number of equal bins between 0 and 1; each includes its upper end.
+    Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
+    (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over infants:
+    NaN if all clips of a bin are of one infant.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
-        (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over
-        infants: NaN if all clips of a bin are of one infant.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, rows are not distributions, or none has an answer.
+    infants: one for each clip. bins: number of equal bins between 0 and 1; each includes its upper
+    end. Raises InputError as `brier` does, or if no row has an answer.
     """
     import pandas as pd
 
-    answered, sure, right, place = _binned(probabilities, truth, bins)
-    owners = _owners(infants, answered)
+    sure, right, place, owners = _binned(probabilities, truth, bins, infants)
     rows = []
     for k in np.unique(place):
         inside = place == k
@@ -153,23 +127,8 @@ def expected_calibration_error(
     >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
     0.125
     """
-    _, sure, right, place = _binned(probabilities, truth, bins)
+    sure, right, place, _ = _binned(probabilities, truth, bins)
     return float(np.abs(np.bincount(place, right - sure)).sum() / len(sure))
-
-
-def calibrated_errors(probabilities: npt.ArrayLike, *, rng: np.random.Generator) -> Array:
-    """Return simulated errors of a calibrated model with these probabilities, float64 (1000,).
-
-    The truth of each clip is drawn from its own probabilities (consistency resampling, Bröcker &
-    Smith 2007), independently for each clip. If several clips of an infant are right or wrong
-    together, these errors are too low; then compare with `chance_errors`. Raises InputError as
-    `reliability` does.
-    """
-    p = _checked(probabilities)
-    p = p[_has_answer(p)]
-    edges = np.cumsum(p, axis=1)[:, None, :-1]
-    truth = (rng.random((len(p), DRAWS))[:, :, None] > edges).sum(axis=2)
-    return np.array([expected_calibration_error(p, column) for column in truth.T])
 
 
 def chance_errors(
@@ -191,8 +150,8 @@ def chance_errors(
 
     The arguments are those of `reliability`, and so are the errors; `rng` draws the signs.
     """
-    answered, sure, right, place = _binned(probabilities, truth, bins)
-    names, group = np.unique(_owners(infants, answered), return_inverse=True)
+    sure, right, place, owners = _binned(probabilities, truth, bins, infants)
+    names, group = np.unique(owners, return_inverse=True)
     sums = np.zeros((len(names), bins))
     np.add.at(sums, (group, place), right - sure)
     signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(names)))
@@ -210,9 +169,8 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    logits, y = np.log(np.maximum(p[answered], _LEAST)), y[answered]
+    p, y, _ = _answered(probabilities, truth)
+    logits = np.log(np.maximum(p, _LEAST))
 
     def loss(inverse: float) -> float:
         return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(y)), y].mean())
@@ -252,13 +210,12 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """
     import pandas as pd
 
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    sure, wrong = p[answered].max(axis=1), p[answered].argmax(axis=1) != y[answered]
+    p, y, answered = _answered(probabilities, truth)
+    sure, wrong = p.max(axis=1), p.argmax(axis=1) != y
     order = np.argsort(-sure, kind="stable")
     level = sure[order]
     last = np.flatnonzero(np.append(level[1:] != level[:-1], True))
-    table = {"threshold": level[last], "coverage": (last + 1) / len(p)}
+    table = {"threshold": level[last], "coverage": (last + 1) / len(answered)}
     return pd.DataFrame({**table, "risk": np.cumsum(wrong[order])[last] / (last + 1)})
 
 
@@ -313,30 +270,28 @@ def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classe
     return p, y
 
 
-def _has_answer(p: Array) -> npt.NDArray[np.bool_]:
-    """Return which rows have an answer, bool (clips,). Raises InputError if none has."""
+def _answered(
+    probabilities: npt.ArrayLike, truth: Classes
+) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
+    """Return the rows that have an answer, their classes, and which these are."""
+    p, y = _paired(probabilities, truth)
     answered = ~np.isnan(p[:, 0])
     if not answered.any():
         raise InputError("no clip has an answer, so there is nothing to calibrate")
-    return answered
-
-
-def _owners(infants: Sequence[str], answered: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
-    """Return the infants of the clips with an answer."""
-    if len(infants) != len(answered):
-        raise InputError(f"{len(answered)} clips and {len(infants)} infants do not belong together")
-    return np.asarray(infants)[answered]
+    return p[answered], y[answered], answered
 
 
 def _binned(
-    probabilities: npt.ArrayLike, truth: Classes, bins: int
-) -> tuple[npt.NDArray[np.bool_], Array, Array, npt.NDArray[np.int64]]:
-    """Return which clips have an answer, and of these the confidence, 1 if right, and the bin."""
+    probabilities: npt.ArrayLike, truth: Classes, bins: int, infants: Sequence[str] | None = None
+) -> tuple[Array, Array, npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Return confidence, 1 if right, bin and infant of each clip that has an answer."""
     if bins < 1:
         raise InputError(f"bins={bins}: give 1 or more.")
-    p, y = _paired(probabilities, truth)
-    answered = _has_answer(p)
-    sure, right = p[answered].max(axis=1), p[answered].argmax(axis=1) == y[answered]
+    p, y, answered = _answered(probabilities, truth)
+    owners = answered if infants is None else np.asarray(infants)
+    if len(owners) != len(answered):
+        raise InputError(f"{len(answered)} clips and {len(owners)} infants do not belong together")
+    sure, right = p.max(axis=1), p.argmax(axis=1) == y
     # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
     upper = np.ceil(np.round(sure * bins, 4)).astype(np.int64) - 1
-    return answered, sure, right.astype(np.float64), np.clip(upper, 0, bins - 1)
+    return sure, right.astype(np.float64), np.clip(upper, 0, bins - 1), owners[answered]

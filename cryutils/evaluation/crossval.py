@@ -39,12 +39,11 @@ def out_of_fold(
     labels: Names,
     repeated_folds: Sequence[Sequence[Fold]],
     *,
-    classes: Sequence[str] | None = None,
     jobs: int | None = None,
 ) -> NDArray[np.int64]:
     """Return the prediction for each clip by a model that was not trained on it, for each repeat.
 
-    Predictions are class indices, int64 (repeats, clips).
+    Predictions are indices of the sorted labels, int64 (repeats, clips).
 
     Parameters
     ----------
@@ -58,20 +57,12 @@ def out_of_fold(
     labels : sequence of str
         One for each clip.
     repeated_folds : list of lists of (train, test)
-        From `folds`; each repeat must test every clip exactly once. A clip that is neither trained
-        on nor tested in a repeat is `NOT_DRAWN` there.
-    classes : sequence of str, optional
-        Their order in the result; by default all labels, sorted.
+        From `folds`. Raises InputError if a repeat trains on a clip without testing it, or tests it
+        twice. A clip that is neither trained on nor tested in a repeat is `NOT_DRAWN` there.
     jobs : int, optional
         Worker processes; by default one per core, if the first fold takes long enough.
-
-    Raises
-    ------
-    InputError
-        A repeat trains on a clip without testing it, or tests it twice, a label is not a class, or
-        the model has no `predict`.
     """
-    return _pooled(model, X, labels, repeated_folds, classes, scores=False, jobs=jobs)[0]
+    return _pooled(model, X, labels, repeated_folds, None, scores=False, jobs=jobs)[0]
 
 
 def scored_out_of_fold(
@@ -85,10 +76,11 @@ def scored_out_of_fold(
     """Return the predictions of `out_of_fold` with a score for each class.
 
     The scores, float64 (repeats, clips, classes), are from `predict_proba`, or from
-    `decision_function` if a classifier has no probabilities. The arguments are those of
-    `out_of_fold`, and so are the errors; also, InputError if the classifier has no scores.
+    `decision_function` if a classifier has no probabilities. classes: their order in the result; by
+    default all labels, sorted. The other arguments are those of `out_of_fold`, and so are the
+    errors; also, InputError if the classifier has no scores, or a label is not a class.
     """
-    return _pooled(model, X, labels, repeated_folds, classes, scores=True, jobs=None)
+    return _pooled(model, X, labels, repeated_folds, classes, scores=True)
 
 
 def _pooled(
@@ -99,7 +91,7 @@ def _pooled(
     classes: Sequence[str] | None,
     *,
     scores: bool,
-    jobs: int | None,
+    jobs: int | None = None,
 ) -> Answer:
     y, names = class_indices(labels, classes)
     for number, repeat in enumerate(repeated_folds):
@@ -109,7 +101,7 @@ def _pooled(
             raise InputError(f"repeat {number} of the folds does not test each of its clips once")
     flat = [fold for repeat in repeated_folds for fold in repeat]
     with one_thread():
-        answers = iter(_answers(model, X, y, flat, scores=scores, jobs=jobs))
+        answers = iter(_answers(model, X, y, flat, scores, jobs))
     predicted = np.full((len(repeated_folds), len(y)), NOT_DRAWN)
     scored = np.full((*predicted.shape, len(names) * scores), np.nan)
     for number, repeat in enumerate(repeated_folds):
@@ -130,7 +122,7 @@ def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -
 
     blank = np.zeros((len(labels), 1))
     model = DummyClassifier(strategy="most_frequent")
-    return out_of_fold(model, blank, labels, repeated_folds, jobs=1)
+    return out_of_fold(model, blank, labels, repeated_folds)
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
@@ -157,19 +149,14 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 def fit_and_predict(
-    model: Any,
-    X: Features,
-    y: NDArray[np.int64],
-    folds: Sequence[Fold],
-    *,
-    jobs: int | None = None,
+    model: Any, X: Features, y: NDArray[np.int64], folds: Sequence[Fold]
 ) -> list[NDArray[np.int64]]:
     """Return the predicted class indices of each fold's test clips, int64 (test,).
 
     y: class indices (clips,). folds: (train, test), indices of clips. The others are as in
     `out_of_fold`.
     """
-    return [predicted for predicted, _ in _answers(model, X, y, folds, scores=False, jobs=jobs)]
+    return [predicted for predicted, _ in _answers(model, X, y, folds)]
 
 
 def _answers(
@@ -177,9 +164,8 @@ def _answers(
     X: Features,
     y: NDArray[np.int64],
     folds: Sequence[Fold],
-    *,
-    scores: bool,
-    jobs: int | None,
+    scores: bool = False,
+    jobs: int | None = None,
 ) -> list[Answer]:
     """Return class indices (test,) and scores (test, classes) of each fold's test clips."""
     if hasattr(model, "predict_proba_folds"):

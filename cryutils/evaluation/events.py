@@ -54,26 +54,16 @@ def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> li
 def read(path: str | os.PathLike[str]) -> list[Event]:
     """Return the annotated cries in a file.
 
-    Parameters
-    ----------
-    path : str or path
-        A CSV file with columns `onset` and `offset`, in s. Or a TextGrid in Praat's long text
-        format (`Save as text file`), whose intervals with the text "cry" are returned.
-
-    Raises
-    ------
-    InputError
-        The file can't be read, or an event ends before it starts.
+    path: a CSV file with columns `onset` and `offset`, in s. Or a TextGrid in Praat's long text
+    format (`Save as text file`), whose intervals with the text "cry" are returned. Raises
+    InputError if the file can't be read, or an event ends before it starts.
     """
-    is_grid = resolve(path).suffix.lower() == ".textgrid"
+    parse, kind = _read_csv, "CSV file with columns onset and offset, in s"
+    if resolve(path).suffix.lower() == ".textgrid":
+        parse, kind = _read_text_grid, "TextGrid in Praat's long text format"
     try:
-        events = _read_text_grid(resolve(path)) if is_grid else _read_csv(resolve(path))
+        events = parse(resolve(path))
     except (OSError, ValueError, KeyError) as error:
-        kind = (
-            "TextGrid in Praat's long text format"
-            if is_grid
-            else "CSV file with columns onset and offset, in s"
-        )
         raise InputError(f"{path}: not a {kind}.") from error
     return _checked(events, str(path))
 

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import NOT_DRAWN
-from cryutils.evaluation.splits import Fold, Names, Split, class_indices, fold_numbers
+from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
 
 __all__ = [
     "LEVEL", "Bounds", "Interval", "Metric", "add_between_run_variance", "auc_interval", "combined",
@@ -66,21 +66,14 @@ def combined(
 ) -> Bounds:
     """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
-    Parameters
-    ----------
-    right, clips : ndarray
-        Right answers and clips, float64 (..., infants, parts).
-    weights : sequence of float
-        One for each part.
-    df : float or ndarray
-        Degrees of freedom of each part's variance, from `part_degrees`.
-    f1 : bool
-        Turn each share J into F1 = 2J / (1 + J).
+    right, clips: right answers and clips, float64 (..., infants, parts). weights: one for each
+    part. df: degrees of freedom of each part's variance, from `part_degrees`. f1: turn each share J
+    into F1 = 2J / (1 + J).
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
     most, by_model = size[..., 0, :], _effective_by_model(clips)
-    return _combined_shares(share, without, most, by_model, weights, df=df, f1=f1)
+    return _combined_shares(share, without, most, by_model, weights, df, f1)
 
 
 def _combined_shares(
@@ -89,7 +82,6 @@ def _combined_shares(
     most: Array,
     by_model: Array,
     weights: Sequence[float] | Array,
-    *,
     df: float | Array,
     f1: bool = False,
 ) -> Bounds:
@@ -194,17 +186,9 @@ def add_between_run_variance(
     The variances over infants and of the mean over repeats are added. The t quantile has Welch and
     Satterthwaite's degrees of freedom, so two repeats that differ little have little influence.
 
-    Parameters
-    ----------
-    bounds : Bounds
-        Over infants alone.
-    repeats : sequence of ndarray
-        The score of each repeat, float64 (..., repeats), for each model with its own repeats. A
-        single repeat adds nothing.
-    df : float
-        Degrees of freedom of the variance over infants, the fewest of the parts'.
-    limits : (float, float)
-        Lowest and highest possible score.
+    bounds: over infants alone. repeats: the score of each repeat, float64 (..., repeats), for each
+    model with its own repeats; a single repeat adds nothing. df: degrees of freedom of the variance
+    over infants, the fewest of the parts'. limits: lowest and highest possible score.
     """
     several = [a for a in repeats if a.shape[-1] > 1]
     among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in several]
@@ -227,8 +211,7 @@ class Interval:
     """A score with its 95 % confidence interval over infants.
 
     `low` and `high` are None if there is no interval, and `reason` says why. `se` is the jackknife
-    standard error, `n` the number of clips, `n_infants` of infants, `estimand` the quantity that
-    the interval is about, in words.
+    standard error, `n` the number of clips, `n_infants` of infants.
     """
 
     value: float
@@ -237,14 +220,13 @@ class Interval:
     se: float | None
     n: int
     n_infants: int
-    estimand: str
     reason: str = ""
 
     @classmethod
-    def of(cls, bounds: Bounds, n: int, n_infants: int, estimand: str) -> Interval:
+    def of(cls, bounds: Bounds, n: int, n_infants: int) -> Interval:
         """Return the interval with the bounds of a single score."""
         score, low, high, se = map(float, bounds)
-        return cls(score, low, high, se, n, n_infants, estimand)
+        return cls(score, low, high, se, n, n_infants)
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -262,12 +244,13 @@ def interval(
     infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
-    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
-    No model is refitted. The variance between repeats is included; a single repeat gives
-    no estimate of it.
+    It is about new clips (new infants, if the folds are leak-free) and models trained on about as
+    many infants as here. No model is refitted: how the score varies with the training is seen only
+    through the variance between repeats, which is included. Raises InputError if lengths differ, or
+    there is no such metric.
 
     Parameters
     ----------
@@ -281,19 +264,8 @@ def interval(
         One for each clip.
     metric : {"balanced_accuracy", "accuracy", "macro_f1"}
         The first is the mean of the classes' recalls.
-    split : {"infant", "clip"}
-        How the clips were divided; it changes only the words of the estimand.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, or no such metric.
     """
-    words = (
-        f"{_in_words(metric, split)}, of models trained on about as many infants as here;"
-        " how the score varies with the training is seen only through the repeats"
-    )
-    return _of_samples([_sample(predicted, y, infants)], metric, words)
+    return _of_answers([predicted], y, infants, metric)
 
 
 def paired_interval(
@@ -303,16 +275,13 @@ def paired_interval(
     infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
-    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return A's score minus B's on the same clips, with its interval over infants.
 
     The parts of A and B form one score, so their correlation is taken into account. A and B may
     have different repeats. The arguments are those of `interval`, and so are the errors.
     """
-    samples = [_sample(predicted, y, infants) for predicted in (predicted_a, predicted_b)]
-    words = f"{_in_words(metric, split)}, model A minus model B"
-    return _of_samples(samples, metric, words)
+    return _of_answers([predicted_a, predicted_b], y, infants, metric)
 
 
 def auc_interval(
@@ -320,105 +289,85 @@ def auc_interval(
     y: Names,
     infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
-    *,
-    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
     The area measures how well a model ranks clips, at any threshold. Guessing gives 0.5, however
     common a class is. The area of a class is the share of correctly ranked pairs of one of its
     clips and another clip, so it has the bounds of a share. Its effective number of clips is at
-    most the one that gives Mann & Whitney's variance of guesses.
+    most the one that gives Mann & Whitney's variance of guesses. Raises InputError if lengths
+    differ, or the columns are not the classes.
 
     Parameters
     ----------
     probabilities : ndarray of float
         Or other scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
         order; a clip of NaN ties with every other.
-    y, infants, split : as in `interval`
+    y, infants : as in `interval`
     folds : list of lists of (train, test), optional
         Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
         compared, since the models of different folds may have different scales.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, or the columns are not the classes.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
-    repeats, clips_in_all = rows.shape[:2]
-    fold = np.stack(
-        [
-            fold_numbers((test for _, test in repeat), clips_in_all)
-            for repeat in folds or [()] * repeats
-        ]
-    )
-    drawn = fold >= 0 if folds else np.ones(fold.shape, bool)
-    sample = _sample(np.where(drawn, rows.argmax(axis=-1), NOT_DRAWN), y, infants)
-    ever = drawn.any(axis=0)
-    rows, fold, drawn = rows[:, ever], fold[:, ever], drawn[:, ever]
-    (sample,) = _ever_drawn([sample])
-    if rows.shape[-1] != len(sample.names):
-        raise InputError(
-            f"probabilities of {rows.shape[-1]} classes, but clips of {len(sample.names)}"
-        )
-    clips = _confusions(sample).mean(axis=0).sum(axis=-1)
-    n, n_infants = round(clips.sum()), len(clips)
-    words = (
-        f"expected area under the ROC curve, a class against the rest, {_whose(split)},"
-        " of models trained on about as many infants as here"
-    )
-    fold = np.where(drawn, fold, len(sample.truth) + np.arange(len(sample.truth)))  # no pairs
-    parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
+    fold = np.full(rows.shape[:2], 0)
+    if folds:
+        tests = ([test for _, test in repeat] for repeat in folds)
+        fold = np.stack([fold_numbers(each, rows.shape[1]) for each in tests])
+    clips = _clips([np.where(fold >= 0, rows.argmax(axis=-1), NOT_DRAWN)], y, infants)
+    rows, fold, classes = rows[:, clips.ever], fold[:, clips.ever], len(clips.names)
+    if rows.shape[-1] != classes:
+        raise InputError(f"probabilities of {rows.shape[-1]} classes, but clips of {classes}")
+    # Each clip that a repeat does not draw has a fold of its own, so it has no pairs.
+    fold = np.where(fold >= 0, fold, fold.size + np.arange(fold.shape[1]))
+    parts = [_ranked(rows[..., k], clips.truth == k, clips.infant, fold) for k in range(classes)]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+    counts = _confusions(clips, clips.answers[0]).mean(axis=0).sum(axis=-1)
+    about = round(counts.sum()), len(counts)
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
         reason = (
-            f"class {sample.names[lone[0]]!r}, or all others, comes from one infant,"
+            f"class {clips.names[lone[0]]!r}, or all others, comes from one infant,"
             " so nothing tells how infants differ"
         )
-        return Interval(float(share.mean()), None, None, None, n, n_infants, words, reason)
-    others = clips.sum(axis=-1, keepdims=True) - clips
-    fewer = np.where(clips.sum(axis=0) <= others.sum(axis=0), clips, others)
-    most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
-    weights, df = np.full(len(parts), 1 / len(parts)), part_degrees(clips)
-    bounds = _combined_shares(share, without, most, _effective_by_model(fewer), weights, df=df)
+        return Interval(float(share.mean()), None, None, None, *about, reason)
+    others = counts.sum(axis=-1, keepdims=True) - counts
+    fewer = np.where(counts.sum(axis=0) <= others.sum(axis=0), counts, others)
+    most = 3 * counts.sum(axis=0) * others.sum(axis=0) / (about[0] + 1)
+    weights, df = np.full(classes, 1 / classes), part_degrees(counts)
+    bounds = _combined_shares(share, without, most, _effective_by_model(fewer), weights, df)
     bounds = add_between_run_variance(bounds, [each.mean(axis=1)], df=df.min(), limits=(0.0, 1.0))
-    return Interval.of(bounds, n, n_infants, words)
+    return Interval.of(bounds, *about)
 
 
 def _ranked(
-    scores: Array, sample: _Sample, label: int, fold: NDArray[np.int64]
+    scores: Array, inside: NDArray[np.bool_], whose: NDArray[np.int64], fold: NDArray[np.int64]
 ) -> tuple[Array, Array, Array]:
-    """Return the share of correctly ranked pairs of a class's clips and other clips.
+    """Return the share of correctly ranked pairs of clips `inside` a class and other clips.
 
     Of all repeats, float64 (); without each infant in turn, (infants,), NaN if no pair is left;
     and of each repeat, (repeats,). If no fold tests both sides, the share is a half.
     """
-    inside = sample.truth == label
-    whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
     infants = whose.max() + 1
-    each, lost = [], []  # (right, pairs) of each repeat, and of the pairs with each infant's clips
-    for row, of_fold in zip(scores, fold, strict=True):
-        clips = _pairs_ranked_right(row, inside, of_fold)
-        within = _pairs_ranked_right(row, inside, of_fold * infants + whose)  # of one infant
-        each.append(clips[:, inside].sum(axis=1))
-        lost.append([
-            np.bincount(whose, all_pairs, infants) - np.bincount(whose[inside], twice, infants)
-            for all_pairs, twice in zip(clips, within[:, inside], strict=True)
-        ])  # fmt: skip
-    total = np.sum(each, axis=0)
-    right, pairs = total[:, None] - np.sum(lost, axis=0)
+    place = fold + np.arange(len(fold))[:, None] * (fold.max() + 1)  # no pairs between repeats
+    clips = _pairs_ranked_right(scores, inside, place)
+    within = _pairs_ranked_right(scores, inside, place * infants + whose)  # of one infant
+    each = clips[..., inside].sum(axis=2)  # (right, pairs) by repeat
+    lost = [  # of the pairs with each infant's clips
+        np.bincount(whose, all_pairs, infants) - np.bincount(whose[inside], twice, infants)
+        for all_pairs, twice in zip(clips.sum(axis=1), within[..., inside].sum(axis=1), strict=True)
+    ]
+    total = each.sum(axis=1)
+    right, pairs = total[:, None] - np.array(lost)
     without = np.divide(right, pairs, out=np.full(infants, np.nan), where=pairs > 0.5)
-    share, *shares = (float(r / n) if n else 0.5 for r, n in [total, *each])
+    share, *shares = (float(r / n) if n else 0.5 for r, n in [total, *each.T])
     return np.asarray(share), without, np.asarray(shares)
 
 
 def _pairs_ranked_right(
     scores: Array, inside: NDArray[np.bool_], group: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the pairs of each clip that are ranked right, and all its pairs, float64 (2, clips).
+    """Return the pairs of each clip that are ranked right, and all its pairs, (2, repeats, clips).
 
     Pairs are of a clip `inside` a class and one outside in the same group, and are ranked right if
     the one inside has the higher score. Ties, and pairs without a score, count half. A clip's rank
@@ -426,19 +375,17 @@ def _pairs_ranked_right(
     """
     import pandas as pd
 
-    series = pd.Series(scores)
-    whole, own = series.groupby(group), series.groupby([group, inside])
+    series, side, place = pd.Series(scores.ravel()), np.tile(inside, len(scores)), group.ravel()
+    whole, own = series.groupby(place), series.groupby([place, side])
     pairs = whole.transform("size") - own.transform("size")
     unscored = pairs - (whole.transform("count") - own.transform("count"))
     above = (whole.rank() - own.rank() + unscored / 2).fillna(pairs / 2)
-    return np.stack([np.where(inside, above, pairs - above), pairs]).astype(np.float64)
+    both = np.stack([np.where(side, above, pairs - above), pairs])
+    return both.reshape(2, *scores.shape).astype(np.float64)
 
 
 def mean_interval(
-    values: NDArray[np.floating[Any]],
-    infants: Names,
-    *,
-    limits: tuple[float, float] | None = None,
+    values: NDArray[np.floating[Any]], infants: Names, *, limits: tuple[float, float] | None = None
 ) -> Interval:
     """Return the mean of `values` with its interval over infants.
 
@@ -446,20 +393,10 @@ def mean_interval(
     jackknife standard error times a t quantile. The variance between repeats is included. Clips
     with NaN are left out, and `n` counts the others.
 
-    Parameters
-    ----------
-    values : ndarray of float
-        (clips,) or (repeats, clips), NaN if missing.
-    infants : sequence of str
-        One for each clip.
-    limits : (float, float), optional
-        Lowest and highest possible value, which also limit the interval: (0, 1) for shares,
-        (0, np.inf) for rates, None for no limits.
-
-    Raises
-    ------
-    InputError
-        Lengths differ, every value is missing, or one is outside the limits.
+    values: float (clips,) or (repeats, clips), NaN if missing. infants: one for each clip. limits:
+    lowest and highest possible value, which also limit the interval: (0, 1) for shares, (0, np.inf)
+    for rates. Raises InputError if lengths differ, every value is missing, or one is outside the
+    limits.
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != len(infants):
@@ -480,7 +417,7 @@ def mean_interval(
     mean = np.clip(numbers.mean(), least, most)  # rounding may exceed the limits
     group = np.unique(whose, return_inverse=True)[1]
     clips = np.bincount(group).astype(float)[:, None]
-    about = (len(numbers), len(clips), "expected value on clips of infants like these")
+    about = len(numbers), len(clips)
     if len(clips) < 2:
         reason = "all clips come from one infant, so nothing tells how infants differ"
         return Interval(float(mean), None, None, None, *about, reason)
@@ -503,75 +440,50 @@ def mean_interval(
     return Interval.of(bounds, *about)
 
 
-_WORDS: dict[str, str] = {
-    "balanced_accuracy": "expected balanced accuracy",
-    "accuracy": "expected accuracy at these class shares",
-    "macro_f1": "expected macro F1 at these class shares",
-}
+class _Clips(NamedTuple):
+    """The clips that any repeat of any model has drawn, and each model's answers to them.
 
-
-def _in_words(metric: str, split: Split | str) -> str:
-    """Return the estimand of a score: the metric, and whose clips it is about."""
-    if metric not in _WORDS:
-        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, _WORDS)}")
-    return f"{_WORDS[metric]} {_whose(split)}"
-
-
-def _whose(split: Split | str) -> str:
-    if Split(split) is Split.INFANT:
-        return "on clips of new infants like these"
-    return "on clips of infants like these who are mostly heard in training too"
-
-
-class _Sample(NamedTuple):
-    """Predictions for clips with known label and infant; -1 and unknown classes are last."""
+    truth, infant: indices (clips,). answers: class indices (repeats, clips) by model; -1 and
+    unknown classes are last. names: of the classes. ever: bool, which of all clips these are.
+    """
 
     truth: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    infants: NDArray[Any]
+    infant: NDArray[np.int64]
+    answers: list[NDArray[np.int64]]
     names: list[str]
+    ever: NDArray[np.bool_]
 
 
-def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
+def _clips(predictions: Sequence[NDArray[Any]], y: Names, infants: Names) -> _Clips:
     labels = np.asarray(y)
-    if labels.dtype.kind in "iu":
-        numbers, truth = np.unique(labels, return_inverse=True)
-        names = numbers.astype(str).tolist()
-    else:
-        truth, names = class_indices(labels)
-        numbers = np.arange(len(names))
-    rows = np.atleast_2d(np.asarray(predicted))
-    if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
-        raise InputError(
-            f"predictions {rows.shape}, labels ({len(truth)},) and infants ({len(infants)},)"
-            " do not belong together; give (repeats, clips), (clips,) and (clips,)"
-        )
-    place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
-    known = np.where(numbers[place] == rows, place, len(names))
-    known = np.where(rows == NOT_DRAWN, NOT_DRAWN, known)
-    return _Sample(truth, known, np.asarray(infants), names)
+    truth, names = class_indices(labels)
+    numbers = np.unique(labels) if labels.dtype.kind in "iu" else np.arange(len(names))
+    answers = []
+    for predicted in predictions:
+        rows = np.atleast_2d(np.asarray(predicted))
+        if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
+            raise InputError(
+                f"predictions {rows.shape}, labels ({len(truth)},) and infants ({len(infants)},)"
+                " do not belong together; give (repeats, clips), (clips,) and (clips,)"
+            )
+        place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
+        place = np.where(numbers[place] == rows, place, len(names))
+        answers.append(np.where(rows == NOT_DRAWN, NOT_DRAWN, place))
+    ever = (np.concatenate(answers) != NOT_DRAWN).any(axis=0)
+    infant = np.unique(np.asarray(infants)[ever], return_inverse=True)[1]
+    return _Clips(truth[ever], infant, [rows[:, ever] for rows in answers], names, ever)
 
 
-def _ever_drawn(samples: Sequence[_Sample]) -> list[_Sample]:
-    """Return samples of the same clips without those that no repeat of any sample has drawn."""
-    ever = np.any([(s.predicted != NOT_DRAWN).any(axis=0) for s in samples], axis=0)
-    return [
-        s._replace(truth=s.truth[ever], predicted=s.predicted[:, ever], infants=s.infants[ever])
-        for s in samples
-    ]
-
-
-def _confusions(sample: _Sample) -> Array:
+def _confusions(clips: _Clips, answers: NDArray[np.int64]) -> Array:
     """Return float64 (repeats, infants, classes, classes + 1): truth by row, answer by column.
 
     The last column counts clips without an answer.
     """
-    group = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
-    classes = len(sample.names)
-    tables = np.zeros((len(sample.predicted), group.max() + 1, classes, classes + 1))
-    for table, row in zip(tables, sample.predicted, strict=True):
-        drawn = row != NOT_DRAWN
-        np.add.at(table, (group[drawn], sample.truth[drawn], row[drawn]), 1.0)
+    classes = len(clips.names)
+    tables = np.zeros((len(answers), clips.infant.max() + 1, classes, classes + 1))
+    repeat, clip = np.nonzero(answers != NOT_DRAWN)
+    place = (repeat, clips.infant[clip], clips.truth[clip], answers[repeat, clip])
+    np.add.at(tables, place, 1.0)
     return tables
 
 
@@ -593,18 +505,23 @@ def _score(confusions: Array, metric: Metric) -> Array:
     return np.asarray((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
 
 
-def _of_samples(samples: Sequence[_Sample], metric: Metric, words: str) -> Interval:
+def _of_answers(
+    predictions: Sequence[NDArray[Any]], y: Names, infants: Names, metric: Metric
+) -> Interval:
     """Return A's score, or A's minus B's, averaged over repeats, with its interval."""
-    samples = _ever_drawn(samples)
-    tables = [_confusions(sample) for sample in samples]
+    if metric not in get_args(Metric):
+        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, get_args(Metric))}")
+    sample = _clips(predictions, y, infants)
+    tables = [_confusions(sample, answers) for answers in sample.answers]
     means = [table.mean(axis=0) for table in tables]
-    names, pairs = samples[0].names, [_parts(mean, metric) for mean in means]
+    pairs = [_parts(mean, metric) for mean in means]
     clips = means[0].sum(axis=-1)  # of the truth, by infant and class
-    about = (round(clips.sum()), len(clips), words)
+    about = round(clips.sum()), len(clips)
     clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
     if len(lone):
-        which = "all clips come" if metric == "accuracy" else f"class {names[lone[0]]!r} comes"
+        name = sample.names[lone[0]]
+        which = "all clips come" if metric == "accuracy" else f"class {name!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
         first, *second = (float(_score(mean.sum(axis=0), metric)) for mean in means)
         return Interval(first - sum(second), None, None, None, *about, reason)
@@ -615,6 +532,6 @@ def _of_samples(samples: Sequence[_Sample], metric: Metric, words: str) -> Inter
     parts, df = pairs[0][0].shape[-1], part_degrees(clips)
     weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
     bounds = combined(right, sizes, weights, df=np.tile(df, len(pairs)), f1=metric == "macro_f1")
-    limits = (0.0, 1.0) if len(samples) == 1 else (-1.0, 1.0)
+    limits = (0.0, 1.0) if len(pairs) == 1 else (-1.0, 1.0)
     bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)
     return Interval.of(bounds, *about)

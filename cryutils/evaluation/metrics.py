@@ -46,28 +46,16 @@ class Scores:
 
 
 def scores(
-    y_true: NDArray[np.integer[Any]],
-    y_pred: NDArray[np.integer[Any]],
-    classes: Sequence[str],
+    y_true: NDArray[np.integer[Any]], y_pred: NDArray[np.integer[Any]], classes: Sequence[str]
 ) -> Scores:
     """Return the scores of predicted against true class indices, by scikit-learn.
 
     A class that is never predicted has precision and F1 0 (`zero_division=0`), not NaN. Repeats are
     pooled: with predictions (repeats, clips), every repeat counts each clip once.
 
-    Parameters
-    ----------
-    y_true : ndarray of int
-        Class indices (clips,).
-    y_pred : ndarray of int
-        Class indices (clips,) or (repeats, clips). `NOT_DRAWN` is left out.
-    classes : sequence of str
-        Names, in the order of the indices.
-
-    Raises
-    ------
-    InputError
-        There are no clips, or not as many predictions as true classes.
+    y_true: class indices (clips,). y_pred: class indices (clips,) or (repeats, clips); `NOT_DRAWN`
+    is left out. classes: names, in the order of the indices. Raises InputError if there are no
+    clips, or not as many predictions as true classes.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

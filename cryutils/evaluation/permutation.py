@@ -134,29 +134,12 @@ def permutation_test(
     it is as stratified and as leak-free as before, and has the same distribution as a division
     drawn for the permuted labels, which makes the test exact.
 
-    Parameters
-    ----------
-    cells : mapping
-        (model, features) by name, as in `out_of_fold`; give models a `random_state`.
-    corpus : Corpus
-        Or anything with `labels` and `infants`, one for each clip.
-    split : {"clip", "infant"}
-        How folds are divided; labels are permuted in the same way for both.
-    permutations : int
-        B; the smallest p-value is 1 / (B + 1).
-    n_splits, repeats : int
-        Folds of a division, and divisions.
-    seed : int
-        Seed of folds and permutations; the result does not depend on `jobs`.
-    jobs : int, optional
-        Worker processes; by default one for each core.
-    progress : bool
-        Count the permutations on a terminal or in a notebook.
-
-    Raises
-    ------
-    InputError
-        No cells, or folds that these labels do not allow.
+    cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. corpus: or
+    anything with `labels` and `infants`, one for each clip. split: "clip" or "infant", how folds
+    are divided; labels are permuted in the same way for both. permutations: B; the smallest p-value
+    is 1 / (B + 1). n_splits, repeats: folds of a division, and divisions. seed: of folds and
+    permutations; the result does not depend on `jobs`, the number of worker processes (None: one
+    for each core). Raises InputError for no cells, or folds that these labels do not allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
@@ -196,18 +179,9 @@ def fixed_prediction_test(
     a true null, `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %, and 93 % under the
     paper's protocol (refitted: 5 and 4 %).
 
-    Parameters
-    ----------
-    predictions : mapping
-        Class indices by name, int (repeats, clips); the statistic is the balanced accuracy
-        averaged over repeats.
-    corpus, permutations, seed : as in `permutation_test`
-        The same seed gives the same permutations.
-
-    Raises
-    ------
-    InputError
-        The number of predictions is not the number of clips.
+    predictions: class indices by name, int (repeats, clips); the statistic is the balanced accuracy
+    averaged over repeats. Other arguments as in `permutation_test`; the same seed gives the same
+    permutations. Raises InputError if the number of predictions is not the number of clips.
     """
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
@@ -245,7 +219,7 @@ def _scores(
         ]
         for cell, (model, X) in enumerate(members):
             predicted = np.empty_like(y)
-            answers = fit_and_predict(model, X, y, folds, jobs=1)
+            answers = fit_and_predict(model, X, y, folds)
             for (_, test), part in zip(folds, answers, strict=True):
                 predicted[test] = part
             row[cell] = balanced_accuracy(y, predicted)

@@ -187,23 +187,13 @@ def folds(
 ) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
-    Train and test are indices of clips, int64. The same seed gives the same folds.
+    Train and test are indices of clips, int64. Every class is in every training part. The same seed
+    gives the same folds.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        One for each clip; every class is in every training part.
-    groups : sequence of str or None
-        Infants, one for each clip, kept whole (leak-free); None divides clips (the paper's).
-    n_splits, repeats : int
-        Folds of each repeat, and number of divisions.
-    seed : int
-
-    Raises
-    ------
-    InputError
-        A class has fewer clips than folds, there are fewer infants than folds, or a class has only
-        one infant, which a fold would have to test without training on the class.
+    labels: one for each clip. groups: infants, one for each clip, kept whole (leak-free); None
+    divides clips (the paper's). Raises InputError if a class has fewer clips than folds, there are
+    fewer infants than folds, or a class has only one infant, which a fold would have to test
+    without training on the class.
     """
     y, names = class_indices(labels)
     if n_splits < 2:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 from cryutils.models import stacked
 from cryutils.models.backend import keras as _keras
+from cryutils.models.blocks import dense_softmax
 from cryutils.models.examples import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
@@ -73,26 +74,12 @@ def fit(
 ) -> NetworkBatch:
     """Train one autoencoder of patches per task, all at once.
 
-    Raises InputError as `patches` and `stacked.fit` do.
-
-    Parameters
-    ----------
-    windows : ndarray of float32
-        (windows, frames, coefficients).
-    tasks : sequence of FitSpec
-        Their row numbers are indices of `windows`.
-    patch : int
-        Frames per patch.
-    per_window : int
-        Patches drawn from each window. A few are enough: windows overlap, and the patches of a cry
-        are similar.
-    settings : DenseSettings
-        Three hidden layers, the middle one linear; see `sized`.
-    clean : ndarray of float32, optional
-        The same windows without noise, as the target of a denoising autoencoder. None: reconstruct
-        `windows`.
-    progress : bool
-        As in `stacked.fit`.
+    windows: float32 (windows, frames, coefficients). tasks: their row numbers are indices of
+    `windows`. patch: frames per patch. per_window: patches drawn from each window; a few are
+    enough, because windows overlap and the patches of a cry are similar. settings: three hidden
+    layers, the middle one linear; see `sized`. clean: the same windows without noise, as the target
+    of a denoising autoencoder; None: reconstruct `windows`. Raises InputError as `patches` and
+    `stacked.fit` do.
     """
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)
@@ -175,23 +162,11 @@ def cross_fit(
 ) -> AeDnn:
     """Train an encoder and a DNN on each division, and predict the division's test clips.
 
-    The DNN is trained on the codes of the frozen encoder.
-
-    Parameters
-    ----------
-    examples : Examples
-        Windows of all clips, x float32 (windows, frames, coefficients).
-    y : ndarray of int
-        Class index of each clip (clips,), below `classes`.
-    divisions : sequence of (train, stop, test)
-        Clip indices. `stop` is the validation part of both trainings. It equals the test part where
-        a paper chose its epochs on the test part.
-    patch, per_window, progress
-        As in `fit`.
-    autoencoder, dnn : DenseSettings
-        Settings of the two networks.
-    largest : bool
-        As in `codes`.
+    The DNN is trained on the codes of the frozen encoder. examples: windows of all clips, x float32
+    (windows, frames, coefficients). y: class index of each clip, int (clips,), below `classes`.
+    divisions: clip indices (train, stop, test). `stop` is the validation part of both trainings. It
+    equals the test part where a paper chose its epochs on the test part. Other arguments as in
+    `fit` and `codes`.
     """
     tasks = [FitSpec(examples.rows(train), examples.rows(stop)) for train, stop, _ in divisions]
     encoders = fit(
@@ -245,21 +220,14 @@ def build_submodel(
     h = _encoder(h, autoencoder)
     both = [keras.ops.mean(h, axis=1), keras.ops.std(h, axis=1)]
     h = keras.layers.Concatenate(name="mean_and_deviation")(both)
-    return keras.Model(window, _dnn(h, classes, dnn), name="ae_dnn")
+    answer = dense_softmax(h, dnn.units, classes, dnn.dropout)
+    return keras.Model(window, answer, name="ae_dnn")
 
 
 def _encoder(h: Any, settings: DenseSettings) -> Any:
     dense = _keras().layers.Dense
     hidden, code, _ = settings.units
     return dense(code, name="bottleneck")(dense(hidden, activation="relu", name="encoder")(h))
-
-
-def _dnn(h: Any, classes: int, settings: DenseSettings) -> Any:
-    layers = _keras().layers
-    for k, units in enumerate(settings.units, 1):
-        h = layers.Dense(units, activation="relu", name=f"dense{k}")(h)
-        h = layers.Dropout(settings.dropout, name=f"dropout{k}")(h)
-    return layers.Dense(classes, activation="softmax", name="answer")(h)
 
 
 def keras_classifier(

@@ -35,7 +35,7 @@ __all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
-Source = Frames | Callable[[], Frames | Iterable[Frames]]
+Source = Callable[[], Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # increase it whenever the same frames and settings give other embeddings
 _WEIGHTS = ("auto", "imagenet", "random")
@@ -85,25 +85,11 @@ def base(
     The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
     (n, h, w, features).
 
-    Parameters
-    ----------
-    name : str
-        One of `weights.APPLICATIONS`.
-    input_shape : sequence of int
-        (height, width, 3).
-    weights : str or path
-        "imagenet", "random" (drawn from `seed`), a weights file in the format that Keras publishes
-        (`..._notop.h5`), or "auto": ImageNet's if available, else random.
-    seed : int
-        Seed of random weights.
-    progress : bool
-        Show a download on a terminal.
-
-    Raises
-    ------
-    InputError
-        The name is unknown, the application does not accept the shape, the file is damaged or
-        belongs to another model, or ImageNet's weights are required but not available.
+    name: one of `weights.APPLICATIONS`. input_shape: (height, width, 3). weights: "imagenet",
+    "random" (drawn from `seed`), a weights file in the format that Keras publishes
+    (`..._notop.h5`), or "auto": ImageNet's if available, else random. Raises InputError if the name
+    is unknown, the application does not accept the shape, the file is damaged or belongs to another
+    model, or ImageNet's weights are required but not available.
     """
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
@@ -179,11 +165,11 @@ def embeddings(
 
     Each clip is cached as soon as it is done, so an interrupted run resumes with the next clip.
 
-    clips: key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's
-    size, or a function that returns such an array or an iterator of frames or arrays. The function
-    is called only if the clip is not cached. The key identifies the pixels (`file_key`). If it is
-    "", the content of the array identifies them. engine, calibration: as in `runtimes.ready`.
-    Raises InputError for frames of another size or type, or if `runtimes.ready` fails.
+    clips: key and source of each clip. The key identifies the pixels (`file_key`). The source, a
+    function that is called only if the clip is not cached, returns frames or arrays of frames,
+    uint8 (height, width, 3) or (n, height, width, 3), in the backbone's size. engine, calibration:
+    as in `runtimes.ready`. Raises InputError for frames of another size or type, or if
+    `runtimes.ready` fails.
     """
     shape = backbone.model.input_shape[1:]
     settings = _settings(backbone, engine, calibration)
@@ -193,12 +179,12 @@ def embeddings(
         return runtimes.ready(head_input(backbone), engine=engine, calibration=calibration)
 
     def run(source: Source) -> Iterator[Array]:
-        yield np.concatenate([ready().run(frames) for frames in _chunks(source, shape)])
+        yield np.concatenate([ready().run(frames) for frames in _chunks(source(), shape)])
 
     maps = []
     with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
-            stem = cache.at("embeddings", settings, key or cache.key(source))
+            stem = cache.at("embeddings", settings, key)
             maps += cache.ragged(stem, functools.partial(run, source))
             report(done, len(clips))
     return maps
@@ -234,11 +220,10 @@ def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> st
     return cache.key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
 
 
-def _chunks(source: Source, shape: tuple[int, int, int]) -> Iterator[Frames]:
+def _chunks(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:
     """Yield all frames in arrays of at least `_AT_ONCE`, except the last, which may be empty."""
-    frames = source() if callable(source) else source
     waiting = [np.empty((0, *shape), np.uint8)]
-    for some in [frames] if isinstance(frames, np.ndarray) else frames:
+    for some in frames:
         if some.dtype != np.uint8 or some.shape[-3:] != shape:
             raise InputError(
                 f"frames are {some.dtype} {some.shape}; "

@@ -1,7 +1,8 @@
-"""Parts shared by Paper B's two networks, `blocks` and `classifier`; `describe` lists layers.
+"""Parts shared by networks, and `describe`, which lists layers.
 
-Used in notebooks 04_cry2 and 05_image (Paper B §3: Conv2D, batch normalisation, ReLU and max
-pooling; dropout and a dense softmax; Adam; categorical cross-entropy).
+`blocks` and `classifier` are of Paper B's networks (§3: Conv2D, batch normalisation, ReLU and max
+pooling; dropout and a dense softmax; Adam; categorical cross-entropy) in notebooks 04_cry2 and
+05_image, `dense_softmax` of Paper A's in 08_autoencoder_dnn and 09_ensemble.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "check_dropout", "classifier", "compiled", "describe"]
+__all__ = ["blocks", "check_dropout", "classifier", "compiled", "dense_softmax", "describe"]
 
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
@@ -35,21 +36,24 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
             f" and a picture of {smallest} x {smallest} at least for that many."
         )
     for number, count in enumerate(filters, start=1):
-        stride = 2 if number == 1 else 1
         # No bias, because the batch normalisation that follows would remove it.
         h = layers.Conv2D(
-            count,
-            3,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
-            name=f"conv{number}",
-        )(h)
+            count, 3, strides=2 if number == 1 else 1, padding="same", use_bias=False,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None, name=f"conv{number}",
+        )(h)  # fmt: skip
         h = layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}")(h)
         h = layers.ReLU(name=f"relu{number}")(h)
         h = layers.MaxPooling2D(name=f"pool{number}")(h)
     return h
+
+
+def dense_softmax(h: Any, units: Sequence[int], classes: int, dropout: float) -> Any:
+    """Return probabilities of `h` after dense ReLU layers, each with dropout, and a softmax."""
+    layers = _keras().layers
+    for k, width in enumerate(units, 1):
+        h = layers.Dense(width, activation="relu", name=f"dense{k}")(h)
+        h = layers.Dropout(dropout, name=f"dropout{k}")(h)
+    return layers.Dense(classes, activation="softmax", name="answer")(h)
 
 
 def classifier(

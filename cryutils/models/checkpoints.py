@@ -1,4 +1,4 @@
-"""Trained Keras models on disk: `save` and `load` `<name>.keras` and its card `<name>.json`.
+"""Trained Keras models on disk: `save` writes `<name>.keras` and its card, `network` opens it.
 
 Used in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing).
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import writing
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.model_card import ModelCard
 
-__all__ = ["load", "network", "save"]
+__all__ = ["network", "save"]
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
@@ -31,20 +31,10 @@ def save(
 ) -> tuple[Path, Path]:
     """Write a trained model to `<name>.keras` and its card to `<name>.json`; return both paths.
 
-    Raises InputError if the folder cannot be written.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Such as `Fitted.model`.
-    folder : path
-        Created if it does not exist.
-    name : str
-        "cry2", "image" or "ensemble".
-    about : mapping
-        Content of the card in JSON types, including "classes" in the order of the model's output.
-    exported : sequence of Path
-        Other files from this training in the same folder. The card stores their digests as well.
+    name: "cry2", "image" or "ensemble". about: content of the card in JSON types, including
+    "classes" in the order of the model's output. exported: other files from this training in the
+    same folder; the card stores their digests as well. Raises InputError if the folder cannot be
+    written.
     """
     path = Path(folder, f"{name}.keras")
     try:
@@ -57,20 +47,6 @@ def save(
             f"cannot write to {folder} ({error.strerror or error}):"
             " choose a folder that you can write to, on a disk with free space."
         ) from error
-
-
-def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
-    """Return the model that `save` wrote, ready to predict, and the content of its card.
-
-    Raises InputError if one of the two files is missing or damaged, or if the files come from
-    different trainings.
-    """
-    path = Path(folder, f"{name}.keras")
-    if not path.is_file():
-        hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
-        raise InputError(f"{path}: no such file.{hint}")
-    card = ModelCard.read(Path(folder), name)
-    return network(card, path.name), dict(card.content)
 
 
 def network(card: ModelCard, file: str) -> Any:

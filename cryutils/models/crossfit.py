@@ -112,37 +112,18 @@ def cross_fit(
 ) -> CrossFit:
     """Train one network per fold and predict the fold's test clips.
 
-    Parameters
-    ----------
-    build : function
-        As in `training.fit`.
-    examples : Examples
-        Rows of all clips.
-    labels, infants : sequence of str
-        One per clip.
-    repeated_folds : list of lists of (train, test)
-        From `Split.k_folds`.
-    split : {"clip", "infant"}
-        How `validation_split` draws the validation part.
-    settings : Settings, optional
-        Settings of each fit. Its seed is derived from `settings.seed`, repeat and fold.
-    progress : bool
-        Show how many networks are done.
-
-    Raises
-    ------
-    InputError
-        With split "infant", an infant is in training and test of a fold; or no clip has examples;
-        or `training.fit` or `validation_split` fails.
+    build: as in `training.fit`. labels, infants: one per clip. repeated_folds: from
+    `Split.k_folds`. split: "clip" or "infant", how `validation_split` draws the validation part.
+    settings: of each fit; its seed is derived from `settings.seed`, repeat and fold. Raises
+    InputError if, with split "infant", an infant is in training and test of a fold, no clip has
+    examples, or `training.fit` or `validation_split` fails.
     """
     y, names = class_indices(labels)
     settings, split = settings or Settings(), Split(split)
     usable = np.isin(np.arange(len(y)), examples.clip)
     if not usable.any():
         raise InputError("no clip has an example; check the features, or the faces found.")
-    flat = [
-        (r, k, fold) for r, repeat in enumerate(repeated_folds) for k, fold in enumerate(repeat)
-    ]
+    flat = [(r, k, fold) for r, folds in enumerate(repeated_folds) for k, fold in enumerate(folds)]
     fits: list[Fitted] = []
     held: list[Indices] = []
     with counting("Training", "networks", shown=progress) as report:

@@ -37,23 +37,10 @@ def build(
     is averaged over time, because the position of a cry within its window carries no information.
     It is not averaged over coefficients, because that axis encodes the pitch.
 
-    Parameters
-    ----------
-    input_shape : sequence of int
-        (frames, coefficients).
-    classes : int
-        Number of states.
-    filters : sequence of int
-        Filters of each block. Each block halves both axes; the first convolution also has stride 2.
-    dropout : float
-        Dropout before the last layer, 0 to below 1.
-    learning_rate : float
-        Learning rate of Adam.
-
-    Raises
-    ------
-    InputError
-        The window is too small for that many blocks, or `dropout` is out of range.
+    input_shape: (frames, coefficients). filters: of each block, which halves both axes; the first
+    convolution also has stride 2. dropout: before the last layer, 0 to below 1. learning_rate: of
+    Adam. Raises InputError if the window is too small for that many blocks, or `dropout` is out of
+    range.
     """
     shape = tuple(input_shape)
     if len(shape) != 2:

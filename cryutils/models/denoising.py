@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cryutils.models.stacked import NetworkBatch
 
 __all__ = [
-    "SETTINGS", "Spectrogram", "apply_gain", "autoencoder", "gains_db", "pairs", "snr_db",
-    "spectral_gate",
+    "SETTINGS", "Spectrogram", "autoencoder", "gains_db", "pairs", "snr_db", "spectral_gate",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -96,11 +95,6 @@ def _db(spectrum: npt.NDArray[np.complex64]) -> Array:
     return power_to_db(np.square(np.abs(spectrum)), amin=1e-12, top_db=None)
 
 
-def apply_gain(x: Array, gain: npt.NDArray[np.floating], spectrogram: Spectrogram) -> Array:
-    """Return `x` with its STFT multiplied by `gain` (frames, bins), float32 (samples,)."""
-    return spectrogram.sound(spectrogram.stft(x) * gain, len(x))
-
-
 def pairs(
     sounds: Sequence[Array],
     spectrogram: Spectrogram,
@@ -146,7 +140,7 @@ def autoencoder(
     level = spectrogram.level(x, ref_db=spectrogram.loudest_db(x))
     denoised = spectrogram.joined(dense.predict(task, spectrogram.patches(level)), len(level))
     gain = 10 ** (np.minimum(denoised + lift_db - level, 0) / 20)
-    return apply_gain(x, gain, spectrogram)
+    return spectrogram.sound(spectrogram.stft(x) * gain, len(x))
 
 
 def spectral_gate(

@@ -53,21 +53,12 @@ SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
 class FoldFeatures:
     """One feature vector per clip, for a given training set.
 
-    Parameters
-    ----------
-    corpus : sequence of Clip
-    kind : {"stft", "mfcc"}
-    sr : int
-        Hz.
-    scaling : {"signal", "recording", "recording_centred", "features", "none"}
-        "signal" maps the extremes of the training recordings to [0, 1], "recording" the extremes
-        of each recording. "recording_centred" then subtracts its mean. "features" and "none" do not
-        scale the signal; with "features", `models.table2_classifiers` scale their inputs. Raises
-        InputError for another scaling.
-    settings : dict
-        Arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
-    summary : str
-        One of `SUMMARIES`, which turns frames into one vector.
+    kind: "stft" or "mfcc". sr: Hz. scaling: "signal" maps the extremes of the training recordings
+    to [0, 1], "recording" the extremes of each recording; "recording_centred" then subtracts its
+    mean; "features" and "none" do not scale the signal. With "features",
+    `models.table2_classifiers` scale their inputs. Raises InputError for another scaling. settings:
+    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels. summary: one of `SUMMARIES`,
+    which turns frames into one vector.
     """
 
     corpus: Sequence[Clip]

@@ -11,42 +11,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryutils.models.backend import keras as _keras
-from cryutils.models.blocks import check_dropout
+from cryutils.models.blocks import check_dropout, dense_softmax
 
 __all__ = ["build"]
 
 
 def build(
-    widths: Mapping[str, int],
-    classes: int,
-    *,
-    units: Sequence[int] = (32,),
-    dropout: float = 0.3,
+    widths: Mapping[str, int], classes: int, *, units: Sequence[int] = (32,), dropout: float = 0.3
 ) -> Any:
     """Return the ensemble as an uncompiled Keras model.
 
     It takes the outputs of the submodels, float32 (n, width) each, and returns probabilities
-    (n, classes). Raises InputError for a `dropout` out of range.
-
-    Parameters
-    ----------
-    widths : mapping
-        Size of each submodel's output by the submodel's name, which becomes the input's name.
-    classes : int
-        Number of states.
-    units : sequence of int
-        Units of the dense layers between concatenation and softmax.
-    dropout : float
-        Dropout after each dense layer, 0 to below 1.
+    (n, classes). widths: size of each submodel's output by the submodel's name, which becomes the
+    input's name. units: of the dense layers between concatenation and softmax. dropout: after each
+    dense layer, 0 to below 1; raises InputError otherwise.
     """
     check_dropout(dropout)
     keras = _keras()
     layers = keras.layers
     outputs = [keras.Input((width,), name=name) for name, width in widths.items()]
     h = layers.Concatenate(name="concatenate")(outputs) if len(outputs) > 1 else outputs[0]
-    h = layers.Flatten(name="flatten")(h)
-    for k, width in enumerate(units, 1):
-        h = layers.Dense(width, activation="relu", name=f"dense{k}")(h)
-        h = layers.Dropout(dropout, name=f"dropout{k}")(h)
-    answer = layers.Dense(classes, activation="softmax", name="answer")(h)
-    return keras.Model(outputs, answer, name="ensemble")
+    h = dense_softmax(layers.Flatten(name="flatten")(h), units, classes, dropout)
+    return keras.Model(outputs, h, name="ensemble")

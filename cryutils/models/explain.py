@@ -91,14 +91,11 @@ def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float
 
     a, b: maps (rows, height, width).
     """
-    from scipy.stats import rankdata
+    import pandas as pd
 
-    pair = (np.asarray(maps, np.float64) for maps in (a, b))
-    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in pair]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    size = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
-    product = (centred[0] * centred[1]).sum(axis=1)
-    return np.divide(product, size, out=np.full(len(size), np.nan), where=size > 0)
+    flat = (np.reshape(maps, (len(maps), -1)) for maps in map(np.asarray, (a, b)))
+    first, second = (pd.DataFrame(maps).rank(axis=1) for maps in flat)
+    return first.corrwith(second, axis=1).to_numpy()
 
 
 def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -139,11 +136,8 @@ class Maps:
         self, mask: npt.NDArray[np.bool_], corpus: Corpus
     ) -> tuple[Interval | None, Interval | None]:
         """Return `share_inside` of trained and of shuffled maps; None if all of them are empty."""
-        trained, shuffled = (
-            self._mean(share_inside(maps, mask), corpus, 0)
-            for maps in (self.trained, self.shuffled)
-        )
-        return trained, shuffled
+        trained, shuffled = (share_inside(maps, mask) for maps in (self.trained, self.shuffled))
+        return self._mean(trained, corpus, 0), self._mean(shuffled, corpus, 0)
 
     def _mean(
         self, values: npt.NDArray[np.float64], corpus: Corpus, least: float

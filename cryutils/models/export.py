@@ -42,21 +42,13 @@ def litert(
 ) -> Path:
     """Write a Keras `model` with one input and output as a LiteRT file and return its path.
 
-    Input and output have the model's dtypes in every precision, and any number of examples. Raises
-    InputError if the precision is wrong, or "int8" has no calibration.
+    Input and output have the model's dtypes in every precision, and any number of examples.
 
-    Parameters
-    ----------
-    model : keras.Model
-    path : path
-        Ends in .tflite.
-    precision : {"float", "float16", "int8"}
-        "float" keeps the weights. "float16" rounds them but computes in float32. "int8" computes in
-        8-bit integers wherever LiteRT can; probabilities are then multiples of 1/256, so their sum
-        is only about 1.
-    calibration : ndarray, optional
-        For "int8", (n, ...): about a hundred examples of training infants, from which the range of
-        each layer's values is estimated.
+    path: ends in .tflite. precision: "float" keeps the weights. "float16" rounds them but computes
+    in float32. "int8" computes in 8-bit integers wherever LiteRT can; probabilities are then
+    multiples of 1/256, so their sum is only about 1. calibration: for "int8", (n, ...), about a
+    hundred examples of training infants, from which the range of each layer's values is estimated.
+    Raises InputError if the precision is wrong, or "int8" has no calibration.
     """
     _check(precision, calibration)
     content = _converted(model, precision, calibration)
@@ -113,8 +105,7 @@ def _converted(model: Any, precision: str, calibration: Examples | None) -> byte
             sets = tf.lite.OpsSet
             # The second set is for operators that have no integer version.
             converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8, sets.TFLITE_BUILTINS]
-        content: bytes = converter.convert()
-    return content
+        return bytes(converter.convert())
 
 
 class Network:

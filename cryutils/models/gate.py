@@ -25,16 +25,8 @@ from cryutils.errors import InputError
 from cryutils.models.export import Lite
 
 __all__ = [
-    "FAINTEST_DB",
-    "READY",
-    "SR",
-    "WINDOW_S",
-    "CryGate",
-    "Gate",
-    "Yamnet",
-    "describe",
-    "level_db",
-]
+    "FAINTEST_DB", "READY", "SR", "WINDOW_S", "CryGate", "Gate", "Yamnet", "describe", "level_db",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 

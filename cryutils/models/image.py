@@ -44,23 +44,8 @@ def build(
     fixed places in a crop. With a `backbone`, its frozen features, averaged over the picture,
     replace the blocks (transfer learning).
 
-    Parameters
-    ----------
-    input_shape : sequence of int
-        (height, width, 3).
-    classes, dropout, learning_rate
-        As in `cry2.build`.
-    filters : sequence of int
-        As in `cry2.build`; unused with a backbone.
-    augment : bool
-        Augment the crops during training; see `augmentation`.
-    backbone : Backbone, optional
-        From `backbones.base` for this shape.
-
-    Raises
-    ------
-    InputError
-        The crop is too small for that many blocks, or `dropout` is out of range.
+    input_shape: (height, width, 3). augment: augment the crops during training; see `augmentation`.
+    backbone: from `backbones.base` for this shape. Other arguments and errors as in `cry2.build`.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:

@@ -40,20 +40,11 @@ _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 m
 class SoundInput:
     """How a sound becomes windows of its spectrogram. Raises InputError for a setting out of range.
 
-    Parameters
-    ----------
-    sr : int
-        Hz.
-    kind : {"mel", "mfcc", "mel+mfcc", "stft"}
-        Mel levels in dB, MFCCs, both side by side, or levels in dB of all 1 + n_fft // 2 bins.
-    n_fft, hop_length : int
-        Samples per frame and between frames.
-    n_mels, n_mfcc : int
-        Number of mel bands and of MFCCs.
-    window_s, step_s : float
-        Length of a window and distance between windows, in s.
-    scaling : {"conditioned", "recording"}
-        Paper B's (`spectral.condition`) or Paper A's; see `scaled`.
+    sr: Hz. kind: one of `KINDS`: mel levels in dB, MFCCs, both side by side, or levels in dB of all
+    1 + n_fft // 2 bins. n_fft, hop_length: samples per frame and between frames. n_mels, n_mfcc:
+    number of mel bands and of MFCCs. window_s, step_s: length of a window and distance between
+    windows, in s. scaling: "conditioned", Paper B's (`spectral.condition`), or "recording", Paper
+    A's; see `scaled`.
     """
 
     sr: int = 8000

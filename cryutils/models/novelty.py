@@ -24,7 +24,6 @@ __all__ = ["FAR", "Reference", "caution"]
 Array = npt.NDArray[np.float64]
 
 _FIELDS = ("mean", "deviation", "distances")
-_ROWS = 256  # windows described at once, to limit memory
 FAR = 0.99  # lowest `Reference.share` of a sound that is called unlike the training cries
 
 
@@ -91,9 +90,7 @@ def caution(share: float | None) -> str | None:
 
 def _described(windows: npt.NDArray[Any]) -> Array:
     """Return mean and deviation over time of each window, (windows, 2 * coefficients)."""
-    parts = [windows[k : k + _ROWS] for k in range(0, len(windows), _ROWS)]
-    rows = [np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=1) for x in parts]
-    return np.concatenate(rows, dtype=np.float64)
+    return np.concatenate([windows.mean(axis=1), windows.std(axis=1)], axis=1, dtype=np.float64)
 
 
 def _moments(rows: Array) -> tuple[Array, Array]:

@@ -40,7 +40,6 @@ Monitor = Literal["loss", "accuracy"]
 
 STACKED_VERSION = 2  # increase it whenever the same rows and settings give other networks
 AT_ONCE = 2**24  # most values in a batch, or in the kernels, of networks trained at once: 64 MiB
-_BLOCK = 4096  # rows per block when moments are computed in double precision
 MASKED_LOGIT = np.float32(-1e9)  # logit of a class that a network does not distinguish
 
 
@@ -48,25 +47,13 @@ MASKED_LOGIT = np.float32(-1e9)  # logit of a class that a network does not dist
 class DenseSettings:
     """Settings shared by the networks of one `fit`. Raises InputError if one is out of range.
 
-    Parameters
-    ----------
-    units : tuple of int
-        Units of the hidden layers.
-    linear : tuple of int
-        Indices of hidden layers without ReLU, such as the bottleneck of an autoencoder.
-    dropout : float
-        Dropout after each hidden layer, 0 to below 1.
-    learning_rate : float
-        Learning rate of RMSProp. Paper A (§3.5) names RMSProp for its audio models only; here it
-        trains all networks.
-    batch_size : int
-        Rows per batch of the network with the most rows. The other networks take the same number of
-        steps per epoch with smaller batches.
-    monitor : {"loss", "accuracy"}
-        Measure on the validation rows. The weights of its best epoch are kept, and a network stops
-        after `patience` epochs without a better one.
-    epochs, class_weights, seed
-        As in `training.Settings`.
+    units: of the hidden layers. linear: indices of hidden layers without ReLU, such as the
+    bottleneck of an autoencoder. dropout: after each hidden layer, 0 to below 1. learning_rate: of
+    RMSProp, which Paper A (§3.5) names for its audio models only; here it trains all networks.
+    batch_size: rows per batch of the network with the most rows; the other networks take the same
+    number of steps per epoch with smaller batches. monitor: measure on the validation rows. The
+    weights of its best epoch are kept, and a network stops after `patience` epochs without a better
+    one. epochs, class_weights, seed: as in `training.Settings`.
     """
 
     units: tuple[int, ...] = (64,)
@@ -422,22 +409,12 @@ class _Job:
     @cached_property
     def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Mean and deviation (1 if it is 0) of the tasks' training rows, float64 (tasks, d)."""
-        x, tasks = self.x, self.tasks
-        total, squares = np.zeros((2, len(tasks), x.shape[2]))
-        for group in {task.group for task in tasks}:
-            mine = [k for k, task in enumerate(tasks) if task.group == group]
-            member = np.zeros((len(mine), x.shape[1]))
-            for place, k in enumerate(mine):
-                np.add.at(member[place], tasks[k].train, 1)
-            for start in range(0, x.shape[1], _BLOCK):
-                # Double precision, so that a small deviation is not lost next to a large mean.
-                block = x[group, start : start + _BLOCK].astype(np.float64)
-                part = member[:, start : start + _BLOCK]
-                total[mine] += part @ block
-                squares[mine] += part @ (block * block)
-        count = np.array([[len(task.train)] for task in tasks])
-        mean = total / count
-        variance = squares / count - mean**2
+        from sklearn.preprocessing import StandardScaler  # in double precision
+
+        scalers = [StandardScaler().fit(self.x[task.group, task.train]) for task in self.tasks]
+        mean, variance = (
+            np.stack([getattr(s, name) for s in scalers]) for name in ("mean_", "var_")
+        )
         # Rounding leaves a constant input with a tiny variance.
         return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))
 

@@ -43,23 +43,11 @@ MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 class Settings:
     """How a network is trained. Raises InputError if a setting is out of range.
 
-    Parameters
-    ----------
-    epochs : int
-        Maximum number of epochs.
-    batch_size : int
-        Rows per batch.
-    learning_rate, dropout : float
-        For the `Build` function.
-    patience : int
-        Epochs without a lower validation loss after which training stops.
-    warm_up : int
-        Epochs that early stopping ignores, while the averages of batch normalisation settle.
-    class_weights : bool
-        Weight all classes equally in the training loss and in the validation loss. (Otherwise the
-        commonest class would dominate early stopping.)
-    seed : int
-        Seed of every random draw.
+    epochs: at most. batch_size: in rows. learning_rate, dropout: for the `Build` function.
+    patience: epochs without a lower validation loss after which training stops. warm_up: epochs
+    that early stopping ignores, while the averages of batch normalisation settle. class_weights:
+    weight all classes equally in the training loss and in the validation loss. (Otherwise the
+    commonest class would dominate early stopping.) seed: of every random draw.
     """
 
     epochs: int = 30

@@ -61,7 +61,7 @@ def scores(
             for split in SPLITS:
                 folds = split.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
                 guesses = out_of_fold(model, x, corpus.labels, folds)
-                score = interval(guesses, corpus.labels, corpus.infants, split=split)
+                score = interval(guesses, corpus.labels, corpus.infants)
                 rows.append(
                     {**asdict(dials), "split": str(split), "score": score.value,
                      "low": score.low, "high": score.high}

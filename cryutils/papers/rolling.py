@@ -69,7 +69,7 @@ def over_windows(
                 trainings=len(trainings),
                 flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if answered else None,
                 accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
-                final=interval(last, truth, infants, metric="accuracy", split="infant"),
+                final=interval(last, truth, infants, metric="accuracy"),
                 flicker_change=mean_interval(changes - before[0], infants) if answered else None,
                 accuracy_change=mean_interval(right - before[1], infants),
             )

@@ -169,13 +169,9 @@ class Scored:
         blind = self.strengths is not None and bool(np.all(self.strengths == 0))
         if metric == "roc_auc":
             assert self.strengths is not None and self.folds is not None
-            interval = evaluation.auc_interval(
-                self.strengths, labels, infants, self.folds, split=self.split
-            )
+            interval = evaluation.auc_interval(self.strengths, labels, infants, self.folds)
         else:
-            interval = evaluation.interval(
-                self.predicted, labels, infants, metric=metric, split=self.split
-            )
+            interval = evaluation.interval(self.predicted, labels, infants, metric=metric)
             blind |= len(set(self.predicted.flat) - {evaluation.NOT_DRAWN}) == 1
         if blind:
             reason = "always the same answer"
@@ -185,10 +181,10 @@ class Scored:
 
     def minus(self, rival: Scored, metric: Metric = "balanced_accuracy") -> Interval:
         """Return this model's score minus a rival's on the same clips, with its 95 % interval."""
+        infants = self.corpus.infants.tolist()
         return evaluation.paired_interval(
-            self.predicted, rival.predicted, self.corpus.labels, self.corpus.infants.tolist(),
-            metric=metric, split=self.split,
-        )  # fmt: skip
+            self.predicted, rival.predicted, self.corpus.labels, infants, metric=metric
+        )
 
     @property
     def table(self) -> pd.DataFrame:

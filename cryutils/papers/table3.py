@@ -161,8 +161,7 @@ class Table3:
         bounds = intervals.combined(right, clips, [1, -1], df=df)
         each = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
         bounds = intervals.add_between_run_variance(bounds, [each], df=df.min(), limits=(-1.0, 1.0))
-        words = f"accuracy of {row} minus accuracy of {than}"
-        return Interval.of(bounds, len(which), len(everyone), words)
+        return Interval.of(bounds, len(which), len(everyone))
 
     def tidy(self) -> pd.DataFrame:
         """Return the accuracy of each cell for `plots.table3` and, as text, `claims.tables.table3`.

@@ -22,124 +22,81 @@ from cryutils.evaluation.crossval import (
 )
 from cryutils.evaluation.splits import Split, folds
 
-
-@pytest.fixture
-def corpus() -> SimpleNamespace:
-    """Twelve infants with five clips; each infant of one class, each sounding like itself."""
-    return SimpleNamespace(
-        labels=[f"class{i // 4}" for i in range(12) for _ in range(5)],
-        infants=[f"infant{i}" for i in range(12) for _ in range(5)],
-    )
-
-
-@pytest.fixture
-def voices(corpus: SimpleNamespace) -> np.ndarray:
-    """Features that tell the infant and nothing of the state."""
-    rng = np.random.default_rng(0)
-    return np.repeat(rng.normal(size=(12, 8)), 5, axis=0) + 0.1 * rng.normal(size=(60, 8))
+# Twelve infants with five clips; each infant of one class, each sounding like itself.
+INFANTS = np.repeat([f"infant{i}" for i in range(12)], 5)
+LABELS = np.repeat(["class0", "class1", "class2"], 20)
+CORPUS = SimpleNamespace(labels=LABELS, infants=INFANTS)
+RNG = np.random.default_rng(0)
+VOICES = np.repeat(RNG.normal(size=(12, 8)), 5, axis=0) + 0.1 * RNG.normal(size=(60, 8))
+FOLDS = folds(LABELS, INFANTS, n_splits=4, repeats=2)
 
 
-def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus: SimpleNamespace) -> None:
-    class Remembers:
-        """Predicts a clip's label only if it was trained on it."""
-
-        def predict_proba_folds(self, X, y, divisions):
-            answers = [np.where(np.isin(test, train), y[test], 3) for train, test in divisions]
-            return [np.eye(4)[classes] for classes in answers]
-
-    drawn = folds(corpus.labels, None, repeats=3)
-    predicted = out_of_fold(Remembers(), np.zeros((60, 1)), corpus.labels, drawn)
-    assert predicted.shape == (3, 60)
-    assert np.all(predicted == 3)
-
-
-def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_leaks(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_leaks() -> None:
     def accuracy(split: Split) -> float:
-        drawn = split.k_folds(corpus, n_splits=4)
-        predicted = out_of_fold(KNeighborsClassifier(1), voices, corpus.labels, drawn)
+        drawn = split.k_folds(CORPUS, n_splits=4)
+        predicted = out_of_fold(KNeighborsClassifier(1), VOICES, LABELS, drawn)
         return float(np.mean(predicted == np.repeat(np.arange(3), 20)))
 
     assert accuracy(Split.CLIP) > 0.95
     assert accuracy(Split.INFANT) < 0.6
 
 
-def test_pooling_equals_a_plain_loop_in_parallel_too(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
-    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
-    labels = np.array(corpus.labels)
+def test_pooling_equals_a_plain_loop_in_parallel_too() -> None:
     expected = np.empty((2, 60), dtype=object)
-    for row, repeat in zip(expected, drawn, strict=True):
+    for row, repeat in zip(expected, FOLDS, strict=True):
         for train, test in repeat:
-            model = KNeighborsClassifier(3).fit(voices[train], labels[train])
-            row[test] = model.predict(voices[test])
-    predicted = out_of_fold(KNeighborsClassifier(3), voices, corpus.labels, drawn, jobs=1)
-    np.testing.assert_array_equal(np.array(["class0", "class1", "class2"])[predicted], expected)
+            row[test] = (
+                KNeighborsClassifier(3).fit(VOICES[train], LABELS[train]).predict(VOICES[test])
+            )
+    predicted = out_of_fold(KNeighborsClassifier(3), VOICES, LABELS, FOLDS, jobs=1)
+    np.testing.assert_array_equal(np.unique(LABELS)[predicted], expected)
     # Real processes are started in test_permutation; they need seconds to come up.
     with joblib.parallel_config(backend="threading"):
-        together = out_of_fold(KNeighborsClassifier(3), voices, corpus.labels, drawn, jobs=2)
+        together = out_of_fold(KNeighborsClassifier(3), VOICES, LABELS, FOLDS, jobs=2)
     np.testing.assert_array_equal(predicted, together)
 
 
-def test_features_may_be_prepared_from_the_training_part_alone(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
+def test_features_may_be_prepared_from_the_training_part_alone() -> None:
     asked = []
 
     def standardised(train: np.ndarray) -> np.ndarray:
         asked.append(tuple(train))
-        return (voices - voices[train].mean(axis=0)) / voices[train].std(axis=0)
+        return (VOICES - VOICES[train].mean(axis=0)) / VOICES[train].std(axis=0)
 
-    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
-    out_of_fold(KNeighborsClassifier(), standardised, corpus.labels, drawn)
-    assert asked == [tuple(train) for repeat in drawn for train, _ in repeat]
+    out_of_fold(KNeighborsClassifier(), standardised, LABELS, FOLDS)
+    assert asked == [tuple(train) for repeat in FOLDS for train, _ in repeat]
 
 
-def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
-    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given() -> None:
+    arguments = (KNeighborsClassifier(), VOICES, LABELS, FOLDS)
     order = ["class2", "never", "class0", "class1"]
-    arguments = (KNeighborsClassifier(), voices, corpus.labels, drawn)
     predicted, p = scored_out_of_fold(*arguments, classes=order)
     assert p.shape == (2, 60, 4)
     np.testing.assert_allclose(p.sum(axis=2), 1)
     assert np.all(p[:, :, 1] == 0)
-    np.testing.assert_array_equal(predicted, out_of_fold(*arguments, classes=order))
     np.testing.assert_array_equal(predicted, p.argmax(axis=2))
-    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scored_out_of_fold(*arguments)[1])
+    by_name, scores = scored_out_of_fold(*arguments)
+    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scores)
+    np.testing.assert_array_equal(by_name, out_of_fold(*arguments))
 
 
 @pytest.mark.parametrize("states", [2, 3])
-def test_a_decision_function_scores_where_there_are_no_probabilities(
-    corpus: SimpleNamespace, voices: np.ndarray, states: int
-) -> None:
-    some = np.isin(corpus.labels, ["class0", "class1", "class2"][:states])
-    labels, infants = ([a for a, wanted in zip(b, some, strict=True) if wanted]
-                       for b in (corpus.labels, corpus.infants))  # fmt: skip
-    drawn = folds(labels, infants, n_splits=4, repeats=1)
-    predicted, scores = scored_out_of_fold(RidgeClassifier(), voices[some], labels, drawn)
-    assert scores.shape == (1, int(some.sum()), states)
+def test_a_decision_function_scores_where_there_are_no_probabilities(states) -> None:
+    clips = 20 * states
+    drawn = folds(LABELS[:clips], INFANTS[:clips], n_splits=4, repeats=1)
+    arguments = (RidgeClassifier(), VOICES[:clips], LABELS[:clips], drawn)
+    predicted, scores = scored_out_of_fold(*arguments)
+    assert scores.shape == (1, clips, states)
     np.testing.assert_array_equal(predicted, scores.argmax(axis=2))
 
 
-def test_a_model_without_scores_is_named(corpus: SimpleNamespace, voices: np.ndarray) -> None:
-    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=1)
+def test_a_model_without_scores_and_folds_that_leave_a_clip_out_are_named() -> None:
     with pytest.raises(InputError, match="LinearRegression has no predict_proba or decision"):
-        scored_out_of_fold(LinearRegression(), voices, corpus.labels, drawn)
+        scored_out_of_fold(LinearRegression(), VOICES, LABELS, FOLDS)
     with pytest.raises(InputError, match="StandardScaler has no predict; give"):
-        out_of_fold(StandardScaler(), voices, corpus.labels, drawn)
-
-
-def test_folds_that_leave_a_clip_out_are_refused(
-    corpus: SimpleNamespace, voices: np.ndarray
-) -> None:
-    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
-    drawn[1] = drawn[1][:-1]
+        out_of_fold(StandardScaler(), VOICES, LABELS, FOLDS)
     with pytest.raises(InputError, match="repeat 1 of the folds"):
-        out_of_fold(KNeighborsClassifier(), voices, corpus.labels, drawn)
+        out_of_fold(KNeighborsClassifier(), VOICES, LABELS, [FOLDS[0], FOLDS[1][:-1]])
 
 
 def test_the_majority_is_learnt_from_the_training_part_only() -> None:
@@ -151,20 +108,18 @@ def test_the_majority_is_learnt_from_the_training_part_only() -> None:
     assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
 
 
-def test_a_repeat_may_draw_its_own_clips(corpus: SimpleNamespace, voices: np.ndarray) -> None:
-    labels, infants = np.array(corpus.labels), np.array(corpus.infants)
-    some = np.arange(0, 60, 2)
-    within = folds(labels[some].tolist(), infants[some].tolist(), n_splits=3, repeats=1)
+def test_a_repeat_may_draw_its_own_clips() -> None:
+    some, model = np.arange(0, 60, 2), KNeighborsClassifier()
+    within = folds(LABELS[some], INFANTS[some], n_splits=3, repeats=1)
     drawn = [(some[train], some[test]) for train, test in within[0]]
-    whole = folds(corpus.labels, corpus.infants, n_splits=3, repeats=1)
-    model = KNeighborsClassifier()
-    predicted, p = scored_out_of_fold(model, voices, corpus.labels, [drawn, whole[0]])
-    alone = scored_out_of_fold(model, voices[some], labels[some].tolist(), within)
+    predicted, p = scored_out_of_fold(model, VOICES, LABELS, [drawn, FOLDS[0]])
+    alone = scored_out_of_fold(model, VOICES[some], LABELS[some], within)
     np.testing.assert_array_equal(predicted[0, some], alone[0][0])
     np.testing.assert_array_equal(p[0, some], alone[1][0])
     rest = np.setdiff1d(np.arange(60), some)
     assert (predicted[0, rest] == NOT_DRAWN).all() and np.isnan(p[0, rest]).all()
-    np.testing.assert_array_equal(predicted[1], out_of_fold(model, voices, labels, whole)[0])
+    whole = out_of_fold(model, VOICES, LABELS, FOLDS[:1])
+    np.testing.assert_array_equal(predicted[1], whole[0])
 
 
 def test_balanced_accuracy_is_scikit_learns() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isnan
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,10 @@ from hypothesis import strategies as st
 from refusals import refusal
 
 from cryutils.errors import InputError
-from cryutils.evaluation.events import Agreement, Event, compare, joined, read
+from cryutils.evaluation.events import Agreement, compare, joined, read
 
 EVENTS = st.lists(
-    st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda e: (e[0], e[0] + e[1])),
-    min_size=1,
+    st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda e: (e[0], e[0] + e[1])), min_size=1
 )
 
 
@@ -27,12 +25,12 @@ def test_time_is_shared_out_by_hand() -> None:
 
 
 @given(EVENTS)
-def test_every_list_agrees_with_itself(events: list[Event]) -> None:
+def test_every_list_agrees_with_itself(events) -> None:
     assert compare(events, events[::-1]) == compare(events * 2, events) == Agreement(1, 1, 1, 0)
 
 
 @given(EVENTS, EVENTS)
-def test_recall_one_way_is_precision_the_other(a: list[Event], b: list[Event]) -> None:
+def test_recall_one_way_is_precision_the_other(a, b) -> None:
     assert compare(a, b).recall == pytest.approx(compare(b, a).precision)
 
 
@@ -50,13 +48,13 @@ def test_readings_one_hop_apart_are_one_cry() -> None:
     assert second == pytest.approx((2.0, 2.1))
 
 
-def test_a_file_of_annotations_is_read(tmp_path: Path) -> None:
+def test_a_file_of_annotations_is_read(tmp_path) -> None:
     path = tmp_path / "cries.csv"
     path.write_text("onset,offset,label\n0.5,1.25,cry\n3,4,cry\n")
     assert read(path) == [(0.5, 1.25), (3.0, 4.0)]
 
 
-def test_a_praat_text_grid_is_read(tmp_path: Path) -> None:
+def test_a_praat_text_grid_is_read(tmp_path) -> None:
     path = tmp_path / "cries.TextGrid"
     path.write_text(
         'File type = "ooTextFile"\nitem [1]:\n class = "IntervalTier"\n xmin = 0\n xmax = 3\n'
@@ -71,7 +69,7 @@ def test_a_praat_text_grid_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "start,end\n0,1\n", "onset,offset\n2,1\n", "onset,offset\n0,?\n", None]
 )
-def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str | None) -> None:
+def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, text) -> None:
     path = tmp_path / "cries.csv"
     if text is not None:
         path.write_text(text)

@@ -6,11 +6,13 @@ from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import large
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
@@ -23,7 +25,7 @@ from cryutils.evaluation.permutation import (
     permutation_test,
     permute_labels,
 )
-from cryutils.evaluation.splits import SPLITS, Split, class_indices
+from cryutils.evaluation.splits import SPLITS, Split, class_indices, fold_numbers
 
 REMEMBERS = KNeighborsClassifier(1)  # the nearest training clip, so it recognises the infant
 
@@ -44,17 +46,15 @@ def voices(
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25),
        st.integers(0, 2**31))  # fmt: skip
 def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(
-    clips: list[tuple[int, int]], seed: int
+    clips, seed
 ) -> None:
     infants = [f"infant{i}" for i, _ in clips]
     labels = [f"class{k}" for _, k in clips]
     permuted = permute_labels(labels, infants, np.random.default_rng(seed))
 
     def vectors(values: object) -> Counter:
-        by_infant: dict[str, list] = {}
-        for infant, value in zip(infants, values, strict=True):
-            by_infant.setdefault(infant, []).append(value)
-        return Counter(tuple(sorted(vector)) for vector in by_infant.values())
+        by_infant = pd.Series(list(values)).groupby(np.array(infants))
+        return Counter(by_infant.agg(lambda vector: tuple(sorted(vector))))
 
     assert vectors(permuted) == vectors(labels)
 
@@ -69,7 +69,7 @@ def test_the_reachable_labels_by_enumeration() -> None:
 
 
 @pytest.mark.parametrize("split", ["clip", "infant"])
-def test_folds_carried_along_are_folds_of_the_permuted_labels(split: str) -> None:
+def test_folds_carried_along_are_folds_of_the_permuted_labels(split) -> None:
     corpus, X = voices(np.random.default_rng(3), signal=0)
     infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
     calls: list[tuple[np.ndarray, list]] = []
@@ -97,19 +97,14 @@ def test_score_and_nulls_are_means_over_divisions_by_a_plain_loop() -> None:
     cells = {"nearest": (NearestCentroid(), X)}
     test = permutation_test(cells, corpus, "infant", permutations=2, repeats=3, seed=5, jobs=1)
     y = class_indices(corpus.labels)[0]
-    fold_of = np.zeros((3, len(y)), int)
     divisions = Split.INFANT.k_folds(corpus, n_splits=5, repeats=3, seed=5)
-    for row, folds in zip(fold_of, divisions, strict=True):
-        for number, (_, tested) in enumerate(folds):
-            row[tested] = number
+    fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
 
     def score(order: np.ndarray) -> float:
         scores = []
         for row in fold_of[:, order]:
-            guesses = np.empty_like(y)
-            for k in range(5):
-                model = NearestCentroid().fit(X[row != k], y[order][row != k])
-                guesses[row == k] = model.predict(X[row == k])
+            parts = PredefinedSplit(row)
+            guesses = cross_val_predict(NearestCentroid(), X, y[order], cv=parts)
             scores.append(balanced_accuracy_score(y[order], guesses))
         return float(np.mean(scores))
 

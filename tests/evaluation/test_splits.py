@@ -53,9 +53,7 @@ def belly_pain_like() -> SimpleNamespace:
 
 @settings(max_examples=60)
 @given(corpora(), st.sampled_from([0.2, 0.3, 0.5]), st.integers(0, 2**31))
-def test_infant_split_is_honest_or_says_why_not(
-    corpus: SimpleNamespace, test_size: float, seed: int
-) -> None:
+def test_infant_split_is_honest_or_says_why_not(corpus, test_size, seed) -> None:
     try:
         train, test = infant_split(corpus, test_size=test_size, seed=seed)
     except InputError as error:
@@ -72,18 +70,14 @@ def test_infant_split_is_honest_or_says_why_not(
 
 @settings(max_examples=40)
 @given(corpora(), st.integers(0, 2**31))
-def test_infant_split_exists_where_every_class_has_three_exclusive_infants(
-    corpus: SimpleNamespace, seed: int
-) -> None:
+def test_infant_split_exists_where_every_class_has_three_exclusive_infants(corpus, seed) -> None:
     labels = sorted({*corpus.labels, "class0", "class1"})
     extra = [(label, f"{label}-{i}") for label in labels for i in range(3)]
     whole = corpus_of([*zip(corpus.labels, corpus.infants, strict=True), *extra])
     assert all(len(part) for part in infant_split(whole, seed=seed))
 
 
-def test_infant_split_tests_the_largest_donor_sometimes_and_keeps_its_size(
-    belly_pain_like: SimpleNamespace,
-) -> None:
+def test_infant_split_tests_the_largest_donor_sometimes_and_keeps_its_size(belly_pain_like) -> None:
     infants = np.array(belly_pain_like.infants)
     splits = [infant_split(belly_pain_like, test_size=0.3, seed=seed) for seed in range(100)]
     sizes = np.array([len(test) for _, test in splits]) / len(infants)
@@ -113,7 +107,7 @@ def test_paper_split_is_scikit_learns_stratified_split() -> None:
 
 
 @pytest.mark.parametrize("test_size", [0, 1, -0.1, 1.5])
-def test_a_share_outside_zero_and_one_is_refused(test_size: float) -> None:
+def test_a_share_outside_zero_and_one_is_refused(test_size) -> None:
     corpus = corpus_of([("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")])
     for split in (paper_split, infant_split):
         with pytest.raises(InputError, match=f"test_size={test_size}"):
@@ -129,7 +123,7 @@ def test_paper_split_that_would_lose_a_class_is_refused() -> None:
 @settings(max_examples=40)
 @given(corpora(), st.booleans(), st.integers(2, 5), st.integers(0, 2**31))
 def test_folds_test_every_clip_once_and_train_on_every_class(
-    corpus: SimpleNamespace, leak_free: bool, n_splits: int, seed: int
+    corpus, leak_free, n_splits, seed
 ) -> None:
     labels, infants = np.array(corpus.labels), np.array(corpus.infants)
     groups = corpus.infants if leak_free else None
@@ -149,9 +143,7 @@ def test_folds_test_every_clip_once_and_train_on_every_class(
                 assert not set(infants[train]) & set(infants[test])
 
 
-def test_folds_repeat_with_the_seed_and_differ_between_repeats(
-    belly_pain_like: SimpleNamespace,
-) -> None:
+def test_folds_repeat_with_the_seed_and_differ_between_repeats(belly_pain_like) -> None:
     def tested(seed: int) -> list[list[int]]:
         drawn = folds(belly_pain_like.labels, belly_pain_like.infants, repeats=2, seed=seed)
         return [fold[1].tolist() for repeat in drawn for fold in repeat]
@@ -178,7 +170,7 @@ def test_folds_say_which_class_is_too_small() -> None:
         folds([*"aabb"], [*"uvwx"], n_splits=3, repeats=1)
 
 
-def test_protocol_maps_a_name_to_its_split_and_folds(belly_pain_like: SimpleNamespace) -> None:
+def test_protocol_maps_a_name_to_its_split_and_folds(belly_pain_like) -> None:
     corpus = belly_pain_like
     for name, split in (("clip", paper_split), ("infant", infant_split)):
         ours = Split(name).hold_out(corpus, test_size=0.3, seed=1)

@@ -18,7 +18,7 @@ REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"
 
 @large
 @pytest.mark.parametrize(("run", "count"), [("judged", 432), ("simulated", 719)])
-def test_stored_intervals_follow_from_the_stored_answers(run: str, count: int) -> None:
+def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
     @cache
     def stored(*columns: tuple[str, str]) -> Answers:
         return answers(claims.load_predictions(REFERENCE / run, **dict(columns)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,7 +48,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> autoencoders.AeDnn:
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
-def test_patches_put_end_to_end_are_the_window(patch: int, more: int, rest: int) -> None:
+def test_patches_put_end_to_end_are_the_window(patch, more, rest) -> None:
     frames = patch * more + min(rest, patch - 1)
     x = np.random.default_rng(frames).normal(size=(3, frames, 2)).astype(np.float32)
     back = autoencoders.patches(x, patch).reshape(3, -1, 2)
@@ -57,14 +56,12 @@ def test_patches_put_end_to_end_are_the_window(patch: int, more: int, rest: int)
 
 
 @pytest.mark.parametrize("patch", [0, FRAMES + 1])
-def test_a_patch_that_does_not_fit_is_refused(patch: int) -> None:
+def test_a_patch_that_does_not_fit_is_refused(patch) -> None:
     with pytest.raises(InputError, match=f"patch={patch}.*{FRAMES} frames"):
         autoencoders.patches(moments().x, patch)
 
 
-def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
-    fitted: autoencoders.AeDnn,
-) -> None:
+def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(fitted) -> None:
     x = moments().x
     codes = autoencoders.codes(fitted.autoencoders, 1, x)
     assert codes.shape == (36, 2 * CODE)
@@ -78,7 +75,7 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
 
 
 def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
-    fitted: autoencoders.AeDnn, tmp_path: Path
+    fitted, tmp_path
 ) -> None:
     parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
     model = autoencoders.keras_classifier(*parts)
@@ -92,7 +89,7 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
     assert light.predict(x) == pytest.approx(answers, abs=1e-5)
 
 
-def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoders.AeDnn) -> None:
+def test_each_clip_is_answered_by_the_division_that_tests_it(fitted) -> None:
     for k, (_, _, test) in enumerate(divisions()):
         test = test[:-1]  # the last has no moments
         rows = moments().rows(test)
@@ -105,9 +102,7 @@ def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoder
 
 
 @without_graphs()
-def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
-    fitted: autoencoders.AeDnn, apart: Path
-) -> None:
+def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(fitted, apart) -> None:
     changed = moments()
     test = divisions()[0][2]
     rows = changed.rows(test)
@@ -122,7 +117,7 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
         assert after.layers(1)[0][0] != pytest.approx(before.layers(1)[0][0], rel=0.1)
 
 
-def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(apart: Path) -> None:
+def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(apart) -> None:
     rng = np.random.default_rng(4)
     # Two numbers tell each window, so noise can't pass through so narrow a code.
     clean = np.repeat(rng.normal(0, 5, (200, 1, 2)), 8, axis=1).astype(np.float32)

@@ -31,9 +31,7 @@ sys.stderr.write("x")
     assert (done.stdout, done.stderr) == ("False\nTrue\n", "x")
 
 
-def test_what_is_written_while_quiet_is_dropped_and_an_error_passes(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_what_is_written_while_quiet_is_dropped_and_an_error_passes(capfd) -> None:
     with pytest.raises(ValueError, match="told"), quiet_stderr():
         os.write(2, b"noise")
         raise ValueError("told")

@@ -5,7 +5,7 @@ Networks are replaced by recorders here; that they learn is tested with `trainin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,24 +24,13 @@ from cryutils.models.training import Settings
 CLASSES = ["hungry", "pain", "tired"]
 
 
-@dataclass
-class Cries:
-    """Labels and infants, one a clip; each infant cries mostly for one reason."""
-
-    labels: list[str]
-    infants: list[str]
-
-    @classmethod
-    def of(cls, infants: int = 12, clips: int = 4) -> Cries:
-        names = [f"i{i:02d}" for i in range(infants) for _ in range(clips)]
-        reasons = [
-            CLASSES[(i + (j == clips - 1)) % 3] for i in range(infants) for j in range(clips)
-        ]
-        return cls(reasons, names)
-
-
-CRIES = Cries.of()
+# Four clips of each of twelve infants, who cry mostly for one reason.
+CRIES = SimpleNamespace(
+    labels=[CLASSES[(i + (j == 3)) % 3] for i in range(12) for j in range(4)],
+    infants=[f"i{i:02d}" for i in range(12) for _ in range(4)],
+)
 N = len(CRIES.labels)
+NONE = Examples(np.zeros((0, 1), np.float32), np.zeros(0, int))
 
 
 def examples(rows_each: int = 3, without: tuple[int, ...] = ()) -> Examples:
@@ -50,33 +39,21 @@ def examples(rows_each: int = 3, without: tuple[int, ...] = ()) -> Examples:
     return Examples(clip[:, None].astype(np.float32), clip)
 
 
-@dataclass
-class Recorder:
-    """Stands for `training.fit`: keeps what it was given, answers with its own number."""
-
-    calls: list[dict[str, Any]]
-
-    def __call__(self, build, x, y, **options: Any) -> Answers:
-        self.calls.append({"x": x, "y": y, **options})
-        return Answers(len(self.calls) - 1, pd.DataFrame({"epoch": [1], "val_loss": [0.5]}), 1)
-
-
-@dataclass
-class Answers:
-    number: int
-    history: pd.DataFrame
-    best_epoch: int
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return the network's number, the example's value, and one more column."""
-        return np.stack([np.full(len(x), self.number), x[:, 0], -x[:, 0]], axis=1)
-
-
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    recorder = Recorder([])
-    monkeypatch.setattr(crossfit, "fit", recorder)
-    return recorder.calls
+    """What each network's `training.fit` was given; it answers its number and the example."""
+    received: list[dict[str, Any]] = []
+
+    def fit(build, x, y, **options: Any) -> SimpleNamespace:
+        number = len(received)
+        received.append({"x": x, "y": y, **options})
+        return SimpleNamespace(
+            predict=lambda x: np.stack([np.full(len(x), number), x[:, 0], -x[:, 0]], axis=1),
+            history=pd.DataFrame({"epoch": [1], "val_loss": [0.5]}),
+        )
+
+    monkeypatch.setattr(crossfit, "fit", fit)
+    return received
 
 
 def crossed(split: str = "infant", inputs: Examples | None = None, **options):
@@ -122,11 +99,13 @@ def test_labels_are_those_of_the_examples_clips(calls) -> None:
     assert set(np.bincount(examples().clip[rows])) == {0, 3}  # all examples of a clip, or none
 
 
-def test_folds_that_divide_an_infant_are_refused_under_leak_free(calls) -> None:
+def test_folds_that_divide_an_infant_and_missing_examples_are_refused(calls) -> None:
     folds = Split("clip").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
     with pytest.raises(InputError, match="in training and in test"):
         cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, split="infant")
     assert not calls
+    with pytest.raises(InputError, match="no clip has an example"):
+        crossed(inputs=NONE)
 
 
 # Probabilities of clips
@@ -175,9 +154,8 @@ def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -
     for fit, fold, held in zip(learnt, whole, networks.stopping, strict=True):
         np.testing.assert_array_equal(np.sort(np.concatenate([fit[0], held])), np.sort(fold[0]))
         np.testing.assert_array_equal(fit[1], fold[1])
-    for number, (answer, clips, call) in enumerate(
-        zip(answers, networks.stopping, calls, strict=True)
-    ):
+    parts = zip(answers, networks.stopping, calls, strict=True)
+    for number, (answer, clips, call) in enumerate(parts):
         assert set(clips) == set(examples().clip[call["validation"]])
         np.testing.assert_array_equal(np.flatnonzero(~np.isnan(answer[:, 0])), clips)
         np.testing.assert_allclose(answer[clips, 0], number)
@@ -189,21 +167,14 @@ def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None
     missing = np.isnan(networks.probabilities).all(axis=2)
     assert missing[:, [0, 5]].all() and missing.sum() == 4
     assert not any({0.0, 5.0} & set(call["x"][call["train"], 0]) for call in calls)
-    gone = Examples(np.zeros((0, 1), np.float32), np.zeros(0, int))
-    assert np.isnan(networks.predict(gone)).all()
+    assert np.isnan(networks.predict(NONE)).all()
 
 
 def test_the_history_tells_repeat_and_fold(calls) -> None:
     table = crossed().history()
     assert list(table)[:3] == ["repeat", "fold", "epoch"]
-    assert table[["repeat", "fold"]].to_numpy().tolist() == [
-        [r, k] for r in (0, 1) for k in range(4)
-    ]
-
-
-def test_missing_examples_are_named(calls) -> None:
-    with pytest.raises(InputError, match="no clip has an example"):
-        crossed(inputs=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
+    places = [[r, k] for r in (0, 1) for k in range(4)]
+    assert table[["repeat", "fold"]].to_numpy().tolist() == places
 
 
 # The validation part
@@ -231,14 +202,11 @@ def test_clips_are_held_back_by_class_under_the_papers_protocol() -> None:
     data=st.data(),
 )
 def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed, data) -> None:
-    labels = data.draw(
-        st.lists(st.sampled_from("abc"), min_size=len(infants), max_size=len(infants))
-    )
+    n = len(infants)
+    labels = data.draw(st.lists(st.sampled_from("abc"), min_size=n, max_size=n))
     names = [str(i) for i in infants]
-    owners = {
-        c: {i for i, label in zip(names, labels, strict=True) if label == c} for c in set(labels)
-    }
-    alone = set().union(*(members for members in owners.values() if len(members) == 1))
+    owners = pd.Series(names).groupby(labels).agg(set)
+    alone = set().union(*(members for members in owners if len(members) == 1))
     train = np.arange(len(names))
     try:
         fitting, stopping = validation_split(train, labels, names, split="infant", seed=seed)
@@ -281,10 +249,8 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, st
 
 
 def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
-    features = np.array([[1, 9], [3, 7]], np.float32)
-    np.testing.assert_array_equal(
-        windows(features, frames=4, hop=1), [[[1, 9], [3, 7], [1, 7], [1, 7]]]
-    )
+    cut = windows(np.array([[1, 9], [3, 7]], np.float32), frames=4, hop=1)
+    np.testing.assert_array_equal(cut, [[[1, 9], [3, 7], [1, 7], [1, 7]]])
 
 
 def test_examples_know_their_clips() -> None:

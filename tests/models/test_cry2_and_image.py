@@ -108,7 +108,7 @@ def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
         (lambda: image.build((32, 32, 1), 4), "RGB"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_one_line(build, words: str) -> None:
+def test_what_cannot_be_built_is_said_in_one_line(build, words) -> None:
     with pytest.raises(InputError, match=words) as error:
         build()
     assert "\n" not in str(error.value)

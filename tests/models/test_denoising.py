@@ -45,7 +45,7 @@ def test_the_level_is_librosas_and_stops_at_the_floor() -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 9))
-def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
+def test_patches_joined_again_are_the_level(frames, patch) -> None:
     level = np.random.default_rng(frames).normal(size=(frames, 5)).astype(np.float32)
     spectrogram = Spectrogram(patch=patch)
     cut = spectrogram.patches(level)
@@ -54,17 +54,16 @@ def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
 
 
 @pytest.mark.parametrize("hop_length", [32, 64, 128])
-def test_a_gain_of_one_gives_the_sound_back_and_of_a_half_half_of_it(hop_length: int) -> None:
+def test_a_gain_of_one_gives_the_sound_back_and_of_a_half_half_of_it(hop_length) -> None:
     x, spectrogram = chirps(), Spectrogram(hop_length=hop_length)
-    shape = spectrogram.level(x).shape
     for gain in (1.0, 0.5):
-        back = denoising.apply_gain(x, np.full(shape, gain), spectrogram)
+        back = spectrogram.sound(gain * spectrogram.stft(x), len(x))
         assert back.dtype == np.float32
         assert back == pytest.approx(gain * x, abs=1e-5)
 
 
 @given(st.floats(-20, 40))
-def test_the_ratio_is_that_of_the_noise_that_was_added(snr_db: float) -> None:
+def test_the_ratio_is_that_of_the_noise_that_was_added(snr_db) -> None:
     x = chirps()
     assert denoising.snr_db(x, noisy(x, snr_db)) == pytest.approx(snr_db, abs=0.02)
 
@@ -108,7 +107,7 @@ def test_the_gate_takes_noise_out_between_the_cries_and_leaves_the_cry() -> None
     assert denoising.snr_db(x, gated) > 13
 
 
-def test_silence_stays_silence(trained: stacked.NetworkBatch) -> None:
+def test_silence_stays_silence(trained) -> None:
     silence = np.zeros(4000, np.float32)
     assert not denoising.spectral_gate(silence, Spectrogram()).any()
     assert not denoising.autoencoder(silence, trained, 0, Spectrogram()).any()
@@ -127,9 +126,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> stacked.NetworkBatch:
         return stacked.fit(x, y, [task], settings=small)
 
 
-def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
-    trained: stacked.NetworkBatch,
-) -> None:
+def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(trained) -> None:
     clean = [chirps(seed) for seed in range(100, 106)]
     heard = [noisy(x, 0, seed) for seed, x in enumerate(clean)]
     gains = denoising.gains_db(
@@ -139,7 +136,7 @@ def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
     assert gains.min() > 0, gains
 
 
-def test_a_louder_recording_is_treated_alike(trained: stacked.NetworkBatch) -> None:
+def test_a_louder_recording_is_treated_alike(trained) -> None:
     heard = noisy(chirps(201), 0)
     quiet, loud = (
         denoising.autoencoder(scale * heard, trained, 0, Spectrogram()) for scale in (1, 10)

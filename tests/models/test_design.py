@@ -31,7 +31,7 @@ def features(corpus: Corpus, **options) -> FoldFeatures:
 
 
 @pytest.mark.parametrize("scaling", ["signal", "none"])
-def test_a_row_is_mean_and_deviation_of_librosas_mfcc(corpus: Corpus, scaling: str) -> None:
+def test_a_row_is_mean_and_deviation_of_librosas_mfcc(corpus, scaling) -> None:
     train = np.array([0, 1, 2])
     table = features(corpus, scaling=scaling)(train)
     signals = [librosa.load(clip.path, sr=SR)[0] for clip in corpus]
@@ -47,7 +47,7 @@ def test_a_row_is_mean_and_deviation_of_librosas_mfcc(corpus: Corpus, scaling: s
     assert table.shape == (6, 26)
 
 
-def test_test_clips_do_not_move_the_features_of_others(corpus: Corpus) -> None:
+def test_test_clips_do_not_move_the_features_of_others(corpus) -> None:
     """The loudest clip is on the test side; without it in the corpus nothing changes."""
     train = np.array([0, 1, 2])
     others = [0, 1, 2, 4, 5]
@@ -56,7 +56,7 @@ def test_test_clips_do_not_move_the_features_of_others(corpus: Corpus) -> None:
     np.testing.assert_array_equal(whole, without)
 
 
-def test_training_sets_with_equal_extremes_share_one_matrix(corpus: Corpus) -> None:
+def test_training_sets_with_equal_extremes_share_one_matrix(corpus) -> None:
     made = features(corpus)
     first = made(np.array([0, 3]))
     assert made(np.array([1, 2, 3, 5])) is first
@@ -64,14 +64,14 @@ def test_training_sets_with_equal_extremes_share_one_matrix(corpus: Corpus) -> N
 
 
 @pytest.mark.parametrize("scaling", ["features", "none"])
-def test_without_scaling_the_signal_no_training_set_matters(corpus: Corpus, scaling: str) -> None:
+def test_without_scaling_the_signal_no_training_set_matters(corpus, scaling) -> None:
     made = features(corpus, scaling=scaling)
     assert made(np.array([0])) is made(np.array([3, 4]))
     plain = features(corpus, scaling="none")(np.array([0]))
     np.testing.assert_array_equal(made(np.array([0])), plain)
 
 
-def test_an_unknown_scaling_or_kind_is_a_near_miss(corpus: Corpus) -> None:
+def test_an_unknown_scaling_or_kind_is_a_near_miss(corpus) -> None:
     with pytest.raises(InputError, match=r"no scaling 'signals'. Did you mean signal\?"):
         features(corpus, scaling="signals")
     with pytest.raises(InputError, match="Did you mean mfcc"):

@@ -41,7 +41,7 @@ def random_pictures() -> np.ndarray:
     return np.random.default_rng(1).normal(size=(5, SIDE, SIDE, 1)).astype(np.float32)
 
 
-def test_grad_cam_is_its_closed_form(tiny: Any, pictures: np.ndarray) -> None:
+def test_grad_cam_is_its_closed_form(tiny, pictures) -> None:
     kernel, dense, _ = tiny.get_weights()
     classes = np.array([0, 1, 2, 0, 1])
     maps = pictures * kernel[0, 0]  # (rows, height, width, channels)
@@ -73,7 +73,7 @@ def test_evidence_in_one_place_is_shown_there() -> None:
 
 
 @pytest.mark.parametrize("name", ["cry2", "image"])
-def test_a_map_covers_an_example_and_changes_with_the_weights(name: str) -> None:
+def test_a_map_covers_an_example_and_changes_with_the_weights(name) -> None:
     rng = np.random.default_rng(0)
     with seeded(0):
         if name == "cry2":
@@ -119,7 +119,7 @@ def test_shares_of_a_map_by_hand() -> None:
     assert explain.share_inside(maps, np.stack([mask, ~mask]))[0] == pytest.approx(3 / 8)
 
 
-def test_a_layer_without_a_map_is_refused(tiny: Any, pictures: np.ndarray) -> None:
+def test_a_layer_without_a_map_is_refused(tiny, pictures) -> None:
     with pytest.raises(InputError, match="Did you mean maps"):
         explain.grad_cam(tiny, pictures, np.zeros(5, int), layer="mpas")
     with pytest.raises(InputError, match="no height and width"):
@@ -127,7 +127,7 @@ def test_a_layer_without_a_map_is_refused(tiny: Any, pictures: np.ndarray) -> No
 
 
 def test_maps_of_a_fold_before_and_after_shuffling_leave_the_network_as_it_was(
-    tiny: Any, pictures: np.ndarray
+    tiny, pictures
 ) -> None:
     weights = [w.copy() for w in tiny.get_weights()]
     clips = corpus(["a", "b", "c"])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from engines import need
 from sizes import LARGE
-from trained_run import Trained
 
 from cryutils.errors import InputError
 from cryutils.models import cry2, image
@@ -65,9 +63,7 @@ BOUNDS = {"float": 1e-5, "float16": 5e-3, "int8": 0.1}
 
 
 @pytest.mark.parametrize(("form", "precision"), FORMATS_AND_PRECISIONS)
-def test_each_file_is_as_near_to_keras_as_its_precision(
-    form: str, precision: str, fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
-) -> None:
+def test_each_file_is_as_near_to_keras_as_its_precision(form, precision, fitted, networks) -> None:
     need(form)
     name, model = fitted
     x = examples(name, 64, seed=3)
@@ -81,7 +77,7 @@ def test_each_file_is_as_near_to_keras_as_its_precision(
 
 @pytest.mark.parametrize(("form", "precision"), FORMATS_AND_PRECISIONS)
 def test_each_file_takes_any_number_of_examples_in_the_models_own_type(
-    form: str, precision: str, fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
+    form, precision, fitted, networks
 ) -> None:
     need(form)
     name, _ = fitted
@@ -95,9 +91,7 @@ def test_each_file_takes_any_number_of_examples_in_the_models_own_type(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_fewer_bits_make_smaller_weights(
-    form: str, networks: dict[tuple[str, str], Network]
-) -> None:
+def test_fewer_bits_make_smaller_weights(form, networks) -> None:
     need(form)
     # OpenVINO's description of small networks outweighs them, and grows where values are rounded.
     sizes = [
@@ -107,9 +101,7 @@ def test_fewer_bits_make_smaller_weights(
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
 
 
-def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(
-    fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
-) -> None:
+def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(fitted, networks) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(networks["litert", "int8"].path))
@@ -121,7 +113,7 @@ def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(
 
 
 @pytest.mark.parametrize("write", [litert, openvino])
-def test_what_cannot_be_written_is_refused_before_any_work(write, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_before_any_work(write, tmp_path) -> None:
     for precision, words in (
         ("int9", r"no precision 'int9'\. Did you mean int8"),
         ("int8", "needs calibration=, examples of training infants"),
@@ -131,9 +123,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(write, tmp_path: Path
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_missing_and_damaged_files_are_refused_in_one_line(
-    form: str, trained: Trained, tmp_path: Path
-) -> None:
+def test_missing_and_damaged_files_are_refused_in_one_line(form, trained, tmp_path) -> None:
     need(form)
     kind, name = FORMATS[form], {"litert": "LiteRT", "openvino": "OpenVINO"}[form]
     with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
@@ -152,9 +142,7 @@ def test_missing_and_damaged_files_are_refused_in_one_line(
             kind.open(path)
 
 
-def test_writing_and_asking_say_nothing(
-    trained: Trained, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_writing_and_asking_say_nothing(trained, tmp_path, capfd) -> None:
     some = np.zeros((2, *trained.hearing.shape), np.float32)
     for form, kind in FORMATS.items():
         try:
@@ -167,7 +155,7 @@ def test_writing_and_asking_say_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_asking_needs_no_tensorflow(trained: Trained) -> None:
+def test_asking_needs_no_tensorflow(trained) -> None:
     path = trained.run / "models" / "cry2.tflite"
     script = f"""
 import sys, numpy as np
@@ -181,9 +169,7 @@ print(light.predict(np.zeros((2, *light.shape))).shape, "tensorflow" in sys.modu
     assert process.stdout == "(2, 4) False\n"
 
 
-def test_a_damaged_network_that_opens_is_refused_when_it_runs(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_a_damaged_network_that_opens_is_refused_when_it_runs(trained, tmp_path) -> None:
     # In a process of its own, should LiteRT ever take it down.
     script = f"""
 from pathlib import Path

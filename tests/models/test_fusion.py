@@ -28,7 +28,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 @given(logits, logits)
-def test_it_is_the_arithmetic_mean_and_takes_no_side(x: np.ndarray, y: np.ndarray) -> None:
+def test_it_is_the_arithmetic_mean_and_takes_no_side(x, y) -> None:
     p, q = softmax(x), softmax(y)
     mean = late_fusion(p, q).probabilities
     np.testing.assert_allclose(mean, np.mean([p, q], axis=0), rtol=1e-6)
@@ -107,7 +107,7 @@ def test_a_rolling_average_of_no_frames_is_empty_and_of_no_length_refused() -> N
 
 
 @given(st.integers(0, 200), st.floats(0, 1))
-def test_drop_takes_the_share_of_clips(n: int, share: float) -> None:
+def test_drop_takes_the_share_of_clips(n, share) -> None:
     lost, more = (drop_modality(n, share=s, rng=np.random.default_rng(0)) for s in (share, 1))
     assert lost.sum() == round(share * n)
     assert (lost <= more).all()  # nested, so that a larger share is a harder test

@@ -27,7 +27,7 @@ def seconds(x: np.ndarray, sr: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("sr", [8000, 48000])
-def test_an_infant_that_cries_passes(sr: int) -> None:
+def test_an_infant_that_cries_passes(sr) -> None:
     # Of infants that it has not met; of one second in 20 it may be wrong.
     passing = [
         GATE.score(x, sr) >= GATE.threshold
@@ -40,7 +40,7 @@ def test_an_infant_that_cries_passes(sr: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_cry_does_not(kind: str) -> None:
+def test_what_is_no_cry_does_not(kind) -> None:
     passing = [
         GATE.score(x, SR) >= GATE.threshold
         for k in range(10)
@@ -50,7 +50,7 @@ def test_what_is_no_cry_does_not(kind: str) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-4, 1e-20])
-def test_what_nobody_could_hear_scores_nothing(level: float) -> None:
+def test_what_nobody_could_hear_scores_nothing(level) -> None:
     assert GATE.score(level * TONE, SR) == 0.0
 
 
@@ -60,7 +60,7 @@ def test_a_level_is_that_of_a_sine() -> None:
 
 
 @given(st.floats(-30, 0))
-def test_how_loud_a_sound_is_makes_no_difference(gain_db: float) -> None:
+def test_how_loud_a_sound_is_makes_no_difference(gain_db) -> None:
     x = distractor("speech", rng=np.random.default_rng(1), duration_s=1.0)
     x /= np.abs(x).max()
     louder = (10 ** (gain_db / 20) * x).astype(np.float32)
@@ -75,7 +75,7 @@ def test_a_score_is_the_logistic_function_of_a_weighted_sum() -> None:
     np.testing.assert_allclose(gate.scores(rows), [1 / (1 + np.e**2), 0.5])
 
 
-def test_a_gate_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+def test_a_gate_comes_back_as_it_was_saved(tmp_path) -> None:
     GATE.save(tmp_path / "gate.json")
     again = Gate.load(tmp_path / "gate.json")
     x = voice.cry("hungry", infant=900, seed=900, sr=SR)[:SR]
@@ -84,7 +84,7 @@ def test_a_gate_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"threshold": "high"}, {"coefficients": [1.0]}, None])
-def test_what_is_no_gate_is_refused(tmp_path: Path, change: dict | None) -> None:
+def test_what_is_no_gate_is_refused(tmp_path, change) -> None:
     path = tmp_path / "gate.json"
     if change is not None:
         path.write_text(json.dumps({**json.loads(READY.read_text()), **change}))
@@ -109,7 +109,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path
 
 
 @pytest.mark.parametrize("sr", [8000, 16000, 44100])
-def test_yamnet_scores_by_its_class_for_cries(light: Callable[[int, int], Path], sr: int) -> None:
+def test_yamnet_scores_by_its_class_for_cries(light, sr) -> None:
     gate = Yamnet(light(15_600, 521))
     x = spectral.resample(TONE, sr=SR, to=sr)
     assert gate.score(x, sr) == pytest.approx(0.5, abs=0.01)
@@ -119,7 +119,5 @@ def test_yamnet_scores_by_its_class_for_cries(light: Callable[[int, int], Path],
 
 
 @pytest.mark.parametrize(("samples", "kinds"), [(15_600, 100), (1000, 521)])
-def test_another_network_is_not_yamnet(
-    light: Callable[[int, int], Path], samples: int, kinds: int
-) -> None:
+def test_another_network_is_not_yamnet(light, samples, kinds) -> None:
     refusal(light(samples, kinds), Yamnet)

@@ -38,7 +38,7 @@ def track(faces: list[int], blank: list[int], size: int = 8) -> FaceTrack:
 @pytest.mark.parametrize(
     ("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60), ("stft", 257)]
 )
-def test_a_window_has_the_shape_that_is_promised(kind: str, wide: int) -> None:
+def test_a_window_has_the_shape_that_is_promised(kind, wide) -> None:
     asked = SoundInput(kind=kind)
     assert asked.shape == (63, wide)  # 2 s, a frame each 32 ms, both ends
     assert asked.windows(noise(5)).shape == (4, 63, wide)
@@ -60,7 +60,7 @@ def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.3])
-def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset: float) -> None:
+def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset) -> None:
     from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
     x = noise(1) + np.float32(offset)
@@ -71,9 +71,7 @@ def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset:
 
 
 @given(st.floats(0.25, 8), st.floats(0.25, 3), st.floats(0.05, 4))
-def test_starts_are_where_the_windows_were_cut(
-    seconds: float, window_s: float, step_s: float
-) -> None:
+def test_starts_are_where_the_windows_were_cut(seconds, window_s, step_s) -> None:
     asked = SoundInput(kind="mel", window_s=window_s, step_s=step_s, n_mels=4, n_fft=256)
     x = np.arange(round(seconds * SR), dtype=np.float32)
     frames = 1 + len(x) // asked.hop_length
@@ -129,7 +127,7 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         (0.5 + noise(1, 1e-2), "None"),
     ],
 )
-def test_why_a_sound_cannot_be_judged(x: np.ndarray, why: str) -> None:
+def test_why_a_sound_cannot_be_judged(x, why) -> None:
     assert str(sound_problem(x.astype(np.float32), SR)).startswith(why)
     assert len(SoundInput().windows(x.astype(np.float32))) == (why == "None")
 
@@ -158,7 +156,7 @@ def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
         (track([0, 1], [1, 0]), None),
     ],
 )
-def test_why_pictures_cannot_be_judged(face_track: FaceTrack | None, why: str | None) -> None:
+def test_why_pictures_cannot_be_judged(face_track, why) -> None:
     assert picture_problem(face_track) == why
     usable = 0 if face_track is None else len(FaceInput(size=8).crops(face_track))
     assert (usable == 0) == (why is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,15 +74,13 @@ def test_recordings_of_one_infant_or_without_windows_are_no_reference() -> None:
         (1.0, "unlike the training cries: farther from them than any of them is from the rest"),
     ],
 )  # fmt: skip
-def test_only_a_sound_at_the_end_of_the_scale_is_remarked_on(
-    share: float | None, words: str | None
-) -> None:
+def test_only_a_sound_at_the_end_of_the_scale_is_remarked_on(share, words) -> None:
     assert caution(share) == words
 
 
 @pytest.mark.parametrize("kind", ["mel", "mel+mfcc"])
 def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_not(
-    kind: str, donateacry: Path
+    kind, donateacry
 ) -> None:
     corpus = load("donateacry").among(("hungry", "tired", "discomfort"))
     corpus = corpus.take(range(0, len(corpus), 3))

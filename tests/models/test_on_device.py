@@ -66,7 +66,7 @@ def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("precision", ["float", "float16"])
 def test_with_litert_and_numpy_alone_it_answers_as_the_library_does(
-    precision: str, handed_over: Path, trained: Trained
+    precision, handed_over, trained
 ) -> None:
     model = handed_over / f"cry2_{precision}.tflite"
     done = run(
@@ -86,14 +86,14 @@ def test_with_litert_and_numpy_alone_it_answers_as_the_library_does(
     assert list(shares) == sorted(wanted, key=lambda name: -wanted[name])
 
 
-def test_what_is_blocked_is_blocked(handed_over: Path) -> None:
+def test_what_is_blocked_is_blocked(handed_over) -> None:
     for name in BLOCKED:
         assert "is blocked" in run(handed_over, f"import {name}").stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 3.7])
-def test_its_features_are_the_librarys(kind: str, seconds: float, tmp_path: Path) -> None:
+def test_its_features_are_the_librarys(kind, seconds, tmp_path) -> None:
     hearing = SoundInput(kind=kind, window_s=1.0, step_s=0.4)
     path = write(tmp_path / "cry.wav", cry(seconds, hearing.sr), hearing.sr, channels=2)
     x = on_device.sound(path, hearing.sr)
@@ -104,7 +104,7 @@ def test_its_features_are_the_librarys(kind: str, seconds: float, tmp_path: Path
 
 
 @pytest.mark.parametrize("sr", [1000, 8000, 16000, 44100])
-def test_its_mel_levels_are_the_librarys_at_other_rates(sr: int) -> None:
+def test_its_mel_levels_are_the_librarys_at_other_rates(sr) -> None:
     hearing = SoundInput(sr=sr, n_fft=1024, hop_length=256, n_mels=20, window_s=0.5)
     x = cry(1.0, sr).astype(np.float32)
     expected = spectral.mel_db(
@@ -114,7 +114,7 @@ def test_its_mel_levels_are_the_librarys_at_other_rates(sr: int) -> None:
     np.testing.assert_allclose(rows[0], expected[: hearing.frames], atol=DECIBELS)
 
 
-def test_what_it_cannot_take_ends_in_one_line(handed_over: Path, tmp_path: Path) -> None:
+def test_what_it_cannot_take_ends_in_one_line(handed_over, tmp_path) -> None:
     sr = 8000
     other = write(tmp_path / "fast.wav", cry(1.0, 16000), 16000)
     with pytest.raises(SystemExit, match="16 bits at 16000 Hz; the model takes 16 bits at 8000"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,7 @@ def wanted(model: Any, frames: np.ndarray) -> np.ndarray:
     return np.asarray(model(frames.astype(np.float32), training=False))
 
 
-def test_keras_gives_the_models_own_output(
-    model: Any, frames: np.ndarray, wanted: np.ndarray
-) -> None:
+def test_keras_gives_the_models_own_output(model, frames, wanted) -> None:
     got = runtimes.ready(model).run(frames)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, wanted, atol=1e-5)
@@ -56,9 +55,7 @@ def test_keras_gives_the_models_own_output(
     ("name", "steps"),
     [("openvino-bf16", 2**8), ("openvino-int8", 2**5)],
 )
-def test_openvino_is_as_near_as_its_precision(
-    apart: Path, model: Any, frames: np.ndarray, wanted: np.ndarray, name: str, steps: int
-) -> None:
+def test_openvino_is_as_near_as_its_precision(apart, model, frames, wanted, name, steps) -> None:
     engine = runtimes.ready(model, engine=engine_or_skip(name), calibration=frames[:16])
     got = engine.run(frames)
     assert got.dtype == np.float32
@@ -68,16 +65,14 @@ def test_openvino_is_as_near_as_its_precision(
 
 
 @pytest.mark.parametrize("name", runtimes.ENGINES)
-def test_the_order_of_frames_is_kept(
-    apart: Path, model: Any, frames: np.ndarray, name: str
-) -> None:
+def test_the_order_of_frames_is_kept(apart, model, frames, name) -> None:
     engine = runtimes.ready(model, engine=engine_or_skip(name), calibration=frames[:4])
     together, backwards = engine.run(frames), engine.run(frames[::-1])
     np.testing.assert_allclose(backwards[::-1], together, atol=1e-5)
     assert engine.run(frames[:0]).shape == (0, 32)
 
 
-def test_arguments_that_cannot_be_used_are_named(model: Any) -> None:
+def test_arguments_that_cannot_be_used_are_named(model) -> None:
     with pytest.raises(InputError, match="Did you mean openvino-int8"):
         runtimes.ready(model, engine="openvino-int")
     with pytest.raises(InputError, match="needs calibration=, some frames of training clips"):
@@ -88,7 +83,7 @@ def test_arguments_that_cannot_be_used_are_named(model: Any) -> None:
     ("absent", "name"),
     [("openvino", "openvino-bf16"), ("openvino", "openvino-int8"), ("nncf", "openvino-int8")],
 )
-def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, name: str) -> None:
+def test_an_absent_extra_is_named(monkeypatch, absent, name) -> None:
     if absent == "nncf":
         engine_or_skip("openvino-bf16")
     monkeypatch.setitem(sys.modules, absent, None)  # what a missing package looks like
@@ -96,7 +91,7 @@ def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, 
         runtimes.runtime_of(name)
 
 
-def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_bfloat16_is_told(monkeypatch) -> None:
     openvino = pytest.importorskip("openvino", reason="the extra [openvino] is not installed")
 
     class Plain:
@@ -109,10 +104,7 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 @large
-def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
-    import os
-    import subprocess
-
+def test_a_lower_limit_for_onednn_is_survived(apart) -> None:
     engine_or_skip("openvino-bf16")
     script = (
         "import numpy as np; from cryutils.models import backbones, runtimes;"
@@ -128,8 +120,6 @@ def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
 
 
 def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
-    import subprocess
-
     engine_or_skip("openvino-bf16")
     script = (
         "import sys; from cryutils.models import runtimes; runtimes.runtime_of('openvino-bf16');"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pretrain
@@ -26,7 +25,7 @@ def unseen() -> tuple[np.ndarray, np.ndarray]:
     return pretrain.faces(120, size=SIZE, seed=1)
 
 
-def test_faces_come_with_what_they_were_drawn_with(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+def test_faces_come_with_what_they_were_drawn_with(unseen) -> None:
     pixels, labels = unseen
     assert (pixels.shape, pixels.dtype) == ((120, SIZE, SIZE, 3), np.uint8)
     assert (labels.shape, labels.dtype) == ((120, len(pretrain.LABELS)), np.float32)
@@ -51,7 +50,7 @@ def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     assert not (moved | near) & set(pretrain.LABELS)
 
 
-def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_mirror_turns_about_what_has_sides(unseen) -> None:
     pixels, labels = unseen
     both, targets = pretrain.mirrored(pixels, labels)
     np.testing.assert_array_equal(both[: len(pixels)], pixels)
@@ -70,16 +69,14 @@ def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np
     """How much of a label a linear head on the embeddings explains in other faces."""
     from sklearn.linear_model import Ridge
 
-    (rows,) = backbones.embeddings([("", pixels)], backbone)
+    rows = backbones.head_input(backbone).predict(pixels, verbose=0)
     rows = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6)
     half = len(pixels) // 2
     return float(Ridge(10.0).fit(rows[:half], wanted[:half]).score(rows[half:], wanted[half:]))
 
 
 @large
-def test_the_one_that_comes_with_the_package_is_what_training_makes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_one_that_comes_with_the_package_is_what_training_makes(tmp_path, monkeypatch) -> None:
     pretrain.main(tmp_path / "again.npz")
     with np.load(small_cnn.READY) as ready, np.load(tmp_path / "again.npz") as again:
         assert set(ready.files) == set(again.files)
@@ -117,7 +114,7 @@ def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     from sklearn.preprocessing import StandardScaler
 
     crops, labels, who = crying(infants=18, clips=5)
-    (features,) = backbones.embeddings([("", crops)], small_cnn.small())
+    features = backbones.head_input(small_cnn.small()).predict(crops, verbose=0)
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     classes, truth = np.unique(labels, return_inverse=True)
     predictions = cross_val_predict(head, features, truth, groups=who, cv=GroupKFold(3))
@@ -137,24 +134,14 @@ def test_it_is_frozen_and_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("size", [50, 32])
-def test_a_size_that_does_not_fit_is_named(size: int) -> None:
+def test_a_size_that_does_not_fit_is_named(size) -> None:
     with pytest.raises(InputError, match=f"size={size}"):
         small_cnn.small(size=size)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network, and a `small` that takes any size."""
+def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    monkeypatch.setattr(
-        small_cnn,
-        "small",
-        lambda *, size: backbones.Backbone(None, "small CNN", "own", "tf", False),
-    )
-
-
-def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(quick: None) -> None:
-    backbone = small_cnn.choose(size=32)
+    backbone = small_cnn.choose(size=SIZE)
     assert (backbone.name, backbone.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
     assert small_cnn.choose(size=32, weights="random").name == "ResNet50"
     assert small_cnn.choose("VGG16", size=32).weights.startswith("random weights")

@@ -21,11 +21,11 @@ def apart(tmp_path, monkeypatch):
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
 
 
-def blobs(rows=120, d=6, classes=3, seed=0):
+def blobs(rows=120, seed=0):
     rng = np.random.default_rng(seed)
-    y = np.arange(rows) % classes
-    centres = 2 * rng.standard_normal((classes, d))
-    x = 5 + 3 * (centres[y] + rng.standard_normal((rows, d)))
+    y = np.arange(rows) % 3
+    centres = 2 * rng.standard_normal((3, 6))
+    x = 5 + 3 * (centres[y] + rng.standard_normal((rows, 6)))
     return x.astype(np.float32), y
 
 
@@ -34,47 +34,47 @@ def parts(rows, every=4):
     return numbers[numbers % every != 0], numbers[numbers % every == 0]
 
 
+X, Y = blobs()
+TRAIN, VALIDATION = parts(len(X))
+TASK = FitSpec(TRAIN, VALIDATION)
+TWO_CLASSES = [rows[Y[rows] != 1] for rows in (TRAIN, VALIDATION)]
+
+
+def fit(tasks=(TASK,), x=X, y=Y, **settings):
+    return stacked.fit(x, y, tasks, classes=3, settings=DenseSettings(**settings))
+
+
 def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
-    settings = DenseSettings(units=(8,), dropout=0.0, epochs=3, batch_size=16, patience=9)
-    stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
+    settings = {"units": (8,), "dropout": 0.0, "epochs": 3, "batch_size": 16, "patience": 9}
+    stack = fit(**settings)
 
     layers = keras().layers
     model = keras().Sequential(
         [keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")]
     )
-    start = stacked.network(6, [0], settings, np.ones((1, 3), bool)).get_weights()
+    start = stacked.network(6, [0], DenseSettings(**settings), np.ones((1, 3), bool)).get_weights()
     model.set_weights([array[0] for array in start])
     model.compile(keras().optimizers.RMSprop(1e-3), "sparse_categorical_crossentropy")
-    standard = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
-    weights = np.zeros(len(y))
-    for rows in (train, validation):
-        weights[rows] = compute_sample_weight("balanced", y[rows])
+    standard = (X - X[TRAIN].mean(axis=0)) / X[TRAIN].std(axis=0)
+    weights = np.zeros(len(Y))
+    for rows in (TRAIN, VALIDATION):
+        weights[rows] = compute_sample_weight("balanced", Y[rows])
     losses = []
     for epoch in (1, 2, 3):
-        order = np.random.default_rng([0, epoch]).permutation(len(train))
-        edges = np.arange(7) * len(train) // 6
-        for a, b in itertools.pairwise(edges):
-            rows = train[order[a:b]]
-            model.train_on_batch(standard[rows], y[rows], weights[rows])
-        losses.append(
-            model.evaluate(standard[validation], y[validation], sample_weight=weights[validation],
-                           verbose=0)
-        )  # fmt: skip
+        order = np.random.default_rng([0, epoch]).permutation(TRAIN)
+        for rows in np.array_split(order, 6):
+            model.train_on_batch(standard[rows], Y[rows], weights[rows])
+        options = {"sample_weight": weights[VALIDATION], "verbose": 0}
+        losses.append(model.evaluate(standard[VALIDATION], Y[VALIDATION], **options))
     assert stack.history.val_loss.to_numpy() == pytest.approx(losses, rel=1e-4)
     best = int(np.argmin(losses)) + 1
     assert stack.best_epoch[0] == best == 3  # still learning, so Keras' weights are the best ones
-    assert stack.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
+    assert stack.predict(0, X) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
 
 
 def test_a_training_leaves_no_network_in_memory() -> None:
-    x, y = blobs()
-    tasks = [FitSpec(*parts(len(x)))]
-
     def variables_after(seed):
-        settings = DenseSettings(units=(8,), epochs=1, seed=seed)
-        stacked.fit(x, y, tasks, classes=3, settings=settings)
+        fit(units=(8,), epochs=1, seed=seed)
         handles = [o for o in gc.get_objects() if type(o).__name__ == "EagerTensor"]
         return sum(handle.dtype.name == "resource" for handle in handles)
 
@@ -83,65 +83,57 @@ def test_a_training_leaves_no_network_in_memory() -> None:
 
 @without_graphs()
 def test_a_network_is_the_same_alone_and_next_to_others() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
     several = [
-        FitSpec(train[:50], validation),
-        FitSpec(train[5:60], validation[:9]),
-        FitSpec(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2),
-             inputs=np.arange(6) < 2),
-    ]  # fmt: skip
+        FitSpec(TRAIN[:50], VALIDATION),
+        FitSpec(TRAIN[5:60], VALIDATION[:9]),
+        FitSpec(*TWO_CLASSES, classes=(0, 2), inputs=np.arange(6) < 2),
+    ]
     # As many steps for each, two an epoch: they follow from the one with the most rows.
-    settings = DenseSettings(units=(8, 5), epochs=4, batch_size=40, patience=2, dropout=0.2)
-    together = stacked.fit(x, y, several, classes=3, settings=settings)
+    settings = {"units": (8, 5), "epochs": 4, "batch_size": 40, "patience": 2, "dropout": 0.2}
+    together = fit(several, **settings)
     for k, task in enumerate(several):
-        alone = stacked.fit(x, y, [task], classes=3, settings=settings)
+        alone = fit([task], **settings)
         assert alone.best_epoch[0] == together.best_epoch[k]
-        assert alone.predict(0, x) == pytest.approx(together.predict(k, x), abs=1e-5)
+        assert alone.predict(0, X) == pytest.approx(together.predict(k, X), abs=1e-5)
 
 
-def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history(monitor) -> None:
     x, y = blobs(rows=240)
     train, validation = parts(len(x))
-    for monitor in ("loss", "accuracy"):
-        settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
-        stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
-        history = stack.history.set_index("epoch")
-        column = history[f"val_{monitor}"].round(5)
-        assert stack.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
-        answers = stack.predict(0, x[validation])
-        right = balanced_accuracy_score(y[validation], answers.argmax(axis=1))
-        assert right == pytest.approx(history.val_accuracy[stack.best_epoch[0]])
-        assert right > 0.8
-        assert answers.sum(axis=1) == pytest.approx(1.0)
+    settings = {"units": (16,), "epochs": 30, "monitor": monitor, "learning_rate": 1e-2}
+    stack = fit([FitSpec(train, validation)], x, y, **settings)
+    history = stack.history.set_index("epoch")
+    column = history[f"val_{monitor}"].round(5)
+    assert stack.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
+    answers = stack.predict(0, x[validation])
+    right = balanced_accuracy_score(y[validation], answers.argmax(axis=1))
+    assert right == pytest.approx(history.val_accuracy[stack.best_epoch[0]])
+    assert right > 0.8
+    assert answers.sum(axis=1) == pytest.approx(1.0)
 
 
 @without_graphs()
 def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
-    settings = DenseSettings(units=(8,), epochs=3, batch_size=90, patience=1)
-    tasks = [FitSpec(train, validation[:0]), FitSpec(train, validation)]
+    settings = {"units": (8,), "batch_size": 90, "patience": 1}
+    tasks = [FitSpec(TRAIN, VALIDATION[:0]), TASK]
     for some in (tasks[:1], tasks):  # alone, and next to one with validation rows
-        stack = stacked.fit(x, y, some, classes=3, settings=settings)
+        stack = fit(some, epochs=3, **settings)
         history = stack.history.query("task == 0")
         assert history.epoch.tolist() == [1, 2, 3]
         assert stack.best_epoch[0] == 3
         assert history.val_loss.isna().all()
-    shorter = stacked.fit(x, y, tasks[:1], classes=3, settings=replace(settings, epochs=2))
-    assert (shorter.predict(0, x) != stack.predict(0, x)).any()
+    shorter = fit(tasks[:1], epochs=2, **settings)
+    assert (shorter.predict(0, X) != stack.predict(0, X)).any()
 
 
 @without_graphs()
 def test_patience_stops_each_network_by_itself() -> None:
-    x, y = blobs()
     rng = np.random.default_rng(1)
-    train, validation = parts(len(x))
-    noise = np.where(rng.random(len(y)) < 0.5, rng.integers(0, 3, len(y)), y)
-    noise[validation] = rng.permutation(noise[validation])
-    settings = DenseSettings(units=(32,), epochs=60, patience=3, dropout=0.0, learning_rate=1e-2)
-    tasks = [FitSpec(train, validation), FitSpec(train[:20], validation)]
-    stack = stacked.fit(x, noise, tasks, classes=3, settings=settings)
+    noise = np.where(rng.random(len(Y)) < 0.5, rng.integers(0, 3, len(Y)), Y)
+    noise[VALIDATION] = rng.permutation(noise[VALIDATION])
+    settings = {"units": (32,), "epochs": 60, "patience": 3, "dropout": 0.0, "learning_rate": 1e-2}
+    stack = fit([TASK, FitSpec(TRAIN[:20], VALIDATION)], y=noise, **settings)
     last = stack.history.groupby("task").epoch.max().to_numpy()
     assert (last == stack.best_epoch + 3).all()
     assert (last < 60).all()
@@ -149,30 +141,22 @@ def test_patience_stops_each_network_by_itself() -> None:
 
 @without_graphs()
 def test_masked_classes_have_no_probability_and_masked_inputs_no_effect() -> None:
-    x, y = blobs()
-    train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
-    task = FitSpec(train, validation, classes=(0, 2), inputs=np.arange(6) != 3)
-    stack = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
-    answers = stack.predict(0, x)
+    stack = fit([FitSpec(*TWO_CLASSES, classes=(0, 2), inputs=np.arange(6) != 3)], epochs=3)
+    answers = stack.predict(0, X)
     assert (answers[:, 1] == 0).all()
     assert answers.sum(axis=1) == pytest.approx(1.0)
-    assert stack.keras(0).predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
-    x[:, 3] = 1e3
-    assert (stack.predict(0, x) == answers).all()
+    assert stack.keras(0).predict(X, verbose=0) == pytest.approx(answers, abs=1e-5)
+    masked = np.where(np.arange(6) == 3, np.float32(1e3), X)
+    assert (stack.predict(0, masked) == answers).all()
 
 
 @without_graphs()
 def test_groups_are_seen_by_their_own_tasks() -> None:
-    x, y = blobs()
-    other, _ = blobs(seed=9)
-    train, validation = parts(len(x))
-    settings = DenseSettings(units=(8,), epochs=2, batch_size=90)
-    both = stacked.fit(
-        np.stack([x, other]), y, [FitSpec(train, validation), FitSpec(train, validation, group=1)],
-        classes=3, settings=settings,
-    )  # fmt: skip
-    for group, rows in enumerate((x, other)):
-        alone = stacked.fit(rows, y, [FitSpec(train, validation)], classes=3, settings=settings)
+    groups = np.stack([X, blobs(seed=9)[0]])
+    settings = {"units": (8,), "epochs": 2, "batch_size": 90}
+    both = fit([TASK, replace(TASK, group=1)], groups, **settings)
+    for group, rows in enumerate(groups):
+        alone = fit(x=rows, **settings)
         assert both.predict(group, rows) == pytest.approx(alone.predict(0, rows), abs=1e-5)
 
 
@@ -199,43 +183,32 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
 
 @without_graphs()
 def test_hidden_layers_are_those_of_the_keras_model() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
-    settings = DenseSettings(units=(9, 4, 7), linear=(1,), epochs=2)
-    stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
+    stack = fit(units=(9, 4, 7), linear=(1,), epochs=2)
     model = stack.keras(0)
     for layer in range(3):
-        inner = keras().Model(model.input, model.layers[1 + layer].output)
-        assert stack.hidden(0, x, layer=layer) == pytest.approx(
-            inner.predict(x, verbose=0), rel=1e-4, abs=1e-4
-        )
-    assert (stack.hidden(0, x, layer=1) < 0).any()
+        inner = keras().Model(model.input, model.layers[1 + layer].output).predict(X, verbose=0)
+        assert stack.hidden(0, X, layer=layer) == pytest.approx(inner, rel=1e-4, abs=1e-4)
+    assert (stack.hidden(0, X, layer=1) < 0).any()
 
 
 @without_graphs()
 def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
-    x, y = blobs()
+    x = X.copy()
     x[:, 0] = 7.0
     x[:, 1] += 1e4
-    task = FitSpec(*parts(len(x)))
-    settings = DenseSettings(units=(8,), epochs=2)
-    stack = stacked.fit(x, y, [task], classes=3, settings=settings)
+    stack = fit(x=x, units=(8,), epochs=2)
     assert np.isfinite(stack.predict(0, x)).all()
     shifted = x.copy()
     shifted[:, 1] -= 1e4
-    plain = stacked.fit(shifted, y, [task], classes=3, settings=settings)
+    plain = fit(x=shifted, units=(8,), epochs=2)
     assert stack.predict(0, x) == pytest.approx(plain.predict(0, shifted), abs=0.01)
 
 
 @without_graphs()
 def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x), every=3)
-    task = FitSpec(train[::2], validation)
-    first = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=2))
-    other = x.copy()
-    other[train[1::2]] *= 100
-    again = stacked.fit(other, y, [task], classes=3, settings=DenseSettings(epochs=2))
+    task, other = FitSpec(TRAIN[::2], VALIDATION), X.copy()
+    other[TRAIN[1::2]] *= 100
+    first, again = fit([task], epochs=2), fit([task], other, epochs=2)
     for layer, same in zip(first.layers(0), again.layers(0), strict=True):
         assert (layer[0] == same[0]).all()
         assert (layer[1] == same[1]).all()
@@ -263,33 +236,26 @@ def test_classes_have_the_same_weight_in_training_and_in_validation() -> None:
 
 @without_graphs()
 def test_each_draw_has_its_own_start_and_is_the_same_next_to_others() -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
-    first, second, third = (FitSpec(train, validation, draw=draw) for draw in (0, 1, 2))
-    settings = DenseSettings(epochs=2, dropout=0.0)
-    stack = stacked.fit(x, y, [third, first, second, first], classes=3, settings=settings)
-    answers = [stack.predict(k, x) for k in range(4)]
+    first, second, third = (replace(TASK, draw=draw) for draw in (0, 1, 2))
+    stack = fit([third, first, second, first], epochs=2, dropout=0.0)
+    answers = [stack.predict(k, X) for k in range(4)]
     assert answers[1] == pytest.approx(answers[3], abs=1e-5)
     for a, b in itertools.combinations(answers[:3], 2):
         assert abs(a - b).max() > 0.01
-    alone = stacked.fit(x, y, [second], classes=3, settings=settings)
-    assert alone.predict(0, x) == pytest.approx(answers[2], abs=1e-5)
+    alone = fit([second], epochs=2, dropout=0.0)
+    assert alone.predict(0, X) == pytest.approx(answers[2], abs=1e-5)
 
 
 @without_graphs()
 def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
-    x, y = blobs()
-    train, validation = parts(len(x))
-    tasks = [FitSpec(train[k:], validation) for k in range(5)]
-    settings = DenseSettings(epochs=2)
-    whole = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    tasks = [FitSpec(TRAIN[k:], VALIDATION) for k in range(5)]
+    whole = fit(tasks, epochs=2)
     monkeypatch.setattr(stacked, "AT_ONCE", 2 * 64 * 32)
-    divided = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    divided, again = fit(tasks, epochs=2), fit(tasks, epochs=2)
     assert sorted(divided.history.task.unique()) == [0, 1, 2, 3, 4]
     for k in range(5):
-        assert divided.predict(k, x) == pytest.approx(whole.predict(k, x), abs=1e-5)
-    again = stacked.fit(x, y, tasks, classes=3, settings=settings)
-    assert (again.predict(4, x) == divided.predict(4, x)).all()
+        assert divided.predict(k, X) == pytest.approx(whole.predict(k, X), abs=1e-5)
+    assert (again.predict(4, X) == divided.predict(4, X)).all()
     assert again.history.equals(divided.history)
 
 
@@ -302,9 +268,8 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
     ],
 )
 def test_tasks_that_ask_for_what_is_not_there_are_refused(task, message) -> None:
-    x, y = blobs()
     with pytest.raises(InputError, match=message):
-        stacked.fit(x, y, [task], classes=3)
+        fit([task])
 
 
 def test_settings_are_checked() -> None:

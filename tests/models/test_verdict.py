@@ -18,5 +18,5 @@ from cryutils.models.verdict import UNSURE, verdict
         ([0.4, 0.4, 0.2], UNSURE),
     ],
 )
-def test_a_state_is_named_from_a_half_on(p: list[float], expected: str) -> None:
+def test_a_state_is_named_from_a_half_on(p, expected) -> None:
     assert verdict(dict(zip(("hungry", "pain", "tired"), p, strict=True))) == expected

@@ -56,20 +56,18 @@ def put(folder: Path, data: bytes = BYTES) -> Path:
     return folder / FILE
 
 
-def test_the_file_in_keras_own_cache_is_found(bare: Path) -> None:
+def test_the_file_in_keras_own_cache_is_found(bare) -> None:
     path = put(bare / "keras" / "models")
     assert weights.fetch(TINY) == WeightsFile(path, "ImageNet", True)
 
 
-def test_a_damaged_file_in_keras_cache_is_refused(bare: Path) -> None:
+def test_a_damaged_file_in_keras_cache_is_refused(bare) -> None:
     put(bare / "keras" / "models", BYTES[:-1])
     with pytest.raises(InputError, match=r"tiny_notop\.h5: damaged.*delete"):
         weights.fetch(TINY)
 
 
-def test_the_folder_that_the_user_named_comes_first(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_that_the_user_named_comes_first(bare, monkeypatch) -> None:
     put(bare / "keras" / "models")
     path = put(bare / "own")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")  # relative to where the command started
@@ -77,7 +75,7 @@ def test_the_folder_that_the_user_named_comes_first(
 
 
 def test_another_file_in_the_users_folder_is_taken_but_not_called_imagenet(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
+    bare, monkeypatch
 ) -> None:
     path = put(bare / "own", b"the user's own")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
@@ -87,14 +85,14 @@ def test_another_file_in_the_users_folder_is_taken_but_not_called_imagenet(
     assert weights.fetch(UNHASHED) == WeightsFile(path, words, True)
 
 
-def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_folder_that_is_none_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
     for function in (lambda: weights.fetch(TINY), weights.present):
         with pytest.raises(InputError, match=r"CRYUTILS_WEIGHTS_DIR: .*nowhere is no folder"):
             function()
 
 
-def test_a_named_file_is_told_by_its_hash_or_else_by_its_name(bare: Path) -> None:
+def test_a_named_file_is_told_by_its_hash_or_else_by_its_name(bare) -> None:
     path = put(bare)
     assert weights.named(path, TINY, "mine").words == "ImageNet"
     path.write_bytes(BYTES[::-1])
@@ -104,9 +102,7 @@ def test_a_named_file_is_told_by_its_hash_or_else_by_its_name(bare: Path) -> Non
 
 
 @pytest.mark.parametrize("application", [TINY, UNHASHED])
-def test_a_download_is_kept_and_found_again(
-    bare: Path, host: Path, application: Application
-) -> None:
+def test_a_download_is_kept_and_found_again(bare, host, application) -> None:
     first = weights.fetch(application, progress=True)
     assert first.path.read_bytes() == BYTES
     assert first.path.is_relative_to(bare / "cache")
@@ -114,9 +110,7 @@ def test_a_download_is_kept_and_found_again(
     assert weights.fetch(application) == first == WeightsFile(first.path, "ImageNet", True)
 
 
-def test_a_download_that_fails_is_not_kept(
-    bare: Path, host: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_that_fails_is_not_kept(bare, host, monkeypatch) -> None:
     (host / FILE).write_bytes(b"a page of a hotel's network")
     with pytest.raises(Unavailable, match=f"127.0.0.1: {FILE} is damaged, its checksum is wrong"):
         weights.fetch(TINY)
@@ -126,18 +120,14 @@ def test_a_download_that_fails_is_not_kept(
     assert not [path for path in bare.rglob("cache/**/*") if path.is_file()]
 
 
-def test_a_cache_that_cannot_be_written_is_named(
-    bare: Path, host: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_is_named(bare, host, monkeypatch) -> None:
     (bare / "file").write_text("in the way")
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(bare / "file"))
     with pytest.raises(InputError, match="set CRYUTILS_CACHE_DIR"):
         weights.fetch(TINY)
 
 
-def test_files_are_listed_wherever_they_would_be_found(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_listed_wherever_they_would_be_found(bare, monkeypatch) -> None:
     assert weights.present() == []
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
     homes = (bare / "own", bare / "keras" / "models", bare / "cache" / "weights")

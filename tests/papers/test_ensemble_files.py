@@ -45,7 +45,7 @@ class Scored:
     ensemble = SimpleNamespace(proposed=None)
 
     def interval(self, split: Split, row: Row, model: None, metric: str) -> Interval:
-        return Interval(0.5, 0.4, 0.6, se=0.05, n=30, n_infants=15, estimand=metric)
+        return Interval(0.5, 0.4, 0.6, se=0.05, n=30, n_infants=15)
 
 
 def streams() -> Streams:

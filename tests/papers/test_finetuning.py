@@ -115,7 +115,7 @@ def test_a_head_put_into_the_frozen_network_answers_the_same(
     tiny: Backbone, data: tuple[Examples, list[str], list[str]]
 ) -> None:
     pixels = data[0].x
-    (features,) = backbones.embeddings([("", pixels)], tiny)
+    features = backbones.head_input(tiny).predict_on_batch(pixels)
     head, whole = second_model.head((8,), 3, units=8), second_model.network(tiny, 3, units=8)
     for name in ("dense", "states"):
         whole.get_layer(name).set_weights(head.get_layer(name).get_weights())

@@ -20,6 +20,7 @@ from cryutils.models import checkpoints, crossfit, cry2, training
 from cryutils.models.examples import Examples
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
+from cryutils.models.model_card import ModelCard
 from cryutils.models.novelty import Reference
 from cryutils.papers import embeddings, recognition
 from cryutils.papers.predict import Predictor
@@ -252,7 +253,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
     held_back = calls[0]["validation"]
-    network, _ = checkpoints.load(folder, "cry2")
+    network = checkpoints.network(ModelCard.read(folder, "cry2"), "cry2.keras")
     fitted = calibration.temperature(
         network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
     )

@@ -18,7 +18,7 @@ from cryutils.papers.rolling import Rolled
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
-    return Interval(value, low, high, 0.1, 8, 4, "made up")
+    return Interval(value, low, high, 0.1, 8, 4)
 
 
 def test_frames_by_class_are_of_different_infants_a_column_each_class(apart: Path) -> None:
