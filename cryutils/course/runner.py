@@ -26,9 +26,7 @@ import yaml
 from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
-from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, parameters
-from cryutils.course.execute import Outcome
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
@@ -367,9 +365,18 @@ def _end(job: Job, future: Future[Any]) -> str | None:
         staging, outcome = future.result()
     except parallel.lost_workers() as lost:
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
-    error = outcome.error or _finish(job, staging, outcome)
+    error = outcome.error
     if error is None:
-        return None
+        state = {
+            "fingerprint": job.fingerprint(), "profile": job.profile,
+            "parameters": dict(job.parameters), "seconds": round(outcome.seconds, 1),
+            "peak_mib": round(outcome.peak_mib), "versions": outcome.versions,
+        }  # fmt: skip
+        try:
+            run_folder.finish(staging, state)
+            return None
+        except InputError as unreadable:
+            error = str(unreadable)
     folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
     places = [place for place in folders if place.exists()]
     fullest = min(places, key=lambda place: shutil.disk_usage(place).free)
@@ -380,20 +387,3 @@ def _end(job: Job, future: Future[Any]) -> str | None:
     if outcome.seconds:  # its process ended by itself
         return error + (f" (kept as {notebook})" if notebook.is_file() else "")
     return error + (f"; {log} may say why" if log.is_file() and log.stat().st_size else "")
-
-
-def _finish(job: Job, staging: Staging, outcome: Outcome) -> str | None:
-    """Put the files of a successful execution in place; return why not if that is impossible."""
-    state = {
-        "fingerprint": job.fingerprint(),
-        "profile": job.profile,
-        "parameters": dict(job.parameters),
-        "seconds": round(outcome.seconds, 1),
-        "peak_mib": round(outcome.peak_mib),
-        "versions": outcome.versions,
-    }
-    try:
-        run_folder.finish(staging, state)
-    except InputError as error:
-        return str(error)
-    return None
