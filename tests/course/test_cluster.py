@@ -15,23 +15,19 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from course_of_two import WAIT, made, notebook, planned, results, tally, tiny
+from clock import until
+from course_of_two import WAIT, notebook, planned, results, tally, tiny
+from refusals import Command
 
 import cryutils
 from cryutils import audio, course, evaluation, video
 from cryutils._io import parallel
-from cryutils.course import cli
 from cryutils.errors import InputError
 from cryutils.models import backbones, small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture
-def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return made(apart, monkeypatch)
 
 
 @pytest.fixture
@@ -45,12 +41,11 @@ def cluster(project: Path) -> Iterator[Any]:
 
 
 def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
-    cluster: Any, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    cluster: Any, project: Path, apart: Path, command: Command
 ) -> None:
     for options in ([], ["--scheduler", cluster.scheduler_address, "--name", "cluster"]):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["run", *options])
-        assert not ended.value.code, capsys.readouterr().err
+        code, _, err = command("run", *options)
+        assert code == 0, err
     home = apart / "outputs"
     assert results(home / "cluster") == results(home / "quick")
     assert tally(apart) == {"01_first": 2, "02_second": 2}
@@ -96,10 +91,7 @@ def test_a_stopped_run_ends_on_the_workers(cluster: Any, project: Path, apart: P
 
     with pytest.raises(KeyboardInterrupt):
         course.run(list(planned().values()), scheduler=cluster.scheduler_address, report=stop)
-    end = time.monotonic() + 60
-    while executing(cluster):
-        assert time.monotonic() < end, "a notebook goes on"
-        time.sleep(0.1)
+    until(lambda: not executing(cluster))
 
 
 def executing(cluster: Any) -> bool:

@@ -25,27 +25,16 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
-from course_of_two import (
-    COUNT,
-    RECORD,
-    WAIT,
-    made,
-    notebook,
-    planned,
-    profile,
-    results,
-    tally,
-    tiny,
-)
+from clock import until
+from course_of_two import COUNT, WAIT, made, notebook, planned, profile, results, tally, tiny
 from nbformat.v4 import new_code_cell, new_notebook
+from refusals import Command, mistake
 from sizes import LARGE, large
 
 from cryutils import course
 from cryutils.claims import report
-from cryutils.course import cli, fingerprint, runner
+from cryutils.course import fingerprint, runner
 from cryutils.errors import InputError
-
-CLONE = Path(__file__).resolve().parents[2]
 
 TRAIN = """\
 import os
@@ -62,12 +51,6 @@ def counting(project: Path) -> None:
     """Let both notebooks do nothing but count their executions."""
     for name in ("01_first", "02_second"):
         notebook(project / "notebooks" / f"{name}.ipynb", COUNT.format(name=name))
-
-
-@pytest.fixture
-def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A course of two notebooks, 01_first and 02_second, with a profile `quick`."""
-    return made(apart, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -300,16 +283,11 @@ def test_published_weights_count_only_for_some_parameters(
 # Runs
 
 
-def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(list(arguments))
-    return int(ended.value.code or 0)
-
-
 def test_a_run_executes_what_is_not_up_to_date(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, apart: Path, command: Command
 ) -> None:
-    assert command("run", "--jobs", "2") == 0
+    code, out, err = command("run", "--jobs", "2")
+    assert code == 0
     folder = apart / "outputs" / "quick"
     assert tally(apart) == {"01_first": 1, "02_second": 1}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
@@ -321,23 +299,22 @@ def test_a_run_executes_what_is_not_up_to_date(
     assert state["peak_mib"] > 20
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
     assert (folder / "report.html").is_file()
-    output = capsys.readouterr()
-    assert "01_first: started" in output.err
-    assert "02_second: done" in output.err
-    assert "Report: outputs/quick/report.html" in output.out
+    assert "01_first: started" in err
+    assert "02_second: done" in err
+    assert "Report: outputs/quick/report.html" in out
 
-    assert command("run") == 0
+    code, _, err = command("run")
+    assert (code, err.count("finished before, kept")) == (0, 2)
     assert tally(apart) == {"01_first": 1, "02_second": 1}
-    assert capsys.readouterr().err.count("finished before, kept") == 2
 
     beside = ("run", "02_second", "-p", "test_size=0.2")
     for executions in (2, 2):
-        assert command(*beside) == 0
+        assert command(*beside)[0] == 0
         assert tally(apart) == {"01_first": 1, "02_second": executions}
         assert results(folder.with_name("quick-test_size-0.2")) == {"made.02_second": 0.2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
 
-    assert command("run", "01_first", "--fresh") == 0
+    assert command("run", "01_first", "--fresh")[0] == 0
     assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
@@ -376,7 +353,9 @@ def whole(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apart: Path) -> None:
+def test_a_failed_execution_leaves_earlier_results_unchanged(
+    project: Path, apart: Path, command: Command
+) -> None:
     """Of the same name, after it has written its results, its figure and its model."""
     draw = (
         "from cryutils import claims\nclaims.figure_path('drawn').write_text(str(test_size))\n"
@@ -384,21 +363,21 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apar
         "(models / 'net.keras').write_text(str(test_size))"
     )
     fail = "assert test_size < 0.8, 'too large'"
-    notebook(project / "notebooks" / "01_first.ipynb", draw, RECORD.format(name="01_first"), fail)
+    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", draw), fail)
     name = ("run", "01_first", "--name", "mine")
-    assert command(*name) == 0
+    assert command(*name)[0] == 0
     folder = apart / "outputs" / "mine"
     before = whole(folder)
     assert {"figures/drawn.png", "models/net.keras", "results/01_first.json"} <= set(before)
 
-    assert command(*name, "-p", "test_size=0.9") == 1
+    assert command(*name, "-p", "test_size=0.9")[0] == 1
     after = whole(folder)
     failed = {path for path in after if ".failed." in path}
     assert failed == {"notebooks/01_first.failed.ipynb", "logs/01_first.failed.log"}
     assert {path: text for path, text in after.items() if path not in failed} == before
     assert results(folder) == {"made.01_first": 0.3}
 
-    assert command(*name, "-p", "test_size=0.2") == 0
+    assert command(*name, "-p", "test_size=0.2")[0] == 0
     after = whole(folder)
     assert set(after) == set(before), "what failed is gone, nothing is left over"
     assert results(folder) == {"made.01_first": 0.2}
@@ -407,11 +386,7 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apar
 
 @pytest.mark.parametrize("failures", [2, 3])
 def test_a_kernel_whose_ports_are_taken_is_started_again(
-    failures: int,
-    project: Path,
-    apart: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    failures: int, project: Path, apart: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A kernel that finds its first port taken, as by another program.
     home = apart / "jupyter" / "kernels" / "python3"
@@ -429,14 +404,14 @@ runpy.run_module("ipykernel_launcher", run_name="__main__")
             "display_name": "Python 3", "language": "python"}  # fmt: skip
     (home / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(apart / "jupyter"))
-    assert command("run", "01_first") == (failures > 2)
+    code, _, err = command("run", "01_first")
+    assert code == (failures > 2)
     assert len((apart / "starts").read_text()) == 3
-    if failures > 2:
-        assert "01_first: RuntimeError: Kernel died before replying" in capsys.readouterr().err
+    assert ("01_first: RuntimeError: Kernel died before replying" in err) == (failures > 2)
 
 
 def test_a_damaged_run_is_repaired_by_the_next_one(
-    finished: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, apart: Path, command: Command
 ) -> None:
     before = results(finished)
     (finished / "state" / "01_first.json").write_bytes(b"\xff")
@@ -444,8 +419,8 @@ def test_a_damaged_run_is_repaired_by_the_next_one(
     for name in ("01_first", "02_second"):
         (finished / "notebooks" / f"{name}.ipynb").write_text("{}")
     (finished / "results.json").write_text("")
-    assert command("run") == 0
-    err = capsys.readouterr().err
+    code, _, err = command("run")
+    assert code == 0
     for path, name in (("state", "01_first"), ("results", "02_second")):
         assert f"{finished / path / name}.json can't be read: {name} runs again when chosen." in err
     assert tally(apart) == {"01_first": 2, "02_second": 2}
@@ -569,7 +544,7 @@ def test_the_notebook_that_took_longest_begins_first(finished: Path, project: Pa
 
 
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, apart: Path, command: Command
 ) -> None:
     home = project / "notebooks"
     broken = "raise ValueError('the cause\\nand more of it')"
@@ -579,9 +554,10 @@ def test_a_failure_is_one_line_and_the_other_notebooks_continue(
     notebook(home / "01_first.ipynb", "1 + 1", broken)
     notebook(home / "03_user.ipynb", user)
     notebook(home / "04_killed.ipynb", killed)
-    assert command("run", "--jobs", "2") == 1
+    code, _, err = command("run", "--jobs", "2")
+    assert code == 1
     folder = apart / "outputs" / "quick"
-    lines = [line for line in capsys.readouterr().err.splitlines() if "(kept as " in line]
+    lines = [line for line in err.splitlines() if "(kept as " in line]
     assert len(lines) == 3
     by_name = {line.split(":")[0]: line for line in lines}
     assert "ValueError: the cause (kept as" in by_name["01_first"]
@@ -622,19 +598,18 @@ notebook.symlink_to("/dev/full")
     "cell", [FULL_NOTEBOOK, pytest.param("open('/dev/full', 'wb', 0).write(b'x')", marks=large)]
 )
 def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
-    cell: str, finished: Path, project: Path, capsys: pytest.CaptureFixture[str]
+    cell: str, finished: Path, project: Path, command: Command
 ) -> None:
     path, before = project / "notebooks" / "02_second.ipynb", whole(finished)
     source = path.read_bytes()
     notebook(path, cell)
-    assert command("run", "--jobs", "1") == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"cryutils: /.*: the disk is full; make room and repeat .*", lines[-1])
-    assert not [line for line in lines if "Traceback" in line]
+    code, _, err = command("run", "--jobs", "1")
+    assert code == 2 and "Traceback" not in err
+    assert re.search(r"^cryutils: /.*: the disk is full; make room and repeat .*\n\Z", err, re.M)
     assert {name: text for name, text in whole(finished).items() if "failed" not in name} == before
     path.write_bytes(source)
-    assert command("run") == 0
-    assert capsys.readouterr().err.count("finished before, kept") == 2
+    code, _, err = command("run")
+    assert (code, err.count("finished before, kept")) == (0, 2)
 
 
 def test_braces_and_spaces_in_a_path_are_kept(
@@ -662,14 +637,6 @@ def marked(mark: str) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return processes
-
-
-def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0) -> None:
-    """Wait until `condition` holds; the patience only ends a hang."""
-    end = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < end, f"{what} never came about"
-        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -708,7 +675,7 @@ def started(project: Path, apart: Path) -> Any:
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
-        until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
+        until(lambda: process.poll() or (first.is_file() and second.is_file()))
         assert process.poll() is None, process.communicate()
         assert len(marked(mark)) >= 3, "the command, a notebook's process and a kernel"
         yield process, mark, folder
@@ -732,26 +699,24 @@ def check_all_parse(folder: Path) -> None:
 
 
 def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
-    started: Any, apart: Path, temporary: Path, capsys: pytest.CaptureFixture[str]
+    started: Any, apart: Path, temporary: Path, command: Command
 ) -> None:
     process, mark, folder = started
-    assert command("run", "--jobs", "2") == 2, "two at a time"
-    assert "another `cryutils run` is running" in capsys.readouterr().err
+    assert "another `cryutils run` is running" in mistake(command("run", "--jobs", "2"))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not marked(mark))
     assert list(temporary.iterdir()) == []
     check_all_parse(folder)
     assert not (folder / "state" / "02_second.json").exists()
-    assert command("report") == 0
+    assert command("report")[0] == 0
     assert results(folder) == {"made.01_first": 0.3}
-    capsys.readouterr()
 
     (apart / "gate").touch()
-    assert command("run", "--jobs", "2") == 0
+    code, _, err = command("run", "--jobs", "2")
+    assert code == 0
     assert tally(apart) == {"01_first": 1, "02_second": 2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
-    err = capsys.readouterr().err
     assert "resuming: 1 of 2 notebooks finished before" in err
     assert "01_first: finished before, kept" in err
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
@@ -759,7 +724,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
 
 @large
 def test_killed_at_random_moments_a_run_ends_with_the_same_results(
-    project: Path, apart: Path
+    project: Path, apart: Path, command: Command
 ) -> None:
     """Kill the command alone, its process group, or every process, four times in a row."""
     notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
@@ -771,7 +736,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     _, err = process.communicate()
     assert process.returncode == 0, err
     duration_s = time.monotonic() - began
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not marked(mark))
     reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
     for seed in range(5 if LARGE else 1):
         chance = random.Random(seed)
@@ -790,11 +755,11 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
                     with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
                         left.kill()
                 process.communicate()
-                until(lambda: not marked(mark), f"the end of all, {victims} killed, seed {seed}")
+                until(lambda: not marked(mark))
             finally:
                 for left in marked(mark):
                     left.kill()
-        assert command("run", "--jobs", "2") == 0, (victims, seed)
+        assert command("run", "--jobs", "2")[0] == 0, (victims, seed)
         assert (folder / "results.json").read_bytes() == reference, (victims, seed)
         assert set(whole(folder)) == files, "nothing is missing, nothing left over"
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
@@ -818,7 +783,7 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert [line for line in err.splitlines() if not line.startswith("0")] == [STOPPED]
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not marked(mark))
     check_all_parse(folder)
     assert list(temporary.iterdir()) == []
 
@@ -826,13 +791,13 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
 def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: Path) -> None:
     mark = uuid.uuid4().hex
     process = start(mark)
-    until(lambda: len(marked(mark)) > 2, "the helpers")
+    until(lambda: len(marked(mark)) > 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
-    until(lambda: not marked(mark), "the end of every helper")
+    until(lambda: not marked(mark))
 
 
 def test_the_versions_include_the_commit_and_whether_files_were_changed(
