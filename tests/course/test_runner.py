@@ -26,7 +26,7 @@ import nbformat
 import psutil
 import pytest
 from clock import until
-from course_of_two import COUNT, WAIT, made, notebook, planned, profile, results, tally, tiny
+from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
 from nbformat.v4 import new_code_cell, new_notebook
 from refusals import Command, mistake
 from sizes import LARGE, large
@@ -47,10 +47,10 @@ Path(os.environ["GATE"]).with_name("trained").touch()
 """
 
 
-def counting(project: Path) -> None:
+def let_both_only_count() -> None:
     """Let both notebooks do nothing but count their executions."""
     for name in ("01_first", "02_second"):
-        notebook(project / "notebooks" / f"{name}.ipynb", COUNT.format(name=name))
+        notebook(name, COUNT.format(name=name))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("cache", "outputs"):
             patch.setenv(f"CRYUTILS_{name.upper()}_DIR", str(place / name))
         made(place, patch)
-        assert course.run(list(planned().values()), processes=2) == {}
+        assert course.run(jobs(), processes=2) == {}
     return place
 
 
@@ -70,7 +70,7 @@ def finished(first_run: Path, project: Path, apart: Path) -> Path:
     """The run's folder in a project where both notebooks have been run once."""
     for name in ("outputs", "tally"):
         shutil.copytree(first_run / name, apart / name, dirs_exist_ok=True)
-    assert all(job.is_done() for job in planned().values())
+    assert all(job.is_done() for job in jobs())
     return apart / "outputs" / "quick"
 
 
@@ -78,40 +78,38 @@ def test_a_notebook_that_is_damaged_or_without_parameters_is_named(project: Path
     path = project / "notebooks" / "03_bare.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
     with pytest.raises(InputError, match=r"03_bare.ipynb: no cell is tagged 'parameters'"):
-        planned()
+        jobs()
     path.write_text("<<<<<<< HEAD")
     with pytest.raises(InputError, match=r"03_bare.ipynb: not a notebook"):
-        planned()
+        jobs()
 
 
 # Plans
 
 
 def test_parameters_of_the_command_override_the_profiles(project: Path) -> None:
-    notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
-    assert planned()["01_first"].parameters == {"seed": 3}
-    jobs = planned(overrides={"seed": 5, "test_size": 0.2, "own": 2})
-    assert {name: job.parameters for name, job in jobs.items()} == {
-        "01_first": {"seed": 5, "test_size": 0.2}, "02_second": {"seed": 5, "test_size": 0.2},
-        "03_other": {"own": 2},
-    }  # fmt: skip
+    notebook("03_other", parameters="own = 1\n")
+    assert jobs()[0].parameters == {"seed": 3}
+    overridden = jobs(overrides={"seed": 5, "test_size": 0.2, "own": 2})
+    both = {"seed": 5, "test_size": 0.2}
+    assert [job.parameters for job in overridden] == [both, both, {"own": 2}]
 
 
 def test_notebooks_are_chosen_by_an_unambiguous_beginning(project: Path) -> None:
-    assert list(planned(only=["02_"])) == ["02_second"]
-    assert list(planned(only=["02", "02_second", "01"])) == ["01_first", "02_second"]
+    assert [job.name for job in jobs(only=["02_"])] == ["02_second"]
+    names = [job.name for job in jobs(only=["02", "02_second", "01"])]
+    assert names == ["01_first", "02_second"]
     assert course.notebook_name("02_second", ["02_second", "02_second_half"]) == "02_second"
 
 
 def test_a_skipped_notebook_has_a_reason(project: Path) -> None:
-    profile(project, "quick", "about: Small.\nskip: {02_second: needs pictures}\n")
-    jobs, skipped = course.plan(course.load_profile("quick"))
-    assert [job.name for job in jobs] == ["01_first"]
+    profile("quick", "about: Small.\nskip: {02_second: needs pictures}\n")
+    (job,), skipped = course.plan(course.load_profile("quick"))
+    assert job.name == "01_first"
     assert skipped == {"02_second": "needs pictures"}
     # The user's own recordings may have pictures.
-    jobs, skipped = course.plan(course.load_profile("quick"), data=str(project))
-    assert "02_second" in {job.name for job in jobs}
-    assert skipped == {}
+    both, skipped = course.plan(course.load_profile("quick"), data=str(project))
+    assert (len(both), skipped) == (2, {})
 
 
 @pytest.mark.parametrize(
@@ -131,19 +129,21 @@ def test_a_mistake_is_one_line_with_its_remedy(
     options: dict[str, Any], message: str, project: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        planned(**options)
-    profile(project, "quick", "about: Small.\nparameters: {01_first: {tset_size: 0.3}}\n")
+        jobs(**options)
+    profile("quick", "about: Small.\nparameters: {01_first: {tset_size: 0.3}}\n")
     with pytest.raises(InputError, match="tset_size is no parameter of 01_first"):
-        planned()
+        jobs()
 
 
 def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart: Path) -> None:
-    assert planned()["01_first"].folder == apart / "outputs" / "quick"
-    beside = planned(overrides={"test_size": 0.2})["01_first"].folder
-    assert beside == apart / "outputs" / "quick-test_size-0.2"
-    named = planned(overrides={"test_size": 0.2}, run_name="trial")["01_first"].folder
-    assert named == apart / "outputs" / "trial"
-    job = planned(data="my cries", outputs=apart / "o")["01_first"]
+    overrides = {"test_size": 0.2}
+    for options, name in (
+        ({}, "quick"),
+        ({"overrides": overrides}, "quick-test_size-0.2"),
+        ({"overrides": overrides, "run_name": "trial"}, "trial"),
+    ):
+        assert jobs(**options)[0].folder == apart / "outputs" / name
+    job = jobs(data="my cries", outputs=apart / "o")[0]
     assert job.folder == apart / "o" / "my cries-quick"
     assert job.parameters["data"] == str(apart / "my cries")
 
@@ -152,7 +152,7 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
 
 
 def fingerprints(**options: Any) -> dict[str, str]:
-    return {name: job.fingerprint() for name, job in planned(**options).items()}
+    return {job.name: job.fingerprint() for job in jobs(**options)}
 
 
 def test_outputs_and_metadata_do_not_count(project: Path) -> None:
@@ -168,7 +168,7 @@ def test_outputs_and_metadata_do_not_count(project: Path) -> None:
 
 def test_a_changed_cell_or_parameter_counts(project: Path) -> None:
     before = fingerprints()
-    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", "# a remark"))
+    notebook("01_first", *tiny("01_first", "# a remark"))
     after = fingerprints()
     assert after["01_first"] != before["01_first"]
     assert after["02_second"] == before["02_second"]
@@ -248,7 +248,7 @@ def put_weights(folder: Path, name: str = "resnet50_notop.h5") -> Path:
 def test_new_weights_count_for_notebooks_that_look_for_them(
     home: str, project: Path, apart: Path
 ) -> None:
-    notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
+    notebook("02_second", parameters='weights = "auto"\n')
     before = fingerprints()
     path = put_weights(apart / home)
     with_weights = fingerprints()
@@ -271,7 +271,7 @@ def test_published_weights_count_only_for_some_parameters(
     weights: str, backbone: str, looks: bool, project: Path, apart: Path
 ) -> None:
     seeking = f'backbone = "{backbone}"\nweights = "{weights}"\n'
-    notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
+    notebook("02_second", parameters=seeking)
     own, before = put_weights(apart, "own.h5"), fingerprints()
     put_weights(apart / "weights")
     after = fingerprints()
@@ -326,25 +326,23 @@ def test_a_run_writes_a_page_of_each_notebook_and_does_not_depend_on_it(
     report.write(finished)
     assert page.stat().st_ino == made_by_the_run, "the report has nothing left to make"
     page.unlink()
-    assert planned()["01_first"].is_done()
+    assert jobs()[0].is_done()
     page.write_text("of before")
-    again = planned(only=["01_first"], overrides={"seed": 417}, run_name="quick")
-    assert course.run(list(again.values())) == {}
+    assert course.run(jobs(only=["01_first"], overrides={"seed": 417}, run_name="quick")) == {}
     assert "417" in page.read_text()
 
 
 def test_two_folders_of_the_same_name_do_not_share_a_run(project: Path, apart: Path) -> None:
-    first = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    (first,) = jobs(only=["01_first"], data=str(apart / "a" / "cries"))
     state = {"fingerprint": "x", "parameters": {"data": str(apart / "a" / "cries")},
              "seconds": 1.0, "peak_mib": 1, "versions": {}}  # fmt: skip
     first.state.parent.mkdir(parents=True)
     first.state.write_text(json.dumps(state))
-    again = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    (again,) = jobs(only=["01_first"], data=str(apart / "a" / "cries"))
     assert again.folder == first.folder
     with pytest.raises(InputError, match=r"give this one another --name"):
-        planned(data=str(apart / "b" / "cries"))
-    named = planned(data=str(apart / "b" / "cries"), run_name="mine")["01_first"]
-    assert named.folder.name == "mine"
+        jobs(data=str(apart / "b" / "cries"))
+    assert jobs(data=str(apart / "b" / "cries"), run_name="mine")[0].folder.name == "mine"
 
 
 def whole(folder: Path) -> dict[str, bytes]:
@@ -363,7 +361,7 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(
         "(models / 'net.keras').write_text(str(test_size))"
     )
     fail = "assert test_size < 0.8, 'too large'"
-    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", draw), fail)
+    notebook("01_first", *tiny("01_first", draw), fail)
     name = ("run", "01_first", "--name", "mine")
     assert command(*name)[0] == 0
     folder = apart / "outputs" / "mine"
@@ -425,26 +423,27 @@ def test_a_damaged_run_is_repaired_by_the_next_one(
         assert f"{finished / path / name}.json can't be read: {name} runs again when chosen." in err
     assert tally(apart) == {"01_first": 2, "02_second": 2}
     assert results(finished) == before
-    for name, job in planned().items():
+    for job in jobs():
         assert job.is_done()
-        nbformat.validate(nbformat.read(finished / "notebooks" / f"{name}.ipynb", as_version=4))
+        path = finished / "notebooks" / f"{job.name}.ipynb"
+        nbformat.validate(nbformat.read(path, as_version=4))
 
 
 def test_the_time_of_a_notebook_is_known_to_other_runs_of_its_profile(
     finished: Path, project: Path
 ) -> None:
-    jobs = list(planned(only=["01_first"]).values())
-    (took,) = course.history(jobs).values()
+    (job,) = jobs(only=["01_first"])
+    (took,) = course.history([job]).values()
     assert took > 0
-    beside = list(planned(only=["01_first"], overrides={"seed": 9}).values())
-    assert beside[0].folder != jobs[0].folder
+    beside = jobs(only=["01_first"], overrides={"seed": 9})
+    assert beside[0].folder != job.folder
     assert course.history(beside) == {"01_first": took}
-    profile(project, "other", "about: Another.\n")
+    profile("other", "about: Another.\n")
     others, _ = course.plan(course.load_profile("other"), only=["01_first"])
     assert course.history(others) == {}
     reference = project / "outputs" / "reference" / "other" / "state" / "01_first.json"
     reference.parent.mkdir(parents=True)
-    state = json.loads(jobs[0].state.read_text()) | {"profile": "other", "seconds": 7}
+    state = json.loads(job.state.read_text()) | {"profile": "other", "seconds": 7}
     reference.write_text(json.dumps(state))
     assert course.history(others) == {"01_first": 7.0}
 
@@ -457,21 +456,16 @@ def test_weights_that_a_notebook_downloads_do_not_make_it_outdated(
         "home = Path(os.environ['CRYUTILS_CACHE_DIR'], 'weights')\nhome.mkdir(parents=True)\n"
         "(home / 'resnet50_notop.h5').write_text('downloaded')"
     )
-    path = project / "notebooks" / "02_second.ipynb"
-    notebook(path, download, parameters='weights = "auto"\n')
-    assert course.run(list(planned().values())) == {}
-    assert {name: job.is_done() for name, job in planned().items()} == {
-        "01_first": True, "02_second": True,
-    }  # fmt: skip
+    notebook("02_second", download, parameters='weights = "auto"\n')
+    assert course.run(jobs()) == {}
+    assert [job.is_done() for job in jobs()] == [True, True]
     put_weights(apart / "weights")
-    assert {name: job.is_done() for name, job in planned().items()} == {
-        "01_first": True, "02_second": False,
-    }  # fmt: skip
+    assert [job.is_done() for job in jobs()] == [True, False]
 
 
 def test_the_progress_of_a_long_cell_is_reported(project: Path, apart: Path) -> None:
     notebook(
-        project / "notebooks" / "01_first.ipynb",
+        "01_first",
         "import os, time\nfrom pathlib import Path\nfrom cryutils._io.progress import counting\n"
         "with counting('Frames', 'clips') as report:\n"
         "    for done in range(1000):\n"
@@ -480,14 +474,13 @@ def test_the_progress_of_a_long_cell_is_reported(project: Path, apart: Path) -> 
         "        time.sleep(0.6)",
     )
     reports: list[tuple[str, str, float]] = []
-    jobs = list(planned(only=["01_first"]).values())
 
     def hear(name: str, what: str, share: float) -> None:
         reports.append((name, what, share))
         if what.startswith("Frames: "):
             (apart / "gate").touch()  # which ends the cell
 
-    assert course.run(jobs, report=hear) == {}
+    assert course.run(jobs(only=["01_first"]), report=hear) == {}
     news = [what for _, what, _ in reports if what.startswith("Frames: ")]
     assert news
     assert re.fullmatch(r"Frames: \d+ of 1000 clips, about [\d:?]+ left", news[0])
@@ -503,12 +496,12 @@ def test_parallel_notebooks_share_the_cores(
     for name in ("01_first", "02_second"):
         cell = f"import os\nfrom pathlib import Path\nPath({str(apart / name)!r}).write_text("
         cell += f"' '.join(os.environ[name] for name in {names}))"
-        notebook(project / "notebooks" / f"{name}.ipynb", cell)
+        notebook(name, cell)
     monkeypatch.setattr(os, "cpu_count", lambda: 9)
-    assert not course.run(list(planned().values()), processes=2)
+    assert not course.run(jobs(), processes=2)
     assert [(apart / name).read_text() for name in ("01_first", "02_second")] == ["1 4"] * 2
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert not course.run(list(planned(only=["01_first"]).values()), fresh=True)
+    assert not course.run(jobs(only=["01_first"]), fresh=True)
     assert (apart / "01_first").read_text() == "3 9"
 
 
@@ -516,44 +509,38 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
-    counting(project)
-    reports: list[tuple[str, str]] = []
+    let_both_only_count()
+    reports: list[Any] = []
     for executions in (1, 2):
-        assert course.run(
-            list(planned().values()), processes=2,
-            report=lambda name, what, share: reports.append((name, what)),
-        ) == {}  # fmt: skip
+        errors = course.run(jobs(), processes=2, report=lambda *words: reports.append(words))
+        assert errors == {}
         assert tally(apart) == {"01_first": executions, "02_second": 1}
-    first = min(k for k, (name, _) in enumerate(reports) if name == "01_first")
-    assert ("02_second", "done") in reports[:first]
-    alone = list(planned(only=["01_first"]).values())
-    assert list(course.remarks(alone, [], [])) == [], "it trains nothing in another's place"
+    first = min(k for k, (name, *_) in enumerate(reports) if name == "01_first")
+    assert ("02_second", "done", 1.0) in reports[:first]
+    alone = course.remarks(jobs(only=["01_first"]), [], [])
+    assert list(alone) == [], "it trains nothing in another's place"
 
 
 def test_the_notebook_that_took_longest_begins_first(finished: Path, project: Path) -> None:
-    counting(project)
+    let_both_only_count()
     for name, seconds in (("01_first", 1.0), ("02_second", 5.0)):
         path = finished / "state" / f"{name}.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
-    reports: list[tuple[str, str]] = []
-    course.run(
-        list(planned().values()), processes=1,
-        report=lambda name, what, share: reports.append((name, what)),
-    )  # fmt: skip
-    assert [name for name, what in reports if what == "done"] == ["02_second", "01_first"]
+    reports: list[Any] = []
+    course.run(jobs(), processes=1, report=lambda *words: reports.append(words))
+    assert [name for name, what, _ in reports if what == "done"] == ["02_second", "01_first"]
 
 
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(
     project: Path, apart: Path, command: Command
 ) -> None:
-    home = project / "notebooks"
     broken = "raise ValueError('the cause\\nand more of it')"
     user = "from cryutils import InputError\nraise InputError('x.wav: the file is empty.')"
     killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    counting(project)
-    notebook(home / "01_first.ipynb", "1 + 1", broken)
-    notebook(home / "03_user.ipynb", user)
-    notebook(home / "04_killed.ipynb", killed)
+    let_both_only_count()
+    notebook("01_first", "1 + 1", broken)
+    notebook("03_user", user)
+    notebook("04_killed", killed)
     code, _, err = command("run", "--jobs", "2")
     assert code == 1
     folder = apart / "outputs" / "quick"
@@ -573,11 +560,9 @@ def test_a_failure_is_one_line_and_the_other_notebooks_continue(
 
 
 def test_a_killed_process_is_reported_with_its_log(project: Path, apart: Path) -> None:
-    notebook(
-        project / "notebooks" / "01_first.ipynb",
-        "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)",
-    )
-    failed = course.run(list(planned(only=["01_first"]).values()))
+    kill = "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)"
+    notebook("01_first", kill)
+    failed = course.run(jobs(only=["01_first"]))
     log = apart / "outputs" / "quick" / "logs" / "01_first.failed.log"
     what = "its process was killed, as happens when memory runs out"
     assert failed["01_first"] == f"{what}; {log} may say why"
@@ -600,14 +585,13 @@ notebook.symlink_to("/dev/full")
 def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
     cell: str, finished: Path, project: Path, command: Command
 ) -> None:
-    path, before = project / "notebooks" / "02_second.ipynb", whole(finished)
-    source = path.read_bytes()
-    notebook(path, cell)
+    before = whole(finished)
+    notebook("02_second", cell)
     code, _, err = command("run", "--jobs", "1")
     assert code == 2 and "Traceback" not in err
     assert re.search(r"^cryutils: /.*: the disk is full; make room and repeat .*\n\Z", err, re.M)
     assert {name: text for name, text in whole(finished).items() if "failed" not in name} == before
-    path.write_bytes(source)
+    notebook("02_second", *tiny("02_second"))
     code, _, err = command("run")
     assert (code, err.count("finished before, kept")) == (0, 2)
 
@@ -615,12 +599,11 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
 def test_braces_and_spaces_in_a_path_are_kept(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook(project / "notebooks" / "02_second.ipynb", "1")
+    notebook("02_second", "1")
     odd = apart / "my {seed} course"
     project.rename(odd)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(odd))
-    jobs = planned(only=["02_second"], outputs=apart / "{out}")
-    assert course.run(list(jobs.values())) == {}
+    assert course.run(jobs(only=["02_second"], outputs=apart / "{out}")) == {}
     assert (apart / "{out}" / "quick" / "notebooks" / "02_second.ipynb").is_file()
 
 
@@ -669,7 +652,7 @@ def _hear_signals() -> None:
 @pytest.fixture
 def started(project: Path, apart: Path) -> Any:
     """The command while it runs; 02_second waits for the gate to open."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", TRAIN, WAIT))
+    notebook("02_second", *tiny("02_second", TRAIN, WAIT))
     mark = uuid.uuid4().hex
     process = start(mark)
     folder = apart / "outputs" / "quick"
@@ -727,7 +710,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     project: Path, apart: Path, command: Command
 ) -> None:
     """Kill the command alone, its process group, or every process, four times in a row."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
+    notebook("02_second", *tiny("02_second", WAIT))
     gate = apart / "gate"
     gate.touch()
     mark, folder = uuid.uuid4().hex, apart / "outputs" / "quick"

@@ -45,7 +45,7 @@ def write(folder: Path, frames: Sequence[Pixels], sound: np.ndarray) -> None:
 
 
 def stills(frame: Pixels) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Pictures and how they are saved, with all that Pillow reads in the header of a JPEG or PNG."""
+    """Pictures and how to save them, with all that Pillow reads in the header of a JPEG or PNG."""
     rgb = Image.fromarray(frame)
     exif = Image.Exif()
     exif[0x0112] = 6
