@@ -180,7 +180,7 @@ def plan(
             chosen["data"] = source_data
         chosen |= {key: value for key, value in overrides.items() if key in own}
         parameters.check(sources[name], chosen)
-        rest = f"{library}\n{fingerprint.recordings(str(chosen.get('data', source_data)))}"
+        rest = (library, fingerprint.recordings(str(chosen.get("data", source_data))))
         values, text = {**own, **chosen}, execute.source_text(sources[name])
         digest = fingerprint.notebook(text, chosen, values, rest=rest)
         jobs.append(Job(name, sources[name], folder, profile.name, chosen, values, digest))

@@ -614,11 +614,9 @@ def marked(mark: str) -> list[psutil.Process]:
     """Every process with this mark in its environment, which children inherit."""
     processes = []
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error):  # it has ended, or is another user's
             if process.environ().get("CRYUTILS_TEST_MARK") == mark:
                 processes.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
     return processes
 
 
