@@ -1,7 +1,7 @@
 """`cryutils predict`: apply the trained models to any files and print one row per file.
 
-Rows go to stdout, messages to stderr. A bad file affects
-only its own row. The exit code is 1 if some files were bad, 2 if all were.
+Rows go to stdout, messages to stderr. A bad file affects only its own row. The exit code is 1 if
+some files were bad, 2 if all were.
 """
 
 from __future__ import annotations

@@ -169,26 +169,23 @@ def long_wait(data: bytes) -> bytes:
     return data[:at] + (2**31 - 1).to_bytes(4, "big") + data[at + 4 :]
 
 
-def still(mode: str = "RGB", **options: Any) -> Callable[[Path], None]:
-    """Return what writes a picture with Pillow; `exif` is the orientation, `kind` the format."""
+def still(
+    mode: str = "RGB", *, pixels: np.ndarray | None = None, turn: int = 1, kind: str | None = None
+) -> Callable[[Path], None]:
+    """Return what writes a picture with Pillow; `turn` is the orientation, `kind` the format."""
 
     def write(path: Path) -> None:
-        kind = options.get("kind") or {".jpg": "JPEG", ".png": "PNG"}[path.suffix.lower()]
-        pixels = options.get("pixels", picture(0))
-        made = Image.fromarray(np.ascontiguousarray(pixels))
+        made = Image.fromarray(np.ascontiguousarray(picture(0) if pixels is None else pixels))
+        exif = Image.Exif()
+        if turn != 1:
+            exif[0x0112] = turn
+        options: dict[str, Any] = {"quality": 95, "subsampling": 0, "exif": exif}
         if mode == "P":
             made = made.quantize(16)
-            made.info["transparency"] = made.getpixel((0, 0))  # the white corner
+            options["transparency"] = made.getpixel((0, 0))  # the white corner
         elif mode != made.mode:
             made = made.convert(mode)
-        extra: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-        if "exif" in options:
-            exif = Image.Exif()
-            exif[0x0112] = options["exif"]
-            extra["exif"] = exif
-        if mode == "P":
-            extra["transparency"] = made.info["transparency"]
-        made.save(path, kind, **extra)
+        made.save(path, kind, **options)
 
     return write
 
@@ -215,7 +212,7 @@ def with_alpha() -> np.ndarray:
 
 
 def text(content: str) -> Callable[[Path], Any]:
-    return lambda path: path.write_text(content, encoding="utf-8")
+    return lambda path: path.write_text(content)
 
 
 def grain() -> np.ndarray:
@@ -304,9 +301,9 @@ CASES = [
     Case("cmyk.jpg", still("CMYK"), [0]),
     Case("a png called.jpg", still(kind="PNG"), [0]),
     Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
-    *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), exif=turn), [0],
+    *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), turn=turn), [0],
            size=(48, 64)) for turn in (2, 3, 6, 8)),
-    Case("exif 6.png", still(pixels=stored(6), exif=6), [0], size=(48, 64)),
+    Case("exif 6.png", still(pixels=stored(6), turn=6), [0], size=(48, 64)),
     # cut short: what is left is shown
     Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5), suffix=".mp4"), Left(12)),
     Case("cut 8.webm", changed(film("libvpx", **BUSY), keep(0.5), suffix=".webm"), Left(12)),

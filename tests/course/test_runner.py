@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import metadata
@@ -610,35 +609,34 @@ def test_braces_and_spaces_in_a_path_are_kept(
 # Killed in the middle
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Every process with this mark in its environment, which children inherit."""
-    processes = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has ended, or is another user's
-            if process.environ().get("CRYUTILS_TEST_MARK") == mark:
-                processes.append(process)
-    return processes
-
-
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The temporary folder of the commands that a test starts; its path is short, for sockets."""
+    """The temporary folder of the commands that a test starts; its path is short, for sockets.
+
+    It also marks the processes of the test, as all children inherit the name of this folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
-def start(mark: str) -> subprocess.Popen[str]:
+def started_here() -> list[psutil.Process]:
+    """Every process that this test has started, and their children."""
+    processes = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is another user's
+            if process.environ().get("TMPDIR") == os.environ["TMPDIR"]:
+                processes.append(process)
+    return processes
+
+
+def start() -> subprocess.Popen[str]:
     """Start the command in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "cryutils.course.cli", "run", "--jobs", "2"],
-        env={**os.environ, "CRYUTILS_TEST_MARK": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_hear_signals,
-    )
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=_hear_signals,
+    )  # fmt: skip
 
 
 def _hear_signals() -> None:
@@ -651,17 +649,16 @@ def _hear_signals() -> None:
 def started(project: Path, apart: Path) -> Any:
     """The command while it runs; 02_second waits for the gate to open."""
     notebook("02_second", *tiny("02_second", TRAIN, WAIT))
-    mark = uuid.uuid4().hex
-    process = start(mark)
+    process = start()
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
         until(lambda: process.poll() or (first.is_file() and second.is_file()))
         assert process.poll() is None, process.communicate()
-        assert len(marked(mark)) >= 3, "the command, a notebook's process and a kernel"
-        yield process, mark, folder
+        assert len(started_here()) >= 3, "the command, a notebook's process and a kernel"
+        yield process, folder
     finally:
-        for left in marked(mark):
+        for left in started_here():
             left.kill()
         process.communicate()
 
@@ -682,11 +679,11 @@ def check_all_parse(folder: Path) -> None:
 def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     started: Any, apart: Path, temporary: Path, command: Command
 ) -> None:
-    process, mark, folder = started
+    process, folder = started
     assert "another `cryutils run` is running" in mistake(command("run", "--jobs", "2"))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: not marked(mark))
+    until(lambda: not started_here())
     assert list(temporary.iterdir()) == []
     check_all_parse(folder)
     assert not (folder / "state" / "02_second.json").exists()
@@ -711,13 +708,13 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     notebook("02_second", *tiny("02_second", WAIT))
     gate = apart / "gate"
     gate.touch()
-    mark, folder = uuid.uuid4().hex, apart / "outputs" / "quick"
+    folder = apart / "outputs" / "quick"
     began = time.monotonic()
-    process = start(mark)
+    process = start()
     _, err = process.communicate()
     assert process.returncode == 0, err
     duration_s = time.monotonic() - began
-    until(lambda: not marked(mark))
+    until(lambda: not started_here())
     reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
     for seed in range(5 if LARGE else 1):
         chance = random.Random(seed)
@@ -727,18 +724,18 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
         for k, victim in enumerate(victims):
             if k == 3:
                 gate.touch()
-            process = start(mark)
+            process = start()
             try:
                 time.sleep(duration_s * chance.random())
                 if victim == "group":
                     os.killpg(process.pid, signal.SIGKILL)
-                for left in marked(mark) if victim == "all" else [process]:
+                for left in started_here() if victim == "all" else [process]:
                     with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
                         left.kill()
                 process.communicate()
-                until(lambda: not marked(mark))
+                until(lambda: not started_here())
             finally:
-                for left in marked(mark):
+                for left in started_here():
                     left.kill()
         assert command("run", "--jobs", "2")[0] == 0, (victims, seed)
         assert (folder / "results.json").read_bytes() == reference, (victims, seed)
@@ -753,7 +750,7 @@ STOPPED = "cryutils: stopped; the same command goes on where it was."
 def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     code: int, started: Any, temporary: Path
 ) -> None:
-    process, mark, folder = started
+    process, folder = started
     number = signal.Signals(code - 128)
     if number is signal.SIGINT:  # a terminal sends it to all, once for each time it is pressed
         for _ in range(3):
@@ -764,21 +761,20 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert [line for line in err.splitlines() if not line.startswith("0")] == [STOPPED]
-    until(lambda: not marked(mark))
+    until(lambda: not started_here())
     check_all_parse(folder)
     assert list(temporary.iterdir()) == []
 
 
 def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: Path) -> None:
-    mark = uuid.uuid4().hex
-    process = start(mark)
-    until(lambda: len(marked(mark)) > 2)
+    process = start()
+    until(lambda: len(started_here()) > 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
-    until(lambda: not marked(mark))
+    until(lambda: not started_here())
 
 
 def test_the_versions_include_the_commit_and_whether_files_were_changed(
