@@ -85,7 +85,7 @@ def tally(apart: Path) -> dict[str, int]:
 
 
 def jobs(**options: Any) -> list[course.Job]:
-    return course.plan(course.load_profile("quick"), **options)[0]
+    return course.plan("quick", **options)[0]
 
 
 def results(folder: Path) -> dict[str, float]:

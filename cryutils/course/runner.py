@@ -30,8 +30,8 @@ from cryutils.course import execute, fingerprint, parameters
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "AFTER", "ALWAYS", "Job", "Profile", "history", "load_profile", "notebook_name", "notebooks",
-    "plan", "profiles", "remarks", "run",
+    "AFTER", "ALWAYS", "Job", "history", "notebook_name", "notebooks", "plan", "profiles",
+    "remarks", "run",
 ]  # fmt: skip
 
 Report = Callable[[str, str, float], None]
@@ -53,7 +53,7 @@ ALWAYS = ("14_scoreboard",)
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class _Profile:
     """A named set of parameters by notebook, and the notebooks it can't run, with the reason."""
 
     name: str
@@ -110,12 +110,12 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def load_profile(name: str) -> Profile:
+def _load_profile(name: str) -> _Profile:
     """Return the profile `name` from `data/profiles`. Raises InputError for an unknown name."""
     paths = profiles()
     if name not in paths:
         raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
-    return Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
+    return _Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
 
 
 def notebook_name(text: str, names: Collection[str]) -> str:
@@ -137,7 +137,7 @@ def notebook_name(text: str, names: Collection[str]) -> str:
 
 
 def plan(
-    profile: Profile,
+    profile_name: str,
     *,
     only: Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
@@ -153,9 +153,10 @@ def plan(
     of the runs. `sources` are the notebooks' files by name, by default the course's. `run_name`
     replaces the name made of the profile, `data` and `overrides`.
 
-    Raises InputError for an unknown notebook or parameter, or a value out of range.
+    Raises InputError for an unknown profile, notebook or parameter, or a value out of range.
     """
-    sources, overrides = notebooks() if sources is None else sources, dict(overrides or {})
+    profile, overrides = _load_profile(profile_name), dict(overrides or {})
+    sources = notebooks() if sources is None else sources
     names = {notebook_name(text, sources) for text in only} or set(sources)
     defaults = {name: parameters.read(path) for name, path in sources.items() if name in names}
     parameters.check_names(overrides, defaults)

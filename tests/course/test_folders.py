@@ -179,8 +179,7 @@ LEAST = dict.fromkeys(recordings.NEEDS, (2, 1)) | {
 @pytest.mark.parametrize("notebook", LEAST)
 def test_the_least_that_is_promised_is_enough(notebook: str) -> None:
     infants, clips = LEAST[notebook]
-    profile = course.load_profile("quick")
-    (job,), _ = course.plan(profile, only=[notebook])
+    (job,), _ = course.plan("quick", only=[notebook])
     for seed in range(25):
         recordings.check(notebook, job.values | {"seed": seed}, drawn(infants, clips, seed=seed))
 
@@ -213,7 +212,7 @@ def corpus(rows: list[tuple[str, str]]) -> Corpus:
 
 
 def test_validation_clips_of_training_infants_are_said() -> None:
-    job = course.plan(course.load_profile("quick"), only=["04_cry2"])[0][0]
+    job = course.plan("quick", only=["04_cry2"])[0][0]
     counts = {"discomfort": (14, 4), "hungry": (3, 3), "pain": (3, 3), "tired": (3, 3)}
     rows = [
         (label, f"{label}-{who}")

@@ -39,7 +39,7 @@ def refused(notebook: str, *texts: str) -> str:
     pairs = (text.partition("=") for text in texts)
     values = {name: parameters.read_value(value) for name, _, value in pairs}
     with pytest.raises(InputError) as error:
-        course.plan(course.load_profile("quick"), only=[notebook], overrides=values)
+        course.plan("quick", only=[notebook], overrides=values)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 250
     return str(error.value)
@@ -123,7 +123,7 @@ def test_each_range_is_that_of_a_parameter() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_each_value_of_a_profile_passes(name: str, apart: Path) -> None:
-    jobs, skipped = course.plan(course.load_profile(name))
+    jobs, skipped = course.plan(name)
     assert {job.name for job in jobs} | set(skipped) == set(NOTEBOOKS)
 
 
@@ -361,7 +361,7 @@ def test_classes_that_a_corpus_lacks_are_refused_at_once(
 
 
 def test_a_missing_parameter_is_remarked(apart: Path) -> None:
-    jobs, skipped = course.plan(course.load_profile("quick"), overrides={"face_fps": 3.0})
+    jobs, skipped = course.plan("quick", overrides={"face_fps": 3.0})
     remarks = dict(course.remarks(jobs, skipped, ["face_fps"]))
     assert remarks["04_cry2"] == "has no parameter face_fps, and runs without"
     assert {"05_image", "06_full"}.isdisjoint(remarks)
@@ -369,14 +369,14 @@ def test_a_missing_parameter_is_remarked(apart: Path) -> None:
 
 
 def test_missing_earlier_notebooks_are_remarked(apart: Path) -> None:
-    jobs, skipped = course.plan(course.load_profile("quick"), only=["06_full"])
+    jobs, skipped = course.plan("quick", only=["06_full"])
     words = "come first in the course; what they would have trained is trained here"
     assert list(course.remarks(jobs, skipped, [])) == [("06_full", f"04_cry2 and 05_image {words}")]
     state = jobs[0].folder / "state" / "04_cry2.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
     assert "04_cry2" not in dict(course.remarks(jobs, skipped, []))["06_full"]
-    real, skipped = course.plan(course.load_profile("real"))
+    real, skipped = course.plan("real")
     assert dict(course.remarks(real, skipped, [])) == {}
 
 
@@ -386,7 +386,7 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Comman
     assert skipped
     assert max(map(len, listing.splitlines())) <= 80
     names = re.findall(rf"^({NAME}): ", listing, flags=re.MULTILINE)
-    assert names == [name for name in NOTEBOOKS if name not in course.load_profile("real").skip]
+    assert names == [job.name for job in course.plan("real")[0]]
     sections = re.split(rf"^{NAME}: ", listing, flags=re.MULTILINE)[1:]
     for name, part in zip(names, sections, strict=True):
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)

@@ -103,11 +103,11 @@ def test_notebooks_are_chosen_by_an_unambiguous_beginning(project: Path) -> None
 
 def test_a_skipped_notebook_has_a_reason(project: Path) -> None:
     profile("quick", "about: Small.\nskip: {02_second: needs pictures}\n")
-    (job,), skipped = course.plan(course.load_profile("quick"))
+    (job,), skipped = course.plan("quick")
     assert job.name == "01_first"
     assert skipped == {"02_second": "needs pictures"}
     # The user's own recordings may have pictures.
-    both, skipped = course.plan(course.load_profile("quick"), data=str(project))
+    both, skipped = course.plan("quick", data=str(project))
     assert (len(both), skipped) == (2, {})
 
 
@@ -438,7 +438,7 @@ def test_the_time_of_a_notebook_is_known_to_other_runs_of_its_profile(
     assert beside[0].folder != job.folder
     assert course.history(beside) == {"01_first": took}
     profile("other", "about: Another.\n")
-    others, _ = course.plan(course.load_profile("other"), only=["01_first"])
+    others, _ = course.plan("other", only=["01_first"])
     assert course.history(others) == {}
     reference = project / "outputs" / "reference" / "other" / "state" / "01_first.json"
     reference.parent.mkdir(parents=True)
