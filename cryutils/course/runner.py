@@ -239,8 +239,6 @@ def run(
     Raises InputError if another process is executing this run, or if no scheduler answers or it has
     no worker, and OSError if the disk is full.
     """
-    if not jobs:
-        return {}
     folder = jobs[0].folder
     with run_folder.run_lock(folder):
         for line in run_folder.recover(folder):
