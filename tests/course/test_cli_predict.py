@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -312,7 +313,6 @@ def test_a_recording_is_never_overwritten_and_keeps_its_row(
 def test_a_full_disk_costs_no_answer_and_leaves_nothing_half_written(
     names: tuple[str, ...], predict: Command, apart: Path
 ) -> None:
-    resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
