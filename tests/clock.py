@@ -19,8 +19,8 @@ class Clock:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until `condition()` is true."""
-    end = time.monotonic() + 60
+    """Wait until `condition()` is true; the limit only ends a hang."""
+    end = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

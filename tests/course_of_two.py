@@ -12,6 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cryutils import course
+from cryutils._io.paths import project_dir
 
 CLONE = Path(__file__).resolve().parents[1]
 
@@ -50,46 +51,41 @@ def tiny(name: str, *between: str) -> list[str]:
     return [COUNT.format(name=name), *between, RECORD.format(name=name)]
 
 
-def notebook(path: Path, *cells: str, parameters: str = PARAMETERS, title: str = "Tiny") -> Path:
+def notebook(name: str, *cells: str, parameters: str = PARAMETERS) -> None:
+    """Write a notebook into the project that `made` has made."""
     first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
-    made = new_notebook(
-        cells=[new_markdown_cell(f"# {title}"), first, *map(new_code_cell, cells)],
+    content = new_notebook(
+        cells=[new_markdown_cell("# Tiny"), first, *map(new_code_cell, cells)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(made, path)
-    return path
+    nbformat.write(content, project_dir() / "notebooks" / f"{name}.ipynb")
 
 
 def made(place: Path, patch: pytest.MonkeyPatch) -> Path:
-    home = place / "project"
+    for variable, folder in (
+        ("CRYUTILS_PROJECT_DIR", "project"), ("CRYUTILS_WEIGHTS_DIR", "weights"),
+        ("TALLY", "tally"), ("GATE", "gate"), ("IPYTHONDIR", "ipython"), ("KERAS_HOME", "keras"),
+    ):  # fmt: skip
+        patch.setenv(variable, str(place / folder))
+    for folder in ("project/notebooks", "project/data/profiles", "weights", "tally"):
+        (place / folder).mkdir(parents=True)
+    shutil.copy(CLONE / "data" / "claims.csv", place / "project" / "data")
     for name in ("01_first", "02_second"):
-        notebook(home / "notebooks" / f"{name}.ipynb", *tiny(name))
-    (home / "data" / "profiles").mkdir(parents=True)
-    shutil.copy(CLONE / "data" / "claims.csv", home / "data")
-    profile(home, "quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
-    patch.setenv("CRYUTILS_PROJECT_DIR", str(home))
-    patch.setenv("TALLY", str(place / "tally"))
-    patch.setenv("GATE", str(place / "gate"))
-    patch.setenv("IPYTHONDIR", str(place / "ipython"))
-    patch.setenv("KERAS_HOME", str(place / "keras"))
-    patch.setenv("CRYUTILS_WEIGHTS_DIR", str(place / "weights"))
-    (place / "weights").mkdir()
-    (place / "tally").mkdir()
-    return home
+        notebook(name, *tiny(name))
+    profile("quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
+    return place / "project"
 
 
-def profile(home: Path, name: str, text: str) -> None:
-    (home / "data" / "profiles" / f"{name}.yml").write_text(text)
+def profile(name: str, text: str) -> None:
+    (project_dir() / "data" / "profiles" / f"{name}.yml").write_text(text)
 
 
 def tally(apart: Path) -> dict[str, int]:
     return {path.name: len(path.read_text()) for path in sorted((apart / "tally").iterdir())}
 
 
-def planned(**options: Any) -> dict[str, course.Job]:
-    jobs, _ = course.plan(course.load_profile("quick"), **options)
-    return {job.name: job for job in jobs}
+def jobs(**options: Any) -> list[course.Job]:
+    return course.plan("quick", **options)[0]
 
 
 def results(folder: Path) -> dict[str, float]:

@@ -31,13 +31,8 @@ Array = npt.NDArray[Any]
 def at(kind: str, *parts: Any) -> Path:
     """Return the path of a cache entry, without suffix: `<cache>/<kind>/<key of parts>`.
 
-    Parameters
-    ----------
-    kind : str
-        Folder of such entries in the cache, such as "features".
-    *parts : object
-        Everything that the content depends on: the version of the code, settings, inputs. A file
-        is given by its `parallel.identity`.
+    `parts` are everything that the content depends on: the version of the code, settings, inputs. A
+    file is given by its `parallel.identity`.
     """
     return cache_dir() / kind / key(*parts)
 

@@ -20,7 +20,6 @@ from . import watch as watch
 from .runner import AFTER as AFTER
 from .runner import Job as Job
 from .runner import history as history
-from .runner import load_profile as load_profile
 from .runner import notebook_name as notebook_name
 from .runner import notebooks as notebooks
 from .runner import plan as plan

@@ -158,14 +158,13 @@ def run(
     from cryutils import course
     from cryutils.claims import run_folder
 
-    chosen = course.load_profile(profile)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, course.profiles())
     only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
-        chosen, only=only, overrides=values, data=data, outputs=outputs, sources=sources,
+        profile, only=only, overrides=values, data=data, outputs=outputs, sources=sources,
         run_name=name,
     )  # fmt: skip
     if listing:

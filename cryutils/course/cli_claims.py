@@ -32,15 +32,7 @@ __all__ = ["claims"]
 @outputs_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
               " null if nothing was measured.")  # fmt: skip
-def claims(
-    paper: str | None,
-    kind: str | None,
-    verdict: str | None,
-    data: str | None,
-    run: str | None,
-    outputs: Path,
-    as_json: bool,
-) -> None:
+def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None) -> None:
     """Compare each claim of both papers with the measurements.
 
     Each claim has two verdicts. The first verdict is under the paper's own protocol, the second
@@ -61,9 +53,7 @@ def claims(
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     runs = {name: runs[name] for name in runs if run in (None, name)}
-    judged = ledger.selected(
-        ledger.of_runs(runs), paper=paper, kind=kind, data=data, verdict=verdict
-    )
+    judged = ledger.selected(ledger.of_runs(runs), **filters)
     if as_json:
         click.echo(json.dumps(_records(judged), indent=1, allow_nan=False))
     elif judged.empty:
@@ -81,6 +71,5 @@ def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:
     for record in records:
         for protocol, name in zip(PROTOCOLS, ("paper_protocol", "leak_free"), strict=True):
             fields = [field for field in record if field.startswith(f"{protocol}_")]
-            judged_by = {field.removeprefix(f"{protocol}_"): record.pop(field) for field in fields}
-            record[name] = judged_by
+            record[name] = {f.removeprefix(f"{protocol}_"): record.pop(f) for f in fields}
     return records

@@ -115,10 +115,9 @@ def data_describe(name: str, problems: bool) -> None:
         if problems:
             say_problems(error.problems)
         raise
-    for line in corpus.describe().to_string().split("\n"):
-        say(line)
     table = corpus.problems()
-    for line in ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}"):
+    origin = ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}")
+    for line in (*corpus.describe().to_string().split("\n"), *origin):
         say(line)
     hint = "" if problems or table.empty else " --problems lists them."
     say(f"Problems: {counted(table) or 'none'}.{hint}")

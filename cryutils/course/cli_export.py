@@ -16,8 +16,7 @@ __all__ = ["export"]
 @click.command()
 @click.option("--model", required=True, metavar="NAME",
               help="Model to export: cry2, image, full (both) or ensemble.")  # fmt: skip
-@click.option("--format", "format_", default="litert", show_default=True,
-              metavar="NAME",
+@click.option("--format", "format_", default="litert", show_default=True, metavar="NAME",
               help="File format: litert, or openvino, which needs an extra.")  # fmt: skip
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
               " recordings of training infants.")  # fmt: skip

@@ -1,7 +1,7 @@
 """`cryutils predict`: apply the trained models to any files and print one row per file.
 
-Rows go to stdout, messages to stderr. A bad file affects
-only its own row. The exit code is 1 if some files were bad, 2 if all were.
+Rows go to stdout, messages to stderr. A bad file affects only its own row. The exit code is 1 if
+some files were bad, 2 if all were.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -70,6 +70,8 @@ def predict(
       cryutils predict crying.mp4 --model ensemble
       cryutils predict crying.mp4 --log Mia
     """
+    from tqdm import tqdm
+
     from cryutils.papers.predict import Models
 
     if "" in (*files, annotate):
@@ -89,7 +91,9 @@ def predict(
     record = None
     if infant is not None:
         record = partial(log.append, log.begin(f"cryutils predict --model {model}"))
-    complete = [_answer(row, models, artist, record) for row in _with_progress(rows)]
+    hidden = True if len(rows) < 2 or sys.stderr is None else None  # None: in a pipe
+    bar = tqdm(rows, "recordings", leave=False, disable=hidden)
+    complete = [_answer(row, models, artist, record) for row in bar]
     done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
@@ -245,14 +249,6 @@ class _Artist:
         taken = {path.stem.casefold() for path in self.folder.iterdir()}
         numbered = (f"{stem}-{k}" for k in count(2))
         return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
-
-
-def _with_progress(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    if len(rows) < 2 or sys.stderr is None:
-        return rows
-    from tqdm import tqdm
-
-    return tqdm(rows, "recordings", leave=False, disable=None)
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -29,12 +29,10 @@ __all__ = ["serve"]
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True,
-              metavar="ADDRESS",
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
               help="Address to listen on; 0.0.0.0 is every address of this machine.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8866, show_default=True,
-              metavar="NUMBER",
-              help="Port to listen on; 0 takes any free port.")  # fmt: skip
+              metavar="NUMBER", help="Port to listen on; 0 takes any free port.")  # fmt: skip
 @click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
 @click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
 @click.option("--name", "names", multiple=True, metavar="NAME",

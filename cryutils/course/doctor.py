@@ -14,6 +14,7 @@ from pathlib import Path
 from cryutils._io import extras
 from cryutils._io.paths import cache_dir, data_dir, outputs_dir, writable
 from cryutils.datasets import registry
+from cryutils.errors import InputError
 
 __all__ = ["Finding", "examine"]
 
@@ -44,7 +45,9 @@ def examine() -> Iterator[Finding]:
         state = "missing" if lacking else "ok"
         yield Finding(state, f"extra [{extra}]", f"for {purpose}{how}")
     yield Finding("ok", "processor", f"{os.cpu_count()} cores")
-    yield _memory()
+    gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    state = "ok" if gib >= 3.5 else "bad"  # a machine sold with 4 GiB reports a little less
+    yield Finding(state, "memory", f"{gib:.1f} GiB (4 GiB is enough)")
     for what, folder in (("cache", cache_dir()), ("outputs", outputs_dir())):
         yield _disk(what, folder)
     yield from _corpora()
@@ -63,12 +66,6 @@ def _lacking(extra: str) -> list[str]:
             except metadata.PackageNotFoundError:
                 lacking.append(name)
     return lacking
-
-
-def _memory() -> Finding:
-    gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    # A machine sold with 4 GiB reports a little less.
-    return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 GiB is enough)")
 
 
 def _disk(what: str, folder: Path) -> Finding:
@@ -99,7 +96,6 @@ def _corpora() -> Iterator[Finding]:
 
 
 def _face_detector() -> Finding:
-    from cryutils.errors import InputError
     from cryutils.video import faces
 
     what = "face detector"
@@ -107,13 +103,10 @@ def _face_detector() -> Finding:
         return Finding("bad", what, "OpenCV is not installed; pip install opencv-python")
     try:
         faces.cascade_file()
-        name = faces.detector().name
+        is_yunet = faces.detector().name == "yunet"
     except InputError as error:
         return Finding("bad", what, str(error).rstrip("."))
-    if name == "yunet":
+    if is_yunet:
         return Finding("ok", what, f"YuNet ({faces.yunet_file()})")
-    return Finding(
-        "ok",
-        what,
-        f"the Haar cascade of OpenCV (for YuNet, put {faces.YUNET} into CRYUTILS_WEIGHTS_DIR)",
-    )
+    hint = f"for YuNet, put {faces.YUNET} into CRYUTILS_WEIGHTS_DIR"
+    return Finding("ok", what, f"the Haar cascade of OpenCV ({hint})")

@@ -45,7 +45,7 @@ class Outcome:
 
 def source_text(path: Path) -> str:
     """Return the text of all cells of the notebook at `path`, without outputs."""
-    return "\n\n".join("".join(cell["source"]) for cell in cells(path))
+    return "\n\n".join(cell["source"] for cell in cells(path))
 
 
 def cells(path: Path) -> list[dict[str, Any]]:

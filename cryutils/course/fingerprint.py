@@ -7,16 +7,15 @@ recordings, and the pretrained weights on this machine. No notebook uses this mo
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cryutils._io.cache import key
 from cryutils._io.paths import data_dir, file_digest, project_dir, resolve
 from cryutils.datasets import registry
 from cryutils.datasets.folder import walk
@@ -35,16 +34,16 @@ _NOT_PUBLISHED = ("", "small")  # no backbone, and the pretrained network of thi
 
 
 def notebook(
-    source: str, parameters: Mapping[str, Any], values: Mapping[str, Any], *, rest: str
+    source: str, parameters: Mapping[str, Any], values: Mapping[str, Any], *, rest: Iterable[str]
 ) -> str:
     """Return a digest of a notebook's inputs, without published weights that it may download.
 
     `source` is the text of its cells. `parameters` are those that the run sets, `values` those of
-    all its parameters. `rest` is a text that changes with everything else.
+    all its parameters. `rest` are texts that change with everything else.
     """
     chosen = values.get("weights")
     stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
-    return _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
+    return key(source, dict(parameters), stamp, *rest)
 
 
 def with_weights(digest: str, values: Mapping[str, Any]) -> str:
@@ -54,7 +53,7 @@ def with_weights(digest: str, values: Mapping[str, Any]) -> str:
     """
     backbone = values.get("backbone", "auto")
     is_used = values.get("weights") in ("auto", "imagenet") and backbone not in _NOT_PUBLISHED
-    return _digest(digest, *(weights.present() if is_used else ()))
+    return key(digest, *(weights.present() if is_used else ()))
 
 
 def library() -> str:
@@ -63,9 +62,8 @@ def library() -> str:
     files = {path: path.relative_to(package) for path in package.rglob("*")
              if path.suffix in _SUFFIXES}  # fmt: skip
     files |= {path: path.relative_to(project) for path in project.glob("data/*.csv")}
-    lines = [f"{name.as_posix()} {file_digest(path)}" for path, name in sorted(files.items())]
-    python = ".".join(platform.python_version_tuple()[:2])
-    return _digest(python, *map(" ".join, _installed().items()), *lines)
+    digests = {name.as_posix(): file_digest(path) for path, name in files.items()}
+    return key(platform.python_version_tuple()[:2], _installed(), digests)
 
 
 def versions() -> dict[str, str]:
@@ -103,7 +101,3 @@ def recordings(data: str) -> str:
         return data
     files = [(path, path.stat()) for path, why_not in walk(root) if not why_not]
     return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()

@@ -8,7 +8,7 @@ folds. No notebook uses this module.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from cryutils.papers.recognition import state_corpus
 __all__ = ["NEEDS", "check"]
 
 Values = Mapping[str, Any]
+Parts = Iterable[tuple[Split, Any, Any]]  # split, indices of training and of validation clips
 
 _SHARED = (
     "some training parts have one infant of each class, so clips of infants that are trained on"
@@ -42,52 +43,41 @@ def _of_table1(corpus: Corpus, values: Values) -> Corpus:
     return table2.select(corpus, values["classes"], values["stand_in"])[0]
 
 
-def _of_paper_a(corpus: Corpus, _values: Values) -> Corpus:
-    return three_states(corpus)
-
-
-def _of_paper_b(corpus: Corpus, values: Values) -> Corpus:
-    return state_corpus(corpus, stand_in=values["stand_in"])
-
-
-def _single_splits(clips: Corpus, values: Values) -> bool:
+def _single_splits(clips: Corpus, values: Values) -> Parts:
     for split in SPLITS:
         split.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
         split.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
-    return False
+    return ()
 
 
 def _with_validation(
-    clips: Corpus, values: Values, *, splits: Sequence[str] = ("clip", "infant")
-) -> bool:
-    labels, infants, shared = clips.labels.tolist(), clips.infants.tolist(), False
-    for split in map(Split, splits):
+    clips: Corpus, values: Values, *, splits: Sequence[Split] = (Split.CLIP, Split.INFANT)
+) -> Parts:
+    labels, infants = clips.labels.tolist(), clips.infants.tolist()
+    for split in splits:
         repeats = split.k_folds(
             clips, n_splits=values["n_folds"], repeats=values.get("repeats", 1), seed=values["seed"]
         )
         for train, _ in (fold for repeat in repeats for fold in repeat):
-            fit, stop = validation_split(train, labels, infants, split=split)
-            shared |= split is Split.INFANT and _meet(clips, fit, stop)
-    return shared
+            yield split, *validation_split(train, labels, infants, split=split)
 
 
-def _nested(clips: Corpus, values: Values) -> bool:
-    shared, n_inner = False, values.get("n_inner", 0)  # notebook 07 has no inner folds
+def _nested(clips: Corpus, values: Values) -> Parts:
+    n_inner = values.get("n_inner", 0)  # notebook 07 has no inner folds
     for seed in training_seeds(values["seed"], values["repeats"]):
         for split in (Split.CLIP, Split.INFANT):
             units = nested.Units.of(clips, np.arange(len(clips)), split)
-            folds = nested.divide(
+            for fold in nested.divide(
                 units, split, n_folds=values["n_folds"], n_inner=n_inner, seed=seed
-            )
-            shared |= split is Split.INFANT and any(_meet(clips, f.fit, f.stop) for f in folds)
-    return shared
+            ):
+                yield split, fold.fit, fold.stop
 
 
-def _nested_once(clips: Corpus, values: Values) -> bool:
+def _nested_once(clips: Corpus, values: Values) -> Parts:
     return _nested(clips, {"repeats": 1, "n_inner": 3, **values})
 
 
-def _audited(clips: Corpus, values: Values) -> bool:
+def _audited(clips: Corpus, values: Values) -> Parts:
     from cryutils.papers import audit
 
     nothing = np.zeros((len(clips), 0))
@@ -99,12 +89,7 @@ def _audited(clips: Corpus, values: Values) -> bool:
         audit.divide(
             windows, unit, n_folds=values["n_folds"], repeats=values["repeats"], seed=values["seed"]
         )
-    return False
-
-
-def _meet(clips: Corpus, fit: Any, stop: Any) -> bool:
-    """Return whether two parts, given as indices of clips, have clips of the same infant."""
-    return bool(np.isin(clips.infants[fit], clips.infants[stop]).any())
+    return ()
 
 
 @dataclass(frozen=True)
@@ -114,9 +99,9 @@ class Need:
     classes: selects the clips of the classes that the notebook compares, and gives the classes its
     names. by_paper: whether the classes are a paper's. sound, pictures: whether every clip must
     have them. pictures_if_any: whether clips without pictures are left out if any clip has sound
-    and pictures. divide: draws the folds and returns whether a validation part shares infants with
-    a training part; raises InputError if no folds are possible. infants, clips: minimum number of
-    infants in each class, and of clips from each, if the folds need more than two infants.
+    and pictures. divide: draws the folds and yields those with a validation part; raises InputError
+    if no folds are possible. infants, clips: minimum number of infants in each class, and of clips
+    from each, if the folds need more than two infants.
     """
 
     classes: Callable[[Corpus, Values], Corpus] = _of_any_class
@@ -124,7 +109,7 @@ class Need:
     sound: bool = True
     pictures: bool = False
     pictures_if_any: bool = False
-    divide: Callable[[Corpus, Values], bool] | None = None
+    divide: Callable[[Corpus, Values], Parts] | None = None
     infants: int = 0
     clips: int = 1
 
@@ -141,9 +126,12 @@ class Need:
         return clip.has_audio >= self.sound and clip.has_video >= self.pictures
 
 
-_PAPER_A: dict[str, Any] = {"classes": _of_paper_a, "by_paper": True}
-_PAPER_B: dict[str, Any] = {"classes": _of_paper_b, "by_paper": True}
-_LEAK_FREE = partial(_with_validation, splits=["infant"])
+_PAPER_A: dict[str, Any] = {"classes": lambda corpus, _: three_states(corpus), "by_paper": True}
+_PAPER_B: dict[str, Any] = {
+    "classes": lambda corpus, values: state_corpus(corpus, stand_in=values["stand_in"]),
+    "by_paper": True,
+}
+_LEAK_FREE = partial(_with_validation, splits=[Split.INFANT])
 NEEDS: Mapping[str, Need] = {
     "00_start_here": Need(),
     "01_data_and_playback": Need(),
@@ -188,7 +176,11 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
     if need.divide is None:
         return ""
     try:
-        return _SHARED if need.divide(clips, values) else ""
+        is_shared = [
+            split is Split.INFANT and np.isin(clips.infants[fit], clips.infants[stop]).any()
+            for split, fit, stop in need.divide(clips, values)
+        ]
+        return _SHARED if any(is_shared) else ""
     except InputError as error:
         text = _shortage(need, clips) or str(error)
         labels = {clip.id: clip.label for clip in corpus}

@@ -26,14 +26,12 @@ import yaml
 from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
-from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, parameters
-from cryutils.course.execute import Outcome
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "AFTER", "ALWAYS", "Job", "Profile", "history", "load_profile", "notebook_name", "notebooks",
-    "plan", "profiles", "remarks", "run",
+    "AFTER", "ALWAYS", "Job", "history", "notebook_name", "notebooks", "plan", "profiles",
+    "remarks", "run",
 ]  # fmt: skip
 
 Report = Callable[[str, str, float], None]
@@ -55,7 +53,7 @@ ALWAYS = ("14_scoreboard",)
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class _Profile:
     """A named set of parameters by notebook, and the notebooks it can't run, with the reason."""
 
     name: str
@@ -112,12 +110,12 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def load_profile(name: str) -> Profile:
+def _load_profile(name: str) -> _Profile:
     """Return the profile `name` from `data/profiles`. Raises InputError for an unknown name."""
     paths = profiles()
     if name not in paths:
         raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
-    return Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
+    return _Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
 
 
 def notebook_name(text: str, names: Collection[str]) -> str:
@@ -139,7 +137,7 @@ def notebook_name(text: str, names: Collection[str]) -> str:
 
 
 def plan(
-    profile: Profile,
+    profile_name: str,
     *,
     only: Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
@@ -155,9 +153,10 @@ def plan(
     of the runs. `sources` are the notebooks' files by name, by default the course's. `run_name`
     replaces the name made of the profile, `data` and `overrides`.
 
-    Raises InputError for an unknown notebook or parameter, or a value out of range.
+    Raises InputError for an unknown profile, notebook or parameter, or a value out of range.
     """
-    sources, overrides = notebooks() if sources is None else sources, dict(overrides or {})
+    profile, overrides = _load_profile(profile_name), dict(overrides or {})
+    sources = notebooks() if sources is None else sources
     names = {notebook_name(text, sources) for text in only} or set(sources)
     defaults = {name: parameters.read(path) for name, path in sources.items() if name in names}
     parameters.check_names(overrides, defaults)
@@ -182,7 +181,7 @@ def plan(
             chosen["data"] = source_data
         chosen |= {key: value for key, value in overrides.items() if key in own}
         parameters.check(sources[name], chosen)
-        rest = f"{library}\n{fingerprint.recordings(str(chosen.get('data', source_data)))}"
+        rest = (library, fingerprint.recordings(str(chosen.get("data", source_data))))
         values, text = {**own, **chosen}, execute.source_text(sources[name])
         digest = fingerprint.notebook(text, chosen, values, rest=rest)
         jobs.append(Job(name, sources[name], folder, profile.name, chosen, values, digest))
@@ -240,8 +239,6 @@ def run(
     Raises InputError if another process is executing this run, or if no scheduler answers or it has
     no worker, and OSError if the disk is full.
     """
-    if not jobs:
-        return {}
     folder = jobs[0].folder
     with run_folder.run_lock(folder):
         for line in run_folder.recover(folder):
@@ -367,9 +364,18 @@ def _end(job: Job, future: Future[Any]) -> str | None:
         staging, outcome = future.result()
     except parallel.lost_workers() as lost:
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
-    error = outcome.error or _finish(job, staging, outcome)
+    error = outcome.error
     if error is None:
-        return None
+        state = {
+            "fingerprint": job.fingerprint(), "profile": job.profile,
+            "parameters": dict(job.parameters), "seconds": round(outcome.seconds, 1),
+            "peak_mib": round(outcome.peak_mib), "versions": outcome.versions,
+        }  # fmt: skip
+        try:
+            run_folder.finish(staging, state)
+            return None
+        except InputError as unreadable:
+            error = str(unreadable)
     folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
     places = [place for place in folders if place.exists()]
     fullest = min(places, key=lambda place: shutil.disk_usage(place).free)
@@ -380,20 +386,3 @@ def _end(job: Job, future: Future[Any]) -> str | None:
     if outcome.seconds:  # its process ended by itself
         return error + (f" (kept as {notebook})" if notebook.is_file() else "")
     return error + (f"; {log} may say why" if log.is_file() and log.stat().st_size else "")
-
-
-def _finish(job: Job, staging: Staging, outcome: Outcome) -> str | None:
-    """Put the files of a successful execution in place; return why not if that is impossible."""
-    state = {
-        "fingerprint": job.fingerprint(),
-        "profile": job.profile,
-        "parameters": dict(job.parameters),
-        "seconds": round(outcome.seconds, 1),
-        "peak_mib": round(outcome.peak_mib),
-        "versions": outcome.versions,
-    }
-    try:
-        run_folder.finish(staging, state)
-    except InputError as error:
-        return str(error)
-    return None

@@ -38,7 +38,6 @@ class Terminal(io.StringIO):
 def test_a_terminal_has_a_bar_that_is_removed_at_the_end(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CRYUTILS_PROGRESS_FILE", raising=False)
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     with counting("Frames\x1b[2J", "clips") as report:
         for done in range(4):
@@ -51,10 +50,8 @@ def test_a_terminal_has_a_bar_that_is_removed_at_the_end(
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_pipe_gets_nothing(
-    shown: bool, clock: list[float], monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.delenv("CRYUTILS_PROGRESS_FILE", raising=False)
+    shown: bool, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
     with counting("Frames", "clips", shown=shown) as report:
         for done in range(4):
             clock[0] = 100.0 * done
@@ -62,8 +59,7 @@ def test_a_pipe_gets_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_notebook_shows_a_widget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CRYUTILS_PROGRESS_FILE", raising=False)
+def test_a_notebook_shows_a_widget() -> None:
     cell = nbformat.v4.new_code_cell(
         "from cryutils._io.progress import counting\n"
         "with counting('Frames', 'clips') as report:\n    report(1, 10)\n"

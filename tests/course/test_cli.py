@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
+from refusals import Command, Outcome, mistake, success
 from tqdm import tqdm
 
 from cryutils.claims import ledger
@@ -23,9 +24,6 @@ from cryutils.course.cli_group import say
 
 CLONE = Path(__file__).resolve().parents[2]
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
-
-Outcome = tuple[int, str, str]
-Command = Callable[..., Outcome]
 
 
 def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
@@ -40,23 +38,12 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 # Help
 
 
-def test_the_commands_are_those_in_the_readme() -> None:
-    assert {" ".join(names) for names in commands()} == {
-        "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "article", "audit", "claims", "predict", "export", "bench", "users", "users add",
-        "users list", "users password", "users remove", "infants", "infants add", "infants list",
-        "infants share", "log", "log show", "log export", "log purge", "log keep", "serve",
-        "notebooks",
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("names", list(commands()), ids=" ".join)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_each_help_has_its_own_example(
     names: tuple[str, ...], option: str, command: Command
 ) -> None:
-    code, out, err = command(*names, option)
-    assert (code, err) == (0, "")
+    out = success(command(*names, option))
     examples = re.findall(r"^ +(cryutils .+)$", out.split("Example")[1], re.MULTILINE)
     assert examples
     assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
@@ -79,8 +66,7 @@ def test_a_group_lists_each_command_with_a_whole_sentence(
 
 @pytest.mark.parametrize("names", [(), ("data",)])
 def test_a_group_alone_shows_its_help(names: tuple[str, ...], command: Command) -> None:
-    code, out, err = command(*names)
-    assert (code, err) == (0, "")
+    out = success(command(*names))
     assert out == command(*names, "--help")[1]
 
 
@@ -128,17 +114,6 @@ def test_every_command_prints_in_ascii_and_one_line_a_name(
 # Mistakes
 
 
-def mistaken(outcome: Outcome) -> str:
-    """The one line of a user's mistake."""
-    code, out, err = outcome
-    assert (code, out) == (2, "")
-    assert err.startswith("cryutils: ")
-    assert err.endswith("\n")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    return err
-
-
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
@@ -165,6 +140,11 @@ def mistaken(outcome: Outcome) -> str:
         ("data describe donatecry", "donatecry: no such folder, and no corpus of that name. "
                                     "Did you mean donateacry?"),
         ("data describe empty", "empty: no usable recording; expected <label>/<infant>/<file>."),
+        ("claims --paper C", "no paper 'C'. Known: A, B."),
+        ("claims --kind citatoin", "no kind 'citatoin'. Did you mean citation?"),
+        ("claims --verdict reproducd", "no verdict 'reproducd'. Did you mean reproduced?"),
+        ("claims --data donatecry", "no data 'donatecry'. Did you mean donateacry?"),
+        ("claims --run refrence/paper", "no run 'refrence/paper'. Did you mean reference/paper?"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_its_remedy(
@@ -172,7 +152,7 @@ def test_a_mistake_is_one_line_with_its_remedy(
 ) -> None:
     (apart / "empty").mkdir()
     (apart / "file").write_text("no folder")
-    assert remedy in mistaken(command(*arguments.split()))
+    assert remedy in mistake(command(*arguments.split()))
 
 
 @pytest.mark.parametrize(
@@ -193,71 +173,57 @@ def test_too_few_recordings_are_refused_before_anything_starts(
     for label, names in infants.items():
         for i, name in enumerate(names):
             sound(apart / "own" / label / name / f"{i}.wav", seed=ord(label[0]) + i)
-    line = command("run", "03_feature_validation", "--data", "own", *arguments.split())
-    assert remedy in mistaken(line)
-    assert "(03_feature_validation with n_folds=" in line[2]
+    options = ["--data", "own", *arguments.split()]
+    line = mistake(command("run", "03_feature_validation", *options))
+    assert remedy in line and "(03_feature_validation with n_folds=" in line
     assert not (apart / "outputs").exists()
     (apart / "file").touch()  # no folder can be made in it, so nothing starts
-    _, out, err = command("run", "--data", "own", "--outputs", "file/outputs", *arguments.split())
-    assert f"03_feature_validation: skipped, {line[2].removeprefix('cryutils: ')}" in out
+    _, out, err = command("run", "--outputs", "file/outputs", *options)
+    assert f"03_feature_validation: skipped, {line.removeprefix('cryutils: ')}" in out
     assert "can't be written" in err
 
 
 def test_a_corpus_that_is_not_available_names_both_ways_to_get_it(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    for arguments in (
-        ["data", "fetch", "donateacry"], ["data", "check", "donateacry"],
-        ["data", "describe", "donateacry"], ["run", "--profile", "real"],
-    ):  # fmt: skip
-        message = mistaken(command(*arguments))
-        assert "CRYUTILS_DATA_DIR" in message
-        assert "cryutils data fetch donateacry" in message
-
-
-def test_a_data_folder_without_the_corpus_is_named_before_it_is_fetched(
     command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    for arguments in (
+        "data fetch donateacry", "data check donateacry", "data describe donateacry",
+        "run --profile real",
+    ):  # fmt: skip
+        message = mistake(command(*arguments.split()))
+        assert "CRYUTILS_DATA_DIR" in message
+        assert "cryutils data fetch donateacry" in message
     monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
     _, _, err = command("data", "fetch", "donateacry")
     assert err.startswith(f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) has no folder donateacry;")
 
 
+def in_shell(line: str) -> Outcome:
+    """Exit code and both streams of the installed command in a shell."""
+    line = line.replace("cryutils", str(Path(sys.executable).with_name("cryutils")))
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_the_installed_command_ends_the_same_way(apart: Path) -> None:
-    """The installed script in its own process: exit codes and both streams."""
-    script = Path(sys.executable).with_name("cryutils")
-    wrong = subprocess.run(
-        [script, "run", "03_feature_validation", "-p", "tset_size=0.3"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "Did you mean test_size?" in mistaken((wrong.returncode, wrong.stdout, wrong.stderr))
-    right = subprocess.run([script, "data", "list"], capture_output=True, text=True, check=False)
-    assert (right.returncode, right.stderr) == (0, "")
+    wrong = in_shell("cryutils run 03_feature_validation -p tset_size=0.3")
+    assert "Did you mean test_size?" in mistake(wrong)
+    success(in_shell("cryutils data list"))
 
 
 @pytest.mark.parametrize("name", ["run", "predict a.wav", "report", "doctor", "data list"])
 def test_a_working_folder_that_was_deleted_is_named(name: str, apart: Path) -> None:
-    script = Path(sys.executable).with_name("cryutils")
-    shell = f"mkdir gone; cd gone; rmdir ../gone; {script} {name}"
-    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
-    assert "was deleted; repeat" in mistaken((done.returncode, done.stdout, done.stderr))
+    done = in_shell(f"mkdir gone; cd gone; rmdir ../gone; cryutils {name}")
+    assert "was deleted; repeat" in mistake(done)
 
 
 def test_a_closed_pipe_is_no_error(apart: Path, sound: Callable) -> None:
-    """As in `cryutils data describe own --problems | head -1`."""
     sound(apart / "own" / "tired" / "bo" / "1.wav")
     for i in range(3000):
         (apart / "own" / f"{i:04}-{'x' * 100}.txt").touch()
-    describe = ["data", "describe", "own", "--problems"]
-    arguments = [sys.executable, "-m", "cryutils.course.cli", *describe]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
+    _, out, err = in_shell("cryutils data describe own --problems | head -1")
+    assert (out.count("\n"), err) == (1, "")
 
 
 # What the commands do
@@ -268,8 +234,7 @@ def test_relative_paths_start_where_the_command_did(
 ) -> None:
     sound(apart / "home" / "own" / "tired" / "bo" / "1.wav")
     monkeypatch.setenv("CRYUTILS_START_DIR", str(apart / "home"))
-    code, out, err = command("data", "describe", "own")
-    assert (code, err) == (0, "")
+    out = success(command("data", "describe", "own"))
     assert "folder own" in out
 
 
@@ -279,8 +244,7 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=2)
     sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742198-1.0-m-04-ti.wav", seed=3)
     (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
-    code, out, err = command("data", "describe", "own")
-    assert (code, err) == (0, "")
+    out = success(command("data", "describe", "own"))
     assert "Problems: 2 contradictions, 1 left out. --problems lists them." in out
     assert "broken.mp3" not in out
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
@@ -293,15 +257,12 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
 
 def test_the_real_corpus_is_found_checked_and_described(command: Command, donateacry: Path) -> None:
     assert str(donateacry) in command("data", "list")[1]
-    code, out, err = command("data", "fetch", "donateacry")
-    assert (code, err) == (0, "")
+    out = success(command("data", "fetch", "donateacry"))
     assert f"DonateACry: {donateacry}\nLicence: Open Database License" in out
     assert "Cite: Veres, G. (2015)" in out
-    code, out, err = command("data", "check", "donateacry")
-    assert (code, err) == (0, "")
+    out = success(command("data", "check", "donateacry"))
     assert out == f"457 files verified in {donateacry}, 0 wrong or missing.\n"
-    code, out, err = command("data", "describe", "donateacry")
-    assert (code, err) == (0, "")
+    out = success(command("data", "describe", "donateacry"))
     assert re.search(r"^hungry +382 +205 ", out, re.MULTILINE)
     assert re.search(r"^all +457 +221 ", out, re.MULTILINE)
 
@@ -329,8 +290,7 @@ def test_report_prints_the_scoreboard_and_writes_each_page(command: Command, apa
     for run in ("quick", "real"):
         (apart / "outputs" / run).mkdir(parents=True)
         (apart / "outputs" / run / "results.json").write_text("[]")
-    code, out, err = command("report")
-    assert (code, err) == (0, "")
+    out = success(command("report"))
     assert "quick: no table of a paper" in out
     for run in ("quick", "real"):
         assert f"Report: outputs/{run}/report.html" in out
@@ -354,9 +314,7 @@ def test_bench_runs_the_named_scripts_and_reports_failures(
     assert out == "0.9 times\n3.0 times\n"
 
 
-def test_a_line_is_printed_above_the_progress_bar(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_is_printed_above_the_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -404,8 +362,7 @@ def test_the_environment_of_the_caller_is_unchanged(apart: Path, command: Comman
 
 
 def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) -> None:
-    code, out, err = command("claims", "--json")
-    assert (code, err) == (0, "")
+    out = success(command("claims", "--json"))
     rows = json.loads(out, parse_constant=pytest.fail)
     assert len({row["id"] for row in rows}) == len(ledger.ledger())
     kept_runs = {f"reference/{name}" for name in ("judged", "paper", "simulated", "uploads")}
@@ -422,31 +379,11 @@ def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) ->
 def test_claims_are_filtered(command: Command) -> None:
     _, out, _ = command("claims", "--paper", "B", "--kind", "figure", "--json")
     assert {row["id"].split("-")[1] for row in json.loads(out)} >= {"fig1", "fig6"}
-    code, out, err = command("claims", "--run", "reference/paper", "--data", "synthetic", "--paper",
-                             "A", "--verdict", "in simulation")  # fmt: skip
-    assert (code, err) == (0, "")
+    options = ["--data", "synthetic", "--paper", "A", "--verdict", "in simulation"]
+    out = success(command("claims", "--run", "reference/paper", *options))
     assert "no evidence about real infants" in out and "donateacry" not in out
-    code, out, err = command("claims", "--paper", "A", "--verdict", "reproduced",
-                             "--kind", "setting")  # fmt: skip
-    assert (code, out, err) == (0, "No row of the ledger is like this.\n", "")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--paper", "C"], "no paper 'C'. Known: A, B."),
-        (["--kind", "citatoin"], "no kind 'citatoin'. Did you mean citation?"),
-        (["--verdict", "reproducd"], "no verdict 'reproducd'. Did you mean reproduced?"),
-        (["--data", "donatecry"], "no data 'donatecry'. Did you mean donateacry?"),
-        (["--run", "refrence/paper"], "no run 'refrence/paper'. Did you mean reference/paper?"),
-    ],
-)
-def test_a_mistyped_filter_names_the_near_miss(
-    arguments: list[str], words: str, command: Command
-) -> None:
-    code, out, err = command("claims", *arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("cryutils: ") and words in err and err.count("\n") == 1
+    out = success(command("claims", "--paper", "A", "--verdict", "reproduced", "--kind", "setting"))
+    assert out == "No row of the ledger is like this.\n"
 
 
 def test_a_signal_that_arrives_in_the_callback_of_a_weak_reference_ends_the_command() -> None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import Command
 from trained_run import Trained, change_card
 
 from cryutils import audio
 from cryutils._io import media
-from cryutils.course import cli
 from cryutils.papers.predict import Predictor
-
-Outcome = tuple[int, str, str]
-Predict = Callable[..., Outcome]
 
 HEADER = (
     "trained on synthetic voices and faces: no evidence about real infants;"
@@ -32,20 +31,11 @@ HEADER = (
 
 @pytest.fixture
 def predict(
-    quick: Trained, recordings: Path, capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Predict:  # fmt: skip
+    quick: Trained, recordings: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> Command:
     """`predict("cry.wav", "--json")`, started in the folder of recordings: code, out, err."""
     monkeypatch.setenv("CRYUTILS_START_DIR", str(recordings))
-
-    def call(*arguments: str) -> Outcome:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["predict", *arguments])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
+    return partial(command, "predict")
 
 
 def rows(out: str) -> list[list[str]]:
@@ -68,7 +58,7 @@ def rows(out: str) -> list[list[str]]:
 )
 @pytest.mark.parametrize("columns", ["200", "60"])
 def test_an_odd_name_is_spelled_out(
-    name: bytes, line: str, columns: str, predict: Predict, apart: Path, recordings: Path,
+    name: bytes, line: str, columns: str, predict: Command, apart: Path, recordings: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("COLUMNS", columns)
@@ -84,7 +74,7 @@ def test_an_odd_name_is_spelled_out(
     assert problem.endswith(f"{line}: the file is empty; copy or record it again.")
 
 
-def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:
+def test_two_rows_one_reason_and_exit_1(predict: Command, recordings: Path) -> None:
     code, out, err = predict("cry.mp4", "cry.wav", "notes.txt")
     assert code == 1
     video, sound = rows(out)
@@ -100,7 +90,7 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
 
 
 def test_a_recording_that_memory_does_not_suffice_for_costs_its_own_row_only(
-    predict: Predict, monkeypatch: pytest.MonkeyPatch
+    predict: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces = audio.pieces
 
@@ -117,7 +107,7 @@ def test_a_recording_that_memory_does_not_suffice_for_costs_its_own_row_only(
     assert err.splitlines()[1:] == [f"cryutils: {why}"]
 
 
-def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Predict) -> None:
+def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Command) -> None:
     files = ("notes.txt", "gone.mp4", "empty.wav")
     code, out, err = predict(*files)
     assert (code, out) == (2, "")
@@ -128,7 +118,7 @@ def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Predict) -> No
     assert "empty.wav: the file is empty; copy or record it again." in err
 
 
-def test_a_remark_names_what_was_unusable_but_not_what_the_file_never_has(predict: Predict) -> None:
+def test_a_remark_names_what_was_unusable_but_not_what_the_file_never_has(predict: Command) -> None:
     code, out, _ = predict("cry.wav", "face.png", "mute.mp4", "nothing.mp4")
     assert code == 0
     remarks = ["", "", "sound: no sound", "sound: silence; picture: black or blank frames"]
@@ -139,7 +129,7 @@ def test_a_remark_names_what_was_unusable_but_not_what_the_file_never_has(predic
 
 
 def test_a_file_is_shown_by_its_name_unless_two_share_it(
-    predict: Predict, recordings: Path, apart: Path
+    predict: Command, recordings: Path, apart: Path
 ) -> None:
     _, out, _ = predict(str(recordings / "cry.mp4"), str(recordings / "cry.wav"))
     assert [row[0] for row in rows(out)] == ["cry.mp4", "cry.wav"]
@@ -150,7 +140,7 @@ def test_a_file_is_shown_by_its_name_unless_two_share_it(
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_the_table_fits_a_terminal_and_cuts_no_state(
-    width: int, predict: Predict, recordings: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+    width: int, predict: Command, recordings: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     name = "a-recording-with-a-long-name-of-monday-morning-in-the-kitchen.wav"
@@ -174,7 +164,7 @@ def test_the_table_fits_a_terminal_and_cuts_no_state(
 
 
 def test_a_directory_stands_for_the_recordings_in_it_and_below(
-    predict: Predict, recordings: Path, apart: Path
+    predict: Command, recordings: Path, apart: Path
 ) -> None:
     folder = apart / "infants"
     for name, source in (
@@ -193,7 +183,7 @@ def test_a_directory_stands_for_the_recordings_in_it_and_below(
 
 
 def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
-    predict: Predict, apart: Path
+    predict: Command, apart: Path
 ) -> None:
     (apart / "empty").mkdir()
     code, out, err = predict(str(apart / "empty"), "cry.wav", "--json")
@@ -205,7 +195,7 @@ def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
 
 
 def test_a_directory_that_may_not_be_read_is_said_to_be(
-    predict: Predict, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+    predict: Command, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(recordings, apart / "all" / "secret")
     secret, allowed = str(apart / "all" / "secret"), os.access
@@ -221,7 +211,7 @@ def test_a_directory_that_may_not_be_read_is_said_to_be(
 # JSON
 
 
-def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
+def test_json_is_one_object_a_file_in_the_order_given(predict: Command) -> None:
     code, out, _ = predict("notes.txt", "cry.mp4", "silent.mp4", "nothing.mp4", "--json")
     assert code == 1
     bad, both, silent, nothing = json.loads(out)
@@ -261,7 +251,7 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
     ids=["empty", "empty folder", "long", "stdin", "none", "model", "run", "folder"],
 )
 def test_odd_arguments_are_one_line(
-    arguments: tuple[str, ...], words: str, predict: Predict
+    arguments: tuple[str, ...], words: str, predict: Command
 ) -> None:
     code, out, err = predict(*arguments)
     assert code == 2 and "drawn" not in out
@@ -274,7 +264,7 @@ def test_odd_arguments_are_one_line(
 
 
 def test_annotate_writes_videos_and_pictures_and_notes_what_has_none(
-    predict: Predict, apart: Path
+    predict: Command, apart: Path
 ) -> None:
     code, out, err = predict("cry.mp4", "face.png", "cry.wav", "--json", "--annotate", str(apart))
     assert code == 0
@@ -291,7 +281,7 @@ def test_annotate_writes_videos_and_pictures_and_notes_what_has_none(
 
 
 def test_drawings_never_overwrite_a_file_or_one_another(
-    predict: Predict, recordings: Path, apart: Path
+    predict: Command, recordings: Path, apart: Path
 ) -> None:
     drawn, other = apart / "drawn", apart / "face.png"
     drawn.mkdir()
@@ -307,7 +297,7 @@ def test_drawings_never_overwrite_a_file_or_one_another(
 
 
 def test_a_recording_is_never_overwritten_and_keeps_its_row(
-    predict: Predict, recordings: Path
+    predict: Command, recordings: Path
 ) -> None:
     before = {path.name: path.read_bytes() for path in recordings.glob("*.*") if path.is_file()}
     code, out, err = predict("cry.mp4", "face.png", "--json", "--annotate", ".")
@@ -321,9 +311,8 @@ def test_a_recording_is_never_overwritten_and_keeps_its_row(
 
 @pytest.mark.parametrize("names", [("face.png", "cry.mp4"), ("cry.mp4", "face.png")])
 def test_a_full_disk_costs_no_answer_and_leaves_nothing_half_written(
-    names: tuple[str, ...], predict: Predict, apart: Path
+    names: tuple[str, ...], predict: Command, apart: Path
 ) -> None:
-    resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
@@ -365,7 +354,7 @@ print([name for name in heavy if name in sys.modules])
 
 
 def test_a_stand_in_is_named_with_each_file_that_it_answers(
-    quick: Trained, predict: Predict, apart: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Trained, predict: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = apart / "outputs"
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
@@ -386,7 +375,7 @@ def test_a_stand_in_is_named_with_each_file_that_it_answers(
 
 
 def test_the_ensemble_answers_and_its_answer_is_drawn(
-    complete: Trained, predict: Predict, recordings: Path, apart: Path,
+    complete: Trained, predict: Command, recordings: Path, apart: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(complete.outputs))

@@ -15,23 +15,19 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from course_of_two import WAIT, made, notebook, planned, results, tally, tiny
+from clock import until
+from course_of_two import WAIT, jobs, notebook, results, tally, tiny
+from refusals import Command
 
 import cryutils
 from cryutils import audio, course, evaluation, video
 from cryutils._io import parallel
-from cryutils.course import cli
 from cryutils.errors import InputError
 from cryutils.models import backbones, small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture
-def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return made(apart, monkeypatch)
 
 
 @pytest.fixture
@@ -45,12 +41,11 @@ def cluster(project: Path) -> Iterator[Any]:
 
 
 def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
-    cluster: Any, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    cluster: Any, project: Path, apart: Path, command: Command
 ) -> None:
     for options in ([], ["--scheduler", cluster.scheduler_address, "--name", "cluster"]):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["run", *options])
-        assert not ended.value.code, capsys.readouterr().err
+        code, _, err = command("run", *options)
+        assert code == 0, err
     home = apart / "outputs"
     assert results(home / "cluster") == results(home / "quick")
     assert tally(apart) == {"01_first": 2, "02_second": 2}
@@ -59,7 +54,7 @@ def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
 
 def test_a_killed_worker_costs_only_time(cluster: Any, project: Path, apart: Path) -> None:
     for name in ("01_first", "02_second"):
-        notebook(project / "notebooks" / f"{name}.ipynb", *tiny(name, WAIT))
+        notebook(name, *tiny(name, WAIT))
     killed: list[psutil.Process] = []
 
     def kill(name: str, what: str, share: float) -> None:
@@ -70,36 +65,31 @@ def test_a_killed_worker_costs_only_time(cluster: Any, project: Path, apart: Pat
                 process.kill()
             (apart / "gate").touch()
 
-    jobs = list(planned().values())
-    assert course.run(jobs, scheduler=cluster.scheduler_address, report=kill) == {}
+    assert course.run(jobs(), scheduler=cluster.scheduler_address, report=kill) == {}
     assert killed
     assert psutil.wait_procs(killed, timeout=60)[1] == []
-    assert not (jobs[0].folder / ".running").exists()
+    assert not (apart / "outputs" / "quick" / ".running").exists()
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
 
 
 def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, project: Path) -> None:
     cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
-    notebook(project / "notebooks" / "01_first.ipynb", cell)
-    jobs = list(planned(only=["01_first"]).values())
-    failed = course.run(jobs, scheduler=cluster.scheduler_address)
+    notebook("01_first", cell)
+    failed = course.run(jobs(only=["01_first"]), scheduler=cluster.scheduler_address)
     why = "its workers were lost, as happens when memory runs out (KilledWorker)"
     assert failed == {"01_first": why}
 
 
 def test_a_stopped_run_ends_on_the_workers(cluster: Any, project: Path, apart: Path) -> None:
-    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", WAIT))
+    notebook("01_first", *tiny("01_first", WAIT))
 
     def stop(name: str, what: str, share: float) -> None:
         if name == "01_first" and share > 0.5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        course.run(list(planned().values()), scheduler=cluster.scheduler_address, report=stop)
-    end = time.monotonic() + 60
-    while executing(cluster):
-        assert time.monotonic() < end, "a notebook goes on"
-        time.sleep(0.1)
+        course.run(jobs(), scheduler=cluster.scheduler_address, report=stop)
+    until(lambda: not executing(cluster))
 
 
 def executing(cluster: Any) -> bool:
@@ -114,7 +104,7 @@ def executing(cluster: Any) -> bool:
 
 def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Path) -> None:
     with pytest.raises(InputError, match=r"no Dask scheduler answers; start one with") as error:
-        course.run(list(planned().values()), scheduler="tcp://127.0.0.1:1")
+        course.run(jobs(), scheduler="tcp://127.0.0.1:1")
     assert "\n" not in str(error.value)
 
 

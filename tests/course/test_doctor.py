@@ -7,8 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from refusals import Command
 
-from cryutils.course import cli, doctor
+from cryutils.course import doctor
 from cryutils.course.doctor import Finding
 from cryutils.video import faces
 
@@ -121,15 +122,12 @@ def test_a_full_disk_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("states", "code"), [(["ok", "missing"], 0), (["ok", "bad", "bad"], 1)])
 def test_only_what_is_bad_fails_the_command(
-    states: list[str], code: int, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    states: list[str], code: int, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = [Finding(state, f"thing {i}", "a detail") for i, state in enumerate(states)]
     monkeypatch.setattr(doctor, "examine", lambda: iter(made))
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["doctor"])
-    out, err = capsys.readouterr()
-    assert ended.value.code == code
+    ended, out, err = command("doctor")
+    assert ended == code
     assert [line.split()[0] for line in out.splitlines()] == [
         state if state != "bad" else "BAD" for state in states
     ]

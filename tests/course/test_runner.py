@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import metadata
@@ -25,27 +24,16 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
-from course_of_two import (
-    COUNT,
-    RECORD,
-    WAIT,
-    made,
-    notebook,
-    planned,
-    profile,
-    results,
-    tally,
-    tiny,
-)
+from clock import until
+from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
 from nbformat.v4 import new_code_cell, new_notebook
+from refusals import Command, mistake
 from sizes import LARGE, large
 
 from cryutils import course
 from cryutils.claims import report
-from cryutils.course import cli, fingerprint, runner
+from cryutils.course import fingerprint, runner
 from cryutils.errors import InputError
-
-CLONE = Path(__file__).resolve().parents[2]
 
 TRAIN = """\
 import os
@@ -58,16 +46,10 @@ Path(os.environ["GATE"]).with_name("trained").touch()
 """
 
 
-def counting(project: Path) -> None:
+def let_both_only_count() -> None:
     """Let both notebooks do nothing but count their executions."""
     for name in ("01_first", "02_second"):
-        notebook(project / "notebooks" / f"{name}.ipynb", COUNT.format(name=name))
-
-
-@pytest.fixture
-def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A course of two notebooks, 01_first and 02_second, with a profile `quick`."""
-    return made(apart, monkeypatch)
+        notebook(name, COUNT.format(name=name))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +60,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("cache", "outputs"):
             patch.setenv(f"CRYUTILS_{name.upper()}_DIR", str(place / name))
         made(place, patch)
-        assert course.run(list(planned().values()), processes=2) == {}
+        assert course.run(jobs(), processes=2) == {}
     return place
 
 
@@ -87,7 +69,7 @@ def finished(first_run: Path, project: Path, apart: Path) -> Path:
     """The run's folder in a project where both notebooks have been run once."""
     for name in ("outputs", "tally"):
         shutil.copytree(first_run / name, apart / name, dirs_exist_ok=True)
-    assert all(job.is_done() for job in planned().values())
+    assert all(job.is_done() for job in jobs())
     return apart / "outputs" / "quick"
 
 
@@ -95,40 +77,38 @@ def test_a_notebook_that_is_damaged_or_without_parameters_is_named(project: Path
     path = project / "notebooks" / "03_bare.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
     with pytest.raises(InputError, match=r"03_bare.ipynb: no cell is tagged 'parameters'"):
-        planned()
+        jobs()
     path.write_text("<<<<<<< HEAD")
     with pytest.raises(InputError, match=r"03_bare.ipynb: not a notebook"):
-        planned()
+        jobs()
 
 
 # Plans
 
 
 def test_parameters_of_the_command_override_the_profiles(project: Path) -> None:
-    notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
-    assert planned()["01_first"].parameters == {"seed": 3}
-    jobs = planned(overrides={"seed": 5, "test_size": 0.2, "own": 2})
-    assert {name: job.parameters for name, job in jobs.items()} == {
-        "01_first": {"seed": 5, "test_size": 0.2}, "02_second": {"seed": 5, "test_size": 0.2},
-        "03_other": {"own": 2},
-    }  # fmt: skip
+    notebook("03_other", parameters="own = 1\n")
+    assert jobs()[0].parameters == {"seed": 3}
+    overridden = jobs(overrides={"seed": 5, "test_size": 0.2, "own": 2})
+    both = {"seed": 5, "test_size": 0.2}
+    assert [job.parameters for job in overridden] == [both, both, {"own": 2}]
 
 
 def test_notebooks_are_chosen_by_an_unambiguous_beginning(project: Path) -> None:
-    assert list(planned(only=["02_"])) == ["02_second"]
-    assert list(planned(only=["02", "02_second", "01"])) == ["01_first", "02_second"]
+    assert [job.name for job in jobs(only=["02_"])] == ["02_second"]
+    names = [job.name for job in jobs(only=["02", "02_second", "01"])]
+    assert names == ["01_first", "02_second"]
     assert course.notebook_name("02_second", ["02_second", "02_second_half"]) == "02_second"
 
 
 def test_a_skipped_notebook_has_a_reason(project: Path) -> None:
-    profile(project, "quick", "about: Small.\nskip: {02_second: needs pictures}\n")
-    jobs, skipped = course.plan(course.load_profile("quick"))
-    assert [job.name for job in jobs] == ["01_first"]
+    profile("quick", "about: Small.\nskip: {02_second: needs pictures}\n")
+    (job,), skipped = course.plan("quick")
+    assert job.name == "01_first"
     assert skipped == {"02_second": "needs pictures"}
     # The user's own recordings may have pictures.
-    jobs, skipped = course.plan(course.load_profile("quick"), data=str(project))
-    assert "02_second" in {job.name for job in jobs}
-    assert skipped == {}
+    both, skipped = course.plan("quick", data=str(project))
+    assert (len(both), skipped) == (2, {})
 
 
 @pytest.mark.parametrize(
@@ -148,19 +128,21 @@ def test_a_mistake_is_one_line_with_its_remedy(
     options: dict[str, Any], message: str, project: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        planned(**options)
-    profile(project, "quick", "about: Small.\nparameters: {01_first: {tset_size: 0.3}}\n")
+        jobs(**options)
+    profile("quick", "about: Small.\nparameters: {01_first: {tset_size: 0.3}}\n")
     with pytest.raises(InputError, match="tset_size is no parameter of 01_first"):
-        planned()
+        jobs()
 
 
 def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart: Path) -> None:
-    assert planned()["01_first"].folder == apart / "outputs" / "quick"
-    beside = planned(overrides={"test_size": 0.2})["01_first"].folder
-    assert beside == apart / "outputs" / "quick-test_size-0.2"
-    named = planned(overrides={"test_size": 0.2}, run_name="trial")["01_first"].folder
-    assert named == apart / "outputs" / "trial"
-    job = planned(data="my cries", outputs=apart / "o")["01_first"]
+    overrides = {"test_size": 0.2}
+    for options, name in (
+        ({}, "quick"),
+        ({"overrides": overrides}, "quick-test_size-0.2"),
+        ({"overrides": overrides, "run_name": "trial"}, "trial"),
+    ):
+        assert jobs(**options)[0].folder == apart / "outputs" / name
+    job = jobs(data="my cries", outputs=apart / "o")[0]
     assert job.folder == apart / "o" / "my cries-quick"
     assert job.parameters["data"] == str(apart / "my cries")
 
@@ -169,7 +151,7 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
 
 
 def fingerprints(**options: Any) -> dict[str, str]:
-    return {name: job.fingerprint() for name, job in planned(**options).items()}
+    return {job.name: job.fingerprint() for job in jobs(**options)}
 
 
 def test_outputs_and_metadata_do_not_count(project: Path) -> None:
@@ -185,7 +167,7 @@ def test_outputs_and_metadata_do_not_count(project: Path) -> None:
 
 def test_a_changed_cell_or_parameter_counts(project: Path) -> None:
     before = fingerprints()
-    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", "# a remark"))
+    notebook("01_first", *tiny("01_first", "# a remark"))
     after = fingerprints()
     assert after["01_first"] != before["01_first"]
     assert after["02_second"] == before["02_second"]
@@ -265,7 +247,7 @@ def put_weights(folder: Path, name: str = "resnet50_notop.h5") -> Path:
 def test_new_weights_count_for_notebooks_that_look_for_them(
     home: str, project: Path, apart: Path
 ) -> None:
-    notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
+    notebook("02_second", parameters='weights = "auto"\n')
     before = fingerprints()
     path = put_weights(apart / home)
     with_weights = fingerprints()
@@ -288,7 +270,7 @@ def test_published_weights_count_only_for_some_parameters(
     weights: str, backbone: str, looks: bool, project: Path, apart: Path
 ) -> None:
     seeking = f'backbone = "{backbone}"\nweights = "{weights}"\n'
-    notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
+    notebook("02_second", parameters=seeking)
     own, before = put_weights(apart, "own.h5"), fingerprints()
     put_weights(apart / "weights")
     after = fingerprints()
@@ -300,16 +282,11 @@ def test_published_weights_count_only_for_some_parameters(
 # Runs
 
 
-def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(list(arguments))
-    return int(ended.value.code or 0)
-
-
 def test_a_run_executes_what_is_not_up_to_date(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, apart: Path, command: Command
 ) -> None:
-    assert command("run", "--jobs", "2") == 0
+    code, out, err = command("run", "--jobs", "2")
+    assert code == 0
     folder = apart / "outputs" / "quick"
     assert tally(apart) == {"01_first": 1, "02_second": 1}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
@@ -321,23 +298,22 @@ def test_a_run_executes_what_is_not_up_to_date(
     assert state["peak_mib"] > 20
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
     assert (folder / "report.html").is_file()
-    output = capsys.readouterr()
-    assert "01_first: started" in output.err
-    assert "02_second: done" in output.err
-    assert "Report: outputs/quick/report.html" in output.out
+    assert "01_first: started" in err
+    assert "02_second: done" in err
+    assert "Report: outputs/quick/report.html" in out
 
-    assert command("run") == 0
+    code, _, err = command("run")
+    assert (code, err.count("finished before, kept")) == (0, 2)
     assert tally(apart) == {"01_first": 1, "02_second": 1}
-    assert capsys.readouterr().err.count("finished before, kept") == 2
 
     beside = ("run", "02_second", "-p", "test_size=0.2")
     for executions in (2, 2):
-        assert command(*beside) == 0
+        assert command(*beside)[0] == 0
         assert tally(apart) == {"01_first": 1, "02_second": executions}
         assert results(folder.with_name("quick-test_size-0.2")) == {"made.02_second": 0.2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
 
-    assert command("run", "01_first", "--fresh") == 0
+    assert command("run", "01_first", "--fresh")[0] == 0
     assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
@@ -349,25 +325,23 @@ def test_a_run_writes_a_page_of_each_notebook_and_does_not_depend_on_it(
     report.write(finished)
     assert page.stat().st_ino == made_by_the_run, "the report has nothing left to make"
     page.unlink()
-    assert planned()["01_first"].is_done()
+    assert jobs()[0].is_done()
     page.write_text("of before")
-    again = planned(only=["01_first"], overrides={"seed": 417}, run_name="quick")
-    assert course.run(list(again.values())) == {}
+    assert course.run(jobs(only=["01_first"], overrides={"seed": 417}, run_name="quick")) == {}
     assert "417" in page.read_text()
 
 
 def test_two_folders_of_the_same_name_do_not_share_a_run(project: Path, apart: Path) -> None:
-    first = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    (first,) = jobs(only=["01_first"], data=str(apart / "a" / "cries"))
     state = {"fingerprint": "x", "parameters": {"data": str(apart / "a" / "cries")},
              "seconds": 1.0, "peak_mib": 1, "versions": {}}  # fmt: skip
     first.state.parent.mkdir(parents=True)
     first.state.write_text(json.dumps(state))
-    again = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    (again,) = jobs(only=["01_first"], data=str(apart / "a" / "cries"))
     assert again.folder == first.folder
     with pytest.raises(InputError, match=r"give this one another --name"):
-        planned(data=str(apart / "b" / "cries"))
-    named = planned(data=str(apart / "b" / "cries"), run_name="mine")["01_first"]
-    assert named.folder.name == "mine"
+        jobs(data=str(apart / "b" / "cries"))
+    assert jobs(data=str(apart / "b" / "cries"), run_name="mine")[0].folder.name == "mine"
 
 
 def whole(folder: Path) -> dict[str, bytes]:
@@ -376,7 +350,9 @@ def whole(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apart: Path) -> None:
+def test_a_failed_execution_leaves_earlier_results_unchanged(
+    project: Path, apart: Path, command: Command
+) -> None:
     """Of the same name, after it has written its results, its figure and its model."""
     draw = (
         "from cryutils import claims\nclaims.figure_path('drawn').write_text(str(test_size))\n"
@@ -384,21 +360,21 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apar
         "(models / 'net.keras').write_text(str(test_size))"
     )
     fail = "assert test_size < 0.8, 'too large'"
-    notebook(project / "notebooks" / "01_first.ipynb", draw, RECORD.format(name="01_first"), fail)
+    notebook("01_first", *tiny("01_first", draw), fail)
     name = ("run", "01_first", "--name", "mine")
-    assert command(*name) == 0
+    assert command(*name)[0] == 0
     folder = apart / "outputs" / "mine"
     before = whole(folder)
     assert {"figures/drawn.png", "models/net.keras", "results/01_first.json"} <= set(before)
 
-    assert command(*name, "-p", "test_size=0.9") == 1
+    assert command(*name, "-p", "test_size=0.9")[0] == 1
     after = whole(folder)
     failed = {path for path in after if ".failed." in path}
     assert failed == {"notebooks/01_first.failed.ipynb", "logs/01_first.failed.log"}
     assert {path: text for path, text in after.items() if path not in failed} == before
     assert results(folder) == {"made.01_first": 0.3}
 
-    assert command(*name, "-p", "test_size=0.2") == 0
+    assert command(*name, "-p", "test_size=0.2")[0] == 0
     after = whole(folder)
     assert set(after) == set(before), "what failed is gone, nothing is left over"
     assert results(folder) == {"made.01_first": 0.2}
@@ -407,11 +383,7 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(project: Path, apar
 
 @pytest.mark.parametrize("failures", [2, 3])
 def test_a_kernel_whose_ports_are_taken_is_started_again(
-    failures: int,
-    project: Path,
-    apart: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    failures: int, project: Path, apart: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A kernel that finds its first port taken, as by another program.
     home = apart / "jupyter" / "kernels" / "python3"
@@ -429,14 +401,14 @@ runpy.run_module("ipykernel_launcher", run_name="__main__")
             "display_name": "Python 3", "language": "python"}  # fmt: skip
     (home / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(apart / "jupyter"))
-    assert command("run", "01_first") == (failures > 2)
+    code, _, err = command("run", "01_first")
+    assert code == (failures > 2)
     assert len((apart / "starts").read_text()) == 3
-    if failures > 2:
-        assert "01_first: RuntimeError: Kernel died before replying" in capsys.readouterr().err
+    assert ("01_first: RuntimeError: Kernel died before replying" in err) == (failures > 2)
 
 
 def test_a_damaged_run_is_repaired_by_the_next_one(
-    finished: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, apart: Path, command: Command
 ) -> None:
     before = results(finished)
     (finished / "state" / "01_first.json").write_bytes(b"\xff")
@@ -444,32 +416,33 @@ def test_a_damaged_run_is_repaired_by_the_next_one(
     for name in ("01_first", "02_second"):
         (finished / "notebooks" / f"{name}.ipynb").write_text("{}")
     (finished / "results.json").write_text("")
-    assert command("run") == 0
-    err = capsys.readouterr().err
+    code, _, err = command("run")
+    assert code == 0
     for path, name in (("state", "01_first"), ("results", "02_second")):
         assert f"{finished / path / name}.json can't be read: {name} runs again when chosen." in err
     assert tally(apart) == {"01_first": 2, "02_second": 2}
     assert results(finished) == before
-    for name, job in planned().items():
+    for job in jobs():
         assert job.is_done()
-        nbformat.validate(nbformat.read(finished / "notebooks" / f"{name}.ipynb", as_version=4))
+        path = finished / "notebooks" / f"{job.name}.ipynb"
+        nbformat.validate(nbformat.read(path, as_version=4))
 
 
 def test_the_time_of_a_notebook_is_known_to_other_runs_of_its_profile(
     finished: Path, project: Path
 ) -> None:
-    jobs = list(planned(only=["01_first"]).values())
-    (took,) = course.history(jobs).values()
+    (job,) = jobs(only=["01_first"])
+    (took,) = course.history([job]).values()
     assert took > 0
-    beside = list(planned(only=["01_first"], overrides={"seed": 9}).values())
-    assert beside[0].folder != jobs[0].folder
+    beside = jobs(only=["01_first"], overrides={"seed": 9})
+    assert beside[0].folder != job.folder
     assert course.history(beside) == {"01_first": took}
-    profile(project, "other", "about: Another.\n")
-    others, _ = course.plan(course.load_profile("other"), only=["01_first"])
+    profile("other", "about: Another.\n")
+    others, _ = course.plan("other", only=["01_first"])
     assert course.history(others) == {}
     reference = project / "outputs" / "reference" / "other" / "state" / "01_first.json"
     reference.parent.mkdir(parents=True)
-    state = json.loads(jobs[0].state.read_text()) | {"profile": "other", "seconds": 7}
+    state = json.loads(job.state.read_text()) | {"profile": "other", "seconds": 7}
     reference.write_text(json.dumps(state))
     assert course.history(others) == {"01_first": 7.0}
 
@@ -482,21 +455,16 @@ def test_weights_that_a_notebook_downloads_do_not_make_it_outdated(
         "home = Path(os.environ['CRYUTILS_CACHE_DIR'], 'weights')\nhome.mkdir(parents=True)\n"
         "(home / 'resnet50_notop.h5').write_text('downloaded')"
     )
-    path = project / "notebooks" / "02_second.ipynb"
-    notebook(path, download, parameters='weights = "auto"\n')
-    assert course.run(list(planned().values())) == {}
-    assert {name: job.is_done() for name, job in planned().items()} == {
-        "01_first": True, "02_second": True,
-    }  # fmt: skip
+    notebook("02_second", download, parameters='weights = "auto"\n')
+    assert course.run(jobs()) == {}
+    assert [job.is_done() for job in jobs()] == [True, True]
     put_weights(apart / "weights")
-    assert {name: job.is_done() for name, job in planned().items()} == {
-        "01_first": True, "02_second": False,
-    }  # fmt: skip
+    assert [job.is_done() for job in jobs()] == [True, False]
 
 
 def test_the_progress_of_a_long_cell_is_reported(project: Path, apart: Path) -> None:
     notebook(
-        project / "notebooks" / "01_first.ipynb",
+        "01_first",
         "import os, time\nfrom pathlib import Path\nfrom cryutils._io.progress import counting\n"
         "with counting('Frames', 'clips') as report:\n"
         "    for done in range(1000):\n"
@@ -505,14 +473,13 @@ def test_the_progress_of_a_long_cell_is_reported(project: Path, apart: Path) -> 
         "        time.sleep(0.6)",
     )
     reports: list[tuple[str, str, float]] = []
-    jobs = list(planned(only=["01_first"]).values())
 
     def hear(name: str, what: str, share: float) -> None:
         reports.append((name, what, share))
         if what.startswith("Frames: "):
             (apart / "gate").touch()  # which ends the cell
 
-    assert course.run(jobs, report=hear) == {}
+    assert course.run(jobs(only=["01_first"]), report=hear) == {}
     news = [what for _, what, _ in reports if what.startswith("Frames: ")]
     assert news
     assert re.fullmatch(r"Frames: \d+ of 1000 clips, about [\d:?]+ left", news[0])
@@ -528,12 +495,12 @@ def test_parallel_notebooks_share_the_cores(
     for name in ("01_first", "02_second"):
         cell = f"import os\nfrom pathlib import Path\nPath({str(apart / name)!r}).write_text("
         cell += f"' '.join(os.environ[name] for name in {names}))"
-        notebook(project / "notebooks" / f"{name}.ipynb", cell)
+        notebook(name, cell)
     monkeypatch.setattr(os, "cpu_count", lambda: 9)
-    assert not course.run(list(planned().values()), processes=2)
+    assert not course.run(jobs(), processes=2)
     assert [(apart / name).read_text() for name in ("01_first", "02_second")] == ["1 4"] * 2
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert not course.run(list(planned(only=["01_first"]).values()), fresh=True)
+    assert not course.run(jobs(only=["01_first"]), fresh=True)
     assert (apart / "01_first").read_text() == "3 9"
 
 
@@ -541,47 +508,42 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
-    counting(project)
-    reports: list[tuple[str, str]] = []
+    let_both_only_count()
+    reports: list[Any] = []
     for executions in (1, 2):
-        assert course.run(
-            list(planned().values()), processes=2,
-            report=lambda name, what, share: reports.append((name, what)),
-        ) == {}  # fmt: skip
+        errors = course.run(jobs(), processes=2, report=lambda *words: reports.append(words))
+        assert errors == {}
         assert tally(apart) == {"01_first": executions, "02_second": 1}
-    first = min(k for k, (name, _) in enumerate(reports) if name == "01_first")
-    assert ("02_second", "done") in reports[:first]
-    alone = list(planned(only=["01_first"]).values())
-    assert list(course.remarks(alone, [], [])) == [], "it trains nothing in another's place"
+    first = min(k for k, (name, *_) in enumerate(reports) if name == "01_first")
+    assert ("02_second", "done", 1.0) in reports[:first]
+    alone = course.remarks(jobs(only=["01_first"]), [], [])
+    assert list(alone) == [], "it trains nothing in another's place"
 
 
 def test_the_notebook_that_took_longest_begins_first(finished: Path, project: Path) -> None:
-    counting(project)
+    let_both_only_count()
     for name, seconds in (("01_first", 1.0), ("02_second", 5.0)):
         path = finished / "state" / f"{name}.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
-    reports: list[tuple[str, str]] = []
-    course.run(
-        list(planned().values()), processes=1,
-        report=lambda name, what, share: reports.append((name, what)),
-    )  # fmt: skip
-    assert [name for name, what in reports if what == "done"] == ["02_second", "01_first"]
+    reports: list[Any] = []
+    course.run(jobs(), processes=1, report=lambda *words: reports.append(words))
+    assert [name for name, what, _ in reports if what == "done"] == ["02_second", "01_first"]
 
 
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, apart: Path, command: Command
 ) -> None:
-    home = project / "notebooks"
     broken = "raise ValueError('the cause\\nand more of it')"
     user = "from cryutils import InputError\nraise InputError('x.wav: the file is empty.')"
     killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    counting(project)
-    notebook(home / "01_first.ipynb", "1 + 1", broken)
-    notebook(home / "03_user.ipynb", user)
-    notebook(home / "04_killed.ipynb", killed)
-    assert command("run", "--jobs", "2") == 1
+    let_both_only_count()
+    notebook("01_first", "1 + 1", broken)
+    notebook("03_user", user)
+    notebook("04_killed", killed)
+    code, _, err = command("run", "--jobs", "2")
+    assert code == 1
     folder = apart / "outputs" / "quick"
-    lines = [line for line in capsys.readouterr().err.splitlines() if "(kept as " in line]
+    lines = [line for line in err.splitlines() if "(kept as " in line]
     assert len(lines) == 3
     by_name = {line.split(":")[0]: line for line in lines}
     assert "ValueError: the cause (kept as" in by_name["01_first"]
@@ -597,11 +559,9 @@ def test_a_failure_is_one_line_and_the_other_notebooks_continue(
 
 
 def test_a_killed_process_is_reported_with_its_log(project: Path, apart: Path) -> None:
-    notebook(
-        project / "notebooks" / "01_first.ipynb",
-        "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)",
-    )
-    failed = course.run(list(planned(only=["01_first"]).values()))
+    kill = "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)"
+    notebook("01_first", kill)
+    failed = course.run(jobs(only=["01_first"]))
     log = apart / "outputs" / "quick" / "logs" / "01_first.failed.log"
     what = "its process was killed, as happens when memory runs out"
     assert failed["01_first"] == f"{what}; {log} may say why"
@@ -622,75 +582,61 @@ notebook.symlink_to("/dev/full")
     "cell", [FULL_NOTEBOOK, pytest.param("open('/dev/full', 'wb', 0).write(b'x')", marks=large)]
 )
 def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
-    cell: str, finished: Path, project: Path, capsys: pytest.CaptureFixture[str]
+    cell: str, finished: Path, project: Path, command: Command
 ) -> None:
-    path, before = project / "notebooks" / "02_second.ipynb", whole(finished)
-    source = path.read_bytes()
-    notebook(path, cell)
-    assert command("run", "--jobs", "1") == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"cryutils: /.*: the disk is full; make room and repeat .*", lines[-1])
-    assert not [line for line in lines if "Traceback" in line]
+    before = whole(finished)
+    notebook("02_second", cell)
+    code, _, err = command("run", "--jobs", "1")
+    assert code == 2 and "Traceback" not in err
+    assert re.search(r"^cryutils: /.*: the disk is full; make room and repeat .*\n\Z", err, re.M)
     assert {name: text for name, text in whole(finished).items() if "failed" not in name} == before
-    path.write_bytes(source)
-    assert command("run") == 0
-    assert capsys.readouterr().err.count("finished before, kept") == 2
+    notebook("02_second", *tiny("02_second"))
+    code, _, err = command("run")
+    assert (code, err.count("finished before, kept")) == (0, 2)
 
 
 def test_braces_and_spaces_in_a_path_are_kept(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook(project / "notebooks" / "02_second.ipynb", "1")
+    notebook("02_second", "1")
     odd = apart / "my {seed} course"
     project.rename(odd)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(odd))
-    jobs = planned(only=["02_second"], outputs=apart / "{out}")
-    assert course.run(list(jobs.values())) == {}
+    assert course.run(jobs(only=["02_second"], outputs=apart / "{out}")) == {}
     assert (apart / "{out}" / "quick" / "notebooks" / "02_second.ipynb").is_file()
 
 
 # Killed in the middle
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Every process with this mark in its environment, which children inherit."""
-    processes = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("CRYUTILS_TEST_MARK") == mark:
-                processes.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return processes
-
-
-def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0) -> None:
-    """Wait until `condition` holds; the patience only ends a hang."""
-    end = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < end, f"{what} never came about"
-        time.sleep(0.05)
-
-
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The temporary folder of the commands that a test starts; its path is short, for sockets."""
+    """The temporary folder of the commands that a test starts; its path is short, for sockets.
+
+    It also marks the processes of the test, as all children inherit the name of this folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
-def start(mark: str) -> subprocess.Popen[str]:
+def started_here() -> list[psutil.Process]:
+    """Every process that this test has started, and their children."""
+    processes = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is another user's
+            if process.environ().get("TMPDIR") == os.environ["TMPDIR"]:
+                processes.append(process)
+    return processes
+
+
+def start() -> subprocess.Popen[str]:
     """Start the command in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "cryutils.course.cli", "run", "--jobs", "2"],
-        env={**os.environ, "CRYUTILS_TEST_MARK": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_hear_signals,
-    )
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=_hear_signals,
+    )  # fmt: skip
 
 
 def _hear_signals() -> None:
@@ -702,18 +648,17 @@ def _hear_signals() -> None:
 @pytest.fixture
 def started(project: Path, apart: Path) -> Any:
     """The command while it runs; 02_second waits for the gate to open."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", TRAIN, WAIT))
-    mark = uuid.uuid4().hex
-    process = start(mark)
+    notebook("02_second", *tiny("02_second", TRAIN, WAIT))
+    process = start()
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
-        until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
+        until(lambda: process.poll() or (first.is_file() and second.is_file()))
         assert process.poll() is None, process.communicate()
-        assert len(marked(mark)) >= 3, "the command, a notebook's process and a kernel"
-        yield process, mark, folder
+        assert len(started_here()) >= 3, "the command, a notebook's process and a kernel"
+        yield process, folder
     finally:
-        for left in marked(mark):
+        for left in started_here():
             left.kill()
         process.communicate()
 
@@ -732,26 +677,24 @@ def check_all_parse(folder: Path) -> None:
 
 
 def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
-    started: Any, apart: Path, temporary: Path, capsys: pytest.CaptureFixture[str]
+    started: Any, apart: Path, temporary: Path, command: Command
 ) -> None:
-    process, mark, folder = started
-    assert command("run", "--jobs", "2") == 2, "two at a time"
-    assert "another `cryutils run` is running" in capsys.readouterr().err
+    process, folder = started
+    assert "another `cryutils run` is running" in mistake(command("run", "--jobs", "2"))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not started_here())
     assert list(temporary.iterdir()) == []
     check_all_parse(folder)
     assert not (folder / "state" / "02_second.json").exists()
-    assert command("report") == 0
+    assert command("report")[0] == 0
     assert results(folder) == {"made.01_first": 0.3}
-    capsys.readouterr()
 
     (apart / "gate").touch()
-    assert command("run", "--jobs", "2") == 0
+    code, _, err = command("run", "--jobs", "2")
+    assert code == 0
     assert tally(apart) == {"01_first": 1, "02_second": 2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
-    err = capsys.readouterr().err
     assert "resuming: 1 of 2 notebooks finished before" in err
     assert "01_first: finished before, kept" in err
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
@@ -759,19 +702,19 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
 
 @large
 def test_killed_at_random_moments_a_run_ends_with_the_same_results(
-    project: Path, apart: Path
+    project: Path, apart: Path, command: Command
 ) -> None:
     """Kill the command alone, its process group, or every process, four times in a row."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
+    notebook("02_second", *tiny("02_second", WAIT))
     gate = apart / "gate"
     gate.touch()
-    mark, folder = uuid.uuid4().hex, apart / "outputs" / "quick"
+    folder = apart / "outputs" / "quick"
     began = time.monotonic()
-    process = start(mark)
+    process = start()
     _, err = process.communicate()
     assert process.returncode == 0, err
     duration_s = time.monotonic() - began
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not started_here())
     reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
     for seed in range(5 if LARGE else 1):
         chance = random.Random(seed)
@@ -781,20 +724,20 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
         for k, victim in enumerate(victims):
             if k == 3:
                 gate.touch()
-            process = start(mark)
+            process = start()
             try:
                 time.sleep(duration_s * chance.random())
                 if victim == "group":
                     os.killpg(process.pid, signal.SIGKILL)
-                for left in marked(mark) if victim == "all" else [process]:
+                for left in started_here() if victim == "all" else [process]:
                     with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
                         left.kill()
                 process.communicate()
-                until(lambda: not marked(mark), f"the end of all, {victims} killed, seed {seed}")
+                until(lambda: not started_here())
             finally:
-                for left in marked(mark):
+                for left in started_here():
                     left.kill()
-        assert command("run", "--jobs", "2") == 0, (victims, seed)
+        assert command("run", "--jobs", "2")[0] == 0, (victims, seed)
         assert (folder / "results.json").read_bytes() == reference, (victims, seed)
         assert set(whole(folder)) == files, "nothing is missing, nothing left over"
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
@@ -807,7 +750,7 @@ STOPPED = "cryutils: stopped; the same command goes on where it was."
 def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     code: int, started: Any, temporary: Path
 ) -> None:
-    process, mark, folder = started
+    process, folder = started
     number = signal.Signals(code - 128)
     if number is signal.SIGINT:  # a terminal sends it to all, once for each time it is pressed
         for _ in range(3):
@@ -818,21 +761,20 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert [line for line in err.splitlines() if not line.startswith("0")] == [STOPPED]
-    until(lambda: not marked(mark), "the end of every worker and kernel")
+    until(lambda: not started_here())
     check_all_parse(folder)
     assert list(temporary.iterdir()) == []
 
 
 def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: Path) -> None:
-    mark = uuid.uuid4().hex
-    process = start(mark)
-    until(lambda: len(marked(mark)) > 2, "the helpers")
+    process = start()
+    until(lambda: len(started_here()) > 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
-    until(lambda: not marked(mark), "the end of every helper")
+    until(lambda: not started_here())
 
 
 def test_the_versions_include_the_commit_and_whether_files_were_changed(

@@ -1,7 +1,7 @@
 """One process of the hostile suite: mutated files through everything that reads them.
 
-`python child.py SEEDS RUN SIZE PART PARTS` writes a line of JSON before each call and one after it,
-so that a call that ends the process is known. Memory and the time of a call are limited.
+`python child.py SEEDS RUN SIZE PART PARTS` writes a line before each call, so that a call that ends
+the process is known, and a line of JSON at the end. Memory and the time of a call are limited.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import resource
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     readings = {"probe": probe, "read": read, "frames": frames, "track": track}
     readings["predict"] = predicting(run)
+    wrong: list[str] = []
+    tally: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
             if number % int(parts) != int(part):
@@ -39,11 +42,14 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
             path = Path(folder, f"x{name[name.rindex('.') :]}")
             path.write_bytes(content)
             for reading, call in readings.items():
-                print(json.dumps({"case": name, "reading": reading}), flush=True)
+                print(f"{reading} of {name!r}", flush=True)
                 faulthandler.dump_traceback_later(HANG_S, exit=True)
-                print(json.dumps({"outcome": outcome(call, path)}), flush=True)
+                end = outcome(call, path)
+                tally[f"{reading} {end}"] += 1
+                if end not in ("read", "refused"):
+                    wrong.append(f"{reading} of {name!r}: {end}")
             gc.collect()  # what a decoder frees twice ends the case that it belongs to
-    print(json.dumps({"peak_mib": peak_mib()}))
+    print(json.dumps({"wrong": wrong, "tally": tally, "peak_mib": peak_mib()}))
 
 
 def peak_mib() -> int:

@@ -12,93 +12,50 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import child
-import pytest
 import seeds
 from sizes import LARGE
 from trained_run import Trained
 
 from cryutils import audio, video
-from cryutils.errors import NO_MEMORY, InputError
 
 PEAK_MIB = 1000  # of a child; with the libraries alone it is a tenth of that
 CHILD = Path(__file__).with_name("child.py")
 
 
-@pytest.fixture(scope="module")
-def seed_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile") / "seeds"
-    cry = trained.corpus[0].path
-    seeds.write(folder, list(video.frames(cry)), audio.read(cry, sr=seeds.SR))
-    return folder
-
-
 def test_every_damaged_file_is_read_or_refused_in_one_line(
-    seed_folder: Path, trained: Trained, tmp_path: Path
+    trained: Trained, tmp_path: Path
 ) -> None:
+    cry = trained.corpus[0].path
+    seeds.write(tmp_path / "seeds", list(video.frames(cry)), audio.read(cry, sr=seeds.SR))
     # One process tries every fifth case of the small list.
     size, parts = ("large", os.cpu_count() or 1) if LARGE else ("small", 5)
-    environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(tmp_path / "cache")}
-    environment["MALLOC_PERTURB_"] = "165"  # memory that nobody wrote isn't zero by chance
-    outputs = [tmp_path / f"{part}.jsonl" for part in range(parts if LARGE else 1)]
-    command = [sys.executable, "-W", "error", str(CHILD), str(seed_folder), str(trained.run), size]
-    children = []
-    for part, output in enumerate(outputs):
-        with output.open("w") as lines:
-            command_of_part = [*command, str(part), str(parts)]
-            children.append(subprocess.Popen(command_of_part, stdout=lines, env=environment))
-    ended = [child.wait() for child in children]
+    environment = os.environ | {
+        "CRYUTILS_CACHE_DIR": str(tmp_path / "cache"),
+        "MALLOC_PERTURB_": "165",  # memory that nobody wrote isn't zero by chance
+    }
+
+    def run(part: int) -> subprocess.CompletedProcess[str]:
+        order = [str(tmp_path / "seeds"), str(trained.run), size, str(part), str(parts)]
+        return subprocess.run(
+            [sys.executable, "-W", "error", str(CHILD), *order],
+            stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
     wrong: list[str] = []
     tally: Counter[str] = Counter()
-    for code, output in zip(ended, outputs, strict=True):
-        wrong += judged(code, output.read_text().splitlines(), tally)
+    with ThreadPoolExecutor(parts) as pool:
+        for child in pool.map(run, range(parts if LARGE else 1)):
+            last = child.stdout.splitlines()[-1]
+            assert child.returncode == 0, f"{last} ended the process: {child.returncode}"
+            report = json.loads(last)
+            wrong += report["wrong"]
+            tally.update(report["tally"])
+            assert report["peak_mib"] < PEAK_MIB
     print(dict(tally), f"{len(wrong)} wrong")
     assert not wrong, "\n".join(wrong)
     for reading in ("probe", "read", "frames", "track", "predict"):  # nothing is vacuous
         assert tally[f"{reading} read"] >= 25
         assert tally[f"{reading} refused"] >= 25
-
-
-def judged(code: int, lines: Iterable[str], tally: Counter[str]) -> list[str]:
-    """Mistakes in what a child wrote and how it ended; the other calls are counted in `tally`."""
-    wrong = []
-    call: dict[str, Any] = {}
-    for row in map(json.loads, lines):
-        if "case" in row:
-            call = row
-        elif row.get("outcome") in ("read", "refused"):
-            tally[f"{call['reading']} {row['outcome']}"] += 1
-        elif "outcome" in row:
-            wrong.append(f"{call['reading']} of {call['case']!r}: {row['outcome']}")
-        elif row["peak_mib"] > PEAK_MIB:
-            wrong.append(f"{row['peak_mib']} MiB at most, more than {PEAK_MIB}")
-    if code:
-        wrong.append(f"{call.get('reading')} of {call.get('case')!r} ended the process: {code}")
-    return wrong
-
-
-def test_a_foreign_error_a_crash_and_too_much_memory_count() -> None:
-    rows = [{"case": "x", "reading": "read"}, {"outcome": "ValueError: no"}, {"peak_mib": 4000}]
-    assert judged(-11, map(json.dumps, rows), Counter()) == [
-        "read of 'x': ValueError: no",
-        "4000 MiB at most, more than 1000",
-        "read of 'x' ended the process: -11",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("message", "is_refusal"),
-    [
-        ("{}: it is damaged.", True), ("it is damaged.", False), ("{}: it\nis damaged.", False),
-        (f"{{}}: {NO_MEMORY}.", False),
-    ],
-)  # fmt: skip
-def test_only_a_line_that_names_the_file_is_a_refusal(message: str, is_refusal: bool) -> None:
-    def refuse(path: Path) -> None:
-        raise InputError(message.format(path))
-
-    assert (child.outcome(refuse, Path("a.wav")) == "refused") is is_refusal
