@@ -216,24 +216,20 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt(ax: Axe
     }
     with np.errstate(all="raise"):
         assert plots.decisions(timelines, STATES, ax, step_s=0.5) is ax
-    face, sound = (np.asarray(image.get_array(), float)[0] for image in ax.images)
-    legend = {t.get_text(): p for t, p in zip(*_legend(ax), strict=True)}
+    sound, face = (np.asarray(image.get_array(), float)[0] for image in ax.images)
+    box = ax.get_legend()
+    colours = [patch.get_facecolor()[:3] for patch in box.get_patches()]
+    legend = dict(zip([text.get_text() for text in box.get_texts()], colours, strict=True))
     np.testing.assert_allclose(sound[0], legend["hungry"], atol=1e-6)
     np.testing.assert_allclose(face[0], legend["tired"], atol=1e-6)
     np.testing.assert_allclose(sound[1], 1 - 0.15 * (1 - np.array(legend["hungry"])), atol=1e-6)
     np.testing.assert_array_equal(sound[2], 1)  # no answer, no colour
-    assert ax.images[1].get_extent() == [0, 1.5, 1.6, 2.4]  # the first strip lies on top
+    assert ax.images[0].get_extent() == [0, 1.5, 1.6, 2.4]  # the first strip lies on top
     assert ax.get_xlim() == (0, 1.5)
-    assert ticks(ax, "y") == ["neither", "face", "sound"]
+    assert ticks(ax, "y") == ["sound", "face", "neither"]
     plt.cla()
     plots.decisions(timelines, STATES, ax, step_s=0.5, window_s=1.5)  # windows overlap
-    assert ax.images[1].get_extent()[:2] == [0.5, 2.0] and ax.get_xlim() == (0, 2.5)
-
-
-def _legend(ax: Axes) -> tuple[list, list]:
-    legend = ax.get_legend()
-    assert legend is not None
-    return legend.get_texts(), [patch.get_facecolor()[:3] for patch in legend.get_patches()]
+    assert ax.images[0].get_extent()[:2] == [0.5, 2.0] and ax.get_xlim() == (0, 2.5)
 
 
 def test_probabilities_are_bars_by_state_and_model_with_the_label_in_bold(ax: Axes) -> None:

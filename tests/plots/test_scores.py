@@ -15,6 +15,7 @@ from PIL import Image
 from cryutils import claims, plots
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.models.classical import CLASSIFIERS
 
 SR = 8000
 RNG = np.random.default_rng(0)
@@ -108,8 +109,6 @@ def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax: Axes) 
     low, high = image.get_clim()
     assert -low == high < 10
     assert labels(ax) == ("time in s", "MFCC number")
-    plots.cepstrogram(coefficients, ax, sr=SR, hop_length=80, limit=30.0)
-    assert ax.images[1].get_clim() == (-30, 30)
 
 
 def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
@@ -268,16 +267,24 @@ def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour
     plt.close(figure)
 
 
-def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) -> None:
+def test_single_holdouts_are_a_panel_a_feature_with_the_published_figures() -> None:
+    printed = pd.Series({("stft", "svm"): 0.4, ("stft", "knn"): 0.5, ("mfcc", "knn"): 0.6})
     rows = [
-        {"classifier": name, "split": split, "accuracy": base + 0.01 * i, "published": base}
-        for name, base in (("SVM", 0.4), ("k-NN", 0.5))
+        {"feature": feature, "classifier": name, "split": split, "accuracy": 0.4 + 0.01 * i}
+        for feature in ("stft", "mfcc")
+        for name in ("svm", "knn")
         for split in ("clip", "infant")
         for i in range(10)
     ]
-    assert plots.holdout_scores(pd.DataFrame(rows), ax, chance=0.28) is ax
-    assert points(ax, "published") == ([0.4, 0.5], [0, 1])
-    assert "leak-free" in legend(ax)
+    figure = plots.holdout_panels(pd.DataFrame(rows), printed, chance=0.28)
+    stft, mfcc = figure.axes
+    assert [ax.get_title(loc="left") or ax.get_title() for ax in (stft, mfcc)] == ["STFT", "MFCC"]
+    assert points(stft, "published") == ([0.4, 0.5], [0, 1])
+    np.testing.assert_array_equal(points(mfcc, "published")[0], [np.nan, 0.6])
+    assert ticks(stft, "y") == ["SVM", CLASSIFIERS["knn"]]
+    (box,) = figure.legends
+    assert {"leak-free", "paper's protocol"} < {text.get_text() for text in box.get_texts()}
+    plt.close(figure)
 
 
 def test_donors_draws_one_block_an_infant_largest_first(ax: Axes) -> None:
@@ -311,15 +318,18 @@ def test_confusion_writes_shares_of_each_true_class(ax: Axes) -> None:
     assert labels(ax) == ("predicted", "true")
 
 
-def test_dial_draws_a_line_a_protocol_over_signal(ax: Axes) -> None:
+def test_dial_panels_have_a_line_a_protocol_over_signal() -> None:
     table = pd.DataFrame(
         {"signal": [0.0, 1.0] * 2, "split": ["clip"] * 2 + ["infant"] * 2,
          "score": [0.7, 0.9, 0.2, 0.9], "low": 0.1, "high": 1.0}
     )  # fmt: skip
-    assert plots.dial(table, ax, chance=0.25) is ax
-    assert points(ax, "paper's protocol")[1] == [0.7, 0.9]
-    assert points(ax, "leak-free")[1] == [0.2, 0.9]
-    assert points(ax, "chance")[1][0] == 0.25
+    figure = plots.dial_panels(dict.fromkeys("abcd", table), chance=0.25)
+    for ax, title in zip(figure.axes, "abcd", strict=True):
+        assert (ax.get_title(loc="left") or ax.get_title()) == title
+        assert points(ax, "paper's protocol")[1] == [0.7, 0.9]
+        assert points(ax, "leak-free")[1] == [0.2, 0.9]
+        assert points(ax, "chance")[1][0] == 0.25
+    plt.close(figure)
 
 
 def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax: Axes) -> None:
