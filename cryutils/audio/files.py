@@ -54,21 +54,13 @@ _FULL = 1 - 2.0**-14
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
-    Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
-    change. If the sound starts later than the file's pictures, silence comes first. A file cut
-    short gives the samples that are left.
+    Any container that FFmpeg reads; the first sound track that can be decoded is taken. Channels
+    are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
+    the sound starts later than the file's pictures, silence comes first. A file cut short gives the
+    samples that are left. sr: rate in Hz; None keeps the file's own rate (`native_rate`).
 
-    Parameters
-    ----------
-    path : path
-        Any container that FFmpeg reads; the first sound track that can be decoded is taken.
-    sr : int, optional
-        Rate in Hz; None keeps the file's own rate (`native_rate`).
-
-    Raises
-    ------
-    InputError
-        A file that is missing, empty, damaged, longer than an hour, or without sound.
+    Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
+    sound.
     """
     check_settings(sr=sr)
     path = Path(path).absolute()

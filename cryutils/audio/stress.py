@@ -127,16 +127,9 @@ def clip_peaks(x: Array, *, share: float) -> Array:
 def transcode(x: Array, *, sr: int, codec: str, bits_per_s: int) -> Array:
     """Return `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
 
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,) within [-1, 1]; louder samples are clipped, as any codec does.
-    sr : int
-        Rate in Hz. AMR itself uses 8 kHz only.
-    codec : {"opus", "amr"}
-        FFmpeg encodes it through PyAV.
-    bits_per_s : int
-        Bit rate of the codec; 4750 to 12200 for AMR. InputError if the codec doesn't support it.
+    Samples outside [-1, 1] are clipped, as any codec does. codec: "opus" or "amr", which itself
+    uses 8 kHz only. bits_per_s: 4750 to 12200 for AMR. Raises InputError for a rate that the codec
+    doesn't support.
     """
     import av
 
