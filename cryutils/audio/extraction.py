@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,19 +40,11 @@ _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, 
 KINDS = tuple(_TRANSFORMS)
 
 
-class Clip(Protocol):
-    """A clip, as far as this module uses it."""
-
-    @property
-    def path(self) -> Path: ...
-
-
-def signals(
-    corpus: Iterable[Clip], *, sr: int | None = None, progress: bool = False
-) -> list[Array]:
+def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = False) -> list[Array]:
     """Return the sound of each clip, a list of float32 (samples,); cached.
 
-    sr: rate in Hz; None: each clip's own. progress: whether to show a bar.
+    corpus: clips, of which only `path` is used. sr: rate in Hz; None: each clip's own. progress:
+    whether to show a bar.
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)
@@ -65,7 +57,7 @@ def signals(
 
 
 def features(
-    corpus: Iterable[Clip],
+    corpus: Iterable[Any],
     *,
     kind: str,
     sr: int | None = None,
@@ -106,7 +98,7 @@ def features(
     return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
 
 
-def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArray[np.float64]:
+def signal_stats(corpus: Iterable[Any], *, sr: int | None = None) -> npt.NDArray[np.float64]:
     """Return low, high, sum, sum of squares and samples of each clip, float64 (clips, 5).
 
     `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, fitted

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from cryutils._io.paths import weights_dir
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "DETECTORS", "YUNET", "Detector", "cascade_file", "centre", "crop", "detector", "is_blank",
+    "DETECTORS", "YUNET", "cascade_file", "centre", "crop", "detector", "is_blank",
     "resolve", "single_threaded", "yunet_file",
 ]  # fmt: skip
 
@@ -37,19 +37,12 @@ _YUNET_SCORE = 0.6
 _FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 
 
-class Detector(Protocol):
-    """A face detector: `detect(frame)` returns float32 (faces, 5): x, y, width, height, score."""
-
-    name: str
-
-    def detect(self, frame: Pixels) -> Boxes: ...
-
-
-def detector(name: str = "auto") -> Detector:
+def detector(name: str = "auto") -> _Haar | _YuNet:
     """Return a new detector, for use in one thread; its `name` is "yunet" or "haar".
 
-    "auto" is YuNet if `yunet_file()` exists, else the Haar cascade. Raises InputError for a name
-    that is not in `DETECTORS`, or a missing file.
+    Its `detect(frame)` returns float32 (faces, 5): x, y, width, height, score. "auto" is YuNet if
+    `yunet_file()` exists, else the Haar cascade. Raises InputError for a name that is not in
+    `DETECTORS`, or a missing file.
     """
     return _YuNet() if resolve(name) == "yunet" else _Haar()
 

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import compress, pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,17 +56,6 @@ _ROUNDING_S = 1e-6
 _LARGEST = 4096  # pixels of a crop's side
 _MOST_BYTES = 1 << 30  # of the crops of one recording
 _LONG_S = 120  # recordings of at least this length get a progress bar
-
-
-class Clip(Protocol):
-    """A clip, as far as this module uses it."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def still(self) -> Path | None: ...
-    @property
-    def has_video(self) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +146,7 @@ def track(
 
 
 def crops(
-    corpus: Iterable[Clip],
+    corpus: Iterable[Any],
     *,
     fps: float | None = FPS,
     size: int = SIZE,
@@ -167,8 +156,9 @@ def crops(
 ) -> list[FaceTrack]:
     """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
-    Cached by files and settings, which are those of `track`. progress: whether to show a bar.
-    Raises InputError for an empty corpus or a file that `track` rejects.
+    Cached by files and settings, which are those of `track`. corpus: clips, of which `path`,
+    `still` and `has_video` are used. progress: whether to show a bar. Raises InputError for an
+    empty corpus or a file that `track` rejects.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     files = [_file(clip) for clip in corpus]
@@ -381,6 +371,5 @@ def _look(
     return times, looks, boxes
 
 
-def _file(clip: Clip) -> Identity | None:
-    source = clip.still if clip.still is not None else clip.path if clip.has_video else None
-    return None if source is None else identity(source)
+def _file(clip: Any) -> Identity | None:
+    return identity(clip.still or clip.path) if clip.still or clip.has_video else None

@@ -58,8 +58,7 @@ def test_another_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "match"),
-    [("x-04-hu", "sex 'x'"), ("m-99-hu", "age '99'"), ("m-04-zz", "reason 'zz'")],
+    ("part", "match"), [("x-04-hu", "sex 'x'"), ("m-99-hu", "age '99'"), ("m-04-zz", "reason 'zz'")]
 )
 def test_an_unknown_code_is_named_with_the_known_ones(part: str, match: str) -> None:
     with pytest.raises(InputError, match=f"unknown {match}; known are "):
@@ -67,7 +66,7 @@ def test_an_unknown_code_is_named_with_the_known_ones(part: str, match: str) -> 
 
 
 def test_the_registry_has_457_names_that_parse() -> None:
-    names = [name.split("/") for name in module.registry()]
+    names = [name.split("/") for name in module.FILES.registry()]
     assert len(names) == 457
     assert {label for label, _ in names} < set(module.REASONS.values())
     assert len({parse_name(file) for _, file in names}) == 457

@@ -276,8 +276,7 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
 
 
 @pytest.mark.parametrize(
-    ("suffix", "codec"),
-    [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")],
+    ("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")]
 )
 def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, root: Path) -> None:
     """A file cut short is read as far as it goes, but its length is another one's."""
