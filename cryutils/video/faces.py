@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -74,8 +75,6 @@ def cascade_file() -> Path:
 
     Viola & Jones 2001; Lienhart 2002. Raises InputError if the installed OpenCV has none.
     """
-    import cv2
-
     try:
         from cv2.data import haarcascades
     except ImportError:  # OpenCV 5
@@ -152,8 +151,6 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     The side of the square is the longer side of the box, with `margin` times that added on every
     side. Areas outside the frame repeat its edge. Shrinking averages areas, enlarging is linear.
     """
-    import cv2
-
     height, width = frame.shape[:2]
     side = max(1, round(float(max(box[2], box[3])) * (1 + 2 * margin)))
     left = round(float(box[0] + box[2] / 2 - side / 2))
@@ -172,8 +169,6 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
 
 def is_blank(pixels: Pixels) -> bool:
     """Return whether a picture shows nothing: 98 % of its grey values span < 16 of 256 levels."""
-    import cv2
-
     low, high = np.percentile(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (1, 99))
     return bool(high - low < _FLAT)
 
@@ -181,8 +176,6 @@ def is_blank(pixels: Pixels) -> bool:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Limit OpenCV to one thread within the block, because the caller already uses all cores."""
-    import cv2
-
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -192,8 +185,6 @@ def single_threaded() -> Iterator[None]:
 
 
 def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
-    import cv2
-
     if scale >= 1:
         return frame, 1.0
     small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
