@@ -93,13 +93,9 @@ class _Haar:
     name = "haar"
 
     def __init__(self) -> None:
-        import cv2
-
         self._cascade = cv2.CascadeClassifier(str(cascade_file()))
 
     def detect(self, frame: Pixels) -> Boxes:
-        import cv2
-
         small, scale = _shrunk(frame, _HAAR_SIDE / min(frame.shape[:2]))
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         smallest = round(_HAAR_SMALLEST * min(grey.shape))
@@ -115,8 +111,6 @@ class _YuNet:
     name = "yunet"
 
     def __init__(self) -> None:
-        import cv2
-
         model = yunet_file()
         assert model is not None  # checked by `resolve`
         try:
@@ -129,8 +123,6 @@ class _YuNet:
             raise InputError(f"{model}: not a YuNet model; download the file again.") from error
 
     def detect(self, frame: Pixels) -> Boxes:
-        import cv2
-
         small, scale = _shrunk(frame, _YUNET_SIDE / max(frame.shape[:2]))
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import points, spans, ticks, words
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
@@ -80,7 +79,6 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
     assert points(total, "commonest class")[0] == [0.35, 0.35]
     assert not [line for line in pair.lines if line.get_label() == "commonest class"]
-    plt.close(figure)
 
 
 def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
@@ -96,8 +94,6 @@ def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
     assert words(figure.axes[1]) == ["1.00", "0.00", "1.00", "0.00"]
     none = plots.inputs_used(answers, [])
     assert words(none.axes[0]) == ["choose at least one input"]
-    plt.close(figure)
-    plt.close(none)
 
 
 def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
@@ -142,4 +138,3 @@ def test_figures_3_and_4_are_a_row_a_model_with_both_protocols() -> None:
     assert points(axes[1, 0], "validation") == ([1, 2, 3], pytest.approx([2, 2 / 2, 2 / 3]))
     assert len(points(axes[1, 3], "training")[0]) == 4
     assert [points(ax, "paper stops")[0] for ax in axes[:, 2]] == [[40, 40], [100, 100]]
-    plt.close(figure)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from drawn import points, ticks
 from made_corpus import corpus
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from cryutils import plots
@@ -37,7 +36,7 @@ def test_a_panel_a_disturbance_from_none_to_hardest_and_a_legend() -> None:
     ]  # fmt: skip
     figure = plots.stress_figure(pd.DataFrame(rows), "audio", chance=0.25)
     first, *_, last = figure.axes
-    assert (first.get_title(loc="left") or first.get_title()) == "pink noise"
+    assert first.get_title() == "pink noise"
     assert ticks(first, "x") == ["none", "20", "0"]
     assert points(first, "chance")[1] == [0.25, 0.25]
     audio, fused = (bars.lines[0].get_ydata().tolist() for bars in first.containers)
@@ -45,7 +44,6 @@ def test_a_panel_a_disturbance_from_none_to_hardest_and_a_legend() -> None:
     assert first.collections[0].get_segments()[1][:, 1] == pytest.approx([0.1, 0.7])
     assert [ax.axison for ax in figure.axes] == [True, False, False, False]
     assert [text.get_text() for text in last.get_legend().get_texts()] == ["chance", "cry2", "full"]
-    plt.close(figure)
 
 
 def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
@@ -54,9 +52,8 @@ def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
     figure = plots.confidence_at(p, truth, infants, temperature=1.0, threshold=0.8, bins=10)
     left, right = figure.axes
     assert right.lines[-1].get_xydata().tolist() == [[0.5, 0.0]]  # half answered, none wrong
-    assert "50% answered, 0% wrong" in (right.get_title(loc="left") or right.get_title())
-    assert "ECE 0.10" in (left.get_title(loc="left") or left.get_title())
-    plt.close(figure)
+    assert "50% answered, 0% wrong" in right.get_title()
+    assert "ECE 0.10" in left.get_title()
 
 
 def test_rows_of_sounds_and_pictures() -> None:
@@ -65,7 +62,6 @@ def test_rows_of_sounds_and_pictures() -> None:
     assert [ax.images[0].get_extent() for ax in sounds.axes] == [[0, 2.0, 0, 3]] * 2
     pictures = plots.picture_row({"as filmed": np.zeros((4, 4, 3), np.uint8)})
     assert len(pictures.axes) == 1
-    plt.close("all")
 
 
 def test_evidence_has_a_column_a_state() -> None:
@@ -74,11 +70,10 @@ def test_evidence_has_a_column_a_state() -> None:
     heat = np.ones_like(x)
     clips = corpus(["hungry", "tired", "tired"])
     figure = plots.sound_evidence(Maps(x, clip, called, heat, heat), clips, window_s=1.0)
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["hungry", "tired", "taken for hungry", "taken for tired"]
     crops = np.zeros((4, 6, 6, 3), np.uint8)
     square = np.full((4, 6, 6), 3.0, np.float32)
     faces = plots.face_evidence(Maps(crops, clip, called, square, 0 * square), clips)
     assert [len(ax.images) for ax in faces.axes] == [1, 1, 2, 2, 2, 2]
     assert [ax.images[1].get_array().max() for ax in faces.axes[2:]] == [1, 1, 0, 0]
-    plt.close("all")

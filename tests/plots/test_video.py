@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import spans, ticks, words
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from cryutils import plots
@@ -32,7 +31,6 @@ def test_frames_by_class_are_of_different_infants_a_column_each_class(apart: Pat
         shown = [tuple(title.split(", ")) for title in column if title]
         assert shown and set(shown) <= pairs and {name for name, _ in shown} == {label}
         assert len(set(shown)) == len(shown)
-    plt.close(figure)
 
 
 def test_a_residual_block_shows_both_ways_and_their_sum(ax: Axes) -> None:
@@ -69,10 +67,8 @@ def test_flicker_delay_and_accuracy_are_drawn_over_the_frames_averaged() -> None
         assert ax.lines[0].get_ydata().tolist() == values
         assert ticks(ax, "x") == ["1", "30"]
     assert spans(right, 1)[:2] == [pytest.approx((0.4, 0.6)), pytest.approx((0.45, 0.65))]
-    plt.close(fig)
     fig = plots.rolling([rolled(1, None, 0.5)], [0.0], chance=0.5)
     assert not fig.axes[0].lines, "a clip of one frame has no flicker"
-    plt.close(fig)
 
 
 def test_labels_are_drawn_over_time_with_the_change() -> None:
@@ -85,4 +81,3 @@ def test_labels_are_drawn_over_time_with_the_change() -> None:
         assert image.get_extent()[:2] == [0, 2] or tuple(image.get_extent()[:2]) == (0, 2)
     assert ax.lines[0].get_xdata() == [1.5, 1.5]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b c", "d"]
-    plt.close(fig)
