@@ -29,7 +29,7 @@ def drawn(ax: Axes, **changed: object) -> list[str]:
     return blocks(ax)
 
 
-def test_the_proposed_model_is_drawn_with_its_sizes(axes: np.ndarray) -> None:
+def test_the_proposed_model_is_drawn_with_its_sizes(axes) -> None:
     assert "rolling average of all frames" in drawn(axes[0])
     ax = axes[1]
     labels = drawn(ax, backbone="EfficientNetB0", weights="random", rolling=12)
@@ -45,7 +45,7 @@ def test_the_proposed_model_is_drawn_with_its_sizes(axes: np.ndarray) -> None:
     assert "hug\nhungry\nsleepy" in words(ax)
 
 
-def test_what_is_concatenated_is_where_the_arrows_start(axes: np.ndarray) -> None:
+def test_what_is_concatenated_is_where_the_arrows_start(axes) -> None:
     starts = {}
     for ax, what in zip(axes, ("features", "probabilities"), strict=False):
         drawn(ax, ensemble_input=what)
@@ -96,7 +96,7 @@ def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
     assert words(none.axes[0]) == ["choose at least one input"]
 
 
-def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
+def test_ablation_goes_from_one_input_to_all(ax) -> None:
     table = pd.DataFrame(
         [
             ("mfcc+stft+image", "clip", 0.9, 0.8, 1.0), ("mfcc+image", "clip", 0.8, 0.7, 0.9),

@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 from drawn import points, ticks
 from made_corpus import corpus
-from matplotlib.axes import Axes
 
 from cryutils import plots
 from cryutils.models.explain import Maps
 
 
-def test_a_reliability_diagram_has_a_point_a_bin(ax: Axes) -> None:
+def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
     table = pd.DataFrame(
         {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8], "accuracy_low": [0.2, np.nan],
          "accuracy_high": [0.7, np.nan], "clips": [3, 10]}

@@ -29,7 +29,7 @@ def widths(ax: Axes) -> list[float]:
 # What every figure shares
 
 
-def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart: Path) -> None:
+def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None:
     claims.begin("01_test")
     figure, (ax, below) = plt.subplots(2, figsize=(11, 5.6))
     plots.waveform(RNG.normal(0, 0.1, SR), ax, sr=SR)
@@ -48,7 +48,7 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart: Path) -
 
 
 @pytest.mark.parametrize("layout", [None, "constrained", "tight", "compressed"])
-def test_source_stands_clear_of_the_axis_labels_in_every_layout(layout: str | None) -> None:
+def test_source_stands_clear_of_the_axis_labels_in_every_layout(layout) -> None:
     """As in notebook 02's Figure 1: two rows, the lower with a label on the x axis."""
     figure, axes = plt.subplots(2, 2, figsize=(11, 5.6), layout=layout)
     for ax in axes[1]:
@@ -62,7 +62,7 @@ def test_source_stands_clear_of_the_axis_labels_in_every_layout(layout: str | No
 # Sound
 
 
-def test_waveform_draws_each_sample_at_its_time(ax: Axes) -> None:
+def test_waveform_draws_each_sample_at_its_time(ax) -> None:
     assert plots.waveform(TONE, ax, sr=SR) is ax
     time, drawn = ax.lines[0].get_data()
     np.testing.assert_array_equal(drawn, TONE)
@@ -71,7 +71,7 @@ def test_waveform_draws_each_sample_at_its_time(ax: Axes) -> None:
     assert ax.get_xlim() == (0, 1)
 
 
-def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax: Axes) -> None:
+def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax) -> None:
     level = spectral.stft_db(TONE, n_fft=512, hop_length=128)
     assert plots.spectrogram(level, ax, sr=SR, hop_length=128) is ax
     image = ax.images[0]
@@ -87,7 +87,7 @@ def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax: Axes) -> None:
     assert [other.get_ylabel() for other in ax.figure.axes[1:]] == ["level in dB"]
 
 
-def test_mel_spectrogram_is_marked_in_hz_up_to_half_the_rate(ax: Axes) -> None:
+def test_mel_spectrogram_is_marked_in_hz_up_to_half_the_rate(ax) -> None:
     level = spectral.mel_db(TONE, sr=SR, n_fft=512, hop_length=128, n_mels=40)
     assert plots.mel_spectrogram(level, ax, sr=SR, hop_length=128) is ax
     assert ticks(ax, "y") == ["0", "250", "500", "1000", "2000", "4000"]
@@ -96,7 +96,7 @@ def test_mel_spectrogram_is_marked_in_hz_up_to_half_the_rate(ax: Axes) -> None:
     assert labels(ax) == ("time in s", "frequency in Hz, mel scale")
 
 
-def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax: Axes) -> None:
+def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax) -> None:
     coefficients = RNG.normal(size=(50, 13)).astype(np.float32)
     coefficients[:, 0] = -500
     assert plots.cepstrogram(coefficients, ax, sr=SR, hop_length=80) is ax
@@ -108,7 +108,7 @@ def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax: Axes) 
     assert labels(ax) == ("time in s", "MFCC number")
 
 
-def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
+def test_spectra_reach_from_0_to_half_the_rate(ax) -> None:
     level = RNG.normal(size=257)
     assert plots.spectra({"before": level, "after": level + 3}, ax, sr=SR) is ax
     khz, drawn = ax.lines[1].get_data()
@@ -118,7 +118,7 @@ def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
     assert labels(ax) == ("frequency in kHz", "level in dB")
 
 
-def test_framing_draws_one_window_a_frame_a_hop_apart(ax: Axes) -> None:
+def test_framing_draws_one_window_a_frame_a_hop_apart(ax) -> None:
     assert plots.framing(TONE, ax, sr=SR, frame_length=400, hop_length=80) is ax
     signal, *windows = ax.lines
     assert len(signal.get_ydata()) == 3 * 80 + 400
@@ -128,7 +128,7 @@ def test_framing_draws_one_window_a_frame_a_hop_apart(ax: Axes) -> None:
     assert np.isfinite(ax.lines[5].get_ydata()).all(), "a silence"
 
 
-def test_mel_filter_bank_draws_every_second_triangle(ax: Axes) -> None:
+def test_mel_filter_bank_draws_every_second_triangle(ax) -> None:
     filters = spectral.mel_filters(sr=SR, n_fft=512, n_mels=40)
     assert plots.mel_filter_bank(filters, ax, sr=SR, every=2) is ax
     assert len(ax.lines) == 20
@@ -137,7 +137,7 @@ def test_mel_filter_bank_draws_every_second_triangle(ax: Axes) -> None:
     assert (khz[0], khz[-1]) == (0, 4)
 
 
-def test_mel_lines_name_the_bands_centres(ax: Axes) -> None:
+def test_mel_lines_name_the_bands_centres(ax) -> None:
     line = np.arange(40.0)
     assert plots.mel_lines({"up": line}, ax, sr=SR, ylabel="level in dB") is ax
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), line)
@@ -159,14 +159,14 @@ CLIPS = pd.DataFrame(
 )
 
 
-def test_clips_per_infant_counts_infants_by_their_clips(ax: Axes) -> None:
+def test_clips_per_infant_counts_infants_by_their_clips(ax) -> None:
     assert plots.clips_per_infant(CLIPS, ax) is ax
     one, several = ([bar.get_height() for bar in group] for group in ax.containers)
     assert (one, several) == ([2, 0, 0], [0, 0, 1]), "b and c have one clip, a has three"
     assert words(ax) == ["2", "1"]
 
 
-def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax: Axes) -> None:
+def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax) -> None:
     assert plots.ages(CLIPS, ax, order=["0-4 weeks", "4-8 weeks", "over 2 years"]) is ax
     assert ticks(ax, "x") == ["0-4 weeks", "over 2 years", "not stated"]
     assert legend(ax) == ["girls", "boys", "sex not stated"]
@@ -174,7 +174,7 @@ def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax: Axes) -> None:
     assert (girls, boys, unknown) == ([2, 1, 0], [1, 0, 0], [0, 0, 1])
 
 
-def test_neighbours_draws_measured_beside_chance(ax: Axes) -> None:
+def test_neighbours_draws_measured_beside_chance(ax) -> None:
     table = pd.DataFrame({"measured": [0.61, 0.38], "chance": [0.03, 0.23]}, index=["i", "l"])
     assert plots.neighbours(table, ax) is ax
     assert widths(ax) == [0.61, 0.38, 0.03, 0.23]
@@ -185,7 +185,7 @@ def test_neighbours_draws_measured_beside_chance(ax: Axes) -> None:
 # Scores
 
 
-def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
+def test_split_accuracies_draws_each_split_and_the_mean(ax) -> None:
     accuracies = {"clip": np.array([0.7, 0.8, 0.9]), "infant": np.array([0.2, 0.3])}
     assert plots.split_accuracies(accuracies, ax, chance=0.25) is ax
     leak_free, leak_free_mean, paper, paper_mean, chance = ax.lines
@@ -280,7 +280,7 @@ def test_single_holdouts_are_a_panel_a_feature_with_the_published_figures() -> N
     assert {"leak-free", "paper's protocol"} < {text.get_text() for text in box.get_texts()}
 
 
-def test_donors_draws_one_block_an_infant_largest_first(ax: Axes) -> None:
+def test_donors_draws_one_block_an_infant_largest_first(ax) -> None:
     clips = [
         Clip(f"{i}", Path(f"{i}.wav"), row.label, row.infant, "", None, 1.0, True, False)
         for i, row in enumerate(CLIPS.itertuples())
@@ -292,7 +292,7 @@ def test_donors_draws_one_block_an_infant_largest_first(ax: Axes) -> None:
     assert ax.get_xlabel() == "clips"
 
 
-def test_with_and_without_joins_both_scores_of_a_cell(ax: Axes) -> None:
+def test_with_and_without_joins_both_scores_of_a_cell(ax) -> None:
     table = pd.DataFrame(
         {"cell": ["SVM"] * 2, "split": ["clip", "infant"],
          "with": [0.6, 0.4], "without": [0.5, 0.3]}
@@ -303,7 +303,7 @@ def test_with_and_without_joins_both_scores_of_a_cell(ax: Axes) -> None:
     assert spans(ax) == [(0.6, 0.5), (0.4, 0.3)]
 
 
-def test_confusion_writes_shares_of_each_true_class(ax: Axes) -> None:
+def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     matrix = np.array([[3, 1], [0, 0]])
     assert plots.confusion(matrix, ["hungry", "belly_pain"], ax) is ax
     assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
@@ -324,7 +324,7 @@ def test_dial_panels_have_a_line_a_protocol_over_signal() -> None:
         assert points(ax, "chance")[1][0] == 0.25
 
 
-def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax: Axes) -> None:
+def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax) -> None:
     rows = [
         {"scaling": scaling, "split": split, "accuracy": value - (split != "clip") / 10,
          "majority": 0.25 if split == "clip" else 0.2}

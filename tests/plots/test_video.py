@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import spans, ticks, words
-from matplotlib.axes import Axes
 
 from cryutils import plots
 from cryutils.evaluation.intervals import Interval
@@ -20,7 +17,7 @@ def interval(value: float, low: float | None = None, high: float | None = None) 
     return Interval(value, low, high, 0.1, 8, 4, "made up")
 
 
-def test_frames_by_class_are_of_different_infants_a_column_each_class(apart: Path) -> None:
+def test_frames_by_class_are_of_different_infants_a_column_each_class(apart) -> None:
     cries = recognition.load(
         "synthetic", infants=8, clips_per_infant=2, duration_s=0.5, fps=4.0, size=64
     )
@@ -33,14 +30,14 @@ def test_frames_by_class_are_of_different_infants_a_column_each_class(apart: Pat
         assert len(set(shown)) == len(shown)
 
 
-def test_a_residual_block_shows_both_ways_and_their_sum(ax: Axes) -> None:
+def test_a_residual_block_shows_both_ways_and_their_sum(ax) -> None:
     plots.residual_block(ax)
     texts = words(ax)
     assert sum(text.startswith("convolution") for text in texts) == 2
     assert {"F(x)", "x, unchanged", "+", "H(x) = F(x) + x"} <= set(texts)
 
 
-def test_distances_have_their_median_and_quantiles(ax: Axes) -> None:
+def test_distances_have_their_median_and_quantiles(ax) -> None:
     near, far = np.linspace(0, 1, 21), np.linspace(1, 2, 21)
     table = pd.DataFrame({"pair": ["near"] * 21 + ["far"] * 21, "distance": [*near, *far]})
     plots.frame_distances(table, ax)

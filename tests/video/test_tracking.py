@@ -110,9 +110,7 @@ def test_a_trembling_box_is_steadied() -> None:
     ),
     st.floats(0.05, 2),
 )
-def test_at_most_one_face_a_look_and_only_ones_that_were_seen(
-    steps: list[list[tuple[float, ...]]], every_s: float
-) -> None:
+def test_at_most_one_face_a_look_and_only_ones_that_were_seen(steps, every_s) -> None:
     times = [every_s * i for i in range(len(steps))]
     boxes = [faces(*step) for step in steps]
     looks = choose(boxes, times)

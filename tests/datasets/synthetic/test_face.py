@@ -49,13 +49,13 @@ def test_same_infant_and_seed_give_the_same_pictures() -> None:
 
 
 @pytest.mark.parametrize("identity", [0.0, 0.6, 1.0])
-def test_without_signal_the_state_shapes_nothing(identity: float) -> None:
+def test_without_signal_the_state_shapes_nothing(identity) -> None:
     pictures = {drawn(s, infant=2, seed=9, signal=0.0, identity=identity) for s in STATES}
     assert len(pictures) == 1
 
 
 @pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
-def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
+def test_without_identity_the_infant_shapes_nothing(signal) -> None:
     pictures = {drawn("pain", infant=i, seed=9, signal=signal, identity=0.0) for i in (0, 1, 400)}
     assert len(pictures) == 1
 
@@ -67,7 +67,7 @@ def test_with_full_signal_each_state_shapes_something() -> None:
 @pytest.mark.parametrize(
     ("seconds", "fps", "count"), [(1.0, 30, 30), (0.5, 15, 8), (2.0, 12.5, 25)]
 )
-def test_a_plan_has_a_frame_for_each_moment(seconds: float, fps: float, count: int) -> None:
+def test_a_plan_has_a_frame_for_each_moment(seconds, fps, count) -> None:
     plan = planned("hungry", seconds=seconds, fps=fps)
     frames = list(face.frames(plan, size=64))
     assert len(plan) == len(frames) == len(plan.boxes(size=64)) == count
@@ -95,14 +95,14 @@ def cascade_finds(signal: float, size: int) -> Iterator[bool]:
 
 
 @pytest.mark.parametrize(("signal", "size"), [(0.0, 224), (1.0, 128)])
-def test_a_cascade_finds_one_face_in_the_right_place(signal: float, size: int) -> None:
+def test_a_cascade_finds_one_face_in_the_right_place(signal, size) -> None:
     hits = list(cascade_finds(signal, size))
     assert len(hits) == 72
     assert np.mean(hits) >= 0.95
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_mouth_opens_with_the_cry(state: str) -> None:
+def test_the_mouth_opens_with_the_cry(state) -> None:
     plan = planned(state, infant=20, seed=30, seconds=3.0, fps=10)
     dark = []
     for frame, (x, y, side, _) in zip(
@@ -118,7 +118,7 @@ def test_the_mouth_opens_with_the_cry(state: str) -> None:
 
 @pytest.mark.parametrize("infant", range(4))
 @pytest.mark.parametrize("name", ["eyes", "mouth"])
-def test_lids_and_throat_lie_in_their_regions(infant: int, name: str) -> None:
+def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
     heads = drawing.Sprites(planned("hungry", infant=infant, signal=0.0).face, size=208)
     poses = [
         {"opening": float(name == "mouth") * k, "effort": 0.5, "blink": name == "eyes" and k == 1}
@@ -139,7 +139,7 @@ def test_lids_and_throat_lie_in_their_regions(infant: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_halves_of_a_head_meet_without_a_line(state: str) -> None:
+def test_the_halves_of_a_head_meet_without_a_line(state) -> None:
     rng = np.random.default_rng(0)
     for infant in range(4):
         looks = face_states.EFFECTS.draw(
@@ -164,7 +164,7 @@ def test_the_halves_of_a_head_meet_without_a_line(state: str) -> None:
         (1.0, 1.0, "the state"),
     ],
 )
-def test_the_dials_decide_what_a_model_learns(signal: float, identity: float, learned: str) -> None:
+def test_the_dials_decide_what_a_model_learns(signal, identity, learned) -> None:
     """A logistic regression on histograms of oriented gradients of the faces."""
     clips = corpus.plan(infants=24, clips_per_infant=5)
     features = []
