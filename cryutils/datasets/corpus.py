@@ -225,7 +225,8 @@ class Corpus(Sequence[Clip]):
 
         Raises InputError for a class that does not occur, and for a count below 0.
         """
-        rng, labels, chosen = np.random.default_rng(seed), self.labels, []
+        rng, labels = np.random.default_rng(seed), self.labels
+        chosen: list[int] = []
         for label in self.select(tuple(counts)).classes:
             if counts[label] < 0:
                 raise InputError(f"{counts[label]} clips of {label}: give a count of 0 or more.")
