@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,25 +40,11 @@ _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, 
 KINDS = tuple(_TRANSFORMS)
 
 
-class Clip(Protocol):
-    """A clip, as far as this module uses it."""
-
-    @property
-    def path(self) -> Path: ...
-
-
-def signals(
-    corpus: Iterable[Clip], *, sr: int | None = None, progress: bool = False
-) -> list[Array]:
+def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = False) -> list[Array]:
     """Return the sound of each clip, a list of float32 (samples,); cached.
 
-    Parameters
-    ----------
-    corpus : Corpus or other iterable of Clip
-    sr : int, optional
-        Rate in Hz; None: each clip's own.
-    progress : bool
-        Show a progress bar.
+    corpus: clips, of which only `path` is used. sr: rate in Hz; None: each clip's own. progress:
+    whether to show a bar.
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)
@@ -71,7 +57,7 @@ def signals(
 
 
 def features(
-    corpus: Iterable[Clip],
+    corpus: Iterable[Any],
     *,
     kind: str,
     sr: int | None = None,
@@ -84,39 +70,24 @@ def features(
 ) -> list[Array]:
     """Return the features of each clip in dB, a list of float32 (frames, coefficients).
 
-    Cached by files, settings, `scaler.low` and `scaler.high`.
-
-    Parameters
-    ----------
-    corpus, progress
-        As in `signals`.
-    kind : {"stft", "mel", "mfcc"}
-        See `spectral`.
-    sr : int, optional
-        Rate in Hz; None: the clips' own, if all have the same.
-    scaler : SignalScaler or RecordingScaler, optional
-        Scales the signals first (Paper A §3.2). A `SignalScaler` must be fitted on training clips
-        only; a `RecordingScaler` needs no fit.
-    n_fft, hop_length : int
-        Length of a frame, and distance between frames, in samples.
-    n_mfcc, n_mels : int
-        Number of coefficients and of mel bands.
+    Cached by files and settings. kind: "stft", "mel" or "mfcc", see `spectral`, also for n_fft,
+    hop_length (in samples), n_mfcc and n_mels. sr: rate in Hz; None: the clips' own, if all have
+    the same. scaler: scales the signals first (Paper A §3.2); a `SignalScaler` must be fitted on
+    training clips only.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
     check_settings(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, n_mfcc=n_mfcc)
     clips = list(corpus)
     files = identities(clip.path for clip in clips)
-    options: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
-    if kind != "stft":
-        options |= {"n_mels": n_mels}
-    if kind == "mfcc":
-        options |= {"n_mfcc": n_mfcc}
+    options = {"n_fft": n_fft, "hop_length": hop_length}
+    options |= {"n_mels": n_mels} if kind != "stft" else {}
+    options |= {"n_mfcc": n_mfcc} if kind == "mfcc" else {}
 
     def compute() -> Iterator[Array]:
         # The STFT also needs a common rate, on which the frequency of a bin depends.
         rate = _common_rate(files) if sr is None else sr
-        rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
+        rates = {} if kind == "stft" else {"sr": rate}
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
         sound = signals(clips, sr=sr, progress=progress)
         return thread_map(transform, sound, what=kind, progress=progress)
@@ -127,7 +98,7 @@ def features(
     return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
 
 
-def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArray[np.float64]:
+def signal_stats(corpus: Iterable[Any], *, sr: int | None = None) -> npt.NDArray[np.float64]:
     """Return low, high, sum, sum of squares and samples of each clip, float64 (clips, 5).
 
     `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, fitted

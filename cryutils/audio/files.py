@@ -54,21 +54,13 @@ _FULL = 1 - 2.0**-14
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
-    Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
-    change. If the sound starts later than the file's pictures, silence comes first. A file cut
-    short gives the samples that are left.
+    Any container that FFmpeg reads; the first sound track that can be decoded is taken. Channels
+    are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
+    the sound starts later than the file's pictures, silence comes first. A file cut short gives the
+    samples that are left. sr: rate in Hz; None keeps the file's own rate (`native_rate`).
 
-    Parameters
-    ----------
-    path : path
-        Any container that FFmpeg reads; the first sound track that can be decoded is taken.
-    sr : int, optional
-        Rate in Hz; None keeps the file's own rate (`native_rate`).
-
-    Raises
-    ------
-    InputError
-        A file that is missing, empty, damaged, longer than an hour, or without sound.
+    Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
+    sound.
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
@@ -175,7 +167,7 @@ def _inspected(file: Identity) -> Heard:
     failure = None
     for track in _tracks(path):
         try:
-            return _heard(track, _Levels(path, track.number))
+            return _heard(path, track)
         except InputError as error:
             failure = failure or error
     raise failure or InputError(
@@ -208,34 +200,20 @@ def _tracks(path: Path) -> list[_Track]:
     return tracks
 
 
-class _Levels:
-    """Levels of a sound track: arrays with a value for the channels' mean, then one per channel."""
-
-    def __init__(self, path: Path, track: int) -> None:
-        self.count, self.pauses = 0, False
-        self.total, self.power, self.clipped = np.zeros(1), np.zeros(1), np.zeros(1)
-        self.low, self.high = np.full(1, np.inf), np.full(1, -np.inf)
-        for self.sr, samples, is_pause in _decoded(path, track):
-            x = np.vstack([samples.mean(axis=1), samples.T])
-            self.low = np.minimum(self.low, x.min(axis=1))
-            self.high = np.maximum(self.high, x.max(axis=1))
-            self.total = self.total + x.sum(axis=1, dtype=np.float64)
-            self.power = self.power + np.square(x, dtype=np.float64).sum(axis=1)
-            full = np.abs(x) >= _FULL
-            runs = full[:, 2:] & full[:, 1:-1] & full[:, :-2]
-            self.clipped = self.clipped + runs.sum(axis=1)
-            self.count += len(samples)
-            self.pauses |= is_pause
-
-    @property
-    def column(self) -> int:
-        """Return 0 for the channels' mean; if that cancels the sound, 1 + the loudest channel."""
-        cancels = self.power[0] < _CANCELLED * self.power[1:].mean()
-        return 1 + int(np.argmax(self.power[1:])) if cancels else 0
-
-
-def _heard(track: _Track, levels: _Levels) -> Heard:
-    column, late = levels.column, track.late_s
+def _heard(path: Path, track: _Track) -> Heard:
+    count, late = 0, track.late_s
+    low, high = np.array(np.inf), np.array(-np.inf)
+    total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
+    for sr, samples, has_pause in _decoded(path, track.number):  # noqa: B007 (used below)
+        x = np.vstack([samples.mean(axis=1), samples.T])
+        low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
+        total = total + x.sum(axis=1, dtype=np.float64)
+        power = power + np.square(x, dtype=np.float64).sum(axis=1)
+        full = np.abs(x) >= _FULL
+        clipped = clipped + (full[:, 2:] & full[:, 1:-1] & full[:, :-2]).sum(axis=1)
+        count += len(samples)
+    cancels = power[0] < _CANCELLED * power[1:].mean()
+    column = 1 + int(np.argmax(power[1:])) if cancels else 0
     changes, doubts = [], []
     if late:
         changes.append(
@@ -244,25 +222,25 @@ def _heard(track: _Track, levels: _Levels) -> Heard:
     if track.number:
         words = f"sound track {track.number + 1} is read, since those before can't be decoded"
         changes.append(words)
-    if levels.pauses:
+    if has_pause:
         changes.append("the pauses that its recorder left out are read as silence")
     if column:
         changes.append(f"its channels cancel each other, so channel {column} alone is read")
-    mean = float(levels.total[column]) / levels.count
+    mean = float(total[column]) / count
     offset = mean if abs(mean) > _OFFSET else 0.0
     if offset:
         changes.append(f"a constant offset of {offset:.3f} is removed")
-    peak = float(max(levels.high[column] - offset, offset - levels.low[column]))
+    peak = float(max(high[column] - offset, offset - low[column]))
     scale = peak if track.is_lossless and peak > 1 else 1.0
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
-    clipped = float(levels.clipped[column]) / levels.count
-    if scale == 1 and clipped > _CLIPPED:
-        doubts.append(f"{clipped:.1%} of its samples are clipped; record it with less gain")
-    stated = round(track.stated_s * levels.sr)
-    samples = stated if 0 < stated < levels.count < stated + _CODEC_BLOCK else levels.count
+    share = float(clipped[column]) / count
+    if scale == 1 and share > _CLIPPED:
+        doubts.append(f"{share:.1%} of its samples are clipped; record it with less gain")
+    stated = round(track.stated_s * sr)
+    length = stated if 0 < stated < count < stated + _CODEC_BLOCK else count
     return Heard(
-        duration_s=float(late) + samples / levels.sr, sr=levels.sr, samples=samples, late_s=late,
+        duration_s=float(late) + length / sr, sr=sr, samples=length, late_s=late,
         track=track.number, channel=column - 1 if column else None, offset=offset, scale=scale,
         changes=tuple(changes), doubts=tuple(doubts),
     )  # fmt: skip

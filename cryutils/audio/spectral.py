@@ -314,22 +314,15 @@ def summarise(features: Sequence[Array]) -> Array:
     """
     if not len(features) or not all(len(f) for f in features):
         raise InputError("there are no features to summarise: give at least one frame of a clip.")
-    for f in features:
-        check_finite(f)
-    rows = [
-        np.concatenate([f.mean(axis=0, dtype=np.float64), f.std(axis=0, dtype=np.float64)])
-        for f in features
-    ]
+    check_finite(np.concatenate(features))
+    rows = [np.r_[f.mean(0, dtype=np.float64), f.std(0, dtype=np.float64)] for f in features]
     return np.stack(rows).astype(np.float32)
 
 
 def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
     """Return the power spectrum |X|^2, float32 (frames, bins)."""
-    rows = []
-    for block in _stft_blocks(x, n_fft=n_fft, hop_length=hop_length):
-        squares = np.square(block.view(np.float32))
-        rows.append(squares[:, 0::2] + squares[:, 1::2])
-    return np.concatenate(rows)
+    blocks = _stft_blocks(x, n_fft=n_fft, hop_length=hop_length)
+    return np.concatenate([block.real**2 + block.imag**2 for block in blocks])
 
 
 def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArray[np.complex64]]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite, check_settings, guarded, resample
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["add_noise", "clip_peaks", "low_pass", "reverberate", "transcode"]
+__all__ = ["add_noise", "clip_peaks", "coloured_noise", "low_pass", "reverberate", "transcode"]
 
 Array = npt.NDArray[np.float32]
 
@@ -54,13 +54,17 @@ def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
     power = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0
     if power == 0:
         return x.copy()
-    spectrum = np.fft.rfft(rng.standard_normal(len(x)))
-    octaves = np.log2(np.maximum(np.arange(len(spectrum)), 1))
-    spectrum *= 10 ** (_SLOPE_DB * octaves / 20)
-    spectrum[0] = 0
-    noise = np.fft.irfft(spectrum, len(x))
+    noise = coloured_noise(len(x), _SLOPE_DB, rng)
     noise *= np.sqrt(power / np.mean(noise**2) / 10 ** (snr_db / 10))
     return (x + noise).astype(np.float32)
+
+
+def coloured_noise(size: int, slope_db: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return noise with a slope of `slope_db` per octave and no constant, float64 (size,)."""
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    spectrum *= 10 ** (slope_db * np.log2(np.maximum(np.arange(len(spectrum)), 1)) / 20)
+    spectrum[0] = 0
+    return np.fft.irfft(spectrum, size)
 
 
 def reverberate(
@@ -127,16 +131,9 @@ def clip_peaks(x: Array, *, share: float) -> Array:
 def transcode(x: Array, *, sr: int, codec: str, bits_per_s: int) -> Array:
     """Return `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
 
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,) within [-1, 1]; louder samples are clipped, as any codec does.
-    sr : int
-        Rate in Hz. AMR itself uses 8 kHz only.
-    codec : {"opus", "amr"}
-        FFmpeg encodes it through PyAV.
-    bits_per_s : int
-        Bit rate of the codec; 4750 to 12200 for AMR. InputError if the codec doesn't support it.
+    Samples outside [-1, 1] are clipped, as any codec does. codec: "opus" or "amr", which itself
+    uses 8 kHz only. bits_per_s: 4750 to 12200 for AMR. Raises InputError for a rate that the codec
+    doesn't support.
     """
     import av
 

@@ -96,11 +96,11 @@ def _corpora() -> Iterator[Finding]:
 
 
 def _face_detector() -> Finding:
-    from cryutils.video import faces
-
     what = "face detector"
     if not extras.is_installed("cv2"):
         return Finding("bad", what, "OpenCV is not installed; pip install opencv-python")
+    from cryutils.video import faces
+
     try:
         faces.cascade_file()
         is_yunet = faces.detector().name == "yunet"

@@ -225,14 +225,13 @@ class Corpus(Sequence[Clip]):
 
         Raises InputError for a class that does not occur, and for a count below 0.
         """
-        rng = np.random.default_rng(seed)
-        labels = self.labels
-        chosen = [np.array([], dtype=int)]
+        rng, labels = np.random.default_rng(seed), self.labels
+        chosen: list[int] = []
         for label in self.select(tuple(counts)).classes:
             if counts[label] < 0:
                 raise InputError(f"{counts[label]} clips of {label}: give a count of 0 or more.")
-            chosen.append(rng.permutation(np.flatnonzero(labels == label))[: counts[label]])
-        return np.sort(np.concatenate(chosen))
+            chosen += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
+        return np.array(sorted(chosen), int)
 
     def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
         part = copy(self)

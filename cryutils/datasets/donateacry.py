@@ -14,13 +14,13 @@ from pathlib import Path
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.files import Files, Registry
+from cryutils.datasets.files import Files
 from cryutils.datasets.registry import Dataset
 from cryutils.errors import InputError
 
 __all__ = [
     "AGES", "CITATION", "COMMIT", "DATASET", "FILES", "LICENCE", "REASONS", "FileName",
-    "app_instance", "exclusions", "load", "parse_name", "registry",
+    "app_instance", "exclusions", "load", "parse_name",
 ]  # fmt: skip
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
@@ -85,7 +85,7 @@ def parse_name(name: str) -> FileName:
         raise InputError(
             f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav)."
         )
-    for field, allowed in (("sex", ("f", "m")), ("age", AGES), ("reason", REASONS)):
+    for field, allowed in {"sex": "fm", "age": AGES, "reason": REASONS}.items():
         if match[field] not in allowed:
             raise InputError(
                 f"{name}: unknown {field} {match[field]!r}; known are {', '.join(allowed)}."
@@ -109,11 +109,6 @@ def app_instance(name: str) -> str | None:
     return match[1].lower() if match else None
 
 
-def registry() -> Registry:
-    """Return `{"<label>/<file>": (sha256, size in bytes)}` of the 457 cleaned recordings."""
-    return FILES.registry()
-
-
 def exclusions() -> dict[str, str]:
     """Return why recordings are probably not cries, by "<label>/<file>"; the corpus keeps them.
 
@@ -130,20 +125,15 @@ def load() -> Corpus:
     """
     root = FILES.fetch()
     names, problems = FILES.compare(root)
-    clips = []
-    for name in names:
-        if clip := _clip(root, name):
-            clips.append(clip)
-        else:
-            problems.append(Problem("left out", name, "damaged: no PCM WAV"))
+    read = {name: _clip(root, name) for name in names}
+    problems += [Problem("left out", n, "damaged: no PCM WAV") for n, c in read.items() if not c]
+    clips = number_sessions([clip for clip in read.values() if clip])
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
-    clips = number_sessions(clips)
-    present = {clip.id for clip in clips}
     problems += [
         Problem("doubtful", name, f"by its spectrogram: {reason}")
         for name, reason in exclusions().items()
-        if name in present
+        if read.get(name)
     ]
     return Corpus(
         clips,

@@ -7,25 +7,23 @@ hugged). The labels are only in the file names; an infant is an app instance.
 
 from __future__ import annotations
 
-from cryutils.datasets import folder
+from dataclasses import replace
+
+from cryutils.datasets import donateacry, folder
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import CITATION, COMMIT, LICENCE
-from cryutils.datasets.files import Files
 from cryutils.datasets.registry import Dataset
 
 __all__ = ["DATASET", "FILES", "load"]
 
-FILES = Files(
+FILES = replace(
+    donateacry.FILES,
     name="donateacry-uploads",
     title="DonateACry's original uploads",
     base_url=f"https://cdn.jsdelivr.net/gh/gveres/donateacry-corpus@{COMMIT}/",
-    archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder=f"{COMMIT}/",
-    download_bytes=70_000_000,
-    folders={
-        "android": "donateacry-android-upload-bucket", "ios": "donateacry-ios-upload-bucket",
-    },
-)  # fmt: skip
+    folders={name: f"donateacry-{name}-upload-bucket" for name in ("android", "ios")},
+)
 
 
 def load() -> Corpus:

@@ -23,7 +23,7 @@ from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
+from cryutils.datasets.donateacry import REASONS, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "load", "media_files", "walk"]
@@ -181,9 +181,26 @@ def _clip(
 
 
 def _fields(path: Path, root: Path) -> dict[str, Any]:
-    label, infant, name = _label_and_infant(path, root)
-    known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
-    return {"label": _composed(label), "session": "", **known}
+    folders = _folders(path, root)
+    # The apps' uploads are in one folder per platform, which is not a label.
+    is_upload = not folders or path.suffix.lower() in _UPLOADS
+    name, why = None, ""
+    try:
+        name = parse_name(path.name)
+    except InputError as error:
+        why = str(error).removeprefix(f"{path.name}: ")
+    if len(folders) >= 2:
+        label, infant = folders[:2]
+    elif name:
+        label, infant = (name.reason if is_upload else folders[0]), name.infant
+    elif (instance := app_instance(path.name)) and not is_upload:
+        label, infant = folders[0], instance
+    else:
+        raise InputError(
+            f"put it into <label>/<infant>/, because its name doesn't identify the infant: {why}"
+        )
+    known = asdict(name) if name else {"start_s": None}
+    return known | {"label": _composed(label), "infant": _composed(infant), "session": ""}
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -204,27 +221,6 @@ def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
                 clip = replace(clip, still=still.path, has_video=True)
         paired.append(clip)
     return [clip for clip in paired if clip.id not in taken], problems
-
-
-def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
-    folders = _folders(path, root)
-    try:
-        name = parse_name(path.name)
-    except InputError as error:
-        if len(folders) >= 2:
-            return folders[0], folders[1], None
-        infant = app_instance(path.name)
-        if folders and infant and path.suffix.lower() not in _UPLOADS:
-            return folders[0], infant, None
-        raise InputError(
-            "put it into <label>/<infant>/, because its name doesn't identify the infant:"
-            f" {str(error).removeprefix(f'{path.name}: ')}"
-        ) from error
-    if len(folders) >= 2:
-        return folders[0], folders[1], name
-    # The apps' uploads are in one folder per platform, which is not a label.
-    is_upload = not folders or path.suffix.lower() in _UPLOADS
-    return (name.reason if is_upload else folders[0]), name.infant, name
 
 
 def _first_reason(

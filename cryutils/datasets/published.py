@@ -36,6 +36,7 @@ _ENES_LABELS = {"hunger": "hungry", "loneliness": "lonely", "DK": REASONS["dk"]}
 _SEXES = {"M": "m", "F": "f", "W": "f"}  # the table of EnesBabyCries1 has M and W
 _CORVIN_NAME = re.compile(r"(?P<infant>[A-Z]{3})_(?P<situation>[BD])\d\d\.wav")
 _SITUATIONS = {"B": "discomfort", "D": "pain"}  # a bath, a vaccination
+_NO_NAME = "its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav"
 _PERIODS = {"B": "birth", "D": "discharge"}
 _NO_PAIR = (
     "its infant is unknown, because the test part has one id for each recording; put test_pairs.csv"
@@ -79,16 +80,14 @@ def load(root: Path) -> Corpus | None:
     problems = [problem for problem in problems if not problem.item.endswith(".csv")]  # tables
     known = corpus.read(place, files)
     clips, unused = clips_of(files, root, partial(_fields, known=known, table=table))
-    problems += unused
-    problems += [
+    problems += unused + [
         Problem("left out", _item(path, root), f"in {table}, but the file is missing")
         for path in sorted(known.keys() - set(files))
     ]
     if not clips:
-        first = f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
         error = InputError(
-            f"{root}: {corpus.title}, but no usable recording; unpack its sounds here."
-            f"{first if problems else ''}"
+            f"{root}: {corpus.title}, but no usable recording; unpack its sounds here. First of"
+            f" {len(problems)} problems: {problems[0].item}: {problems[0].what}."
         )
         error.problems = problems
         raise error
@@ -138,17 +137,14 @@ def _fields(path: Path, known: Known, table: str) -> dict[str, Any]:
 
 
 def _listed(
-    table: Path,
-    columns: Sequence[str],
-    path_of: Callable[[Row], Path],
-    fields_of: Callable[[Row], dict[str, Any] | str],
+    table: Path, columns: Sequence[str], entry: Callable[[Row], tuple[Path, dict[str, Any] | str]]
 ) -> Known:
-    """Return what a table says about each file; several rows of a file must agree."""
+    """Return what a table says about each file, by `entry`; several rows of a file must agree."""
     known: Known = {}
     for row in _rows(table):
-        is_complete = all(row[column] for column in columns)
-        fields = fields_of(row) if is_complete else _UNREAD.format(table.name)
-        path = path_of(row)
+        path, fields = entry(row)
+        if not all(row[column] for column in columns):
+            fields = _UNREAD.format(table.name)
         known[path] = fields if known.get(path, fields) == fields else _TWICE.format(table.name)
     return known
 
@@ -171,31 +167,27 @@ def _enes(table: Path, files: Sequence[Path]) -> Known:
         )
     [column] = present or {"file"}
 
-    def fields(row: Row) -> dict[str, Any]:
-        return _known(
-            _ENES_LABELS.get(row["cause_stop_engl"], row["cause_stop_engl"]),
-            row["baby"],
-            Path(row["file_seq_S"]).stem,
-            sex=_SEXES.get(row["sex"]),
-            age=printable(f"{row['age_month']} months"),
+    def entry(row: Row) -> tuple[Path, dict[str, Any]]:
+        cause, bout = row["cause_stop_engl"], Path(row["file_seq_S"]).stem
+        age = printable(f"{row['age_month']} months")
+        fields = _known(
+            _ENES_LABELS.get(cause, cause), row["baby"], bout, sex=_SEXES.get(row["sex"]), age=age
         )
+        return paths.get(row[column], table.parent / row[column]), fields
 
-    return _listed(
-        table, ENES.columns, lambda row: paths.get(row[column], table.parent / row[column]), fields
-    )
+    return _listed(table, ENES.columns, entry)
 
 
 def _corvin(folder: Path, files: Sequence[Path]) -> Known:
     known: Known = {}
     for path in files:
-        name = _CORVIN_NAME.fullmatch(path.name)
-        if path.parent == folder and name:
+        if path.parent != folder:
+            continue
+        if name := _CORVIN_NAME.fullmatch(path.name):
             infant, situation = name["infant"], name["situation"]
             known[path] = _known(_SITUATIONS[situation], infant, f"{infant}/{situation}")
-        elif path.parent == folder:
-            known[path] = (
-                "its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav"
-            )
+        else:
+            known[path] = _NO_NAME
     return known
 
 
@@ -208,23 +200,24 @@ def _cryceleb(table: Path, _files: Sequence[Path]) -> Known:
                 both = row["baby_id_B"], row["baby_id_D"]
                 infants |= dict.fromkeys(both, " + ".join(both))
 
-    def fields(row: Row) -> dict[str, Any] | str:
+    def entry(row: Row) -> tuple[Path, dict[str, Any] | str]:
         identity, period = row["baby_id"], row["period"]
         infant = infants.get(identity) if row["split"] == "test" else identity
+        path = table.parent / row["file_name"]
         if infant is None:
-            return _NO_PAIR
-        return _known("cry", infant, f"{infant}/{period}", age=_PERIODS.get(period))
+            return path, _NO_PAIR
+        return path, _known("cry", infant, f"{infant}/{period}", age=_PERIODS.get(period))
 
-    return _listed(table, CRYCELEB.columns, lambda row: table.parent / row["file_name"], fields)
+    return _listed(table, CRYCELEB.columns, entry)
 
 
 def _esc50(table: Path, _files: Sequence[Path]) -> Known:
-    def fields(row: Row) -> dict[str, Any]:
+    def entry(row: Row) -> tuple[Path, dict[str, Any]]:
         source = f"freesound-{row['src_file']}"
-        return _known(row["category"], source, source)
+        path = table.parents[1] / "audio" / row["filename"]
+        return path, _known(row["category"], source, source)
 
-    sounds = table.parents[1] / "audio"
-    return _listed(table, ESC50.columns, lambda row: sounds / row["filename"], fields)
+    return _listed(table, ESC50.columns, entry)
 
 
 ENES = Published(

@@ -134,7 +134,7 @@ def donors() -> Labelled:
 
     They come from `data/registry.csv`, so no recording is needed.
     """
-    files = (file.split("/") for file in donateacry.registry())
+    files = (file.split("/") for file in donateacry.FILES.registry())
     rows = [(label, donateacry.parse_name(name).infant) for label, name in files]
     labels, infants = zip(*(row for row in rows if row[0] != "burping"), strict=True)
     return SimpleNamespace(labels=np.array(labels), infants=np.array(infants))

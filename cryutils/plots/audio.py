@@ -8,28 +8,13 @@ time first, as everywhere in the library: `(frames, coefficients)`. `sr` is the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from cryutils.audio.spectral import frame, hz_to_mel, mel_to_hz, window
 from cryutils.plots.palette import INK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = [
-    "cepstrogram",
-    "framing",
-    "heat_map",
-    "mel_filter_bank",
-    "mel_lines",
-    "mel_spectrogram",
-    "spectra",
-    "spectrogram",
-    "waveform",
-]
 
 Array = NDArray[np.float32]
 
@@ -45,16 +30,11 @@ def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
     return ax
 
 
-def spectrogram(
-    level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
-) -> Axes:
-    """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB.
-
-    floor_db: range of the colours below the loudest cell, in dB.
-    """
+def spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
+    """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB."""
     return heat_map(
         level - level.max(), ax, seconds=len(level) * hop_length / sr, span=(0.0, sr / 2000),
-        limits=(-floor_db, 0.0), ylabel="frequency in kHz", unit="level in dB",
+        limits=(-FLOOR_DB, 0.0), ylabel="frequency in kHz", unit="level in dB",
     )  # fmt: skip
 
 
@@ -70,17 +50,14 @@ def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes
     return ax
 
 
-def cepstrogram(
-    coefficients: Array, ax: Axes, *, sr: int, hop_length: int, limit: float | None = None
-) -> Axes:
+def cepstrogram(coefficients: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
     """Draw all MFCC except number 0, the level, whose large range would hide the others.
 
-    coefficients: float (frames, coefficients). limit: colours reach from -limit to limit; None
-    means the 99th percentile of what is drawn.
+    coefficients: float (frames, coefficients).
     """
-    shown = coefficients[:, 1:] if coefficients.shape[1] > 1 else coefficients
-    first = coefficients.shape[1] - shown.shape[1]
-    limit = limit or max(float(np.percentile(np.abs(shown), 99)), 1e-6)
+    first = min(1, coefficients.shape[1] - 1)
+    shown = coefficients[:, first:]
+    limit = max(float(np.percentile(np.abs(shown), 99)), 1e-6)
     heat_map(
         shown, ax, seconds=len(shown) * hop_length / sr,
         span=(first - 0.5, coefficients.shape[1] - 0.5), limits=(-limit, limit), cmap="RdBu_r",

@@ -6,19 +6,15 @@ Used in notebook 08_autoencoder_dnn. Paper A (§3.4.1 and §3.5) has no such fig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cryutils.audio.spectral import stft_db
 from cryutils.plots.audio import heat_map
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["bottleneck_errors", "reconstructions", "spectrograms"]
 
 Array = npt.NDArray[np.float32]
 
@@ -33,28 +29,23 @@ def reconstructions(
     examples: by feature, as returned by `autoencoding.Study.example`. MFCC number 0, the level, is
     left out. A window and its reconstruction share a colour scale. seconds: duration of a window.
     """
-    import matplotlib.pyplot as plt
-
     fig, rows = plt.subplots(len(examples), 3, figsize=(11, 2.6 * len(examples)), squeeze=False)
     for axes, (kind, (window, code, back)) in zip(rows, examples.items(), strict=True):
-        first = 1 if kind == "mfcc" else 0
-        ylabel = "MFCC number" if first else "frequency bin"
-        numbers = window.size // len(code)
+        first, ylabel = (1, "MFCC number") if kind == "mfcc" else (0, "frequency bin")
         low, high = np.percentile(window[:, first:], [1, 99])
-        largest = np.abs(code).max()
-        for ax, values, label, cmap, limits, unit, title in (
-            (axes[0], window[:, first:], ylabel, "magma", (low, high), "dB",
-             f"{kind.upper()}: {numbers} numbers a patch"),
-            (axes[1], code, "number in the code", "RdBu_r", (-largest, largest), "value",
-             f"code: {code.shape[1]} numbers a patch"),
-            (axes[2], back[:, first:], ylabel, "magma", (low, high), "dB", "reconstruction"),
-        ):  # fmt: skip
-            offset = first if label == ylabel else 0
+        for ax, values in ((axes[0], window), (axes[2], back)):
             heat_map(
-                values, ax, seconds=seconds, span=(offset, offset + values.shape[1]),
-                limits=limits, cmap=cmap, ylabel=label, unit=unit,
+                values[:, first:], ax, seconds=seconds, span=(first, values.shape[1]),
+                limits=(low, high), ylabel=ylabel, unit="dB",
             )  # fmt: skip
-            ax.set_title(title)
+        largest = np.abs(code).max()
+        heat_map(
+            code, axes[1], seconds=seconds, span=(0, code.shape[1]), limits=(-largest, largest),
+            cmap="RdBu_r", ylabel="number in the code", unit="value",
+        )  # fmt: skip
+        axes[0].set_title(f"{kind.upper()}: {window.size // len(code)} numbers a patch")
+        axes[1].set_title(f"code: {code.shape[1]} numbers a patch")
+        axes[2].set_title("reconstruction")
     fig.tight_layout()
     return fig
 
@@ -64,8 +55,6 @@ def bottleneck_errors(table: pd.DataFrame) -> Figure:
 
     table: as returned by `autoencoding.Study.bottleneck_errors`.
     """
-    import matplotlib.pyplot as plt
-
     features = table.groupby("feature", sort=False)
     fig, axes = plt.subplots(1, len(features), figsize=(9.5, 3.2), sharey=True, squeeze=False)
     for ax, (feature, part) in zip(axes[0], features, strict=True):
@@ -83,25 +72,21 @@ def bottleneck_errors(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def spectrograms(
-    sounds: Mapping[str, Array], *, sr: int, columns: int = 4, floor_db: float = 50.0
-) -> Figure:
+def spectrograms(sounds: Mapping[str, Array], *, sr: int) -> Figure:
     """Draw the spectrogram of each sound under its name, each relative to its own loudest cell.
 
-    sounds: float32 (samples,) at `sr` Hz, by name. columns: panels in a row.
+    sounds: float32 (samples,) at `sr` Hz, by name.
     """
-    import matplotlib.pyplot as plt
-
-    rows = -(-len(sounds) // columns)
+    rows = -(-len(sounds) // 4)
     fig, axes = plt.subplots(
-        rows, columns, figsize=(2.9 * columns, 2.3 * rows), sharex=True, sharey=True,
-        squeeze=False, layout="constrained",
+        rows, 4, figsize=(11.6, 2.3 * rows), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
     )  # fmt: skip
     for ax, (name, x) in zip(axes.flat, sounds.items(), strict=False):
         level = stft_db(x, n_fft=256, hop_length=64)
         image = ax.imshow(
-            (level - level.max()).T, origin="lower", aspect="auto", cmap="magma", vmin=-floor_db,
-            vmax=0, extent=(0, len(x) / sr, 0, sr / 2000),
+            (level - level.max()).T, origin="lower", aspect="auto", cmap="magma", vmin=-50, vmax=0,
+            extent=(0, len(x) / sr, 0, sr / 2000),
         )  # fmt: skip
         ax.set_title(name, fontsize=9.5)
         ax.grid(visible=False)

@@ -6,17 +6,12 @@ Used in notebook 01_data_and_playback.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from cryutils.plots.palette import INK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["ages", "clips_per_infant", "neighbours"]
 
 
 def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:

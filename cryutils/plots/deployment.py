@@ -6,17 +6,12 @@ Used in notebook 13_live_and_deployment. Paper B §3 (deployment strategy) has n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
 from cryutils.plots.palette import INK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["rounding"]
 
 _STEPS = 5  # steps on either side of 0 in the left panel
 

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from sklearn.metrics import confusion_matrix
 
 from cryutils.claims.tables import COMMONEST, ENSEMBLES, PAIRS
 from cryutils.claims.tables import SPLITS as TABLE_SPLITS
 from cryutils.plots.models import learning_curves, model_scores
 from cryutils.plots.palette import COLOURS, NAMES, SPLITS
-from cryutils.plots.parts import arrow, block, name_rows
+from cryutils.plots.parts import arrow, block, colour_legend, name_rows, spaced
 from cryutils.plots.scores import confusion
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "ablation", "inputs_used", "proposed_model", "table3", "training_curves",
-]  # fmt: skip
 
 _INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
 
@@ -44,22 +40,11 @@ def proposed_model(
 ) -> Axes:
     """Draw the proposed model from input to state, as the paper's Figure 2 does.
 
-    Parameters
-    ----------
-    ax : Axes
-        Wide, say 12 x 5 inches.
-    encoder, dnn : sequence of int
-        Units of the encoder's layers, the bottleneck last, and of the dense layers after it.
-    image, hidden : int
-        Units of the image submodel's dense layer, and of the ensemble's.
-    classes : sequence of str
-        The states.
-    backbone, weights : str
-        The backbone's name, and the origin of its weights.
-    rolling : int, optional
-        Number of frames in the rolling average; None for all frames.
-    ensemble_input : {"features", "probabilities"}
-        What the ensemble concatenates.
+    ax: wide, say 12 x 5 inches. encoder, dnn: units of the encoder's layers, the bottleneck last,
+    and of the dense layers after it. image, hidden: units of the dense layers of the image submodel
+    and of the ensemble. weights: the origin of the backbone's weights. rolling: number of frames in
+    the rolling average; None for all. ensemble_input: what is concatenated, "features" or
+    "probabilities".
     """
     *front, bottleneck = encoder
     code = [
@@ -85,9 +70,9 @@ def proposed_model(
             arrow(ax, (3.74, y + 0.08), (5.03, y + 0.08))
         else:
             arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
-    for y in (1, 2):
-        words = "mean, deviation\nover the window"
-        ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
+        if y:
+            words = "mean, deviation\nover the window"
+            ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
     frames = "all frames" if rolling is None else f"{rolling} frames"
     block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
     arrow(ax, (4.35, -0.54), (4.35, -0.77))
@@ -99,9 +84,12 @@ def proposed_model(
     ]  # fmt: skip
     _chain(ax, 0.9, ensemble, width=0.44, height=2.9, rotation=90)
     arrow(ax, (7.57, 0.9), (7.8, 0.9))
-    states = "\n".join(str(name).replace("_", " ") for name in classes)
-    ax.text(7.84, 0.9, states, ha="left", va="center", fontsize=9)
-    _draw_legend(ax)
+    ax.text(7.84, 0.9, "\n".join(map(spaced, classes)), ha="left", va="center", fontsize=9)
+    kinds = {"input": _INPUT, "frozen": _FIXED, "trained": _TRAINED, "no weights": _PLAIN,
+             "trained, probabilities": _OUT}  # fmt: skip
+    colour_legend(
+        ax, kinds, "#888888", loc="lower center", ncols=len(kinds), fontsize=8, frameon=False
+    )
     ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
     ax.axis("off")
     return ax
@@ -118,29 +106,13 @@ def _chain(
             arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
 
 
-def _draw_legend(ax: Axes) -> None:
-    from matplotlib.patches import Patch
-
-    kinds = {"input": _INPUT, "frozen": _FIXED, "trained": _TRAINED, "no weights": _PLAIN,
-             "trained, probabilities": _OUT}  # fmt: skip
-    handles = [Patch(fc=colour, ec="#888888", label=name) for name, colour in kinds.items()]
-    ax.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
-
-
 def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `pair` and `model` (keys as in the results), `split` ("frame", "clip",
-        "infant"), `value`, `low` and `high` (NaN if missing); shares 0-1.
-    majority : mapping
-        The share of each pair's commonest class.
+    table: columns `pair` and `model` (keys as in the results), `split` ("frame", "clip", "infant"),
+    `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of each pair's
+    commonest class.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     pairs = [pair for pair in PAIRS if pair in set(table.pair)]
     models = [model for model in ENSEMBLES if model in set(table.model)]
     columns = min(2, len(pairs))
@@ -172,8 +144,6 @@ def inputs_used(answers: pd.DataFrame, inputs: Sequence[str]) -> Figure:
     answers: columns `feature` (such as "mfcc+stft"), `split` ("clip", "infant"), `truth` and
     `predicted`, a row per clip and training. inputs: in the order of the names in `feature`.
     """
-    import matplotlib.pyplot as plt
-
     subset = "+".join(inputs)
     classes = sorted(set(answers.truth))
     fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
@@ -183,8 +153,8 @@ def inputs_used(answers: pd.DataFrame, inputs: Sequence[str]) -> Figure:
             ax.text(0.5, 0.5, "choose at least one input", ha="center")
             ax.axis("off")
             continue
-        matrix = pd.crosstab(part.truth, part.predicted).reindex(classes, fill_value=0)
-        confusion(matrix.reindex(columns=classes, fill_value=0).to_numpy(), classes, ax)
+        matrix = confusion_matrix(part.truth, part.predicted, labels=classes)
+        confusion(matrix, classes, ax)
         share = (part.truth == part.predicted).mean()
         ax.set_title(f"{words}: {share:.0%} right")
     fig.suptitle(f"Inputs of the ensemble: {_inputs(subset) if subset else 'none'}")
@@ -219,8 +189,6 @@ def training_curves(
     histories: by model and split ("clip", "infant"), columns as in `learning_curves`. published: by
     model, the epoch at which the paper stopped.
     """
-    import matplotlib.pyplot as plt
-
     kinds = [(split, what) for split in NAMES for what in ("loss", "accuracy")]
     fig, axes = plt.subplots(
         len(histories), 4, figsize=(10, 2.1 * len(histories) + 0.6), squeeze=False,

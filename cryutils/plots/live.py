@@ -6,27 +6,13 @@ Used in notebook 13_live_and_deployment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from cryutils.plots.palette import COLOURS, INK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-class Reading(Protocol):
-    """The fields of a `cryutils.app.readings.Reading` that are drawn."""
-
-    time: float
-    verdict: str
-    probabilities: dict[str, float]
-    cry: float | None
-
-
-__all__ = ["gate_curve", "readings"]
 
 
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
@@ -37,23 +23,20 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
 
     table: as returned by `gating.curve`. cries: the source that should pass.
     """
-    by_threshold = 100 * table.pivot(index="threshold", columns="source", values="passing")
-    at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
-    kinds = by_threshold.columns.drop(cries)
-    others = sorted(kinds, key=lambda kind: by_threshold[kind].iloc[at], reverse=True)
-    ax.plot(
-        by_threshold[cries],
-        color="black",
-        lw=2.4,
-        label=_passing("cries", by_threshold[cries].iloc[at]),
-    )
+    passing = 100 * table.pivot(index="threshold", columns="source", values="passing")
+    shown = passing.iloc[np.abs(passing.index.to_numpy(float) - threshold).argmin()]
+    sounds = passing.columns.drop(cries)
     # "pause" always has the same colour, and so has each kind of generated sound.
-    generated = [kind for kind in sorted(kinds) if kind != "pause"]
-    colours = dict(zip(generated, (INK * 2)[1:], strict=False)) | {"pause": INK[0]}
-    for kind in others:
-        passing = by_threshold[kind]
-        style = "-" if kind == "pause" else "--"
-        ax.plot(passing, style, color=colours[kind], lw=1.6, label=_passing(kind, passing.iloc[at]))
+    generated = [sound for sound in sorted(sounds) if sound != "pause"]
+    lines: dict[str, Any] = {
+        sound: {"ls": "--", "lw": 1.6, "color": colour}
+        for sound, colour in zip(generated, (INK * 2)[1:], strict=False)
+    }
+    lines["pause"] = {"lw": 1.6, "color": INK[0]}
+    lines[cries] = {"lw": 2.4, "color": "black"}
+    for sound in [cries, *sorted(sounds, key=shown.get, reverse=True)]:
+        name = "cries" if sound == cries else sound
+        ax.plot(passing[sound], label=f"{name}: {shown[sound]:.1f} %", **lines[sound])
     for aim in (95, 5):
         ax.axhline(aim, color=COLOURS["chance"], ls=":", lw=1)
     ax.axvline(threshold, color=COLOURS["chance"], lw=1)
@@ -65,22 +48,14 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     return ax
 
 
-def _passing(name: object, percent: float) -> str:
-    return f"{name}: {percent:.1f} %"
-
-
 def readings(
-    answers: Sequence[Reading],
-    classes: Sequence[str],
-    axes: Sequence[Axes],
-    *,
-    threshold: float,
+    answers: Sequence[Any], classes: Sequence[str], axes: Sequence[Axes], *, threshold: float,
     cry: tuple[float, float],
-) -> Sequence[Axes]:
+) -> Sequence[Axes]:  # fmt: skip
     """Draw the gate's score, each state's probability and the verdict over time.
 
-    answers: in order of time, counted from 0 s. axes: three. threshold: the gate's. cry: start and
-    end of the infant's cry in s, shaded.
+    answers: `app.readings.Reading`s in order of time, counted from 0 s. axes: three. threshold: the
+    gate's. cry: start and end of the infant's cry in s, shaded.
     """
     gate, states, verdicts = axes
     times = [answer.time for answer in answers]

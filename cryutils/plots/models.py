@@ -9,35 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, PROTOCOLS
-from cryutils.plots.parts import name_rows, scores_by_split
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from cryutils.video.tracks import FaceTrack
-
-__all__ = [
-    "architecture",
-    "convolution",
-    "decisions",
-    "face_track",
-    "fusion_weights",
-    "gains",
-    "learning_curves",
-    "model_scores",
-    "pictures",
-    "probabilities",
-    "stress",
-    "windows",
-]
+from cryutils.plots.parts import arrow, colour_legend, name_rows, scores_by_split, spaced
+from cryutils.video.tracks import FaceTrack
 
 _AS_PICTURE: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
@@ -64,8 +49,7 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
         if count := row["parameters"]:
             ax.text(k, -0.05, f"{count:,}", rotation=60, ha="right", va="top", fontsize=7.5)
         if k:
-            arrow = {"arrowstyle": "->", "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops=arrow)
+            arrow(ax, (k - 0.59, 0.5), (k - 0.41, 0.5), head=6, lw=1)
     ax.text(-0.9, 1.05, "output", ha="right", va="bottom", fontsize=8, color="#555555")
     ax.text(-0.9, -0.05, "parameters", ha="right", va="top", fontsize=8, color="#555555")
     ax.set(xlim=(-1, len(table)), ylim=(-0.5, 1.9))
@@ -84,7 +68,7 @@ def windows(
     for ax, window, title in zip(axes, inputs, titles, strict=True):
         extent = (0, window_s, 0, window.shape[1])
         ax.imshow(window.T, cmap="magma", vmin=-2, vmax=2, extent=extent, **_AS_PICTURE)
-        ax.set(title=title.replace("_", " "), xlabel="time (s)")
+        ax.set(title=spaced(title), xlabel="time (s)")
         ax.grid(visible=False)
     axes[0].set_ylabel("coefficient")
     return axes
@@ -99,9 +83,6 @@ def convolution(
     picture: float (coefficients, frames). kernel: (height, width). steps: by title, the filter's
     answers to the picture first, then what later layers make of them.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Rectangle
-
     fig, axes = plt.subplots(2, 3, figsize=(10, 5), height_ratios=(2, 3), layout="constrained")
     answers = next(iter(steps.values()))
     row, column = np.unravel_index(answers.argmax(), answers.shape)
@@ -118,12 +99,12 @@ def convolution(
         ax.set_aspect("equal")
         ax.set(title=title, xticks=[], yticks=[])
         ax.grid(visible=False)
-    for ax, (title, numbers) in zip(
-        axes[1], {"the picture": picture, **steps}.items(), strict=False
-    ):
-        limit = 2.0 if numbers is picture else np.percentile(np.abs(numbers), 99)
-        colours = {"cmap": "magma", "vmin": -limit} if numbers is picture else {"cmap": "Greys"}
-        ax.imshow(numbers, **{"vmin": 0, "vmax": limit, **colours}, **_AS_PICTURE)
+    shown = {"the picture": picture, **steps}
+    for ax, (title, numbers) in zip(axes[1], shown.items(), strict=False):
+        low, high, cmap = 0.0, np.percentile(np.abs(numbers), 99), "Greys"
+        if numbers is picture:
+            low, high, cmap = -2.0, 2.0, "magma"
+        ax.imshow(numbers, vmin=low, vmax=high, cmap=cmap, **_AS_PICTURE)
         ax.set(title=title, xlabel="frame", ylabel="coefficient")
         ax.locator_params(integer=True)
         ax.grid(visible=False)
@@ -142,8 +123,7 @@ def learning_curves(
     history: columns `fold`, `epoch`, `<what>` and `val_<what>`, and optionally `repeat`. what: such
     as "loss" or "accuracy". best: the epochs whose weights were kept, to be marked.
     """
-    one_fit = [name for name in ("repeat", "fold") if name in history]
-    fits = history.groupby(one_fit)
+    fits = history.groupby([name for name in ("repeat", "fold") if name in history])
     for column, colour, words in (
         (what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation"),
     ):  # fmt: skip
@@ -183,12 +163,11 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
 
     table: an index of names and columns `value`, `low`, `high` (None or NaN if missing).
     """
-    rows, colour = name_rows(ax, table.index), MODALITIES["fused"]
-    for row, item in zip(rows, table.astype(float).to_dict("records"), strict=True):
-        low, high = item["low"], item["high"]
+    colour, numbers = MODALITIES["fused"], table[["value", "low", "high"]].to_numpy(float)
+    for row, (value, low, high) in zip(name_rows(ax, table.index), numbers, strict=True):
         shown = low > 0 or high < 0
         ax.hlines(row, low, high, color=colour, lw=3, alpha=0.35)
-        ax.plot([item["value"]], [row], "o", color=colour, mfc=colour if shown else "white", ms=7)
+        ax.plot(value, row, "o", color=colour, mfc=colour if shown else "white", ms=7)
     ax.axvline(0, color="#000000", lw=1)
     ax.set(xlabel=xlabel)
     return ax
@@ -256,12 +235,9 @@ def decisions(
     A row of NaN, no answer, leaves a gap. window_s: length of a window, `step_s` by default. Longer
     windows overlap; an answer is drawn around the middle of its window.
     """
-    from matplotlib.colors import to_rgb
-    from matplotlib.patches import Patch
-
     start = (window_s - step_s) / 2 if window_s else 0.0
     colours = np.array([to_rgb(colour) for _, colour in zip(classes, cycle(_STATES), strict=False)])
-    for row, p in enumerate(reversed(list(timelines.values()))):
+    for row, p in zip(name_rows(ax, timelines), timelines.values(), strict=True):
         if not len(p):
             continue
         answered = ~np.isnan(p).any(axis=1, keepdims=True)
@@ -272,16 +248,10 @@ def decisions(
         extent = (start, start + len(p) * step_s, row - 0.4, row + 0.4)
         ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
     longest = max(len(p) for p in timelines.values()) * step_s + 2 * start
-    ax.set(
-        xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)",
-        yticks=range(len(timelines)), yticklabels=list(timelines)[::-1],
-    )  # fmt: skip
+    ax.set(xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)")
     ax.grid(visible=False)
-    handles = [
-        Patch(color=colour, label=name.replace("_", " "))
-        for name, colour in zip(classes, colours, strict=True)
-    ]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
+    named = dict(zip(classes, colours, strict=True))
+    colour_legend(ax, named, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
     return ax
 
 
@@ -299,10 +269,7 @@ def probabilities(
         colour, words = MODALITIES.get(name, "#888888"), MODELS.get(name, name)
         ax.bar(at, p, width * 0.92, color=colour, label=words)
     ax.set(xticks=range(len(classes)), ylim=(0, 1))
-    ax.set_xticklabels(
-        [name.replace("_", " ") for name in classes],
-        rotation=25, ha="right", rotation_mode="anchor",
-    )  # fmt: skip
+    ax.set_xticklabels(map(spaced, classes), rotation=25, ha="right", rotation_mode="anchor")
     ax.get_xticklabels()[truth].set_fontweight("bold")
     ax.grid(axis="x", visible=False)
     return ax
@@ -315,8 +282,6 @@ def face_track(
 
     frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
     """
-    from matplotlib.patches import Rectangle
-
     # tight_layout ignores that axes shrink to fit their pictures, so titles would touch.
     axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
     pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])

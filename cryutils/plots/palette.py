@@ -5,8 +5,6 @@ Okabe and Ito's palette: people with any colour vision can tell its colours apar
 
 from __future__ import annotations
 
-__all__ = ["COLOURS", "INK", "MODALITIES", "MODELS", "NAMES", "PROTOCOLS", "SPLITS"]
-
 # Ordered so that neighbours also differ in lightness.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 COLOURS = {"published": "#000000", "clip": "#D55E00", "infant": "#0072B2", "chance": "#7F7F7F"}

@@ -1,18 +1,15 @@
-"""Parts of several figures: named rows, scores with intervals, blocks and arrows."""
+"""Parts of several figures: named rows, scores with intervals, legends, blocks and arrows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["arrow", "block", "name_rows", "scores_by_split"]
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Patch
 
 
 def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
@@ -41,13 +38,24 @@ def scores_by_split(
     return rows
 
 
+def spaced(label: str) -> str:
+    """Return a class label in words."""
+    return label.replace("_", " ")
+
+
+def colour_legend(
+    ax: Axes, colours: Mapping[str, Any], edge: str | None = None, **options: Any
+) -> None:
+    """Draw a legend with a block for each name, in its colour."""
+    blocks = [Patch(fc=c, ec=edge or c, label=spaced(name)) for name, c in colours.items()]
+    ax.legend(handles=blocks, **options)
+
+
 def block(
     ax: Axes, x: float, y: float, words: str, colour: str, *, width: float = 0.88,
     height: float = 0.52, corner: float = 0.05, **text: Any,
 ) -> None:  # fmt: skip
     """Draw a block of a network around (x, y), with words in it."""
-    from matplotlib.patches import FancyBboxPatch
-
     left_bottom, style = (x - width / 2, y - height / 2), f"round,pad=0,rounding_size={corner}"
     ax.add_patch(
         FancyBboxPatch(left_bottom, width, height, boxstyle=style, fc=colour, ec="#888888")

@@ -6,27 +6,20 @@ Used in notebooks 11_robustness and appendix_explanations. Neither paper has suc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
+from cryutils.models.explain import Maps
 from cryutils.plots import models
 from cryutils.plots.palette import COLOURS, MODALITIES, MODELS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from cryutils.datasets.corpus import Corpus
-    from cryutils.models.explain import Maps
-
-__all__ = [
-    "confidence_at", "evidence", "face_evidence", "mel_panels", "picture_row", "reliability",
-    "sound_evidence", "stress_figure", "stress_panels",
-]  # fmt: skip
 
 _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don't hide one another
 
@@ -36,8 +29,6 @@ def mel_panels(levels: Mapping[str, npt.NDArray[np.float32]], *, seconds: float)
 
     levels: by title, float32 (frames, bands), in dB. seconds: their length.
     """
-    from matplotlib import pyplot as plt
-
     fig, axes = plt.subplots(
         1, len(levels), figsize=(12, 2.8), sharey=True, layout="constrained", squeeze=False
     )
@@ -54,8 +45,6 @@ def mel_panels(levels: Mapping[str, npt.NDArray[np.float32]], *, seconds: float)
 
 def picture_row(pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Figure:
     """Return pictures side by side, uint8 (height, width, 3) RGB by title."""
-    from matplotlib import pyplot as plt
-
     fig, axes = plt.subplots(1, len(pictures), figsize=(12, 2.2), squeeze=False)
     models.pictures(list(pictures.values()), list(pictures), list(axes[0]))
     fig.tight_layout()
@@ -63,58 +52,39 @@ def picture_row(pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Figure:
 
 
 def stress_figure(table: pd.DataFrame, modality: str, *, chance: float) -> Figure:
-    """Return the `stress_panels` of all disturbances of a modality, with a legend.
+    """Draw macro F1 against the level of each disturbance of a modality, a panel each.
+
+    Each panel has a line with intervals for each model; the last panel has the legend.
 
     table: `robustness.Tested.table`. modality: "audio" or "image".
     """
-    from matplotlib import pyplot as plt
-
-    none = table[table.key == "none"].assign(level=np.nan)
-    hit = table[table.hit == modality]
-    parts = [
-        pd.concat([none.assign(name=name, unit=part.unit.iloc[0]), part])
-        for name, part in hit.groupby("name", sort=False)
-    ]
-    columns = 5 if len(parts) > 8 else 4
-    rows = -(-(len(parts) + 1) // columns)  # the last panel is for the legend
+    none = table[table.key == "none"]
+    disturbances = table[table.hit == modality].groupby("name", sort=False)
+    columns = 5 if len(disturbances) > 8 else 4
+    rows = -(-(len(disturbances) + 1) // columns)
     fig, axes = plt.subplots(
         rows, columns, figsize=(11, 2.5 * rows), sharey=True, squeeze=False, layout="constrained"
     )
-    stress_panels(pd.concat(parts), list(axes.ravel()), chance=chance)
+    for ax in axes.flat[len(disturbances) :]:
+        ax.axis("off")
+    for ax, (name, part) in zip(axes.flat, disturbances, strict=False):
+        for model, line in pd.concat([none, part]).groupby("modality", sort=False):
+            at = np.arange(len(line)) + _ASIDE[str(model)]
+            ends = np.abs(line[["low", "high"]].to_numpy(float).T - line.macro_f1.to_numpy(float))
+            ax.errorbar(
+                at, line.macro_f1, np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
+                color=MODALITIES[str(model)], label=MODELS[str(model)],
+            )  # fmt: skip
+        ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+        words = ["none", *(f"{level:g}" for level in part.level.unique())]
+        ax.set(xticks=range(len(words)), xticklabels=words, ylim=(0, 1.02))
+        ax.set_xlabel(part.unit.iloc[0], fontsize=8)
+        ax.set_title(str(name), fontsize=10)
+        ax.grid(axis="x", visible=False)
     for ax in axes[:, 0]:
         ax.set_ylabel("macro F1")
     axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=9)
     return fig
-
-
-def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
-    """Draw macro F1 against the level of each disturbance in a panel, one line per modality.
-
-    Panels without a disturbance are left blank.
-
-    table: columns `name` and `unit` (of the disturbance), `level` (NaN without the disturbance;
-    drawn in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN if missing);
-    shares 0-1 like `chance`.
-    """
-    for ax in axes:
-        ax.axis("off")
-    for ax, (name, part) in zip(axes, table.groupby("name", sort=False), strict=False):
-        ax.axis("on")
-        levels = part.level.drop_duplicates().tolist()
-        for modality, line in part.groupby("modality", sort=False):
-            at = np.arange(len(line)) + _ASIDE[str(modality)]
-            ends = np.abs(line[["low", "high"]].to_numpy(float).T - line.macro_f1.to_numpy(float))
-            ax.errorbar(
-                at, line.macro_f1, np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
-                color=MODALITIES[str(modality)], label=MODELS[str(modality)],
-            )  # fmt: skip
-        ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-        words = ["none" if np.isnan(level) else f"{level:g}" for level in levels]
-        ax.set(xticks=range(len(levels)), xticklabels=words, ylim=(0, 1.02))
-        ax.set_xlabel(part.unit.iloc[0], fontsize=8)
-        ax.set_title(str(name), fontsize=10)
-        ax.grid(axis="x", visible=False)
-    return axes
 
 
 def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
@@ -150,8 +120,6 @@ def confidence_at(
     probabilities, truth, infants, bins: as in `calibration.reliability`. threshold: least
     confidence of an answer; its point is marked.
     """
-    from matplotlib import pyplot as plt
-
     p = calibration.at_temperature(probabilities, temperature)
     sure = np.nan_to_num(p.max(axis=1)) >= threshold
     share = float(sure.mean())
@@ -171,39 +139,20 @@ def confidence_at(
     return fig
 
 
-def evidence(
-    pictures: Sequence[npt.NDArray[np.uint8]],
-    maps: npt.NDArray[np.float32],
-    titles: Sequence[str],
-    axes: Sequence[Axes],
-) -> Sequence[Axes]:
-    """Draw pictures, overlaid with maps of the evidence that a network found in them.
-
-    pictures: uint8 (height, width, 3) RGB. maps: float32 (n, height, width), each coloured from 0
-    to its own largest value.
-    """
-    models.pictures(pictures, titles, axes)
-    for heat, ax in zip(maps, axes, strict=False):
-        largest = float(heat.max()) or 1.0
-        ax.imshow(heat / largest, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
-    return axes
-
-
 def face_evidence(maps: Maps, corpus: Corpus) -> Figure:
     """Return a crop of each state, its map, and the map of shuffled weights, one column per state.
 
-    A map's title is the state that the network chose.
+    Each map is coloured from 0 to its largest value. A map's title is the state that the network
+    chose.
     """
-    from matplotlib import pyplot as plt
-
     first = _one_per_state(maps, corpus)
     crops = list(maps.x[first])
     fig, axes = plt.subplots(3, len(first), figsize=(1.9 * len(first), 5.8), squeeze=False)
-    models.pictures(crops, [corpus.labels[maps.clip[i]] for i in first], list(axes[0]))
-    called = [f"taken for {corpus.classes[maps.called[i]]}" for i in first]
-    evidence(crops, maps.trained[first], called, list(axes[1]))
-    shuffled = ["weights shuffled"] * len(first)
-    evidence(crops, maps.shuffled[first], shuffled, list(axes[2]))
+    models.pictures(crops, [corpus.labels[maps.clip[i]] for i in first], axes[0])
+    models.pictures(crops, [f"taken for {corpus.classes[maps.called[i]]}" for i in first], axes[1])
+    models.pictures(crops, ["weights shuffled"] * len(first), axes[2])
+    for heat, ax in zip([*maps.trained[first], *maps.shuffled[first]], axes[1:].flat, strict=True):
+        ax.imshow(heat / (heat.max() or 1), cmap="inferno", alpha=0.5, vmin=0, vmax=1)
     fig.tight_layout()
     return fig
 
@@ -213,8 +162,6 @@ def sound_evidence(maps: Maps, corpus: Corpus, *, window_s: float) -> Figure:
 
     window_s: the length of a window, in s.
     """
-    from matplotlib import pyplot as plt
-
     first = _one_per_state(maps, corpus)
     x = maps.x
     mean, deviation = x.mean(axis=(0, 1)), np.maximum(x.std(axis=(0, 1)), 1e-6)

@@ -11,74 +11,40 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import yaml
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
+from cryutils.datasets.corpus import Corpus
 from cryutils.models.classical import CLASSIFIERS
 from cryutils.papers.audit import MISTAKES, Rung
 from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, NAMES, PROTOCOLS
-from cryutils.plots.parts import name_rows, scores_by_split
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from cryutils.datasets.corpus import Corpus
-
-__all__ = [
-    "confusion",
-    "dial",
-    "dial_panels",
-    "donors",
-    "holdout_panels",
-    "holdout_scores",
-    "png",
-    "protocol_scores",
-    "rungs",
-    "save",
-    "scoreboard",
-    "source",
-    "specification_curve",
-    "specification_curves",
-    "split_accuracies",
-    "split_gaps",
-    "style",
-    "with_and_without",
-]
+from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 
 def style() -> None:
     """Set the course's figure style: quiet axes, readable text, one resolution."""
-    import matplotlib.pyplot as plt
-
     # matplotlib's own copy of seaborn's style; importing seaborn itself takes two seconds.
     plt.style.use("seaborn-v0_8-whitegrid")
-    plt.rcParams.update(
-        {
-            "figure.dpi": 100,
-            "savefig.dpi": 150,
-            "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so same everywhere
-            "font.size": 10,
-            "axes.labelsize": 11,
-            "axes.titlesize": 11,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "grid.color": "#E6E6E6",
-            "legend.frameon": False,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-        }
-    )
+    plt.rc("figure", dpi=100)
+    plt.rc("savefig", dpi=150)
+    plt.rc("font", **{"size": 10, "sans-serif": ["DejaVu Sans"]})  # it comes with matplotlib
+    plt.rc("axes", labelsize=11, titlesize=11, titlelocation="left")
+    plt.rc("axes.spines", top=False, right=False)
+    plt.rc("grid", color="#E6E6E6")
+    plt.rc(("xtick", "ytick"), labelsize=10)
 
 
 def source(figure: Figure, note: str) -> Figure:
@@ -110,8 +76,6 @@ def save(figure: Figure, key: str, data: str, *, caption: str = "") -> None:
             png(figure, Description=caption, Comment=f"Data: {data}", Source=current())
         )
     if get_ipython():
-        import matplotlib.pyplot as plt
-
         display(figure, metadata={"image/png": {"alt": caption}})
         plt.close(figure)  # or the notebook shows it a second time
 
@@ -124,9 +88,6 @@ def _captions() -> dict[str, str]:
 
 def png(figure: Figure, **texts: str) -> bytes:
     """Return `figure` as a PNG file with few colours, with `texts` stored in it by name."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
     chunks = PngInfo()
     for name, text in texts.items():
         chunks.add_itxt(name, text)
@@ -167,11 +128,8 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
     board: rows of `claims.scoreboard.board` on one corpus.
     """
-    import matplotlib.pyplot as plt
-
     models = board[(board.model != COMMONEST) & (board.metric == "accuracy")]
-    printed = models[models.published.notna()]
-    rows = _under_headings(printed if len(printed) else models)
+    rows = _under_headings(models[models.published.notna() | models.published.isna().all()])
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
     protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS["accuracy"])
     _embolden(ax, rows.model.isna())
@@ -186,15 +144,9 @@ def split_gaps(gaps: pd.DataFrame) -> Figure:
     Bars are paired 95 % intervals over infants; a mark is open if its interval includes 0.
     gaps: columns as in `claims.article.gaps`.
     """
-    import matplotlib.pyplot as plt
-
     rows = _under_headings(gaps)
     fig, ax = plt.subplots(figsize=(8, 0.27 * len(rows) + 1), layout="constrained")
-    gains(
-        rows[["value", "low", "high"]],
-        ax,
-        xlabel="balanced accuracy, paper's protocol minus leak-free",
-    )
+    gains(rows, ax, xlabel="balanced accuracy, paper's protocol minus leak-free")
     _embolden(ax, rows.model.isna())
     return fig
 
@@ -221,8 +173,6 @@ def rungs(table: pd.DataFrame) -> Figure:
     marks the score of the rung `majority`, which always answers the commonest class.
     table: columns as in `papers.audit.Audit.table`.
     """
-    import matplotlib.pyplot as plt
-
     names = {Rung.HONEST: "no mistake", **MISTAKES}
     fig, axes = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")
     for ax, metric in zip(axes, ("balanced_accuracy", "accuracy"), strict=True):
@@ -241,51 +191,33 @@ def rungs(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw the distribution of accuracy over single hold-outs, with the published figure on top.
+def holdout_panels(table: pd.DataFrame, printed: pd.Series[float], *, chance: float) -> Figure:
+    """Draw the distribution of accuracy over single hold-outs, one panel per feature.
 
-    table: one row per hold-out, `classifier`, `split`, `accuracy` and `published`, shares 0-1.
-    chance: the share of the commonest class.
+    table: one row per hold-out, `feature`, `classifier`, `split` and `accuracy`. printed: the
+    published figures by (feature, classifier), drawn on top. chance: the share of the commonest
+    class. All scores are shares 0-1.
     """
     import seaborn
 
-    order = list(dict.fromkeys(table.classifier))
-    seaborn.boxenplot(
-        table, x="accuracy", y="classifier", hue="split", order=order, ax=ax,
-        hue_order=["clip", "infant"], palette=COLOURS, showfliers=False, linewidth=0.5,
-    )  # fmt: skip
-    published = table.groupby("classifier").published.first().reindex(order)
-    ax.plot(published, range(len(order)), "D", color=COLOURS["published"], ms=6, mfc="white",
-            mew=1.4, label="published", zorder=5)  # fmt: skip
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
-    ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split")
-    handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles, [NAMES.get(label, label) for label in labels], loc="lower right")
-    return ax
-
-
-def holdout_panels(table: pd.DataFrame, printed: pd.Series[float], *, chance: float) -> Figure:
-    """Return a figure with a panel of `holdout_scores` for each feature.
-
-    table: one row per hold-out, `feature`, `classifier`, `split` and `accuracy`. printed: the
-    published figures by (feature, classifier). All scores are shares 0-1.
-    """
-    import matplotlib.pyplot as plt
-
-    cells = zip(table.feature, table.classifier, strict=True)
-    named = table.assign(
-        published=[printed.get(cell, np.nan) for cell in cells],
-        classifier=table.classifier.map(CLASSIFIERS),
-    )
-    features = list(dict.fromkeys(table.feature))
+    features, names = table.feature.unique(), table.classifier.unique()
+    named = table.assign(classifier=table.classifier.map(CLASSIFIERS))
     figure, axes = plt.subplots(
         1, len(features), figsize=(10, 4.6), sharey=True, squeeze=False, layout="constrained"
     )
     for ax, feature in zip(axes[0], features, strict=True):
-        holdout_scores(named[named.feature == feature], ax, chance=chance)
+        seaborn.boxenplot(
+            named[named.feature == feature], x="accuracy", y="classifier", hue="split", ax=ax,
+            order=[CLASSIFIERS[name] for name in names], hue_order=["clip", "infant"],
+            palette=COLOURS, showfliers=False, linewidth=0.5,
+        )  # fmt: skip
+        published = [printed.get((feature, name), np.nan) for name in names]
+        ax.plot(published, range(len(names)), "D", color=COLOURS["published"], ms=6, mfc="white",
+                mew=1.4, label="published", zorder=5)  # fmt: skip
+        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+        ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split", title=feature.upper())
         handles, words = ax.get_legend_handles_labels()
         ax.get_legend().remove()
-        ax.set_title(feature.upper())
     words = [NAMES.get(word, word) for word in words]
     figure.legend(handles, words, loc="outside upper center", ncols=4)
     return figure
@@ -299,9 +231,7 @@ def specification_curves(
     table: one row per hold-out, `feature`, `classifier` and the columns of `specification_curve`.
     printed: the published figures by (feature, classifier), shares 0-1.
     """
-    import matplotlib.pyplot as plt
-
-    features, names = (list(dict.fromkeys(table[c])) for c in ("feature", "classifier"))
+    features, names = table.feature.unique(), table.classifier.unique()
     figure, axes = plt.subplots(
         len(features), len(names), figsize=(2 * len(names), 5.4), sharey=True, squeeze=False,
         layout="constrained",
@@ -326,16 +256,8 @@ def specification_curve(
     Lines are medians, bands the middle 90 %. The commonest class of the training part is rarer in
     the test part of a leak-free split, so each split has its own dashed line.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per hold-out of one cell: `split`, `accuracy`, `majority` (0-1), and the columns
-        `choices`.
-    ax : Axes
-    choices : sequence of str
-        Columns that together identify a recipe.
-    published : float
-        A share, 0-1.
+    table: one row per hold-out of one cell: `split`, `accuracy`, `majority`, and the columns
+    `choices`, which together identify a recipe. Scores and `published` are shares 0-1.
     """
     levels = (
         table.groupby(["split", *choices]).accuracy.quantile(np.array([0.05, 0.5, 0.95])).unstack()
@@ -390,7 +312,7 @@ def donors(corpus: Corpus, ax: Axes) -> Axes:
         for number, count in enumerate(counts[::-1]):
             ax.barh(row, count, left=left, color=shades[number % 2], edgecolor="white", lw=0.8)
             left += count
-    ax.set(yticks=range(len(order)), yticklabels=[name.replace("_", " ") for name in order])
+    ax.set(yticks=range(len(order)), yticklabels=map(spaced, order))
     ax.set_xlabel("clips")
     ax.locator_params(axis="x", integer=True)
     ax.grid(axis="y", visible=False)
@@ -402,7 +324,7 @@ def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
     table: columns `cell`, `split`, `with` and `without`; scores are shares 0-1 like `chance`.
     """
-    cells = list(dict.fromkeys(table.cell))[::-1]
+    cells = table.cell.unique()[::-1]
     for split, offset in (("clip", 0.16), ("infant", -0.16)):
         part = table[table.split == split].set_index("cell").loc[cells]
         rows = np.arange(len(cells)) + offset
@@ -423,7 +345,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 
     totals = matrix.sum(axis=1, keepdims=True)
     shares = matrix / np.where(totals > 0, totals, 1)
-    labels = [name.replace("_", " ") for name in classes]
+    labels = [spaced(name) for name in classes]
     seaborn.heatmap(
         shares, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
         xticklabels=labels, yticklabels=labels, ax=ax, annot_kws={"fontsize": 9},
@@ -435,32 +357,22 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 
 
 def dial_panels(tables: Mapping[str, pd.DataFrame], *, chance: float) -> Figure:
-    """Return a figure with a panel of `dial` for each of four tables, by its title."""
-    import matplotlib.pyplot as plt
+    """Draw scores and intervals against the simulation's parameter `signal`, a line per protocol.
 
+    tables: four, by title: columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1 like
+    `chance`.
+    """
     figure, axes = plt.subplots(
         2, 2, figsize=(9, 6.4), sharex=True, sharey=True, layout="constrained"
     )
     for ax, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        dial(table, ax, chance=chance)
-        ax.set_title(name)
+        for split, part in table.groupby("split"):
+            colour = COLOURS[str(split)]
+            ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
+            ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(split)])
+        ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+        ax.set(title=name, ylim=(0, 1.02), ylabel="balanced accuracy")
+        ax.set_xlabel("signal: how much the label shapes the voice (0-1)")
         ax.label_outer()
-        if ax is not axes[1, 0]:  # where no line runs below the legend
-            ax.get_legend().remove()
+    axes[1, 0].legend(loc="upper left")  # where no line runs below it
     return figure
-
-
-def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw scores and intervals against the simulation's parameter `signal`, one line per protocol.
-
-    table: columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1 like `chance`.
-    """
-    for split, part in table.groupby("split"):
-        colour = COLOURS[str(split)]
-        ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
-        ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(split)])
-    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    ax.set(ylim=(0, 1.02), xlabel="signal: how much the label shapes the voice (0-1)")
-    ax.set_ylabel("balanced accuracy")
-    ax.legend(loc="upper left")
-    return ax

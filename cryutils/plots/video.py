@@ -6,49 +6,41 @@ Used in notebooks 05_image and 07_frames_resnet50 (Paper A §3.4.2, §3.5).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 
+from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.intervals import Interval
+from cryutils.papers.rolling import Rolled
 from cryutils.plots.models import pictures
 from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
-from cryutils.plots.parts import arrow, block, name_rows, scores_by_split
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from cryutils.datasets.corpus import Corpus
-    from cryutils.evaluation.intervals import Interval
-    from cryutils.papers.rolling import Rolled
-
-__all__ = ["frame_distances", "frames_by_class", "labels_over_time", "residual_block", "rolling",
-           "split_scores"]  # fmt: skip
+from cryutils.plots.parts import arrow, block, colour_legend, name_rows, scores_by_split, spaced
+from cryutils.video.tracks import frame_at
 
 _INPUT, _LEARNED = "#EFEFEF", "#F0C9B8"
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#000000")  # of neighbouring labels
 
 
-def frames_by_class(corpus: Corpus, *, infants: int = 3, at_s: float = 1.0) -> Figure:
-    """Draw one frame of a few infants in each class, a column per class.
+def frames_by_class(corpus: Corpus) -> Figure:
+    """Draw one frame of three infants in each class, a column per class.
 
-    The frame is that at `at_s` seconds of the infant's first clip in the class.
+    The frame is that at 1 s of the infant's first clip in the class.
     """
-    import matplotlib.pyplot as plt
-
-    from cryutils.video.tracks import frame_at
-
     classes = corpus.classes
-    size = (1.9 * len(classes), 2.05 * infants)
-    fig, axes = plt.subplots(infants, len(classes), figsize=size, layout="compressed")
+    size = (1.9 * len(classes), 6.15)
+    fig, axes = plt.subplots(3, len(classes), figsize=size, layout="compressed")
     for column, label in zip(axes.T, classes, strict=True):
         clips = {clip.infant: clip for clip in reversed(corpus) if clip.label == label}
-        chosen = [clips[name] for name in sorted(clips)[:infants]]
-        frames = [frame_at(clip.still or clip.path, at_s) for clip in chosen]
-        titles = [f"{label.replace('_', ' ')}, {clip.infant}" for clip in chosen]
-        pictures(frames, titles, column)
+        chosen = [clips[name] for name in sorted(clips)[:3]]
+        frames = [frame_at(clip.still or clip.path, 1.0) for clip in chosen]
+        pictures(frames, [f"{spaced(label)}, {clip.infant}" for clip in chosen], column)
     return fig
 
 
@@ -87,10 +79,9 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
 
     table: as returned by `framewise.frame_similarity`: `pair` and `distance`.
     """
-    names, colour = list(dict.fromkeys(table.pair)), MODALITIES["image"]
-    for row, name in zip(name_rows(ax, names), names, strict=True):
-        distances = table[table.pair == name].distance.to_numpy(float)
-        least, low, middle, high, most = np.quantile(distances, (0.05, 0.25, 0.5, 0.75, 0.95))
+    pairs, colour = table.groupby("pair", sort=False).distance, MODALITIES["image"]
+    for row, (_, part) in zip(name_rows(ax, table.pair.unique()), pairs, strict=True):
+        least, low, middle, high, most = part.quantile([0.05, 0.25, 0.5, 0.75, 0.95])
         ax.hlines(row, least, most, color=colour, lw=1.2)
         ax.hlines(row, low, high, color=colour, lw=9, alpha=0.4)
         ax.plot(middle, row, "o", color="#000000", ms=5)
@@ -120,8 +111,6 @@ def rolling(rolled: Sequence[Rolled], delays_s: Sequence[float], *, chance: floa
     rolled: as returned by `rolling.over_windows`. delays_s: seconds until each of them follows a
     change of state. chance: a share.
     """
-    import matplotlib.pyplot as plt
-
     fig, axes = plt.subplots(1, 3, figsize=(11, 3))
     places = np.arange(len(rolled))
     flicker, delay, right = axes
@@ -155,14 +144,9 @@ def labels_over_time(
 
     labels: indices of `classes` (frames,), one every `step_s` seconds, by name.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
     fig, ax = plt.subplots(figsize=(8, 0.5 + 0.55 * len(labels)))
     colours = [_STATES[k % len(_STATES)] for k in range(len(classes))]
-    for row, name in zip(name_rows(ax, list(labels)), labels, strict=True):
-        strip = labels[name]
+    for row, strip in zip(name_rows(ax, labels), labels.values(), strict=True):
         extent = (0.0, len(strip) * step_s, row - 0.36, row + 0.36)
         ax.imshow(
             strip[None], aspect="auto", extent=extent, interpolation="nearest",
@@ -171,11 +155,8 @@ def labels_over_time(
     ax.axvline(change_s, color="#000000", ls="--", lw=1.5)
     ax.set(xlim=(0, extent[1]), ylim=(-0.6, len(labels) - 0.4), xlabel="time in s")
     ax.grid(visible=False)
-    handles = [
-        Patch(color=colour, label=name.replace("_", " "))
-        for colour, name in zip(colours, classes, strict=True)
-    ]
-    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    named = dict(zip(classes, colours, strict=True))
+    colour_legend(ax, named, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return fig
 
 

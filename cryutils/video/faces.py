@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +21,7 @@ from cryutils._io.paths import weights_dir
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "DETECTORS", "YUNET", "Detector", "cascade_file", "centre", "crop", "detector", "is_blank",
+    "DETECTORS", "YUNET", "cascade_file", "centre", "crop", "detector", "is_blank",
     "resolve", "single_threaded", "yunet_file",
 ]  # fmt: skip
 
@@ -37,19 +38,12 @@ _YUNET_SCORE = 0.6
 _FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 
 
-class Detector(Protocol):
-    """A face detector: `detect(frame)` returns float32 (faces, 5): x, y, width, height, score."""
-
-    name: str
-
-    def detect(self, frame: Pixels) -> Boxes: ...
-
-
-def detector(name: str = "auto") -> Detector:
+def detector(name: str = "auto") -> _Haar | _YuNet:
     """Return a new detector, for use in one thread; its `name` is "yunet" or "haar".
 
-    "auto" is YuNet if `yunet_file()` exists, else the Haar cascade. Raises InputError for a name
-    that is not in `DETECTORS`, or a missing file.
+    Its `detect(frame)` returns float32 (faces, 5): x, y, width, height, score. "auto" is YuNet if
+    `yunet_file()` exists, else the Haar cascade. Raises InputError for a name that is not in
+    `DETECTORS`, or a missing file.
     """
     return _YuNet() if resolve(name) == "yunet" else _Haar()
 
@@ -81,8 +75,6 @@ def cascade_file() -> Path:
 
     Viola & Jones 2001; Lienhart 2002. Raises InputError if the installed OpenCV has none.
     """
-    import cv2
-
     try:
         from cv2.data import haarcascades
     except ImportError:  # OpenCV 5
@@ -101,13 +93,9 @@ class _Haar:
     name = "haar"
 
     def __init__(self) -> None:
-        import cv2
-
         self._cascade = cv2.CascadeClassifier(str(cascade_file()))
 
     def detect(self, frame: Pixels) -> Boxes:
-        import cv2
-
         small, scale = _shrunk(frame, _HAAR_SIDE / min(frame.shape[:2]))
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         smallest = round(_HAAR_SMALLEST * min(grey.shape))
@@ -123,8 +111,6 @@ class _YuNet:
     name = "yunet"
 
     def __init__(self) -> None:
-        import cv2
-
         model = yunet_file()
         assert model is not None  # checked by `resolve`
         try:
@@ -137,8 +123,6 @@ class _YuNet:
             raise InputError(f"{model}: not a YuNet model; download the file again.") from error
 
     def detect(self, frame: Pixels) -> Boxes:
-        import cv2
-
         small, scale = _shrunk(frame, _YUNET_SIDE / max(frame.shape[:2]))
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
@@ -159,8 +143,6 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     The side of the square is the longer side of the box, with `margin` times that added on every
     side. Areas outside the frame repeat its edge. Shrinking averages areas, enlarging is linear.
     """
-    import cv2
-
     height, width = frame.shape[:2]
     side = max(1, round(float(max(box[2], box[3])) * (1 + 2 * margin)))
     left = round(float(box[0] + box[2] / 2 - side / 2))
@@ -179,8 +161,6 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
 
 def is_blank(pixels: Pixels) -> bool:
     """Return whether a picture shows nothing: 98 % of its grey values span < 16 of 256 levels."""
-    import cv2
-
     low, high = np.percentile(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (1, 99))
     return bool(high - low < _FLAT)
 
@@ -188,8 +168,6 @@ def is_blank(pixels: Pixels) -> bool:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Limit OpenCV to one thread within the block, because the caller already uses all cores."""
-    import cv2
-
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -199,8 +177,6 @@ def single_threaded() -> Iterator[None]:
 
 
 def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
-    import cv2
-
     if scale >= 1:
         return frame, 1.0
     small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

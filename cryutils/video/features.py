@@ -7,6 +7,7 @@ these features. Described by Dalal & Triggs (2005), computed by OpenCV.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -25,8 +26,6 @@ def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     They are resized to 64 x 64 pixels first, so that their size has little influence.
     `crossfit.by_clip` averages over the crops of a clip.
     """
-    import cv2
-
     if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
         raise InputError(f"crops are uint8 (n, height, width, 3), not {crops.dtype} {crops.shape}.")
     describe = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from av import VideoFrame, VideoStream
+from av.container import InputContainer
+from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
 from cryutils._io import pictures
 from cryutils._io.media import (
@@ -30,11 +33,6 @@ from cryutils._io.media import (
 )
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
-
-if TYPE_CHECKING:
-    from av import VideoFrame, VideoStream
-    from av.container import InputContainer
-    from av.video.reformatter import VideoReformatter
 
 __all__ = ["Shot", "sampled", "shots", "turned"]
 
@@ -69,13 +67,10 @@ class Shot:
         frame = self._picture
         if isinstance(frame, np.ndarray):
             return frame
-        from av.video.reformatter import ColorPrimaries, ColorTrc
-
         assert self._converter is not None
         has_alpha = any(part.is_alpha for part in frame.format.components)
-        one = Fraction(1)
-        width = round(frame.width * max(self._aspect, one))
-        height = round(frame.height / min(self._aspect, one))
+        width = round(frame.width * max(self._aspect, Fraction(1)))
+        height = round(frame.height / min(self._aspect, Fraction(1)))
         kind = "rgba" if has_alpha else "rgb24"
         colours: dict[str, Any] = {}
         if frame.color_trc in _HDR:
@@ -102,9 +97,7 @@ def shots(path: Path) -> Iterator[Shot]:
     return _of_video(path)
 
 
-def sampled(
-    series: Iterator[Shot], rate: Fraction | None = None
-) -> Iterator[tuple[Fraction, Shot]]:
+def sampled(series: Iterator[Shot], rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]:
     """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the last picture ends.
 
     The picture shown is the last that starts at or before that time, with half a millisecond of
@@ -126,8 +119,6 @@ def sampled(
 
 
 def _of_video(path: Path) -> Iterator[Shot]:
-    from av.video.reformatter import VideoReformatter
-
     with opened(path) as container:
         stream = picture_stream(container)
         if stream is None:

@@ -40,39 +40,21 @@ def write(
 ) -> None:
     """Write an MP4 file, completely or not at all.
 
-    Parameters
-    ----------
-    path : path
-        Path of the MP4 file.
-    frames : iterable of ndarray
-        uint8 (height, width, 3) RGB of one size, taken one at a time. If a side is odd, the last
-        row or column is repeated, because 4:2:0 chroma needs even sides.
-    fps : float or Fraction
-        Frames per second: frame i is shown at i / fps s.
-    sound : ndarray of float32, optional
-        (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end with the
-        frames.
-    sr : int, optional
-        Rate of the sound in Hz, one of `SOUND_RATES`.
-    crf : int
-        x264's constant rate factor, 0 (lossless) to 51.
-    preset : str
-        x264's preset.
+    frames: uint8 (height, width, 3) RGB of one size, taken one at a time and shown at i / fps s. If
+    a side is odd, the last row or column is repeated, because 4:2:0 chroma needs even sides.
+    sound: float32 (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end
+    with the frames. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's constant rate factor, 0
+    (lossless) to 51. preset: x264's.
 
-    Raises
-    ------
-    InputError
-        Values out of range, or no frame.
+    Raises InputError for values out of range, or no frame.
     """
     import av
 
-    rate = _checked_rate(path, fps=fps, sound=sound, sr=sr)
+    path = Path(path)
+    rate = _checked_rate(path, fps, sound, sr)
     # With the default unit of time in the header, 1 ms, the sound's end would be rounded.
     unit = {"movie_timescale": str(sr or 1000)}
-    with (
-        writing(Path(path)) as part,
-        av.open(str(part), "w", format="mp4", container_options=unit) as container,
-    ):
+    with writing(path) as part, av.open(str(part), "w", "mp4", container_options=unit) as container:
         # x264's macroblock tree reads uninitialised memory (core 165, AVX2). With it, the first
         # file of a process would differ from the second with the same frames.
         options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
@@ -126,11 +108,7 @@ class _Track:
 
 
 def _checked_rate(
-    path: str | os.PathLike[str],
-    *,
-    fps: float | Fraction,
-    sound: npt.NDArray[np.float32] | None,
-    sr: int | None,
+    path: Path, fps: float | Fraction, sound: npt.NDArray[np.float32] | None, sr: int | None
 ) -> Fraction:
     """Return the frame rate as a fraction. Raises InputError for values that can't be written."""
     if not (isfinite(fps) and 0 < fps <= 1000):
@@ -149,10 +127,7 @@ def _checked_rate(
 
 
 def _check_frame(
-    path: str | os.PathLike[str],
-    frame: npt.NDArray[np.uint8],
-    size: tuple[int, ...] | None,
-    at: int,
+    path: Path, frame: npt.NDArray[np.uint8], size: tuple[int, ...] | None, at: int
 ) -> None:
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise InputError(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -60,8 +61,6 @@ def blur(frame: Pixels, *, sigma: float) -> Pixels:
     _check(frame, sigma=sigma)
     if sigma < 0:
         raise InputError(f"sigma={sigma}: give a share of the height, 0 or more.")
-    import cv2
-
     pixels = sigma * len(frame)
     if pixels < 0.05:  # OpenCV chooses a size for 0
         return frame.copy()
@@ -99,8 +98,6 @@ def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
     Areas outside the original frame repeat its edge.
     """
     _check(frame, degrees=degrees)
-    import cv2
-
     middle = float(box[0] + box[2] / 2) - 0.5, float(box[1] + box[3] / 2) - 0.5
     turn = cv2.getRotationMatrix2D(middle, degrees, 1.0)
     size = frame.shape[1], frame.shape[0]

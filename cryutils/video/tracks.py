@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
+from itertools import compress, pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,17 +58,6 @@ _MOST_BYTES = 1 << 30  # of the crops of one recording
 _LONG_S = 120  # recordings of at least this length get a progress bar
 
 
-class Clip(Protocol):
-    """A clip, as far as this module uses it."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def still(self) -> Path | None: ...
-    @property
-    def has_video(self) -> bool: ...
-
-
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
     """The face of one recording in n frames; n = 0 without pictures.
@@ -103,20 +92,10 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     file: the last frame at or before that time, repeated if the file has fewer frames, or a black
     picture if the frames start later. So times are correct for odd and variable frame rates.
     Pictures are upright (rotation flag or EXIF) and white where transparent; a still gives one
-    picture. A file cut short gives the pictures that are left.
+    picture. A file cut short gives the pictures that are left. fps: None: each frame of the file.
 
-    Parameters
-    ----------
-    path : path
-        A video or a still.
-    fps : float, optional
-        Pictures per second; None: each frame of the file.
-
-    Raises
-    ------
-    InputError
-        `fps` out of range; during iteration, a file that is missing, empty, damaged, or without
-        pictures.
+    Raises InputError for `fps` out of range, and during iteration for a file that is missing,
+    empty, damaged, or without pictures.
     """
     rate = _rate(fps)
     return (shot.pixels() for _, shot in sampled(shots(Path(path)), rate))
@@ -149,23 +128,10 @@ def track(
     The file is decoded twice, so that the face is chosen from the whole recording while only the
     current frame is in memory. For a long recording, the time left is shown.
 
-    Parameters
-    ----------
-    path : path
-        A video or a still.
-    fps : float, optional
-        As in `frames`.
-    size : int
-        Side of the crops in pixels.
-    detector : str
-        One of `faces.DETECTORS`. It runs four times per second; boxes are interpolated in between.
-    limit : int, optional
-        Maximum number of frames, evenly spread over the length; None: all.
-
-    Raises
-    ------
-    InputError
-        As `frames` does, and if the crops exceed 1 GB, which is 24 hours at the default settings.
+    fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
+    runs four times per second, and boxes are interpolated in between. limit: maximum number of
+    frames, evenly spread over the length; None: all. Raises InputError as `frames` does, and if the
+    crops exceed 1 GB, which is 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     path = Path(path)
@@ -180,7 +146,7 @@ def track(
 
 
 def crops(
-    corpus: Iterable[Clip],
+    corpus: Iterable[Any],
     *,
     fps: float | None = FPS,
     size: int = SIZE,
@@ -190,14 +156,9 @@ def crops(
 ) -> list[FaceTrack]:
     """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
-    Cached by files and settings, which are those of `track`. Raises InputError for an empty corpus
-    or a file that `track` rejects.
-
-    Parameters
-    ----------
-    corpus : Corpus or other iterable of Clip
-    progress : bool
-        Show a progress bar.
+    Cached by files and settings, which are those of `track`. corpus: clips, of which `path`,
+    `still` and `has_video` are used. progress: whether to show a bar. Raises InputError for an
+    empty corpus or a file that `track` rejects.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     files = [_file(clip) for clip in corpus]
@@ -228,15 +189,12 @@ def report(tracks: Sequence[FaceTrack], *, groups: Sequence[str]) -> pd.DataFram
 
     rows = [
         {
-            "clips": 1,
-            "without_pictures": not len(track),
+            "clips": 1, "without_pictures": not len(track),
             "without_face": len(track) > 0 and not track.with_face.any(),
-            "frames": len(track),
-            "blank": int(track.blank.sum()),
-            "with_face": int(track.with_face.sum()),
+            "frames": len(track), "blank": track.blank.sum(), "with_face": track.with_face.sum(),
         }
         for track in tracks
-    ]
+    ]  # fmt: skip
     table = pd.DataFrame(rows).groupby([str(group) for group in groups]).sum().rename_axis("group")
     table.loc["all"] = table.sum()
     table["with_face"] = table["with_face"] / table["frames"].where(table["frames"] > 0)
@@ -251,10 +209,8 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
     the whole recording is chosen. Another face is used only while the chosen face isn't seen. A
     face seen in a single look is not used if the chosen face was seen more often.
     """
-    found = _linked(boxes, times_s)
-    found.sort(key=lambda face: -sum(_weight(box) for _, box in face))
     chosen: list[Face] = []
-    for face in found:
+    for face in sorted(_linked(boxes, times_s), key=lambda f: -sum(_weight(b) for _, b in f)):
         apart = all(face[-1][0] < other[0][0] or face[0][0] > other[-1][0] for other in chosen)
         if apart and (not chosen or len(face) > 1 or len(chosen[0]) == 1):
             chosen.append(face)
@@ -364,8 +320,7 @@ def _rate(fps: float | None) -> Fraction | None:
 
 
 def _as_track(rows: Rows, detector: str) -> FaceTrack:
-    columns: dict[str, Any] = {name: rows[name] for name in rows.dtype.names or ()}
-    return FaceTrack(**columns, detector=detector)
+    return FaceTrack(**{name: rows[name] for name in rows.dtype.names or ()}, detector=detector)
 
 
 def _rows(
@@ -382,21 +337,15 @@ def _rows(
     rows = np.empty(count, settings.row_type)
     rows["times_s"] = np.array(times)[wanted]
     rows["boxes"], with_face = follow(face, rows["times_s"])
-    done, frame, shown = 0, None, None
-    for i, (time_s, shot) in enumerate(sampled(shots(path), settings.rate)):
-        if i != wanted[done]:
-            continue
-        if frame is None or shot is not shown:  # a shot can be sampled many times
-            frame, shown = shot.pixels(), shot
+    is_wanted = np.isin(np.arange(len(times)), wanted)
+    samples = compress(sampled(shots(path), settings.rate), is_wanted)
+    for row, (time_s, shot) in zip(rows, samples, strict=False):
+        frame = shot.pixels()
         if not face:
-            rows["boxes"][done] = faces.centre(*frame.shape[:2])
-        rows["crops"][done] = faces.crop(
-            frame, rows["boxes"][done], size=settings.size, margin=MARGIN if face else 0.0
-        )
-        done += 1
+            row["boxes"] = faces.centre(*frame.shape[:2])
+        margin = MARGIN if face else 0.0
+        row["crops"] = faces.crop(frame, row["boxes"], size=settings.size, margin=margin)
         report((times[-1] + float(time_s)) / 2)
-        if done == count:
-            break
     rows["blank"] = [faces.is_blank(picture) for picture in rows["crops"]]
     rows["with_face"] = with_face & ~rows["blank"]
     return rows
@@ -422,6 +371,5 @@ def _look(
     return times, looks, boxes
 
 
-def _file(clip: Clip) -> Identity | None:
-    source = clip.still if clip.still is not None else clip.path if clip.has_video else None
-    return None if source is None else identity(source)
+def _file(clip: Any) -> Identity | None:
+    return identity(clip.still or clip.path) if clip.still or clip.has_video else None

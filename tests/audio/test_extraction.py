@@ -25,7 +25,7 @@ PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 5000).astype(np.int16)
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache" / "features"
 
@@ -83,9 +83,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("name", "codec", "sr", "channels", "error", "exact"), KINDS)
-def test_reads_every_kind_of_sound(
-    tmp_path: Path, name: str, codec: str, sr: int, channels: int, error: float | None, exact: bool
-) -> None:
+def test_reads_every_kind_of_sound(tmp_path, name, codec, sr, channels, error, exact) -> None:
     x = tone(sr)
     path = encode(tmp_path / name, np.tile(x, (channels, 1)), sr=sr, codec=codec)
     y = audio.read(path)
@@ -104,7 +102,7 @@ def test_reads_every_kind_of_sound(
     assert amplitude == pytest.approx(0.475 if codec == "libmp3lame" else 0.5, rel=0.03)
 
 
-def test_reads_amr_as_old_android_phones_recorded_it(tmp_path: Path) -> None:
+def test_reads_amr_as_old_android_phones_recorded_it(tmp_path) -> None:
     if "libopencore_amrnb" not in av.codecs_available:
         pytest.skip("this PyAV cannot write AMR")
     path = encode(tmp_path / "cry.3gp", tone(8000)[None], sr=8000, codec="libopencore_amrnb")
@@ -115,14 +113,14 @@ def test_reads_amr_as_old_android_phones_recorded_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("cry.m4a", "aac"), ("cry.mp3", "libmp3lame")])
-def test_a_codecs_run_in_is_cut_off(tmp_path: Path, name: str, codec: str) -> None:
+def test_a_codecs_run_in_is_cut_off(tmp_path, name, codec) -> None:
     x = np.zeros(22050, np.float32)
     x[8000:] = tone(22050)[: len(x) - 8000]
     y = audio.read(encode(tmp_path / name, x[None], sr=22050, codec=codec))
     assert abs(int(np.argmax(np.abs(y) > 0.2)) - int(np.argmax(np.abs(x) > 0.2))) < 60
 
 
-def test_a_16_bit_sample_is_exactly_its_32768th(tmp_path: Path) -> None:
+def test_a_16_bit_sample_is_exactly_its_32768th(tmp_path) -> None:
     values = np.arange(-32768, 32768, dtype=np.int16)[:, None]
     y = audio.read(write_wav16(tmp_path / "all.wav", values))
     np.testing.assert_array_equal(y, values[:, 0] / np.float32(32768))
@@ -130,7 +128,7 @@ def test_a_16_bit_sample_is_exactly_its_32768th(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("sr", [None, 16000, 5512])
-def test_read_is_librosas_load(tmp_path: Path, channels: int, sr: int | None) -> None:
+def test_read_is_librosas_load(tmp_path, channels, sr) -> None:
     values = np.random.default_rng(0).integers(-9000, 9000, (8001, channels)).astype(np.int16)
     path = write_wav16(tmp_path / "cry.wav", values, sr=11025)
     theirs, _ = librosa.load(path, sr=sr)
@@ -142,7 +140,7 @@ CUT = {"wav": "pcm_s16le", "mp3": "libmp3lame", "webm": "libopus", "flac": "flac
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])
 @pytest.mark.parametrize("suffix", CUT)
-def test_a_file_cut_short_gives_what_is_left(tmp_path: Path, suffix: str, keep: float) -> None:
+def test_a_file_cut_short_gives_what_is_left(tmp_path, suffix, keep) -> None:
     x = tone(48000) + np.random.default_rng(0).normal(0, 0.02, 48000).astype(np.float32)
     path = encode(tmp_path / f"a.{suffix}", x[None], sr=48000, codec=CUT[suffix])
     data = path.read_bytes()
@@ -169,7 +167,7 @@ def shifted(source: Path, target: Path, *, after_s: float, by_s: float) -> Path:
 
 @pytest.mark.parametrize("video", ["", "libvpx"])
 @pytest.mark.parametrize("after_s", [-1.0, 0.5], ids=["late", "paused"])
-def test_a_pause_or_a_late_start_is_no_damage(tmp_path: Path, video: str, after_s: float) -> None:
+def test_a_pause_or_a_late_start_is_no_damage(tmp_path, video, after_s) -> None:
     """In a browser's file, time passes during a pause and before the microphone is on."""
     x = tone(48000)[None]
     path = encode(tmp_path / "a.webm", x, sr=48000, codec="libopus", video=video)
@@ -181,7 +179,7 @@ def test_a_pause_or_a_late_start_is_no_damage(tmp_path: Path, video: str, after_
     np.testing.assert_array_equal(heard, audio.read(path))
 
 
-def test_recordings_one_after_the_other_in_an_ogg_are_all_read(tmp_path: Path) -> None:
+def test_recordings_one_after_the_other_in_an_ogg_are_all_read(tmp_path) -> None:
     """A recorder that is started again writes such files."""
     path = encode(tmp_path / "a.ogg", tone(48000)[None], sr=48000, codec="libopus")
     once = audio.read(path)
@@ -217,9 +215,7 @@ def overwritten(path: Path) -> None:
     ],
 )
 @pytest.mark.filterwarnings("error")
-def test_a_file_that_cannot_be_read_is_refused_in_one_line(
-    name: str, make: Callable[[Path], object], message: str, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(name, make, message, tmp_path) -> None:
     make(tmp_path / name)
     for reading in (audio.read, audio.native_rate):
         assert message in refusal(tmp_path / name, reading)
@@ -229,7 +225,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> list[SimpleNamespace]:
+def corpus(tmp_path) -> list[SimpleNamespace]:
     """Three clips of different length and loudness at 8 kHz."""
     rng = np.random.default_rng(3)
     clips = []
@@ -246,7 +242,7 @@ def bytes_of(arrays: list[np.ndarray]) -> list[bytes]:
 
 @pytest.mark.filterwarnings("ignore:n_fft")
 @pytest.mark.parametrize("sr", [None, 16000])
-def test_features_of_a_corpus_are_librosas(corpus: list[SimpleNamespace], sr: int | None) -> None:
+def test_features_of_a_corpus_are_librosas(corpus, sr) -> None:
     stft, mel, mfcc = (audio.features(corpus, kind=k, sr=sr) for k in ("stft", "mel", "mfcc"))
     for i, clip in enumerate(corpus):
         x, rate = librosa.load(clip.path, sr=sr)
@@ -260,7 +256,7 @@ def test_features_of_a_corpus_are_librosas(corpus: list[SimpleNamespace], sr: in
             np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=1e-3)
 
 
-def test_a_scaler_scales_the_signal_first(corpus: list[SimpleNamespace]) -> None:
+def test_a_scaler_scales_the_signal_first(corpus) -> None:
     scaler = audio.SignalScaler.from_stats(audio.signal_stats(corpus)[:2])
     ours = audio.features(corpus, kind="stft", scaler=scaler)
     for clip, feature in zip(corpus, ours, strict=True):
@@ -268,7 +264,7 @@ def test_a_scaler_scales_the_signal_first(corpus: list[SimpleNamespace]) -> None
         np.testing.assert_array_equal(feature, spectral.stft_db(scaled))
 
 
-def test_signal_stats_fit_the_scaler_of_any_subset(corpus: list[SimpleNamespace]) -> None:
+def test_signal_stats_fit_the_scaler_of_any_subset(corpus) -> None:
     rows = audio.signal_stats(corpus)
     sound = audio.signals(corpus)
     for train in ([0, 1], [2], [0, 2]):
@@ -279,9 +275,7 @@ def test_signal_stats_fit_the_scaler_of_any_subset(corpus: list[SimpleNamespace]
         assert quick.std == pytest.approx(whole.std(), rel=1e-9)
 
 
-def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(
-    corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(corpus, monkeypatch) -> None:
     first = bytes_of(audio.features(corpus, kind="stft"))
     monkeypatch.setattr(extraction, "read", lambda path, sr: pytest.fail(f"{path} is read again"))
     assert bytes_of(audio.features(corpus, kind="stft")) == first
@@ -290,7 +284,7 @@ def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(
         audio.features(corpus, kind="stft", sr=16000)
 
 
-def test_a_changed_file_is_read_again(corpus: list[SimpleNamespace]) -> None:
+def test_a_changed_file_is_read_again(corpus) -> None:
     before = audio.features(corpus, kind="mfcc")
     path = corpus[1].path
     old = path.stat()
@@ -310,15 +304,13 @@ def test_a_changed_file_is_read_again(corpus: list[SimpleNamespace]) -> None:
         {"n_mels": 64}, {"scaler": audio.SignalScaler(-0.5, 0.5, 0.0, 0.1)},
     ],
 )  # fmt: skip
-def test_other_settings_are_never_mistaken_for_these(
-    corpus: list[SimpleNamespace], other: dict
-) -> None:
+def test_other_settings_are_never_mistaken_for_these(corpus, other) -> None:
     these = bytes_of(audio.features(corpus, kind="mfcc"))
     assert bytes_of(audio.features(corpus, **{"kind": "mfcc", **other})) != these
     assert bytes_of(audio.features(corpus, kind="mfcc")) == these
 
 
-def test_clips_of_two_rates_need_one_chosen(corpus: list[SimpleNamespace], tmp_path: Path) -> None:
+def test_clips_of_two_rates_need_one_chosen(corpus, tmp_path) -> None:
     other = write_wav16(tmp_path / "fast.wav", np.ones((4000, 1)), sr=44100)
     mixed = [*corpus, SimpleNamespace(path=other)]
     for kind in audio.KINDS:
@@ -334,22 +326,20 @@ def test_clips_of_two_rates_need_one_chosen(corpus: list[SimpleNamespace], tmp_p
         ({"kind": "mfcc", "n_mfcc": 200}, "n_mfcc=200"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(
-    corpus: list[SimpleNamespace], arguments: dict, message: str
-) -> None:
+def test_a_wrong_setting_is_one_line_that_names_it(corpus, arguments, message) -> None:
     with pytest.raises(InputError) as caught:
         audio.features(corpus, **arguments)
     assert message in str(caught.value)
 
 
-def test_an_empty_corpus_and_a_missing_file_are_named(tmp_path: Path) -> None:
+def test_an_empty_corpus_and_a_missing_file_are_named(tmp_path) -> None:
     with pytest.raises(InputError, match="the corpus is empty"):
         audio.features([], kind="stft")
     with pytest.raises(InputError, match=r"gone\.wav: no such file"):
         audio.features([SimpleNamespace(path=tmp_path / "gone.wav")], kind="stft")
 
 
-def test_the_real_corpus_agrees_with_librosa(donateacry: Path) -> None:
+def test_the_real_corpus_agrees_with_librosa(donateacry) -> None:
     clips = [SimpleNamespace(path=path) for path in sorted(donateacry.glob("*/*.wav"))[::31]]
     stft, mfcc = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
     for clip, ours_stft, ours_mfcc in zip(clips, stft, mfcc, strict=True):

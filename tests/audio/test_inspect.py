@@ -44,27 +44,27 @@ def write_float(path: Path, x: npt.NDArray[Any]) -> Path:
 
 
 @pytest.mark.parametrize("offset", [0.01, -0.02, 0.2])
-def test_a_constant_offset_is_removed_and_listed(tmp_path: Path, offset: float) -> None:
+def test_a_constant_offset_is_removed_and_listed(tmp_path, offset) -> None:
     path = write16(tmp_path / "a.wav", TONE + offset)
     np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
     assert audio.inspect(path).changes == (f"a constant offset of {offset:.3f} is removed",)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.0056, -0.0077])
-def test_samples_with_a_smaller_offset_stay_exact(tmp_path: Path, offset: float) -> None:
+def test_samples_with_a_smaller_offset_stay_exact(tmp_path, offset) -> None:
     path = write16(tmp_path / "a.wav", TONE + offset)
     _, values = wavfile.read(path)
     np.testing.assert_array_equal(audio.read(path), values / np.float32(32768))
     assert audio.inspect(path).changes == ()
 
 
-def test_no_recording_of_donateacry_is_changed(donateacry: Path) -> None:
+def test_no_recording_of_donateacry_is_changed(donateacry) -> None:
     changes = [audio.inspect(clip.path).changes for clip in cryutils.load("donateacry")]
     assert set(changes) == {()}
 
 
 @pytest.mark.parametrize("peak", [1.5, 32768.0])
-def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path: Path, peak: float) -> None:
+def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path, peak) -> None:
     path = write_float(tmp_path / "a.wav", peak / 0.3 * TONE)
     np.testing.assert_allclose(audio.read(path), TONE / TONE.max(), atol=1e-5)
     words = f"its samples, which reach {peak:.4g} times full scale, are scaled down"
@@ -72,20 +72,20 @@ def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path: Path, peak: fl
     assert audio.inspect(path).doubts == ()
 
 
-def test_floats_within_full_scale_are_not_scaled(tmp_path: Path) -> None:
+def test_floats_within_full_scale_are_not_scaled(tmp_path) -> None:
     path = write_float(tmp_path / "a.wav", TONE)
     np.testing.assert_array_equal(audio.read(path), TONE.astype(np.float32))
     assert audio.inspect(path).changes == ()
 
 
-def test_channels_that_cancel_are_not_averaged(tmp_path: Path) -> None:
+def test_channels_that_cancel_are_not_averaged(tmp_path) -> None:
     path = write16(tmp_path / "a.wav", np.stack([0.8 * TONE, -TONE], axis=1))
     np.testing.assert_allclose(audio.read(path), -TONE, atol=1e-4)
     words = "its channels cancel each other, so channel 2 alone is read"
     assert audio.inspect(path).changes == (words,)
 
 
-def test_ordinary_stereo_is_averaged(tmp_path: Path) -> None:
+def test_ordinary_stereo_is_averaged(tmp_path) -> None:
     other = 0.3 * np.sin(2 * np.pi * 310 * T)
     path = write16(tmp_path / "a.wav", np.stack([TONE, other], axis=1))
     np.testing.assert_allclose(audio.read(path), (TONE + other) / 2, atol=1e-4)
@@ -93,7 +93,7 @@ def test_ordinary_stereo_is_averaged(tmp_path: Path) -> None:
     assert audio.inspect(path).changes == audio.inspect(silent).changes == ()
 
 
-def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path: Path) -> None:
+def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path) -> None:
     x = 3 * np.sin(2 * np.pi * 50 * T)
     path = write16(tmp_path / "a.wav", x)
     heard = audio.inspect(path)
@@ -105,9 +105,7 @@ def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path: Path) -> None
     np.testing.assert_allclose(audio.read(path), np.clip(x, -1, 1), atol=1e-4)
 
 
-def test_pieces_of_a_long_recording_are_changed_as_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pieces_of_a_long_recording_are_changed_as_the_whole(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(files, "PIECE_S", 5)
     path = write16(tmp_path / "a.wav", np.tile(TONE, 20) + np.linspace(0, 0.1, 20 * len(TONE)))
     pieces = [x for _, x in audio.pieces(path)]
@@ -116,7 +114,7 @@ def test_pieces_of_a_long_recording_are_changed_as_the_whole(
     assert len(audio.inspect(path).changes) == 1
 
 
-def test_a_folder_lists_what_is_changed(tmp_path: Path) -> None:
+def test_a_folder_lists_what_is_changed(tmp_path) -> None:
     sounds = [0.3 * np.sin(2 * np.pi * hertz * T * (1 + T)) for hertz in (200, 400, 800)]
     names = {"offset": sounds[0] + 0.1, "clipped": 10 * sounds[1], "fine": sounds[2]}
     for name, x in names.items():
@@ -135,13 +133,13 @@ def test_a_folder_lists_what_is_changed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("channels", "tail"), [(1, b"\1"), (2, b"\1\2"), (2, b"\1\2\3")])
 def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(
-    tmp_path: Path, channels: int, tail: bytes
+    tmp_path, channels, tail
 ) -> None:
     path = write16(tmp_path / "a.wav", np.stack(channels * [TONE], axis=1), tail)
     np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
 
 
-def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path: Path) -> None:
+def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
     rng = np.random.default_rng(0)
     speech = [bytes([7 << 3 | 4]) + rng.bytes(31) for _ in range(10)]
     pause = [bytes([8 << 3 | 4]) + bytes(5), *7 * [bytes([15 << 3 | 4])]]
@@ -186,9 +184,7 @@ def click_and_flash_s(path: Path) -> tuple[float, float]:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("late", [{}, {"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
-def test_sound_and_pictures_have_one_origin(
-    tmp_path: Path, suffix: str, late: dict[str, float]
-) -> None:
+def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
     path = film(tmp_path / f"a{suffix}", **late)
     assert click_and_flash_s(path) == (pytest.approx(1.5, abs=0.045), pytest.approx(1.5, abs=0.045))
     changes = audio.inspect(path).changes
@@ -196,7 +192,7 @@ def test_sound_and_pictures_have_one_origin(
 
 
 @pytest.mark.parametrize("late", [{"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
-def test_an_annotated_film_keeps_the_difference(tmp_path: Path, late: dict[str, float]) -> None:
+def test_an_annotated_film_keeps_the_difference(tmp_path, late) -> None:
     path = film(tmp_path / "a.mp4", **late)
     answer = Prediction(
         path, media.probe(path), None, {}, "none", ("picture: no face",), None, None
@@ -207,12 +203,12 @@ def test_an_annotated_film_keeps_the_difference(tmp_path: Path, late: dict[str, 
     assert flash == pytest.approx(1.5, abs=0.06)
 
 
-def test_no_face_is_expected_before_the_first_picture(tmp_path: Path) -> None:
+def test_no_face_is_expected_before_the_first_picture(tmp_path) -> None:
     track = video.track(film(tmp_path / "a.mp4", pictures_s=0.7), fps=10)
     assert track.blank[track.times_s < 0.65].all()
 
 
-def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path: Path) -> None:
+def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path) -> None:
     path = film(tmp_path / "a.mkv", tracks=2)
     assert np.abs(audio.read(path)).max() > 0.6
     with_unknown_codec(path)
@@ -222,7 +218,7 @@ def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path: Path) -> No
     assert audio.inspect(path).changes == (words,)
 
 
-def test_pictures_are_used_without_a_sound_that_cannot_be_decoded(tmp_path: Path) -> None:
+def test_pictures_are_used_without_a_sound_that_cannot_be_decoded(tmp_path) -> None:
     path = tmp_path / "hungry" / "bo" / "a.mp4"
     path.parent.mkdir(parents=True)
     with_unknown_codec(film(tmp_path / "a.mkv")).rename(path)

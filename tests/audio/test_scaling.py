@@ -22,7 +22,7 @@ def spread(clips: list[np.ndarray]) -> float:
 
 
 @given(signals)
-def test_min_max_after_standardising_is_min_max_alone(clips: list[np.ndarray]) -> None:
+def test_min_max_after_standardising_is_min_max_alone(clips) -> None:
     if spread(clips) < 1e-3:
         return
     scaler = SignalScaler.fit(clips)
@@ -48,7 +48,7 @@ def test_it_is_scikit_learns_two_scalers() -> None:
 
 
 @given(signals)
-def test_training_values_fill_0_to_1(clips: list[np.ndarray]) -> None:
+def test_training_values_fill_0_to_1(clips) -> None:
     if spread(clips) == 0:
         with pytest.raises(InputError, match="two values"):
             SignalScaler.fit(clips)

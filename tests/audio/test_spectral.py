@@ -51,7 +51,7 @@ quiet = pytest.mark.filterwarnings("ignore:n_fft", "ignore:Empty filters")
 @quiet
 @each_setting
 @each_signal
-def test_stft_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+def test_stft_is_librosas(name, n_fft, hop_length) -> None:
     x, _ = SIGNALS[name]
     ours = spectral.stft(x, n_fft=n_fft, hop_length=hop_length)
     theirs = librosa.stft(x, n_fft=n_fft, hop_length=hop_length).T
@@ -63,9 +63,7 @@ def test_stft_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
 @quiet
 @pytest.mark.parametrize(("n_fft", "hop_length"), [(2048, 512), (512, 128), (400, 160), (255, 100)])
 @each_signal
-def test_istft_is_librosas_whatever_was_done_to_the_cells(
-    name: str, n_fft: int, hop_length: int
-) -> None:
+def test_istft_is_librosas_whatever_was_done_to_the_cells(name, n_fft, hop_length) -> None:
     x, _ = SIGNALS[name]
     spectrum = spectral.stft(x, n_fft=n_fft, hop_length=hop_length)
     spectrum *= np.random.default_rng(2).random(spectrum.shape, np.float32)
@@ -80,7 +78,7 @@ def test_istft_is_librosas_whatever_was_done_to_the_cells(
 @quiet
 @each_setting
 @each_signal
-def test_features_are_librosas(name: str, n_fft: int, hop_length: int) -> None:
+def test_features_are_librosas(name, n_fft, hop_length) -> None:
     x, sr = SIGNALS[name]
     frames = {"n_fft": n_fft, "hop_length": hop_length}
     mel = {"sr": sr, "n_mels": 64, **frames}
@@ -101,7 +99,7 @@ def test_features_are_librosas(name: str, n_fft: int, hop_length: int) -> None:
 @quiet
 @pytest.mark.parametrize("sr", [8000, 11025, 16000, 22050, 48000])
 @pytest.mark.parametrize(("n_fft", "n_mels"), [(2048, 128), (1024, 40), (400, 80)])
-def test_mel_filters_are_librosas(sr: int, n_fft: int, n_mels: int) -> None:
+def test_mel_filters_are_librosas(sr, n_fft, n_mels) -> None:
     ours = spectral.mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
     theirs = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
@@ -133,7 +131,7 @@ def test_power_to_db_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("sr", "to"), [(8000, 16000), (44100, 16000), (11025, 8000), (48000, 7)])
-def test_resample_is_librosas(sr: int, to: int) -> None:
+def test_resample_is_librosas(sr, to) -> None:
     x = noise_and_tone(0.301, sr)
     ours = spectral.resample(x, sr=sr, to=to)
     theirs = librosa.resample(x, orig_sr=sr, target_sr=to)
@@ -142,7 +140,7 @@ def test_resample_is_librosas(sr: int, to: int) -> None:
 
 
 @given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=40))
-def test_normalise_amplitude_sets_the_peak_and_keeps_silence(values: list[float]) -> None:
+def test_normalise_amplitude_sets_the_peak_and_keeps_silence(values) -> None:
     x = np.array(values, np.float32)
     y = spectral.normalise_amplitude(x)
     if np.abs(x).max() > 1e-30:
@@ -166,7 +164,7 @@ def test_pre_emphasis_is_librosas_after_silence() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))
-def test_frame_holds_every_whole_piece(samples: int, frame_length: int, hop_length: int) -> None:
+def test_frame_holds_every_whole_piece(samples, frame_length, hop_length) -> None:
     x = np.arange(samples, dtype=np.float32)
     if samples < frame_length:
         with pytest.raises(InputError, match="shorter than one frame"):
@@ -186,7 +184,7 @@ def test_condition_is_its_three_steps() -> None:
 
 @settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
-def test_summarise_gives_means_then_deviations(clips: int, coefficients: int, seed: int) -> None:
+def test_summarise_gives_means_then_deviations(clips, coefficients, seed) -> None:
     rng = np.random.default_rng(seed)
     features = [
         rng.normal(size=(rng.integers(1, 9), coefficients)).astype(np.float32) for _ in range(clips)
@@ -221,7 +219,7 @@ FINITE: dict[str, Callable[[np.ndarray], Any]] = {
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", FINITE)
-def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: float) -> None:
+def test_no_signal_function_takes_a_sample_that_is_no_number(name, bad) -> None:
     call = FINITE[name]
     x = noise_and_tone(0.0625, 8000)
     assert np.isfinite(call(x)).all()
@@ -239,7 +237,7 @@ def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: flo
         ("n_mels", 10**5), ("n_mfcc", 0), ("n_mfcc", float("nan")),
     ],
 )  # fmt: skip
-def test_features_refuse_settings_out_of_range(setting: str, value: object) -> None:
+def test_features_refuse_settings_out_of_range(setting, value) -> None:
     """Before any clip is read: this clip doesn't exist."""
     clips = [SimpleNamespace(path=Path("never made.wav"))]
     with pytest.raises(InputError) as caught:

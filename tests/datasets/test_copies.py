@@ -23,7 +23,7 @@ Sound = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def voices(tmp_path_factory) -> Corpus:
     """Synthetic cries, several of each infant."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
@@ -31,7 +31,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.fixture
-def cry(voices: Corpus) -> Sound:
+def cry(voices) -> Sound:
     """A cry in 16-bit steps, so that lossless formats hold the very same samples."""
     x = audio.read(voices[0].path, sr=SR)
     return (np.round(0.5 * x / np.abs(x).max() * 2**15) / 2**15).astype(np.float32)
@@ -43,25 +43,45 @@ def write(path: Path, x: npt.NDArray[np.floating], sr: int = SR, **options: str)
 
 
 @pytest.fixture
-def root(apart: Path, cry: Sound, voices: Corpus) -> Path:
+def root(apart, cry, voices) -> Path:
     """A folder with a cry of anna's and another infant's."""
     write(apart / "own" / "hungry" / "anna" / "1.wav", cry)
     write(apart / "own" / "tired" / "dora" / "4.wav", audio.read(voices[-1].path, sr=SR))
     return apart / "own"
 
 
-@pytest.mark.parametrize("kind", ["FLAC", "24-bit", "stereo", "CAF"])
-def test_equal_samples_in_another_format_are_one_group(kind: str, root: Path, cry: Sound) -> None:
-    bo = root / "tired" / "bo"
-    match kind:
-        case "FLAC":
-            write(bo / "2.flac", cry)
-        case "24-bit":
-            write(bo / "2.wav", cry, subtype="PCM_24")
-        case "stereo":
-            write(bo / "2.wav", np.stack([cry, cry], axis=1))
-        case "CAF":
-            write(bo / "2.caf", cry, subtype="PCM_16")
+def louder(x: Sound) -> Sound:
+    return np.float32(10 ** (1 / 20)) * x
+
+
+def faster(x: Sound) -> Sound:
+    return np.asarray(resample_poly(x, 100, 101), np.float32)
+
+
+def same(x: Sound) -> Sound:
+    return x
+
+
+EQUAL: dict[str, tuple] = {  # file, what is done to the cry, and how it is written
+    "FLAC": ("2.flac", same, {}),
+    "24-bit": ("2.wav", same, {"subtype": "PCM_24"}),
+    "stereo": ("2.wav", lambda x: np.stack([x, x], axis=1), {}),
+    "CAF": ("2.caf", same, {"subtype": "PCM_16"}),
+}
+NEARLY: dict[str, tuple] = {
+    "1 dB": ("2.wav", louder, {}),
+    "1 %": ("2.wav", faster, {}),
+    "both": ("2.flac", lambda x: louder(faster(x)), {}),
+    "late": ("2.wav", lambda x: np.concatenate([np.zeros(SR, np.float32), x]), {}),
+    "MP3": ("2.mp3", same, {}),
+    "Opus": ("2.ogg", same, {"format": "OGG", "subtype": "OPUS"}),
+    "8 kHz": ("2.wav", lambda x: resample_poly(x, 1, 2), {"sr": SR // 2}),
+}
+
+
+@pytest.mark.parametrize(("file", "change", "options"), EQUAL.values(), ids=EQUAL)
+def test_equal_samples_in_another_format_are_one_group(file, change, options, root, cry) -> None:
+    write(root / "tired" / "bo" / file, change(cry), **options)
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna + bo", "dora"]
     assert corpus.note.endswith("; 3 infants counted as 2: some share recordings")
@@ -71,28 +91,9 @@ def test_equal_samples_in_another_format_are_one_group(kind: str, root: Path, cr
     assert problem.what.endswith("infants anna, bo count as one; labels hungry, tired")
 
 
-def faster(x: Sound) -> Sound:
-    return np.asarray(resample_poly(x, 100, 101), np.float32)
-
-
-@pytest.mark.parametrize("kind", ["1 dB", "1 %", "both", "late", "MP3", "Opus", "8 kHz"])
-def test_nearly_equal_sound_is_doubtful_and_stays_apart(kind: str, root: Path, cry: Sound) -> None:
-    bo, louder = root / "tired" / "bo", np.float32(10 ** (1 / 20))
-    match kind:
-        case "1 dB":
-            write(bo / "2.wav", louder * cry)
-        case "1 %":
-            write(bo / "2.wav", faster(cry))
-        case "both":
-            write(bo / "2.flac", louder * faster(cry))
-        case "late":
-            write(bo / "2.wav", np.concatenate([np.zeros(SR, np.float32), cry]))
-        case "MP3":
-            write(bo / "2.mp3", cry)
-        case "Opus":
-            write(bo / "2.ogg", cry, format="OGG", subtype="OPUS")
-        case "8 kHz":
-            write(bo / "2.wav", resample_poly(cry, 1, 2), sr=SR // 2)
+@pytest.mark.parametrize(("file", "change", "options"), NEARLY.values(), ids=NEARLY)
+def test_nearly_equal_sound_is_doubtful_and_stays_apart(file, change, options, root, cry) -> None:
+    write(root / "tired" / "bo" / file, change(cry), **options)
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna", "bo", "dora"]
     (problem,) = corpus.problems().itertuples()
@@ -103,9 +104,7 @@ def test_nearly_equal_sound_is_doubtful_and_stays_apart(kind: str, root: Path, c
     )
 
 
-def test_several_nearly_equal_copies_are_one_line_and_those_of_one_infant_none(
-    root: Path, cry: Sound
-) -> None:
+def test_several_nearly_equal_copies_are_one_line_and_those_of_one_infant_none(root, cry) -> None:
     write(root / "hungry" / "anna" / "louder.wav", 1.1 * cry)
     assert load(root).problems().empty
     for k, infant in enumerate(("bo", "cleo"), start=2):
@@ -114,9 +113,7 @@ def test_several_nearly_equal_copies_are_one_line_and_those_of_one_infant_none(
     assert "tired/bo/2.wav, tired/cleo/3.wav, of another infant" in problem.what
 
 
-def test_different_cries_of_an_infant_or_of_several_are_not_copies(
-    voices: Corpus, apart: Path
-) -> None:
+def test_different_cries_of_an_infant_or_of_several_are_not_copies(voices, apart) -> None:
     for clip in voices:
         target = apart / "own" / clip.label / clip.infant / clip.path.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +123,7 @@ def test_different_cries_of_an_infant_or_of_several_are_not_copies(
     assert corpus.problems().empty
 
 
-def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(
-    root: Path, cry: Sound
-) -> None:
+def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(root, cry) -> None:
     write(root / "tired" / "bo" / "silent.wav", np.zeros(SR))
     write(root / "tired" / "cleo" / "silent.flac", np.zeros(SR))
     write(root / "tired" / "bo" / "short.wav", cry[: SR // 2])
@@ -138,9 +133,7 @@ def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(
     assert load(root).problems().kind.tolist() == ["contradiction"]
 
 
-def test_sounds_are_compared_once_until_a_file_changes(
-    root: Path, cry: Sound, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sounds_are_compared_once_until_a_file_changes(root, cry, monkeypatch) -> None:
     write(root / "tired" / "bo" / "2.flac", cry)
     first = load(root)
     with monkeypatch.context() as patch:

@@ -51,7 +51,7 @@ def corpus() -> Corpus:
     )
 
 
-def test_a_corpus_is_a_sequence_of_clips(corpus: Corpus) -> None:
+def test_a_corpus_is_a_sequence_of_clips(corpus) -> None:
     assert isinstance(corpus, Sequence)
     assert (len(corpus), corpus[-1]) == (6, CLIPS[5])
     assert list(corpus) == CLIPS
@@ -62,14 +62,14 @@ def test_a_corpus_is_a_sequence_of_clips(corpus: Corpus) -> None:
     assert corpus.classes == ("burping", "hungry", "tired")
 
 
-def test_problems_are_a_table(corpus: Corpus) -> None:
+def test_problems_are_a_table(corpus) -> None:
     wanted = pd.DataFrame({"kind": ["left out"], "item": ["x.wav"], "what": ["the file is empty"]})
     pd.testing.assert_frame_equal(corpus.problems(), wanted)
     empty = Corpus([], name="none", note="").problems()
     assert (len(empty), list(empty.columns)) == (0, ["kind", "item", "what"])
 
 
-def test_description_by_hand(corpus: Corpus) -> None:
+def test_description_by_hand(corpus) -> None:
     table = corpus.describe()
     assert list(table.index) == ["burping", "hungry", "tired", "all"]
     assert table.clips.tolist() == [1, 3, 2, 6]
@@ -81,13 +81,13 @@ def test_description_by_hand(corpus: Corpus) -> None:
     assert table.minutes.tolist() == [0.1, 0.5, 0.2, 0.8]
 
 
-def test_the_frame_has_a_row_a_clip(corpus: Corpus) -> None:
+def test_the_frame_has_a_row_a_clip(corpus) -> None:
     frame = corpus.frame()
     assert frame.id.tolist() == list("abcdef")
     assert {"label", "infant", "session", "start_s", "duration_s", "reason"} <= set(frame)
 
 
-def test_parts_keep_order_problems_and_source(corpus: Corpus) -> None:
+def test_parts_keep_order_problems_and_source(corpus) -> None:
     part = corpus.take(np.array([4, 0]))
     assert [c.id for c in part] == ["e", "a"]
     assert (part.name, part.cite()) == (corpus.name, "A reference.")
@@ -96,14 +96,14 @@ def test_parts_keep_order_problems_and_source(corpus: Corpus) -> None:
     assert [c.id for c in corpus.select(["tired", "burping"])] == ["a", "e", "f"]
 
 
-def test_an_absent_class_is_a_near_miss(corpus: Corpus) -> None:
+def test_an_absent_class_is_a_near_miss(corpus) -> None:
     with pytest.raises(InputError, match=r"made has no class 'hungyr'. Did you mean hungry\?"):
         corpus.select(["tired", "hungyr"])
     with pytest.raises(InputError, match="Did you mean hungry"):
         corpus.draw({"hungyr": 2}, seed=0)
 
 
-def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus: Corpus) -> None:
+def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) -> None:
     drawn = corpus.draw({"hungry": 2, "burping": 5}, seed=0).tolist()
     assert drawn == sorted(drawn) and len(drawn) == len(set(drawn))
     assert sorted(corpus.labels[drawn]) == ["burping", "hungry", "hungry"]
@@ -117,13 +117,13 @@ def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus: Co
         )
 
 
-def test_a_draw_of_nothing_is_empty_and_of_less_is_refused(corpus: Corpus) -> None:
+def test_a_draw_of_nothing_is_empty_and_of_less_is_refused(corpus) -> None:
     assert corpus.draw({}, seed=0).size == corpus.draw({"tired": 0}, seed=0).size == 0
     with pytest.raises(InputError, match="-1 clips of tired"):
         corpus.draw({"tired": -1}, seed=0)
 
 
-def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus: Corpus) -> None:
+def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> None:
     stand_ins = {"pain": ["burping", "colic"], "tired": ["burping"]}
     states = corpus.among(["tired", "pain"], stand_ins)
     assert [(c.id, c.label) for c in states] == [("a", "tired"), ("e", "tired"), ("f", "pain")]
@@ -151,7 +151,7 @@ def test_effective_infants_by_hand() -> None:
     ],
 )
 def test_a_session_has_no_longer_pause_and_unknown_times_are_one_more(
-    times: list[float | None], infants: str, sessions: list[str]
+    times, infants, sessions
 ) -> None:
     clips = [
         dataclasses.replace(clip(str(i), "tired", infant), start_s=time)
@@ -186,7 +186,7 @@ def test_contradictions_by_hand() -> None:
         ({"pictures": None}, "b"),
     ],
 )
-def test_clips_with_sound_and_pictures(needs: dict[str, bool | None], left: str) -> None:
+def test_clips_with_sound_and_pictures(needs, left) -> None:
     media = {"a": (True, False), "b": (True, True), "c": (False, True)}
     clips = {
         name: dataclasses.replace(clip(name, "tired", "x"), has_audio=sound, has_video=pictures)

@@ -6,7 +6,6 @@ What the real corpus holds is counted here a second time, from the names alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ ODD = "CF7F6316-019B-4B3C-9EE1-A62EB5F1D0EE"  # two iOS files of 2015 have a sec
          (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired")),
     ],
 )  # fmt: skip
-def test_a_name_gives_infant_time_sex_age_and_reason(name: str, parts: tuple) -> None:
+def test_a_name_gives_infant_time_sex_age_and_reason(name, parts) -> None:
     assert parse_name(name) == FileName(*parts)
 
 
@@ -52,22 +51,21 @@ def test_a_name_gives_infant_time_sex_age_and_reason(name: str, parts: tuple) ->
         f"copy of {IOS}-1430742197-1.0-m-04-hu.caf",
     ],
 )  # fmt: skip
-def test_another_name_is_refused(name: str) -> None:
+def test_another_name_is_refused(name) -> None:
     with pytest.raises(InputError, match="not a DonateACry file name"):
         parse_name(name)
 
 
 @pytest.mark.parametrize(
-    ("part", "match"),
-    [("x-04-hu", "sex 'x'"), ("m-99-hu", "age '99'"), ("m-04-zz", "reason 'zz'")],
+    ("part", "match"), [("x-04-hu", "sex 'x'"), ("m-99-hu", "age '99'"), ("m-04-zz", "reason 'zz'")]
 )
-def test_an_unknown_code_is_named_with_the_known_ones(part: str, match: str) -> None:
+def test_an_unknown_code_is_named_with_the_known_ones(part, match) -> None:
     with pytest.raises(InputError, match=f"unknown {match}; known are "):
         parse_name(f"{IOS}-1430742197-1.0-{part}.caf")
 
 
 def test_the_registry_has_457_names_that_parse() -> None:
-    names = [name.split("/") for name in module.registry()]
+    names = [name.split("/") for name in module.FILES.registry()]
     assert len(names) == 457
     assert {label for label, _ in names} < set(module.REASONS.values())
     assert len({parse_name(file) for _, file in names}) == 457
@@ -80,7 +78,7 @@ def counts(corpus: Corpus) -> dict[str, int]:
     return {label: int((corpus.labels == label).sum()) for label in corpus.classes}
 
 
-def test_the_real_corpus_has_457_clips_of_221_infants(donateacry: Path) -> None:
+def test_the_real_corpus_has_457_clips_of_221_infants(donateacry) -> None:
     corpus = load("donateacry")
     assert (corpus.name, len(corpus), len(set(corpus.infants))) == ("donateacry", 457, 221)
     assert counts(corpus) == {
@@ -97,7 +95,7 @@ def test_the_real_corpus_has_457_clips_of_221_infants(donateacry: Path) -> None:
     assert "ODbL" in corpus.cite() and "Open Database License" in corpus.licence
 
 
-def test_problems_of_the_real_corpus_are_counted(donateacry: Path) -> None:
+def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
     corpus = load("donateacry")
     problems = corpus.problems()
     found = problems[problems.kind == "contradiction"]
@@ -114,14 +112,14 @@ def test_problems_of_the_real_corpus_are_counted(donateacry: Path) -> None:
 
 
 @pytest.fixture
-def copy(donateacry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copy(donateacry, tmp_path, monkeypatch) -> Path:
     """A copy of the real corpus that a test may damage."""
     shutil.copytree(donateacry, tmp_path / "data" / "donateacry")
     monkeypatch.setenv("CRYUTILS_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data" / "donateacry"
 
 
-def test_each_file_that_differs_from_the_registry_is_one_line(copy: Path) -> None:
+def test_each_file_that_differs_from_the_registry_is_one_line(copy) -> None:
     files = sorted(copy.glob("hungry/*.wav"))[:4]
     missing, cut, damaged, _ = (file.relative_to(copy).as_posix() for file in files)
     files[0].unlink()
@@ -141,16 +139,14 @@ def test_each_file_that_differs_from_the_registry_is_one_line(copy: Path) -> Non
     assert len(corpus) == 457 - 3
 
 
-def test_a_data_folder_without_recordings_is_named(
-    apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_data_folder_without_recordings_is_named(apart, monkeypatch) -> None:
     (apart / "data" / "donateacry").mkdir(parents=True)
     monkeypatch.setenv("CRYUTILS_DATA_DIR", "data")
     with pytest.raises(InputError, match="data/donateacry: none of DonateACry's files"):
         load("donateacry")
 
 
-def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry: Path) -> None:
+def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry) -> None:
     named, folder = load("donateacry"), load(donateacry)
     assert sorted(clip.id for clip in folder) == sorted(clip.id for clip in named)
     for by_name, by_folder in zip(
@@ -163,7 +159,7 @@ def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry
     assert not folder.problems().what.str.contains("identical recordings|nearly the same").any()
 
 
-def test_the_uploads_have_the_states_of_paper_a(donateacry: Path) -> None:
+def test_the_uploads_have_the_states_of_paper_a(donateacry) -> None:
     if not (donateacry.parent / "donateacry-uploads").is_dir():
         pytest.skip("CRYUTILS_DATA_DIR holds no donateacry-uploads/")
     corpus = load("donateacry-uploads")
@@ -180,9 +176,7 @@ def test_the_uploads_have_the_states_of_paper_a(donateacry: Path) -> None:
 # The original uploads, rebuilt small: one folder a platform, all labels in the names.
 
 
-def test_the_original_uploads_are_known_by_their_names(
-    apart: Path, sound: Callable[..., Path]
-) -> None:
+def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     android, ios = (
         apart / "corpus" / f"donateacry-{platform}-upload-bucket" for platform in ("android", "ios")
     )
@@ -210,6 +204,6 @@ def test_the_original_uploads_are_known_by_their_names(
     assert rows[rows.kind == "contradiction"].item.tolist() == [f"{ANDROID}/1"]
 
 
-def test_own_recordings_of_a_phone_are_no_uploads(apart: Path, sound: Callable[..., Path]) -> None:
+def test_own_recordings_of_a_phone_are_no_uploads(apart, sound) -> None:
     sound(apart / "own" / "tired" / "bo" / "1.3gp")
     assert load("own").name == "own"

@@ -82,7 +82,7 @@ class Host:
 
 
 @pytest.fixture
-def host(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+def host(apart, monkeypatch) -> Iterator[Host]:
     rows = [
         f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}"
         for name, content in FILES.items()
@@ -120,7 +120,7 @@ def content_of(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
-def test_one_archive_brings_all_checked_and_reported(host: Host, apart: Path) -> None:
+def test_one_archive_brings_all_checked_and_reported(host, apart) -> None:
     reports: list[tuple[int, int]] = []
     root = CORPUS.fetch(report=lambda done, total: reports.append((done, total)))
     assert root == apart / "cache" / "donateacry"
@@ -133,7 +133,7 @@ def test_one_archive_brings_all_checked_and_reported(host: Host, apart: Path) ->
     assert host.asked == [ARCHIVE], "what is complete is not asked for again"
 
 
-def test_a_few_missing_or_cut_files_are_asked_for_one_by_one(host: Host) -> None:
+def test_a_few_missing_or_cut_files_are_asked_for_one_by_one(host) -> None:
     root = CORPUS.fetch()
     (root / FIRST).write_bytes(FILES[FIRST][:7])
     (root / LAST).unlink()
@@ -146,9 +146,7 @@ def test_a_few_missing_or_cut_files_are_asked_for_one_by_one(host: Host) -> None
     assert content_of(root) == FILES
 
 
-def test_folders_may_have_other_names_at_the_hosts(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_may_have_other_names_at_the_hosts(host, monkeypatch) -> None:
     there = {name.replace("tired/", "weary/"): content for name, content in FILES.items()}
     monkeypatch.setattr(CORPUS, "folders", {"tired": "weary"})
     host.files = {ARCHIVE: packed(there)}
@@ -160,7 +158,7 @@ def test_folders_may_have_other_names_at_the_hosts(
     assert host.asked == [ARCHIVE, f"/mirror/{LAST.replace('tired/', 'weary/')}"]
 
 
-def test_a_busy_host_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_host_is_asked_again(host, monkeypatch) -> None:
     monkeypatch.setattr(files, "RETRIES", 1)
     host.refusals = iter([503])
     assert content_of(CORPUS.fetch()) == FILES
@@ -168,7 +166,7 @@ def test_a_busy_host_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_and_the_remedy(
-    host: Host,
+    host,
 ) -> None:
     host.refusals = itertools.repeat(429)
     lines: list[str] = []
@@ -189,7 +187,7 @@ def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_a
 
 @pytest.mark.parametrize("cause", ["the connection failed", "no answer within 0.5 s"])
 def test_an_archive_that_breaks_off_or_stops_is_replaced_by_the_mirror(
-    host: Host, monkeypatch: pytest.MonkeyPatch, cause: str
+    host, monkeypatch, cause
 ) -> None:
     host.cut, host.hangs = len(host.files[ARCHIVE]) // 2, cause.startswith("no answer")
     lines: list[str] = []
@@ -205,7 +203,7 @@ def test_an_archive_that_breaks_off_or_stops_is_replaced_by_the_mirror(
     assert host.asked == [ARCHIVE, *(f"/mirror/{name}" for name in FILES)]
 
 
-def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:
+def test_a_wrong_byte_costs_that_file_alone(host, apart) -> None:
     wrong = b"?" + FILES[LAST][1:]
     host.files[ARCHIVE] = packed(FILES | {LAST: wrong})
     good = host.files[f"/mirror/{LAST}"]
@@ -219,7 +217,7 @@ def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:
     assert content_of(CORPUS.fetch()) == FILES
 
 
-def test_nothing_else_is_unpacked_from_an_archive(host: Host, apart: Path) -> None:
+def test_nothing_else_is_unpacked_from_an_archive(host, apart) -> None:
     link, large, outside = (
         tarfile.TarInfo(FOLDER + name) for name in (FIRST, LAST, "../../../../outside.wav")
     )
@@ -235,13 +233,13 @@ def test_nothing_else_is_unpacked_from_an_archive(host: Host, apart: Path) -> No
     assert {path for path in apart.rglob("*") if "cache" not in path.parts} == before
 
 
-def test_a_page_instead_of_an_archive_is_named(host: Host) -> None:
+def test_a_page_instead_of_an_archive_is_named(host) -> None:
     host.files = {ARCHIVE: b"<html>Sign in to the school's network</html>"}
     with pytest.raises(InputError, match=r"127\.0\.0\.1: what it sent is no intact archive"):
         CORPUS.fetch()
 
 
-def test_without_a_network_each_host_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_each_host_is_named(host, monkeypatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         unreachable = f"http://127.0.0.1:{free.getsockname()[1]}/"
@@ -252,9 +250,7 @@ def test_without_a_network_each_host_is_named(host: Host, monkeypatch: pytest.Mo
     assert str(caught.value).count("127.0.0.1: the connection failed (ConnectionError)") == 2
 
 
-def test_offline_nothing_is_asked_for_and_what_is_there_is_used(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_nothing_is_asked_for_and_what_is_there_is_used(host, monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     with pytest.raises(InputError, match=r"CRYUTILS_OFFLINE is set.*CRYUTILS_DATA_DIR"):
         CORPUS.fetch()
@@ -265,16 +261,14 @@ def test_offline_nothing_is_asked_for_and_what_is_there_is_used(
     assert CORPUS.fetch() == root
 
 
-def test_a_cache_that_cannot_be_written_is_named_before_anything_is_sent(
-    host: Host, apart: Path
-) -> None:
+def test_a_cache_that_cannot_be_written_is_named_before_anything_is_sent(host, apart) -> None:
     (apart / "cache").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
         CORPUS.fetch()
     assert host.asked == []
 
 
-def test_a_disk_without_room_is_named(host: Host, apart: Path) -> None:
+def test_a_disk_without_room_is_named(host, apart) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # below a recording's size
     try:
@@ -287,7 +281,7 @@ def test_a_disk_without_room_is_named(host: Host, apart: Path) -> None:
 
 
 def test_the_data_folder_comes_before_the_cache_and_is_never_written(
-    host: Host, apart: Path, monkeypatch: pytest.MonkeyPatch
+    host, apart, monkeypatch
 ) -> None:
     CORPUS.fetch()
     (apart / "data" / "donateacry").mkdir(parents=True)
@@ -298,7 +292,7 @@ def test_the_data_folder_comes_before_the_cache_and_is_never_written(
     assert host.asked == []
 
 
-def test_check_names_what_is_missing_and_what_was_changed(host: Host) -> None:
+def test_check_names_what_is_missing_and_what_was_changed(host) -> None:
     root = CORPUS.fetch()
     (root / FIRST).unlink()
     (root / LAST).write_bytes(bytes(2000))
@@ -321,9 +315,7 @@ cli.main(["data", "fetch", "donateacry"])
 """
 
 
-def test_ctrl_c_during_a_download_ends_it_and_leaves_nothing_half_written(
-    host: Host, apart: Path
-) -> None:
+def test_ctrl_c_during_a_download_ends_it_and_leaves_nothing_half_written(host, apart) -> None:
     host.cut, host.hangs = len(host.files[ARCHIVE]) // 2, True
     root = apart / "cache" / "donateacry"
     with subprocess.Popen(

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
+import made_media
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from refusals import refusal
 from scipy.sparse.csgraph import connected_components
 
 from cryutils import audio
@@ -32,32 +33,22 @@ from cryutils.errors import NO_MEMORY, InputError
 from cryutils.evaluation.splits import Split
 
 pytestmark = pytest.mark.usefixtures("apart")
-Writer = Callable[..., Path]
 Command = Callable[..., tuple[int, str, str]]
 
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 
 
 @pytest.fixture
-def root(apart: Path, sound: Writer) -> Path:
+def root(apart, sound) -> Path:
     """A folder with two good recordings, one a class, to which a test adds what it tests."""
     sound(apart / "own" / "hungry" / "anna" / "1.wav", seed=1)
     sound(apart / "own" / "tired" / "bo" / "2.wav", seed=2)
     return apart / "own"
 
 
-def write_track(
-    path: Path, x: np.ndarray, codec: str, *, sr: int = 16000, format: str | None = None,
-    **options: str,
-) -> None:  # fmt: skip
-    with av.open(str(path), "w", format=format, options=options) as out:
-        track: Any = out.add_stream(codec, rate=sr, layout="mono")
-        track.bit_rate = 64_000
-        block = av.AudioFrame.from_ndarray(x[None].astype(np.float32), "fltp", "mono")
-        block.sample_rate, block.pts = sr, 0
-        pieces = av.AudioResampler(track.format, "mono", sr, track.frame_size or 100_000)
-        for piece in [*pieces.resample(block), *pieces.resample(None), None]:
-            out.mux(track.encode(piece))
+def tone(seconds: int) -> np.ndarray:
+    """A tone at 48 kHz, float32 (1, samples)."""
+    return (0.5 * np.sin(np.arange(48000 * seconds) / 9)).astype(np.float32)[None]
 
 
 def left_out(corpus: Corpus) -> dict[str, str]:
@@ -68,7 +59,7 @@ def left_out(corpus: Corpus) -> dict[str, str]:
     return dict(zip(rows.item, rows.what, strict=True))
 
 
-def test_label_and_infant_come_from_the_folders(root: Path, sound: Writer, still: Writer) -> None:
+def test_label_and_infant_come_from_the_folders(root, sound, still) -> None:
     """Deeper folders belong to the infant, and infants of one name are one."""
     sound(root / "sleepy" / "cleo" / "x.mp3", seconds=0.5)
     sound(root / "tired" / "anna" / "monday" / "film.mp4")
@@ -94,9 +85,7 @@ def test_label_and_infant_come_from_the_folders(root: Path, sound: Writer, still
     assert (face.has_audio, face.has_video, face.duration_s) == (False, True, 0.0)
 
 
-def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(
-    root: Path, still: Writer
-) -> None:
+def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(root, still) -> None:
     picture = still(root / "tired" / "bo" / "2.png")
     still(root / "tired" / "bo" / "1.png", seed=1)  # a 1.wav exists, but elsewhere
     still(root / "tired" / "bo" / "3.png", seed=2)
@@ -113,7 +102,7 @@ def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(
     assert sorted(left_out(corpus)) == ["hungry/anna/1.png", "tired/bo/3.wav"]
 
 
-def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -> None:
+def test_each_thing_that_cannot_be_used_is_one_line(root, sound) -> None:
     (root / "tired" / "cleo").mkdir()
     (root / "tired" / "bo" / "empty.wav").touch()
     (root / "tired" / "bo" / "text.wav").write_text("not a sound")
@@ -125,7 +114,8 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
     third = len(content) // 3
     noise = np.random.default_rng(0).bytes(third // 2)
     damaged.write_bytes(content[:third] + noise + content[third + len(noise) :])
-    write_track(root / "tired" / "bo" / "nan.wav", np.full(999, np.nan), "pcm_f32le")
+    nothing = np.full((1, 999), np.nan, np.float32)
+    made_media.write(root / "tired" / "bo" / "nan.wav", (), [nothing], codec="pcm_f32le")
     sound(root / "stray.wav", seed=4)
     sound(root / "tired" / "label-only.wav", seed=5)
     (root / ".DS_Store").touch()  # hidden files belong to the system
@@ -169,9 +159,7 @@ def copied(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-def test_infants_that_share_a_file_are_one_infant(
-    root: Path, sound: Writer, still: Writer, command: Command
-) -> None:
+def test_infants_that_share_a_file_are_one_infant(root, sound, still, command) -> None:
     """Through others as well: anna's file is bo's, and a still of bo's is cleo's."""
     copied(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
     sound(root / "tired" / "cleo" / "3.wav", seed=3)
@@ -205,7 +193,7 @@ def test_infants_that_share_a_file_are_one_infant(
     ],
 )
 def test_a_name_of_donateacry_gives_what_its_folders_do_not(
-    folder: str, code: str, label: str, infant: str, reason: str | None, apart: Path, sound: Writer
+    folder, code, label, infant, reason, apart, sound
 ) -> None:
     sound(apart / "own" / folder / f"{UUID}-1430742197-1.0-m-04-{code}.wav")
     corpus = load("own")
@@ -225,16 +213,7 @@ def doubts(corpus: Corpus) -> list[tuple[str, str]]:
     return list(zip(rows.item, rows.what, strict=True))
 
 
-def refusal(folder: str) -> str:
-    with pytest.raises(InputError) as caught:
-        load(folder)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_labels_in_two_unicode_forms_are_one_and_in_two_cases_doubtful(
-    root: Path, sound: Writer
-) -> None:
+def test_labels_in_two_unicode_forms_are_one_and_in_two_cases_doubtful(root, sound) -> None:
     for seed, form in enumerate(("NFC", "NFD")):
         name = unicodedata.normalize(form, "café")
         sound(root / name / f"infant {seed}" / "1.wav", seed=3 + seed)
@@ -247,7 +226,7 @@ def test_labels_in_two_unicode_forms_are_one_and_in_two_cases_doubtful(
     ]
 
 
-def test_what_is_too_long_to_be_read_is_left_out(root: Path) -> None:
+def test_what_is_too_long_to_be_read_is_left_out(root) -> None:
     path = root / "tired" / "bo" / "night.wav"
     rate = 192_000
     size = 60 * 16 * rate  # of zeros that take no room on the disk
@@ -259,9 +238,7 @@ def test_what_is_too_long_to_be_read_is_left_out(root: Path) -> None:
     assert left_out(load(root)) == {"tired/bo/night.wav": f"{why} shorter files"}
 
 
-def test_too_little_memory_for_a_file_costs_that_file_alone(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_memory_for_a_file_costs_that_file_alone(root, monkeypatch) -> None:
     real = files._decoded
 
     def decoded(path: Path, track: int) -> Any:
@@ -276,13 +253,13 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
 
 
 @pytest.mark.parametrize(
-    ("suffix", "codec"),
-    [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")],
+    ("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")]
 )
-def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, root: Path) -> None:
+def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> None:
     """A file cut short is read as far as it goes, but its length is another one's."""
     path = root / "tired" / "bo" / f"3{suffix}"
-    write_track(path, 0.5 * np.sin(np.arange(96000) / 9), codec, sr=48000, movflags="faststart")
+    start = {"movflags": "faststart"}
+    made_media.write(path, (), [tone(2)], codec=codec, sr=48000, container_options=start)
     assert doubts(load(root)) == []
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -296,21 +273,14 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, 
     assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
 
 
-def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Path) -> None:
+def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root) -> None:
     """Its header states how long the pictures last."""
     path = root / "tired" / "bo" / "film.webm"
-    with av.open(str(path), "w") as out:
-        shown: Any = out.add_stream("libvpx", rate=1)
-        shown.width = shown.height = 32
-        shown.pix_fmt = "yuv420p"
-        heard: Any = out.add_stream("libopus", rate=48000, layout="mono")
-        block = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
-        block.sample_rate, block.pts = 48000, 4 * 48000
-        for k in range(5):
-            picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * k, np.uint8))
-            picture.pts = k
-            out.mux(shown.encode(picture))
-        out.mux([*shown.encode(None), *heard.encode(block), *heard.encode(None)])
+    greys = [np.full((32, 32, 3), 40 * k, np.uint8) for k in range(5)]
+    made_media.write(
+        path, greys, [np.zeros((1, 48000), np.float32)], video="libvpx", fps=1, codec="libopus",
+        sr=48000, sound_s=4.0,
+    )  # fmt: skip
     corpus = load(root)
     assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(5.0, abs=0.05)
     what = "its sound starts 4.00 s after its pictures, and follows silence"
@@ -332,18 +302,16 @@ def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Pat
         (".asf", "wmav2", "asf"), (".qt", "aac", "mov"), (".m2ts", "aac", "mpegts"),
     ],
 )  # fmt: skip
-def test_a_folder_takes_every_kind_that_can_be_read(
-    root: Path, suffix: str, codec: str, container: str
-) -> None:
+def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, container) -> None:
     path = root / "tired" / "bo" / f"3{suffix.upper()}"
-    write_track(path, 0.5 * np.sin(np.arange(48000) / 9), codec, sr=48000, format=container)
+    made_media.write(path, (), [tone(1)], codec=codec, sr=48000, format=container)
     corpus = load(root)
     assert path in [clip.path for clip in corpus]
     assert left_out(corpus) == {}
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tiff", ".jfif", ".avif", ".heic"])
-def test_a_folder_takes_every_picture_that_can_be_read(root: Path, suffix: str) -> None:
+def test_a_folder_takes_every_picture_that_can_be_read(root, suffix) -> None:
     if suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
     path = root / "tired" / "bo" / f"3{suffix}"
@@ -355,9 +323,7 @@ def test_a_folder_takes_every_picture_that_can_be_read(root: Path, suffix: str) 
         np.testing.assert_allclose(pictures.read(picture)[35, 45], (200, 30, 30), atol=6)
 
 
-def test_a_heic_that_cannot_be_read_is_called_one(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_heic_that_cannot_be_read_is_called_one(root, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     pictures.reads_heic.cache_clear()
     for name in ("3.heic", "4.jpg"):
@@ -370,7 +336,7 @@ def test_a_heic_that_cannot_be_read_is_called_one(
     pictures.reads_heic.cache_clear()
 
 
-def test_a_live_photo_counts_once(root: Path, sound: Writer, still: Callable[..., Path]) -> None:
+def test_a_live_photo_counts_once(root, sound, still) -> None:
     folder = root / "tired" / "bo"
     sound(folder / "IMG_7.mp4").rename(folder / "IMG_7.MOV")
     still(folder / "IMG_7.jpg")
@@ -381,7 +347,7 @@ def test_a_live_photo_counts_once(root: Path, sound: Writer, still: Callable[...
     assert all(clip.still is None for clip in corpus)
 
 
-def test_what_cannot_be_printed_in_a_name_is_spelled_out(root: Path, sound: Writer) -> None:
+def test_what_cannot_be_printed_in_a_name_is_spelled_out(root, sound) -> None:
     folder = root / "tired\x1b[2J" / os.fsdecode(b"ren\xe9")
     try:
         folder.mkdir(parents=True)
@@ -399,7 +365,7 @@ def test_what_cannot_be_printed_in_a_name_is_spelled_out(root: Path, sound: Writ
     corpus.frame().to_string().encode("utf-8")
 
 
-def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writer) -> None:
+def test_linked_folders_are_followed_but_not_in_a_circle(root, sound) -> None:
     sound(root.parent / "elsewhere" / "3.wav", seed=3)
     (root / "tired" / "cleo").symlink_to(root.parent / "elsewhere")
     (root / "tired" / "bo" / "up").symlink_to(root)
@@ -419,22 +385,18 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writ
     ("infants", "labels"),
     [(1, ("hungry", "Tired")), (9, ("hungry", "Tired")), (8, ("laut", "leise"))],
 )
-def test_infants_before_labels_are_refused(
-    infants: int, labels: tuple[str, str], apart: Path, sound: Writer
-) -> None:
+def test_infants_before_labels_are_refused(infants, labels, apart, sound) -> None:
     """Known by the papers' states, or by a few words in each of many folders."""
     for k in range(infants):
         for label in labels:
             sound(apart / "own" / f"infant {k}" / label / "1.wav", seed=k)
-    message = refusal("own")
+    message = refusal(apart / "own", load)
     assert "it looks like <infant>/<label>/<file>; expected <label>/<infant>/<file>" in message
     first = min(labels)
     assert f"move infant 0/{first} to {first}/infant 0, and so on." in message
 
 
-def test_where_either_may_be_the_label_it_is_but_doubtful(
-    apart: Path, sound: Writer, command: Command
-) -> None:
+def test_where_either_may_be_the_label_it_is_but_doubtful(apart, sound, command) -> None:
     for k in range(3):
         for name in ("a", "b"):
             sound(apart / "own" / f"{k}" / name / "1.wav", seed=k)
@@ -445,9 +407,7 @@ def test_where_either_may_be_the_label_it_is_but_doubtful(
 
 
 @pytest.mark.parametrize("labels", [("hungry", "laut"), ("a", "b", "c")])
-def test_infants_of_every_label_are_in_order(
-    labels: tuple[str, ...], apart: Path, sound: Writer
-) -> None:
+def test_infants_of_every_label_are_in_order(labels, apart, sound) -> None:
     for label in labels:
         for k in range(4):
             sound(apart / "own" / label / f"infant {k}" / "1.wav", seed=k)
@@ -456,15 +416,15 @@ def test_infants_of_every_label_are_in_order(
     assert doubts(corpus) == []
 
 
-def test_one_level_too_deep_names_the_folder_to_give(apart: Path, sound: Writer) -> None:
+def test_one_level_too_deep_names_the_folder_to_give(apart, sound) -> None:
     sound(apart / "own" / "study" / "hungry" / "anna" / "1.wav")
     sound(apart / "own" / "study" / "tired" / "bo" / "2.wav", seed=2)
-    message = refusal("own")
+    message = refusal(apart / "own", load)
     assert "one level too deep; expected <label>/<infant>/<file>" in message
     assert message.endswith(f"Give {apart / 'own' / 'study'}.")
     assert load("own/study").classes == ("hungry", "tired")
     sound(apart / "own" / "other" / "tired" / "cleo" / "3.wav", seed=3)
-    assert "merge the folders of the first level" in refusal("own")
+    assert "merge the folders of the first level" in refusal(apart / "own", load)
 
 
 @pytest.mark.parametrize(
@@ -482,15 +442,10 @@ def test_one_level_too_deep_names_the_folder_to_give(apart: Path, sound: Writer)
          "move the files in train to hungry/, and so on"),
     ],
 )  # fmt: skip
-def test_the_parts_of_a_split_are_no_labels_and_no_infants(
-    file: str, mend: str, root: Path, sound: Writer
-) -> None:
+def test_the_parts_of_a_split_are_no_labels_and_no_infants(file, mend, root, sound) -> None:
     """And the move that is named makes the corpus right."""
     path = sound(root / file, seed=3)
-    with pytest.raises(InputError) as error:
-        load(root)
-    message = str(error.value)
-    assert "\n" not in message
+    message = refusal(root, load)
     assert "is a part of a split, not a label or an infant" in message
     assert f"; {mend}." in message
     source, target = re.findall(r"move (?:the files in )?(.+?) to (.+?),", message)[0]
@@ -505,29 +460,24 @@ def test_the_parts_of_a_split_are_no_labels_and_no_infants(
     assert clip.infant.upper() in ("CLEO", UUID)
 
 
-def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(
-    apart: Path, sound: Writer
-) -> None:
+def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(apart, sound) -> None:
     sound(apart / "train" / "hungry" / "anna" / "test" / "1.wav", seed=1)
     sound(apart / "train" / "tired" / "bo" / "2.wav", seed=2)
     assert set(load(apart / "train").infants) == {"anna", "bo"}
 
 
-def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:
+def test_one_level_too_few_names_both_mends(apart, sound) -> None:
     sound(apart / "own" / "hungry" / "1.wav")
-    message = refusal("own/hungry/..")
+    message = refusal(apart / "own", load)
     assert "put each infant's files into a separate folder" in message
     sound(apart / "two" / "hungry" / "anna" / "1.wav")
-    assert f"if hungry is a label, give {apart / 'two'}." in refusal("two/hungry")
+    assert f"if hungry is a label, give {apart / 'two'}." in refusal(apart / "two" / "hungry", load)
 
 
-def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path, command: Command) -> None:
+def test_a_root_with_nothing_usable_names_the_first_reason(apart, command) -> None:
     (apart / "own" / "tired" / "bo").mkdir(parents=True)
     (apart / "own" / "tired" / "bo" / "1.wav").write_text("text")
-    with pytest.raises(InputError) as caught:
-        load("own")
-    assert "Its only problem: tired/bo/1.wav: " in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert "Its only problem: tired/bo/1.wav: " in refusal(apart / "own", load)
     (apart / "own" / "notes.txt").touch()
     code, out, err = command("data", "describe", "own", "--problems")
     assert code == 2 and "First of 2 problems: notes.txt: " in err
@@ -547,7 +497,7 @@ class Samples(dict[str, bytes]):
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writer) -> Samples:
+def samples(tmp_path_factory, sound, still) -> Samples:
     home = tmp_path_factory.mktemp("samples")
     return Samples(
         {
@@ -567,9 +517,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writ
     pairs=st.lists(st.tuples(st.integers(0, 23), st.integers(0, 23)), max_size=4),
     seed=st.integers(0, 9),
 )
-def test_no_leak_free_split_of_noise_has_a_copy_on_both_sides(
-    pairs: list[tuple[int, int]], seed: int, samples: Samples
-) -> None:
+def test_no_leak_free_split_of_noise_has_a_copy_on_both_sides(pairs, seed, samples) -> None:
     """Of 24 infants with a recording each, `pairs` of whom have the first one's as well."""
     with tempfile.TemporaryDirectory() as home:
         for k in range(24):
@@ -603,9 +551,7 @@ def test_no_leak_free_split_of_noise_has_a_copy_on_both_sides(
         max_size=8,
     )
 )
-def test_no_file_is_ever_dropped_in_silence(
-    samples: Samples, files: set[tuple[str, str, str]]
-) -> None:
+def test_no_file_is_ever_dropped_in_silence(samples, files) -> None:
     with tempfile.TemporaryDirectory() as home:
         for folder, stem, kind in files:
             path = Path(home, folder, stem + kind.removeprefix("broken").removeprefix("empty"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("apart")
 
 
 @pytest.mark.parametrize("name", ["synthetic", "own"])
-def test_a_corpus_says_how_it_is_loaded_again(name: str, sound: Callable[..., Path]) -> None:
+def test_a_corpus_says_how_it_is_loaded_again(name, sound) -> None:
     sound(Path("own/tired/a/x.wav"))
     small = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "progress": False}
     corpus = load(name, **(small if name == "synthetic" else {}))
@@ -35,9 +34,7 @@ def test_a_corpus_says_how_it_is_loaded_again(name: str, sound: Callable[..., Pa
         ("donateacry", {"infants": 3}, "donateacry has no option 'infants'"),
     ],
 )
-def test_a_mistake_is_named_in_one_line(
-    name: str, options: dict[str, object], message: str, sound: Callable[..., Path]
-) -> None:
+def test_a_mistake_is_named_in_one_line(name, options, message, sound) -> None:
     sound(Path("own/tired/a/x.wav"))
     with pytest.raises(InputError, match=message) as caught:
         load(name, **options)
@@ -54,7 +51,7 @@ def test_titles_and_evidence_of_names_in_results() -> None:
     assert [name for name in titles if registry.is_synthetic(name)] == ["synthetic"]
 
 
-def test_options_of_synthetic_infants_leave_other_corpora_alone(sound: Callable[..., Path]) -> None:
+def test_options_of_synthetic_infants_leave_other_corpora_alone(sound) -> None:
     sound(Path("own/tired/a/x.wav"))
     simulation = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5}
     assert list(load_or_simulate("own", **simulation)) == list(load("own"))

@@ -119,7 +119,7 @@ MAKERS = {"enesbabycries1": enes, "corvin2024": corvin, "cryceleb2023": cryceleb
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("below", ["", "master"])
-def test_each_has_its_name_licence_and_citation(name: str, below: str, sound: Writer) -> None:
+def test_each_has_its_name_licence_and_citation(name, below, sound) -> None:
     MAKERS[name](Path("own") / below, sound)
     corpus = load("own")
     [known] = [each for each in published.CORPORA if each.name == name]
@@ -130,7 +130,7 @@ def test_each_has_its_name_licence_and_citation(name: str, below: str, sound: Wr
     assert list(load(**corpus.source)) == list(corpus)
 
 
-def test_enesbabycries_has_the_reasons_that_stopped_the_crying(sound: Writer) -> None:
+def test_enesbabycries_has_the_reasons_that_stopped_the_crying(sound) -> None:
     bouts = load(enes(Path("bouts"), sound))
     assert counts(bouts) == {
         ("hungry", "AB01"): 1, ("lonely", "AB01"): 1, ("discomfort", "CD02"): 1,
@@ -144,13 +144,13 @@ def test_enesbabycries_has_the_reasons_that_stopped_the_crying(sound: Writer) ->
     assert {clip.session for clip in cries} == {clip.session for clip in bouts}
 
 
-def test_bouts_and_the_cries_cut_from_them_are_not_mixed(sound: Writer) -> None:
+def test_bouts_and_the_cries_cut_from_them_are_not_mixed(sound) -> None:
     root = enes(Path("own").resolve(), sound, cries=True)
     listing = root / "data" / "dataset_44605_short.csv"
     assert "move one of the two away" in refusal(listing, lambda _: load(root))
 
 
-def test_corvin_has_discomfort_at_a_bath_and_pain_at_a_vaccination(sound: Writer) -> None:
+def test_corvin_has_discomfort_at_a_bath_and_pain_at_a_vaccination(sound) -> None:
     root = corvin(Path("own"), sound)
     expected = {(label, infant): n for label, n in (("discomfort", 3), ("pain", 2))
                 for infant in ("ABC", "XYZ")}  # fmt: skip
@@ -166,7 +166,7 @@ def test_corvin_has_discomfort_at_a_bath_and_pain_at_a_vaccination(sound: Writer
     assert reasons(load(root))["ABC_B04.wav"] == "not in OpenData/cry_sequences_22babies"
 
 
-def test_cryceleb_says_who_cries_and_not_why(sound: Writer) -> None:
+def test_cryceleb_says_who_cries_and_not_why(sound) -> None:
     corpus = load(cryceleb(Path("own"), sound))
     assert counts(corpus) == {
         ("cry", "0369"): 5, ("cry", "0012"): 2, ("cry", "0133"): 1,
@@ -181,7 +181,7 @@ def test_cryceleb_says_who_cries_and_not_why(sound: Writer) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_an_infant_of_the_test_part_is_unknown_without_the_pairs(sound: Writer) -> None:
+def test_an_infant_of_the_test_part_is_unknown_without_the_pairs(sound) -> None:
     corpus = load(cryceleb(Path("own"), sound, pairs=False))
     assert set(corpus.infants) == {"0369", "0012", "0133"}
     unknown = reasons(corpus)
@@ -189,7 +189,7 @@ def test_an_infant_of_the_test_part_is_unknown_without_the_pairs(sound: Writer) 
     assert all("put test_pairs.csv" in what for what in unknown.values())
 
 
-def test_sounds_of_esc50_are_for_the_gate_alone(sound: Writer) -> None:
+def test_sounds_of_esc50_are_for_the_gate_alone(sound) -> None:
     corpus = load(esc50(Path("own"), sound))
     assert Counter(corpus.labels.tolist()) == Counter(category for _, category in SOUNDS)
     assert corpus.infants.tolist().count("freesound-100210") == 2
@@ -206,7 +206,7 @@ def test_sounds_of_esc50_are_for_the_gate_alone(sound: Writer) -> None:
         gating.of_sounds(cries)
 
 
-def test_files_without_a_row_and_rows_without_a_file_are_listed(sound: Writer) -> None:
+def test_files_without_a_row_and_rows_without_a_file_are_listed(sound) -> None:
     root = esc50(Path("own"), sound)
     (root / "audio" / SOUNDS[0][0]).unlink()
     sound(root / "audio" / "9-9-A-9.wav", seed=20)
@@ -221,7 +221,7 @@ def test_files_without_a_row_and_rows_without_a_file_are_listed(sound: Writer) -
     }
 
 
-def test_rows_that_say_too_little_or_contradict_each_other_are_listed(sound: Writer) -> None:
+def test_rows_that_say_too_little_or_contradict_each_other_are_listed(sound) -> None:
     root = cryceleb(Path("own"), sound)
     listing = root / "metadata.csv"
     lines = listing.read_text().splitlines()
@@ -234,7 +234,7 @@ def test_rows_that_say_too_little_or_contradict_each_other_are_listed(sound: Wri
     }
 
 
-def test_a_recording_in_two_infants_makes_them_one(sound: Writer) -> None:
+def test_a_recording_in_two_infants_makes_them_one(sound) -> None:
     root = corvin(Path("own"), sound)
     folder = root / "OpenData" / "cry_sequences_22babies"
     (folder / "ABC_B03.wav").write_bytes((folder / "XYZ_D02.wav").read_bytes())
@@ -243,7 +243,7 @@ def test_a_recording_in_two_infants_makes_them_one(sound: Writer) -> None:
     assert "identical recordings" in "".join(corpus.problems().what)
 
 
-def test_no_recordings_or_two_corpora_are_refused_in_one_line(sound: Writer) -> None:
+def test_no_recordings_or_two_corpora_are_refused_in_one_line(sound) -> None:
     root = Path("own").resolve()
     esc50(root / "first", sound)
     for path in (root / "first" / "audio").iterdir():
@@ -255,7 +255,7 @@ def test_no_recordings_or_two_corpora_are_refused_in_one_line(sound: Writer) -> 
 
 
 @pytest.mark.parametrize("text", ["", "mood,day\nbad,monday\n", "\0\0", '"' + "x" * 200_000])
-def test_another_table_of_the_same_name_changes_nothing(text: str, sound: Writer) -> None:
+def test_another_table_of_the_same_name_changes_nothing(text, sound) -> None:
     sound(Path("own/tired/a/x.wav"))
     Path("own/metadata.csv").write_text(text)
     corpus = load("own")

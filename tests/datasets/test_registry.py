@@ -31,7 +31,7 @@ Cryutils = Callable[..., str]
 
 
 @pytest.fixture
-def cryutils(apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Cryutils:
+def cryutils(apart, sound, monkeypatch) -> Cryutils:
     """`cryutils("data", "list")` gives what the command prints in a library that has Tiny."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Add a dataset")[2]
     module, line = re.findall(r"```(?:python|text)\n(.*?)```", guide, re.DOTALL)[:2]
@@ -64,9 +64,7 @@ def cryutils(apart: Path, sound: Callable[..., Path], monkeypatch: pytest.Monkey
     return call
 
 
-def test_one_module_and_one_line_make_a_corpus_known_everywhere(
-    cryutils: Cryutils, apart: Path
-) -> None:
+def test_one_module_and_one_line_make_a_corpus_known_everywhere(cryutils, apart) -> None:
     home = apart / "home" / "tiny"
     assert re.search(
         rf"^tiny +real recordings .*CC BY 4.0\n +{home}$", cryutils("data", "list"), re.M
@@ -81,7 +79,7 @@ def test_one_module_and_one_line_make_a_corpus_known_everywhere(
     assert f"Tiny: {home}" in cryutils("doctor")
 
 
-def test_a_notebook_runs_on_a_new_corpus(cryutils: Cryutils, apart: Path) -> None:
+def test_a_notebook_runs_on_a_new_corpus(cryutils, apart) -> None:
     parameters = new_code_cell(
         'data = "synthetic"  # recordings\nseed = 0  # a seed', metadata={"tags": ["parameters"]}
     )

@@ -14,16 +14,20 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 
+@pytest.fixture(autouse=True)
+def figures() -> Iterator[None]:
+    """Draw in matplotlib's own style, and close all figures after the test."""
+    with plt.style.context("default"):
+        yield
+    plt.close("all")
+
+
 @pytest.fixture
-def axes() -> Iterator[np.ndarray]:
+def axes() -> np.ndarray:
     """Three panels."""
-    figure, panels = plt.subplots(1, 3)
-    yield panels
-    plt.close(figure)
+    return plt.subplots(1, 3)[1]
 
 
 @pytest.fixture
-def ax() -> Iterator[Axes]:
-    figure, axes = plt.subplots()
-    yield axes
-    plt.close(figure)
+def ax() -> Axes:
+    return plt.subplots()[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from drawn import points, ticks
@@ -27,7 +26,6 @@ def test_a_window_and_its_reconstruction_share_their_colours() -> None:
     titles = [ax.get_title() for ax in fig.axes[:6]]
     assert titles[:2] == ["MFCC: 30 numbers a patch", "code: 3 numbers a patch"]
     assert np.array_equal(fig.axes[3].images[0].get_array(), window.T)
-    plt.close(fig)
 
 
 def test_errors_are_drawn_by_model_and_size() -> None:
@@ -41,7 +39,6 @@ def test_errors_are_drawn_by_model_and_size() -> None:
     assert points(left, "principal components") == ([2, 8], [4, 2])
     assert left.get_ylabel() == "error in standard deviations"
     assert ticks(right, "x") == ["2", "8"]
-    plt.close(fig)
 
 
 def test_each_spectrogram_is_relative_to_its_loudest_cell() -> None:
@@ -55,4 +52,3 @@ def test_each_spectrogram_is_relative_to_its_loudest_cell() -> None:
         row = np.unravel_index(image.get_array().argmax(), image.get_array().shape)[0]
         assert row == 32  # 1000 Hz in bins of 31.25 Hz
         assert image.get_extent()[3] == 4.0
-    plt.close(fig)

@@ -8,7 +8,7 @@ from drawn import points
 from cryutils import plots
 
 
-def test_weights_near_zero_on_the_left_and_every_error_on_the_right(axes: np.ndarray) -> None:
+def test_weights_near_zero_on_the_left_and_every_error_on_the_right(axes) -> None:
     weights = np.array([[-0.31, 0.02], [0.04, 9.99]])
     rounded = np.array([[-0.3, 0.0], [0.0, 10.0]])
     steps, errors = plots.rounding(weights, rounded, axes[:2], scale=0.1)

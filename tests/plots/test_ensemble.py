@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import points, spans, ticks, words
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
@@ -30,7 +29,7 @@ def drawn(ax: Axes, **changed: object) -> list[str]:
     return blocks(ax)
 
 
-def test_the_proposed_model_is_drawn_with_its_sizes(axes: np.ndarray) -> None:
+def test_the_proposed_model_is_drawn_with_its_sizes(axes) -> None:
     assert "rolling average of all frames" in drawn(axes[0])
     ax = axes[1]
     labels = drawn(ax, backbone="EfficientNetB0", weights="random", rolling=12)
@@ -46,7 +45,7 @@ def test_the_proposed_model_is_drawn_with_its_sizes(axes: np.ndarray) -> None:
     assert "hug\nhungry\nsleepy" in words(ax)
 
 
-def test_what_is_concatenated_is_where_the_arrows_start(axes: np.ndarray) -> None:
+def test_what_is_concatenated_is_where_the_arrows_start(axes) -> None:
     starts = {}
     for ax, what in zip(axes, ("features", "probabilities"), strict=False):
         drawn(ax, ensemble_input=what)
@@ -80,7 +79,6 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
     assert points(total, "commonest class")[0] == [0.35, 0.35]
     assert not [line for line in pair.lines if line.get_label() == "commonest class"]
-    plt.close(figure)
 
 
 def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
@@ -96,11 +94,9 @@ def test_an_ensembles_answers_are_shown_for_the_chosen_inputs() -> None:
     assert words(figure.axes[1]) == ["1.00", "0.00", "1.00", "0.00"]
     none = plots.inputs_used(answers, [])
     assert words(none.axes[0]) == ["choose at least one input"]
-    plt.close(figure)
-    plt.close(none)
 
 
-def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
+def test_ablation_goes_from_one_input_to_all(ax) -> None:
     table = pd.DataFrame(
         [
             ("mfcc+stft+image", "clip", 0.9, 0.8, 1.0), ("mfcc+image", "clip", 0.8, 0.7, 0.9),
@@ -142,4 +138,3 @@ def test_figures_3_and_4_are_a_row_a_model_with_both_protocols() -> None:
     assert points(axes[1, 0], "validation") == ([1, 2, 3], pytest.approx([2, 2 / 2, 2 / 3]))
     assert len(points(axes[1, 3], "training")[0]) == 4
     assert [points(ax, "paper stops")[0] for ax in axes[:, 2]] == [[40, 40], [100, 100]]
-    plt.close(figure)

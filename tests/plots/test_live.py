@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from drawn import legend, points, ticks
-from matplotlib.axes import Axes
 
 from cryutils import plots
 
 
-def test_what_passes_is_a_line_per_sound_and_a_number_in_the_legend(ax: Axes) -> None:
+def test_what_passes_is_a_line_per_sound_and_a_number_in_the_legend(ax) -> None:
     passing = {"donateacry": [1.0, 0.97, 0.4], "music": [1.0, 0.03, 0.0], "pause": [1.0, 0.3, 0.1]}
     table = pd.DataFrame(passing, index=pd.Index([0.0, 0.5, 1.0], name="threshold"))
     table = table.rename_axis("source", axis=1).stack().rename("passing").reset_index()
@@ -21,7 +20,7 @@ def test_what_passes_is_a_line_per_sound_and_a_number_in_the_legend(ax: Axes) ->
     assert points(ax, "music: 3.0 %") == ([0.0, 0.5, 1.0], [100.0, 3.0, 0.0])
 
 
-def test_readings_are_drawn_over_time_with_the_verdict_below(axes: np.ndarray) -> None:
+def test_readings_are_drawn_over_time_with_the_verdict_below(axes) -> None:
     answers = [
         SimpleNamespace(time=time, verdict=verdict, probabilities=p, cry=cry)
         for time, verdict, p, cry in (

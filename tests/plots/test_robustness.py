@@ -5,35 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import ticks
+from drawn import points, ticks
 from made_corpus import corpus
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 from cryutils import plots
 from cryutils.models.explain import Maps
 
 
-def test_a_panel_a_stress_from_none_to_hardest(axes: np.ndarray) -> None:
-    rows = [
-        {"name": name, "unit": "dB", "level": level, "modality": modality, "macro_f1": score,
-         "low": low, "high": score + 0.1}
-        for name in ("noise", "room")
-        for modality, low in (("audio", 0.1), ("fused", np.nan))
-        for level, score in ((np.nan, 0.8), (20, 0.6), (0, 0.3))
-    ]  # fmt: skip
-    plots.stress_panels(pd.DataFrame(rows), axes, chance=0.25)
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in axes]
-    assert titles == ["noise", "room", ""]
-    assert ticks(axes[0], "x") == ["none", "20", "0"]
-    lines = [ax.lines[0].get_ydata().tolist() for ax in axes[:2]]
-    assert lines == [[0.8, 0.6, 0.3]] * 2
-    assert not axes[2].axison
-    ends = axes[0].collections[0].get_segments()
-    assert ends[1][:, 1] == pytest.approx([0.1, 0.7])
-
-
-def test_a_reliability_diagram_has_a_point_a_bin(ax: Axes) -> None:
+def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
     table = pd.DataFrame(
         {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8], "accuracy_low": [0.2, np.nan],
          "accuracy_high": [0.7, np.nan], "clips": [3, 10]}
@@ -44,29 +23,26 @@ def test_a_reliability_diagram_has_a_point_a_bin(ax: Axes) -> None:
     assert bins[0].get_sizes().tolist() == [18, 32]
 
 
-def test_evidence_lies_over_its_picture(axes: np.ndarray) -> None:
-    pictures = [np.zeros((4, 4, 3), np.uint8)] * 2
-    maps = np.stack([np.full((4, 4), 3.0), np.zeros((4, 4))]).astype(np.float32)
-    plots.evidence(pictures, maps, ["a", "b"], axes)
-    assert [len(ax.images) for ax in axes] == [2, 2, 0]
-    assert [ax.images[1].get_array().max() for ax in axes[:2]] == [1, 0]
-
-
-def test_a_figure_a_modality_with_a_panel_a_disturbance_and_a_legend() -> None:
+def test_a_panel_a_disturbance_from_none_to_hardest_and_a_legend() -> None:
+    scores = {"audio": (0.8, 0.6, 0.3), "fused": (0.9, 0.7, 0.4)}
+    levels = [("none", "", "", 0), ("noise", "pink noise", "audio", 20),
+              ("noise", "pink noise", "audio", 0), ("dim", "dim", "image", 2)]  # fmt: skip
     rows = [
         {"key": key, "name": name, "unit": "dB", "hit": hit, "level": level, "modality": modality,
-         "macro_f1": 0.5, "low": 0.4, "high": 0.6}
-        for modality in ("audio", "fused")
-        for key, name, hit, level in (
-            ("none", "", "", 0), ("noise", "pink noise", "audio", 20), ("dim", "dim", "image", 2),
-        )
+         "macro_f1": score, "low": low, "high": score + 0.1}
+        for (modality, f1), low in zip(scores.items(), (0.1, np.nan), strict=True)
+        for (key, name, hit, level), score in zip(levels, (*f1, 0.2), strict=True)
     ]  # fmt: skip
     figure = plots.stress_figure(pd.DataFrame(rows), "audio", chance=0.25)
     first, *_, last = figure.axes
-    assert (first.get_title(loc="left") or first.get_title()) == "pink noise"
-    assert ticks(first, "x") == ["none", "20"]
+    assert first.get_title() == "pink noise"
+    assert ticks(first, "x") == ["none", "20", "0"]
+    assert points(first, "chance")[1] == [0.25, 0.25]
+    audio, fused = (bars.lines[0].get_ydata().tolist() for bars in first.containers)
+    assert (audio, fused) == ([0.8, 0.6, 0.3], [0.9, 0.7, 0.4])
+    assert first.collections[0].get_segments()[1][:, 1] == pytest.approx([0.1, 0.7])
+    assert [ax.axison for ax in figure.axes] == [True, False, False, False]
     assert [text.get_text() for text in last.get_legend().get_texts()] == ["chance", "cry2", "full"]
-    plt.close(figure)
 
 
 def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
@@ -75,9 +51,8 @@ def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
     figure = plots.confidence_at(p, truth, infants, temperature=1.0, threshold=0.8, bins=10)
     left, right = figure.axes
     assert right.lines[-1].get_xydata().tolist() == [[0.5, 0.0]]  # half answered, none wrong
-    assert "50% answered, 0% wrong" in (right.get_title(loc="left") or right.get_title())
-    assert "ECE 0.10" in (left.get_title(loc="left") or left.get_title())
-    plt.close(figure)
+    assert "50% answered, 0% wrong" in right.get_title()
+    assert "ECE 0.10" in left.get_title()
 
 
 def test_rows_of_sounds_and_pictures() -> None:
@@ -86,7 +61,6 @@ def test_rows_of_sounds_and_pictures() -> None:
     assert [ax.images[0].get_extent() for ax in sounds.axes] == [[0, 2.0, 0, 3]] * 2
     pictures = plots.picture_row({"as filmed": np.zeros((4, 4, 3), np.uint8)})
     assert len(pictures.axes) == 1
-    plt.close("all")
 
 
 def test_evidence_has_a_column_a_state() -> None:
@@ -95,10 +69,10 @@ def test_evidence_has_a_column_a_state() -> None:
     heat = np.ones_like(x)
     clips = corpus(["hungry", "tired", "tired"])
     figure = plots.sound_evidence(Maps(x, clip, called, heat, heat), clips, window_s=1.0)
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["hungry", "tired", "taken for hungry", "taken for tired"]
     crops = np.zeros((4, 6, 6, 3), np.uint8)
-    square = np.ones((4, 6, 6), np.float32)
-    faces = plots.face_evidence(Maps(crops, clip, called, square, square), clips)
+    square = np.full((4, 6, 6), 3.0, np.float32)
+    faces = plots.face_evidence(Maps(crops, clip, called, square, 0 * square), clips)
     assert [len(ax.images) for ax in faces.axes] == [1, 1, 2, 2, 2, 2]
-    plt.close("all")
+    assert [ax.images[1].get_array().max() for ax in faces.axes[2:]] == [1, 1, 0, 0]

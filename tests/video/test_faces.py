@@ -19,7 +19,7 @@ _NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR", "")
 
 
 @pytest.fixture(autouse=True)
-def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_model(monkeypatch) -> None:
     monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
 
 
@@ -38,7 +38,7 @@ def ramp(height: int = 40, width: int = 60) -> np.ndarray:
     return made
 
 
-def test_the_cascade_finds_the_one_face_where_it_is(baby: np.ndarray) -> None:
+def test_the_cascade_finds_the_one_face_where_it_is(baby) -> None:
     boxes = faces.detector("haar").detect(baby)
     assert boxes.shape == (1, 5)
     assert boxes.dtype == np.float32
@@ -50,27 +50,25 @@ def test_the_cascade_finds_the_one_face_where_it_is(baby: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
-def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby: np.ndarray, scale: float) -> None:
+def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby, scale) -> None:
     boxes = faces.detector("haar").detect(baby)
     scaled_boxes = faces.detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
     assert len(scaled_boxes) == 1
     np.testing.assert_allclose(scaled_boxes[0, :4] / scale, boxes[0, :4], atol=0.08 * 224)
 
 
-def test_two_faces_are_two(baby: np.ndarray) -> None:
+def test_two_faces_are_two(baby) -> None:
     boxes = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
     assert sorted(boxes[:, 0] // 224) == [0, 1]
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (2, 2, 3), (1, 300, 3), (400, 3, 3)])
-def test_no_face_in_noise_or_in_slivers(shape: tuple[int, ...]) -> None:
+def test_no_face_in_noise_or_in_slivers(shape) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert faces.detector("haar").detect(picture).shape == (0, 5)
 
 
-def test_auto_is_the_cascade_without_a_model_and_yunet_with_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_is_the_cascade_without_a_model_and_yunet_with_one(tmp_path, monkeypatch) -> None:
     assert faces.resolve("auto") == "haar"
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
     assert faces.resolve("auto") == "haar"
@@ -85,9 +83,7 @@ def test_yunet_without_its_model_says_where_to_put_it() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
-def test_a_file_that_is_no_model_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch, content) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
     (tmp_path / faces.YUNET).write_bytes(content)
     with pytest.raises(InputError, match="not a YuNet model") as caught:
@@ -111,9 +107,7 @@ class Net:
         return 1, face
 
 
-def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
     (tmp_path / faces.YUNET).touch()
     asked: list[str] = []
@@ -134,9 +128,7 @@ def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(
     assert eye.detect(red[..., ::-1]).shape == (0, 5)
 
 
-def test_the_real_yunet_finds_the_face_too(
-    baby: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_real_yunet_finds_the_face_too(baby, monkeypatch) -> None:
     if not Path(_NAMED, faces.YUNET).is_file():
         pytest.skip(f"CRYUTILS_WEIGHTS_DIR holds no {faces.YUNET} here")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", _NAMED)
@@ -151,7 +143,7 @@ def test_the_real_yunet_finds_the_face_too(
     ("height", "width", "square"),
     [(40, 60, (10, 0, 40, 40)), (60, 40, (0, 10, 40, 40)), (5, 5, (0, 0, 5, 5))],
 )
-def test_the_centre_is_the_largest_square(height: int, width: int, square: tuple[int, ...]) -> None:
+def test_the_centre_is_the_largest_square(height, width, square) -> None:
     np.testing.assert_array_equal(faces.centre(height, width), square)
 
 
@@ -163,9 +155,7 @@ def test_the_centre_is_the_largest_square(height: int, width: int, square: tuple
         ((20, 10, 16, 16), 0.25, (6, 30, 16, 40)),
     ],
 )
-def test_a_crop_of_the_same_size_is_the_pixels_themselves(
-    box: tuple[int, ...], margin: float, shown: tuple[int, int, int, int]
-) -> None:
+def test_a_crop_of_the_same_size_is_the_pixels_themselves(box, margin, shown) -> None:
     top, bottom, left, right = shown
     cut = faces.crop(ramp(), np.array(box, np.float32), size=bottom - top, margin=margin)
     np.testing.assert_array_equal(cut, ramp()[top:bottom, left:right])
@@ -188,7 +178,7 @@ def test_shrinking_averages_the_area() -> None:
 @pytest.mark.parametrize(
     "box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)]
 )
-def test_a_crop_has_its_size_wherever_the_box_lies(box: tuple[int, ...]) -> None:
+def test_a_crop_has_its_size_wherever_the_box_lies(box) -> None:
     cut = faces.crop(ramp(), np.array(box, np.float32), size=8, margin=0.1)
     assert cut.shape == (8, 8, 3)
     assert cut.dtype == np.uint8
@@ -205,7 +195,7 @@ def test_a_crop_has_its_size_wherever_the_box_lies(box: tuple[int, ...]) -> None
     ],
     ids=["black", "one colour", "noise in the dark", "noise", "ramp"],
 )
-def test_blank_is_what_shows_nothing(picture: np.ndarray, is_blank: bool) -> None:
+def test_blank_is_what_shows_nothing(picture, is_blank) -> None:
     assert faces.is_blank(np.clip(picture, 0, 255).astype(np.uint8)) is is_blank
 
 
@@ -218,9 +208,7 @@ def test_opencv_gets_its_threads_back_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("module", ["empty", "missing"])
-def test_opencv_without_cascades_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
-) -> None:
+def test_opencv_without_cascades_is_told(tmp_path, monkeypatch, module) -> None:
     if module == "missing":  # as in OpenCV 5
         monkeypatch.setitem(sys.modules, "cv2.data", None)
     else:

@@ -58,6 +58,6 @@ def test_grey_and_colour_of_the_same_picture_agree_and_none_is_none() -> None:
         np.zeros((1, 64, 64, 4), np.uint8),
     ],
 )
-def test_what_is_no_crop_is_said(crops: np.ndarray) -> None:
+def test_what_is_no_crop_is_said(crops) -> None:
     with pytest.raises(InputError, match="crops are uint8"):
         hog(crops)

@@ -43,9 +43,7 @@ def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray]]:
 
 @pytest.mark.parametrize("fps", [30, 25.0, 12.5, Fraction(30000, 1001), 7])
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 47)])
-def test_frames_come_back_in_number_size_order_and_time(
-    tmp_path: Path, fps: float, height: int, width: int
-) -> None:
+def test_frames_come_back_in_number_size_order_and_time(tmp_path, fps, height, width) -> None:
     mp4.write(tmp_path / "a.mp4", ramps(21, height, width), fps=fps)
     times, frames = decoded(tmp_path / "a.mp4")
     assert times == [i / Fraction(fps) for i in range(21)]
@@ -57,7 +55,7 @@ def test_frames_come_back_in_number_size_order_and_time(
 
 @pytest.mark.parametrize("sr", [8000, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("fps", [30, 7])
-def test_sound_has_every_sample_where_it_was(tmp_path: Path, sr: int, fps: int) -> None:
+def test_sound_has_every_sample_where_it_was(tmp_path, sr, fps) -> None:
     count = 3 * fps // 2
     sound = tone(count / fps, sr)
     mp4.write(tmp_path / "a.mp4", ramps(count), fps=fps, sound=sound, sr=sr)
@@ -67,7 +65,7 @@ def test_sound_has_every_sample_where_it_was(tmp_path: Path, sr: int, fps: int) 
     assert np.sqrt(np.mean((heard - sound) ** 2)) < 0.01
 
 
-def test_frames_are_taken_one_at_a_time(tmp_path: Path) -> None:
+def test_frames_are_taken_one_at_a_time(tmp_path) -> None:
     alive: list[int] = []
 
     class Frame(np.ndarray):
@@ -97,7 +95,7 @@ for _ in range(2):
 """
 
 
-def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path: Path) -> None:
+def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path) -> None:
     digests = set()
     for fill in ("0", "85"):
         # glibc fills what it hands out with this byte; elsewhere it only runs twice.
@@ -110,7 +108,7 @@ def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path: Path)
     assert len(digests) == 1
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_whole_or_not_at_all(tmp_path) -> None:
     path = tmp_path / "a.mp4"
     mp4.write(path, ramps(3), fps=10)
     before = hashlib.sha256(path.read_bytes()).digest()
@@ -144,9 +142,7 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
         ({"sound": np.float32([np.nan]), "sr": 8000}, "finite"),
     ],
 )
-def test_bad_values_are_named_in_one_line(
-    values: dict[str, object], message: str, tmp_path: Path
-) -> None:
+def test_bad_values_are_named_in_one_line(values, message, tmp_path) -> None:
     arguments = {"frames": [GREY] * 3, "fps": 10, **values}
     with pytest.raises(InputError, match=message) as caught:
         mp4.write(tmp_path / "a.mp4", **arguments)  # type: ignore[arg-type]

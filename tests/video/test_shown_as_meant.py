@@ -57,7 +57,7 @@ def grey(signal: float) -> np.ndarray:
     [(PQ, 0.5807), (HLG, 0.75)],  # of 203 cd/m2, the white of a page by ITU-R BT.2408, Table 1
     ids=["PQ", "HLG"],
 )
-def test_the_white_of_a_page_is_white_in_hdr(tmp_path: Path, transfer: int, signal: float) -> None:
+def test_the_white_of_a_page_is_white_in_hdr(tmp_path, transfer, signal) -> None:
     frame = next(video.frames(write(tmp_path / "a.mp4", grey(signal), transfer=transfer)))
     assert frame[32, 32].min() >= 245
     darker = next(video.frames(write(tmp_path / "b.mp4", grey(signal - 0.2), transfer=transfer)))
@@ -69,16 +69,14 @@ def test_the_white_of_a_page_is_white_in_hdr(tmp_path: Path, transfer: int, sign
     # By the formulas of ITU-R BT.2100, Tables 4 and 5; HLG on a display of 1000 cd/m2.
     [(PQ, 0.25, 5.15), (PQ, 0.5, 92.2), (HLG, 0.25, 9.61), (HLG, 0.5, 50.7)],
 )
-def test_a_grey_of_hdr_has_its_brightness(
-    tmp_path: Path, transfer: int, signal: float, nits: float
-) -> None:
+def test_a_grey_of_hdr_has_its_brightness(tmp_path, transfer, signal, nits) -> None:
     linear = nits / 203
     srgb = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
     frame = next(video.frames(write(tmp_path / "a.mp4", grey(signal), transfer=transfer)))
     assert frame[32, 32].mean() == pytest.approx(srgb, abs=4)
 
 
-def test_an_ordinary_film_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_ordinary_film_is_left_as_it_is(tmp_path) -> None:
     frame = next(video.frames(write(tmp_path / "a.mp4", grey(0.75))))
     assert frame[32, 32].mean() == pytest.approx(0.75 * 255, abs=3)
 
@@ -89,9 +87,7 @@ def test_an_ordinary_film_is_left_as_it_is(tmp_path: Path) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_circle_is_a_circle(
-    tmp_path: Path, suffix: str, aspect: Fraction, shape: tuple[int, int]
-) -> None:
+def test_a_circle_is_a_circle(tmp_path, suffix, aspect, shape) -> None:
     y, x = np.mgrid[:64, :64] - 31.5
     inside = (x * float(aspect)) ** 2 + y**2 < 20**2 if aspect >= 1 else x**2 + (2 * y) ** 2 < 20**2
     luma = np.where(inside, 900, 100).astype(np.uint16)

@@ -32,7 +32,7 @@ def light(frame: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("stops", [0, 1, 2, 3])
-def test_light_is_halved_so_often_and_trembles_as_photons_do(stops: int) -> None:
+def test_light_is_halved_so_often_and_trembles_as_photons_do(stops) -> None:
     before = grey(188)  # half of full white
     after = light(stress.dim(before, stops=stops, rng=np.random.default_rng(0)))
     mean = light(before).mean() * 0.5**stops
@@ -41,7 +41,7 @@ def test_light_is_halved_so_often_and_trembles_as_photons_do(stops: int) -> None
 
 
 @given(st.floats(-3, 3))
-def test_the_left_edge_has_so_many_doublings_more_light(stops: float) -> None:
+def test_the_left_edge_has_so_many_doublings_more_light(stops) -> None:
     frame = light(stress.side_light(grey(96, width=101), stops=stops))[0, :, 0]
     assert np.log2(frame[0] / frame[-1]) == pytest.approx(stops, abs=0.15)  # a byte is coarse
     assert frame[50] == pytest.approx(light(grey(96)).mean(), rel=1e-6)
@@ -51,7 +51,7 @@ def test_the_left_edge_has_so_many_doublings_more_light(stops: float) -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.05])
-def test_a_point_becomes_a_gaussian_of_that_deviation(sigma: float) -> None:
+def test_a_point_becomes_a_gaussian_of_that_deviation(sigma) -> None:
     point = np.zeros((201, 201, 3), np.uint8)
     point[95:106, 95:106] = 255  # so bright that bytes don't round it away
     spread = stress.blur(point, sigma=sigma)[:, :, 0].astype(float)
@@ -69,9 +69,7 @@ def test_a_point_becomes_a_gaussian_of_that_deviation(sigma: float) -> None:
     st.integers(0, 30),
     st.integers(0, 15),
 )
-def test_that_share_of_the_face_is_covered_and_nothing_else(
-    place: str, share: float, x: int, y: int
-) -> None:
+def test_that_share_of_the_face_is_covered_and_nothing_else(place, share, x, y) -> None:
     box = np.array([x, y, 40, 60], np.float32)
     before = grey(0)
     covered = (stress.occlude(before, box, place=place, share=share) != before).any(axis=2)
@@ -88,7 +86,7 @@ def test_that_share_of_the_face_is_covered_and_nothing_else(
         ("side", (slice(10, 70), slice(20, 40))),
     ],
 )
-def test_half_of_a_face_is_covered_from_its_place(place: str, where: tuple) -> None:
+def test_half_of_a_face_is_covered_from_its_place(place, where) -> None:
     expected = grey()
     expected[where] = stress.CLOTH
     np.testing.assert_array_equal(stress.occlude(grey(), BOX, place=place, share=0.5), expected)
@@ -124,7 +122,7 @@ def test_the_middle_of_the_face_stays_where_it_is() -> None:
 
 
 @pytest.mark.parametrize(("fps", "shown"), [(25, 50), (12.5, 25), (5, 10), (1, 2), (0.1, 1)])
-def test_a_slower_camera_shows_fewer_frames(fps: float, shown: int) -> None:
+def test_a_slower_camera_shows_fewer_frames(fps, shown) -> None:
     assert stress.frame_rate(np.arange(50) / 25, fps=fps).sum() == shown
 
 
@@ -146,7 +144,7 @@ STRESSES = {
 
 @pytest.mark.parametrize("name", STRESSES)
 @given(frame=arrays.arrays(np.uint8, (8, 9, 3)))
-def test_a_frame_stays_a_frame_and_the_first_as_it_was(name: str, frame: np.ndarray) -> None:
+def test_a_frame_stays_a_frame_and_the_first_as_it_was(name, frame) -> None:
     before = frame.copy()
     changed, again = STRESSES[name](frame), STRESSES[name](frame)
     assert changed.dtype == np.uint8 and changed.shape == frame.shape
@@ -166,6 +164,6 @@ def test_a_frame_stays_a_frame_and_the_first_as_it_was(name: str, frame: np.ndar
         (lambda f: stress.frame_rate(np.arange(3.0), fps=0), "fps=0"),
     ],
 )
-def test_wrong_amounts_are_refused(call, words: str) -> None:
+def test_wrong_amounts_are_refused(call, words) -> None:
     with pytest.raises(InputError, match=words):
         call(grey())

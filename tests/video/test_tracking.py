@@ -28,42 +28,34 @@ def test_overlap_by_hand() -> None:
     np.testing.assert_allclose(shared, [1, 8 / 24, 0, 4 / 16], rtol=1e-6)
 
 
-def test_nothing_seen_is_nothing_followed() -> None:
-    assert choose([faces(), faces()], [0, 0.25]) == []
+MOVING = [(10.0 + 5 * i, 10, 40, 40, 9) for i in range(9)]
+BLUNDER = (0, 40, 90, 90, 9)
+AWAY = [[]] * 6
+FOLLOWED = {  # what is seen at each look, and the face that is followed
+    "nothing": ([[], []], [None, None]),
+    "the larger, wherever it stands": ([[NEAR, FAR], [FAR, NEAR], [FAR, NEAR]], [NEAR] * 3),
+    "one that moves": ([[face, FAR] for face in MOVING], MOVING),
+    "no large blunder of one look": ([*[[FAR]] * 3, [FAR, BLUNDER], *[[FAR]] * 8], [FAR] * 12),
+    "no blunder while it is away": (
+        [*[[NEAR]] * 4, *AWAY, [FAR], *AWAY], [*[NEAR] * 4, *[None] * 13],
+    ),
+    "one that comes back elsewhere": (
+        [*[[NEAR]] * 4, *AWAY, *[[FAR]] * 4], [*[NEAR] * 4, *[None] * 6, *[FAR] * 4],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "followed"), FOLLOWED.values(), ids=FOLLOWED)
+def test_one_face_is_followed(seen, followed) -> None:
+    looks = choose([faces(*boxes) for boxes in seen], [0.25 * i for i in range(len(seen))])
+    expected = [(0.25 * i, face[:4]) for i, face in enumerate(followed) if face]
+    assert [(time, tuple(face)) for time, face in looks] == expected
+
+
+def test_without_a_look_no_face_is_present() -> None:
     boxes, visible = follow([], np.arange(3.0))
     assert boxes.shape == (3, 4)
     assert not visible.any()
-
-
-def test_the_larger_face_is_followed_wherever_it_stands_in_the_list() -> None:
-    looks = choose([faces(NEAR, FAR), faces(FAR, NEAR), faces(FAR, NEAR)], [0, 0.25, 0.5])
-    assert [time for time, _ in looks] == [0, 0.25, 0.5]
-    assert all((face == NEAR[:4]).all() for _, face in looks)
-
-
-def test_a_face_is_followed_where_it_moves() -> None:
-    steps = [faces((10.0 + 5 * i, 10, 40, 40, 9), FAR) for i in range(9)]
-    looks = choose(steps, [0.25 * i for i in range(9)])
-    np.testing.assert_array_equal([face[0] for _, face in looks], [10 + 5 * i for i in range(9)])
-
-
-def test_a_large_blunder_of_one_look_is_not_the_face() -> None:
-    steps = [faces(FAR)] * 3 + [faces(FAR, (0, 40, 90, 90, 9))] + [faces(FAR)] * 8
-    looks = choose(steps, [0.25 * i for i in range(12)])
-    assert len(looks) == 12
-    assert all((face == FAR[:4]).all() for _, face in looks)
-
-
-def test_a_blunder_while_the_face_is_away_is_not_the_face_either() -> None:
-    steps = [faces(NEAR)] * 4 + [faces()] * 6 + [faces(FAR)] + [faces()] * 6
-    looks = choose(steps, [0.25 * i for i in range(17)])
-    assert [time for time, _ in looks] == [0, 0.25, 0.5, 0.75]
-
-
-def test_a_face_that_comes_back_elsewhere_is_found_again() -> None:
-    steps = [faces(NEAR)] * 4 + [faces()] * 6 + [faces(FAR)] * 4
-    looks = choose(steps, [0.25 * i for i in range(14)])
-    assert [time for time, _ in looks] == [0, 0.25, 0.5, 0.75, 2.5, 2.75, 3, 3.25]
 
 
 def test_a_face_is_bridged_over_a_look_that_missed_it() -> None:
@@ -110,9 +102,7 @@ def test_a_trembling_box_is_steadied() -> None:
     ),
     st.floats(0.05, 2),
 )
-def test_at_most_one_face_a_look_and_only_ones_that_were_seen(
-    steps: list[list[tuple[float, ...]]], every_s: float
-) -> None:
+def test_at_most_one_face_a_look_and_only_ones_that_were_seen(steps, every_s) -> None:
     times = [every_s * i for i in range(len(steps))]
     boxes = [faces(*step) for step in steps]
     looks = choose(boxes, times)

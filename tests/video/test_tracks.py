@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +21,9 @@ from cryutils.errors import InputError
 from cryutils.video import faces, mp4, tracks
 from cryutils.video.files import sampled, turned
 
-Writer = Callable[..., Path]
-
 
 @pytest.fixture(autouse=True)
-def _own_cache(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(apart, monkeypatch) -> None:
     monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
 
 
@@ -39,7 +37,7 @@ def levels(pictures: Iterator[np.ndarray]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def numbered(tmp_path_factory) -> Path:
     """Twenty pictures at 10 a second, told apart by their grey."""
     path = tmp_path_factory.mktemp("numbered") / "a.mp4"
     mp4.write(path, (grey(20 + 10 * i) for i in range(20)), fps=10, crf=5)
@@ -47,7 +45,7 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def baby(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def baby(tmp_path_factory) -> Path:
     """Two seconds of a synthetic face at 20 a second."""
     path = tmp_path_factory.mktemp("baby") / "baby.mp4"
     mp4.write(path, drawn_frames(), fps=20)
@@ -79,9 +77,7 @@ def series(starts: list[Fraction], last: Fraction) -> list[Shown]:
     st.fractions(Fraction(1, 60), 1, max_denominator=60),
     st.fractions(Fraction(1, 2), 60, max_denominator=12),
 )
-def test_a_sample_is_the_last_picture_that_began_by_then(
-    gaps: list[Fraction], last: Fraction, rate: Fraction
-) -> None:
+def test_a_sample_is_the_last_picture_that_began_by_then(gaps, last, rate) -> None:
     starts = [Fraction(0)]
     for gap in gaps:
         starts.append(starts[-1] + gap)
@@ -107,11 +103,11 @@ def test_a_sample_is_the_last_picture_that_began_by_then(
         (Fraction(10, 3), [0, 3, 6, 9, 12, 15, 18]),
     ],
 )
-def test_frames_at_a_rate(numbered: Path, fps: float | None, numbers: list[int]) -> None:
+def test_frames_at_a_rate(numbered, fps, numbers) -> None:
     assert levels(video.frames(numbered, fps=fps)) == numbers
 
 
-def test_a_still_is_one_picture_at_any_rate(tmp_path: Path, still: Writer) -> None:
+def test_a_still_is_one_picture_at_any_rate(tmp_path, still) -> None:
     path = still(tmp_path / "a.png")
     for fps in (None, 2, 30):
         (shown,) = video.frames(path, fps=fps)
@@ -119,12 +115,12 @@ def test_a_still_is_one_picture_at_any_rate(tmp_path: Path, still: Writer) -> No
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1001, 1e-6])
-def test_a_rate_that_is_none_is_refused_at_once(numbered: Path, fps: float) -> None:
+def test_a_rate_that_is_none_is_refused_at_once(numbered, fps) -> None:
     with pytest.raises(InputError, match="is no frame rate"):
         video.frames(numbered, fps=fps)
 
 
-def test_frames_are_not_held(numbered: Path) -> None:
+def test_frames_are_not_held(numbered) -> None:
     """Not even until Python looks for cycles: a minute of HD would be gigabytes by then."""
     import av
 
@@ -157,9 +153,7 @@ TURNS = [
 
 
 @pytest.mark.parametrize(("matrix", "expected"), TURNS)
-def test_a_display_matrix_turns_by_quarters(
-    matrix: tuple[int, ...], expected: Callable[[np.ndarray], np.ndarray]
-) -> None:
+def test_a_display_matrix_turns_by_quarters(matrix, expected) -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     fixed = (np.array(matrix, np.int32) * 65536).reshape(2, 2)
     np.testing.assert_array_equal(turned(pixels, fixed), expected(pixels))
@@ -168,7 +162,7 @@ def test_a_display_matrix_turns_by_quarters(
 # --- the face --------------------------------------------------------------------------------
 
 
-def test_a_face_is_followed_through_every_frame(baby: Path) -> None:
+def test_a_face_is_followed_through_every_frame(baby) -> None:
     track = video.track(baby, fps=None)
     assert track.detector == "haar"
     assert len(track) == 40
@@ -185,13 +179,13 @@ def test_a_face_is_followed_through_every_frame(baby: Path) -> None:
         assert box[2] == pytest.approx(detection[2], rel=0.25)
 
 
-def test_crops_are_what_the_boxes_say(baby: Path) -> None:
+def test_crops_are_what_the_boxes_say(baby) -> None:
     track = video.track(baby, fps=10, size=48)
     for frame, box, cut in zip(video.frames(baby, fps=10), track.boxes, track.crops, strict=True):
         np.testing.assert_array_equal(cut, faces.crop(frame, box, size=48, margin=video.MARGIN))
 
 
-def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path: Path) -> None:
+def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path) -> None:
     scene = np.random.default_rng(0).integers(60, 200, (40, 60, 3), dtype=np.uint8)
     mp4.write(tmp_path / "a.mp4", [scene] * 10, fps=10)
     track = video.track(tmp_path / "a.mp4", fps=5, size=20)
@@ -203,7 +197,7 @@ def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path: Path)
     np.testing.assert_array_equal(track.crops[0], expected)
 
 
-def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path: Path) -> None:
+def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path) -> None:
     shown = drawn_frames()
     wall = np.random.default_rng(0).integers(60, 200, shown[0].shape, dtype=np.uint8)
     black = np.zeros_like(wall)
@@ -216,7 +210,7 @@ def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path
 
 
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (2, 2), (7, 7), (40, 40), (99, 40)])
-def test_a_limit_takes_frames_evenly_over_the_length(baby: Path, limit: int, count: int) -> None:
+def test_a_limit_takes_frames_evenly_over_the_length(baby, limit, count) -> None:
     whole, part = video.track(baby, fps=None), video.track(baby, fps=None, limit=limit)
     assert len(part) == count
     chosen = np.searchsorted(whole.times_s, part.times_s)
@@ -238,12 +232,12 @@ def test_a_limit_takes_frames_evenly_over_the_length(baby: Path, limit: int, cou
         ({"fps": 0}, "fps=0"),
     ],
 )
-def test_wrong_options_are_named(baby: Path, options: dict, message: str) -> None:
+def test_wrong_options_are_named(baby, options, message) -> None:
     with pytest.raises(InputError, match=message):
         video.track(baby, **options)
 
 
-def test_a_still_has_a_track_of_one(tmp_path: Path) -> None:
+def test_a_still_has_a_track_of_one(tmp_path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), drawn_frames()[0][..., ::-1])
     track = video.track(tmp_path / "a.png")
     assert (len(track), track.with_face.tolist(), track.times_s.tolist()) == (1, [True], [0.0])
@@ -260,7 +254,7 @@ class Recording:
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, baby: Path, numbered: Path, sound: Writer) -> list[Recording]:
+def corpus(tmp_path, baby, numbered, sound) -> list[Recording]:
     """A face, no face, sound alone, and sound with a still."""
     picture = tmp_path / "still.png"
     cv2.imwrite(str(picture), drawn_frames()[0][..., ::-1])
@@ -279,7 +273,7 @@ def same(ours: video.FaceTrack, theirs: video.FaceTrack) -> None:
     assert ours.detector == theirs.detector
 
 
-def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus: list[Recording]) -> None:
+def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus) -> None:
     assert corpus[3].still is not None
     alone = [video.track(path, fps=2) for path in (corpus[0].path, corpus[1].path, corpus[3].still)]
     for _ in ("computed", "from the cache"):
@@ -290,9 +284,7 @@ def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus: list[Recording]
         assert tracks[2].crops.shape == (0, 64, 64, 3)
 
 
-def test_the_second_look_decodes_nothing_unless_a_setting_differs(
-    corpus: list[Recording], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_look_decodes_nothing_unless_a_setting_differs(corpus, monkeypatch) -> None:
     video.crops(corpus, fps=2)
     monkeypatch.setattr(tracks, "shots", lambda path: pytest.fail(f"{path} is read again"))
     video.crops(corpus, fps=2)
@@ -301,7 +293,7 @@ def test_the_second_look_decodes_nothing_unless_a_setting_differs(
             video.crops(corpus, **{"fps": 2, **change})
 
 
-def test_a_damaged_file_and_an_empty_corpus_are_named(tmp_path: Path) -> None:
+def test_a_damaged_file_and_an_empty_corpus_are_named(tmp_path) -> None:
     (tmp_path / "bad.mp4").write_text("no film")
     with pytest.raises(InputError, match=r"bad\.mp4: it can't be decoded"):
         video.crops([Recording(tmp_path / "bad.mp4")], fps=2)
@@ -309,7 +301,7 @@ def test_a_damaged_file_and_an_empty_corpus_are_named(tmp_path: Path) -> None:
         video.crops([])
 
 
-def test_the_report_counts(corpus: list[Recording]) -> None:
+def test_the_report_counts(corpus) -> None:
     table = video.report(video.crops(corpus, fps=2), groups=["b", "a", "c", "a"])
     assert table.index.tolist() == ["a", "b", "c", "all"]
     assert table.loc["all"].to_dict() == {
@@ -320,7 +312,7 @@ def test_the_report_counts(corpus: list[Recording]) -> None:
     np.testing.assert_allclose(table["with_face"], [1 / 5, 1, np.nan, 5 / 9])
 
 
-def test_the_picture_at_a_time_is_the_one_shown_then_or_the_last(numbered: Path) -> None:
+def test_the_picture_at_a_time_is_the_one_shown_then_or_the_last(numbered) -> None:
     pictures = list(video.frames(numbered))
     shown = list(video.frames(numbered, fps=2))
     for k, picture in enumerate(shown):

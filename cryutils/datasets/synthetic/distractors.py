@@ -142,11 +142,7 @@ KINDS: dict[str, Callable[[int, int, np.random.Generator], Values]] = {
 
 
 def _coloured(size: int, slope_db: float, rng: np.random.Generator) -> Values:
-    """Return noise of mean power 1 with a slope of `slope_db` per octave, float64 (size,)."""
-    spectrum = np.fft.rfft(rng.standard_normal(size))
-    spectrum *= 10 ** (slope_db * np.log2(np.maximum(np.arange(len(spectrum)), 1)) / 20)
-    spectrum[0] = 0
-    noise = np.fft.irfft(spectrum, size)
+    noise = stress.coloured_noise(size, slope_db, rng)
     return np.asarray(noise / noise.std())
 
 

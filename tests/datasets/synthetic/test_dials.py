@@ -32,7 +32,7 @@ def drawn(
 
 @BOTH
 @given(dials=ANY)
-def test_each_dial_scales_one_term_whatever_the_others_are(effects: Effects, dials: Dials) -> None:
+def test_each_dial_scales_one_term_whatever_the_others_are(effects, dials) -> None:
     def apart(dials: Dials, **other: int) -> np.ndarray:
         return drawn(effects, dials) - drawn(effects, dials, **other)
 
@@ -47,9 +47,7 @@ def test_each_dial_scales_one_term_whatever_the_others_are(effects: Effects, dia
 
 @BOTH
 @given(dials=ANY)
-def test_interaction_shares_the_variance_between_the_table_and_the_infant(
-    effects: Effects, dials: Dials
-) -> None:
+def test_interaction_shares_the_variance_between_the_table_and_the_infant(effects, dials) -> None:
     def apart(interaction: float) -> np.ndarray:
         both = (
             drawn(effects, replace(dials, interaction=interaction), s) for s in ("hungry", "pain")
@@ -62,7 +60,7 @@ def test_interaction_shares_the_variance_between_the_table_and_the_infant(
 
 
 @BOTH
-def test_an_infants_own_states_are_as_large_as_the_tables_and_random(effects: Effects) -> None:
+def test_an_infants_own_states_are_as_large_as_the_tables_and_random(effects) -> None:
     def own(state: str) -> np.ndarray:
         dials = Dials(identity=0.0, interaction=1.0)
         return np.array([drawn(effects, dials, state, infant=i) for i in range(400)]) - plain
@@ -78,7 +76,7 @@ def test_an_infants_own_states_are_as_large_as_the_tables_and_random(effects: Ef
 
 
 @BOTH
-def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects: Effects) -> None:
+def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects) -> None:
     names = [f.name for f in fields(effects.kind)]
     dials = Dials(session=1.0)
     first, other = drawn(effects, dials), drawn(effects, dials, session=2)
@@ -119,7 +117,7 @@ def test_clips_of_one_session_sound_alike() -> None:
 
 @pytest.mark.parametrize("name", ["signal", "identity", "interaction", "session"])
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
-def test_a_dial_outside_its_range_is_named_in_one_line(name: str, value: float) -> None:
+def test_a_dial_outside_its_range_is_named_in_one_line(name, value) -> None:
     message = f"^face_{name}={value} is outside the dial; use"
     with pytest.raises(InputError, match=message) as caught:
         replace(Dials(), **{name: value}).check("face_")

@@ -26,7 +26,7 @@ def test_same_infant_and_seed_give_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("identity", [0.0, 0.6, 1.0])
-def test_without_signal_the_state_shapes_nothing(identity: float) -> None:
+def test_without_signal_the_state_shapes_nothing(identity) -> None:
     sounds = {
         voice.cry(s, infant=2, seed=9, dials=Dials(0.0, identity, 1.0, 1.0), duration_s=2).tobytes()
         for s in voice.STATES
@@ -35,7 +35,7 @@ def test_without_signal_the_state_shapes_nothing(identity: float) -> None:
 
 
 @pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
-def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
+def test_without_identity_the_infant_shapes_nothing(signal) -> None:
     sounds = {
         voice.cry("pain", infant=i, seed=9, dials=Dials(signal, 0.0), duration_s=2).tobytes()
         for i in (0, 1, 17, 400)
@@ -44,7 +44,7 @@ def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
 
 
 @pytest.mark.parametrize("state", voice.STATES)
-def test_f0_is_as_planned(state: str) -> None:
+def test_f0_is_as_planned(state) -> None:
     import librosa
 
     deviations = []
@@ -139,9 +139,7 @@ def test_cries_are_louder_than_silence_but_not_all_there_is() -> None:
     duration_s=st.floats(0.5, 4.0),
     sr=st.sampled_from([4000, 8000, 11025, 16000, 22050]),
 )
-def test_any_dials_give_a_clean_clip(
-    state: str, infant: int, seed: int, dials: Dials, duration_s: float, sr: int
-) -> None:
+def test_any_dials_give_a_clean_clip(state, infant, seed, dials, duration_s, sr) -> None:
     sound = voice.cry(state, infant=infant, seed=seed, dials=dials, duration_s=duration_s, sr=sr)
     assert sound.dtype == np.float32
     assert sound.shape == (round(duration_s * sr),)
@@ -159,7 +157,7 @@ def test_any_dials_give_a_clean_clip(
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_bad_arguments_are_named_in_one_line(change: dict[str, object], message: str) -> None:
+def test_bad_arguments_are_named_in_one_line(change, message) -> None:
     good: dict[str, object] = {"state": "hungry", "infant": 0, "seed": 0}
     with pytest.raises(InputError, match=message) as caught:
         voice.cry(**{**good, **change})  # type: ignore[arg-type]
