@@ -309,8 +309,7 @@ def _interval(task: str, part: pd.DataFrame) -> Interval:
     if task == "infant":  # each infant is a class
         return mean_interval(*_recognised(part), limits=(0, 1))
     each = answers(part)
-    split = str(part.split.iloc[0])
-    return evaluation.interval(each.predicted, each.truth, each.infants, split=split)
+    return evaluation.interval(each.predicted, each.truth, each.infants)
 
 
 def _difference(task: str, a: pd.DataFrame, b: pd.DataFrame) -> Interval:
@@ -319,10 +318,7 @@ def _difference(task: str, a: pd.DataFrame, b: pd.DataFrame) -> Interval:
         (shares, infants), (others, _) = _recognised(a), _recognised(b)
         return mean_interval(shares - others, infants)
     first, second = (answers(part.sort_values("clip", kind="stable")) for part in (a, b))
-    split = str(a.split.iloc[0])
-    return evaluation.paired_interval(
-        first.predicted, second.predicted, first.truth, first.infants, split=split
-    )
+    return evaluation.paired_interval(first.predicted, second.predicted, first.truth, first.infants)
 
 
 def _recognised(part: pd.DataFrame) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

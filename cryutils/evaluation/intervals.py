@@ -310,7 +310,7 @@ def auc_interval(
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
-    fold = np.full(rows.shape[:2], 0)
+    fold = np.zeros(rows.shape[:2], int)
     if folds:
         tests = ([test for _, test in repeat] for repeat in folds)
         fold = np.stack([fold_numbers(each, rows.shape[1]) for each in tests])
@@ -319,7 +319,7 @@ def auc_interval(
     if rows.shape[-1] != classes:
         raise InputError(f"probabilities of {rows.shape[-1]} classes, but clips of {classes}")
     # Each clip that a repeat does not draw has a fold of its own, so it has no pairs.
-    fold = np.where(fold >= 0, fold, fold.size + np.arange(fold.shape[1]))
+    fold = np.where(fold >= 0, fold, fold.size + np.arange(clips.ever.sum()))
     parts = [_ranked(rows[..., k], clips.truth == k, clips.infant, fold) for k in range(classes)]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
     counts = _confusions(clips, clips.answers[0]).mean(axis=0).sum(axis=-1)

@@ -334,8 +334,10 @@ class Tested:
         wide = pd.DataFrame.from_dict(rows, "index")
         columns = pd.MultiIndex.from_product([wide.columns, ["mild", "harder", "hardest"]])
         names = dict.fromkeys(name for name, _ in rows)
-        wide = wide.unstack().reindex(index=list(names), columns=columns)
-        return wide.map(lambda value: "" if np.isnan(value) else f"{value:.2f}")
+        table: Any = wide.unstack()
+        return table.reindex(index=list(names), columns=columns).map(
+            lambda value: "" if np.isnan(value) else f"{value:.2f}"
+        )
 
     def difference(
         self,
