@@ -40,8 +40,8 @@ def write(
                 pictures.set_display_rotation(turn or 0, hflip=mirror)
         tracks: list[Any] = []
         for x in sounds:
-            layout, experimental = _LAYOUTS[len(x)], {"strict": "experimental"}
-            tracks.append(out.add_stream(codec, rate=sr, layout=layout, options=experimental))
+            layout, any_codec = _LAYOUTS[len(x)], {"strict": "experimental", "b": "64k"}
+            tracks.append(out.add_stream(codec, rate=sr, layout=layout, options=any_codec))
         for k, frame in enumerate(frames):
             kind = "rgba" if frame.shape[2] == 4 else "rgb24"
             picture = av.VideoFrame.from_ndarray(frame, format=kind)

@@ -34,7 +34,7 @@ def benchmark(
     splits: str | None,
     output: str | None,
 ) -> None:
-    """Score representations of cries on fixed splits, leak-free and with clips split at random.
+    """Score representations of cries on fixed splits.
 
     A representation is a row of numbers for each clip: MFCC, STFT, Google's speech embedding (with
     the extra `embeddings`), and any that you add. Two heads are trained on it, logistic regression

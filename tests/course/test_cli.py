@@ -119,8 +119,8 @@ def test_every_command_prints_in_ascii_and_one_line_a_name(
     [
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
-        ("zzz", "no command 'zzz'. Known: article, audit, bench, claims, data, doctor, export, "
-                "infants, log, notebooks, predict, report, run, serve, users."),
+        ("zzz", "no command 'zzz'. Known: article, audit, bench, benchmark, claims, data, "
+                "doctor, export, infants, log, notebooks, predict, report, run, serve, users."),
         ("run --profil quick", "--profil"),
         ("run --jobs 0", "'--jobs': 0 is not in the range 1<=x<=1024."),
         ("run --data empty -p data=synthetic", "--data empty, -p data=synthetic: give one of them"),
