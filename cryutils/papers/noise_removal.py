@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +151,7 @@ def _options(
     method: str, networks: NetworkBatch, task: int, spectrogram: denoising.Spectrogram
 ) -> list[Method]:
     if method == "autoencoder":
-        about = {"dense": networks, "task": task, "spectrogram": spectrogram}
+        about: dict[str, Any] = {"dense": networks, "task": task, "spectrogram": spectrogram}
         return [partial(denoising.autoencoder, **about, lift_db=lift) for lift in _DECIBELS]
     gate = partial(denoising.spectral_gate, spectrogram=spectrogram)
     pairs = product(_DECIBELS, ((1, 1), (5, 3)))
