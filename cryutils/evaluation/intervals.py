@@ -310,7 +310,7 @@ def auc_interval(
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
-    fold = np.full(rows.shape[:2], 0)
+    fold: NDArray[np.int64] = np.zeros(rows.shape[:2], np.int64)
     if folds:
         tests = ([test for _, test in repeat] for repeat in folds)
         fold = np.stack([fold_numbers(each, rows.shape[1]) for each in tests])

@@ -95,7 +95,7 @@ def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float
 
     flat = (np.reshape(maps, (len(maps), -1)) for maps in map(np.asarray, (a, b)))
     first, second = (pd.DataFrame(maps).rank(axis=1) for maps in flat)
-    return first.corrwith(second, axis=1).to_numpy()
+    return np.asarray(first.corrwith(second, axis=1), np.float64)
 
 
 def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
