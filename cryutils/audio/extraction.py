@@ -80,14 +80,14 @@ def features(
     check_settings(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, n_mfcc=n_mfcc)
     clips = list(corpus)
     files = identities(clip.path for clip in clips)
-    options = {"n_fft": n_fft, "hop_length": hop_length}
+    options: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
     options |= {"n_mels": n_mels} if kind != "stft" else {}
     options |= {"n_mfcc": n_mfcc} if kind == "mfcc" else {}
 
     def compute() -> Iterator[Array]:
         # The STFT also needs a common rate, on which the frequency of a bin depends.
         rate = _common_rate(files) if sr is None else sr
-        rates = {} if kind == "stft" else {"sr": rate}
+        rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
         sound = signals(clips, sr=sr, progress=progress)
         return thread_map(transform, sound, what=kind, progress=progress)

@@ -34,7 +34,7 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     }
     lines["pause"] = {"lw": 1.6, "color": INK[0]}
     lines[cries] = {"lw": 2.4, "color": "black"}
-    for sound in [cries, *sorted(sounds, key=shown.get, reverse=True)]:
+    for sound in [cries, *sorted(sounds, key=lambda s: shown[s], reverse=True)]:
         name = "cries" if sound == cries else sound
         ax.plot(passing[sound], label=f"{name}: {shown[sound]:.1f} %", **lines[sound])
     for aim in (95, 5):

@@ -44,7 +44,8 @@ def style() -> None:
     plt.rc("axes", labelsize=11, titlesize=11, titlelocation="left")
     plt.rc("axes.spines", top=False, right=False)
     plt.rc("grid", color="#E6E6E6")
-    plt.rc(("xtick", "ytick"), labelsize=10)
+    plt.rc("xtick", labelsize=10)
+    plt.rc("ytick", labelsize=10)
 
 
 def source(figure: Figure, note: str) -> Figure:
@@ -129,7 +130,8 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     board: rows of `claims.scoreboard.board` on one corpus.
     """
     models = board[(board.model != COMMONEST) & (board.metric == "accuracy")]
-    rows = _under_headings(models[models.published.notna() | models.published.isna().all()])
+    printed = models[models.published.notna()]
+    rows = _under_headings(printed if len(printed) else models)
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
     protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS["accuracy"])
     _embolden(ax, rows.model.isna())
