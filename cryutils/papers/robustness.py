@@ -331,8 +331,8 @@ class Tested:
                     "F1, all clips": scored.interval("macro_f1").value,
                     "F1, answered clips": of_some,
                 }
-        table: Any = pd.DataFrame.from_dict(rows, "index")
-        columns = pd.MultiIndex.from_product([table.columns, ["mild", "harder", "hardest"]])
+        wide = pd.DataFrame.from_dict(rows, "index")
+        columns = pd.MultiIndex.from_product([wide.columns, ["mild", "harder", "hardest"]])
         names = dict.fromkeys(name for name, _ in rows)
         table: Any = wide.unstack()
         return table.reindex(index=list(names), columns=columns).map(

@@ -29,7 +29,8 @@ def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
         "Python", "packages", "processor", "memory", "cache", "outputs", "DonateACry",
             "DonateACry's original uploads",
         "face detector", "extra [app]", "extra [cluster]", "extra [docs]",
-        "extra [embeddings]", "extra [grading]", "extra [heic]", "extra [lab]", "extra [openvino]", "extra [test]",
+        "extra [embeddings]", "extra [grading]", "extra [heic]", "extra [lab]",
+        "extra [openvino]", "extra [test]",
     }  # fmt: skip
     for what in ("Python", "packages", "processor", "cache", "outputs"):
         assert checks[what].state == "ok", checks[what]
