@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryutils._io.paths import writing
+from cryutils._io.paths import scratch_dir, writing
 from cryutils.claims import run_folder
 from cryutils.claims.run_folder import Staging
 from cryutils.course.fingerprint import versions
@@ -26,7 +27,6 @@ from cryutils.errors import InputError
 
 __all__ = ["Outcome", "cells", "execute", "source_text"]
 
-_STARTS = 3  # attempts to start a kernel before its notebook fails
 _TICK_S = 0.5  # between checks whether the process must end
 
 
@@ -124,15 +124,16 @@ def _end_with_run(alive: Path, parent: int) -> None:
         time.sleep(_TICK_S)
     for child in psutil.Process().children(recursive=True):
         child.kill()
+    shutil.rmtree(scratch_dir(), ignore_errors=True)  # the kernel's sockets and key
     os._exit(1)
 
 
 def _run(source: Path, target: Path, values: dict[str, Any]) -> None:
     """Execute the notebook `source` into `target`, and write its page.
 
-    The share of executed cells is written to the file that `run_folder.progress` reads. A kernel
-    that died before its first reply is started again: Jupyter chooses its ports before the kernel
-    opens them, so another program may take them.
+    The share of executed cells is written to the file that `run_folder.progress` reads. The kernel
+    is reached through sockets in a folder of this process, not through ports: Jupyter chooses ports
+    before the kernel opens them, and a kernel whose port another program has taken hangs.
     """
     import papermill
     from traitlets.config import Config
@@ -148,25 +149,19 @@ def _run(source: Path, target: Path, values: dict[str, Any]) -> None:
             part.write_text(str((cell_index + 1) / total), encoding="utf-8")
 
     report(cell_index=-1)
-    for attempt in range(1, _STARTS + 1):
-        try:
-            papermill.execute_notebook(
-                _literal(source),
-                _literal(target),
-                parameters=values,
-                kernel_name="python3",
-                language="python",  # otherwise papermill rejects notebooks without a language
-                cwd=str(source.parent),
-                start_timeout=600,  # s; a slow machine under load needs more than one minute
-                progress_bar=False,
-                # This file has the kernel's key. Here, no copy remains after a kill.
-                config=Config({"KernelManager": {"connection_file": str(home / "kernel.json")}}),
-                on_cell_executed=report,
-            )
-            break
-        except RuntimeError as error:
-            if "before replying" not in str(error) or attempt == _STARTS:
-                raise
+    place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
+    papermill.execute_notebook(
+        _literal(source),
+        _literal(target),
+        parameters=values,
+        kernel_name="python3",
+        language="python",  # otherwise papermill rejects notebooks without a language
+        cwd=str(source.parent),
+        start_timeout=600,  # s; a slow machine under load needs more than one minute
+        progress_bar=False,
+        config=Config({"KernelManager": place}),
+        on_cell_executed=report,
+    )
     notebook_page.write(target)
 
 
