@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from math import ceil, isfinite
@@ -56,7 +57,7 @@ _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # frames, first infant (corpora:
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
-_AHEAD = 256  # frames decoded ahead of the network
+_AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
 _KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
 
 
@@ -200,7 +201,7 @@ def embed(
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
-    continues with the next clip. A thread decodes frames while the network works. engine: as in
+    continues with the next clip. Threads decode frames while the network works. engine: as in
     `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
 
     Raises InputError if `frame_input.size` is not the backbone's or the disk has no room for the
@@ -218,21 +219,39 @@ def embed(
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
     frames_of_calibration = calibration(frame_input) if engine == "openvino-int8" else None
     in_cache = backbones.cached(keys, backbone, engine=engine, calibration=frames_of_calibration)
-    missing = [
-        clip for clip, path, done in zip(clips, paths, in_cache, strict=True) if path and not done
-    ]
+    missing = [n for n, path in enumerate(paths) if path is not None and not in_cache[n]]
     if missing:
-        seconds = [0.0 if clip.still else clip.duration_s for clip in missing]
+        seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
         frames = sum(ceil(s * frame_input.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
+    first = sorted({keys[n]: n for n in reversed(missing)}.values())  # equal files are read once
+    with faces.single_threaded(), ThreadPoolExecutor() as pool:
+        return backbones.embeddings(
+            list(zip(keys, _sources(paths, first, frame_input, pool), strict=True)),
+            backbone, engine=engine, calibration=frames_of_calibration, progress=progress,
+        )  # fmt: skip
 
-    def decoded(path: Path | None) -> Iterator[Pixels]:
-        return prefetch(frame_input.frames(path) if path else (), ahead=_AHEAD)
 
-    pairs = [(key, partial(decoded, path)) for key, path in zip(keys, paths, strict=True)]
-    return backbones.embeddings(
-        pairs, backbone, engine=engine, calibration=frames_of_calibration, progress=progress
-    )
+def _sources(
+    paths: Sequence[Path | None], missing: Sequence[int], frame_input: FrameInput, pool: Executor
+) -> list[Callable[[], Iterator[Pixels]]]:
+    """Return for each file a function that returns its frames, decoded ahead of the network.
+
+    A face track is known only at the end of its file, so the next files of `missing` are tracked in
+    `pool` meanwhile.
+    """
+    tracked: dict[int, Future[list[Pixels]]] = {}
+
+    def frames(number: int) -> Iterator[Pixels]:
+        path = paths[number]
+        if path is None or frame_input.crop != "face":
+            return prefetch(frame_input.frames(path) if path else (), ahead=_AHEAD)
+        for n in (number, *[n for n in missing if n > number][:_FILES]):
+            if n not in tracked:
+                tracked[n] = pool.submit(list, frame_input.frames(paths[n]))  # type: ignore[arg-type]
+        return iter(tracked.pop(number).result())
+
+    return [partial(frames, number) for number in range(len(paths))]
 
 
 def _fill_cache_on_cluster(

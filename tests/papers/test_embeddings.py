@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
@@ -228,6 +229,50 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(video, "frames", counted)
     yield names
+
+
+@pytest.mark.parametrize(("crop", "ahead"), [("frame", 400), ("face", 5 * 30)])
+def test_a_few_hundred_frames_or_a_few_files_wait_for_the_network(
+    crop: str, ahead: int, mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch, apart: Path
+) -> None:
+    count, made, taken = {"frame": 900, "face": 30}[crop], 0, 0
+
+    def counted(_: FrameInput, path: Path) -> Iterator[np.ndarray]:
+        nonlocal made
+        for k in range(count):
+            made += 1
+            yield np.array([int(path.stem), k])
+
+    def network(pairs: Any, *_: Any, **__: Any) -> list[Any]:
+        nonlocal taken
+        for number, (_, source) in enumerate(pairs):
+            for k, frame in enumerate(source()):
+                assert frame.tolist() == [number, k]
+                taken += 1
+                assert made - taken <= ahead
+        return []
+
+    monkeypatch.setattr(FrameInput, "key", lambda _, path: str(path))
+    monkeypatch.setattr(FrameInput, "frames", counted)
+    monkeypatch.setattr(backbones, "embeddings", network)
+    films = [clip(apart / f"{n}.mp4") for n in range(12)]
+    embeddings.embed(films, mean_colour, replace(INPUT, crop=crop))
+    assert made == taken == count * len(films)
+
+
+@pytest.mark.parametrize("crop", ["frame", "face"])
+def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
+    three: list[Clip], mean_colour: Backbone, crop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame_input = replace(INPUT, crop=crop)
+    wanted = [rows.copy() for rows in embeddings.embed(three, mean_colour, frame_input)]
+    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
+    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
+        np.testing.assert_array_equal(rows, other)
+    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*.json")
+    path.unlink()
+    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
+        np.testing.assert_array_equal(rows, other)
 
 
 def test_what_was_stopped_goes_on_where_it_was(
