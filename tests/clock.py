@@ -18,9 +18,9 @@ class Clock:
         return self.now
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], limit_s: float = 60) -> None:
     """Wait until `condition()` is true; the limit only ends a hang."""
-    end = time.monotonic() + 600
+    end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -26,10 +26,10 @@ from cryutils.claims.tables import METRICS, in_percent, portion
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Labelled, Split
-from cryutils.evaluation.splits import fold_numbers
 from cryutils.models import classical
 from cryutils.papers import power
 from cryutils.papers.audit import vectors
+from cryutils.papers.scored import answer_rows
 
 __all__ = ["SPLITS", "Audit", "Printed", "audit", "of_corpus", "read", "summary", "write"]
 
@@ -136,20 +136,15 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     seed : int
         Of the folds.
     """
-    sr, names = 8000, sorted(set(corpus.labels))
+    sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
     parts = []
     for split in (Split.CLIP, Split.INFANT):
         folds = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
-        for repeat, (row, division) in enumerate(zip(predicted, folds, strict=True)):
-            number = fold_numbers([test for _, test in division], len(corpus))
-            parts.append(pd.DataFrame({
-                "clip": [clip.id for clip in corpus], "infant": corpus.infants,
-                "truth": corpus.labels, "predicted": np.asarray(names)[row], "fold": number,
-                "repeat": repeat, "model": "logistic regression", "split": str(split),
-            }))  # fmt: skip
+        table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
+        parts.append(table.assign(model="logistic regression", split=str(split)))
     return pd.concat(parts, ignore_index=True)
 
 

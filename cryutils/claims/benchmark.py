@@ -31,7 +31,8 @@ from cryutils.evaluation.splits import fold_numbers, folds
 from cryutils.models import classical, sound_embeddings
 from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
-from cryutils.papers.controls import across_sessions
+from cryutils.papers.controls import across_sessions, recognised
+from cryutils.papers.scored import answer_rows
 
 __all__ = [
     "COMMITTED", "HEADS", "TASKS", "differences", "divide", "predict", "read_splits", "represent",
@@ -185,8 +186,8 @@ def predict(
 ) -> pd.DataFrame:
     """Return the answers of every head on every representation, task and split.
 
-    Each head is trained anew in each fold of each repeat; the network starts from other weights in
-    each repeat. representations: for each clip of `corpus`, by name. Columns: task, feature,
+    Each head is trained in each fold of each repeat; the network starts from other weights in each
+    repeat. representations: for each clip of `corpus`, by name. Columns: task, feature,
     model (head), split ("clip" or "infant"), repeat, fold, clip, infant, truth, predicted.
     """
     place = {clip.id: k for k, clip in enumerate(corpus)}
@@ -221,14 +222,7 @@ def _answers(head: Any, x: Array, rows: pd.DataFrame, column: str) -> pd.DataFra
     ]
     truth = rows.truth.to_numpy(str)
     predicted = evaluation.out_of_fold(head, x, truth, divisions, jobs=1)
-    names = np.unique(truth)
-    parts = [
-        rows[["clip", "infant", "truth"]].assign(
-            predicted=names[answer], repeat=repeat, fold=number[repeat]
-        )
-        for repeat, answer in enumerate(predicted)
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return answer_rows(predicted, divisions, list(rows["clip"]), list(rows.infant), truth)
 
 
 def with_predictions(
@@ -307,7 +301,7 @@ def differences(predictions: pd.DataFrame) -> pd.DataFrame:
 def _interval(task: str, part: pd.DataFrame) -> Interval:
     """Return the score of a head with one split."""
     if task == "infant":  # each infant is a class
-        return mean_interval(*_recognised(part), limits=(0, 1))
+        return mean_interval(*recognised(part), limits=(0, 1))
     each = answers(part)
     return evaluation.interval(each.predicted, each.truth, each.infants)
 
@@ -315,16 +309,10 @@ def _interval(task: str, part: pd.DataFrame) -> Interval:
 def _difference(task: str, a: pd.DataFrame, b: pd.DataFrame) -> Interval:
     """Return a score minus another one on the same clips, paired over infants."""
     if task == "infant":
-        (shares, infants), (others, _) = _recognised(a), _recognised(b)
+        (shares, infants), (others, _) = recognised(a), recognised(b)
         return mean_interval(shares - others, infants)
     first, second = (answers(part.sort_values("clip", kind="stable")) for part in (a, b))
     return evaluation.paired_interval(first.predicted, second.predicted, first.truth, first.infants)
-
-
-def _recognised(part: pd.DataFrame) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the share of each infant's clips that are recognised, and the infants."""
-    shares = (part.predicted == part.truth).astype(float).groupby(part.infant).mean()
-    return shares.to_numpy(), shares.index.to_numpy(str)
 
 
 # Results
@@ -345,13 +333,14 @@ def summary(scores: pd.DataFrame) -> list[str]:
     return lines
 
 
-def write(predictions: pd.DataFrame, splits: pd.DataFrame, folder: Path, name: str) -> Path:
+def write(
+    scores: pd.DataFrame, predictions: pd.DataFrame, splits: pd.DataFrame, folder: Path, name: str
+) -> Path:
     """Write a benchmark to `folder`, and return the path of the page.
 
     `<name>.html` and `<name>.csv` have the scores, `<name>_predictions.parquet` the answers, and
     `<name>_splits.csv` the folds, for others to use.
     """
-    scores = score(predictions)
     gaps = scores.reindex(columns=["gap", "gap_low", "gap_high"]).to_numpy(float)
     shown = scores.assign(commonest=scores.chance, difference=[in_percent(*gap) for gap in gaps])
     page = report.rendered(

@@ -408,10 +408,13 @@ class _Case:
             judgement = _sided(result, self.claim["value"] - self.claim["margin"], upwards=True)
             words = f"{_NEW_INFANTS[judgement.verdict]}: {judgement.reason}"
             judgement = replace(judgement, reason=f"{words}, the figure minus its margin")
-        reasons = ["nothing is claimed about new infants", judgement.reason]
-        if stand_in := self.results.stand_ins[self.data]:
-            reasons.append(stand_in.replace(" for ", " stands for "))
-        return replace(judgement, verdict=Verdict.CANNOT_BE_TESTED, reason="; ".join(reasons))
+        reason = f"nothing is claimed about new infants; {judgement.reason}{self._stand_in()}"
+        return replace(judgement, verdict=Verdict.CANNOT_BE_TESTED, reason=reason)
+
+    def _stand_in(self) -> str:
+        """Return which class replaces another one, as the end of a reason; "" if none does."""
+        words = self.results.stand_ins[self.data] or ""
+        return f"; {words.replace(' for ', ' stands for ')}" * bool(words)
 
     def _among(self, holdouts: Judgement, result: Judgement) -> Judgement:
         """Return whether a published score is within the middle 90 % of single hold-outs."""
@@ -426,10 +429,8 @@ class _Case:
         # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
         if every := self._measured("share_above_published"):
             reason += f"; {reached(every.value)}"
-        if stand_in := self.results.stand_ins[self.data]:
-            reason += f"; {stand_in.replace(' for ', ' stands for ')}"
         verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
-        return replace(result, verdict=verdict, reason=reason)
+        return replace(result, verdict=verdict, reason=reason + self._stand_in())
 
     def _one_sided(self, result: Judgement) -> Judgement:
         """Return whether the whole interval is on the claim's side of the margin."""

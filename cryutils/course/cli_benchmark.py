@@ -67,7 +67,8 @@ def benchmark(
     if predictions:
         answers = study.with_predictions(answers, audits.read(resolve(predictions)), folds, task)
     folder = resolve(output) if output else outputs_dir() / "benchmark"
-    page = study.write(answers, folds, folder, Path(corpus.name).name)
-    for line in study.summary(study.score(answers)):
+    scores = study.score(answers)
+    page = study.write(scores, answers, folds, folder, Path(corpus.name).name)
+    for line in study.summary(scores):
         say(line)
     say(f"Table: {page}")

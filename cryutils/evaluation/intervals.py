@@ -318,7 +318,7 @@ def auc_interval(
     rows, fold, classes = rows[:, clips.ever], fold[:, clips.ever], len(clips.names)
     if rows.shape[-1] != classes:
         raise InputError(f"probabilities of {rows.shape[-1]} classes, but clips of {classes}")
-    # Each clip that a repeat does not draw has a fold of its own, so it has no pairs.
+    # Each clip that a repeat does not draw gets its own fold, so it has no pairs.
     fold = np.where(fold >= 0, fold, fold.size + np.arange(clips.ever.sum()))
     parts = [_ranked(rows[..., k], clips.truth == k, clips.infant, fold) for k in range(classes)]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))

@@ -199,7 +199,8 @@ class OpenVino(Network):
             self._compiled = core.compile_model(core.read_model(self.path), "CPU", options)
             entry, answer = self._compiled.input(0), self._compiled.output(0)
         self.dtype = entry.element_type.to_dtype()
-        self.shape = tuple(side.get_length() for side in list(entry.partial_shape)[1:])
+        sides = list(entry.partial_shape)[1:]
+        self.shape = tuple(side.get_length() if side.is_static else -1 for side in sides)
         self.classes = answer.partial_shape[-1].get_length()
 
     def _answers(self, x: Examples) -> Array:

@@ -64,7 +64,7 @@ NETWORKS = {
         citation="Hsu et al. (2021), arXiv 2106.07447",
     ),
 }  # fmt: skip
-_SPEECH_SR, _MEL_HOP, _MEL_FRAMES = 16_000, 160, 76  # Hz, samples, frames of a piece
+_MEL_HOP, _MEL_FRAMES = 160, 76  # of `speech`: samples to the next frame, frames of a piece
 
 
 def embeddings(network: str, sounds: Sequence[Array], *, sr: int) -> Array:
@@ -129,8 +129,7 @@ def _answers(path: Path) -> Run:
     if path.is_dir():
         return _saved_model(path)
     network = OpenVino(path) if path.suffix == ".onnx" else Lite(path)
-    with_batch = len(network.shape) > 0 or path.suffix == ".onnx"
-    return lambda x: network.answers(x[None] if with_batch else x)
+    return lambda x: network.answers(x[None] if network.shape else x)
 
 
 def _saved_model(path: Path) -> Run:
@@ -164,8 +163,8 @@ def _speech() -> Run:
     folder = Path(package.origin).parent / "models"
     mel = Interpreter(str(folder / "melspectrogram.tflite"))  # any length: none is allocated yet
     network = Lite(folder / "embedding_model.tflite")
-    shortest = round(NETWORKS["speech"].window_s * _SPEECH_SR)
-    step = round(NETWORKS["speech"].hop_s * _SPEECH_SR) // _MEL_HOP
+    about = NETWORKS["speech"]
+    shortest, step = round(about.window_s * about.sr), round(about.hop_s * about.sr) // _MEL_HOP
 
     def run(x: Array) -> Array:
         samples = np.pad(x, (0, max(0, shortest - len(x))))

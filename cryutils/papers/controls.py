@@ -30,13 +30,14 @@ from cryutils.errors import InputError
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.permutation import permute_labels
-from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, fold_numbers, folds
+from cryutils.evaluation.splits import Choice, Fold, Names, folds
 from cryutils.models.classical import baselines
 from cryutils.papers.audit import vectors
+from cryutils.papers.scored import answer_rows
 
 __all__ = [
     "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background", "control",
-    "controls", "device", "phase_randomised", "table",
+    "controls", "device", "phase_randomised", "recognised", "table",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -181,20 +182,13 @@ def control(
     with warnings.catch_warnings():  # infants are many classes of few clips
         warnings.filterwarnings("ignore", "The number of unique classes")
         predicted = out_of_fold(baselines()["logistic"], X, target, drawn, jobs=1)
-    y, classes = class_indices(target)
-    if chosen is Control.INFANT:  # each infant is a class, so the score is a mean over infants
-        right = pd.Series((predicted == y).mean(axis=0)).groupby(infants).mean()
-        score = mean_interval(right.to_numpy(), right.index.to_numpy(), limits=(0, 1))
+    answers = answer_rows(predicted, drawn, [corpus[clip].id for clip in clips], infants, target)
+    if chosen is Control.INFANT:
+        score = mean_interval(*recognised(answers), limits=(0, 1))
     else:
         score = interval(predicted, target, infants)
-    tables = []
-    for repeat, (row, parts) in enumerate(zip(predicted, drawn, strict=True)):
-        fold = fold_numbers((test for _, test in parts), len(clips))
-        table = pd.DataFrame({"infant": infants, "repeat": repeat, "fold": fold, "truth": target})
-        tables.append(table.assign(predicted=np.array(classes)[row]))
-    answers = pd.concat(tables, ignore_index=True)
-    answers.insert(0, "clip", [corpus[clip].id for clip in clips] * len(drawn))
-    return Answer(chosen, score, 1 / len(classes), len(classes), corpus.name, answers)
+    classes = len(set(target))
+    return Answer(chosen, score, 1 / classes, classes, corpus.name, answers)
 
 
 def controls(
@@ -234,6 +228,16 @@ def table(answers: Mapping[Control, Answer | InputError], data: str) -> pd.DataF
             "score": score, "guessing": guessing, "measured": measured,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control")
+
+
+def recognised(answers: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return the share of each infant's clips that are recognised, and the infants.
+
+    For predictions of the infant: each infant is a class, so the score is the mean over infants.
+    """
+    right = (answers.predicted == answers.truth).astype(float)
+    shares = right.groupby(answers.infant.to_numpy()).mean()
+    return np.asarray(shares), shares.index.to_numpy(str)
 
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:

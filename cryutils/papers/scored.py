@@ -20,11 +20,11 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.crossval import Features
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.evaluation.metrics import Scores
-from cryutils.evaluation.splits import Fold, Indices, Split, fold_numbers
+from cryutils.evaluation.splits import Fold, Indices, Names, Split, fold_numbers
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import NO_PREDICTION, decide
 
-__all__ = ["Scored", "comparison"]
+__all__ = ["Scored", "answer_rows", "comparison"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Folds = Sequence[Sequence[Fold]]
@@ -230,24 +230,38 @@ class Scored:
 
     def predictions(self) -> pd.DataFrame:
         """Return every answer as a row for `claims.record_predictions`."""
-        repeats, clips = self.predicted.shape
-        tests = [[test for _, test in repeat] for repeat in self.folds or [[]] * repeats]
-        names = np.array([*self.classes, None], dtype=object)  # -1 is the last
-        table = pd.DataFrame(
-            {
-                "split": str(self.split), "data": self.corpus.name,
-                "clip": [clip.id for clip in self.corpus] * repeats,
-                "infant": np.tile(self.corpus.infants, repeats),
-                "repeat": np.repeat(np.arange(repeats), clips),
-                "fold": np.concatenate([fold_numbers(parts, clips) for parts in tests]),
-                "truth": np.tile(self.corpus.labels, repeats),
-                "predicted": names[self.predicted.ravel()],
-            }
-        )  # fmt: skip
+        ids, infants = [clip.id for clip in self.corpus], self.corpus.infants
+        table = answer_rows(self.predicted, self.folds, ids, infants, self.corpus.labels)
+        table.insert(0, "split", str(self.split))
+        table.insert(1, "data", self.corpus.name)
         if self.strengths is not None:
             columns = [f"p_{name}" for name in self.classes]
             table[columns] = self.strengths.reshape(-1, len(columns))
         return table[self.predicted.ravel() != evaluation.NOT_DRAWN]
+
+
+def answer_rows(
+    predicted: npt.NDArray[np.int64], folds: Folds | None, clips: Names, infants: Names,
+    truth: Names,
+) -> pd.DataFrame:  # fmt: skip
+    """Return a row for each repeat and clip: clip, infant, repeat, fold, truth and predicted.
+
+    predicted: indices of the classes of `truth` in alphabetical order, int64 (repeats, clips); -1
+    is no answer. folds: (train, test) of each repeat; None: unknown, -1 in the table.
+    """
+    repeats, count = predicted.shape
+    tests = [[test for _, test in repeat] for repeat in folds or [[]] * repeats]
+    names = np.array([*evaluation.class_indices(truth)[1], None], dtype=object)  # -1 is the last
+    return pd.DataFrame(
+        {
+            "clip": np.tile(clips, repeats),
+            "infant": np.tile(infants, repeats),
+            "repeat": np.repeat(np.arange(repeats), count),
+            "fold": np.concatenate([fold_numbers(parts, count) for parts in tests]),
+            "truth": np.tile(truth, repeats),
+            "predicted": names[predicted.ravel()],
+        }
+    )
 
 
 def _of_rows(folds: Folds, clip: Indices) -> list[list[Fold]]:

@@ -181,7 +181,8 @@ def test_other_clips_labels_or_leaks_are_refused(
 def test_the_results_are_a_page_and_tables(
     predictions: pd.DataFrame, splits: pd.DataFrame, tmp_path: Path
 ) -> None:
-    page = benchmark.write(predictions, splits, tmp_path / "new", "synthetic")
+    scores = benchmark.score(predictions)
+    page = benchmark.write(scores, predictions, splits, tmp_path / "new", "synthetic")
     text = page.read_text()
     assert "no evidence about real infants" in text
     assert len(re.findall("<svg", text)) == 8, "two tasks, two representations, two heads"

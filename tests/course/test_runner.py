@@ -35,6 +35,8 @@ from cryutils.claims import report
 from cryutils.course import fingerprint, runner
 from cryutils.errors import InputError
 
+HANG_S = 600  # only ends a hang
+
 TRAIN = """\
 import os
 from pathlib import Path
@@ -647,7 +649,7 @@ def started(project: Path, apart: Path) -> Any:
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
-        until(lambda: process.poll() or (first.is_file() and second.is_file()))
+        until(lambda: process.poll() or (first.is_file() and second.is_file()), HANG_S)
         assert process.poll() is None, process.communicate()
         assert len(started_here()) >= 3, "the command, a notebook's process and a kernel"
         yield process, folder
@@ -677,7 +679,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     assert "another `cryutils run` is running" in mistake(command("run", "--jobs", "2"))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: not started_here())
+    until(lambda: not started_here(), HANG_S)
     assert list(temporary.iterdir()) == []
     check_all_parse(folder)
     assert not (folder / "state" / "02_second.json").exists()
@@ -708,7 +710,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     _, err = process.communicate()
     assert process.returncode == 0, err
     duration_s = time.monotonic() - began
-    until(lambda: not started_here())
+    until(lambda: not started_here(), HANG_S)
     reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
     for seed in range(5 if LARGE else 1):
         chance = random.Random(seed)
@@ -727,7 +729,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
                     with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
                         left.kill()
                 process.communicate()
-                until(lambda: not started_here())
+                until(lambda: not started_here(), HANG_S)
             finally:
                 for left in started_here():
                     left.kill()
@@ -755,20 +757,20 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert [line for line in err.splitlines() if not line.startswith("0")] == [STOPPED]
-    until(lambda: not started_here())
+    until(lambda: not started_here(), HANG_S)
     check_all_parse(folder)
     assert list(temporary.iterdir()) == []
 
 
 def test_a_run_stopped_before_its_notebooks_begin_says_so_in_one_line(project: Path) -> None:
     process = start()
-    until(lambda: len(started_here()) > 2)
+    until(lambda: len(started_here()) > 2, HANG_S)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
-    until(lambda: not started_here())
+    until(lambda: not started_here(), HANG_S)
 
 
 def test_the_versions_include_the_commit_and_whether_files_were_changed(

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import need
+from onnx_file import onnx_file
 
 from cryutils._io import extras
 from cryutils.errors import InputError
@@ -60,6 +62,26 @@ def test_a_network_from_a_file_answers_each_piece_of_a_sound(network: Path) -> N
     assert vectors.shape == (len(pieces), YAMNET.width)
     np.testing.assert_allclose(vectors[:, 0], expected, rtol=1e-5)
     assert run(sound(0.1)).shape == (1, YAMNET.width), "a short sound is padded"
+
+
+@pytest.mark.parametrize(
+    ("name", "takes", "answers", "pieces"),
+    [
+        ("yamnet", (1, WINDOW), (1, 1024), 3),
+        ("hubert", (1, "samples"), (1, 5, 768), 5),  # whole recordings, of any length
+    ],
+)
+def test_an_onnx_file_runs_on_pieces_or_on_whole_recordings(
+    name: str, takes: Any, answers: Any, pieces: int, tmp_path: Path
+) -> None:
+    need("openvino")
+    path = onnx_file(tmp_path / "network.onnx", takes, answers)
+    run, about = sound_embeddings.opened(f"{name}={path}")
+    x = sound(2.0)
+    vectors = run(x)
+    assert vectors.shape == (pieces, about.width)
+    first = x[:WINDOW] if name == "yamnet" else x
+    np.testing.assert_allclose(vectors[0], first.mean(), atol=1e-6)
 
 
 def test_a_row_is_mean_and_deviation_over_time_of_a_sound_with_peak_1(network: Path) -> None:
