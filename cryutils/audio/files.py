@@ -282,7 +282,7 @@ def _plain_wav(path: Path) -> tuple[int, npt.NDArray[np.int16]] | None:
 
 
 def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
-    """Yield (rate in Hz, float32 (samples, channels) as stored, whether a pause was left out)."""
+    """Yield (rate in Hz, float32 (samples, channels) as stored, whether any pause was left out)."""
     plain = _plain_wav(path)
     if plain is not None:
         rate, pcm = plain

@@ -31,6 +31,20 @@ VOICES = np.repeat(RNG.normal(size=(12, 8)), 5, axis=0) + 0.1 * RNG.normal(size=
 FOLDS = folds(LABELS, INFANTS, n_splits=4, repeats=2)
 
 
+def test_each_clip_is_predicted_by_a_model_that_did_not_see_it() -> None:
+    class Remembers:
+        """Predicts a clip's label only if it was trained on it."""
+
+        def predict_proba_folds(self, X, y, divisions):
+            answers = [np.where(np.isin(test, train), y[test], 3) for train, test in divisions]
+            return [np.eye(4)[classes] for classes in answers]
+
+    drawn = folds(LABELS, None, repeats=3)
+    predicted = out_of_fold(Remembers(), np.zeros((60, 1)), LABELS, drawn)
+    assert predicted.shape == (3, 60)
+    assert np.all(predicted == 3)
+
+
 def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_leaks() -> None:
     def accuracy(split: Split) -> float:
         drawn = split.k_folds(CORPUS, n_splits=4)
