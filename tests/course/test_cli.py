@@ -38,6 +38,16 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 # Help
 
 
+def test_no_command_is_missing_or_new() -> None:
+    assert {" ".join(names) for names in commands()} == {
+        "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
+        "report", "article", "audit", "claims", "predict", "benchmark", "export", "bench",
+        "users", "users add", "users list", "users password", "users remove",
+        "infants", "infants add", "infants list", "infants share",
+        "log", "log show", "log export", "log purge", "log keep", "serve", "notebooks",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("names", list(commands()), ids=" ".join)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_each_help_has_its_own_example(
