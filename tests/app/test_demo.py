@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from trained_run import Trained
 
+pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from cryutils.app import demo, store
 from cryutils.app.login import Link
 from cryutils.app.monitor import Monitor
