@@ -31,8 +31,8 @@ from trained_run import Trained, add_ensemble
 import cryutils
 from cryutils.app import store
 from cryutils.app.readings import Reading
-from cryutils.claims import benchmark
 from cryutils.errors import InputError
+from cryutils.papers import benchmark
 
 RULES = {
     "cluster": r"dask (?:scheduler|worker)\b|cryutils run --scheduler\b|CRYUTILS_SCHEDULER=",

@@ -14,6 +14,7 @@ import pytest
 from cryutils import claims
 from cryutils.claims import arithmetic, benchmark
 from cryutils.models.classical import BASELINES, CLASSIFIERS
+from cryutils.papers import benchmark as study
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "outputs" / "reference"
@@ -612,7 +613,7 @@ def test_the_benchmark_says_what_its_stored_run_measured() -> None:
     scores = benchmark.score(predictions)
     stored = pd.read_csv(home / "donateacry.csv")
     pd.testing.assert_frame_equal(scores, stored, check_exact=False)
-    folds = benchmark.read_splits(ROOT / benchmark.COMMITTED / "donateacry.csv")
+    folds = study.read_splits(ROOT / study.COMMITTED / "donateacry.csv")
     assert len(predictions) == 2 * 5 * 6 * len(folds)
     text, expected = page("docs/benchmark.md"), page("docs/predictions.md")
 
@@ -633,7 +634,25 @@ def test_the_benchmark_says_what_its_stored_run_measured() -> None:
     assert f"logistic regression: {percent(who.max())} % of the clips" in text
     assert f"The speech embedding has {percent(who['speech', 'linear'])} % there" in text
     assert f"({who.max():.2f}), the speech embedding has {who['speech', 'linear']:.2f}" in expected
-    heads = benchmark.differences(predictions)
+    heads = pd.concat(
+        [
+            benchmark.difference(*(rows[rows.model == head] for head in ("network", "linear")))
+            for _, rows in predictions.groupby("feature")
+        ]
+    )
     worse = heads[heads.high < 0]
     assert set(worse.task) == {"infant"} and len(worse) == 5 and not (heads.low > 0).any()
     assert count("gap > 0.05", "sex") == 3 and count("gap > 0", "age sex") == 12
+
+
+def test_notebook_04_says_how_far_single_trainings_differ() -> None:
+    answers = pd.read_parquet(REFERENCE / "judged" / "predictions" / "04_cry2.parquet")
+    answers = answers[answers.model == "cry2"]
+    right = (answers.predicted == answers.truth).groupby([answers.split, answers.repeat]).mean()
+    ends = [
+        percent(end)
+        for split in ("infant", "clip")
+        for end in (right[split].min(), right[split].max())
+    ]
+    words = "five stored trainings have {} to {} % leak-free and {} to {} % with a random split"
+    assert words.format(*ends) in page("notebooks/04_cry2.ipynb")

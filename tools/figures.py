@@ -35,8 +35,8 @@ from PIL import Image
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import article, scoreboard, tables
-from cryutils.claims import benchmark as benchmarks
 from cryutils.claims.tables import COMMONEST
+from cryutils.papers import benchmark as benchmarks
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",

@@ -50,7 +50,8 @@ def benchmark(
     from cryutils import datasets
     from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import audit as audits
-    from cryutils.claims import benchmark as study
+    from cryutils.claims import benchmark as results
+    from cryutils.papers import benchmark as study
 
     if task not in study.TASKS:
         raise InputError(f"--task {task}: give one of {', '.join(study.TASKS)}.")
@@ -65,10 +66,10 @@ def benchmark(
         folds, corpus, {name: study.represent(name, corpus) for name in (*names, *added)}
     )
     if predictions:
-        answers = study.with_predictions(answers, audits.read(resolve(predictions)), folds, task)
+        answers = results.with_predictions(answers, audits.read(resolve(predictions)), folds, task)
     folder = resolve(output) if output else outputs_dir() / "benchmark"
-    scores = study.score(answers)
-    page = study.write(scores, answers, folds, folder, Path(corpus.name).name)
-    for line in study.summary(scores):
+    scores = results.score(answers)
+    page = results.write(scores, answers, folds, folder, Path(corpus.name).name)
+    for line in results.summary(scores):
         say(line)
     say(f"Table: {page}")

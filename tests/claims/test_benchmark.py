@@ -1,4 +1,4 @@
-"""The benchmark of representations: folds, representations, scores, and tables of others."""
+"""The benchmark's scores, tables of others, and page of results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from cryutils import datasets
 from cryutils.claims import benchmark
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
-
-COMMITTED = Path(__file__).resolve().parents[2] / benchmark.COMMITTED / "donateacry.csv"
+from cryutils.papers import benchmark as study
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def splits(corpus: Corpus) -> pd.DataFrame:
-    return benchmark.divide(corpus, repeats=2).query("task in ('reason', 'infant')")
+    return study.divide(corpus, repeats=2).query("task in ('reason', 'infant')")
 
 
 @pytest.fixture(scope="module")
@@ -36,65 +35,7 @@ def predictions(corpus: Corpus, splits: pd.DataFrame) -> pd.DataFrame:
     known = (corpus.labels == "tired")[:, None] + random.normal(0, 0.1, (len(corpus), 3))
     noise = random.normal(size=(len(corpus), 3))
     rows = {"known": known.astype(np.float32), "noise": noise.astype(np.float32)}
-    return benchmark.predict(splits, corpus, rows)
-
-
-# Folds
-
-
-def digits(column: pd.Series) -> np.ndarray:
-    return np.array([list(map(int, text)) for text in column]).T
-
-
-@pytest.mark.parametrize("task", list(benchmark.TASKS))
-def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
-    rows = benchmark.read_splits(COMMITTED).query("task == @task")
-    assert not rows["clip"].duplicated().any()
-    for column in ("random", "leak_free"):
-        for fold in digits(rows[column]):
-            assert set(fold) == set(range(2 if task == "infant" else 5))
-            for k in set(fold):
-                assert set(rows.truth[fold != k]) == set(rows.truth), "a class without training"
-    for fold in digits(rows.leak_free):
-        of_infant = pd.Series(fold, rows.infant).groupby(level=0).nunique()
-        assert of_infant.max() == (2 if task == "infant" else 1)
-    mixed = [
-        pd.Series(fold, rows.infant).groupby(level=0).nunique().max()
-        for fold in digits(rows.random)
-    ]
-    assert min(mixed) > 1
-
-
-def test_folds_are_read_again_as_they_were_written(
-    corpus: Corpus, splits: pd.DataFrame, tmp_path: Path
-) -> None:
-    splits.to_csv(tmp_path / "folds.csv", index=False)
-    again = benchmark.splits_of(corpus, tmp_path / "folds.csv")
-    pd.testing.assert_frame_equal(again, splits.reset_index(drop=True))
-    splits.assign(clip="x").to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(InputError, match=r"other\.csv: synthetic has no clip x\."):
-        benchmark.splits_of(corpus, tmp_path / "other.csv")
-    with pytest.raises(InputError, match="give the columns task, clip"):
-        splits.drop(columns="truth").to_csv(tmp_path / "less.csv", index=False)
-        benchmark.read_splits(tmp_path / "less.csv")
-
-
-# Representations
-
-
-def test_a_representation_can_be_a_table(corpus: Corpus, tmp_path: Path) -> None:
-    table = pd.DataFrame({"clip": [clip.id for clip in corpus], "a": range(len(corpus)), "b": 1.0})
-    table.iloc[::-1].to_csv(tmp_path / "mine.csv", index=False)
-    x = benchmark.represent(str(tmp_path / "mine.csv"), corpus)
-    np.testing.assert_array_equal(x[:, 0], np.arange(len(corpus)))
-    table.iloc[1:].to_parquet(tmp_path / "less.parquet")
-    with pytest.raises(InputError, match=f"no complete row of numbers for {corpus[0].id}"):
-        benchmark.represent(str(tmp_path / "less.parquet"), corpus)
-
-
-def test_mfcc_and_stft_have_mean_and_deviation_of_each_coefficient(corpus: Corpus) -> None:
-    widths = [benchmark.represent(name, corpus).shape[1] for name in ("mfcc", "stft")]
-    assert widths == [2 * 20, 2 * 129]
+    return study.predict(splits, corpus, rows)
 
 
 # Scores
@@ -102,7 +43,7 @@ def test_mfcc_and_stft_have_mean_and_deviation_of_each_coefficient(corpus: Corpu
 
 def test_a_head_learns_what_is_there_and_nothing_else(predictions: pd.DataFrame) -> None:
     scores = benchmark.score(predictions).query("task == 'reason'").set_index(["feature", "model"])
-    for head in benchmark.HEADS:
+    for head in study.HEADS:
         assert scores.infant["known", head] == 1
         assert scores.infant_low["known", head] > 0.5
         assert scores.infant["noise", head] < 0.8
@@ -133,13 +74,17 @@ def test_who_cries_is_a_mean_over_infants(predictions: pd.DataFrame) -> None:
     assert row.chance == 0.1 and row.n_infants == 10
 
 
-def test_heads_are_compared_on_the_same_answers(predictions: pd.DataFrame) -> None:
+@pytest.mark.parametrize("feature", ["known", "noise"])
+def test_models_are_compared_on_the_same_answers(feature: str, predictions: pd.DataFrame) -> None:
     scores = benchmark.score(predictions).set_index(["task", "feature", "model"])
-    for row in benchmark.differences(predictions).itertuples():
-        values = [
-            scores.loc[(row.task, row.feature, head), row.split] for head in ("network", "linear")
-        ]
-        assert row.value == pytest.approx(values[0] - values[1])
+    part = predictions[predictions.feature == feature]
+    network, linear = (part[part.model == head] for head in ("network", "linear"))
+    rows = benchmark.difference(network, linear.sample(frac=1, random_state=0))
+    assert len(rows) == 4, "two tasks, two splits"
+    for row in rows.itertuples():
+        values = [scores.loc[(row.task, feature, head), row.split] for head in study.HEADS]
+        assert row.value == pytest.approx(values[1] - values[0])
+        assert row.low <= row.value <= row.high
 
 
 # Predictions of others
@@ -191,5 +136,5 @@ def test_the_results_are_a_page_and_tables(
     assert len(pd.read_parquet(tmp_path / "new" / "synthetic_predictions.parquet")) == len(
         predictions
     )
-    again = benchmark.read_splits(tmp_path / "new" / "synthetic_splits.csv")
+    again = study.read_splits(tmp_path / "new" / "synthetic_splits.csv")
     assert len(again) == len(splits)
