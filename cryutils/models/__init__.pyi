@@ -4,6 +4,7 @@ from . import backend as backend
 from . import blocks as blocks
 from . import checkpoints as checkpoints
 from . import classical as classical
+from . import contrastive as contrastive
 from . import crossfit as crossfit
 from . import cry2 as cry2
 from . import denoising as denoising
@@ -25,6 +26,7 @@ from . import second_model as second_model
 from . import small_cnn as small_cnn
 from . import sound_embeddings as sound_embeddings
 from . import stacked as stacked
+from . import temporal as temporal
 from . import training as training
 from . import verdict as verdict
 from . import weights as weights

@@ -1,6 +1,8 @@
 from . import annotate as annotate
 from . import audit as audit
 from . import autoencoding as autoencoding
+from . import benchmark as benchmark
+from . import beyond as beyond
 from . import controls as controls
 from . import deployment as deployment
 from . import dials as dials

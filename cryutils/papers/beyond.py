@@ -1,0 +1,224 @@
+"""What both papers leave as future work, on the benchmark's leak-free folds.
+
+Used in notebook 12_beyond_the_papers. `probe` evaluates representations that are trained without
+labels on the training part of each fold, and `train` networks that are trained with labels. Both
+return answers as `papers.benchmark.predict` does, so `claims.benchmark` scores them all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils import evaluation
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Fold
+from cryutils.models import classical, contrastive, cry2, training
+from cryutils.models.backend import seeded
+from cryutils.models.crossfit import cross_fit, fold_seed
+from cryutils.models.examples import Examples
+from cryutils.models.fusion import decide
+from cryutils.papers.benchmark import divisions
+from cryutils.papers.scored import answer_rows
+
+__all__ = ["REPRESENTATIONS", "correlations", "probe", "representations", "train", "with_labels"]
+
+Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+# Vectors of all clips (clips, d), from the clips that it may be trained on and a seed.
+Representation = Callable[[Indices, int], Array]
+# A compiled network for windows of a shape, a number of classes and settings.
+Network = Callable[[tuple[int, ...], int, training.Settings], Any]
+
+REPRESENTATIONS = {
+    "untrained": "random weights",
+    "contrastive": "without labels, on the training clips",
+    "contrastive_all": "without labels, on the test clips as well",
+    "contrastive_voices": "without labels, on synthetic voices",
+}
+
+
+def representations(
+    examples: Examples, n_clips: int, *, voices: Examples, settings: contrastive.Settings
+) -> dict[str, Representation]:
+    """Return the encoders of `REPRESENTATIONS` as functions of the training clips and a seed.
+
+    examples: windows of all clips. voices: windows of synthetic voices.
+    """
+
+    def trained(source: Examples, clips: Indices, seed: int) -> Array:
+        network, _ = contrastive.pretrain(source, clips, replace(settings, seed=seed))
+        return contrastive.vectors(network, examples, n_clips)
+
+    def untrained(clips: Indices, seed: int) -> Array:
+        with seeded(seed):
+            network = contrastive.encoder(examples.x.shape[1:], filters=settings.filters)
+        cry2.adapt(network, examples.x[examples.rows(clips)])
+        return contrastive.vectors(network, examples, n_clips)
+
+    return {
+        "untrained": untrained,
+        "contrastive": lambda clips, seed: trained(examples, clips, seed),
+        "contrastive_all": lambda _, seed: trained(examples, np.unique(examples.clip), seed),
+        "contrastive_voices": lambda _, seed: trained(voices, np.unique(voices.clip), seed),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A task's clips, as indices of the corpus, and the folds of each repeat, as rows of `clips`.
+
+    labelled: the folds with only those training clips whose labels are used.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    clips: Indices
+    folds: list[list[Fold]]
+    labelled: list[list[Fold]]
+
+    def table(self, predicted: npt.NDArray[np.int64]) -> pd.DataFrame:
+        """Return the rows of answers, int64 (repeats, clips)."""
+        infants, truth = self.rows.infant.to_numpy(str), self.rows.truth.to_numpy(str)
+        table = answer_rows(predicted, self.folds, list(self.rows["clip"]), infants, truth)
+        return table.assign(task=self.name, split="infant")
+
+
+def _tasks(splits: pd.DataFrame, corpus: Corpus, share: float, seed: int) -> list[_Task]:
+    place = {clip.id: k for k, clip in enumerate(corpus)}
+    tasks = []
+    for name, rows in splits.groupby("task", sort=False):
+        folds = divisions(rows)
+        infants, truth = rows.infant.to_numpy(str), rows.truth.to_numpy(str)
+        labelled = [
+            [
+                (with_labels(train, truth, infants, share, fold_seed(seed, repeat, k)), test)
+                for k, (train, test) in enumerate(each)
+            ]
+            for repeat, each in enumerate(folds)
+        ]
+        clips = np.array([place[clip] for clip in rows["clip"]])
+        tasks.append(_Task(str(name), rows, clips, folds, labelled))
+    return tasks
+
+
+def with_labels(
+    train: Indices,
+    truth: npt.NDArray[np.str_],
+    infants: npt.NDArray[np.str_],
+    share: float,
+    seed: int,
+) -> Indices:
+    """Return the training clips of a `share` of the infants of each class, at least one of each.
+
+    A smaller share keeps some of the infants of a larger one. train: rows of `truth` and `infants`,
+    which are str (clips,).
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(train), bool)
+    for name in np.unique(truth[train]):
+        of_class = truth[train] == name
+        who = rng.permutation(np.unique(infants[train][of_class]))
+        chosen |= of_class & np.isin(infants[train], who[: max(1, round(share * len(who)))])
+    return train[chosen]
+
+
+def probe(
+    splits: pd.DataFrame,
+    corpus: Corpus,
+    representations: Mapping[str, Representation],
+    *,
+    labelled: float = 1.0,
+    seed: int = 0,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Return the leak-free answers of logistic regression on learned representations.
+
+    Each representation is trained again in each fold. splits: from `benchmark.splits_of`.
+    labelled: the share of the training infants whose labels are used; the sounds of the others
+    still train the representation. Columns: task, feature, model, split, repeat, fold, clip,
+    infant, truth, predicted. Raises InputError if a clip has no vector.
+    """
+    head = classical.baselines(seed)["logistic"]
+    tasks = _tasks(splits, corpus, labelled, seed)
+    tables: list[pd.DataFrame] = []
+    total, done = len(representations) * sum(len(task.folds) for task in tasks), count(1)
+    with counting("Representations", "divisions", shown=progress) as report:
+        for task in tasks:
+            for name, represent in representations.items():
+                predicted = []
+                for repeat in range(len(task.folds)):
+                    predicted.append(_probed(task, repeat, represent, head, seed))
+                    report(next(done), total)
+                table = task.table(np.array(predicted))
+                tables.append(table.assign(feature=name, model="linear"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _probed(
+    task: _Task, repeat: int, represent: Representation, head: Any, seed: int
+) -> npt.NDArray[np.int64]:
+    """Return the predicted class index of each clip in one repeat, int64 (clips,)."""
+    y, _ = evaluation.class_indices(task.rows.truth.to_numpy(str))
+    predicted = np.empty(len(y), np.int64)
+    for k, (train, test) in enumerate(task.folds[repeat]):
+        x = represent(task.clips[train], fold_seed(seed, repeat, 0))[task.clips]
+        if (lacking := np.isnan(x).any(axis=1)).any():
+            clip = task.rows["clip"].to_numpy()[lacking][0]
+            raise InputError(f"{clip}: no window of sound; leave this clip out.")
+        fold = (task.labelled[repeat][k][0], test)
+        (predicted[test],) = evaluation.fit_and_predict(head, x, y, [fold])
+    return predicted
+
+
+def train(
+    splits: pd.DataFrame,
+    corpus: Corpus,
+    networks: Mapping[str, tuple[Examples, Network]],
+    *,
+    settings: training.Settings,
+    labelled: float = 1.0,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Return the leak-free answers of networks that are trained with labels.
+
+    networks: for each name the windows of all clips, and a function that returns the compiled
+    network for their shape, a number of classes and settings. The result and the other arguments
+    are as in `probe`.
+    """
+    tables = []
+    for task in _tasks(splits, corpus, labelled, settings.seed):
+        place = np.full(len(corpus), -1)
+        place[task.clips] = np.arange(len(task.clips))
+        truth, infants = list(task.rows.truth), list(task.rows.infant)
+        for name, (examples, network) in networks.items():
+            rows = examples.rows(task.clips)
+            of_task = Examples(examples.x[rows], place[examples.clip[rows]])
+            fitted = cross_fit(
+                partial(network, examples.x.shape[1:], len(set(truth))), of_task, truth, infants,
+                task.labelled, split="clip" if task.name == "infant" else "infant",
+                settings=settings, progress=progress,
+            )  # fmt: skip
+            table = task.table(decide(fitted.probabilities))
+            tables.append(table.assign(feature=name, model="labels"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def correlations(first: Array, second: Array) -> npt.NDArray[np.float64]:
+    """Return the rank correlation over time of two networks' attention in each window, (n,).
+
+    first, second: weights, float32 (n, frames). 0 if a row is constant.
+    """
+    from scipy.stats import spearmanr
+
+    each = [spearmanr(a, b).statistic for a, b in zip(first, second, strict=True)]
+    return np.nan_to_num(np.array(each))
