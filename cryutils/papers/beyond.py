@@ -216,9 +216,7 @@ def train(
 def correlations(first: Array, second: Array) -> npt.NDArray[np.float64]:
     """Return the rank correlation over time of two networks' attention in each window, (n,).
 
-    first, second: weights, float32 (n, frames). 0 if a row is constant.
+    first, second: weights, float32 (n, frames). NaN if a row is constant.
     """
-    from scipy.stats import spearmanr
-
-    each = [spearmanr(a, b).statistic for a, b in zip(first, second, strict=True)]
-    return np.nan_to_num(np.array(each))
+    ranks = [pd.DataFrame(weights.T).rank() for weights in (first, second)]
+    return np.asarray(ranks[0].corrwith(ranks[1]), np.float64)

@@ -177,11 +177,8 @@ def _timed(
 
 def _display_matrix(frame: VideoFrame) -> Matrix | None:
     """Return the matrix that makes a frame upright, int32 (2, 2), or None."""
-    data: Any
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return np.frombuffer(data, np.int32)[:9].reshape(3, 3)[:2, :2].copy()
-    return None
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    return None if data is None else np.frombuffer(data, np.int32)[:9].reshape(3, 3)[:2, :2].copy()
 
 
 def turned(rgb: Pixels, matrix: Matrix) -> Pixels:

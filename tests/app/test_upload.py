@@ -107,7 +107,8 @@ def test_silence_is_called_silence_and_nothing_warns(
     give(box, "silence.wav", wav_bytes(silence, 8000))
     assert box.children[1].value == "silence.wav: silence"
     assert "audio/wav" in listen(silence, sr=8000)._repr_html_()
-    assert [str(w.message) for w in recwarn] == []
+    # Colab's ipywidgets 7 uses traitlets in a way that newer traitlets warn of.
+    assert [str(w.message) for w in recwarn if "traitlets" not in str(w.message)] == []
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,0 +1,141 @@
+"""Representations and networks on leak-free folds: what they are trained on, and their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cryutils import datasets
+from cryutils.datasets import Corpus
+from cryutils.errors import InputError
+from cryutils.models import contrastive, temporal, training
+from cryutils.models.examples import Examples
+from cryutils.papers import benchmark, beyond
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return datasets.load(
+        "synthetic", classes=["hungry", "tired"], infants=10, clips_per_infant=4, duration_s=0.5
+    )
+
+
+@pytest.fixture(scope="module")
+def splits(corpus: Corpus) -> pd.DataFrame:
+    return benchmark.divide(corpus, repeats=2).query("task in ('reason', 'infant')")
+
+
+@pytest.fixture(scope="module")
+def windows(corpus: Corpus) -> Examples:
+    """Two windows of each clip, in which the label raises one coefficient."""
+    rng = np.random.default_rng(0)
+    clip = np.repeat(np.arange(len(corpus)), 2)
+    x = rng.normal(size=(len(clip), 16, 8)).astype(np.float32)
+    x[:, :, 0] += 6 * (corpus.labels == "tired")[clip][:, None]
+    return Examples(x, clip)
+
+
+def test_a_representation_never_gets_the_infants_of_the_test(
+    corpus: Corpus, splits: pd.DataFrame
+) -> None:
+    given: list[tuple[frozenset[int], int]] = []
+
+    def represent(clips: np.ndarray, seed: int) -> np.ndarray:
+        given.append((frozenset(clips.tolist()), seed))
+        return (corpus.labels == "tired").astype(np.float32)[:, None]
+
+    answers = beyond.probe(splits.query("task == 'reason'"), corpus, {"known": represent})
+    assert (answers.predicted == answers.truth).all() and len(answers) == 2 * len(corpus)
+    assert len(given) == 2 * 5 and len({seed for _, seed in given}) == 2, "one seed a repeat"
+    for (repeat, fold), rows in answers.groupby(["repeat", "fold"]):
+        clips, _ = given[5 * int(repeat) + int(fold)]
+        seen = {corpus[k].infant for k in clips}
+        assert not seen & set(rows.infant) and len(clips) + len(rows) == len(corpus)
+
+
+def test_the_infant_is_tested_on_other_days(corpus: Corpus, splits: pd.DataFrame) -> None:
+    one_hot = np.eye(10, dtype=np.float32)[np.unique(corpus.infants, return_inverse=True)[1]]
+    answers = beyond.probe(
+        splits.query("task == 'infant'"), corpus, {"known": lambda clips, seed: one_hot}
+    )
+    assert (answers.predicted == answers.truth).all()
+    sessions = pd.Series({clip.id: clip.session for clip in corpus})
+    for _, rows in answers.groupby(["repeat", "infant"]):
+        by_fold = sessions[rows["clip"]].groupby(rows.fold.to_numpy()).agg(set)
+        assert not by_fold[0] & by_fold[1]
+
+
+def test_a_clip_without_a_vector_is_named(corpus: Corpus, splits: pd.DataFrame) -> None:
+    x = np.ones((len(corpus), 2), np.float32)
+    x[3] = np.nan
+    with pytest.raises(InputError, match=f"{corpus[3].id}: no window of sound"):
+        beyond.probe(splits, corpus, {"incomplete": lambda clips, seed: x})
+
+
+def test_fewer_labels_are_of_fewer_infants_of_each_class() -> None:
+    infants = np.repeat([f"i{k}" for k in range(12)], 3)
+    truth = np.where(np.arange(36) < 27, "a", "b")
+    train = np.arange(2, 36)
+    everything = beyond.with_labels(train, truth, infants, 1.0, 0)
+    np.testing.assert_array_equal(everything, train)
+    half = beyond.with_labels(train, truth, infants, 0.5, 0)
+    assert len(set(infants[half][truth[half] == "a"])) == 4
+    assert len(set(infants[half][truth[half] == "b"])) == 2
+    least = beyond.with_labels(train, truth, infants, 0.01, 0)
+    assert set(least) < set(half) and set(truth[least]) == {"a", "b"}
+    assert len(set(infants[least])) == 2
+
+
+def test_labels_of_fewer_infants_train_the_head(corpus: Corpus, splits: pd.DataFrame) -> None:
+    rng = np.random.default_rng(1)
+    x = (corpus.labels == "tired")[:, None] + rng.normal(0, 1.0, (len(corpus), 6))
+    task = splits.query("task == 'reason'")
+
+    def right(share: float) -> float:
+        given = {"noisy": lambda clips, seed: x.astype(np.float32)}
+        answers = beyond.probe(task, corpus, given, labelled=share)
+        return float((answers.predicted == answers.truth).mean())
+
+    assert right(0.01) < right(1.0) > 0.8
+
+
+def test_networks_answer_on_the_same_folds(
+    corpus: Corpus, splits: pd.DataFrame, windows: Examples
+) -> None:
+    def network(shape: tuple[int, ...], classes: int, s: training.Settings) -> Any:
+        return temporal.build(shape, classes, units=8, learning_rate=s.learning_rate)
+
+    networks = {"mean": (windows, network)}
+    settings = training.Settings(epochs=15, learning_rate=2e-2, patience=15)
+    answers = beyond.train(splits, corpus, networks, settings=settings)
+    reason = answers[answers.task == "reason"]
+    assert (reason.predicted == reason.truth).mean() > 0.9
+    other = beyond.probe(splits, corpus, {"x": lambda clips, seed: np.ones((len(corpus), 1))})
+    columns = ["task", "repeat", "fold", "clip", "infant", "truth", "split"]
+    both = [table[columns].sort_values(columns, ignore_index=True) for table in (answers, other)]
+    pd.testing.assert_frame_equal(*both)
+    assert set(answers.model) == {"labels"} and set(answers.feature) == {"mean"}
+
+
+def test_the_encoders_differ_in_what_they_are_trained_on(corpus: Corpus, windows: Examples) -> None:
+    voices = Examples(windows.x[::-1].copy(), windows.clip)
+    settings = contrastive.Settings(filters=(4,), epochs=1, batch_size=8)
+    made = beyond.representations(windows, len(corpus), voices=voices, settings=settings)
+    assert list(made) == list(beyond.REPRESENTATIONS)
+    some, others = np.arange(20), np.arange(20, 40)
+    for name, represent in made.items():
+        x = represent(some, 0)
+        assert x.shape[0] == len(corpus) and np.isfinite(x).all()
+        np.testing.assert_array_equal(x, represent(some, 0))
+        assert not np.array_equal(x, represent(some, 1)), "another seed"
+        depends = not np.array_equal(x, represent(others, 0))
+        assert depends == (name in ("untrained", "contrastive")), name
+
+
+def test_attention_is_compared_by_ranks() -> None:
+    first = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], np.float32)
+    second = np.array([[1.0, 4.0, 9.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
+    np.testing.assert_allclose(beyond.correlations(first, second), [1, -1, np.nan])
