@@ -55,7 +55,6 @@ _IN_STEP_S = Fraction(1, 20)
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
-_REPLACED = {"metadata_errors": "replace"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +192,12 @@ def opened(path: Path) -> Iterator[InputContainer]:
     import av
 
     # Without "file:", FFmpeg takes "12:30.mp4" for a protocol. A playlist must not access the
-    # network, and a title in an old encoding must not make the file unreadable (PyAV 18; from 19
-    # on, it never does).
-    older: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) > 18 else _REPLACED
+    # network, and a title in an old encoding must not make the file unreadable.
     with (
         decoding(path),
-        av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **older) as container,
+        av.open(
+            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        ) as container,
     ):
         yield container
 
