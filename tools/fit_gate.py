@@ -4,24 +4,27 @@
 
 Uses DonateACry with its published annotations (`crstc` in CRYUTILS_DATA_DIR), synthetic cries and
 generated distractors. Writes `cryutils/models/gate.json`, and the measurements to `gate.csv`,
-`gate_curve.csv` and `gate_comparison.csv` in `outputs/reference`; the comparison includes YAMNet if
-its LiteRT file is given. Run it after changing the gate's features, the distractors or the
-exclusions.
+`gate_curve.csv` and `gate_comparison.csv` in `outputs/reference`. The comparison includes a gate on
+the speech embedding, with the extra `embeddings`, and YAMNet if its LiteRT file is given. Run it
+after changing the gate's features, the distractors or the exclusions.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 import cryutils
+from cryutils._io import extras
 from cryutils._io.paths import project_dir, writing
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import exclusions
 from cryutils.evaluation.events import Event
-from cryutils.models.gate import READY, Yamnet
+from cryutils.models import sound_embeddings
+from cryutils.models.gate import READY, SR, Yamnet
 from cryutils.papers import gating
 
 INFANTS, CLIPS, EACH, SEED = 60, 2, 120, 0
@@ -62,6 +65,10 @@ def main() -> None:
     with writing(reference / "gate_curve.csv") as part:
         gating.curve(windows.where(is_real), scores[is_real]).round(4).to_csv(part, index=False)
     detectors = {"gate": scores, "level meter": windows.level}
+    if extras.is_installed("pyopen_wakeword"):  # the same classifier on a pretrained network
+        speech = sound_embeddings.embeddings("speech", list(windows.sounds), sr=SR)
+        on_speech = replace(windows, x=speech.astype(np.float64))
+        detectors["speech embedding"] = gating.out_of_fold(on_speech, seed=SEED)
     if sys.argv[1:]:
         detectors["YAMNet"] = gating.scored_by(Yamnet(sys.argv[1]), windows)
     comparison = gating.compare(windows, detectors, annotated)

@@ -6,7 +6,10 @@ answers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,7 +25,10 @@ from cryutils.evaluation.intervals import mean_interval
 from cryutils.papers.benchmark import HEADS, SPLITS, TASKS
 from cryutils.papers.controls import recognised
 
-__all__ = ["difference", "score", "summary", "with_predictions", "write"]
+__all__ = [
+    "by_task", "curve", "difference", "rows", "score", "summary", "with_predictions",
+    "with_share", "write",
+]  # fmt: skip
 
 
 def with_predictions(
@@ -98,6 +104,64 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
             for (task, split), rows in first.groupby(["task", "split"], sort=False)
         ]
     )
+
+
+def rows(predictions: pd.DataFrame, *, data: str) -> pd.DataFrame:
+    """Return every score as a row for `claims.record_table`; the condition is the task.
+
+    Each task also has a row of the feature "guessing", one divided by its number of classes.
+
+    predictions: columns as `predict` returns them. data: the corpus.
+    """
+    table = [
+        {
+            **dict(zip(("condition", "feature", "model", "split"), about, strict=True)),
+            **_interval(str(about[0]), part).row(),
+            "trainings": part.repeat.nunique(),
+        }
+        for about, part in predictions.groupby(["task", "feature", "model", "split"], sort=False)
+    ]
+    for task, truth in predictions.groupby("task", sort=False).truth:
+        guess = {"condition": task, "feature": "guessing", "value": 1 / truth.nunique()}
+        table.append({**guess, "model": "", "split": "infant"})
+    return pd.DataFrame(table).assign(rival="", metric="balanced_accuracy", data=data)
+
+
+def by_task(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return leak-free scores in percent, such as "26 [12, 40]", a column per task; "–" if missing.
+
+    results: from `rows`, or of a stored run. names: the row's name by feature, in order.
+    """
+    scores = results[(results.split == "infant") & (results.rival == "")]
+    ends = scores.set_index(["feature", "condition"])[["value", "low", "high"]].astype(float)
+    numbers: dict[Any, list[float]] = ends.T.to_dict("list")
+    return pd.DataFrame(
+        {
+            TASKS[task]: {
+                name: in_percent(*numbers.get((feature, task), [nan]))
+                for feature, name in names.items()
+            }
+            for task in TASKS
+            if task in set(scores.condition)
+        }
+    )
+
+
+def with_share(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Return `rows` whose condition also names the share of infants with labels, unless it is 1."""
+    words = "" if share == 1 else f"_labels_{100 * share:g}"
+    return rows.assign(condition=rows.condition + words)
+
+
+def curve(results: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return the scores of a task by the share of infants with labels, from `with_share`.
+
+    results: of `rows`, or of a stored run. Columns of `results`, and labelled (0 to 1).
+    """
+    shares = results.condition.str.extract(rf"^{task}(?:_labels_(?P<share>[\d.]+))?$")
+    is_task = results.condition.str.match(rf"{task}(_labels_[\d.]+)?$") & (results.rival == "")
+    labelled = shares.share.astype(float).fillna(100) / 100
+    return results.assign(labelled=labelled)[is_task]
 
 
 def _interval(task: str, part: pd.DataFrame) -> Interval:

@@ -92,6 +92,17 @@ def _audited(clips: Corpus, values: Values) -> Parts:
     return ()
 
 
+def _benchmarked(clips: Corpus, values: Values) -> Parts:
+    from cryutils.papers import benchmark
+
+    possible = set(benchmark.splits_of(clips, None).task)
+    if lacking := [task for task in values["tasks"] if task not in possible]:
+        raise InputError(
+            f"{lacking[0]} cannot be predicted; tasks may have {', '.join(sorted(possible))}."
+        )
+    return ()
+
+
 @dataclass(frozen=True)
 class Need:
     """What a notebook requires of a corpus.
@@ -151,6 +162,7 @@ NEEDS: Mapping[str, Need] = {
     # Its honest recipe needs three groups of infants: to train, to choose an epoch and to test.
     "10_leakage_audit": Need(divide=_audited, infants=3),
     "11_robustness": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
+    "12_beyond_the_papers": Need(divide=_benchmarked),
     "13_live_and_deployment": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
     "appendix_explanations": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
 }
@@ -187,7 +199,7 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
         for label in clips.classes:
             originals = sorted({labels[clip.id] for clip in clips if clip.label == label})
             text = text.replace(repr(label), " + ".join(map(repr, originals)))
-        what = f"{notebook} with n_folds={values['n_folds']}"
+        what = notebook + (f" with n_folds={values['n_folds']}" if "n_folds" in values else "")
         raise InputError(f"{corpus.name}: {text} ({what}).") from error
 
 

@@ -21,16 +21,20 @@ from cryutils import evaluation
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Fold
-from cryutils.models import classical, contrastive, cry2, training
+from cryutils.models import classical, contrastive, cry2, temporal, training
 from cryutils.models.backend import seeded
-from cryutils.models.crossfit import cross_fit, fold_seed
+from cryutils.models.crossfit import cross_fit, fit_clips, fold_seed, validation_split
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import decide
 from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
-__all__ = ["REPRESENTATIONS", "correlations", "probe", "representations", "train", "with_labels"]
+__all__ = [
+    "COMPARED", "REPRESENTATIONS", "attentions", "correlations", "probe", "representations",
+    "train", "with_labels",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -45,6 +49,16 @@ REPRESENTATIONS = {
     "contrastive_all": "without labels, on the test clips as well",
     "contrastive_voices": "without labels, on synthetic voices",
 }
+
+COMPARED = (  # each idea and its baseline
+    ("contrastive", "untrained"),
+    ("contrastive_all", "contrastive"),
+    ("contrastive_voices", "untrained"),
+    ("cry2", "contrastive"),
+    ("convolution", "mean"),
+    ("gru", "mean"),
+    ("attention", "mean"),
+)
 
 
 def representations(
@@ -211,6 +225,54 @@ def train(
             table = task.table(decide(fitted.probabilities))
             tables.append(table.assign(feature=name, model="labels"))
     return pd.concat(tables, ignore_index=True)
+
+
+def attentions(
+    splits: pd.DataFrame,
+    corpus: Corpus,
+    examples: Examples,
+    network: Network,
+    *,
+    settings: training.Settings,
+    repeat: int = 0,
+) -> tuple[dict[str, Array], Indices]:
+    """Return the attention of four networks to the test windows of a fold, and their rows.
+
+    The first is "trained". The others start from other initial weights: "trained again", "labels
+    exchanged" between infants, and "untrained". Weights are float32 (rows, frames). The fold is the
+    first of a repeat.
+
+    splits: of one task. network: as in `train`, with a layer named "weights".
+    """
+    (task,) = _tasks(splits, corpus, 1.0, settings.seed)
+    train, test = task.folds[repeat][0]
+    clips, rows = task.clips[train], task.rows.iloc[train]
+    truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
+    build = partial(network, examples.x.shape[1:], len(set(truth)))
+    shown = examples.rows(task.clips[test])
+
+    def weights(labels: npt.NDArray[np.str_], seed: int) -> Array:
+        y = np.full(len(corpus), -1)
+        y[clips], _ = evaluation.class_indices(labels)
+        fitting, stopping = validation_split(
+            np.arange(len(clips)), labels.tolist(), infants.tolist(), split="infant", seed=seed
+        )
+        fitted = fit_clips(
+            build, examples, y, clips[fitting], clips[stopping], replace(settings, seed=seed)
+        )
+        return temporal.attention(fitted.model, examples.x[shown])
+
+    first, other = (fold_seed(settings.seed, repeat, k) for k in (0, 1))
+    with seeded(other):
+        untrained = build(settings)
+    cry2.adapt(untrained, examples.x[examples.rows(clips)])
+    exchanged = permute_labels(truth, infants, np.random.default_rng(other))
+    return {
+        "trained": weights(truth, first),
+        "trained again": weights(truth, other),
+        "labels exchanged": weights(exchanged, other),
+        "untrained": temporal.attention(untrained, examples.x[shown]),
+    }, shown
 
 
 def correlations(first: Array, second: Array) -> npt.NDArray[np.float64]:

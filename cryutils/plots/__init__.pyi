@@ -1,5 +1,6 @@
 from . import audio as audio
 from . import autoencoder as autoencoder
+from . import beyond as beyond
 from . import corpus as corpus
 from . import deployment as deployment
 from . import ensemble as ensemble
@@ -21,6 +22,10 @@ from .audio import waveform as waveform
 from .autoencoder import bottleneck_errors as bottleneck_errors
 from .autoencoder import reconstructions as reconstructions
 from .autoencoder import spectrograms as spectrograms
+from .beyond import attention_over_time as attention_over_time
+from .beyond import learning_curve as learning_curve
+from .beyond import scores_by_task as scores_by_task
+from .beyond import similarities as similarities
 from .corpus import ages as ages
 from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cryutils import datasets
+from cryutils import claims, datasets
 from cryutils.claims import benchmark
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
@@ -138,3 +138,34 @@ def test_the_results_are_a_page_and_tables(
     )
     again = study.read_splits(tmp_path / "new" / "synthetic_splits.csv")
     assert len(again) == len(splits)
+
+
+def test_rows_are_results_and_a_table_by_task(predictions: pd.DataFrame) -> None:
+    linear = predictions[predictions.model == "linear"]
+    rows = benchmark.rows(linear, data="synthetic")
+    claims.begin("12_beyond_the_papers", seed=0)
+    claims.record_table(rows, study="beyond")
+    recorded = claims.results()
+    assert len(recorded) == len(rows) == 2 * 2 * 2 + 2
+    assert set(recorded.trainings.dropna()) == {2}
+    scores = benchmark.score(linear).set_index(["task", "feature"])
+    for row in recorded[recorded.feature != "guessing"].itertuples():
+        of_split = scores.loc[(row.condition, row.feature)]
+        expected = of_split[[row.split, f"{row.split}_low", f"{row.split}_high"]]
+        assert [row.value, row.low, row.high] == pytest.approx(expected.tolist())
+    names = {"guessing": "guessing", "known": "the label itself", "absent": "absent"}
+    table = benchmark.by_task(recorded, names)
+    assert list(table.index) == list(names.values())
+    reason = table[study.TASKS["reason"]]
+    assert reason["guessing"] == "50" and reason["absent"] == "–"
+    assert reason["the label itself"].startswith("100 [")
+
+
+def test_a_curve_has_the_scores_of_one_task_by_share(predictions: pd.DataFrame) -> None:
+    rows = benchmark.rows(predictions[predictions.model == "linear"], data="synthetic")
+    quarter = benchmark.with_share(rows, 0.25).assign(value=rows.value / 2)
+    both = pd.concat([benchmark.with_share(rows, 1.0), quarter], ignore_index=True)
+    curve = benchmark.curve(both, "reason")
+    assert set(curve.condition) == {"reason", "reason_labels_25"}
+    values = curve.groupby("labelled").value.sum()
+    assert list(values.index) == [0.25, 1.0] and values[1.0] == pytest.approx(2 * values[0.25])

@@ -139,3 +139,25 @@ def test_attention_is_compared_by_ranks() -> None:
     first = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], np.float32)
     second = np.array([[1.0, 4.0, 9.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
     np.testing.assert_allclose(beyond.correlations(first, second), [1, -1, np.nan])
+
+
+def test_attention_is_of_test_windows_by_four_networks(
+    corpus: Corpus, splits: pd.DataFrame, windows: Examples
+) -> None:
+    def network(shape: tuple[int, ...], classes: int, s: training.Settings) -> Any:
+        return temporal.build(shape, classes, pooling="attention", units=8)
+
+    task = splits.query("task == 'reason'")
+    settings = training.Settings(epochs=2)
+    weights, rows = beyond.attentions(task, corpus, windows, network, settings=settings)
+    tested = task.leak_free.str[0].to_numpy() == task.leak_free.str[0].min()
+    assert set(windows.clip[rows]) == set(np.flatnonzero(tested))
+    assert len(weights) == 4
+    for each in weights.values():
+        assert each.shape == (len(rows), 4)
+        np.testing.assert_allclose(each.sum(axis=1), 1, rtol=1e-5)
+    assert len({each.tobytes() for each in weights.values()}) == 4
+    again, other_rows = beyond.attentions(
+        task, corpus, windows, network, settings=settings, repeat=1
+    )
+    assert not np.array_equal(rows, other_rows)
