@@ -19,7 +19,7 @@ help:  ## Say what each target does
 # many processes compiles TensorFlow and the rest again, about seven seconds each.
 export PYTHONDONTWRITEBYTECODE =
 
-$(COURSE): EXTRAS = lab
+$(COURSE): EXTRAS = embeddings,lab
 $(COURSE): SIZE = 3.4 GB
 $(SITE): EXTRAS = docs
 $(SITE): SIZE = 3.4 GB

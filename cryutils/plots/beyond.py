@@ -65,7 +65,7 @@ def similarities(panels: Mapping[str, Array], clip: npt.NDArray[np.int64]) -> Fi
             ax.axhline(edge, color="white", lw=0.8)
             ax.axvline(edge, color="white", lw=0.8)
         ax.set_title(title, fontsize=10)
-        ax.set(xlabel="window", ylabel="window")
+        ax.set(xlabel="windows", ylabel="windows", xticks=[], yticks=[])
         ax.grid(visible=False)
     fig.colorbar(image, ax=axes[0].tolist(), label="cosine similarity", shrink=0.8)
     return fig

@@ -157,7 +157,5 @@ def test_attention_is_of_test_windows_by_four_networks(
         assert each.shape == (len(rows), 4)
         np.testing.assert_allclose(each.sum(axis=1), 1, rtol=1e-5)
     assert len({each.tobytes() for each in weights.values()}) == 4
-    again, other_rows = beyond.attentions(
-        task, corpus, windows, network, settings=settings, repeat=1
-    )
+    _, other_rows = beyond.attentions(task, corpus, windows, network, settings=settings, repeat=1)
     assert not np.array_equal(rows, other_rows)
