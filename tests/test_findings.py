@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
-from cryutils.claims import arithmetic, benchmark
+from cryutils.claims import arithmetic, benchmark, tables
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 from cryutils.papers import benchmark as study
 
@@ -656,3 +656,57 @@ def test_notebook_04_says_how_far_single_trainings_differ() -> None:
     ]
     words = "five stored trainings have {} to {} % leak-free and {} to {} % with a random split"
     assert words.format(*ends) in page("notebooks/04_cry2.ipynb")
+
+
+def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) -> None:
+    beyond = judged[judged.study == "beyond"].reset_index()
+    text, found, expected = map(
+        page, ("notebooks/12_beyond_the_papers.ipynb", "docs/results.md", "docs/predictions.md")
+    )
+    assert (beyond[beyond.feature != "attention"].split == "infant").all()
+
+    def score(feature: str, task: str, rows: pd.DataFrame = beyond, rival: str = "") -> str:
+        wanted = (rows.feature == feature) & (rows.condition == task) & (rows.rival == rival)
+        (row,) = rows[wanted].itertuples()
+        return tables.in_percent(row.value, row.low, row.high)
+
+    scores = beyond[(beyond.rival == "") & (beyond.feature != "guessing")]
+    guess = beyond[beyond.feature == "guessing"].set_index("condition").value
+    assert not (scores[scores.condition.str.startswith("reason")].low > guess["reason"]).any()
+    for task in ("age", "sex"):
+        above = scores[(scores.condition == task) & (scores.low > guess[task])]
+        assert len(above) == 3 and percent((above.value - guess[task]).max()) == "6"
+    infant = scores[scores.condition == "infant"].set_index("feature").value
+    assert len(infant) == 11 and infant.idxmax() == "mfcc"
+    assert f"the highest score ({score('mfcc', 'infant').replace(' ', ' % ', 1)})" in text
+    assert f"embedding recognises {score('speech', 'infant').replace(' ', ' % ', 1)}" in text
+    gains = beyond[(beyond.rival != "") & (beyond.metric == "balanced_accuracy")]
+    shown = gains[(gains.low > 0) | (gains.high < 0)]
+    assert len(gains) == 28 and len(shown) == 1
+    gain = score("contrastive_voices", "infant", rival="untrained").replace(" ", " points ", 1)
+    assert gain == "4 points [0, 9]" and gain in text and gain in found
+    low = 100 * scores[scores.condition.str.startswith("reason")].set_index("feature").value
+    low = low[["untrained", "contrastive", "cry2"]]
+    assert f"between {low.min():.0f} and {low.max():.0f} %, for any share of labels" in text
+    weights = beyond[beyond.feature == "attention"].set_index("rival").value
+    again, exchanged, untrained = weights[["trained_again", "labels_exchanged", "untrained"]]
+    words = f"correlation of {again:.2f}. With exchanged labels it is {exchanged:.2f}, untrained"
+    assert f"{words} {untrained:.2f}" in text and f"correlation of {again:.2f} over time" in found
+    assert f"correlate by {again:.2f} only" in expected
+
+    simulated = results("simulated").query("study == 'beyond'").reset_index()
+    few = [score(name, "reason_labels_25", simulated) for name in ("contrastive", "cry2")]
+    words = "reaches {}, `cry2` {}".format(*(each.replace(" ", " % ", 1) for each in few))
+    assert words in text and words in found
+    full = [score(name, "reason", simulated).split()[0] for name in ("cry2", "contrastive")]
+    assert "both reach {} to {} %".format(*full) in text
+
+    gate = pd.read_csv(REFERENCE / "gate_comparison.csv").set_index("detector")
+    speech = gate.loc["speech embedding"]
+    more = tables.in_percent(speech.difference, speech.difference_low, speech.difference_high)
+    words = f"{percent(speech.pauses)} % of the pauses between cries"
+    assert words in text and words in found
+    assert f"{more.replace(' ', ' points ', 1)} more than" in text
+    assert f"{percent(speech.distractors)} % of the other sounds instead of 1 %" in text
+    assert percent(gate.distractors["gate"]) == "1"
+    assert f"the area is {speech.auc:.2f}, and {percent(speech.pauses)} % of the pauses" in expected

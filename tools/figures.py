@@ -35,8 +35,10 @@ from PIL import Image
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import article, scoreboard, tables
+from cryutils.claims import benchmark as results
 from cryutils.claims.tables import COMMONEST
 from cryutils.papers import benchmark as benchmarks
+from cryutils.papers import beyond as ideas
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",
@@ -232,6 +234,15 @@ def benchmark(_: pd.DataFrame) -> Iterator[list[str]]:
         yield [row["task"], row["feature"], head, *cells, chance]
 
 
+def beyond(_: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the leak-free scores of notebook 12."""
+    names = {"guessing": "guessing", **ideas.NAMES}
+    table = results.by_task(claims.reference("judged", study="beyond"), names)
+    yield ["idea", *table.columns]
+    for name, row in table.iterrows():
+        yield [str(name), *row]
+
+
 CORPORA = dict.fromkeys(
     ("uploads", "uploads_gaps"), "donateacry-uploads"
 )  # of a table; others are of DonateACry's cleaned form
@@ -244,6 +255,7 @@ TABLES: dict[str, dict[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
         "readings": readings,
         "uploads": uploads,
         "uploads_gaps": uploads_gaps,
+        "beyond": beyond,
     },
 }
 

@@ -101,6 +101,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         [
             {"task": task, "split": split}
             | _difference(str(task), rows, parts.get_group((task, split))).row()
+            | {"n": rows["clip"].nunique()}
             for (task, split), rows in first.groupby(["task", "split"], sort=False)
         ]
     )
@@ -117,6 +118,7 @@ def rows(predictions: pd.DataFrame, *, data: str) -> pd.DataFrame:
         {
             **dict(zip(("condition", "feature", "model", "split"), about, strict=True)),
             **_interval(str(about[0]), part).row(),
+            "n": part["clip"].nunique(),
             "trainings": part.repeat.nunique(),
         }
         for about, part in predictions.groupby(["task", "feature", "model", "split"], sort=False)

@@ -7,7 +7,7 @@ return answers as `papers.benchmark.predict` does, so `claims.benchmark` scores 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -24,7 +24,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Fold
 from cryutils.models import classical, contrastive, cry2, temporal, training
-from cryutils.models.backend import seeded
+from cryutils.models.backend import keras, seeded
 from cryutils.models.crossfit import cross_fit, fit_clips, fold_seed, validation_split
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import decide
@@ -32,7 +32,7 @@ from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
 __all__ = [
-    "COMPARED", "REPRESENTATIONS", "attentions", "correlations", "probe", "representations",
+    "COMPARED", "NAMES", "attentions", "correlations", "networks", "probe", "representations",
     "train", "with_labels",
 ]  # fmt: skip
 
@@ -43,13 +43,16 @@ Representation = Callable[[Indices, int], Array]
 # A compiled network for windows of a shape, a number of classes and settings.
 Network = Callable[[tuple[int, ...], int, training.Settings], Any]
 
-REPRESENTATIONS = {
-    "untrained": "random weights",
-    "contrastive": "without labels, on the training clips",
-    "contrastive_all": "without labels, on the test clips as well",
-    "contrastive_voices": "without labels, on synthetic voices",
+NAMES = {  # by feature
+    "mfcc": "MFCC",
+    "speech": "speech embedding",
+    "untrained": "encoder, untrained",
+    "contrastive": "encoder, without labels",
+    "contrastive_all": "encoder, test clips as well",
+    "contrastive_voices": "encoder, synthetic voices",
+    "cry2": "cry2, with labels",
+    **temporal.POOLINGS,
 }
-
 COMPARED = (  # each idea and its baseline
     ("contrastive", "untrained"),
     ("contrastive_all", "contrastive"),
@@ -64,7 +67,10 @@ COMPARED = (  # each idea and its baseline
 def representations(
     examples: Examples, n_clips: int, *, voices: Examples, settings: contrastive.Settings
 ) -> dict[str, Representation]:
-    """Return the encoders of `REPRESENTATIONS` as functions of the training clips and a seed.
+    """Return four encoders, by name, as functions of the training clips and a seed.
+
+    "untrained" has random weights. The others are trained without labels: "contrastive" on the
+    training clips, "contrastive_all" on the test clips as well, "contrastive_voices" on `voices`.
 
     examples: windows of all clips. voices: windows of synthetic voices.
     """
@@ -172,6 +178,7 @@ def probe(
                 predicted = []
                 for repeat in range(len(task.folds)):
                     predicted.append(_probed(task, repeat, represent, head, seed))
+                    keras().backend.clear_session()  # or every network stays in memory
                     report(next(done), total)
                 table = task.table(np.array(predicted))
                 tables.append(table.assign(feature=name, model="linear"))
@@ -224,7 +231,31 @@ def train(
             )  # fmt: skip
             table = task.table(decide(fitted.probabilities))
             tables.append(table.assign(feature=name, model="labels"))
+            keras().backend.clear_session()  # or every network stays in memory
     return pd.concat(tables, ignore_index=True)
+
+
+def networks(
+    windows: Examples, sequences: Examples, *, filters: Sequence[int], units: int
+) -> dict[str, tuple[Examples, Network]]:
+    """Return the networks that `train` compares: `cry2`, and one for each of `temporal.POOLINGS`.
+
+    windows, sequences: the input of `cry2` and of the others. filters, units: as in `cry2.build`
+    and `temporal.build`.
+    """
+
+    def with_labels(shape: tuple[int, ...], classes: int, settings: training.Settings) -> Any:
+        rate = settings.learning_rate
+        return cry2.build(shape, classes, filters=filters, learning_rate=rate)
+
+    def over_time(
+        pooling: str, shape: tuple[int, ...], classes: int, settings: training.Settings
+    ) -> Any:
+        rate = settings.learning_rate
+        return temporal.build(shape, classes, pooling=pooling, units=units, learning_rate=rate)
+
+    networks: dict[str, tuple[Examples, Network]] = {"cry2": (windows, with_labels)}
+    return networks | {name: (sequences, partial(over_time, name)) for name in temporal.POOLINGS}
 
 
 def attentions(

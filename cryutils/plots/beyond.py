@@ -26,17 +26,17 @@ _LINES = ("-", "--", ":", "-.")
 def scores_by_task(
     results: pd.DataFrame, names: Mapping[str, str], tasks: Mapping[str, str]
 ) -> Figure:
-    """Return leak-free scores with their intervals, a panel per task and a row per model.
+    """Return scores with their intervals, a panel per task and a row per model.
 
-    results: columns condition (the task), feature, value, low and high, shares 0-1, from
-    `claims.benchmark.rows`. names, tasks: words by feature and by condition, in order.
+    results: leak-free scores of each task, from `claims.benchmark.rows` or a stored run. names,
+    tasks: words by feature and by condition, in order.
     """
     fig, axes = plt.subplots(
         1, len(tasks), figsize=(3.1 * len(tasks) + 2, 0.36 * len(names) + 1.2), squeeze=False,
         sharey=True, layout="constrained",
     )  # fmt: skip
     for ax, (task, words) in zip(axes[0], tasks.items(), strict=True):
-        part = results[results.condition == task].set_index("feature")
+        part = results[(results.condition == task) & (results.rival == "")].set_index("feature")
         part = part.reindex([*names, "guessing"])
         for row, feature in zip(name_rows(ax, list(names.values())), names, strict=True):
             value, low, high = part.loc[feature, ["value", "low", "high"]].astype(float)
@@ -108,6 +108,8 @@ def learning_curve(table: pd.DataFrame, names: Mapping[str, str], *, chance: flo
         ax.vlines(x, part.low, part.high, color=_CURVES[k], lw=2, alpha=0.4)
         ax.plot(x, part.value, "o", color=_CURVES[k], ls=_LINES[k], label=words)
     ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="guessing")
+    shares = 100 * np.sort(table.labelled.unique())
     ax.set(xlabel="training infants with labels (%)", ylabel="balanced accuracy", ylim=(0, 1))
+    ax.set_xticks(shares, [f"{share:g}" for share in shares])
     ax.legend(fontsize=8)
     return fig

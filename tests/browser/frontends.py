@@ -293,8 +293,14 @@ def close(notebook: Notebook) -> None:
 
 
 def run_all(notebook: Notebook, name: str) -> None:
-    """Open the notebook called `name` and run all its cells, the way its frontend does it."""
-    page, kind = notebook.page, notebook.server.kind
+    """Open the notebook called `name` and run all its cells, the way its frontend does it.
+
+    Each page gets a copy of its own: pages of one notebook share a kernel, so the second would
+    close the first one's widgets.
+    """
+    page, kind, root = notebook.page, notebook.server.kind, notebook.server.root
+    copies = len(list(root.glob(f"{name}-*.ipynb")))
+    name = shutil.copy(root / f"{name}.ipynb", root / f"{name}-{copies}.ipynb").stem
     show(notebook, name)
     if kind == "lab":
         page.wait_for_function(KERNEL_IDLE, arg=f"{name}.ipynb")

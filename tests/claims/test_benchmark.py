@@ -147,7 +147,7 @@ def test_rows_are_results_and_a_table_by_task(predictions: pd.DataFrame) -> None
     claims.record_table(rows, study="beyond")
     recorded = claims.results()
     assert len(recorded) == len(rows) == 2 * 2 * 2 + 2
-    assert set(recorded.trainings.dropna()) == {2}
+    assert set(recorded.trainings.dropna()) == {2} and set(recorded.n.dropna()) == {40}
     scores = benchmark.score(linear).set_index(["task", "feature"])
     for row in recorded[recorded.feature != "guessing"].itertuples():
         of_split = scores.loc[(row.condition, row.feature)]
