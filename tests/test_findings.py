@@ -678,28 +678,59 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
         assert len(above) == 3 and percent((above.value - guess[task]).max()) == "6"
     infant = scores[scores.condition == "infant"].set_index("feature").value
     assert len(infant) == 11 and infant.idxmax() == "mfcc"
-    assert f"the highest score ({score('mfcc', 'infant').replace(' ', ' % ', 1)})" in text
-    assert f"embedding recognises {score('speech', 'infant').replace(' ', ' % ', 1)}" in text
+    mfcc, speech = (score(each, "infant").replace(" ", " % ", 1) for each in ("mfcc", "speech"))
+    assert f"score highest with {mfcc}" in text and f"the infant in {speech} of the clips" in text
+    answers = claims.load_predictions("reference/judged", study="beyond", condition="infant")
+    by_feature = dict(list(answers.rename(columns={"condition": "task"}).groupby("feature")))
+    better = {
+        name: benchmark.difference(by_feature["mfcc"], rows).iloc[0]
+        for name, rows in by_feature.items()
+        if name != "mfcc"
+    }
+    from_speech = better.pop("speech")
+    words = tables.in_percent(from_speech.value, from_speech.low, from_speech.high)
+    assert words.replace(" ", " points ", 1).replace("-", "−") in text
+    ends = pd.DataFrame(better).T
+    assert len(ends) == 9 and (ends.low > 0).all()
+    words = f"{percent(ends.value.min())} to {percent(ends.value.max())} points better than each"
+    assert words in text and words in found
     gains = beyond[(beyond.rival != "") & (beyond.metric == "balanced_accuracy")]
-    shown = gains[(gains.low > 0) | (gains.high < 0)]
-    assert len(gains) == 28 and len(shown) == 1
-    gain = score("contrastive_voices", "infant", rival="untrained").replace(" ", " points ", 1)
-    assert gain == "4 points [0, 9]" and gain in text and gain in found
+    assert len(gains) == 28 and ((gains.low < 0) & (gains.high > 0)).all()
+    for name, rival in (("contrastive", "untrained"), ("cry2", "contrastive")):
+        gain = score(name, "infant", rival=rival).replace(" ", " points better ", 1)
+        assert gain.replace("-", "−") in expected
     low = 100 * scores[scores.condition.str.startswith("reason")].set_index("feature").value
     low = low[["untrained", "contrastive", "cry2"]]
     assert f"between {low.min():.0f} and {low.max():.0f} %, for any share of labels" in text
-    weights = beyond[beyond.feature == "attention"].set_index("rival").value
+    weights = beyond[beyond.metric == "rank_correlation"].set_index("rival").value
     again, exchanged, untrained = weights[["trained_again", "labels_exchanged", "untrained"]]
-    words = f"correlation of {again:.2f}. With exchanged labels it is {exchanged:.2f}, untrained"
-    assert f"{words} {untrained:.2f}" in text and f"correlation of {again:.2f} over time" in found
+    words = f"With exchanged labels it is {exchanged:.2f}, untrained {untrained:.2f}"
+    assert words in text
+    assert f"correlation of {again:.2f} over time" in text
+    assert f"correlation of {again:.2f} over time" in found
     assert f"correlate by {again:.2f} only" in expected
 
     simulated = results("simulated").query("study == 'beyond'").reset_index()
     few = [score(name, "reason_labels_25", simulated) for name in ("contrastive", "cry2")]
-    words = "reaches {}, `cry2` {}".format(*(each.replace(" ", " % ", 1) for each in few))
-    assert words in text and words in found
+    few = [each.replace(" ", " % ", 1) for each in few]
+    assert f"reaches {few[0]}, `cry2` {few[1]}" in text
+    assert f"reaches {few[0]}, untrained" in found and f"and `cry2` {few[1]}" in found
     full = [score(name, "reason", simulated).split()[0] for name in ("cry2", "contrastive")]
     assert "both reach {} to {} %".format(*full) in text
+    untrained = score("untrained", "reason_labels_25", simulated).replace(" ", " % ", 1)
+    assert f"the untrained encoder has {untrained}" in text and f"untrained {untrained}" in found
+    gain = score("contrastive", "reason", simulated, "untrained").replace("-", "−")
+    assert f"adds {gain.replace(' ', ' points ', 1)}" in text
+    weights = simulated[simulated.metric == "rank_correlation"].set_index("rival").value
+    words = [f"{x:.2f}".replace("-", "−") for x in weights]
+    right = percent(
+        float(
+            simulated.query(
+                "feature == 'attention' and condition == 'reason' and rival == ''"
+            ).value.iloc[0]
+        )
+    )
+    assert f"on {right} %, it is {words[0]}, {words[1]} and {words[2]}" in text
 
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv").set_index("detector")
     speech = gate.loc["speech embedding"]
@@ -709,4 +740,5 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
     assert f"{more.replace(' ', ' points ', 1)} more than" in text
     assert f"{percent(speech.distractors)} % of the other sounds instead of 1 %" in text
     assert percent(gate.distractors["gate"]) == "1"
+    assert f"level meter accepts fewer pauses ({percent(gate.pauses['level meter'])} %)" in text
     assert f"the area is {speech.auc:.2f}, and {percent(speech.pauses)} % of the pauses" in expected

@@ -120,7 +120,7 @@ def pairs(examples: Examples, clips: Indices, rng: np.random.Generator) -> npt.N
 
     They are different rows unless a clip has only one. Clips without rows are left out.
     """
-    rows = [examples.rows([clip]) for clip in rng.permutation(clips)]
+    rows = [examples.rows([clip]) for clip in rng.permutation(np.unique(clips))]
     return np.array([rng.choice(each, 2, replace=len(each) < 2) for each in rows if len(each)])
 
 
@@ -152,10 +152,10 @@ def pretrain(
         raise InputError("fewer than two recordings have a window: give more, or shorter windows.")
     with seeded(settings.seed):
         network = encoder(examples.x.shape[1:], filters=settings.filters)
-        rows = examples.rows(clips)
+        rows, start = examples.rows(clips), [cache.key(weight) for weight in network.get_weights()]
         cry2.adapt(network, examples.x[rows])
         stem = cache.at(
-            "contrastive", VERSION, asdict(settings), machine(), examples.x[rows],
+            "contrastive", VERSION, start, asdict(settings), machine(), examples.x[rows],
             examples.clip[rows],
         )  # fmt: skip
 

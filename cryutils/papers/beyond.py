@@ -106,6 +106,11 @@ class _Task:
     folds: list[list[Fold]]
     labelled: list[list[Fold]]
 
+    @property
+    def held_back(self) -> str:
+        """How the validation part is drawn: the infants to recognise are in all parts."""
+        return "clip" if self.name == "infant" else "infant"
+
     def table(self, predicted: npt.NDArray[np.int64]) -> pd.DataFrame:
         """Return the rows of answers, int64 (repeats, clips)."""
         infants, truth = self.rows.infant.to_numpy(str), self.rows.truth.to_numpy(str)
@@ -226,7 +231,7 @@ def train(
             of_task = Examples(examples.x[rows], place[examples.clip[rows]])
             fitted = cross_fit(
                 partial(network, examples.x.shape[1:], len(set(truth))), of_task, truth, infants,
-                task.labelled, split="clip" if task.name == "infant" else "infant",
+                task.labelled, split=task.held_back,
                 settings=settings, progress=progress,
             )  # fmt: skip
             table = task.table(decide(fitted.probabilities))
@@ -244,17 +249,21 @@ def networks(
     and `temporal.build`.
     """
 
-    def with_labels(shape: tuple[int, ...], classes: int, settings: training.Settings) -> Any:
-        rate = settings.learning_rate
-        return cry2.build(shape, classes, filters=filters, learning_rate=rate)
+    def supervised(shape: tuple[int, ...], classes: int, settings: training.Settings) -> Any:
+        return cry2.build(
+            shape, classes, filters=filters, dropout=settings.dropout,
+            learning_rate=settings.learning_rate,
+        )  # fmt: skip
 
     def over_time(
         pooling: str, shape: tuple[int, ...], classes: int, settings: training.Settings
     ) -> Any:
-        rate = settings.learning_rate
-        return temporal.build(shape, classes, pooling=pooling, units=units, learning_rate=rate)
+        return temporal.build(
+            shape, classes, pooling=pooling, units=units, dropout=settings.dropout,
+            learning_rate=settings.learning_rate,
+        )  # fmt: skip
 
-    networks: dict[str, tuple[Examples, Network]] = {"cry2": (windows, with_labels)}
+    networks: dict[str, tuple[Examples, Network]] = {"cry2": (windows, supervised)}
     return networks | {name: (sequences, partial(over_time, name)) for name in temporal.POOLINGS}
 
 
@@ -269,7 +278,7 @@ def attentions(
 ) -> tuple[dict[str, Array], Indices]:
     """Return the attention of four networks to the test windows of a fold, and their rows.
 
-    The first is "trained". The others start from other initial weights: "trained again", "labels
+    The first is "trained". The others share other initial weights: "trained again", "labels
     exchanged" between infants, and "untrained". Weights are float32 (rows, frames). The fold is the
     first of a repeat.
 
@@ -286,7 +295,11 @@ def attentions(
         y = np.full(len(corpus), -1)
         y[clips], _ = evaluation.class_indices(labels)
         fitting, stopping = validation_split(
-            np.arange(len(clips)), labels.tolist(), infants.tolist(), split="infant", seed=seed
+            np.arange(len(clips)),
+            labels.tolist(),
+            infants.tolist(),
+            split=task.held_back,
+            seed=seed,
         )
         fitted = fit_clips(
             build, examples, y, clips[fitting], clips[stopping], replace(settings, seed=seed)

@@ -231,13 +231,14 @@ def table(answers: Mapping[Control, Answer | InputError], data: str) -> pd.DataF
 
 
 def recognised(answers: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return the share of each infant's clips that are recognised, and the infants.
+    """Return the share of each infant's clips that are recognised in each repeat, and the infants.
 
-    For predictions of the infant: each infant is a class, so the score is the mean over infants.
+    The shares are float64 (repeats, infants). For predictions of the infant: each infant is a
+    class, so the score is the mean over infants.
     """
     right = (answers.predicted == answers.truth).astype(float)
-    shares = right.groupby(answers.infant.to_numpy()).mean()
-    return np.asarray(shares), shares.index.to_numpy(str)
+    shares = right.groupby([answers.repeat, answers.infant]).mean().unstack()
+    return shares.to_numpy(), shares.columns.to_numpy(str)
 
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:

@@ -14,6 +14,7 @@ from cryutils import claims, datasets
 from cryutils.claims import benchmark
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation.intervals import mean_interval
 from cryutils.papers import benchmark as study
 
 
@@ -72,6 +73,21 @@ def test_who_cries_is_a_mean_over_infants(predictions: pd.DataFrame) -> None:
     right = (free.predicted == free.truth).groupby(free.infant).mean()
     assert row.infant == pytest.approx(right.mean())
     assert row.chance == 0.1 and row.n_infants == 10
+
+
+def test_the_interval_of_recognised_infants_includes_the_repeats(
+    predictions: pd.DataFrame,
+) -> None:
+    chosen = "task == 'infant' and feature == 'noise' and model == 'network' and split == 'clip'"
+    part = predictions.query(chosen)
+    right = (part.predicted == part.truth).astype(float)
+    shares = right.groupby([part.repeat, part.infant]).mean().unstack()
+    assert not np.array_equal(*shares.to_numpy())
+    row = benchmark.rows(part, data="synthetic").iloc[0]
+    expected = mean_interval(shares.to_numpy(), list(shares.columns), limits=(0, 1))
+    assert (row.low, row.high) == pytest.approx((expected.low, expected.high))
+    without = mean_interval(shares.mean().to_numpy(), list(shares.columns), limits=(0, 1))
+    assert row.high - row.low > without.high - without.low
 
 
 @pytest.mark.parametrize("feature", ["known", "noise"])
