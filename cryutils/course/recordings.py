@@ -194,7 +194,7 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
         ]
         return _SHARED if any(is_shared) else ""
     except InputError as error:
-        text = _shortage(need, clips) or str(error)
+        text = _shortage(need, clips) or str(error).removeprefix(f"{corpus.name}: ")
         labels = {clip.id: clip.label for clip in corpus}
         for label in clips.classes:
             originals = sorted({labels[clip.id] for clip in clips if clip.label == label})
