@@ -730,7 +730,7 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
             ).value.iloc[0]
         )
     )
-    assert f"on {right} %, it is {words[0]}, {words[1]} and {words[2]}" in text
+    assert f"reaches {right} %, it is {words[0]}, {words[1]} and {words[2]}" in text
 
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv").set_index("detector")
     speech = gate.loc["speech embedding"]
