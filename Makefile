@@ -21,7 +21,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 $(COURSE): EXTRAS = embeddings,lab
 $(COURSE): SIZE = 3.4 GB
-$(SITE): EXTRAS = docs
+$(SITE): EXTRAS = app,docs
 $(SITE): SIZE = 3.4 GB
 $(EVERYTHING): EXTRAS = app,cluster,docs,embeddings,grading,heic,lab,openvino,test
 $(EVERYTHING): SIZE = 3.9 GB
