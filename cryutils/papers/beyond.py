@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import Any
 
@@ -85,11 +85,15 @@ def representations(
         cry2.adapt(network, examples.x[examples.rows(clips)])
         return contrastive.vectors(network, examples, n_clips)
 
+    @cache  # the same for all folds of a repeat
+    def on_all_of(source: Examples, seed: int) -> Array:
+        return trained(source, np.unique(source.clip), seed)
+
     return {
         "untrained": untrained,
         "contrastive": lambda clips, seed: trained(examples, clips, seed),
-        "contrastive_all": lambda _, seed: trained(examples, np.unique(examples.clip), seed),
-        "contrastive_voices": lambda _, seed: trained(voices, np.unique(voices.clip), seed),
+        "contrastive_all": lambda _, seed: on_all_of(examples, seed),
+        "contrastive_voices": lambda _, seed: on_all_of(voices, seed),
     }
 
 

@@ -295,8 +295,8 @@ def close(notebook: Notebook) -> None:
 def run_all(notebook: Notebook, name: str) -> None:
     """Open the notebook called `name` and run all its cells, the way its frontend does it.
 
-    Each page gets a copy of its own: pages of one notebook share a kernel, so the second would
-    close the first one's widgets.
+    Each page opens its own copy, because pages of one notebook share a kernel: running a second
+    page would close the widgets of the first.
     """
     page, kind, root = notebook.page, notebook.server.kind, notebook.server.root
     copies = len(list(root.glob(f"{name}-*.ipynb")))
