@@ -1,9 +1,10 @@
-"""Frozen image networks by name: Keras applications, each including its preprocessing.
+"""Frozen image networks: Keras applications by name, and users' Keras files.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
-followed by a small trainable model) and in 05_image for transfer learning. A backbone takes RGB
-pixels of 0 to 255 and returns feature maps. `Backbone.weights` describes its weights, for the title
-of every table and figure, because random weights carry almost no information.
+followed by a small trainable model), in 05_image for transfer learning and in appendix_faces. A
+backbone takes RGB pixels of 0 to 255, preprocesses them itself and returns feature maps.
+`Backbone.weights` describes its weights, for the title of every table and figure, because random
+weights carry almost no information.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils._io.download import Unavailable
-from cryutils._io.paths import resolve
+from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
 from cryutils.models.weights import APPLICATIONS, fetch, named
 
-__all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input"]
+__all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input", "untrained"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -47,8 +48,9 @@ class Backbone:
     """A frozen network from pixels to feature maps, and the origin of its weights.
 
     weights: a description. preprocessing: the module of `keras.applications` whose
-    `preprocess_input` is applied first, such as "resnet". imagenet: whether the weights are
-    ImageNet's. cause: why ImageNet's weights were unavailable, if they were preferred.
+    `preprocess_input` is applied first, such as "resnet"; of a user's file, which preprocesses
+    itself, the digest. imagenet: whether the weights are known to be ImageNet's. cause: why
+    ImageNet's weights were unavailable, if they were preferred.
     """
 
     model: Any
@@ -80,22 +82,26 @@ def base(
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:
-    """Return the backbone `name`: a frozen Keras application without its classifier.
+    """Return the backbone `name`: a frozen network without its classifier.
 
     The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
     (n, h, w, features).
 
-    name: one of `weights.APPLICATIONS`. input_shape: (height, width, 3). weights: "imagenet",
-    "random" (drawn from `seed`), a weights file in the format that Keras publishes
-    (`..._notop.h5`), or "auto": ImageNet's if available, else random. Raises InputError if the name
-    is unknown, the application does not accept the shape, the file is damaged or belongs to another
-    model, or ImageNet's weights are required but not available.
+    name: one of `weights.APPLICATIONS`, or a Keras model from pixels to feature maps that
+    preprocesses them itself: the path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`.
+    input_shape: (height, width, 3). weights: "imagenet", "random" (drawn from `seed`), a weights
+    file in the format that Keras publishes (`..._notop.h5`), or "auto": ImageNet's if available,
+    else random; a `.keras` file has its own. Raises InputError if the name is unknown, the network
+    does not accept the shape, the file is damaged or belongs to another model, or ImageNet's
+    weights are required but not available.
     """
-    if name not in APPLICATIONS:
-        raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
         raise InputError(f"input_shape={shape}: give (height, width, 3) for RGB pixels.")
+    if name.endswith(".keras"):
+        return _of_file(name, shape)
+    if name not in APPLICATIONS:
+        raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
     application = APPLICATIONS[name]
     file, cause = None, ""
     if weights not in _WEIGHTS:
@@ -145,6 +151,40 @@ def _network(name: str, shape: tuple[int, ...], path: Path | None, seed: int) ->
             raise InputError(
                 f"{path}: damaged, or not weights of {name} without its classifier."
             ) from error
+
+
+def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
+    """Return the backbone of a user's `.keras` file, for pixels of this shape."""
+    folder, path = weights_dir(), resolve(name)
+    if not path.is_file() and folder is not None:
+        path = folder / name
+    if not path.is_file():
+        raise InputError(f"{name}: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR.")
+    try:
+        network = keras().models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged, or not a Keras model without own code.") from error
+    network.trainable = False
+    pixels = keras().Input(shape, name="pixels")
+    try:
+        maps = network(pixels, training=False)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} does not accept pixels of {shape}.") from error
+    if len(getattr(maps, "shape", ())) != 4:
+        raise InputError(f"{path} does not return feature maps; save it without its classifier.")
+    model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
+    model.trainable = False
+    return Backbone(model, network.name, f"weights of {path.name}", file_digest(path), False)
+
+
+def untrained(backbone: Backbone, *, seed: int = 0) -> Backbone:
+    """Return a copy of a backbone with new random weights, drawn from `seed`."""
+    with seeded(seed):
+        model = keras().models.clone_model(backbone.model)
+    model.trainable = False
+    return Backbone(
+        model, backbone.name, f"random weights (seed {seed})", backbone.preprocessing, False
+    )
 
 
 def head_input(backbone: Backbone) -> Any:

@@ -147,6 +147,63 @@ def test_a_saved_backbone_loads_without_custom_code_and_frozen(keras, name, bare
     np.testing.assert_array_equal(np.asarray(again(pixels)), np.asarray(model(pixels)))
 
 
+@pytest.fixture
+def own(keras, named: Path) -> Path:
+    """A user's network for pixels of any size, which scales them itself."""
+    pixels = keras.Input((None, None, 3))
+    maps = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(pixels))
+    keras.Model(pixels, maps, name="own").save(named / "own.keras")
+    return named / "own.keras"
+
+
+def test_a_users_keras_file_is_a_backbone_by_path_and_by_name(keras, own, pixels) -> None:
+    wanted = np.asarray(keras.models.load_model(own)(pixels))
+    for name in (str(own), own.name):
+        base = backbones.base(name, input_shape=SHAPE)
+        assert base.words == "own, weights of own.keras"
+        assert base.model.input_shape == (None, *SHAPE)
+        np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
+        assert base.model.trainable_weights == []
+    pixels_of = keras.Input((None, None, 3))
+    same = keras.models.load_model(own).layers[-1]
+    keras.Model(pixels_of, same(keras.layers.Rescaling(1 / 127)(pixels_of)), name="own").save(own)
+    assert backbones.base(str(own), input_shape=SHAPE).digest != base.digest, "other preprocessing"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("missing", "other.keras: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR"),
+        ("text", "own.keras: damaged, or not a Keras model"),
+        ("size", r"own.keras does not accept pixels of \(32, 32, 3\)"),
+        ("classifier", "own.keras does not return feature maps; save it without its classifier"),
+    ],
+)
+def test_a_file_that_is_no_backbone_is_one_line(keras, own, wrong, message) -> None:
+    if wrong == "text":
+        own.write_text("no model")
+    elif wrong == "size":
+        pixels = keras.Input((64, 64, 3))
+        keras.Model(pixels, keras.layers.Conv2D(4, 3)(pixels)).save(own)
+    elif wrong == "classifier":
+        pixels = keras.Input((None, None, 3))
+        keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels)).save(own)
+    name = "other.keras" if wrong == "missing" else own.name
+    with pytest.raises(InputError, match=message) as error:
+        backbones.base(name, input_shape=SHAPE)
+    assert "\n" not in str(error.value)
+
+
+def test_an_untrained_copy_has_the_same_layers_and_other_weights(keras, own) -> None:
+    base = backbones.base(str(own), input_shape=SHAPE)
+    one, again, two = (backbones.untrained(base, seed=seed) for seed in (1, 1, 2))
+    assert one.digest == again.digest
+    assert len({base.digest, one.digest, two.digest}) == 3
+    assert one.words == "own, random weights (seed 1)" and not one.imagenet
+    assert one.model.output_shape == base.model.output_shape
+    assert one.model.trainable_weights == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
