@@ -1,6 +1,7 @@
-"""Networks that differ only in how they combine the frames of a sound: `build`.
+"""Networks that differ only in how they combine the frames of a clip: `build`.
 
-Used in notebook 12_beyond_the_papers. Paper B names temporal models and attention as future work.
+Used in notebooks 12_beyond_the_papers (frames of sound) and appendix_faces (frames of a video, as
+embeddings of a frozen network). Paper B names temporal models and attention as future work.
 Each network has one dense layer per frame; then the frames are combined by their mean, a
 convolution over time, a GRU (Cho et al. 2014, arXiv 1406.1078), or attention (Ilse et al. 2018,
 arXiv 1802.04712).
@@ -26,7 +27,6 @@ POOLINGS = {
     "gru": "GRU",
     "attention": "attention",
 }
-_TOGETHER = 4  # frames that are averaged before anything else
 
 
 def build(
@@ -34,6 +34,7 @@ def build(
     classes: int,
     *,
     pooling: str = "mean",
+    together: int = 4,
     units: int = 32,
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
@@ -42,8 +43,9 @@ def build(
 
     It takes windows, float32 (n, frames, coefficients), and returns probabilities (n, classes).
 
-    input_shape: (frames, coefficients). pooling: one of `POOLINGS`. units: of the dense layer, the
-    convolution and the GRU. Raises InputError for another pooling, or a `dropout` out of range.
+    input_shape: (frames, coefficients). pooling: one of `POOLINGS`. together: number of frames that
+    are averaged before anything else. units: of the dense layer, the convolution and the GRU.
+    Raises InputError for another pooling, or a `dropout` out of range.
     """
     if pooling not in POOLINGS:
         raise InputError(f"no pooling {pooling!r}.{near_miss(pooling, POOLINGS)}")
@@ -54,7 +56,7 @@ def build(
     h = layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-6, trainable=False, name="normalise"
     )(inputs)
-    h = layers.AveragePooling1D(_TOGETHER, name="shorter")(h)
+    h = layers.AveragePooling1D(together, name="shorter")(h)
     h = layers.Dense(units, activation="relu", name="dense")(h)
     if pooling == "convolution":
         h = layers.Conv1D(units, 5, padding="same", activation="relu", name="convolution")(h)
@@ -70,9 +72,9 @@ def build(
 
 
 def attention(model: Any, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the weights of a network with attention, float32 (n, frames / 4); each row sums to 1.
+    """Return the weights of a network with attention, float32 (n, moments); each row sums to 1.
 
-    model: from `build`. x: windows, float32 (n, frames, coefficients).
+    A moment is `together` frames. model: from `build`. x: float32 (n, frames, coefficients).
     """
     weights = _keras().Model(model.inputs, model.get_layer("weights").output)
     return np.asarray(weights.predict(x, batch_size=256, verbose=0)[..., 0])

@@ -3,6 +3,7 @@ from . import audit as audit
 from . import autoencoding as autoencoding
 from . import benchmark as benchmark
 from . import beyond as beyond
+from . import beyond_faces as beyond_faces
 from . import controls as controls
 from . import deployment as deployment
 from . import dials as dials

@@ -1,8 +1,9 @@
 """What both papers leave as future work, on the benchmark's leak-free folds.
 
-Used in notebook 12_beyond_the_papers. `probe` evaluates representations that are trained without
-labels on the training part of each fold, and `train` networks that are trained with labels. Both
-return answers as `papers.benchmark.predict` does, so `claims.benchmark` scores them all alike.
+Used in notebooks 12_beyond_the_papers and appendix_faces. `probe` evaluates representations that
+are trained without labels on the training part of each fold, and `train` networks that are trained
+with labels. Both return answers as `papers.benchmark.predict` does, so `claims.benchmark` scores
+them all alike.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
 __all__ = [
-    "COMPARED", "NAMES", "attentions", "correlations", "networks", "probe", "representations",
-    "train", "with_labels",
+    "COMPARED", "NAMES", "Network", "Representation", "attentions", "correlations", "networks",
+    "over_time", "probe", "representations", "train", "with_labels",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -114,6 +115,13 @@ class _Task:
     def held_back(self) -> str:
         """How the validation part is drawn: the infants to recognise are in all parts."""
         return "clip" if self.name == "infant" else "infant"
+
+    def part_of(self, examples: Examples) -> Examples:
+        """Return the rows of this task's clips, numbered as in `rows`."""
+        kept = examples.rows(self.clips)
+        order = np.argsort(self.clips)
+        place = order[np.searchsorted(self.clips[order], examples.clip[kept])]
+        return Examples(examples.x[kept], place)
 
     def table(self, predicted: npt.NDArray[np.int64]) -> pd.DataFrame:
         """Return the rows of answers, int64 (repeats, clips)."""
@@ -204,7 +212,7 @@ def _probed(
         x = represent(task.clips[train], fold_seed(seed, repeat, 0))[task.clips]
         if (lacking := np.isnan(x).any(axis=1)).any():
             clip = task.rows["clip"].to_numpy()[lacking][0]
-            raise InputError(f"{clip}: no window of sound; leave this clip out.")
+            raise InputError(f"{clip}: no usable sound or picture; leave this clip out.")
         fold = (task.labelled[repeat][k][0], test)
         (predicted[test],) = evaluation.fit_and_predict(head, x, y, [fold])
     return predicted
@@ -216,30 +224,33 @@ def train(
     networks: Mapping[str, tuple[Examples, Network]],
     *,
     settings: training.Settings,
+    others: Mapping[str, tuple[str, Examples]] | None = None,
     labelled: float = 1.0,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Return the leak-free answers of networks that are trained with labels.
 
     networks: for each name the windows of all clips, and a function that returns the compiled
-    network for their shape, a number of classes and settings. The result and the other arguments
-    are as in `probe`.
+    network for their shape, a number of classes and settings. others: further answers, by name: the
+    network that gives them, and other windows of all clips. The result and the other arguments are
+    as in `probe`.
     """
     tables = []
     for task in _tasks(splits, corpus, labelled, settings.seed):
-        place = np.full(len(corpus), -1)
-        place[task.clips] = np.arange(len(task.clips))
         truth, infants = list(task.rows.truth), list(task.rows.infant)
         for name, (examples, network) in networks.items():
-            rows = examples.rows(task.clips)
-            of_task = Examples(examples.x[rows], place[examples.clip[rows]])
             fitted = cross_fit(
-                partial(network, examples.x.shape[1:], len(set(truth))), of_task, truth, infants,
-                task.labelled, split=task.held_back,
+                partial(network, examples.x.shape[1:], len(set(truth))), task.part_of(examples),
+                truth, infants, task.labelled, split=task.held_back,
                 settings=settings, progress=progress,
             )  # fmt: skip
-            table = task.table(decide(fitted.probabilities))
-            tables.append(table.assign(feature=name, model="labels"))
+            answers = {name: fitted.probabilities}
+            for other, (of, windows) in (others or {}).items():
+                if of == name:
+                    answers[other] = fitted.predict(task.part_of(windows))
+            for feature, p in answers.items():
+                table = task.table(decide(p))
+                tables.append(table.assign(feature=feature, model="labels"))
             keras().backend.clear_session()  # or every network stays in memory
     return pd.concat(tables, ignore_index=True)
 
@@ -259,16 +270,26 @@ def networks(
             learning_rate=settings.learning_rate,
         )  # fmt: skip
 
-    def over_time(
+    return {"cry2": (windows, supervised)} | over_time(sequences, units=units)
+
+
+def over_time(
+    sequences: Examples, *, units: int, together: int = 4
+) -> dict[str, tuple[Examples, Network]]:
+    """Return a network for each of `temporal.POOLINGS`, as `train` takes them.
+
+    sequences: float32 (rows, frames, coefficients). units, together: as in `temporal.build`.
+    """
+
+    def build(
         pooling: str, shape: tuple[int, ...], classes: int, settings: training.Settings
     ) -> Any:
         return temporal.build(
-            shape, classes, pooling=pooling, units=units, dropout=settings.dropout,
-            learning_rate=settings.learning_rate,
+            shape, classes, pooling=pooling, together=together, units=units,
+            dropout=settings.dropout, learning_rate=settings.learning_rate,
         )  # fmt: skip
 
-    networks: dict[str, tuple[Examples, Network]] = {"cry2": (windows, supervised)}
-    return networks | {name: (sequences, partial(over_time, name)) for name in temporal.POOLINGS}
+    return {name: (sequences, partial(build, name)) for name in temporal.POOLINGS}
 
 
 def attentions(

@@ -1,33 +1,34 @@
 """Frozen and fine-tuned: the same network with its pretrained part fixed, or trained as well.
 
-Used in notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights,
-trains a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
-training the whole network. `frozen_and_finetuned` trains both from pixels, on the same frames and
-folds. (The frozen part can also be computed just once, see `embeddings.embed`.) The networks are
-built by `models.second_model`.
+Used in notebooks 07_frames_resnet50 and appendix_faces. Paper A (§3.5) freezes ResNet-50 with its
+ImageNet weights, trains a second model of pooling, flatten, dense and softmax behind it, and
+reports that this beats training the whole network. `frozen_and_finetuned` trains both from pixels,
+on the same frames and folds. (The frozen part can also be computed just once, see
+`embeddings.embed`.) The networks are built by `models.second_model`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cryutils.evaluation.splits import Fold, Split
+from cryutils.models import second_model
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
-from cryutils.models.second_model import network
 from cryutils.models.training import Settings
 from cryutils.papers.embeddings import pictures_of
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip
     from cryutils.models.backbones import Backbone
+    from cryutils.papers.beyond import Network
     from cryutils.papers.embeddings import FrameInput
 
-__all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned"]
+__all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned", "networks"]
 
 SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
 
@@ -52,22 +53,29 @@ def frozen_and_finetuned(
     `crossfit.cross_fit`, which may raise InputError.
     """
     classes = len(set(labels))
+    return {
+        way: cross_fit(
+            partial(network, frames.x.shape[1:], classes), frames, labels, infants, repeated_folds,
+            split=split, settings=settings, progress=progress,
+        )
+        for way, network in networks(backbone, units=units).items()
+    }  # fmt: skip
 
-    def fitted(of_way: Settings, trainable: bool) -> CrossFit:
-        def build(of_fold: Settings) -> Any:
-            return network(
-                backbone, classes, trainable=trainable, units=units, dropout=of_fold.dropout,
-                learning_rate=of_fold.learning_rate,
-            )  # fmt: skip
 
-        return cross_fit(
-            build, frames, labels, infants, repeated_folds, split=split, settings=of_way,
-            progress=progress,
+def networks(backbone: Backbone, *, units: int = 64) -> dict[str, Network]:
+    """Return "frozen" and "finetuned", each a function as `beyond.train` takes it.
+
+    "finetuned" has the learning rate `SMALL_RATE`, "frozen" that of the settings. backbone, units:
+    as in `frozen_and_finetuned`.
+    """
+
+    def build(trainable: bool, _: tuple[int, ...], classes: int, settings: Settings) -> Any:
+        return second_model.network(
+            backbone, classes, trainable=trainable, units=units, dropout=settings.dropout,
+            learning_rate=SMALL_RATE if trainable else settings.learning_rate,
         )  # fmt: skip
 
-    settings = settings or Settings()
-    slower = replace(settings, learning_rate=SMALL_RATE)
-    return {"frozen": fitted(settings, False), "finetuned": fitted(slower, True)}
+    return {"frozen": partial(build, False), "finetuned": partial(build, True)}
 
 
 def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) -> Examples:

@@ -22,6 +22,7 @@ from .audio import waveform as waveform
 from .autoencoder import bottleneck_errors as bottleneck_errors
 from .autoencoder import reconstructions as reconstructions
 from .autoencoder import spectrograms as spectrograms
+from .beyond import attention_over_frames as attention_over_frames
 from .beyond import attention_over_time as attention_over_time
 from .beyond import learning_curve as learning_curve
 from .beyond import scores_by_task as scores_by_task

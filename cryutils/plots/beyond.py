@@ -1,6 +1,6 @@
 """Figures of pretraining and attention: scores by task, similarities, weights over time.
 
-Used in notebook 12_beyond_the_papers.
+Used in notebooks 12_beyond_the_papers and appendix_faces.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cryutils.plots.palette import COLOURS
 from cryutils.plots.parts import name_rows
 
 Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
 
 _CURVES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")
 _LINES = ("-", "--", ":", "-.")
@@ -85,15 +87,39 @@ def attention_over_time(
     above.imshow(levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent)
     above.set(ylabel="mel band", title=title)
     above.grid(visible=False)
+    _weights_over_time(below, weights, window_s)
+    return fig
+
+
+def attention_over_frames(
+    pictures: Frames, weights: Mapping[str, Array], *, window_s: float, title: str
+) -> Figure:
+    """Return pictures of a clip in order and, below them, the attention of networks over time.
+
+    pictures: uint8 (n, height, width, 3), evenly spread over the window. weights, window_s: as in
+    `attention_over_time`.
+    """
+    fig, (above, below) = plt.subplots(
+        2, 1, figsize=(9, 4.2), sharex=True, layout="constrained", height_ratios=(1, 1)
+    )
+    strip = np.concatenate(list(pictures), axis=1)
+    above.imshow(strip, aspect="auto", extent=(0.0, window_s, 0.0, 1.0))
+    above.set(yticks=[], title=title)
+    above.grid(visible=False)
+    _weights_over_time(below, weights, window_s)
+    return fig
+
+
+def _weights_over_time(ax: Axes, weights: Mapping[str, Array], window_s: float) -> None:
+    """Draw the weights of each network, by name, over a window."""
     for (name, row), colour, line in zip(weights.items(), _CURVES, _LINES, strict=False):
         edges = np.linspace(0, window_s, len(row) + 1)
         middle = (edges[:-1] + edges[1:]) / 2
-        below.plot(middle, row, color=colour, ls=line, lw=2, label=name)
+        ax.plot(middle, row, color=colour, ls=line, lw=2, label=name)
     moments = len(next(iter(weights.values())))
-    below.axhline(1 / moments, color=COLOURS["chance"], ls="--", lw=1, label="equal weights")
-    below.set(xlabel="time (s)", ylabel="weight", xlim=(0, window_s), ylim=(0, None))
-    below.legend(fontsize=8, ncols=2)
-    return fig
+    ax.axhline(1 / moments, color=COLOURS["chance"], ls="--", lw=1, label="equal weights")
+    ax.set(xlabel="time (s)", ylabel="weight", xlim=(0, window_s), ylim=(0, None))
+    ax.legend(fontsize=8, ncols=2)
 
 
 def learning_curve(table: pd.DataFrame, names: Mapping[str, str], *, chance: float) -> Figure:

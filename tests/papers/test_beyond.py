@@ -71,7 +71,7 @@ def test_the_infant_is_tested_on_other_days(corpus: Corpus, splits: pd.DataFrame
 def test_a_clip_without_a_vector_is_named(corpus: Corpus, splits: pd.DataFrame) -> None:
     x = np.ones((len(corpus), 2), np.float32)
     x[3] = np.nan
-    with pytest.raises(InputError, match=f"{corpus[3].id}: no window of sound"):
+    with pytest.raises(InputError, match=f"{corpus[3].id}: no usable sound or picture"):
         beyond.probe(splits, corpus, {"incomplete": lambda clips, seed: x})
 
 

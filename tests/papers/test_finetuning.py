@@ -111,6 +111,15 @@ def test_the_small_rate_is_the_fine_tuned_ones_alone(fitted: dict[str, Any]) -> 
     assert rates == pytest.approx({"frozen": 1e-2, "finetuned": finetuning.SMALL_RATE})
 
 
+def test_the_two_networks_can_be_built_alone(tiny: Backbone) -> None:
+    made = finetuning.networks(tiny, units=8)
+    head = [(8, 8), (8,), (8, 3), (3,)]
+    for way, build in made.items():
+        model = build(SHAPE, 3, SETTINGS)
+        trained = [tuple(weights.shape) for weights in model.trainable_weights]
+        assert trained == (head if way == "frozen" else [(3, 3, 3, 8), *head])
+
+
 def test_a_head_put_into_the_frozen_network_answers_the_same(
     tiny: Backbone, data: tuple[Examples, list[str], list[str]]
 ) -> None:
