@@ -673,11 +673,14 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
     scores = beyond[(beyond.rival == "") & (beyond.feature != "guessing")]
     guess = beyond[beyond.feature == "guessing"].set_index("condition").value
     assert not (scores[scores.condition.str.startswith("reason")].low > guess["reason"]).any()
-    for task in ("age", "sex"):
-        above = scores[(scores.condition == task) & (scores.low > guess[task])]
-        assert len(above) == 3 and percent((above.value - guess[task]).max()) == "6"
+    in_two = scores[scores.condition.isin(["age", "sex"])]
+    above = in_two[in_two.low > in_two.condition.map(guess)]
+    assert above.condition.value_counts().to_dict() == {"age": 4, "sex": 3}
+    most = percent((above.value - above.condition.map(guess)).max())
+    words = f"four and three intervals are above guessing, by at most {most} points"
+    assert f"{words}; among {len(in_two)} intervals" in text
     infant = scores[scores.condition == "infant"].set_index("feature").value
-    assert len(infant) == 11 and infant.idxmax() == "mfcc"
+    assert len(infant) == 15 and infant.idxmax() == "mfcc"
     mfcc, speech = (score(each, "infant").replace(" ", " % ", 1) for each in ("mfcc", "speech"))
     assert f"score highest with {mfcc}" in text and f"the infant in {speech} of the clips" in text
     answers = claims.load_predictions("reference/judged", study="beyond", condition="infant")
@@ -691,11 +694,13 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
     words = tables.in_percent(from_speech.value, from_speech.low, from_speech.high)
     assert words.replace(" ", " points ", 1).replace("-", "−") in text
     ends = pd.DataFrame(better).T
-    assert len(ends) == 9 and (ends.low > 0).all()
+    assert len(ends) == 13 and (ends.low > 0).all()
     words = f"{percent(ends.value.min())} to {percent(ends.value.max())} points better than each"
     assert words in text and words in found
     gains = beyond[(beyond.rival != "") & (beyond.metric == "balanced_accuracy")]
-    assert len(gains) == 28 and ((gains.low < 0) & (gains.high > 0)).all()
+    assert len(gains) == 44 and ((gains.low < 0) & (gains.high > 0)).all()
+    words = score("burst_mean", "infant", rival="mean").replace(" ", " points ", 1)
+    assert f"is {words.replace('-', '−')}." in expected
     for name, rival in (("contrastive", "untrained"), ("cry2", "contrastive")):
         gain = score(name, "infant", rival=rival).replace(" ", " points better ", 1)
         assert gain.replace("-", "−") in expected
@@ -742,3 +747,70 @@ def test_notebook_12_says_what_the_stored_runs_measured(judged: pd.DataFrame) ->
     assert percent(gate.distractors["gate"]) == "1"
     assert f"level meter accepts fewer pauses ({percent(gate.pauses['level meter'])} %)" in text
     assert f"the area is {speech.auc:.2f}, and {percent(speech.pauses)} % of the pauses" in expected
+
+
+def test_the_appendix_on_faces_says_what_the_stored_run_measured() -> None:
+    faces = results("simulated").query("study == 'faces'").reset_index()
+    text, found, expected = map(
+        page, ("notebooks/appendix_faces.ipynb", "docs/results.md", "docs/predictions.md")
+    )
+    scores = faces[faces.metric == "balanced_accuracy"].set_index(["feature", "condition", "rival"])
+
+    def cell(feature: str, task: str, rival: str = "", unit: str = " %") -> str:
+        row = scores.loc[feature, task, rival]
+        return tables.in_percent(row.value, row.low, row.high).replace(" ", f"{unit} ", 1)
+
+    def gain(feature: str, task: str, rival: str, unit: str = " points") -> str:
+        return cell(feature, task, rival, unit).replace("-", "−")
+
+    answers = claims.load_predictions("reference/simulated", study="faces")
+    by_feature = dict(list(answers.rename(columns={"condition": "task"}).groupby("feature")))
+    frozen = ["small", "small_untrained", "resnet50_untrained"]
+    frozen += ["efficientnet_lite0", "efficientnet_lite0_untrained"]
+    better = pd.DataFrame(
+        [
+            benchmark.difference(by_feature["hog"], by_feature[name])
+            .set_index("task")
+            .loc["reason"]
+            for name in frozen
+        ]
+    )
+    assert (better.low > 0).all()
+    words = f"{percent(better.value.min())} to {percent(better.value.max())} points better"
+    for where in (text, found):
+        assert words in where
+        assert f"have {cell('hog', 'reason')}" in where
+        assert f"{gain('efficientnet_lite0', 'reason', 'efficientnet_lite0_untrained')}" in where
+        assert f"is {gain('frozen', 'reason', 'finetuned')}" in where
+    assert f"weights has {cell('efficientnet_lite0', 'reason')} for the state" in text
+    assert f"untrained {cell('efficientnet_lite0_untrained', 'reason')}." in text
+    lite = gain("efficientnet_lite0", "infant", "efficientnet_lite0_untrained", "")
+    assert f"for the infant it is {lite}" in text
+    small = gain("small", "infant", "small_untrained")
+    assert f"this adds {small} for the infant" in text
+    assert f"and {gain('small', 'reason', 'small_untrained', '')} for the state" in text
+    assert f"frozen {cell('frozen', 'reason')}, fine-tuned {cell('finetuned', 'reason')}" in text
+
+    every = scores.xs("", level="rival")
+    assert (every.drop("guessing", level="feature").xs("infant", level="condition").low > 0.3).all()
+    for name in ("convolution", "gru", "attention"):
+        row = scores.loc[name, "reason", "mean"]
+        assert row.low < 0 < row.high
+        row = scores.loc[name, "infant", "mean"]
+        assert (row.high < 0) == (name == "gru") and row.low < 0
+    for where in (text, found):
+        assert f"GRU minus mean is {gain('gru', 'infant', 'mean')}" in where
+    single = gain("single", "reason", "mean")
+    assert f"is {single} better than the mean" in text and f"are {single} better" in expected
+    assert f"and {gain('single', 'infant', 'mean', '')} for the infant" in text
+    assert scores.xs("single", level="rival").value.abs().max() < 0.01
+    weights = faces[faces.metric == "rank_correlation"].set_index("rival").value
+    again, exchanged, untrained = weights[["trained_again", "labels_exchanged", "untrained"]]
+    assert f"correlation of {again:.2f} over time" in text
+    assert f"exchanged labels it is {exchanged:.2f}, untrained {untrained:.2f}" in text
+    assert f"correlation of {again:.2f} over time, with exchanged labels {exchanged:.2f}" in found
+    assert f"attention of two trainings has {again:.2f}" in expected
+    backbones = every.xs("infant", level="condition").loc[["hog", *frozen]].value
+    assert backbones.idxmin() == "efficientnet_lite0"
+    assert f"is lowest ({percent(backbones.min())} %)" in expected
+    assert (every.xs("reason", level="condition").loc[["hog", *frozen]].value > 0.75).all()

@@ -1,3 +1,4 @@
+from . import bursts as bursts
 from . import extraction as extraction
 from . import files as files
 from . import scaling as scaling

@@ -63,6 +63,7 @@ class Parameters(BaseModel):
 
     # Recordings
     data: Literal[*registry.MODULES] | Text = _field(description="a folder")  # type: ignore[valid-type]
+    unlabelled: Literal[*registry.MODULES] | Text = _field(description="a folder")  # type: ignore[valid-type]
     runs: Names = _items(0)
     classes: Annotated[Names, Field(min_length=2, max_length=100)] | Nothing = _field()
     states: Names = _items(2, 2)
@@ -102,6 +103,7 @@ class Parameters(BaseModel):
     face_size: int = _field(16, 512)
     detector: Literal["auto", "haar", "yunet"] = _field()
     backbone: Literal["auto", "small"] | Text = _field(description="a network such as ResNet50")
+    backbones: Names = _items()
     weights: Literal["auto", "imagenet", "random"] | File = _field(description="an existing file")
     engine: Literal["keras", "openvino-bf16", "openvino-int8"] = _field()
     crop: Literal["auto", "frame", "centre", "face"] = _field()

@@ -164,6 +164,7 @@ NEEDS: Mapping[str, Need] = {
     "11_robustness": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
     "12_beyond_the_papers": Need(divide=_benchmarked),
     "13_live_and_deployment": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
+    "appendix_faces": Need(**_PAPER_A, sound=False, pictures=True, divide=_benchmarked),
     "appendix_explanations": Need(**_PAPER_B, divide=_LEAK_FREE, pictures_if_any=True),
 }
 

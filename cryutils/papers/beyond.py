@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import evaluation
+from cryutils import audio, evaluation
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
@@ -27,14 +27,15 @@ from cryutils.evaluation.splits import Fold
 from cryutils.models import classical, contrastive, cry2, temporal, training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.crossfit import cross_fit, fit_clips, fold_seed, validation_split
-from cryutils.models.examples import Examples
+from cryutils.models.examples import Examples, windows
 from cryutils.models.fusion import decide
+from cryutils.models.inputs import SoundInput
 from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
 __all__ = [
-    "COMPARED", "NAMES", "Network", "Representation", "attentions", "correlations", "networks",
-    "over_time", "probe", "representations", "train", "with_labels",
+    "COMPARED", "NAMES", "Network", "Representation", "attentions", "bursts", "correlations",
+    "networks", "over_time", "probe", "representations", "train", "with_labels",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -50,10 +51,13 @@ NAMES = {  # by feature
     "untrained": "encoder, untrained",
     "contrastive": "encoder, without labels",
     "contrastive_all": "encoder, test clips as well",
-    "contrastive_voices": "encoder, synthetic voices",
+    "contrastive_voices": "encoder, other voices",
     "cry2": "cry2, with labels",
     **temporal.POOLINGS,
-}
+    **{f"burst_{name}": f"bursts: {words}" for name, words in {
+        "mean": "mean", "convolution": "convolution", "gru": "GRU", "attention": "attention",
+    }.items()},
+}  # fmt: skip
 COMPARED = (  # each idea and its baseline
     ("contrastive", "untrained"),
     ("contrastive_all", "contrastive"),
@@ -62,7 +66,12 @@ COMPARED = (  # each idea and its baseline
     ("convolution", "mean"),
     ("gru", "mean"),
     ("attention", "mean"),
+    ("burst_mean", "mean"),
+    ("burst_convolution", "burst_mean"),
+    ("burst_gru", "burst_mean"),
+    ("burst_attention", "burst_mean"),
 )
+_BURSTS = 4  # in a sequence
 
 
 def representations(
@@ -73,7 +82,7 @@ def representations(
     "untrained" has random weights. The others are trained without labels: "contrastive" on the
     training clips, "contrastive_all" on the test clips as well, "contrastive_voices" on `voices`.
 
-    examples: windows of all clips. voices: windows of synthetic voices.
+    examples: windows of all clips. voices: windows of other recordings.
     """
 
     def trained(source: Examples, clips: Indices, seed: int) -> Array:
@@ -245,9 +254,9 @@ def train(
                 settings=settings, progress=progress,
             )  # fmt: skip
             answers = {name: fitted.probabilities}
-            for other, (of, windows) in (others or {}).items():
+            for other, (of, rows) in (others or {}).items():
                 if of == name:
-                    answers[other] = fitted.predict(task.part_of(windows))
+                    answers[other] = fitted.predict(task.part_of(rows))
             for feature, p in answers.items():
                 table = task.table(decide(p))
                 tables.append(table.assign(feature=feature, model="labels"))
@@ -255,13 +264,34 @@ def train(
     return pd.concat(tables, ignore_index=True)
 
 
-def networks(
-    windows: Examples, sequences: Examples, *, filters: Sequence[int], units: int
-) -> dict[str, tuple[Examples, Network]]:
-    """Return the networks that `train` compares: `cry2`, and one for each of `temporal.POOLINGS`.
+def bursts(sounds: Sequence[Array], sound_input: SoundInput) -> Examples:
+    """Return sequences of four cry bursts each, float32 (rows, 4, numbers); see `audio.bursts`.
 
-    windows, sequences: the input of `cry2` and of the others. filters, units: as in `cry2.build`
-    and `temporal.build`.
+    sounds: float32 (samples,) of each clip. sound_input: of the features that describe a burst.
+    """
+    hop_s = sound_input.hop_length / sound_input.sr
+
+    def of_clip(x: Array) -> Array:
+        found = audio.bursts.find(x, sr=sound_input.sr)
+        rows = audio.bursts.describe(sound_input.features(x), found, hop_s=hop_s)
+        return windows(rows, frames=_BURSTS, hop=_BURSTS)
+
+    return Examples.of([of_clip(x) for x in sounds])
+
+
+def networks(
+    examples: Examples,
+    sequences: Examples,
+    bursts: Examples,
+    *,
+    filters: Sequence[int],
+    units: int,
+) -> dict[str, tuple[Examples, Network]]:
+    """Return the networks that `train` compares: `cry2`, and those of `temporal.POOLINGS`.
+
+    The latter get frames of sound and, as "burst_mean" and so on, bursts. examples, sequences,
+    bursts: the inputs, the last from `bursts`. filters, units: as in `cry2.build` and
+    `temporal.build`.
     """
 
     def supervised(shape: tuple[int, ...], classes: int, settings: training.Settings) -> Any:
@@ -270,7 +300,12 @@ def networks(
             learning_rate=settings.learning_rate,
         )  # fmt: skip
 
-    return {"cry2": (windows, supervised)} | over_time(sequences, units=units)
+    of_bursts = over_time(bursts, units=units, together=1)
+    return (
+        {"cry2": (examples, supervised)}
+        | over_time(sequences, units=units)
+        | {f"burst_{name}": network for name, network in of_bursts.items()}
+    )
 
 
 def over_time(

@@ -100,7 +100,7 @@ def attention_over_frames(
     `attention_over_time`.
     """
     fig, (above, below) = plt.subplots(
-        2, 1, figsize=(9, 4.2), sharex=True, layout="constrained", height_ratios=(1, 1)
+        2, 1, figsize=(9, 4.2), sharex=True, layout="constrained", height_ratios=(0.55, 1)
     )
     strip = np.concatenate(list(pictures), axis=1)
     above.imshow(strip, aspect="auto", extent=(0.0, window_s, 0.0, 1.0))

@@ -44,6 +44,7 @@ NO_PICTURES = {
     "05_image": "has pictures; add videos or pictures.",
     "06_full": "has both sound and pictures; add videos with sound.",
     "07_frames_resnet50": "has pictures; add videos or pictures.",
+    "appendix_faces": "has pictures; add videos or pictures.",
 }
 TWO_INFANTS = {
     "10_leakage_audit": "class 'hungry' has 2 infants, 3 are needed; leave the class out",
@@ -58,7 +59,8 @@ OTHER_STATES = {
 
 
 # No folder here is large enough for the benchmark's tasks.
-FEW_CLIPS = {"12_beyond_the_papers": "no task has two classes with 10 clips of 5 infants each"}
+_TOO_FEW = "no task has two classes with 10 clips of 5 infants each"
+FEW_CLIPS = {"12_beyond_the_papers": _TOO_FEW, "appendix_faces": _TOO_FEW}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ FOLDERS = {
     "videos": Folder(FEW_CLASSES, FEW_CLIPS, video=True),
     "minimum": Folder(MINIMUM, TWO_INFANTS | FEW_CLIPS | NO_PICTURES),
     "filmed-minimum": Folder(MINIMUM, TWO_INFANTS | FEW_CLIPS, video=True),
-    "uneven": Folder(UNEVEN, NO_PICTURES | TWO_INFANTS | FEW_CLIPS | {
+    "uneven": Folder(UNEVEN, TWO_INFANTS | FEW_CLIPS | NO_PICTURES | {
         "09_ensemble": "class 'hungry' has 1 infant with 3 clips or more, 2 are needed;",
         "appendix_table3": "class 'hungry' has 1 infant with 3 clips or more, 2 are needed;",
     }),
@@ -177,7 +179,7 @@ def test_the_readmes_example_runs_on_two_classes_of_ones_own(
 # infant. Five clips of each class and five infants in all are needed as well.
 LEAST = dict.fromkeys(recordings.NEEDS, (2, 1)) | {
     "09_ensemble": (2, 3), "appendix_table3": (2, 3), "10_leakage_audit": (3, 1),
-    "12_beyond_the_papers": (5, 2),
+    "12_beyond_the_papers": (5, 2), "appendix_faces": (5, 2),
 }  # fmt: skip
 
 

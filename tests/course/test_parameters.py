@@ -174,6 +174,7 @@ def test_choices_are_those_of_the_library() -> None:
     found = {name: set(choices(schema)) for name, schema in properties.items()}
     assert {name: names for name, names in found.items() if names} == {
         "data": set(registry.MODULES),
+        "unlabelled": set(registry.MODULES),
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
         "scaling": set(design.SCALINGS),

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils import datasets
+from cryutils import audio, datasets
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
-from cryutils.models import contrastive, temporal, training
+from cryutils.models import contrastive, inputs, temporal, training
 from cryutils.models.examples import Examples
 from cryutils.papers import benchmark, beyond
 
@@ -161,13 +161,27 @@ def test_attention_is_of_test_windows_by_four_networks(
     assert not np.array_equal(rows, other_rows)
 
 
-def test_the_networks_get_windows_or_sequences(windows: Examples) -> None:
+def test_the_networks_get_windows_sequences_or_bursts(windows: Examples) -> None:
     sequences = Examples(np.repeat(windows.x, 2, axis=1), windows.clip)
-    made = beyond.networks(windows, sequences, filters=(4,), units=6)
-    assert list(made) == ["cry2", *temporal.POOLINGS]
+    bursts = Examples(windows.x[:, :4], windows.clip)
+    made = beyond.networks(windows, sequences, bursts, filters=(4,), units=6)
+    assert list(made) == ["cry2", *temporal.POOLINGS, *(f"burst_{n}" for n in temporal.POOLINGS)]
+    assert set(made) < set(beyond.NAMES)
     for name, (examples, network) in made.items():
-        assert (examples is windows) == (name == "cry2")
+        inputs = {"cry2": windows, "burst": bursts}.get(name.split("_")[0], sequences)
+        assert examples is inputs
         model = network(examples.x.shape[1:], 3, training.Settings(learning_rate=0.5))
         assert model.input_shape[1:] == examples.x.shape[1:] and model.output_shape[-1] == 3
-        assert model.name == name
+        assert model.name == name.removeprefix("burst_")
         assert float(model.optimizer.learning_rate) == 0.5
+
+
+def test_bursts_lie_four_by_four(corpus: Corpus) -> None:
+    sounds = audio.signals(corpus, sr=8000)
+    beeps = np.tile(np.r_[np.zeros(2400), np.sin(np.arange(2400) * 0.3)], 5).astype(np.float32)
+    hearing = inputs.SoundInput(kind="mfcc", n_mfcc=3)
+    made = beyond.bursts([*sounds, beeps], hearing)
+    assert set(made.clip) == set(range(len(corpus) + 1)) and made.x.shape[1:] == (4, 2 * 3 + 2)
+    of_beeps = made.x[made.clip == len(corpus)]  # five bursts: the last four are a row as well
+    assert len(of_beeps) == 1 or np.array_equal(of_beeps[0][1:], of_beeps[1][:3])
+    np.testing.assert_allclose(2 ** of_beeps[0][:, -2], 0.3, atol=0.04)
