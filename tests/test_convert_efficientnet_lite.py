@@ -32,6 +32,8 @@ FloatStorage.__module__, _rebuild_tensor_v2.__module__ = "torch", "torch._utils"
 class Tensor:
     """Pickled as PyTorch pickles a tensor: its memory apart, here with the last axis first."""
 
+    offset = 0
+
     def __init__(self, key: str, values: np.ndarray) -> None:
         self.key, self.values = key, values
 
@@ -39,7 +41,14 @@ class Tensor:
         strides = np.asfortranarray(self.values).strides
         elements = tuple(stride // self.values.itemsize for stride in strides)
         storage = Storage(self.key, self.values.size)
-        return _rebuild_tensor_v2, (storage, 0, self.values.shape, elements, False, OrderedDict())
+        return _rebuild_tensor_v2, (
+            storage,
+            self.offset,
+            self.values.shape,
+            elements,
+            False,
+            OrderedDict(),
+        )
 
 
 class Storage:
@@ -177,6 +186,7 @@ def test_the_real_network_has_the_published_size(monkeypatch: pytest.MonkeyPatch
         ("missing file", "lite.pth: no such file"),
         ("text", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
         ("cut", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
+        ("outside", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
         ("other object", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
         ("wheel without it", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
         ("tensor left out", "no _bn1.bias in this file: not EfficientNet-Lite0"),
@@ -184,13 +194,19 @@ def test_the_real_network_has_the_published_size(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_another_file_is_one_line(
-    tensors: Tensors, tmp_path: Path, damage: str, message: str
+    tensors: Tensors,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+    message: str,
 ) -> None:
     path = tmp_path / "lite.pth"
     if damage == "tensor left out":
         del tensors["_bn1.bias"]
     if damage == "other shape":
         tensors["_conv_head.weight"] = tensors["_conv_head.weight"][:, :5]
+    if damage == "outside":
+        monkeypatch.setattr(Tensor, "offset", 1)
     if damage != "missing file":
         write(path, tensors)
     if damage == "text":

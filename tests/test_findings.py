@@ -787,8 +787,10 @@ def test_the_appendix_on_faces_says_what_the_stored_run_measured() -> None:
     lite = gain("efficientnet_lite0", "infant", "efficientnet_lite0_untrained", "")
     assert f"for the infant it is {lite}" in text
     small = gain("small", "infant", "small_untrained")
-    assert f"this adds {small} for the infant" in text
+    assert f"It is {small.replace(']', '] better than untrained', 1)} for the infant" in text
     assert f"and {gain('small', 'reason', 'small_untrained', '')} for the state" in text
+    reached = cell("efficientnet_lite0", "reason").split()[0]
+    assert f"of the same frozen network reaches {reached} %" in text
     assert f"frozen {cell('frozen', 'reason')}, fine-tuned {cell('finetuned', 'reason')}" in text
 
     every = scores.xs("", level="rival")

@@ -138,6 +138,10 @@ def _read(file: IO[bytes]) -> dict[str, Array]:
         arrays[key] = np.frombuffer(file.read(count * types[key].itemsize), types[key])
         if len(arrays[key]) != count:
             raise EOFError
+    for storage, offset, shape, strides, *_ in described.values():
+        last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+        if min([offset, *strides, *(n - 1 for n in shape)]) < 0 or last >= len(arrays[storage[2]]):
+            raise ValueError  # it would lie outside the file's memory
     return {
         name: np.array(
             np.lib.stride_tricks.as_strided(

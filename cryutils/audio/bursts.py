@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float32]
 Interval = tuple[float, float]  # onset and offset in s
 
 _BELOW_PEAK_DB = 20.0  # what is quieter is a pause
-_APART_S, _LEAST_S = 0.1, 0.15  # shorter pauses are none, shorter bursts are left out
+_APART_S, _LEAST_S = 0.1, 0.15  # shorter pauses do not end a burst; shorter bursts are left out
 
 
 def find(x: Array, *, sr: int) -> list[Interval]:
@@ -42,8 +42,8 @@ def find(x: Array, *, sr: int) -> list[Interval]:
 def describe(features: Array, bursts: Sequence[Interval], *, hop_s: float) -> Array:
     """Return a row of numbers for each burst, float32 (bursts, 2 * coefficients + 2).
 
-    Mean and deviation of each coefficient over the burst, and the octaves (log2 of s) of its length
-    and of the pause before it. features: float32 (frames, coefficients), one frame every `hop_s`.
+    Mean and standard deviation of each coefficient over the burst, and log2 of its length and of
+    the pause before it, both in s. features: float32 (frames, coefficients), a frame every `hop_s`.
     """
     rows, end = [], 0.0
     for onset, offset in bursts:

@@ -4,7 +4,7 @@ Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weig
 followed by a small trainable model), in 05_image for transfer learning and in appendix_faces. A
 backbone takes RGB pixels of 0 to 255, preprocesses them itself and returns feature maps.
 `Backbone.weights` describes its weights, for the title of every table and figure, because random
-weights carry almost no information.
+weights are not pretrained.
 """
 
 from __future__ import annotations

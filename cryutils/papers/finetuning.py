@@ -2,9 +2,9 @@
 
 Used in notebooks 07_frames_resnet50 and appendix_faces. Paper A (§3.5) freezes ResNet-50 with its
 ImageNet weights, trains a second model of pooling, flatten, dense and softmax behind it, and
-reports that this beats training the whole network. `frozen_and_finetuned` trains both from pixels,
-on the same frames and folds. (The frozen part can also be computed just once, see
-`embeddings.embed`.) The networks are built by `models.second_model`.
+says, without numbers, that this is better than training the whole network. `frozen_and_finetuned`
+trains both from pixels, on the same frames and folds. (The frozen part can also be computed just
+once, see `embeddings.embed`.) The networks are built by `models.second_model`.
 """
 
 from __future__ import annotations
