@@ -177,7 +177,8 @@ def test_a_command_works(
         done = shell(line)
         code, err = done.returncode, done.stderr
     else:
-        code, _, err = command(*shlex.split(line)[1:])
+        fewer = ["--simulations", "1"] if line.startswith("cryutils audit ") else []
+        code, _, err = command(*shlex.split(line)[1:], *fewer)
     assert code == 0, err
     assert "Traceback" not in err
 

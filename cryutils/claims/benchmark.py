@@ -6,7 +6,7 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils._io.paths import writing
-from cryutils.claims import report
+from cryutils.claims import report, store
 from cryutils.claims.answers import answers
 from cryutils.claims.tables import in_percent
 from cryutils.datasets.registry import is_synthetic
@@ -26,7 +26,7 @@ from cryutils.papers.benchmark import HEADS, SPLITS, TASKS
 from cryutils.papers.controls import recognised
 
 __all__ = [
-    "by_task", "curve", "difference", "rows", "score", "summary", "with_predictions",
+    "by_task", "curve", "difference", "record", "rows", "score", "summary", "with_predictions",
     "with_share", "write",
 ]  # fmt: skip
 
@@ -127,6 +127,25 @@ def rows(predictions: pd.DataFrame, *, data: str) -> pd.DataFrame:
         guess = {"condition": task, "feature": "guessing", "value": 1 / truth.nunique()}
         table.append({**guess, "model": "", "split": "infant"})
     return pd.DataFrame(table).assign(rival="", metric="balanced_accuracy", data=data)
+
+
+def record(
+    predictions: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, study: str, data: str
+) -> None:
+    """Collect scores, paired differences and predictions for `claims.write`.
+
+    predictions: columns as `predict` returns them, one model a feature. pairs: a feature and its
+    baseline; a pair of which one is missing is left out. study, data: of the rows.
+    """
+    about = {"study": study, "data": data}
+    store.record_table(rows(predictions, data=data), study=study)
+    of = dict(iter(predictions.groupby("feature")))
+    for feature, rival in pairs:
+        if feature in of and rival in of:
+            gain = difference(of[feature], of[rival]).rename(columns={"task": "condition"})
+            gain = gain.assign(feature=feature, rival=rival, metric="balanced_accuracy")
+            store.record_table(gain, trainings=of[feature].repeat.nunique(), **about)
+    store.record_predictions(predictions.rename(columns={"task": "condition"}), **about)
 
 
 def by_task(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -40,6 +40,7 @@ Source = Callable[[], Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # increase it whenever the same frames and settings give other embeddings
 _WEIGHTS = ("auto", "imagenet", "random")
+_RANDOM = "random weights"
 _AT_ONCE = 128  # frames per call of an engine
 
 
@@ -64,6 +65,11 @@ class Backbone:
     def words(self) -> str:
         """Name and weights, for the title of a table or figure."""
         return f"{self.name}, {self.weights}"
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights are of a trained network, not random."""
+        return not self.weights.startswith(_RANDOM)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -129,7 +135,7 @@ def base(
     if file:
         return Backbone(model, name, file.words, application.module, file.imagenet)
     why = "; ImageNet weights not available" if cause else ""
-    words = f"random weights (seed {seed}{why})"
+    words = f"{_RANDOM} (seed {seed}{why})"
     return Backbone(model, name, words, application.module, False, cause)
 
 
@@ -182,9 +188,7 @@ def untrained(backbone: Backbone, *, seed: int = 0) -> Backbone:
     with seeded(seed):
         model = keras().models.clone_model(backbone.model)
     model.trainable = False
-    return Backbone(
-        model, backbone.name, f"random weights (seed {seed})", backbone.preprocessing, False
-    )
+    return Backbone(model, backbone.name, f"{_RANDOM} (seed {seed})", backbone.preprocessing, False)
 
 
 def head_input(backbone: Backbone) -> Any:

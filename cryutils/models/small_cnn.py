@@ -58,8 +58,8 @@ def choose(
 ) -> Backbone:
     """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
-    (With random weights ResNet-50 carries almost no information about a face.) `Backbone.words`
-    names the choice, `Backbone.cause` the reason.
+    (Results of a ResNet-50 with random weights would pass for the paper's.) `Backbone.words` names
+    the choice, `Backbone.cause` the reason.
 
     name: "auto", "small", or an application of Keras. size: side in pixels; None: 224, or 64 for
     `small`. weights, seed, progress: as in `backbones.base`; `small` has its own weights. Raises

@@ -34,7 +34,7 @@ from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
 __all__ = [
-    "COMPARED", "NAMES", "Network", "Representation", "attentions", "bursts", "correlations",
+    "COMPARED", "NAMES", "Network", "Representation", "agreement", "attentions", "bursts",
     "networks", "over_time", "probe", "representations", "train", "with_labels",
 ]  # fmt: skip
 
@@ -379,10 +379,15 @@ def attentions(
     }, shown
 
 
-def correlations(first: Array, second: Array) -> npt.NDArray[np.float64]:
-    """Return the rank correlation over time of two networks' attention in each window, (n,).
+def agreement(runs: Sequence[Mapping[str, Array]]) -> pd.Series[float]:
+    """Return the rank correlation over time of each network's attention with that of "trained".
 
-    first, second: weights, float32 (n, frames). NaN if a row is constant.
+    The mean over runs and windows; constant weights have no ranks and are left out. runs: from
+    `attentions`, float32 (windows, frames) by name.
     """
-    ranks = [pd.DataFrame(weights.T).rank() for weights in (first, second)]
-    return np.asarray(ranks[0].corrwith(ranks[1]), np.float64)
+    rows = []
+    for run in runs:
+        ranks = {name: pd.DataFrame(weights.T).rank() for name, weights in run.items()}
+        trained = ranks.pop("trained")
+        rows.append({name: trained.corrwith(other).mean() for name, other in ranks.items()})
+    return pd.DataFrame(rows).mean().rename("rank correlation with the trained network")

@@ -119,7 +119,7 @@ def representations(
 
     made: dict[str, Representation] = {}
     for name, (backbone, frame_input) in networks.items():
-        if "random" not in backbone.weights:
+        if backbone.trained:
             made[name] = partial(fixed, vectors(backbone, frame_input))
         made[f"{name}_untrained"] = partial(drawn, name)
     return made

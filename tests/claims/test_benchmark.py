@@ -185,3 +185,25 @@ def test_a_curve_has_the_scores_of_one_task_by_share(predictions: pd.DataFrame) 
     assert set(curve.condition) == {"reason", "reason_labels_25"}
     values = curve.groupby("labelled").value.sum()
     assert list(values.index) == [0.25, 1.0] and values[1.0] == pytest.approx(2 * values[0.25])
+
+
+def test_scores_differences_and_predictions_are_recorded(
+    predictions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+    leak_free = predictions[(predictions.model == "linear") & (predictions.split == "infant")]
+    claims.begin("12_beyond_the_papers", seed=0)
+    pairs = [("known", "noise"), ("known", "absent")]
+    benchmark.record(leak_free, pairs, study="beyond", data="synthetic")
+    claims.write()
+    table = claims.load_results(tmp_path)
+    scores = table[table.rival == ""].set_index(["condition", "feature"]).value
+    assert set(scores.index.get_level_values("feature")) == {"known", "noise", "guessing"}
+    gains = table[table.rival != ""].set_index(["condition", "feature", "rival"]).value
+    assert set(gains.index) == {(task, "known", "noise") for task in ("reason", "infant")}
+    for task, *_ in gains.index:
+        expected = scores[task, "known"] - scores[task, "noise"]
+        assert gains[task, "known", "noise"] == pytest.approx(expected)
+    assert set(table[table.feature != "guessing"].trainings) == {2}
+    stored = claims.load_predictions(tmp_path, study="beyond")
+    assert len(stored) == len(leak_free) and set(stored.data) == {"synthetic"}

@@ -109,7 +109,7 @@ def test_auto_falls_back_to_random_weights_and_says_so() -> None:
     base = backbones.base("VGG16", input_shape=SHAPE)
     assert base.words == "VGG16, random weights (seed 0; ImageNet weights not available)"
     assert base.cause == "CRYUTILS_OFFLINE is set"
-    assert not base.imagenet
+    assert not base.imagenet and not base.trained
 
 
 def test_imagenet_raises_and_names_both_ways() -> None:

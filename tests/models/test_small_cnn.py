@@ -128,7 +128,7 @@ def test_it_is_frozen_and_says_what_it_is() -> None:
     backbone = small_cnn.small(size=SIZE)
     assert backbone.model.trainable_weights == []
     assert backbone.words == "small CNN, pretrained on 800 other synthetic infants"
-    assert not backbone.imagenet
+    assert backbone.trained and not backbone.imagenet
     assert backbone.model.output_shape == (None, 3, 3, 128)
     assert backbone.digest == small_cnn.small().digest
 

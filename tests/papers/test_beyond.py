@@ -136,9 +136,13 @@ def test_the_encoders_differ_in_what_they_are_trained_on(corpus: Corpus, windows
 
 
 def test_attention_is_compared_by_ranks() -> None:
-    first = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], np.float32)
-    second = np.array([[1.0, 4.0, 9.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
-    np.testing.assert_allclose(beyond.correlations(first, second), [1, -1, np.nan])
+    trained = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], np.float32)
+    same = np.array([[1.0, 4.0, 9.0], [0.0, 0.1, 0.2], [1.0, 2.0, 3.0]], np.float32)
+    some = np.array([[1.0, 4.0, 9.0], [2.0, 3.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
+    runs = [{"trained": trained, "same": same, "some": some}]
+    agreement = beyond.agreement([*runs, {**runs[0], "same": -same}])
+    assert dict(beyond.agreement(runs).round(6)) == {"same": 1, "some": (1 - 0.5) / 2}
+    assert dict(agreement.round(6)) == {"same": 0, "some": 0.25}, "the mean over runs"
 
 
 def test_attention_is_of_test_windows_by_four_networks(
