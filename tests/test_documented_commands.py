@@ -177,8 +177,9 @@ def test_a_command_works(
         done = shell(line)
         code, err = done.returncode, done.stderr
     else:
-        fewer = ["--simulations", "1"] if line.startswith("cryutils audit ") else []
-        code, _, err = command(*shlex.split(line)[1:], *fewer)
+        name, *rest = shlex.split(line)[1:]
+        fewer = ["--simulations", "1"] * (name == "audit")  # what the line says comes later
+        code, _, err = command(name, *fewer, *rest)
     assert code == 0, err
     assert "Traceback" not in err
 
