@@ -10,7 +10,7 @@ COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run article docs test suite cells test-anywhere test-colab lint notebooks figures release clean
+.PHONY: help lab run docs test suite cells test-all test-colab lint notebooks figures release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,38 +49,31 @@ run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; score
 	else echo "The real profile is skipped: DonateACry is not available (see the line above)."; fi
 	$(BIN)/cryutils report
 
-article: $(COURSE)  ## Write the replication article, its supplement and a PDF into outputs/article
-	$(BIN)/cryutils article --outputs outputs
-	@browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome); \
-	if [ -n "$$browser" ]; then \
-	  [ "$$(id -u)" != 0 ] || root=--no-sandbox; \
-	  "$$browser" --headless $$root --no-pdf-header-footer --print-to-pdf=outputs/article/article.pdf \
-	    "file://$(CURDIR)/outputs/article/index.html" 2> /dev/null && echo "PDF: outputs/article/article.pdf"; \
-	else echo "No PDF: Chromium was not found; open outputs/article/index.html in a browser and print it."; fi
-
 docs: $(SITE)  ## Build the site into outputs/site
 	rm -rf outputs/site
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . outputs/site
 	@echo "The site: outputs/site/index.html"
 
-# Side by side, since a test often waits for a page, a kernel or a child, and with as many processes
-# each as there are cores, 4 at most: more take time from each other. Notebooks, which wait for
-# little, give way: else they end first, and cores are idle while the suite waits alone. One thread
-# a process; each takes up to 2 GiB, and none starts processes of its own unless told to.
-test test-anywhere: export OMP_NUM_THREADS = 1
-test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
+# One thread a process, and as many processes as cores, 4 at most. TensorFlow takes up to 2 GiB each.
+test test-all: export OMP_NUM_THREADS = 1
+test test-all: export LOKY_MAX_CPU_COUNT = 1
+PARALLEL := -n logical --maxprocesses 4
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting $(PARALLEL) --dist loadfile --no-loadscope-reorder
+MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/[01]*.ipynb))
 
-test: $(EVERYTHING)  ## Run every test: library, command, notebooks (once each), browser; and lint
-	@$(MAKE) --no-print-directory --jobs 3 lint suite cells
+test: lint suite cells  ## Run what every change must pass: lint, unit and browser tests, notebooks 00-11, 13, 14
 
 suite: $(EVERYTHING)
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
+	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal --durations=25 tests
 
 cells: $(EVERYTHING)
-	nice -n 10 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
+	$(BIN)/python -m pytest $(NBVAL) $(MAIN_PATH)
 
-test-anywhere: $(EVERYTHING)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
-	$(BIN)/python tools/anywhere.py
+# Before a release, and weekly. Without oneDNN, and with the instructions of older processors, the
+# last bits of features and networks differ; neither may change a compared cell of a notebook.
+test-all: lint  ## Run every test, also large ones, and every notebook, as on other processors
+	CRYUTILS_TEST_LARGE=1 TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/python -m pytest $(PARALLEL) --dist worksteal tests
+	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) notebooks
 
 lint: $(EVERYTHING)  ## Check format, style and types
 	$(BIN)/ruff format --check cryutils docs/conf.py tests tools benchmarks

@@ -1,4 +1,4 @@
-"""Compare the speed of our features with a plain librosa script: `cryutils bench features`.
+"""Compare the speed of our features with a plain librosa script: `python benchmarks/features.py`.
 
 Each measurement runs in its own process, in turns (librosa, cold, warm, librosa, ...), and the
 medians are compared:

@@ -1,6 +1,6 @@
-"""Simulate the coverage of intervals and the level of tests: `cryutils bench intervals`.
+"""Simulate the coverage of intervals and the level of tests: `python benchmarks/intervals.py`.
 
-    cryutils bench intervals                       400 corpora in part 2, about 8 minutes
+    python benchmarks/intervals.py                       400 corpora in part 2, about 8 minutes
     python benchmarks/intervals.py --corpora 20    a short run
 
 Simulated corpora have the infants and clips per class of the structures below.

@@ -1,6 +1,6 @@
 """Simulate the power of the leak-free test on DonateACry, and with other numbers of donors.
 
-    cryutils bench power                   200 corpora a point, an hour; an interrupted run resumes
+    python benchmarks/power.py             200 corpora a point, an hour
     python benchmarks/power.py --corpora 20 --infants 220
     python benchmarks/power.py --tests --corpora 20    only the comparison of tests
 
@@ -9,7 +9,7 @@ clips), or other numbers of donors drawn from these. Features are Gaussian, and 
 variance is the infant's. Each corpus is judged by the project's leak-free permutation test (see
 `papers.power`). The output is the share rejected by signal, and the signal and leak-free balanced
 accuracy that are detected in 80 % of corpora. Names and labels come from `data/registry.csv`, so no
-recording is needed. Results are cached.
+recording is needed.
 
 A last part, with fewer corpora and permutations, compares the tests on the same corpora: refitted,
 fixed predictions (the test of networks) and max-T over twelve cells (the test of Table 2), with the
@@ -25,20 +25,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from cryutils._io import cache
 from cryutils._io.parallel import process_map
-from cryutils._io.progress import counting
 from cryutils.papers import power
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 INFANTS = (50, 100, 400)  # in addition to DonateACry's own
 PERMUTATIONS, FOLDS = 99, 5
-AT_ONCE = 10  # corpora per cache file
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 CELLS = 12  # of Table 2
 COMPARED = (0.0, 0.5, 1.0, 1.5)  # signals of the comparison of tests
 FEWER, AT_MOST = 39, 50  # permutations, and corpora a point
-VERSION = 1  # raise it when the same seed gives different numbers
 
 
 def main() -> None:
@@ -97,32 +93,15 @@ def tested(donors: SimpleNamespace, cells: int, point: tuple[float, int]) -> pow
 
 def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFrame:
     """Return a row per simulated corpus: signal, balanced_accuracy, rejected."""
-    tables = []
-    starts = [(signal, start) for signal in SIGNALS for start in range(0, corpora, AT_ONCE)]
-    with counting(f"{infants} infants", "chunks of corpora") as report:
-        for done, (signal, start) in enumerate(starts, start=1):
-            settings = [VERSION, infants, signal, start, PERMUTATIONS, FOLDS, power.ICC,
-                        power.DIMENSIONS, np.__version__]  # fmt: skip
-            corpus = [donors.labels.tolist(), donors.infants.tolist()]
-            stem = cache.at("benchmarks", "power", *corpus, *settings)
-
-            def compute(signal: float = signal, start: int = start) -> dict[str, np.ndarray]:
-                seeds = range(start, start + AT_ONCE)
-                trials = [judged(donors, infants, signal, seed) for seed in seeds]
-                return {
-                    "balanced_accuracy": np.array([trial.balanced_accuracy for trial in trials]),
-                    "rejected": np.array([trial.rejected for trial in trials]),
-                }
-
-            part = cache.arrays(stem, compute)
-            tables.append(pd.DataFrame(part).assign(signal=signal).iloc[: corpora - start])
-            report(done, len(starts))
-    return pd.concat(tables, ignore_index=True)
+    points = [(signal, seed) for signal in SIGNALS for seed in range(corpora)]
+    trials = list(process_map(judged, points, shared=(donors, infants), jobs=None))
+    table = pd.DataFrame(asdict(trial) for trial in trials)[["balanced_accuracy", "rejected"]]
+    return table.assign(signal=[signal for signal, _ in points])
 
 
-def judged(donors: SimpleNamespace, infants: int, signal: float, seed: int) -> power.Trial:
+def judged(donors: SimpleNamespace, infants: int, point: tuple[float, int]) -> power.Trial:
     """Return the trial of one corpus: with the donors themselves, or `infants` drawn from them."""
-    corpus = donors
+    (signal, seed), corpus = point, donors
     if infants != len(set(donors.infants)):
         corpus = power.resampled(donors, infants, np.random.default_rng([infants, seed]))
     level = SIGNALS.index(signal)

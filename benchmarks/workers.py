@@ -1,6 +1,6 @@
 """Measure the speed-up of two Dask workers over one, and the overhead per task.
 
-    cryutils bench workers
+    python benchmarks/workers.py
 
 A cluster of one worker and one of two run the same work on this machine, with empty caches: a
 permutation test of a random forest (folds), and embeddings of videos by ResNet-50. Each

@@ -1,4 +1,4 @@
-"""How much is tried: what every change must pass, or all of it, as `make test-anywhere` does."""
+"""Large tests, which `make test` skips and `make test-all` runs."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ import pytest
 __all__ = ["LARGE", "large"]
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
-large = pytest.mark.skipif(not LARGE, reason="large: `make test-anywhere` runs it")
+large = pytest.mark.skipif(not LARGE, reason="large: `make test-all` runs it")

@@ -1,6 +1,6 @@
 """The cry player in a real browser: what a person does reaches Python, and the other way round.
 
-Each test runs on one opened notebook, in `make test-anywhere` of every frontend.
+Each test runs on one opened notebook, in `make test-all` of every frontend.
 """
 
 from __future__ import annotations

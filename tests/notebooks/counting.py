@@ -1,8 +1,5 @@
 """A pytest plugin beside nbval: kernels with a home of their own, and a count of what is compared.
 
-Notebooks of a folder begin in the order of a run, since one beside those it follows trains their
-networks, too.
-
 A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
 each must have at least five cells with text that is compared (an appendix one), and half of those
 with text.
@@ -13,6 +10,7 @@ only where its recordings are in `CRYUTILS_DATA_DIR`.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import Counter
 from functools import cache
@@ -23,8 +21,7 @@ import pytest
 # Lists the fonts of a new machine, which a slow one would say in the cell that draws first.
 from matplotlib import font_manager  # noqa: F401
 
-from cryutils.course import parameters, recordings, runner
-
+FIRST = ("04", "05", "07", "08")  # 06, 09, 11 and 13 use their networks
 LEAST_CELLS = 5
 LEAST_SHARE = 0.5
 HANG_S = 7200.0  # no machine is that slow: what takes longer never ends
@@ -66,26 +63,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the notebooks whose networks others take up, and end with those others.
-
-    Two that are taken up together make the same corpus: the second finds it when the first of
-    each pair has begun before.
-    """
+    """Leave out notebooks on real recordings where there are none; begin with those in `FIRST`."""
     if not (Path(os.environ.get("CRYUTILS_DATA_DIR", "")) / "donateacry").is_dir():
         real = [item for item in items if _is_real(item.path)]
         config.hook.pytest_deselected(items=real)
         items[:] = [item for item in items if item not in real]
-    if any(argument.endswith(".ipynb") for argument in config.args):
-        return  # whoever names the notebooks has an order in mind
-    place = {name: k for names in runner.AFTER.values() for k, name in enumerate(names)}
-    items.sort(key=lambda item: (item.path.stem in runner.AFTER, place.get(item.path.stem, 9)))
+    items.sort(key=lambda item: not item.path.name.startswith(FIRST))
 
 
 @cache
 def _is_real(path: Path) -> bool:
-    """Return whether the notebook at `path` takes real recordings unless told otherwise."""
-    is_from_recordings = path.stem in recordings.NEEDS
-    return is_from_recordings and parameters.read(path)["data"] in ("auto", "donateacry")
+    """Return whether the notebook at `path` takes real recordings by default."""
+    if path.stem == "14_scoreboard":  # it reads stored results
+        return False
+    return bool(re.search(r'"data = \\"(auto|donateacry)\\"', path.read_text(encoding="utf-8")))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

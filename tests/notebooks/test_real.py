@@ -1,4 +1,4 @@
-"""The first three notebooks with real recordings; `make test-anywhere` runs the whole course."""
+"""The first three notebooks with real recordings; `make test-all` runs the whole course."""
 
 from __future__ import annotations
 
