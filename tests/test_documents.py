@@ -1,4 +1,4 @@
-"""The documents agree with the code: links, commands, options, make targets, notebooks, versions."""
+"""Documents agree with the code: links, commands, options, make targets, notebooks and versions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ DOCUMENTS = [
     ROOT / "outputs" / "README.md",
     ROOT / "outputs" / "reference" / "README.md",
 ]
-TARGETS = set(
-    re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-)
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
 def anchors(path: Path) -> set[str]:
@@ -50,7 +48,7 @@ def test_every_link_points_to_a_file_and_a_heading(path: Path) -> None:
 
 
 def command_lines(text: str) -> Iterator[str]:
-    """Yield each `cryutils ...` line of the shell blocks in a Markdown text, without its comment."""
+    """Yield each `cryutils ...` line of the shell blocks in a text, without its comment."""
     for block in re.findall(r"^ *```(?:sh|bash)?\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
         for line in re.sub(r" *\\\n\s*", " ", block).splitlines():
             typed = line.partition("#")[0].strip().removeprefix(".venv/bin/")

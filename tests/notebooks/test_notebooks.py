@@ -7,14 +7,11 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 from IPython.core.inputtransformer2 import TransformerManager
-from sizes import large
 
 from cryutils import course
 from cryutils.course import parameters
@@ -82,8 +79,6 @@ def calls(notebook: nbformat.NotebookNode, function: str) -> list[ast.Call]:
     return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == function]
 
 
-
-
 def test_results_name_their_notebook(notebook) -> None:
     assert re.findall(r'claims\.begin\("(\w+)"', code_of(notebook)) == [notebook.name]
 
@@ -103,8 +98,6 @@ def test_the_committed_figures_are_small() -> None:
     assert sum(map(len, pictures)) < 4e6, "a clone, and a report of the same figures, grow with it"
 
 
-
-
 def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
     outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     tables = [html for o in outputs if (html := o.get("data", {}).get("text/html"))]
@@ -117,8 +110,6 @@ def test_two_to_four_exercises_with_collapsed_solutions(lecture) -> None:
     for cell in solutions:
         assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
         assert cell.source.startswith("#@title Solution")
-
-
 
 
 def test_committed_clean_and_executed(notebook) -> None:
@@ -200,7 +191,3 @@ def validated(*paths: Path, **variables: str) -> subprocess.CompletedProcess[str
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-
-
-
-

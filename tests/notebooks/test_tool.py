@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import numpy as np
 import pytest
-import yaml
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -39,10 +37,6 @@ def test_pictures_get_smaller_and_stay_of_one_size(tool: ModuleType) -> None:
     assert opened(after).size == opened(before).size
 
 
-
-
-
-
 def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleType) -> None:
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "W"}
     cell = nbformat.v4.new_code_cell("1", metadata={"tags": ["a"], "papermill": {"duration": 1}})
@@ -61,8 +55,6 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleTy
     assert list(clean_cell.outputs[2].data) == ["image/png"]
 
 
-
-
 def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:
     """JupyterLab goes by `outputs_hidden`, Colab and the classic notebook by `collapsed`."""
     hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}
@@ -72,8 +64,6 @@ def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:
     assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
     assert solution.metadata.collapsed is True
     assert other.metadata == {"tags": ["other"]}
-
-
 
 
 @pytest.mark.parametrize(
@@ -86,10 +76,6 @@ def test_a_wrong_name_is_refused(
 ) -> None:
     assert tool.main(["clean", name]) == 2
     assert capsys.readouterr().err.startswith(message)
-
-
-
-
 
 
 # Colab and Binder
@@ -108,8 +94,6 @@ def test_readme_has_the_same_address(tool: ModuleType) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(link in readme for link in tool.links("00_start_here").split(" · "))
     assert f"git clone {tool.REPOSITORY} && cd cryutils" in readme
-
-
 
 
 def outside_the_course(tool: ModuleType, folder: Path, *more: str) -> list[str]:
@@ -145,5 +129,3 @@ def test_elsewhere_the_setup_cell_says_how_to_install(tool: ModuleType, tmp_path
     with pytest.raises(Exception, match="run `pip install -e"):
         outside_the_course(tool, tmp_path)
     assert not list(tmp_path.iterdir())
-
-
