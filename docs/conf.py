@@ -9,6 +9,7 @@ import importlib
 import importlib.resources
 import json
 import logging
+import pkgutil
 import posixpath
 import re
 import shutil
@@ -154,8 +155,9 @@ def with_outside_links(text: str, folder: str) -> str:
 def api_page(package: str) -> str:
     """Return a page on a package: what it exports, then each of its public modules."""
     module = importlib.import_module(f"cryutils.{package}")
-    modules = [name for name in module.__all__ if isinstance(getattr(module, name), ModuleType)]
-    names = ", ".join(name for name in module.__all__ if name not in modules)
+    modules = [part.name for part in pkgutil.iter_modules(module.__path__) if part.name[0] != "_"]
+    public = {name: value for name, value in vars(module).items() if name[0] != "_"}
+    names = ", ".join(n for n, value in public.items() if not isinstance(value, ModuleType))
     parts = [section(package, "=", f":members: {names}\n   :imported-members:" if names else "")]
     for name in modules:
         parts.append(section(f"{package}.{name}", "-", f":members:\n   :exclude-members: {names}"))
@@ -171,7 +173,6 @@ def plain(
 ) -> None:
     """Make a docstring valid reStructuredText."""
     text = "\n".join(lines)
-    text = re.sub(r"^The stub file next to this one .*\n(?:.+\n)*", "", text, flags=re.MULTILINE)
     text = re.sub(r"(?m:^)\*\*(?=\w+ :)|(?<=, )\*(?=\w+\))", r"\\\g<0>", text)  # **columns, *shape
     lines[:] = re.sub(r"`(\S+?)`s\b", r"`\1`\\ s", text).split("\n")
 

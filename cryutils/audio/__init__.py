@@ -1,8 +1,7 @@
-"""Sound: reading files, features, resampling, scaling and artificial disturbances.
+"""Sound: reading files, features, resampling, scaling and artificial disturbances."""
 
-`__init__.pyi` lists what is in it. Each part is imported on first use.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from . import bursts, spectral, stress
+from .extraction import KINDS, features, signal_stats, signals
+from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
+from .scaling import RecordingScaler, SignalScaler
+from .spectral import summarise

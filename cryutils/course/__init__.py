@@ -1,8 +1,3 @@
-"""The course as a whole: running its notebooks, and the command `cryutils`.
+"""The course as a whole: running its notebooks, and the command `cryutils`."""
 
-`__init__.pyi` lists what is in it. Each part is imported on first use.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from .runner import AFTER, Job, history, notebook_name, notebooks, plan, profiles, remarks, run

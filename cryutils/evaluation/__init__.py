@@ -1,13 +1,21 @@
 """From predictions to claims: splits, scores, intervals, permutation tests.
 
-The stub file next to this one lists the contents; each part is imported on first use.
-
 >>> from cryutils import evaluation
 >>> folds = evaluation.Split("infant").k_folds(corpus, seed=1)        # doctest: +SKIP
 >>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
 >>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
 """
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from .crossval import (
+    NOT_DRAWN,
+    balanced_accuracy,
+    fit_and_predict,
+    majority_baseline,
+    out_of_fold,
+    scored_out_of_fold,
+)
+from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
+from .metrics import ClassScores, scores
+from .neighbours import nearest_neighbours
+from .permutation import fixed_prediction_test, permutation_test, permute_labels
+from .splits import SPLITS, Fold, Labelled, Split, class_indices, folds, infant_split, paper_split

@@ -1,8 +1,4 @@
-"""Keras models of both papers' networks, classical baselines, and their training.
+"""Keras models of both papers' networks, classical baselines, and their training."""
 
-The stub `__init__.pyi` lists the modules; each is imported on first use.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from . import backbones, backend, blocks, crossfit, cry2, image, runtimes, small_cnn, temporal
+from .classical import BASELINES, CLASSIFIERS, baselines, table2_classifiers

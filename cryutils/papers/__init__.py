@@ -1,8 +1,4 @@
-"""The two papers' studies, one module each, on what the other packages do.
+"""The two papers' studies, one module each, on what the other packages do."""
 
-The stub file next to this one lists the contents; each part is imported on first use.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from . import benchmark, embeddings, gating, recognition, streams
+from .scored import Scored, comparison

@@ -1,8 +1,4 @@
-"""Pictures: frames of any file, faces in them, their tracks over time, crops.
+"""Pictures: frames of any file, faces in them, their tracks over time, crops."""
 
-`__init__.pyi` lists what is in it. Each part is imported on first use.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from . import features
+from .tracks import MARGIN, VERSION, FaceTrack, crops, frame_at, frames, report, track

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from cryutils.app import CryPlayer, Sound
-from cryutils.app.clip_view import envelope, spectrogram
+from cryutils.app.clip_view import Sound, envelope, spectrogram
+from cryutils.app.player import CryPlayer
 from cryutils.audio import wav_bytes
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError

@@ -4,6 +4,6 @@ Paper B §3, step 3. `open(url)` returns a `Store` in SQLite or PostgreSQL (thro
 MongoDB. No models are imported.
 """
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from .database import StoreUnavailable
+from .log import Log
+from .opening import Store, open

@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils.app import CryPlayer
+from cryutils.app.player import CryPlayer
 from cryutils.datasets.corpus import Clip
 from cryutils.video import mp4
 

@@ -13,7 +13,7 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils.app import LiveAnalysis
+from cryutils.app.live import LiveAnalysis
 from cryutils.app.readings import GAP, NO_CRY, Reading
 
 
