@@ -43,14 +43,6 @@ def pages(site: Path) -> list[Path]:
     return sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
 
 
-
-
-
-
-
-
-
-
 @large
 def test_nothing_is_loaded_from_another_server(site: Path) -> None:
     loaded = []
@@ -90,8 +82,6 @@ def anchors(path: Path) -> set[str]:
     return {str(tag["id"]) for tag in page(path).select("[id]")}
 
 
-
-
 @large
 def test_every_image_is_described(site: Path) -> None:
     images = [(path.name, tag) for path in pages(site) for tag in page(path).select("article img")]
@@ -103,15 +93,9 @@ def test_every_image_is_described(site: Path) -> None:
     ]
 
 
-
-
-
-
 @large
 def test_formulas_are_mathml(site: Path) -> None:
     built = page(site / "notebooks" / "02_audio_features.html")
     assert built.select("math[display=block] mfrac") and built.select("math[display=inline]")
     texts = [page(path).select_one("article") for path in pages(site)]
     assert not [text for text in texts if text and re.search(r"\\frac|\\sum", text.text)]
-
-
