@@ -1,4 +1,4 @@
-"""Disturbances of a sound by noise, room, recorder and telephone, each of a known amount.
+"""Disturbances of a sound by noise, room and recorder, each of a known amount.
 
 Explained in notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
 fusion gives "more reliable predictions in situations with acoustic noise or visual occlusion", but
@@ -11,30 +11,18 @@ unchanged. Samples or settings that are not finite or out of range raise InputEr
 
 from __future__ import annotations
 
-import io
-from fractions import Fraction
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.audio.spectral import check_finite, check_settings, guarded, resample
-from cryutils.errors import InputError, near_miss
+from cryutils.audio.spectral import check_finite, check_settings, guarded
+from cryutils.errors import InputError
 
-__all__ = ["add_noise", "clip_peaks", "coloured_noise", "low_pass", "reverberate", "transcode"]
+__all__ = ["add_noise", "clip_peaks", "coloured_noise", "low_pass", "reverberate"]
 
 Array = npt.NDArray[np.float32]
 
 _SLOPE_DB = -3.0  # per octave: pink noise, closer to household noise than white noise
 _ORDER = 8  # of the Butterworth filter: 48 dB per octave, applied forwards and backwards
-
-
-# Codecs of telephones, Opus for calls over the internet and AMR for 3gp recordings: FFmpeg's
-# encoder, the container, and the rates in Hz that it accepts.
-_CODECS = {
-    "opus": ("libopus", "ogg", (8000, 12000, 16000, 24000, 48000)),
-    "amr": ("libopencore_amrnb", "amr", (8000,)),
-}
 
 
 def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
@@ -126,42 +114,3 @@ def clip_peaks(x: Array, *, share: float) -> Array:
     cut = round(share * len(x))
     limit = level[-cut] if cut else np.inf
     return np.clip(x, -limit, limit)
-
-
-def transcode(x: Array, *, sr: int, codec: str, bits_per_s: int) -> Array:
-    """Return `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
-
-    Samples outside [-1, 1] are clipped, as any codec does. codec: "opus" or "amr", which itself
-    uses 8 kHz only. bits_per_s: 4750 to 12200 for AMR. Raises InputError for a rate that the codec
-    doesn't support.
-    """
-    import av
-
-    check_settings(sr=sr, bits_per_s=bits_per_s)
-    check_finite(x)
-    if codec not in _CODECS:
-        raise InputError(f"there is no codec {codec!r}.{near_miss(codec, _CODECS)}")
-    name, container_format, rates = _CODECS[codec]
-    rate = next((rate for rate in rates if rate >= sr), rates[-1])
-    if not x.any():
-        return x.copy()
-    samples = np.clip(resample(x, sr=sr, to=rate), -1, 1)
-    file = io.BytesIO()
-    try:
-        with av.open(file, "w", format=container_format) as container:
-            stream: Any = container.add_stream(name, rate=rate, layout="mono", format="s16")
-            stream.bit_rate = int(bits_per_s)
-            pcm = np.round(samples * 32767).astype(np.int16)[None]
-            frame = av.AudioFrame.from_ndarray(pcm, "s16", "mono")
-            frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-    except (ValueError, av.error.FFmpegError) as error:
-        raise InputError(f"codec={codec}, bits_per_s={bits_per_s}: FFmpeg refuses it.") from error
-    file.seek(0)
-    with av.open(file, "r") as encoded:
-        resampler = av.AudioResampler("flt", "mono", rate)
-        decoded = [y for f in encoded.decode(audio=0) for y in resampler.resample(f)]
-    y = np.concatenate([block.to_ndarray()[0] for block in decoded])
-    y = resample(y.astype(np.float32), sr=rate, to=sr)[: len(x)]
-    return np.pad(y, (0, len(x) - len(y)))

@@ -136,8 +136,8 @@ def chance_errors(
     truth: Classes,
     infants: Sequence[str],
     *,
-    rng: np.random.Generator,
     bins: int = BINS,
+    seed: int = 0,
 ) -> Array:
     """Return the errors that chance alone would give on these infants' clips, float64 (1000,).
 
@@ -148,13 +148,13 @@ def chance_errors(
     miscalibration. The range is approximate, and better with more infants. Miscalibration itself
     widens the range, so a small one may go unnoticed.
 
-    The arguments are those of `reliability`, and so are the errors; `rng` draws the signs.
+    The arguments are those of `reliability`, and so are the errors; `seed` is that of the signs.
     """
     sure, right, place, owners = _binned(probabilities, truth, bins, infants)
     names, group = np.unique(owners, return_inverse=True)
     sums = np.zeros((len(names), bins))
     np.add.at(sums, (group, place), right - sure)
-    signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(names)))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(names)))
     return np.asarray(np.abs(signs @ sums).sum(axis=1) / len(sure))
 
 

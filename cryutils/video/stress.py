@@ -1,4 +1,4 @@
-"""Disturbances of a face picture by light, blur, occlusion and pose, each of a known amount.
+"""Disturbances of a face picture by light, blur and occlusion, each of a known amount.
 
 Explained in notebook 11_robustness. Paper B §4 says of its image model that it showed "regular
 performance for all classes except few regardless of lighting changes and minor occlusions", but
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["blur", "dim", "frame_rate", "occlude", "roll", "side_light"]
+__all__ = ["blur", "dim", "occlude"]
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -41,16 +41,6 @@ def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
         raise InputError(f"stops={stops}: give how often light is halved, 0 or more.")
     electrons = rng.poisson(_linear(frame) * (ELECTRONS * 0.5**stops))
     return _bytes(electrons / ELECTRONS)
-
-
-def side_light(frame: Pixels, *, stops: float) -> Pixels:
-    """Return the frame lit from the left: its left edge is `stops` brighter than its right edge.
-
-    Light decreases evenly in stops (doublings). The middle is unchanged. The limit is white.
-    """
-    _check(frame, stops=stops)
-    across = np.linspace(0.5, -0.5, frame.shape[1])[None, :, None]
-    return _bytes(_linear(frame) * 2.0 ** (stops * across))
 
 
 def blur(frame: Pixels, *, sigma: float) -> Pixels:
@@ -90,35 +80,6 @@ def occlude(frame: Pixels, box: Boxes, *, place: str, share: float) -> Pixels:
     covered = frame.copy()
     covered[top:bottom, left:right] = CLOTH
     return covered
-
-
-def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
-    """Return the frame rotated about the middle of the face, anticlockwise if `degrees` > 0.
-
-    Areas outside the original frame repeat its edge.
-    """
-    _check(frame, degrees=degrees)
-    middle = float(box[0] + box[2] / 2) - 0.5, float(box[1] + box[3] / 2) - 0.5
-    turn = cv2.getRotationMatrix2D(middle, degrees, 1.0)
-    size = frame.shape[1], frame.shape[0]
-    return np.asarray(cv2.warpAffine(frame, turn, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def frame_rate(times_s: npt.NDArray[np.float64], *, fps: float) -> npt.NDArray[np.bool_]:
-    """Return which frames at `times_s` a camera with `fps` frames per second shows, bool (n,).
-
-    Every 1 / fps s, starting with the first frame, it shows the last frame at or before that time.
-
-    >>> frame_rate(np.arange(6) / 4, fps=2).tolist()
-    [True, False, True, False, True, False]
-    """
-    if not (math.isfinite(fps) and fps > 0):
-        raise InputError(f"fps={fps} is no frame rate; use more than 0.")
-    shown = np.zeros(len(times_s), bool)
-    if len(times_s):
-        ticks = np.arange(times_s[0], times_s[-1] + 1e-9, 1 / fps)
-        shown[np.searchsorted(times_s, ticks + 1e-9, side="right") - 1] = True
-    return shown
 
 
 def _check(frame: Pixels, **amounts: float) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.audio.stress import add_noise, clip_peaks, low_pass, reverberate, transcode
+from cryutils.audio.stress import add_noise, clip_peaks, low_pass, reverberate
 from cryutils.errors import InputError
 
 SR = 16000
@@ -17,12 +15,6 @@ SR = 16000
 
 def tone(samples: int = SR, hz: float = 440) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * hz * np.arange(samples) / SR)).astype(np.float32)
-
-
-def cries(sr: int) -> np.ndarray:
-    """Return two seconds of a tone that comes and goes, and glides: it is like itself nowhere."""
-    t = np.arange(2 * sr) / sr
-    return (0.4 * np.sin(2 * np.pi * (400 + 100 * t) * t) * (np.sin(9 * t) > 0)).astype(np.float32)
 
 
 def db(power_ratio: float) -> float:
@@ -106,32 +98,6 @@ def test_that_share_of_the_samples_lies_at_the_largest_level(share, seed) -> Non
     np.testing.assert_array_equal(y[uncut], x[uncut])
 
 
-# Codecs
-
-
-@pytest.mark.parametrize("sr", [8000, 11025, 16000])
-@pytest.mark.parametrize(("codec", "bits_per_s"), [("opus", 12000), ("amr", 12200)])
-def test_a_codec_keeps_length_rate_and_place(sr, codec, bits_per_s) -> None:
-    x = cries(sr)
-    y = transcode(x, sr=sr, codec=codec, bits_per_s=bits_per_s)
-    assert y.shape == x.shape and y.dtype == np.float32
-    spectra = np.fft.rfft(x, 2 * len(x)), np.fft.rfft(y, 2 * len(x))
-    lag = int(np.argmax(np.fft.irfft(spectra[0].conj() * spectra[1])))
-    assert min(lag, 2 * len(x) - lag) / sr <= 0.006  # AMR looks 5 ms ahead
-    steady = np.sin(2 * np.pi * 440 * np.arange(sr) / sr).astype(np.float32) / 2
-    heard = transcode(steady, sr=sr, codec=codec, bits_per_s=bits_per_s)
-    assert np.argmax(np.abs(np.fft.rfft(heard))) == pytest.approx(440, abs=1)  # Hz, of one second
-
-
-def test_fewer_bits_leave_less_of_the_sound() -> None:
-    x = cries(SR)
-    errors = [
-        np.mean((transcode(x, sr=SR, codec="opus", bits_per_s=bits) - x) ** 2)
-        for bits in (6000, 12000, 24000, 48000)
-    ]
-    assert all(more > less for more, less in pairwise(errors))
-
-
 # All of them
 
 STRESSES = {
@@ -139,7 +105,6 @@ STRESSES = {
     "room": lambda x: reverberate(x, sr=SR, rt60_s=0.5, rng=np.random.default_rng(3)),
     "bandwidth": lambda x: low_pass(x, sr=SR, cut_hz=1000),
     "clipping": lambda x: clip_peaks(x, share=0.1),
-    "codec": lambda x: transcode(x, sr=SR, codec="opus", bits_per_s=12000),
 }
 
 
@@ -176,8 +141,6 @@ def test_a_sample_that_is_no_number_is_refused(name, bad) -> None:
         (lambda x: reverberate(x, sr=SR, rt60_s=0, rng=np.random.default_rng(0)), "rt60_s=0"),
         (lambda x: low_pass(x, sr=SR, cut_hz=-1), "cut_hz=-1"),
         (lambda x: clip_peaks(x, share=1.0), "share=1.0"),
-        (lambda x: transcode(x, sr=SR, codec="opsu", bits_per_s=6000), "Did you mean opus"),
-        (lambda x: transcode(x, sr=SR, codec="opus", bits_per_s=-5), "bits_per_s=-5"),
     ],
 )
 def test_wrong_amounts_are_refused(call, words) -> None:
