@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import product
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -60,17 +57,15 @@ def source(figure: Figure, note: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, key: str, data: str, *, caption: str = "") -> None:
+def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     """Name the data below `figure`, write it to the run's `figures/<key>.png`, and show it.
 
-    caption: a sentence on what the figure shows, which is also its alternative text; by default
-    the one of `key` in `captions.yml`. The file contains the caption, the data and the notebook's
-    name for the report. Raises KeyError if there is no caption.
+    caption: a sentence on what the figure shows, which is also its alternative text. The file
+    contains the caption, the data and the notebook's name for the report.
     """
     from IPython import get_ipython
     from IPython.display import display
 
-    caption = caption or _captions()[key]
     source(figure, data)
     with writing(figure_path(key)) as part:
         part.write_bytes(
@@ -79,12 +74,6 @@ def save(figure: Figure, key: str, data: str, *, caption: str = "") -> None:
     if get_ipython():
         display(figure, metadata={"image/png": {"alt": caption}})
         plt.close(figure)  # or the notebook shows it a second time
-
-
-@cache
-def _captions() -> dict[str, str]:
-    text = (Path(__file__).parent / "captions.yml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
 
 
 def png(figure: Figure, **texts: str) -> bytes:
