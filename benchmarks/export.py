@@ -27,11 +27,9 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split, class_indices
 from cryutils.evaluation.splits import Fold
 from cryutils.models import autoencoders, cry2, image, runtimes
-from cryutils.models.crossfit import CrossFit, cross_fit, validation_split
-from cryutils.models.examples import Examples
 from cryutils.models.export import FORMATS
-from cryutils.models.inputs import FaceInput, SoundInput
-from cryutils.models.training import Fitted, Settings
+from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.training import CrossFit, Fitted, Settings, cross_fit, validation_split
 from cryutils.papers import quantisation
 from cryutils.papers.recognition import STATES
 

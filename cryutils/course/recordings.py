@@ -19,7 +19,7 @@ from cryutils.datasets import published
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import SPLITS, Split
-from cryutils.models.crossfit import training_seeds, validation_split
+from cryutils.models.training import training_seeds, validation_split
 from cryutils.papers import nested, table2
 from cryutils.papers.embeddings import three_states
 from cryutils.papers.recognition import state_corpus

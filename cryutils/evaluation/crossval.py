@@ -1,4 +1,4 @@
-"""Predictions for clips that a model was not trained on: out-of-fold, hold-out, majority.
+"""Cross-validation: the answer to each clip by a model that was not trained on it.
 
 Used in notebook 03 to rebuild Paper A's Tables 1 and 2 (section 3.3). The primary score comes from
 pooled out-of-fold predictions. The papers' single hold-out is drawn many times, to show it as a
@@ -7,43 +7,64 @@ distribution.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryutils._io.parallel import process_map
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Names, class_indices
+from cryutils.evaluation.splits import Fold, Indices, Names, class_indices
 
 __all__ = [
-    "NOT_DRAWN", "Features", "balanced_accuracy", "fit_and_predict", "majority_baseline",
-    "one_thread", "out_of_fold", "scored_out_of_fold",
+    "NOT_DRAWN", "Answer", "Features", "balanced_accuracy", "cross_validate", "fit_and_predict",
+    "majority_baseline", "one_thread", "out_of_fold", "scored_out_of_fold",
 ]  # fmt: skip
 
-Features = NDArray[Any] | Callable[[NDArray[np.int64]], NDArray[Any]]
-Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
+Features = NDArray[Any] | Callable[[Indices], NDArray[Any]]
+# From training and test clips to a row for each test clip: a class index, or probabilities.
+Answer = Callable[[Indices, Indices], NDArray[Any]]
 
 NOT_DRAWN = -2  # in place of a prediction, if a repeat draws its own clips
 
-# Starting worker processes takes one to two seconds, so shorter work stays in this process.
-_WORTH_PROCESSES_S = 5.0
+
+def cross_validate(
+    answer: Answer, repeated_folds: Sequence[Sequence[Fold]], n_clips: int
+) -> NDArray[Any]:
+    """Return the answers to the test clips of every fold, (repeats, clips, ...).
+
+    A clip that a repeat does not test is `NOT_DRAWN`, or NaN if answers are decimal numbers.
+
+    answer: a function of the indices of training and test clips, which trains a model and returns
+    a row for each test clip. repeated_folds: lists of (train, test), from `folds`. Raises
+    InputError if a clip is in training and test of a fold, or tested twice in a repeat.
+    """
+    pooled: NDArray[Any] | None = None
+    for number, repeat in enumerate(repeated_folds):
+        tested = np.zeros(n_clips, dtype=bool)
+        for train, test in repeat:
+            if tested[test].any() or np.isin(test, train).any():
+                raise InputError(
+                    f"repeat {number} of the folds tests a clip twice, or trains on a tested clip"
+                )
+            tested[test] = True
+            rows = np.asarray(answer(train, test))
+            if pooled is None:
+                missing = NOT_DRAWN if rows.dtype.kind in "iu" else np.nan
+                shape = len(repeated_folds), n_clips, *rows.shape[1:]
+                pooled = np.full(shape, missing, rows.dtype)
+            pooled[number, test] = rows
+    if pooled is None:
+        raise InputError("there is no fold to test")
+    return pooled
 
 
 def out_of_fold(
-    model: Any,
-    X: Features,
-    labels: Names,
-    repeated_folds: Sequence[Sequence[Fold]],
-    *,
-    jobs: int | None = None,
+    model: Any, X: Features, labels: Names, repeated_folds: Sequence[Sequence[Fold]]
 ) -> NDArray[np.int64]:
-    """Return the prediction for each clip by a model that was not trained on it, for each repeat.
-
-    Predictions are indices of the sorted labels, int64 (repeats, clips).
+    """Return a classifier's predictions, indices of the sorted labels, int64 (repeats, clips).
 
     Parameters
     ----------
@@ -57,12 +78,10 @@ def out_of_fold(
     labels : sequence of str
         One for each clip.
     repeated_folds : list of lists of (train, test)
-        From `folds`. Raises InputError if a repeat trains on a clip without testing it, or tests it
-        twice. A clip that is neither trained on nor tested in a repeat is `NOT_DRAWN` there.
-    jobs : int, optional
-        Worker processes; by default one per core, if the first fold takes long enough.
+        From `folds`.
     """
-    return _pooled(model, X, labels, repeated_folds, None, scores=False, jobs=jobs)[0]
+    with one_thread():
+        return fit_and_predict(model, X, class_indices(labels)[0], repeated_folds)
 
 
 def scored_out_of_fold(
@@ -72,45 +91,28 @@ def scored_out_of_fold(
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,
-) -> Answer:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the predictions of `out_of_fold` with a score for each class.
 
     The scores, float64 (repeats, clips, classes), are from `predict_proba`, or from
     `decision_function` if a classifier has no probabilities. classes: their order in the result; by
-    default all labels, sorted. The other arguments are those of `out_of_fold`, and so are the
-    errors; also, InputError if the classifier has no scores, or a label is not a class.
+    default all labels, sorted. Raises InputError if the classifier has no scores, or a label is not
+    a class.
     """
-    return _pooled(model, X, labels, repeated_folds, classes, scores=True)
-
-
-def _pooled(
-    model: Any,
-    X: Features,
-    labels: Names,
-    repeated_folds: Sequence[Sequence[Fold]],
-    classes: Sequence[str] | None,
-    *,
-    scores: bool,
-    jobs: int | None = None,
-) -> Answer:
     y, names = class_indices(labels, classes)
-    for number, repeat in enumerate(repeated_folds):
-        tested = np.sort(np.concatenate([test for _, test in repeat]))
-        drawn = np.unique(np.concatenate([part for fold in repeat for part in fold]))
-        if not np.array_equal(tested, drawn):
-            raise InputError(f"repeat {number} of the folds does not test each of its clips once")
-    flat = [fold for repeat in repeated_folds for fold in repeat]
     with one_thread():
-        answers = iter(_answers(model, X, y, flat, scores, jobs))
-    predicted = np.full((len(repeated_folds), len(y)), NOT_DRAWN)
-    scored = np.full((*predicted.shape, len(names) * scores), np.nan)
-    for number, repeat in enumerate(repeated_folds):
-        for _, test in repeat:
-            labels_of_test, scores_of_test = next(answers)
-            predicted[number, test] = labels_of_test
-            scored[number, test] = 0.0  # of a class that the training part lacks
-            scored[number, test, : scores_of_test.shape[1]] = scores_of_test
-    return predicted, scored
+        if hasattr(model, "predict_proba_folds"):
+            flat = [fold for repeat in repeated_folds for fold in repeat]
+            p = iter(model.predict_proba_folds(X, y, flat))
+            pooled = cross_validate(lambda *_: _labelled(next(p)), repeated_folds, len(y))
+        else:
+            pooled = cross_validate(partial(_scored, model, X, y), repeated_folds, len(y))
+    predicted, scores = pooled[..., 0], pooled[..., 1:]
+    # Classes without any clip have no column yet.
+    absent = np.where(np.isnan(predicted), np.nan, 0.0)[..., None]
+    rest = np.repeat(absent, len(names) - scores.shape[-1], axis=-1)
+    predicted = np.where(np.isnan(predicted), NOT_DRAWN, predicted).astype(np.int64)
+    return predicted, np.concatenate([scores, rest], axis=-1)
 
 
 def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -> NDArray[np.int64]:
@@ -121,8 +123,23 @@ def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -
     from sklearn.dummy import DummyClassifier
 
     blank = np.zeros((len(labels), 1))
-    model = DummyClassifier(strategy="most_frequent")
-    return out_of_fold(model, blank, labels, repeated_folds)
+    return out_of_fold(DummyClassifier(strategy="most_frequent"), blank, labels, repeated_folds)
+
+
+def fit_and_predict(
+    model: Any, X: Features, y: NDArray[np.int64], repeated_folds: Sequence[Sequence[Fold]]
+) -> NDArray[np.int64]:
+    """Like `out_of_fold`, from class indices y, int (clips,)."""
+    if hasattr(model, "predict_proba_folds"):
+        flat = [fold for repeat in repeated_folds for fold in repeat]
+        p = iter(model.predict_proba_folds(X, y, flat))
+        return cross_validate(lambda *_: next(p).argmax(axis=1), repeated_folds, len(y))
+
+    def answer(train: Indices, test: Indices) -> NDArray[np.int64]:
+        features = X(train) if callable(X) else X
+        return np.asarray(_fitted(model, features, y, train).predict(features[test]))
+
+    return cross_validate(answer, repeated_folds, len(y))
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
@@ -148,57 +165,30 @@ def one_thread() -> AbstractContextManager[Any]:
     return threadpool_limits(limits=1)
 
 
-def fit_and_predict(
-    model: Any, X: Features, y: NDArray[np.int64], folds: Sequence[Fold]
-) -> list[NDArray[np.int64]]:
-    """Return the predicted class indices of each fold's test clips, int64 (test,).
-
-    y: class indices (clips,). folds: (train, test), indices of clips. The others are as in
-    `out_of_fold`.
-    """
-    return [predicted for predicted, _ in _answers(model, X, y, folds)]
-
-
-def _answers(
-    model: Any,
-    X: Features,
-    y: NDArray[np.int64],
-    folds: Sequence[Fold],
-    scores: bool = False,
-    jobs: int | None = None,
-) -> list[Answer]:
-    """Return class indices (test,) and scores (test, classes) of each fold's test clips."""
-    if hasattr(model, "predict_proba_folds"):
-        probabilities = model.predict_proba_folds(X, y, folds)
-        return [(p.argmax(axis=1), p if scores else p[:, :0]) for p in probabilities]
-    for ways in (("predict",), ("predict_proba", "decision_function"))[: 1 + scores]:
-        if not any(hasattr(model, way) for way in ways):
-            name = type(model).__name__
-            raise InputError(f"{name} has no {' or '.join(ways)}; give a classifier that does")
-    begun = time.perf_counter()
-    done = [_one_fold(model, X, y, scores, fold) for fold in folds[:1]]
-    left = (time.perf_counter() - begun) * (len(folds) - 1)
-    if jobs == 1 or (jobs is None and left < _WORTH_PROCESSES_S):
-        return done + [_one_fold(model, X, y, scores, fold) for fold in folds[1:]]
-    shared = (model, X, y, scores)
-    return done + list(process_map(_one_fold, folds[1:], shared=shared, jobs=jobs))
-
-
-def _one_fold(model: Any, X: Features, y: NDArray[np.int64], scores: bool, fold: Fold) -> Answer:
+def _fitted(model: Any, features: NDArray[Any], y: NDArray[np.int64], train: Indices) -> Any:
     from sklearn.base import clone
 
-    train, test = fold
+    return clone(model).fit(features[train], y[train])
+
+
+def _labelled(p: NDArray[Any]) -> NDArray[np.float64]:
+    return np.column_stack([p.argmax(axis=1), p])
+
+
+def _scored(
+    model: Any, X: Features, y: NDArray[np.int64], train: Indices, test: Indices
+) -> NDArray[np.float64]:
+    """Return predictions and scores of a fold's test clips, side by side (test, 1 + classes)."""
     features = X(train) if callable(X) else X
-    fitted = clone(model).fit(features[train], y[train])
-    predicted = fitted.predict(features[test])
-    if not scores:
-        return predicted, np.zeros((len(test), 0))
-    has_probabilities = hasattr(fitted, "predict_proba")
-    score = fitted.predict_proba if has_probabilities else fitted.decision_function
-    answer = np.asarray(score(features[test]))
+    fitted = _fitted(model, features, y, train)
+    way = "predict_proba" if hasattr(fitted, "predict_proba") else "decision_function"
+    if not hasattr(fitted, way):
+        name = type(model).__name__
+        raise InputError(f"{name} has no predict_proba or {way}; give a classifier that does")
+    answer = np.asarray(getattr(fitted, way)(features[test]))
     if answer.ndim == 1:  # a decision function of two classes scores the second
         answer = np.stack([-answer, answer], axis=1)
     # A class that the training part lacks has no column.
-    columns = np.full((len(test), int(y.max()) + 1), 0.0 if has_probabilities else -np.inf)
+    columns = np.full((len(test), int(y.max()) + 1), 0.0 if way == "predict_proba" else -np.inf)
     columns[:, fitted.classes_] = answer
-    return predicted, columns
+    return np.column_stack([fitted.predict(features[test]), columns])

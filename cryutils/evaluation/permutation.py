@@ -1,12 +1,10 @@
 """P-values of scores, by permuting labels in blocks that keep the clips of an infant together.
 
-Used in notebook 03 for every cell (model, feature, protocol) of Paper A's Table 2. Labels are not
-permuted clip by clip: an infant mostly cries for one reason and sounds like itself, so free
-shuffling breaks a dependence that exists without any signal. A true null should be rejected in 5 %
-of corpora. With free shuffling, `benchmarks/intervals.py` finds 10 % under the leak-free protocol
-and 93 % under the paper's; with blocks, 5 and 4 %. Shuffling only within infants moves almost
-nothing. So whole label vectors are exchanged between infants with equally many clips (block
-permutation), and labels are shuffled within an infant.
+Used in notebook 03 for every cell of Paper A's Table 2. An infant mostly cries for one reason and
+sounds like itself, so permuting labels clip by clip breaks a dependence that exists without any
+signal: of corpora with a true null, `benchmarks/intervals.py` then rejects 10 % with the leak-free
+split and 93 % with the random one, instead of 5 %. So whole label vectors are exchanged between
+infants with equally many clips (block permutation), which rejects 5 and 4 %.
 """
 
 from __future__ import annotations
@@ -170,14 +168,11 @@ def fixed_prediction_test(
 ) -> PermutationTest:
     """Return the permutation test of fixed predictions.
 
-    For models that take too long to refit: networks and forests. The test asks whether predictions
-    and labels agree more than they would if blocks of labels were exchanged at random. That is not
-    what a refitted model's test asks: the model was trained on the true labels, so under the
-    paper's protocol, recognising an infant from its other clips is enough to pass. A small p-value
-    there shows that something was learnt, perhaps only who is crying. Under the leak-free protocol
-    the test is approximate, since predictions of one fold depend on the labels of the others: with
-    a true null, `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %, and 93 % under the
-    paper's protocol (refitted: 5 and 4 %).
+    For models that take too long to refit: networks and forests. The model was trained on the true
+    labels, so with the random split, recognising an infant from its other clips is enough to pass.
+    With the leak-free split the test is approximate, since predictions of one fold depend on the
+    labels of the others: with a true null, `benchmarks/intervals.py` finds 7 % of corpora rejected
+    at 5 %, and 93 % with the random split (refitted: 5 and 4 %).
 
     predictions: class indices by name, int (repeats, clips); the statistic is the balanced accuracy
     averaged over repeats. Other arguments as in `permutation_test`; the same seed gives the same
@@ -211,19 +206,17 @@ def _scores(
     members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], fold_of: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return each cell's score, float64 (cells,), from the folds of clips (divisions, clips)."""
-    scores = np.zeros((len(fold_of), len(members)))
-    for row, numbers in zip(scores, fold_of, strict=True):
-        folds = [
+    divisions = [
+        [
             (np.flatnonzero(numbers != k), np.flatnonzero(numbers == k))
             for k in range(int(numbers.max()) + 1)
         ]
-        for cell, (model, X) in enumerate(members):
-            predicted = np.empty_like(y)
-            answers = fit_and_predict(model, X, y, folds)
-            for (_, test), part in zip(folds, answers, strict=True):
-                predicted[test] = part
-            row[cell] = balanced_accuracy(y, predicted)
-    return np.asarray(scores.mean(axis=0))
+        for numbers in fold_of
+    ]
+    return np.array([
+        np.mean([balanced_accuracy(y, row) for row in fit_and_predict(model, X, y, divisions)])
+        for model, X in members
+    ])  # fmt: skip
 
 
 def _one_chunk(

@@ -4,7 +4,7 @@ Notebook 01 shows why the infant matters, and notebook 03 evaluates both splits 
 (Paper A, section 3.3). The papers only give the shares of their splits. They are read here as
 splits of clips, so that clips of one infant are on both sides. The leak-free split keeps all clips
 of an infant together. `Split` names what is kept whole and maps it to folds.
-`models.crossfit.validation_split` chooses the clips for early stopping.
+`models.training.validation_split` chooses the clips for early stopping.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from cryutils.errors import InputError
 from cryutils.models import stacked
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import dense_softmax
-from cryutils.models.examples import Examples, by_clip
+from cryutils.models.inputs import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [

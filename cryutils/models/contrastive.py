@@ -20,7 +20,7 @@ from cryutils.errors import InputError, require_counts
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
-from cryutils.models.examples import Examples, by_clip
+from cryutils.models.inputs import Examples, by_clip
 from cryutils.models.training import machine
 
 __all__ = [

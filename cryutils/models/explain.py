@@ -20,8 +20,8 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.intervals import Interval, mean_interval
 from cryutils.models.backend import keras as _keras
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples, by_clip
+from cryutils.models.inputs import Examples, by_clip
+from cryutils.models.training import CrossFit
 
 __all__ = [
     "Maps", "before_and_after", "grad_cam", "rank_correlation", "share_inside", "shuffled_weights",

@@ -1,39 +1,103 @@
-"""Inputs of the networks, `SoundInput` and `FaceInput`, and checks for unusable recordings.
+"""Inputs of models: `SoundInput`, `FaceInput`, `FoldFeatures`, and unusable recordings.
 
 Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing: amplitude
 normalisation, pre-emphasis, framing and windowing, then MFCC and/or mel-spectrogram; face
 detection, resizing, normalisation. Notebooks 08_autoencoder_dnn and 09_ensemble scale sound as
 Paper A does (§3.2, §3.4). The card of a trained model contains these settings, so that a recording
-is prepared for prediction exactly as in training.
+is prepared for prediction exactly as in training. Networks get several `Examples` of a clip, and
+the probabilities of a clip are the mean over them.
+
+Classical models in notebook 03_feature_validation get one vector per clip. Paper A §3.2 scales the
+sound before it computes features. The scaler may be fitted on training clips only, so the features
+of all clips depend on the split. A `FoldFeatures` is therefore called with the training clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils import audio
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S
-from cryutils.audio.scaling import SignalScaler
+from cryutils.audio.scaling import RecordingScaler, SignalScaler
 from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
-from cryutils.models.examples import Examples, windows
 
 if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Clip
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["KINDS", "SCALINGS", "FaceInput", "SoundInput", "picture_problem", "sound_problem"]
+__all__ = [
+    "CLIP_SCALINGS", "KINDS", "SCALINGS", "SUMMARIES", "Examples", "FaceInput", "FoldFeatures",
+    "SoundInput", "by_clip", "picture_problem", "sound_problem", "windows",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
+CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
+_PARTS = 8
 SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs of a network: `x` (rows, ...), and the `clip` index of each row, int (rows,).
+
+    A clip without usable sound or pictures has no rows.
+    """
+
+    x: npt.NDArray[Any] = field(repr=False)
+    clip: Indices = field(repr=False)
+
+    @classmethod
+    def of(cls, clips: Sequence[npt.NDArray[Any]]) -> Examples:
+        """Return the examples of all clips, in order; each array is (rows, ...)."""
+        return cls(np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(c) for c in clips]))
+
+    def rows(self, clips: npt.ArrayLike) -> Indices:
+        """Return the row indices of `clips`, int64 (n,), ascending."""
+        return np.flatnonzero(np.isin(self.clip, clips))
+
+
+def windows(features: Array, *, frames: int, hop: int) -> Array:
+    """Return the windows of one clip's features, float32 (windows, frames, coefficients).
+
+    A window of `frames` frames starts every `hop` frames. If half a hop or more would be left out
+    at the end, a last window ends with the clip. A clip shorter than a window is padded at the end
+    with the minimum of each coefficient. features: float32 (frames, coefficients), one frame at
+    least.
+    """
+    length, width = features.shape
+    if length < frames:
+        rest = np.broadcast_to(features.min(axis=0), (frames - length, width))
+        features = np.concatenate([features, rest])
+    last = len(features) - frames
+    starts = list(range(0, last + 1, hop))
+    if 2 * (last - starts[-1]) >= hop:
+        starts.append(last)
+    return np.stack([features[i : i + frames] for i in starts]).astype(np.float32, copy=False)
+
+
+def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
+    """Return the mean over each clip's rows, float32 (n_clips, d); NaN for a clip without rows.
+
+    values: (rows, d). clip: the clip index of each row, int (rows,).
+    """
+    total = np.zeros((n_clips, values.shape[1]))
+    np.add.at(total, clip, values)
+    rows = np.bincount(clip, minlength=n_clips)[:, None]
+    return np.divide(total, rows, where=rows > 0, out=np.full_like(total, np.nan)).astype(
+        np.float32
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,3 +266,69 @@ def picture_problem(track: FaceTrack | None) -> str | None:
     if not track.usable.any():
         return f"no face in {len(track.crops)} frames"
     return None
+
+
+def _means(features: Sequence[Array]) -> Array:
+    return summarise(features)[:, : features[0].shape[1]]
+
+
+def _means_of_parts(features: Sequence[Array]) -> Array:
+    """Return the means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
+    shortest = min(len(clip) for clip in features)
+    if shortest < _PARTS:
+        raise InputError(f"a clip of {shortest} frames has no {_PARTS} parts: give longer clips.")
+    parts = [part for clip in features for part in np.array_split(clip, _PARTS)]
+    return _means(parts).reshape(len(features), -1)
+
+
+# Functions from a clip's frames to one vector. The paper does not state its own.
+SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
+    "mean": _means,
+    "mean and deviation": summarise,
+    "means of eight parts": _means_of_parts,
+}
+
+
+@dataclass
+class FoldFeatures:
+    """One feature vector per clip, for a given training set.
+
+    kind: "stft" or "mfcc". sr: Hz. scaling: "signal" maps the extremes of the training recordings
+    to [0, 1], "recording" the extremes of each recording; "recording_centred" then subtracts its
+    mean; "features" and "none" do not scale the signal. With "features",
+    `models.table2_classifiers` scale their inputs. Raises InputError for another scaling. settings:
+    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels. summary: one of `SUMMARIES`,
+    which turns frames into one vector.
+    """
+
+    corpus: Sequence[Clip]
+    kind: str
+    sr: int
+    scaling: str = "signal"
+    settings: dict[str, Any] = field(default_factory=dict)
+    summary: str = "mean and deviation"
+    _matrices: dict[tuple[float, float] | None, Array] = field(default_factory=dict, repr=False)
+    _stats: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.scaling not in CLIP_SCALINGS:
+            raise InputError(
+                f"no scaling {self.scaling!r}.{near_miss(self.scaling, CLIP_SCALINGS)}"
+            )
+
+    def __call__(self, train: npt.NDArray[np.integer]) -> Array:
+        """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
+        scaler: SignalScaler | RecordingScaler | None = None
+        if self.scaling == "signal":
+            if self._stats is None:
+                self._stats = audio.signal_stats(self.corpus, sr=self.sr)
+            scaler = SignalScaler.from_stats(self._stats[train])
+        elif self.scaling in ("recording", "recording_centred"):
+            scaler = RecordingScaler(centred=self.scaling == "recording_centred")
+        key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
+        if key not in self._matrices:  # most training sets have the same extremes
+            features = audio.features(
+                self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
+            )
+            self._matrices[key] = SUMMARIES[self.summary](features)
+        return self._matrices[key]

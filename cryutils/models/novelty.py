@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.models.examples import Examples, by_clip
+from cryutils.models.inputs import Examples, by_clip
 
 __all__ = ["FAR", "Reference", "caution"]
 

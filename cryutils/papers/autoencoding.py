@@ -22,10 +22,9 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split, class_indices
 from cryutils.models import autoencoders, classical
 from cryutils.models.autoencoders import AUTOENCODER, DNN, AeDnn, Division
-from cryutils.models.crossfit import training_seeds, validation_split
-from cryutils.models.examples import Examples
-from cryutils.models.inputs import SoundInput, sound_problem
+from cryutils.models.inputs import Examples, SoundInput, sound_problem
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
+from cryutils.models.training import training_seeds, validation_split
 from cryutils.papers.scored import Scored, comparison
 
 __all__ = ["WAYS", "Comparison", "Study"]

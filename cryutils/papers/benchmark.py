@@ -222,5 +222,5 @@ def predict(
 def _answers(head: Any, x: Array, rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the answers of a head to all clips of a task, in each repeat of a split."""
     drawn, truth = divisions(rows, column), rows.truth.to_numpy(str)
-    predicted = evaluation.out_of_fold(head, x, truth, drawn, jobs=1)
+    predicted = evaluation.out_of_fold(head, x, truth, drawn)
     return answer_rows(predicted, drawn, list(rows["clip"]), list(rows.infant), truth)

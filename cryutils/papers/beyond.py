@@ -26,10 +26,9 @@ from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Fold
 from cryutils.models import classical, contrastive, cry2, temporal, training
 from cryutils.models.backend import keras, seeded
-from cryutils.models.crossfit import cross_fit, fit_clips, fold_seed, validation_split
-from cryutils.models.examples import Examples, windows
 from cryutils.models.fusion import decide
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import Examples, SoundInput, windows
+from cryutils.models.training import cross_fit, fit_clips, fold_seed, validation_split
 from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
@@ -223,7 +222,7 @@ def _probed(
             clip = task.rows["clip"].to_numpy()[lacking][0]
             raise InputError(f"{clip}: no usable sound or picture; leave this clip out.")
         fold = (task.labelled[repeat][k][0], test)
-        (predicted[test],) = evaluation.fit_and_predict(head, x, y, [fold])
+        predicted[test] = evaluation.fit_and_predict(head, x, y, [[fold]])[0, test]
     return predicted
 
 

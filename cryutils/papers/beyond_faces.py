@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cryutils.datasets.corpus import Corpus
 from cryutils.models import backbones
 from cryutils.models.backbones import Backbone
-from cryutils.models.examples import Examples, windows
+from cryutils.models.inputs import Examples, windows
 from cryutils.models.temporal import POOLINGS
 from cryutils.papers import beyond, embeddings
 from cryutils.papers.beyond import Network, Representation

@@ -181,7 +181,7 @@ def control(
         drawn = folds(target, infants, n_splits=n_folds, repeats=repeats, seed=seed)
     with warnings.catch_warnings():  # infants are many classes of few clips
         warnings.filterwarnings("ignore", "The number of unique classes")
-        predicted = out_of_fold(baselines()["logistic"], X, target, drawn, jobs=1)
+        predicted = out_of_fold(baselines()["logistic"], X, target, drawn)
     answers = answer_rows(predicted, drawn, [corpus[clip].id for clip in clips], infants, target)
     if chosen is Control.INFANT:
         score = mean_interval(*recognised(answers), limits=(0, 1))

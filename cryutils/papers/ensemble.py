@@ -26,7 +26,7 @@ import pandas as pd
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Indices, Split
 from cryutils.models import autoencoders, stacked
-from cryutils.models.examples import by_clip
+from cryutils.models.inputs import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.streams import IMAGE, Streams

@@ -21,8 +21,7 @@ from cryutils.models import checkpoints, export, runtimes
 from cryutils.models.autoencoders import keras_classifier
 from cryutils.models.backbones import Backbone, head_input
 from cryutils.models.backend import keras as _keras
-from cryutils.models.examples import Examples
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import Examples, SoundInput
 from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Job, Kind, Model, Plan, Settings, Views, fit_proposed

@@ -17,9 +17,8 @@ import numpy as np
 
 from cryutils.evaluation.splits import Fold, Split
 from cryutils.models import second_model
-from cryutils.models.crossfit import CrossFit, cross_fit
-from cryutils.models.examples import Examples
-from cryutils.models.training import Settings
+from cryutils.models.inputs import Examples
+from cryutils.models.training import CrossFit, Settings, cross_fit
 from cryutils.papers.embeddings import pictures_of
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def frozen_and_finetuned(
     backbone: from `backbones.base` or `small_cnn.small`; its own weights are not changed. frames:
     uint8 (rows, height, width, 3) in the backbone's size, from `frames`. settings: of both, but
     "finetuned" has the learning rate `SMALL_RATE`. units: of the dense layer. The rest is as in
-    `crossfit.cross_fit`, which may raise InputError.
+    `training.cross_fit`, which may raise InputError.
     """
     classes = len(set(labels))
     return {

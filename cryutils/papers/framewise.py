@@ -20,7 +20,7 @@ from cryutils._io import cache
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
-from cryutils.models.examples import by_clip
+from cryutils.models.inputs import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers import scored
 from cryutils.papers.nested import Nested, Units, divide

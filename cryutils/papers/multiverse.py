@@ -32,7 +32,7 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.evaluation.crossval import balanced_accuracy, fit_and_predict, one_thread
 from cryutils.evaluation.splits import SPLITS, Fold, Split, class_indices
 from cryutils.models.classical import CLASSIFIERS, table2_classifiers
-from cryutils.models.design import SCALINGS, SUMMARIES, FoldFeatures
+from cryutils.models.inputs import CLIP_SCALINGS, SUMMARIES, FoldFeatures
 
 __all__ = [
     "CHOICES", "SCORES", "Recipe", "Selection", "recipes", "selections", "shares_above", "table2",
@@ -92,7 +92,7 @@ class Recipe(NamedTuple):
 def recipes(
     settings: Mapping[str, Mapping[str, int]],
     *,
-    scalings: Sequence[str] = SCALINGS,
+    scalings: Sequence[str] = CLIP_SCALINGS,
     summaries: Sequence[str] = tuple(SUMMARIES),
 ) -> list[Recipe]:
     """Return a recipe for each feature, scaling and summary.
@@ -305,8 +305,8 @@ def _scores(
 
     def compute() -> dict[str, NDArray[np.float64]]:
         model = table2_classifiers(scaling=X.scaling, seed=seed)[name]
-        predicted = fit_and_predict(model, X, y, folds)
-        answers = [(y[test], p) for p, (_, test) in zip(predicted, folds, strict=True)]
+        predicted = fit_and_predict(model, X, y, [[fold] for fold in folds])
+        answers = [(y[test], p[test]) for p, (_, test) in zip(predicted, folds, strict=True)]
         return {
             "accuracy": np.array([np.mean(truth == p) for truth, p in answers]),
             "macro_recall": np.array([balanced_accuracy(truth, p) for truth, p in answers]),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, folds
-from cryutils.models.crossfit import validation_split
+from cryutils.models.training import validation_split
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus

@@ -18,11 +18,9 @@ import pandas as pd
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.splits import Fold
-from cryutils.models.crossfit import CrossFit, cross_fit
-from cryutils.models.examples import Examples
 from cryutils.models.fusion import late_fusion
-from cryutils.models.inputs import SoundInput
-from cryutils.models.training import Build, Settings
+from cryutils.models.inputs import Examples, SoundInput
+from cryutils.models.training import Build, CrossFit, Settings, cross_fit
 from cryutils.papers import recognition
 from cryutils.papers.robustness import fused
 from cryutils.papers.scored import Scored

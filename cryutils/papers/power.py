@@ -117,7 +117,7 @@ def trial(
         jobs=1,
     )  # fmt: skip
     folds = Split.INFANT.k_folds(corpus, n_splits=n_folds, repeats=1, seed=draw)
-    predicted = out_of_fold(NearestCentroid(), first, corpus.labels, folds, jobs=1)
+    predicted = out_of_fold(NearestCentroid(), first, corpus.labels, folds)
     fixed = fixed_prediction_test({0: predicted}, corpus, permutations=permutations, seed=draw)
     ends = interval(predicted, corpus.labels, corpus.infants)
     return Trial(

@@ -22,9 +22,8 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models import novelty
-from cryutils.models.examples import by_clip
 from cryutils.models.fusion import late_fusion, rolling_average
-from cryutils.models.inputs import FaceInput, picture_problem, sound_problem
+from cryutils.models.inputs import FaceInput, by_clip, picture_problem, sound_problem
 from cryutils.models.verdict import verdict
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.streams import pairs

@@ -26,11 +26,11 @@ from cryutils import evaluation
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples, by_clip
 from cryutils.models.export import FORMATS, PRECISIONS, Format
 from cryutils.models.footprint import footprint
 from cryutils.models.fusion import NO_PREDICTION, decide
+from cryutils.models.inputs import Examples, by_clip
+from cryutils.models.training import CrossFit
 
 __all__ = ["assess", "readable", "results"]
 

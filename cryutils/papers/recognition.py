@@ -21,10 +21,9 @@ from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models import checkpoints, classical, export, novelty, training
-from cryutils.models.crossfit import CrossFit, cross_fit, fit_clips, validation_split
-from cryutils.models.examples import Examples
 from cryutils.models.fusion import decide, late_fusion
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.training import CrossFit, cross_fit, fit_clips, validation_split
 from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:

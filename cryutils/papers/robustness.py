@@ -22,10 +22,9 @@ from cryutils._io.progress import counting
 from cryutils.audio import stress as sound_stress
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.evaluation import calibration
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples
 from cryutils.models.fusion import drop_modality, late_fusion
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.training import CrossFit
 from cryutils.papers.scored import Scored
 from cryutils.video import faces
 from cryutils.video import stress as picture_stress

@@ -21,8 +21,8 @@ from cryutils.evaluation.crossval import Features
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.evaluation.metrics import Scores
 from cryutils.evaluation.splits import Fold, Indices, Names, Split, fold_numbers
-from cryutils.models.examples import by_clip
 from cryutils.models.fusion import NO_PREDICTION, decide
+from cryutils.models.inputs import by_clip
 
 __all__ = ["Scored", "answer_rows", "comparison"]
 

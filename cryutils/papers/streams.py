@@ -20,8 +20,7 @@ from cryutils._io import cache
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
-from cryutils.models.examples import by_clip
-from cryutils.models.inputs import SoundInput, sound_problem
+from cryutils.models.inputs import SoundInput, by_clip, sound_problem
 from cryutils.papers import embeddings
 from cryutils.papers.nested import Units
 

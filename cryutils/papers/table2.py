@@ -19,7 +19,7 @@ from cryutils import evaluation, models
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.permutation import PermutationTest
 from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split
-from cryutils.models.design import FoldFeatures
+from cryutils.models.inputs import FoldFeatures
 from cryutils.papers import multiverse
 from cryutils.papers.scored import Scored
 

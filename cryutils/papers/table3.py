@@ -25,8 +25,8 @@ from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models.classical import baselines
-from cryutils.models.crossfit import training_seeds
-from cryutils.models.examples import by_clip
+from cryutils.models.inputs import by_clip
+from cryutils.models.training import training_seeds
 from cryutils.papers import ensemble
 from cryutils.papers.ensemble import Ensemble, Inputs, Model, Plan, Row, Settings
 from cryutils.papers.scored import Scored, ScoreName

@@ -24,7 +24,7 @@ def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
     crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey; others raise InputError.
     They are resized to 64 x 64 pixels first, so that their size has little influence.
-    `crossfit.by_clip` averages over the crops of a clip.
+    `inputs.by_clip` averages over the crops of a clip.
     """
     if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
         raise InputError(f"crops are uint8 (n, height, width, 3), not {crops.dtype} {crops.shape}.")

@@ -24,7 +24,7 @@ from cryutils.datasets import registry
 from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
-from cryutils.models import autoencoders, design, image, inputs, runtimes
+from cryutils.models import autoencoders, image, inputs, runtimes
 from cryutils.papers import embeddings, ensemble
 from cryutils.video import faces
 
@@ -177,7 +177,7 @@ def test_choices_are_those_of_the_library() -> None:
         "unlabelled": set(registry.MODULES),
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
-        "scaling": set(design.SCALINGS),
+        "scaling": set(inputs.CLIP_SCALINGS),
         "detector": set(faces.DETECTORS),
         "backbone": {"auto", "small"},
         "weights": {"auto", "imagenet", "random"},

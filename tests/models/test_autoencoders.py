@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, export
-from cryutils.models.examples import Examples
+from cryutils.models.inputs import Examples
 from cryutils.models.stacked import DenseSettings, FitSpec
 
 STATES = ["hug", "hungry", "sleepy"]

@@ -11,7 +11,7 @@ from scipy.stats import mode
 
 from cryutils.errors import InputError
 from cryutils.models import contrastive
-from cryutils.models.examples import Examples
+from cryutils.models.inputs import Examples
 
 SHORT = contrastive.Settings(filters=(4,), epochs=3, batch_size=4)
 

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
-from cryutils.models import crossfit
-from cryutils.models.crossfit import cross_fit, validation_split
-from cryutils.models.examples import Examples, by_clip, windows
-from cryutils.models.training import Settings
+from cryutils.models import training
+from cryutils.models.inputs import Examples
+from cryutils.models.training import Settings, cross_fit, validation_split
 
 CLASSES = ["hungry", "pain", "tired"]
 
@@ -52,7 +51,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             history=pd.DataFrame({"epoch": [1], "val_loss": [0.5]}),
         )
 
-    monkeypatch.setattr(crossfit, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     return received
 
 
@@ -91,14 +90,6 @@ def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) ->
         assert infants_of(call["train"], inputs) & {CRIES.infants[i] for i in test}
 
 
-def test_labels_are_those_of_the_examples_clips(calls) -> None:
-    crossed()
-    named = [CLASSES[k] for k in calls[0]["y"]]
-    assert named == [CRIES.labels[i] for i in examples().clip]
-    rows = np.concatenate([calls[0]["train"], calls[0]["validation"]])
-    assert set(np.bincount(examples().clip[rows])) == {0, 3}  # all examples of a clip, or none
-
-
 def test_folds_that_divide_an_infant_and_missing_examples_are_refused(calls) -> None:
     folds = Split("clip").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
     with pytest.raises(InputError, match="in training and in test"):
@@ -112,8 +103,8 @@ def test_folds_that_divide_an_infant_and_missing_examples_are_refused(calls) -> 
 
 
 def test_trainings_and_folds_have_seeds_of_their_own(calls) -> None:
-    assert crossfit.training_seeds(7, 1) == [7]
-    many = [crossfit.training_seeds(seed, 5) for seed in range(20)]
+    assert training.training_seeds(7, 1) == [7]
+    many = [training.training_seeds(seed, 5) for seed in range(20)]
     assert [seeds[0] for seeds in many] == list(range(20))
     assert len({seed for seeds in many for seed in seeds}) == 100
     assert all(0 <= seed < 2**32 for seeds in many for seed in seeds)
@@ -170,13 +161,6 @@ def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None
     assert np.isnan(networks.predict(NONE)).all()
 
 
-def test_the_history_tells_repeat_and_fold(calls) -> None:
-    table = crossed().history()
-    assert list(table)[:3] == ["repeat", "fold", "epoch"]
-    places = [[r, k] for r in (0, 1) for k in range(4)]
-    assert table[["repeat", "fold"]].to_numpy().tolist() == places
-
-
 # The validation part
 
 
@@ -218,50 +202,3 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     assert held
     if alone < set(names):
         assert not held & alone and not held & {names[i] for i in fitting}
-
-
-def test_clips_are_held_back_if_every_infant_is_the_only_one_of_a_class() -> None:
-    labels, infants = list("aaaaabbb"), ["x"] * 5 + ["y"] * 3
-    fitting, stopping = validation_split(np.arange(8), labels, infants, split="infant")
-    assert sorted(labels[i] for i in stopping) == ["a", "b"]
-    assert sorted([*fitting, *stopping]) == list(range(8))
-    with pytest.raises(InputError, match="each is the only one of its class"):
-        validation_split(np.arange(2), ["a", "b"], ["x", "y"], split="infant")
-
-
-# Examples
-
-
-@pytest.mark.parametrize(
-    ("frames", "hop", "starts"),
-    [
-        (4, 3, [0, 3, 6, 9]),
-        (4, 8, [0, 8]),  # one frame is left over, of a hop of eight
-        (4, 5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
-        (13, 3, [0]),
-    ],
-)
-def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, starts) -> None:
-    features = np.arange(26, dtype=np.float32).reshape(13, 2)
-    cut = windows(features, frames=frames, hop=hop)
-    np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
-    assert cut.dtype == np.float32
-
-
-def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
-    cut = windows(np.array([[1, 9], [3, 7]], np.float32), frames=4, hop=1)
-    np.testing.assert_array_equal(cut, [[[1, 9], [3, 7], [1, 7], [1, 7]]])
-
-
-def test_examples_know_their_clips() -> None:
-    examples = Examples.of([np.zeros((n, 4, 2), np.float32) for n in (3, 0, 1)])
-    assert examples.clip.tolist() == [0, 0, 0, 2]
-    assert examples.x.shape == (4, 4, 2)
-    assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]
-
-
-def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
-    values = np.array([[1, 0], [0, 1], [0.5, 0.5]])
-    means = by_clip(values, np.array([2, 2, 0]), 4)
-    np.testing.assert_array_equal(means, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
-    assert means.dtype == np.float32

@@ -13,9 +13,8 @@ from scipy.stats import spearmanr
 from cryutils.errors import InputError
 from cryutils.models import cry2, explain, image
 from cryutils.models.backend import keras, seeded
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples
-from cryutils.models.training import Fitted
+from cryutils.models.inputs import Examples
+from cryutils.models.training import CrossFit, Fitted
 
 CLASSES, CHANNELS, SIDE = 3, 2, 6
 

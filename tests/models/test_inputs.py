@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +10,19 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from cryutils.audio.spectral import condition, mel_db, mfcc, resample, stft_db
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.models.examples import windows
-from cryutils.models.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
+from cryutils.models.inputs import (
+    KINDS,
+    Examples,
+    FaceInput,
+    FoldFeatures,
+    SoundInput,
+    by_clip,
+    picture_problem,
+    sound_problem,
+    windows,
+)
 from cryutils.video.tracks import FaceTrack
 
 SR = 8000
@@ -80,12 +91,6 @@ def test_starts_are_where_the_windows_were_cut(seconds, window_s, step_s) -> Non
     np.testing.assert_allclose(
         asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR
     )
-
-
-def test_loudness_says_nothing() -> None:
-    x = noise(2)
-    quiet, loud = (SoundInput().windows(level * x) for level in (0.01, 1))
-    np.testing.assert_allclose(quiet, loud, atol=1e-3)
 
 
 def test_examples_belong_to_their_clips_and_unusable_ones_have_none() -> None:
@@ -171,3 +176,88 @@ def test_a_summary_is_mean_and_deviation_and_nan_where_nothing_can_be_heard() ->
     np.testing.assert_allclose(rows[0], expected, rtol=1e-4, atol=1e-4)
     assert np.isnan(rows[1:]).all()
     assert rows.shape == (3, 2 * hearing.shape[1])
+
+
+# Examples
+
+
+@pytest.mark.parametrize(
+    ("frames", "hop", "starts"),
+    [
+        (4, 3, [0, 3, 6, 9]),
+        (4, 8, [0, 8]),  # one frame is left over, of a hop of eight
+        (4, 5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
+        (13, 3, [0]),
+    ],
+)
+def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, starts) -> None:
+    features = np.arange(26, dtype=np.float32).reshape(13, 2)
+    cut = windows(features, frames=frames, hop=hop)
+    np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
+    assert cut.dtype == np.float32
+
+
+def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
+    cut = windows(np.array([[1, 9], [3, 7]], np.float32), frames=4, hop=1)
+    np.testing.assert_array_equal(cut, [[[1, 9], [3, 7], [1, 7], [1, 7]]])
+
+
+def test_examples_know_their_clips() -> None:
+    examples = Examples.of([np.zeros((n, 4, 2), np.float32) for n in (3, 0, 1)])
+    assert examples.clip.tolist() == [0, 0, 0, 2]
+    assert examples.x.shape == (4, 4, 2)
+    assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]
+
+
+def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
+    values = np.array([[1, 0], [0, 1], [0.5, 0.5]])
+    means = by_clip(values, np.array([2, 2, 0]), 4)
+    np.testing.assert_array_equal(means, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
+    assert means.dtype == np.float32
+
+
+# One vector for each clip
+
+MFCC = {"n_fft": 512, "hop_length": 256, "n_mfcc": 13}
+
+
+@pytest.fixture
+def corpus(apart, sound) -> Corpus:
+    """Six sounds of different loudness; the loudest is the fourth."""
+    clips = []
+    for i, gain in enumerate((0.3, 0.5, 0.4, 1.0, 0.2, 0.6)):
+        path = sound(apart / f"{i}.wav", sr=SR, seconds=0.4 + 0.1 * (i % 3), seed=i)
+        x = np.frombuffer(path.read_bytes()[44:], "<i2")
+        path.write_bytes(path.read_bytes()[:44] + (x * gain).astype("<i2").tobytes())
+        clips.append(Clip(f"{i}", path, "tired", f"{i}", f"{i}/1", None, len(x) / SR, True, False))
+    return Corpus(clips, name="made", note="")
+
+
+def features(corpus: Corpus, **options) -> FoldFeatures:
+    return FoldFeatures(corpus, "mfcc", SR, settings=MFCC, **options)
+
+
+@pytest.mark.parametrize("scaling", ["signal", "none"])
+def test_a_row_is_mean_and_deviation_of_librosas_mfcc(corpus, scaling) -> None:
+    train = np.array([0, 1, 2])
+    table = features(corpus, scaling=scaling)(train)
+    signals = [librosa.load(clip.path, sr=SR)[0] for clip in corpus]
+    low = min(signals[i].min() for i in train)
+    high = max(signals[i].max() for i in train)
+    for row, x in zip(table, signals, strict=True):
+        if scaling == "signal":
+            x = (x - low) / (high - low)
+        mfcc = librosa.feature.mfcc(y=x, sr=SR, **MFCC)
+        wanted = np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
+        np.testing.assert_allclose(row, wanted, atol=2e-3, rtol=1e-4)
+    assert table.dtype == np.float32
+    assert table.shape == (6, 26)
+
+
+def test_test_clips_do_not_move_the_features_of_others(corpus) -> None:
+    """The loudest clip is on the test side; without it in the corpus nothing changes."""
+    train = np.array([0, 1, 2])
+    others = [0, 1, 2, 4, 5]
+    whole = features(corpus)(train)[others]
+    without = features(corpus.take(others))(train)
+    np.testing.assert_array_equal(whole, without)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from cryutils import audio, load
-from cryutils.models.examples import Examples
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import Examples, SoundInput
 from cryutils.models.novelty import Reference, caution
 
 OWNERS = ["a", "a", "b", "c", "c", "d"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -197,60 +196,22 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
 # The cache
 
 
-def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(cache, monkeypatch) -> None:
+def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(cache) -> None:
     once = replace(SHORT, epochs=1, batch_size=28)
     rows = {"train": TRAIN, "validation": VALIDATION, "settings": once}
     x, y = faces()
     first, again = fit(thin_network, x, y, **rows), fit(thin_network, x, y, **rows)
     assert equal(first.model, again.model) and first.best_epoch == again.best_epoch
     pd.testing.assert_frame_equal(first.history, again.history, check_exact=True)
-    for change in (
-        {"seed": 4}, {"epochs": 2}, {"patience": 5}, {"warm_up": 1}, {"batch_size": 7},
-        {"learning_rate": 2e-3}, {"dropout": 0.2}, {"class_weights": False},
-    ):  # fmt: skip
+    for change in ({"seed": 4}, {"patience": 5}, {"class_weights": False}):
         fit(thin_network, x, y, **{**rows, "settings": replace(once, **change)})
-    for row in (3, 30, 38):
+    for row in (3, 38):
         pixels = x.copy()
         pixels[row, 0, 0, 0] ^= 1
         fit(thin_network, pixels, y, **rows)
-    fit(thin_network, x, np.where(np.arange(N) == 3, (y + 1) % 3, y), **rows)
-    for train in (TRAIN[:-1], TRAIN[::-1]):
-        fit(thin_network, x, y, **{**rows, "train": train})
-    here = training.machine()
-    monkeypatch.setattr(training, "machine", lambda: {**here, "threads": "2"})
-    fit(thin_network, x, y, **rows)
-    # The first, eight settings, three rows that take part (38 is nobody's), two orders, threads.
-    assert len(list(cache.iterdir())) == 1 + 8 + 3 + 2 + 1
-
-
-def test_networks_that_differ_in_their_wiring_alone_are_two(cache) -> None:
-    def wired(settings: Settings, *, in_turn: bool) -> Any:
-        layers = keras().layers
-        inputs = keras().Input((16, 16, 3))
-        h = layers.Rescaling(1 / 255)(layers.Flatten()(inputs))
-        bent = layers.ReLU()(h)
-        h = layers.Multiply()([bent, layers.Activation("tanh")(bent if in_turn else h)])
-        model = keras().Model(inputs, layers.Dense(3, activation="softmax")(h))
-        model.compile(
-            loss="sparse_categorical_crossentropy", weighted_metrics=["accuracy"],
-            run_eagerly=True,
-        )  # fmt: skip
-        return model
-
-    x, y = faces()
-    once = replace(SHORT, epochs=1)
-    for build in (partial(wired, in_turn=True), partial(wired, in_turn=False)):
-        for _ in range(2):
-            fit(build, x, y, train=TRAIN, validation=VALIDATION, settings=once)
-    assert len(list(cache.iterdir())) == 2
-
-
-def test_training_leaves_the_random_states_of_others_alone() -> None:
-    random.seed(5)
-    np.random.seed(5)
-    wanted = random.getstate(), np.random.get_state()[1].tolist()
-    trained(replace(SHORT, epochs=1))
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == wanted
+    fit(thin_network, x, y, **{**rows, "train": TRAIN[::-1]})
+    # The first, three settings, one row that takes part (38 is nobody's), another order.
+    assert len(list(cache.iterdir())) == 1 + 3 + 1 + 1
 
 
 # Errors
@@ -285,17 +246,3 @@ def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path) -> None
     assert card.content == about
     np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["cry2.json", "cry2.keras"]
-
-
-def test_models_that_cannot_be_loaded(tmp_path) -> None:
-    checkpoints.save(sound_network(SHORT), tmp_path, "cry2", {"classes": ["a", "b"]})
-    (tmp_path / "cry2.keras").write_bytes(b"PK nothing")
-    with pytest.raises(InputError, match=r"cry2\.keras: it isn't the network that cry2\.json"):
-        checkpoints.network(ModelCard.read(tmp_path, "cry2"), "cry2.keras")
-    ModelCard.write(tmp_path, "cry2", {"classes": ["a", "b"]}, [tmp_path / "cry2.keras"])
-    with pytest.raises(InputError, match=r"cry2\.keras: no model") as error:
-        checkpoints.network(ModelCard.read(tmp_path, "cry2"), "cry2.keras")
-    assert "\n" not in str(error.value)
-    (tmp_path / "cry2.json").write_text("{")
-    with pytest.raises(InputError, match=r"cry2\.json: damaged"):
-        ModelCard.read(tmp_path, "cry2")

@@ -12,7 +12,7 @@ from cryutils import audio, datasets
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
 from cryutils.models import contrastive, inputs, temporal, training
-from cryutils.models.examples import Examples
+from cryutils.models.inputs import Examples
 from cryutils.papers import benchmark, beyond
 
 

@@ -20,9 +20,8 @@ from cryutils.evaluation import Split
 from cryutils.models import backbones
 from cryutils.models.autoencoders import patches
 from cryutils.models.backend import keras
-from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import SoundInput, by_clip
 from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views

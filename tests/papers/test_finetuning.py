@@ -12,7 +12,7 @@ from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, second_model
 from cryutils.models.backbones import Backbone
-from cryutils.models.examples import Examples
+from cryutils.models.inputs import Examples
 from cryutils.models.training import Settings
 from cryutils.papers import finetuning
 from cryutils.papers.embeddings import FrameInput

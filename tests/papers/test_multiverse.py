@@ -15,7 +15,7 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.classical import CLASSIFIERS
-from cryutils.models.design import SCALINGS, SUMMARIES
+from cryutils.models.inputs import CLIP_SCALINGS, SUMMARIES
 from cryutils.papers import multiverse
 from cryutils.papers.multiverse import Selection
 
@@ -53,7 +53,7 @@ def test_every_recipe_hears_what_cannot_be_missed(two_pitches: Corpus) -> None:
     table = multiverse.table2(
         two_pitches, sizes, multiverse.recipes(SETTINGS), CLASSICAL, sr=SR, draws=1
     )
-    cells = len(SETTINGS) * len(CLASSICAL) * len(SCALINGS) * len(SUMMARIES)
+    cells = len(SETTINGS) * len(CLASSICAL) * len(CLIP_SCALINGS) * len(SUMMARIES)
     assert len(table) == 2 * cells  # protocols
     assert set(table.classifier) == set(CLASSICAL)
     # A tree may take another feature that tells a dozen clips apart by chance.

@@ -7,7 +7,7 @@ import pytest
 from made_corpus import corpus
 
 from cryutils.datasets.corpus import Corpus
-from cryutils.models.crossfit import CrossFit
+from cryutils.models.training import CrossFit
 from cryutils.papers import pairs
 
 LABELS = ["hungry", "hungry", "tired", "tired"]

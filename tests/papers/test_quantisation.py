@@ -16,10 +16,10 @@ from sklearn.metrics import f1_score
 from cryutils import claims
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
-from cryutils.models import crossfit, cry2, runtimes, training
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples
+from cryutils.models import cry2, runtimes, training
 from cryutils.models.export import FORMATS, PRECISIONS
+from cryutils.models.inputs import Examples
+from cryutils.models.training import CrossFit
 from cryutils.papers import quantisation
 
 CLASSES = ("hungry", "tired")
@@ -39,7 +39,7 @@ def examples() -> Examples:
 
 def fitted(split: str) -> tuple[CrossFit, Examples]:
     folds = Split(split).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
-    networks = crossfit.cross_fit(
+    networks = training.cross_fit(
         lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
         examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
         settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),

@@ -16,10 +16,9 @@ from trained_run import Trained
 from cryutils import audio, claims, evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
-from cryutils.models import checkpoints, crossfit, cry2, training
-from cryutils.models.examples import Examples
+from cryutils.models import checkpoints, cry2, training
 from cryutils.models.export import Lite
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import Examples, SoundInput
 from cryutils.models.model_card import ModelCard
 from cryutils.models.novelty import Reference
 from cryutils.papers import embeddings, recognition
@@ -88,7 +87,7 @@ def two_states(monkeypatch: pytest.MonkeyPatch) -> tuple:
         seen.append(settings)
         return Says(reads=settings.class_weights)
 
-    monkeypatch.setattr(crossfit, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     infants = [f"i{k // 4:02d}" for k in range(48)]
     cries = corpus(["hungry" if k // 4 % 3 else "pain" for k in range(48)], infants)
     truth = np.array([label == "pain" for label in cries.labels], np.float32)
@@ -219,7 +218,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     examples = hearing.examples(audio.signals(cries, sr=hearing.sr))
     calls: list[dict] = []
     fit = training.fit
-    monkeypatch.setattr(crossfit, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
+    monkeypatch.setattr(training, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
     truth, _ = evaluation.class_indices(cries.labels)
     scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, split="infant")
     settings = training.Settings(epochs=1, warm_up=0, seed=7)

@@ -17,9 +17,8 @@ from scipy.special import softmax
 import cryutils
 from cryutils import audio, claims, video
 from cryutils.datasets.corpus import Corpus
-from cryutils.models.crossfit import CrossFit
-from cryutils.models.examples import Examples
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.training import CrossFit
 from cryutils.papers import robustness
 from cryutils.papers.robustness import STRESSES, Bench
 

@@ -13,8 +13,7 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.models.examples import by_clip
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import SoundInput, by_clip
 from cryutils.papers import embeddings, streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)

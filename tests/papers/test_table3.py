@@ -13,7 +13,7 @@ from made_corpus import corpus
 from cryutils import claims
 from cryutils.claims import tables
 from cryutils.evaluation import Split
-from cryutils.models.crossfit import training_seeds
+from cryutils.models.training import training_seeds
 from cryutils.papers import ensemble, table3
 from cryutils.papers.ensemble import SPLITS, Ensemble, Job, Plan, Row, Settings, subsets
 from cryutils.papers.nested import divide
