@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WIDE", "WRAP", "Dashboard"]
 
-Undo = Callable[[], object]
 Episode = list[list["Row"]]  # unbroken runs of the same state
 
 # Length of the history in s, by period.
@@ -69,8 +68,7 @@ class Dashboard(ipywidgets.VBox):
     """One infant's log, shown to a caregiver; `look` reads it again.
 
     states: the states that the models distinguish. zone: the time zone of days and times, such as
-    "Europe/Vienna". keep: called with start, stop (s since 1970) and label of each corrected
-    stretch; returns a function that undoes what it did, or None if it kept no sound. aside: the
+    "Europe/Vienna". aside: the
     thread for requests to the log, if the page's own thread has other work.
     """
 
@@ -80,16 +78,15 @@ class Dashboard(ipywidgets.VBox):
         states: Sequence[str],
         *,
         zone: str = "UTC",
-        keep: Callable[[float, float, str], Undo | None] | None = None,
         aside: Aside | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.zone = zone
-        self._log, self._states, self._keep, self._clock = log, list(states), keep, clock
+        self._log, self._states, self._clock = log, list(states), clock
         self._aside = aside or Aside()
         self._advice = actions()
         self._episode: Episode = []
-        self._undos: list[Undo] = []  # undo the last answer
+        self._last: list[int] = []  # the corrections of the last answer
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=WRAP)
         self._taps.add_class("cry-question")
@@ -162,41 +159,35 @@ class Dashboard(ipywidgets.VBox):
             ]
             self._taps.children = (ipywidgets.HTML(words), *right, *wrong)
 
-    def _button(self, words: str, act: Undo) -> ipywidgets.Button:
+    def _button(self, words: str, act: Callable[[], object]) -> ipywidgets.Button:
         """Return a button that runs `act` in the thread `aside` and shows an error if it fails."""
         layout = ipywidgets.Layout(width="auto", height="44px")
         button = ipywidgets.Button(description=words, layout=layout)
 
         def show(words: str) -> None:
-            self._say(html.escape(words), self._undos)
+            self._say(html.escape(words), self._last)
 
         button.on_click(lambda _: self._aside(act, show))
         return button
 
     def _note(self, verdict: str) -> None:
         """Log a correction of the whole episode, and offer to undo it."""
-        self._undos, sounds = [], 0
-        undos = self._undos
-        for run in self._episode:
-            start, stop = run[0]["time"], run[-1]["time"]
-            undos.append(partial(self._log.undo, self._log.correct(start, stop, verdict)))
-            if self._keep and (undo := self._keep(start, stop, verdict)):
-                undos.append(undo)
-                sounds += 1
+        spans = [(run[0]["time"], run[-1]["time"]) for run in self._episode]
+        corrections = [self._log.correct(*span, verdict) for span in spans]
         self._look()
         words = f"Noted: {html.escape(verdict)}, {self._when(self._episode)}."
-        self._say(words + " Its sound is kept." * (sounds > 0), undos)
+        self._say(words, corrections)
 
     def _take_back(self) -> None:
-        """Undo the last correction, in the log and in the folder of sounds."""
-        for undo in self._undos[::-1]:
-            undo()
+        """Undo the last answer."""
+        for correction in self._last:
+            self._log.undo(correction)
         self._look()
         self._say("Undone. It is as it was before.", [])
 
-    def _say(self, words: str, undos: list[Undo]) -> None:
-        self._undos = undos
-        self._undo.layout.display = "" if undos else "none"
+    def _say(self, words: str, corrections: list[int]) -> None:
+        self._last = corrections
+        self._undo.layout.display = "" if corrections else "none"
         self._answer.value = words  # set last, because the page then scrolls to it
 
     def _offer(self) -> None:

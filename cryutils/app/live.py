@@ -49,8 +49,7 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
     shown and the readings wait for another try. If it raises an InputError, its message is shown
-    and the readings are dropped. heard: called with each block of sound that is not from a file:
-    float32 (samples,), its rate in Hz and the time of its first sample. source: which models answer
+    and the readings are dropped. source: which models answer
     and what they were trained on; always visible. film: a video file for a demonstration, instead
     of microphone and camera. clock: the time in s since 1970, UTC.
     """
@@ -72,14 +71,13 @@ class LiveAnalysis(anywidget.AnyWidget):
         monitor: Monitor,
         *,
         log: Log | None = None,
-        heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
         source: str = "",
         film: bytes = b"",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
         self.states = list(monitor.classes)
-        self._log, self._heard = log, heard
+        self._log = log
         self._clock = clock
         self._start: float | None = None  # zero of the page's clock, in s since 1970
         self._writer = Writer()
@@ -158,10 +156,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         match content.get("type"):
             case "sound":
                 samples, sr = _sound(content, buffers)
-                start = now - len(samples) / sr
-                self._monitor.push_audio(samples, sr, start)
-                if self._heard is not None and not self.from_file:
-                    self._heard(samples, sr, start)
+                self._monitor.push_audio(samples, sr, now - len(samples) / sr)
             case "frame":
                 self._monitor.push_frame(_picture(buffers), now)
             case "gap" if self._clock() - self._gap >= GAP_EVERY_S:

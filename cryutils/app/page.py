@@ -19,7 +19,6 @@ from traitlets.log import get_logger
 from cryutils._io.paths import project_dir
 from cryutils.app import demo
 from cryutils.app.aside import Aside
-from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import WIDE, WRAP, Dashboard
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
@@ -31,16 +30,12 @@ from cryutils.errors import InputError
 from cryutils.papers.trained_models import runs_with_models
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from cryutils.app.store.log import Log
     from cryutils.app.store.opening import Store
 
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
-KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
 # Handled by the script in passwords.html.
 SHOW = "<label class='show-passwords'><input type='checkbox'> Show passwords</label>"
@@ -58,9 +53,7 @@ LIMITS = """
 <h2>What this can do</h2>
 <p>It can tell crying from many other sounds. It names the most likely state, or says that it is
 unsure, and keeps a log. Nothing leaves the server that you logged in to. Sound and pictures are
-analysed and then deleted; the log has only words and numbers. There is one exception: if the
-server's owner offers it, and you switch it on above each time, the sound of what you correct is
-kept in a folder on the server, under the label that you give it.</p>
+analysed and then deleted; the log has only words and numbers.</p>
 <h2>What this can't do</h2>
 <p><strong>It is not a medical device</strong>, and it can't tell you why a baby cries. Whatever it
 says, a crying baby needs somebody: go to the baby. Get help if the crying won't stop, or if
@@ -80,18 +73,12 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self.store, self._ticket = store, ticket
-        self._heard: int | None = None  # the infant of the live analysis
         self.aside = Aside(is_brief=lambda: self.is_listening)
         name = html.escape(self.caregiver)
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         top = ipywidgets.HTML(head, layout=ipywidgets.Layout(flex="1 1 20rem"))
         top.add_class("cry-top")
         self._infant = ipywidgets.Dropdown(description="Infant", style=WIDE)
-        folder = clips_dir()
-        self._clips = Clips(folder) if folder else None
-        self._keeps = ipywidgets.Checkbox(False, description=KEEP, indent=False)
-        self._keeps.layout.width = "auto"
-        self._keeps.observe(self._forget, names="value")
         self._film = demo.film()
         self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
@@ -104,9 +91,8 @@ class Page(ipywidgets.VBox):
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
         note = [ipywidgets.HTML(DEMO)] if self._film else []
-        offered = [self._keeps] if self._clips else []
         bar = ipywidgets.HBox([top, self._infant], layout=WRAP)
-        super().__init__([*note, bar, *offered, self._tabs], layout=layout)
+        super().__init__([*note, bar, self._tabs], layout=layout)
 
     @property
     def caregiver(self) -> str:
@@ -163,16 +149,14 @@ class Page(ipywidgets.VBox):
         source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
         if monitor.run not in runs_with_models("image"):
             source += " The camera is not used: these models only listen."
-        live = LiveAnalysis(monitor, heard=self._hear, source=source, film=self._film)
+        live = LiveAnalysis(monitor, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
         return live
 
     def _on_listening(self, change: Any) -> None:
         self._infant.disabled = change.new
         if change.new:
-            self._heard = self._infant.value
-            change.owner.log_to(self._session(self._heard))
-            self._forget()
+            change.owner.log_to(self._session(self._infant.value))
 
     def _session(self, infant: int | None) -> Callable[[list[Reading]], None]:
         """Return a function that logs readings of a new session, for the `Writer`'s thread."""
@@ -187,22 +171,6 @@ class Page(ipywidgets.VBox):
             log.append(number, readings)
 
         return write
-
-    def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
-        if self._clips and self._keeps.value:
-            self._clips.push(samples, sr, time)
-
-    def _keep(self, start: float, stop: float, label: str) -> Callable[[], None] | None:
-        """Keep the sound of a correction; return a function that undoes it, or None."""
-        if self._clips is None:
-            return None
-        infant = self._infant.value
-        is_same = infant == self._heard
-        return self._clips.keep(label, f"infant-{infant}", start, stop, is_in_memory=is_same)
-
-    def _forget(self, _change: Any = None) -> None:
-        if self._clips:
-            self._clips.forget()
 
     def _show(self, _change: Any = None) -> None:
         """Read the infants again, and the chosen infant's days if their tab is open."""
@@ -219,7 +187,7 @@ class Page(ipywidgets.VBox):
         self._infants.look()
         if self._tabs.selected_index == TITLES.index("Days"):
             states = self._live.states if isinstance(self._live, LiveAnalysis) else []
-            days = Dashboard(self.log, states, zone=local_zone(), keep=self._keep, aside=self.aside)
+            days = Dashboard(self.log, states, zone=local_zone(), aside=self.aside)
             self._days.children = (days,)
 
 

@@ -1,6 +1,6 @@
 """The last seconds of sound in a buffer that is allocated once, `Ring`.
 
-Used by `monitor` and `clips`. Sound is stored at its original rate and time. Resampling each block
+Used by `monitor`. Sound is stored at its original rate and time. Resampling each block
 would give bit-identical results, but soxr delays a stream by up to 0.16 s (48 to 8 kHz). That is
 longer than the live analysis may take from a window's end to its reading.
 """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -192,18 +191,11 @@ def test_a_tap_stops_at_the_last_session_with_a_state_and_says_which_minutes_it_
 
 
 def test_an_answer_can_be_undone(log: Log, clock: Clock) -> None:
-    sounds = ["hungry"]
-
-    def keep(start: float, stop: float, label: str) -> Callable[[], object]:
-        sounds.append(label)
-        return sounds.pop
-
     say(log, clock, "tired", "hungry", NO_CRY, "hungry")
-    dashboard = Dashboard(log, STATES, keep=keep, clock=clock)
+    dashboard = Dashboard(log, STATES, clock=clock)
     assert "Undo" not in buttons(dashboard), "there is nothing to undo"
     taps(dashboard)["Yes"].click()
     clock.now += 1
-    before = list(sounds)
     entries, table = list(log.entries()), log.summary("day", "UTC")
     taps(dashboard)["No: pain"].click()
     assert corrected(log) == [None, "pain", None, "pain"]
@@ -211,7 +203,6 @@ def test_an_answer_can_be_undone(log: Log, clock: Clock) -> None:
     assert list(log.entries()) == entries
     assert log.summary("day", "UTC").equals(table)
     assert [row["verdict"] for row in log.corrections()] == ["hungry", "hungry"]
-    assert sounds == before
     assert "Undone. It is as it was before." in shown(dashboard)
     assert "Undo" not in buttons(dashboard)
 
@@ -247,21 +238,6 @@ def test_an_earlier_answer_can_be_corrected_and_undone(log: Log, clock: Clock) -
     assert set(taps(dashboard)) == {"Yes", "No: hungry", "No: tired", "No: no cry"}
     log.undo(log.corrections()[0]["id"])
     assert list(log.entries()) == before
-
-
-def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(
-    log: Log, clock: Clock
-) -> None:
-    say(log, clock, "hungry", "hungry", NO_CRY, "hungry")
-    stretches: list[tuple[float, float, str]] = []
-    dashboard = Dashboard(log, STATES, keep=lambda *each: stretches.append(each), clock=clock)
-    taps(dashboard)["No: pain"].click()
-    assert re.search(r"Noted: pain, [\d:to ]+\.", shown(dashboard))
-    assert stretches == [(clock.now - 1.5, clock.now - 1, "pain"), (clock.now, clock.now, "pain")]
-
-    dashboard = Dashboard(log, STATES, keep=lambda *_: lambda: None, clock=clock)
-    taps(dashboard)["Yes"].click()
-    assert "Its sound is kept." in shown(dashboard)
 
 
 def test_an_infant_that_is_no_longer_shared_is_out_of_sight(

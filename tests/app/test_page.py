@@ -353,42 +353,6 @@ def test_a_page_speaks_of_no_runs_files_and_paths(
     assert [words for words in (plain, *labels, *sources) if BANNED.search(words)] == []
 
 
-def test_sound_is_kept_where_both_say_so_and_of_the_infant_that_was_heard(
-    home: Store, models: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home.infants.add("Zoe", user="ann")
-    page = Page(home, home.logins.begin("ann"))
-    assert every(page, ipywidgets.Checkbox) == [], "the owner offers it, or nobody can"
-    monkeypatch.setenv("CRYUTILS_CLIPS_DIR", str(apart / "ours"))
-    page = Page(home, home.logins.begin("ann"))
-    live, begun = Live(page), time.time() - 1  # its clock says 1 at the first block
-    choice(page).label = "Mia"
-    look_at(page, "Days")
-
-    def correct(infant: str, at: float) -> list[str]:
-        log = home.infants.infant(infant, user="ann")
-        log.append(log.begin("test"), [Reading(begun + at, "hungry")])
-        press(page, "Look again")
-        until(lambda: "Was <b>hungry</b> right?" in text(page) and "Noted" not in text(page))
-        press(page, "Yes")
-        until(lambda: "Noted: hungry" in text(page))
-        return [path.parent.name for path in (apart / "ours").rglob("*.wav")]
-
-    def cry_and_correct(at: float) -> list[str]:
-        for k in range(12):
-            live.hear(at + k / 4)
-        return correct("Mia", at + 2)
-
-    live.listen(True)
-    assert cry_and_correct(1) == [], "off until a caregiver wants it"
-    every(page, ipywidgets.Checkbox)[0].value = True
-    mia = f"infant-{home.infants.infant('Mia', user='ann').id}"
-    assert cry_and_correct(4) == [mia] and "Its sound is kept." in text(page)
-    live.listen(False)
-    choice(page).label = "Zoe"
-    assert correct("Zoe", 7) == [mia] and "is kept." not in text(page)
-
-
 def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(
     home: Store, models: Trained, apart: Path
 ) -> None:

@@ -79,7 +79,7 @@ TABS = {"Live": "Live analysis", "Days": "Now", "Infants": "Infants", "Limits": 
 def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("home")
     outputs = {"CRYUTILS_OUTPUTS_DIR": str(taught.parent)}
-    with served(folder, "--clips", str(folder / "ours"), **outputs) as server:
+    with served(folder, **outputs) as server:
         for name in ("ann", "ben"):
             server.store.users.add(name, PASSWORD)
             log = server.store.infants.add("Mia", user=name)
