@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import click
 
 from cryutils._io.paths import outputs_dir, resolve
 from cryutils.errors import InputError, near_miss, printable
 
-__all__ = ["SuggestingGroup", "outputs_option", "run_option", "say"]
+__all__ = ["SuggestingGroup", "example", "outputs_option", "run_option", "say"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 outputs_option = click.option(
     "--outputs", metavar="DIR", help="Folder of the runs (default: outputs).",
@@ -20,6 +24,17 @@ run_option = click.option(
     "--run", metavar="NAME", help="Run that trained the models (default: the newest on real"
     " infants, otherwise on synthetic infants).",
 )  # fmt: skip
+
+
+def example(*lines: str) -> Callable[[Function], Function]:
+    """Return a decorator that ends a command's help with examples."""
+
+    def add(function: Function) -> Function:
+        shown = "".join(f"\n      {line}" for line in lines)
+        function.__doc__ = f"{function.__doc__}\n\n    \b\n    Example:{shown}"
+        return function
+
+    return add
 
 
 def say(line: object, *, err: bool = False) -> None:

@@ -9,13 +9,13 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import tzinfo
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from cryutils._io import extras
-from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.course.cli_group import SuggestingGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -25,52 +25,35 @@ __all__ = ["infants", "log", "opened", "users"]
 
 
 @contextmanager
-def opened(*, to_read: bool = False) -> Iterator[Store]:
-    """Open the store that CRYUTILS_STORE names, or the user's own; `to_read` as in `store.open`."""
+def opened() -> Iterator[Store]:
+    """Open the store that CRYUTILS_STORE names, or the user's own."""
     from cryutils.app import store
 
-    with store.open(to_read=to_read) as opened_store:
+    with store.open() as opened_store:
         yield opened_store
 
 
 @click.group(cls=SuggestingGroup)
+@example("cryutils users add demo")
 def users() -> None:
-    """Add, list and remove users of the caregiver application.
-
-    A password is typed at a prompt, or read from standard input as one line.
-
-    \b
-    Example:
-      cryutils users add demo
-    """
+    """Add, list and remove users of the caregiver application."""
 
 
 @users.command("add")
 @click.argument("name")
+@example("cryutils users add demo", "cryutils users add demo < password.txt")
 def users_add(name: str) -> None:
-    """Add a user.
-
-    If the password is empty, a new one is generated and printed once.
-
-    \b
-    Examples:
-      cryutils users add demo
-      pass show baby | cryutils users add demo
-    """
+    """Add a user; the password is typed, or read from standard input."""
     with opened() as store:
         _give_password(store.users.add, name)
         say(f"{name} may log in ({store.address}).")
 
 
 @users.command("list")
+@example("cryutils users list")
 def users_list() -> None:
-    """List the users and the infants that each user has access to.
-
-    \b
-    Example:
-      cryutils users list
-    """
-    with opened(to_read=True) as store:
+    """List the users and their infants."""
+    with opened() as store:
         for name in store.users.names():
             reached = ", ".join(log.name for log in store.infants.all(user=name))
             say(f"{name}  {reached}".rstrip())
@@ -80,13 +63,9 @@ def users_list() -> None:
 
 @users.command("password")
 @click.argument("name")
+@example("cryutils users password demo")
 def users_password(name: str) -> None:
-    """Set a user's password and log the user out everywhere.
-
-    \b
-    Example:
-      cryutils users password demo
-    """
+    """Set a user's password and log the user out."""
     with opened() as store:
         _give_password(store.users.set_password, store.users.require(name))
         say(f"{name} has a new password and is logged out everywhere.")
@@ -94,58 +73,36 @@ def users_password(name: str) -> None:
 
 @users.command("remove")
 @click.argument("name")
+@example("cryutils users remove demo")
 def users_remove(name: str) -> None:
-    """Remove a user and log the user out everywhere.
-
-    The readings that the user logged are kept. To delete them as well, first run
-    `cryutils log purge --user NAME`.
-
-    \b
-    Example:
-      cryutils users remove demo
-    """
+    """Remove a user, but keep what the user logged."""
     with opened() as store:
         store.users.remove(name)
         say(f"{name} may no longer log in.")
 
 
 @click.group(cls=SuggestingGroup)
+@example("cryutils infants add Mia --user demo")
 def infants() -> None:
-    """Add, list and share infants.
-
-    Caregivers have access only to the infants that are shared with them.
-
-    \b
-    Example:
-      cryutils infants add Mia --user demo
-    """
+    """Add, list and share infants."""
 
 
 @infants.command("add")
 @click.argument("name")
-@click.option("--user", required=True, metavar="NAME",
-              help="Caregiver who gets access to the infant.")  # fmt: skip
+@click.option("--user", required=True, metavar="NAME", help="Caregiver who gets access.")
+@example("cryutils infants add Mia --user demo")
 def infants_add(name: str, user: str) -> None:
-    """Add an infant and give a caregiver access.
-
-    \b
-    Example:
-      cryutils infants add Mia --user demo
-    """
+    """Add an infant and give a caregiver access."""
     with opened() as store:
         infant = store.infants.add(name, user=user)
         say(f"{infant.name} is in the care of {user}.")
 
 
 @infants.command("list")
+@example("cryutils infants list")
 def infants_list() -> None:
-    """List the infants with their numbers and caregivers.
-
-    \b
-    Example:
-      cryutils infants list
-    """
-    with opened(to_read=True) as store:
+    """List the infants with their numbers and caregivers."""
+    with opened() as store:
         for infant in store.infants.all(user=None):
             say(f"{infant.id}  {infant.name}  {', '.join(infant.caregivers())}".rstrip())
 
@@ -154,16 +111,9 @@ def infants_list() -> None:
 @click.argument("infant")
 @click.argument("user")
 @click.option("--end", is_flag=True, help="End the user's access.")
+@example("cryutils infants share Mia granny")
 def infants_share(infant: str, user: str, end: bool) -> None:
-    """Give a USER access to an INFANT, by name or number.
-
-    The user has access at once. What caregivers share on the page must be accepted first.
-
-    \b
-    Examples:
-      cryutils infants share Mia granny
-      cryutils infants share Mia granny --end
-    """
+    """Give a USER access to an INFANT, by name or number."""
     with opened() as store:
         change = store.infants.unshare if end else store.infants.share
         change(infant, user, user=None)
@@ -171,50 +121,31 @@ def infants_share(infant: str, user: str, end: bool) -> None:
 
 
 @click.group(cls=SuggestingGroup)
+@example("cryutils log show Mia")
 def log() -> None:
-    """Show, export and delete logged readings.
-
-    Readings come from the caregiver application and from `cryutils predict --log`.
-
-    \b
-    Example:
-      cryutils log show Mia
-    """
+    """Show, export and delete logged readings."""
 
 
-_zone = click.option("--tz", metavar="ZONE", help="Time zone (default: that of this machine).")
-
-
-def _period(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options --since, --until and --tz to a command."""
-    since = "Only from this time on: 2026-11-22 or '2026-11-22 18:00'."
-    for option in (
-        _zone,
-        click.option("--until", metavar="TIME", help="Only before this time."),
-        click.option("--since", metavar="TIME", help=since),
-    ):
-        command = option(command)
-    return command
+_since = click.option("--since", metavar="TIME", help="From this time on, such as 2026-11-22.")
+_until = click.option("--until", metavar="TIME", help="Before this time.")
 
 
 @log.command("show")
 @click.argument("infant")
-@click.option("--by", default="day", show_default=True, metavar="UNIT",
-              help="Unit of time: hour, day or week.")  # fmt: skip
-@_period
-def log_show(infant: str, by: Literal["hour", "day", "week"], **period: str | None) -> None:
-    """Count an INFANT's readings by hour, day or week.
+@click.option("--by", default="day", show_default=True, help="hour, day or week.")
+@_since
+@_until
+@example("cryutils log show Mia --by hour --since 2026-11-22")
+def log_show(
+    infant: str, by: Literal["hour", "day", "week"], since: str | None, until: str | None
+) -> None:
+    """Count an INFANT's readings by hour, day or week, as corrected."""
+    from cryutils.app.store.log import local_zone
 
-    Corrections by caregivers are applied. The column gap counts readings without sound or picture.
-    A row of zeros means that nothing was monitored.
-
-    \b
-    Example:
-      cryutils log show Mia --by hour --since 2026-11-22
-    """
-    since, until, place = _limits(**period)
-    with opened(to_read=True) as store:
-        table = store.infants.infant(infant, user=None).summary(by, place, since, until)
+    place = local_zone()
+    with opened() as store:
+        infant_log = store.infants.infant(infant, user=None)
+        table = infant_log.summary(by, place, _seconds(since), _seconds(until))
     if table.empty:
         say("Nothing was logged then.", err=True)
         return
@@ -225,82 +156,47 @@ def log_show(infant: str, by: Literal["hour", "day", "week"], **period: str | No
 
 
 @log.command("export")
-@click.argument("file")
-@click.option(
-    "--infant", metavar="NAME", help="Readings of this infant only (default: all infants)."
-)
-@_period
-def log_export(file: str, infant: str | None, **period: str | None) -> None:
-    """Write readings to a CSV or Parquet FILE, one per row.
+@click.argument("target")
+@click.option("--infant", metavar="NAME", help="This infant only (default: all).")
+@_since
+@_until
+@example("cryutils log export log.csv --infant Mia",
+         "cryutils log export mongodb://localhost/cryutils")  # fmt: skip
+def log_export(target: str, infant: str | None, since: str | None, until: str | None) -> None:
+    """Write readings to a CSV or Parquet file, or to MongoDB.
 
-    The suffix of FILE sets the format.
-
-    \b
-    Examples:
-      cryutils log export log.csv --infant Mia
-      cryutils log export log.parquet --since 2026-11-01
+    A second export to MongoDB adds only new readings, and updates corrections.
     """
     from cryutils._io.paths import resolve
-    from cryutils.app.store.export import export
+    from cryutils.app.store import export
 
-    since, until, _ = _limits(**period)
-    path = resolve(file)
-    with opened(to_read=True) as store:
-        n = export(_chosen(store, infant), path, since, until)
-    say(f"{n} readings: {path}")
+    period = _seconds(since), _seconds(until)
+    with opened() as store:
+        entries = chain.from_iterable(each.entries(*period) for each in _chosen(store, infant))
+        if target.startswith(("mongodb://", "mongodb+srv://")):
+            say(f"{export.to_mongodb(entries, target)} new readings.")
+        else:
+            say(f"{export.to_file(entries, resolve(target))} readings: {resolve(target)}")
 
 
 @log.command("purge")
 @click.option("--before", metavar="TIME", help="Readings before this time.")
-@click.option(
-    "--infant", metavar="NAME", help="Readings of this infant; without --before, also the infant."
-)
+@click.option("--infant", metavar="NAME", help="This infant's readings; alone, also the infant.")
 @click.option("--user", metavar="NAME", help="Everything that this user logged and corrected.")
-@_zone
-def log_purge(before: str | None, infant: str | None, user: str | None, tz: str | None) -> None:
-    """Delete readings for good.
-
-    \b
-    Examples:
-      cryutils log purge --before 2026-06-01
-      cryutils log purge --infant Mia
-      cryutils log purge --user demo
-    """
+@example("cryutils log purge --before 2026-06-01")
+def log_purge(before: str | None, infant: str | None, user: str | None) -> None:
+    """Delete readings for good."""
     if (user is None) == (before is None and infant is None):
         raise InputError("say what to purge: --before and/or --infant, or --user.")
     with opened() as store:
         if user is not None:
             say(f"{store.purge_user(user)} readings of {user} were deleted.")
-        elif before is not None:
-            _, limit, _ = _limits(until=before, tz=tz)
-            assert limit is not None
-            n = sum(chosen.purge(limit) for chosen in _chosen(store, infant))
+        elif (limit := _seconds(before)) is not None:
+            n = sum(each.purge(limit) for each in _chosen(store, infant))
             say(f"{n} readings were deleted.")
         else:
-            for chosen in _chosen(store, infant):
-                chosen.remove()
+            _chosen(store, infant)[0].remove()
             say(f"{infant} and all readings of {infant} were deleted.")
-
-
-@log.command("keep")
-@click.argument("days")
-def log_keep(days: str) -> None:
-    """Set how many DAYS readings are kept.
-
-    Older readings are deleted now, and again whenever a session begins. With "all", readings are
-    kept without limit.
-
-    \b
-    Examples:
-      cryutils log keep 90
-      cryutils log keep all
-    """
-    if not (days.isdecimal() or days == "all"):
-        raise InputError(f"{days!r}: give a number of days, or all.")
-    with opened() as store:
-        n = store.keep(None if days == "all" else int(days))
-        kept = "all readings" if days == "all" else f"readings of the last {days} days"
-        say(f"{n} readings were deleted. From now on, {kept} are kept.")
 
 
 def _chosen(store: Store, infant: str | None) -> list[Log]:
@@ -326,26 +222,19 @@ def _give_password(change: Callable[[str, str], object], name: str) -> None:
         say(f"Password, shown only now: {new}")
 
 
-def _limits(
-    since: str | None = None, until: str | None = None, tz: str | None = None
-) -> tuple[float | None, float | None, str]:
-    """Return `since` and `until` in s since 1970, None if unset, and the time zone's name."""
-    from cryutils.app.store.log import local_zone, zone
-
-    name = tz or local_zone()
-    place = zone(name)
-    first, last = (None if text is None else _time(text, place) for text in (since, until))
-    return first, last, name
-
-
-def _time(text: str, place: tzinfo) -> float:
-    """Return the time `text` in s since 1970; `place` is the time zone if it names none."""
+def _seconds(text: str | None) -> float | None:
+    """Return a time in this machine's time zone in s since 1970; None for None."""
     import pandas as pd
 
+    from cryutils.app.store.log import local_zone, zone
+
+    if text is None:
+        return None
     try:
         time = pd.Timestamp(text)
         if time.tzinfo is None:
             # When clocks change, a time such as midnight may not exist or occur twice.
+            place = zone(local_zone())
             time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
         return time.timestamp()
     except (ValueError, OverflowError) as error:

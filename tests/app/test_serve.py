@@ -407,24 +407,21 @@ def model(outputs: Path, run: str, name: str = "cry2") -> None:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that other machines reach, with a folder for clips and a run chosen from two."""
+    """A server that other machines reach, with a run chosen from two."""
     folder = tmp_path_factory.mktemp("elsewhere")
     for run in ("quick", "newer"):
         model(folder / "outputs", run)
-    options = ("--host", "0.0.0.0", "--clips", str(folder / "ours"), "--run", "quick")
+    options = ("--host", "0.0.0.0", "--run", "quick")
     with served(folder, *options) as server:
         server.url = server.url.replace("0.0.0.0", "127.0.0.1")
         server.store.users.add("ann", PASSWORD)
         yield server
 
 
-def test_a_folder_for_clips_and_a_run_reach_the_page(elsewhere: Served) -> None:
+def test_a_run_reaches_the_page(elsewhere: Served) -> None:
     ann = visitor(elsewhere, "ann")
     with closing(ann.socket(ann.kernel)) as connection:
         states = widgets(connection)
-    (switch,) = [id for id, s in states.items() if "Keep the sound" in s.get("description", "")]
-    assert f"IPY_MODEL_{switch}" in str(states), "it is offered on the page"
-    assert not (elsewhere.folder / "ours").exists()
     assert "Ask the person who runs this server" in str(states), "its models can't be opened"
     assert "outputs/quick/models/cry2.json: missing" in elsewhere.log
     assert elsewhere.log.count("HTTPS") == 1, "what other machines need"
@@ -444,7 +441,6 @@ def test_at_every_address_the_one_that_was_called_is_a_name(elsewhere: Served) -
         (("--run", "quik"), "outputs/quik: no models here. Did you mean quick?"),
         (("--run", "ensembles"), "outputs/ensembles: neither cry2 nor image is here"),
         (("--run", ""), "give a run's name alone"),
-        (("--clips", "file/ours"), "can't be written to; choose another folder."),
         (("--host", "203.0.113.7"), "203.0.113.7, port 0: not an address of this machine"),
         (("--host", "x" * 70), f"{'x' * 70}, port 0: not an address of this machine"),
         (("--name", "http://baby.local/"), "--name http://baby.local/: give a name alone"),
@@ -460,7 +456,6 @@ def test_an_option_that_cannot_be_used_is_named_in_a_line(
 ) -> None:
     model(apart / "outputs", "quick")
     model(apart / "outputs", "ensembles", "ensemble")
-    (apart / "file").write_text("no folder")
     code, out, err = command("serve", "--port", "0", *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert words in err

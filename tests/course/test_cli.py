@@ -44,7 +44,7 @@ def test_no_command_is_missing_or_new() -> None:
         "report", "article", "audit", "claims", "predict", "benchmark", "export", "bench",
         "users", "users add", "users list", "users password", "users remove",
         "infants", "infants add", "infants list", "infants share",
-        "log", "log show", "log export", "log purge", "log keep", "serve", "notebooks",
+        "log", "log show", "log export", "log purge", "serve", "notebooks",
     }  # fmt: skip
 
 

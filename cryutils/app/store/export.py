@@ -1,33 +1,37 @@
-"""Export of logs to a CSV or Parquet file, for `cryutils log export`."""
+"""Export of logs to a CSV or Parquet file or to MongoDB, for `cryutils log export`.
+
+Paper B's Figure 6 shows the log in MongoDB Compass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain, islice
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from cryutils._io import extras
 from cryutils._io.paths import writing
-from cryutils.app.store.log import Log
+from cryutils.app.store.database import Row, shown
 from cryutils.errors import InputError
 
-__all__ = ["export"]
+__all__ = ["to_file", "to_mongodb"]
 
 _AT_ONCE = 50_000  # readings in memory
+_WAIT_MS = 5000  # for a MongoDB server
 # Spreadsheets execute cells that begin like this. (The store's texts have no tabs or line breaks.)
 _FORMULA = ("=", "+", "-", "@")
 
 
-def export(
-    logs: Sequence[Log], path: Path, since: float | None = None, until: float | None = None
-) -> int:
-    """Write readings from `since` to before `until` (s since 1970) to a file; return their number.
+def to_file(entries: Iterable[Row], path: Path) -> int:
+    """Write log entries to a file, one per row, with times in UTC; return their number.
 
-    One row per reading, with times in UTC. `corrected` is a caregiver's correction, and
-    `probabilities`, `sound` and `face` are JSON by state. The file is either complete or absent,
-    and only its owner may read it. In a CSV file, an apostrophe precedes texts that a spreadsheet
-    would execute as formulas.
-    Raises InputError for a suffix other than .csv and .parquet.
+    `corrected` is a caregiver's correction, and `probabilities`, `sound` and `face` are JSON by
+    state. The file is either complete or absent, and only its owner may read it. In a CSV file, an
+    apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError for a
+    suffix other than .csv and .parquet.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -42,16 +46,57 @@ def export(
         "time": pa.timestamp("us", tz="UTC"), "verdict": text, "corrected": text, "cry": number,
         "probabilities": text, "sound": text, "face": text, "note": text,
     })  # fmt: skip
-    rows = chain.from_iterable(log.entries(since, until) for log in logs)
     clean = _without_formulas if suffix == ".csv" else dict
     n = 0
     with writing(path) as part, writers[suffix](part, schema) as writer:
         part.chmod(0o600)
-        while some := list(islice(rows, _AT_ONCE)):
+        for some in _batches(entries):
             table = [clean(row | {"time": round(row["time"] * 1e6)}) for row in some]
             writer.write_table(pa.Table.from_pylist(table, schema))
             n += len(some)
     return n
+
+
+def to_mongodb(entries: Iterable[Row], url: str) -> int:
+    """Copy log entries to the collection `readings` of a MongoDB database; return how many are new.
+
+    A document's `_id` is made of session and time, so a repeated export adds only new readings and
+    updates corrections. The default database is `cryutils`. Raises InputError, without a password
+    in the message, for a server that can't be reached.
+    """
+    extras.require("pymongo", "app", "an export to MongoDB")
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    n, wait = 0, {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
+    try:
+        client: pymongo.MongoClient[Row] = pymongo.MongoClient(url, **wait)  # type: ignore[arg-type]
+        with client:
+            readings = client.get_default_database("cryutils").readings
+            for some in _batches(entries):
+                documents = map(_document, some)
+                replaced = [
+                    pymongo.ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in documents
+                ]
+                n += readings.bulk_write(replaced, ordered=False).upserted_count
+    except InputError:  # a ValueError, of the log
+        raise
+    except (PyMongoError, ValueError) as error:  # the message may quote a password
+        raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
+    return n
+
+
+def _document(row: Row) -> Row:
+    """Return a reading as a MongoDB document with a time, and probabilities by state."""
+    parts = {name: json.loads(row[name] or "null") for name in ("probabilities", "sound", "face")}
+    time = {"time": datetime.fromtimestamp(row["time"], UTC)}
+    return {"_id": f"{row['session']}-{row['time']!r}"} | row | time | parts
+
+
+def _batches(entries: Iterable[Row]) -> Iterator[list[Row]]:
+    rows = iter(entries)
+    while some := list(islice(rows, _AT_ONCE)):
+        yield some
 
 
 def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.app.readings import GAP, Reading
-from cryutils.app.store.database import QUARTER_S, Database, Row, Span, corrected, quarter
+from cryutils.app.store.database import QUARTER_S, Database, Row, Span, quarter
 from cryutils.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ class Log:
 
     def begin(self, source: str) -> int:
         """Begin a session and return its number. source: such as "camera and microphone"."""
-        self.retain()
         row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
             "source": printable(source), "started": self._clock(), "ended": self._clock(),
@@ -100,11 +99,14 @@ class Log:
                 corrections.setdefault(start, []).append(correction)
         sources = {row["id"]: row["source"] for row in self.sessions()}
         for row in self._database.readings(self._reached(), Span(since, until)):
-            about = corrections.get(quarter(row["time"]), [])
-            verdict = corrected(row, about) if about else row["verdict"]
-            changed = verdict if verdict != row["verdict"] else None
+            verdict = row["verdict"]
+            for correction in corrections.get(quarter(row["time"]), []):  # oldest first
+                is_covered = correction["start"] <= row["time"] <= correction["stop"]
+                if is_covered and row["verdict"] != GAP:
+                    verdict = correction["verdict"]
+            corrected = verdict if verdict != row["verdict"] else None
             source = sources.get(row["session"])
-            yield row | {"infant": self.name, "source": source, "corrected": changed}
+            yield row | {"infant": self.name, "source": source, "corrected": corrected}
 
     def correct(self, start: float, stop: float, verdict: str) -> int:
         """Correct readings from `start` to `stop` (s since 1970); return the correction's number.
@@ -162,7 +164,7 @@ class Log:
         first, last = since or 0.0, until or _LATEST
         # The periods that contain `since` and `until` are counted as a whole.
         around = Span(first - _MARGIN_S, last + _MARGIN_S)
-        rows = self._database.counts(self._reached(), around)
+        rows = self._database.rows("quarters", infant=self._reached(), quarter=around)
         counts = pd.DataFrame(rows, columns=["quarter", "verdict", "n"])
         chosen = counts.quarter[(counts.quarter >= first) & (counts.quarter < last)]
         if chosen.empty:
@@ -183,12 +185,6 @@ class Log:
             database.remove("corrections", infant=infant, stop=Span(stop=before))
             database.remove("sessions", infant=infant, ended=Span(stop=before))
         return n
-
-    def retain(self) -> int:
-        """Remove everything older than `Store.keep` allows; return the number of readings."""
-        self._reached()
-        rows = self._database.rows("meta", key="keep_days")
-        return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""

@@ -1,30 +1,16 @@
-"""Every test here runs against every database: real ones, and a stand-in for MongoDB.
-
-PostgreSQL is started by the tests, where it is installed; MongoDB is the server that
-CRYUTILS_TEST_MONGODB_URL names. What can't run is reported as skipped, with the reason.
-"""
+"""Every test here runs on SQLite, and on PostgreSQL where it is installed."""
 
 from __future__ import annotations
 
-import functools
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import pymongo
 import pytest
 from clock import Clock
 from postgres import Server, programs
 
 from cryutils.app import store as stores
 from cryutils.app.store import Log, Store
-
-MONGODB = os.environ.get("CRYUTILS_TEST_MONGODB_URL")
-REAL = ("sqlite", "postgresql", "mongodb")
-# Python's own rendering of MongoDB: what it can do, and not how it does it.
-STAND_IN = "mongomock, a stand-in for mongodb"
 
 
 @pytest.fixture(scope="session")
@@ -36,34 +22,17 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=[*REAL, STAND_IN])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture
-def url(
-    kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[str]:  # fmt: skip
+def url(kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequest) -> str:
     """Where an empty store may be made, in each database."""
-    name = f"cryutils_test_{uuid.uuid4().hex}"
     if kind == "sqlite":
-        yield f"sqlite:///{apart / 'store.sqlite'}"
-    elif kind == "postgresql":
-        yield request.getfixturevalue("postgres").emptied()
-    elif kind == "mongodb":
-        if MONGODB is None:
-            pytest.skip("CRYUTILS_TEST_MONGODB_URL names no MongoDB server")
-        yield urlsplit(MONGODB)._replace(path=f"/{name}").geturl()
-        pymongo.MongoClient(MONGODB).drop_database(name)
-    else:
-        import mongomock
-        from mongomock.store import ServerStore
-
-        stand_in = functools.partial(mongomock.MongoClient, _store=ServerStore())
-        monkeypatch.setattr(pymongo, "MongoClient", stand_in)
-        yield f"mongodb://stand-in/{name}"
+        return f"sqlite:///{apart / 'store.sqlite'}"
+    return request.getfixturevalue("postgres").emptied()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
-import pymongo
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -17,15 +16,12 @@ from cryutils.errors import InputError
 
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 RIGHT = "demo's password"
-# What no database sees, or each sees alike, is tried in one.
+# What both databases see alike is tried in one.
 in_one = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
 
 def stored(url: str) -> str:
     """Everything that the users' and logins' tables hold, as text."""
-    if url.startswith("mongodb"):
-        tables = pymongo.MongoClient(url).get_default_database()
-        return str([list(tables[name].find()) for name in ("users", "logins")])
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         queries = (sa.text(f"SELECT * FROM {name}") for name in ("users", "logins"))
@@ -108,16 +104,10 @@ def test_what_a_removed_user_logged_stays_without_the_name(store: Store) -> None
     assert [row["user"] for row in mia.sessions() + mia.corrections()] == [None, None]
 
 
-def test_an_unknown_user_is_named_and_no_other_is(store: Store) -> None:
-    for call in (store.users.remove, store.users.require):
-        with pytest.raises(InputError, match="no user 'demi'") as caught:
-            call("demi")
-        assert "demo" not in str(caught.value)
-
-
 # Guessing
 
 
+@in_one
 def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +124,7 @@ def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
     assert work[0] == work[1] and len(work) == 2
 
 
+@in_one
 def test_the_sixth_wrong_attempt_waits_and_each_next_one_twice_as_long(
     store: Store, clock: Clock
 ) -> None:
@@ -152,12 +143,6 @@ def test_the_sixth_wrong_attempt_waits_and_each_next_one_twice_as_long(
     assert waits(store, "wrong") == [0]
 
 
-def test_failures_are_forgotten_after_a_day(store: Store, clock: Clock) -> None:
-    waits(store, *["wrong"] * 6)
-    clock.now += 86401
-    assert waits(store, *["wrong"] * 5) == [0] * 5
-
-
 @in_one
 def test_a_stranger_elsewhere_locks_no_caregiver_out(store: Store) -> None:
     assert tried(store, "demo", RIGHT)[0]
@@ -167,17 +152,14 @@ def test_a_stranger_elsewhere_locks_no_caregiver_out(store: Store) -> None:
     assert tried(store, "demo", RIGHT)[0]
 
 
-def test_a_stranger_with_one_address_locks_no_caregiver_out_anywhere(store: Store) -> None:
-    waits(store, *["wrong"] * 50, address=AWAY)
-    assert tried(store, "demo", RIGHT)[0]
-
-
+@in_one
 def test_an_address_that_tries_many_names_waits(store: Store) -> None:
     tries = [tried(store, f"user{i}", "wrong", address=AWAY) for i in range(21)]
     assert [wait_s for _, wait_s in tries] == [0] * 20 + [15]
     assert tried(store, "demo", RIGHT)[0]
 
 
+@in_one
 def test_one_network_of_ipv6_is_one_address(store: Store) -> None:
     for i in range(5):
         waits(store, "wrong", address=f"2001:db8::{i}")
@@ -198,6 +180,7 @@ def test_sixteen_attempts_at_once_let_no_more_through_than_five(store: Store) ->
     assert not any(right for right, _ in tries)
 
 
+@in_one
 def test_a_hash_with_older_parameters_is_renewed_at_the_next_login(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +205,7 @@ def test_a_ticket_names_its_user_until_it_is_ended(store: Store) -> None:
     assert [store.logins.user(ticket) for ticket in made_up] == [None] * 5
 
 
+@in_one
 def test_a_ticket_expires(store: Store, clock: Clock) -> None:
     ticket = store.logins.begin("demo")
     clock.now += accounts.LIFETIME_S - 1

@@ -41,15 +41,7 @@ def acknowledged(process: subprocess.Popen[str]) -> int:
     return 4 * sum(1 for _ in process.stdout)
 
 
-@pytest.fixture
-def real(kind: str) -> None:
-    if "stand-in" in kind:
-        pytest.skip("a stand-in for MongoDB lives in one process, so no other can be killed")
-
-
-def test_what_a_killed_process_had_acknowledged_is_there_and_counted(
-    real: None, url: str, mia: Log
-) -> None:
+def test_what_a_killed_process_had_acknowledged_is_there_and_counted(url: str, mia: Log) -> None:
     with writer(url) as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(10)]

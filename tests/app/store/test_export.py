@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import mongomock
 import pandas as pd
+import pymongo
 import pytest
+from mongomock.collection import BulkOperationBuilder
 
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Log, Store
-from cryutils.app.store.export import export
+from cryutils.app.store.export import to_file, to_mongodb
 from cryutils.errors import InputError
 
+# What both databases see alike is tried in one.
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 START = 1_800_000_000.0
 
 
@@ -26,6 +34,10 @@ def logs(store: Store, mia: Log) -> list[Log]:
     mia.correct(START + 1, START + 2, "pain")
     max_.append(max_.begin("cry.wav"), [Reading(START, "tired", {}, None, {"tired": 1.0}, 0.5)])
     return [mia, max_]
+
+
+def export(logs: list[Log], path: Path, *period: float) -> int:
+    return to_file(chain.from_iterable(log.entries(*period) for log in logs), path)
 
 
 def table(path: Path) -> pd.DataFrame:
@@ -71,11 +83,6 @@ def test_a_log_without_readings_is_a_table_without_rows(mia: Log, apart: Path) -
         assert table(apart / name).empty
 
 
-def test_another_suffix_is_refused(logs: list[Log], apart: Path) -> None:
-    with pytest.raises(InputError, match=r"ends in \.csv or \.parquet"):
-        export(logs, apart / "log.xlsx")
-
-
 def test_a_file_is_replaced_whole_or_not_at_all(logs: list[Log], apart: Path) -> None:
     export(logs, apart / "log.csv")
     before = (apart / "log.csv").read_bytes()
@@ -84,3 +91,44 @@ def test_a_file_is_replaced_whole_or_not_at_all(logs: list[Log], apart: Path) ->
         export(logs, apart / "log.csv")
     assert (apart / "log.csv").read_bytes() == before
     assert [path.name for path in apart.glob("log*")] == ["log.csv"]
+
+
+# MongoDB, where mongomock stands in for a server
+
+
+def test_a_second_export_to_mongodb_adds_only_what_is_new_and_updates_corrections(
+    mia: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in, replace = mongomock.MongoClient(), BulkOperationBuilder.add_replace
+
+    def add_replace(*arguments: Any, sort: None, **options: Any) -> None:
+        replace(*arguments, **options)  # mongomock knows no `sort`
+
+    monkeypatch.setattr(BulkOperationBuilder, "add_replace", add_replace)
+    monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: stand_in)
+    session = mia.begin("camera")
+    readings = [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)]
+    mia.append(session, readings[:6])
+    assert to_mongodb(mia.entries(), "mongodb://h/log") == 6
+    mia.append(session, readings)
+    mia.correct(START, START, "pain")
+    assert to_mongodb(mia.entries(), "mongodb://h/log") == 4
+    documents = list(stand_in.get_default_database("cryutils").readings.find().sort("time"))
+    assert [each["corrected"] for each in documents] == ["pain", *[None] * 9]
+    assert documents[0]["probabilities"] == {"hungry": 0.75} and documents[0]["infant"] == "Mia"
+    assert documents[1]["time"] == datetime.fromtimestamp(START + 0.5, UTC).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize(
+    "address", ["mongodb://u:pa55w0rd@127.0.0.1:1/d", "mongodb://u:pa55w0rd@h:99999/d"]
+)
+def test_a_mongodb_server_that_is_not_there_is_named_without_a_password(
+    address: str, mia: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cryutils.app.store.export._WAIT_MS", 100)
+    mia.append(mia.begin("camera"), [Reading(START, "hungry")])
+    with pytest.raises(InputError) as caught:
+        to_mongodb(mia.entries(), address)
+    assert (
+        str(caught.value) == f"mongodb://{address.split('@')[1]}: MongoDB can't be reached there."
+    )
