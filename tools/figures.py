@@ -35,10 +35,9 @@ from PIL import Image
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import article, scoreboard, tables
-from cryutils.claims import benchmark as results
 from cryutils.claims.tables import COMMONEST
-from cryutils.papers import benchmark as benchmarks
 from cryutils.papers import beyond as ideas
+from cryutils.papers.benchmark import by_task
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",
@@ -224,20 +223,21 @@ def uploads_gaps(board: pd.DataFrame) -> Iterator[list[str]]:
 
 
 def benchmark(_: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield the scores of the stored run of `cryutils benchmark`."""
+    """Yield the stored scores of frozen representations on the benchmark's folds."""
+    heads = {"linear": "logistic regression", "network": "one hidden layer"}
     yield ["task", "representation", "head", "random (%)", "leak-free (%)", "difference (points)",
            "guessing (%)"]  # fmt: skip
     path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
     for row in pd.read_csv(path).to_dict("records"):
         cells = [score(row, name) for name in ("clip", "infant", "gap")]
-        head, chance = benchmarks.HEADS[row["model"]], tables.in_percent(row["chance"])
+        head, chance = heads[row["model"]], tables.in_percent(row["chance"])
         yield [row["task"], row["feature"], head, *cells, chance]
 
 
 def beyond(_: pd.DataFrame) -> Iterator[list[str]]:
     """Yield the leak-free scores of notebook 12."""
     names = {"guessing": "guessing", **ideas.NAMES}
-    table = results.by_task(claims.reference("judged", study="beyond"), names)
+    table = by_task(claims.reference("judged", study="beyond"), names)
     yield ["idea", *table.columns]
     for name, row in table.iterrows():
         yield [str(name), *row]

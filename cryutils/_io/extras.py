@@ -13,7 +13,7 @@ PURPOSES = {
     "app": "`cryutils serve`, its users, a store in PostgreSQL, an export to MongoDB",
     "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
     "docs": "`make docs`, the documentation site",
-    "embeddings": "Google's speech embedding in `cryutils benchmark`",
+    "embeddings": "Google's speech embedding, in notebook 12",
     "grading": "nbgrader, which grades the exercises",
     "heic": "HEIC pictures, as iPhones take them",
     "openvino": "networks in OpenVINO, such as engine=openvino-int8",

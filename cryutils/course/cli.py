@@ -25,7 +25,6 @@ import click
 from cryutils._io import extras
 from cryutils._io.paths import project_dir, writable, writing
 from cryutils.course.cli_audit import audit
-from cryutils.course.cli_benchmark import benchmark
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
@@ -77,7 +76,6 @@ def doctor() -> None:
 
 for each in (
     audit,
-    benchmark,
     claims,
     data,
     copy_notebooks,

@@ -95,7 +95,7 @@ def _audited(clips: Corpus, values: Values) -> Parts:
 def _benchmarked(clips: Corpus, values: Values) -> Parts:
     from cryutils.papers import benchmark
 
-    possible = set(benchmark.splits_of(clips, None).task)
+    possible = set(benchmark.splits_of(clips).task)
     if lacking := [task for task in values["tasks"] if task not in possible]:
         raise InputError(
             f"{lacking[0]} cannot be predicted; tasks may have {', '.join(sorted(possible))}."

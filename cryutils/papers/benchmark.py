@@ -1,15 +1,13 @@
-"""A benchmark of frozen representations of cries: fixed splits, four tasks, two heads.
+"""Fixed folds of cries for four tasks, and the scores of answers on them.
 
-Used by `cryutils benchmark` and in notebook 12_beyond_the_papers. A *representation* is a row of
-numbers for each clip that is not trained here. A *head* is trained on it for a *task*. Each is
-evaluated with clips split at random and leak-free, on the same clips; `claims.benchmark` scores the
-answers. `docs/benchmark.md` says how to add a representation or predictions.
+Used in notebooks 12_beyond_the_papers and appendix_faces. Each task has folds of clips divided at
+random and leak-free folds, of the same clips. `docs/benchmark.md` says how to answer on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -18,43 +16,39 @@ import pandas as pd
 
 from cryutils import audio, evaluation
 from cryutils._io.paths import project_dir
-from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import Interval
+from cryutils.evaluation.intervals import mean_interval
 from cryutils.evaluation.splits import Fold, fold_numbers, folds
-from cryutils.models import classical, sound_embeddings
+from cryutils.models import sound_embeddings
 from cryutils.models.inputs import SoundInput
-from cryutils.models.stacked import DenseSettings
-from cryutils.papers.controls import across_sessions
-from cryutils.papers.scored import answer_rows
+from cryutils.papers.controls import across_sessions, recognised
 
 __all__ = [
-    "COMMITTED", "HEADS", "SPLITS", "TASKS", "divide", "divisions", "predict", "read_splits",
-    "represent", "splits_of",
+    "TASKS", "by_task", "difference", "divide", "divisions", "gains", "represent", "rows",
+    "splits_of",
 ]  # fmt: skip
 
-Array = npt.NDArray[np.float32]
-
-COMMITTED = "data/benchmark"  # folder of the splits in git, in the project
 TASKS = {
     "reason": "why the infant cries",
     "infant": "which infant cries, on another day",
     "age": "the infant's age group",
     "sex": "the infant's sex",
 }
-HEADS = {"linear": "logistic regression", "network": "one hidden layer"}
 _SR = 8000  # Hz
-_SUMMARIES = {
-    kind: SoundInput(sr=_SR, kind=kind, n_fft=256, hop_length=128, scaling="recording")
-    for kind in ("mfcc", "stft")
-}
-_NETWORK = DenseSettings(units=(64,), epochs=30)
 _LEAST_CLIPS, _LEAST_INFANTS = 10, 5  # of each class
-SPLITS = {"random": "clip", "leak_free": "infant"}  # columns of the file of splits
-_COLUMNS = ["task", "clip", "infant", "truth", *SPLITS]
 
 
-# Splits
+def splits_of(corpus: Corpus) -> pd.DataFrame:
+    """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
+    file = project_dir() / "data" / "benchmark" / f"{corpus.name}.csv"
+    if not file.is_file():
+        return divide(corpus)
+    splits = pd.read_csv(file, dtype=str, keep_default_na=False)
+    if lacking := set(splits["clip"]) - {clip.id for clip in corpus}:
+        raise InputError(f"{file}: {corpus.name} has no clip {min(lacking)}.")
+    return splits
 
 
 def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
@@ -63,20 +57,9 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
     Columns: task, clip, infant, truth, and for each split the fold that tests the clip in each
     repeat, a text of digits such as "03124": `random`, and `leak_free`, in which all clips of an
     infant are in one fold. For the task `infant`, `leak_free` divides the infant's days in two, and
-    `random` its clips.
-
-    Raises InputError if the corpus allows no task.
+    `random` its clips. Raises InputError if the corpus allows no task.
     """
-    frame = pd.DataFrame(
-        {
-            "clip": [clip.id for clip in corpus],
-            "infant": corpus.infants,
-            "session": [clip.session for clip in corpus],
-            "reason": corpus.labels,
-            "age": [clip.age for clip in corpus],
-            "sex": [clip.sex for clip in corpus],
-        }
-    )
+    frame = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
     tables = []
     for task in TASKS:
         rows = frame.assign(truth=frame[task]).dropna(subset="truth")
@@ -89,20 +72,16 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
         rows = rows[kept].reset_index(drop=True)
         if rows.truth.nunique() < 2:
             continue
-        truth, settings = rows.truth.to_numpy(str), {"repeats": repeats, "seed": seed}
+        truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
+        settings: dict[str, Any] = {"repeats": repeats, "seed": seed}
         if task == "infant":
-            free = [across_sessions(rows.infant.to_numpy(str), list(rows.session))] * repeats
             random = folds(truth, None, n_splits=2, **settings)
+            free = [across_sessions(infants, list(rows.session))] * repeats
         else:
-            free = folds(truth, rows.infant.to_numpy(str), n_splits=n_folds, **settings)
             random = folds(truth, None, n_splits=n_folds, **settings)
-        digits = {
-            name: ["".join(map(str, row)) for row in np.transpose([
-                fold_numbers((test for _, test in division), len(rows)) for division in divisions
-            ])]
-            for name, divisions in zip(SPLITS, (random, free), strict=True)
-        }  # fmt: skip
-        tables.append(rows.assign(task=task, **digits)[_COLUMNS])
+            free = folds(truth, infants, n_splits=n_folds, **settings)
+        rows = rows.assign(task=task, random=_digits(random, rows), leak_free=_digits(free, rows))
+        tables.append(rows[["task", "clip", "infant", "truth", "random", "leak_free"]])
     if not tables:
         raise InputError(
             f"{corpus.name}: no task has two classes with {_LEAST_CLIPS} clips of"
@@ -111,25 +90,9 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
     return pd.concat(tables, ignore_index=True)
 
 
-def read_splits(path: Path) -> pd.DataFrame:
-    """Return the folds in a CSV file. Raises InputError if it has other columns."""
-    splits = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if list(splits.columns) != _COLUMNS:
-        raise InputError(f"{path}: give the columns {', '.join(_COLUMNS)}.")
-    return splits
-
-
-def splits_of(corpus: Corpus, path: Path | None) -> pd.DataFrame:
-    """Return the folds in the file at `path`, those in git for this corpus, or new ones.
-
-    Raises InputError if the folds have a clip that the corpus lacks.
-    """
-    committed = project_dir() / COMMITTED / f"{corpus.name}.csv"
-    file = path or (committed if committed.is_file() else None)
-    splits = read_splits(file) if file else divide(corpus)
-    if lacking := set(splits["clip"]) - {clip.id for clip in corpus}:
-        raise InputError(f"{file}: {corpus.name} has no clip {min(lacking)}.")
-    return splits
+def _digits(repeats: list[list[Fold]], rows: pd.DataFrame) -> list[str]:
+    numbers = [fold_numbers((test for _, test in each), len(rows)) for each in repeats]
+    return ["".join(map(str, clip)) for clip in np.transpose(numbers)]
 
 
 def divisions(rows: pd.DataFrame, column: str = "leak_free") -> list[list[Fold]]:
@@ -144,83 +107,113 @@ def divisions(rows: pd.DataFrame, column: str = "leak_free") -> list[list[Fold]]
     ]
 
 
-# Representations
+def represent(name: str, corpus: Corpus) -> npt.NDArray[np.float32]:
+    """Return mean and deviation over time of "mfcc", "stft" or "speech", float32 (clips, numbers).
 
-
-def represent(name: str, corpus: Corpus) -> Array:
-    """Return a representation of each clip, float32 (clips, numbers).
-
-    name: "mfcc" or "stft" (mean and deviation over time), a network of `sound_embeddings` such as
-    "speech" or "yamnet=FILE", or the path of a CSV or Parquet file with a column clip and one for
-    each number.
-
-    Raises
-    ------
-    InputError
-        The file lacks a clip, has a text or a missing number, or the network does not run.
+    "speech" is Google's speech embedding, with the extra `embeddings`.
     """
-    path = Path(name)
-    if path.suffix in (".csv", ".parquet") and "=" not in name:
-        return _from_file(path, corpus)
     sounds = audio.signals(corpus, sr=_SR)
-    if name in _SUMMARIES:
-        return _SUMMARIES[name].summary(sounds)
-    return sound_embeddings.embeddings(name, sounds, sr=_SR)
+    if name == "speech":
+        return sound_embeddings.speech(sounds, sr=_SR)
+    features = SoundInput(sr=_SR, kind=name, n_fft=256, hop_length=128, scaling="recording")
+    return features.summary(sounds)
 
 
-def _from_file(path: Path, corpus: Corpus) -> Array:
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a CSV or Parquet file.") from error
-    if "clip" not in table:
-        raise InputError(f"{path}: no column clip.")
-    rows = table.drop_duplicates("clip").set_index("clip").reindex([clip.id for clip in corpus])
-    numbers = rows.apply(pd.to_numeric, errors="coerce")
-    incomplete = numbers.isna().any(axis=1)
-    if incomplete.any() or not len(numbers.columns):
-        clip = numbers.index[incomplete][0] if incomplete.any() else "any clip"
-        raise InputError(f"{path}: no complete row of numbers for {clip}.")
-    return numbers.to_numpy(np.float32)
+def rows(answers: pd.DataFrame, *, data: str) -> pd.DataFrame:
+    """Return every score as a row for `claims.record_table`; the condition is the task.
 
+    The score is the balanced accuracy; for the task `infant`, the mean over infants of the share
+    that is recognised. Each task also has a row of the feature "guessing".
 
-# Predictions
-
-
-def predict(
-    splits: pd.DataFrame, corpus: Corpus, representations: Mapping[str, Array], *, seed: int = 0
-) -> pd.DataFrame:
-    """Return the answers of every head on every representation, task and split.
-
-    Each head is trained in each fold of each repeat; the network starts from other weights in each
-    repeat. representations: for each clip of `corpus`, by name. Columns: task, feature,
-    model (head), split ("clip" or "infant"), repeat, fold, clip, infant, truth, predicted.
+    answers: columns task, feature, model, split, repeat, clip, infant, truth, predicted. data: the
+    corpus.
     """
-    place = {clip.id: k for k, clip in enumerate(corpus)}
-    heads = {
-        "linear": classical.baselines(seed)["logistic"],
-        "network": classical.DeepNeuralNetwork(_NETWORK),
-    }
-    jobs = [
-        (task, rows, feature, head)
-        for task, rows in splits.groupby("task", sort=False)
-        for feature in representations
-        for head in heads
+    names = ["task", "feature", "model", "split"]
+    table: list[dict[str, Any]] = []
+    for about, part in answers.groupby(names, sort=False):
+        score = _difference(str(about[0]), part).row()
+        counts = {"n": part["clip"].nunique(), "trainings": part.repeat.nunique()}
+        table.append({**dict(zip(names, about, strict=True)), **score, **counts})
+    for task, truth in answers.groupby("task", sort=False).truth:
+        guess = {"feature": "guessing", "model": "", "split": "infant"}
+        table.append({"task": task, **guess, "value": 1 / truth.nunique()})
+    scores = pd.DataFrame(table).rename(columns={"task": "condition"})
+    return scores.assign(rival="", metric="balanced_accuracy", data=data)
+
+
+def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Return a model's score minus another one's, paired over infants, for each task and split.
+
+    first, second: answers of one model each to the same clips, columns as in `rows`. Columns: task,
+    split, value, low, high, n and n_infants.
+    """
+    parts = second.groupby(["task", "split"], sort=False)
+    return pd.DataFrame(
+        [
+            {"task": task, "split": split}
+            | _difference(str(task), part, parts.get_group((task, split))).row()
+            | {"n": part["clip"].nunique()}
+            for (task, split), part in first.groupby(["task", "split"], sort=False)
+        ]
+    )
+
+
+def gains(answers: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, data: str) -> pd.DataFrame:
+    """Return paired differences as rows for `claims.record_table`.
+
+    answers, data: as in `rows`, one model a feature. pairs: a feature and its baseline; a pair of
+    which one is missing is left out.
+    """
+    of = dict(iter(answers.groupby("feature")))
+    parts = [
+        difference(of[feature], of[rival]).assign(
+            feature=feature, rival=rival, trainings=of[feature].repeat.nunique()
+        )
+        for feature, rival in pairs
+        if feature in of and rival in of
     ]
-    tables = []
-    with counting("benchmark", "heads") as report_progress:
-        for done, (task, rows, feature, head) in enumerate(jobs):
-            x = representations[feature][[place[clip] for clip in rows["clip"]]]
-            for column, split in SPLITS.items():
-                table = _answers(heads[head], x, rows, column)
-                about = {"task": task, "feature": feature, "model": head, "split": split}
-                tables.append(table.assign(**about))
-            report_progress(done + 1, len(jobs))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(parts or [pd.DataFrame()]).rename(columns={"task": "condition"})
+    return table.assign(metric="balanced_accuracy", data=data)
 
 
-def _answers(head: Any, x: Array, rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the answers of a head to all clips of a task, in each repeat of a split."""
-    drawn, truth = divisions(rows, column), rows.truth.to_numpy(str)
-    predicted = evaluation.out_of_fold(head, x, truth, drawn)
-    return answer_rows(predicted, drawn, list(rows["clip"]), list(rows.infant), truth)
+def _difference(task: str, first: pd.DataFrame, second: pd.DataFrame | None = None) -> Interval:
+    """Return a score, or a score minus another one on the same clips, paired over infants."""
+    if task == "infant":  # each infant is a class
+        shares, infants = recognised(first)
+        if second is None:
+            return mean_interval(shares, infants, limits=(0, 1))
+        return mean_interval(shares - recognised(second)[0], infants)
+    truth, infants, predicted = _indices(first)
+    if second is None:
+        return evaluation.interval(predicted, truth, infants)
+    return evaluation.paired_interval(predicted, _indices(second)[2], truth, infants)
+
+
+def _indices(part: pd.DataFrame) -> tuple[npt.NDArray[Any], ...]:
+    """Return truth and infants (clips,), and predicted (repeats, clips), as class indices."""
+    wide = part.pivot(index="clip", columns="repeat", values="predicted")
+    about = part.drop_duplicates("clip").set_index("clip").loc[wide.index]
+    classes, truth = np.unique(about.truth.to_numpy(str), return_inverse=True)
+    predicted = [pd.Index(classes).get_indexer(pd.Index(wide[repeat])) for repeat in wide]
+    return truth, about.infant.to_numpy(str), np.array(predicted)
+
+
+def by_task(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return leak-free scores in percent, such as "26 [12, 40]", a column per task; "–" if missing.
+
+    results: from `rows`, or of a stored run. names: the row's name by feature, in order.
+    """
+    scores = results[(results.split == "infant") & (results.rival == "")]
+    ends = scores.set_index(["feature", "condition"])[["value", "low", "high"]].astype(float)
+    numbers = (100 * ends).T.to_dict("list")
+
+    def cell(feature: str, task: str) -> str:
+        value, low, high = numbers.get((feature, task), [nan] * 3)
+        span = "" if np.isnan(low) else f" [{low:.0f}, {high:.0f}]"
+        return "–" if np.isnan(value) else f"{value:.0f}{span}"
+
+    columns = [task for task in TASKS if task in set(scores.condition)]
+    return pd.DataFrame(
+        {TASKS[task]: [cell(feature, task) for feature in names] for task in columns},
+        index=list(names.values()),
+    )

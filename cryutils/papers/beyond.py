@@ -2,8 +2,7 @@
 
 Used in notebooks 12_beyond_the_papers and appendix_faces. `probe` evaluates representations that
 are trained without labels on the training part of each fold, and `train` networks that are trained
-with labels. Both return answers as `papers.benchmark.predict` does, so `claims.benchmark` scores
-them all alike.
+with labels. `papers.benchmark` scores the answers of both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The benchmark of representations: its folds and representations."""
+"""The benchmark: its folds, representations and scores."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
-from cryutils import datasets
+from cryutils import datasets, evaluation
 from cryutils.datasets import Corpus
-from cryutils.errors import InputError
+from cryutils.evaluation.intervals import mean_interval
+from cryutils.models.classical import baselines
 from cryutils.papers import benchmark
+from cryutils.papers.scored import answer_rows
 
-COMMITTED = Path(__file__).resolve().parents[2] / benchmark.COMMITTED / "donateacry.csv"
+COMMITTED = Path(__file__).resolve().parents[2] / "data" / "benchmark" / "donateacry.csv"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def digits(column: pd.Series) -> np.ndarray:
 
 @pytest.mark.parametrize("task", list(benchmark.TASKS))
 def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
-    rows = benchmark.read_splits(COMMITTED).query("task == @task")
+    rows = pd.read_csv(COMMITTED, dtype=str).query("task == @task")
     assert not rows["clip"].duplicated().any()
     for column in ("random", "leak_free"):
         for fold in digits(rows[column]):
@@ -49,32 +52,83 @@ def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
     assert min(mixed) > 1
 
 
-def test_folds_are_read_again_as_they_were_written(corpus: Corpus, tmp_path: Path) -> None:
-    splits = benchmark.divide(corpus, repeats=2)
-    splits.to_csv(tmp_path / "folds.csv", index=False)
-    again = benchmark.splits_of(corpus, tmp_path / "folds.csv")
-    pd.testing.assert_frame_equal(again, splits.reset_index(drop=True))
-    splits.assign(clip="x").to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(InputError, match=r"other\.csv: synthetic has no clip x\."):
-        benchmark.splits_of(corpus, tmp_path / "other.csv")
-    with pytest.raises(InputError, match="give the columns task, clip"):
-        splits.drop(columns="truth").to_csv(tmp_path / "less.csv", index=False)
-        benchmark.read_splits(tmp_path / "less.csv")
-
-
 # Representations
-
-
-def test_a_representation_can_be_a_table(corpus: Corpus, tmp_path: Path) -> None:
-    table = pd.DataFrame({"clip": [clip.id for clip in corpus], "a": range(len(corpus)), "b": 1.0})
-    table.iloc[::-1].to_csv(tmp_path / "mine.csv", index=False)
-    x = benchmark.represent(str(tmp_path / "mine.csv"), corpus)
-    np.testing.assert_array_equal(x[:, 0], np.arange(len(corpus)))
-    table.iloc[1:].to_parquet(tmp_path / "less.parquet")
-    with pytest.raises(InputError, match=f"no complete row of numbers for {corpus[0].id}"):
-        benchmark.represent(str(tmp_path / "less.parquet"), corpus)
 
 
 def test_mfcc_and_stft_have_mean_and_deviation_of_each_coefficient(corpus: Corpus) -> None:
     widths = [benchmark.represent(name, corpus).shape[1] for name in ("mfcc", "stft")]
     assert widths == [2 * 20, 2 * 129]
+
+
+# Scores
+
+
+@pytest.fixture(scope="module")
+def answers(corpus: Corpus) -> pd.DataFrame:
+    """Answers from what is known of the label, and from noise, with both splits."""
+    splits = benchmark.divide(corpus, repeats=2).query("task in ('reason', 'infant')")
+    random, head = np.random.default_rng(0), baselines()["logistic"]
+    place = {clip.id: k for k, clip in enumerate(corpus)}
+    known = (corpus.labels == "tired")[:, None] + random.normal(0, 0.1, (len(corpus), 3))
+    tables = []
+    for feature, x in {"known": known, "noise": random.normal(size=known.shape)}.items():
+        for task, part in splits.groupby("task"):
+            rows, truth = [place[clip] for clip in part["clip"]], part.truth.to_numpy(str)
+            for column, split in (("random", "clip"), ("leak_free", "infant")):
+                folds = benchmark.divisions(part, column)
+                predicted = evaluation.out_of_fold(head, x[rows], truth, folds)
+                table = answer_rows(predicted, folds, list(part["clip"]), list(part.infant), truth)
+                about = {"task": task, "feature": feature, "model": "linear", "split": split}
+                tables.append(table.assign(**about))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_scores_are_balanced_accuracies_of_the_repeats(answers: pd.DataFrame) -> None:
+    scores = benchmark.rows(answers, data="synthetic").set_index(["condition", "feature", "split"])
+    assert scores.value["reason", "known", "infant"] == 1
+    part = answers.query("task == 'reason' and feature == 'noise' and split == 'infant'")
+    by_hand = [
+        balanced_accuracy_score(repeat.truth, repeat.predicted)
+        for _, repeat in part.groupby("repeat")
+    ]
+    row = scores.loc["reason", "noise", "infant"]
+    assert row.value == pytest.approx(np.mean(by_hand)) and row.low < row.value < row.high
+    assert (row.n, row.trainings, row.n_infants) == (40, 2, 10)
+    assert scores.value["reason", "guessing", "infant"] == 0.5
+
+
+def test_the_score_of_who_cries_is_a_mean_over_infants(answers: pd.DataFrame) -> None:
+    part = answers.query("task == 'infant' and feature == 'noise' and split == 'infant'")
+    scores = benchmark.rows(part, data="synthetic").set_index("feature")
+    shares = (part.predicted == part.truth).astype(float)
+    shares = shares.groupby([part.repeat, part.infant]).mean().unstack()
+    expected = mean_interval(shares.to_numpy(), list(shares.columns), limits=(0, 1))
+    row = scores.loc["noise"]
+    assert (row.value, row.low, row.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
+    assert scores.value["guessing"] == 0.1
+
+
+def test_differences_are_of_the_same_clips_in_any_order(answers: pd.DataFrame) -> None:
+    scores = (
+        benchmark.rows(answers, data="synthetic")
+        .set_index(["condition", "split", "feature"])
+        .sort_index()
+    )
+    shuffled = answers.sample(frac=1, random_state=0)
+    gains = benchmark.gains(shuffled, [("known", "noise"), ("known", "absent")], data="synthetic")
+    assert len(gains) == 4, "two tasks, two splits"
+    for row in gains.itertuples():
+        values = scores.value.xs((row.condition, row.split))
+        assert row.value == pytest.approx(values["known"] - values["noise"])
+        assert row.low <= row.value <= row.high
+
+
+def test_a_table_shows_leak_free_scores_by_task(answers: pd.DataFrame) -> None:
+    names = {"guessing": "guessing", "known": "the label itself", "absent": "absent"}
+    table = benchmark.by_task(benchmark.rows(answers, data="synthetic"), names)
+    assert list(table.index) == list(names.values())
+    reason = table[benchmark.TASKS["reason"]]
+    assert reason["guessing"] == "50" and reason["absent"] == "–"
+    assert reason["the label itself"].startswith("100 [")
