@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils.audio.files import native_rate, read
 from cryutils.audio.scaling import RecordingScaler, SignalScaler, stats_row
@@ -53,7 +52,7 @@ def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = Fa
         paths = [file.path for file in files]
         return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress)
 
-    return cache.ragged(_stem(files, kind="signal", sr=sr), compute)
+    return ragged(compute, "signals", _VERSION, sr, files)
 
 
 def features(
@@ -95,7 +94,7 @@ def features(
     limits: list[str] | str | None = None if scaler is None else str(scaler)
     if isinstance(scaler, SignalScaler):  # its mean and std have no effect
         limits = [scaler.low.hex(), scaler.high.hex()]
-    return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
+    return ragged(compute, "features", _VERSION, kind, sr, limits, options, files)
 
 
 def signal_stats(corpus: Iterable[Any], *, sr: int | None = None) -> npt.NDArray[np.float64]:
@@ -105,10 +104,6 @@ def signal_stats(corpus: Iterable[Any], *, sr: int | None = None) -> npt.NDArray
     without reading the signals again.
     """
     return np.array([stats_row(x) for x in signals(corpus, sr=sr)])
-
-
-def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
-    return cache.at("features", _VERSION, settings, files)
 
 
 def _common_rate(files: Iterable[Identity]) -> int:

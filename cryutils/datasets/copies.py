@@ -11,12 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, thread_map
 from cryutils._io.paths import file_digest
 from cryutils.audio.files import native_rate, read
@@ -49,10 +48,10 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     """
     audible = [clip for clip in clips if clip.has_audio]
     sounds = _sounds(audible)
-    digests = dict(zip((clip.path for clip in audible), sounds["digests"].tolist(), strict=True))
+    digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
     infants = {clip.id: clip.infant for clip in merged}
-    for similar in _similar(sounds["contours"]):
+    for similar in _similar(np.array([contour for _, contour in sounds])):
         first, *others = (audible[k] for k in similar)
         if len({infants[clip.id] for clip in (first, *others)}) > 1:
             what = (
@@ -93,21 +92,15 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
-def _sounds(clips: Sequence[Clip]) -> dict[str, npt.NDArray[Any]]:
-    """Return the `digests` and `contours` of clips, from the cache while their files are the same.
+def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Array]]:
+    """Return the `_sound` of each clip, from the cache while their files are the same.
 
     Without it, every notebook decodes the 1,128 uploads again, which takes half a minute.
     """
-
-    def compute() -> dict[str, npt.NDArray[Any]]:
-        sounds = list(thread_map(_sound, clips, what="Comparing"))
-        return {
-            "digests": np.array([digest for digest, _ in sounds], dtype=np.str_),
-            "contours": np.array([contour for _, contour in sounds]),
-        }
-
     files = [identity(clip.path) for clip in clips]
-    return cache.arrays(cache.at("contours", _VERSION, files), compute)
+    return cached(
+        lambda: list(thread_map(_sound, clips, what="Comparing")), "sounds", _VERSION, files
+    )
 
 
 def _sound(clip: Clip) -> tuple[str, Array]:

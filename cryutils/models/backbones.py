@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import is_cached, key, ragged
 from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils._io.progress import counting
@@ -227,9 +227,8 @@ def embeddings(
 
     maps = []
     with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
-        for done, (key, source) in enumerate(clips, start=1):
-            stem = cache.at("embeddings", settings, key)
-            maps += cache.ragged(stem, functools.partial(run, source))
+        for done, (frames, source) in enumerate(clips, start=1):
+            maps += ragged(functools.partial(run, source), "embeddings", settings, frames)
             report(done, len(clips))
     return maps
 
@@ -243,7 +242,7 @@ def cached(
 ) -> list[bool]:
     """Return whether the embeddings of each key are cached, without reading a file."""
     settings = _settings(backbone, engine, calibration)
-    return [cache.exists(cache.at("embeddings", settings, key)) for key in keys]
+    return [is_cached("embeddings", settings, frames, mapped=True) for frames in keys]
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
@@ -260,8 +259,8 @@ def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> st
     """Return a cache key of everything that determines embeddings except the frames."""
     quantised = engine == "openvino-int8" and calibration is not None
     runtime = astuple(runtimes.runtime_of(engine))
-    frames = cache.key(calibration) if quantised else ""
-    return cache.key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
+    frames = key(calibration) if quantised else ""
+    return key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
 
 
 def _chunks(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import cached
 from cryutils.errors import InputError, require_counts
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
@@ -152,21 +152,19 @@ def pretrain(
         raise InputError("fewer than two recordings have a window: give more, or shorter windows.")
     with seeded(settings.seed):
         network = encoder(examples.x.shape[1:], filters=settings.filters)
-        rows, start = examples.rows(clips), [cache.key(weight) for weight in network.get_weights()]
+        rows, start = examples.rows(clips), network.get_weights()
         cry2.adapt(network, examples.x[rows])
-        stem = cache.at(
-            "contrastive", VERSION, start, asdict(settings), machine(), examples.x[rows],
+
+        def trained() -> tuple[npt.NDArray[np.float64], list[Array]]:
+            losses = _train(network, examples, clips, settings)
+            return losses, network.get_weights()
+
+        losses, weights = cached(
+            trained, "contrastive", VERSION, start, asdict(settings), machine(), examples.x[rows],
             examples.clip[rows],
         )  # fmt: skip
-
-        def trained() -> dict[str, Any]:
-            losses = _train(network, examples, clips, settings)
-            weights = {f"weights{k}": array for k, array in enumerate(network.get_weights())}
-            return {"losses": losses, **weights}
-
-        arrays = cache.arrays(stem, trained)
-    network.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 1)])
-    return network, arrays["losses"]
+    network.set_weights(weights)
+    return network, losses
 
 
 def _train(

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from cryutils._io import cache
+from cryutils._io.cache import cached, key
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models.backend import keras as _keras
@@ -256,14 +256,14 @@ def fit(
     kernels = sum(a * b for a, b in itertools.pairwise(sizes))
     at_once = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
     steps = max(-(-len(task.train) // settings.batch_size) for task in tasks)
-    content = cache.key(grouped, *([] if y is grouped else [y]))
+    content = key(grouped, None if y is grouped else y)
     parts, histories = [], []
     with counting("Training", "networks", shown=progress) as report:
         for start in range(0, len(tasks), at_once):
             some = slice(start, start + at_once)
             mine = None if allowed is None else allowed[some]
             job = _Job(grouped, y, tasks[some], mine, settings, steps)
-            parts.append(cache.arrays(cache.at("dense", *job.key(content)), job.train))
+            parts.append(cached(job.train, "dense", content, *job.parts()))
             gc.collect()  # a reference cycle in TensorFlow keeps the graph and its weights
             table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
             histories.append(table.assign(task=table.task + start))
@@ -288,15 +288,11 @@ class _Job:
     settings: DenseSettings
     steps: int
 
-    def key(self, content: str) -> list[Any]:
-        task_keys = [
-            [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
-             None if t.inputs is None else cache.key(t.inputs), t.monitor, t.draw]
-            for t in self.tasks
-        ]  # fmt: skip
+    def parts(self) -> list[Any]:
+        """Return everything that the trained networks depend on, except x and y."""
+        tasks = [key(task) for task in self.tasks]
         classes = None if self.allowed is None else self.allowed.shape[1]
-        shaped = [STACKED_VERSION, content, task_keys, classes, self.steps, asdict(self.settings)]
-        return [*shaped, machine()]
+        return [STACKED_VERSION, tasks, classes, self.steps, asdict(self.settings), machine()]
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the layers at each network's best epoch, for unscaled inputs, and the history."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import cached
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.evaluation.crossval import cross_validate
@@ -133,22 +133,19 @@ def fit(
         if y.max() >= classes:
             raise InputError(f"class {y.max()} is none of the network's {classes}.")
         cry2.adapt(model, x[train])
-        start = [cache.key(weight) for weight in model.get_weights()]
-        stem = cache.at(
-            "training", TRAINING_VERSION, [_architecture(model), start], asdict(settings),
-            machine(), x[train], y[train], x[validation], y[validation],
-        )  # fmt: skip
 
-        def trained() -> dict[str, Array]:
+        def trained() -> tuple[list[Array], Array, int]:
             history, best_epoch = _train(model, x, y, train, validation, settings)
-            weights = {f"weights{k}": array for k, array in enumerate(model.get_weights())}
-            return {"history": history, "best_epoch": np.array(best_epoch), **weights}
+            return model.get_weights(), history, best_epoch
 
-        arrays = cache.arrays(stem, trained)
-    model.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 2)])
-    history = pd.DataFrame(arrays["history"], columns=MEASURES)
+        weights, measures, best_epoch = cached(
+            trained, "training", TRAINING_VERSION, _architecture(model), model.get_weights(),
+            asdict(settings), machine(), x[train], y[train], x[validation], y[validation],
+        )  # fmt: skip
+    model.set_weights(weights)
+    history = pd.DataFrame(measures, columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
-    return Fitted(model, history, int(arrays["best_epoch"]))
+    return Fitted(model, history, best_epoch)
 
 
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
-from cryutils._io import cache
+from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
 from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
@@ -58,7 +58,7 @@ _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
 _AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
-_KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
+_KEPT = ("synthetic", "joblib")  # folders of the cache
 
 
 def three_states(corpus: Corpus) -> Corpus:
@@ -298,13 +298,10 @@ def calibration(frame_input: FrameInput) -> Pixels:
     share = frame_input.share if frame_input.crop == "centre" else None
     shape = [frame_input.size, frame_input.crop, share]
     numbers = [_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN]
-    stem = cache.at("calibration", *numbers, VERSION, FACES, shape)
-
-    def drawn() -> Iterator[Pixels]:
-        yield np.stack([_other(number, frame_input) for number in range(_CALIBRATION)])
-
-    (pixels,) = cache.ragged(stem, drawn, dtype=np.uint8)
-    return pixels
+    return cached(
+        lambda: np.stack([_other(number, frame_input) for number in range(_CALIBRATION)]),
+        "calibration", *numbers, VERSION, FACES, shape,
+    )  # fmt: skip
 
 
 def _other(number: int, frame_input: FrameInput) -> Pixels:

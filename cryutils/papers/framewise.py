@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils._io import cache
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
@@ -70,7 +69,6 @@ class Framewise:
         answers = []
         for k, frames in enumerate(embeddings):
             answers.append(self.networks.predict(int(tester[k]), frames))
-            cache.release_pages(frames)
         return answers
 
 
@@ -157,8 +155,7 @@ def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Ar
         raise InputError(f"every={every}: give 1 for all frames, or more.")
     parts = []
     for frames in embeddings:
-        parts.append(frames[::every].copy())
-        cache.release_pages(frames)
+        parts.append(frames[::every])
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
 
 

@@ -23,9 +23,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils import audio
-from cryutils._io import cache
+from cryutils._io.cache import cached, key
 from cryutils._io.parallel import Identity, identities
-from cryutils._io.paths import writing
+from cryutils._io.paths import cache_dir, writing
 from cryutils._io.progress import counting
 from cryutils.audio.stress import add_noise
 from cryutils.datasets.corpus import Clip, Corpus
@@ -206,9 +206,8 @@ class _Pool:
         if any(kinds.values()):
             signals = audio.signals(corpus, sr=sr)
             files = identities(clip.path for clip in corpus)
-            folder = cache.at(
-                "multiverse-clips", VERSION, files, sr, SNR_DB, LARGEST_SHIFT, WINDOW_S
-            )
+            settings = key(VERSION, files, sr, SNR_DB, LARGEST_SHIFT, WINDOW_S)
+            folder = cache_dir() / "multiverse-clips" / settings
             for k, (clip, x) in enumerate(zip(corpus, signals, strict=True)):
                 for kind in (kind for kind, needed in kinds.items() if needed):
                     parts = _augmented(x, k) if kind == "augmented" else _windows(x, sr)
@@ -313,5 +312,4 @@ def _scores(
         }
 
     recipe = [VERSION, name, files, X.kind, X.sr, X.scaling, X.settings, X.summary, seed]
-    stem = cache.at("multiverse", recipe, y, *(part for fold in folds for part in fold))
-    return cache.arrays(stem, compute)
+    return cached(compute, "multiverse", *recipe, y, folds)

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio
-from cryutils._io import cache
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
@@ -149,7 +148,6 @@ def gather(
         middle_s.append(timing.starts_s(count, len(x)) + timing.window_s / 2)
         clip.append(np.full(count, len(usable)))
         usable.append(k)
-        cache.release_pages(x)
     if not usable:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
     sounds = Streams(
@@ -193,7 +191,6 @@ def with_pictures(
     parts = np.split(frames, np.cumsum([len(rows) for rows in chosen])[:-1])
     for part, rows, embedded in zip(parts, chosen, embeddings, strict=True):
         part[:] = embedded[rows]
-        cache.release_pages(embedded)
     return replace(streams, frames=frames, frame_window=np.concatenate(windows))
 
 

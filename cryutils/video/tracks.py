@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import cache
+from cryutils._io.cache import ragged
 from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.progress import counting
@@ -173,9 +173,9 @@ def crops(
 
     model = faces.yunet_file() if settings.detector == "yunet" else None
     shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
-    stem = cache.at("faces", VERSION, shape, None if model is None else identity(model), files)
-    cached = cache.ragged(stem, compute, dtype=settings.row_type)
-    return [_as_track(rows, settings.detector) for rows in cached]
+    used = None if model is None else identity(model)
+    rows = ragged(compute, "faces", VERSION, shape, used, files)
+    return [_as_track(part, settings.detector) for part in rows]
 
 
 def report(tracks: Sequence[FaceTrack], *, groups: Sequence[str]) -> pd.DataFrame:

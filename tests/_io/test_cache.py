@@ -1,215 +1,101 @@
-"""The cache: entries come back as they were written, or are computed again."""
+"""The cache: results come back as they were stored, or are computed again."""
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from cryutils._io import cache
+from cryutils._io.cache import cached, is_cached, key, ragged
+from cryutils._io.parallel import identity
 from cryutils.errors import InputError
 
 ROW = np.dtype([("crop", np.uint8, (3, 3)), ("box", np.float32, 4), ("time_s", np.float64)])
 
 
-def some_arrays() -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [rng.normal(size=(n, 3)).astype(np.float32) for n in (5, 1, 8, 1)]
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
-def some_rows() -> list[np.ndarray]:
-    rng = np.random.default_rng(1)
-    tables = [np.zeros(n, ROW) for n in (2, 0, 5)]
-    for rows in tables:
-        rows["crop"] = rng.integers(0, 256, rows["crop"].shape)
-        rows["box"] = rng.normal(size=rows["box"].shape)
-        rows["time_s"] = np.arange(len(rows)) / 7
-    return tables
+def counted() -> Callable[[], int]:
+    """Return a function whose result says how often it was called."""
+    numbers = iter(range(9))
+    return lambda: next(numbers)
 
 
-@pytest.fixture
-def stem(tmp_path: Path) -> Path:
-    """A place with the list `some_arrays`."""
-    cache.ragged(tmp_path / "list", some_arrays)
-    return tmp_path / "list"
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, ROW])
+def test_arrays_come_back_as_they_were_and_are_computed_once(dtype: np.dtype) -> None:
+    arrays = [np.ones(n, dtype) for n in (2, 0, 5)]
 
-
-def is_kept(stem: Path, dtype: Any = np.float32) -> bool:
-    """Whether the list at `stem` is read from the cache; otherwise it is written again."""
-    computed = []
-
-    def compute() -> list[np.ndarray]:
-        computed.append(stem)
-        return some_arrays()
-
-    arrays = cache.ragged(stem, compute, dtype=dtype)
-    for ours, expected in zip(arrays, some_arrays(), strict=True):
-        np.testing.assert_array_equal(ours, expected.astype(dtype))
-    return not computed
-
-
-# Keys
-
-
-def test_an_entry_is_named_by_everything_it_depends_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
-    x = np.arange(6)
-    parts: list[tuple[Any, ...]] = [
-        (), (1,), ("1",), (1.0,), (None,), (1, 2), (12,), ([1, 2],), ("1", "2"), ("12",),
-        ({"a": 1, "b": 2},), (x,), (x.reshape(2, 3),), (x.astype(np.int32),), (x.view(np.float64),),
-        (x, x), (np.concatenate([x, x]),), (x[::2],), (x[:3],), (x.tolist(),), (1, x), (x, 1),
-        (np.zeros(2, ROW),), (np.zeros(2, [("a", ROW)]),),
-    ]  # fmt: skip
-    places = [cache.at("kind", *some) for some in parts]
-    assert len(set(places)) == len(parts)
-    assert {place.parent for place in places} == {tmp_path / "kind"}
-    assert cache.at("kind", {"b": 2, "a": 1}) == cache.at("kind", {"a": 1, "b": 2})
-    assert cache.at("kind", np.arange(12)[::2]) == cache.at("kind", 2 * x)
-
-
-# Lists of arrays
-
-
-@pytest.mark.parametrize(
-    ("dtype", "arrays"),
-    [
-        (np.float32, some_arrays()),
-        (np.float32, [a[:, 0] for a in some_arrays()]),
-        (np.float32, [np.zeros((0, 3), np.float32), np.ones((1, 3), np.float32)]),
-        (np.float32, [np.zeros((0, 3), np.float32)] * 2),
-        (np.uint8, [np.full((n, 2, 2, 3), n, np.uint8) for n in (3, 0, 1)]),
-        (np.float64, [np.full((n, 2), 1 / 3) for n in (1, 4)]),
-        (ROW, some_rows()),
-    ],
-)
-def test_arrays_come_back_as_they_were_and_are_computed_once(
-    tmp_path: Path, dtype: Any, arrays: list[np.ndarray]
-) -> None:
     def never() -> Iterator[np.ndarray]:
         raise AssertionError("it is in the cache")
 
-    assert not cache.exists(tmp_path / "list")
+    assert not is_cached("list", 1, mapped=True)
     for compute in (lambda: iter(arrays), never):
-        kept = cache.ragged(tmp_path / "list", compute, dtype=dtype)
-        assert [a.shape for a in kept] == [a.shape for a in arrays]
-        for ours, expected in zip(kept, arrays, strict=True):
-            assert ours.dtype == np.dtype(dtype)
+        for ours, expected in zip(ragged(compute, "list", 1), arrays, strict=True):
+            assert ours.dtype == expected.dtype
             np.testing.assert_array_equal(ours, expected)
-    assert cache.exists(tmp_path / "list")
+    assert is_cached("list", 1, mapped=True)
 
 
-def in_bytes(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
-    def damage(stem: Path) -> None:
-        data = stem.with_suffix(".bin")
-        data.write_bytes(change(data.read_bytes()))
-
-    return damage
-
-
-def in_description(**values: Any) -> Callable[[Path], object]:
-    def damage(stem: Path) -> None:
-        about = stem.with_suffix(".json")
-        about.write_text(json.dumps(json.loads(about.read_text()) | values))
-
-    return damage
+def test_everything_that_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
+    compute, x = counted(), np.arange(6.0)
+    keys = [("a", x), ("b", x), ("a", x + 1), ("a", x.astype(np.float32)), ("a", x.reshape(2, 3))]
+    assert [cached(compute, *parts) for parts in 2 * keys] == [0, 1, 2, 3, 4] * 2
+    recording = tmp_path / "cry.wav"
+    recording.write_bytes(b"1234")
+    before = key(identity(recording))
+    os.utime(recording, (1, 1))
+    assert key(identity(recording)) != before
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        in_bytes(lambda data: b""),
-        in_bytes(lambda data: data[:-8]),
-        in_bytes(lambda data: data + bytes(8)),
-        in_bytes(lambda data: data[:16] + bytes(16) + data[32:]),
-        in_bytes(lambda data: data[8:16] + data[:8] + data[16:]),
-        in_description(lengths=[7, 1, 8, 1]),
-        in_description(lengths=[8, 1, 5, 1]),
-        in_description(lengths=[15, 3, 24, 3], tail=[]),
-        in_description(dtype="float64"),
-        lambda stem: stem.with_suffix(".json").unlink(),
-        *(
-            lambda stem, text=text: stem.with_suffix(".json").write_text(text)
-            for text in ("", "{", "[]", "null", "{}", "\x00")
-        ),
-    ],
-)
-def test_a_damaged_list_is_computed_again(stem: Path, damage: Callable[[Path], object]) -> None:
-    damage(stem)
-    assert not is_kept(stem)
-    assert is_kept(stem)
+def test_a_key_is_the_same_in_another_process() -> None:
+    parts = "('a', {'b': 1, 'c': (2.5, None)}, numpy.arange(9)[::2], [numpy.ones(3)] * 2)"
+    script = f"import numpy; from cryutils._io.cache import key; print(key(*{parts}))"
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    ours = key("a", {"c": (2.5, None), "b": 1}, np.arange(0, 9, 2), [np.ones(3), np.ones(3)])
+    assert output.strip() == ours
 
 
-def test_a_list_of_another_type_or_name_is_computed_again(stem: Path) -> None:
-    for suffix in (".bin", ".json"):
-        stem.with_suffix(suffix).rename(stem.with_name("other").with_suffix(suffix))
-    assert not is_kept(stem.with_name("other"))
-    assert not is_kept(stem.with_name("other"), np.float64)
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("length", [0, 100])
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_that_was_cut_short_is_computed_again(
+    folder: Path, mapped: bool, length: int
+) -> None:
+    numbers = counted()
+
+    def compute() -> np.ndarray:
+        return np.full(99, numbers())
+
+    cached(compute, "cut", mapped=mapped)
+    (path,) = folder.rglob("output.pkl")
+    path.write_bytes(path.read_bytes()[:length])
+    assert [cached(compute, "cut", mapped=mapped)[0] for _ in range(2)] == [1, 1]
 
 
-def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def compute() -> Iterator[np.ndarray]:
-        yield np.ones(3, np.float32)
+def test_a_computation_that_fails_is_not_stored() -> None:
+    def fail() -> int:
         raise InputError("no.")
 
-    with pytest.raises(InputError):
-        cache.ragged(tmp_path / "list", compute)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="no"):
+        cached(fail, "failing")
+    assert cached(lambda: 1, "failing") == 1
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        cache.ragged(tmp_path / "file" / "list", some_arrays)
-    with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        cache.arrays(tmp_path / "file" / "named", lambda: {"x": np.arange(3)})
-
-
-# Named arrays
-
-
-@pytest.mark.parametrize("damage", ["cut", "emptied", "renamed"])
-def test_named_arrays_are_computed_once_and_again_when_damaged(tmp_path: Path, damage: str) -> None:
-    numbers = iter(range(9))
-
-    def kept(name: str = "named") -> int:
-        arrays = cache.arrays(tmp_path / name, lambda: {"x": np.array([next(numbers)])})
-        assert list(arrays) == ["x"]
-        return int(arrays["x"][0])
-
-    assert (kept(), kept()) == (0, 0)
-    path = tmp_path / "named.npz"
-    if damage == "renamed":
-        path.rename(tmp_path / "other.npz")
-        assert (kept("other"), kept("other")) == (1, 1)
-    else:
-        path.write_bytes(path.read_bytes()[:-30] if damage == "cut" else b"")
-        assert (kept(), kept()) == (1, 1)
-
-
-# Memory
-
-
-def test_released_pages_take_no_memory_and_read_as_before(tmp_path: Path) -> None:
-    psutil = pytest.importorskip("psutil")
-    if not hasattr(psutil.Process().memory_info(), "shared"):
-        pytest.skip("this system doesn't tell the memory of mapped files")
-    values = np.arange(2**23, dtype=np.float32)  # 32 MiB
-    (cached,) = cache.ragged(tmp_path / "list", lambda: [values])
-
-    def mapped() -> int:
-        return int(psutil.Process().memory_info().shared)
-
-    before = mapped()
-    np.testing.assert_array_equal(cached[::2], values[::2])
-    assert mapped() - before > 2**24
-    cache.release_pages(cached[3:])
-    assert abs(mapped() - before) < 2**22
-    np.testing.assert_array_equal(cached, values)
-    cache.release_pages(values)  # which is not a mapped file
-    np.testing.assert_array_equal(cached, values)
+        cached(lambda: 1, "some")
