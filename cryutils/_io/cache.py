@@ -68,7 +68,7 @@ def ragged(compute: Callable[[], Iterable[Array]], kind: str, *parts: Any) -> li
 def _memory(mapped: bool) -> Any:
     import joblib
 
-    memory = joblib.Memory(cache_dir(), mmap_mode="c" if mapped else None, verbose=0)
+    memory = joblib.Memory(cache_dir() / "joblib", mmap_mode="c" if mapped else None, verbose=0)
     return memory.cache(_result, ignore=["compute"])
 
 

@@ -27,7 +27,7 @@ PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 5000).astype(np.int16)
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "features"
+    return tmp_path / "cache" / "joblib"
 
 
 def tone(sr: int, *, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray:

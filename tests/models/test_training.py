@@ -31,7 +31,7 @@ SHORT = Settings(epochs=2, batch_size=8, patience=2, warm_up=0, seed=3)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder where fits are kept."""
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "training"
+    return tmp_path / "cache" / "joblib"
 
 
 def faces() -> tuple[np.ndarray, np.ndarray]:
@@ -211,7 +211,7 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(cache) -> None:
         fit(thin_network, pixels, y, **rows)
     fit(thin_network, x, y, **{**rows, "train": TRAIN[::-1]})
     # The first, three settings, one row that takes part (38 is nobody's), another order.
-    assert len(list(cache.iterdir())) == 1 + 3 + 1 + 1
+    assert len(list(cache.rglob("output.pkl"))) == 1 + 3 + 1 + 1
 
 
 # Errors

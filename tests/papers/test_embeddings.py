@@ -208,7 +208,7 @@ def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
     wanted = [rows.copy() for rows in embeddings.embed(three[:1], mean_colour, INPUT)]
-    (path,) = bare.glob("cache/embeddings/*.bin")
+    (path,) = bare.glob("cache/joblib/**/output.pkl")
     path.write_bytes(b"damaged")
     features = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, INPUT)
     np.testing.assert_array_equal(features[0], wanted[0])
@@ -354,7 +354,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(
 
 def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
     free[0] = 2**30
-    path = bare / "cache" / "embeddings" / "clip.bin"
+    path = bare / "cache" / "joblib" / "output.pkl"
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         file.truncate(2**30)
