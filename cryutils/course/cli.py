@@ -115,7 +115,9 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
               help="Notebooks to run in parallel (default: one for each core).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
-@click.option("--data", metavar="FOLDER", help="Use your own recordings: <label>/<infant>/<file>.")
+@click.option("--data", metavar="FOLDER|CSV", help="Use your own recordings:"
+              " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant."
+              )  # fmt: skip
 @outputs_option
 @click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs; see above.")
 @click.option("--fresh", is_flag=True,

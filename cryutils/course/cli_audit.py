@@ -37,8 +37,9 @@ def audit(
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
     and prediction or p_<class> for each class; if known, fold, repeat, model and split ("clip" or
-    "infant"). FOLDER holds recordings, <label>/<infant>/<file>, or is the name of a corpus; a
-    logistic regression is then tested with both splits.
+    "infant"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file that lists them
+    (file, label, infant), or the name of a corpus; a logistic regression is then tested with both
+    splits.
 
     The report shows intervals over infants, what no skill reaches, how often the model knew the
     infant, the difference between the splits, a permutation test, what a study of this size could
@@ -53,11 +54,12 @@ def audit(
     from cryutils import datasets
     from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import audit as audits
+    from cryutils.datasets import manifest, registry
 
     path = resolve(source)
-    if path.is_file():
+    if path.is_file() and not manifest.is_manifest(path):
         table = audits.read(path)
-    elif path.is_dir() or source in datasets.registry.MODULES:
+    elif path.exists() or source in registry.MODULES:
         table = audits.of_corpus(datasets.load(source))
     else:
         raise InputError(f"{source}: no such file or folder.")

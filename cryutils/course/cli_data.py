@@ -47,6 +47,7 @@ def data_list() -> None:
             folder = dataset.files.find()
             say(f"{'':<20}{folder or f'not on this machine: cryutils data fetch {name}'}")
     say(f"{'FOLDER':<20}your own recordings as <label>/<infant>/<file>")
+    say(f"{'FILE.csv':<20}your own recordings, listed with the columns file, label, infant")
 
 
 @data.command("fetch")
@@ -101,7 +102,7 @@ def data_check(name: str) -> None:
 def data_describe(name: str, problems: bool) -> None:
     """Count the clips, infants, sessions and problems of a corpus.
 
-    NAME is a corpus that `cryutils data list` shows, or a folder of recordings.
+    NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a CSV file that lists them.
 
     \b
     Example:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cryutils._io.cache import key
 from cryutils._io.paths import data_dir, file_digest, project_dir, resolve
-from cryutils.datasets import registry
+from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.models import weights
 
@@ -93,11 +93,15 @@ def _installed() -> dict[str, str]:
 
 
 def recordings(data: str) -> str:
-    """Return a text that changes with the recordings of `data`, a folder or corpus name."""
+    """Return a text that changes with the recordings of `data`: a folder, a manifest or a name."""
     root = resolve(data)
     if data in registry.MODULES and (home := data_dir()):
         root = home / data
-    if not root.is_dir():
+    if root.is_dir():
+        paths = [path for path, why_not in walk(root) if not why_not]
+    elif root.suffix.lower() == ".csv" and root.is_file():
+        paths = [path for path in [root, *manifest.files(root)] if path.is_file()]
+    else:
         return data
-    files = [(path, path.stat()) for path, why_not in walk(root) if not why_not]
-    return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
+    files = [(path, path.stat()) for path in paths]
+    return "".join(f"{path}:{s.st_size}:{s.st_mtime_ns};" for path, s in files)

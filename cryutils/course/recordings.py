@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from cryutils.datasets import published
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import SPLITS, Split
@@ -178,11 +177,6 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
     need = NEEDS.get(notebook)
     if need is None:
         return ""
-    if corpus.name == published.ESC50.name:
-        raise InputError(
-            f"{notebook}: ESC-50 has no infants; use it only for the cry gate, in Python with"
-            " `gating.of_sounds`."
-        )
     _check_media(notebook, need, corpus)
     clips = need.clips_of(corpus, values)
     _check_media(notebook, need, clips)

@@ -1,7 +1,7 @@
 """Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
-`datasets.load` calls `load` for a folder that is no published corpus (`published`). Every file that
-can't be used becomes one `Problem`.
+`datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`. The
+recordings of Corvin et al. 2024 are recognised by the name of their folder.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +19,13 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
-from cryutils.datasets import registry
+from cryutils.datasets import corvin, registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.donateacry import REASONS, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["clips_of", "load", "media_files", "walk"]
+__all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
@@ -38,7 +37,6 @@ _PADDING_S = 0.1  # codec padding that a stated duration may include
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
-_MANY_MORE = 4  # ratio of infants to labels at which the two can be told apart
 
 
 def load(root: Path, name: str = "") -> Corpus:
@@ -53,33 +51,62 @@ def load(root: Path, name: str = "") -> Corpus:
     files, problems = media_files(root)
     folders = [_folders(path, root) for path in files]
     _check_parts(files, root)
-    problems += _check_order(root, [names for names in folders if len(names) >= 2])
+    _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
+    problems += unused
+    is_flat = bool(folders) and all(len(names) == 1 for names in folders)
+    if not clips and is_flat and root.name != corvin.FOLDER:
+        problems.insert(0, Problem(
+            "left out", root.name, "the files are only one folder deep; put each infant's files"
+            f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
+        ))  # fmt: skip
+    problems += _doubts(clips)
+    return corpus_of(clips, problems, place=root, **_about(root, clips, name))
+
+
+def corpus_of(
+    clips: Sequence[Clip], problems: Sequence[Problem], *, place: Path, note: str, **about: str
+) -> Corpus:
+    """Return the corpus of clips, with stills joined, sessions numbered and infants merged.
+
+    place: folder or manifest that was loaded. note, about: of `Corpus`. Raises InputError, with
+    all problems, if there is no clip.
+    """
     clips, photos = _with_stills(clips)
-    problems += [*unused, *photos]
+    problems = [*problems, *photos]
     if not clips:
-        hint = _first_reason(root, folders, problems)
-        error = InputError(f"{root}: no usable recording; {_EXPECTED}.{hint}")
+        listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
+        reason = (
+            f"{problems[0].item}: {problems[0].what}" if problems else f"it is empty; {_EXPECTED}"
+        )
+        count = f"First of {len(problems)} problems: {reason}; {listing}"
+        reason = count if len(problems) > 1 else f"Its only problem: {reason}"
+        error = InputError(f"{place}: no usable recording. {reason}.")
         error.problems = problems
         raise error
-    clips = number_sessions(clips)
+    numbered = number_sessions(clips)
+    clips = [each if each.session else new for each, new in zip(clips, numbered, strict=True)]
     merged, copies = merge_copies(clips)
-    problems += [*_doubts(clips, root), *copies, *contradictions(clips)]
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
-    shared = f"; {before} infants counted as {after}: some share recordings"
-    about = _about(root, clips, name)
-    about["note"] += shared if after < before else ""
-    return Corpus(merged, problems=problems, source={"name": str(root)}, **about)
+    if after < before:
+        note += f"; {before} infants counted as {after}: some share recordings"
+    problems += [*copies, *contradictions(clips)]
+    return Corpus(merged, problems=problems, source={"name": str(place)}, note=note, **about)
 
 
-def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
+def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, str]:
     """Return name, note, citation and licence: those of a dataset, if the files are its own."""
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
-    name = "donateacry-uploads" if uploads else name
+    name = "donateacry-uploads" if clips and uploads else name
     if dataset := registry.find(name):
         return {
             "name": name, "note": f"{dataset.title} (real recordings)",
             "citation": dataset.citation, "licence": dataset.licence,
+        }  # fmt: skip
+    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
+        return {
+            "name": "corvin2024", "note": "Corvin et al. 2024 (real recordings)",
+            "citation": corvin.CITATION, "licence": corvin.LICENCE,
         }  # fmt: skip
     name = printable(root.name)
     return {
@@ -128,11 +155,6 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
     return path.relative_to(root).parts[:-1]
 
 
-def _composed(name: str) -> str:
-    """Return a folder's name as printable text in Unicode form NFC."""
-    return unicodedata.normalize("NFC", printable(name))
-
-
 def clips_of(
     files: Sequence[Path], root: Path, fields: Callable[[Path], dict[str, Any]]
 ) -> tuple[list[Clip], list[Problem]]:
@@ -151,7 +173,7 @@ def _clip(
     path: Path, root: Path, fields: Callable[[Path], dict[str, Any]]
 ) -> tuple[Clip | None, list[Problem]]:
     """Return a file's clip, or None if it can't be used, and its problems."""
-    item = printable(path.relative_to(root).as_posix())
+    item = printable(Path(os.path.relpath(path, root)).as_posix())
     try:
         known = fields(path)
         info = probe(path)
@@ -181,6 +203,8 @@ def _clip(
 
 
 def _fields(path: Path, root: Path) -> dict[str, Any]:
+    if path.parent.name == corvin.FOLDER:
+        return corvin.parse_name(path)
     folders = _folders(path, root)
     # The apps' uploads are in one folder per platform, which is not a label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS
@@ -199,8 +223,10 @@ def _fields(path: Path, root: Path) -> dict[str, Any]:
         raise InputError(
             f"put it into <label>/<infant>/, because its name doesn't identify the infant: {why}"
         )
+    # macOS writes accents in another Unicode form than other systems.
+    label, infant = (unicodedata.normalize("NFC", printable(text)) for text in (label, infant))
     known = asdict(name) if name else {"start_s": None}
-    return known | {"label": _composed(label), "infant": _composed(infant), "session": ""}
+    return known | {"label": label, "infant": infant, "session": ""}
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -223,94 +249,46 @@ def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     return [clip for clip in paired if clip.id not in taken], problems
 
 
-def _first_reason(
-    root: Path, folders: Sequence[tuple[str, ...]], problems: Sequence[Problem]
-) -> str:
-    if folders and all(len(names) == 1 for names in folders):
-        return (
-            " The files are only one folder deep: put each infant's files into a separate folder,"
-            f" or, if {root.name} is a label, give {root.parent}."
-        )
-    if not problems:
-        return ""
-    first = f"{problems[0].item}: {problems[0].what}"
-    if len(problems) == 1:
-        return f" Its only problem: {first}."
-    listing = f"`cryutils data describe {shlex.quote(str(root))} --problems` lists them"
-    return f" First of {len(problems)} problems: {first}; {listing}."
-
-
-def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:
-    """Raise InputError if the folders' names show another order or depth than expected.
-
-    Names of the papers' states are labels. Other names are labels if a few of them occur in most of
-    many folders. Unclear cases are returned as problems.
-    """
+def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
+    """Raise InputError if labels of the papers are on the second level of folders."""
     tops = sorted({names[0] for names in folders})
     seconds = sorted({names[1] for names in folders})
     states = [name for name in seconds if name.casefold() in _STATES]
-    if not folders or any(name.casefold() in _STATES for name in tops):
-        return []
-    is_deep = all(len(names) >= 3 for names in folders)
-    if is_deep and (len(tops) == 1 or 2 * len(states) > len(seconds)):
-        raise InputError(
-            f"{root}: its recordings are one level too deep; {_EXPECTED}. Give {root / tops[0]}"
-            f"{'' if len(tops) == 1 else ', or merge the folders of the first level'}."
-        )
-    pairs = len({names[:2] for names in folders})
-    return_often = len(seconds) > 1 and 2 * pairs >= len(tops) * len(seconds)
-    what = (
-        f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move"
-        f" {tops[0]}/{seconds[0]} to {seconds[0]}/{tops[0]}, and so on"
-    )
-    if 2 * len(states) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
-        raise InputError(f"{root}: {what}.")
-    if return_often and len(tops) > len(seconds):
-        what = printable(f"if {seconds[0]} is a label, {what}")
-        return [Problem("doubtful", printable(root.name), what)]
-    return []
+    if 2 * len(states) <= len(seconds) or any(name.casefold() in _STATES for name in tops):
+        return
+    if all(len(names) >= 3 for names in folders):
+        merge = "" if len(tops) == 1 else ", or merge the folders of the first level"
+        what = f"its recordings are one level too deep; {_EXPECTED}. Give {root / tops[0]}{merge}"
+    else:
+        first, second = tops[0], seconds[0]
+        what = f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move {first}/{second} to"
+        what += f" {second}/{first}, and so on"
+    raise InputError(f"{root}: {what}.")
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:
     """Raise InputError if a label or an infant is a part of a split, such as `train`."""
     for path in files:
         folders = _folders(path, root)
-        parts = [name for name in folders[:2] if name.casefold() in _PARTS]
-        if not parts or (len(folders) == 1 and path.suffix.lower() in _UPLOADS):
+        if len(folders) == 1 and path.suffix.lower() in _UPLOADS:
             continue
-        names = [name for name in folders if name.casefold() not in _PARTS][:2]
-        if len(names) == 2:
-            move = f"{'/'.join(folders[: len(parts) + 2])} to {'/'.join(names)}"
-        else:
-            label = names[0] if names else "<label>"
-            infant = "<infant>/"
-            with suppress(InputError):  # the file's name may contain the infant
-                name = parse_name(path.name)
-                label, infant = names[0] if names else name.reason, ""
-            move = f"the files in {'/'.join(folders)} to {label}/{infant}"
-        raise InputError(
-            f"{root}: {parts[0]} is a part of a split, not a label or an infant; move {move}, and"
-            " so on. The course draws its own splits."
-        )
+        for name in folders[:2]:
+            if name.casefold() in _PARTS:
+                raise InputError(
+                    f"{root}: {name} is a part of a split, not a label or an infant; move its"
+                    " files to <label>/<infant>/. The course draws its own splits."
+                )
 
 
-def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return a problem for each group of labels or infants that look alike, probably by mistake."""
-    problems: list[Problem] = []
-    for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
-        forms: dict[str, set[str]] = defaultdict(set)
+def _doubts(clips: Sequence[Clip]) -> list[Problem]:
+    """Return a problem for each group of labels or infants that differ only in case."""
+    problems = []
+    for field in ("label", "infant"):
         cases: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
             name = getattr(clip, field)
-            names = _folders(clip.path, root)
-            if len(names) > level and _composed(names[level]) == name:
-                forms[name].add(names[level])
             cases[name.casefold()].add(name)
         problems += [
-            Problem("doubtful", name, f"{article} {field} in two Unicode forms, treated as one")
-            for name, spelled in sorted(forms.items())
-            if len(spelled) > 1
-        ] + [
             Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ only in case")
             for alike in cases.values()
             if len(alike) > 1

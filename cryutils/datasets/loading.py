@@ -1,4 +1,4 @@
-"""Load a corpus of cries by name or from a folder: `load`, `load_or_simulate`.
+"""Load a corpus of cries by name, from a folder or from a manifest: `load`, `load_or_simulate`.
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
 B §3 (data acquisition).
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import resolve
-from cryutils.datasets import folder, published, registry
+from cryutils.datasets import folder, manifest, registry
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
@@ -19,12 +19,12 @@ __all__ = ["load", "load_or_simulate"]
 
 
 def load(name: str | Path, **options: Any) -> Corpus:
-    """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or a folder.
+    """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or recordings.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
-    or the corpus' original uploads, whose labels are only in the names. The published corpora of
-    `datasets.published` are recognised as they were downloaded. `options` are the parameters of
-    `datasets.synthetic.corpus.load`; the other corpora have none.
+    or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
+    (`datasets.manifest`). `options` are the parameters of `datasets.synthetic.corpus.load`; the
+    other corpora have none.
 
     Raises InputError if nothing is usable, or for an option that the corpus does not have.
     """
@@ -39,12 +39,13 @@ def load(name: str | Path, **options: Any) -> Corpus:
         return named
     if options:
         raise InputError(f"{name}: a folder takes no options, got {', '.join(options)}.")
-    root = resolve(name)
-    if not root.is_dir():
+    path = resolve(name)
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return manifest.load(path)
+    if not path.is_dir():
         hint = near_miss(str(name), registry.MODULES)
-        raise InputError(f"{root}: no such folder, and no corpus of that name.{hint}")
-    corpus = published.load(root)
-    return folder.load(root) if corpus is None else corpus
+        raise InputError(f"{path}: no such folder or CSV file, and no corpus of that name.{hint}")
+    return folder.load(path)
 
 
 def load_or_simulate(name: str | Path, **simulation: Any) -> Corpus:

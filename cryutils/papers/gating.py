@@ -26,7 +26,6 @@ import pandas as pd
 from cryutils import audio
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import data_dir, project_dir
-from cryutils.datasets import published
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic.distractors import KINDS, distractor
 from cryutils.errors import InputError
@@ -37,16 +36,16 @@ from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, descr
 
 __all__ = [
     "PAUSE", "Windows", "annotated_cries", "chosen_threshold", "compare", "curve", "cut",
-    "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "of_sounds",
-    "out_of_fold", "rates", "readable", "reference", "reference_comparison", "reference_curve",
-    "scored_by", "together", "unseen_kinds",
+    "distractors", "fit", "held_out", "is_loud", "nested", "of_corpus", "out_of_fold", "rates",
+    "readable", "reference", "reference_comparison", "reference_curve", "scored_by", "together",
+    "unseen_kinds",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 
 LEARNT_FROM = ("donateacry", "synthetic")  # corpora that the shipped gate was fitted on
-OTHERS = (*KINDS, published.ESC50.name)  # sources without cries
+OTHERS = tuple(KINDS)  # sources without cries
 STEP_S = 0.5
 QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
 RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
@@ -155,17 +154,6 @@ def of_corpus(corpus: Corpus, annotated: Mapping[str, Sequence[Event]] | None = 
     ids = [clip.id for clip in corpus]
     sounds = audio.signals(corpus, sr=SR)
     return _windows(sounds, corpus.name, corpus.infants.tolist(), ids, annotated)
-
-
-def of_sounds(corpus: Corpus) -> Windows:
-    """Return the loud windows of ESC-50 as non-cries, without its class `crying_baby`.
-
-    Their makers are the recordings on Freesound from which the clips were cut. Raises InputError
-    for another corpus.
-    """
-    if corpus.name != published.ESC50.name:
-        raise InputError(f"{corpus.name}: a corpus of cries; give the folder of ESC-50.")
-    return of_corpus(corpus.where(lambda clip: clip.label != "crying_baby"))
 
 
 def distractors(*, each: int, seed: int) -> Windows:

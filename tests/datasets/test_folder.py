@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import struct
-import sys
 import tempfile
 import unicodedata
 from collections.abc import Callable
@@ -221,7 +220,6 @@ def test_labels_in_two_unicode_forms_are_one_and_in_two_cases_doubtful(root, sou
     corpus = load(root)
     assert (corpus.classes, len(corpus)) == (("Hungry", "café", "hungry", "tired"), 5)
     assert doubts(corpus) == [
-        ("café", "a label in two Unicode forms, treated as one"),
         ("Hungry, hungry", "labels that differ only in case"),
     ]
 
@@ -323,19 +321,6 @@ def test_a_folder_takes_every_picture_that_can_be_read(root, suffix) -> None:
         np.testing.assert_allclose(pictures.read(picture)[35, 45], (200, 30, 30), atol=6)
 
 
-def test_a_heic_that_cannot_be_read_is_called_one(root, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    pictures.reads_heic.cache_clear()
-    for name in ("3.heic", "4.jpg"):
-        (root / "tired" / "bo" / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
-    what = (
-        "this is a HEIC picture, as iPhones take them; save it as JPEG, or install the extra"
-        " [heic]: pip install 'cryutils[heic]'"
-    )
-    assert left_out(load(root)) == {"tired/bo/3.heic": what, "tired/bo/4.jpg": what}
-    pictures.reads_heic.cache_clear()
-
-
 def test_a_live_photo_counts_once(root, sound, still) -> None:
     folder = root / "tired" / "bo"
     sound(folder / "IMG_7.mp4").rename(folder / "IMG_7.MOV")
@@ -383,10 +368,10 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root, sound) -> None:
 
 @pytest.mark.parametrize(
     ("infants", "labels"),
-    [(1, ("hungry", "Tired")), (9, ("hungry", "Tired")), (8, ("laut", "leise"))],
+    [(1, ("hungry", "Tired")), (9, ("hungry", "Tired"))],
 )
 def test_infants_before_labels_are_refused(infants, labels, apart, sound) -> None:
-    """Known by the papers' states, or by a few words in each of many folders."""
+    """Known by the papers' states."""
     for k in range(infants):
         for label in labels:
             sound(apart / "own" / f"infant {k}" / label / "1.wav", seed=k)
@@ -394,16 +379,6 @@ def test_infants_before_labels_are_refused(infants, labels, apart, sound) -> Non
     assert "it looks like <infant>/<label>/<file>; expected <label>/<infant>/<file>" in message
     first = min(labels)
     assert f"move infant 0/{first} to {first}/infant 0, and so on." in message
-
-
-def test_where_either_may_be_the_label_it_is_but_doubtful(apart, sound, command) -> None:
-    for k in range(3):
-        for name in ("a", "b"):
-            sound(apart / "own" / f"{k}" / name / "1.wav", seed=k)
-    ((item, what),) = doubts(load("own"))
-    assert item == "own"
-    assert what.startswith("if a is a label, it looks like <infant>/<label>/<file>")
-    assert f"\ndoubtful  own: {what}\n" in said_by_run(apart / "own", command)
 
 
 @pytest.mark.parametrize("labels", [("hungry", "laut"), ("a", "b", "c")])
@@ -427,37 +402,10 @@ def test_one_level_too_deep_names_the_folder_to_give(apart, sound) -> None:
     assert "merge the folders of the first level" in refusal(apart / "own", load)
 
 
-@pytest.mark.parametrize(
-    ("file", "mend"),
-    [
-        ("train/hungry/cleo/x.wav", "move train/hungry/cleo to hungry/cleo, and so on"),
-        ("Validation/grumpy/cleo/x.wav", "move Validation/grumpy/cleo to grumpy/cleo, and so on"),
-        ("hungry/test/cleo/x.wav", "move hungry/test/cleo to hungry/cleo, and so on"),
-        ("hungry/dev/x.wav", "move the files in hungry/dev to hungry/<infant>/, and so on"),
-        ("val/hungry/x.wav", "move the files in val/hungry to hungry/<infant>/, and so on"),
-        ("valid/x.wav", "move the files in valid to <label>/<infant>/, and so on"),
-        (f"train/hungry/{UUID}-1430742197-1.0-m-04-hu.wav",
-         "move the files in train/hungry to hungry/, and so on"),
-        (f"train/{UUID}-1430742197-1.0-m-04-hu.wav",
-         "move the files in train to hungry/, and so on"),
-    ],
-)  # fmt: skip
-def test_the_parts_of_a_split_are_no_labels_and_no_infants(file, mend, root, sound) -> None:
-    """And the move that is named makes the corpus right."""
-    path = sound(root / file, seed=3)
-    message = refusal(root, load)
-    assert "is a part of a split, not a label or an infant" in message
-    assert f"; {mend}." in message
-    source, target = re.findall(r"move (?:the files in )?(.+?) to (.+?),", message)[0]
-    target = target.replace("<label>", "hungry").replace("<infant>", "cleo")
-    (root / target).mkdir(parents=True, exist_ok=True)
-    for part in (root / source).iterdir():
-        part.rename(root / target / part.name)
-    assert not path.exists()
-    corpus = load(root)
-    (clip,) = (clip for clip in corpus if clip.infant not in ("anna", "bo"))
-    assert clip.label in ("hungry", "grumpy")
-    assert clip.infant.upper() in ("CLEO", UUID)
+@pytest.mark.parametrize("folder", ["train/hungry/cleo", "hungry/Test/cleo", "val/hungry", "dev"])
+def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
+    sound(root / folder / "x.wav", seed=3)
+    assert "is a part of a split, not a label or an infant" in refusal(root, load)
 
 
 def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(apart, sound) -> None:
@@ -471,7 +419,7 @@ def test_one_level_too_few_names_both_mends(apart, sound) -> None:
     message = refusal(apart / "own", load)
     assert "put each infant's files into a separate folder" in message
     sound(apart / "two" / "hungry" / "anna" / "1.wav")
-    assert f"if hungry is a label, give {apart / 'two'}." in refusal(apart / "two" / "hungry", load)
+    assert f"if hungry is a label, give {apart / 'two'}" in refusal(apart / "two" / "hungry", load)
 
 
 def test_a_root_with_nothing_usable_names_the_first_reason(apart, command) -> None:

@@ -26,7 +26,7 @@ def test_a_corpus_says_how_it_is_loaded_again(name, sound) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("donatecry", {}, "donatecry: no such folder, .* Did you mean donateacry"),
+        ("donatecry", {}, "donatecry: no such folder .* Did you mean donateacry"),
         ("absent", {}, "absent: no such folder"),
         ("own/tired/a/x.wav", {}, "x.wav: no such folder"),
         ("own", {"signal": 1.0}, "a folder takes no options, got signal"),

@@ -1,0 +1,130 @@
+"""A CSV file that lists recordings is a corpus, wherever the files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from refusals import refusal
+
+from cryutils import load
+from cryutils.datasets.manifest import is_manifest
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def rows(apart, sound) -> list[dict[str, Any]]:
+    """Rows of two recordings, outside the folder of the manifest."""
+    sound(apart / "sounds" / "a.wav", seconds=1, seed=1)
+    sound(apart / "sounds" / "b.wav", seconds=1, seed=2)
+    return [
+        {"file": "../sounds/a.wav", "label": "hungry", "infant": "anna"},
+        {"file": "../sounds/b.wav", "label": "tired", "infant": "bo"},
+    ]
+
+
+def test_every_column_is_in_the_clips(rows, sound) -> None:
+    sound(Path("sounds/c d.m4a"), seconds=1, seed=3)
+    more = {"start_s": 1e9, "duration_s": 1.0, "sex": "F", "age": "3 months", "session": "bath"}
+    rows += [{"file": "../sounds/c d.m4a", "label": "hungry", "infant": "anna", **more}]
+    path = written(Path("tables/own.csv"), rows)
+    assert is_manifest(path)
+    corpus = load(path)
+    assert (corpus.name, corpus.problems().values.tolist()) == ("own", [])
+    first, _, last = corpus
+    assert (first.id, first.label, first.infant) == ("../sounds/a.wav", "hungry", "anna")
+    assert (first.session, first.start_s, first.sex, first.age) == ("anna/2", None, None, None)
+    assert (last.session, last.start_s, last.sex, last.age) == ("anna/bath", 1e9, "f", "3 months")
+    assert list(load(**corpus.source)) == list(corpus)
+
+
+def test_a_manifest_of_donateacry_gives_its_clips(donateacry) -> None:
+    """Without moving a file: the same labels, infants, times, sexes and ages."""
+    corpus = load("donateacry").take(range(0, 457, 30))
+    table = corpus.frame().assign(file=[str(clip.path) for clip in corpus])
+    table = table[["file", "label", "infant", "start_s", "duration_s", "sex", "age"]]
+    table.to_csv("clips.csv", index=False)
+    again = load("clips.csv")
+    columns = ["label", "infant", "start_s", "sex", "age", "duration_s", "has_audio"]
+    pd.testing.assert_frame_equal(again.frame()[columns], corpus.frame()[columns])
+
+
+def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
+    Path("sounds/notes.wav").write_text("no sound")
+    sound(Path("sounds/short.wav"), seconds=1, seed=4)
+    sound(Path("sounds/copy.wav"), seconds=1, seed=1)
+    rows += [
+        {"file": f"../sounds/{name}", "label": "tired", "infant": "bo", "duration_s": "2"}
+        for name in ("gone.wav", "notes.wav", "short.wav", "copy.wav")
+    ]
+    corpus = load(written(Path("tables/own.csv"), [row | {"mood": "bad"} for row in rows]))
+    assert set(corpus.infants) == {"anna + bo"}, "they share a recording"
+    problems = corpus.problems().set_index("item")
+    assert problems.kind.to_dict() == {
+        "column mood": "left out", "../sounds/gone.wav": "left out",
+        "../sounds/notes.wav": "left out", "../sounds/short.wav": "doubtful",
+        "../sounds/copy.wav": "doubtful", "../sounds/a.wav": "contradiction",
+    }  # fmt: skip
+    assert len(corpus) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label": ""}, "row 3, column label: nothing is given."),
+        ({"infant": " "}, "row 3, column infant: nothing is given."),
+        ({"file": "../sounds/./a.wav"}, "row 3, column file: ../sounds/a.wav is also in row 2."),
+        ({"start_s": "noon"}, "row 3, column start_s: 'noon'; give a unix time in s."),
+        ({"start_s": "nan"}, "row 3, column start_s: 'nan'; give a unix time in s."),
+        ({"duration_s": "-1"}, "row 3, column duration_s: '-1'; give a length in s."),
+        ({"sex": "girl"}, "row 3, column sex: 'girl'; give f, m or nothing."),
+    ],
+)
+def test_a_mistake_is_named_with_row_and_column(change, words, rows) -> None:
+    rows[1] |= change
+    path = written(Path("tables/own.csv").absolute(), rows)
+    assert refusal(path, load) == f"{path}: {words}"
+
+
+def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
+    path = written(Path("own.csv").absolute(), [{"file": "a", "labels": "b", "infant": "c"}])
+    assert "no column 'label'. Did you mean labels?" in refusal(path, load)
+    assert not is_manifest(path)
+    path = written(path, [{"file": "gone.wav", "label": "b", "infant": "c"}])
+    assert "no usable recording. Its only problem: gone.wav: " in refusal(path, load)
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "not a CSV file" in refusal(path, load)
+
+
+def test_commands_take_a_manifest(rows, command) -> None:
+    path = written(Path("tables/own.csv"), rows)
+    code, out, _ = command("data", "describe", str(path))
+    assert code == 0 and "recordings in own.csv" in out
+
+
+def test_synthetic_infants_can_be_listed() -> None:
+    corpus = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    table = corpus.frame().assign(file=[str(clip.path) for clip in corpus])
+    table[["file", "label", "infant"]].to_csv("made.csv", index=False)
+    assert load("made.csv").labels.tolist() == corpus.labels.tolist()
+
+
+def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
+    for k, name in enumerate(("ABC_B01", "ABC_D01", "XYZ_B01", "other")):
+        sound(Path(f"OpenData/cry_sequences_22babies/{name}.wav"), seed=k)
+    corpus = load("OpenData")
+    assert corpus.name == "corvin2024" and "Corvin" in corpus.cite()
+    assert corpus.labels.tolist() == ["discomfort", "pain", "discomfort"]
+    assert corpus.infants.tolist() == ["ABC", "ABC", "XYZ"]
+    assert [clip.session for clip in corpus] == ["ABC/B", "ABC/D", "XYZ/B"]
+    assert corpus.problems().item.tolist() == ["cry_sequences_22babies/other.wav"]
+    assert list(load("OpenData/cry_sequences_22babies")) != []
