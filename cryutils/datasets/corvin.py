@@ -19,7 +19,7 @@ CITATION = (
     "Corvin, S. et al. (2024). Pain cues override identity cues in baby cries."
     " https://github.com/theunissenlab/BabyCriesDiscomfortPain"
 )
-_NAME = re.compile(r"(?P<infant>[A-Z]{3})_(?P<situation>[BD])\d\d\.wav")
+_NAME = re.compile(r"(?P<infant>[A-Z]{3})_(?P<situation>[BD])\d\d\.\w+")
 _SITUATIONS = {"B": "discomfort", "D": "pain"}
 
 

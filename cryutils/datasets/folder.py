@@ -55,7 +55,7 @@ def load(root: Path, name: str = "") -> Corpus:
     clips, unused = clips_of(files, root, partial(_fields, root=root))
     problems += unused
     is_flat = bool(folders) and all(len(names) == 1 for names in folders)
-    if not clips and is_flat and root.name != corvin.FOLDER:
+    if not clips and is_flat:
         problems.insert(0, Problem(
             "left out", root.name, "the files are only one folder deep; put each infant's files"
             f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
