@@ -102,7 +102,7 @@ def data_check(name: str) -> None:
 def data_describe(name: str, problems: bool) -> None:
     """Count the clips, infants, sessions and problems of a corpus.
 
-    NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a CSV file that lists them.
+    NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a manifest.
 
     \b
     Example:
