@@ -36,7 +36,7 @@ TINY: dict[str, Any] = {
     "window_s": 1.0, "step_s": 1.0, "filters": [4], "epochs": 1, "patience": 1,
     "face_size": 32, "frame_size": 48, "frame_fps": 2.0, "head_fps": 2.0, "engine": "keras",
     "resnet_row": False, "image_epochs": 1, "ensemble_epochs": 1, "autoencoder_epochs": 1,
-    "dnn_epochs": 1, "denoise_epochs": 1, "noisy_patches": 1, "hidden": 8, "bottleneck": 4,
+    "dnn_epochs": 1, "hidden": 8, "bottleneck": 4,
     "sizes": [2], "seeds": 1, "listen_s": 2.0, "pause_s": 2.0, "each": 5, "calls": 10,
     "known_signals": [1.0], "snr_db": [0], "windows": [1, 2], "rolling": 2,
     "10_leakage_audit.infants": 40, "10_leakage_audit.clips_per_infant": 4,

@@ -95,8 +95,6 @@ class Parameters(BaseModel):
     sequence_s: float = _field(0.5, 60)
     snr_db: list[Level] = _items()
     noise_db: Level = _field()
-    noise_range: list[Level] = _items(2, 2)
-    noisy_patches: Count = _field()
     # Pictures
     face_fps: float = _field(0.1, 120)
     face_limit: Count | None = _field()
@@ -131,7 +129,6 @@ class Parameters(BaseModel):
     epochs: Count = _field()
     autoencoder_epochs: Count = _field()
     dnn_epochs: Count = _field()
-    denoise_epochs: Count = _field()
     pretraining_epochs: Count = _field()
     temperature: float = _field(gt=0, high=10, description="a number above 0 and up to 10")
     image_epochs: Count = _field()
@@ -194,9 +191,6 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
         if value > most:
             shown, limit = short(values[name]), short(values[other])
             yield f"{name}={shown}: give {most}{unit} at most, for {other}={limit}."
-    low, high = values.get("noise_range", (0, 0))
-    if low > high:
-        yield f"noise_range={short([low, high])}: give the lower level first."
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:

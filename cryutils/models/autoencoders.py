@@ -69,7 +69,6 @@ def fit(
     patch: int = 8,
     per_window: int = 4,
     settings: DenseSettings = AUTOENCODER,
-    clean: Array | None = None,
     progress: bool = False,
 ) -> NetworkBatch:
     """Train one autoencoder of patches per task, all at once.
@@ -77,9 +76,7 @@ def fit(
     windows: float32 (windows, frames, coefficients). tasks: their row numbers are indices of
     `windows`. patch: frames per patch. per_window: patches drawn from each window; a few are
     enough, because windows overlap and the patches of a cry are similar. settings: three hidden
-    layers, the middle one linear; see `sized`. clean: the same windows without noise, as the target
-    of a denoising autoencoder; None: reconstruct `windows`. Raises InputError as `patches` and
-    `stacked.fit` do.
+    layers, the middle one linear; see `sized`. Raises InputError as `patches` and `stacked.fit` do.
     """
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)
@@ -87,15 +84,12 @@ def fit(
     order = rng.random(whole.shape[:2]).argsort(axis=1)[:, :count]
     rows = np.arange(len(whole))[:, None]
     x = whole[rows, order].reshape(-1, whole.shape[2])
-    y = x
-    if clean is not None:
-        y = patches(clean, patch)[rows, order].reshape(x.shape)
 
     def drawn(of: npt.NDArray[Any]) -> Indices:
         return (np.asarray(of)[:, None] * count + np.arange(count)).ravel()
 
     patch_tasks = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
-    return stacked.fit(x, y, patch_tasks, settings=settings, progress=progress)
+    return stacked.fit(x, x, patch_tasks, settings=settings, progress=progress)
 
 
 def codes(autoencoder: NetworkBatch, task: int, windows: Array, *, largest: bool = False) -> Array:

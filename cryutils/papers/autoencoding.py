@@ -3,7 +3,7 @@
 Used in notebook 08_autoencoder_dnn (Paper A §3.4.1, §3.5 and §4). The networks are those of
 `models.autoencoders`. A study trains them on the folds of both splits, measures the error of codes
 of several sizes, and compares the scores with those of support vector machines (SVM) on the same
-folds. `noise_removal` adds noise to its recordings.
+folds.
 """
 
 from __future__ import annotations
@@ -96,22 +96,11 @@ class Study:
         rows = self.windows[kind].rows
         return [FitSpec(rows(train), rows(stop)) for train, stop, _ in self.divisions()]
 
-    def autoencoders(
-        self,
-        kind: str,
-        *,
-        windows: Array | None = None,
-        clean: Array | None = None,
-        progress: bool = False,
-    ) -> NetworkBatch:
-        """Return one autoencoder per leak-free fold of the first repeat.
-
-        windows, clean: noisy windows and the same without noise, for a denoising autoencoder.
-        """
+    def autoencoders(self, kind: str, *, progress: bool = False) -> NetworkBatch:
+        """Return one autoencoder per leak-free fold of the first repeat."""
         return autoencoders.fit(
-            self.windows[kind].x if windows is None else windows, self.tasks(kind),
-            patch=self.patch, per_window=self.per_window, settings=self.autoencoder, clean=clean,
-            progress=progress,
+            self.windows[kind].x, self.tasks(kind), patch=self.patch, per_window=self.per_window,
+            settings=self.autoencoder, progress=progress,
         )  # fmt: skip
 
     def sized(self, kind: str, size: int, *, progress: bool = False) -> NetworkBatch:

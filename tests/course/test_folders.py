@@ -36,7 +36,7 @@ SMALLEST = {
     "splits": 2, "repeats": 1, "permutations": 3, "recipe_draws": 1, "epochs": 1, "filters": [4],
     "face_size": 32, "seeds": 1, "snr_db": [0], "drop_shares": [1.0], "units": 4, "windows": [1, 3],
     "resnet_row": False, "frame_fps": 2, "head_fps": 2, "autoencoder_epochs": 1, "dnn_epochs": 1,
-    "denoise_epochs": 1, "noisy_patches": 2, "sizes": [4], "hidden": 8,
+    "sizes": [4], "hidden": 8,
     "bottleneck": 4, "image_epochs": 1, "ensemble_epochs": 1, "simulations": 1,
     "stresses": ["noise", "dim"], "listen_s": 2, "pause_s": 2, "each": 5, "calls": 10,
 }  # fmt: skip

@@ -224,7 +224,6 @@ def test_the_ends_are_those_of_the_library(
         ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
         ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
                               "such as -p 'filters=[16, 32, 64]'."),
-        ("08", "noise_range=[5,-5]", "noise_range=[5.0, -5.0]: give the lower level first."),
         ("02", "states=[[],{}]", "states=[[], {}]: give a list of 2 different names"),
         ("03", f"seed={'9' * 5000}", "seed=Infinity: give a whole number"),
         ("03", "scaling=sginal", 'scaling="sginal": give one of "signal", "recording", "rec'),

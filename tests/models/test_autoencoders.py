@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, export
 from cryutils.models.inputs import Examples
-from cryutils.models.stacked import DenseSettings, FitSpec
+from cryutils.models.stacked import DenseSettings
 
 STATES = ["hug", "hungry", "sleepy"]
 FRAMES, COEFFICIENTS, PATCH, CODE = 14, 5, 4, 3
@@ -115,17 +115,3 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(fitted
         for (a, _), (b, _) in zip(before.layers(0), after.layers(0), strict=True):
             assert np.array_equal(a, b)
         assert after.layers(1)[0][0] != pytest.approx(before.layers(1)[0][0], rel=0.1)
-
-
-def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(apart) -> None:
-    rng = np.random.default_rng(4)
-    # Two numbers tell each window, so noise can't pass through so narrow a code.
-    clean = np.repeat(rng.normal(0, 5, (200, 1, 2)), 8, axis=1).astype(np.float32)
-    noisy = clean + rng.normal(0, 2, clean.shape).astype(np.float32)
-    trained = autoencoders.fit(
-        noisy, [FitSpec(np.arange(150), np.arange(150, 200))], patch=8, clean=clean,
-        settings=replace(autoencoders.sized(2, hidden=32), epochs=60),
-    )  # fmt: skip
-    back = autoencoders.reconstruction(trained, 0, noisy[150:])
-    before, after = (np.sqrt(np.mean((w - clean[150:]) ** 2)) for w in (noisy[150:], back))
-    assert after < 0.7 * before

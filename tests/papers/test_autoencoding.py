@@ -10,9 +10,8 @@ import pytest
 
 from cryutils.evaluation import Split
 from cryutils.models import autoencoders
-from cryutils.models.denoising import Spectrogram
 from cryutils.models.inputs import SoundInput
-from cryutils.papers import autoencoding, noise_removal
+from cryutils.papers import autoencoding
 
 SR = 4000
 SILENT = 5
@@ -90,34 +89,3 @@ def test_every_way_and_svm_are_scored_on_the_same_folds(study) -> None:
         "STFT: AE+DNN", "STFT: SVM on clips", "STFT: SVM on windows",
     ]  # fmt: skip
     assert set(result.commonest) == {Split.CLIP, Split.INFANT}
-
-
-def test_noise_is_the_same_for_the_same_key_and_leaves_silence(study) -> None:
-    noisy = noise_removal.with_noise(study, 0, 0.0)
-    assert np.array_equal(noisy, noise_removal.with_noise(study, 0, 0.0))
-    assert not np.array_equal(noisy, noise_removal.with_noise(study, 0, 0.0, key=2))
-    added = noisy - study.sounds[0]
-    assert np.sum(added**2) == pytest.approx(np.sum(study.sounds[0] ** 2), rel=1e-3)
-    assert not noise_removal.with_noise(study, SILENT, 0.0).any()
-
-
-def test_features_without_noise_are_at_no_distance(study) -> None:
-    clean = noise_removal.feature_errors(study, 90.0).set_index(["feature", "model"]).error
-    noisy = noise_removal.feature_errors(study, 0.0).set_index(["feature", "model"]).error
-    assert len(noisy) == 6
-    for kind in study.hearing:
-        assert clean[kind, "noisy"] < noisy[kind, "noisy"]
-
-
-def test_both_methods_are_tested_on_every_usable_clip(study) -> None:
-    removal = noise_removal.compare(
-        study, Spectrogram(n_fft=64, hop_length=16), 0.0, snr_range=[-5.0, 5.0], per_sound=4,
-        epochs=1,
-    )  # fmt: skip
-    for method in noise_removal.METHODS:
-        assert removal.gains[method].shape == (1, 24)
-        assert np.isnan(removal.gains[method][0]).nonzero()[0].tolist() == [SILENT]
-        assert removal.remove[method, 0, 1](study.sounds[0]).shape == (SR,)
-    assert removal.gain("spectral gate").value > 3, "a steady noise around short tones"
-    ours, gate = (removal.gain(method).value for method in noise_removal.METHODS)
-    assert removal.difference().value == pytest.approx(ours - gate)
