@@ -181,13 +181,9 @@ class Table2:
     def holdouts(self, *, splits: int, test_size: float) -> pd.DataFrame:
         """Return the accuracies of single splits, as `multiverse.table2` does, without the DNN."""
         return multiverse.table2(
-            self.clips,
-            {"no copies": multiverse.Selection(self.taken)},
-            multiverse.recipes(
-                self.sound, scalings=[self.scaling], summaries=["mean and deviation"]
-            ),
-            [name for name in models.CLASSIFIERS if name != "dnn"],
-            sr=self.sr, draws=splits, test_size=test_size, seed=self.seed,
+            self.clips, self.taken, self.sound, [n for n in models.CLASSIFIERS if n != "dnn"],
+            sr=self.sr, scalings=[self.scaling], copies={"no copies": None}, draws=splits,
+            test_size=test_size, seed=self.seed,
         )  # fmt: skip
 
     @property
