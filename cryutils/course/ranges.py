@@ -158,8 +158,6 @@ class Parameters(BaseModel):
     pause_s: float = _field(2, 60)
     each: int = _field(5, 1000)
     calls: int = _field(10, 100_000)
-    yamnet: File = _field(description="an existing file")
-    annotated: File = _field(description="an existing file")
     bins: Repeats = _field()
     seeds: Repeats = _field()
     seed: int = _field(0, 2_000_000_000)

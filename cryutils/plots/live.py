@@ -21,7 +21,7 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     Dotted lines mark the aims: 95 % of cries and 5 % of other sounds. The legend says what passes
     at `threshold`.
 
-    table: as returned by `gating.curve`. cries: the source that should pass.
+    table: as `gate.reference("gate_curve")`. cries: the source that should pass.
     """
     passing = 100 * table.pivot(index="threshold", columns="source", values="passing")
     shown = passing.iloc[np.abs(passing.index.to_numpy(float) - threshold).argmin()]

@@ -232,7 +232,6 @@ def test_the_ends_are_those_of_the_library(
         ("03", "classes=x", "give a list of 2 to 100 different names or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
-        ("13", "yamnet=none", 'yamnet="none": give an existing file.'),
         ("04", "stand_in=bely_pain", 'stand_in: synthetic has no class "bely_pain". Did you mean'),
         # Two parameters that contradict each other.
         ("02", "n_fft=256 hop_length=257", "hop_length=257: give 256 at most, for n_fft=256."),
