@@ -42,7 +42,7 @@ PROMISES = {"openvino-bf16": 2.5, "openvino-int8": 4.0, HEAD: 8.0}
 
 def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
     """Print the speed-up and agreement of each engine, and return the speed-ups."""
-    backbone = backbones.base("ResNet50", progress=True)
+    backbone = backbones.base("ResNet50")
     model = backbones.head_input(backbone)
     calibration, states = faces(CALIBRATION, first=0)
     pixels, _ = faces(frames, first=CALIBRATION)

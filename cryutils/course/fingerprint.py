@@ -7,6 +7,7 @@ recordings, and the pretrained weights on this machine. No notebook uses this mo
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.cache import key
-from cryutils._io.paths import data_dir, file_digest, project_dir, resolve
+from cryutils._io.parallel import Identity, identity
+from cryutils._io.paths import data_dir, file_digest, project_dir, resolve, weights_dir
 from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
-from cryutils.models import weights
 
 __all__ = ["PACKAGES", "library", "notebook", "recordings", "versions", "with_weights"]
 
@@ -42,7 +43,8 @@ def notebook(
     all its parameters. `rest` are texts that change with everything else.
     """
     chosen = values.get("weights")
-    stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
+    path = resolve(chosen) if isinstance(chosen, str) and chosen else None
+    stamp = identity(path) if path is not None and path.is_file() else ""
     return key(source, dict(parameters), stamp, *rest)
 
 
@@ -53,7 +55,13 @@ def with_weights(digest: str, values: Mapping[str, Any]) -> str:
     """
     backbone = values.get("backbone", "auto")
     is_used = values.get("weights") in ("auto", "imagenet") and backbone not in _NOT_PUBLISHED
-    return key(digest, *(weights.present() if is_used else ()))
+    return key(digest, _weights() if is_used else [])
+
+
+def _weights() -> list[Identity]:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    folders = [folder for folder in (weights_dir(), home / "models") if folder is not None]
+    return sorted(identity(path) for folder in folders for path in folder.glob("*.h5"))
 
 
 def library() -> str:

@@ -15,7 +15,6 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.cache import is_cached, key, ragged
-from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
-from cryutils.models.weights import APPLICATIONS, fetch, named
+from cryutils.models.weights import APPLICATIONS, Unavailable, pretrained
 
 __all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input", "untrained"]
 
@@ -50,15 +48,13 @@ class Backbone:
 
     weights: a description. preprocessing: the module of `keras.applications` whose
     `preprocess_input` is applied first, such as "resnet"; of a user's file, which preprocesses
-    itself, the digest. imagenet: whether the weights are known to be ImageNet's. cause: why
-    ImageNet's weights were unavailable, if they were preferred.
+    itself, the digest. cause: why ImageNet's weights were unavailable, if they were preferred.
     """
 
     model: Any
     name: str
     weights: str
     preprocessing: str
-    imagenet: bool
     cause: str = ""
 
     @property
@@ -70,6 +66,11 @@ class Backbone:
     def trained(self) -> bool:
         """Whether the weights are of a trained network, not random."""
         return not self.weights.startswith(_RANDOM)
+
+    @property
+    def imagenet(self) -> bool:
+        """Whether the weights are those that Keras publishes for ImageNet."""
+        return self.weights == "ImageNet"
 
     @functools.cached_property
     def digest(self) -> str:
@@ -86,7 +87,6 @@ def base(
     input_shape: Sequence[int] = (224, 224, 3),
     weights: str | os.PathLike[str] = "auto",
     seed: int = 0,
-    progress: bool = False,
 ) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
@@ -108,54 +108,56 @@ def base(
         return _of_file(name, shape)
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
-    application = APPLICATIONS[name]
-    file, cause = None, ""
-    if weights not in _WEIGHTS:
-        if not (path := resolve(weights)).is_file():
-            hint = near_miss(str(weights), [*_WEIGHTS, "a weights file"])
-            raise InputError(f"weights={str(weights)!r}: no such file.{hint}")
-        file = named(path, application, path.name)
-    elif weights != "random":
-        try:
-            file = fetch(application, progress=progress)
-        except Unavailable as error:
-            if weights == "imagenet":
-                raise InputError(
-                    f"{name}'s ImageNet weights are not available ({error}): put {application.file}"
-                    " into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
-                ) from error
-            cause = str(error)
-    network = _network(name, shape, file.path if file else None, seed)
+    application, path, cause = APPLICATIONS[name], None, ""
+    if weights not in _WEIGHTS and not (path := resolve(weights)).is_file():
+        hint = near_miss(str(weights), [*_WEIGHTS, "a weights file"])
+        raise InputError(f"weights={str(weights)!r}: no such file.{hint}")
+    try:
+        network, words = _network(name, shape, path or str(weights), seed)
+    except Unavailable as error:
+        if weights == "imagenet":
+            raise InputError(
+                f"{name}'s ImageNet weights are not available ({error}): put {application.file}"
+                " into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
+            ) from error
+        cause = str(error)
+        network, _ = _network(name, shape, "random", seed)
+        words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
     prepared = getattr(keras().applications, application.module).preprocess_input(pixels)
     # Inference mode, so that batch normalisation never updates its statistics.
     model = keras().Model(pixels, network(prepared, training=False), name=f"frozen_{network.name}")
     model.trainable = False
-    if file:
-        return Backbone(model, name, file.words, application.module, file.imagenet)
-    why = "; ImageNet weights not available" if cause else ""
-    words = f"{_RANDOM} (seed {seed}{why})"
-    return Backbone(model, name, words, application.module, False, cause)
+    return Backbone(model, name, words, application.module, cause)
 
 
-def _network(name: str, shape: tuple[int, ...], path: Path | None, seed: int) -> Any:
-    """Return the application with the weights at `path`, or random weights drawn from `seed`."""
-    with nullcontext() if path else seeded(seed), warnings.catch_warnings():
+def _network(name: str, shape: tuple[int, ...], weights: Path | str, seed: int) -> tuple[Any, str]:
+    """Return the application with the weights of a file, of ImageNet or drawn from `seed`."""
+    build = functools.partial(
+        getattr(keras().applications, name), include_top=False, input_shape=shape
+    )
+    with warnings.catch_warnings():
         # MobileNet warns that its weights for 224 px are used for other sizes as well.
         warnings.simplefilter("ignore", UserWarning)
         try:
-            return getattr(keras().applications, name)(
-                include_top=False, weights=path and str(path), input_shape=shape
-            )
+            if isinstance(weights, Path):
+                network = build(include_top=False, weights=str(weights), input_shape=shape)
+                return network, weights.name
+            if weights != "random":
+                return pretrained(name, shape)
+            with seeded(seed):
+                network = build(include_top=False, weights=None, input_shape=shape)
+                return network, f"{_RANDOM} (seed {seed})"
         except (OSError, ValueError, KeyError) as error:
             # Keras' message about a shape that is too small begins like this.
             if str(error).startswith("Input size must be"):
                 raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
-            if path is None:
+            if weights == "random":
                 raise
+            file = weights if isinstance(weights, Path) else APPLICATIONS[name].file
             raise InputError(
-                f"{path}: damaged, or not weights of {name} without its classifier."
+                f"{file}: damaged, or not weights of {name} without its classifier."
             ) from error
 
 
@@ -180,7 +182,7 @@ def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
         raise InputError(f"{path} does not return feature maps; save it without its classifier.")
     model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
     model.trainable = False
-    return Backbone(model, network.name, f"weights of {path.name}", file_digest(path), False)
+    return Backbone(model, network.name, f"weights of {path.name}", file_digest(path))
 
 
 def untrained(backbone: Backbone, *, seed: int = 0) -> Backbone:
@@ -188,7 +190,7 @@ def untrained(backbone: Backbone, *, seed: int = 0) -> Backbone:
     with seeded(seed):
         model = keras().models.clone_model(backbone.model)
     model.trainable = False
-    return Backbone(model, backbone.name, f"{_RANDOM} (seed {seed})", backbone.preprocessing, False)
+    return Backbone(model, backbone.name, f"{_RANDOM} (seed {seed})", backbone.preprocessing)
 
 
 def head_input(backbone: Backbone) -> Any:

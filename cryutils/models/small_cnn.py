@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from cryutils._io.download import Unavailable
 from cryutils.errors import InputError
 from cryutils.models.backbones import Backbone, base
 from cryutils.models.backend import keras
+from cryutils.models.weights import Unavailable
 
 __all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
 
@@ -45,7 +45,7 @@ def small(*, size: int = 64) -> Backbone:
         model.set_weights([file[name] for name in sorted(file.files) if name != "told"])
     model.trainable = False
     words = f"pretrained on {INFANTS} other synthetic infants"
-    return Backbone(model, "small CNN", words, "tf", False)
+    return Backbone(model, "small CNN", words, "tf")
 
 
 def choose(
@@ -54,7 +54,6 @@ def choose(
     size: int | None = None,
     weights: str | os.PathLike[str] = "auto",
     seed: int = 0,
-    progress: bool = False,
 ) -> Backbone:
     """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
@@ -62,7 +61,7 @@ def choose(
     the choice, `Backbone.cause` the reason.
 
     name: "auto", "small", or an application of Keras. size: side in pixels; None: 224, or 64 for
-    `small`. weights, seed, progress: as in `backbones.base`; `small` has its own weights. Raises
+    `small`. weights, seed: as in `backbones.base`; `small` has its own weights. Raises
     InputError as `backbones.base` and `small` do.
     """
     if name == "small":
@@ -77,7 +76,6 @@ def choose(
             input_shape=(side, side, 3),
             weights="imagenet" if instead else weights,
             seed=seed,
-            progress=progress,
         )
     except InputError as error:
         if not (instead and isinstance(error.__cause__, Unavailable)):

@@ -177,9 +177,8 @@ class PictureInput:
     def network(self) -> Backbone:
         """The backbone."""
         return small_cnn.choose(
-            self.backbone, size=self.size or None, weights=self.weights, seed=self.seed,
-            progress=True,
-        )  # fmt: skip
+            self.backbone, size=self.size or None, weights=self.weights, seed=self.seed
+        )
 
     @property
     def frames(self) -> FrameInput:

@@ -245,7 +245,7 @@ def put_weights(folder: Path, name: str = "resnet50_notop.h5") -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("home", ["weights", "keras/models", "cache/weights"])
+@pytest.mark.parametrize("home", ["weights", "keras/models"])
 def test_new_weights_count_for_notebooks_that_look_for_them(
     home: str, project: Path, apart: Path
 ) -> None:
@@ -444,11 +444,12 @@ def test_the_time_of_a_notebook_is_known_to_other_runs_of_its_profile(
 
 
 def test_weights_that_a_notebook_downloads_do_not_make_it_outdated(
-    finished: Path, project: Path, apart: Path
+    finished: Path, project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
     download = (
         "import os\nfrom pathlib import Path\n"
-        "home = Path(os.environ['CRYUTILS_CACHE_DIR'], 'weights')\nhome.mkdir(parents=True)\n"
+        "home = Path(os.environ['KERAS_HOME'], 'models')\nhome.mkdir(parents=True)\n"
         "(home / 'resnet50_notop.h5').write_text('downloaded')"
     )
     notebook("02_second", download, parameters='weights = "auto"\n')
@@ -456,30 +457,6 @@ def test_weights_that_a_notebook_downloads_do_not_make_it_outdated(
     assert [job.is_done() for job in jobs()] == [True, True]
     put_weights(apart / "weights")
     assert [job.is_done() for job in jobs()] == [True, False]
-
-
-def test_the_progress_of_a_long_cell_is_reported(project: Path, apart: Path) -> None:
-    notebook(
-        "01_first",
-        "import os, time\nfrom pathlib import Path\nfrom cryutils._io.progress import counting\n"
-        "with counting('Frames', 'clips') as report:\n"
-        "    for done in range(1000):\n"
-        "        report(done, 1000)\n"
-        "        if Path(os.environ['GATE']).exists():\n            break\n"
-        "        time.sleep(0.6)",
-    )
-    reports: list[tuple[str, str, float]] = []
-
-    def hear(name: str, what: str, share: float) -> None:
-        reports.append((name, what, share))
-        if what.startswith("Frames: "):
-            (apart / "gate").touch()  # which ends the cell
-
-    assert course.run(jobs(only=["01_first"]), report=hear) == {}
-    news = [what for _, what, _ in reports if what.startswith("Frames: ")]
-    assert news
-    assert re.fullmatch(r"Frames: \d+ of 1000 clips, about [\d:?]+ left", news[0])
-    assert reports[-1] == ("01_first", "done", 1.0)
 
 
 def test_parallel_notebooks_share_the_cores(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -56,30 +55,6 @@ def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return bare / "own"
 
 
-@pytest.mark.parametrize("name", APPLICATIONS)
-def test_the_installed_keras_knows_these_modules_and_hashes(keras, name) -> None:
-    source = inspect.getmodule(getattr(keras.applications, name))
-    assert source is not None
-    assert source.__name__.endswith(f".{APPLICATIONS[name].module}")
-    assert APPLICATIONS[name].md5 in inspect.getsource(source)
-
-
-@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "MobileNetV3Small"])
-def test_the_published_files_are_those_that_keras_would_download(keras, name, monkeypatch) -> None:
-    class Asked(Exception):
-        """Instead of a download."""
-
-    def get_file(file: str, url: str, *, file_hash: str = "", **_: Any) -> str:
-        raise Asked(file, url, file_hash)
-
-    # A test may know where Keras has this function; the library asks for nothing that is private.
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
-    with pytest.raises(Asked) as error:
-        getattr(keras.applications, name)(include_top=False, input_shape=(224, 224, 3))
-    published = APPLICATIONS[name]
-    assert error.value.args == (published.file, published.url, published.md5)
-
-
 def test_a_published_file_in_the_users_folder_gives_its_own_weights(
     keras, trained, named, pixels
 ) -> None:
@@ -87,10 +62,7 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(
     base = backbones.base(SMALL, input_shape=SHAPE)
     wanted = np.asarray(trained(pixels.astype(np.float32), training=False))
     np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
-    assert (
-        base.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
-    )
-    assert not base.imagenet
+    assert path.name in base.weights and not base.imagenet
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "another model"])
@@ -133,7 +105,7 @@ def test_a_backbone_is_frozen_even_in_training_mode(pixels) -> None:
     before = base.digest
     training = np.asarray(base.model(pixels, training=True))
     np.testing.assert_array_equal(training, np.asarray(base.model(pixels, training=False)))
-    fresh = backbones.Backbone(base.model, base.name, "", base.preprocessing, False)
+    fresh = backbones.Backbone(base.model, base.name, "", base.preprocessing)
     assert fresh.digest == before  # no moving average moved
 
 
@@ -207,8 +179,8 @@ def test_an_untrained_copy_has_the_same_layers_and_other_weights(keras, own) -> 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"name": "ResNet"}, "there is no backbone 'ResNet'. Did you mean ResNet101?"),
-        ({"name": "Lenet"}, "there is no backbone 'Lenet'. Known: DenseNet121, EfficientNetV2B0"),
+        ({"name": "ResNet"}, "there is no backbone 'ResNet'. Did you mean ResNet50?"),
+        ({"name": "Lenet"}, "there is no backbone 'Lenet'. Known: EfficientNetV2B0"),
         ({"weights": "imagnet"}, "weights='imagnet': no such file. Did you mean imagenet?"),
         ({"input_shape": (32, 32, 1)}, "give (height, width, 3)"),
         ({"input_shape": (16, 16, 3)}, "Input size must be at least 32x32"),
@@ -228,7 +200,7 @@ def drawn(keras: Any, seed: int) -> backbones.Backbone:
         initial = keras.initializers.GlorotUniform(seed)
         maps = keras.layers.Conv2D(width, side, side, kernel_initializer=initial)(maps)
     model = keras.Model(pixels, maps)
-    return backbones.Backbone(model, "two layers", f"random weights (seed {seed})", "none", False)
+    return backbones.Backbone(model, "two layers", f"random weights (seed {seed})", "none")
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def mean_colour() -> Backbone:
     keras = backend.keras()
     pixels = keras.Input((SIZE, SIZE, 3))
     model = keras.Model(pixels, keras.layers.Rescaling(1.0)(pixels))
-    return Backbone(model, "mean colour", "no weights", "none", False)
+    return Backbone(model, "mean colour", "no weights", "none")
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
     monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
     for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
         np.testing.assert_array_equal(rows, other)
-    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*.json")
+    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).rglob("output.pkl")
     path.unlink()
     for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
         np.testing.assert_array_equal(rows, other)

@@ -382,7 +382,7 @@ def test_the_files_answer_as_the_networks_do(
     inputs = keras().Input((32, 32, 3))
     maps = keras().layers.Conv2D(6, 8, strides=8)(keras().layers.Rescaling(1 / 255)(inputs))
     network = keras().Model(inputs, maps)
-    base = backbones.Backbone(network, "one layer", "random weights", "none", False)
+    base = backbones.Backbone(network, "one layer", "random weights", "none")
     pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
     embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
     inputs = replace(streams, frames=embedded)

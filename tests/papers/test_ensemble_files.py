@@ -68,7 +68,7 @@ def deploy(windows: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
     keras.utils.set_random_seed(0)
     pixels = keras.Input((32, 32, 3))
     maps = keras.layers.Conv2D(6, 8, strides=8)(keras.layers.Rescaling(1 / 255)(pixels))
-    base = Backbone(keras.Model(pixels, maps), "one layer", "random weights", "none", False)
+    base = Backbone(keras.Model(pixels, maps), "one layer", "random weights", "none")
     return ensemble_files.deploy(
         windows, cast(Table3, Scored()), hearing=HEARING, seeing=FrameInput(size=32), backbone=base,
         settings=replace(SETTINGS, seed=seed), folder=claims.run_dir() / "models", **options,
