@@ -175,8 +175,7 @@ def refresh(path: Path, scratch: str) -> None:
     notebook = nbformat.read(path, as_version=4)
     os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
     os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
-    # Write progress to a file, as in the tests, so that no progress bar is stored.
-    os.environ["CRYUTILS_PROGRESS_FILE"] = str(Path(scratch) / "progress")
+    os.environ["TQDM_DISABLE"] = "1"  # so that no progress bar is stored
     client = NotebookClient(notebook, timeout=None, kernel_name="python3")
     client.execute(cwd=str(path.parent))
     nbformat.write(clean(with_address(notebook, path.stem)), path)

@@ -1,9 +1,4 @@
-"""Parallel work with results in order: in threads, in processes or on a Dask cluster.
-
-`audio` and `video` use `thread_map` for the files of a corpus and `identities` for cache keys.
-`papers.embeddings` uses `prefetch` to decode ahead of a network. `evaluation` uses `process_map`
-for folds and permutations.
-"""
+"""Parallel work with results in order: in threads, in processes or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,18 +6,17 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import cache
-from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
     "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "on_cluster",
-    "ordered_map", "prefetch", "process_map", "thread_map",
+    "prefetch", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
@@ -57,50 +51,29 @@ def identity(path: Path) -> Identity:
     return Identity(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 
-def ordered_map(
-    pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
-) -> Iterator[R]:
-    """Yield function(item) in order, while `pool` works on at most the next `ahead` items.
-
-    An error of `function` is raised in place of that item's result. After an error, or when the
-    caller stops, no further item is started, and the pool shuts down after those in progress.
-    Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator doesn't wait for its
-    reader: with a slow reader, 198 of 200 results were in memory.
-    """
-    waiting: deque[Future[R]] = deque()
-    with pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def thread_map(
     function: Callable[[T], R], clips: Sequence[T], *, what: str, progress: bool = False
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by threads on all cores, a few clips ahead.
+    """Yield function(clip) in order, computed by threads on all cores or by a Dask cluster.
 
     Threads, because decoding and transforms release the GIL, while a process would have to import
     everything and send every array back. BLAS uses one thread in each: with more, products took ten
-    times as long. On a Dask cluster the workers compute; they need the files at the same paths.
-    `what` names the work in the progress bar.
+    times as long. The workers of a cluster need the files at the same paths. `what` names the work
+    in the progress bar.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
 
-    if on_cluster():
-        results = process_map(function, clips, shared=(), jobs=None)
-    else:
-        threads = cpu_count()
-        results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
-    with threadpool_limits(1, "blas"), counting(what, "clips", shown=progress) as report:
-        report(0, len(clips))
+    with (
+        threadpool_limits(1, "blas"),
+        counting(what, "clips", shown=progress) as report,
+        ThreadPoolExecutor(cpu_count()) as pool,
+    ):
+        results = (
+            process_map(function, clips, shared=(), jobs=None)
+            if on_cluster()
+            else pool.map(function, clips)
+        )
         for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))
@@ -170,7 +143,11 @@ def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) ->
 
 def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:
     """Yield `items`, while a thread fetches up to `ahead` of them in advance."""
-    source = iter(items)
-    pool = ThreadPoolExecutor(1)
-    single = ordered_map(pool, lambda _: list(islice(source, 1)), repeat(None), ahead=ahead)
-    yield from chain.from_iterable(takewhile(bool, single))
+    source, end, pool = iter(items), object(), ThreadPoolExecutor(1)
+    try:
+        waiting = deque(pool.submit(next, source, end) for _ in range(ahead))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(pool.submit(next, source, end))
+            yield cast(T, item)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -77,7 +77,7 @@ def execute(
     own = {
         "CRYUTILS_RUN_DIR": str(staging.path),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
-        "CRYUTILS_PROGRESS_FILE": str(staging.path.with_name("count")),
+        "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
     }
     with staging.log.open("w") as log:  # for the output of libraries
         process = subprocess.run(

@@ -1,72 +1,46 @@
-"""A parallel map keeps the order, works a few items ahead, and ends when its reader stops."""
+"""Parallel maps keep the order, pass errors on, and end when their reader stops."""
 
 from __future__ import annotations
 
 import operator
+import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 
+import nbclient
+import nbformat.v4
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cryutils._io.parallel import ordered_map, prefetch, thread_map
+from cryutils._io.parallel import prefetch, process_map, thread_map
+from cryutils._io.progress import counting
 
-
-@given(st.lists(st.integers(), max_size=20), st.integers(1, 30), st.integers(1, 4))
-def test_fewer_and_more_items_than_are_computed_ahead(
-    items: list[int], ahead: int, size: int
-) -> None:
-    assert list(ordered_map(ThreadPoolExecutor(size), str, items, ahead=ahead)) == [
-        *map(str, items)
-    ]
+Map = Callable[[list[int]], Iterator[int]]
 
 
-def test_few_results_wait_for_the_reader() -> None:
-    begun: list[int] = []
-    results = ordered_map(ThreadPoolExecutor(3), begun.append, range(100), ahead=5)
-    for taken, _ in enumerate(results, start=1):
-        assert len(begun) <= taken + 5
-    assert len(begun) == 100
+def fail_at_three(item: int) -> int:
+    if item == 3:
+        raise OSError("not to be read")
+    return -item
 
 
-def test_an_error_is_raised_in_place_of_its_item_and_no_more_begin() -> None:
-    begun: list[int] = []
+def by_threads(items: list[int]) -> Iterator[int]:
+    return thread_map(fail_at_three, items, what="sound")
 
-    def fail_at_three(item: int) -> int:
-        begun.append(item)
-        if item == 3:
-            raise OSError("not to be read")
-        return item
 
-    results = ordered_map(ThreadPoolExecutor(1), fail_at_three, range(100), ahead=4)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
+def by_processes(items: list[int]) -> Iterator[int]:
+    return process_map(fail_at_three, items, shared=(), jobs=2)
+
+
+def in_advance(items: list[int]) -> Iterator[int]:
+    return prefetch(map(fail_at_three, items), ahead=4)
+
+
+@pytest.mark.parametrize("mapped", [by_threads, by_processes, in_advance])
+def test_results_come_in_order_and_an_error_in_place_of_its_item(mapped: Map) -> None:
+    assert list(mapped([5, 2, 9, 7, 4, 1])) == [-5, -2, -9, -7, -4, -1]
+    assert list(mapped([])) == []
     with pytest.raises(OSError, match="not to be read"):
-        next(results)
-    assert len(begun) <= 3 + 1 + 4
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
-def test_a_reader_that_stops_waits_only_for_started_items(stop: type[BaseException]) -> None:
-    before, begun, is_ending = set(threading.enumerate()), [], threading.Event()
-
-    class Pool(ThreadPoolExecutor):
-        def shutdown(self, *options: bool, **named: bool) -> None:
-            is_ending.set()
-            super().shutdown(*options, **named)
-
-    def wait(item: int) -> None:
-        begun.append(item)
-        if item:
-            is_ending.wait()
-
-    results = ordered_map(Pool(2), wait, range(100), ahead=50)
-    next(results)
-    with pytest.raises(stop):
-        results.throw(stop)  # type: ignore[attr-defined]
-    assert len(begun) <= 1 + 2
-    assert set(threading.enumerate()) <= before
+        list(mapped([0, 1, 2, 3, 4]))
 
 
 def test_a_thread_takes_a_few_items_in_advance() -> None:
@@ -85,27 +59,61 @@ def test_a_thread_takes_a_few_items_in_advance() -> None:
     assert ahead_of_us.wait(timeout=600)
     for item in taken:
         assert made[-1] <= item + 4 + 1
-    assert item == 99
-    assert set(made) == set(range(100))
-
-
-def test_an_error_of_the_source_reaches_the_reader() -> None:
-    def items() -> Iterator[int]:
-        yield 0
-        raise OSError("not to be read")
-
-    taken = prefetch(items(), ahead=4)
-    assert next(taken) == 0
-    with pytest.raises(OSError, match="not to be read"):
-        next(taken)
+    assert made == list(range(100))
 
 
 def test_a_reader_that_stops_leaves_no_thread() -> None:
     before = set(threading.enumerate())
-    taken = prefetch(range(100), ahead=4)
-    next(taken)
-    del taken
-    clips = thread_map(operator.neg, range(100), what="sound")
-    next(clips)
-    del clips
+    for results in (
+        prefetch(range(100), ahead=4),
+        thread_map(operator.neg, range(100), what="sound"),
+    ):
+        next(results)
+        results.close()  # type: ignore[attr-defined]
     assert set(threading.enumerate()) <= before
+
+
+# Progress
+
+
+def work(*, shown: bool) -> None:
+    with counting("Frames\x1b[2J", "clips", shown=shown) as report:
+        for done in range(4):
+            report(done, 10)
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock by which work takes minutes."""
+    seconds = iter(range(0, 10**6, 60))
+    monkeypatch.setattr("tqdm.std.time", lambda: float(next(seconds)))
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_long_work_shows_its_progress_on_a_terminal_and_in_a_pipe(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    work(shown=True)
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "Frames\\x1b[2J" in output.err and "3/10" in output.err
+
+
+@pytest.mark.usefixtures("fast")
+def test_hidden_progress_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    work(shown=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_run_stores_no_progress_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    cell = (
+        "import time\nfrom cryutils._io.progress import counting\n"
+        "with counting('Frames', 'clips') as report:\n    report(1, 10)\n    time.sleep(3)\n"
+        "    report(2, 10)"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    nbclient.execute(book)
+    assert book.cells[0].outputs == []

@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(home / "run"),
         "CRYUTILS_CACHE_DIR": cache,
-        "CRYUTILS_PROGRESS_FILE": str(home / "progress"),
+        "TQDM_DISABLE": "1",
         "CRYUTILS_OFFLINE": "1",
         "KERAS_HOME": str(home / "keras"),  # pretrained weights would choose another backbone
     }
