@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cryutils"
@@ -67,6 +72,42 @@ def test_nothing_but_what_serves_the_application_imports_its_server() -> None:
     assert {name for name in MODULES if SERVING & imported(name)} - SERVING == {
         "cryutils.course.cli_serve"
     }
+
+
+def required(names: set[str]) -> set[str]:
+    """Return these distributions and what they require without an extra."""
+    every: set[str] = set()
+    while names:
+        every |= names
+        lines = [line for name in names for line in metadata.requires(name) or []]
+        parsed = [Requirement(line) for line in lines]
+        names = {
+            canonicalize_name(r.name) for r in parsed if r.marker is None or r.marker.evaluate()
+        } - every
+    return every
+
+
+def test_every_import_is_declared_or_required_by_what_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?m)^\| `([a-z0-9-]+)` \| .", contributing))
+    assert named == declared
+    extras = {
+        canonicalize_name(Requirement(line).name)
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    }
+    installed = metadata.packages_distributions()
+    allowed = required({name for name in declared | extras if is_installed(name)})
+    imported = set().union(*map(packages, MODULES.values())) - {"", "cryutils"}
+    for name in imported - set(sys.stdlib_module_names):
+        owners = {canonicalize_name(owner) for owner in installed.get(name, [])}
+        assert not owners or owners & allowed, name
+
+
+def is_installed(name: str) -> bool:
+    return any(canonicalize_name(d.name) == name for d in metadata.distributions())
 
 
 def test_the_import_is_fast() -> None:

@@ -33,6 +33,7 @@ def to_file(entries: Iterable[Row], path: Path) -> int:
     apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError for a
     suffix other than .csv and .parquet.
     """
+    extras.require("pyarrow", "app", "an export of the log")
     import pyarrow as pa
     from pyarrow import csv, parquet
 
