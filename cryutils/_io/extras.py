@@ -10,7 +10,7 @@ from cryutils.errors import InputError
 __all__ = ["PURPOSES", "command", "is_installed", "require"]
 
 PURPOSES = {
-    "app": "`cryutils serve`, its users, a store in PostgreSQL, an export to MongoDB",
+    "app": "`cryutils serve`, its users, exports of the log, and stores in PostgreSQL",
     "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
     "docs": "`make docs`, the documentation site",
     "embeddings": "Google's speech embedding, in notebook 12",

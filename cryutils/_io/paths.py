@@ -11,7 +11,6 @@ installed package if there is no clone.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import hashlib
 import os
 import shutil
@@ -34,7 +33,6 @@ __all__ = [
 
 _PART = ".part-"
 _LEFT_S = 24 * 3600.0  # no file takes this long to write
-_UNLOCKED_S = 1.0  # time allowed between creating a folder and locking it
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
@@ -91,10 +89,10 @@ def outputs_dir() -> Path:
 
 
 def ensure_writable_caches() -> None:
-    """Set other cache folders for numba and matplotlib if their own are read-only.
+    """Set temporary cache folders for numba and matplotlib if their own are read-only.
 
-    These are in our cache, or else temporary. Without them numba's cached functions raise and
-    matplotlib warns in each notebook. Child processes inherit the folders.
+    Without them numba's cached functions raise and matplotlib warns in each notebook. Child
+    processes inherit the folders.
     """
     for variable, home, usual in (
         ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
@@ -103,13 +101,8 @@ def ensure_writable_caches() -> None:
         # Not Path.expanduser, which raises for a user without a home directory.
         folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
         if not os.environ.get(variable) and not writable(Path(folder)):
-            place = Path(os.devnull, variable)
-            with suppress(InputError, OSError):  # reported when the cache is used
-                place = cache_dir() / variable.lower()
-            if not writable(place):
-                place = Path(tempfile.mkdtemp(prefix="cryutils-"))
-                atexit.register(shutil.rmtree, place, ignore_errors=True)
-            os.environ[variable] = str(place)
+            os.environ[variable] = tempfile.mkdtemp(prefix="cryutils-")
+            atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 
 def writable(folder: Path) -> bool:
@@ -181,32 +174,11 @@ def explain_write_errors(folder: Path) -> Iterator[None]:
 
 @cache
 def scratch_dir() -> Path:
-    """Return a temporary folder of this process, which is removed when the process ends.
-
-    If the process is killed, the next process that calls this function removes the folder.
-    """
-    prefix = "cryutils-"  # short, because the path of a socket must be short
-    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        with suppress(OSError):  # in use, another user's, or being removed by another process
-            if time.time() - left.lstat().st_mtime > _UNLOCKED_S:
-                os.close(_locked(left))
-                shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    _locked(folder)  # until this process ends in any way
+    """Return a temporary folder of this process, which is removed when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="cryutils-"))  # short, as a socket's path must be
     # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
     return folder
-
-
-def _locked(folder: Path) -> int:
-    """Lock a folder and return its descriptor. Raises OSError if another process has locked it."""
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(place)
-        raise
-    return place
 
 
 @contextmanager

@@ -179,7 +179,7 @@ def server(
         Voila={
             "authorizer_class": Access,
             "base_url": site.base,
-            # For the keys of the pages' kernels. If this server is killed, the next one removes it.
+            # For the keys of the pages' kernels.
             "connection_dir_root": str(paths.scratch_dir()),
             # A demonstration leaves nothing in the user's folder.
             "cookie_secret": secrets.token_bytes(32) if link else cookie_secret(folder),

@@ -63,14 +63,9 @@ def test_without_variables_the_clone_and_the_users_cache_are_used(
     assert paths.cache_dir().name == "cryutils"
 
 
-@pytest.mark.parametrize("cached", [True, False])
 def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_need(
-    cached: bool, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    home, temporary = {"HOME": "/dev/null/x"}, tmp_path / "temporary"
-    temporary.mkdir()
-    if cached:
-        home["CRYUTILS_CACHE_DIR"] = str(tmp_path / "cache")
     script = """
 import cryutils, os
 from matplotlib import pyplot
@@ -78,27 +73,12 @@ print(os.environ["NUMBA_CACHE_DIR"], os.environ["MPLCONFIGDIR"], sep="\\n")
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(paths.__file__).parents[2]), **home,
-             "TMPDIR": str(temporary)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(paths.__file__).parents[2]),
+             "HOME": "/dev/null/x", "TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    parent = tmp_path / "cache" if cached else temporary
-    assert {Path(line).parent for line in done.stdout.split()} == {parent}
-    assert list(temporary.iterdir()) == []
-
-
-def test_a_home_that_can_be_written_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(variable, str(tmp_path / "users"))
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    paths.ensure_writable_caches()
-    assert "NUMBA_CACHE_DIR" not in os.environ
-    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/x")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
-    paths.ensure_writable_caches()
-    assert os.environ["NUMBA_CACHE_DIR"] == "elsewhere"
+    assert {Path(line).parent for line in done.stdout.split()} == {tmp_path}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_writing_makes_the_folder_and_nothing_but_the_file(tmp_path: Path) -> None:
@@ -129,50 +109,14 @@ def test_a_writer_that_fails_or_is_killed_leaves_the_old_file(tmp_path: Path, en
     assert list(tmp_path.glob("*.json")) == [target]
 
 
-def test_parallel_writers_leave_the_file_of_one_of_them(tmp_path: Path) -> None:
-    target = tmp_path / "shared.txt"
-    with paths.writing(target) as first, paths.writing(target) as second:
-        first.write_text("first")
-        second.write_text("second")
-    assert target.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-# What killed writers left behind
-
-
-def left_behind(folder: Path, *, days: float) -> Path:
-    """A folder as a killed writer leaves it, made so many days ago."""
-    part = folder / f".part-{days}"
-    part.mkdir(parents=True)
-    (part / "results.json").write_text("ne")
-    os.utime(part, (time.time() - 86400 * days,) * 2)
-    return part
-
-
-def write(target: Path) -> None:
-    with paths.writing(target) as part:
-        part.write_text("whole")
-
-
 def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    old, fresh = left_behind(tmp_path, days=1.1), left_behind(tmp_path, days=0.9)
-    write(tmp_path / "results.json")
-    assert not old.exists()
-    assert (fresh / "results.json").read_text() == "ne"
-
-
-def test_old_files_of_others_stay(tmp_path: Path) -> None:
-    others = [tmp_path / "old.json", tmp_path / ".part-file", tmp_path / ".hidden" / "file"]
-    for other in others:
-        other.parent.mkdir(exist_ok=True)
-        other.write_text("old")
-    below = left_behind(tmp_path / "below", days=9)
-    for path in tmp_path.iterdir():
-        os.utime(path, (0, 0))
-    write(tmp_path / "results.json")
-    assert [other.read_text() for other in others] == ["old"] * 3
-    assert below.is_dir(), "nobody wrote there"
+    old, fresh = tmp_path / ".part-old", tmp_path / ".part-fresh"
+    for part, days in ((old, 1.1), (fresh, 0.9)):
+        part.mkdir()
+        os.utime(part, (time.time() - 86400 * days,) * 2)
+    with paths.writing(tmp_path / "results.json") as part:
+        part.write_text("whole")
+    assert fresh.exists() and not old.exists()
 
 
 @pytest.mark.parametrize("size", [0, 10_000])
