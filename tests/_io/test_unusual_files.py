@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +223,6 @@ FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the 
 FRAGMENTS: dict[str, Any] = {
     "container_options": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "8"},
 }  # fmt: skip
-HEVC: dict[str, Any] = {"video": "libx265", "options": {"x265-params": "log-level=none"}}
 MOTION_JPEG: dict[str, Any] = {"video": "mjpeg", "pix_fmt": "yuvj420p"}
 ALL = range(16)
 REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
@@ -232,30 +230,22 @@ REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
 CASES = [
     # containers and codecs
     Case("h264.mp4", film(options=SHARP), ALL, size=(48, 64)),
-    Case("hevc.mp4", film(**HEVC), ALL),
-    Case("vp8.webm", film("libvpx"), ALL),
     Case("vp9.webm", film("libvpx-vp9"), ALL),
     Case("mjpeg.avi", film(**MOTION_JPEG), ALL),
     Case("prores.mov", film("prores_ks", pix_fmt="yuv422p10le"), ALL),
     Case("a mov called.avi", film(options=SHARP, format="mov"), ALL),
-    Case("a matroska called.webm", film(options=SHARP, format="matroska"), ALL),
-    Case("UPPER.MP4", film(options=SHARP, format="mp4"), ALL),
     Case("fragmented.mp4", film(**FRAGMENTS), ALL),
     Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
     Case("title of old.mp4",
          changed(film(title="Baby"), lambda data: data.replace(b"Baby", b"B\xe4by")), ALL),
     # alpha, grey, depth, range
     Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
-    Case("alpha png.mov", film("png", pix_fmt="rgba"), ALL),
     Case("grey.mp4", film(pix_fmt="gray", options=SHARP), ALL, grey=True),
-    Case("grey 16 bit.avi", film("ffv1", pix_fmt="gray16le"), ALL, grey=True),
     Case("10 bit.mp4", film(pix_fmt="yuv420p10le", options=SHARP), ALL),
-    Case("4-4-4.mp4", film(pix_fmt="yuv444p", options=SHARP), ALL),
     # rotated and mirrored
     Case("turned 90.mp4", film(turn=90, options=SHARP), ALL, size=(64, 48), corner="bottom left"),
     Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64), corner="top right"),
     # rates and times
-    Case("23.976.mp4", film(fps=Fraction(24000, 1001)), ALL, times_s=[i * 1.001 / 24 for i in ALL]),
     Case("1000 fps.mp4", film(fps=1000, count=32), range(32),
          times_s=[i / 1000 for i in range(32)]),
     Case("uneven.mp4", film(times_ms=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
@@ -263,58 +253,44 @@ CASES = [
          times_s=[t / 1000 for t in UNEVEN_MS]),
     Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL,
          times_s=[0.04 * i for i in ALL]),
-    Case("starts late.webm", film("libvpx", times_ms=[700 + 40 * i for i in ALL]), ALL,
-         times_s=[0.04 * i for i in ALL]),
     Case("waits for days.mp4", changed(film(), long_wait), "times are damaged"),
     # sizes
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
     Case("two by two.mp4", film(height=2, width=2, pix_fmt="yuv444p",
                                      options={"crf": "1"}), ALL, size=(2, 2)),
-    Case("odd.webm", film("libvpx", height=47, width=63), ALL, size=(47, 63)),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
-    Case("short sound.mp4", film(sound=tone(0.2)), ALL, 0.2),
     Case("no samples.wav", lambda path: path.write_bytes(NO_SAMPLES), sound_s="no sound is left"),
-    Case("sleeve.mp3", sleeved("libmp3lame"), sound_s=0.5),
     Case("sleeve.m4a", sleeved("aac", format="mp4"), sound_s=0.5),
     # stills
     Case("alpha.png", still("RGBA", pixels=with_alpha(picture(0))), [0]),
-    Case("alpha grey.png", still("LA", pixels=with_alpha(picture(0))), [0], grey=True),
     Case("palette.png", still("P"), [0]),
-    Case("grey.png", still("L"), [0], grey=True),
     Case("grey 16 bit.png", deep(grey_of(picture(0))[..., None]), [0], grey=True),
     Case("16 bit.png", deep(picture(0)), [0]),
     Case("cmyk.jpg", still("CMYK"), [0]),
     Case("a png called.jpg", still(kind="PNG"), [0]),
     Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
     *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), turn=turn), [0],
-           size=(48, 64)) for turn in (2, 3, 6, 8)),
+           size=(48, 64)) for turn in (2, 6)),
     Case("exif 6.png", still(pixels=stored(6), turn=6), [0], size=(48, 64)),
     # cut short: what is left is shown
     Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5)), Left(12)),
     Case("cut 8.webm", changed(film("libvpx", **BUSY), keep(0.5)), Left(12)),
     Case("cut half.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.5)), Left(8)),
     Case("cut fragments.mp4", changed(film(**BUSY, **FRAGMENTS), keep(0.5)), Left(12)),
-    Case("cut with sound.mp4",
-         changed(film(**BUSY, **FIRST, sound=tone(1.92)), keep(0.5)), Left(12), 0.9),
     Case("end blank.mp4", changed(film(**BUSY, **FIRST), blank(0.7, 1)), Left(20)),
     # WebM starts anew at its next whole cluster, a key frame, with the right time
     Case("hole.webm", changed(film("libvpx", **BUSY), blank(0.45, 0.55)), Left(24)),
     # cut where nothing is left, or where the index was still to come
     Case("unfinished.mp4", changed(film(**BUSY), keep(0.9)), **REFUSED),
-    Case("cut head.mp4", changed(film(**BUSY), keep(0.001)), **REFUSED),
     Case("cut picture.png", changed(still(), keep(0.6)), PICTURE),
     # blanked or overwritten within
     Case("hole.mp4", changed(film(**BUSY, **FIRST), blank(0.45, 0.55)), MIDDLE),
     Case("hole with sound.mp4", changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
          MIDDLE, MIDDLE),
-    Case("hole.avi", changed(film(**MOTION_JPEG, **BUSY), blank(0.45, 0.55)), MIDDLE),
     Case("hole picture.png", changed(still(pixels=grain()), blank(0.5, 0.7)), PICTURE),
     Case("noise within.mp4", changed(film(**BUSY, **FIRST), noise(0.45, 0.55)), MIDDLE),
-    Case("noise first.mp4", changed(film(**BUSY, **FIRST), noise(0, 0.01)), **REFUSED),
     # something else under such a name
-    Case("text.mov", text("Monday: cried at three.\n" * 20), **REFUSED),
-    Case("page.mp4", text(HTML), **REFUSED),
     Case("page.jpg", text(HTML), PICTURE),
     Case("playlist.mp4", text(PLAYLIST), **REFUSED),
     Case("subtitles.mp4", text(SUBTITLES)),
@@ -322,7 +298,6 @@ CASES = [
     Case("a folder.mp4", Path.mkdir, MISSING, MISSING),
     Case("never made.mp4", lambda path: None, MISSING, MISSING),
     Case("a png called.mp4", still(kind="PNG"), [0], size=(48, 64)),
-    Case("an mp4 called.png", film(format="mp4"), PICTURE),
     Case("an mp4 called.wav", film(options=SHARP, format="mp4"), ALL),
 ]  # fmt: skip
 
