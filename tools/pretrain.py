@@ -25,7 +25,7 @@ from cryutils._io.paths import writing
 from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import face
 from cryutils.datasets.synthetic.corpus import FACES, VERSION
-from cryutils.datasets.synthetic.face_states import LEAST, MOST, Face
+from cryutils.datasets.synthetic.states import LEAST, MOST, Face
 from cryutils.models import training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.small_cnn import FILTERS, INFANTS, JITTER, MARGIN, READY, network

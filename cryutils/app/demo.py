@@ -129,7 +129,7 @@ def make_log(home: Store, user: str, *, now: float) -> None:
 
 def _session(start: float, rng: np.random.Generator) -> list[Reading]:
     """Return the readings of a session in which the infant cries once."""
-    from cryutils.datasets.synthetic.schedule import CLASSES
+    from cryutils.datasets.synthetic.corpus import CLASSES
 
     state = str(rng.choice(CLASSES))
     first, last = np.sort(rng.uniform(0, _SESSION_S, 2))

@@ -21,7 +21,7 @@ from cryutils.audio.files import SHORTEST_S
 from cryutils.course import parameters
 from cryutils.course.ranges import Parameters
 from cryutils.datasets import registry
-from cryutils.datasets.synthetic import face, schedule, voice
+from cryutils.datasets.synthetic import corpus, face, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, image, inputs, runtimes
@@ -321,9 +321,9 @@ def test_limits_between_parameters_are_those_of_the_library() -> None:
     image.build((16, 16, 3), 2, filters=[2, 2, 2])
     with pytest.raises(InputError, match="filters="):
         image.build((16, 16, 3), 2, filters=[2, 2, 2, 2])
-    schedule.plan(["hug", "hungry", "sleepy"], infants=6)
+    corpus.plan(["hug", "hungry", "sleepy"], infants=6)
     with pytest.raises(InputError, match="infants=5"):
-        schedule.plan(["hug", "hungry", "sleepy"], infants=5)
+        corpus.plan(["hug", "hungry", "sleepy"], infants=5)
 
 
 # In the command

@@ -10,8 +10,8 @@ import pytest
 from sizes import large
 
 from cryutils import evaluation
-from cryutils.datasets.synthetic import face, face_states, voice
-from cryutils.datasets.synthetic.face_states import Face
+from cryutils.datasets.synthetic import face, states, voice
+from cryutils.datasets.synthetic.states import Face
 from cryutils.errors import InputError
 from cryutils.models import backbones, small_cnn
 from cryutils.papers.embeddings import STATES
@@ -40,7 +40,7 @@ def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     shaped = {
         field.name
         for field in fields(Face)
-        if any(getattr(offset, field.name) for offset in face_states.STATES.values())
+        if any(getattr(offset, field.name) for offset in states.FACE_STATES.values())
     }
     assert {"lid", "furrow", "gape", "blush"} < shaped
     assert not shaped & set(pretrain.LABELS)

@@ -1,9 +1,9 @@
-"""Generate the synthetic corpus: WAV or MP4 files of the infants in `schedule.py`, in the cache.
+"""Generate the synthetic corpus: WAV or MP4 files of planned infants, in the cache.
 
 Used in notebooks 01_data_and_playback and 05_image. Each infant has several clips, most of them
 with the same label, in sessions of a few minutes. Whether a score is valid depends on how the split
 treats this structure. DonateACry has it; for Paper A's videos it is unknown. The corpus is NEVER
-evidence about real infants; `states.py` and `face_states.py` list the assumptions.
+evidence about real infants; `states.py` lists the assumptions.
 """
 
 from __future__ import annotations
@@ -11,32 +11,157 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryutils._io.parallel import thread_map
-from cryutils._io.paths import cache_dir, explain_write_errors, file_digest, naming, writing
+from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils.audio.files import wav_bytes
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import Dataset
 from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.dials import Dials
-from cryutils.datasets.synthetic.schedule import CLASSES, plan
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 from cryutils.video import mp4
 
-__all__ = ["DATASET", "FACES", "VERSION", "load", "write_mp4", "write_wav"]
+__all__ = [
+    "AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan", "write_mp4",
+    "write_wav",
+]  # fmt: skip
 
 # Raise these when the same parameters give different files, so that no outdated file is read from
 # the cache. There are two, because changed faces need no new voices.
 VERSION = 2
 FACES = 2
 CRF, PRESET = 26, "superfast"  # 38 dB, in two thirds of the time and size of 23 and "veryfast"
+CLASSES = ("discomfort", "hungry", "pain", "tired")  # Paper B's four states
+AGES = ("0-4 weeks", "4-8 weeks", "2-6 months", "7 months-2 years")  # in DonateACry's words
+
+EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedClip:
+    """A clip that is planned but not generated yet.
+
+    start_s: unix time in s. voice_seed: of the infant. session_seed: of the session, which is the
+    seed of its first clip. seed: of the clip.
+    """
+
+    id: str
+    label: str
+    infant: str
+    session: str
+    start_s: float
+    sex: str
+    age: str
+    voice_seed: int
+    session_seed: int
+    seed: int
+
+
+def plan(
+    classes: Sequence[str] = CLASSES,
+    *,
+    infants: int = 24,
+    clips_per_infant: int = 5,
+    mostly: float = 0.85,
+    duration_s: float = 7.0,
+    seed: int = 0,
+) -> list[PlannedClip]:
+    """Return the planned clips of a corpus.
+
+    classes: names in `voice.STATES`. infants: at least two for each class. clips_per_infant: at
+    least 1. mostly: share of clips with their infant's main label, in [0, 1]; the rest go to the
+    classes with fewest clips. duration_s: of a clip. seed: at least 0. Raises InputError for other
+    values.
+
+    >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
+    12
+    """
+    _check(classes, infants=infants, clips=clips_per_infant, mostly=mostly, seed=seed)
+    rng = np.random.default_rng([seed, 3])
+    kinds = list(classes)
+    labels = _labels(len(kinds), infants, clips_per_infant, mostly, rng)
+    sexes = rng.permutation(np.arange(infants) % 2)
+    ages = rng.permutation(np.arange(infants) % len(AGES))
+    seeds = rng.permutation(2 * infants * (clips_per_infant + 1)) + int(rng.integers(2**40))
+    clips = []
+    for i in range(infants):
+        infant = f"infant-{i:03d}"
+        infant_seed, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
+        first: dict[int, int] = {}  # the seed of a session's first clip
+        sessions = _sessions(clips_per_infant, duration_s, rng)
+        for j, (session, start_s) in enumerate(sessions):
+            clip = PlannedClip(
+                id=f"{infant}-{j:02d}", label=kinds[labels[i][j]], infant=infant,
+                session=f"{infant}-session-{session}", start_s=start_s,
+                sex="fm"[sexes[i]], age=AGES[ages[i]], voice_seed=infant_seed,
+                session_seed=first.setdefault(session, noise[j]), seed=noise[j],
+            )  # fmt: skip
+            clips.append(clip)
+    return clips
+
+
+def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, seed: int) -> None:
+    if isinstance(classes, str) or not classes:
+        raise InputError(f"classes={classes!r} is not a list of states; try {list(CLASSES)}")
+    for name in classes:
+        if name not in voice.STATES:
+            raise InputError(f"No state {name!r}.{near_miss(str(name), voice.STATES)}")
+    if len(set(classes)) < len(classes):
+        raise InputError(f"classes={list(classes)} names a state twice")
+    if infants < 2 * len(classes):
+        raise InputError(
+            f"infants={infants} is too few: {len(classes)} classes need {2 * len(classes)} or more,"
+            " two a class, for one infant to be held out"
+        )
+    if clips < 1:
+        raise InputError(f"clips_per_infant={clips} leaves no clip; use 1 or more")
+    if not 0.0 <= mostly <= 1.0:
+        raise InputError(f"mostly={mostly} is not a share; use a number from 0 to 1")
+    if seed < 0:
+        raise InputError(f"seed={seed} is negative; use 0 or more")
+
+
+def _labels(
+    classes: int, infants: int, clips: int, mostly: float, rng: np.random.Generator
+) -> list[list[int]]:
+    """Return class indices, a list for each infant, with classes as even as whole clips allow."""
+    share = mostly if classes > 1 else 1.0
+    by_class = sorted(range(infants), key=lambda i: i % classes)
+    # Steps of a rounded running sum, so that the total is right although each infant has few clips.
+    steps = np.diff(np.floor(share * clips * np.arange(infants + 1) + 0.5)).astype(int)
+    labels: list[list[int]] = [[] for _ in range(infants)]
+    for i, step in zip(by_class, steps, strict=True):
+        labels[i] = [i % classes] * int(step)
+    counts = np.bincount([kind for kinds in labels for kind in kinds], minlength=classes)
+    for i, kinds in enumerate(labels):
+        while len(kinds) < clips:
+            others = [kind for kind in range(classes) if kind != i % classes]
+            rarest = min(others, key=lambda kind: int(counts[kind]))
+            counts[rarest] += 1
+            kinds.append(rarest)
+    return [[kinds[j] for j in rng.permutation(clips)] for kinds in labels]
+
+
+def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """Return each clip's session number and unix time: one to three clips, minutes apart."""
+    start = EPOCH_S + rng.uniform(0, 300 * 86400)
+    session, left = 0, int(rng.integers(1, 4))
+    times = []
+    for _ in range(clips):
+        if left == 0:
+            session, left = session + 1, int(rng.integers(1, 4))
+            start += rng.uniform(0.15, 5) * 86400
+        times.append((session, round(start, 1)))
+        left -= 1
+        start += duration_s + rng.uniform(20, 300)
+    return times
 
 
 def write_wav(path: Path, cry: voice.CryPlan, *, sr: int) -> None:
@@ -75,10 +200,9 @@ def load(
     """Return a synthetic corpus, generating the files that are not in the cache.
 
     The files are `<label>/<infant>/<id>` in a folder named by a hash of everything that shapes
-    them. Files are written whole, so a killed call can be repeated. Every call compares each file
-    with its sha256 and generates damaged files again.
+    them. Files are written whole, so a killed call can be repeated.
 
-    classes, infants, clips_per_infant, mostly, duration_s, seed: as in `schedule.plan`.
+    classes, infants, clips_per_infant, mostly, duration_s, seed: as in `plan`.
     signal, identity, interaction, session: 0 to 1, see `dials.Dials`.
     sr: samples per second.
     video: whether to write MP4 files with faces and the same voices, instead of WAV files.
@@ -139,8 +263,18 @@ def load(
         else:
             write_wav(path, heard, sr=sr)
 
-    what = f"synthetic {'videos' if video else 'cries'}"
-    _make_missing(clips, make, root=root, what=what, progress=progress)
+    missing = [number for number, clip in enumerate(clips) if not clip.path.is_file()]
+    with explain_write_errors(root):
+        try:
+            # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
+            # script without a main guard can't start processes.
+            what = f"synthetic {'videos' if video else 'cries'}"
+            for _ in thread_map(make, missing, what=what, progress=progress):
+                pass
+        except OSError:
+            if len(missing) == len(clips):  # free the space, the disk may be full
+                shutil.rmtree(root, ignore_errors=True)
+            raise
     return Corpus(
         clips,
         name="synthetic",
@@ -162,45 +296,6 @@ def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[st
     picture = {"fps": float(fps), "size": size, "dials": asdict(dials)}
     codecs = {"av": av.__version__, "opencv": cv2.__version__}
     return {"faces": FACES, "picture": picture, **codecs}
-
-
-def _make_missing(
-    clips: Sequence[Clip], make: Callable[[int], None], *, root: Path, what: str, progress: bool
-) -> None:
-    """Call `make` for the number of each clip whose file in `root` is missing or damaged."""
-    names = [f"{root.name}/{clip.path.relative_to(root).as_posix()}" for clip in clips]
-    sums = root / "SHA256SUMS"  # for `sha256sum --check` in the parent folder
-    lines = sums.read_text(errors="replace").splitlines() if sums.is_file() else []
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-    def is_wrong(number: int) -> bool:
-        try:
-            return file_digest(clips[number].path) != listed.get(names[number])
-        except OSError:  # missing or unreadable
-            return True
-
-    def make_and_list(number: int) -> None:
-        make(number)
-        with naming(sums), sums.open("a") as file:
-            file.write(f"{file_digest(clips[number].path)}  {names[number]}\n")
-
-    with ThreadPoolExecutor() as pool:
-        checked = pool.map(is_wrong, range(len(clips)))
-        wrong = [number for number, bad in enumerate(checked) if bad]
-    if not wrong:
-        return
-    damaged = sum(names[number] in listed for number in wrong)
-    what += f" ({damaged} lost or damaged, made again)" if damaged else ""
-    with explain_write_errors(root):
-        try:
-            # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
-            # script without a main guard can't start processes.
-            for _ in thread_map(make_and_list, wrong, what=what, progress=progress):
-                pass
-        except OSError:
-            if not listed.keys() >= set(names):  # free the space, the disk may be full
-                shutil.rmtree(root, ignore_errors=True)
-            raise
 
 
 DATASET = Dataset(

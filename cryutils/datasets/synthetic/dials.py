@@ -1,6 +1,6 @@
 """The dials of the synthetic corpus: how strongly state, infant and session shape a clip.
 
-Used by `states.py` (voice) and `face_states.py`, and in notebook 03_feature_validation. What shapes
+Used by `states.py`, and in notebook 03_feature_validation. What shapes
 the cries of real infants is unknown, so the whole model is an ASSUMPTION FOR TEACHING. A parameter
 of a clip is a sum, and each dial controls one term independently of the other dials:
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.face_states import Face
+from cryutils.datasets.synthetic.states import Face
 
 __all__ = ["HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
 

@@ -2,7 +2,7 @@
 
 Used in notebooks 05_image and 06_full. It replaces the crying videos of Paper A (§2) and Paper B
 (§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench whose
-truth is known, and NEVER evidence about real infants; `face_states.py` has the assumptions.
+truth is known, and NEVER evidence about real infants; `states.py` has the assumptions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cryutils.datasets.synthetic.drawing import (
     backdrop,
     grains,
 )
-from cryutils.datasets.synthetic.face_states import EFFECTS, Face
+from cryutils.datasets.synthetic.states import FACES, Face
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError, near_miss
 
@@ -91,7 +91,7 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
     """
     check(fps=fps, dials=dials)
     rng = np.random.default_rng([cry.seed, 5])
-    face = EFFECTS.draw(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
+    face = FACES.draw(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
     at = np.arange(cry.opening.size) / RATE
     effort = np.interp(t, at, _effort(cry))

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.dials import PLAIN, Dials
-from cryutils.datasets.synthetic.states import EFFECTS, STATES, Voice
+from cryutils.datasets.synthetic.states import STATES, VOICES, Voice
 from cryutils.datasets.synthetic.synthesis import Synthesiser
 from cryutils.errors import InputError, near_miss
 
@@ -97,7 +97,7 @@ def plan(
     if not 0.5 <= duration_s <= 600:
         raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
     rng = np.random.default_rng([seed, 1])
-    voice = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
+    voice = VOICES.draw(state, infant=infant, session=session, dials=dials, rng=rng)
     draft = _Draft(voice, duration_s, rng)
     bursts = draft.timing()
     previous_end = 0.0

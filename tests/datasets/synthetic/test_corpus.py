@@ -1,13 +1,15 @@
-"""The synthetic corpus: its files as sounds and videos, damaged, killed and made again."""
+"""The synthetic corpus: its structure, and its files as sounds and videos."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import signal
 import subprocess
 import sys
 import wave
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,9 @@ from learned import check_learned
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from cryutils import audio, load, video
-from cryutils._io.parallel import thread_map
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.synthetic import corpus, face, schedule, voice
+from cryutils.datasets.synthetic import corpus, face, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 from cryutils.video import mp4
@@ -131,7 +132,7 @@ def test_clips_describe_their_sounds() -> None:
 def test_a_file_holds_the_planned_cry() -> None:
     dials = {"signal": 0.4, "identity": 0.8, "interaction": 0.3, "session": 0.7}
     clips = make(**SOUND, **dials)
-    clip = schedule.plan(SOUND["classes"], infants=4, clips_per_infant=2, duration_s=0.5)[5]
+    clip = corpus.plan(SOUND["classes"], infants=4, clips_per_infant=2, duration_s=0.5)[5]
     with wave.open(str(clips[5].path)) as file:
         assert file.getparams()[:4] == (1, 2, 8000, 4000)  # channels, bytes, rate, samples
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
@@ -181,7 +182,59 @@ def test_face_and_voice_have_a_signal_each(dials, shown, heard) -> None:
     assert [a != b for a, b in zip(sounds, other_sounds, strict=True)] == [heard] * 8
 
 
-# Killed, damaged, and a full disk
+# Infants, sessions and seeds
+
+
+@pytest.mark.parametrize("mostly", [0.0, 0.5, 0.85, 1.0])
+@pytest.mark.parametrize("classes", [["hungry", "tired"], list(voice.STATES)])
+def test_each_infant_cries_mostly_for_one_reason(mostly, classes) -> None:
+    clips = corpus.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
+    main = {f"infant-{i:03d}": classes[i % len(classes)] for i in range(32)}
+    share = np.mean([clip.label == main[clip.infant] for clip in clips])
+    assert share == pytest.approx(mostly, abs=0.5 / len(clips))
+
+
+def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=5)
+    assert set(Counter(c.label for c in clips)) == set(corpus.CLASSES)
+    counts = Counter(c.label for c in clips).values()
+    # Not always within one, since an infant's exceptions can't be of its own class.
+    assert max(counts) - min(counts) <= 2
+    assert set(Counter(c.infant for c in clips).values()) == {5}
+    for label in corpus.CLASSES:
+        assert len({c.infant for c in clips if c.label == label}) >= 6
+
+
+def test_infants_sessions_and_clips_have_seeds_of_their_own() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=6)
+    voices = {c.infant: c.voice_seed for c in clips}
+    sessions = {c.session: c.session_seed for c in clips}
+    assert all(c.voice_seed == voices[c.infant] for c in clips)
+    assert all(c.session_seed == sessions[c.session] for c in clips)
+    assert len(set(sessions.values())) == len(sessions) > 24
+    assert len({c.seed for c in clips} | {*voices.values()}) == len(clips) + len(voices)
+
+
+def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=6)
+    sizes = Counter(c.session for c in clips)
+    assert max(sizes.values()) > 1
+    for before, after in itertools.pairwise(clips):
+        if before.infant == after.infant:
+            gap = after.start_s - before.start_s
+            assert gap > 0
+            assert (gap < 600) == (before.session == after.session)
+        else:
+            assert before.session != after.session
+
+
+def test_sex_and_age_belong_to_the_infant() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=3)
+    assert len({(c.infant, c.sex, c.age) for c in clips}) == 24
+    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(corpus.AGES)
+
+
+# Killed, and a full disk
 
 BUILD = """
 import json, os, signal, sys
@@ -211,53 +264,6 @@ def test_a_killed_call_is_completed_by_the_next(cache, tmp_path, monkeypatch) ->
     assert 0 < len(made) < len(resumed) == 8
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "other"))
     assert contents(resumed) == contents(make(**VIDEO))
-
-
-def swap(path: Path, other: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(other.read_bytes())
-    other.write_bytes(content)
-
-
-def flip(path: Path, other: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("damage", "count"),
-    [
-        (flip, 1),
-        (swap, 2),
-        (lambda path, other: path.write_bytes(b""), 1),
-        (lambda path, other: path.rename(other), 2),
-    ],
-    ids=["one bit", "exchanged", "emptied", "renamed"],
-)
-def test_damaged_synthetic_clips_are_made_again(damage, count, monkeypatch) -> None:
-    clips = make(**SOUND)
-    before = contents(clips)
-    damage(clips[2].path, clips[5].path)
-    shown = []
-
-    def recorded(*args: Any, what: str, **options: Any) -> Any:
-        shown.append(what)
-        return thread_map(*args, what=what, **options)
-
-    monkeypatch.setattr(corpus, "thread_map", recorded)
-    assert list(make(**SOUND)) == list(clips)
-    assert contents(clips) == before
-    assert shown == [f"synthetic cries ({count} lost or damaged, made again)"]
-
-
-@pytest.mark.parametrize("content", [b"\n", b"\xff\x00  a\n", b"0" * 500])
-def test_a_damaged_list_of_digests_vouches_for_nothing(content) -> None:
-    clips = make(**SOUND)
-    before = contents(clips)
-    (root(clips) / "SHA256SUMS").write_bytes(content)
-    clips[0].path.write_bytes(before[0][:-2])
-    assert contents(make(**SOUND)) == before
 
 
 @pytest.mark.parametrize("video", [False, True])
@@ -348,7 +354,7 @@ def test_bad_values_are_named_in_one_line(dials, message, cache) -> None:
 )
 def test_the_dials_decide_what_a_model_learns(dials, learned) -> None:
     """A linear discriminant on mean and spread of MFCC."""
-    clips = schedule.plan(infants=24, clips_per_infant=5)
+    clips = corpus.plan(infants=24, clips_per_infant=5)
     features = []
     for clip in clips:
         sound = voice.cry(

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.datasets.synthetic import face_states, states, voice
+from cryutils.datasets.synthetic import states, voice
 from cryutils.datasets.synthetic.dials import REACH, Dials, Effects
 from cryutils.errors import InputError
 
-EFFECTS = {"voice": states.EFFECTS, "face": face_states.EFFECTS}
+EFFECTS = {"voice": states.VOICES, "face": states.FACES}
 DIAL = st.floats(0.0, 1.0)
 ANY = st.builds(Dials, DIAL, DIAL, DIAL, DIAL)
 BOTH = pytest.mark.parametrize("effects", EFFECTS.values(), ids=EFFECTS)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cryutils.datasets.synthetic import corpus, drawing, face, face_states, voice
+from cryutils.datasets.synthetic import corpus, drawing, face, states, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.datasets.synthetic.drawing import Pose
 from cryutils.video import faces
@@ -142,9 +142,7 @@ def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
 def test_the_halves_of_a_head_meet_without_a_line(state) -> None:
     rng = np.random.default_rng(0)
     for infant in range(4):
-        looks = face_states.EFFECTS.draw(
-            state, infant=infant, session=infant, dials=Dials(), rng=rng
-        )
+        looks = states.FACES.draw(state, infant=infant, session=infant, dials=Dials(), rng=rng)
         upper = drawing.draw(looks, Pose(effort=1.0), size=224, upper=True)
         lower = drawing.draw(looks, Pose(opening=1.0, effort=1.0), size=224, upper=False)
         assert len(upper) + len(lower) == 224

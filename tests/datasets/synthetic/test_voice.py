@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.dials import Dials
-from cryutils.datasets.synthetic.states import EFFECTS
+from cryutils.datasets.synthetic.states import VOICES
 from cryutils.datasets.synthetic.synthesis import Synthesiser
 from cryutils.errors import InputError
 
@@ -109,7 +109,7 @@ def test_mouth_and_voice_are_silent_between_bursts() -> None:
 def test_formants_rise_as_the_mouth_opens() -> None:
     noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
     loud = np.full(32000, 0.6, np.float32)
-    usual = EFFECTS.parameters(EFFECTS.base)
+    usual = VOICES.parameters(VOICES.base)
 
     def peak(opening: float) -> float:
         synthesiser = Synthesiser(usual, 16000, np.random.default_rng(1))
