@@ -17,8 +17,6 @@ from cryutils import audio, video
 from cryutils._io import media
 from cryutils.audio import files
 from cryutils.errors import InputError
-from cryutils.papers.annotate import annotate
-from cryutils.papers.predict import Prediction
 
 SR = 16000
 T = np.arange(2 * SR) / SR
@@ -189,18 +187,6 @@ def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
     assert click_and_flash_s(path) == (pytest.approx(1.5, abs=0.045), pytest.approx(1.5, abs=0.045))
     changes = audio.inspect(path).changes
     assert [change[:15] for change in changes] == (["its sound start"] if "sound_s" in late else [])
-
-
-@pytest.mark.parametrize("late", [{"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
-def test_an_annotated_film_keeps_the_difference(tmp_path, late) -> None:
-    path = film(tmp_path / "a.mp4", **late)
-    answer = Prediction(
-        path, media.probe(path), None, {}, "none", ("picture: no face",), None, None
-    )
-    written = annotate(answer, tmp_path / "annotated")
-    click, flash = click_and_flash_s(written)
-    assert click == pytest.approx(1.5, abs=0.06)
-    assert flash == pytest.approx(1.5, abs=0.06)
 
 
 def test_no_face_is_expected_before_the_first_picture(tmp_path) -> None:

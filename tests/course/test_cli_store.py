@@ -13,10 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from refusals import Command, Outcome, mistake, success
-from trained_run import Trained
 
 from cryutils.app import store
-from cryutils.app.readings import GAP, Reading
+from cryutils.app.readings import Reading
 
 PASSWORD = "correct horse"
 NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
@@ -184,33 +183,3 @@ def test_a_log_is_purged(call: Command, mia: None) -> None:
     assert call("log", "purge", "--user", "demo")[1] == "12 readings of demo were deleted.\n"
     assert call("log", "purge", "--infant", "Mia")[0] == 0
     assert call("infants", "list")[1].split()[1:] == ["Max", "demo"]
-
-
-# predict
-
-
-def test_predictions_are_logged_on_request(
-    quick: Trained, recordings: Path, call: Command, mia: None
-) -> None:
-    files = [str(recordings / name) for name in ("cry.mp4", "nothing.mp4")]
-    assert call("predict", *files)[0] == 0
-    with store.open() as opened:
-        assert len(list(opened.infants.infant("Mia", user=None).readings())) == 48
-    code, out, _ = call("predict", *files, str(recordings / "notes.txt"), "--log", "Mia")
-    assert code == 1
-    with store.open() as opened:
-        log = opened.infants.infant("Mia", user=None)
-        assert log.sessions()[-1]["source"] == "cryutils predict --model full"
-        readings = [r for r in log.readings() if r.note]
-    cry, nothing = sorted(readings, key=lambda reading: reading.verdict == GAP)
-    assert cry.verdict == max(cry.probabilities, key=lambda name: cry.probabilities[name])
-    assert cry.verdict in out and cry.note.startswith("cry.mp4")
-    for part in (cry.sound, cry.face):
-        assert part is not None and sum(part.values()) == pytest.approx(1, abs=1e-3)
-    assert (nothing.verdict, nothing.probabilities, nothing.sound) == (GAP, {}, None)
-    assert "nothing.mp4" in nothing.note
-
-
-def test_an_unknown_infant_is_refused_before_any_model_is_loaded(call: Command, mia: None) -> None:
-    line = mistake(call("predict", "cry.wav", "--log", "Mai"))
-    assert line == "cryutils: no infant 'Mai'. Did you mean Mia?\n"
