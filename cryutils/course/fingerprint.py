@@ -26,7 +26,7 @@ __all__ = ["PACKAGES", "library", "notebook", "recordings", "versions", "with_we
 
 # Packages that results depend on. Each build of OpenCV has its own package name.
 PACKAGES = (
-    "ai-edge-litert", "av", "keras", "librosa", "nncf", "numba", "numpy", "opencv-contrib-python",
+    "ai-edge-litert", "av", "keras", "librosa", "numba", "numpy", "opencv-contrib-python",
     "opencv-python", "opencv-python-headless", "openvino", "pandas", "pillow", "scikit-learn",
     "scipy", "soxr", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip

@@ -103,7 +103,7 @@ class Parameters(BaseModel):
     backbone: Literal["auto", "small"] | Text = _field(description="a network such as ResNet50")
     backbones: Names = _items()
     weights: Literal["auto", "imagenet", "random"] | File = _field(description="an existing file")
-    engine: Literal["keras", "openvino-bf16", "openvino-int8"] = _field()
+    engine: Literal["keras", "openvino-bf16"] = _field()
     crop: Literal["auto", "frame", "centre", "face"] = _field()
     frame_fps: float = _field(0.1, 120)
     frame_size: int = _field(0, 1024)

@@ -1,9 +1,8 @@
 """Frozen image networks: Keras applications by name, and users' Keras files.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
-followed by a small trainable model), in 05_image for transfer learning and in appendix_faces. A
-backbone takes RGB pixels of 0 to 255, preprocesses them itself and returns feature maps.
-`Backbone.weights` describes its weights, for the title of every table and figure, because random
+followed by a small trainable model), in 05_image for transfer learning and in appendix_faces.
+`Backbone.weights` describes the weights, for the title of every table and figure, because random
 weights are not pretrained.
 """
 
@@ -15,7 +14,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +43,17 @@ _AT_ONCE = 128  # frames per call of an engine
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network from pixels to feature maps, and the origin of its weights.
+    """A frozen network from RGB pixels of 0 to 255 to feature maps, and the origin of its weights.
 
     weights: a description. preprocessing: the module of `keras.applications` whose
     `preprocess_input` is applied first, such as "resnet"; of a user's file, which preprocesses
-    itself, the digest. cause: why ImageNet's weights were unavailable, if they were preferred.
+    itself, the digest.
     """
 
     model: Any
     name: str
     weights: str
     preprocessing: str
-    cause: str = ""
 
     @property
     def words(self) -> str:
@@ -85,21 +83,16 @@ def base(
     name: str,
     *,
     input_shape: Sequence[int] = (224, 224, 3),
-    weights: str | os.PathLike[str] = "auto",
+    weights: str = "auto",
     seed: int = 0,
 ) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
-    (n, h, w, features).
-
     name: one of `weights.APPLICATIONS`, or a Keras model from pixels to feature maps that
     preprocesses them itself: the path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`.
-    input_shape: (height, width, 3). weights: "imagenet", "random" (drawn from `seed`), a weights
-    file in the format that Keras publishes (`..._notop.h5`), or "auto": ImageNet's if available,
-    else random; a `.keras` file has its own. Raises InputError if the name is unknown, the network
-    does not accept the shape, the file is damaged or belongs to another model, or ImageNet's
-    weights are required but not available.
+    weights: "imagenet", "random" (drawn from `seed`), or "auto": ImageNet's if available, else
+    random; a `.keras` file has its own. Raises InputError if the name is unknown, the network does
+    not accept the shape, the file is damaged, or ImageNet's weights are required but not available.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
@@ -108,57 +101,57 @@ def base(
         return _of_file(name, shape)
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
-    application, path, cause = APPLICATIONS[name], None, ""
-    if weights not in _WEIGHTS and not (path := resolve(weights)).is_file():
-        hint = near_miss(str(weights), [*_WEIGHTS, "a weights file"])
-        raise InputError(f"weights={str(weights)!r}: no such file.{hint}")
+    if weights not in _WEIGHTS:
+        raise InputError(f"weights={weights!r}.{near_miss(weights, _WEIGHTS)}")
     try:
-        network, words = _network(name, shape, path or str(weights), seed)
+        network, words = _network(name, shape, weights, seed)
     except Unavailable as error:
         if weights == "imagenet":
             raise InputError(
-                f"{name}'s ImageNet weights are not available ({error}): put {application.file}"
-                " into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
+                f"{name}'s ImageNet weights are not available ({error}): put"
+                f" {APPLICATIONS[name].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or run"
+                " with network access."
             ) from error
-        cause = str(error)
         network, _ = _network(name, shape, "random", seed)
         words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"
+    module = APPLICATIONS[name].module
+    model, _ = _frozen(network, shape, getattr(keras().applications, module).preprocess_input)
+    return Backbone(model, name, words, module)
+
+
+def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
+    """Return the model from pixels to the network's output in inference mode, and the output.
+
+    In inference mode batch normalisation never updates its statistics.
+    """
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
-    prepared = getattr(keras().applications, application.module).preprocess_input(pixels)
-    # Inference mode, so that batch normalisation never updates its statistics.
-    model = keras().Model(pixels, network(prepared, training=False), name=f"frozen_{network.name}")
+    maps = network(preprocess(pixels), training=False)
+    model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
     model.trainable = False
-    return Backbone(model, name, words, application.module, cause)
+    return model, maps
 
 
-def _network(name: str, shape: tuple[int, ...], weights: Path | str, seed: int) -> tuple[Any, str]:
-    """Return the application with the weights of a file, of ImageNet or drawn from `seed`."""
-    build = functools.partial(
-        getattr(keras().applications, name), include_top=False, input_shape=shape
-    )
+def _network(name: str, shape: tuple[int, ...], weights: str, seed: int) -> tuple[Any, str]:
+    """Return the application with ImageNet's weights or random ones, and their origin in words."""
     with warnings.catch_warnings():
         # MobileNet warns that its weights for 224 px are used for other sizes as well.
         warnings.simplefilter("ignore", UserWarning)
         try:
-            if isinstance(weights, Path):
-                network = build(include_top=False, weights=str(weights), input_shape=shape)
-                return network, weights.name
             if weights != "random":
                 return pretrained(name, shape)
+            build = getattr(keras().applications, name)
             with seeded(seed):
                 network = build(include_top=False, weights=None, input_shape=shape)
-                return network, f"{_RANDOM} (seed {seed})"
+            return network, f"{_RANDOM} (seed {seed})"
         except (OSError, ValueError, KeyError) as error:
             # Keras' message about a shape that is too small begins like this.
             if str(error).startswith("Input size must be"):
                 raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
             if weights == "random":
                 raise
-            file = weights if isinstance(weights, Path) else APPLICATIONS[name].file
-            raise InputError(
-                f"{file}: damaged, or not weights of {name} without its classifier."
-            ) from error
+            file = APPLICATIONS[name].file
+            raise InputError(f"{file}: damaged, or not weights of {name}.") from error
 
 
 def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
@@ -170,18 +163,13 @@ def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
         raise InputError(f"{name}: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR.")
     try:
         network = keras().models.load_model(path, compile=False)
+        model, maps = _frozen(network, shape, lambda pixels: pixels)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged, or not a Keras model without own code.") from error
-    network.trainable = False
-    pixels = keras().Input(shape, name="pixels")
-    try:
-        maps = network(pixels, training=False)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path} does not accept pixels of {shape}.") from error
+        raise InputError(
+            f"{path}: damaged, not a Keras model without own code, or not for pixels of {shape}."
+        ) from error
     if len(getattr(maps, "shape", ())) != 4:
         raise InputError(f"{path} does not return feature maps; save it without its classifier.")
-    model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
-    model.trainable = False
     return Backbone(model, network.name, f"weights of {path.name}", file_digest(path))
 
 
@@ -204,7 +192,6 @@ def embeddings(
     backbone: Backbone,
     *,
     engine: str = "keras",
-    calibration: Frames | None = None,
     progress: bool = False,
 ) -> list[Array]:
     """Return the embeddings of each clip's frames, memory-mapped float32 (frames, features).
@@ -213,21 +200,21 @@ def embeddings(
 
     clips: key and source of each clip. The key identifies the pixels (`file_key`). The source, a
     function that is called only if the clip is not cached, returns frames or arrays of frames,
-    uint8 (height, width, 3) or (n, height, width, 3), in the backbone's size. engine, calibration:
-    as in `runtimes.ready`. Raises InputError for frames of another size or type, or if
-    `runtimes.ready` fails.
+    uint8 (height, width, 3) or (n, height, width, 3), in the backbone's size. engine: one of
+    `runtimes.ENGINES`. Raises InputError for frames of another size or type, or if `runtimes.ready`
+    fails.
     """
     shape = backbone.model.input_shape[1:]
-    settings = _settings(backbone, engine, calibration)
 
     @functools.cache  # converting is slow, and not needed if all clips are cached
-    def ready() -> runtimes.Engine:
-        return runtimes.ready(head_input(backbone), engine=engine, calibration=calibration)
+    def ready() -> runtimes.Run:
+        return runtimes.ready(head_input(backbone), engine=engine)
 
     def run(source: Source) -> Iterator[Array]:
-        yield np.concatenate([ready().run(frames) for frames in _chunks(source(), shape)])
+        yield np.concatenate([ready()(frames) for frames in _chunks(source(), shape)])
 
     maps = []
+    settings = _settings(backbone, engine)
     with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, (frames, source) in enumerate(clips, start=1):
             maps += ragged(functools.partial(run, source), "embeddings", settings, frames)
@@ -235,16 +222,15 @@ def embeddings(
     return maps
 
 
-def cached(
-    keys: Iterable[str],
-    backbone: Backbone,
-    *,
-    engine: str = "keras",
-    calibration: Frames | None = None,
-) -> list[bool]:
+def cached(keys: Iterable[str], backbone: Backbone, *, engine: str = "keras") -> list[bool]:
     """Return whether the embeddings of each key are cached, without reading a file."""
-    settings = _settings(backbone, engine, calibration)
+    settings = _settings(backbone, engine)
     return [is_cached("embeddings", settings, frames, mapped=True) for frames in keys]
+
+
+def _settings(backbone: Backbone, engine: str) -> str:
+    """Return a cache key of everything that determines embeddings except the frames."""
+    return key(EMBEDDING_VERSION, backbone.digest, "avg", runtimes.identity(engine))
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
@@ -255,14 +241,6 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     return json.dumps([content, settings], sort_keys=True, default=str)
-
-
-def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> str:
-    """Return a cache key of everything that determines embeddings except the frames."""
-    quantised = engine == "openvino-int8" and calibration is not None
-    runtime = astuple(runtimes.runtime_of(engine))
-    frames = key(calibration) if quantised else ""
-    return key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
 
 
 def _chunks(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:

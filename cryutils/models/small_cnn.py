@@ -10,8 +10,6 @@ infants is unknown. `tools/pretrain.py` made its weights, `small_cnn.npz`.
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +50,13 @@ def choose(
     name: str = "auto",
     *,
     size: int | None = None,
-    weights: str | os.PathLike[str] = "auto",
+    weights: str = "auto",
     seed: int = 0,
 ) -> Backbone:
     """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
     (Results of a ResNet-50 with random weights would pass for the paper's.) `Backbone.words` names
-    the choice, `Backbone.cause` the reason.
+    the choice.
 
     name: "auto", "small", or an application of Keras. size: side in pixels; None: 224, or 64 for
     `small`. weights, seed: as in `backbones.base`; `small` has its own weights. Raises
@@ -66,7 +64,7 @@ def choose(
     """
     if name == "small":
         if weights != "auto":
-            raise InputError(f'weights={str(weights)!r}: "small" has its own; leave "auto".')
+            raise InputError(f'weights={weights!r}: "small" has its own; leave "auto".')
         return small(size=size or 64)
     side = size or 224
     instead = name == "auto" and weights == "auto"
@@ -80,7 +78,7 @@ def choose(
     except InputError as error:
         if not (instead and isinstance(error.__cause__, Unavailable)):
             raise
-        return replace(small(size=size or 64), cause=str(error.__cause__))
+        return small(size=size or 64)
 
 
 def network(size: int) -> Any:

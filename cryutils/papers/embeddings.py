@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
-from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
 from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
 __all__ = [
-    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "calibration",
+    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput",
     "check_disk", "disk_need", "embed", "load", "pictures_of", "three_states",
 ]  # fmt: skip
 
@@ -52,7 +51,6 @@ CROPS = ("frame", "centre", "face")
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-_CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # frames, first infant (corpora: < 2**40), pixels
 # Bytes per second. Synthetic videos of 96 to 320 pixels took 26 to 42 per pixel of a side.
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
@@ -201,7 +199,7 @@ def embed(
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
     continues with the next clip. Threads decode frames while the network works. engine: as in
-    `runtimes.ready`; int8 is calibrated with `calibration`, which includes no clip.
+    `runtimes.ready`.
 
     Raises InputError if `frame_input.size` is not the backbone's or the disk has no room for the
     missing embeddings (before any is computed), and as `FrameInput.frames` and `runtimes.ready` do.
@@ -216,8 +214,7 @@ def embed(
         )
     paths = [pictures_of(clip) for clip in clips]
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
-    frames_of_calibration = calibration(frame_input) if engine == "openvino-int8" else None
-    in_cache = backbones.cached(keys, backbone, engine=engine, calibration=frames_of_calibration)
+    in_cache = backbones.cached(keys, backbone, engine=engine)
     missing = [n for n, path in enumerate(paths) if path is not None and not in_cache[n]]
     if missing:
         seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
@@ -227,7 +224,7 @@ def embed(
     with faces.single_threaded(), ThreadPoolExecutor() as pool:
         return backbones.embeddings(
             list(zip(keys, _sources(paths, first, frame_input, pool), strict=True)),
-            backbone, engine=engine, calibration=frames_of_calibration, progress=progress,
+            backbone, engine=engine, progress=progress,
         )  # fmt: skip
 
 
@@ -284,37 +281,6 @@ def _loaded(path: Path, about: Backbone) -> Backbone:
 def pictures_of(clip: Clip) -> Path | None:
     """Return the file of a clip's pictures: its still, else its video; None without either."""
     return clip.still if clip.still is not None else clip.path if clip.has_video else None
-
-
-def calibration(frame_input: FrameInput) -> Pixels:
-    """Return the frames that calibrate int8, uint8 (96, size, size, 3); kept in the cache.
-
-    They show rendered infants who are in no corpus, cropped as `frame_input` crops a video's
-    frames: like a backbone's input, but from no clip that is tested.
-    """
-    from cryutils.datasets.synthetic.corpus import FACES, VERSION
-
-    share = frame_input.share if frame_input.crop == "centre" else None
-    shape = [frame_input.size, frame_input.crop, share]
-    numbers = [_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN]
-    return cached(
-        lambda: np.stack([_other(number, frame_input) for number in range(_CALIBRATION)]),
-        "calibration", *numbers, VERSION, FACES, shape,
-    )  # fmt: skip
-
-
-def _other(number: int, frame_input: FrameInput) -> Pixels:
-    from cryutils.datasets.synthetic import face, voice
-
-    infant = _OTHERS + number
-    state = STATES[number % len(STATES)]
-    cry = voice.plan(state, infant=infant, seed=infant, duration_s=1.0)
-    plan = face.plan(cry, fps=1)
-    (picture,) = face.frames(plan, size=_DRAWN)
-    if frame_input.crop != "face":
-        return frame_input.cut(picture)
-    (box,) = plan.boxes(size=_DRAWN)
-    return faces.crop(picture, box, size=frame_input.size, margin=video.MARGIN)
 
 
 def disk_need(

@@ -38,9 +38,7 @@ def test_one_line_per_file_and_a_reason_for_a_bad_one(predict: Command) -> None:
     assert re.fullmatch(rf"cry\.mp4: {shares}; by sound and face", both)
     assert re.fullmatch(rf"cry\.wav: {shares}; by sound", sound), "nobody expects pictures in it"
     assert re.fullmatch(rf"mute\.mp4: {shares}; by face; sound: no sound", mute)
-    assert nothing == (
-        "nothing.mp4: no prediction; sound: silence; picture: black or blank frames"
-    )
+    assert nothing == ("nothing.mp4: no prediction; sound: silence; picture: black or blank frames")
     header, reason = err.splitlines()
     assert header.startswith("Models: quick, trained on synthetic")
     assert header.endswith("No medical device.")

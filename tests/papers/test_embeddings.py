@@ -297,34 +297,6 @@ def test_frames_of_another_size_than_the_backbones_are_refused(
         embeddings.embed(three, mean_colour, FrameInput(size=64))
 
 
-def test_int8_is_calibrated_on_faces_of_nobodys_clip(
-    three: list[Clip], mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
-    monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
-    embeddings.embed(three, mean_colour, INPUT, engine="openvino-int8")
-    frames = asked[0]["calibration"]
-    assert (frames.dtype, frames.shape) == (np.uint8, (96, SIZE, SIZE, 3))
-    assert len(np.unique(frames, axis=0)) == 96  # an infant each
-    monkeypatch.setattr(face, "frames", lambda *_, **__: pytest.fail("drawn again"))
-    np.testing.assert_array_equal(embeddings.calibration(INPUT), frames)
-    with pytest.raises(pytest.fail.Exception, match="drawn again"):
-        embeddings.calibration(replace(INPUT, crop="centre"))
-
-
-def test_calibration_is_cut_out_as_the_frames_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
-    monkeypatch.setattr(face, "frames", lambda *_, size: [picture])  # drawing takes longest
-    whole, middle, followed = (
-        embeddings.calibration(FrameInput(size=224, crop=crop, share=0.5))[3]
-        for crop in embeddings.CROPS
-    )
-    shrunk = faces.crop(whole, np.array([56, 56, 112, 112], np.float32), size=224)
-    np.testing.assert_array_equal(middle, shrunk)
-    assert not np.array_equal(followed, whole)
-
-
 # Room
 
 
