@@ -140,7 +140,7 @@ def peak_mb() -> float:
 
 def make_models(folder: Path) -> None:
     """Write both networks as notebooks 04 and 05 do, but untrained."""
-    from cryutils.models import checkpoints, cry2, export, image
+    from cryutils.models import checkpoints, cry2, image
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
 
@@ -149,12 +149,11 @@ def make_models(folder: Path) -> None:
     ):  # fmt: skip
         with seeded(0):
             model = builder.build(settings.shape, len(STATES))
-        about = {
+        card = {
             "classes": list(STATES), "input": asdict(settings), "data": "none",
-            "note": "networks drawn at random",
+            "note": "networks drawn at random", "temperature": 1.0,
         }  # fmt: skip
-        light = export.litert(model, folder / "models" / f"{name}.tflite")
-        checkpoints.save(model, folder / "models", name, about, exported=[light])
+        checkpoints.save(model, folder / "models", name, card)
 
 
 if __name__ == "__main__":

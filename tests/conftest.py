@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import made_media
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from scipy.io import wavfile
-from trained_run import Trained, add_ensemble
+from trained_run import Trained
 
 from cryutils._io.paths import resolve
 
@@ -151,10 +150,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """
     import cryutils
     from cryutils import audio
-    from cryutils.models import checkpoints, cry2, export, image
+    from cryutils.models import checkpoints, cry2, image, novelty
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
-    from cryutils.models.novelty import Reference
     from cryutils.papers.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")
@@ -174,17 +172,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         if name == "cry2":
             cry2.adapt(model, sounds)
             windows = hearing.examples(audio.signals(corpus, sr=hearing.sr))
-            reference = Reference.of(windows, corpus.infants)
+            reference = novelty.reference(windows, corpus.infants)
         last = model.layers[-1]
         last.set_weights([4 * values for values in last.get_weights()])
         about = {
             "classes": list(STATES), "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "seed": 1, "source": corpus.source,
             "learned_from": sorted(set(corpus.infants.tolist()))[:6],
-            "reference": reference.as_json() if name == "cry2" else None,
+            "temperature": 1.0, "reference": reference if name == "cry2" else None,
         }  # fmt: skip
-        light = export.litert(model, run / "models" / f"{name}.tflite")
-        checkpoints.save(model, run / "models", name, about, exported=[light])
+        checkpoints.save(model, run / "models", name, about)
         models[name] = model
     return Trained(run.parent, run, corpus, hearing, seeing, models)
 
@@ -194,7 +191,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose networks know the clips of `trained` by heart, so that states differ."""
     from cryutils import audio, video
     from cryutils.evaluation.splits import class_indices
-    from cryutils.models import checkpoints, cry2, export, image, training
+    from cryutils.models import checkpoints, cry2, image, training
     from cryutils.models.backend import seeded
 
     run = tmp_path_factory.mktemp("taught") / "run"
@@ -220,18 +217,8 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "classes": classes, "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "temperature": 1.0,
         }  # fmt: skip
-        light = export.litert(model, run / "models" / f"{name}.tflite")
-        checkpoints.save(model, run / "models", name, about, exported=[light])
+        checkpoints.save(model, run / "models", name, about)
     return run
-
-
-@pytest.fixture(scope="session")
-def complete(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A copy of that run with Paper A's ensemble."""
-    run = tmp_path_factory.mktemp("complete") / "outputs" / "quick"
-    shutil.copytree(trained.run, run)
-    ensemble = add_ensemble(run / "models", trained.corpus)
-    return replace(trained, outputs=run.parent, run=run, models={**trained.models, **ensemble})
 
 
 @pytest.fixture

@@ -58,8 +58,7 @@ _NO_PICTURE = "no picture"
 class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
-    run: the run's folder. classes: the states. note: what the models were trained on and which of
-    them are not calibrated.
+    run: the run's folder. classes: the states. note: what the models were trained on.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -238,13 +237,13 @@ class Monitor:
         """Return the sound model's answer, and a caution if the sound is unusual, otherwise ""."""
         if self._ring is None or not len(x):
             return "no sound", ""
-        if not self._predictor.sounds:
+        if self._predictor.sound is None:
             return "these models do not listen", ""
-        y = spectral.resample(x, sr=self._ring.sr, to=self._predictor.sounds[0].input.sr)
+        y = spectral.resample(x, sr=self._ring.sr, to=self._predictor.sound.input.sr)
         heard = self._predictor.hear(y, newest=True)
         if isinstance(heard, str):
             return heard, ""
-        return heard.mean, novelty.caution(max(heard.unlike, default=None)) or ""
+        return heard.probabilities[-1], novelty.caution(heard.unlike) or ""
 
     def _seen(self, end: float) -> Answer:
         """Return the face model's answer to the newest picture that is not stale."""
@@ -270,7 +269,7 @@ class Monitor:
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
         if faces.is_blank(crop):
             return "black or blank picture"
-        _, (probabilities,) = model.predict(crop[None])
+        (probabilities,) = model.predict(crop[None])
         return probabilities
 
 

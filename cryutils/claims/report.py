@@ -24,10 +24,9 @@ from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
 from cryutils.claims import ledger, run_folder, scoreboard
 from cryutils.claims.scoreboard import Table
-from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, in_percent
+from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, in_percent
 from cryutils.datasets import registry
 from cryutils.errors import InputError, printable
-from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
     import jinja2
@@ -81,16 +80,10 @@ def damages(folder: Path) -> list[str]:
     broken = dict.fromkeys(damaged, "damaged") | dict.fromkeys(
         run_folder.missing(folder), "missing"
     )
-    lines = [
+    return [
         f"{path}: {what}, so {path.stem} counts as not done; run it again."
         for path, what in broken.items()
     ]
-    if (folder / "models" / "ensemble.json").is_file():
-        try:
-            ModelCard.read(folder / "models", "ensemble")
-        except InputError as error:
-            lines.append(str(error))
-    return lines
 
 
 def write(folder: Path) -> Path:
@@ -109,7 +102,6 @@ def write(folder: Path) -> Path:
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
         judged=worded(judged),
         table1=scoreboard.table1(results),
-        image=_image(folder, tables),
         figures=figures,
         merged=_merged(figures),
         states=states,
@@ -231,18 +223,6 @@ def _merged(figures: dict[str, list[dict[str, str]]]) -> list[str]:
     return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
-def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
-    """Return by corpus the backbone and weights behind the image models of Table 3.
-
-    From the model card of the run's ensemble, which covers a single corpus.
-    """
-    with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` lists
-        card = ModelCard.read(folder / "models", "ensemble").content
-        if card["data"] in [table.data for table in tables if table.layout == TABLE3]:
-            return {card["data"]: card["backbone"] or "none, sound alone"}
-    return {}
-
-
 def _notebooks(folder: Path, names: Iterable[str]) -> list[Path]:
     paths = [folder / "notebooks" / f"{name}.ipynb" for name in names]
     return [path for path in paths if path.is_file()]
@@ -277,7 +257,6 @@ def print_scoreboard(folder: Path) -> None:
     tables, name = _tables(folder, _read(folder)), printable(folder.name)
     if not tables:
         console.print(f"{name}: no table of a paper was measured in this run.")
-    image = _image(folder, tables)
     for table in tables:
         for metric in table.metrics:
             title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
@@ -286,7 +265,7 @@ def print_scoreboard(folder: Path) -> None:
                 console.print("no evidence about real infants")
             is_first = metric == table.metrics[0]
             console.print(_printed(_percentages(table, metric, with_p=is_first)))
-            for line in _remarks(table, metric, image):
+            for line in _remarks(table, metric):
                 console.print(line)
             console.print()
 
@@ -314,7 +293,7 @@ def _percentages(table: Table, metric: str, *, with_p: bool) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def _remarks(table: Table, metric: str, image: Mapping[str, str]) -> Iterator[str]:
+def _remarks(table: Table, metric: str) -> Iterator[str]:
     """Yield the remarks needed to read one metric of a table."""
     if metric == table.metrics[0]:
         of = f", of {table.permutations} permutations" if table.permutations else ""
@@ -327,8 +306,6 @@ def _remarks(table: Table, metric: str, image: Mapping[str, str]) -> Iterator[st
             yield table.layout.note
     if metric == "accuracy" and not table.comparable:
         yield "no published figures: the paper has other classes"
-    if table.layout == TABLE3 and table.data in image:
-        yield f"image: {image[table.data]}"
 
 
 def _printed(texts: pd.DataFrame, widths: Mapping[str, int] | None = None) -> rich.table.Table:

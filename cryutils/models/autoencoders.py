@@ -26,7 +26,7 @@ from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
     "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "Division", "build", "build_submodel", "codes",
-    "cross_fit", "fit", "keras_classifier", "patches", "reconstruction", "sized",
+    "cross_fit", "fit", "patches", "reconstruction", "sized",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -222,25 +222,3 @@ def _encoder(h: Any, settings: DenseSettings) -> Any:
     dense = _keras().layers.Dense
     hidden, code, _ = settings.units
     return dense(code, name="bottleneck")(dense(hidden, activation="relu", name="encoder")(h))
-
-
-def keras_classifier(
-    autoencoder: NetworkBatch,
-    autoencoder_task: int,
-    dnn: NetworkBatch,
-    dnn_task: int,
-    window_shape: Sequence[int],
-) -> Any:
-    """Return `build_submodel` with the weights of a trained encoder and DNN, to save and export.
-
-    The encoder is network `autoencoder_task` of `autoencoder`, from `fit`. The DNN is network
-    `dnn_task` of `dnn`, from `stacked.fit` on the `codes`. window_shape: (frames, coefficients).
-    """
-    encoder = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
-    dnn_weights = dnn.keras(dnn_task).get_weights()
-    model = build_submodel(
-        window_shape, len(dnn_weights[-1]), patch=len(encoder[0][0]) // window_shape[1],
-        autoencoder=autoencoder.settings, dnn=dnn.settings,
-    )  # fmt: skip
-    model.set_weights([*(array for layer in encoder for array in layer), *dnn_weights])
-    return model

@@ -109,8 +109,8 @@ def base(
         if weights == "imagenet":
             raise InputError(
                 f"{name}'s ImageNet weights are not available ({error}): put"
-                f" {APPLICATIONS[name].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or run"
-                " with network access."
+                f" {APPLICATIONS[name].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or"
+                " run with network access."
             ) from error
         network, _ = _network(name, shape, "random", seed)
         words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"

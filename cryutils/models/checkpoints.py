@@ -1,47 +1,44 @@
-"""Trained Keras models on disk: `save` writes `<name>.keras` and its card, `network` opens it.
+"""Trained Keras models on disk: `save` writes a model with its card, `network` opens it.
 
-Used in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing).
+Used in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing). The card is plain JSON. It has
+the classes in output order, the settings of the input, the training data, the seed, the scores on
+new infants, the temperature for calibration, and what `novelty` needs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import writing
 from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
-from cryutils.models.model_card import ModelCard
+from cryutils.models.export import litert
 
-__all__ = ["network", "save"]
+__all__ = ["NOTEBOOKS", "network", "read_card", "save", "write_card"]
+
+NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
 
 def save(
-    model: Any,
-    folder: str | os.PathLike[str],
-    name: str,
-    about: Mapping[str, Any],
-    *,
-    exported: Sequence[Path] = (),
-) -> tuple[Path, Path]:
-    """Write a trained model to `<name>.keras` and its card to `<name>.json`; return both paths.
+    model: Any, folder: str | os.PathLike[str], name: str, card: Mapping[str, Any]
+) -> tuple[Path, Path, Path]:
+    """Write a trained model as `<name>.keras`, `.json` (its card) and `.tflite`; return the paths.
 
-    name: "cry2", "image" or "ensemble". about: content of the card in JSON types, including
-    "classes" in the order of the model's output. exported: other files from this training in the
-    same folder; the card stores their digests as well. Raises InputError if the folder cannot be
-    written.
+    name: "cry2" or "image". card: JSON types. Raises InputError if the folder cannot be written.
     """
     path = Path(folder, f"{name}.keras")
     try:
         with writing(path) as part:
             model.save(part)
-        # Write the card last, because it contains the digests of the other files.
-        return path, ModelCard.write(Path(folder), name, about, [path, *exported])
+        light = litert(model, path.with_suffix(".tflite"))
+        return path, write_card(path.with_suffix(".json"), card), light
     except OSError as error:
         raise InputError(
             f"cannot write to {folder} ({error.strerror or error}):"
@@ -49,19 +46,33 @@ def save(
         ) from error
 
 
-def network(card: ModelCard, file: str) -> Any:
-    """Return the Keras model in `file`, in the folder of its `card`, ready to predict.
+def write_card(path: Path, card: Mapping[str, Any]) -> Path:
+    """Write a card as JSON and return its path."""
+    with writing(path) as part:
+        part.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
 
-    Raises InputError if the file is missing, damaged or from another training.
+
+def read_card(folder: Path, name: str) -> dict[str, Any]:
+    """Return the card of the model `name` in `folder`. Raises InputError if it cannot be read."""
+    path = folder / f"{name}.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; run {NOTEBOOKS[name]} again.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: damaged; run {NOTEBOOKS[name]} again.") from error
+
+
+def network(path: Path) -> Any:
+    """Return the Keras model in the file at `path`, ready to predict.
+
+    Raises InputError if the file is missing or damaged.
     """
-    card.check(file)
-    path = card.path.parent / file
     try:
         model = _keras().models.load_model(path, compile=False)
     except _DAMAGE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
-    if len(model.inputs) == len(model.outputs) == 1:
-        # Keras 3.10 expects a list as input of a loaded model and warns about each array.
-        model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
-    return model
+    # Keras 3.10 expects a list as input of a loaded model and warns about each array.
+    return _keras().Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -1,17 +1,14 @@
-"""Detection of sounds unlike the training cries: `Reference`, part of a trained network's card.
+"""Detection of sounds unlike the training cries: `reference`, in a network's card, and `share`.
 
-Notebooks 04_cry2 and 09_ensemble write it; `cryutils predict` reports it. A classifier predicts a
-state for any input: white noise is "tired 98 %". Therefore a sound is described by the mean and
-deviation over time of each input coefficient of the network. Its distance from the training
-recordings is compared with the distance of each recording from those of the other infants. A
-distant sound is probably no such cry; a near sound may still be something else. Probabilities are
-not changed.
+A classifier predicts a state for any input: white noise is "tired 98 %". So a sound is described
+by the mean and deviation over time of each input coefficient, and its distance from the training
+recordings is compared with the distance of each of these from the other infants'. A distant sound
+is probably no such cry; a near sound may still be something else. Probabilities are not changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,72 +16,51 @@ import numpy.typing as npt
 
 from cryutils.models.inputs import Examples, by_clip
 
-__all__ = ["FAR", "Reference", "caution"]
+__all__ = ["caution", "reference", "share"]
 
 Array = npt.NDArray[np.float64]
 
-_FIELDS = ("mean", "deviation", "distances")
-FAR = 0.99  # lowest `Reference.share` of a sound that is called unlike the training cries
+FAR = 0.99  # lowest `share` of a sound that is called unlike the training cries
 
 
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """Mean and deviation of the training recordings' descriptions, float64 (n,).
+def reference(examples: Examples, infants: npt.ArrayLike) -> dict[str, list[float]] | None:
+    """Return what `share` needs as JSON types, None if all recordings are of one infant.
 
-    distances: float64 (101,), percentiles of each recording's distance from those of other infants.
+    They are mean and deviation of the recordings' descriptions, and percentiles of each recording's
+    distance from those of other infants. examples: windows of the training recordings, with x
+    (rows, frames, coefficients). infants: one per clip of the corpus.
     """
-
-    mean: Array = field(repr=False)
-    deviation: Array = field(repr=False)
-    distances: Array = field(repr=False)
-
-    @classmethod
-    def of(cls, examples: Examples, infants: npt.ArrayLike) -> Reference | None:
-        """Return the reference of training windows, None if all recordings are of one infant.
-
-        examples: with x (rows, frames, coefficients). infants: one per clip of the corpus.
-        """
-        owners = np.asarray(infants)
-        rows = by_clip(_described(examples.x), examples.clip, len(owners)).astype(np.float64)
-        usable = np.isfinite(rows).all(axis=1)
-        rows, owners = rows[usable], owners[usable]
-        if len(set(owners)) < 2:
-            return None
-        apart = np.empty(len(rows))
-        for infant in set(owners):
-            left_out = owners == infant
-            apart[left_out] = _distance(rows[left_out], *_moments(rows[~left_out]))
-        return cls(*_moments(rows), np.percentile(apart, np.arange(101)))
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any] | None) -> Reference | None:
-        """Return the reference of `as_json`. Raises ValueError, KeyError, TypeError if invalid."""
-        if stored is None:
-            return None
-        arrays = [np.array(stored[name], np.float64) for name in _FIELDS]
-        if not all(a.ndim == 1 and np.isfinite(a).all() for a in arrays) or len(arrays[2]) != 101:
-            raise ValueError("its reference is invalid")
-        return cls(*arrays)
-
-    def as_json(self) -> dict[str, list[float]]:
-        """Return the reference as JSON types, six digits per number."""
-        return {name: [float(f"{v:.6g}") for v in getattr(self, name)] for name in _FIELDS}
-
-    def share(self, windows: npt.NDArray[np.float32]) -> float:
-        """Return the share of the training recordings that are nearer than a sound, 0 to 1.
-
-        windows: windows of the sound, float32 (windows, frames, coefficients).
-        """
-        row = _described(windows).mean(axis=0, keepdims=True)
-        (distance,) = _distance(row, self.mean, self.deviation)
-        return float(np.interp(distance, self.distances, np.linspace(0, 1, 101)))
-
-
-def caution(share: float | None) -> str | None:
-    """Return a warning if a sound is unlike the training cries, otherwise None."""
-    if share is None or share < FAR:
+    owners = np.asarray(infants)
+    rows = by_clip(_described(examples.x), examples.clip, len(owners)).astype(np.float64)
+    usable = np.isfinite(rows).all(axis=1)
+    rows, owners = rows[usable], owners[usable]
+    if len(set(owners)) < 2:
         return None
-    others = "any of them is" if share == 1 else "99% of them are"
+    apart = np.empty(len(rows))
+    for infant in set(owners):
+        left_out = owners == infant
+        apart[left_out] = _distance(rows[left_out], *_moments(rows[~left_out]))
+    mean, deviation = _moments(rows)
+    arrays = {"mean": mean, "deviation": deviation}
+    arrays["distances"] = np.percentile(apart, np.arange(101))
+    return {name: [float(f"{v:.6g}") for v in values] for name, values in arrays.items()}
+
+
+def share(stored: Mapping[str, Any], windows: npt.NDArray[np.float32]) -> float:
+    """Return the share of the training recordings that are nearer than a sound, 0 to 1.
+
+    stored: a `reference`. windows: of the sound, float32 (windows, frames, coefficients).
+    """
+    row = _described(windows).mean(axis=0, keepdims=True)
+    (distance,) = _distance(row, np.array(stored["mean"]), np.array(stored["deviation"]))
+    return float(np.interp(distance, stored["distances"], np.linspace(0, 1, 101)))
+
+
+def caution(far: float | None) -> str | None:
+    """Return a warning if the `share` of a sound is that of no training cry, otherwise None."""
+    if far is None or far < FAR:
+        return None
+    others = "any of them is" if far == 1 else "99% of them are"
     return f"unlike the training cries: farther from them than {others} from the rest"
 
 

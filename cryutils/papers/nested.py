@@ -24,7 +24,7 @@ from cryutils.models.training import validation_split
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["Nested", "Units", "deployment_fold", "divide"]
+__all__ = ["Nested", "Units", "divide"]
 
 
 class Units(NamedTuple):
@@ -92,15 +92,6 @@ def divide(
             fit, stop = validation_split(train, labels, infants, split=split, seed=seed + k)
         nested.append(Nested(fit, stop, test, _inner(units, fit, honest, n_inner, seed)))
     return nested
-
-
-def deployment_fold(units: Units, *, seed: int = 0) -> Nested:
-    """Return all units as one fold without a test part, for a model that is used, not scored."""
-    labels, infants = units.labels.tolist(), units.infants.tolist()
-    fit, stop = validation_split(
-        np.arange(len(labels)), labels, infants, split=Split.INFANT, seed=seed
-    )
-    return Nested(fit, stop, fit[:0])
 
 
 def _inner(

@@ -20,7 +20,7 @@ from cryutils.datasets.loading import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split
-from cryutils.models import checkpoints, classical, export, novelty, training
+from cryutils.models import checkpoints, classical, novelty, training
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
 from cryutils.models.training import CrossFit, cross_fit, fit_clips, validation_split
@@ -196,10 +196,8 @@ def deploy(
         "temperature": max(1.0, round(temperature, 3)),
     }
     if isinstance(model_input, SoundInput):
-        reference = novelty.Reference.of(examples, corpus.infants)
-        about["reference"] = reference and reference.as_json()
-    light = export.litert(fitted.model, folder / f"{name}.tflite")
-    return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
+        about["reference"] = novelty.reference(examples, corpus.infants)
+    return checkpoints.save(fitted.model, folder, name, about)
 
 
 def card(corpus: Corpus, settings: Any, scores: Mapping[str, Interval]) -> dict[str, Any]:

@@ -89,8 +89,9 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
 def test_the_last_window_of_a_file_gets_the_same_answer_live(
     monitor: Monitor, trained: Trained, recordings: Path
 ) -> None:
-    sound = Predictor("cry2", run=trained.run)(recordings / "cry.wav").sound
-    assert sound is not None
+    predictor = Predictor("cry2", run=trained.run)
+    sound = predictor.hear(audio.read(recordings / "cry.wav", sr=trained.hearing.sr))
+    assert not isinstance(sound, str)
     last = list(replay(recordings / "cry.wav", monitor))[-1].reading
     assert last.time == 2.0 and last.sound is not None
     np.testing.assert_array_equal(np.float32([*last.sound.values()]), sound.probabilities[-1])
@@ -161,7 +162,7 @@ def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_
     assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
     soundfile.write(tmp_path / "cry.wav", cry, SR)
     assert Predictor("cry2", run=calibrated.run)(tmp_path / "cry.wav").state == UNSURE
-    assert monitor.note == f"{calibrated.note}; sound model, face model: not calibrated"
+    assert monitor.note == calibrated.note
 
 
 # Gaps

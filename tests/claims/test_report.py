@@ -27,7 +27,6 @@ from cryutils.claims import ledger, report, scoreboard, tables
 from cryutils.claims.store import Result
 from cryutils.errors import InputError
 from cryutils.models.classical import CLASSIFIERS
-from cryutils.models.model_card import ModelCard
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -696,27 +695,6 @@ def test_claims_on_real_and_synthetic_infants_stand_apart(run: Path) -> None:
     )
     assert "SVM on STFT: accuracy 45.83 % 60 [50, 70] %" in real
     assert "in simulation" not in real and "reproduced" not in synthetic
-
-
-@pytest.mark.parametrize(
-    ("card", "words"),
-    [
-        ({"backbone": "ResNet50 <1>, random weights"}, "ResNet50 <1>, random weights"),
-        ({"backbone": None}, "none, sound alone"),
-        ({}, ""),
-    ],
-)
-def test_table_3_names_the_backbone_and_its_weights_if_an_ensemble_was_kept(
-    card: dict[str, Any], words: str, run: Path, printed: Callable[..., str]
-) -> None:
-    rows = [*of_table_3("mine"), *of_table_3("other")]
-    if card:
-        ModelCard.write(run / "models", "ensemble", {**card, "data": "mine"}, [])
-    text, out = shown(run, rows).text, printed(rows)
-    assert text.count("Image: ") == out.count("image: ") == bool(card), "of one corpus alone"
-    if card:
-        assert f"Image: {words}." in text.split("Table 3, on mine")[2].split("Table 3, on other")[0]
-        assert f"image: {words}" in out
 
 
 def test_a_corpus_of_two_states_has_their_pair_alone(

@@ -20,7 +20,6 @@ from cryutils.claims.report import damages
 from cryutils.claims.report import write as write_page
 from cryutils.course import cli
 from cryutils.errors import InputError
-from cryutils.models.model_card import ModelCard
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
@@ -67,8 +66,7 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder
 def executed_with_card(folder: Path, value: float, *figures: str) -> run_folder.Staging:
     """Such an execution of 01_first, with the card of its model that `predict` reads."""
     staging = executed(folder, "01_first", value, *figures)
-    models = staging.path / "models"
-    ModelCard.write(models, "cry2", {"value": value}, [models / "01_first.keras"])
+    write(staging.path / "models" / "cry2.json", f"trained {value}")
     return staging
 
 
@@ -236,7 +234,8 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(
         assert process.exitcode == -signal.SIGKILL
         assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
         assert run_folder.recover(folder) == []
-        ModelCard.read(folder / "models", "cry2").check("01_first.keras")
+        models = folder / "models"
+        assert (models / "cry2.json").read_text() == (models / "01_first.keras").read_text()
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
         assert is_whole(folder, "01_first")
         assert is_whole(folder, "02_second")
@@ -349,12 +348,10 @@ def test_the_report_names_damaged_files_and_shows_the_rest(
     names = ("00_whole", "01_state", "02_results", "03_notebook")
     for name in names:
         run_folder.finish(executed(folder, name, 0.5), STATE)
-    ModelCard.write(folder / "models", "ensemble", {"data": "made", "backbone": None}, [])
     paths = [
         folder / name
         for name in (
             "state/01_state.json", "results/02_results.json", "notebooks/03_notebook.ipynb",
-            "models/ensemble.json",
         )
     ]  # fmt: skip
     content = DAMAGES[damage]

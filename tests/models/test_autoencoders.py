@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
-from cryutils.models import autoencoders, export
+from cryutils.models import autoencoders
 from cryutils.models.inputs import Examples
 from cryutils.models.stacked import DenseSettings
 
@@ -72,21 +72,6 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(fitted) ->
     largest = autoencoders.codes(fitted.autoencoders, 1, x, largest=True)
     assert largest[0] == pytest.approx(by_hand.max(axis=0), abs=1e-4)
     assert autoencoders.codes(fitted.autoencoders, 0, x[:0]).shape == (0, 2 * CODE)
-
-
-def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
-    fitted, tmp_path
-) -> None:
-    parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
-    model = autoencoders.keras_classifier(*parts)
-    layers = [model.get_layer(name) for name in ("encoder", "bottleneck")]
-    for weights, layer in zip(fitted.autoencoders.layers(1)[:2], layers, strict=True):
-        assert all(map(np.array_equal, weights, layer.get_weights()))
-    x, code = moments().x, fitted.codes[1]
-    answers = fitted.classifiers.predict(1, code)
-    assert model.predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
-    light = export.Lite(export.litert(model, tmp_path / "stream.tflite"))
-    assert light.predict(x) == pytest.approx(answers, abs=1e-5)
 
 
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted) -> None:

@@ -19,7 +19,6 @@ from sklearn.utils.class_weight import compute_sample_weight
 from cryutils.errors import InputError
 from cryutils.models import checkpoints, cry2, image, training
 from cryutils.models.backend import keras
-from cryutils.models.model_card import ModelCard
 from cryutils.models.training import Fitted, Settings, fit
 
 N = 40
@@ -236,13 +235,12 @@ def test_settings_that_cannot_be(wrong) -> None:
 # Models on disk
 
 
-def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path) -> None:
+def test_a_saved_model_answers_as_before_and_has_its_card(tmp_path) -> None:
     x, y = bands()
     fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT)
-    about = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
-    checkpoints.save(fitted.model, tmp_path / "models", "cry2", about)
-    card = ModelCard.read(tmp_path / "models", "cry2")
-    model = checkpoints.network(card, "cry2.keras")
-    assert card.content == about
+    card = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
+    paths = checkpoints.save(fitted.model, tmp_path / "models", "cry2", card)
+    assert [path.name for path in paths] == ["cry2.keras", "cry2.json", "cry2.tflite"]
+    assert checkpoints.read_card(tmp_path / "models", "cry2") == card
+    model = checkpoints.network(paths[0])
     np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))
-    assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["cry2.json", "cry2.keras"]

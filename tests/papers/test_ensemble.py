@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -10,20 +9,15 @@ from typing import cast
 import numpy as np
 import pytest
 from made_corpus import corpus
-from sizes import large
 from sklearn.metrics import accuracy_score
 
 from cryutils import claims, evaluation
 from cryutils.claims.answers import answers
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
-from cryutils.models import backbones
 from cryutils.models.autoencoders import patches
-from cryutils.models.backend import keras
-from cryutils.models.export import Lite
-from cryutils.models.inputs import SoundInput, by_clip
-from cryutils.papers import ensemble, ensemble_files, nested, table3
-from cryutils.papers.embeddings import FrameInput
+from cryutils.models.inputs import by_clip
+from cryutils.papers import ensemble, nested, table3
 from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -368,61 +362,6 @@ def test_the_published_figures_are_the_ledgers() -> None:
     assert len(figures) == 12
     assert figures["total", "proposed"] == 0.9741
     assert figures["hugging_hungry", "svm"] == 0.6666
-
-
-# ---- the files --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [pytest.param("features", marks=large), "probabilities"])
-def test_the_files_answer_as_the_networks_do(
-    scores: Table3, streams: Streams, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
-    inputs = keras().Input((32, 32, 3))
-    maps = keras().layers.Conv2D(6, 8, strides=8)(keras().layers.Rescaling(1 / 255)(inputs))
-    network = keras().Model(inputs, maps)
-    base = backbones.Backbone(network, "one layer", "random weights", "none")
-    pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
-    embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
-    inputs = replace(streams, frames=embedded)
-    settings = replace(SETTINGS, ensemble_input=kind)
-    hearing = {
-        name: SoundInput(kind=name, n_fft=8, hop_length=4, scaling="recording")
-        for name in streams.windows
-    }
-    files = ensemble_files.deploy(
-        inputs, scores, hearing=hearing, seeing=FrameInput(size=32), backbone=base,
-        settings=settings, rolling=5, folder=claims.run_dir() / "models",
-    )  # fmt: skip
-    assert {path.name for path in files} == {
-        f"ensemble{part}{end}" for part in ("", "_mfcc", "_stft", "_image")
-        for end in (".keras", ".tflite")
-    } | {"ensemble.json"}  # fmt: skip
-    folder = tmp_path / "run" / "models"
-    about = json.loads((folder / "ensemble.json").read_text())
-    assert about["classes"] == ["hug", "hungry", "sleepy"]
-    accuracy = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
-    assert about["leak_free"]["accuracy"]["value"] == accuracy.value
-
-    fold = nested.deployment_fold(inputs.units(Split.CLIP))
-    again = ensemble.fit_proposed(Plan(inputs, {Split.INFANT: [fold]}, settings, pairs=False))
-    windows = np.arange(6)
-    job = Job(Split.INFANT, 0, TOTAL)
-    parts = []
-    for name, submodel in again.submodels.items():
-        lite = Lite(folder / f"ensemble_{name}.tflite")
-        if name == "image":
-            rows = np.flatnonzero(np.isin(streams.frame_window, windows))
-            out = lite.predict(pixels[rows])
-            out = np.stack([out[streams.frame_window[rows] == w].mean(axis=0) for w in windows])
-        else:
-            out = lite.predict(streams.windows[name][windows])
-        wide = about["parts"][name]["features"]
-        assert out[:, wide:] == pytest.approx(submodel.outputs(job, windows), abs=1e-4)
-        parts.append(out[:, :wide])
-    answers = Lite(folder / "ensemble.tflite").predict(np.concatenate(parts, axis=1))
-    assert answers == pytest.approx(again.proposed.outputs(job, windows), abs=1e-4)
 
 
 def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_of_three(

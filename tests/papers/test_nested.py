@@ -89,12 +89,3 @@ def test_one_inner_fold_and_too_few_infants_are_refused() -> None:
         nested.divide(made(), Split.CLIP, n_folds=3, n_inner=1)
     with pytest.raises(InputError, match="1 infant"):
         nested.divide(made(infants=3), Split.INFANT, n_folds=3)
-
-
-def test_a_model_that_is_kept_tests_nobody() -> None:
-    units = made()
-    fold = nested.deployment_fold(units)
-    assert not len(fold.test)
-    everyone = np.sort(np.concatenate([fold.fit, fold.stop]))
-    assert everyone.tolist() == list(range(len(units.labels)))
-    assert not set(units.infants[fold.fit]) & set(units.infants[fold.stop])

@@ -16,11 +16,9 @@ from trained_run import Trained
 from cryutils import audio, claims, evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
-from cryutils.models import checkpoints, cry2, training
+from cryutils.models import checkpoints, cry2, novelty, training
 from cryutils.models.export import Lite
 from cryutils.models.inputs import Examples, SoundInput
-from cryutils.models.model_card import ModelCard
-from cryutils.models.novelty import Reference
 from cryutils.papers import embeddings, recognition
 from cryutils.papers.predict import Predictor
 from cryutils.papers.recognition import STATES, deploy, flicker, state_corpus, windows
@@ -252,15 +250,13 @@ def test_deploy_keeps_a_network_that_predict_can_use(
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
     held_back = calls[0]["validation"]
-    network = checkpoints.network(ModelCard.read(folder, "cry2"), "cry2.keras")
+    network = checkpoints.network(files[0])
     fitted = calibration.temperature(
         network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
     )
     assert about["temperature"] == pytest.approx(max(1.0, fitted), abs=0.01)
 
-    reference = Reference.from_json(about["reference"])
-    assert reference is not None
-    assert reference.share(examples.x[:2] + 40) == 1
+    assert novelty.share(about["reference"], examples.x[:2] + 40) == 1
 
     expected = network.predict(examples.x, verbose=0)
     np.testing.assert_allclose(Lite(files[2]).predict(examples.x), expected, atol=1e-4)
