@@ -62,22 +62,16 @@ def tone_level(x: np.ndarray, sr: int) -> tuple[float, float]:
 # name, codec, rate in Hz, channels, largest error of a sample (None: lossy), exact length
 KINDS = [
     ("s16.wav", "pcm_s16le", 8000, 1, 1 / 32768, True),
-    ("s16_stereo.wav", "pcm_s16le", 11025, 2, 1 / 32768, True),
     ("s24.wav", "pcm_s24le", 44100, 1, 2**-22, True),
-    ("s32.wav", "pcm_s32le", 22050, 1, 2**-24, True),
     ("f32.wav", "pcm_f32le", 11025, 1, 0.0, True),
-    ("f64.wav", "pcm_f64le", 11127, 1, 0.0, True),
     ("alaw.wav", "pcm_alaw", 8000, 1, 0.01, True),
     ("ima.wav", "adpcm_ima_wav", 11025, 1, None, False),
     ("cry.flac", "flac", 16000, 1, 1 / 32768, True),
     ("cry.mp3", "libmp3lame", 44100, 1, None, True),
-    ("stereo.mp3", "libmp3lame", 48000, 2, None, True),
     ("opus.ogg", "libopus", 48000, 1, None, True),
-    ("vorbis.ogg", "vorbis", 44100, 2, None, False),
     ("aac.m4a", "aac", 44100, 1, None, True),
     ("alac.m4a", "alac", 44100, 1, 1 / 32768, True),
     ("aac.3gp", "aac", 16000, 1, None, True),
-    ("pcm.caf", "pcm_s16be", 8000, 1, 1 / 32768, True),
     ("opus.webm", "libopus", 48000, 2, None, True),
 ]
 
@@ -100,16 +94,6 @@ def test_reads_every_kind_of_sound(tmp_path, name, codec, sr, channels, error, e
     assert frequency == pytest.approx(TONE_HZ, abs=0.5)
     # LAME turns MP3 down to 0.95 before it encodes; the other codecs leave the level alone.
     assert amplitude == pytest.approx(0.475 if codec == "libmp3lame" else 0.5, rel=0.03)
-
-
-def test_reads_amr_as_old_android_phones_recorded_it(tmp_path) -> None:
-    if "libopencore_amrnb" not in av.codecs_available:
-        pytest.skip("this PyAV cannot write AMR")
-    path = encode(tmp_path / "cry.3gp", tone(8000)[None], sr=8000, codec="libopencore_amrnb")
-    y = audio.read(path)
-    assert audio.native_rate(path) == 8000
-    assert len(y) == 8000
-    assert tone_level(y, 8000)[0] == pytest.approx(TONE_HZ, abs=2)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("cry.m4a", "aac"), ("cry.mp3", "libmp3lame")])
@@ -135,7 +119,7 @@ def test_read_is_librosas_load(tmp_path, channels, sr) -> None:
     np.testing.assert_allclose(audio.read(path, sr=sr), theirs, rtol=0, atol=1e-7)
 
 
-CUT = {"wav": "pcm_s16le", "mp3": "libmp3lame", "webm": "libopus", "flac": "flac"}
+CUT = {"wav": "pcm_s16le", "mp3": "libmp3lame", "webm": "libopus"}
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])
@@ -146,8 +130,7 @@ def test_a_file_cut_short_gives_what_is_left(tmp_path, suffix, keep) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     y = audio.read(path)
-    header = 0.05 if suffix == "flac" else 0  # of the file: 8 kB
-    assert (keep - header - 0.1) * 48000 < len(y) <= (keep + 0.05) * 48000
+    assert (keep - 0.1) * 48000 < len(y) <= (keep + 0.05) * 48000
     assert tone_level(y, 48000)[0] == pytest.approx(TONE_HZ, abs=1)
 
 
@@ -177,14 +160,6 @@ def test_a_pause_or_a_late_start_is_no_damage(tmp_path, video, after_s) -> None:
         assert not heard[: 2 * 48000].any()
         heard = heard[2 * 48000 :]
     np.testing.assert_array_equal(heard, audio.read(path))
-
-
-def test_recordings_one_after_the_other_in_an_ogg_are_all_read(tmp_path) -> None:
-    """A recorder that is started again writes such files."""
-    path = encode(tmp_path / "a.ogg", tone(48000)[None], sr=48000, codec="libopus")
-    once = audio.read(path)
-    path.write_bytes(path.read_bytes() * 3)
-    assert len(audio.read(path)) == pytest.approx(3 * len(once), abs=3 * 4096)
 
 
 def mute(path: Path) -> None:
@@ -256,14 +231,6 @@ def test_features_of_a_corpus_are_librosas(corpus, sr) -> None:
             np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=1e-3)
 
 
-def test_a_scaler_scales_the_signal_first(corpus) -> None:
-    scaler = audio.SignalScaler.from_stats(audio.signal_stats(corpus)[:2])
-    ours = audio.features(corpus, kind="stft", scaler=scaler)
-    for clip, feature in zip(corpus, ours, strict=True):
-        scaled = scaler.transform(audio.read(clip.path))
-        np.testing.assert_array_equal(feature, spectral.stft_db(scaled))
-
-
 def test_signal_stats_fit_the_scaler_of_any_subset(corpus) -> None:
     rows = audio.signal_stats(corpus)
     sound = audio.signals(corpus)
@@ -295,19 +262,6 @@ def test_a_changed_file_is_read_again(corpus) -> None:
     assert bytes_of(after)[0] == bytes_of(before)[0]
     np.testing.assert_array_equal(after[1], spectral.mfcc(audio.read(path), sr=8000))
     assert bytes_of(after)[1] != bytes_of(before)[1]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"kind": "stft"}, {"sr": 16000}, {"n_fft": 1024}, {"hop_length": 256}, {"n_mfcc": 12},
-        {"n_mels": 64}, {"scaler": audio.SignalScaler(-0.5, 0.5, 0.0, 0.1)},
-    ],
-)  # fmt: skip
-def test_other_settings_are_never_mistaken_for_these(corpus, other) -> None:
-    these = bytes_of(audio.features(corpus, kind="mfcc"))
-    assert bytes_of(audio.features(corpus, **{"kind": "mfcc", **other})) != these
-    assert bytes_of(audio.features(corpus, kind="mfcc")) == these
 
 
 def test_clips_of_two_rates_need_one_chosen(corpus, tmp_path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import librosa
 import numpy as np
@@ -40,7 +38,7 @@ SIGNALS = {
     "shorter than a frame": (noise_and_tone(0.02, 8000), 8000),
     "one sample": (np.array([0.25], np.float32), 8000),
 }
-SETTINGS = [(2048, 512), (512, 128), (1024, 1000), (400, 160), (255, 100)]
+SETTINGS = [(2048, 512), (1024, 1000), (255, 100)]
 
 each_signal = pytest.mark.parametrize("name", SIGNALS)
 each_setting = pytest.mark.parametrize(("n_fft", "hop_length"), SETTINGS)
@@ -61,7 +59,7 @@ def test_stft_is_librosas(name, n_fft, hop_length) -> None:
 
 
 @quiet
-@pytest.mark.parametrize(("n_fft", "hop_length"), [(2048, 512), (512, 128), (400, 160), (255, 100)])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(2048, 512), (255, 100)])
 @each_signal
 def test_istft_is_librosas_whatever_was_done_to_the_cells(name, n_fft, hop_length) -> None:
     x, _ = SIGNALS[name]
@@ -97,7 +95,7 @@ def test_features_are_librosas(name, n_fft, hop_length) -> None:
 
 
 @quiet
-@pytest.mark.parametrize("sr", [8000, 11025, 16000, 22050, 48000])
+@pytest.mark.parametrize("sr", [8000, 11025, 48000])
 @pytest.mark.parametrize(("n_fft", "n_mels"), [(2048, 128), (1024, 40), (400, 80)])
 def test_mel_filters_are_librosas(sr, n_fft, n_mels) -> None:
     ours = spectral.mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
@@ -105,22 +103,10 @@ def test_mel_filters_are_librosas(sr, n_fft, n_mels) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
 
 
-def test_a_sine_peaks_at_its_bin_with_half_the_windows_sum() -> None:
-    t = np.arange(16384) / 8000
-    spectrum = spectral.stft((0.8 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
-    assert np.abs(spectrum[10]).argmax() == 1000 * 2048 // 8000
-    assert np.abs(spectrum[10]).max() == pytest.approx(0.8 * 1024 / 2, rel=1e-5)
-
-
 def test_mel_scale_is_librosas_and_inverts() -> None:
     hz = np.linspace(0, 24000, 501)
     np.testing.assert_allclose(spectral.hz_to_mel(hz), librosa.hz_to_mel(hz), rtol=1e-12)
     np.testing.assert_allclose(spectral.mel_to_hz(spectral.hz_to_mel(hz)), hz, atol=1e-8)
-
-
-def test_dct_matrix_is_orthonormal() -> None:
-    full = spectral.dct_matrix(n_mfcc=128, n_mels=128)
-    np.testing.assert_allclose(full @ full.T, np.eye(128), atol=1e-12)
 
 
 def test_power_to_db_by_hand() -> None:
@@ -175,13 +161,6 @@ def test_frame_holds_every_whole_piece(samples, frame_length, hop_length) -> Non
     assert frames.tolist() == [list(range(s, s + frame_length)) for s in starts]
 
 
-def test_condition_is_its_three_steps() -> None:
-    x = noise_and_tone(0.2, 44100)
-    steps = spectral.resample(x, sr=44100, to=16000)
-    steps = spectral.pre_emphasis(spectral.normalise_amplitude(steps))
-    np.testing.assert_array_equal(spectral.condition(x, sr=44100, to=16000), steps)
-
-
 @settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
 def test_summarise_gives_means_then_deviations(clips, coefficients, seed) -> None:
@@ -197,52 +176,24 @@ def test_summarise_gives_means_then_deviations(clips, coefficients, seed) -> Non
         np.testing.assert_allclose(row[coefficients:], f.std(axis=0), atol=1e-6)
 
 
-FINITE: dict[str, Callable[[np.ndarray], Any]] = {
-    "resample": lambda x: spectral.resample(x, sr=8000, to=4000),
-    "normalise_amplitude": spectral.normalise_amplitude,
-    "pre_emphasis": spectral.pre_emphasis,
-    "frame": lambda x: spectral.frame(x, frame_length=64, hop_length=32),
-    "condition": lambda x: spectral.condition(x, sr=8000),
-    "stft": spectral.stft,
-    "istft": lambda x: spectral.istft(
-        x[: 33 * 9].reshape(9, 33) + 0j, n_fft=64, hop_length=32, length=400
-    ),
-    "power_to_db": spectral.power_to_db,
-    "stft_db": spectral.stft_db,
-    "mel_db": lambda x: spectral.mel_db(x, sr=8000),
-    "mfcc": lambda x: spectral.mfcc(x, sr=8000),
-    "summarise": lambda x: spectral.summarise([x[:, None]]),
-    "stats_row": scaling.stats_row,
-    "transform": scaling.SignalScaler(-1.0, 1.0, 0.0, 0.5).transform,
-}
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", FINITE)
-def test_no_signal_function_takes_a_sample_that_is_no_number(name, bad) -> None:
-    call = FINITE[name]
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("function", [spectral.stft, spectral.stft_db, scaling.stats_row])
+def test_a_sample_that_is_no_number_is_refused(function, bad) -> None:
     x = noise_and_tone(0.0625, 8000)
-    assert np.isfinite(call(x)).all()
     x[100] = bad
     with pytest.raises(InputError, match="NaN or infinite"):
-        call(x)
+        function(x)
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [
-        ("sr", 0), ("sr", -1), ("sr", float("nan")), ("sr", float("inf")), ("sr", "8000"),
-        ("sr", 10**9), ("n_fft", 0), ("n_fft", -2), ("n_fft", 1), ("n_fft", 2.5),
-        ("n_fft", 10**8), ("hop_length", 0), ("hop_length", 10**8), ("n_mels", 0),
-        ("n_mels", 10**5), ("n_mfcc", 0), ("n_mfcc", float("nan")),
-    ],
-)  # fmt: skip
+    [("sr", 0), ("sr", float("nan")), ("n_fft", 1), ("hop_length", 0), ("n_mels", 10**5)],
+)
 def test_features_refuse_settings_out_of_range(setting, value) -> None:
     """Before any clip is read: this clip doesn't exist."""
     clips = [SimpleNamespace(path=Path("never made.wav"))]
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=f"{setting}={value}"):
         audio.features(clips, kind="mfcc", **{setting: value})  # type: ignore[arg-type]
-    assert str(caught.value).startswith(f"{setting}={value}: give a")
 
 
 def test_other_impossible_values_are_named() -> None:

@@ -57,11 +57,6 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby, scale) -> None
     np.testing.assert_allclose(scaled_boxes[0, :4] / scale, boxes[0, :4], atol=0.08 * 224)
 
 
-def test_two_faces_are_two(baby) -> None:
-    boxes = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
-    assert sorted(boxes[:, 0] // 224) == [0, 1]
-
-
 @pytest.mark.parametrize("shape", [(48, 64, 3), (2, 2, 3), (1, 300, 3), (400, 3, 3)])
 def test_no_face_in_noise_or_in_slivers(shape) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -89,43 +84,6 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch, content) -> N
     with pytest.raises(InputError, match="not a YuNet model") as caught:
         faces.detector("yunet")
     assert "\n" not in str(caught.value)
-
-
-class Net:
-    """Stands for OpenCV's YuNet: one face over the whole picture, told from its colours."""
-
-    def setInputSize(self, size: tuple[int, int]) -> None:
-        self.size = size
-
-    def detect(self, picture: np.ndarray) -> tuple[int, np.ndarray | None]:
-        assert picture.shape[1::-1] == self.size
-        blue, _, red = picture[0, 0]
-        if red < blue:
-            return 0, None
-        face = np.zeros((1, 15), np.float32)
-        face[0, :4], face[0, -1] = (0, 0, *self.size), 0.9
-        return 1, face
-
-
-def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
-    (tmp_path / faces.YUNET).touch()
-    asked: list[str] = []
-
-    class Factory:
-        @staticmethod
-        def create(model: str, *args: object, **options: object) -> Net:
-            asked.append(model)
-            return Net()
-
-    monkeypatch.setattr(cv2, "FaceDetectorYN", Factory)
-    eye = faces.detector()
-    assert (eye.name, asked) == ("yunet", [str(tmp_path / faces.YUNET)])
-    red = np.zeros((400, 640, 3), np.uint8)
-    red[..., 0] = 255
-    np.testing.assert_allclose(eye.detect(red), [[0, 0, 640, 400, 0.9]], rtol=1e-6)
-    np.testing.assert_allclose(eye.detect(red[:80, :100]), [[0, 0, 100, 80, 0.9]], rtol=1e-6)
-    assert eye.detect(red[..., ::-1]).shape == (0, 5)
 
 
 def test_the_real_yunet_finds_the_face_too(baby, monkeypatch) -> None:
@@ -168,13 +126,6 @@ def test_outside_the_frame_the_edge_is_repeated() -> None:
     np.testing.assert_array_equal(cut[:, 0, 1], [*range(30, 40), *[39] * 6])
 
 
-def test_shrinking_averages_the_area() -> None:
-    checks = np.indices((32, 32)).sum(axis=0) % 2 * 255
-    frame = np.repeat(checks[..., None], 3, axis=2).astype(np.uint8)
-    cut = faces.crop(frame, faces.centre(32, 32), size=16)
-    assert set(np.unique(cut)) <= {127, 128}
-
-
 @pytest.mark.parametrize(
     "box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)]
 )
@@ -197,14 +148,6 @@ def test_a_crop_has_its_size_wherever_the_box_lies(box) -> None:
 )
 def test_blank_is_what_shows_nothing(picture, is_blank) -> None:
     assert faces.is_blank(np.clip(picture, 0, 255).astype(np.uint8)) is is_blank
-
-
-def test_opencv_gets_its_threads_back_after_an_error() -> None:
-    before = cv2.getNumThreads()
-    with pytest.raises(InputError), faces.single_threaded():
-        assert cv2.getNumThreads() == 1
-        raise InputError("no.")
-    assert cv2.getNumThreads() == before
 
 
 @pytest.mark.parametrize("module", ["empty", "missing"])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from cryutils.errors import InputError
 from cryutils.video.features import hog
 
 DIRECTIONS = 9  # of 20 degrees
@@ -48,16 +46,3 @@ def test_grey_and_colour_of_the_same_picture_agree_and_none_is_none() -> None:
     colour = ramp(1)
     np.testing.assert_array_equal(hog(colour), hog(colour[..., 0]))
     assert hog(colour[:0]).shape == (0, 1764)
-
-
-@pytest.mark.parametrize(
-    "crops",
-    [
-        np.zeros((1, 64, 64, 3), np.float32),
-        np.zeros((64, 64), np.uint8),
-        np.zeros((1, 64, 64, 4), np.uint8),
-    ],
-)
-def test_what_is_no_crop_is_said(crops) -> None:
-    with pytest.raises(InputError, match="crops are uint8"):
-        hog(crops)

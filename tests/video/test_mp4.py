@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -41,7 +38,7 @@ def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray]]:
         return times, [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
-@pytest.mark.parametrize("fps", [30, 25.0, 12.5, Fraction(30000, 1001), 7])
+@pytest.mark.parametrize("fps", [30, 12.5, Fraction(30000, 1001)])
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 47)])
 def test_frames_come_back_in_number_size_order_and_time(tmp_path, fps, height, width) -> None:
     mp4.write(tmp_path / "a.mp4", ramps(21, height, width), fps=fps)
@@ -53,7 +50,7 @@ def test_frames_come_back_in_number_size_order_and_time(tmp_path, fps, height, w
         assert np.abs(read[:height, :width].astype(int) - ramp).mean() < 3
 
 
-@pytest.mark.parametrize("sr", [8000, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("sr", [8000, 22050, 48000])
 @pytest.mark.parametrize("fps", [30, 7])
 def test_sound_has_every_sample_where_it_was(tmp_path, sr, fps) -> None:
     count = 3 * fps // 2
@@ -63,49 +60,6 @@ def test_sound_has_every_sample_where_it_was(tmp_path, sr, fps) -> None:
     assert heard.shape == sound.shape
     # A shift by one sample at 8 kHz would leave 0.4 * 2 pi 440 / 8000 = 0.14.
     assert np.sqrt(np.mean((heard - sound) ** 2)) < 0.01
-
-
-def test_frames_are_taken_one_at_a_time(tmp_path) -> None:
-    alive: list[int] = []
-
-    class Frame(np.ndarray):
-        def __del__(self) -> None:
-            alive.append(-1)
-
-    def stream() -> Frames:
-        for frame in ramps(200):
-            assert len(alive) - 2 * alive.count(-1) <= 1, "more than the frame before is held"
-            alive.append(1)
-            yield frame.view(Frame)
-            del frame
-
-    mp4.write(tmp_path / "a.mp4", stream(), fps=30)
-    assert len(alive) >= 200
-
-
-SAME_BYTES = """
-import hashlib, pathlib, sys
-import numpy as np
-from cryutils.video import mp4
-frame = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
-frame = frame.repeat(16, 0).repeat(16, 1)
-for _ in range(2):
-    mp4.write(sys.argv[1], (np.roll(frame, i, 1) for i in range(30)), fps=30)
-    print(hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest())
-"""
-
-
-def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path) -> None:
-    digests = set()
-    for fill in ("0", "85"):
-        # glibc fills what it hands out with this byte; elsewhere it only runs twice.
-        env = os.environ | {"MALLOC_PERTURB_": fill, "MALLOC_MMAP_THRESHOLD_": "1000000000"}
-        out = subprocess.run(
-            [sys.executable, "-c", SAME_BYTES, str(tmp_path / "a.mp4")],
-            env=env, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        digests |= set(out.stdout.split())
-    assert len(digests) == 1
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path) -> None:
@@ -130,16 +84,11 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
     ("values", "message"),
     [
         ({"fps": 0}, "fps=0"),
-        ({"fps": float("nan")}, "fps=nan"),
         ({"frames": []}, "no frame"),
         ({"frames": [GREY.astype(float)]}, "frame 0 is float64"),
-        ({"frames": [GREY[0, :, 0]]}, r"frame 0 is uint8 \(32,\)"),
         ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)"),
         ({"sound": tone(1, 8000)}, "sound and sr"),
-        ({"sr": 8000}, "sound and sr"),
         ({"sound": tone(1, 8000), "sr": 9000}, "sr=9000"),
-        ({"sound": tone(1, 8000)[:, None], "sr": 8000}, r"\(8000, 1\)"),
-        ({"sound": np.float32([np.nan]), "sr": 8000}, "finite"),
     ],
 )
 def test_bad_values_are_named_in_one_line(values, message, tmp_path) -> None:

@@ -52,23 +52,11 @@ def test_one_face_is_followed(seen, followed) -> None:
     assert [(time, tuple(face)) for time, face in looks] == expected
 
 
-def test_without_a_look_no_face_is_present() -> None:
-    boxes, visible = follow([], np.arange(3.0))
-    assert boxes.shape == (3, 4)
-    assert not visible.any()
-
-
 def test_a_face_is_bridged_over_a_look_that_missed_it() -> None:
     looks = choose([faces(NEAR), faces(), faces(NEAR)], [0, 0.25, 0.5])
     boxes, visible = follow(looks, np.array([0, 0.25, 0.5]))
     assert visible.all()
     np.testing.assert_allclose(boxes, [NEAR[:4]] * 3)
-
-
-def test_rare_looks_are_taken_each_for_itself() -> None:
-    """At a frame in three seconds nothing links one look to the next."""
-    looks = choose([faces(NEAR, FAR), faces(FAR), faces(NEAR, FAR)], [0, 3, 6])
-    assert [tuple(face) for _, face in looks] == [NEAR[:4], FAR[:4], NEAR[:4]]
 
 
 def test_found_reaches_half_a_second_either_way_and_no_further() -> None:
@@ -116,8 +104,3 @@ def test_at_most_one_face_a_look_and_only_ones_that_were_seen(steps, every_s) ->
         look_boxes = np.array([face for _, face in looks])
         assert (followed >= look_boxes.min(axis=0) - 1e-3).all()
         assert (followed <= look_boxes.max(axis=0) + 1e-3).all()
-
-
-def test_times_and_looks_must_agree() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        choose([faces(NEAR)], [0, 1])

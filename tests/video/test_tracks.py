@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -107,35 +106,10 @@ def test_frames_at_a_rate(numbered, fps, numbers) -> None:
     assert levels(video.frames(numbered, fps=fps)) == numbers
 
 
-def test_a_still_is_one_picture_at_any_rate(tmp_path, still) -> None:
-    path = still(tmp_path / "a.png")
-    for fps in (None, 2, 30):
-        (shown,) = video.frames(path, fps=fps)
-        np.testing.assert_array_equal(shown, cv2.imread(str(path))[..., ::-1])
-
-
-@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1001, 1e-6])
+@pytest.mark.parametrize("fps", [0, float("nan"), 1001])
 def test_a_rate_that_is_none_is_refused_at_once(numbered, fps) -> None:
     with pytest.raises(InputError, match="is no frame rate"):
         video.frames(numbered, fps=fps)
-
-
-def test_frames_are_not_held(numbered) -> None:
-    """Not even until Python looks for cycles: a minute of HD would be gigabytes by then."""
-    import av
-
-    gc.collect()
-    gc.disable()
-    try:
-        held = [
-            # By type, since isinstance looks through weak proxies, and other tests leave dead ones.
-            sum(type(thing) is av.VideoFrame for thing in gc.get_objects(generation=0))
-            for _ in video.frames(numbered)
-        ]
-    finally:
-        gc.enable()
-    assert len(held) == 20
-    assert max(held) <= 6
 
 
 # As EXIF numbers them: what a viewer does to the stored pixels.
@@ -209,7 +183,7 @@ def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path
     np.testing.assert_array_equal(track.boxes[:20], np.tile(track.boxes[20], (20, 1)))
 
 
-@pytest.mark.parametrize(("limit", "count"), [(1, 1), (2, 2), (7, 7), (40, 40), (99, 40)])
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (7, 7), (99, 40)])
 def test_a_limit_takes_frames_evenly_over_the_length(baby, limit, count) -> None:
     whole, part = video.track(baby, fps=None), video.track(baby, fps=None, limit=limit)
     assert len(part) == count
@@ -221,20 +195,6 @@ def test_a_limit_takes_frames_evenly_over_the_length(baby, limit, count) -> None
         assert part.times_s[-1] == whole.times_s[-1]
         gaps = np.diff(chosen)
         assert gaps.max() - gaps.min() <= 1
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"size": 0}, "size=0"),
-        ({"limit": 0}, "limit=0"),
-        ({"detector": "yunett"}, "Did you mean yunet"),
-        ({"fps": 0}, "fps=0"),
-    ],
-)
-def test_wrong_options_are_named(baby, options, message) -> None:
-    with pytest.raises(InputError, match=message):
-        video.track(baby, **options)
 
 
 def test_a_still_has_a_track_of_one(tmp_path) -> None:
@@ -291,14 +251,6 @@ def test_the_second_look_decodes_nothing_unless_a_setting_differs(corpus, monkey
     for change in ({"fps": 3}, {"size": 32}, {"limit": 2}, {"fps": None}):
         with pytest.raises(pytest.fail.Exception):
             video.crops(corpus, **{"fps": 2, **change})
-
-
-def test_a_damaged_file_and_an_empty_corpus_are_named(tmp_path) -> None:
-    (tmp_path / "bad.mp4").write_text("no film")
-    with pytest.raises(InputError, match=r"bad\.mp4: it can't be decoded"):
-        video.crops([Recording(tmp_path / "bad.mp4")], fps=2)
-    with pytest.raises(InputError, match="the corpus is empty"):
-        video.crops([])
 
 
 def test_the_report_counts(corpus) -> None:
