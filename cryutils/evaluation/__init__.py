@@ -16,6 +16,5 @@ from .crossval import (
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .metrics import ClassScores, scores
-from .neighbours import nearest_neighbours
 from .permutation import fixed_prediction_test, permutation_test, permute_labels
 from .splits import SPLITS, Fold, Labelled, Split, class_indices, folds, infant_split, paper_split

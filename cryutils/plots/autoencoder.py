@@ -1,7 +1,4 @@
-"""Figures of autoencoders: reconstructions, error by size of the code, spectrograms of sounds.
-
-Used in notebook 08_autoencoder_dnn. Paper A (§3.4.1 and §3.5) has no such figures.
-"""
+"""Reconstructions and spectrograms of several sounds, for notebook 08_autoencoder_dnn."""
 
 from __future__ import annotations
 
@@ -10,15 +7,12 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.figure import Figure
 
 from cryutils.audio.spectral import stft_db
 from cryutils.plots.audio import heat_map
 
 Array = npt.NDArray[np.float32]
-
-_LINES = {"autoencoder": ("#0072B2", "autoencoder"), "pca": ("#D55E00", "principal components")}
 
 
 def reconstructions(
@@ -46,28 +40,6 @@ def reconstructions(
         axes[0].set_title(f"{kind.upper()}: {window.size // len(code)} numbers a patch")
         axes[1].set_title(f"code: {code.shape[1]} numbers a patch")
         axes[2].set_title("reconstruction")
-    fig.tight_layout()
-    return fig
-
-
-def bottleneck_errors(table: pd.DataFrame) -> Figure:
-    """Draw the error on unseen patches against the size of the code, one panel per feature.
-
-    table: as returned by `autoencoding.Study.bottleneck_errors`.
-    """
-    features = table.groupby("feature", sort=False)
-    fig, axes = plt.subplots(1, len(features), figsize=(9.5, 3.2), sharey=True, squeeze=False)
-    for ax, (feature, part) in zip(axes[0], features, strict=True):
-        for model, curve in part.sort_values("size").groupby("model", sort=False):
-            colour, words = _LINES[str(model)]
-            ax.plot(curve["size"], curve.error, "o-", color=colour, label=words)
-        sizes = sorted(part["size"].unique())
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(sizes, [f"{n:g}" for n in sizes])
-        ax.minorticks_off()
-        ax.set(title=str(feature).upper(), xlabel="numbers in the code, p", ylim=(0, None))
-    axes[0, 0].set_ylabel("error in standard deviations")
-    axes[0, 0].legend(loc="lower left")
     fig.tight_layout()
     return fig
 

@@ -1,109 +1,21 @@
-"""Figures of Paper A's ensemble: its Figure 2 as a drawing, Figures 3 and 4, Table 3, ablation.
-
-Used in notebooks 09_ensemble and appendix_table3 (Paper A §3.5 and §4).
-"""
+"""Figures of Paper A's ensemble, for notebooks 09_ensemble and appendix_table3 (§3.5 and §4)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from textwrap import fill
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from sklearn.metrics import confusion_matrix
 
 from cryutils.claims.tables import COMMONEST, ENSEMBLES, PAIRS
 from cryutils.claims.tables import SPLITS as TABLE_SPLITS
-from cryutils.plots.models import learning_curves, model_scores
+from cryutils.plots.models import learning_curves
 from cryutils.plots.palette import COLOURS, NAMES, SPLITS
-from cryutils.plots.parts import arrow, block, colour_legend, name_rows, spaced
-from cryutils.plots.scores import confusion
+from cryutils.plots.parts import name_rows
 
 _INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
-
-
-def proposed_model(
-    ax: Axes,
-    *,
-    encoder: Sequence[int],
-    dnn: Sequence[int],
-    image: int,
-    hidden: int,
-    classes: Sequence[str],
-    backbone: str = "ResNet-50",
-    weights: str = "ImageNet",
-    rolling: int | None = None,
-    ensemble_input: str = "features",
-) -> Axes:
-    """Draw the proposed model from input to state, as the paper's Figure 2 does.
-
-    ax: wide, say 12 x 5 inches. encoder, dnn: units of the encoder's layers, the bottleneck last,
-    and of the dense layers after it. image, hidden: units of the dense layers of the image submodel
-    and of the ensemble. weights: the origin of the backbone's weights. rolling: number of frames in
-    the rolling average; None for all. ensemble_input: what is concatenated, "features" or
-    "probabilities".
-    """
-    *front, bottleneck = encoder
-    code = [
-        (1, "encoder\n" + " → ".join(map(str, front)) if front else "encoder", _TRAINED),
-        (2, f"bottleneck\n{bottleneck}", _TRAINED),
-    ]
-    dense = (3.3, f"dense, ReLU\n{' → '.join(map(str, dnn))}", _TRAINED)
-    rows = {
-        2: [(0, "MFCC\nof a window", _INPUT), *code, dense],
-        1: [(0, "STFT\nof a window", _INPUT), *code, dense],
-        0: [
-            (0, "face\nframes", _INPUT),
-            (1, f"{fill(backbone, 16)}\n{fill(f'({weights}, frozen)', 14)}", _FIXED),
-            (2.15, "pooling,\nflatten", _PLAIN),
-            (3.3, f"dense, ReLU\n{image}", _TRAINED),
-        ],
-    }
-    for y, blocks in rows.items():
-        _chain(ax, y, blocks)
-        block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
-        arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
-        if ensemble_input == "features":
-            arrow(ax, (3.74, y + 0.08), (5.03, y + 0.08))
-        else:
-            arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
-        if y:
-            words = "mean, deviation\nover the window"
-            ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
-    frames = "all frames" if rolling is None else f"{rolling} frames"
-    block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
-    arrow(ax, (4.35, -0.54), (4.35, -0.77))
-    ax.text(4.93, -0.97, "label of each frame\nand of the clip", fontsize=8, va="center")
-    ax.text(4.35, 0.12, "mean of the\nwindow's frames", fontsize=7, va="bottom", ha="center")
-    ensemble = [
-        (5.25, "concatenate", _PLAIN), (5.95, "flatten", _PLAIN),
-        (6.65, f"dense, ReLU, {hidden}", _TRAINED), (7.35, f"softmax, {len(classes)}", _OUT),
-    ]  # fmt: skip
-    _chain(ax, 0.9, ensemble, width=0.44, height=2.9, rotation=90)
-    arrow(ax, (7.57, 0.9), (7.8, 0.9))
-    ax.text(7.84, 0.9, "\n".join(map(spaced, classes)), ha="left", va="center", fontsize=9)
-    kinds = {"input": _INPUT, "frozen": _FIXED, "trained": _TRAINED, "no weights": _PLAIN,
-             "trained, probabilities": _OUT}  # fmt: skip
-    colour_legend(
-        ax, kinds, "#888888", loc="lower center", ncols=len(kinds), fontsize=8, frameon=False
-    )
-    ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
-    ax.axis("off")
-    return ax
-
-
-def _chain(
-    ax: Axes, y: float, blocks: Sequence[tuple[float, str, str]], *, width: float = 0.88,
-    **shape: float,
-) -> None:  # fmt: skip
-    """Draw a row of blocks (x, words, colour), with an arrow from each to the next."""
-    for k, (x, words, colour) in enumerate(blocks):
-        block(ax, x, y, words, colour, width=width, **shape)
-        if k:
-            arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
 
 
 def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
@@ -138,49 +50,6 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     return fig
 
 
-def inputs_used(answers: pd.DataFrame, inputs: Sequence[str]) -> Figure:
-    """Draw how often the ensemble with some inputs answers what, under both protocols.
-
-    answers: columns `feature` (such as "mfcc+stft"), `split` ("clip", "infant"), `truth` and
-    `predicted`, a row per clip and training. inputs: in the order of the names in `feature`.
-    """
-    subset = "+".join(inputs)
-    classes = sorted(set(answers.truth))
-    fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    for (split, words), ax in zip(NAMES.items(), axes, strict=True):
-        part = answers[(answers.feature == subset) & (answers.split == split)]
-        if part.empty:
-            ax.text(0.5, 0.5, "choose at least one input", ha="center")
-            ax.axis("off")
-            continue
-        matrix = confusion_matrix(part.truth, part.predicted, labels=classes)
-        confusion(matrix, classes, ax)
-        share = (part.truth == part.predicted).mean()
-        ax.set_title(f"{words}: {share:.0%} right")
-    fig.suptitle(f"Inputs of the ensemble: {_inputs(subset) if subset else 'none'}")
-    return fig
-
-
-def ablation(table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str) -> Axes:
-    """Draw the ensemble's score with each subset of the inputs under both protocols.
-
-    Subsets are sorted by their number of inputs, the smallest at the top.
-
-    table: columns `subset` ("mfcc", ..., "mfcc+stft+image"), `split` ("clip", "infant"), `value`,
-    `low` and `high`; shares 0-1 like `chance`.
-    """
-    order = sorted(dict.fromkeys(table.subset), key=lambda subset: subset.count("+"))
-    wide = table.pivot(index="subset", columns="split", values=["value", "low", "high"])
-    ends = {"value": "", "low": "_low", "high": "_high"}
-    wide.columns = wide.columns.map(lambda pair: f"{pair[1]}{ends[pair[0]]}")
-    return model_scores(wide.loc[order].rename(_inputs), ax, chance=chance, xlabel=xlabel)
-
-
-def _inputs(subset: str) -> str:
-    names = [part.upper() if part in ("mfcc", "stft") else part for part in subset.split("+")]
-    return " + ".join(names)
-
-
 def training_curves(
     histories: Mapping[str, Mapping[str, pd.DataFrame]], *, published: Mapping[str, int]
 ) -> Figure:
@@ -203,6 +72,6 @@ def training_curves(
             ax.set(xlabel="epoch" if ax in axes[-1] else "", ylabel="")
             if ax in axes[0]:
                 ax.set_title(f"{NAMES[split]}: {what.replace('loss', 'loss, nats')}", fontsize=9)
-        panels[0].set_ylabel(_inputs(model))
+        panels[0].set_ylabel(model.replace("+", " + "))
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig

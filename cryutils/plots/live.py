@@ -25,18 +25,12 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     """
     passing = 100 * table.pivot(index="threshold", columns="source", values="passing")
     shown = passing.iloc[np.abs(passing.index.to_numpy(float) - threshold).argmin()]
-    sounds = passing.columns.drop(cries)
-    # "pause" always has the same colour, and so has each kind of generated sound.
-    generated = [sound for sound in sorted(sounds) if sound != "pause"]
-    lines: dict[str, Any] = {
-        sound: {"ls": "--", "lw": 1.6, "color": colour}
-        for sound, colour in zip(generated, (INK * 2)[1:], strict=False)
-    }
-    lines["pause"] = {"lw": 1.6, "color": INK[0]}
-    lines[cries] = {"lw": 2.4, "color": "black"}
-    for sound in [cries, *sorted(sounds, key=lambda sound: shown[sound], reverse=True)]:
-        name = "cries" if sound == cries else sound
-        ax.plot(passing[sound], label=f"{name}: {shown[sound]:.1f} %", **lines[sound])
+    others = shown.drop(cries).sort_values(ascending=False).index
+    ax.plot(passing[cries], color="black", lw=2.4, label=f"cries: {shown[cries]:.1f} %")
+    for number, sound in enumerate(others):
+        line = "-" if number < len(INK) else "--"
+        colour = INK[number % len(INK)]
+        ax.plot(passing[sound], line, color=colour, lw=1.6, label=f"{sound}: {shown[sound]:.1f} %")
     for aim in (95, 5):
         ax.axhline(aim, color=COLOURS["chance"], ls=":", lw=1)
     ax.axvline(threshold, color=COLOURS["chance"], lw=1)

@@ -1,12 +1,10 @@
-"""Figures of networks: inputs, layers, curves, faces, gains of fusion, stress, decisions.
+"""Figures of networks for notebooks 04 to 09: convolution, curves, scores, stress, decisions.
 
-Used in notebooks 04 to 09 and 11. Paper B promises such figures, but its Figures 3 to 6 show
-screenshots.
+Paper B promises such figures, but its Figures 3 to 6 show screenshots.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -21,57 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, PROTOCOLS
-from cryutils.plots.parts import arrow, colour_legend, name_rows, scores_by_split, spaced
+from cryutils.plots.parts import colour_legend, name_rows, scores_by_split
 from cryutils.video.tracks import FaceTrack
 
 _AS_PICTURE: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
-_LEVELS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#000000")  # of noise
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
-_KINDS = {
-    "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
-    "MaxPooling2D": "#C9E3D4", "Dropout": "#F3E2C0", "Dense": "#F0C9B8",
-}  # fmt: skip
-
-
-def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw a network as a row of blocks, input to output.
-
-    table: as returned by `blocks.describe`: `kind`, `output` (shape as text), `parameters` (int).
-    """
-    for k, row in enumerate(table.to_dict("records")):
-        kind = str(row["kind"])
-        ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
-        # Break long names between words, so that they fit into the block.
-        words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "\n", kind)
-        ax.text(k, 0.5, words, rotation=90, ha="center", va="center", fontsize=7.5)
-        ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
-        if count := row["parameters"]:
-            ax.text(k, -0.05, f"{count:,}", rotation=60, ha="right", va="top", fontsize=7.5)
-        if k:
-            arrow(ax, (k - 0.59, 0.5), (k - 0.41, 0.5), head=6, lw=1)
-    ax.text(-0.9, 1.05, "output", ha="right", va="bottom", fontsize=8, color="#555555")
-    ax.text(-0.9, -0.05, "parameters", ha="right", va="top", fontsize=8, color="#555555")
-    ax.set(xlim=(-1, len(table)), ylim=(-0.5, 1.9))
-    ax.axis("off")
-    return ax
-
-
-def windows(
-    inputs: npt.NDArray[np.floating[Any]], titles: Sequence[str], axes: Sequence[Axes], *,
-    window_s: float,
-) -> Sequence[Axes]:  # fmt: skip
-    """Draw windows of features, float (windows, frames, coefficients), one per ax.
-
-    inputs: in standard deviations, so that one colour scale serves all. window_s: length in s.
-    """
-    for ax, window, title in zip(axes, inputs, titles, strict=True):
-        extent = (0, window_s, 0, window.shape[1])
-        ax.imshow(window.T, cmap="magma", vmin=-2, vmax=2, extent=extent, **_AS_PICTURE)
-        ax.set(title=spaced(title), xlabel="time (s)")
-        ax.grid(visible=False)
-    axes[0].set_ylabel("coefficient")
-    return axes
 
 
 def convolution(
@@ -143,14 +96,15 @@ def learning_curves(
 
 
 def model_scores(
-    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
-) -> Axes:
-    """Draw each model's score under both protocols with its interval, one row per model.
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy",
+    splits: Mapping[str, tuple[str, str]] = PROTOCOLS,
+) -> Axes:  # fmt: skip
+    """Draw each model's score under several splits with its interval, one row per model.
 
-    table: an index of names and, for `clip` and `infant`, `<split>`, `<split>_low` and
-    `<split>_high`; shares 0-1 like `chance`.
+    table: an index of names and, for each of `splits`, `<split>`, `<split>_low` and `<split>_high`;
+    shares 0-1 like `chance`. splits: colour and words of each.
     """
-    scores_by_split(table, ax, PROTOCOLS, apart=0.28)
+    scores_by_split(table, ax, splits, apart=0.56 / len(splits))
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(xlim=(0, 1.02), xlabel=xlabel)
     return ax
@@ -194,31 +148,6 @@ def stress(
     return ax
 
 
-def fusion_weights(
-    table: pd.DataFrame, ax: Axes, *, chance: float, weight: float, noise: float
-) -> Axes:
-    """Draw macro F1 against the weight of sound in the mean, one line per noise level.
-
-    table: columns `level` (dB, infinite without noise), `weight` and `macro_f1`, shares 0-1 like
-    `chance`. weight, noise: the point to mark, on its line.
-    """
-    levels = sorted(table.level.unique(), reverse=True)
-    for level, colour in zip(levels, cycle(_LEVELS), strict=False):
-        line = table[table.level == level]
-        shown = {"lw": 3} if level == noise else {"lw": 1.2, "alpha": 0.5}
-        words = _level(level) + ("" if np.isinf(level) else " dB")
-        ax.plot(line.weight, line.macro_f1, color=colour, label=words, **shown)
-        if level == noise:
-            score = float(np.interp(weight, line.weight, line.macro_f1))
-            ax.plot(weight, score, "o", color=colour, ms=10, mec="black", clip_on=False)
-            ax.set_title(f"Weight of sound {weight:.2f}, {words}: macro F1 {score:.2f}")
-    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="macro F1")
-    ax.set_xlabel("weight of sound (0: image alone, 1: cry2 alone)")
-    ax.legend(title="noise", loc="center left", bbox_to_anchor=(1.02, 0.5))
-    return ax
-
-
 def _level(level: float) -> str:
     return "no noise" if np.isinf(level) else f"{level:g}"
 
@@ -252,26 +181,6 @@ def decisions(
     ax.grid(visible=False)
     named = dict(zip(classes, colours, strict=True))
     colour_legend(ax, named, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
-    return ax
-
-
-def probabilities(
-    answers: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *, truth: int
-) -> Axes:
-    """Draw the probabilities of several models for one clip as grouped bars.
-
-    answers: probabilities by model ("audio", "image", "fused"), float32 (classes,). truth: index of
-    the true class, whose name is set in bold.
-    """
-    width = 0.8 / len(answers)
-    for k, (name, p) in enumerate(answers.items()):
-        at = np.arange(len(classes)) + (k - (len(answers) - 1) / 2) * width
-        colour, words = MODALITIES.get(name, "#888888"), MODELS.get(name, name)
-        ax.bar(at, p, width * 0.92, color=colour, label=words)
-    ax.set(xticks=range(len(classes)), ylim=(0, 1))
-    ax.set_xticklabels(map(spaced, classes), rotation=25, ha="right", rotation_mode="anchor")
-    ax.get_xticklabels()[truth].set_fontweight("bold")
-    ax.grid(axis="x", visible=False)
     return ax
 
 

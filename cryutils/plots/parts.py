@@ -1,4 +1,4 @@
-"""Parts of several figures: named rows, scores with intervals, legends, blocks and arrows."""
+"""Parts of several figures: named rows, scores with intervals, legends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch, Patch
+from matplotlib.patches import Patch
 
 
 def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
@@ -49,23 +49,3 @@ def colour_legend(
     """Draw a legend with a block for each name, in its colour."""
     blocks = [Patch(fc=c, ec=edge or c, label=spaced(name)) for name, c in colours.items()]
     ax.legend(handles=blocks, **options)
-
-
-def block(
-    ax: Axes, x: float, y: float, words: str, colour: str, *, width: float = 0.88,
-    height: float = 0.52, corner: float = 0.05, **text: Any,
-) -> None:  # fmt: skip
-    """Draw a block of a network around (x, y), with words in it."""
-    left_bottom, style = (x - width / 2, y - height / 2), f"round,pad=0,rounding_size={corner}"
-    ax.add_patch(
-        FancyBboxPatch(left_bottom, width, height, boxstyle=style, fc=colour, ec="#888888")
-    )
-    ax.text(x, y, words, **{"ha": "center", "va": "center", "fontsize": 8, **text})
-
-
-def arrow(
-    ax: Axes, start: tuple[float, float], end: tuple[float, float], *, head: float = 9, **line: Any
-) -> None:
-    """Draw an arrow between two points; `head` is its size."""
-    props = {"arrowstyle": "->", "mutation_scale": head, "shrinkA": 0, "shrinkB": 0, "lw": 0.9}
-    ax.annotate("", end, start, arrowprops=props | line)

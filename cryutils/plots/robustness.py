@@ -1,7 +1,4 @@
-"""Figures of models under stress: scores, reliability, risk and coverage, evidence in pictures.
-
-Used in notebooks 11_robustness and appendix_explanations. Neither paper has such figures.
-"""
+"""Scores under stress, reliability and evidence, for notebook 11 and appendix_explanations."""
 
 from __future__ import annotations
 
@@ -22,33 +19,6 @@ from cryutils.plots import models
 from cryutils.plots.palette import COLOURS, MODALITIES, MODELS
 
 _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don't hide one another
-
-
-def mel_panels(levels: Mapping[str, npt.NDArray[np.float32]], *, seconds: float) -> Figure:
-    """Return mel spectrograms side by side, each in dB below its loudest cell.
-
-    levels: by title, float32 (frames, bands), in dB. seconds: their length.
-    """
-    fig, axes = plt.subplots(
-        1, len(levels), figsize=(12, 2.8), sharey=True, layout="constrained", squeeze=False
-    )
-    for ax, (name, level) in zip(axes[0], levels.items(), strict=True):
-        extent = (0.0, seconds, 0.0, float(level.shape[1]))
-        shown: dict[str, Any] = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": -70}
-        ax.imshow((level - level.max()).T, extent=extent, **shown)
-        ax.set_title(name, fontsize=9)
-        ax.set_xlabel("time (s)")
-        ax.grid(visible=False)
-    axes[0, 0].set_ylabel("mel band")
-    return fig
-
-
-def picture_row(pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Figure:
-    """Return pictures side by side, uint8 (height, width, 3) RGB by title."""
-    fig, axes = plt.subplots(1, len(pictures), figsize=(12, 2.2), squeeze=False)
-    models.pictures(list(pictures.values()), list(pictures), list(axes[0]))
-    fig.tight_layout()
-    return fig
 
 
 def stress_figure(table: pd.DataFrame, modality: str, *, chance: float) -> Figure:
@@ -107,14 +77,9 @@ def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
 
 
 def confidence_at(
-    probabilities: npt.NDArray[np.float32],
-    truth: npt.NDArray[np.int64],
-    infants: Sequence[str],
-    *,
-    temperature: float,
-    threshold: float,
-    bins: int,
-) -> Figure:
+    probabilities: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], infants: Sequence[str],
+    *, temperature: float, threshold: float, bins: int,
+) -> Figure:  # fmt: skip
     """Return a reliability diagram and the risk over coverage, at a temperature and threshold.
 
     probabilities, truth, infants, bins: as in `calibration.reliability`. threshold: least
@@ -125,17 +90,16 @@ def confidence_at(
     share = float(sure.mean())
     wrong = float((p[sure].argmax(axis=1) != truth[sure]).mean()) if sure.any() else np.nan
     error = calibration.expected_calibration_error(p, truth, bins=bins)
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    table = calibration.reliability(p, truth, infants, bins=bins)
-    reliability({"": table}, axes[0])
-    axes[0].axvline(threshold, color="#000000", lw=1, ls=":")
-    axes[0].set_title(f"Temperature {temperature:.1f}: ECE {error:.2f}")
-    curve = calibration.risk_coverage(p, truth)
-    axes[1].plot(curve.coverage, curve.risk, color=MODALITIES["fused"], lw=1.6)
-    axes[1].plot(share, wrong, "o", color=MODALITIES["fused"], ms=9, mec="black", clip_on=False)
-    axes[1].set(xlim=(0, 1.02), ylim=(-0.02, 1), xlabel="share of clips answered")
-    axes[1].set(ylabel="share wrong of those")
-    axes[1].set_title(f"Threshold {threshold:.2f}: {share:.0%} answered, {wrong:.0%} wrong")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    reliability({"": calibration.reliability(p, truth, infants, bins=bins)}, left)
+    left.axvline(threshold, color="#000000", lw=1, ls=":")
+    left.set_title(f"Temperature {temperature:.1f}: ECE {error:.2f}")
+    curve, colour = calibration.risk_coverage(p, truth), MODALITIES["fused"]
+    right.plot(curve.coverage, curve.risk, color=colour, lw=1.6)
+    right.plot(share, wrong, "o", color=colour, ms=9, mec="black", clip_on=False)
+    right.set(xlim=(0, 1.02), ylim=(-0.02, 1))
+    right.set(xlabel="share of clips answered", ylabel="share wrong of those")
+    right.set_title(f"Threshold {threshold:.2f}: {share:.0%} answered, {wrong:.0%} wrong")
     return fig
 
 

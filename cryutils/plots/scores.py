@@ -1,4 +1,4 @@
-"""Figures of scores by protocol, split and recipe, and the style and files of all figures.
+"""Figures of scores by protocol and split, and the style and files of all figures.
 
 `save` names the data in a figure, since synthetic voices are never evidence about infants, and
 writes it into the run's folder under its key. Used in all notebooks.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,11 +22,9 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
-from cryutils.datasets.corpus import Corpus
-from cryutils.models.classical import CLASSIFIERS
 from cryutils.papers.audit import MISTAKES, Rung
 from cryutils.plots.models import gains
-from cryutils.plots.palette import COLOURS, NAMES, PROTOCOLS
+from cryutils.plots.palette import COLOURS, PROTOCOLS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 
@@ -182,92 +179,6 @@ def rungs(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def holdout_panels(table: pd.DataFrame, printed: pd.Series[float], *, chance: float) -> Figure:
-    """Draw the distribution of accuracy over single hold-outs, one panel per feature.
-
-    table: one row per hold-out, `feature`, `classifier`, `split` and `accuracy`. printed: the
-    published figures by (feature, classifier), drawn on top. chance: the share of the commonest
-    class. All scores are shares 0-1.
-    """
-    import seaborn
-
-    features, names = table.feature.unique(), table.classifier.unique()
-    named = table.assign(classifier=table.classifier.map(CLASSIFIERS))
-    figure, axes = plt.subplots(
-        1, len(features), figsize=(10, 4.6), sharey=True, squeeze=False, layout="constrained"
-    )
-    for ax, feature in zip(axes[0], features, strict=True):
-        seaborn.boxenplot(
-            named[named.feature == feature], x="accuracy", y="classifier", hue="split", ax=ax,
-            order=[CLASSIFIERS[name] for name in names], hue_order=["clip", "infant"],
-            palette=COLOURS, showfliers=False, linewidth=0.5,
-        )  # fmt: skip
-        published = [printed.get((feature, name), np.nan) for name in names]
-        ax.plot(published, range(len(names)), "D", color=COLOURS["published"], ms=6, mfc="white",
-                mew=1.4, label="published", zorder=5)  # fmt: skip
-        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
-        ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split", title=feature.upper())
-        handles, words = ax.get_legend_handles_labels()
-        ax.get_legend().remove()
-    words = [NAMES.get(word, word) for word in words]
-    figure.legend(handles, words, loc="outside upper center", ncols=4)
-    return figure
-
-
-def specification_curves(
-    table: pd.DataFrame, printed: pd.Series[float], *, choices: Sequence[str]
-) -> Figure:
-    """Return a figure with a `specification_curve` for each feature (row) and classifier.
-
-    table: one row per hold-out, `feature`, `classifier` and the columns of `specification_curve`.
-    printed: the published figures by (feature, classifier), shares 0-1.
-    """
-    features, names = table.feature.unique(), table.classifier.unique()
-    figure, axes = plt.subplots(
-        len(features), len(names), figsize=(2 * len(names), 5.4), sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    for ax, (feature, name) in zip(axes.flat, product(features, names), strict=True):
-        rows = table[(table.feature == feature) & (table.classifier == name)]
-        published = printed.get((feature, name), np.nan)
-        specification_curve(rows, ax, choices=choices, published=published)
-        ax.set_title(f"{feature.upper()} · {CLASSIFIERS[name]}", fontsize=9)
-    for row in axes:
-        row[0].set_ylabel("accuracy, one split")
-    handles, words = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside upper center", ncols=3)
-    return figure
-
-
-def specification_curve(
-    table: pd.DataFrame, ax: Axes, *, choices: Sequence[str], published: float
-) -> Axes:
-    """Draw single hold-outs by recipe, in the order of their medians, and the published figure.
-
-    Lines are medians, bands the middle 90 %. The commonest class of the training part is rarer in
-    the test part of a leak-free split, so each split has its own dashed line.
-
-    table: one row per hold-out of one cell: `split`, `accuracy`, `majority`, and the columns
-    `choices`, which together identify a recipe. Scores and `published` are shares 0-1.
-    """
-    levels = (
-        table.groupby(["split", *choices]).accuracy.quantile(np.array([0.05, 0.5, 0.95])).unstack()
-    )
-    order = levels.loc["clip"][0.5].sort_values().index
-    places = np.arange(len(order))
-    for split in ("clip", "infant"):
-        part, colour = levels.loc[split].reindex(order), COLOURS[split]
-        ax.fill_between(places, part[0.05], part[0.95], color=colour, alpha=0.2, lw=0)
-        ax.plot(places, part[0.5], color=colour, label=NAMES[split])
-        commonest = table.majority[table.split == split].mean()
-        ax.axhline(commonest, color=colour, ls="--", lw=1, label=f"commonest class, {NAMES[split]}")
-    ax.plot(places.mean(), published, "D", color=COLOURS["published"], ms=6, mfc="white", mew=1.4,
-            ls="none", label="published")  # fmt: skip
-    ax.set(ylim=(0, 1), xticks=[], xlabel=f"{len(order)} recipes")
-    ax.grid(axis="x", visible=False)
-    return ax
-
-
 def split_accuracies(
     accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float
 ) -> Axes:
@@ -293,43 +204,6 @@ def split_accuracies(
     return ax
 
 
-def donors(corpus: Corpus, ax: Axes) -> Axes:
-    """Draw the clips of each class as a row of blocks, one block per infant, largest first."""
-    shades = ["#4C6A92", "#9DB2D0"]
-    order = list(corpus.classes)[::-1]
-    for row, label in enumerate(order):
-        counts = pd.Series(corpus.infants[corpus.labels == label]).value_counts().sort_values()
-        left = 0
-        for number, count in enumerate(counts[::-1]):
-            ax.barh(row, count, left=left, color=shades[number % 2], edgecolor="white", lw=0.8)
-            left += count
-    ax.set(yticks=range(len(order)), yticklabels=map(spaced, order))
-    ax.set_xlabel("clips")
-    ax.locator_params(axis="x", integer=True)
-    ax.grid(axis="y", visible=False)
-    return ax
-
-
-def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
-    """Draw each cell's balanced accuracy with (filled) and without (open) a donor.
-
-    table: columns `cell`, `split`, `with` and `without`; scores are shares 0-1 like `chance`.
-    """
-    cells = table.cell.unique()[::-1]
-    for split, offset in (("clip", 0.16), ("infant", -0.16)):
-        part = table[table.split == split].set_index("cell").loc[cells]
-        rows = np.arange(len(cells)) + offset
-        colour = COLOURS[split]
-        ax.hlines(rows, part["with"], part["without"], color=colour, lw=1.2, alpha=0.6)
-        ax.plot(part["with"], rows, "o", color=colour, label=f"{NAMES[split]}, with")
-        ax.plot(part["without"], rows, "o", color=colour, mfc="white", label="without")
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    ax.set(yticks=range(len(cells)), yticklabels=cells, xlim=(0, 1), xlabel="balanced accuracy")
-    ax.grid(axis="y", visible=False)
-    ax.legend(loc="lower right", fontsize=8)
-    return ax
-
-
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     """Draw a confusion matrix, int (classes, classes), as shares of each true class, a row each."""
     import seaborn
@@ -345,25 +219,3 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
     return ax
-
-
-def dial_panels(tables: Mapping[str, pd.DataFrame], *, chance: float) -> Figure:
-    """Draw scores and intervals against the simulation's parameter `signal`, a line per protocol.
-
-    tables: four, by title: columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1 like
-    `chance`.
-    """
-    figure, axes = plt.subplots(
-        2, 2, figsize=(9, 6.4), sharex=True, sharey=True, layout="constrained"
-    )
-    for ax, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        for split, part in table.groupby("split"):
-            colour = COLOURS[str(split)]
-            ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
-            ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(split)])
-        ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-        ax.set(title=name, ylim=(0, 1.02), ylabel="balanced accuracy")
-        ax.set_xlabel("signal: how much the label shapes the voice (0-1)")
-        ax.label_outer()
-    axes[1, 0].legend(loc="upper left")  # where no line runs below it
-    return figure

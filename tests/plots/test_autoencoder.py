@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from drawn import points, ticks
 
 from cryutils import plots
 
@@ -26,19 +24,6 @@ def test_a_window_and_its_reconstruction_share_their_colours() -> None:
     titles = [ax.get_title() for ax in fig.axes[:6]]
     assert titles[:2] == ["MFCC: 30 numbers a patch", "code: 3 numbers a patch"]
     assert np.array_equal(fig.axes[3].images[0].get_array(), window.T)
-
-
-def test_errors_are_drawn_by_model_and_size() -> None:
-    models = ["autoencoder", "pca"] * 2
-    table = pd.DataFrame({"model": models, "size": [8, 8, 2, 2], "error": [1.0, 2.0, 3.0, 4.0]})
-    fig = plots.bottleneck_errors(
-        pd.concat([table.assign(feature="mfcc"), table.assign(feature="stft")])
-    )
-    left, right = fig.axes
-    assert points(left, "autoencoder") == ([2, 8], [3, 1])
-    assert points(left, "principal components") == ([2, 8], [4, 2])
-    assert left.get_ylabel() == "error in standard deviations"
-    assert ticks(right, "x") == ["2", "8"]
 
 
 def test_each_spectrogram_is_relative_to_its_loudest_cell() -> None:

@@ -55,14 +55,6 @@ def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
     assert "ECE 0.10" in left.get_title()
 
 
-def test_rows_of_sounds_and_pictures() -> None:
-    level = np.zeros((5, 3), np.float32)
-    sounds = plots.mel_panels({"as recorded": level, "noise": level}, seconds=2.0)
-    assert [ax.images[0].get_extent() for ax in sounds.axes] == [[0, 2.0, 0, 3]] * 2
-    pictures = plots.picture_row({"as filmed": np.zeros((4, 4, 3), np.uint8)})
-    assert len(pictures.axes) == 1
-
-
 def test_evidence_has_a_column_a_state() -> None:
     x = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
     clip, called = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import labels, legend, points, spans, ticks, words
+from drawn import labels, legend, points, ticks, words
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from PIL import Image
 
 from cryutils import claims, plots
 from cryutils.audio import spectral
-from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.models.classical import CLASSIFIERS
 
 SR = 8000
 RNG = np.random.default_rng(0)
 TONE = np.sin(2 * np.pi * 1000 * np.arange(SR) / SR).astype(np.float32)  # 1 s of 1 kHz
-
-
-def widths(ax: Axes) -> list[float]:
-    return [patch.get_width() for patch in ax.patches]
 
 
 # What every figure shares
@@ -147,41 +138,6 @@ def test_mel_lines_name_the_bands_centres(ax) -> None:
     assert ax.get_ylabel() == "level in dB"
 
 
-# A corpus
-
-CLIPS = pd.DataFrame(
-    {
-        "infant": ["a", "a", "a", "b", "c"],
-        "label": ["hungry", "hungry", "tired", "tired", "hungry"],
-        "age": ["0-4 weeks", "0-4 weeks", None, "over 2 years", "0-4 weeks"],
-        "sex": ["f", "m", None, "f", "f"],
-    }
-)
-
-
-def test_clips_per_infant_counts_infants_by_their_clips(ax) -> None:
-    assert plots.clips_per_infant(CLIPS, ax) is ax
-    one, several = ([bar.get_height() for bar in group] for group in ax.containers)
-    assert (one, several) == ([2, 0, 0], [0, 0, 1]), "b and c have one clip, a has three"
-    assert words(ax) == ["2", "1"]
-
-
-def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax) -> None:
-    assert plots.ages(CLIPS, ax, order=["0-4 weeks", "4-8 weeks", "over 2 years"]) is ax
-    assert ticks(ax, "x") == ["0-4 weeks", "over 2 years", "not stated"]
-    assert legend(ax) == ["girls", "boys", "sex not stated"]
-    girls, boys, unknown = ([bar.get_height() for bar in group] for group in ax.containers[:3])
-    assert (girls, boys, unknown) == ([2, 1, 0], [1, 0, 0], [0, 0, 1])
-
-
-def test_neighbours_draws_measured_beside_chance(ax) -> None:
-    table = pd.DataFrame({"measured": [0.61, 0.38], "chance": [0.03, 0.23]}, index=["i", "l"])
-    assert plots.neighbours(table, ax) is ax
-    assert widths(ax) == [0.61, 0.38, 0.03, 0.23]
-    assert words(ax) == ["61%", "38%", "3%", "23%"]
-    assert legend(ax) == ["measured", "chance"]
-
-
 # Scores
 
 
@@ -261,83 +217,9 @@ def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour
     assert ticks(figure.axes[0], "y")[:2] == ["no mistake", "scaler fitted on everything"]
 
 
-def test_single_holdouts_are_a_panel_a_feature_with_the_published_figures() -> None:
-    printed = pd.Series({("stft", "svm"): 0.4, ("stft", "knn"): 0.5, ("mfcc", "knn"): 0.6})
-    rows = [
-        {"feature": feature, "classifier": name, "split": split, "accuracy": 0.4 + 0.01 * i}
-        for feature in ("stft", "mfcc")
-        for name in ("svm", "knn")
-        for split in ("clip", "infant")
-        for i in range(10)
-    ]
-    figure = plots.holdout_panels(pd.DataFrame(rows), printed, chance=0.28)
-    stft, mfcc = figure.axes
-    assert [ax.get_title() for ax in (stft, mfcc)] == ["STFT", "MFCC"]
-    assert points(stft, "published") == ([0.4, 0.5], [0, 1])
-    np.testing.assert_array_equal(points(mfcc, "published")[0], [np.nan, 0.6])
-    assert ticks(stft, "y") == ["SVM", CLASSIFIERS["knn"]]
-    (box,) = figure.legends
-    assert {"leak-free", "paper's protocol"} < {text.get_text() for text in box.get_texts()}
-
-
-def test_donors_draws_one_block_an_infant_largest_first(ax) -> None:
-    clips = [
-        Clip(f"{i}", Path(f"{i}.wav"), row.label, row.infant, "", None, 1.0, True, False)
-        for i, row in enumerate(CLIPS.itertuples())
-    ]
-    assert plots.donors(Corpus(clips, name="test", note="test"), ax) is ax
-    assert ticks(ax, "y") == ["tired", "hungry"]
-    assert widths(ax) == [1, 1, 2, 1]
-    assert [bar.get_x() for bar in ax.patches] == [0, 1, 0, 2]
-    assert ax.get_xlabel() == "clips"
-
-
-def test_with_and_without_joins_both_scores_of_a_cell(ax) -> None:
-    table = pd.DataFrame(
-        {"cell": ["SVM"] * 2, "split": ["clip", "infant"],
-         "with": [0.6, 0.4], "without": [0.5, 0.3]}
-    )  # fmt: skip
-    assert plots.with_and_without(table, ax, chance=0.25) is ax
-    drawn = [line.get_xdata()[0] for line in ax.lines]
-    assert drawn == [0.6, 0.5, 0.4, 0.3, 0.25]
-    assert spans(ax) == [(0.6, 0.5), (0.4, 0.3)]
-
-
 def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     matrix = np.array([[3, 1], [0, 0]])
     assert plots.confusion(matrix, ["hungry", "belly_pain"], ax) is ax
     assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
     assert ticks(ax, "y") == ["hungry", "belly pain"]
     assert labels(ax) == ("predicted", "true")
-
-
-def test_dial_panels_have_a_line_a_protocol_over_signal() -> None:
-    table = pd.DataFrame(
-        {"signal": [0.0, 1.0] * 2, "split": ["clip"] * 2 + ["infant"] * 2,
-         "score": [0.7, 0.9, 0.2, 0.9], "low": 0.1, "high": 1.0}
-    )  # fmt: skip
-    figure = plots.dial_panels(dict.fromkeys("abcd", table), chance=0.25)
-    for ax, title in zip(figure.axes, "abcd", strict=True):
-        assert ax.get_title() == title
-        assert points(ax, "paper's protocol")[1] == [0.7, 0.9]
-        assert points(ax, "leak-free")[1] == [0.2, 0.9]
-        assert points(ax, "chance")[1][0] == 0.25
-
-
-def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax) -> None:
-    rows = [
-        {"scaling": scaling, "split": split, "accuracy": value - (split != "clip") / 10,
-         "majority": 0.25 if split == "clip" else 0.2}
-        for scaling, values in (("features", (0.5, 0.6, 0.7)), ("none", (0.3, 0.4, 0.5)))
-        for split in ("clip", "infant")
-        for value in values
-    ]  # fmt: skip
-    table = pd.DataFrame(rows)
-    assert plots.specification_curve(table, ax, choices=["scaling"], published=0.9) is ax
-    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
-    np.testing.assert_allclose(lines["paper's protocol"], [0.4, 0.6])
-    np.testing.assert_allclose(lines["leak-free"], [0.3, 0.5])
-    np.testing.assert_allclose(lines["published"], [0.9])
-    np.testing.assert_allclose(lines["commonest class, paper's protocol"], 0.25)
-    np.testing.assert_allclose(lines["commonest class, leak-free"], 0.2)
-    assert labels(ax) == ("2 recipes", "")
