@@ -268,7 +268,7 @@ def main(arguments: list[str]) -> int:
         return 2
     paths = course.notebooks(ROOT / "notebooks")
     try:
-        names = {course.notebook_name(text, paths) for text in rest if not editions}
+        names = course.chosen([] if editions else rest)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -77,12 +77,8 @@ def damages(folder: Path) -> list[str]:
     states = run_folder.states(folder)
     without_page = [path for path in _notebooks(folder, states) if not _has_page(path)]
     damaged = [*run_folder.unreadable(folder), *claims.unreadable(folder), *without_page]
-    broken = dict.fromkeys(damaged, "damaged") | dict.fromkeys(
-        run_folder.missing(folder), "missing"
-    )
     return [
-        f"{path}: {what}, so {path.stem} counts as not done; run it again."
-        for path, what in broken.items()
+        f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in damaged
     ]
 
 

@@ -18,32 +18,22 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from cryutils._io.paths import file_digest, writing
 from cryutils.claims import store
 from cryutils.errors import InputError
 
 __all__ = [
-    "STAGING", "Staging", "finish", "give_up", "is_whole", "missing", "name_of", "progress",
-    "read_state", "recover", "require_name", "run_lock", "stage", "state_file", "states",
-    "unreadable",
+    "STAGING", "finish", "give_up", "is_whole", "name_of", "read_state", "recover",
+    "require_name", "run_lock", "stage", "state_file", "states", "unreadable",
 ]  # fmt: skip
 
 STAGING = ".running"
-# Reserved: the run of notebooks executed by hand, the results in git, the article on all runs.
-_TAKEN = ("manual", "reference", "article")
-# Text that needs no quotes in a name and can't be another value, such as 1 or true.
-_PLAIN = re.compile(r"(?!(?:true|false|null|none|nan|inf|infinity)$)[a-z_][a-z0-9_.]*")
+_TAKEN = ("manual", "reference")  # the run of notebooks executed by hand, the results in git
 _LONGEST = 40  # most characters of the parameters in a name
-
-
-# Names
 
 
 def require_name(name: str, taken: Iterable[str] = ()) -> None:
@@ -57,48 +47,25 @@ def require_name(name: str, taken: Iterable[str] = ()) -> None:
 def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> str:
     """Return a run's name, made from the folder of recordings, the profile and the parameters.
 
-    `data` is a folder of the user's own recordings, `parameters` are those of the command. A digest
-    replaces values that are long or would need quotes.
+    `data` is the user's own recordings, `parameters` are those of the command. A digest replaces
+    values that are long or not plain.
 
     >>> name_of("quick", Path("my cries"), {"repeats": 2})
     'my cries-quick-repeats-2'
     """
-    first = profile if data is None else f"{data.name}-{profile}"
+    first = profile if data is None else f"{data.stem}-{profile}"
     if not parameters:
         return first
-    values = {key: parameters[key] for key in sorted(parameters)}
-    is_plain = all(
-        _PLAIN.fullmatch(value) if isinstance(value, str) else not isinstance(value, (list, dict))
-        for value in values.values()
-    )
+    values = dict(sorted(parameters.items()))
     texts = (value if isinstance(value, str) else json.dumps(value) for value in values.values())
     last = "-".join(f"{key}-{text}" for key, text in zip(values, texts, strict=True))
-    if is_plain and len(last) <= _LONGEST:
-        return f"{first}-{last}"
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
-    keys = "-".join(values)
-    return f"{first}-{keys}-{digest}" if len(keys) <= _LONGEST else f"{first}-{digest}"
+    if not re.fullmatch(r"[\w.-]+", last) or len(last) > _LONGEST:
+        digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+        last = f"{'-'.join(values)[:_LONGEST]}-{digest}"
+    return f"{first}-{last}"
 
 
 # Finished notebooks
-
-
-# The next execution removes these files, so none may be outside of the run's folder.
-_File = Annotated[str, Field(pattern="^[^./][^/]*(/[^./][^/]*)*$")]
-
-
-class _State(BaseModel):
-    """How a finished notebook was executed. Some reference runs have no `profile` and `files`."""
-
-    model_config = ConfigDict(strict=True)
-
-    fingerprint: str
-    profile: str = ""
-    parameters: dict[str, Any]
-    seconds: float
-    peak_mib: int | float
-    versions: dict[str, str]
-    files: dict[_File, str] = {}  # sha256 by path within the run's folder
 
 
 def state_file(folder: Path, name: str) -> Path:
@@ -107,16 +74,14 @@ def state_file(folder: Path, name: str) -> Path:
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
-    """Return the state of a finished notebook, None if there is none or it can't be read.
+    """Return how a finished notebook was executed, None if there is no state or it can't be read.
 
     Keys: fingerprint, profile, parameters, seconds, peak_mib, versions, and `files`, the sha256 of
-    each file by its path within the run's folder.
+    each file by its path within the run's folder. Some reference runs have no profile and files.
     """
-    if not path.is_file():
-        return None
     try:
-        return _State.model_validate_json(path.read_bytes()).model_dump()
-    except ValidationError:
+        return {"profile": "", "files": {}, **json.loads(path.read_bytes())}
+    except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
@@ -131,52 +96,33 @@ def unreadable(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("state/*.json")) if read_state(path) is None]
 
 
-def missing(folder: Path) -> list[Path]:
-    """Return the results files of finished notebooks that have been deleted from `folder`."""
-    results = {f"results/{name}.json": state["files"] for name, state in states(folder).items()}
-    paths = [folder / path for path, files in results.items() if path in files]
-    return [path for path in paths if not path.is_file()]
-
-
 def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
     """Return whether every file of a finished notebook is in `folder`, unchanged.
 
-    Logs and pages don't count: an ending process may still write to a log after the notebook has
-    finished, and a report may write a page again.
+    Logs don't count, because an ending process may still write to one.
     """
     return bool(state["files"]) and all(
         (folder / path).is_file() and file_digest(folder / path) == digest
         for path, digest in state["files"].items()
-        if PurePath(path).suffix not in (".log", ".html")
+        if PurePath(path).suffix != ".log"
     )
 
 
 # Executions
 
 
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """The staging folder, `path`, of an execution of notebook `name` in the run's `folder`."""
-
-    name: str
-    folder: Path
-    path: Path
-
-    @property
-    def notebook(self) -> Path:
-        """Where the executed notebook is written."""
-        return self.path / "notebooks" / f"{self.name}.ipynb"
-
-    @property
-    def log(self) -> Path:
-        """Where the output of libraries is written."""
-        return self.path / "logs" / f"{self.name}.log"
-
-
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Create the run's folder if needed, and lock it. Raises InputError if it is locked."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Create the run's folder if needed, and lock it.
+
+    Raises InputError if it is locked by another run or can't be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: can't be written to; choose another with --outputs."
+        ) from error
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -195,7 +141,7 @@ def run_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def stage(folder: Path, name: str) -> Staging:
+def stage(folder: Path, name: str) -> Path:
     """Return a new staging folder for notebook `name`, with links to models and results.
 
     The links are to files of other notebooks. The library writes files with `writing`, which
@@ -204,44 +150,42 @@ def stage(folder: Path, name: str) -> Staging:
     """
     # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
     # name, which notebooks show.
-    home = tempfile.mkdtemp(prefix=f"{name}-", dir=folder / STAGING)
-    staging = Staging(name, folder, Path(home, folder.name))
-    before = read_state(state_file(folder, name))
-    left_out = {folder / file for file in before["files"]} if before else set()
+    staging = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder / STAGING), folder.name)
+    state = read_state(state_file(folder, name))
+    left_out = {folder / file for file in state["files"]} if state else set()
     left_out |= {folder / "results" / f"{name}.json", *store.unreadable(folder)}
     for kind in ("models", "results", "notebooks", "logs"):
-        (staging.path / kind).mkdir(parents=True)
+        (staging / kind).mkdir(parents=True)
     for source in (*folder.glob("models/*"), *folder.glob("results/*.json")):
         if source.is_file() and source not in left_out:
-            (staging.path / source.relative_to(folder)).symlink_to(source)
+            (staging / source.relative_to(folder)).symlink_to(source)
     return staging
 
 
-def finish(staging: Staging, state: Mapping[str, Any]) -> None:
-    """Replace a notebook's earlier files with those of an execution, and write its `state`.
+def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
+    """Replace notebook `name`'s earlier files with those in `staging`, and write its `state`.
 
     Also rebuilds `results.json`. Raises InputError if the notebook has written results that can't
     be read.
     """
-    results = staging.path / "results" / f"{staging.name}.json"
+    results = staging / "results" / f"{name}.json"
     if results.is_file():
         store.read_results(results)
     files = {}
-    for path in sorted(staging.path.rglob("*")):
-        relative = path.relative_to(staging.path)
+    for path in sorted(staging.rglob("*")):
+        relative = path.relative_to(staging)
         is_hidden = any(part.startswith(".") for part in relative.parts)
         if path.is_file() and not path.is_symlink() and not is_hidden:
             files[relative.as_posix()] = file_digest(path)
-    target = state_file(staging.path, staging.name)
-    with writing(target) as part:
+    with writing(state_file(staging, name)) as part:
         part.write_text(json.dumps({**state, "files": files}, indent=1) + "\n", encoding="utf-8")
-    _move(target, staging.folder)
+    _move(staging, name)
 
 
-def _move(state_path: Path, folder: Path) -> None:
-    """Move the files of a finished execution, whose state is at `state_path`, to `folder`."""
-    staging, name = state_path.parents[1], state_path.stem
-    if (state := read_state(state_path)) is None:  # cut by a power failure
+def _move(staging: Path, name: str) -> None:
+    """Move the files of a finished execution to the run's folder."""
+    folder = staging.parents[2]
+    if (state := read_state(state_file(staging, name))) is None:  # cut by a power failure
         return
     others = states(folder)
     before = others.pop(name, {"files": {}})
@@ -254,8 +198,8 @@ def _move(state_path: Path, folder: Path) -> None:
     for path in (*outdated, *_failed(folder, name)):
         path.unlink(missing_ok=True)
     store.merge(folder, {name, *others})
-    (folder / "state").mkdir(exist_ok=True)
-    state_path.replace(state_file(folder, name))
+    state_file(folder, name).parent.mkdir(exist_ok=True)
+    state_file(staging, name).replace(state_file(folder, name))
     shutil.rmtree(staging.parent, ignore_errors=True)
 
 
@@ -263,48 +207,29 @@ def _failed(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / "notebooks" / f"{name}.failed.ipynb", folder / "logs" / f"{name}.failed.log"
 
 
-def give_up(staging: Staging) -> tuple[Path, Path]:
+def give_up(staging: Path, name: str) -> tuple[Path, Path]:
     """Keep a failed execution's notebook and log next to the finished ones; return their paths.
 
     Either file is missing if the execution failed before writing it.
     """
-    failed = _failed(staging.folder, staging.name)
-    for source, target in zip((staging.notebook, staging.log), failed, strict=True):
+    failed = _failed(staging.parents[2], name)
+    sources = staging / "notebooks" / f"{name}.ipynb", staging / "logs" / f"{name}.log"
+    for source, target in zip(sources, failed, strict=True):
         target.unlink(missing_ok=True)  # from an earlier failure
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
-    shutil.rmtree(staging.path.parent, ignore_errors=True)
+    shutil.rmtree(staging.parent, ignore_errors=True)
     return failed
 
 
-def recover(folder: Path) -> list[str]:
-    """Repair what a killed run left in `folder`; return a line for each damaged or missing file.
+def recover(folder: Path) -> None:
+    """Repair what a killed run left in `folder`, and rebuild `results.json`.
 
-    Finished executions replace earlier ones, unfinished ones are removed, and `results.json` is
-    rebuilt.
+    Finished executions replace earlier ones, unfinished ones are removed.
     """
-    problems = dict.fromkeys([*unreadable(folder), *store.unreadable(folder)], "can't be read")
     for state in sorted(folder.glob(f"{STAGING}/*/*/state/*.json")):
-        _move(state, folder)
-    for place in (folder / STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
-        shutil.rmtree(place, ignore_errors=True)
+        _move(state.parents[1], state.stem)
+    for left in (folder / STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
+        shutil.rmtree(left, ignore_errors=True)
     store.merge(folder, states(folder))
-    problems |= dict.fromkeys(missing(folder), "is missing")
-    return [
-        f"{path} {what}: {path.stem} runs again when chosen." for path, what in problems.items()
-    ]
-
-
-def progress(folder: Path, name: str) -> tuple[float, str] | None:
-    """Return the share of a notebook's finished cells and the running cell's progress, or "".
-
-    None if the notebook isn't running.
-    """
-    with suppress(OSError, ValueError):  # it has not started, or has just ended
-        places = folder.glob(f"{STAGING}/{name}-????????/share")
-        share = max(places, key=lambda path: path.stat().st_mtime_ns)
-        count = share.with_name("count")
-        text = count.read_text(encoding="utf-8") if count.is_file() else ""
-        return float(share.read_text(encoding="utf-8")), text
-    return None

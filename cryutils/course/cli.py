@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, run, report, article, bench; other commands are in `cli_*`.
+"""The `cryutils` command with `run` and `report`; other commands are in `cli_*`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command
@@ -15,31 +15,26 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cryutils._io import extras
-from cryutils._io.paths import project_dir, writable, writing
 from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
-from cryutils.course.cli_data import counted, data, fetch_files, say_problems
+from cryutils.course.cli_data import counted, data, fetch_files
+from cryutils.course.cli_doctor import doctor
 from cryutils.course.cli_export import export
 from cryutils.course.cli_group import SuggestingGroup, outputs_option, say
-from cryutils.course.cli_notebooks import chosen_notebooks, copy_notebooks
+from cryutils.course.cli_notebooks import copy_notebooks
 from cryutils.course.cli_predict import predict
 from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
-from cryutils.course.watch import watching
 from cryutils.datasets import registry
-from cryutils.errors import InputError, near_miss
-
-if TYPE_CHECKING:
-    from cryutils.course.runner import Job
-    from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError
 
 __all__ = ["main"]
 
@@ -55,44 +50,22 @@ def cryutils() -> None:
     """
 
 
-@cryutils.command()
-def doctor() -> None:
-    """Check whether this machine is ready, and name what is missing.
-
-    \b
-    Example:
-      cryutils doctor
-    """
-    from cryutils.course.doctor import examine
-
-    findings = list(examine())
-    for finding in findings:
-        mark = "BAD" if finding.state == "bad" else finding.state
-        say(f"{mark:7}  {finding.what}: {finding.detail}")
-    if bad := sum(finding.state == "bad" for finding in findings):
-        say(f"{bad} of these must be fixed before the course runs.", err=True)
-        raise SystemExit(1)
-
-
 for each in (
-    audit,
-    claims,
-    data,
-    copy_notebooks,
-    export,
-    predict,
-    users,
-    infants,
-    log,
-    serve,
-):
+    audit, claims, copy_notebooks, data, doctor, export, infants, log, predict, serve, users,
+):  # fmt: skip
     cryutils.add_command(each)
+
+
+def _value(text: str) -> Any:
+    """Return a parameter given as text: JSON, a number such as 1e-3, or the text itself."""
+    for reader in (json.loads, float):
+        with suppress(ValueError, RecursionError):
+            return reader(text)
+    return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[str, object]:
     """Return the values of parameters given as "key=value"."""
-    from cryutils.course.parameters import read_value
-
     values: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -100,7 +73,7 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
             raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
         if key in values:
             raise InputError(f"-p {text}: {key} has a value already; give one.")
-        values[key] = read_value(value)
+        values[key] = _value(value)
     return values
 
 
@@ -128,16 +101,17 @@ def run(
     notebooks: tuple[str, ...],
     profile: str,
     values: dict[str, object],
+    processes: int | None,
+    scheduler: str | None,
     data: str | None,
     outputs: Path,
-    name: str | None,
-    listing: bool,
-    **execution: Any,
+    **options: Any,
 ) -> None:
     """Run notebooks and write their results, figures and a report.
 
-    Without NOTEBOOK the whole course runs. NOTEBOOK is the name of a notebook, or the beginning of
-    its name if it fits one notebook alone (03), or the path of a copy that you have changed.
+    Without NOTEBOOK the notebooks of the profile run. NOTEBOOK is the name of a notebook, or the
+    beginning of its name if it fits one notebook alone (03), or the path of a copy that you have
+    changed.
 
     To resume a run that was stopped, repeat the command. Results of a notebook are replaced once
     its new execution has finished.
@@ -155,124 +129,55 @@ def run(
       cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
-    from cryutils import course
     from cryutils.claims import run_folder
+    from cryutils.course import runner
 
-    if data and "data" in values:
-        raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
-    if name is not None:
-        run_folder.require_name(name, course.profiles())
-    only, sources = chosen_notebooks(notebooks)
-    todo, skipped = course.plan(
-        profile, only=only, overrides=values, data=data, outputs=outputs, sources=sources,
-        run_name=name,
-    )  # fmt: skip
-    if listing:
-        click.echo(_listing(todo), file=sys.stdout, nl=False)
-    else:
-        _require_extras(todo, execution["scheduler"])
-        unable = _look_for_recordings(todo, all_of_them=bool(notebooks))
-        todo, skipped = [job for job in todo if job.name not in unable], skipped | unable
-    for name, why in skipped.items():
-        say(f"{name}: skipped, {why}")
-    if listing:
+    if options["name"] is not None:
+        run_folder.require_name(options["name"], runner.profiles())
+    jobs = runner.plan(
+        profile, notebooks, values, data=data, outputs=outputs, run_name=options["name"]
+    )
+    if options["listing"]:
+        for job in jobs:
+            say(job.name)
+            for name, parameter in runner.parameters(job.source).items():
+                value = json.dumps(job.parameters[name]) if name in job.parameters else ""
+                say(f"  {name} = {value or parameter['default']}  # {parameter['help']}")
         return
-    for name, what in course.remarks(todo, skipped, values if notebooks else {}):
-        say(f"{name}: {what}")
-    if not todo:
-        raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
-    _execute(todo, **execution)
-
-
-def _require_extras(todo: Sequence[Job], scheduler: str | None) -> None:
-    """Raise InputError if packages that a notebook or `scheduler` needs are not installed."""
     if scheduler:
         extras.require("distributed", "cluster", "--scheduler")
-    for engine in {str(job.values.get("engine")) for job in todo}:
-        if engine.startswith("openvino"):
-            extras.require("openvino", "openvino", f"engine={engine}")
-
-
-def _execute(
-    todo: Sequence[Job], *, processes: int | None, scheduler: str | None, fresh: bool
-) -> None:
-    """Run the jobs of one run and write its report; exit with 1 if a job failed."""
-    from cryutils import course
-    from cryutils.claims import report
-
-    folder, processes = todo[0].folder, processes or os.cpu_count() or 1
-    if not writable(folder):
-        raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
-    names, before = [job.name for job in todo], course.history(todo)
-    with watching(names, before=before, processes=processes, title=folder.name) as show:
-        failed = course.run(
-            todo, processes=processes, scheduler=scheduler, fresh=fresh, report=show
-        )
+    _find_recordings({str(job.parameters["data"]) for job in jobs if "data" in job.parameters})
+    failed = runner.run(jobs, processes=processes, scheduler=scheduler, fresh=options["fresh"])
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
-    say(f"Report: {_shown(report.write(folder))}")
+    _show(jobs[0].folder)
     if failed:
         raise SystemExit(1)
 
 
-def _listing(jobs: Sequence[Job]) -> str:
-    """Return notebooks and their parameters, with default, meaning and range, 80 columns wide."""
-    from cryutils.course import execute, parameters
-
-    page = click.HelpFormatter(max_width=80)
-    for job in jobs:
-        title = execute.source_text(job.source).partition("\n")[0].strip("# ")
-        page.write_text(f"{job.name}: {title.partition('· ')[2] or title}")
-        rows = []
-        for name, parameter in parameters.inspect(job.source).items():
-            description = filter(None, [parameter["help"], parameters.accepted(name)])
-            rows.append((f"{name} = {json.dumps(job.values[name])}", "; ".join(description)))
-        with page.indentation():
-            page.write_dl(rows, col_max=24)
-        page.write("\n")
-    return page.getvalue()
-
-
-def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
-    """Load each corpus before any notebook does, and print its problems once.
-
-    Returns the notebooks that can't run on their corpus, with the reason. Raises InputError if no
-    notebook can run, or if one can't and `all_of_them` is set.
-    """
-    from cryutils.course import parameters, recordings
+def _find_recordings(names: Iterable[str]) -> None:
+    """Load each corpus before any notebook does, and say how many problems it has."""
     from cryutils.datasets import load
 
-    corpora: dict[str, Corpus] = {}
-    unable, remarks = {}, {}
-    for job in jobs:
-        name = job.parameters.get("data")
-        # Synthetic recordings and the notebook's own default corpus need no check.
-        if name in (None, parameters.read(job.source).get("data")) or registry.is_synthetic(name):
+    for name in names:
+        if registry.is_synthetic(name):
             continue
-        if name not in corpora:
-            dataset = registry.find(name)
-            if dataset and dataset.files:
-                fetch_files(dataset.files)
-            corpora[name] = load(name)
-        parameters.check_corpus(job.parameters, corpora[name])
-        try:
-            remarks[job.name] = recordings.check(job.name, job.values, corpora[name])
-        except InputError as error:
-            unable[job.name] = str(error)
-            if all_of_them or len(unable) == len(jobs):
-                raise
-    for name, corpus in corpora.items():
+        dataset = registry.find(name)
+        if dataset and dataset.files:
+            fetch_files(dataset.files)
+        corpus = load(name)
         say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
-        problems = corpus.problems()
-        is_doubtful = problems.kind == "doubtful"
-        say_problems(problems[is_doubtful].itertuples())
-        if not is_doubtful.all():
-            listing = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
-            say(f"{counted(problems[~is_doubtful])}; {listing}.")
-    for notebook, remark in remarks.items():
-        if remark:
-            say(f"{notebook}: {remark}")
-    return unable
+        if problems := counted(corpus.problems()):
+            hint = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
+            say(f"Problems: {problems}; {hint}.")
+
+
+def _show(folder: Path) -> None:
+    """Print what a run has measured, write its report and print where it is."""
+    from cryutils.claims import report
+
+    report.print_scoreboard(folder)
+    say(f"Report: {_shown(report.write(folder))}")
 
 
 @cryutils.command("report")
@@ -293,111 +198,23 @@ def report_command(outputs: Path) -> None:
                   | {path.parent for path in outputs.glob("*/results.json")})  # fmt: skip
     if not runs:
         raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
-    pages, damages = [], []
+    damages = []
     for folder in runs:
         try:
-            report.print_scoreboard(folder)
-            pages.append(report.write(folder))
+            _show(folder)
             damages += report.damages(folder)
         except InputError as error:
             damages.append(str(error))
-        except BrokenPipeError:
-            raise
-        except OSError as error:  # such as a full disk
-            damages.append(f"{folder}: its report can't be made ({error.strerror}).")
-    if pages:
-        say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(outputs))}")
-    for page in pages:
-        say(f"Report: {_shown(page)}")
+    say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(outputs))}")
     for damage in damages:
-        say(damage if pages else f"cryutils: {damage}", err=True)
+        say(damage, err=True)
     if damages:
-        raise SystemExit(1 if pages else 2)
-
-
-@cryutils.command("article")
-@outputs_option
-def article_command(outputs: Path) -> None:
-    """Write a replication article on Paper A as HTML pages.
-
-    Both are made from the reference runs that come with the code, in the style of ReScience C. The
-    supplement shows each number and claim of both papers as printed, as measured under the paper's
-    protocol, and leak-free.
-
-    \b
-    Example:
-      cryutils article
-    """
-    from cryutils.claims import article, report
-    from cryutils.course import parameters
-
-    values = parameters.of_run(report.run_path(article.RUN))
-    page = article.write(outputs / "article", values)
-    say(f"Article: {_shown(page)}")
-    say(f"Supplement: {_shown(page.with_name('supplement.html'))}")
-
-
-@cryutils.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the output to this file as well.",
-)
-def bench(names: tuple[str, ...], output: Path | None) -> None:
-    """Run this project's benchmarks, or the named ones only.
-
-    A benchmark of speed measures this project's code and the alternative in the same run.
-
-    \b
-    Examples:
-      cryutils bench features
-      cryutils bench power --output power.txt
-    """
-    import subprocess
-
-    scripts = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
-    for name in names:
-        if name not in scripts:
-            raise InputError(f"no benchmark {name!r}.{near_miss(name, scripts)}")
-    names = names or tuple(scripts)
-    for name in {"pages", "store"}.intersection(names):  # benchmarks of the application
-        for package in ("jupyter_server", "psycopg"):
-            extras.require(package, "app", f"cryutils bench {name}")
-    if "workers" in names:
-        extras.require("distributed", "cluster", "cryutils bench workers")
-    lines, failed = [], []
-    for name in names:
-        with subprocess.Popen(
-            [sys.executable, "-u", str(scripts[name])], stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"}, encoding="utf-8",
-        ) as running:  # fmt: skip
-            for line in running.stdout or ():
-                say(line.rstrip("\n"))
-                lines.append(line)
-        if running.returncode:
-            failed.append(name)
-    if output:
-        with writing(output) as part:
-            part.write_text("".join(lines), encoding="utf-8")
-    if failed:
-        say(f"failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
 
 
 def _shown(path: Path) -> str:
     """Return `path`, relative to the current folder if it is inside that folder."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _start() -> str:
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError as error:
-        raise InputError(
-            "the folder you are in was deleted; repeat this in another one."
-        ) from error
 
 
 class _Stopped(SystemExit):
@@ -446,7 +263,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         # Notebooks run in their own folder; paths are relative to where the command was started.
-        os.environ.setdefault("CRYUTILS_START_DIR", _start())
+        os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
         with _stoppable():
             code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except (InputError, click.ClickException) as error:

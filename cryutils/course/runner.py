@@ -1,42 +1,53 @@
 """Run the course's notebooks: profiles, parameters, parallel processes, resuming.
 
 A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each finished
-notebook has a state file with its `fingerprint`. So a killed run can be resumed, and a notebook is
-executed again when anything that it depends on has changed. The command is in `cli`, the report in
-`claims.report`. No notebook uses this module.
+notebook has a state file with its fingerprint, a digest of everything that its results depend on.
+So a killed run can be resumed, and a notebook is executed again when its inputs have changed. The
+command is in `cli`, the report in `claims.report`. No notebook uses this module.
 """
 
 from __future__ import annotations
 
 import errno
-import math
+import hashlib
+import json
 import os
+import platform
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cryutils._io import parallel
-from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
+from cryutils._io.paths import (
+    check_file,
+    data_dir,
+    file_digest,
+    outputs_dir,
+    project_dir,
+    resolve,
+    weights_dir,
+)
 from cryutils.claims import run_folder
-from cryutils.course import execute, fingerprint, parameters
+from cryutils.course.cli_group import say
+from cryutils.course.execute import execute
+from cryutils.datasets import registry
+from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "AFTER", "ALWAYS", "Job", "history", "notebook_name", "notebooks", "plan", "profiles",
-    "remarks", "run",
+    "AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run",
 ]  # fmt: skip
-
-Report = Callable[[str, str, float], None]
-
-_TICK_S = 1.0
 
 # These reuse networks trained by the notebooks listed; in parallel they would train them again.
 AFTER = {
@@ -50,52 +61,25 @@ AFTER = {
 # These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
 # all other notebooks.
 ALWAYS = ("14_scoreboard",)
-
-
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """A named set of parameters by notebook, and the notebooks it can't run, with the reason."""
-
-    name: str
-    about: str = ""
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    skip: Mapping[str, str] = field(default_factory=dict)
-    data: str | None = None
+_LINE_S = 60.0  # between lines on long notebooks, without a terminal
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook to execute in the run's `folder`.
-
-    parameters: the values that the run sets. values: those of all its parameters. digest: that of
-    its inputs, as in `fingerprint.notebook`.
-    """
+    """One notebook to execute in the run's `folder`, with the `parameters` that the run sets."""
 
     name: str
     source: Path
     folder: Path
     profile: str
     parameters: Mapping[str, Any]
-    values: Mapping[str, Any]
-    digest: str
-
-    @property
-    def state(self) -> Path:
-        """The notebook's state file."""
-        return run_folder.state_file(self.folder, self.name)
-
-    def fingerprint(self) -> str:
-        """Return the fingerprint, which changes with the pretrained weights on this machine."""
-        return fingerprint.with_weights(self.digest, self.values)
+    fingerprint: str
 
     def is_done(self) -> bool:
         """Return whether a job with this fingerprint has finished and its files are unchanged."""
-        state = run_folder.read_state(self.state)
-        return (
-            state is not None
-            and state["fingerprint"] == self.fingerprint()
-            and run_folder.is_whole(self.folder, state)
-        )
+        state = run_folder.read_state(run_folder.state_file(self.folder, self.name))
+        is_same = state is not None and state["fingerprint"] == self.fingerprint
+        return is_same and run_folder.is_whole(self.folder, state)
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
@@ -110,111 +94,145 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def _load_profile(name: str) -> _Profile:
-    """Return the profile `name` from `data/profiles`. Raises InputError for an unknown name."""
-    paths = profiles()
-    if name not in paths:
-        raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
-    return _Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
+def chosen(texts: Iterable[str]) -> dict[str, Path]:
+    """Return notebooks by name, each given by the beginning of its name or the path of a copy.
 
-
-def notebook_name(text: str, names: Collection[str]) -> str:
-    """Return the notebook whose name is `text` or begins with it.
-
-    Raises InputError if the names of several notebooks, or of none, begin with `text`.
-
-    >>> notebook_name("03", ["02_audio_features", "03_feature_validation"])
-    '03_feature_validation'
+    Raises InputError if a text fits no notebook or several, or if a copy has another name.
     """
-    if text in names:
-        return text
-    matches = [name for name in names if text and name.startswith(text)]
-    if not matches:
-        raise InputError(f"no notebook {text!r}.{near_miss(text, names)}")
-    if len(matches) > 1:
-        raise InputError(f"notebook {text!r}: give more of the name; it fits {', '.join(matches)}.")
-    return matches[0]
+    known, sources = notebooks(), {}
+    for text in texts:
+        name, source = text, None
+        if text.endswith(".ipynb"):
+            source = resolve(text)
+            check_file(source)
+            name = source.stem
+        names = [each for each in known if name and each.startswith(name)]
+        if len(names) > 1 and name not in known:
+            raise InputError(
+                f"notebook {text!r}: give more of the name; it fits {', '.join(names)}."
+            )
+        if not names or (source and name not in known):
+            raise InputError(f"no notebook {name!r}.{near_miss(name, known)}")
+        name = name if name in known else names[0]
+        sources[name] = source or known[name]
+    return sources
+
+
+def parameters(path: Path) -> dict[str, Any]:
+    """Return papermill's description of each parameter of the notebook at `path`, by name.
+
+    A cell tagged `settings`, before the one tagged `parameters`, has those that are rarely changed.
+    """
+    import papermill
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    tags = {"parameters", "settings"}
+    sources = [
+        cell["source"] for cell in _cells(path) if tags & {*cell["metadata"].get("tags", ())}
+    ]
+    cell = new_code_cell("\n".join(sources), metadata={"tags": ["parameters"]})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    return dict(papermill.inspect_notebook(notebook))
+
+
+def _cells(path: Path) -> list[dict[str, Any]]:
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [{"metadata": {}, **cell, "source": "".join(cell["source"])} for cell in cells]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
+
+
+def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
 
 
 def plan(
-    profile_name: str,
+    profile: str,
+    texts: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
     *,
-    only: Sequence[str] = (),
-    overrides: Mapping[str, Any] | None = None,
     data: str | None = None,
     outputs: Path | None = None,
-    sources: Mapping[str, Path] | None = None,
     run_name: str | None = None,
-) -> tuple[list[Job], dict[str, str]]:
-    """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
+) -> list[Job]:
+    """Return the jobs of a run.
 
-    `only` names notebooks as in `notebook_name`; by default all run. `overrides` are parameters
-    that override the profile's, `data` a folder of the user's own recordings, `outputs` the folder
-    of the runs. `sources` are the notebooks' files by name, by default the course's. `run_name`
-    replaces the name made of the profile, `data` and `overrides`.
+    `texts` name notebooks, or copies by their path; by default those of the profile run. `values`
+    are parameters that override the profile's, `data` the user's own recordings, `outputs` the
+    folder of the runs. `run_name` replaces the name made of the profile, `data` and `values`.
 
-    Raises InputError for an unknown profile, notebook or parameter, or a value out of range.
+    Raises InputError for an unknown profile, notebook or parameter.
     """
-    profile, overrides = _load_profile(profile_name), dict(overrides or {})
-    sources = notebooks() if sources is None else sources
-    names = {notebook_name(text, sources) for text in only} or set(sources)
-    defaults = {name: parameters.read(path) for name, path in sources.items() if name in names}
-    parameters.check_names(overrides, defaults)
-    corpus = resolve(data) if data else None
-    if corpus and not corpus.name.isprintable():  # the run is named after it
-        raise InputError(
-            f"--data {str(corpus)!a}: a name that can't be printed; rename the folder."
-        )
-    name = run_name or run_folder.name_of(profile.name, corpus, overrides)
-    folder = (outputs or outputs_dir()) / name
-    if corpus and not run_name:
-        _require_same_data(folder, str(corpus))
-    library, source_data = fingerprint.library(), str(corpus) if corpus else profile.data
-    jobs, skipped = [], {}
-    for name, own in defaults.items():
-        if name in profile.skip and not data:  # with the user's recordings it may be able to run
-            skipped[name] = profile.skip[name]
-            continue
-        chosen = dict(profile.parameters.get(name, {}))
-        parameters.check_names(chosen, {name: own})
-        if source_data and "data" in own:
-            chosen["data"] = source_data
-        chosen |= {key: value for key, value in overrides.items() if key in own}
-        parameters.check(sources[name], chosen)
-        rest = (library, fingerprint.recordings(str(chosen.get("data", source_data))))
-        values, text = {**own, **chosen}, execute.source_text(sources[name])
-        digest = fingerprint.notebook(text, chosen, values, rest=rest)
-        jobs.append(Job(name, sources[name], folder, profile.name, chosen, values, digest))
-    return jobs, skipped
+    values = dict(values or {})
+    if profile not in (files := profiles()):
+        raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
+    content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
+    every = notebooks()
+    listed = content.get("notebooks", every)
+    sources = chosen(texts) or {name: path for name, path in every.items() if name in listed}
+    known = {name: parameters(path) for name, path in sources.items()}
+    _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
+    corpus = str(resolve(data)) if data else content.get("data")
+    name = run_name or run_folder.name_of(profile, resolve(data) if data else None, values)
+    folder, library = (outputs or outputs_dir()) / name, _library()
+    jobs = []
+    for name, source in sources.items():
+        own = dict(content.get("parameters", {}).get(name, {}))
+        _require_known(own, known[name], name)
+        if corpus and "data" in known[name]:
+            own["data"] = corpus
+        own |= {key: value for key, value in values.items() if key in known[name]}
+        defaults = {key: each["default"].strip("'\"") for key, each in known[name].items()}
+        used = [_files(value) for value in (defaults | own).values() if isinstance(value, str)]
+        inputs = [[cell["source"] for cell in _cells(source)], own, used, library]
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        jobs.append(Job(name, source, folder, profile, own, digest))
+    return jobs
 
 
-def _require_same_data(folder: Path, corpus: str) -> None:
-    """Raise InputError if the run in `folder` used another data folder with the same name."""
-    for state in run_folder.states(folder).values():
-        before = state["parameters"].get("data")
-        if before not in (None, corpus):
-            raise InputError(f"{folder}: the run of {before}; give this one another --name.")
+def _library() -> list[Any]:
+    """Return the digest of each file in the package, `data` and `outputs/reference`, and versions.
 
-
-def remarks(
-    jobs: Sequence[Job], skipped: Iterable[str], parameters: Collection[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield (notebook, remark) for what the user should know before the run.
-
-    `parameters` are names of parameters that all `jobs` should have.
+    Also the files in `CRYUTILS_WEIGHTS_DIR`, by size and time.
     """
-    planned = {*skipped, *(job.name for job in jobs)}
-    for job in jobs:
-        if lacking := [name for name in parameters if name not in job.values]:
-            yield job.name, f"has no parameter {', '.join(lacking)}, and runs without"
-        earlier = set(AFTER.get(job.name, ())) - planned
-        before = [name for name in sorted(earlier) if not job.state.with_stem(name).is_file()]
-        if before:
-            yield (
-                job.name,
-                f"{' and '.join(before)} come first in the course; what they would have trained"
-                " is trained here",
-            )
+    project = project_dir()
+    digests = {}
+    for folder in (Path(__file__).parents[1], project / "data", project / "outputs" / "reference"):
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(folder).parts
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
+                digests["/".join((folder.name, *parts))] = file_digest(path)
+    return [digests, _versions(), _files(str(weights_dir() or ""))]
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on, by name."""
+    installed = {"python": platform.python_version()}
+    for line in metadata.requires("cryutils") or ():
+        if "extra ==" not in line or "openvino" in line:
+            name = re.split(r"[^\w.-]", line)[0]
+            with suppress(metadata.PackageNotFoundError):
+                installed[name] = metadata.version(name)
+    return installed
+
+
+def _files(text: str) -> list[str]:
+    """Return path, size and time of each file that a parameter names: recordings or weights."""
+    from cryutils.datasets import manifest
+
+    home = data_dir()
+    root = home / text if home and text in registry.MODULES else resolve(text)
+    files = []
+    if text and root.is_dir():
+        files = [path for path, problem in walk(root) if not problem]
+    elif text and root.is_file():
+        files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
+    stats = [(path, path.stat()) for path in files if path.exists()]
+    return [f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in stats]
 
 
 def run(
@@ -223,81 +241,39 @@ def run(
     processes: int | None = None,
     scheduler: str | None = None,
     fresh: bool = False,
-    report: Report = lambda name, what, share: None,
 ) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
     execution of the notebook has finished. `processes` notebooks are executed in parallel, by
     default one for each core, or on the workers of the Dask scheduler at the address `scheduler`,
-    such as "tcp://host:8786". Workers must share this machine's folders.
-
-    `report` is called with (notebook, what, share). `what` is "kept", "running", "done", "failed"
-    or the progress of a long cell; `share` is the share of executed cells, 0-1. If notebook is "",
-    `what` is a line about the whole run, or "" about once a second.
+    such as "tcp://host:8786". Workers must share this machine's folders. Progress goes to stderr.
 
     Raises InputError if another process is executing this run, or if no scheduler answers or it has
     no worker, and OSError if the disk is full.
     """
-    folder = jobs[0].folder
+    folder, cores = jobs[0].folder, os.cpu_count() or 1
     with run_folder.run_lock(folder):
-        for line in run_folder.recover(folder):
-            report("", line, 0.0)
+        run_folder.recover(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
-        done = [job for job in jobs if job not in waiting]
-        if done and waiting:
-            report("", f"resuming: {len(done)} of {len(jobs)} notebooks finished before", 0.0)
-        for job in done:
-            report(job.name, "kept", 1.0)
-        took = history(waiting)
-        # Longest first, so that none runs alone at the end. New ones may be longer still.
-        waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
-        pool, cores = _pool(scheduler, min(processes or _cores(), len(waiting) or 1))
+        for job in jobs:
+            if job not in waiting:
+                say(f"{job.name}: finished before, kept", err=True)
+        processes = min(processes or cores, len(waiting) or 1)
+        pool: Executor = ThreadPoolExecutor(processes)
+        if scheduler:  # a worker has one core
+            pool = parallel.connect(scheduler).get_executor(pure=False, retries=0)
+            processes = cores
         alive = folder / run_folder.STAGING / f"alive-{os.getpid()}"  # its removal ends executions
         alive.parent.mkdir(exist_ok=True)
         alive.touch()
-        shared = (folder, alive, _environment(cores))
-
-        def submit(job: Job) -> Future[Any]:
-            return pool.submit(execute.execute, *shared, job.source, dict(job.parameters))
-
+        environment = _environment(max(1, cores // processes))
         try:
-            failed = _execute(waiting, submit, report)
+            return _execute(waiting, partial(pool.submit, execute, folder, alive, environment))
         finally:
             alive.unlink()
             pool.shutdown()
-        shutil.rmtree(alive.parent, ignore_errors=True)  # lost workers may have left folders
-    return failed
-
-
-def history(jobs: Sequence[Job]) -> dict[str, float]:
-    """Return the duration in s of each job in its latest execution with the same profile.
-
-    It is taken from the same run, otherwise from the latest run, otherwise from the reference run
-    that comes with the code. Jobs that never finished are left out.
-    """
-    took = {}
-    for job in jobs:
-        others = job.folder.parent.glob(f"*/state/{job.name}.json")
-        latest = sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        reference = project_dir() / "outputs" / "reference" / job.profile / "state"
-        for path in (job.state, *latest, reference / job.state.name):
-            state = run_folder.read_state(path)
-            if state is not None and state["profile"] == job.profile:
-                took[job.name] = float(state["seconds"])
-                break
-    return took
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
-def _pool(scheduler: str | None, processes: int) -> tuple[Executor, int]:
-    """Return the executor of the notebooks, and the number of cores for each notebook."""
-    if scheduler:  # a worker has one core
-        return parallel.connect(scheduler).get_executor(pure=False, retries=0), 1
-    return ThreadPoolExecutor(processes), max(1, _cores() // processes)
+            shutil.rmtree(alive.parent, ignore_errors=True)  # lost workers may have left folders
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -317,13 +293,13 @@ def _environment(cores: int) -> dict[str, str]:
     }
 
 
-def _execute(
-    jobs: Sequence[Job], submit: Callable[[Job], Future[Any]], report: Report
-) -> dict[str, str]:
+def _execute(jobs: Sequence[Job], submit: Callable[..., Future[Any]]) -> dict[str, str]:
     """Execute `jobs` in their order, each after those in `AFTER`; return the errors by notebook.
 
     Those in `ALWAYS` come last.
     """
+    from tqdm import tqdm
+
     names = {job.name for job in jobs}
     before = {name: names & set(AFTER.get(name, ())) for name in names}
     before |= {name: names - set(ALWAYS) for name in names & set(ALWAYS)}
@@ -331,25 +307,28 @@ def _execute(
     order.prepare()
     running: dict[Future[Any], Job] = {}
     failed: dict[str, str] = {}
+    said_s = time.monotonic()
+    bar = tqdm(total=len(jobs), unit="notebook", disable=None)
     try:
         while order.is_active():
             ready = order.get_ready()
             for job in jobs:
                 if job.name in ready:
-                    running[submit(job)] = job
-            ended, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-            for job in running.values():
-                if progress := run_folder.progress(job.folder, job.name):
-                    report(job.name, progress[1] or "running", progress[0])
+                    running[submit(job.source, dict(job.parameters))] = job
+            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in ended:
                 job = running.pop(future)
-                if error := _end(job, future):
-                    failed[job.name] = error
-                report(job.name, "failed" if error else "done", 1.0)
+                error = _end(job, future)
+                say(f"{job.name}: {'failed' if error else 'done'}", err=True)
+                failed |= {job.name: error} if error else {}
                 order.done(job.name)
-            if not ended:
-                report("", "", 0.0)
+                bar.update()
+            bar.refresh()
+            if bar.disable and time.monotonic() - said_s > _LINE_S:
+                said_s = time.monotonic()
+                say(f"still running: {', '.join(job.name for job in running.values())}", err=True)
     finally:
+        bar.close()
         for future in running:
             future.cancel()
     return failed
@@ -364,25 +343,20 @@ def _end(job: Job, future: Future[Any]) -> str | None:
         staging, outcome = future.result()
     except parallel.lost_workers() as lost:
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
-    error = outcome.error
+    error: str | None = outcome["error"]
     if error is None:
         state = {
-            "fingerprint": job.fingerprint(), "profile": job.profile,
-            "parameters": dict(job.parameters), "seconds": round(outcome.seconds, 1),
-            "peak_mib": round(outcome.peak_mib), "versions": outcome.versions,
+            "fingerprint": job.fingerprint, "profile": job.profile,
+            "parameters": dict(job.parameters), "seconds": round(outcome["seconds"], 1),
+            "peak_mib": round(outcome["peak_mib"]), "versions": _versions(),
         }  # fmt: skip
         try:
-            run_folder.finish(staging, state)
-            return None
+            return run_folder.finish(staging, job.name, state)
         except InputError as unreadable:
             error = str(unreadable)
-    folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
-    places = [place for place in folders if place.exists()]
-    fullest = min(places, key=lambda place: shutil.disk_usage(place).free)
-    notebook, log = run_folder.give_up(staging)
+    notebook, log = run_folder.give_up(staging, job.name)
     for full in (errno.ENOSPC, errno.EDQUOT):
         if os.strerror(full) in error:
-            raise OSError(full, os.strerror(full), str(fullest))
-    if outcome.seconds:  # its process ended by itself
-        return error + (f" (kept as {notebook})" if notebook.is_file() else "")
-    return error + (f"; {log} may say why" if log.is_file() and log.stat().st_size else "")
+            raise OSError(full, os.strerror(full), f"{job.name}: {error}")
+    kept = notebook if outcome["seconds"] else log  # 0: its process was killed
+    return f"{error} (see {kept})" if kept.is_file() else error

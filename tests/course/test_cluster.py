@@ -6,8 +6,10 @@ The cluster is a real one of two worker processes on this machine.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,12 @@ from cryutils._io import parallel
 from cryutils.errors import InputError
 from cryutils.models import backbones, small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
+
+BEGUN = """\
+import os
+from pathlib import Path
+Path(os.environ["GATE"]).with_name("begun").touch()
+"""
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -52,21 +60,38 @@ def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
     assert not (home / "cluster" / ".running").exists()
 
 
-def test_a_killed_worker_costs_only_time(cluster: Any, project: Path, apart: Path) -> None:
-    for name in ("01_first", "02_second"):
-        notebook(name, *tiny(name, WAIT))
+@pytest.fixture
+def waiting(project: Path, apart: Path) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """`waiting(act)` calls `act` in a thread once 01_first has begun to wait for the gate."""
+    notebook("01_first", *tiny("01_first", BEGUN, WAIT))
+    threads = []
+
+    def start(act: Callable[[], None]) -> None:
+        def when_begun() -> None:
+            until((apart / "begun").exists, 600)
+            act()
+
+        threads.append(threading.Thread(target=when_begun))
+        threads[-1].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path) -> None:
     killed: list[psutil.Process] = []
 
-    def kill(name: str, what: str, share: float) -> None:
-        if what == "running" and share > 0.5 and not killed:  # in its cell that waits
-            worker = psutil.Process(next(iter(cluster.workers.values())).pid)
+    def kill() -> None:
+        for each in cluster.workers.values():
+            worker = psutil.Process(each.pid)
             killed.extend([worker, *worker.children(recursive=True)])
-            for process in killed:
-                process.kill()
-            (apart / "gate").touch()
+        for process in killed:
+            process.kill()
+        (apart / "gate").touch()
 
-    assert course.run(jobs(), scheduler=cluster.scheduler_address, report=kill) == {}
-    assert killed
+    waiting(kill)
+    assert course.run(jobs(), scheduler=cluster.scheduler_address) == {}
     assert psutil.wait_procs(killed, timeout=60)[1] == []
     assert not (apart / "outputs" / "quick" / ".running").exists()
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
@@ -75,20 +100,15 @@ def test_a_killed_worker_costs_only_time(cluster: Any, project: Path, apart: Pat
 def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, project: Path) -> None:
     cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
     notebook("01_first", cell)
-    failed = course.run(jobs(only=["01_first"]), scheduler=cluster.scheduler_address)
+    failed = course.run(jobs("01_first"), scheduler=cluster.scheduler_address)
     why = "its workers were lost, as happens when memory runs out (KilledWorker)"
     assert failed == {"01_first": why}
 
 
-def test_a_stopped_run_ends_on_the_workers(cluster: Any, project: Path, apart: Path) -> None:
-    notebook("01_first", *tiny("01_first", WAIT))
-
-    def stop(name: str, what: str, share: float) -> None:
-        if name == "01_first" and share > 0.5:
-            raise KeyboardInterrupt
-
+def test_a_stopped_run_ends_on_the_workers(cluster: Any, waiting: Any) -> None:
+    waiting(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        course.run(jobs(), scheduler=cluster.scheduler_address, report=stop)
+        course.run(jobs(), scheduler=cluster.scheduler_address)
     until(lambda: not executing(cluster))
 
 

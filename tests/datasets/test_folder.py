@@ -25,7 +25,6 @@ from scipy.sparse.csgraph import connected_components
 from cryutils import audio
 from cryutils._io import pictures
 from cryutils.audio import files
-from cryutils.course import fingerprint
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.loading import load
 from cryutils.errors import NO_MEMORY, InputError
@@ -361,9 +360,6 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root, sound) -> None:
         "tired/bo/up": "a link to a folder that contains it",
         "tired/dora": "a broken link",
     }
-    before = fingerprint.recordings(str(root))
-    sound(root.parent / "elsewhere" / "3.wav", seconds=0.4)
-    assert fingerprint.recordings(str(root)) != before, "what is linked counts for a run, too"
 
 
 @pytest.mark.parametrize(

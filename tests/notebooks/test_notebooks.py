@@ -14,7 +14,6 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from cryutils import course
-from cryutils.course import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
@@ -60,7 +59,7 @@ def test_every_notebook_says_which_data_it_has(notebook) -> None:
 def test_at_most_twelve_parameters_of_literals_with_data_and_seed(notebook) -> None:
     (visible,) = tagged(notebook, "parameters")
     hidden = tagged(notebook, "settings")
-    values = parameters.read(NOTEBOOKS[notebook.name])
+    values = course.parameters(NOTEBOOKS[notebook.name])
     shown, *rest = [ast.parse(cell.source).body for cell in [visible, *hidden]]
     assert len(shown) <= 12 and len(shown) + sum(map(len, rest)) == len(values)
     assert {"data", "seed"} <= {statement.targets[0].id for statement in shown}

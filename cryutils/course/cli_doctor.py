@@ -1,0 +1,72 @@
+"""`cryutils doctor`: is this machine ready, and what is missing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+
+import click
+
+from cryutils._io import extras
+from cryutils._io.paths import cache_dir, outputs_dir, writable
+from cryutils.course.cli_group import say
+from cryutils.datasets import registry
+
+__all__ = ["doctor"]
+
+
+@click.command()
+def doctor() -> None:
+    """Check whether this machine is ready, and name what is missing.
+
+    \b
+    Example:
+      cryutils doctor
+    """
+    checks = list(_checks())
+    for state, what, detail in checks:
+        say(f"{state:7}  {what}: {detail}")
+    if bad := sum(state == "BAD" for state, *_ in checks):
+        say(f"{bad} of these must be fixed before the course runs.", err=True)
+        raise SystemExit(1)
+
+
+def _checks() -> Iterator[tuple[str, str, str]]:
+    """Yield state, thing and detail. The course runs without what is "missing"."""
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield "ok" if fits else "BAD", "Python", f"{sys.version.split()[0]} (3.11 to 3.13 are tested)"
+    for extra, state in {"": "BAD", **dict.fromkeys(extras.PURPOSES, "missing")}.items():
+        lacking = ", ".join(_lacking(extra))
+        what = f"extra [{extra}], for {extras.PURPOSES[extra]}" if extra else "packages"
+        yield (
+            state if lacking else "ok",
+            what,
+            f"not installed: {lacking}" if lacking else "installed",
+        )
+    for what, folder in (("CACHE", cache_dir()), ("OUTPUTS", outputs_dir())):
+        place = next(each for each in (folder, *folder.parents) if each.exists())
+        gib = shutil.disk_usage(place).free / 2**30
+        detail = f"{folder} can't be written to; set CRYUTILS_{what}_DIR to another folder"
+        if is_ok := writable(folder):
+            detail = f"{folder}, {gib:.0f} GiB free (1 needed)"
+        yield "ok" if is_ok and gib >= 1 else "BAD", what.lower(), detail
+    for name, dataset in registry.datasets().items():
+        if dataset.files:
+            folder = dataset.files.find()
+            state = "ok" if folder else "missing"
+            yield state, dataset.title, f"{folder or f'`cryutils data fetch {name}` downloads it'}"
+
+
+def _lacking(extra: str) -> Iterator[str]:
+    """Yield the packages of `extra` ("": of the course itself) that are not installed."""
+    for line in metadata.requires("cryutils") or ():
+        wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if (wanted_by[1] if wanted_by else "") == extra:
+            name = re.split(r"[^\w.-]", line)[0]
+            try:
+                metadata.version(name)
+            except metadata.PackageNotFoundError:
+                yield name
