@@ -55,9 +55,9 @@ def _checks() -> Iterator[tuple[str, str, str]]:
         yield "ok" if is_ok and gib >= 1 else "BAD", what.lower(), detail
     for name, dataset in registry.datasets().items():
         if dataset.files:
-            folder = dataset.files.find()
-            state = "ok" if folder else "missing"
-            yield state, dataset.title, f"{folder or f'`cryutils data fetch {name}` downloads it'}"
+            home = dataset.files.find()
+            state = "ok" if home else "missing"
+            yield state, dataset.title, f"{home or f'`cryutils data fetch {name}` downloads it'}"
 
 
 def _lacking(extra: str) -> Iterator[str]:

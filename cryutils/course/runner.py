@@ -20,7 +20,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
@@ -78,8 +77,9 @@ class Job:
     def is_done(self) -> bool:
         """Return whether a job with this fingerprint has finished and its files are unchanged."""
         state = run_folder.read_state(run_folder.state_file(self.folder, self.name))
-        is_same = state is not None and state["fingerprint"] == self.fingerprint
-        return is_same and run_folder.is_whole(self.folder, state)
+        if state is None or state["fingerprint"] != self.fingerprint:
+            return False
+        return run_folder.is_whole(self.folder, state)
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
@@ -268,8 +268,14 @@ def run(
         alive.parent.mkdir(exist_ok=True)
         alive.touch()
         environment = _environment(max(1, cores // processes))
+
+        def submit(job: Job) -> Future[Any]:
+            return pool.submit(
+                execute, folder, alive, environment, job.source, dict(job.parameters)
+            )
+
         try:
-            return _execute(waiting, partial(pool.submit, execute, folder, alive, environment))
+            return _execute(waiting, submit)
         finally:
             alive.unlink()
             pool.shutdown()
@@ -293,7 +299,7 @@ def _environment(cores: int) -> dict[str, str]:
     }
 
 
-def _execute(jobs: Sequence[Job], submit: Callable[..., Future[Any]]) -> dict[str, str]:
+def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[str, str]:
     """Execute `jobs` in their order, each after those in `AFTER`; return the errors by notebook.
 
     Those in `ALWAYS` come last.
@@ -314,7 +320,7 @@ def _execute(jobs: Sequence[Job], submit: Callable[..., Future[Any]]) -> dict[st
             ready = order.get_ready()
             for job in jobs:
                 if job.name in ready:
-                    running[submit(job.source, dict(job.parameters))] = job
+                    running[submit(job)] = job
             ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in ended:
                 job = running.pop(future)
@@ -351,7 +357,8 @@ def _end(job: Job, future: Future[Any]) -> str | None:
             "peak_mib": round(outcome["peak_mib"]), "versions": _versions(),
         }  # fmt: skip
         try:
-            return run_folder.finish(staging, job.name, state)
+            run_folder.finish(staging, job.name, state)
+            return None
         except InputError as unreadable:
             error = str(unreadable)
     notebook, log = run_folder.give_up(staging, job.name)
