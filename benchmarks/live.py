@@ -1,6 +1,6 @@
 """Measure the live analysis of sound and face: latency of readings, speed, and memory.
 
-    cryutils bench live
+    python benchmarks/live.py
 
 A synthetic crying infant, sound at 48 kHz and four pictures a second, is replayed twice: in real
 time, where each reading is timed from the end of its window, and without waiting for a simulated

@@ -1,6 +1,6 @@
 """Measure one server with many caregivers: how soon a page is ready, and whether readings arrive.
 
-    cryutils bench pages
+    python benchmarks/pages.py
 
 A real server with networks of the notebooks' size and random weights gets clients without a screen,
 so a browser's time for drawing is not included. The promises are for two cores; server, pages and

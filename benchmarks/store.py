@@ -1,6 +1,6 @@
 """Measure the log: appends to SQLite and PostgreSQL, and the summary of a year by day.
 
-    cryutils bench store
+    python benchmarks/store.py
 
 A reading every two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
 Readings are appended as by the application, with `Log.append`, which returns when they are on the

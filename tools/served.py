@@ -1,4 +1,4 @@
-"""A server of the application and a browser-like client, for tests and `cryutils bench pages`.
+"""A server of the application and a browser-like client, for tests and `python benchmarks/pages.py`.
 
 It needs Voilà.
 """

@@ -314,7 +314,7 @@ def reference(run: str, **columns: str) -> pd.DataFrame:
 
 
 def benchmark_output(name: str) -> str:
-    """Return the output of `cryutils bench <name>` that is kept with the reference runs.
+    """Return the output of a benchmark that is kept with the reference runs.
 
     Raises InputError if none of that name is kept.
     """
