@@ -11,8 +11,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.errors import InputError
-
 __all__ = ["hog"]
 
 _SIDE = 64  # OpenCV's cells of 8 px then give 7 x 7 blocks of 2 x 2 cells, 9 directions each
@@ -22,12 +20,10 @@ _FEATURES = 1764
 def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the histogram of oriented gradients of each crop, float32 (n, 1764).
 
-    crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey; others raise InputError.
-    They are resized to 64 x 64 pixels first, so that their size has little influence.
-    `inputs.by_clip` averages over the crops of a clip.
+    crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey. They
+    are resized to 64 x 64 pixels first, so that their size has little influence. `inputs.by_clip`
+    averages over the crops of a clip.
     """
-    if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
-        raise InputError(f"crops are uint8 (n, height, width, 3), not {crops.dtype} {crops.shape}.")
     describe = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
     rows = np.zeros((len(crops), _FEATURES), np.float32)
     for row, crop in zip(rows, crops, strict=True):

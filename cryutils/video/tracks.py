@@ -54,7 +54,6 @@ _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to o
 _LOST_S = 1.0  # after a longer time without a box, the next box starts a new face
 _ROUNDING_S = 1e-6
 _LARGEST = 4096  # pixels of a crop's side
-_MOST_BYTES = 1 << 30  # of the crops of one recording
 _LONG_S = 120  # recordings of at least this length get a progress bar
 
 
@@ -130,8 +129,7 @@ def track(
 
     fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
     runs four times per second, and boxes are interpolated in between. limit: maximum number of
-    frames, evenly spread over the length; None: all. Raises InputError as `frames` does, and if the
-    crops exceed 1 GB, which is 24 hours at the default settings.
+    frames, evenly spread over the length; None: all. Raises InputError as `frames` does.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     path = Path(path)
@@ -300,16 +298,6 @@ class _Settings:
             ("with_face", np.bool_), ("blank", np.bool_), ("times_s", np.float64),
         ])  # fmt: skip
 
-    def check_count(self, count: int, path: Path) -> None:
-        """Raise InputError if `count` crops don't fit into memory."""
-        wanted = count if self.limit is None else min(count, self.limit)
-        most = _MOST_BYTES // (3 * self.size**2)
-        if wanted > most:
-            raise InputError(
-                f"{path}: more than {most} frames of {self.size} pixels don't fit into memory;"
-                " give a lower fps, a limit, or a shorter recording."
-            )
-
 
 def _rate(fps: float | None) -> Fraction | None:
     if fps is None:
@@ -362,7 +350,6 @@ def _look(
     due, shown = Fraction(0), None
     for time_s, shot in sampled(shots(path), settings.rate):
         times.append(float(time_s))
-        settings.check_count(len(times), path)
         if time_s >= due:
             looks.append(float(time_s))
             boxes.append(boxes[-1] if shot is shown else eye.detect(shot.pixels()))

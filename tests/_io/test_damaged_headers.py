@@ -199,15 +199,6 @@ def test_a_video_whose_header_claims_weeks_has_its_frames(
     assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
 
 
-def test_what_does_not_fit_into_memory_says_what_would(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", [0.0, 1.0, 2.0])
-    assert "more than 21 frames of 4096 pixels" in refusal(
-        path, lambda path: video.track(path, fps=100, size=4096)
-    )
-    with pytest.raises(InputError, match="size=4097: a crop's side has 1 to 4096 pixels"):
-        video.track(path, size=4097)
-
-
 def test_a_video_of_pictures_beyond_8k_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

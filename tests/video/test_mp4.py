@@ -82,14 +82,7 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [
-        ({"fps": 0}, "fps=0"),
-        ({"frames": []}, "no frame"),
-        ({"frames": [GREY.astype(float)]}, "frame 0 is float64"),
-        ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)"),
-        ({"sound": tone(1, 8000)}, "sound and sr"),
-        ({"sound": tone(1, 8000), "sr": 9000}, "sr=9000"),
-    ],
+    [({"frames": []}, "no frame"), ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)")],
 )
 def test_bad_values_are_named_in_one_line(values, message, tmp_path) -> None:
     arguments = {"frames": [GREY] * 3, "fps": 10, **values}
