@@ -1,4 +1,4 @@
-"""A clip as a page shows it: WAV bytes, envelope, spectrogram, and a still picture.
+"""What pages show: scripts, and a clip as WAV, envelope, spectrogram, and a still picture.
 
 Pure functions from arrays to bytes, for the cry player (introduced in notebook
 01_data_and_playback). A saved notebook shows the still picture when no kernel is running.
@@ -10,6 +10,7 @@ import base64
 import html
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,12 +23,19 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     from IPython.display import Audio
 
-__all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html"]
+__all__ = ["Sound", "Spectrogram", "asset", "envelope", "listen", "spectrogram", "still_html"]
 
 FLOOR_DB = -70.0
 TOP_HZ = 8000.0  # above a cry's formants
 STILL_SR = 8000
 STILL_S = 8.0
+
+
+def asset(name: str) -> str:
+    """Return a widget's script or style such as "player.js", preceded by what all widgets share."""
+    folder, kind = Path(__file__).parent, Path(name).suffix
+    parts = (folder / f"shared{kind}", folder / name)
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Limits on the application's connections, its host names, and its log.
+"""Limits on the application's connections, and its host names.
 
 Anyone can open connections without a login. The server closes the oldest connections of an address
 that has too many, but never one that a logged-in browser has used.
@@ -6,10 +6,8 @@ that has too many, but never one that a logged-in browser has used.
 
 from __future__ import annotations
 
-import logging
 import resource
 import ssl
-import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass
@@ -24,9 +22,7 @@ from tornado.log import access_log, app_log
 from cryutils.app.store.accounts import network
 from cryutils.errors import printable
 
-__all__ = [
-    "LOCAL", "Connections", "FewLines", "Plain", "Site", "by_name", "log_refusal", "trust",
-]  # fmt: skip
+__all__ = ["LOCAL", "Connections", "Plain", "Site", "by_name", "log_refusal", "trust"]
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 2**16  # per request; pages upload through their websockets only
@@ -34,7 +30,6 @@ COMPLETE_S = 20.0  # time for a request's head, and again for its body
 MOST = 512  # connections; a page has one permanently, and up to six while it loads
 MOST_OF_ONE = 128  # connections from one address
 FILES = 4096  # open files of the server; a page's process takes about 20
-MOST_LINES = 600  # per minute in the log
 MOST_LETTERS = 200  # characters of a path or name in a log line
 
 # The connections that a logged-in caregiver has used.
@@ -180,28 +175,6 @@ def log_refusal(handler: web.RequestHandler) -> None:
 
 def _short(text: str | None) -> str:
     return printable(text or "")[:MOST_LETTERS]
-
-
-class FewLines(logging.Filter):
-    """Pass each log line once per minute, and at most `MOST_LINES` lines per minute."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._minute, self._lines = 0.0, set[str]()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to write the line."""
-        minute = time.monotonic() // 60
-        if minute != self._minute:
-            self._minute, self._lines = minute, set()
-        line = record.getMessage()
-        if line in self._lines or len(self._lines) > MOST_LINES:
-            return False
-        self._lines.add(line)
-        if len(self._lines) > MOST_LINES:
-            record.msg, record.args = "more lines in this minute left out", ()
-            record.exc_info = None
-        return True
 
 
 def _open_files() -> int:

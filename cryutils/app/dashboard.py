@@ -1,15 +1,18 @@
 """One infant's dashboard, `Dashboard`: current state, advice, corrections, and history.
 
 Used in notebook 13_live_and_deployment. Paper B §3 and Figure 6: current state, recommended actions
-and the log. It is built from ipywidgets only, so any server can show it.
+and the log. It is built from ipywidgets only, so any server can show it. `Aside` is the thread for
+requests to the log: the page's own thread receives sound and pictures, so it can wait for a slow
+log only briefly.
 """
 
 from __future__ import annotations
 
 import html
-import re
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -18,11 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets
 
 from cryutils.app import store
-from cryutils.app.actions import ANY, Action, actions
-from cryutils.app.aside import Aside
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE
-from cryutils.app.scripts import asset
+from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, UNSURE, Action, actions
+from cryutils.app.store.database import StoreUnavailable
 from cryutils.app.writer import duration
+from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from cryutils.app.store.database import Row
     from cryutils.app.store.log import Log
 
-__all__ = ["WIDE", "WRAP", "Dashboard"]
+__all__ = ["WIDE", "WRAP", "Aside", "Dashboard"]
 
 Episode = list[list["Row"]]  # unbroken runs of the same state
 
@@ -41,35 +43,55 @@ PERIODS: dict[Literal["hour", "day", "week"], float] = {
 LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # an older reading is not the current state
 EPISODE_S = 900.0  # the longest pause within an episode
-OFFERED = 30  # earlier answers that can be corrected
+BRIEF_S = 1.0  # a listening page logs a gap after 3 s without an answer
+LONG_S = 10.0
 WRAP = ipywidgets.Layout(flex_flow="row wrap")
 WIDE = {"description_width": "initial"}  # so that no label is cut off
-# The colours of the states, from the live page's script, for light and for dark themes.
-INKS, GLOWS = (
-    re.findall(r"#\w{6}", line) for line in asset("live.js").splitlines() if "const CLASS_" in line
-)
-INK_VARIABLES, GLOW_VARIABLES = (
-    "; ".join(f"--cry-{place}: {colour}" for place, colour in enumerate(colours))
-    for colours in (INKS, GLOWS)
-)
-STYLE = f"""<style>
-.cry-bar {{ {INK_VARIABLES} }}
-[data-jp-theme-light="false"] .cry-bar {{ {GLOW_VARIABLES} }}
-.cry-now {{ font-size: 1.6em; font-weight: 700 }}
-.cry-table {{ border-spacing: 6px 3px; width: 100%; max-width: 62em }}
-.cry-table th {{ text-align: left; white-space: nowrap; font-weight: 400 }}
-.cry-table .cry-bar {{ display: flex; height: 14px; min-width: 5em; width: 24vw; max-width: 20em;
-  background: #8883 }}
-.cry-table td {{ font-variant-numeric: tabular-nums }}
-</style>"""
+STYLE = "<style>.cry-now { font-size: 1.6em; font-weight: 700 }</style>"
+
+
+class Aside:
+    """Runs one task at a time in a thread, and waits for it for a limited time."""
+
+    def __init__(self, is_brief: Callable[[], bool] = lambda: False) -> None:
+        """Wait only `BRIEF_S` while `is_brief()` is true, for example while the page listens."""
+        self._is_brief = is_brief
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, task: Callable[[], object], show: Callable[[str], object]) -> None:
+        """Run a task. If it fails or takes too long, call `show` with a message.
+
+        A slow task keeps running, and no other task is started until it ends. A task that is
+        started by the running task is part of it and runs at once.
+        """
+        if threading.current_thread() is self._thread:
+            _run(task, show)
+        elif self._thread is not None and self._thread.is_alive():
+            show("The log does not answer yet. Nothing was done; try again later.")
+        else:
+            run = copy_context().run
+            self._thread = threading.Thread(target=run, args=(_run, task, show), daemon=True)
+            self._thread.start()
+            self._thread.join(BRIEF_S if self._is_brief() else LONG_S)
+            if self._thread.is_alive():
+                show("The log does not answer yet. This is done as soon as it does.")
+
+
+def _run(task: Callable[[], object], show: Callable[[str], object]) -> None:
+    try:
+        task()
+    except InputError as error:
+        show(str(error))
+    except StoreUnavailable:
+        show("The log can't be reached now; its contents are safe. Look again.")
 
 
 class Dashboard(ipywidgets.VBox):
     """One infant's log, shown to a caregiver; `look` reads it again.
 
     states: the states that the models distinguish. zone: the time zone of days and times, such as
-    "Europe/Vienna". aside: the
-    thread for requests to the log, if the page's own thread has other work.
+    "Europe/Vienna". aside: the thread for requests to the log, if the page's own thread has other
+    work.
     """
 
     def __init__(
@@ -94,11 +116,6 @@ class Dashboard(ipywidgets.VBox):
         self._undo = self._button("Undo", self._take_back)
         self._undo.layout.display = "none"
         answered = ipywidgets.HBox([self._answer, self._undo], layout=WRAP)
-        hidden = ipywidgets.Layout(display="none", width="auto", max_width="100%")
-        self._earlier = ipywidgets.Dropdown(description="Answer", style=WIDE, layout=hidden)
-        self._earlier.observe(self._choose, names="value")
-        self._episodes: list[Episode] = []  # earlier ones to choose from, newest first
-        older = self._button("Correct an earlier answer", self._offer)
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
             value="day",
@@ -109,11 +126,9 @@ class Dashboard(ipywidgets.VBox):
         again = ipywidgets.Button(description="Look again", icon="refresh")
         again.on_click(self.look)
         end = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
-        bar = ipywidgets.HBox([self._period, again, older], layout=end)
+        bar = ipywidgets.HBox([self._period, again], layout=end)
         heading = ipywidgets.HTML("<h2>History</h2>")
-        super().__init__(
-            [self._now, self._earlier, self._taps, answered, heading, bar, self._history]
-        )
+        super().__init__([self._now, self._taps, answered, heading, bar, self._history])
         self.look()
 
     def look(self, _change: Any = None) -> None:
@@ -132,8 +147,7 @@ class Dashboard(ipywidgets.VBox):
         self._now.value = (
             f"{STYLE}<h2>Now</h2>{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
         )
-        if self._earlier.value is None:
-            self._show_taps(next(iter(_episodes(newest)), []))
+        self._show_taps(_episode(newest))
         self._history.value = _history(summary, self._states, by)
 
     def _show_taps(self, episode: Episode) -> None:
@@ -147,11 +161,10 @@ class Dashboard(ipywidgets.VBox):
         if episode:
             verdict = episode[0][0]["verdict"]
             others = [name for name in (*self._states, NO_CRY) if name != verdict]
-            when = f", {self._when(episode)}" if self._earlier.value is not None else ""
             if verdict == UNSURE:
-                words, right = f"What was it{when}?", []
+                words, right = "What was it?", []
             else:
-                words = f"Was <b>{html.escape(verdict)}</b> right{when}?"
+                words = f"Was <b>{html.escape(verdict)}</b> right?"
                 right = [self._button("Yes", partial(self._note, verdict))]
             wrong = [
                 self._button(f"No: {name}" if right else name, partial(self._note, name))
@@ -175,8 +188,12 @@ class Dashboard(ipywidgets.VBox):
         spans = [(run[0]["time"], run[-1]["time"]) for run in self._episode]
         corrections = [self._log.correct(*span, verdict) for span in spans]
         self._look()
-        words = f"Noted: {html.escape(verdict)}, {self._when(self._episode)}."
-        self._say(words, corrections)
+        zone = store.log.zone(self.zone)
+        first, last = (
+            f"{datetime.fromtimestamp(time, zone):%H:%M}" for time in (spans[0][0], spans[-1][1])
+        )
+        times = last if first == last else f"{first} to {last}"
+        self._say(f"Noted: {html.escape(verdict)}, {times}.", corrections)
 
     def _take_back(self) -> None:
         """Undo the last answer."""
@@ -190,40 +207,9 @@ class Dashboard(ipywidgets.VBox):
         self._undo.layout.display = "" if corrections else "none"
         self._answer.value = words  # set last, because the page then scrolls to it
 
-    def _offer(self) -> None:
-        """Offer the latest answers for correction, from the newest sessions."""
-        self._episodes = []
-        for session in reversed(self._log.sessions()):
-            span = session["started"], session["ended"] + HOP_S
-            rows = [row for row in self._log.entries(*span) if row["session"] == session["id"]]
-            self._episodes += _episodes(rows)
-            if len(self._episodes) >= OFFERED:
-                break
-        labels = [f"{self._when(each)}: {_verdict(each[0][0])}" for each in self._episodes]
-        options = [(label, place) for place, label in enumerate(labels)]
-        self._earlier.options = [("the latest one", None), *options]
-        self._earlier.layout.display = ""
-        self._say("Choose the answer above." if labels else "No answer is logged yet.", [])
 
-    def _choose(self, change: Any) -> None:
-        self._episode = []
-        if change.new is None:
-            self.look()
-        else:
-            self._show_taps(self._episodes[change.new])
-
-    def _when(self, episode: Episode) -> str:
-        """Return a time such as "14:02 to 14:09", with the day unless it is today."""
-        zone = store.log.zone(self.zone)
-        ends = episode[0][0]["time"], episode[-1][-1]["time"], self._clock()
-        start, stop, now = (datetime.fromtimestamp(time, zone) for time in ends)
-        first, last = f"{start:%H:%M}", f"{stop:%H:%M}"
-        times = last if first == last else f"{first} to {last}"
-        return times if start.date() == now.date() else f"{start:%a %d %b}, {times}"
-
-
-def _episodes(rows: Sequence[Row]) -> list[Episode]:
-    """Return the episodes in log entries, newest first.
+def _episode(rows: Sequence[Row]) -> Episode:
+    """Return the latest episode in log entries; empty if there is none.
 
     An episode consists of unbroken runs of the same state (or unsure) in one session, with pauses
     of at most `EPISODE_S`.
@@ -240,13 +226,7 @@ def _episodes(rows: Sequence[Row]) -> list[Episode]:
             episodes.append([])
         episodes[-1].append(run)
         last = session, verdict, run[-1]["time"]
-    return sorted(episodes, key=lambda episode: -episode[-1][-1]["time"])
-
-
-def _verdict(row: Row) -> str:
-    """Return an entry's verdict and its correction, if any."""
-    corrected = row["corrected"]
-    return f"{row['verdict']}, corrected to {corrected}" if corrected else row["verdict"]
+    return max(episodes, key=lambda episode: episode[-1][-1]["time"], default=[])
 
 
 def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> str:
@@ -266,34 +246,13 @@ def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> 
 
 
 def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
-    """Return a table of the minutes of each state by period, newest first, as bars and text."""
+    """Return a table of the minutes of each state by period, newest first."""
     if summary.empty:
         return "<p>Nothing is logged yet.</p>"
-    named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]
-    minutes = summary.reindex(columns=[*named, UNSURE, NO_CRY], fill_value=0) * HOP_S / 60
-    crying = minutes[[*named, UNSURE]]
-    inks = [*(f"var(--cry-{place % len(INKS)})" for place in range(len(named))), "#8a8f94"]
-    longest = max(crying.sum(axis=1).max(), 1e-9)
-    rows = []
-    for start in summary.index[::-1]:
-        parts = crying.loc[start]
-        bar = "".join(
-            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{ink}'></span>"
-            for name, ink in zip(crying, inks, strict=True)
-        )
-        words = ", ".join(f"{name} {_minutes(parts[name])}" for name in crying if parts[name])
-        heard = minutes.loc[start].sum()
-        silent = "no cry" if heard else "nobody listened"
-        label = start.strftime(LABELS[by])
-        rows.append(
-            f"<tr><th scope='row'>{html.escape(label)}</th><td><div class='cry-bar'>{bar}</div>"
-            f"</td><td>{html.escape(words) or silent}"
-            f"{f' of {_minutes(heard)} heard' if heard else ''}</td></tr>"
-        )
-    zone = summary.index[0].tz
-    caption = f"Minutes of crying by {by}, as corrected; times are of {zone}"
-    return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
-
-
-def _minutes(value: float) -> str:
-    return f"{value:.0f} min" if value >= 1 or value == 0 else f"{max(60 * value, 1):.0f} s"
+    others = [name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP)]
+    columns = [*states, *others, UNSURE, NO_CRY]
+    minutes = summary.reindex(columns=columns, fill_value=0) * HOP_S / 60
+    minutes["listened"] = minutes.sum(axis=1)
+    table = minutes[::-1].set_axis([start.strftime(LABELS[by]) for start in minutes.index[::-1]])
+    words = f"Minutes by {by}, as corrected; times are of {summary.index[0].tz}."
+    return f"<p>{words}</p>{table.to_html(float_format='{:.1f}'.format, border=0)}"

@@ -2,7 +2,6 @@
 // One capture a widget, however many views of it a page shows.
 
 const BLOCK_S = 0.25; // sound of one message
-const TAP_SIZE = 8192; // samples of a message where there is no worklet, a power of two
 const FRAME_MS = 250;
 const FRAME_WIDTH = 320; // px
 const JPEG_QUALITY = 0.8;
@@ -41,8 +40,7 @@ const WORDS = {
   NotAllowedError: "The browser may not use the WHAT. Allow it in the address bar and press Start again, or choose a file.",
   NotFoundError: "No WHAT was found. Plug one in and press Start again, or choose a file.",
   NotReadableError: "The WHAT is in use elsewhere. Close the other program and press Start again, or choose a file.",
-  OverconstrainedError: "The chosen WHAT is gone. Choose another, or choose a file.",
-  InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Choose a file, or open this page at an https address.",
+  InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Open this page at an https address.",
 };
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
 
@@ -60,7 +58,6 @@ function makeCapture(model) {
     stream: null,
     preview: null, // the element whose picture is taken
     missing: "", // which of sound and picture, where the other goes on
-    devices: [],
     dozes: !navigator.wakeLock, // whether the device may turn its screen off, and stop listening
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
@@ -167,11 +164,9 @@ function makeCapture(model) {
 
   async function ask(choice) {
     if (!navigator.mediaDevices) throw new DOMException("", "InsecureContext");
-    const exact = (id) => (id ? { deviceId: { exact: id } } : {});
     // What browsers do to make speech clear takes cries for noise.
-    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    const audio = choice.sound && { ...exact(choice.microphone), ...plain };
-    const video = choice.picture && { ...exact(choice.camera), width: { ideal: 640 } };
+    const audio = choice.sound && { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    const video = choice.picture && { width: { ideal: 640 } };
     const parts = [[audio && { audio }, "microphone"], [video && { video }, "camera"]].filter(([part]) => part);
     if (!parts.length) throw new Error("neither is chosen");
     try {
@@ -200,7 +195,8 @@ function makeCapture(model) {
     const file = choice.file ?? (film.byteLength ? new Blob([film], { type: "video/mp4" }) : null);
     try {
       context = new AudioContext();
-      await context.audioWorklet?.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
+      if (!context.audioWorklet) throw new DOMException("", "InsecureContext");
+      await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
       stream = file ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
@@ -223,29 +219,15 @@ function makeCapture(model) {
     frameTimer = setInterval(takeFrame, FRAME_MS);
     watchTimer = setInterval(watch, WATCH_MS);
     stayAwake();
-    state.devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
     paint();
-  }
-
-  function makeTap() {
-    if (!context.audioWorklet) {
-      // Over plain HTTP from another machine a file is all that can be heard, and a page's own
-      // thread all that can hear it.
-      const tap = context.createScriptProcessor(TAP_SIZE, 1, 1);
-      tap.onaudioprocess = ({ playbackTime, inputBuffer }) =>
-        onBlock({ at: playbackTime - inputBuffer.duration, block: inputBuffer.getChannelData(0).slice() });
-      return tap;
-    }
-    const size = Math.round(BLOCK_S * context.sampleRate);
-    const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
-    tap.port.onmessage = ({ data }) => onBlock(data);
-    return tap;
   }
 
   async function connect(file, again) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
-    node = makeTap();
+    const size = Math.round(BLOCK_S * context.sampleRate);
+    node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
+    node.port.onmessage = ({ data }) => onBlock(data);
     if (file) {
       fileUrl = URL.createObjectURL(file);
       video.src = fileUrl;
@@ -350,8 +332,6 @@ function makeView(model, el, capture) {
   };
   const [sound, soundLabel] = box("microphone", true);
   const [picture, pictureLabel] = box("camera", true);
-  const microphone = element("select", { "aria-label": "Microphone" });
-  const camera = element("select", { "aria-label": "Camera" });
   const file = element("input", { type: "file", accept: "audio/*,video/*", "aria-label": "A file instead" });
   const verdict = element("div", { className: "live-verdict" });
   const awake = element("p", { className: "live-awake" }, "Keep this screen on. If it locks, listening stops.");
@@ -366,7 +346,7 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const canvas = element("canvas", { className: "live-timeline", role: "img" });
   canvas.style.height = `${TIMELINE}px`;
-  const devices = model.get("film").byteLength ? [] : [soundLabel, microphone, pictureLabel, camera];
+  const devices = model.get("film").byteLength ? [] : [soundLabel, pictureLabel];
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
@@ -389,16 +369,6 @@ function makeView(model, el, capture) {
   );
   el.append(root);
 
-  function paintDevices() {
-    for (const [select, kind, name] of [[microphone, "audioinput", "microphone"], [camera, "videoinput", "camera"]]) {
-      const devices = state.devices.filter((device) => device.kind === kind && device.deviceId);
-      const before = select.value;
-      select.replaceChildren(...devices.map((device, i) => element("option", { value: device.deviceId }, device.label || `${name} ${i + 1}`)));
-      if (devices.some((device) => device.deviceId === before)) select.value = before;
-      select.hidden = devices.length < 2;
-    }
-  }
-
   function paintBars(reading, dark) {
     bars.replaceChildren(...about.states.map((name, i) => {
       const value = reading?.probabilities[name] ?? 0;
@@ -417,7 +387,7 @@ function makeView(model, el, capture) {
     const fresh = performance.now() - state.readAt < WORDLESS_MS;
     const reading = on && fresh && !state.silence ? state.readings.at(-1) : undefined;
     start.textContent = state.phase === "off" ? "Start" : state.phase === "starting" ? "Asking the browser …" : "Stop";
-    for (const input of [sound, picture, microphone, camera, file]) input.disabled = state.phase !== "off";
+    for (const input of [sound, picture, file]) input.disabled = state.phase !== "off";
     const words = [state.notice, model.get("notice")].filter(Boolean).join(" ");
     if (notice.textContent !== words) notice.textContent = words; // else it would be read out again
     const silent = !on || state.silence || reading?.verdict === about.gap;
@@ -433,16 +403,12 @@ function makeView(model, el, capture) {
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));
     if (state.preview !== preview.firstChild) preview.replaceChildren(...(state.preview ? [state.preview] : []));
     paintBars(reading, theme.dark);
-    paintDevices();
     const shown = new Set(state.readings.map((each) => each.verdict));
     canvas.setAttribute("aria-label", `The last ${SPAN_S / 60} minutes: ${[...shown].join(", ") || "nothing yet"}`);
     if (root.isConnected) drawTimeline(canvas, state.readings, about, theme);
   }
 
-  const choice = () => ({
-    sound: sound.checked, picture: picture.checked,
-    microphone: microphone.value, camera: camera.value, file: file.files[0] ?? null,
-  });
+  const choice = () => ({ sound: sound.checked, picture: picture.checked, file: file.files[0] ?? null });
   start.addEventListener("click", () => (state.phase === "off" ? capture.start(choice()) : capture.stop()));
   file.addEventListener("change", () => file.files.length && capture.start(choice()).finally(() => (file.value = "")));
   root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own shortcuts

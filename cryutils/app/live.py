@@ -23,9 +23,8 @@ import numpy.typing as npt
 import traitlets
 from PIL import Image
 
-from cryutils.app.actions import ANY, actions
-from cryutils.app.readings import GAP, HOP_S, UNSURE, Reading
-from cryutils.app.scripts import asset
+from cryutils.app.clip_view import asset
+from cryutils.app.readings import ANY, GAP, HOP_S, UNSURE, Reading, actions
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 

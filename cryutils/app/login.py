@@ -8,74 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import heapq
 import hmac
 import re
 import secrets
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.auth.login import LoginFormHandler
-from tornado.web import Finish, HTTPError
+from tornado.web import HTTPError
 
 from cryutils.app.connections import Plain, trust
 from cryutils.app.kernels import Caregiver
 from cryutils.app.store.accounts import LIFETIME_S, too_many
 from cryutils.app.store.database import StoreUnavailable
 
-__all__ = ["Identity", "Link", "Login", "Logout", "Turns"]
+__all__ = ["Identity", "Link", "Login", "Logout"]
 
 
-class Turns:
-    """A limited number of places for hashing passwords, with a queue that strangers can't block.
-
-    Addresses from which someone has logged in before come first. Each address gets one turn before
-    any address gets a second. Otherwise the newest comes first, as its client is still waiting.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._waiting: list[tuple[bool, int, int, asyncio.Future[bool]]] = []
-        self._asked: Counter[str] = Counter()
-        self._number = count(0, -1)
-
-    @asynccontextmanager
-    async def turn(
-        self, address: str, *, is_known: bool, gone: asyncio.Future[None]
-    ) -> AsyncIterator[bool]:
-        """Wait for a place; yield True with a place, or False once the client is `gone`."""
-        place = asyncio.get_running_loop().create_future()
-        gone.add_done_callback(lambda _: None if place.done() else place.set_result(False))
-        rank = (not is_known, self._asked[address], next(self._number), place)
-        self._asked[address] += 1
-        heapq.heappush(self._waiting, rank)
-        self._fill()
-        has_place = await place
-        try:
-            yield has_place
-        finally:
-            self._free += has_place
-            self._asked -= Counter([address])
-            self._fill()
-
-    def _fill(self) -> None:
-        while self._free and self._waiting:
-            *_, place = heapq.heappop(self._waiting)
-            if not place.done():
-                place.set_result(True)
-                self._free -= 1
-
-
-PLACES = 2  # a hash takes 64 MiB
-HASHING = ThreadPoolExecutor(PLACES, thread_name_prefix="hashing")
-TURNS = Turns(PLACES)
+HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")  # a hash takes 64 MiB
 
 
 @dataclass
@@ -125,14 +79,6 @@ class Identity(IdentityProvider):
 class Login(Plain, LoginFormHandler):
     """The form for name and password."""
 
-    def initialize(self) -> None:
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def on_connection_close(self) -> None:
-        """Give up the client's place in the queue."""
-        if not self._gone.done():
-            self._gone.set_result(None)
-
     @allow_unauthenticated
     async def get(self) -> None:
         """Show the form; in a demonstration, log in the first client that has its link."""
@@ -160,12 +106,7 @@ class Login(Plain, LoginFormHandler):
         if attempt.wait_s > 0:
             self._refuse(429, name, too_many(attempt.wait_s))
             return
-        address, is_known = attempt.row["address"], attempt.is_known
-        async with TURNS.turn(address, is_known=is_known, gone=self._gone) as has_place:
-            if not has_place:
-                raise Finish
-            right = await asking(users.check, attempt, password, threads=HASHING)
-        if not right:
+        if not await asking(users.check, attempt, password, threads=HASHING):
             self._refuse(401, name, "Name or password is wrong.")
         else:
             await leave(self)

@@ -22,7 +22,6 @@ const ICONS = {
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
   previous: "M6 5h2v14H6zM20 5v14L9 12z",
   next: "M16 5h2v14h-2zM4 5v14l11-7z",
-  volume: "M4 9v6h4l5 4V5L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
   loop: "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z",
 };
 
@@ -74,7 +73,6 @@ function makeEngine(model) {
     url = URL.createObjectURL(new Blob([model.get("_clip").wav], { type: "audio/wav" }));
     audio.src = url;
     audio.playbackRate = model.get("rate");
-    audio.volume = model.get("volume");
     if (old) URL.revokeObjectURL(old);
     paint();
   }
@@ -141,7 +139,6 @@ function makeEngine(model) {
   model.on("change:_clip", load);
   model.on("change:playing", () => (model.get("playing") ? start() : stop()));
   model.on("change:rate", () => (audio.playbackRate = model.get("rate")));
-  model.on("change:volume", () => (audio.volume = model.get("volume")));
   model.on("change:selection", paint);
   model.on("change:position_s", () => {
     if (reporting) return;
@@ -318,10 +315,6 @@ function makeView(model, el, engine) {
     [["", total], ...counts].map(([value, count]) => [value, `${value || all} (${count})`]);
   const classes = choice("class", { "aria-label": "Class" }, counted("all classes", about.counts));
   const infants = choice("infant", { "aria-label": "Infant" }, counted("all infants", about.infants));
-  const volume = element("input", {
-    type: "range", min: 0, max: 1, step: 0.05, className: "cry-volume", "aria-label": "Volume", title: "Volume",
-  });
-  const loudness = element("label", { className: "cry-loudness" }, icon("volume"), volume);
   const rate = choice("rate", { "aria-label": "Speed", title: "Speed, at the same pitch" },
     RATES.map((value) => [value, `${value}×`]));
 
@@ -347,7 +340,7 @@ function makeView(model, el, engine) {
   Object.assign(overlay.style, { left: `${GUTTER}px`, right: `${RIGHT}px`, top: `${TOP}px`, bottom: `${AXIS}px` });
 
   const keys = element("details", { className: "cry-keys" }, element("summary", {}, "Keys"),
-    "Space plays and pauses · ← → Home and End move the cursor · Shift + ← → select · drag selects · " +
+    "Space plays and pauses · ← → Home and End move the cursor · drag selects · " +
       "Esc clears the selection · L loops · N and P step through the clips");
   const root = element(
     "div",
@@ -358,7 +351,7 @@ function makeView(model, el, engine) {
       element("span", { className: "cry-step" }, ...(about.infants.length ? [infants] : []), classes, previous, number, next)),
     element("div", { className: "cry-about" }, label, name),
     video, videoNote, graph, legend,
-    element("div", { className: "cry-transport" }, play, loop, rate, loudness, time, clear),
+    element("div", { className: "cry-transport" }, play, loop, rate, time, clear),
     bars, notice,
     element("div", { className: "cry-foot" }, element("span", { className: "cry-data" }, `Source: ${about.data}`), keys),
     spoken,
@@ -447,8 +440,6 @@ function makeView(model, el, engine) {
     if (!rate.value) rate.value = String(RATES.find((value) => value >= get("rate")));
     classes.value = get("chosen_class");
     infants.value = get("chosen_infant");
-    volume.value = String(get("volume"));
-    volume.setAttribute("aria-valuetext", `${Math.round(100 * get("volume"))} %`);
     notice.textContent = get("notice");
   }
 
@@ -511,16 +502,6 @@ function makeView(model, el, engine) {
   rate.addEventListener("change", () => engine.tell({ rate: Number(rate.value) }));
   classes.addEventListener("change", () => step("choose_class", { label: classes.value }));
   infants.addEventListener("change", () => step("choose_infant", { infant: infants.value }));
-  volume.addEventListener("input", () => engine.tell({ volume: Number(volume.value) }));
-
-  let anchor = 0; // the end of the selection that stays where it is while the other moves
-  function moveSelection(by) {
-    const chosen = get("selection");
-    if (!chosen.length) anchor = engine.position();
-    else if (!chosen.some((end) => Math.abs(end - anchor) < 1e-6)) anchor = chosen[0];
-    const moving = chosen.length ? chosen[Math.abs(chosen[0] - anchor) < 1e-6 ? 1 : 0] : anchor;
-    select(anchor, moving + by);
-  }
 
   const commands = {
     " ": () => toggle("playing"),
@@ -530,8 +511,8 @@ function makeView(model, el, engine) {
     Escape: () => engine.tell({ selection: [] }),
     Home: () => engine.seek(0),
     End: () => engine.seek(clip().duration_s),
-    ArrowLeft: (shift) => (shift ? moveSelection(-SEEK_S) : engine.seek(engine.position() - SEEK_S)),
-    ArrowRight: (shift) => (shift ? moveSelection(SEEK_S) : engine.seek(engine.position() + SEEK_S)),
+    ArrowLeft: () => engine.seek(engine.position() - SEEK_S),
+    ArrowRight: () => engine.seek(engine.position() + SEEK_S),
   };
   root.addEventListener("keydown", (event) => {
     // A notebook that sees a key, whichever, takes the focus away to its own cell.
@@ -541,7 +522,7 @@ function makeView(model, el, engine) {
     const command = commands[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (native || !command) return;
     event.preventDefault();
-    command(event.shiftKey);
+    command();
   });
 
   const secondAt = (event) => {
@@ -552,12 +533,7 @@ function makeView(model, el, engine) {
   graph.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     graph.setPointerCapture(event.pointerId);
-    const at = secondAt(event);
-    // Near an end of the selection the drag moves that end, else it draws a new one.
-    const near = (8 / overlay.clientWidth) * clip().duration_s;
-    const chosen = get("selection");
-    const grabbed = chosen.findIndex((end) => Math.abs(end - at) < near);
-    drag = { x: event.clientX, from: grabbed < 0 ? at : chosen[1 - grabbed], moved: grabbed >= 0 };
+    drag = { x: event.clientX, from: secondAt(event), moved: false };
   });
   graph.addEventListener("pointermove", (event) => {
     if (!drag) return;
@@ -585,7 +561,7 @@ function makeView(model, el, engine) {
       follow(engine.position());
     },
   };
-  for (const name of ["loop", "rate", "volume", "chosen_class", "chosen_infant", "notice"]) {
+  for (const name of ["loop", "rate", "chosen_class", "chosen_infant", "notice"]) {
     watched[`change:${name}`] = paintSettings;
   }
   for (const [event, handler] of Object.entries(watched)) model.on(event, handler);

@@ -1,7 +1,7 @@
 """The cry player, `CryPlayer`: plays clips with a waveform, a spectrogram and model outputs.
 
 Introduced in notebook 01_data_and_playback; 05_image and 06_full use it to show a model's outputs
-over time. The state (clip, position, selection, volume) is kept in Python, so it can be tested
+over time. The state (clip, position, selection) is kept in Python, so it can be tested
 without a browser. `player.js` draws and reports the user's actions. The player uses only what
 ipywidgets 7 (Colab) and 8 have in common, and loads nothing from the network.
 """
@@ -19,8 +19,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html
-from cryutils.app.scripts import asset
+from cryutils.app.clip_view import Sound, asset, envelope, spectrogram, still_html
 from cryutils.audio.files import wav_bytes
 from cryutils.errors import InputError, near_miss
 
@@ -75,7 +74,6 @@ class CryPlayer(anywidget.AnyWidget):
     selection = traitlets.List(traitlets.Float()).tag(sync=True)
     loop = traitlets.Bool(False).tag(sync=True)
     rate = traitlets.Float(1.0, min=0.25, max=1.0).tag(sync=True)
-    volume = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
     chosen_class = traitlets.Unicode("").tag(sync=True)
     chosen_infant = traitlets.Unicode("").tag(sync=True)
     notice = traitlets.Unicode("").tag(sync=True)

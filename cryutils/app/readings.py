@@ -1,21 +1,27 @@
-"""The result of one window of the live analysis, `Reading`: made in `monitor`, logged in `store`.
+"""The result of one window of the live analysis, `Reading`, and advice for each state, `actions`.
 
-Paper B §3: the result of each window, shown to the caregiver and written to the log.
+Paper B §3: the result of each window is made in `monitor`, shown to the caregiver and logged in
+`store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own. State and
+advice may be wrong, as the pages say, so general advice is shown with every state.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from cryutils._io.paths import project_dir
 from cryutils.models.verdict import UNSURE
 
-__all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
+__all__ = ["ANY", "GAP", "HOP_S", "NO_CRY", "UNSURE", "Action", "Reading", "actions"]
 
 HOP_S = 0.5  # from one reading to the next
 
 # In addition to UNSURE, the verdicts that name no state.
 NO_CRY = "no cry"
 GAP = "gap"  # nothing heard or seen since the previous reading
+ANY = "any"  # the key of the general advice
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,21 @@ class Reading:
     face: dict[str, float] | None = None
     cry: float | None = None
     note: str = ""
+
+
+class Action(NamedTuple):
+    """A piece of advice with its source."""
+
+    text: str
+    source: str
+    url: str
+
+
+def actions() -> dict[str, list[Action]]:
+    """Return the advice in `data/actions.csv` by state; `ANY` has the general advice."""
+    by_state: dict[str, list[Action]] = {}
+    with (project_dir() / "data" / "actions.csv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            advice = Action(row["action"], row["source"], row["url"])
+            by_state.setdefault(row["state"], []).append(advice)
+    return by_state

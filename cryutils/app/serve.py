@@ -17,7 +17,6 @@ import signal
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFile
 from voila.tornado.handler import TornadoVoilaHandler
 
 from cryutils._io import paths
-from cryutils.app.connections import Connections, FewLines, Plain, Site, by_name, log_refusal
+from cryutils.app.connections import Connections, Plain, Site, by_name, log_refusal
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
 from cryutils.app.login import Identity, Link
 from cryutils.app.store.opening import Store
@@ -144,8 +143,6 @@ class Server(Voila):
     def listen(self) -> None:
         """Serve until a signal stops the server."""
         logging.basicConfig(format="%(asctime)s %(message)s")
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(FewLines())
         for log in (app_log, gen_log):  # their warnings about refusals quote queries
             log.setLevel(logging.ERROR)
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
@@ -204,16 +201,13 @@ def server(
     return voila
 
 
-def certificate(
-    certfile: str | None, keyfile: str | None
-) -> tuple[ssl.SSLContext | None, list[str]]:
-    """Return the TLS context and the certificate's names and addresses; (None, []) without one.
+def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
+    """Return the TLS context of a certificate; None without one.
 
-    Raises InputError if certificate and key do not match, and for a certificate that no browser
-    accepts, such as an expired one.
+    Raises InputError if certificate and key do not match.
     """
     if not certfile and not keyfile:
-        return None, []
+        return None
     if not certfile or not keyfile:
         raise InputError("HTTPS needs both --certfile and --keyfile; give the other one as well.")
     chain, key = paths.resolve(certfile), paths.resolve(keyfile)
@@ -227,21 +221,7 @@ def certificate(
             f"{chain}: not a certificate for the key in {key}; give both as PEM files, "
             "the key without a password."
         ) from error
-    # Python gives a certificate's names only to a client that trusts it: connect one in memory.
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    client.load_verify_locations(chain)
-    sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [client.wrap_bio(received, sent), context.wrap_bio(sent, received, server_side=True)]
-    try:
-        for end in 2 * ends:
-            with suppress(ssl.SSLWantReadError):
-                end.do_handshake()
-    except ssl.SSLCertVerificationError as error:
-        raise InputError(f"{chain}: {error.verify_message}; make a new certificate.") from error
-    names: Any = (ends[0].getpeercert() or {}).get("subjectAltName", ())
-    return context, [name for kind, name in names if kind in ("DNS", "IP Address")]
+    return context
 
 
 def site(names: Sequence[str], proxies: Sequence[str], base: str) -> Site:

@@ -16,7 +16,7 @@ import click
 
 from cryutils._io import extras
 from cryutils.course.cli_group import example, run_option, say
-from cryutils.course.cli_store import opened, users_add
+from cryutils.course.cli_store import infants_add, opened, users_add
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ NO_MODELS = (
               help="Show a sample infant with synthetic sound and pictures in your browser, and"
               " delete everything at the end.")  # fmt: skip
 @click.pass_context
-@example("cryutils serve --demo", "cryutils serve",
-         "cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key")  # fmt: skip
+@example("cryutils serve --demo", "cryutils serve --host 0.0.0.0 --certfile a.crt --keyfile a.key")
 def serve(
     context: click.Context, *, host: str, port: int, certfile: str | None, keyfile: str | None,
     names: tuple[str, ...], proxies: tuple[str, ...], base: str, run: str | None, demo: bool,
@@ -70,8 +69,8 @@ def serve(
         if home not in runs_with_models("full"):
             raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
         os.environ["CRYUTILS_LIVE_RUN"] = home.name
-    tls, own_names = application.certificate(certfile, keyfile)
-    site = application.site((host, *names, *own_names), proxies, base)
+    tls = application.certificate(certfile, keyfile)
+    site = application.site((host, *names), proxies, base)
     sockets = application.listen(host, port)
     if demo and (tls or not application.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
@@ -91,10 +90,12 @@ def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, Non
 
     with opened() as store:
         if not store.users.names():
-            name = "caregiver"
+            name, infant = "caregiver", "baby"
             if sys.stdin is not None and sys.stdin.isatty():
                 name = click.prompt("Nobody can log in yet. Name of the first user")
+                infant = click.prompt("Name of the infant", default=infant)
             context.invoke(users_add, name=name)
+            context.invoke(infants_add, name=infant, user=name)
         say(f"Open {address} (Ctrl+C stops).")
         if not runs_with_models("full"):
             say(NO_MODELS)

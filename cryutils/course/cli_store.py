@@ -116,7 +116,7 @@ def infants_share(infant: str, user: str, end: bool) -> None:
     """Give a USER access to an INFANT, by name or number."""
     with opened() as store:
         change = store.infants.unshare if end else store.infants.share
-        change(infant, user, user=None)
+        change(infant, user)
         say(f"{infant}: {', '.join(store.infants.infant(infant, user=None).caregivers())}")
 
 

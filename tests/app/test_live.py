@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cryutils.app.actions import ANY, actions
 from cryutils.app.live import LiveAnalysis
-from cryutils.app.readings import GAP, UNSURE, Reading
+from cryutils.app.readings import ANY, GAP, UNSURE, Reading, actions
 from cryutils.app.store import StoreUnavailable
 from cryutils.errors import InputError
 from cryutils.papers import embeddings, recognition

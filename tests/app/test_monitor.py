@@ -18,7 +18,7 @@ from sizes import LARGE
 from trained_run import Trained, change_card
 
 from cryutils import audio, video
-from cryutils.app.monitor import KEPT_S, Monitor
+from cryutils.app.monitor import KEPT_S, Monitor, Ring
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
@@ -337,3 +337,39 @@ def test_a_run_with_one_model_makes_do_with_it(
     readings = pushed(Monitor(tmp_path / "half"), cry, pictures)
     assert {reading.note for reading in readings} == {note}
     assert all(reading.probabilities for reading in readings)
+
+
+# The buffer of sound
+
+SIZE = 20
+STARTS, LENGTHS = st.integers(0, 15).map(lambda k: 4 * k), st.sampled_from([0, 4, 4, 5, 8, 50])
+
+
+@given(st.lists(st.tuples(STARTS, LENGTHS), max_size=12), st.sampled_from([0, 100, 10**13]))
+def test_the_newest_samples_are_kept_up_to_the_last_break(
+    blocks: list[tuple[int, int]], first: int
+) -> None:
+    ring, head, heard = Ring(sr=10, seconds=SIZE / 10), 0, dict[int, float]()
+    for number, (start, length) in enumerate(blocks):
+        start += first
+        x = 100 * number + np.arange(length, dtype=np.float32)
+        ring.write(start / 10, x)
+        start = head if abs(start - head) <= 1 else start  # by less than 0.1 s
+        heard |= dict(zip(range(start, start + length), x, strict=True))
+        head = max(head, start + length)
+    assert ring.head == head
+    for end in range(head - SIZE, head + 1):
+        expected = list[float]()
+        while (at := end - 1 - len(expected)) in heard and at >= head - SIZE:
+            expected.insert(0, heard[at])
+        for most in (3, SIZE):
+            np.testing.assert_array_equal(ring.before(end, most=most), expected[-most:])
+    assert len(ring.before(head + 1, most=SIZE)) == 0
+
+
+@given(st.permutations(range(5)))
+def test_blocks_in_any_order_come_to_the_same(order: list[int]) -> None:
+    ring, sound = Ring(sr=10, seconds=2), np.arange(20, dtype=np.float32)
+    for k in order:
+        ring.write(100 + 0.4 * k, sound[4 * k : 4 * k + 4])
+    np.testing.assert_array_equal(ring.before(1020, most=SIZE), sound)

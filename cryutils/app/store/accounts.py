@@ -54,13 +54,11 @@ def hasher() -> PasswordHasher:
 class Attempt:
     """A counted attempt to log in.
 
-    row: in the table "attempts". wait_s: how long it has to wait, in s. is_known: whether anyone
-    has logged in from its address before.
+    row: in the table "attempts". wait_s: how long it has to wait, in s.
     """
 
     row: Row
     wait_s: float
-    is_known: bool
 
 
 def too_many(wait_s: float) -> str:
@@ -108,10 +106,8 @@ class Users:
         """
         user = self.require(name)
         with self._database.transaction() as database:
-            for table in ("logins", "shares", "invitations", "attempts"):
+            for table in ("logins", "shares", "attempts"):
                 database.remove(table, user=user)
-            database.remove("invitations", sender=user, accepted=False)
-            database.change("invitations", {"sender": None}, sender=user)
             for table in ("sessions", "corrections"):
                 database.change(table, {"user": None}, user=user)
             database.remove("users", name=user)
@@ -133,8 +129,7 @@ class Users:
         wait_s = max(0.0, self._wait_s(row))
         if wait_s:
             self._database.remove("attempts", id=row["id"])
-        logins = self._database.rows("attempts", succeeded=True, address=row["address"])
-        return Attempt(row, wait_s, is_known=bool(logins))
+        return Attempt(row, wait_s)
 
     def check(self, attempt: Attempt, password: str) -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
@@ -145,10 +140,6 @@ class Users:
         rows = self._database.rows("users", name=user)
         right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
         if right:
-            if hasher().check_needs_rehash(rows[0]["hash"]):  # hashed with other parameters
-                renewed = {"hash": hasher().hash(_normal(password))}
-                # Only if the hash is still the old one: the password may have changed meanwhile.
-                self._database.change("users", renewed, **rows[0])
             with self._database.transaction() as database:
                 database.change("attempts", {"succeeded": True}, id=attempt.row["id"])
                 database.remove("attempts", succeeded=False, **who)

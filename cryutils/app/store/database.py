@@ -29,7 +29,7 @@ __all__ = [
     "QUARTER_S", "VERSION", "Database", "Row", "Span", "StoreUnavailable", "quarter", "shown",
 ]  # fmt: skip
 
-VERSION = 3  # of the tables
+VERSION = 4  # of the tables
 # Readings are counted by quarters of an hour, which make up hours and days in every time zone.
 QUARTER_S = 900
 Row = dict[str, Any]
@@ -67,11 +67,6 @@ _INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name
 sa.Table(
     "shares", _TABLES, _key("infant", sa.BigInteger, _infant()), _key("user", sa.Text, _user())
 )
-sa.Table(
-    "invitations", _TABLES, _key("infant", sa.BigInteger, _infant()),
-    # No foreign key: an invitation for an unknown user must take as long as any other.
-    _key("user", sa.Text), sa.Column("sender", sa.Text, _user()), _column("accepted", sa.Boolean),
-)  # fmt: skip
 sa.Table(
     "sessions", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
     sa.Column("user", sa.Text, _user()), _column("source", sa.Text), _column("started", sa.Double),

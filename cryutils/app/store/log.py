@@ -190,7 +190,7 @@ class Log:
         """Remove the infant and its whole log."""
         infant = self._reached()
         with self._database.transaction() as database:
-            of_infant = "readings quarters corrections sessions shares invitations"
+            of_infant = "readings quarters corrections sessions shares"
             for table in of_infant.split():
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)

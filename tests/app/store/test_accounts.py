@@ -180,20 +180,6 @@ def test_sixteen_attempts_at_once_let_no_more_through_than_five(store: Store) ->
     assert not any(right for right, _ in tries)
 
 
-@in_one
-def test_a_hash_with_older_parameters_is_renewed_at_the_next_login(
-    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    newer = PasswordHasher(time_cost=2, memory_cost=128, parallelism=1)
-    monkeypatch.setattr(accounts, "hasher", lambda: newer)
-    assert "t=2" not in stored(url)
-    tried(store, "demo", "wrong")
-    assert "t=2" not in stored(url)
-    assert tried(store, "demo", RIGHT)[0]
-    assert stored(url).count("m=128,t=2,p=1") == 1
-    assert tried(store, "demo", RIGHT)[0]
-
-
 # Logins
 
 

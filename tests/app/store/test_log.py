@@ -205,7 +205,7 @@ def test_purge_removes_what_is_before_and_nothing_else(
 
 
 def test_a_user_purge_removes_what_that_user_logged_and_corrected(store: Store, mia: Log) -> None:
-    store.infants.share("Mia", "granny", user=None)
+    store.infants.share("Mia", "granny")
     hers = store.infants.infant("Mia", user="granny")
     logged(mia, Reading(NOON, "hungry"))
     logged(hers, Reading(NOON, "pain"), Reading(NOON + 5000, "pain"))
