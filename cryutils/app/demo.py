@@ -2,7 +2,7 @@
 
 Paper B §3, the live analysis page. The film replaces microphone and camera and is analysed in the
 same way. The log of the previous days is made up. All files are in a temporary folder, which is
-removed when the process ends, or by the next command if it is killed.
+removed when the process ends.
 """
 
 from __future__ import annotations

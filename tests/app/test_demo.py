@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +21,6 @@ from cryutils.app.replay import replay
 from cryutils.errors import InputError
 
 Command = Callable[..., tuple[int, str, str]]
-WAITS = """
-import os
-from cryutils.app import demo
-demo.use_scratch_folder()
-print(os.environ["TMPDIR"], flush=True)
-input()
-"""
 
 
 @pytest.fixture
@@ -43,29 +32,6 @@ def temporary(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CRYUTILS_STORE", f"sqlite:///{folder}/store.sqlite")
     monkeypatch.setenv("TMPDIR", str(folder))
     return folder
-
-
-@contextmanager
-def demonstration() -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process that keeps its files in a folder, and the folder."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield process, Path(process.stdout.readline().strip())
-        process.communicate("\n")
-
-
-def test_a_killed_demonstration_is_cleared_away_by_the_next(temporary: Path) -> None:
-    with demonstration() as (_, used):
-        with demonstration() as (killed, left):
-            killed.kill()
-            killed.wait()
-            assert left.parent == used.parent == temporary and left.is_dir()
-        time.sleep(1.1)  # a younger folder may be one whose maker is about to lock it
-        with demonstration() as (_, third):
-            assert sorted(temporary.iterdir()) == sorted([used, third])
-    assert list(temporary.iterdir()) == []
 
 
 def test_the_film_goes_from_no_cry_to_a_cry_and_back(

@@ -1,4 +1,4 @@
-"""`cryutils users`, `infants` and `log`, and `cryutils predict --log`: what they say and refuse."""
+"""`cryutils users`, `infants` and `log`: what they say and refuse."""
 
 from __future__ import annotations
 
