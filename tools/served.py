@@ -1,4 +1,4 @@
-"""A server of the application and a browser-like client, for tests and `benchmarks/pages.py`.
+"""A server of the application and a browser-like client, for tests.
 
 It needs Voilà.
 """
