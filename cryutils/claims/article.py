@@ -32,9 +32,9 @@ from cryutils.errors import InputError
 from cryutils.models import autoencoders, blocks, classical, ensemble
 from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
-from cryutils.papers.audit import MISTAKES, Effect, effects
 from cryutils.papers.embeddings import STATES
 from cryutils.papers.ensemble import Settings
+from cryutils.papers.ladder import MISTAKES, Effect, effects
 
 __all__ = ["DATA", "RUN", "SIMULATION", "STUDIES", "gaps", "readings", "write"]
 

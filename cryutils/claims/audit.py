@@ -28,7 +28,7 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Labelled, Split
 from cryutils.models import classical
 from cryutils.papers import power
-from cryutils.papers.audit import vectors
+from cryutils.papers.ladder import vectors
 from cryutils.papers.scored import answer_rows
 
 __all__ = ["SPLITS", "Audit", "Printed", "audit", "of_corpus", "read", "summary", "write"]
@@ -125,7 +125,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
     The features are mean and standard deviation over time of mel bands and MFCC
-    (`papers.audit.vectors`). Columns as in `read`.
+    (`papers.ladder.vectors`). Columns as in `read`.
 
     Parameters
     ----------

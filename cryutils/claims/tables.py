@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from cryutils.models.classical import BASELINES, CLASSIFIERS
-from cryutils.papers.audit import MISTAKES, Rung
+from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.papers.robustness import STRESSES
 
 __all__ = [

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "SPLITS", "Choice", "Fold", "Labelled", "Split", "class_indices", "fold_numbers", "folds",
-    "infant_split", "paper_split",
+    "SPLITS", "Choice", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
+    "folds", "infant_split", "paper_split",
 ]  # fmt: skip
 
 Indices = NDArray[np.int64]
@@ -33,6 +33,30 @@ Fold = tuple[Indices, Indices]
 # donor would be biased.
 _TOLERANCE, _SPARE = 0.2, 0.1
 _ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
+
+
+class Division(NamedTuple):
+    """A fold whose training part is divided again, as int64 indices.
+
+    fit: to train on. stop: decides when training stops; where a paper chose its epochs on the test
+    part, it is the test part. test: to predict. inner: parts of `fit`, each to be predicted by
+    models that are trained on the others.
+    """
+
+    fit: Indices
+    stop: Indices
+    test: Indices
+    inner: tuple[Indices, ...] = ()
+
+    @property
+    def stops_on_test(self) -> bool:
+        """Whether the test part itself decides when training stops."""
+        return np.array_equal(self.stop, self.test)
+
+    @property
+    def training(self) -> Indices:
+        """Everything that is not tested: `fit`, and `stop` unless it is the test part."""
+        return self.fit if self.stops_on_test else np.union1d(self.fit, self.stop)
 
 
 class Labelled(Protocol):

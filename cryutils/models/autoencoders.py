@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
+from cryutils.evaluation.splits import Division, Indices
 from cryutils.models import stacked
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import dense_softmax
@@ -25,13 +26,11 @@ from cryutils.models.inputs import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
-    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "Division", "build", "build_submodel", "codes",
+    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "build", "build_submodel", "codes",
     "cross_fit", "fit", "patches", "reconstruction", "sized",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
-Division = tuple[Indices, Indices, Indices]
 
 BOTTLENECK = 1  # index of the hidden layer that outputs the code
 AUTOENCODER = DenseSettings(
@@ -158,11 +157,10 @@ def cross_fit(
 
     The DNN is trained on the codes of the frozen encoder. examples: windows of all clips, x float32
     (windows, frames, coefficients). y: class index of each clip, int (clips,), below `classes`.
-    divisions: clip indices (train, stop, test). `stop` is the validation part of both trainings. It
-    equals the test part where a paper chose its epochs on the test part. Other arguments as in
-    `fit` and `codes`.
+    divisions: of clips; both trainings have the validation part `stop`. Other arguments as in `fit`
+    and `codes`.
     """
-    tasks = [FitSpec(examples.rows(train), examples.rows(stop)) for train, stop, _ in divisions]
+    tasks = [FitSpec(examples.rows(d.fit), examples.rows(d.stop)) for d in divisions]
     encoders = fit(
         examples.x, tasks, patch=patch, per_window=per_window, settings=autoencoder,
         progress=progress,
@@ -173,8 +171,8 @@ def cross_fit(
         coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress
     )
     answers = np.full((len(examples.x), classes), np.nan, np.float32)
-    for k, (_, _, test) in enumerate(divisions):
-        rows = examples.rows(test)
+    for k, division in enumerate(divisions):
+        rows = examples.rows(division.test)
         answers[rows] = heads.predict(k, coded[k, rows])
     return AeDnn(encoders, heads, coded, by_clip(answers, examples.clip, len(y)))
 

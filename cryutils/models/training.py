@@ -24,7 +24,7 @@ from cryutils._io.cache import cached
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.evaluation.crossval import cross_validate
-from cryutils.evaluation.splits import Fold, Split, class_indices
+from cryutils.evaluation.splits import Fold, Indices, Split, class_indices
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
@@ -42,7 +42,6 @@ TRAINING_VERSION = 4  # increase it whenever the same rows and settings give oth
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.integer[Any]]
 
 _BATCH = 256  # rows per batch of a prediction
 _HELD_BACK = 0.2  # share of the training clips in the validation part

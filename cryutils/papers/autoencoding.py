@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils.datasets.corpus import Corpus
-from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split, class_indices
+from cryutils.evaluation.splits import SPLITS, Division, Fold, Indices, Split, class_indices
 from cryutils.models import autoencoders, classical
-from cryutils.models.autoencoders import AUTOENCODER, DNN, AeDnn, Division
+from cryutils.models.autoencoders import AUTOENCODER, DNN, AeDnn
 from cryutils.models.inputs import Examples, SoundInput, sound_problem
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.models.training import training_seeds, validation_split
@@ -87,14 +87,14 @@ class Study:
         labels, infants = self.corpus.labels.tolist(), self.corpus.infants.tolist()
         seed = self.seeds[repeat]
         return [
-            (*validation_split(train, labels, infants, split=split, seed=seed), test)
+            Division(*validation_split(train, labels, infants, split=split, seed=seed), test)
             for train, test in self.folds[Split(split)][repeat]
         ]
 
     def tasks(self, kind: str) -> list[FitSpec]:
         """Return the training and validation windows of each leak-free fold of the first repeat."""
         rows = self.windows[kind].rows
-        return [FitSpec(rows(train), rows(stop)) for train, stop, _ in self.divisions()]
+        return [FitSpec(rows(d.fit), rows(d.stop)) for d in self.divisions()]
 
     def autoencoders(self, kind: str, *, progress: bool = False) -> NetworkBatch:
         """Return one autoencoder per leak-free fold of the first repeat."""
@@ -121,7 +121,7 @@ class Study:
 
     def training_patches(self, kind: str) -> Array:
         """Return evenly spaced patches of the first fold's training windows, float32 (rows, n)."""
-        cut = self.patches(kind, self.divisions()[0][0])
+        cut = self.patches(kind, self.divisions()[0].fit)
         return cut[:, :: max(1, cut.shape[1] // self.per_window)].reshape(-1, cut.shape[2])
 
     def scale(self, kind: str) -> tuple[Array, Array]:
@@ -149,7 +149,7 @@ class Study:
     @property
     def example_clip(self) -> int:
         """The first usable test clip of the first fold, whose infant is new to its networks."""
-        return next(int(k) for k in self.divisions()[0][2] if k in self.usable)
+        return next(int(k) for k in self.divisions()[0].test if k in self.usable)
 
     def bottleneck_errors(self, sizes: Sequence[int], *, progress: bool = False) -> pd.DataFrame:
         """Return the error of codes of several sizes on the first fold's test infants.
@@ -159,7 +159,7 @@ class Study:
         """
         from sklearn.decomposition import PCA
 
-        test = self.divisions()[0][2]
+        test = self.divisions()[0].test
         rows = []
         for kind in self.windows:
             mean, spread = self.scale(kind)
@@ -217,7 +217,9 @@ class Study:
     def _train(self, kind: str, way: str, repeat: int, seed: int, progress: bool) -> AeDnn:
         dnn = replace(self.dnn, seed=seed)
         if way == "clip":
-            divisions = [(train, test, test) for train, test in self.folds[Split.CLIP][repeat]]
+            divisions = [
+                Division(train, test, test) for train, test in self.folds[Split.CLIP][repeat]
+            ]
             dnn = replace(dnn, monitor="accuracy")
         else:
             divisions = self.divisions(WAYS[way][1], repeat=repeat)
@@ -232,7 +234,7 @@ class Study:
         folds: Any = self.folds[split]
         if split is Split.INFANT:  # without the validation clips
             repeats = range(self.repeats)
-            folds = [[(f, t) for f, _, t in self.divisions(split, repeat=k)] for k in repeats]
+            folds = [[(d.fit, d.test) for d in self.divisions(split, repeat=k)] for k in repeats]
         windows = self.windows[kind]
         x = np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)])
         return Scored.from_examples(svm, x, windows.clip, self.corpus, folds, split=split)

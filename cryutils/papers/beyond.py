@@ -3,15 +3,18 @@
 Used in notebooks 12_beyond_the_papers and appendix_faces. `probe` evaluates representations that
 are trained without labels on the training part of each fold, and `train` networks that are trained
 with labels. `papers.benchmark` scores the answers of both.
+
+Paper A (§3.5) freezes ResNet-50, trains a second model behind it, and says, without numbers, that
+this is better than training the whole network: `frozen_and_finetuned` builds both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,21 +22,38 @@ import pandas as pd
 
 from cryutils import audio, evaluation
 from cryutils._io.progress import counting
-from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation.crossval import cross_validate, fit_and_predict
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Fold
-from cryutils.models import classical, contrastive, cry2, temporal, training
+from cryutils.models import (
+    backbones,
+    classical,
+    contrastive,
+    cry2,
+    second_model,
+    temporal,
+    training,
+)  # fmt: skip
+from cryutils.models.backbones import Backbone
 from cryutils.models.backend import keras, seeded
 from cryutils.models.fusion import decide
 from cryutils.models.inputs import Examples, SoundInput, windows
 from cryutils.models.training import cross_fit, fit_clips, fold_seed, validation_split
+from cryutils.papers import embeddings
 from cryutils.papers.benchmark import divisions
+from cryutils.papers.embeddings import pictures_of
 from cryutils.papers.scored import answer_rows
 
+if TYPE_CHECKING:
+    from cryutils.papers.embeddings import FrameInput
+
 __all__ = [
-    "COMPARED", "NAMES", "Network", "Representation", "agreement", "attentions", "bursts",
-    "networks", "over_time", "probe", "representations", "train", "with_labels",
+    "COMPARED", "FACES_COMPARED", "FACE_NAMES", "NAMES", "Network", "Representation", "agreement",
+    "attentions", "bursts", "clip_vectors", "face_networks", "face_representations",
+    "frozen_and_finetuned", "hog", "last_frames", "networks", "pixels", "probe",
+    "representations", "train",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -52,10 +72,11 @@ NAMES = {  # by feature
     "contrastive_voices": "encoder, other voices",
     "cry2": "cry2, with labels",
     **temporal.POOLINGS,
-    **{f"burst_{name}": f"bursts: {words}" for name, words in {
-        "mean": "mean", "convolution": "convolution", "gru": "GRU", "attention": "attention",
-    }.items()},
-}  # fmt: skip
+    "burst_mean": "bursts: mean",
+    "burst_convolution": "bursts: convolution",
+    "burst_gru": "bursts: GRU",
+    "burst_attention": "bursts: attention",
+}
 COMPARED = (  # each idea and its baseline
     ("contrastive", "untrained"),
     ("contrastive_all", "contrastive"),
@@ -69,7 +90,34 @@ COMPARED = (  # each idea and its baseline
     ("burst_gru", "burst_mean"),
     ("burst_attention", "burst_mean"),
 )
+FACE_NAMES = {
+    "hog": "HOG",
+    "small": "small CNN",
+    "small_untrained": "small CNN, untrained",
+    "efficientnet_lite0": "EfficientNet-Lite0, ImageNet",
+    "efficientnet_lite0_untrained": "EfficientNet-Lite0, untrained",
+    "resnet50": "ResNet-50, ImageNet",
+    "resnet50_untrained": "ResNet-50, untrained",
+    "frozen": "backbone frozen",
+    "finetuned": "backbone fine-tuned",
+    "single": "single frames, mean answer",
+    "rolling": "single frames, rolling mean",
+    **temporal.POOLINGS,
+}
+FACES_COMPARED = (
+    ("small", "small_untrained"),
+    ("efficientnet_lite0", "efficientnet_lite0_untrained"),
+    ("resnet50", "resnet50_untrained"),
+    ("frozen", "finetuned"),
+    ("rolling", "single"),
+    ("single", "mean"),
+    ("convolution", "mean"),
+    ("gru", "mean"),
+    ("attention", "mean"),
+)
 _BURSTS = 4  # in a sequence
+_HOG_SIDE = 64  # pixels
+_SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
 
 
 def representations(
@@ -119,6 +167,14 @@ class _Task:
     labelled: list[list[Fold]]
 
     @property
+    def truth(self) -> npt.NDArray[np.str_]:
+        return self.rows.truth.to_numpy(str)
+
+    @property
+    def infants(self) -> npt.NDArray[np.str_]:
+        return self.rows.infant.to_numpy(str)
+
+    @property
     def held_back(self) -> str:
         """How the validation part is drawn: the infants to recognise are in all parts."""
         return "clip" if self.name == "infant" else "infant"
@@ -130,11 +186,11 @@ class _Task:
         place = order[np.searchsorted(self.clips[order], examples.clip[kept])]
         return Examples(examples.x[kept], place)
 
-    def table(self, predicted: npt.NDArray[np.int64]) -> pd.DataFrame:
+    def table(self, predicted: npt.NDArray[np.int64], feature: str, model: str) -> pd.DataFrame:
         """Return the rows of answers, int64 (repeats, clips)."""
-        infants, truth = self.rows.infant.to_numpy(str), self.rows.truth.to_numpy(str)
-        table = answer_rows(predicted, self.folds, list(self.rows["clip"]), infants, truth)
-        return table.assign(task=self.name, split="infant")
+        clips = list(self.rows["clip"])
+        table = answer_rows(predicted, self.folds, clips, self.infants, self.truth)
+        return table.assign(task=self.name, split="infant", feature=feature, model=model)
 
 
 def _tasks(splits: pd.DataFrame, corpus: Corpus, share: float, seed: int) -> list[_Task]:
@@ -142,37 +198,31 @@ def _tasks(splits: pd.DataFrame, corpus: Corpus, share: float, seed: int) -> lis
     tasks = []
     for name, rows in splits.groupby("task", sort=False):
         folds = divisions(rows)
-        infants, truth = rows.infant.to_numpy(str), rows.truth.to_numpy(str)
+        clips = np.array([place[clip] for clip in rows["clip"]])
+        task = _Task(str(name), rows, clips, folds, [])
         labelled = [
             [
-                (with_labels(train, truth, infants, share, fold_seed(seed, repeat, k)), test)
+                (_with_labels(task, train, share, fold_seed(seed, repeat, k)), test)
                 for k, (train, test) in enumerate(each)
             ]
             for repeat, each in enumerate(folds)
         ]
-        clips = np.array([place[clip] for clip in rows["clip"]])
-        tasks.append(_Task(str(name), rows, clips, folds, labelled))
+        tasks.append(replace(task, labelled=labelled))
     return tasks
 
 
-def with_labels(
-    train: Indices,
-    truth: npt.NDArray[np.str_],
-    infants: npt.NDArray[np.str_],
-    share: float,
-    seed: int,
-) -> Indices:
+def _with_labels(task: _Task, train: Indices, share: float, seed: int) -> Indices:
     """Return the training clips of a `share` of the infants of each class, at least one of each.
 
-    A smaller share keeps some of the infants of a larger one. train: rows of `truth` and `infants`,
-    which are str (clips,).
+    A smaller share keeps some of the infants of a larger one.
     """
     rng = np.random.default_rng(seed)
+    truth, infants = task.truth[train], task.infants[train]
     chosen = np.zeros(len(train), bool)
-    for name in np.unique(truth[train]):
-        of_class = truth[train] == name
-        who = rng.permutation(np.unique(infants[train][of_class]))
-        chosen |= of_class & np.isin(infants[train], who[: max(1, round(share * len(who)))])
+    for name in np.unique(truth):
+        who = rng.permutation(np.unique(infants[truth == name]))
+        some = who[: max(1, round(share * len(who)))]
+        chosen |= (truth == name) & np.isin(infants, some)
     return train[chosen]
 
 
@@ -204,8 +254,7 @@ def probe(
                     predicted.append(_probed(task, repeat, represent, head, seed))
                     keras().backend.clear_session()  # or every network stays in memory
                     report(next(done), total)
-                table = task.table(np.array(predicted))
-                tables.append(table.assign(feature=name, model="linear"))
+                tables.append(task.table(np.array(predicted), name, "linear"))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -213,16 +262,17 @@ def _probed(
     task: _Task, repeat: int, represent: Representation, head: Any, seed: int
 ) -> npt.NDArray[np.int64]:
     """Return the predicted class index of each clip in one repeat, int64 (clips,)."""
-    y, _ = evaluation.class_indices(task.rows.truth.to_numpy(str))
-    predicted = np.empty(len(y), np.int64)
-    for k, (train, test) in enumerate(task.folds[repeat]):
+    y, _ = evaluation.class_indices(task.truth)
+    labelled = iter(task.labelled[repeat])
+
+    def answer(train: Indices, test: Indices) -> npt.NDArray[np.int64]:
         x = represent(task.clips[train], fold_seed(seed, repeat, 0))[task.clips]
         if (lacking := np.isnan(x).any(axis=1)).any():
             clip = task.rows["clip"].to_numpy()[lacking][0]
             raise InputError(f"{clip}: no usable sound or picture; leave this clip out.")
-        fold = (task.labelled[repeat][k][0], test)
-        predicted[test] = evaluation.fit_and_predict(head, x, y, [[fold]])[0, test]
-    return predicted
+        return fit_and_predict(head, x, y, [[next(labelled)]])[0, test]
+
+    return cross_validate(answer, [task.folds[repeat]], len(y))[0]
 
 
 def train(
@@ -244,7 +294,7 @@ def train(
     """
     tables = []
     for task in _tasks(splits, corpus, labelled, settings.seed):
-        truth, infants = list(task.rows.truth), list(task.rows.infant)
+        truth, infants = task.truth.tolist(), task.infants.tolist()
         for name, (examples, network) in networks.items():
             fitted = cross_fit(
                 partial(network, examples.x.shape[1:], len(set(truth))), task.part_of(examples),
@@ -255,9 +305,7 @@ def train(
             for other, (of, rows) in (others or {}).items():
                 if of == name:
                     answers[other] = fitted.predict(task.part_of(rows))
-            for feature, p in answers.items():
-                table = task.table(decide(p))
-                tables.append(table.assign(feature=feature, model="labels"))
+            tables += [task.table(decide(p), key, "labels") for key, p in answers.items()]
             keras().backend.clear_session()  # or every network stays in memory
     return pd.concat(tables, ignore_index=True)
 
@@ -298,21 +346,18 @@ def networks(
             learning_rate=settings.learning_rate,
         )  # fmt: skip
 
-    of_bursts = over_time(bursts, units=units, together=1)
+    of_bursts = _over_time(bursts, units=units, together=1)
     return (
         {"cry2": (examples, supervised)}
-        | over_time(sequences, units=units)
+        | _over_time(sequences, units=units, together=4)
         | {f"burst_{name}": network for name, network in of_bursts.items()}
     )
 
 
-def over_time(
-    sequences: Examples, *, units: int, together: int = 4
+def _over_time(
+    sequences: Examples, *, units: int, together: int
 ) -> dict[str, tuple[Examples, Network]]:
-    """Return a network for each of `temporal.POOLINGS`, as `train` takes them.
-
-    sequences: float32 (rows, frames, coefficients). units, together: as in `temporal.build`.
-    """
+    """Return a network for each of `temporal.POOLINGS`, as `train` takes them."""
 
     def build(
         pooling: str, shape: tuple[int, ...], classes: int, settings: training.Settings
@@ -344,8 +389,7 @@ def attentions(
     """
     (task,) = _tasks(splits, corpus, 1.0, settings.seed)
     train, test = task.folds[repeat][0]
-    clips, rows = task.clips[train], task.rows.iloc[train]
-    truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
+    clips, truth, infants = task.clips[train], task.truth[train], task.infants[train]
     build = partial(network, examples.x.shape[1:], len(set(truth)))
     shown = examples.rows(task.clips[test])
 
@@ -353,12 +397,9 @@ def attentions(
         y = np.full(len(corpus), -1)
         y[clips], _ = evaluation.class_indices(labels)
         fitting, stopping = validation_split(
-            np.arange(len(clips)),
-            labels.tolist(),
-            infants.tolist(),
-            split=task.held_back,
+            np.arange(len(clips)), labels.tolist(), infants.tolist(), split=task.held_back,
             seed=seed,
-        )
+        )  # fmt: skip
         fitted = fit_clips(
             build, examples, y, clips[fitting], clips[stopping], replace(settings, seed=seed)
         )
@@ -389,3 +430,125 @@ def agreement(runs: Sequence[Mapping[str, Array]]) -> pd.Series[float]:
         trained = ranks.pop("trained")
         rows.append({name: trained.corrwith(other).mean() for name, other in ranks.items()})
     return pd.DataFrame(rows).mean().rename("rank correlation with the trained network")
+
+
+def hog(corpus: Corpus, frame_input: FrameInput) -> list[Array]:
+    """Return histograms of oriented gradients of each clip's frames, float32 (frames, 1764).
+
+    They count the directions of edges in 8 x 8 cells of a grey picture (Dalal & Triggs 2005), and
+    are not trained. frame_input: its `size` is 64.
+    """
+    import cv2
+
+    cells = cv2.HOGDescriptor((_HOG_SIDE, _HOG_SIDE), (16, 16), (8, 8), (8, 8), 9)
+    described = []
+    for clip in corpus:
+        frames = _frames(clip, frame_input)
+        rows = [cells.compute(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+        described.append(np.reshape(rows, (len(rows), cells.getDescriptorSize())))
+    return described
+
+
+def _frames(clip: Clip, frame_input: FrameInput) -> Iterable[npt.NDArray[np.uint8]]:
+    path = pictures_of(clip)
+    return () if path is None else frame_input.frames(path)
+
+
+def clip_vectors(frames: Sequence[Array]) -> Array:
+    """Return mean and deviation over each clip's frames, float32 (clips, 2 * features).
+
+    A clip without frames is NaN. frames: float32 (frames, features) of each clip.
+    """
+    rows = np.full((len(frames), 2 * frames[0].shape[1]), np.nan, np.float32)
+    for row, of_clip in zip(rows, frames, strict=True):
+        if len(of_clip):
+            row[:] = np.concatenate([of_clip.mean(axis=0), of_clip.std(axis=0)])
+    return rows
+
+
+def face_representations(
+    corpus: Corpus, networks: Mapping[str, tuple[Backbone, FrameInput]]
+) -> dict[str, Representation]:
+    """Return each backbone, and the same untrained, for `probe`.
+
+    The name of an untrained copy ends with "_untrained"; its weights are drawn again in each
+    repeat. A backbone whose weights are random has only this copy. networks: backbone and frames by
+    name.
+    """
+
+    def vectors(backbone: Backbone, frame_input: FrameInput) -> Array:
+        return clip_vectors(embeddings.embed(corpus, backbone, frame_input))
+
+    @cache
+    def untrained(name: str, seed: int) -> Array:
+        backbone, frame_input = networks[name]
+        return vectors(backbones.untrained(backbone, seed=seed), frame_input)
+
+    def fixed(x: Array, _clips: Indices, _seed: int) -> Array:
+        return x
+
+    def drawn(name: str, _clips: Indices, seed: int) -> Array:
+        return untrained(name, seed)
+
+    made: dict[str, Representation] = {}
+    for name, (backbone, frame_input) in networks.items():
+        if backbone.trained:
+            made[name] = partial(fixed, vectors(backbone, frame_input))
+        made[f"{name}_untrained"] = partial(drawn, name)
+    return made
+
+
+def face_networks(
+    frames: Sequence[Array], *, length: int, units: int
+) -> dict[str, tuple[Examples, Network]]:
+    """Return the networks on frames for `train`: "single", and one for each pooling.
+
+    "single" gets one frame at a time; the answers to a clip's frames are averaged. The others get
+    `length` frames side by side; a shorter clip is padded as in `inputs.windows`. frames: float32
+    (frames, features) of each clip; a clip without frames has no rows. units: as in
+    `temporal.build`.
+    """
+
+    def sequences(length: int) -> Examples:
+        nothing = np.empty((0, length, frames[0].shape[1]), np.float32)
+        return Examples.of(
+            [windows(each, frames=length, hop=length) if len(each) else nothing for each in frames]
+        )
+
+    single = _over_time(sequences(1), units=units, together=1)["mean"]
+    return {"single": single} | _over_time(sequences(length), units=units, together=1)
+
+
+def last_frames(examples: Examples, n: int) -> Examples:
+    """Return the last `n` rows of each clip, over which a rolling average ends."""
+    chosen = np.concatenate([examples.rows(clip)[-n:] for clip in np.unique(examples.clip)])
+    return Examples(examples.x[chosen], examples.clip[chosen])
+
+
+def frozen_and_finetuned(backbone: Backbone, *, units: int = 64) -> dict[str, Network]:
+    """Return "frozen" and "finetuned": Paper A's second model behind a fixed or trained backbone.
+
+    "finetuned" has a small learning rate, "frozen" that of the settings. backbone: from
+    `backbones.base` or `small_cnn.small`; its own weights are not changed. units: of the dense
+    layer.
+    """
+
+    def build(trainable: bool, _: tuple[int, ...], classes: int, s: training.Settings) -> Any:
+        return second_model.network(
+            backbone, classes, trainable=trainable, units=units, dropout=s.dropout,
+            learning_rate=_SMALL_RATE if trainable else s.learning_rate,
+        )  # fmt: skip
+
+    return {"frozen": partial(build, False), "finetuned": partial(build, True)}
+
+
+def pixels(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) -> Examples:
+    """Return at most `limit` frames of each clip, evenly spread, uint8 (rows, size, size, 3)."""
+    rows = []
+    for clip in clips:
+        pictures = list(_frames(clip, frame_input))
+        count = min(limit, len(pictures))
+        chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
+        part = [pictures[number] for number in chosen]
+        rows.append(np.reshape(part, (count, *frame_input.shape)).astype(np.uint8))
+    return Examples.of(rows)

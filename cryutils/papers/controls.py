@@ -32,7 +32,7 @@ from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Choice, Fold, Names, folds
 from cryutils.models.classical import baselines
-from cryutils.papers.audit import vectors
+from cryutils.papers.ladder import vectors
 from cryutils.papers.scored import answer_rows
 
 __all__ = [

@@ -17,23 +17,22 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain, combinations
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Indices, Split
+from cryutils.evaluation.splits import Division, Indices, Split
 from cryutils.models import autoencoders, stacked
 from cryutils.models.inputs import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
-from cryutils.papers.nested import Nested, Units, divide
-from cryutils.papers.streams import IMAGE, Streams
+from cryutils.papers.streams import IMAGE, Streams, Units, divide
 
 __all__ = [
     "KINDS", "SPLITS", "Concatenation", "Ensemble", "Job", "Model", "Plan", "Row", "Settings",
-    "Views", "fit", "fit_proposed", "images_alone", "rows", "subsets",
+    "Views", "fit", "fit_proposed", "rows",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -139,11 +138,6 @@ def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
     return allowed | ({Row.TOTAL: (0, 1, 2)} if len(classes) == 3 else {})
 
 
-def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return all non-empty subsets of the streams, the largest last."""
-    return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
-
-
 class Job(NamedTuple):
     """Key of a network: split, outer fold, states that it distinguishes, and inner fold if any."""
 
@@ -161,7 +155,7 @@ class Plan:
     """
 
     streams: Streams
-    folds: Mapping[Split, Sequence[Nested]]
+    folds: Mapping[Split, Sequence[Division]]
     settings: Settings
     pairs: bool = True
 
@@ -169,13 +163,15 @@ class Plan:
     def of(cls, streams: Streams, settings: Settings, splits: Sequence[Split] = SPLITS) -> Plan:
         """Return the plan that divides `streams` under each of `splits`."""
         sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
-        folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
+        units = {split: Units.of(streams.corpus, streams.clip, split) for split in splits}
+        folds = {split: divide(units[split], split, **sizes) for split in splits}
         return cls(streams, folds, settings)
 
     @cached_property
     def units(self) -> dict[Split, Units]:
         """The units that each split divides."""
-        return {split: self.streams.units(split) for split in self.folds}
+        streams = self.streams
+        return {split: Units.of(streams.corpus, streams.clip, split) for split in self.folds}
 
     @cached_property
     def states(self) -> tuple[int, ...]:
@@ -226,7 +222,7 @@ class Plan:
         """Return the jobs of a job's inner folds."""
         return [job._replace(inner=k) for k in range(len(self.nested(job).inner))]
 
-    def nested(self, job: Job) -> Nested:
+    def nested(self, job: Job) -> Division:
         """Return the fold of a job."""
         return self.folds[job.split][job.fold]
 
@@ -251,21 +247,16 @@ class Plan:
         return self.windows(job, fit), stop
 
 
-class Inputs(Protocol):
-    """Inputs of networks: `of` yields a job's rows (n, d) and each row's index in `windows`."""
-
-    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]: ...
-
-
-In = TypeVar("In", bound=Inputs, covariant=True)
-
-
 @dataclass(frozen=True, eq=False)
-class Model(Generic[In]):
-    """One network per job, trained together as `stack`; `tasks`: the index of a job's network."""
+class Model:
+    """One network per job, trained together as `stack`; `tasks`: the index of a job's network.
+
+    inputs: `Views` or `Concatenation`; `of` yields a job's rows (n, d), and the index in `windows`
+    of each row.
+    """
 
     plan: Plan
-    inputs: In
+    inputs: Any
     stack: NetworkBatch
     tasks: Mapping[Job, int]
 
@@ -293,16 +284,6 @@ class Model(Generic[In]):
         answered = np.flatnonzero(~np.isnan(p[:, 0]))
         return by_clip(p[answered], units.of_row[answered], len(units.labels))
 
-    def history(self, split: Split) -> pd.DataFrame:
-        """Return the training history of each fold's network for all states; `fold` is from 0."""
-        table = self.stack.history
-        parts = [
-            table[table.task == self.tasks[job]].drop(columns="task").assign(fold=job.fold)
-            for job in self.plan.places
-            if job.split == split
-        ]
-        return pd.concat(parts, ignore_index=True)
-
 
 @dataclass(frozen=True, eq=False)
 class Views:
@@ -327,18 +308,9 @@ class Views:
         return 0 if len(self.x) == 1 else self.plan.places.index(place)
 
     def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
-        """Yield the rows of the windows, as `Inputs.of`."""
+        """Yield the rows of the windows, as `Model` needs them."""
         rows = self.rows(windows)
         yield self.x[self.group(job), rows], np.searchsorted(windows, self.window[rows])
-
-
-class Design(NamedTuple):
-    """Training data of an ensemble: float32 (rows, width) by stream, class indices, row numbers."""
-
-    inputs: dict[str, Array]
-    y: Indices
-    train: Indices
-    stop: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +322,7 @@ class Concatenation:
     """
 
     plan: Plan
-    submodels: Mapping[str, Model[Views]]
+    submodels: Mapping[str, Model]
     kind: Kind
     out_of_fold: bool = False
 
@@ -364,13 +336,13 @@ class Concatenation:
         return {stream: model.outputs(source, windows, self.kind) for stream, model in models}
 
     def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
-        """Yield the concatenated outputs of each source, as `Inputs.of`."""
+        """Yield the concatenated outputs of each source, as `Model` needs them."""
         for source in self.sources(job):
             x = np.concatenate([*self.outputs(source, windows).values()], axis=1)
             yield x, np.arange(len(windows))
 
-    def design(self, job: Job) -> Design:
-        """Return the training data of a job's ensemble."""
+    def design(self, job: Job) -> tuple[dict[str, Array], Indices, FitSpec]:
+        """Return the training data of a job's ensemble: by stream (rows, width), y and rows."""
         nested, (_, stop) = self.plan.nested(job), self.plan.parts(job)
         parts = nested.inner if self.out_of_fold else [nested.fit]
         # Exclude validation windows from training.
@@ -380,7 +352,7 @@ class Concatenation:
         blocks = [self.outputs(*block) for block in zip(2 * sources, windows, strict=True)]
         inputs = {name: np.concatenate([b[name] for b in blocks]) for name in self.submodels}
         y, count = self.plan.streams.y[np.concatenate(windows)], sum(map(len, learned))
-        return Design(inputs, y, np.arange(count), np.arange(count, len(y)))
+        return inputs, y, FitSpec(np.arange(count), np.arange(count, len(y)))
 
 
 def _train(
@@ -401,9 +373,7 @@ def _train(
     )
 
 
-def _submodel(
-    views: Views, jobs: Sequence[Job], settings: DenseSettings, progress: bool
-) -> Model[Views]:
+def _submodel(views: Views, jobs: Sequence[Job], settings: DenseSettings, progress: bool) -> Model:
     """Train a network for each job."""
     plan = views.plan
     tasks = []
@@ -416,8 +386,8 @@ def _submodel(
 
 
 def _again(
-    submodels: Mapping[str, Model[Views]], plan: Plan, jobs: Sequence[Job], progress: bool
-) -> dict[str, Model[Views]]:
+    submodels: Mapping[str, Model], plan: Plan, jobs: Sequence[Job], progress: bool
+) -> dict[str, Model]:
     """Train submodels again, on the same inputs, for other jobs or other class weights."""
     weights = plan.settings.class_weights
     return {
@@ -440,14 +410,7 @@ def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
     return Views(plan, codes, np.arange(len(windows)), encoders)
 
 
-def _image(plan: Plan, progress: bool) -> Model[Views]:
-    """Train the second model of every job on the frames' embeddings."""
-    frames, window = plan.streams.frames, plan.streams.frame_window
-    assert frames is not None and window is not None
-    return _submodel(Views(plan, frames[None], window), plan.jobs, plan.settings.image, progress)
-
-
-def _joint(plan: Plan, progress: bool) -> Model[Views]:
+def _joint(plan: Plan, progress: bool) -> Model:
     """Train one autoencoder per fold on all inputs, and a DNN behind it for each row."""
     x, tasks = plan.streams.joint(), [FitSpec(*plan.parts(place)) for place in plan.places]
     encoders = stacked.fit(x, x, tasks, settings=plan.settings.autoencoder, progress=progress)
@@ -458,25 +421,26 @@ def _joint(plan: Plan, progress: bool) -> Model[Views]:
 
 def _join(
     inputs: Concatenation, jobs: Sequence[Job], *, smaller: bool = False, progress: bool
-) -> dict[tuple[str, ...], Model[Concatenation]]:
+) -> dict[tuple[str, ...], Model]:
     """Train an ensemble of all streams for each job; `smaller`: also of subsets, for all states."""
     plan, streams = inputs.plan, tuple(inputs.submodels)
-    members = subsets(streams) if smaller else [streams]
+    sizes = range(1, len(streams) + 1) if smaller else [len(streams)]
+    members = list(chain(*(combinations(streams, n) for n in sizes)))  # the largest last
     designs = [inputs.design(job) for job in jobs]
     networks: dict[tuple[str, ...], dict[Job, int]] = {member: {} for member in members}
     asked: list[Job] = []
     tasks: list[FitSpec] = []
-    for group, (job, design) in enumerate(zip(jobs, designs, strict=True)):
-        widths = [x.shape[1] for x in design.inputs.values()]
+    for group, (job, (parts, _, rows)) in enumerate(zip(jobs, designs, strict=True)):
+        widths = [x.shape[1] for x in parts.values()]
         for subset in members if job.states == plan.states else [streams]:
             used = np.repeat([name in subset for name in streams], widths)
             networks[subset][job] = len(tasks)
             asked.append(job)
-            tasks.append(FitSpec(design.train, design.stop, group=group, inputs=used))
-    longest = max(len(design.y) for design in designs)
-    xs = [np.concatenate([*design.inputs.values()], axis=1) for design in designs]
+            tasks.append(replace(rows, group=group, inputs=used))
+    longest = max(len(y) for _, y, _ in designs)
+    xs = [np.concatenate([*parts.values()], axis=1) for parts, _, _ in designs]
     x = np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in xs])
-    y = np.stack([np.pad(design.y, (0, longest - len(design.y))) for design in designs])
+    y = np.stack([np.pad(y, (0, longest - len(y))) for _, y, _ in designs])
     stack = _train(plan, x, y, asked, tasks, plan.settings.ensemble, progress)
     return {member: Model(plan, inputs, stack, jobs) for member, jobs in networks.items()}
 
@@ -494,23 +458,23 @@ class Ensemble:
     """
 
     plan: Plan
-    submodels: Mapping[str, Model[Views]]
-    subsets: Mapping[tuple[str, ...], Model[Concatenation]]
-    variants: Mapping[str, Model[Concatenation]] = field(default_factory=dict)
-    joint: Model[Views] | None = None
-    joint_patches: Model[Views] | None = None
-    unweighted: Mapping[str, Model[Inputs]] = field(default_factory=dict)
+    submodels: Mapping[str, Model]
+    subsets: Mapping[tuple[str, ...], Model]
+    variants: Mapping[str, Model] = field(default_factory=dict)
+    joint: Model | None = None
+    joint_patches: Model | None = None
+    unweighted: Mapping[str, Model] = field(default_factory=dict)
 
     @property
-    def models(self) -> list[Model[Inputs]]:
+    def models(self) -> list[Model]:
         """Each model once, in the same order for every training."""
         several = (self.submodels, self.subsets, self.variants, self.unweighted)
-        models: list[Model[Inputs]] = [model for part in several for model in part.values()]
+        models: list[Model] = [model for part in several for model in part.values()]
         models += [model for model in (self.joint, self.joint_patches) if model is not None]
         return list(dict.fromkeys(models))
 
     @property
-    def proposed(self) -> Model[Concatenation]:
+    def proposed(self) -> Model:
         """The paper's proposed model: the ensemble of all streams."""
         return self.subsets[tuple(self.submodels)]
 
@@ -547,7 +511,7 @@ def fit(
     equal = replace(plan, settings=replace(settings, class_weights=False), pairs=False)
     submodels = _again(main.submodels, equal, equal.jobs, progress)
     fed = replace(inputs, plan=equal, submodels=submodels)
-    unweighted: dict[str, Model[Inputs]] = {
+    unweighted: dict[str, Model] = {
         **_again({"ae_dnn": joint}, equal, equal.jobs, progress),
         "proposed": _join(fed, equal.jobs, progress=progress)[streams.names],
     }
@@ -561,17 +525,10 @@ def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -
     jobs, settings = plan.jobs, plan.settings
     codes = {name: _codes(plan, x, progress) for name, x in plan.streams.windows.items()}
     submodels = {n: _submodel(v, jobs, settings.dnn, progress) for n, v in codes.items()}
-    if plan.streams.frames is not None:
-        submodels[IMAGE] = _image(plan, progress)
+    frames, window = plan.streams.frames, plan.streams.frame_window
+    if frames is not None and window is not None:
+        views = Views(plan, frames[None], window)
+        submodels[IMAGE] = _submodel(views, jobs, settings.image, progress)
     inputs = Concatenation(plan, submodels, settings.ensemble_input)
     subsets = _join(inputs, jobs, smaller=smaller, progress=progress)
     return Ensemble(plan, submodels, subsets)
-
-
-def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Model[Views]:
-    """Return the submodel trained on other embeddings of the frames, on the folds of `plan`.
-
-    It is trained for all states only, since no ensemble uses it. streams: the plan's windows with
-    the other embeddings, such as another backbone's.
-    """
-    return _image(replace(plan, streams=streams, pairs=False), progress)

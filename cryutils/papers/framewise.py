@@ -1,15 +1,19 @@
-"""Predictions for single frames, and how similar frames are: `fit`, `frame_similarity`, `amounts`.
+"""Predictions for single frames and rolling averages over them: `fit`, `rolling_scores`.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
 predicts each frame). It is trained once per fold under one of three splits (`evaluation.Split`),
 since the paper does not say whether it divided videos or frames. Why that matters is shown by how
 similar frames are (`frame_similarity`), and by training on fewer frames or infants (`amounts`).
+
+The label of a video should not flicker, so Paper A averages the predictions of the last frames. It
+does not state the length of its deque, so several lengths are measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +21,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbers
+from cryutils.evaluation.intervals import Interval, interval, mean_interval
+from cryutils.evaluation.splits import Division, Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
+from cryutils.models.fusion import NO_PREDICTION, decide, rolling_average
 from cryutils.models.inputs import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers import scored
-from cryutils.papers.nested import Nested, Units, divide
+from cryutils.papers.recognition import flicker
 from cryutils.papers.scored import Scored
+from cryutils.papers.streams import Units, divide
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "amounts", "comparison", "fit", "frame_similarity", "headline",
-    "leak_free_folds", "subsample_frames",
+    "PAIRS", "Framewise", "Rolled", "amounts", "comparison", "fit", "frame_similarity", "headline",
+    "leak_free_folds", "rolling_delays", "rolling_results", "rolling_scores", "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -51,7 +58,7 @@ class Framewise:
     rows: Array = field(repr=False)
     clip: Indices = field(repr=False)
     networks: NetworkBatch = field(repr=False)
-    folds: list[Nested] = field(repr=False)
+    folds: list[Division] = field(repr=False)
 
     def by_clip(self, n_clips: int) -> Array:
         """Return the mean over each clip's frames, float32 (n_clips, classes); NaN if no frames."""
@@ -93,7 +100,7 @@ def fit(
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = subsample_frames(embeddings, every=every)
     units = Units.of(corpus, clip, split)
-    folds = divide(units, split, n_folds=n_folds, n_inner=0, seed=seed)
+    folds = divide(units, split, n_folds=n_folds, seed=seed)
     parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
     tasks = [FitSpec(train, stop) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)
@@ -108,10 +115,10 @@ def fit(
     return Framewise(split, rows, clip, networks, folds)
 
 
-def leak_free_folds(corpus: Corpus, *, n_folds: int = 5, seed: int = 0) -> list[Nested]:
+def leak_free_folds(corpus: Corpus, *, n_folds: int = 5, seed: int = 0) -> list[Division]:
     """Return the folds on which `fit` trains with `Split.INFANT`, as indices of clips."""
     units = Units.of(corpus, np.arange(0), Split.INFANT)
-    return divide(units, Split.INFANT, n_folds=n_folds, n_inner=0, seed=seed)
+    return divide(units, Split.INFANT, n_folds=n_folds, seed=seed)
 
 
 def amounts(
@@ -228,3 +235,111 @@ def comparison(
         for split, trainings in by_split.items()
     }
     return scored.comparison(scores)
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """The scores of a rolling average over `n` frames on the videos of a corpus.
+
+    flicker: label changes per minute. accuracy: share of a clip's frames with the right label, as
+    the mean over clips. final: share of clips whose last label is right. flicker_change and
+    accuracy_change: differences from single frames, clip by clip. All are means over `trainings`
+    networks, with intervals over infants. Flicker is None if no clip has two frames.
+    """
+
+    n: int
+    trainings: int
+    flicker: Interval | None
+    accuracy: Interval
+    final: Interval
+    flicker_change: Interval | None
+    accuracy_change: Interval
+
+
+def rolling_scores(
+    trainings: Sequence[Sequence[Array]], corpus: Corpus, windows: Sequence[int], *, fps: float
+) -> list[Rolled]:
+    """Return the scores of a rolling average for each number of frames in `windows`.
+
+    A clip without frames has no label, which counts as wrong. trainings: out-of-fold probabilities
+    by training and clip, float32 (frames, classes), at `fps` frames per second.
+    """
+    truth, _ = class_indices(corpus.labels)
+    infants = corpus.infants.tolist()
+    before = _measured(trainings, truth, 1, fps)
+    rolled = []
+    for n in windows:
+        changes, right, last = _measured(trainings, truth, n, fps)
+        answered = np.isfinite(changes).any()
+        rolled.append(
+            Rolled(
+                n=n,
+                trainings=len(trainings),
+                flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if answered else None,
+                accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
+                final=interval(last, truth, infants, metric="accuracy"),
+                flicker_change=mean_interval(changes - before[0], infants) if answered else None,
+                accuracy_change=mean_interval(right - before[1], infants),
+            )
+        )
+    return rolled
+
+
+def rolling_delays(over_time: Sequence[Array], n: int) -> npt.NDArray[np.float64]:
+    """Return how many frames a rolling average needs to follow a change of state, float64 (pairs,).
+
+    Two consecutive clips whose means give different labels are joined. The delay is the number of
+    frames after the joint until the average shows the second clip's label, or all its frames if it
+    never does. over_time: probabilities of each clip, float32 (frames, classes). n: frames.
+    """
+    clips = [p for p in over_time if len(p) and np.isfinite(p).all()]
+    found = []
+    for first, second in pairwise(clips):
+        before, after = (int(p.mean(axis=0).argmax()) for p in (first, second))
+        if before != after:
+            joined = np.concatenate([first, second])
+            labels = decide(rolling_average(joined, n))[len(first) :]
+            found.append(int(np.argmax(labels == after)) if after in labels else len(labels))
+    return np.array(found, np.float64)
+
+
+def rolling_results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
+    """Return the scores of each window as rows for `claims.record_table`.
+
+    The `condition` is the window in frames. The longest window also has its differences from single
+    frames, with "single_frames" as the `rival` and without a condition.
+    """
+    longest = max(rolled, key=lambda score: score.n)
+    values = {
+        (str(score.n), "", metric): value
+        for score in rolled
+        for metric, value in (
+            ("flicker_per_minute", score.flicker),
+            ("accuracy", score.accuracy),
+            ("final_accuracy", score.final),
+        )
+    }
+    values["", "single_frames", "flicker_per_minute"] = longest.flicker_change
+    values["", "single_frames", "accuracy"] = longest.accuracy_change
+    table = pd.DataFrame(
+        {"condition": condition, "rival": rival, "metric": metric, **value.row()}
+        for (condition, rival, metric), value in values.items()
+        if value is not None
+    )
+    return table.assign(
+        study="rolling", split="infant", data=corpus.name, trainings=longest.trainings
+    )
+
+
+def _measured(
+    trainings: Sequence[Sequence[Array]], truth: Indices, n: int, fps: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
+    """Return changes per minute, share of right frames and last label, each (trainings, clips)."""
+    changes, right, last = [], [], []
+    for over_time in trainings:
+        averages = [rolling_average(p, n) for p in over_time]
+        pairs = zip(averages, truth, strict=True)
+        changes.append(flicker(averages, step_s=1 / fps))
+        right.append([np.mean(decide(p) == y) if len(p) else 0.0 for p, y in pairs])
+        last.append([decide(p)[-1] if len(p) else NO_PREDICTION for p in averages])
+    return np.array(changes), np.array(right), np.array(last)

@@ -1,9 +1,16 @@
-"""The input of Paper A's ensemble, three streams of the same windows of time: `of_corpus`.
+"""The windows of Paper A's ensemble, and how a split divides them: `of_corpus`, `divide`.
 
-Used in notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature, and
-face images"). Each window of sound gives MFCC and STFT features, and `pairs` assigns the video
-frames to windows. The answer to a recording is the mean over its windows. Recordings without
-pictures have two streams, which is enough for all later steps.
+Used in notebooks 07_frames_resnet50 and 09_ensemble (Paper A §3.5: "three forms of input: MFCC
+feature, STFT feature, and face images"). Each window of sound gives MFCC and STFT features, and
+`pairs` assigns the video frames to windows. The answer to a recording is the mean over its windows.
+Recordings without pictures have two streams.
+
+Paper A §4 says "80% of the data for training and 20% for testing" and, of the epochs, "when the
+accuracy stopped improving on the test sets". It does not say whether videos or the 360,000 frames
+were divided, so both are possible here. (Frames that belong to a sound are divided as windows of
+that sound.) The leak-free split divides infants, and some of the training infants decide when
+training stops. Inner folds are for an ensemble that is trained on outputs for clips that a submodel
+was not trained on.
 """
 
 from __future__ import annotations
@@ -11,22 +18,91 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio
-from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, Split, class_indices
+from cryutils.evaluation.splits import Division, Indices, Split, class_indices, folds
 from cryutils.models.inputs import SoundInput, by_clip, sound_problem
-from cryutils.papers import embeddings
-from cryutils.papers.nested import Units
+from cryutils.models.training import validation_split
 
-__all__ = ["IMAGE", "Streams", "gather", "grid", "of_corpus", "pairs", "with_pictures"]
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Corpus
+    from cryutils.papers.embeddings import PictureInput
+
+__all__ = ["IMAGE", "Streams", "Units", "divide", "gather", "grid", "of_corpus", "pairs"]
 
 Array = npt.NDArray[np.float32]
 IMAGE = "image"
+
+
+class Units(NamedTuple):
+    """The units of a split: label and infant of each, and the unit of each frame or window."""
+
+    labels: npt.NDArray[np.str_]
+    infants: npt.NDArray[np.str_]
+    of_row: Indices
+
+    @classmethod
+    def of(cls, corpus: Corpus, clip: Indices, split: Split) -> Units:
+        """Return the units of rows from clips `clip`: each row for FRAME, else each clip."""
+        if split is Split.FRAME:
+            return cls(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
+        return cls(corpus.labels, corpus.infants, clip)
+
+    def rows(self, part: Indices) -> Indices:
+        """Return the rows of some units, int64 (n,), ascending."""
+        return np.flatnonzero(np.isin(self.of_row, part))
+
+
+def divide(
+    units: Units, split: Split, *, n_folds: int = 5, n_inner: int = 0, seed: int = 0
+) -> list[Division]:
+    """Return the outer folds of `units`, each with its inner folds; every unit is tested once.
+
+    Frames and clips are divided at random by class, and their test part decides when training
+    stops; infants are kept whole. With `n_inner=0` there are no inner folds. There are fewer than
+    `n_inner` if there are too few infants; and if a class has only one training infant, they divide
+    clips. That affects only the ensemble's training data: no tested infant is in it. Raises
+    InputError for too few clips or infants of a class (see `splits.folds`).
+    """
+    honest = split is Split.INFANT
+    labels, infants = units.labels.tolist(), units.infants.tolist()
+    (outer,) = folds(labels, infants if honest else None, n_splits=n_folds, repeats=1, seed=seed)
+    divisions = []
+    for k, (train, test) in enumerate(outer):
+        fit, stop = train, test
+        if honest:
+            fit, stop = validation_split(train, labels, infants, split=split, seed=seed + k)
+        inner = _inner(units, fit, honest, n_inner, seed) if n_inner else ()
+        divisions.append(Division(fit, stop, test, inner))
+    return divisions
+
+
+def _inner(
+    units: Units, fit: Indices, honest: bool, n_inner: int, seed: int
+) -> tuple[Indices, ...]:
+    if n_inner < 2:
+        raise InputError(f"n_inner={n_inner}: use 2 or more inner folds.")
+    labels, infants = units.labels[fit].tolist(), units.infants[fit].tolist()
+    levels: list[Sequence[str] | None] = [infants, None] if honest else [None]
+    for groups in levels:
+        for count in range(n_inner, 1, -1):
+            try:
+                (drawn,) = folds(labels, groups, n_splits=count, repeats=1, seed=seed)
+            except InputError as error:
+                reason = error
+                continue
+            return tuple(fit[part] for _, part in drawn)
+    raise InputError(f"a training part cannot be divided again: {reason}") from reason
+
+
+def grid(sound: SoundInput) -> tuple[float, ...]:
+    """Return the settings that decide where a sound's frames and windows start."""
+    return sound.sr, sound.n_fft, sound.hop_length, sound.window_s, sound.step_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +110,14 @@ class Streams:
     """The windows of a corpus, with the frames shown at the same time.
 
     clip: int (windows,), each window's clip in `corpus`. windows: by name ("mfcc", "stft"),
-    float32 (windows, frames, coefficients). middle_s: float64 (windows,), the middle of each window
-    in its recording, in s. frames: float32 (frames, features), embeddings of pictures, and
-    frame_window: int (frames,), the window of each; None without pictures. left_out: one line per
-    recording that lacks a stream.
+    float32 (windows, frames, coefficients). frames: float32 (frames, features), embeddings of
+    pictures, and frame_window: int (frames,), the window of each; None without pictures. left_out:
+    one line per recording that lacks a stream.
     """
 
     corpus: Corpus
     clip: Indices = field(repr=False)
     windows: Mapping[str, Array] = field(repr=False)
-    middle_s: npt.NDArray[np.float64] = field(repr=False)
     frames: Array | None = field(default=None, repr=False)
     frame_window: Indices | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
@@ -60,10 +134,6 @@ class Streams:
     def y(self) -> Indices:
         """The class index of each window, int64 (windows,)."""
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
-
-    def units(self, split: Split) -> Units:
-        """Return the units that a split divides: the windows, or their clips."""
-        return Units.of(self.corpus, self.clip, split)
 
     def joint(self) -> Array:
         """Return one vector per window from all streams, float32 (windows, n).
@@ -94,7 +164,7 @@ class Streams:
 def of_corpus(
     corpus: Corpus,
     hearing: Mapping[str, SoundInput],
-    looking: embeddings.PictureInput,
+    looking: PictureInput,
     *,
     progress: bool = False,
 ) -> Streams:
@@ -103,9 +173,11 @@ def of_corpus(
     hearing: as in `gather`. looking: how frames are embedded. Raises InputError as `gather` and
     `embeddings.embed` do.
     """
+    from cryutils.papers.embeddings import embed
+
     if not any(clip.has_video for clip in corpus):
         return gather(corpus, hearing)
-    embedded = embeddings.embed(
+    embedded = embed(
         corpus, looking.network, looking.frames, engine=looking.engine, progress=progress
     )
     return gather(corpus, hearing, embedded, fps=looking.fps, head_fps=looking.head_fps)
@@ -126,12 +198,12 @@ def gather(
     second, evenly spaced; None: all. Raises InputError if the windows of the sound streams do not
     start together, or no recording has every stream.
     """
-    timing, *others = hearing.values()
-    if any(grid(other) != grid(timing) for other in others):
+    timing = next(iter(hearing.values()))
+    if len(set(map(grid, hearing.values()))) > 1:
         raise InputError("all streams of sound need the same sr, frames and windows.")
     usable: list[int] = []
     left_out: list[str] = []
-    clip, middle_s = [], []
+    middles_s: list[npt.NDArray[np.float64]] = []
     # Append to byte buffers to avoid a second copy in memory.
     windows = {name: bytearray() for name in hearing}
     for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
@@ -144,44 +216,34 @@ def gather(
         for name, sound in hearing.items():
             cut = sound.windows(x)
             windows[name] += cut.tobytes()
-        count = len(cut)
-        middle_s.append(timing.starts_s(count, len(x)) + timing.window_s / 2)
-        clip.append(np.full(count, len(usable)))
+        middles_s.append(timing.starts_s(len(cut), len(x)) + timing.window_s / 2)
         usable.append(k)
     if not usable:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
     sounds = Streams(
         corpus.take(usable),
-        np.concatenate(clip),
+        np.repeat(np.arange(len(usable)), [len(middles) for middles in middles_s]),
         {
             name: np.frombuffer(windows[name], np.float32).reshape(-1, *sound.shape)
             for name, sound in hearing.items()
         },
-        np.concatenate(middle_s),
         left_out=tuple(left_out),
     )
     if embeddings is None:
         return sounds
-    return with_pictures(sounds, [embeddings[k] for k in usable], fps=fps, head_fps=head_fps)
-
-
-def grid(sound: SoundInput) -> tuple[float, ...]:
-    """Return the settings that decide where a sound's frames and windows start."""
-    return sound.sr, sound.n_fft, sound.hop_length, sound.window_s, sound.step_s
-
-
-def with_pictures(
-    streams: Streams, embeddings: Sequence[Array], *, fps: float, head_fps: float | None = None
-) -> Streams:
-    """Return the windows of `streams` with other pictures.
-
-    embeddings: for each clip of `streams.corpus`, float32 (frames, features). fps, head_fps: as in
-    `gather`.
-    """
-    chosen, windows, first = [], [], 0
     every = max(1, round(fps / (head_fps or fps)))
-    for k, embedded in enumerate(embeddings):
-        middles = streams.middle_s[streams.clip == k]
+    return _with_pictures(sounds, [embeddings[k] for k in usable], middles_s, every, fps)
+
+
+def _with_pictures(
+    streams: Streams,
+    embeddings: Sequence[Array],
+    middles_s: Sequence[npt.NDArray[np.float64]],
+    every: int,
+    fps: float,
+) -> Streams:
+    chosen, windows, first = [], [], 0
+    for embedded, middles in zip(embeddings, middles_s, strict=True):
         frame, window = pairs(np.arange(0, len(embedded), every) / fps, middles)
         chosen.append(frame * every)
         windows.append(first + window)

@@ -28,7 +28,7 @@ from cryutils.models.classical import baselines
 from cryutils.models.inputs import by_clip
 from cryutils.models.training import training_seeds
 from cryutils.papers import ensemble
-from cryutils.papers.ensemble import Ensemble, Inputs, Model, Plan, Row, Settings
+from cryutils.papers.ensemble import Ensemble, Model, Plan, Row, Settings
 from cryutils.papers.scored import Scored, ScoreName
 from cryutils.papers.streams import Streams
 
@@ -47,7 +47,7 @@ class Classical(StrEnum):
     MAJORITY = "majority"
 
 
-AnyModel = Model[Inputs] | Classical
+AnyModel = Model | Classical
 Result = Mapping[str, object]  # columns of a row for `claims.record_table`
 
 

@@ -22,7 +22,7 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
-from cryutils.papers.audit import MISTAKES, Rung
+from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, PROTOCOLS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
@@ -159,7 +159,7 @@ def rungs(table: pd.DataFrame) -> Figure:
     Bars are 95 % intervals over infants. A rung that is shown to inflate the score has the colour
     of the paper's protocol, the honest one that of leak-free scores; others are grey. A dashed line
     marks the score of the rung `majority`, which always answers the commonest class.
-    table: columns as in `papers.audit.Audit.table`.
+    table: columns as in `papers.ladder.Audit.table`.
     """
     names = {Rung.HONEST: "no mistake", **MISTAKES}
     fig, axes = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.intervals import Interval
-from cryutils.papers.rolling import Rolled
+from cryutils.papers.framewise import Rolled
 from cryutils.plots.models import pictures
 from cryutils.plots.palette import COLOURS, MODALITIES
 from cryutils.plots.parts import spaced

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
+from cryutils.evaluation.splits import Division
 from cryutils.models import autoencoders
 from cryutils.models.inputs import Examples
 from cryutils.models.stacked import DenseSettings
@@ -30,11 +31,11 @@ def moments(clips: int = 12, each: int = 3, seed: int = 0) -> Examples:
     return Examples(x.astype(np.float32), of)
 
 
-def divisions() -> list[autoencoders.Division]:
+def divisions() -> list[Division]:
     """Return two of 14 clips: the last but one has no moments, and none tests the last."""
     test = [np.flatnonzero(np.arange(12) // 3 % 2 == side) for side in (0, 1)]
     parts = [(test[1 - k][:3], test[1 - k][3:], test[k]) for k in (0, 1)]
-    return [(train, stop, np.append(tested, 12)) for train, stop, tested in parts]
+    return [Division(train, stop, np.append(tested, 12)) for train, stop, tested in parts]
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +76,8 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(fitted) ->
 
 
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted) -> None:
-    for k, (_, _, test) in enumerate(divisions()):
-        test = test[:-1]  # the last has no moments
+    for k, division in enumerate(divisions()):
+        test = division.test[:-1]  # the last has no moments
         rows = moments().rows(test)
         answers = fitted.classifiers.predict(k, fitted.codes[k, rows])
         for number, clip in enumerate(test):

@@ -11,9 +11,12 @@ import pytest
 from cryutils import audio, datasets
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
-from cryutils.models import contrastive, inputs, temporal, training
+from cryutils.models import backbones, backend, contrastive, inputs, small_cnn, temporal, training
+from cryutils.models.backbones import Backbone
 from cryutils.models.inputs import Examples
-from cryutils.papers import benchmark, beyond
+from cryutils.models.training import Settings, cross_fit
+from cryutils.papers import benchmark, beyond, embeddings
+from cryutils.papers.embeddings import FrameInput
 
 
 @pytest.fixture(scope="module")
@@ -75,20 +78,6 @@ def test_a_clip_without_a_vector_is_named(corpus: Corpus, splits: pd.DataFrame) 
         beyond.probe(splits, corpus, {"incomplete": lambda clips, seed: x})
 
 
-def test_fewer_labels_are_of_fewer_infants_of_each_class() -> None:
-    infants = np.repeat([f"i{k}" for k in range(12)], 3)
-    truth = np.where(np.arange(36) < 27, "a", "b")
-    train = np.arange(2, 36)
-    everything = beyond.with_labels(train, truth, infants, 1.0, 0)
-    np.testing.assert_array_equal(everything, train)
-    half = beyond.with_labels(train, truth, infants, 0.5, 0)
-    assert len(set(infants[half][truth[half] == "a"])) == 4
-    assert len(set(infants[half][truth[half] == "b"])) == 2
-    least = beyond.with_labels(train, truth, infants, 0.01, 0)
-    assert set(least) < set(half) and set(truth[least]) == {"a", "b"}
-    assert len(set(infants[least])) == 2
-
-
 def test_labels_of_fewer_infants_train_the_head(corpus: Corpus, splits: pd.DataFrame) -> None:
     rng = np.random.default_rng(1)
     x = (corpus.labels == "tired")[:, None] + rng.normal(0, 1.0, (len(corpus), 6))
@@ -135,16 +124,6 @@ def test_the_encoders_differ_in_what_they_are_trained_on(corpus: Corpus, windows
         assert depends == (name in ("untrained", "contrastive")), name
 
 
-def test_attention_is_compared_by_ranks() -> None:
-    trained = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], np.float32)
-    same = np.array([[1.0, 4.0, 9.0], [0.0, 0.1, 0.2], [1.0, 2.0, 3.0]], np.float32)
-    some = np.array([[1.0, 4.0, 9.0], [2.0, 3.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
-    runs = [{"trained": trained, "same": same, "some": some}]
-    agreement = beyond.agreement([*runs, {**runs[0], "same": -same}])
-    assert dict(beyond.agreement(runs).round(6)) == {"same": 1, "some": (1 - 0.5) / 2}
-    assert dict(agreement.round(6)) == {"same": 0, "some": 0.25}, "the mean over runs"
-
-
 def test_attention_is_of_test_windows_by_four_networks(
     corpus: Corpus, splits: pd.DataFrame, windows: Examples
 ) -> None:
@@ -189,3 +168,145 @@ def test_bursts_lie_four_by_four(corpus: Corpus) -> None:
     of_beeps = made.x[made.clip == len(corpus)]  # five bursts: the last four are a row as well
     assert len(of_beeps) == 1 or np.array_equal(of_beeps[0][1:], of_beeps[1][:3])
     np.testing.assert_allclose(2 ** of_beeps[0][:, -2], 0.3, atol=0.04)
+
+
+# Faces
+
+FACES = FrameInput(fps=2.0, size=64, crop="face")
+
+
+@pytest.fixture(scope="module")
+def films() -> Corpus:
+    loaded = embeddings.load(
+        "synthetic", infants=12, clips_per_infant=3, duration_s=1.5, fps=4.0, size=96
+    )
+    return loaded.having(sound=False, pictures=True)
+
+
+def test_a_clip_is_the_mean_and_deviation_of_its_frames() -> None:
+    frames = [np.array([[1, 2], [3, 6]], np.float32), np.empty((0, 2), np.float32)]
+    rows = beyond.clip_vectors(frames)
+    np.testing.assert_array_equal(rows, [[2, 4, 1, 2], [np.nan] * 4])
+
+
+def test_untrained_copies_are_drawn_again_in_each_repeat(films: Corpus) -> None:
+    random = backbones.base("MobileNetV3Small", input_shape=FACES.shape, weights="random")
+    networks = {"small": (small_cnn.small(), FACES), "random": (random, FACES)}
+    made = beyond.face_representations(films, networks)
+    assert list(made) == ["small", "small_untrained", "random_untrained"]
+    some, others = np.arange(4), np.arange(4, 8)
+    pooled = embeddings.embed(films, small_cnn.small(), FACES)
+    np.testing.assert_array_equal(made["small"](some, 0), beyond.clip_vectors(pooled))
+    for name, represent in made.items():
+        x = represent(some, 0)
+        assert np.isfinite(x).all() and len(x) == len(films)
+        np.testing.assert_array_equal(x, represent(others, 0))
+        assert np.array_equal(x, represent(some, 1)) == (name == "small"), name
+
+
+def test_a_rolling_average_is_answered_from_the_last_frames(films: Corpus) -> None:
+    """The state is seen in a clip's last frame only, so only its answer can be right."""
+    y = np.unique(films.labels, return_inverse=True)[1]
+    rng = np.random.default_rng(0)
+    frames = [rng.normal(0, 0.1, (8, 3)).astype(np.float32) for _ in y]
+    for rows, label in zip(frames, y, strict=True):
+        rows[-1, label] += 3
+        rows[:-1, (label + 1) % 3] += 1  # misleading
+    single = beyond.face_networks(frames, length=8, units=8)["single"]
+    (examples, network), last = single, beyond.last_frames(single[0], 1)
+    given = {"shown": (beyond.last_frames(examples, 1), network)}
+    splits = benchmark.divide(films, repeats=1).query("task == 'reason'")
+    settings = training.Settings(epochs=30, patience=30, learning_rate=2e-2)
+    answers = beyond.train(
+        splits, films, given, settings=settings,
+        others={"last": ("shown", last), "all": ("shown", examples)},
+    )  # fmt: skip
+    right = (answers.predicted == answers.truth).groupby(answers.feature).mean()
+    assert set(right.index) == {"shown", "last", "all"}
+    assert right["shown"] == right["last"] > 0.9 > 0.5 > right["all"]
+
+
+# Frozen and fine-tuned
+
+SHAPE = (32, 32, 3)
+STATES = ("hug", "hungry", "sleepy")
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Backbone:
+    """A frozen backbone with a batch normalisation whose statistics are those of no batch."""
+    keras = backend.keras()
+    layers = keras.layers
+    pixels = keras.Input(SHAPE)
+    h = layers.Conv2D(8, 3, strides=4, use_bias=False)(layers.Rescaling(1 / 127.5, -1.0)(pixels))
+    model = keras.Model(pixels, layers.ReLU()(layers.BatchNormalization()(h)))
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [rng.normal(0, 0.3, w.shape) if w.ndim > 1 else 1 + rng.random(w.shape) / 4
+         for w in model.get_weights()]
+    )  # fmt: skip
+    model.trainable = False
+    return Backbone(model, "tiny", "random weights (seed 0)", "none", False)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Examples, list[str], list[str]]:
+    """18 clips of 6 infants, two frames each; red, green or blue is a little brighter."""
+    rng = np.random.default_rng(1)
+    labels = [STATES[n % 3] for n in range(18)]
+    clips = []
+    for label in labels:
+        x = rng.integers(0, 200, (2, *SHAPE))
+        x[..., STATES.index(label)] += 40
+        clips.append(x.astype(np.uint8))
+    return Examples.of(clips), labels, [f"i{n // 3}" for n in range(18)]
+
+
+SETTINGS = Settings(epochs=3, batch_size=8, learning_rate=1e-2, dropout=0.0)
+FOLDS = [
+    (np.arange(6, 18), np.arange(6)), (np.r_[0:6, 12:18], np.arange(6, 12)),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    brief: None, tiny: Backbone, data: tuple[Examples, list[str], list[str]]
+) -> dict[str, Any]:
+    networks = beyond.frozen_and_finetuned(tiny, units=8)
+    return {
+        way: cross_fit(
+            lambda s, build=build: build(SHAPE, 3, s), *data, [FOLDS], split="infant",
+            settings=SETTINGS,
+        )
+        for way, build in networks.items()
+    }  # fmt: skip
+
+
+def backbone_weights(model: Any) -> list[np.ndarray]:
+    (inner,) = [layer for layer in model.layers if hasattr(layer, "layers")]
+    return list(inner.get_weights())
+
+
+def test_frozen_keeps_every_weight_and_fine_tuned_changes_the_kernels(
+    tiny: Backbone, fitted: dict[str, Any]
+) -> None:
+    before = tiny.model.get_weights()
+    for fit in fitted["frozen"].fits:
+        for ours, theirs in zip(backbone_weights(fit.model), before, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for fit in fitted["finetuned"].fits:
+        after = backbone_weights(fit.model)
+        assert not np.array_equal(after[0], before[0])
+        for ours, theirs in zip(after[1:], before[1:], strict=True):
+            np.testing.assert_array_equal(ours, theirs)  # the batch normalisation's
+
+
+def test_both_learn_what_can_be_seen_and_answer_for_the_same_clips(
+    fitted: dict[str, Any], data: tuple[Examples, list[str], list[str]]
+) -> None:
+    truth = np.array([STATES.index(label) for label in data[1]])
+    for way in ("frozen", "finetuned"):
+        answers = fitted[way].probabilities[0]
+        assert np.isnan(answers[12:]).all() and np.isfinite(answers[:12]).all()
+    right = fitted["frozen"].probabilities[0, :12].argmax(axis=1) == truth[:12]
+    assert right.mean() > 0.6  # chance is a third

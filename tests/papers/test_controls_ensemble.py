@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sizes import large
@@ -13,7 +14,6 @@ from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, ensemble, streams
 from cryutils.papers.ensemble import Plan, Row, Settings, fit_proposed
-from cryutils.papers.nested import divide
 from cryutils.papers.table3 import Table3
 
 
@@ -36,8 +36,8 @@ def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
     windows = streams.gather(corpus, hearing, embedded, fps=5.0)
     sizes = {"n_folds": 3, "n_inner": 2, "seed": 1}
     settings = Settings(hidden=128, autoencoder_epochs=10, **sizes)
-    folds = {split: divide(windows.units(split), split, **sizes) for split in splits}
-    return Table3(fit_proposed(Plan(windows, folds, settings, pairs=False)))
+    plan = replace(Plan.of(windows, settings, list(splits)), pairs=False)
+    return Table3(fit_proposed(plan))
 
 
 @large

@@ -11,8 +11,8 @@ from graphs import without_graphs
 
 from cryutils import claims
 from cryutils.datasets.corpus import Corpus
-from cryutils.errors import InputError
 from cryutils.evaluation import Split
+from cryutils.models.fusion import rolling_average
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, framewise
 
@@ -94,16 +94,6 @@ def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> 
         np.testing.assert_allclose(p[::2], fitted.rows[fitted.clip == k], atol=1e-6)
 
 
-@without_graphs()
-def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
-    corpus, embeddings = films()
-    fitted = framewise.fit(embeddings, corpus, split=Split.FRAME, settings=BARELY, n_folds=2)
-    with pytest.raises(InputError, match="every network has seen"):
-        fitted.over_time(embeddings)
-    with pytest.raises(InputError, match="every=0"):
-        framewise.subsample_frames(embeddings, every=0)
-
-
 def test_neighbours_are_nearest_and_strangers_at_one() -> None:
     corpus, embeddings = films(8, state=0.0, infant=2.0)
     table = framewise.frame_similarity(embeddings, corpus, fps=2.0, pairs=200)
@@ -131,41 +121,59 @@ def test_fewer_frames_and_infants_are_scored_leak_free() -> None:
         assert np.array_equal(ours.test, theirs.test)
 
 
-@without_graphs()
-@pytest.mark.parametrize("split", [Split.FRAME, Split.INFANT])
-def test_several_trainings_are_averaged(split: Split) -> None:
-    corpus, embeddings = films()
-    fits = [
-        framewise.fit(
-            embeddings, corpus, split=split, settings=replace(BARELY, seed=seed), n_folds=2,
-            seed=seed,
-        )
-        for seed in (0, 1)
-    ]  # fmt: skip
-    whole = framewise.headline(fits, corpus)
-    metrics = "accuracy", "balanced_accuracy", "roc_auc"
-    table = whole.results(*metrics)
-    assert set(table.n) == {len(corpus)}, "frames are no clips"
-    assert set(table.trainings) == {2}
-    alone = [framewise.headline([fit], corpus).results(*metrics).value for fit in fits]
-    assert table.value.to_numpy() == pytest.approx(np.mean(alone, axis=0))
-    assert set(whole.predictions().repeat) == {0, 1}
+# Rolling averages
+
+ROLLED = made_corpus.corpus(["hungry", "sleepy"] * 4, [f"i{k // 2}" for k in range(8)])
 
 
-@without_graphs()
-def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
-    corpus, embeddings = films()
-    claims.begin("test_framewise", seed=0)
-    fits = {}
-    for split in ensemble.SPLITS:
-        fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=3)]
-        whole = framewise.headline(fits[split], corpus)
-        assert len(whole.corpus) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
-        claims.record_scores(whole, "balanced_accuracy", study="frames", model="made")
-    table = framewise.comparison({"made": fits}, corpus)
-    assert list(table.columns[::3]) == ["frame", "clip", "infant"]
-    assert set(claims.results().trainings) == {1}
-    stored = claims.results().set_index("split").value
-    assert stored[["frame", "clip", "infant"]].tolist() == [
-        table.loc["made", column] for column in ("frame", "clip", "infant")
+def flickering() -> list[np.ndarray]:
+    """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
+    answers = []
+    for label in ROLLED.labels:
+        p = np.full((FRAMES, 2), 0.2, np.float32)
+        p[:, ROLLED.classes.index(label)] = 0.8
+        p[2::3] = p[2::3, ::-1]
+        answers.append(p)
+    return answers
+
+
+def test_averaging_over_time_by_hand() -> None:
+    alone, three, whole = framewise.rolling_scores([flickering()], ROLLED, [1, 3, 99], fps=2.0)
+    assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
+    assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
+    assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
+    for averaged in (three, whole):
+        assert averaged.flicker.value == 0
+        assert (averaged.accuracy.value, averaged.final.value) == (1.0, 1.0)
+        assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
+    last = rolling_average(flickering()[0], 99)[-1]
+    np.testing.assert_allclose(last, flickering()[0].mean(axis=0), rtol=1e-6)
+
+
+def test_the_effect_of_averaging_is_recorded() -> None:
+    claims.begin("test_rolling", seed=0)
+    rolled = framewise.rolling_scores([flickering()], ROLLED, [1, 3], fps=2.0)
+    claims.record_table(framewise.rolling_results(rolled, ROLLED))
+    results = claims.results().set_index("key")
+    assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
+    assert results.loc["rolling.3.accuracy", "value"] == 1
+    assert set(results.split) == {"infant"}
+    assert results.loc["rolling.minus_single_frames.flicker_per_minute", "value"] == pytest.approx(
+        -72
+    )
+    assert results.loc["rolling.minus_single_frames.accuracy", "value"] == pytest.approx(1 / 3)
+    assert "rolling.3.final_accuracy" in results.index
+    assert set(results.trainings) == {1}
+
+
+def test_the_delay_is_counted_from_the_change_to_the_new_label() -> None:
+    first, second = (np.tile(p, (8, 1)).astype(np.float32) for p in ([1, 0], [0, 1]))
+    silent = np.zeros((0, 2), np.float32)
+    assert framewise.rolling_delays([first, second], 1).tolist() == [0]
+    assert framewise.rolling_delays([first, silent, second, second], 4).tolist() == [2]
+    assert framewise.rolling_delays([first, second, first], 8).tolist() == [
+        4,
+        3,
     ]
+    assert framewise.rolling_delays([np.tile(first, (9, 1)), second], 80).tolist() == [8], "never"
+    assert framewise.rolling_delays([first, first], 4).tolist() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import Split
 from cryutils.models.inputs import SoundInput, by_clip
-from cryutils.papers import embeddings, streams
+from cryutils.papers import embeddings, ensemble, streams
+from cryutils.papers.streams import Units
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 
@@ -87,15 +90,6 @@ def test_fewer_frames_can_be_taken(corpus: Corpus) -> None:
     assert len(gathered.frames) == 18
 
 
-def test_sound_alone_has_two_streams(corpus: Corpus) -> None:
-    gathered = streams.gather(corpus, hearing())
-    assert gathered.names == ("mfcc", "stft")
-    assert gathered.joint().shape == (18, 2 * 20 + 2 * 129)
-    first = gathered.windows["mfcc"][0]
-    assert gathered.joint()[0, :20] == pytest.approx(first.mean(axis=0), rel=1e-5)
-    assert gathered.joint()[0, 20:40] == pytest.approx(first.std(axis=0), rel=1e-4)
-
-
 def test_what_lacks_a_stream_is_left_out_and_said(corpus: Corpus) -> None:
     embedded = [np.zeros((0 if k == 4 else 15, 4), np.float32) for k in range(6)]
     gathered = streams.gather(corpus, hearing(), embedded, fps=10.0)
@@ -109,3 +103,67 @@ def test_streams_whose_windows_differ_are_refused(corpus: Corpus) -> None:
     odd = hearing() | {"stft": hearing(step_s=0.25)["stft"]}
     with pytest.raises(InputError, match="same sr"):
         streams.gather(corpus, odd)
+
+
+# How windows are divided
+
+
+def units_of(infants: int = 15, clips: int = 4, windows: int = 3) -> Units:
+    who = np.repeat([f"i{k:02d}" for k in range(infants)], clips)
+    labels = np.array(["hug", "hungry", "sleepy"])[(np.arange(infants) % 3).repeat(clips)]
+    return Units(labels, who, np.repeat(np.arange(infants * clips), windows))
+
+
+@pytest.mark.parametrize("split", ensemble.SPLITS)
+def test_every_unit_is_tested_once_and_never_trained_on_then(split: Split) -> None:
+    units = units_of()
+    folds = streams.divide(units, split, n_folds=3, n_inner=3)
+    tested = np.sort(np.concatenate([fold.test for fold in folds]))
+    assert tested.tolist() == list(range(len(units.labels)))
+    for fold in folds:
+        assert not set(fold.fit) & set(fold.test)
+        assert not set(fold.fit) & set(fold.stop)
+        inside = np.sort(np.concatenate(fold.inner))
+        assert inside.tolist() == np.sort(fold.fit).tolist()
+        rest = np.setdiff1d(np.arange(len(units.labels)), fold.test)
+        assert np.sort(fold.training).tolist() == rest.tolist()
+
+
+def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:
+    units = units_of()
+    for fold in streams.divide(units, Split.INFANT, n_folds=3, n_inner=3):
+        sides = [set(units.infants[part]) for part in (fold.fit, fold.stop, fold.test)]
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            assert not sides[a] & sides[b]
+        inner = [set(units.infants[part]) for part in fold.inner]
+        assert len(inner) == 3
+        for a, b in pairwise([*inner, inner[0]]):
+            assert not a & b
+        assert not fold.stops_on_test
+
+
+@pytest.mark.parametrize("split", [Split.FRAME, Split.CLIP])
+def test_the_papers_protocol_chooses_its_epochs_on_the_test_part(split: Split) -> None:
+    units = units_of()
+    for fold in streams.divide(units, split, n_folds=4, n_inner=2):
+        assert fold.stops_on_test
+        assert set(units.infants[fold.fit]) & set(units.infants[fold.test])
+
+
+def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_training() -> None:
+    units = units_of(infants=9, clips=6)
+    folds = streams.divide(units, Split.INFANT, n_folds=3, n_inner=2)
+    for fold in folds:
+        assert len(fold.inner) == 2
+        for part in fold.inner:
+            assert set(units.labels[np.setdiff1d(fold.fit, part)]) == set(units.labels)
+        assert not set(units.infants[fold.fit]) & set(units.infants[fold.test])
+
+
+def test_without_inner_folds_one_training_clip_of_a_class_will_do() -> None:
+    labels = np.array(["a"] * 5 + ["b"] * 5)
+    infants = np.array([*"uuuuvwwwxx"])  # of a, one infant has four clips, and one has one
+    units = Units(labels, infants, np.arange(10))
+    assert len(streams.divide(units, Split.INFANT, n_folds=3, n_inner=0)) == 3
+    with pytest.raises(InputError, match="a training part cannot be divided again: class 'a' has"):
+        streams.divide(units, Split.INFANT, n_folds=3, n_inner=2)

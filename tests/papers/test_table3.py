@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,8 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims
-from cryutils.claims import tables
 from cryutils.evaluation import Split
-from cryutils.models.training import training_seeds
-from cryutils.papers import ensemble, table3
-from cryutils.papers.ensemble import SPLITS, Ensemble, Job, Plan, Row, Settings, subsets
-from cryutils.papers.nested import divide
+from cryutils.papers.ensemble import SPLITS, Ensemble, Job, Plan, Row, Settings
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
 
@@ -37,7 +34,6 @@ def made() -> Streams:
     }
     return Streams(
         cries, np.repeat(np.arange(len(cries)), WINDOWS), sound,
-        np.tile(np.arange(WINDOWS) + 0.5, len(cries)),
         rng.standard_normal((rows, 5)).astype(np.float32), np.arange(rows),
     )  # fmt: skip
 
@@ -61,15 +57,15 @@ class Guess:
 
 def training(seed: int) -> Ensemble:
     streams, sizes = made(), {"n_folds": 3, "n_inner": 2, "seed": seed}
-    folds = {split: divide(streams.units(split), split, **sizes) for split in SPLITS}
-    plan = Plan(streams, folds, Settings(**sizes))
+    plan = Plan.of(streams, Settings(**sizes))
 
     def guesses(names: Iterable[Any]) -> dict[Any, Any]:
         return {name: Guess(plan, f"{name}, {seed}") for name in names}
 
     joint: Any = Guess(plan, f"ae_dnn, {seed}")
     return Ensemble(
-        plan, guesses(streams.names), guesses(subsets(streams.names)),
+        plan, guesses(streams.names),
+        guesses(c for n in (1, 2, 3) for c in combinations(streams.names, n)),
         guesses(("probabilities", "features", "out_of_fold")), joint,
     )  # fmt: skip
 
@@ -134,37 +130,6 @@ def shared(plan: Plan, job: Job) -> set[str]:
     known = fit if job.split is not Split.INFANT else np.concatenate([fit, stop])
     of_window = plan.streams.corpus.infants[plan.streams.clip]
     return set(of_window[known]) & set(of_window[test])
-
-
-def test_a_plan_names_its_first_leak_free_fold(scores: Table3) -> None:
-    plan = scores.ensemble.plan
-    assert plan.job("infant") == Job(Split.INFANT, 0, (0, 1, 2))
-    tested = [plan.tested(plan.job("infant", fold)) for fold in range(3)]
-    assert sorted(np.concatenate(tested)) == list(range(len(plan.streams)))
-
-
-def test_each_training_has_its_own_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    seeds: list[int] = []
-
-    def fit(streams: Streams, *, settings: Settings, progress: bool) -> Ensemble:
-        seeds.append(settings.seed)
-        return training(settings.seed)
-
-    monkeypatch.setattr(ensemble, "fit", fit)
-    thrice = table3.fit(made(), settings=Settings(n_folds=3, seed=4), repeats=3)
-    assert seeds == training_seeds(4, 3) and len(thrice.ensembles) == 3
-
-
-def test_in_words_a_cell_is_a_percentage_with_its_interval(scores: Table3) -> None:
-    words = tables.table3(scores.tidy())
-    assert list(words.columns) == ["windows split", "paper's protocol", "leak-free"]
-    assert list(words.index[:2]) == [
-        ("sleepy & hungry", "SVM"),
-        ("sleepy & hungry", "SVM, fit+stop"),
-    ]
-    cell = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
-    shown = words.loc[("all three states", "ensemble"), "leak-free"]
-    assert shown == tables.in_percent(cell.value, cell.low, cell.high)
 
 
 # Several trainings

@@ -1,18 +1,15 @@
-"""What each common mistake adds to a score: an honest recipe, and the same with one step wrong.
+"""The ladder of mistakes: an honest recipe, and what each common mistake adds to its score.
 
-Used in notebook 10_leakage_audit. Both papers say nothing about most of these steps (Paper A,
-sections 3.2 to 3.5: scaling, autoencoder, ensemble; Paper B, section 3), so their texts do not show
-whether any of them occurred. But we can measure how much each one would add. The honest recipe
-divides the clips by infant, draws the same number of windows of each class everywhere, oversamples,
-adds noisy copies, scales, selects features, compresses them, trains a small network, chooses its
-epoch on other infants, and averages it with a nearest-neighbour classifier. A `Rung` does one of
-these steps wrong, or all of them. Everything else stays the same, random draws included, so a
-difference to `honest` comes from that mistake. Ambroise & McLachlan (2002, doi
-10.1073/pnas.102102699) did this for the selection of genes; Kapoor & Narayanan (2023, doi
-10.1016/j.patter.2023.100804) count the sciences where such mistakes were made.
-
-PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi & Hornik 1989, doi
-10.1016/0893-6080(89)90014-2) in a thousandth of the time.
+Used in notebook 10_leakage_audit. Neither paper says whether any of these mistakes occurred, but we
+can measure how much each one would add. The honest recipe divides the clips by infant, draws the
+same number of windows of each class everywhere, oversamples, adds noisy copies, scales, selects
+features, compresses them, trains a small network, chooses its epoch on other infants, and averages
+it with a nearest-neighbour classifier. A `Rung` does one of these steps wrong, or all of them.
+Everything else stays the same, random draws included, so a difference to `honest` comes from that
+mistake. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did this for the selection of
+genes; Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count the sciences where such
+mistakes were made. PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi &
+Hornik 1989, doi 10.1016/0893-6080(89)90014-2).
 """
 
 from __future__ import annotations
@@ -39,11 +36,17 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.loading import load_or_simulate
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
+from cryutils.evaluation.crossval import (
+    balanced_accuracy,
+    cross_validate,
+    majority_baseline,
+    one_thread,
+)
 from cryutils.evaluation.intervals import Interval, Metric, interval, paired_interval
 from cryutils.evaluation.permutation import PermutationTest, permute_labels
 from cryutils.evaluation.splits import (
     Choice,
+    Division,
     Indices,
     Split,
     class_indices,
@@ -53,10 +56,8 @@ from cryutils.evaluation.splits import (
 )
 
 __all__ = [
-    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
-    "Expectation", "Rows", "Rung", "Windows", "answer", "audit", "divide", "effect", "effects",
-    "ensemble", "expected", "load", "make_imbalanced", "mistakes", "null_test", "represent",
-    "training_rows", "training_sizes", "vectors", "windows_of",
+    "METRICS", "MISTAKES", "Audit", "Effect", "Rung", "Windows", "audit", "effects", "expected",
+    "load", "null_test", "vectors", "windows_of",
 ]  # fmt: skip
 
 # The recipe. No value was chosen by its score: all are small, so that an audit takes seconds.
@@ -73,7 +74,7 @@ _HOP_S = 0.016  # frames are twice as long
 _N_MELS = 40
 
 METRICS: tuple[Metric, ...] = ("balanced_accuracy", "accuracy")
-MARGIN = 0.05  # a change within five points counts as none, as in `data/claims.csv`
+_MARGIN = 0.05  # a change within five points counts as none, as in `data/claims.csv`
 
 Array = NDArray[Any]
 
@@ -180,24 +181,19 @@ def load(data: str, *, classes: Sequence[str] = (), **simulation: Any) -> Corpus
     """Return the clips of the corpus `data` that have sound.
 
     classes: those to keep; () keeps all. simulation: options of synthetic voices, which other
-    corpora don't use. Synthetic voices are made imbalanced, with most clips hungry.
+    corpora don't use. Of synthetic voices, every other infant is left out whose main label is not
+    "hungry": the classes are equally large there, which would leave nothing to oversample, and no
+    majority. 84 % of DonateACry are hungry.
     """
     corpus = load_or_simulate(data, **simulation).having(sound=True)
     corpus = corpus.select(classes) if classes else corpus
-    return make_imbalanced(corpus, "hungry") if data == "synthetic" else corpus
-
-
-def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
-    """Return the corpus with every other infant whose main label is not `commonest`.
-
-    In real corpora most clips have one label: 84 % of DonateACry are hungry. The synthetic classes
-    are equally large, which would leave nothing to oversample, and no majority.
-    """
-    table = corpus.frame()
-    main = table.groupby("infant").label.agg(lambda labels: labels.mode()[0])
-    others = main[main != commonest]
-    place = others.groupby(others).cumcount()
-    left = {*main.index[main == commonest], *others.index[place % 2 == 0]}
+    if data != "synthetic":
+        return corpus
+    labels = corpus.frame().groupby("infant").label
+    main = labels.agg(lambda labels: labels.mode()[0])
+    others = main[main != "hungry"]
+    kept = others.index[others.groupby(others).cumcount() % 2 == 0]
+    left = {*main.index[main == "hungry"], *kept}
     return corpus.where(lambda clip: clip.infant in left)
 
 
@@ -213,8 +209,8 @@ def windows_of(
 
     The rest of a clip after its last whole window is left out; a shorter clip is one window.
 
-    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz, such as `audio.signals`
-    returns. seed: of the noise. Raises InputError if `window_s` is shorter than two frames.
+    sounds: for each clip of `corpus`, float32 (samples,) at `sr` Hz. seed: of the noise. Raises
+    InputError if `window_s` is shorter than two frames.
     """
     if window_s < 2 * _HOP_S:
         raise InputError(f"window_s={window_s} is too short for two frames; use 0.1 s or more")
@@ -227,11 +223,9 @@ def windows_of(
     pairs = list(thread_map(both, range(len(sounds)), what="windows"))
     x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
     clip = np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs])
-    labels, infants, sessions = (
-        np.array([getattr(each, name) for each in corpus])
-        for name in ("label", "infant", "session")
-    )
-    return Windows(x, noisy, clip, labels, infants, sessions)
+    names = ("label", "infant", "session")
+    of_clips = (np.array([getattr(each, name) for each in corpus]) for name in names)
+    return Windows(x, noisy, clip, *of_clips)
 
 
 def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
@@ -247,14 +241,6 @@ def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
     length = len(frames) if window_s is None else round(window_s / _HOP_S)
     count = max(1, len(frames) // length)
     return summarise(np.split(frames[: count * length], count))
-
-
-class Division(NamedTuple):
-    """Training, validation and test windows of one fold, int64 indices each."""
-
-    fit: Indices
-    validation: Indices
-    test: Indices
 
 
 class Rows(NamedTuple):
@@ -273,46 +259,31 @@ def mistakes(rung: Rung) -> frozenset[Rung]:
 def divide(
     windows: Windows, unit: Split, *, n_folds: int, repeats: int = 1, seed: int = 0
 ) -> list[list[Division]]:
-    """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
+    """Return `repeats` lists of `n_folds` divisions of windows that keep every `unit` whole.
 
-    The windows that a fold doesn't test are divided again in the same way into training and
-    validation windows. So divided by infant, a class needs three infants; raises InputError if it
-    has fewer. n_folds, repeats, seed: as in `evaluation.folds`.
+    The windows that a fold doesn't test are divided again in the same way. So divided by infant, a
+    class needs three infants; raises InputError if it has fewer.
     """
-    if unit is Split.FRAME:
-        labels, item = windows.labels[windows.clip], windows.units(unit)
-    else:
-        labels, item = windows.labels, windows.clip
+    by_window = unit is Split.FRAME
+    labels = windows.labels[windows.clip] if by_window else windows.labels
+    item = windows.units(unit) if by_window else windows.clip
     groups = {Split.SESSION: windows.sessions, Split.INFANT: windows.infants}.get(unit)
     drawn = folds(labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
     seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
-    split = paper_split if unit is Split.FRAME else infant_split
-    divisions: list[list[Division]] = []
-    for repeat in drawn:
-        divisions.append([])
-        for sides in repeat:
-            train, test = (np.flatnonzero(np.isin(item, side)) for side in sides)
-            labelled = SimpleNamespace(
-                labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
-            )
-            try:
-                fit, validation = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
-            except InputError as error:
-                raise InputError(f"a training part cannot be divided again: {error}") from error
-            divisions[-1].append(Division(train[fit], train[validation], test))
-    return divisions
+    split = paper_split if by_window else infant_split
 
+    def division(train: Indices, test: Indices) -> Division:
+        train, test = (np.flatnonzero(np.isin(item, side)) for side in (train, test))
+        labelled = SimpleNamespace(
+            labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
+        )
+        try:
+            fit, stop = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
+        except InputError as error:
+            raise InputError(f"a training part cannot be divided again: {error}") from error
+        return Division(train[fit], train[stop], test)
 
-def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: Indices) -> Indices:
-    """Return the largest training size that all divisions allow, of each class, int64 (classes,).
-
-    Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
-    as many as there are, rungs would differ in the amount of training data as well. y: class of
-    each window.
-    """
-    every = chain.from_iterable(chain.from_iterable(divisions.values()))
-    counts = [np.bincount(y[division.fit], minlength=int(y.max()) + 1) for division in every]
-    return np.min(counts, axis=0).astype(np.int64)
+    return [[division(*sides) for sides in repeat] for repeat in drawn]
 
 
 def training_rows(
@@ -327,9 +298,8 @@ def training_rows(
 
     `sizes` windows of each class are drawn; windows of the rarer classes are repeated until all
     classes are as large as the largest (oversampling); as many noisy copies are added
-    (augmentation). The repeats and copies are of training windows. With `Rung.OVERSAMPLE` or
-    `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
-    so that some are of tested windows. sizes: from `training_sizes`. wrong: from `mistakes`.
+    (augmentation). With `Rung.OVERSAMPLE` or `Rung.AUGMENT`, repeats or copies are drawn from all
+    windows, as if they had been made before the division, so that some are of tested windows.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -351,9 +321,9 @@ def training_rows(
 
 
 def represent(
-    rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
-) -> list[Array]:
-    """Return `rows`, `test` and `others`, scaled, selected and compressed, float (rows, n) each.
+    rows: Rows, test: Rows, validation: Rows, wrong: frozenset[Rung] = frozenset()
+) -> list[Rows]:
+    """Return `rows`, `test` and `validation`, scaled, selected and compressed.
 
     Each step is fitted on `rows`; a step in `wrong` on rows and test together.
     """
@@ -367,15 +337,13 @@ def represent(
         Rung.SELECTION: SelectKBest(k=selected),
         Rung.AUTOENCODER: PCA(min(COMPONENTS, selected), svd_solver="full"),
     }
-    y = np.concatenate([rows.y, test.y])
-    parts = [rows.x, test.x, *others]
+    parts = [rows, test, validation]
     for rung, step in steps.items():
-        n = 2 if rung in wrong else 1  # parts to fit the step on
-        fitted_on = np.concatenate(parts[:n])
+        seen = parts[: 2 if rung in wrong else 1]
         with warnings.catch_warnings():  # features that never vary, such as a control's
             warnings.filterwarnings("ignore", "Features |invalid value|divide by")
-            step.fit(fitted_on, y[: len(fitted_on)])
-        parts = [step.transform(part) for part in parts]
+            step.fit(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True)))
+        parts = [Rows(step.transform(part.x), part.y) for part in parts]
     return parts
 
 
@@ -409,23 +377,6 @@ def ensemble(
     weight = min(WEIGHTS, key=lambda w: log_loss(judge.y, w * a + (1 - w) * b, labels=classes))
     a, b = (member.predict_proba(test.x) for member in members)
     return weight * a + (1 - weight) * b
-
-
-def answer(
-    windows: Windows,
-    division: Division,
-    sizes: Indices,
-    wrong: frozenset[Rung] = frozenset(),
-    *,
-    seed: int | Sequence[int] = 0,
-) -> Array:
-    """Return the class probabilities of a division's tested windows, float64 (test, classes)."""
-    rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
-    validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
-    parts = represent(rows, test, [validation.x], wrong)
-    rows, test, validation = map(Rows, parts, (rows.y, test.y, validation.y))
-    draw = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    return ensemble(rows, validation, test, wrong, seed=draw)
 
 
 @dataclass(frozen=True)
@@ -489,7 +440,11 @@ def audit(
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     options = {"repeats": repeats, "seed": seed}
     divisions = {unit: divide(windows, unit, n_folds=n_folds, **options) for unit in Split}
-    sizes = training_sizes(divisions, windows.y)
+    # As many training windows of each class as all divisions allow. Otherwise rungs would differ in
+    # the amount of training data as well.
+    every = chain.from_iterable(chain.from_iterable(divisions.values()))
+    counts = [np.bincount(windows.y[d.fit], minlength=int(windows.y.max()) + 1) for d in every]
+    sizes = np.min(counts, axis=0).astype(np.int64)
     answers: dict[Rung, Indices] = {}
     with counting("Audit", "rungs", shown=progress) as report, one_thread():
         for done, rung in enumerate(chosen):
@@ -512,12 +467,25 @@ def _answers(
     seed: int,
 ) -> Indices:
     """Return the class answered for each clip, int64 (repeats, clips)."""
-    by_clip = np.zeros((len(divisions), len(windows.labels), len(sizes)))
-    for number, repeat in enumerate(divisions):
-        for fold, division in enumerate(repeat):
-            likely = answer(windows, division, sizes, wrong, seed=[seed, number, fold])
-            np.add.at(by_clip[number], windows.clip[division.test], likely)
-    return by_clip.argmax(axis=2)
+    places = iter(
+        [(r, k, part) for r, repeat in enumerate(divisions) for k, part in enumerate(repeat)]
+    )
+
+    def answer(_: Indices, test: Indices) -> Array:
+        number, fold, division = next(places)
+        place = [seed, number, fold]
+        rows = training_rows(windows, division.fit, sizes, wrong, seed=place)
+        tested, validation = (
+            Rows(windows.x[part], windows.y[part]) for part in (test, division.stop)
+        )
+        rows, tested, validation = represent(rows, tested, validation, wrong)
+        draw = int(np.random.SeedSequence(place).generate_state(1)[0])
+        return ensemble(rows, validation, tested, wrong, seed=draw)
+
+    folds_of_windows = [[(part.fit, part.test) for part in repeat] for repeat in divisions]
+    p = cross_validate(answer, folds_of_windows, len(windows.clip))
+    sums = [pd.DataFrame(repeat).groupby(windows.clip).sum().to_numpy() for repeat in p]
+    return np.argmax(sums, axis=2)
 
 
 def null_test(
@@ -550,13 +518,13 @@ def null_test(
     return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
-def effect(low: float | None, high: float | None) -> Effect:
-    """Return the effect that a paired interval shows: above 0, within `MARGIN` of 0, or neither."""
+def _effect(low: float | None, high: float | None) -> Effect:
+    """Return the effect that an interval shows: above 0, within `_MARGIN` of 0, or neither."""
     if low is None or high is None:
         return Effect.OPEN
     if low > 0:
         return Effect.UP
-    return Effect.NONE if low >= -MARGIN and high <= MARGIN else Effect.OPEN
+    return Effect.NONE if low >= -_MARGIN and high <= _MARGIN else Effect.OPEN
 
 
 def expected(data: str) -> pd.DataFrame:
@@ -585,7 +553,7 @@ def effects(results: pd.DataFrame) -> pd.DataFrame:
         columns[name, "expected"] = expected(str(data)).expected
         columns[name, "adds"] = words.value + " [" + words.low + ", " + words.high + "]"
         columns[name, "measured"] = pd.Series(
-            {rung: effect(low, high).value for rung, _, low, high in ends.itertuples()}
+            {rung: _effect(low, high).value for rung, _, low, high in ends.itertuples()}
         )
     order = [rung.value for rung in MISTAKES]
     return pd.DataFrame(columns).reindex(order).dropna().rename(index=dict(MISTAKES))
