@@ -1,19 +1,14 @@
 """Confidence intervals of scores, with infants as the independent units.
 
-Notebook 03 prints these next to every score that rebuilds Paper A's Tables 1 and 2; neither paper
-gives an interval. A score consists of *parts*, each a share of clips: the recalls of the classes
-for balanced accuracy, all clips for accuracy; for macro F1 the share J of right answers among the
-clips that are of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper & Pearson's
-bounds for its effective number of clips: as many independent clips as would vary as much as its
-clips do by the jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). So a class
-without right answers still has an interval. MOVER joins the bounds of the parts, with
-their correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095). If a score is
-a mean over repeats, each with its own folds and trainings, the variance between repeats widens the
-bounds in the same way.
-
-In `combined`, `right` and `clips` are float64 (infants, parts), or (..., infants, parts) for many
-simulated corpora at once: `benchmarks/intervals.py` simulates how often the intervals cover the
-true score.
+Neither paper gives an interval. A score consists of *parts*, each a share of clips: the recalls of
+the classes for balanced accuracy, all clips for accuracy; for macro F1 the share J of right answers
+among the clips that are of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper &
+Pearson's bounds for its effective number of clips: as many independent clips as would vary as much
+as its clips do by the jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). So
+a class without right answers still has an interval. MOVER joins the bounds of the parts, with their
+correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095). The variance between
+repeats, each with its own folds and trainings, widens the bounds. `benchmarks/intervals.py`
+simulates how often the intervals cover the true score.
 """
 
 from __future__ import annotations
@@ -66,9 +61,9 @@ def combined(
 ) -> Bounds:
     """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
-    right, clips: right answers and clips, float64 (..., infants, parts). weights: one for each
-    part. df: degrees of freedom of each part's variance, from `part_degrees`. f1: turn each share J
-    into F1 = 2J / (1 + J).
+    right, clips: right answers and clips, float64 (infants, parts), or (..., infants, parts) for
+    many simulated corpora. weights: one for each part. df: degrees of freedom of each part's
+    variance, from `part_degrees`. f1: turn each share J into F1 = 2J / (1 + J).
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
@@ -249,21 +244,13 @@ def interval(
 
     It is about new clips (new infants, if the folds are leak-free) and models trained on about as
     many infants as here. No model is refitted: how the score varies with the training is seen only
-    through the variance between repeats, which is included. Raises InputError if lengths differ, or
-    there is no such metric.
+    through the variance between repeats.
 
-    Parameters
-    ----------
-    predicted : ndarray of int
-        Class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as wrong.
-        If each repeat draws its own clips, `NOT_DRAWN` for the others: then the variance between
-        repeats includes the draw, and `n` is the mean number of clips in a draw.
-    y : sequence
-        True labels, or their class indices (clips,).
-    infants : sequence of str
-        One for each clip.
-    metric : {"balanced_accuracy", "accuracy", "macro_f1"}
-        The first is the mean of the classes' recalls.
+    predicted: class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as
+    wrong. If each repeat draws its own clips, `NOT_DRAWN` for the others: then the variance between
+    repeats includes the draw, and `n` is the mean number of clips in a draw. y: true labels, or
+    their class indices (clips,). infants: one for each clip. Raises InputError if lengths differ,
+    or there is no such metric.
     """
     return _of_answers([predicted], y, infants, metric)
 
@@ -292,21 +279,15 @@ def auc_interval(
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The area measures how well a model ranks clips, at any threshold. Guessing gives 0.5, however
-    common a class is. The area of a class is the share of correctly ranked pairs of one of its
-    clips and another clip, so it has the bounds of a share. Its effective number of clips is at
-    most the one that gives Mann & Whitney's variance of guesses. Raises InputError if lengths
-    differ, or the columns are not the classes.
+    The area of a class is the share of correctly ranked pairs of one of its clips and another clip,
+    so it has the bounds of a share. Its effective number of clips is at most the one that gives
+    Mann & Whitney's variance of guesses.
 
-    Parameters
-    ----------
-    probabilities : ndarray of float
-        Or other scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
-        order; a clip of NaN ties with every other.
-    y, infants : as in `interval`
-    folds : list of lists of (train, test), optional
-        Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
-        compared, since the models of different folds may have different scales.
+    probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes in
+    alphabetical order; a clip of NaN ties with every other. y, infants: as in `interval`. folds: of
+    each repeat, from `evaluation.folds`: only clips tested in the same fold are compared, since the
+    models of different folds may have different scales. Raises InputError if lengths differ, or the
+    columns are not the classes.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows

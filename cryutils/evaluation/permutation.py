@@ -127,10 +127,9 @@ def permutation_test(
     """Return the permutation test of a family of models, refitted for each permutation.
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
-    `repeats` k-fold divisions. A division depends on labels and infants alone, and a permutation
-    maps infants onto others with as many clips. So the division is permuted along with the labels:
-    it is as stratified and as leak-free as before, and has the same distribution as a division
-    drawn for the permuted labels, which makes the test exact.
+    `repeats` k-fold divisions. The division is permuted along with the labels: it is as stratified
+    and as leak-free as before, and has the same distribution as a division drawn for the permuted
+    labels, which makes the test exact.
 
     cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. corpus: or
     anything with `labels` and `infants`, one for each clip. split: "clip" or "infant", how folds

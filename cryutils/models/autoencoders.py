@@ -157,8 +157,9 @@ def cross_fit(
 
     The DNN is trained on the codes of the frozen encoder. examples: windows of all clips, x float32
     (windows, frames, coefficients). y: class index of each clip, int (clips,), below `classes`.
-    divisions: of clips; both trainings have the validation part `stop`. Other arguments as in `fit`
-    and `codes`.
+    divisions: of clips; both trainings have the validation part `stop`. Where it is the test part,
+    the DNN's best epoch is chosen by accuracy, as in Paper A. Other arguments as in `fit` and
+    `codes`.
     """
     tasks = [FitSpec(examples.rows(d.fit), examples.rows(d.stop)) for d in divisions]
     encoders = fit(
@@ -166,7 +167,10 @@ def cross_fit(
         progress=progress,
     )  # fmt: skip
     coded = np.stack([codes(encoders, k, examples.x, largest=largest) for k in range(len(tasks))])
-    of_each = [replace(task, group=k) for k, task in enumerate(tasks)]
+    of_each = [
+        replace(task, group=k, monitor="accuracy" if d.stops_on_test else "loss")
+        for k, (task, d) in enumerate(zip(tasks, divisions, strict=True))
+    ]
     heads = stacked.fit(
         coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress
     )

@@ -51,9 +51,8 @@ class DenseSettings:
     bottleneck of an autoencoder. dropout: after each hidden layer, 0 to below 1. learning_rate: of
     RMSProp, which Paper A (§3.5) names for its audio models only; here it trains all networks.
     batch_size: rows per batch of the network with the most rows; the other networks take the same
-    number of steps per epoch with smaller batches. monitor: measure on the validation rows. The
-    weights of its best epoch are kept, and a network stops after `patience` epochs without a better
-    one. epochs, class_weights, seed: as in `training.Settings`.
+    number of steps per epoch with smaller batches. A network stops after `patience` epochs without
+    a better one. epochs, class_weights, seed: as in `training.Settings`.
     """
 
     units: tuple[int, ...] = (64,)
@@ -63,7 +62,6 @@ class DenseSettings:
     epochs: int = 40
     batch_size: int = 32
     patience: int = 8
-    monitor: Monitor = "loss"
     class_weights: bool = True
     seed: int = 0
 
@@ -74,11 +72,8 @@ class DenseSettings:
                 f"dropout={self.dropout}, learning_rate={self.learning_rate}, seed={self.seed}:"
                 " give a dropout from 0 to below 1, a rate above 0, and a seed of 0 or more."
             )
-        if min(self.units, default=1) < 1 or self.monitor not in ("loss", "accuracy"):
-            raise InputError(
-                f"units={self.units}, monitor={self.monitor!r}: give each layer 1 unit or more,"
-                ' and "loss" or "accuracy" as the monitor.'
-            )
+        if min(self.units, default=1) < 1:
+            raise InputError(f"units={self.units}: give each layer 1 unit or more.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +83,10 @@ class FitSpec:
     train, validation: row numbers, none in both. Without validation rows all epochs are trained and
     the weights of the last epoch are kept. group: index of the group of `x` that the rows belong
     to. classes: indices of the classes that the network distinguishes; its rows have no others.
-    inputs: bool (d,), the inputs that the network may use. monitor: as in the settings. None for
-    these three: all classes, all inputs, that of the settings. draw: networks with the same draw
-    start from the same weights and use the same row order.
+    inputs: bool (d,), the inputs that the network may use. None for these two: all. monitor: the
+    measure on the validation rows; the weights of its best epoch are kept. Autoencoders have no
+    accuracy. draw: networks with the same draw start from the same weights and use the same row
+    order.
     """
 
     train: Rows
@@ -98,7 +94,7 @@ class FitSpec:
     group: int = 0
     classes: tuple[int, ...] | None = None
     inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
-    monitor: Monitor | None = None
+    monitor: Monitor = "loss"
     draw: int = 0
 
 
@@ -300,7 +296,7 @@ class _Job:
         draws = [task.draw for task in self.tasks]
         model = network(self.x.shape[2], draws, settings, self.allowed)
         run = self._pass(model)
-        by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
+        by_accuracy = np.array([t.monitor == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
         # Equal accuracies may differ in the last bits because the order of summation changes.
         min_delta = np.where(by_accuracy, 1e-5, 0)

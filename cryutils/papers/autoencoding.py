@@ -220,7 +220,6 @@ class Study:
             divisions = [
                 Division(train, test, test) for train, test in self.folds[Split.CLIP][repeat]
             ]
-            dnn = replace(dnn, monitor="accuracy")
         else:
             divisions = self.divisions(WAYS[way][1], repeat=repeat)
         truth, classes = class_indices(self.corpus.labels)
@@ -237,7 +236,7 @@ class Study:
             folds = [[(d.fit, d.test) for d in self.divisions(split, repeat=k)] for k in repeats]
         windows = self.windows[kind]
         x = np.hstack([windows.x.mean(axis=1), windows.x.std(axis=1)])
-        return Scored.from_examples(svm, x, windows.clip, self.corpus, folds, split=split)
+        return Scored.from_classifier(svm, x, self.corpus, folds, split=split, clip=windows.clip)
 
 
 @dataclass(frozen=True, eq=False)

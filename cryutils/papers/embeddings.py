@@ -4,18 +4,17 @@ Used in notebook 07_frames_resnet50, and at the paper's full size in 09_ensemble
 and §3.5: 800 videos of 15 s at 30 frames per second, 360,000 frames, each of which passes ResNet-50
 once). Frames are streamed: one clip's embeddings and a few hundred frames are in memory, whatever
 the number of clips. `embed` caches each clip as soon as it is done, so a run that was killed
-continues there. `disk_need` and `check_disk` check beforehand whether the disk has room.
+continues there.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from math import ceil, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
 __all__ = [
-    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput",
-    "check_disk", "disk_need", "embed", "load", "pictures_of", "three_states",
+    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "embed", "load",
+    "pictures_of", "three_states",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -51,12 +50,7 @@ CROPS = ("frame", "centre", "face")
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-# Bytes per second. Synthetic videos of 96 to 320 pixels took 26 to 42 per pixel of a side.
-_VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
-_SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
-_SPARE = 2**28  # for models, tables and figures
 _AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
-_KEPT = ("synthetic", "joblib")  # folders of the cache
 
 
 def three_states(corpus: Corpus) -> Corpus:
@@ -201,8 +195,8 @@ def embed(
     continues with the next clip. Threads decode frames while the network works. engine: as in
     `runtimes.ready`.
 
-    Raises InputError if `frame_input.size` is not the backbone's or the disk has no room for the
-    missing embeddings (before any is computed), and as `FrameInput.frames` and `runtimes.ready` do.
+    Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` and
+    `runtimes.ready` do.
     """
     clips = list(corpus)
     if on_cluster():
@@ -216,10 +210,6 @@ def embed(
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
     in_cache = backbones.cached(keys, backbone, engine=engine)
     missing = [n for n, path in enumerate(paths) if path is not None and not in_cache[n]]
-    if missing:
-        seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
-        frames = sum(ceil(s * frame_input.fps) or 1 for s in seconds)
-        check_disk(4 * frames * backbone.model.output_shape[-1])
     first = sorted({keys[n]: n for n in reversed(missing)}.values())  # equal files are read once
     with faces.single_threaded(), ThreadPoolExecutor() as pool:
         return backbones.embeddings(
@@ -281,44 +271,3 @@ def _loaded(path: Path, about: Backbone) -> Backbone:
 def pictures_of(clip: Clip) -> Path | None:
     """Return the file of a clip's pictures: its still, else its video; None without either."""
     return clip.still if clip.still is not None else clip.path if clip.has_video else None
-
-
-def disk_need(
-    clips: int,
-    duration_s: float,
-    *,
-    fps: float,
-    features: Sequence[int] = (),
-    side: int | None = None,
-) -> int:
-    """Return about how many bytes clips, their sound and their embeddings take in the cache.
-
-    duration_s: of each of the `clips`, in s. features: width of the embeddings of each backbone
-    (2048 for ResNet-50). side: of a synthetic video in pixels; None if the videos exist already.
-    """
-    seconds = clips * duration_s
-    made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
-    frames = clips * ceil(duration_s * fps)
-    return ceil(made + seconds * _SOUND_BYTES + 4 * frames * sum(features))
-
-
-def check_disk(needed: int, *, resuming: bool = False) -> str:
-    """Return the needed and the free space in words; raise InputError if the disk has no room.
-
-    needed: bytes in the cache. resuming: count videos, sound and embeddings that exist as room,
-    since a run that was stopped uses them again. Whether they belong to this run is left to
-    `embed`.
-    """
-    folder = cache_dir()
-    at = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(at).free
-    words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
-    present = 0
-    if resuming and free < needed + _SPARE:
-        files = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
-        present = sum(file.stat().st_size for file in files)
-    if free < max(needed - present, 0) + _SPARE:
-        raise InputError(
-            f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
-        )
-    return words

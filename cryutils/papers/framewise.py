@@ -11,8 +11,8 @@ does not state the length of its deque, so several lengths are measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,7 @@ from cryutils.evaluation.splits import Division, Indices, Split, class_indices, 
 from cryutils.models import stacked
 from cryutils.models.fusion import NO_PREDICTION, decide, rolling_average
 from cryutils.models.inputs import by_clip
-from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
-from cryutils.papers import scored
+from cryutils.models.stacked import DenseSettings, FitSpec, Monitor, NetworkBatch
 from cryutils.papers.recognition import flicker
 from cryutils.papers.scored import Scored
 from cryutils.papers.streams import Units, divide
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "Rolled", "amounts", "comparison", "fit", "frame_similarity", "headline",
+    "PAIRS", "Framewise", "Rolled", "amounts", "fit", "frame_similarity", "headline",
     "leak_free_folds", "rolling_delays", "rolling_results", "rolling_scores", "subsample_frames",
 ]  # fmt: skip
 
@@ -94,7 +93,7 @@ def fit(
 
     Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
     leak-free, it is chosen by the loss on some of the training infants. embeddings: of each clip of
-    `corpus`, float32 (frames, features). settings: of the networks; the split sets `monitor`.
+    `corpus`, float32 (frames, features). settings: of the networks.
     seed: of the folds.
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
@@ -102,10 +101,9 @@ def fit(
     units = Units.of(corpus, clip, split)
     folds = divide(units, split, n_folds=n_folds, seed=seed)
     parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
-    tasks = [FitSpec(train, stop) for train, stop, _ in parts]
+    monitor: Monitor = "accuracy" if all(fold.stops_on_test for fold in folds) else "loss"
+    tasks = [FitSpec(train, stop, monitor=monitor) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)
-    by_accuracy = all(fold.stops_on_test for fold in folds)
-    settings = replace(settings, monitor="accuracy" if by_accuracy else "loss")
     networks = stacked.fit(
         x, y[clip], tasks, classes=len(names), settings=settings, progress=progress
     )
@@ -220,21 +218,6 @@ def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
         units, p = corpus, [fit.by_clip(len(corpus)) for fit in trainings]
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
     return Scored.of(np.stack(p), units, folds, split=split)
-
-
-def comparison(
-    fits: Mapping[str, Mapping[Split, Sequence[Framewise]]], corpus: Corpus
-) -> pd.DataFrame:
-    """Return one row per name for `plots.split_scores`: balanced accuracies by name and split.
-
-    fits: the trainings on `corpus`, by name and split.
-    """
-    scores = {
-        (name, str(split)): headline(trainings, corpus)
-        for name, by_split in fits.items()
-        for split, trainings in by_split.items()
-    }
-    return scored.comparison(scores)
 
 
 @dataclass(frozen=True)

@@ -150,12 +150,10 @@ def rivals(
     for split, folds in network.folds.items():
         corpus = network.scored[split].corpus
         for name, model in classical.baselines(seed=seed).items():
-            if clip is None:
-                scored = Scored.from_classifier(model, features, corpus, folds, split=split)
-            else:
-                fit_folds = network.networks[split].fit_folds
-                scored = Scored.from_examples(model, features, clip, corpus, fit_folds, split=split)
-            scores[name, split] = scored
+            used = folds if clip is None else network.networks[split].fit_folds
+            scores[name, split] = Scored.from_classifier(
+                model, features, corpus, used, split=split, clip=clip
+            )
     return scores
 
 

@@ -90,14 +90,22 @@ class Scored:
         folds: Folds,
         *,
         split: Split | str,
+        clip: Indices | None = None,
         trainings: int | None = None,
     ) -> Scored:
         """Return the scores of a classifier on the same folds.
 
         model, features: as in `evaluation.out_of_fold`. If `features` are an array, a clip whose
-        row contains NaN is not trained on and gets no answer, which counts as wrong, as it does
-        for a network. The rest is as in `Scored`.
+        row contains NaN is not trained on and gets no answer, which counts as wrong, as it does for
+        a network. clip: the clip number of each row, int (rows,), if features have a row for each
+        example; a clip's answer is the mean over its examples. The rest is as in `Scored`.
         """
+        if clip is not None:
+            _, strengths = evaluation.scored_out_of_fold(
+                model, features, corpus.labels[clip], _of_rows(folds, clip), classes=corpus.classes
+            )
+            p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
+            return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
         X, usable = features, np.arange(len(corpus))
         if not callable(features):
             usable = np.flatnonzero(np.isfinite(features).all(axis=1))
@@ -110,28 +118,6 @@ class Scored:
         return cls(
             predicted, corpus, split=split, strengths=strengths, folds=folds, trainings=trainings
         )
-
-    @classmethod
-    def from_examples(
-        cls,
-        model: Any,
-        features: Floats,
-        clip: Indices,
-        corpus: Corpus,
-        folds: Folds,
-        *,
-        split: Split | str,
-    ) -> Scored:
-        """Return the scores of a scikit-learn classifier that is fitted on examples, as networks.
-
-        A clip's answer is the mean over its examples. A clip without examples gets no answer.
-        features: float (examples, n). clip: int (examples,), the clip number of each example.
-        """
-        _, strengths = evaluation.scored_out_of_fold(
-            model, features, corpus.labels[clip], _of_rows(folds, clip), classes=corpus.classes
-        )
-        p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
-        return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
 
     @cached_property
     def truth(self) -> Indices:

@@ -12,12 +12,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN
 from cryutils.evaluation.intervals import (
-    Bounds,
     Metric,
-    add_between_run_variance,
     auc_interval,
     combined,
-    degrees_of_freedom,
     interval,
     mean_interval,
     paired_interval,
@@ -72,16 +69,6 @@ def test_equal_clusters_count_as_many_clips_as_their_means_vary_like() -> None:
     assert (result.n, result.n_infants) == (24, 6)
 
 
-def test_clips_that_vary_less_than_single_ones_count_no_more_than_these() -> None:
-    # Each infant has two of four right, so that nothing varies from infant to infant ...
-    even = interval(*clips({f"i{k}": [(0, 2, 2)] for k in range(6)}), metric="accuracy")
-    assert (even.low, even.high) == pytest.approx(ends(0.5, 24 / 2.5 * (t(23) / t(5)) ** 2))
-    # ... and here less than if every clip were another infant's.
-    some = {f"i{k}": [(0, 2 + (k == 0), 2 - (k == 0))] for k in range(6)}
-    less = interval(*clips(some), metric="accuracy")
-    assert (less.low, less.high) == pytest.approx(ends(13 / 24, 24 * (t(23) / t(5)) ** 2))
-
-
 def test_the_jackknife_of_balanced_accuracy_by_hand() -> None:
     # Class 0: a 1/2, b 2/2. Class 1: b 1/1, c 0/2, d 2/2. Infant b has clips of both.
     predicted, truth, infants = clips(
@@ -107,35 +94,6 @@ def test_bounds_of_classes_make_those_of_their_mean_by_mover() -> None:
     assert result.high == pytest.approx(0.375 + np.sqrt(np.sum((high - share) ** 2)) / 2)
 
 
-def test_classes_that_rise_and_fall_together_widen_the_interval() -> None:
-    # Every second infant has all three clips of class 0 right; class 1 the same, or the reverse.
-    def eight(reversed_: bool) -> dict[str, list[tuple[int, int, int]]]:
-        rights = [(3 * (k % 2), 3 * ((k + reversed_) % 2)) for k in range(8)]
-        return {f"i{k}": [(0, a, 3 - a), (1, b, 3 - b)] for k, (a, b) in enumerate(rights)}
-
-    together, apart = interval(*clips(eight(False))), interval(*clips(eight(True)))
-    assert together.se == pytest.approx(np.std([0, 1] * 4, ddof=1) / np.sqrt(8))
-    assert apart.se == pytest.approx(0)
-    half = ends(0.5, 7 * (t(23) / t(7)) ** 2)[1] - 0.5
-    for result, correlation in ((together, 7 / 8), (apart, -7 / 8)):
-        reach = half * np.sqrt((1 + correlation) / 2)
-        assert (result.low, result.high) == pytest.approx((0.5 - reach, 0.5 + reach))
-
-
-def test_degrees_of_freedom_add_up_over_equal_classes_and_fall_with_one_large_infant() -> None:
-    def df(sizes: list[list[int]]) -> float:
-        table = np.zeros((sum(map(len, sizes)), len(sizes)))
-        start = 0
-        for k, row in enumerate(sizes):
-            table[start : start + len(row), k] = row
-            start += len(row)
-        return degrees_of_freedom(table)
-
-    assert df([[4] * 6, [4] * 6]) == pytest.approx(10)
-    assert df([[4] * 6, [24, 2, 2, 2]]) < 4
-    assert df([[2, 2], [2, 2]]) == pytest.approx(2)
-
-
 # Three repeats of six infants with three clips: two are right, and two less in the last repeat.
 _, TRUTH, INFANTS = clips({f"i{k}": [(0, 3, 0)] for k in range(6)})
 RIGHT = np.tile([True, True, False], (3, 6))
@@ -146,6 +104,14 @@ SIZE = np.full((6, 1), 3.0)
 def by_infant(right: np.ndarray) -> np.ndarray:
     """Return the mean number of right answers over repeats, (infants, 1)."""
     return right.reshape(3, 6, 3).sum(axis=2).mean(axis=0)[:, None]
+
+
+def reach(half: float, df: float, alone: list[float]) -> float:
+    """Half an interval over infants, with what repeats differ by: Welch and Satterthwaite's."""
+    infants = (half / stats.t.ppf(0.975, df)) ** 2
+    among, degrees = np.var(alone, ddof=1) / len(alone), len(alone) - 1
+    together = (infants + among) ** 2 / (infants**2 / df + among**2 / degrees)
+    return stats.t.ppf(0.975, together) * np.sqrt(infants + among)
 
 
 def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing() -> None:
@@ -160,38 +126,6 @@ def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing
     for end, without in ((both.low, bounds.low), (both.high, bounds.high)):
         expected = reach(without - both.value, 5, [12 / 18, 12 / 18, 10 / 18])
         assert abs(end - both.value) == pytest.approx(expected)
-
-
-def reach(half: float, df: float, alone: list[float]) -> float:
-    """Half an interval over infants, with what repeats differ by: Welch and Satterthwaite's."""
-    infants = (half / stats.t.ppf(0.975, df)) ** 2
-    among, degrees = np.var(alone, ddof=1) / len(alone), len(alone) - 1
-    together = (infants + among) ** 2 / (infants**2 / df + among**2 / degrees)
-    return stats.t.ppf(0.975, together) * np.sqrt(infants + among)
-
-
-@pytest.mark.parametrize(("count", "among"), [(2, 0.5), (2, 2.0), (3, 2.0)])
-def test_with_what_repeats_differ_by_the_interval_covers(count, among) -> None:
-    rng, corpora, df = np.random.default_rng(0), 2000, 10
-    covered, quantile = 0, stats.t.ppf(0.975, df)
-    for _ in range(corpora):  # the truth is 0
-        repeats = rng.normal(rng.normal(), np.sqrt(among), count)
-        half = quantile * np.sqrt(rng.chisquare(df) / df)
-        score = repeats.mean()
-        bounds = Bounds(*(np.asarray(x) for x in (score, score - half, score + half, half)))
-        wider = add_between_run_variance(bounds, [repeats], df=df, limits=(-np.inf, np.inf))
-        covered += wider.low <= 0 <= wider.high
-    assert covered / corpora > 0.93
-
-
-def test_two_models_repeats_are_paired_where_there_are_as_many() -> None:
-    """Repeats that move both models alike leave the difference as sure as one repeat does."""
-    models = RIGHT, RIGHT & (np.arange(18) != 1)  # one clip less in each repeat
-    answers = (np.where(right, 0, 1) for right in models)
-    paired = paired_interval(*answers, TRUTH, INFANTS, metric="accuracy")
-    right, sizes = np.hstack([by_infant(right) for right in models]), np.hstack([SIZE, SIZE])
-    bounds = combined(right, sizes, [1.0, -1.0], df=np.tile(part_degrees(SIZE), 2))
-    assert (paired.low, paired.high) == pytest.approx((bounds.low, bounds.high))
 
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy", "macro_f1"])
@@ -273,17 +207,6 @@ def test_a_difference_of_two_shares_by_hand() -> None:
     assert gain.low == pytest.approx(3 / 8 - np.sqrt(down**2 + up**2 - 2 * r * down * up))
     down, up = high_a - 6 / 8, 3 / 8 - low_b
     assert gain.high == pytest.approx(3 / 8 + np.sqrt(down**2 + up**2 - 2 * r * down * up))
-
-
-def test_many_corpora_at_once_are_as_one_by_one() -> None:
-    rng = np.random.default_rng(0)
-    sizes = rng.integers(1, 5, (9, 3)).astype(float)
-    right = rng.binomial(sizes.astype(int), 0.6, (20, 9, 3)).astype(float)
-    weights, df = [0.5, 0.5, -1], np.full(3, 8.0)
-    together = combined(right, np.broadcast_to(sizes, right.shape), weights, df=df)
-    for k in range(20):
-        alone = combined(right[k], sizes, weights, df=df)
-        assert [each[k] for each in together] == pytest.approx(list(alone))
 
 
 # Clips of each infant of a class. Like DonateACry: three small classes and one of 400 clips.
@@ -379,18 +302,6 @@ def test_the_area_under_the_roc_curve_is_scikit_learns_and_its_jackknife_by_hand
     assert [same.low, same.high] == pytest.approx([result.low, result.high])
 
 
-def test_clips_of_different_folds_are_not_compared() -> None:
-    # Both halves are ranked without a fault, but on scales that lie apart.
-    truth = np.tile([0, 1], 8)
-    infants = [f"i{k}" for k in range(16)]
-    scores = np.eye(2)[truth] + 10 * (np.arange(16) >= 8)[:, None] * [[1, 0]]
-    halves = [(np.arange(8, 16), np.arange(8)), (np.arange(8), np.arange(8, 16))]
-    assert auc_interval(scores, truth, infants).value < 0.9
-    assert auc_interval(scores, truth, infants, [halves]).value == 1
-    twice = np.stack([scores, -scores])
-    assert auc_interval(twice, truth, infants, [halves, halves]).value == pytest.approx(0.5)
-
-
 def test_a_clip_without_an_answer_ties_with_each_of_its_fold() -> None:
     scores, truth, infants = ranked(1)
     scores = scores.round(1)
@@ -416,32 +327,6 @@ def test_a_clip_without_an_answer_ties_with_each_of_its_fold() -> None:
     assert result.se == pytest.approx(np.sqrt(11 * without.var()))
 
 
-def test_an_area_of_a_perfect_ranking_is_not_certain_and_clips_without_an_answer_are_ties() -> None:
-    _, truth, infants = ranked(0)
-    perfect = auc_interval(np.eye(3)[truth], truth, infants.astype(str))
-    assert (perfect.value, perfect.high, perfect.se) == (1, 1, 0)
-    assert 0.75 < perfect.low < 0.98
-    silent = auc_interval(np.full((len(truth), 3), np.nan), truth, infants.astype(str))
-    assert silent.value == 0.5 and silent.low < 0.45
-    alone = auc_interval(np.eye(2)[[0, 0, 1, 1]], np.array([0, 0, 1, 1]), list("aabc"))
-    assert (alone.value, alone.low) == (1, None)
-    assert "class '0', or all others, comes from one infant" in alone.reason
-    with pytest.raises(InputError, match="probabilities of 2 classes, but clips of 3"):
-        auc_interval(np.eye(3)[truth][:, :2], truth, infants.astype(str))
-
-
-@pytest.mark.parametrize("signal", [0.0, 1.0, 3.0])
-def test_the_interval_of_an_area_covers(signal) -> None:
-    scores, truth, infants = ranked(0, infants=4000, signal=signal)
-    expected = np.mean([roc_auc_score(truth == k, scores[:, k]) for k in range(3)])
-    held = []
-    for seed in range(1, 301):
-        scores, truth, infants = ranked(seed, signal=signal)
-        result = auc_interval(scores, truth, infants.astype(str))
-        held.append(result.low <= expected <= result.high)
-    assert np.mean(held) >= 0.93
-
-
 def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(5, 1, (7, 3)) + rng.normal(0, 2, (7, 1))
@@ -457,18 +342,6 @@ def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
     assert (again.low, again.high) == pytest.approx((estimate.low, estimate.high))
 
 
-def test_the_mean_of_unequal_clusters_by_hand() -> None:
-    # a: 2, 4; b: 9; c: 3, 3, 3. All 24/6; without a 18/4, without b 15/5, without c 15/3.
-    estimate = mean_interval(np.array([2.0, 4, 9, 3, 3, 3]), list("aabccc"))
-    left = np.array([18 / 4, 15 / 5, 15 / 3])
-    assert estimate.value == pytest.approx(4)
-    assert estimate.se == pytest.approx(np.sqrt(2 / 3 * np.sum((left - left.mean()) ** 2)))
-    df = degrees_of_freedom(np.array([[2.0], [1], [3]]))
-    assert 1 <= df <= 2
-    half = t(df) * estimate.se
-    assert (estimate.low, estimate.high) == pytest.approx((4 - half, 4 + half))
-
-
 def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
     values = np.array([1.0, np.nan, 3, 5, np.nan, np.nan])
     estimate = mean_interval(values, list("aabbcc"))
@@ -477,39 +350,10 @@ def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
     assert (estimate.n, estimate.n_infants) == (3, 2)
 
 
-@pytest.mark.parametrize("limits", [None, (0.0, 10.0)])
-def test_a_mean_over_repeats_is_wider_by_what_they_differ_by(limits) -> None:
-    values, infants = np.array([1.0, 3, 5, 2, 4, 3]), list("aabbcc")
-    repeats = np.stack([values, values + 1, values - 1, np.where(values > 4, np.nan, values)])
-    three, four = mean_interval(repeats[:3], infants, limits=limits), repeats[[3] * 2]
-    alone = mean_interval(values, infants, limits=limits)
-    assert three.value == pytest.approx(3)
-    ends = [3 - reach(3 - alone.low, 2, [3, 4, 2]), 3 + reach(alone.high - 3, 2, [3, 4, 2])]
-    assert [three.low, three.high] == pytest.approx(np.clip(ends, *(limits or (-np.inf, np.inf))))
-    again = mean_interval(four, infants, limits=limits)
-    once = mean_interval(four[0], infants, limits=limits)
-    assert (again.value, again.n) == (once.value, 5), "a clip that any repeat lacks is left out"
-    assert [again.low, again.high] == pytest.approx([once.low, once.high])
-
-
 def test_the_mean_of_one_infant_has_no_interval_and_says_why() -> None:
     estimate = mean_interval(np.array([1.0, 2, np.nan]), ["a", "a", "b"])
     assert (estimate.value, estimate.low, estimate.high, estimate.se) == (1.5, None, None, None)
     assert "all clips come from one infant" in estimate.reason
-
-
-@pytest.mark.parametrize(
-    ("values", "limits", "message"),
-    [
-        ([1, 1, 1], None, "do not belong together"),
-        ([np.nan, np.nan], None, "every value is missing"),
-        ([0.5, 50], (0, 1), r"limits=\(0, 1\) do not include all values, 0.5 to 50"),
-        ([0, 0], (0, 0), "all values, 0 to 0"),
-    ],
-)
-def test_wrong_input_for_a_mean_is_one_line(values, limits, message) -> None:
-    with pytest.raises(InputError, match=message):
-        mean_interval(np.array(values), ["a", "b"], limits=limits)
 
 
 @pytest.mark.parametrize(("limits", "scale"), [((0, 1), 1), ((0, 100), 100), ((-3, 1), 4)])
@@ -527,43 +371,6 @@ def test_a_mean_between_two_limits_has_the_bounds_of_a_share(limits, scale) -> N
         assert estimate.se == pytest.approx(scale * np.sqrt(variance))
 
 
-def test_a_rate_ends_at_nothing_and_has_no_interval_where_infants_do_not_differ() -> None:
-    rates = np.array([0.0, 0, 0, 0, 0, 6.5])
-    estimate = mean_interval(rates, list("abcdef"), limits=(0, np.inf))
-    free = mean_interval(rates, list("abcdef"))
-    assert free.low is not None and free.low < 0
-    assert (estimate.low, estimate.high) == (0, free.high)
-    still = mean_interval(np.zeros(6), list("aabbcc"), limits=(0, np.inf))
-    assert (still.value, still.low, still.high) == (0, None, None)
-    assert "the same without any infant" in still.reason
-
-
-@given(
-    clips=st.lists(
-        st.tuples(st.integers(0, 10**6).map(lambda n: n / 10**6), st.sampled_from("abcdef")),
-        min_size=2,
-        max_size=20,
-    ).filter(lambda clips: len({infant for _, infant in clips}) > 1),
-    least=st.floats(-100, 100),
-    width=st.floats(0.01, 1000),
-)
-def test_a_mean_lies_in_its_interval_and_that_within_the_limits(clips, least, width) -> None:
-    most = least + width
-    values = np.clip(least + width * np.array([share for share, _ in clips]), least, most)
-    infants = [infant for _, infant in clips]
-    free = mean_interval(values, infants)
-    assert free.low <= free.value <= free.high
-    both = mean_interval(values, infants, limits=(least, most))
-    assert least <= both.low <= both.value <= both.high <= most
-    assert both.low < both.high
-    assert (both.value, both.se) == pytest.approx((free.value, free.se))
-    above = mean_interval(values, infants, limits=(least, np.inf))
-    if free.se == 0:
-        assert (above.low, above.high) == (None, None)
-    else:
-        assert (above.low, above.high) == (max(least, free.low), free.high)
-
-
 # Repeats that draw their own clips
 
 
@@ -575,20 +382,6 @@ def drawn_answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for row in answers:
         row[rng.permutation(45)[:15]] = NOT_DRAWN
     return answers, truth, infants
-
-
-def test_clips_that_are_never_drawn_change_nothing() -> None:
-    answers, truth, infants = drawn_answers()
-    more = np.pad(answers, ((0, 0), (0, 4)), constant_values=NOT_DRAWN)
-    y, whose = np.append(truth, [0, 1, 2, 0]), np.append(infants, ["8", "9", "10", "11"])
-    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
-        assert interval(more, y, whose, metric=metric) == interval(
-            answers, truth, infants, metric=metric
-        )
-    p = np.random.default_rng(0).random((3, 49, 3))
-    folds = [[(np.array([], int), part) for part in np.array_split(np.flatnonzero(row >= 0), 3)]
-             for row in answers]  # fmt: skip
-    assert auc_interval(p, y, whose, folds) == auc_interval(p[:, :45], truth, infants, folds)
 
 
 def test_an_interval_over_draws_is_about_their_mean_and_includes_how_they_differ() -> None:
@@ -604,26 +397,3 @@ def test_an_interval_over_draws_is_about_their_mean_and_includes_how_they_differ
     between_draws = np.var(each, ddof=1) / len(each)
     least = 1.96 * np.sqrt(left.var() * (len(left) - 1) + between_draws)
     assert min(result.value - result.low, result.high - result.value) > 0.9 * least
-
-
-@pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy"])
-def test_it_covers_when_each_repeat_draws_its_own_clips(metric) -> None:
-    """As in Table 2: 20, 20, 16 and 20 of DonateACry's clips, and models that differ a little."""
-    rng, corpora, recall, counts = np.random.default_rng(0), 200, 0.3, (16, 20, 20, 20)
-    clips = [sum(row) for row in DONORS]
-    infant = np.repeat(np.arange(sum(map(len, DONORS))), [n for row in DONORS for n in row])
-    truth = np.repeat(np.arange(4), clips)
-    covered = 0
-    for _ in range(corpora):
-        share = rng.beta(recall * 0.7 / 0.3, (1 - recall) * 0.7 / 0.3, infant.max() + 1)[infant]
-        own = rng.random(len(truth))  # of each clip, in every draw
-        answers = np.full((10, len(truth)), NOT_DRAWN)
-        for row in answers:
-            some = np.concatenate([
-                rng.permutation(np.flatnonzero(truth == k))[:n] for k, n in enumerate(counts)
-            ])  # fmt: skip
-            again = np.where(rng.random(len(some)) < 0.5, own[some], rng.random(len(some)))
-            row[some] = np.where(again < share[some], truth[some], (truth[some] + 1) % 4)
-        result = interval(answers, truth, infant.astype(str), metric=metric)
-        covered += result.low <= recall <= result.high
-    assert covered / corpora >= 0.93

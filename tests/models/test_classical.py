@@ -94,16 +94,6 @@ def test_every_baseline_weighs_each_class_alike(data) -> None:
 # The network
 
 
-def test_folds_of_unequal_size_get_their_own_clips_back(data) -> None:
-    folds = [
-        (np.arange(45), np.arange(45, N)),
-        (np.arange(18, N), np.arange(18)),
-        (np.arange(7, N), np.arange(7)),
-    ]
-    assert [p.shape for p in probabilities(*data, folds)] == [(15, 3), (18, 3), (7, 3)]
-    assert min(accuracies(*data, folds)) > 0.85
-
-
 @pytest.fixture
 def noise(data) -> tuple[np.ndarray, np.ndarray]:
     """Nothing to learn, so every clip wavers."""
@@ -128,16 +118,3 @@ def test_each_repeat_has_networks_with_initial_weights_of_its_own(noise) -> None
     first, second = np.split(np.stack(both), 2)
     assert abs(first - second).max() > 0.01
     np.testing.assert_allclose(probabilities(*noise, halves(), epochs=10), first, atol=1e-5)
-
-
-def test_features_may_depend_on_the_training_set(data) -> None:
-    """As `design.FoldFeatures` does: each fold is trained and tested on its own matrix."""
-    x, y = data
-    asked = []
-
-    def prepared(train: np.ndarray) -> np.ndarray:
-        asked.append(train[0])
-        return x if train[0] == 0 else x[:, ::-1]
-
-    assert min(accuracies(prepared, y, halves())) > 0.9
-    assert asked == [0, 30]

@@ -97,12 +97,6 @@ def test_a_window_of_three_by_hand() -> None:
     assert decide(averages).tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_a_rolling_average_of_no_frames_is_empty_and_of_no_length_refused() -> None:
-    assert rolling_average(np.zeros((0, 3), np.float32), 5).shape == (0, 3)
-    with pytest.raises(InputError, match="n=0: "):
-        rolling_average([[1.0]], 0)
-
-
 # A modality taken away
 
 

@@ -57,11 +57,6 @@ def test_attention_is_a_softmax_over_time_and_a_weighted_mean(x: np.ndarray) -> 
     np.testing.assert_allclose(network.predict(x, verbose=0), answers, atol=1e-5)
 
 
-def test_fewer_or_more_frames_make_a_moment(x: np.ndarray) -> None:
-    network = temporal.build(SHAPE, 3, pooling="attention", together=2, units=8)
-    assert temporal.attention(network, x).shape == (6, 8)
-
-
 def test_an_unknown_pooling_is_refused() -> None:
     with pytest.raises(InputError, match=r"atention.*attention"):
         temporal.build(SHAPE, 3, pooling="atention")

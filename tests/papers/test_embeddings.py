@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +13,12 @@ from made_corpus import corpus
 
 from cryutils import video
 from cryutils.datasets.corpus import Clip
-from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
-from cryutils.models import backbones, backend, small_cnn
+from cryutils.models import backbones, backend
 from cryutils.models.backbones import Backbone
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
-from cryutils.video import faces, mp4
+from cryutils.video import mp4
 
 SIZE, FPS = 48, 4.0
 INPUT = FrameInput(fps=FPS, size=SIZE)
@@ -128,33 +125,6 @@ def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
     assert track.with_face.any()
 
 
-def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
-    path = write(bare / "room.mp4")
-    frame_input = FrameInput(fps=FPS, size=64)
-    face = replace(frame_input, crop="face")
-    assert not video.track(path, fps=FPS, size=64).with_face.any()
-    np.testing.assert_array_equal(list(face.frames(path)), list(frame_input.frames(path)))
-
-
-def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() -> None:
-    sides = []
-    for infant in range(20):
-        cry = voice.plan("hungry", infant=infant, seed=infant, duration_s=1.0)
-        sides += list(face.plan(cry, fps=2).boxes(size=100)[:, 2])
-    learned = np.median(sides) / 100 * (1 + 2 * small_cnn.MARGIN)
-    assert learned < FrameInput().share < learned * (1 + small_cnn.JITTER)
-
-
-def test_frames_are_a_stream(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, decoded = write(bare / "a.mp4"), []
-    crop = faces.crop
-    monkeypatch.setattr(faces, "crop", lambda *a, **k: decoded.append(0) or crop(*a, **k))
-    frames = INPUT.frames(path)
-    assert decoded == []
-    next(frames)
-    assert len(decoded) == 1
-
-
 def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> None:
     path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
     keys = {frame_input.key(path) for frame_input in (
@@ -204,19 +174,6 @@ def test_a_clip_without_pictures_has_no_rows_and_a_still_has_one(
     assert [rows.shape for rows in features] == [(8, 3), (0, 3), (1, 3), (8, 3)]
 
 
-def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
-    bare: Path, three: list[Clip], mean_colour: Backbone
-) -> None:
-    wanted = [rows.copy() for rows in embeddings.embed(three[:1], mean_colour, INPUT)]
-    (path,) = bare.glob("cache/joblib/**/output.pkl")
-    path.write_bytes(b"damaged")
-    features = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, INPUT)
-    np.testing.assert_array_equal(features[0], wanted[0])
-    expected = colours([three[1], three[1], three[2]])
-    for rows, other in zip(features[1:], expected, strict=True):
-        np.testing.assert_allclose(rows, other, rtol=1e-5)
-
-
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files that were decoded."""
@@ -260,21 +217,6 @@ def test_a_few_hundred_frames_or_a_few_files_wait_for_the_network(
     assert made == taken == count * len(films)
 
 
-@pytest.mark.parametrize("crop", ["frame", "face"])
-def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
-    three: list[Clip], mean_colour: Backbone, crop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frame_input = replace(INPUT, crop=crop)
-    wanted = [rows.copy() for rows in embeddings.embed(three, mean_colour, frame_input)]
-    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
-    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
-        np.testing.assert_array_equal(rows, other)
-    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).rglob("output.pkl")
-    path.unlink()
-    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
-        np.testing.assert_array_equal(rows, other)
-
-
 def test_what_was_stopped_goes_on_where_it_was(
     bare: Path, three: list[Clip], mean_colour: Backbone, opened: list[str]
 ) -> None:
@@ -298,64 +240,3 @@ def test_frames_of_another_size_than_the_backbones_are_refused(
 
 
 # Room
-
-
-@pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes the disk says are free: its one element."""
-    left = [2**40]
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(embeddings.shutil, "disk_usage", lambda _: usage(2**41, 0, left[0]))
-    return left
-
-
-def test_a_disk_without_room_is_refused_before_anything_is_decoded(
-    bare: Path, three: list[Clip], mean_colour: Backbone, free: list[int], opened: list[str]
-) -> None:
-    embeddings.embed(three[:2], mean_colour, INPUT)
-    opened.clear()
-    free[0] = 2**20
-    with pytest.raises(InputError) as caught:
-        embeddings.embed(three, mean_colour, INPUT)
-    message = str(caught.value)
-    assert opened == [] and "\n" not in message
-    for words in (str(bare / "cache"), "CRYUTILS_CACHE_DIR", "0.0 GiB are free"):
-        assert words in message
-    embeddings.embed(three[:2], mean_colour, INPUT)  # needs nothing more
-
-
-def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
-    free[0] = 2**30
-    path = bare / "cache" / "joblib" / "output.pkl"
-    path.parent.mkdir(parents=True)
-    with path.open("wb") as file:
-        file.truncate(2**30)
-    needed = 3 * 2**29
-    with pytest.raises(InputError, match=r"1\.5 GiB are needed, 1\.0 GiB are free"):
-        embeddings.check_disk(needed)
-    embeddings.check_disk(needed, resuming=True)
-    with pytest.raises(InputError, match=r"2\.0 GiB are needed"):
-        embeddings.check_disk(2**31, resuming=True)
-
-
-def test_the_papers_size_needs_its_embeddings_and_its_sound() -> None:
-    need = embeddings.disk_need(800, 15.0, fps=30, features=[2048, 128])
-    assert need == 360_000 * 2176 * 4 + 800 * 15 * 64_000
-
-
-def test_the_need_covers_what_is_really_written(bare: Path, mean_colour: Backbone) -> None:
-    import cryutils
-    from cryutils import audio
-
-    corpus = cryutils.load(
-        "synthetic", classes=["hug", "hungry"], video=True, infants=8, clips_per_infant=1,
-        duration_s=2.0, fps=FPS, size=96, progress=False,
-    )  # fmt: skip
-    audio.signals(corpus, sr=16000)
-    embeddings.embed(corpus, mean_colour, INPUT)
-    written = sum(
-        path.stat().st_size for path in (bare / "cache").rglob("*") if path.suffix != ".json"
-        and path.is_file()
-    )  # fmt: skip
-    need = embeddings.disk_need(len(corpus), 2.0, fps=FPS, features=[3], side=96)
-    assert written < need < 1.5 * written

@@ -72,34 +72,6 @@ def test_the_cells_of_a_family_have_equal_signals_and_share_half_of_their_varian
     assert correlation[1, 2] == pytest.approx(0.5, abs=0.04)
 
 
-def test_a_trial_reports_all_tests_of_the_same_corpus() -> None:
-    single, *many = (power.trial(structure(16), 5.0, cells=n, permutations=19) for n in (1, 4))
-    assert single.rejected and single.fixed and single.max_t == 1.0
-    assert 0 < single.width < 0.5 and many[0].max_t == 1.0
-    weak = [power.trial(structure(16), 0.0, permutations=19, seed=seed) for seed in range(10)]
-    assert [t.max_t for t in weak] == [float(t.rejected) for t in weak]  # a family of one
-    assert 0.3 < np.mean([t.width for t in weak]) < 0.7
-
-
-def test_many_infants_score_what_two_normal_classes_allow() -> None:
-    # The best rule errs where noise exceeds half of the distance, which is signal * sqrt(2).
-    signal = 1.0
-    trials = [
-        power.trial(structure(600, clips=1), signal, permutations=1, seed=seed) for seed in range(3)
-    ]
-    expected = stats.norm.cdf(signal / np.sqrt(2))
-    assert np.mean([t.balanced_accuracy for t in trials]) == pytest.approx(expected, abs=0.03)
-
-
-def test_a_curve_counts_and_averages_by_signal() -> None:
-    rows = [(0.0, 0.2, False), (0.0, 0.4, False), (1.0, 0.6, True), (1.0, 0.8, False)]
-    trials = pd.DataFrame(rows, columns=["signal", "balanced_accuracy", "rejected"])
-    points = power.curve(trials)
-    assert points.corpora.tolist() == [2, 2]
-    assert points.power.tolist() == [0.0, 0.5]
-    assert points.balanced_accuracy.tolist() == pytest.approx([0.3, 0.7])
-
-
 def points(powers: list[float]) -> pd.DataFrame:
     signal = np.arange(len(powers)) / 2
     return pd.DataFrame(
@@ -132,11 +104,3 @@ def test_donors_are_donateacrys_without_burping() -> None:
     donors = power.donors()
     assert len(donors.labels) == 449 and len(set(donors.infants)) == 220
     assert sorted(set(donors.labels)) == ["belly_pain", "discomfort", "hungry", "tired"]
-
-
-def test_simulated_corpora_are_trials_with_seeds_of_their_own() -> None:
-    corpus = structure(16)
-    trials = power.simulate(corpus, [0.0, 5.0], corpora=2, permutations=1, seed=3)
-    assert trials.signal.tolist() == [0.0, 0.0, 5.0, 5.0]
-    single = power.trial(corpus, 5.0, permutations=1, seed=[3, 1])
-    assert trials.balanced_accuracy.iloc[3] == single.balanced_accuracy

@@ -14,12 +14,11 @@ from sklearn.dummy import DummyClassifier
 from trained_run import Trained
 
 from cryutils import audio, claims, evaluation
-from cryutils.errors import InputError
 from cryutils.evaluation import calibration
 from cryutils.models import checkpoints, cry2, novelty, training
 from cryutils.models.export import Lite
 from cryutils.models.inputs import Examples, SoundInput
-from cryutils.papers import embeddings, recognition
+from cryutils.papers import recognition
 from cryutils.papers.predict import Predictor
 from cryutils.papers.recognition import STATES, deploy, flicker, state_corpus, windows
 from cryutils.papers.scored import Scored
@@ -43,24 +42,6 @@ def test_the_four_states_have_a_stand_in_for_pain_where_there_is_none(
     cries = state_corpus(corpus(labels), **options)
     assert cries.labels.tolist() == states
     assert cries.note == f"made up{note}"
-
-
-@pytest.mark.parametrize(
-    ("labels", "found"), [(["hungry", "bored"], "only hungry"), (["a"], "none of them")]
-)
-def test_fewer_than_two_states_are_refused(labels: list[str], found: str) -> None:
-    with pytest.raises(InputError, match=f"it has {found}; name the folders") as caught:
-        state_corpus(corpus(labels))
-    needed = "cries: at least two of discomfort, hungry, pain or belly_pain, tired are needed"
-    assert needed in str(caught.value)
-
-
-def test_synthetic_recordings_of_both_papers_are_videos_of_their_states() -> None:
-    sizes = {"clips_per_infant": 1, "duration_s": 0.5, "fps": 2.0, "size": 64}
-    four = recognition.load("synthetic", infants=8, **sizes)
-    three = embeddings.load("synthetic", infants=6, signal=0.0, **sizes)
-    assert four.classes == recognition.STATES and three.classes == embeddings.STATES
-    assert all(clip.has_audio and clip.has_video for clip in [*four, *three])
 
 
 # Both protocols
@@ -194,15 +175,6 @@ def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     # Before the first face of the other clip the sound answers alone.
     np.testing.assert_allclose(timelines["image"][1][:, 0], [np.nan, 0.6], atol=1e-6)
     np.testing.assert_allclose(timelines["fused"][1][:, 0], [0.04, 0.325], atol=1e-6)
-
-
-def test_a_clip_without_sound_has_no_windows() -> None:
-    sounds = Examples(np.zeros((2, 1)), np.array([0, 0]))
-    faces, tracks = Examples(np.zeros((1, 1)), np.array([1])), [track([]), track([0.0])]
-    timelines = windows(shares(0, 0), shares(0), SoundInput(), sounds, tracks, faces)
-    assert [len(p) for p in timelines["fused"]] == [2, 0]
-    assert np.isnan(timelines["image"][0]).all()
-    np.testing.assert_array_equal(timelines["fused"][0], timelines["audio"][0])
 
 
 # The model that is kept

@@ -67,16 +67,6 @@ def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> N
     assert scored.scores.confusion.sum() == 60 - 7
 
 
-def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
-    scored = Scored.of(case.probabilities, case.corpus, split="clip")
-    assert set(scored.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
-    for metric, interval in scored.intervals.items():
-        assert interval.value == pytest.approx(getattr(scored.scores, metric))
-        assert interval.low is not None and interval.high is not None
-        assert interval.low < interval.value < interval.high
-        assert (interval.n, interval.n_infants) == (60, 12)
-
-
 def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -> None:
     infants = case.corpus.infants.tolist()
     folds = evaluation.Split("infant").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
@@ -95,37 +85,6 @@ def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -
     assert always.intervals["accuracy"].low is None
     assert always.intervals["roc_auc"].value == 1
     assert always.intervals["roc_auc"].low is not None
-
-
-def test_repeats_are_pooled(case: Case) -> None:
-    perfect = np.eye(4, dtype=np.float32)[case.truth]
-    wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
-    scored = Scored.of(np.stack([perfect, wrong]), case.corpus, split="infant")
-    assert scored.predicted.shape == (2, 60)
-    assert set(scored.results().trainings) == {scored.trainings} == {2}
-    assert scored.scores.accuracy == pytest.approx(0.5)
-    assert scored.intervals["accuracy"].value == pytest.approx(0.5)
-
-
-def test_the_results_of_a_model_are_its_scores_and_those_of_each_class(
-    case: Case, apart: Path
-) -> None:
-    claims.begin("04_test", seed=5)
-    scored = Scored.of(case.probabilities, case.corpus, split="infant")
-    claims.record_table(scored.results(), study="cry2", model="cry2")
-    results = claims.results().set_index("key")
-    summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
-    by_class = [f"{state}.{what}" for what in ("precision", "recall", "f1") for state in STATES]
-    assert set(results.index) == {f"cry2.{name}" for name in [*summary, *by_class]}
-    assert set(results.split) == {"infant"} and set(results.data) == {"cries"}
-    assert set(results.n) == {60} and set(results.n_infants) == {12} and set(results.seed) == {5}
-    for name in summary:
-        assert results.value[f"cry2.{name}"] == pytest.approx(getattr(scored.scores, name))
-    assert results.value["cry2.pain.recall"] == pytest.approx(scored.table.recall["pain"])
-    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
-        interval, row = scored.intervals[metric], results.loc[f"cry2.{metric}"]
-        assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
-    assert results.low.isna().sum() == len(results) - 3
 
 
 def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
@@ -165,16 +124,6 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
             areas.append(right / pairs)
         assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", split])
     assert not table.groupby(["split", "repeat"]).clip.value_counts().gt(1).any()
-
-
-def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:
-    cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
-    scored = Scored(np.array([0, 0, 1]), cries, split="infant")
-    table = scored.results().set_index("metric")
-    assert table.value["macro_f1"] == 1
-    assert table.low["macro_f1"] is None or np.isnan(table.low["macro_f1"])
-    table = comparison({("a", "clip"): scored, ("a", "infant"): scored}, {"a": "A"})
-    assert table.loc["A", "clip_low"] == table.loc["A", "clip_high"] == 1
 
 
 def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> None:
@@ -244,7 +193,7 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
     folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
     learnt_from = [[(train[train != 0], test) for train, test in repeat] for repeat in folds]
     model = LogisticRegression()
-    scored = Scored.from_examples(model, x, clip, cries, learnt_from, split="infant")
+    scored = Scored.from_classifier(model, x, cries, learnt_from, split="infant", clip=clip)
     assert (scored.predicted[:, 7] == -1).all()
     # By hand: the second fold of the second repeat. Clip 0 is learnt from in none.
     train, test = (np.isin(clip, part) for part in learnt_from[1][1])
