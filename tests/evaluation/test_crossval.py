@@ -12,7 +12,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
-    NOT_DRAWN,
     balanced_accuracy,
     cross_validate,
     majority_baseline,
@@ -124,20 +123,6 @@ def test_the_majority_is_learnt_from_the_training_part_only() -> None:
     rest = [(np.array([0, 1, 2, 3]), np.array([4, 5])), (np.array([2, 4, 5]), np.array([0, 1, 3]))]
     predicted = majority_baseline(labels, [[(train, test), *rest]])
     assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
-
-
-def test_a_repeat_may_draw_its_own_clips() -> None:
-    some, model = np.arange(0, 60, 2), KNeighborsClassifier()
-    within = folds(LABELS[some], INFANTS[some], n_splits=3, repeats=1)
-    drawn = [(some[train], some[test]) for train, test in within[0]]
-    predicted, p = scored_out_of_fold(model, VOICES, LABELS, [drawn, FOLDS[0]])
-    alone = scored_out_of_fold(model, VOICES[some], LABELS[some], within)
-    np.testing.assert_array_equal(predicted[0, some], alone[0][0])
-    np.testing.assert_array_equal(p[0, some], alone[1][0])
-    rest = np.setdiff1d(np.arange(60), some)
-    assert (predicted[0, rest] == NOT_DRAWN).all() and np.isnan(p[0, rest]).all()
-    whole = out_of_fold(model, VOICES, LABELS, FOLDS[:1])
-    np.testing.assert_array_equal(predicted[1], whole[0])
 
 
 def test_balanced_accuracy_is_scikit_learns() -> None:

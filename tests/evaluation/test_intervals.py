@@ -55,20 +55,6 @@ def test_one_clip_an_infant_has_clopper_and_pearsons_bounds() -> None:
     assert (result.low, result.high) == pytest.approx((exact.low, exact.high))
 
 
-def test_equal_clusters_count_as_many_clips_as_their_means_vary_like() -> None:
-    means = np.array([1.0, 0.75, 0.5, 0.75, 0.25, 0.5])
-    predicted, truth, infants = clips(
-        {f"i{k}": [(0, int(4 * m), int(4 * (1 - m)))] for k, m in enumerate(means)}
-    )
-    result = interval(predicted, truth, infants, metric="accuracy")
-    variance, share = means.var(ddof=1) / 6, means.mean()
-    assert (result.value, result.se) == pytest.approx((share, np.sqrt(variance)))
-    effective = share * (1 - share) / variance * (t(23) / t(5)) ** 2
-    assert effective < 24
-    assert (result.low, result.high) == pytest.approx(ends(share, effective))
-    assert (result.n, result.n_infants) == (24, 6)
-
-
 def test_the_jackknife_of_balanced_accuracy_by_hand() -> None:
     # Class 0: a 1/2, b 2/2. Class 1: b 1/1, c 0/2, d 2/2. Infant b has clips of both.
     predicted, truth, infants = clips(
@@ -128,15 +114,6 @@ def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing
         assert abs(end - both.value) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy", "macro_f1"])
-def test_labels_may_be_names_or_indices_and_indices_may_leave_some_out(metric) -> None:
-    parts = {"a": [(0, 1, 1)], "b": [(0, 2, 0)], "c": [(1, 1, 1)], "d": [(1, 2, 0)]}
-    predicted, truth, infants = clips(parts)
-    first = interval(predicted, np.array(["hungry", "tired"])[truth], infants, metric=metric)
-    assert first == interval(predicted, truth, infants, metric=metric)
-    assert first == interval(3 * predicted, 3 * truth, infants, metric=metric)
-
-
 def test_a_class_of_one_infant_has_no_interval_and_says_why() -> None:
     predicted, truth, infants = clips({"a": [(0, 2, 0)], "b": [(0, 1, 1)], "c": [(1, 3, 1)]})
     labels = np.array(["hungry", "tired"])[truth]
@@ -192,21 +169,6 @@ def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(data) -> No
     assert gain.value == pytest.approx(first.value - second.value)
     assert -1 <= gain.low <= gain.value <= gain.high <= 1
     assert (loss.low, loss.high) == pytest.approx((-gain.high, -gain.low))
-
-
-def test_a_difference_of_two_shares_by_hand() -> None:
-    # Two models on one clip of each of 8 infants: A right on 6, B on 3, both on 2.
-    a = np.array([0, 0, 0, 0, 0, 0, 1, 1])
-    b = np.array([1, 1, 1, 1, 0, 0, 0, 1])
-    infants = [f"i{k}" for k in range(8)]
-    gain = paired_interval(a, b, np.zeros(8, int), infants, metric="accuracy")
-    (low_a, high_a), (low_b, high_b) = ends(6 / 8, 7), ends(3 / 8, 7)
-    r = 7 / 8 * np.corrcoef(a == 0, b == 0)[0, 1]
-    down, up = 6 / 8 - low_a, high_b - 3 / 8
-    assert gain.value == pytest.approx(3 / 8)
-    assert gain.low == pytest.approx(3 / 8 - np.sqrt(down**2 + up**2 - 2 * r * down * up))
-    down, up = high_a - 6 / 8, 3 / 8 - low_b
-    assert gain.high == pytest.approx(3 / 8 + np.sqrt(down**2 + up**2 - 2 * r * down * up))
 
 
 # Clips of each infant of a class. Like DonateACry: three small classes and one of 400 clips.
@@ -340,14 +302,6 @@ def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
     shuffled = rng.permutation(21)
     again = mean_interval(values.ravel()[shuffled], infants[shuffled])
     assert (again.low, again.high) == pytest.approx((estimate.low, estimate.high))
-
-
-def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
-    values = np.array([1.0, np.nan, 3, 5, np.nan, np.nan])
-    estimate = mean_interval(values, list("aabbcc"))
-    plain = mean_interval(np.array([1.0, 3, 5]), list("abb"))
-    assert (estimate.value, estimate.low, estimate.high) == (plain.value, plain.low, plain.high)
-    assert (estimate.n, estimate.n_infants) == (3, 2)
 
 
 def test_the_mean_of_one_infant_has_no_interval_and_says_why() -> None:

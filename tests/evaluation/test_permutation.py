@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import balanced_accuracy, out_of_fold
+from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.permutation import (
     PermutationTest,
     fixed_prediction_test,
@@ -57,30 +57,6 @@ def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_count
         return Counter(by_infant.agg(lambda vector: tuple(sorted(vector))))
 
     assert vectors(permuted) == vectors(labels)
-
-
-@pytest.mark.parametrize("split", ["clip", "infant"])
-def test_folds_carried_along_are_folds_of_the_permuted_labels(split) -> None:
-    corpus, X = voices(np.random.default_rng(3), signal=0)
-    infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
-    calls: list[tuple[np.ndarray, list]] = []
-
-    class Notes:
-        def predict_proba_folds(self, X, y, folds):
-            calls.append((y.copy(), folds))
-            return [np.eye(3)[y[test]] for _, test in folds]
-
-    permutation_test({"notes": (Notes(), X)}, corpus, split, permutations=12, jobs=1)
-    assert len(calls) == 13
-
-    def class_counts(labels: np.ndarray, folds: list) -> list[tuple[int, ...]]:
-        return [tuple(np.bincount(labels[test], minlength=3)) for _, test in folds]
-
-    assert any(not np.array_equal(labels, y) for labels, _ in calls)
-    for labels, folds in calls:
-        assert class_counts(labels, folds) == class_counts(y, calls[0][1])
-        if split == "infant":
-            assert not any(set(infants[train]) & set(infants[test]) for train, test in folds)
 
 
 def test_score_and_nulls_are_means_over_divisions_by_a_plain_loop() -> None:
@@ -163,18 +139,6 @@ def test_processes_change_nothing() -> None:
     )
     np.testing.assert_array_equal(alone.null, together.null)
     assert len(alone.null) == 25
-
-
-def test_fixed_predictions_against_a_plain_loop() -> None:
-    corpus, _ = voices(np.random.default_rng(4), signal=0)
-    y = class_indices(corpus.labels)[0]
-    predicted = np.random.default_rng(5).integers(0, 3, (2, len(y)))
-    result = fixed_prediction_test({"net": predicted}, corpus, permutations=15, seed=8)
-    for b in range(15):
-        stream = np.random.default_rng(np.random.SeedSequence(8, spawn_key=(b,)))
-        truth = y[permutation_order(corpus.infants, stream)]
-        expected = np.mean([balanced_accuracy(truth, row) for row in predicted])
-        assert result.null[b, 0] == pytest.approx(expected)
 
 
 @large

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.models.classical import (
@@ -76,19 +74,6 @@ def test_each_model_has_a_name_and_learns_what_is_separable(models, names, data)
 
 
 # Compared with Paper B's networks
-
-
-def test_every_baseline_weighs_each_class_alike(data) -> None:
-    x, y = data
-    x, y = x[(y == 0) | (np.arange(N) < 12)], y[(y == 0) | (np.arange(N) < 12)]  # few of class 1
-    models = baselines()
-    settings = [models[name].get_params() for name in ("logistic", "svm", "forest")]
-    assert all("balanced" in params.values() for params in settings)
-    boosting = models["boosting"].fit(x, y)
-    plain = GradientBoostingClassifier(**boosting.get_params())
-    plain.fit(x, y, sample_weight=compute_sample_weight("balanced", y))
-    np.testing.assert_array_equal(boosting.predict_proba(x), plain.predict_proba(x))
-    assert (boosting.predict_proba(x) != plain.fit(x, y).predict_proba(x)).any()
 
 
 # The network

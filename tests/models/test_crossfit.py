@@ -153,14 +153,6 @@ def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -
         np.testing.assert_allclose(answer[clips, 1], clips)
 
 
-def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None:
-    networks = crossed(inputs=examples(without=(0, 5)))
-    missing = np.isnan(networks.probabilities).all(axis=2)
-    assert missing[:, [0, 5]].all() and missing.sum() == 4
-    assert not any({0.0, 5.0} & set(call["x"][call["train"], 0]) for call in calls)
-    assert np.isnan(networks.predict(NONE)).all()
-
-
 # The validation part
 
 
@@ -171,13 +163,6 @@ def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
     assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
     assert len(stopping) == 8  # 2 of 11 infants: the nearest to 20 % of 44 clips
-
-
-def test_clips_are_held_back_by_class_under_the_papers_protocol() -> None:
-    labels = ["a"] * 20 + ["b"] * 10 + ["c"]
-    fitting, stopping = validation_split(np.arange(31), labels, ["one"] * 31, split="clip")
-    assert [labels[i] for i in stopping] == ["a"] * 4 + ["b"] * 2  # the only c stays
-    assert len(fitting) == 25
 
 
 @given(

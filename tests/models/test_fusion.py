@@ -107,14 +107,3 @@ def test_drop_takes_the_share_of_clips(n, share) -> None:
     assert (lost <= more).all()  # nested, so that a larger share is a harder test
     with pytest.raises(InputError, match="share="):
         drop_modality(n, share=share + 1.5, rng=np.random.default_rng(0))
-
-
-def test_a_weight_of_the_sound() -> None:
-    sound, face, none = [[0.8, 0.2]], [[0.4, 0.6]], [[np.nan] * 2]
-    weighed = late_fusion(sound, face, weight=0.25).probabilities
-    np.testing.assert_allclose(weighed, [[0.5, 0.5]], atol=1e-7)
-    np.testing.assert_array_equal(
-        late_fusion(none, face, weight=1.0).probabilities, np.array(face, np.float32)
-    )
-    with pytest.raises(InputError, match=r"weight=1\.5"):
-        late_fusion(sound, face, weight=1.5)

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from cryutils.audio.spectral import condition, mel_db, mfcc, resample, stft_db
+from cryutils.audio.spectral import resample
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.models.inputs import (
     KINDS,
-    Examples,
     FaceInput,
     FoldFeatures,
     SoundInput,
@@ -55,19 +54,6 @@ def test_a_window_has_the_shape_that_is_promised(kind, wide) -> None:
     assert asked.windows(noise(5)).shape == (4, 63, wide)
     assert asked.windows(noise(5)).dtype == np.float32
     assert kind in KINDS
-
-
-def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
-    x = noise(3)
-    settings = {"sr": SR, "n_fft": 512, "hop_length": 256, "n_mels": 40}
-    expected = (mel_db(condition(x, sr=SR), **settings),
-                mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
-    spectrogram = SoundInput(kind="mel+mfcc").features(x)
-    np.testing.assert_array_equal(spectrogram, np.concatenate(expected, axis=1))
-    spectrogram = SoundInput(kind="stft", n_fft=256, hop_length=128).features(x)
-    np.testing.assert_array_equal(
-        spectrogram, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128)
-    )
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.3])
@@ -195,18 +181,6 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, st
     cut = windows(features, frames=frames, hop=hop)
     np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
     assert cut.dtype == np.float32
-
-
-def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
-    cut = windows(np.array([[1, 9], [3, 7]], np.float32), frames=4, hop=1)
-    np.testing.assert_array_equal(cut, [[[1, 9], [3, 7], [1, 7], [1, 7]]])
-
-
-def test_examples_know_their_clips() -> None:
-    examples = Examples.of([np.zeros((n, 4, 2), np.float32) for n in (3, 0, 1)])
-    assert examples.clip.tolist() == [0, 0, 0, 2]
-    assert examples.x.shape == (4, 4, 2)
-    assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]
 
 
 def test_means_by_clip_and_nan_where_there_is_nothing() -> None:

@@ -149,26 +149,6 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     assert stack.hidden(0, x).shape == (600, 2)
 
 
-@without_graphs()
-def test_hidden_layers_are_those_of_the_keras_model() -> None:
-    stack = fit(units=(9, 4, 7), linear=(1,), epochs=2)
-    model = stack.keras(0)
-    for layer in range(3):
-        inner = keras().Model(model.input, model.layers[1 + layer].output).predict(X, verbose=0)
-        assert stack.hidden(0, X, layer=layer) == pytest.approx(inner, rel=1e-4, abs=1e-4)
-    assert (stack.hidden(0, X, layer=1) < 0).any()
-
-
-@without_graphs()
-def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
-    task, other = FitSpec(TRAIN[::2], VALIDATION), X.copy()
-    other[TRAIN[1::2]] *= 100
-    first, again = fit([task], epochs=2), fit([task], other, epochs=2)
-    for layer, same in zip(first.layers(0), again.layers(0), strict=True):
-        assert (layer[0] == same[0]).all()
-        assert (layer[1] == same[1]).all()
-
-
 def test_classes_have_the_same_weight_in_training_and_in_validation() -> None:
     rng = np.random.default_rng(3)
     y = (np.arange(400) % 10 == 0).astype(int)

@@ -13,8 +13,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
-from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.errors import InputError
 from cryutils.models import checkpoints, cry2, image, training
@@ -170,28 +168,6 @@ def test_a_network_learns_what_is_separable_normalised_by_its_training_rows_alon
     np.testing.assert_allclose(variance, x[TRAIN].var(axis=(0, 1)), rtol=1e-4)
 
 
-def test_classes_weigh_alike_however_many_examples_they_have() -> None:
-    rng = np.random.default_rng(3)
-    y = (np.arange(200) % 10 == 0).astype(int)
-    x = rng.normal(0, 1, (200, 16, 16)).astype(np.float32)
-    x[y == 1, :, 4:8] += 0.25
-    train, validation = np.arange(0, 140), np.arange(140, 200)
-    recall = {}
-    for weights in (True, False):
-        settings = Settings(epochs=4, learning_rate=3e-3, warm_up=3, class_weights=weights)
-        fitted = fit(sound_network, x, y, train=train, validation=validation, settings=settings)
-        recall[weights] = np.mean(fitted.predict(x[y == 1]).argmax(axis=1))
-        # The validation loss has the same weights.
-        best, answers = fitted.history.iloc[fitted.best_epoch - 1], fitted.predict(x[validation])
-        weight = compute_sample_weight("balanced" if weights else None, y[validation])
-        loss = log_loss(y[validation], answers, sample_weight=weight)
-        assert best.val_loss == pytest.approx(loss + sum(map(float, fitted.model.losses)), rel=1e-4)
-        score = balanced_accuracy_score if weights else accuracy_score
-        right = score(y[validation], answers.argmax(axis=1))
-        assert best.val_accuracy == pytest.approx(right, abs=1e-5)
-    assert recall[True] > recall[False] + 0.2
-
-
 # The cache
 
 
@@ -222,14 +198,6 @@ def test_a_row_in_both_parts_and_a_class_too_many_are_refused() -> None:
         fit(picture_network, x, y, train=TRAIN, validation=np.arange(27, 30))
     with pytest.raises(InputError, match="class 3 is none of the network's 3"):
         fit(picture_network, x, y + 1, train=TRAIN, validation=VALIDATION)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"seed": -1}, {"learning_rate": 0.0}, {"warm_up": -1}]
-)
-def test_settings_that_cannot_be(wrong) -> None:
-    with pytest.raises(InputError, match=f"{next(iter(wrong))}="):
-        Settings(**wrong)
 
 
 # Models on disk

@@ -108,17 +108,6 @@ def test_a_controls_score_can_be_computed_from_its_answers(name: Control) -> Non
     assert len(by_repeat) == 2 and (sides == 1).all(), "no infant is on both sides"
 
 
-def test_a_question_that_the_clips_cannot_answer_is_refused() -> None:
-    clips, sounds = hums()
-    with pytest.raises(InputError, match="no device"):
-        controls.control(Control.DEVICE, clips, sounds, sr=SR)
-    once = corpus([clip(i, infant=i) for i in range(4)])
-    with pytest.raises(InputError, match="two sessions"):
-        controls.control(Control.INFANT, once, sounds[:4], sr=SR)
-    with pytest.raises(InputError, match=r"no control 'phase'.*phases"):
-        controls.control("phase", clips, sounds, sr=SR)
-
-
 def test_every_control_is_answered_or_says_why_it_can_not_be() -> None:
     clips, sounds = hums()
     answers = controls.controls(clips, sounds, sr=SR, n_folds=2)

@@ -10,7 +10,6 @@ import pytest
 
 from cryutils import audio, datasets
 from cryutils.datasets import Corpus
-from cryutils.errors import InputError
 from cryutils.models import backbones, backend, contrastive, inputs, small_cnn, temporal, training
 from cryutils.models.backbones import Backbone
 from cryutils.models.inputs import Examples
@@ -71,26 +70,6 @@ def test_the_infant_is_tested_on_other_days(corpus: Corpus, splits: pd.DataFrame
         assert not by_fold[0] & by_fold[1]
 
 
-def test_a_clip_without_a_vector_is_named(corpus: Corpus, splits: pd.DataFrame) -> None:
-    x = np.ones((len(corpus), 2), np.float32)
-    x[3] = np.nan
-    with pytest.raises(InputError, match=f"{corpus[3].id}: no usable sound or picture"):
-        beyond.probe(splits, corpus, {"incomplete": lambda clips, seed: x})
-
-
-def test_labels_of_fewer_infants_train_the_head(corpus: Corpus, splits: pd.DataFrame) -> None:
-    rng = np.random.default_rng(1)
-    x = (corpus.labels == "tired")[:, None] + rng.normal(0, 1.0, (len(corpus), 6))
-    task = splits.query("task == 'reason'")
-
-    def right(share: float) -> float:
-        given = {"noisy": lambda clips, seed: x.astype(np.float32)}
-        answers = beyond.probe(task, corpus, given, labelled=share)
-        return float((answers.predicted == answers.truth).mean())
-
-    assert right(0.01) < right(1.0) > 0.8
-
-
 def test_networks_answer_on_the_same_folds(
     corpus: Corpus, splits: pd.DataFrame, windows: Examples
 ) -> None:
@@ -142,21 +121,6 @@ def test_attention_is_of_test_windows_by_four_networks(
     assert len({each.tobytes() for each in weights.values()}) == 4
     _, other_rows = beyond.attentions(task, corpus, windows, network, settings=settings, repeat=1)
     assert not np.array_equal(rows, other_rows)
-
-
-def test_the_networks_get_windows_sequences_or_bursts(windows: Examples) -> None:
-    sequences = Examples(np.repeat(windows.x, 2, axis=1), windows.clip)
-    bursts = Examples(windows.x[:, :4], windows.clip)
-    made = beyond.networks(windows, sequences, bursts, filters=(4,), units=6)
-    assert list(made) == ["cry2", *temporal.POOLINGS, *(f"burst_{n}" for n in temporal.POOLINGS)]
-    assert set(made) < set(beyond.NAMES)
-    for name, (examples, network) in made.items():
-        inputs = {"cry2": windows, "burst": bursts}.get(name.split("_")[0], sequences)
-        assert examples is inputs
-        model = network(examples.x.shape[1:], 3, training.Settings(learning_rate=0.5))
-        assert model.input_shape[1:] == examples.x.shape[1:] and model.output_shape[-1] == 3
-        assert model.name == name.removeprefix("burst_")
-        assert float(model.optimizer.learning_rate) == 0.5
 
 
 def test_bursts_lie_four_by_four(corpus: Corpus) -> None:

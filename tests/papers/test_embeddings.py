@@ -105,13 +105,6 @@ def test_the_whole_frame_is_its_centred_square(bare: Path) -> None:
         np.testing.assert_array_equal(frame, picture[:, 16:80])
 
 
-def test_the_centre_is_the_middle_share_of_that_square(bare: Path) -> None:
-    path = write(bare / "tall.mp4", height=96, width=48)
-    frame_input = FrameInput(fps=FPS, size=24, crop="centre", share=0.5)
-    for frame, picture in zip(frame_input.frames(path), video.frames(path, fps=FPS), strict=True):
-        np.testing.assert_array_equal(frame, picture[36:60, 12:36])
-
-
 def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
     import cryutils
 
@@ -137,19 +130,6 @@ def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> No
     assert replace(INPUT, fps=4).key(path) == INPUT.key(path)
     by_name = replace(INPUT, crop="face", detector="haar").key(path)
     assert by_name == replace(INPUT, crop="face").key(path)  # no YuNet here
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"crop": "center"}, "no crop 'center'. Did you mean centre"),
-        ({"size": 0}, "size=0"), ({"share": 1.1}, "share=1.1"), ({"fps": 0.0}, "fps=0.0"),
-    ],
-)  # fmt: skip
-def test_what_is_no_setting_is_refused(wrong: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError) as caught:
-        FrameInput(**wrong)
-    assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 # Embeddings

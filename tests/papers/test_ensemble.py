@@ -72,15 +72,6 @@ def scores(trained: Ensemble) -> Table3:
 TOTAL = (0, 1, 2)
 
 
-def test_rows_are_those_that_the_classes_allow() -> None:
-    assert ensemble.rows(["hungry", "sleepy"]) == {Row.SLEEPY_HUNGRY: (0, 1)}
-    rows = ensemble.rows(["hug", "hungry", "sleepy"])
-    assert list(rows) == list(Row)
-    assert rows[Row.HUGGING_HUNGRY] == (0, 1)
-    assert rows[Row.SLEEPY_HUGGING] == (0, 2)
-    assert rows[Row.TOTAL] == TOTAL
-
-
 def test_every_network_is_trained_on_others_than_it_answers(trained: Ensemble) -> None:
     plan = trained.plan
     for job in plan.places:
@@ -115,17 +106,6 @@ def test_the_ensemble_learns_from_its_submodels_answers_and_a_stacked_one_from_i
         ]
         assert (design[name][rows.train] == np.concatenate(answers)).all()
     assert len(rows.validation) == 2 * len(plan.windows(job, fold.stop))
-
-
-def test_unweighted_networks_differ_in_the_weights_of_their_classes_alone(
-    trained: Ensemble,
-) -> None:
-    assert {*trained.unweighted} == {"proposed", "ae_dnn"}
-    for name, model in (("proposed", trained.proposed), ("ae_dnn", trained.joint)):
-        plain = trained.unweighted[name]
-        assert replace(plain.stack.settings, class_weights=True) == model.stack.settings
-        assert not plain.stack.settings.class_weights
-        assert plain.plan.folds == trained.plan.folds
 
 
 def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_training(
@@ -275,30 +255,6 @@ def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
         again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         assert again.value == pytest.approx(area), key
     assert len(areas)
-
-
-def test_every_score_is_recorded_in_its_columns(scores: Table3) -> None:
-    claims.begin("09_ensemble", seed=3)
-    claims.record_table(scores.results())
-    by_key = {(row.key, row.split): row for row in claims.results().itertuples()}
-    for row in Row:
-        for name, model in scores.models.items():
-            for split, column in zip(ensemble.SPLITS, ("frame", "clip", "infant"), strict=True):
-                result = by_key[f"table3.{row}.{name}.accuracy", column]
-                assert result.value == scores.interval(split, row, model).value
-                assert result.data == "made"
-                assert result.n == (30 if row is Row.TOTAL else 20)
-    for subset in ("mfcc", "image", "mfcc+stft", "mfcc+stft+image"):
-        assert (f"ablation.{subset}.accuracy", "infant") in by_key
-    for name in ("submodel.mfcc", "submodel.stft", "submodel.image", "ensemble.features",
-                 "ensemble.probabilities", "ensemble.out_of_fold", "table3.total.svm_unweighted",
-                 "table3.total.ae_dnn_unweighted", "table3.total.proposed_unweighted"):  # fmt: skip
-        assert (f"{name}.accuracy", "clip") in by_key
-    ledger = claims.published()
-    differences = (ledger.rival != "") | ledger.metric.str.startswith("accuracy_minus")
-    wanted = ledger.key[ledger.study.isin(["table3", "ablation"]) & differences]
-    assert len(wanted) == 10
-    assert {(key, "infant") for key in wanted} <= set(by_key)
 
 
 def test_the_published_figures_are_the_ledgers() -> None:

@@ -103,24 +103,6 @@ def test_neighbours_are_nearest_and_strangers_at_one() -> None:
     assert middle["neighbours"] < 0.2 < middle["same infant"] < 0.8
 
 
-@without_graphs()
-def test_fewer_frames_and_infants_are_scored_leak_free() -> None:
-    corpus, embeddings = films(8, state=2.0, infant=0.0)
-    table = framewise.amounts(
-        embeddings, corpus, every=[1, 2], infants=[1, 4, 8, 99], settings=BARELY, n_folds=2
-    )  # one infant cannot be divided, and 99 are the 8
-    frames = len(embeddings[0])
-    assert table.infants.tolist() == [4, 4, 8, 8]
-    assert table.frames.tolist() == [16 * frames, 8 * frames, 32 * frames, 16 * frames]
-    fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=BARELY, n_folds=2)
-    whole = framewise.headline([fitted], corpus).interval()
-    assert table["balanced accuracy"].iloc[2] == str(whole)
-    folds = framewise.leak_free_folds(corpus, n_folds=2)
-    for ours, theirs in zip(folds, fitted.folds, strict=True):
-        assert np.array_equal(ours.fit, theirs.fit) and np.array_equal(ours.stop, theirs.stop)
-        assert np.array_equal(ours.test, theirs.test)
-
-
 # Rolling averages
 
 ROLLED = made_corpus.corpus(["hungry", "sleepy"] * 4, [f"i{k // 2}" for k in range(8)])

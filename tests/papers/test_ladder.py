@@ -6,7 +6,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
@@ -20,7 +19,7 @@ from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
 from cryutils.papers import ladder
-from cryutils.papers.ladder import Effect, Rows, Rung, Windows
+from cryutils.papers.ladder import Rows, Rung, Windows
 
 LEAKING = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)
 CLASSES = ("discomfort", "hungry", "tired")
@@ -213,26 +212,6 @@ def test_a_corpus_of_synthetic_voices_goes_through_the_whole_audit(apart) -> Non
     assert list(table.rung.unique()) == list(Rung)
     assert set(table.metric) == set(ladder.METRICS)
     assert table[table.rung == Rung.HONEST].added.tolist() == pytest.approx([0.0, 0.0])
-
-
-def test_the_effects_of_two_corpora_are_read_off_their_results() -> None:
-    windows = voices()
-    audited = ladder.audit(windows, [Rung.OVERSAMPLE, Rung.MAJORITY], n_folds=2)
-    rows = audited.results("synthetic")
-    assert set(rows.condition) == {"oversample", "majority"}
-    assert dict(zip(rows.condition, rows.split, strict=True)) == {
-        "oversample": "clip", "majority": "infant",
-    }  # fmt: skip
-    added = audited.added(Rung.OVERSAMPLE, "balanced_accuracy")
-    table = ladder.effects(pd.concat([rows, rows.assign(data="mine")]))
-    assert table.index.tolist() == [ladder.MISTAKES[rung] for rung in ("oversample", "majority")]
-    for name in ("synthetic infants", "mine"):
-        first = table[name].iloc[0]
-        assert first.adds == f"{added.value:+.2f} [{added.low:+.2f}, {added.high:+.2f}]"
-        assert first.measured in list(Effect)
-        assert first.expected == Effect.UP
-    commonest = audited.added(Rung.MAJORITY, "accuracy")
-    assert table["mine"].adds.iloc[1].startswith(f"{commonest.value:+.2f} [")
 
 
 def test_a_mistyped_rung_and_windows_without_two_frames_are_refused() -> None:

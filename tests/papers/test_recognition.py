@@ -92,16 +92,6 @@ def test_both_recipes_are_evaluated_on_the_same_folds_of_both_protocols(two_stat
         assert unweighted.scored[split].interval("balanced_accuracy").value == 0.5
 
 
-def test_results_have_both_networks_and_the_commonest_class(two_states: tuple) -> None:
-    _, _, weighted, unweighted, _ = two_states
-    rows = recognition.results(weighted, unweighted, name="cry2")
-    table = claims.by_split(rows, {"cry2_unweighted": "without", "majority": "commonest"})
-    assert list(table.index) == ["without", "commonest"]
-    assert table["accuracy"].loc["without"].tolist() == ["67", "67"]
-    assert table["balanced accuracy"].loc["commonest"].tolist() == ["–", "50"]
-    assert (rows[rows.model == "cry2"].value == 1).all()
-
-
 def test_rivals_learn_from_all_training_clips_or_as_the_network_does(
     two_states: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:

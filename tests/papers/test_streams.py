@@ -83,13 +83,6 @@ def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, ap
     assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
 
-def test_fewer_frames_can_be_taken(corpus: Corpus) -> None:
-    embedded = [np.arange(15, dtype=np.float32)[:, None] for _ in range(6)]
-    gathered = streams.gather(corpus, hearing(), embedded, fps=10.0, head_fps=2.0)
-    assert gathered.frames[:3, 0].tolist() == [0, 5, 10]
-    assert len(gathered.frames) == 18
-
-
 def test_what_lacks_a_stream_is_left_out_and_said(corpus: Corpus) -> None:
     embedded = [np.zeros((0 if k == 4 else 15, 4), np.float32) for k in range(6)]
     gathered = streams.gather(corpus, hearing(), embedded, fps=10.0)
@@ -158,12 +151,3 @@ def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_traini
         for part in fold.inner:
             assert set(units.labels[np.setdiff1d(fold.fit, part)]) == set(units.labels)
         assert not set(units.infants[fold.fit]) & set(units.infants[fold.test])
-
-
-def test_without_inner_folds_one_training_clip_of_a_class_will_do() -> None:
-    labels = np.array(["a"] * 5 + ["b"] * 5)
-    infants = np.array([*"uuuuvwwwxx"])  # of a, one infant has four clips, and one has one
-    units = Units(labels, infants, np.arange(10))
-    assert len(streams.divide(units, Split.INFANT, n_folds=3, n_inner=0)) == 3
-    with pytest.raises(InputError, match="a training part cannot be divided again: class 'a' has"):
-        streams.divide(units, Split.INFANT, n_folds=3, n_inner=2)

@@ -157,23 +157,3 @@ def test_scores_are_means_over_trainings_each_on_its_own_divisions(
     assert easier.value == pytest.approx((first + second) / 2)
     # Half the difference of two trainings is their mean's standard error.
     assert easier.value - easier.low >= min(1.96 * abs(first - second) / 2, easier.value + 1)
-
-
-def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
-    table = twice.results()
-    classical = table.model.isin(["svm", "svm_stop", "majority"])
-    assert table.trainings[classical].isna().all() and (table.trainings[~classical] == 2).all()
-    assert set(table.model[classical]) == {"svm", "svm_stop", "majority"}
-    elsewhere: Any = Guess(twice.ensemble.plan, "of another backbone")
-    assert twice.scored(Split.CLIP, Row.TOTAL, elsewhere).trainings == 1
-
-
-def test_every_trainings_answers_are_kept_with_their_folds(twice: Table3) -> None:
-    rows = twice.predictions()
-    rows = rows[(rows.study == "table3") & (rows.condition == "total")]
-    rows = rows[(rows.model == "proposed") & (rows.split == "clip")]
-    assert rows.groupby("repeat").clip.nunique().tolist() == [36, 36]
-    folds = [part.set_index("clip").fold for _, part in rows.groupby("repeat")]
-    assert (folds[0] != folds[1]).any() and (rows.fold >= 0).all()
-    interval = twice.interval(Split.CLIP, Row.TOTAL, twice.ensemble.proposed)
-    assert (rows.predicted == rows.truth).mean() == pytest.approx(interval.value)
