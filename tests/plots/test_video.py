@@ -9,6 +9,7 @@ from drawn import spans, ticks
 from cryutils import plots
 from cryutils.evaluation.intervals import Interval
 from cryutils.papers import recognition
+from cryutils.papers.framewise import Rolled
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
