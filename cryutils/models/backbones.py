@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +26,7 @@ from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
 from cryutils.models.weights import APPLICATIONS, Unavailable, pretrained
 
-__all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input", "untrained"]
+__all__ = ["Backbone", "base", "cached", "embeddings", "head_input", "untrained"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -198,11 +195,10 @@ def embeddings(
 
     Each clip is cached as soon as it is done, so an interrupted run resumes with the next clip.
 
-    clips: key and source of each clip. The key identifies the pixels (`file_key`). The source, a
-    function that is called only if the clip is not cached, returns frames or arrays of frames,
-    uint8 (height, width, 3) or (n, height, width, 3), in the backbone's size. engine: one of
-    `runtimes.ENGINES`. Raises InputError for frames of another size or type, or if `runtimes.ready`
-    fails.
+    clips: key and source of each clip. The key identifies the pixels. The source, a function that
+    is called only if the clip is not cached, returns frames or arrays of frames, uint8 (height,
+    width, 3) or (n, height, width, 3), in the backbone's size. engine: one of `runtimes.ENGINES`.
+    Raises InputError for frames of another size or type, or if `runtimes.ready` fails.
     """
     shape = backbone.model.input_shape[1:]
 
@@ -231,16 +227,6 @@ def cached(keys: Iterable[str], backbone: Backbone, *, engine: str = "keras") ->
 def _settings(backbone: Backbone, engine: str) -> str:
     """Return a cache key of everything that determines embeddings except the frames."""
     return key(EMBEDDING_VERSION, backbone.digest, "avg", runtimes.identity(engine))
-
-
-def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
-    """Return a key for the frames of a file, from a digest of its content and the `settings`."""
-    try:
-        with Path(path).open("rb") as file:
-            content = hashlib.file_digest(file, "blake2b").hexdigest()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file.") from error
-    return json.dumps([content, settings], sort_keys=True, default=str)
 
 
 def _chunks(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:

@@ -1,8 +1,7 @@
 """Engines for a frozen network: Keras in float32, or OpenVINO in bfloat16.
 
-Notebook 07_frames_resnet50 uses this module through `backbones.embeddings`. Paper A's 360,000
-frames pass ResNet-50 once (§3.5), which takes hours in Keras on two cores. OpenVINO, an optional
-extra, is faster but less precise (`benchmarks/backbone.py`).
+Paper A's 360,000 frames pass ResNet-50 once (§3.5), which takes hours in Keras on two cores.
+OpenVINO, an optional extra, is faster but less precise (`benchmarks/backbone.py`).
 """
 
 from __future__ import annotations

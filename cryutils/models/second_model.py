@@ -1,13 +1,11 @@
-"""Paper A's second model after ResNet-50: `head` alone, `network` with ResNet-50.
+"""Paper A's second model after ResNet-50, fine-tuned or frozen: `network`.
 
 Notebook 07_frames_resnet50 writes it out in Keras. Paper A (§3.5) freezes ResNet-50 with its
-ImageNet weights and trains a second model of pooling, flatten, dense and softmax after it. The
-frozen part is computed once (`papers.embeddings.embed`), and `head` is trained on these embeddings.
+ImageNet weights and trains a second model of pooling, flatten, dense and softmax after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cryutils.models.backend import keras as _keras
@@ -16,7 +14,7 @@ from cryutils.models.blocks import check_dropout, compiled
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
-__all__ = ["head", "network"]
+__all__ = ["network"]
 
 
 def network(
@@ -32,39 +30,23 @@ def network(
 
     It is a copy of the backbone, followed by the paper's second model. trainable: also train the
     backbone, except its batch normalisation, because the statistics of small batches would
-    overwrite the pretrained ones. Other arguments as in `head`.
+    overwrite the pretrained ones. units: of the dense layer. dropout: from 0 to below 1; raises
+    InputError otherwise. learning_rate: of RMSProp, which the paper names for its audio models.
     """
+    check_dropout(dropout)
     keras = _keras()
-    shape = backbone.model.input_shape[1:]
+    layers = keras.layers
     copy = keras.models.clone_model(backbone.model)
     copy.set_weights(backbone.model.get_weights())
     _set_trainable(copy, trainable)
-    pixels = keras.Input(shape, dtype="uint8", name="pixels")
-    maps = copy(keras.layers.Rescaling(1.0, name="float")(pixels), training=False)
-    states = _second_model(maps, classes, units, dropout)
+    pixels = keras.Input(backbone.model.input_shape[1:], dtype="uint8", name="pixels")
+    h = copy(layers.Rescaling(1.0, name="float")(pixels), training=False)
+    h = layers.GlobalAveragePooling2D(name="pooling")(h)
+    h = layers.Flatten(name="flatten")(h)
+    h = layers.Dense(units, activation="relu", name="dense")(h)
+    h = layers.Dropout(dropout, name="dropout")(h)
+    states = layers.Dense(classes, activation="softmax", name="states")(h)
     model = keras.Model(pixels, states, name="image_submodel")
-    return compiled(model, keras.optimizers.RMSprop(learning_rate))
-
-
-def head(
-    input_shape: Sequence[int],
-    classes: int,
-    *,
-    units: int = 64,
-    dropout: float = 0.3,
-    learning_rate: float = 1e-3,
-) -> Any:
-    """Return the paper's second model, compiled: pooling, flatten, dense ReLU, softmax.
-
-    It takes float32 features and returns probabilities (n, classes). input_shape: (h, w, features),
-    a backbone's maps, or (features,), its pooled embeddings. units: of the dense layer. dropout:
-    from 0 to below 1; raises InputError otherwise. learning_rate: of RMSProp, which the paper names
-    for its audio models.
-    """
-    keras = _keras()
-    inputs = keras.Input(tuple(input_shape), name="features")
-    outputs = _second_model(inputs, classes, units, dropout)
-    model = keras.Model(inputs, outputs, name="second_model")
     return compiled(model, keras.optimizers.RMSprop(learning_rate))
 
 
@@ -74,14 +56,3 @@ def _set_trainable(layer: Any, trainable: bool) -> None:
     layer.trainable = trainable and not isinstance(layer, _keras().layers.BatchNormalization)
     for inner in getattr(layer, "layers", ()):
         _set_trainable(inner, trainable)
-
-
-def _second_model(h: Any, classes: int, units: int, dropout: float) -> Any:
-    check_dropout(dropout)
-    layers = _keras().layers
-    if len(h.shape) == 4:
-        h = layers.GlobalAveragePooling2D(name="pooling")(h)
-    h = layers.Flatten(name="flatten")(h)
-    h = layers.Dense(units, activation="relu", name="dense")(h)
-    h = layers.Dropout(dropout, name="dropout")(h)
-    return layers.Dense(classes, activation="softmax", name="states")(h)

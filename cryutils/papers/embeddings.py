@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
+from cryutils._io.cache import key
 from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
-from cryutils._io.paths import cache_dir, explain_write_errors, writing
+from cryutils._io.paths import cache_dir, explain_write_errors, file_digest, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.loading import load_or_simulate
@@ -143,7 +144,7 @@ class FrameInput:
                 "detector": detector, "model": None if model is None else identity(model),
                 "followed": [video.VERSION, video.MARGIN],
             }  # fmt: skip
-        return backbones.file_key(path, frames=_FRAMES_VERSION, **settings)
+        return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,16 +202,6 @@ def test_a_stopped_run_goes_on_where_it_was(small, pixels) -> None:
     assert [len(clip) for clip in both] == [4, 1]
 
 
-def test_the_key_of_a_file_is_its_content_and_settings(tmp_path) -> None:
-    for name, content in (("a.mp4", b"one"), ("b.mp4", b"one"), ("c.mp4", b"two")):
-        (tmp_path / name).write_bytes(content)
-    a, b, c = (backbones.file_key(tmp_path / name, fps=5) for name in ("a.mp4", "b.mp4", "c.mp4"))
-    assert a == b != c
-    assert a != backbones.file_key(tmp_path / "a.mp4", fps=6)
-    with pytest.raises(InputError, match="no such file"):
-        backbones.file_key(tmp_path / "d.mp4")
-
-
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
