@@ -32,15 +32,14 @@ __all__ = [
 ]  # fmt: skip
 
 STAGING = ".running"
-_TAKEN = ("manual", "reference")  # the run of notebooks executed by hand, the results in git
-_LONGEST = 40  # most characters of the parameters in a name
 
 
 def require_name(name: str, taken: Iterable[str] = ()) -> None:
     """Raise InputError if `--name` is not a plain folder name, or is reserved or `taken`."""
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
         raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
-    if name in (*_TAKEN, *taken):
+    # The run of notebooks executed by hand, and the results in git.
+    if name in ("manual", "reference", *taken):
         raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
 
 
@@ -59,9 +58,9 @@ def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> s
     values = dict(sorted(parameters.items()))
     texts = (value if isinstance(value, str) else json.dumps(value) for value in values.values())
     last = "-".join(f"{key}-{text}" for key, text in zip(values, texts, strict=True))
-    if not re.fullmatch(r"[\w.-]+", last) or len(last) > _LONGEST:
+    if not re.fullmatch(r"[\w.-]{1,40}", last):
         digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
-        last = f"{'-'.join(values)[:_LONGEST]}-{digest}"
+        last = f"{'-'.join(values)[:40]}-{digest}"
     return f"{first}-{last}"
 
 

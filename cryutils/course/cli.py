@@ -56,24 +56,17 @@ for each in (
     cryutils.add_command(each)
 
 
-def _value(text: str) -> Any:
-    """Return a parameter given as text: JSON, a number such as 1e-3, or the text itself."""
-    for reader in (json.loads, float):
-        with suppress(ValueError, RecursionError):
-            return reader(text)
-    return {"True": True, "False": False, "None": None}.get(text, text)
-
-
 def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[str, object]:
-    """Return the values of parameters given as "key=value"."""
+    """Return the values of parameters given as "key=value": JSON, Python's constants, or text."""
     values: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.isidentifier():
             raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
-        if key in values:
-            raise InputError(f"-p {text}: {key} has a value already; give one.")
-        values[key] = _value(value)
+        values[key] = {"True": True, "False": False, "None": None}.get(value, value)
+        for reader in (float, json.loads):  # not papermill's YAML, which reads 1e-3 as text
+            with suppress(ValueError):
+                values[key] = reader(value)
     return values
 
 
@@ -92,7 +85,7 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
               " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant."
               )  # fmt: skip
 @outputs_option
-@click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs; see above.")
+@click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs.")
 @click.option("--fresh", is_flag=True,
               help="Run all notebooks again, also those that have finished.")  # fmt: skip
 @click.option("--list", "listing", is_flag=True,
@@ -113,12 +106,8 @@ def run(
     beginning of its name if it fits one notebook alone (03), or the path of a copy that you have
     changed.
 
-    To resume a run that was stopped, repeat the command. Results of a notebook are replaced once
-    its new execution has finished.
-
-    A run is named after its profile, such as quick. With -p, the parameters are added to the name:
-    quick-repeats-2. With --data, the name begins with that of the folder: FOLDER-quick. To choose
-    another name, use --name.
+    To resume a run that was stopped, repeat the command. A run is named after its profile, such as
+    quick; with -p the parameters are added, quick-repeats-2, with --data the folder, FOLDER-quick.
 
     \b
     Examples:

@@ -26,11 +26,12 @@ def doctor() -> None:
     Example:
       cryutils doctor
     """
-    checks = list(_checks())
-    for state, what, detail in checks:
+    is_ready = True
+    for state, what, detail in _checks():
         say(f"{state:7}  {what}: {detail}")
-    if bad := sum(state == "BAD" for state, *_ in checks):
-        say(f"{bad} of these must be fixed before the course runs.", err=True)
+        is_ready &= state != "BAD"
+    if not is_ready:
+        say("What is BAD must be fixed before the course runs.", err=True)
         raise SystemExit(1)
 
 
@@ -41,11 +42,10 @@ def _checks() -> Iterator[tuple[str, str, str]]:
     for extra, state in {"": "BAD", **dict.fromkeys(extras.PURPOSES, "missing")}.items():
         lacking = ", ".join(_lacking(extra))
         what = f"extra [{extra}], for {extras.PURPOSES[extra]}" if extra else "packages"
-        yield (
-            state if lacking else "ok",
-            what,
-            f"not installed: {lacking}" if lacking else "installed",
-        )
+        if lacking:
+            yield state, what, f"not installed: {lacking}"
+        else:
+            yield "ok", what, "installed"
     for what, folder in (("CACHE", cache_dir()), ("OUTPUTS", outputs_dir())):
         place = next(each for each in (folder, *folder.parents) if each.exists())
         gib = shutil.disk_usage(place).free / 2**30

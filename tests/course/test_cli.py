@@ -126,7 +126,6 @@ def test_every_command_prints_in_ascii_and_one_line_a_name(
         ("run --jobs 0", "'--jobs': 0 is not in the range 1<=x<=1024."),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
-        ("run 03_feature_validation -p seed=1 -p seed=2", "-p seed=2: seed has a value already"),
         ("run 03_feature_validation -p data=absent", "absent: no such folder"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
         ("run 03_feature_validation --data absent", "absent: no such folder"),

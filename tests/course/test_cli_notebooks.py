@@ -56,6 +56,18 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", "0.001"), (".5", "0.5"), ("3", "3"), ("hungry", '"hungry"'), ("True", "true"),
+        ('["hungry","tired"]', '["hungry", "tired"]'), ("null", "null"), ("[1, 2", '"[1, 2"'),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_as_its_type(text: str, value: str, command: Command, apart: Path) -> None:
+    out = success(command("run", "--list", "03", "-p", f"test_size={text}"))
+    assert f"  test_size = {value}  # " in out
+
+
+@pytest.mark.parametrize(
     ("argument", "expected"),
     [
         ("c/02_audio_features.ipynb", "no such file."),

@@ -25,7 +25,7 @@ def test_a_folder_that_cannot_be_written_must_be_fixed(
     (apart / "file").write_text("")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", place)
     code, out, err = command("doctor")
-    assert (code, err) == (1, "1 of these must be fixed before the course runs.\n")
+    assert (code, err) == (1, "What is BAD must be fixed before the course runs.\n")
     assert f"BAD      outputs: {apart / place} can't be written to; set CRYUTILS_OUTPUTS_DIR" in out
 
 
