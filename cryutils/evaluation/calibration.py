@@ -1,17 +1,13 @@
 """Calibration of a model's probabilities, and the choice to answer "unsure".
 
-Used in notebook 11_robustness. Paper B's conclusion leaves "the calibration of decision thresholds"
-to future work, and its application acts on single answers. A model is calibrated if, of the clips
-that it answers with confidence 0.8, 80 % are right. All functions take probabilities of new clips,
-float (clips, classes), and their true classes, int (clips,). A row of NaN means that the model
-neither answers nor forecasts.
+Used in notebook 11_robustness. A model is calibrated if, of the clips that it answers with
+confidence 0.8, 80 % are right. All functions take probabilities of new clips, float (clips,
+classes), and their true classes, int (clips,). A row of NaN is no answer.
 
-Reliability diagrams, their error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017, On
-calibration of modern neural networks (ICML; arXiv 1706.04599). A score that hedging cannot improve:
-Brier 1950, Verification of forecasts expressed in terms of probability. The error of a calibrated
-forecaster, where clips of an infant depend on each other: Cameron, Gelbach & Miller 2008, doi
-10.1162/rest.90.3.414. Risk and coverage: Geifman & El-Yaniv 2017, Selective classification for deep
-neural networks (NeurIPS; arXiv 1705.08500).
+Reliability, its error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017 (arXiv
+1706.04599). Brier score: Brier 1950. The error of a calibrated model, where clips of an infant
+depend on each other: Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414. Risk and coverage:
+Geifman & El-Yaniv 2017 (arXiv 1705.08500).
 """
 
 from __future__ import annotations
@@ -38,10 +34,8 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.integer[Any]]
 
-# Bins of confidence, as in reliability diagrams since 1977; Guo et al. take 15 for 10,000 images.
-BINS = 10
+BINS = 10  # of confidence
 DRAWS = 1000  # simulated errors
-_TOLERANCE = 1e-3  # of a sum of float32 probabilities
 _COLDEST, _HOTTEST = 0.05, 20.0
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 
@@ -49,7 +43,7 @@ _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 def confidence(probabilities: npt.ArrayLike) -> Array:
     """Return the probability of each clip's answer, the largest of its row, float64 (clips,).
 
-    NaN if there is no answer. Raises InputError for rows that are not distributions.
+    Raises InputError for rows that are not distributions.
 
     >>> confidence([[0.7, 0.3], [0.4, 0.6]])
     array([0.7, 0.6])
@@ -60,28 +54,23 @@ def confidence(probabilities: npt.ArrayLike) -> Array:
 def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     """Return the Brier score of each clip, float64 (clips,): 0 is sure and right, 2 sure and wrong.
 
-    The sum over classes of `(p - y)^2`, where `y` is 1 for the true class and 0 for others, as
-    Brier defines it. (For two classes it is twice scikit-learn's default.) Answering with the
-    shares of K equal classes scores `1 - 1 / K`.
-
-    Raises InputError if lengths differ, rows are not distributions, or a class has no column.
+    The sum over classes of `(p - y)^2`, where `y` is 1 for the true class and 0 for others. (For
+    two classes it is twice scikit-learn's default.)
 
     >>> brier([[0.8, 0.2], [0.8, 0.2]], np.array([0, 1])).round(2)
     array([0.08, 1.28])
     """
-    p, y = _paired(probabilities, truth)
-    return ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1)
+    p = _checked(probabilities)
+    return ((p - np.eye(p.shape[1])[truth]) ** 2).sum(axis=1)
 
 
 def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1].
 
-    The mean is the model's confidence minus its accuracy. Unlike the expected calibration error it
-    is a mean over clips, so it has an interval. The arguments are those of `brier`, and so are the
-    errors.
+    The mean is the model's confidence minus its accuracy. As a mean over clips it has an interval.
     """
-    p, y = _paired(probabilities, truth)
-    return confidence(p) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == y)
+    p = _checked(probabilities)
+    return p.max(axis=1) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == truth)
 
 
 def reliability(
@@ -94,23 +83,22 @@ def reliability(
     NaN if all clips of a bin are of one infant.
 
     infants: one for each clip. bins: number of equal bins between 0 and 1; each includes its upper
-    end. Raises InputError as `brier` does, or if no row has an answer.
+    end. Raises InputError if no row has an answer.
     """
     import pandas as pd
 
-    sure, right, place, owners = _binned(probabilities, truth, bins, infants)
+    sure, right, place, answered = _binned(probabilities, truth, bins)
+    owners = np.asarray(infants)[answered]
     rows = []
     for k in np.unique(place):
         inside = place == k
         interval = mean_interval(right[inside], owners[inside].tolist(), limits=(0, 1))
-        rows.append(
-            {
-                "low": k / bins, "high": (k + 1) / bins, "clips": interval.n,
-                "infants": interval.n_infants, "confidence": sure[inside].mean(),
-                "accuracy": interval.value, "accuracy_low": interval.low,
-                "accuracy_high": interval.high,
-            }
-        )  # fmt: skip
+        rows.append({
+            "low": k / bins, "high": (k + 1) / bins, "clips": interval.n,
+            "infants": interval.n_infants, "confidence": sure[inside].mean(),
+            "accuracy": interval.value, "accuracy_low": interval.low,
+            "accuracy_high": interval.high,
+        })  # fmt: skip
     return pd.DataFrame(rows).astype({"accuracy_low": float, "accuracy_high": float})
 
 
@@ -120,8 +108,7 @@ def expected_calibration_error(
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
-    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much. The arguments are
-    those of `reliability`, and so are the errors.
+    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much.
 
     >>> p = np.array([[0.9, 0.1], [0.9, 0.1], [0.65, 0.35], [0.65, 0.35]])
     >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
@@ -132,26 +119,18 @@ def expected_calibration_error(
 
 
 def chance_errors(
-    probabilities: npt.ArrayLike,
-    truth: Classes,
-    infants: Sequence[str],
-    *,
-    bins: int = BINS,
+    probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, bins: int = BINS,
     seed: int = 0,
-) -> Array:
+) -> Array:  # fmt: skip
     """Return the errors that chance alone would give on these infants' clips, float64 (1000,).
 
     For each infant, right minus confidence is summed in each bin, and the sums keep or change their
     signs at random: if the model is calibrated, both are about equally likely. (A wild cluster
-    bootstrap with the null hypothesis imposed: Cameron, Gelbach & Miller 2008.) So the clips of an
-    infant may be right or wrong together. An error within this range is no sign of
-    miscalibration. The range is approximate, and better with more infants. Miscalibration itself
-    widens the range, so a small one may go unnoticed.
-
-    The arguments are those of `reliability`, and so are the errors; `seed` is that of the signs.
+    bootstrap with the null hypothesis imposed.) So the clips of an infant may be right or wrong
+    together. The range is approximate, and miscalibration widens it.
     """
-    sure, right, place, owners = _binned(probabilities, truth, bins, infants)
-    names, group = np.unique(owners, return_inverse=True)
+    sure, right, place, answered = _binned(probabilities, truth, bins)
+    names, group = np.unique(np.asarray(infants)[answered], return_inverse=True)
     sums = np.zeros((len(names), bins))
     np.add.at(sums, (group, place), right - sure)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(names)))
@@ -161,10 +140,9 @@ def chance_errors(
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     """Return the temperature at which the probabilities of validation clips fit their truth best.
 
-    It minimises the mean log-loss of `at_temperature` (Guo et al. 2017, section 4.2), and is above
-    1 for an overconfident model. It stays between 0.05 (every answer is right) and 20 (no answer
-    is better than a guess). Use clips that neither train nor test the model. Raises InputError as
-    `reliability` does.
+    It minimises the mean log-loss of `at_temperature`, and is above 1 for an overconfident model.
+    It stays between 0.05 (every answer is right) and 20 (no answer is better than a guess). Use
+    clips that neither train nor test the model.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
@@ -183,30 +161,25 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
 
 
 def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities at another temperature, float32 (clips, classes).
+    """Return the probabilities at another temperature above 0, float32 (clips, classes).
 
-    `softmax(log(p) / value)`: for a single network, the softmax of its logits divided by `value`,
-    since `log(p)` are the logits up to a constant. The order of the classes stays, so answers stay
-    the same and only their confidence changes.
+    `softmax(log(p) / value)`: answers stay the same and only their confidence changes.
 
     >>> at_temperature([[0.9, 0.1]], 2.0)
     array([[0.75, 0.25]], dtype=float32)
     """
     from scipy.special import softmax
 
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"temperature={value}: give a number above 0; 1 changes nothing.")
-    logits = np.log(np.maximum(_checked(probabilities), _LEAST))
-    return softmax(logits / value, axis=1).astype(np.float32)
+    return softmax(np.log(np.maximum(_checked(probabilities), _LEAST)) / value, axis=1).astype(
+        np.float32
+    )
 
 
 def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """Return the risk of answering only above a confidence threshold, a row for each threshold.
 
     Columns threshold (of confidence), coverage (share of all clips with at least that) and risk
-    (share of wrong answers among these), from the most confident clip to all. Clips of equal
-    confidence share a row. The arguments are those of `brier`. Raises InputError as `reliability`
-    does.
+    (share of wrong answers among these), from the most confident clip to all.
     """
     import pandas as pd
 
@@ -222,76 +195,51 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
 def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
     """Return the highest confidence that at least a share `coverage` of these clips reach.
 
-    Choose it on validation clips; the share of test clips that reach it is then a result. 0 if too
-    few clips have an answer. Raises InputError if `coverage` is not a share.
+    Choose it on validation clips. 0 if too few clips have an answer. Raises InputError if
+    `coverage` is not a share.
     """
     if not 0 < coverage <= 1:
         raise InputError(f"coverage={coverage} is not a share; use one above 0 and at most 1.")
     sure = np.nan_to_num(confidence(probabilities))
-    if not len(sure):
-        raise InputError("there are no clips to choose a threshold from; give at least one.")
     return float(np.sort(sure)[::-1][math.ceil(coverage * len(sure) - 1e-9) - 1])
 
 
 def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
     """Return the probabilities, float32 (clips, classes), with NaN where confidence is too low.
 
-    NaN means "unsure"; `threshold` is the least confidence of an answer, 0 to 1.
-
     >>> unless_unsure([[0.9, 0.1], [0.55, 0.45]], 0.8)
     array([[0.9, 0.1],
            [nan, nan]], dtype=float32)
     """
     p = _checked(probabilities)
-    return np.where((confidence(p) >= threshold)[:, None], p, np.nan).astype(np.float32)
+    return np.where((p.max(axis=1) >= threshold)[:, None], p, np.nan).astype(np.float32)
 
 
 def _checked(probabilities: npt.ArrayLike) -> Array:
     p = np.asarray(probabilities, dtype=np.float64)
-    if p.ndim != 2 or p.shape[1] < 2:
-        raise InputError(
-            f"probabilities must be (clips, classes) of two classes or more, not {p.shape}"
-        )
-    missing = np.isnan(p).all(axis=1)
-    if not ((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < _TOLERANCE) | missing).all():
-        raise InputError("each row of probabilities must be 0 to 1 and sum to 1, or be all NaN")
+    missing = np.isnan(p).all(axis=-1)
+    if p.ndim != 2 or not (np.isclose(p.sum(axis=1), 1, atol=1e-3) | missing).all():
+        raise InputError("each row of probabilities must sum to 1, or be all NaN")
     return p
-
-
-def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classes]:
-    p, y = _checked(probabilities), np.asarray(truth)
-    if y.shape != (len(p),) or y.dtype.kind not in "iu":
-        raise InputError(
-            f"{len(p)} rows of probabilities, but true classes {y.dtype} {y.shape};"
-            " give one integer for each row"
-        )
-    if len(y) and not 0 <= y.min() <= y.max() < p.shape[1]:
-        raise InputError(f"true classes {y.min()} to {y.max()}, but {p.shape[1]} columns")
-    return p, y
 
 
 def _answered(
     probabilities: npt.ArrayLike, truth: Classes
 ) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
     """Return the rows that have an answer, their classes, and which these are."""
-    p, y = _paired(probabilities, truth)
+    p = _checked(probabilities)
     answered = ~np.isnan(p[:, 0])
     if not answered.any():
         raise InputError("no clip has an answer, so there is nothing to calibrate")
-    return p[answered], y[answered], answered
+    return p[answered], np.asarray(truth)[answered], answered
 
 
 def _binned(
-    probabilities: npt.ArrayLike, truth: Classes, bins: int, infants: Sequence[str] | None = None
-) -> tuple[Array, Array, npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Return confidence, 1 if right, bin and infant of each clip that has an answer."""
-    if bins < 1:
-        raise InputError(f"bins={bins}: give 1 or more.")
+    probabilities: npt.ArrayLike, truth: Classes, bins: int
+) -> tuple[Array, Array, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return confidence, 1 if right and bin of each answered clip, and which these are."""
     p, y, answered = _answered(probabilities, truth)
-    owners = answered if infants is None else np.asarray(infants)
-    if len(owners) != len(answered):
-        raise InputError(f"{len(answered)} clips and {len(owners)} infants do not belong together")
     sure, right = p.max(axis=1), p.argmax(axis=1) == y
     # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
     upper = np.ceil(np.round(sure * bins, 4)).astype(np.int64) - 1
-    return sure, right.astype(np.float64), np.clip(upper, 0, bins - 1), owners[answered]
+    return sure, right.astype(np.float64), np.clip(upper, 0, bins - 1), answered

@@ -7,8 +7,8 @@ test splits" for the single models and their fusion. In results the models are "
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,6 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
-from cryutils.evaluation.splits import Fold
-from cryutils.models.fusion import late_fusion
 from cryutils.models.inputs import Examples, SoundInput
 from cryutils.models.training import Build, CrossFit, Settings, cross_fit
 from cryutils.papers import recognition
@@ -28,7 +26,7 @@ from cryutils.papers.scored import Scored
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["Pair", "by_weight", "label_changes", "macro_f1", "over_seeds", "scores", "train"]
+__all__ = ["Pair", "label_changes", "train"]
 
 Array = npt.NDArray[np.float32]
 OverTime = list[dict[str, list[Array]]]
@@ -97,78 +95,13 @@ def train(
     folds = evaluation.Split(split).k_folds(
         corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed
     )
-    fits = _fits(networks, examples, corpus, folds, split=split, settings=settings, progress=True)
-    return Pair(corpus, split, fits)
-
-
-def _fits(
-    networks: Mapping[str, Build],
-    examples: Mapping[str, Examples],
-    corpus: Corpus,
-    folds: Sequence[Sequence[Fold]],
-    **options: Any,
-) -> dict[str, CrossFit]:
     labels, infants = corpus.labels.tolist(), corpus.infants.tolist()
-    return {
+    options: dict[str, Any] = {"split": split, "settings": settings, "progress": True}
+    fits = {
         name: cross_fit(build, examples[name], labels, infants, folds, **options)
         for name, build in networks.items()
     }
-
-
-def scores(by_split: Mapping[str, Pair]) -> dict[tuple[str, str], Scored]:
-    """Return the scores of "audio", "image" and "fused" by (model, split), for all splits."""
-    return {
-        (name, split): scored
-        for split, pair in by_split.items()
-        for name, scored in pair.scored().items()
-    }
-
-
-def macro_f1(levels: Mapping[float, Mapping[str, Scored]]) -> pd.DataFrame:
-    """Return the macro F1 at each level of a disturbance, columns level, modality and macro_f1."""
-    rows = [
-        {"level": level, "modality": name, "macro_f1": scored.scores.macro_f1}
-        for level, scores in levels.items()
-        for name, scored in scores.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def by_weight(pair: Pair, audio: Mapping[float, Array], weights: Iterable[float]) -> pd.DataFrame:
-    """Return the macro F1 of weighted means, columns level, weight (of sound) and macro_f1.
-
-    audio: the sound networks' probabilities at each noise level, shaped as `Pair.audio`.
-    """
-    n_classes = pair.image.shape[-1]
-    face = pair.image.reshape(-1, n_classes)
-    rows = []
-    for level, heard in audio.items():
-        for weight in weights:
-            mean = late_fusion(heard.reshape(-1, n_classes), face, weight=weight).probabilities
-            scored = Scored.of(mean.reshape(heard.shape), pair.corpus, split=pair.split)
-            rows.append({"level": level, "weight": weight, "macro_f1": scored.scores.macro_f1})
-    return pd.DataFrame(rows)
-
-
-def over_seeds(
-    networks: Mapping[str, Build],
-    examples: Mapping[str, Examples],
-    pair: Pair,
-    *,
-    seeds: int,
-    settings: Settings,
-) -> pd.DataFrame:
-    """Return the macro F1 on the first fold for each of `seeds` trainings, a column per model."""
-    fold = pair.fits["audio"].folds[0][0]
-    part = pair.corpus.take(fold[1])
-    rows = []
-    for seed in range(settings.seed, settings.seed + seeds):
-        options = {"split": pair.split, "settings": replace(settings, seed=seed)}
-        fits = _fits(networks, examples, pair.corpus, [[fold]], **options)
-        answers = fused({name: fit.probabilities[0][fold[1]] for name, fit in fits.items()})
-        scored = {name: Scored.of(p, part, split=pair.split) for name, p in answers.items()}
-        rows.append({"seed": seed} | {name: s.scores.macro_f1 for name, s in scored.items()})
-    return pd.DataFrame(rows).set_index("seed")
+    return Pair(corpus, split, fits)
 
 
 def label_changes(over_time: OverTime, infants: Sequence[str], *, step_s: float) -> pd.DataFrame:

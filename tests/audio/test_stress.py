@@ -80,11 +80,6 @@ def test_a_low_pass_removes_a_tone_above_its_cut_and_leaves_that_below() -> None
     assert db(np.mean(gone.astype(float) ** 2) / np.mean(high_tone.astype(float) ** 2)) < -90
 
 
-def test_at_the_cut_half_of_the_amplitude_is_left() -> None:
-    y = low_pass(tone(hz=1000), sr=SR, cut_hz=1000)[SR // 10 : -SR // 10]
-    assert np.abs(y).max() == pytest.approx(0.15, rel=0.01)
-
-
 # Clipping
 
 
@@ -116,22 +111,6 @@ def test_the_same_generator_gives_the_same_sound_and_leaves_the_first_as_it_was(
     np.testing.assert_array_equal(x, tone(4000))
     assert first.dtype == np.float32 and first.shape == x.shape
     assert not np.array_equal(first, x)
-
-
-@pytest.mark.parametrize("name", STRESSES)
-@pytest.mark.parametrize("samples", [0, 1, 100])
-def test_silence_stays_silence(name, samples) -> None:
-    silence = np.zeros(samples, np.float32)
-    np.testing.assert_array_equal(STRESSES[name](silence), silence)
-
-
-@pytest.mark.parametrize("name", STRESSES)
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_sample_that_is_no_number_is_refused(name, bad) -> None:
-    x = tone(100)
-    x[5] = bad
-    with pytest.raises(InputError, match="NaN or infinite"):
-        STRESSES[name](x)
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,7 @@ def made_pair(clips: Corpus) -> pairs.Pair:
 
 
 def test_single_models_and_their_mean_are_scored_on_the_same_clips(pair: pairs.Pair) -> None:
-    scores = pairs.scores({"infant": pair})
-    assert [*scores] == [("audio", "infant"), ("image", "infant"), ("fused", "infant")]
-    right = {m: int((s.predicted == s.truth).sum()) for (m, _), s in scores.items()}
+    right = {m: int((s.predicted == s.truth).sum()) for m, s in pair.scored().items()}
     assert right == {"audio": 3, "image": 3, "fused": 4}
 
 
@@ -42,16 +40,7 @@ def test_a_missing_input_counts_as_wrong_unless_it_is_fused(pair: pairs.Pair) ->
     scores = pair.scored(audio=np.full_like(SOUND, np.nan))
     assert (scores["audio"].predicted == -1).all()
     np.testing.assert_array_equal(scores["fused"].predicted, scores["image"].predicted)
-    table = pairs.macro_f1({0.0: pair.scored(), 1.0: scores}).set_index(["level", "modality"])
-    assert table.macro_f1[0.0, "fused"] == 1 and table.macro_f1[1.0, "audio"] == 0
-
-
-def test_a_weight_of_0_or_1_is_one_model_alone(pair: pairs.Pair) -> None:
-    table = pairs.by_weight(pair, {np.inf: pair.audio}, [0.0, 0.5, 1.0])
-    single = pair.scored()
-    expected = [single[m].scores.macro_f1 for m in ("image", "fused", "audio")]
-    assert table.macro_f1.tolist() == expected
-    assert table.weight.tolist() == [0.0, 0.5, 1.0] and np.isinf(table.level).all()
+    assert pair.scored()["fused"].scores.macro_f1 == 1 and scores["audio"].scores.macro_f1 == 0
 
 
 def test_label_changes_compare_models_on_the_same_recordings() -> None:

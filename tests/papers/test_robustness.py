@@ -17,7 +17,7 @@ from scipy.special import softmax
 import cryutils
 from cryutils import audio, claims, video
 from cryutils.datasets.corpus import Corpus
-from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.models.training import CrossFit
 from cryutils.papers import robustness
 from cryutils.papers.robustness import STRESSES, Bench
@@ -33,13 +33,6 @@ class Meter:
     def predict(self, x: np.ndarray) -> np.ndarray:
         light = x.mean(axis=tuple(range(1, x.ndim))) / 100
         return softmax(np.stack([np.zeros(len(x)), light], axis=1), axis=1).astype(np.float32)
-
-
-class Guess:
-    """Stands for a network that has learnt nothing."""
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.full((len(x), 2), 0.5, np.float32)
 
 
 @pytest.fixture(scope="module", name="corpus")
@@ -130,27 +123,6 @@ def test_a_clip_has_noise_of_its_own_whatever_the_others_are(bench: Bench) -> No
     assert np.isnan(second[1:]).all()
 
 
-@pytest.mark.parametrize("key", ["noise", "dim"])
-def test_every_training_answers_the_same_disturbed_clips(bench: Bench, key: str) -> None:
-    stress, examples = STRESSES[key], {"audio": HEARING.examples(bench.sounds)}
-    examples["image"] = Examples.of(
-        [v.disturbed(lambda frame, _: frame, SEEING) for v in bench.views]
-    )
-    twice = {}
-    for name, fit in bench.fits.items():  # the second training's networks see nothing
-        fits = [*fit.fits, Guess(), Guess()]
-        empty = np.repeat(fit.probabilities, 2, axis=0)
-        more = replace(fit, probabilities=empty, fits=fits, folds=fit.folds * 2)  # type: ignore[arg-type]
-        twice[name] = replace(more, probabilities=more.predict(examples[name]))
-    answers = replace(bench, fits=twice).answers(stress, stress.levels[-1])
-    alone = bench.answers(stress, stress.levels[-1])
-    for name, p in answers.items():
-        assert p.shape == (2, len(bench.corpus), 2)
-        np.testing.assert_array_equal(p[0], alone[name][0])
-        np.testing.assert_array_equal(np.isnan(p[1]), np.isnan(p[0]))
-        assert (p[1][~np.isnan(p[1])] == 0.5).all()
-
-
 def test_a_clip_without_a_face_has_no_frames(bench: Bench, tracks) -> None:
     blind = replace(tracks[0], with_face=np.zeros(len(tracks[0]), bool))
     clip = replace(bench.corpus[0], path=Path("never read.mp4"))
@@ -188,13 +160,6 @@ def test_temperature_and_threshold_come_from_each_folds_validation_clips() -> No
     # In fold 0 all validation clips are as sure as 0.7: the surer of its clips are answered.
     assert result.thresholds[0] == pytest.approx(0.7, abs=1e-3)
     assert np.isnan(result.sure[:10, 0]).tolist() == [False, True] * 5
-
-
-def test_disturbed_clips_are_scaled_by_the_temperature_of_their_fold() -> None:
-    p = np.array([[0.9, 0.1], [0.9, 0.1], [np.nan, np.nan]], np.float32)
-    folds = [(np.array([1]), np.array([0, 2])), (np.array([0, 2]), np.array([1]))]
-    scaled = robustness.at_fold_temperatures(p, np.array([2.0, 1.0]), folds)
-    np.testing.assert_allclose(scaled, [[0.75, 0.25], [0.9, 0.1], [np.nan, np.nan]], atol=1e-6)
 
 
 def test_every_model_and_training_is_calibrated(bench: Bench, tracks) -> None:
