@@ -7,13 +7,12 @@ from .audio import (
     mel_filter_bank,
     mel_lines,
     mel_spectrogram,
+    reconstructions,
     spectra,
     spectrogram,
     waveform,
-)  # fmt: skip
-from .autoencoder import reconstructions, spectrograms
+)
 from .beyond import attention, scores_by_task
-from .ensemble import table3, training_curves
 from .live import gate_curve, readings
 from .models import (
     convolution,
@@ -24,7 +23,7 @@ from .models import (
     model_scores,
     pictures,
     stress,
-)  # fmt: skip
+)
 from .palette import NAMES
 from .robustness import confidence_at, face_evidence, reliability, sound_evidence, stress_figure
 from .scores import (
@@ -38,5 +37,6 @@ from .scores import (
     split_accuracies,
     split_gaps,
     style,
-)  # fmt: skip
+    table3,
+)
 from .video import frames_by_class, rolling

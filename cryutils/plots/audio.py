@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cryutils.audio.spectral import frame, hz_to_mel, mel_to_hz, window
@@ -141,3 +143,32 @@ def heat_map(
     ax.grid(visible=False)
     ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02)
     return ax
+
+
+def reconstructions(
+    examples: Mapping[str, tuple[Array, Array, Array]], *, seconds: float
+) -> Figure:
+    """Draw windows, their codes and their reconstructions, one row per feature.
+
+    examples: by feature, as returned by `autoencoding.Study.example`. MFCC number 0, the level, is
+    left out. A window and its reconstruction share a colour scale. seconds: duration of a window.
+    """
+    fig, rows = plt.subplots(len(examples), 3, figsize=(11, 2.6 * len(examples)), squeeze=False)
+    for axes, (kind, (original, code, back)) in zip(rows, examples.items(), strict=True):
+        first, ylabel = (1, "MFCC number") if kind == "mfcc" else (0, "frequency bin")
+        low, high = np.percentile(original[:, first:], [1, 99])
+        for ax, values in ((axes[0], original), (axes[2], back)):
+            heat_map(
+                values[:, first:], ax, seconds=seconds, span=(first, values.shape[1]),
+                limits=(low, high), ylabel=ylabel, unit="dB",
+            )  # fmt: skip
+        largest = np.abs(code).max()
+        heat_map(
+            code, axes[1], seconds=seconds, span=(0, code.shape[1]), limits=(-largest, largest),
+            cmap="RdBu_r", ylabel="number in the code", unit="value",
+        )  # fmt: skip
+        axes[0].set_title(f"{kind.upper()}: {original.size // len(code)} numbers a patch")
+        axes[1].set_title(f"code: {code.shape[1]} numbers a patch")
+        axes[2].set_title("reconstruction")
+    fig.tight_layout()
+    return fig

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -21,10 +22,11 @@ from PIL.PngImagePlugin import PngInfo
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
-from cryutils.claims.tables import COMMONEST, METRICS
+from cryutils.claims.tables import COMMONEST, ENSEMBLES, METRICS, PAIRS
+from cryutils.claims.tables import SPLITS as TABLE_SPLITS
 from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
-from cryutils.plots.palette import COLOURS, PROTOCOLS
+from cryutils.plots.palette import COLOURS, PROTOCOLS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 
@@ -219,3 +221,35 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
     return ax
+
+
+def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
+    """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
+
+    table: columns `pair` and `model` (keys as in the results), `split` ("frame", "clip", "infant"),
+    `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of each pair's
+    commonest class.
+    """
+    pairs = [pair for pair in PAIRS if pair in set(table.pair)]
+    models = [model for model in ENSEMBLES if model in set(table.model)]
+    columns = min(2, len(pairs))
+    lines = -(-len(pairs) // columns)
+    fig, axes = plt.subplots(
+        lines, columns, figsize=(9, 1.2 + lines * (0.8 + 0.38 * len(models))), sharex=True,
+        sharey=True, squeeze=False, layout=ConstrainedLayoutEngine(wspace=0.06),
+    )  # fmt: skip
+    for pair, ax in zip(pairs, axes.flat, strict=False):
+        heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
+        for (split, words), lift in zip(TABLE_SPLITS.items(), (0.24, 0, -0.24), strict=True):
+            part, colour = table[(table.pair == pair) & (table.split == split)], SPLITS[split][0]
+            y = [heights[model] + lift for model in part.model]
+            low, high = part.low.to_numpy(float), part.high.to_numpy(float)
+            ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
+            ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
+        if pair in majority:
+            ax.axvline(majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label=COMMONEST)
+        ax.set(title=PAIRS[pair], xlim=(0, 1.03))
+    for ax in axes[-1]:
+        ax.set_xlabel("accuracy")
+    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return fig

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import labels, points, ticks, words
+from drawn import labels, points, spans, ticks, words
 from matplotlib import pyplot as plt
 from PIL import Image
 
@@ -179,3 +179,46 @@ def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
     assert ticks(ax, "y") == ["hungry", "belly pain"]
     assert labels(ax) == ("predicted", "true")
+
+
+def test_a_window_and_its_reconstruction_share_their_colours() -> None:
+    rng = np.random.default_rng(0)
+    window, code = rng.normal(size=(20, 6)), rng.normal(size=(4, 3))
+    fig = plots.reconstructions(
+        {"mfcc": (window, code, 2 * window), "stft": (window, code, window)}, seconds=2.0
+    )
+    left, middle, right = (ax.images[0] for ax in fig.axes[:3])
+    shown = ((left, window[:, 1:]), (middle, code), (right, 2 * window[:, 1:]))
+    for image, values in shown:  # without MFCC number 0
+        assert np.array_equal(image.get_array(), values.T)
+    assert left.get_clim() == right.get_clim()
+    low, high = middle.get_clim()
+    assert -low == high == np.abs(code).max()
+    assert fig.axes[0].get_ylim() == (1, 6)
+    titles = [ax.get_title() for ax in fig.axes[:6]]
+    assert titles[:2] == ["MFCC: 30 numbers a patch", "code: 3 numbers a patch"]
+    assert np.array_equal(fig.axes[3].images[0].get_array(), window.T)
+
+
+def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
+    rows = [
+        ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "clip", 0.6, 0.5, 0.7),
+        ("total", "svm", "infant", 0.4, np.nan, np.nan),
+        ("sleepy_hungry", "svm", "infant", 0.5, 0.4, 0.6),
+        ("total", "proposed", "clip", 0.7, 0.6, 0.8),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
+    figure = plots.table3(table, majority={"total": 0.35})
+    pair, total = figure.axes
+    assert [ax.get_title() for ax in (pair, total)] == [
+        "sleepy & hungry", "all three states",
+    ]  # fmt: skip
+    assert ticks(pair, "y") == ["SVM", "ensemble"]
+    svm, ensemble = pair.get_yticks()
+    assert points(pair, "leak-free")[0] == [0.5]
+    assert points(total, "windows split")[0] == [0.9]
+    assert points(total, "paper's protocol") == ([0.6, 0.7], [svm, ensemble])
+    assert points(total, "leak-free")[0] == [0.4]
+    assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
+    assert points(total, "commonest class")[0] == [0.35, 0.35]
+    assert not [line for line in pair.lines if line.get_label() == "commonest class"]
