@@ -59,7 +59,7 @@ def films(server: Server, window: BrowserContext) -> Iterator[Notebook]:
 
 @pytest.fixture(scope="module")
 def controls(server: Server, window: BrowserContext) -> Iterator[Notebook]:
-    """The notebook with sliders and an upload button."""
+    """The notebook with a slider."""
     yield from _opened(server, window, "controls")
 
 

@@ -135,6 +135,7 @@ def test_the_family_s_telephones_can_check_the_certificate(
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
 
 
+@large
 def test_the_family_s_authority_can_vouch_for_no_other_site(certificates: Path) -> None:
     commands = re.findall(
         r"<!-- certificate -->\n```\n(.+?)```", (DOCS / "application.md").read_text(), re.DOTALL
@@ -161,7 +162,7 @@ def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is
     assert cookie["httpOnly"]
     page.get_by_role("tab", name="Days").click()
     page.get_by_role("button", name="Look again").click()
-    expect(page.get_by_role("cell", name="hungry")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="hungry")).to_be_visible()
     assert cookie["path"] == (urlsplit(site.url).path or "") + "/"
     page.goto("about:blank")
     until(lambda: kernel not in site.kernels(), "the page's process has ended")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from frontends import launch, noted_errors
 from playwright.sync_api import Page, Playwright, expect
+from sizes import large
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import until
@@ -70,6 +71,7 @@ def screen(playwright: Playwright) -> Iterator[Page]:
     assert errors == []
 
 
+@large
 def test_one_command_shows_the_application_and_leaves_nothing(machine: Path, screen: Page) -> None:
     before = files(machine)
     server = demonstrate(machine)
@@ -88,7 +90,7 @@ def test_one_command_shows_the_application_and_leaves_nothing(machine: Path, scr
 
         screen.get_by_role("tab", name="Days").click()
         expect(screen.get_by_role("note")).to_contain_text("earlier days in the log")
-        until(lambda: screen.get_by_role("rowheader").count() >= 4, "the days before are shown")
+        until(lambda: screen.get_by_role("row").count() >= 5, "the days before are shown")
 
         stranger = screen.context.browser.new_page()  # type: ignore[union-attr]
         answer = stranger.goto(link)

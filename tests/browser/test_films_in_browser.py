@@ -1,12 +1,13 @@
-"""A player of videos in a real browser: picture and sound together, infants, volume, answers."""
+"""A player of videos in a real browser: picture and sound together, infants, answers."""
 
 from __future__ import annotations
 
 import pytest
 from frontends import Notebook, in_first
 from playwright.sync_api import Locator, expect
+from sizes import large
 
-pytestmark = in_first
+pytestmark = [in_first, large]
 
 
 def part(films: Notebook, name: str) -> Locator:
@@ -60,26 +61,6 @@ def test_a_class_and_an_infant_are_kept_to(films: Notebook) -> None:
     classes.select_option("")
     infants.select_option("")
     films.until(lambda s: s["chosen_class"] == s["chosen_infant"] == "", "all clips again")
-
-
-def test_the_volume_stays_from_clip_to_clip_and_has_a_name(films: Notebook) -> None:
-    volume = part(films, "volume")
-    films.page.evaluate("window.audios.length = 0")
-    volume.focus()
-    films.page.keyboard.press("Home")
-    for _ in range(5):
-        films.page.keyboard.press("ArrowRight")
-    before = films.until(lambda s: s["volume"] == 0.25, "a quarter of the volume")["index"]
-    expect(volume).to_have_attribute("aria-label", "Volume")
-    expect(volume).to_have_attribute("aria-valuetext", "25 %")
-    part(films, "next").click()
-    films.until(lambda s: s["index"] != before, "another clip")
-    part(films, "play").click()
-    films.until(lambda s: s["playing"], "it plays")
-    sounds = "window.audios.filter(a => a.tagName === 'AUDIO')"
-    assert films.page.evaluate(f"{sounds}.pop().volume") == 0.25
-    part(films, "play").click()
-    films.until(lambda s: not s["playing"], "it is paused")
 
 
 def test_nothing_went_wrong_in_the_page(films: Notebook) -> None:

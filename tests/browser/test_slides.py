@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import Browser
+from sizes import large
 
 pytest.importorskip("sphinx_revealjs", reason="the extra docs is not installed")
 
@@ -21,6 +22,7 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "slides"
 
 
+@large
 @pytest.mark.parametrize("name", ["00_start_here", "03_feature_validation", "10_leakage_audit"])
 def test_each_slide_is_a_section_or_a_figure_that_fits(
     name: str, slides: Path, chromium: Browser
