@@ -140,23 +140,6 @@ class NetworkBatch:
             return outputs
         return softmax(np.where(self.allowed[task], outputs, -np.inf), axis=1)
 
-    def keras(self, task: int, *, name: str = "dense") -> Any:
-        """Return one network as a Keras model of plain dense layers."""
-        keras, layers = _keras(), self.layers(task)
-        h = inputs = keras.Input((layers[0][0].shape[0],), name="inputs")
-        for k, (kernel, _) in enumerate(layers[:-1]):
-            h = keras.layers.Dense(
-                kernel.shape[1], activation=self._activation(k), name=f"dense{k + 1}"
-            )(h)
-        kernel, bias = layers[-1]
-        kind = None if self.allowed is None else "softmax"
-        h = keras.layers.Dense(kernel.shape[1], activation=kind, name="answer")(h)
-        if self.allowed is not None:
-            layers[-1] = kernel, np.where(self.allowed[task], bias, MASKED_LOGIT)
-        model = keras.Model(inputs, h, name=name)
-        model.set_weights([array for layer in layers for array in layer])
-        return model
-
     def _activation(self, k: int) -> str | None:
         return None if k in self.settings.linear else "relu"
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "embed", "load",
-    "pictures_of", "three_states",
+    "pictures_of",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -54,24 +54,16 @@ _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other f
 _AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
 
 
-def three_states(corpus: Corpus) -> Corpus:
-    """Return the clips of Paper A's three states, under the names of `STATES`.
-
-    "tired" replaces a missing "sleepy", and "lonely" and "hugging" replace a missing "hug".
-    DonateACry's cleaned files have two of the states (no "lonely"), its original uploads all three.
-    Raises InputError if fewer than two occur.
-    """
-    return corpus.among(STATES, STAND_INS)
-
-
 def load(data: str, **simulation: Any) -> Corpus:
     """Return the corpus `data` as in `cryutils.load`, with the clips of Paper A's three states.
 
-    simulation: options of synthetic voices and faces, which other corpora don't use.
+    "tired" replaces a missing "sleepy", and "lonely" and "hugging" replace a missing "hug".
+    DonateACry's cleaned files have two of the states (no "lonely"), its original uploads all three.
+    Raises InputError if fewer than two occur. simulation: options of synthetic voices and faces,
+    which other corpora don't use.
     """
     options = {"classes": list(STATES), "video": True} | simulation
-    corpus = load_or_simulate(data, **options)
-    return three_states(corpus)
+    return load_or_simulate(data, **options).among(STATES, STAND_INS)
 
 
 @dataclass(frozen=True, kw_only=True)

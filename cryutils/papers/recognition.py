@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATES", "CrossValidated", "card", "cross_validate", "deploy", "flicker", "load", "results",
-    "rivals", "state_corpus", "windows",
+    "rivals", "windows",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -39,23 +39,15 @@ Array = npt.NDArray[np.float32]
 STATES = ("discomfort", "hungry", "pain", "tired")
 
 
-def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
-    """Return the clips of Paper B's four states, with the label `stand_in` if there is no "pain".
-
-    Raises InputError if fewer than two of the four states occur.
-    """
-    return corpus.among(STATES, {"pain": [stand_in]})
-
-
 def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpus:
     """Return the corpus `data` as in `cryutils.load`, with the clips of Paper B's four states.
 
-    stand_in: as in `state_corpus`. simulation: options of synthetic voices and faces, which other
+    stand_in: the label of "pain" if there is none. Raises InputError if fewer than two of the four
+    states occur. simulation: options of synthetic voices and faces, which other
     corpora don't use.
     """
     options = {"classes": list(STATES), "video": True} | simulation
-    corpus = load_or_simulate(data, **options)
-    return state_corpus(corpus, stand_in=stand_in)
+    return load_or_simulate(data, **options).among(STATES, {"pain": [stand_in]})
 
 
 @dataclass(frozen=True, eq=False)

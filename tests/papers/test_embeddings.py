@@ -82,17 +82,9 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
     ],
 )
 def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple[str, ...]) -> None:
-    chosen = embeddings.three_states(corpus(list(labels)))
+    chosen = corpus(list(labels)).among(embeddings.STATES, embeddings.STAND_INS)
     assert tuple(chosen.labels) == states
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
-
-
-def test_a_corpus_of_one_state_is_refused() -> None:
-    with pytest.raises(
-        InputError,
-        match="hug or lonely or hugging, hungry, sleepy or tired are needed, but it has only",
-    ):
-        embeddings.three_states(corpus(["hungry", "pain"]))
 
 
 # Frames

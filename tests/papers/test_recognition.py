@@ -20,28 +20,11 @@ from cryutils.models.export import Lite
 from cryutils.models.inputs import Examples, SoundInput
 from cryutils.papers import recognition
 from cryutils.papers.predict import Predictor
-from cryutils.papers.recognition import STATES, deploy, flicker, state_corpus, windows
+from cryutils.papers.recognition import STATES, deploy, flicker, windows
 from cryutils.papers.scored import Scored
 from cryutils.video.tracks import FaceTrack
 
 # Four states
-
-
-@pytest.mark.parametrize(
-    ("labels", "options", "states", "note"),
-    [
-        (["belly_pain", "burping", "tired"], {}, ["pain", "tired"], "; belly_pain stands for pain"),
-        (["belly_pain", "pain", "hungry"], {}, ["pain", "hungry"], ""),
-        (["belly_pain", "colic", "hungry"], {"stand_in": "colic"}, ["pain", "hungry"],
-         "; colic stands for pain"),
-    ],
-)  # fmt: skip
-def test_the_four_states_have_a_stand_in_for_pain_where_there_is_none(
-    labels: list[str], options: dict[str, str], states: list[str], note: str
-) -> None:
-    cries = state_corpus(corpus(labels), **options)
-    assert cries.labels.tolist() == states
-    assert cries.note == f"made up{note}"
 
 
 # Both protocols
