@@ -7,7 +7,6 @@ in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,15 +92,6 @@ def test_a_stress_spares_the_other_modality_and_fusion_follows(bench: Bench, key
     np.testing.assert_array_equal(answers["fused"], again["fused"])
 
 
-def test_without_a_face_network_sound_is_disturbed_alone(bench: Bench) -> None:
-    deaf = Bench(bench.corpus, {"audio": bench.fits["audio"]}, HEARING, bench.sounds)
-    assert set(deaf.undisturbed) == {"audio"}
-    tested = deaf.test([STRESSES["clipping"], STRESSES["no_picture"], STRESSES["no_sound"]])
-    assert list(tested.answers) == [
-        ("none", 0.0), ("clipping", 0.05), ("clipping", 0.3), ("no_sound", 0.5), ("no_sound", 1),
-    ]  # fmt: skip
-
-
 def test_a_face_that_the_detector_loses_is_no_answer(bench: Bench) -> None:
     assert all(view.in_sight.any() for view in bench.views)
     covered = bench.answers(STRESSES["side"], 1.0)
@@ -121,13 +111,6 @@ def test_a_clip_has_noise_of_its_own_whatever_the_others_are(bench: Bench) -> No
     first, second = (b.answers(noise, 10)["audio"][0] for b in (bench, fewer))
     np.testing.assert_array_equal(first[0], second[0])
     assert np.isnan(second[1:]).all()
-
-
-def test_a_clip_without_a_face_has_no_frames(bench: Bench, tracks) -> None:
-    blind = replace(tracks[0], with_face=np.zeros(len(tracks[0]), bool))
-    clip = replace(bench.corpus[0], path=Path("never read.mp4"))
-    view = robustness.face_view(clip, blind, fps=2.0, detector="haar")
-    assert not view.frames and view.disturbed(lambda f, _: f, SEEING).shape == (0, 32, 32, 3)
 
 
 def test_every_claim_on_robustness_is_of_a_level_that_is_tried() -> None:

@@ -82,18 +82,6 @@ def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax) -> None:
     assert [other.get_ylabel() for other in ax.figure.axes[1:]] == ["level in dB"]
 
 
-def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax) -> None:
-    coefficients = RNG.normal(size=(50, 13)).astype(np.float32)
-    coefficients[:, 0] = -500
-    assert plots.cepstrogram(coefficients, ax, sr=SR, hop_length=80) is ax
-    image = ax.images[0]
-    np.testing.assert_array_equal(image.get_array(), coefficients[:, 1:].T)
-    assert tuple(image.get_extent()) == pytest.approx((0, 0.5, 0.5, 12.5))
-    low, high = image.get_clim()
-    assert -low == high < 10
-    assert labels(ax) == ("time in s", "MFCC number")
-
-
 # Scores
 
 
