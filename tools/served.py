@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,52 +194,3 @@ def widgets(socket: websocket.WebSocket) -> dict[str, dict]:
         if kind == "comm_msg" and content["data"].get("method") == "update_states":
             states = {name: held["state"] for name, held in content["data"]["states"].items()}
     return states
-
-
-@dataclass
-class Page:
-    """An open page: websocket, id of its live analysis, and seconds from the login until ready."""
-
-    socket: websocket.WebSocket
-    widget: str
-    ready_s: float
-
-    @classmethod
-    def opened(cls, server: Served, name: str) -> Page:
-        """Log in as `name` and open the page."""
-        begun = time.perf_counter()
-        visitor = Visitor(server)
-        visitor.log_in(name)
-        socket = visitor.socket(visitor.open_page())
-        analysis = next(name for name, state in widgets(socket).items() if "_about" in state)
-        return cls(socket, analysis, time.perf_counter() - begun)
-
-    def play(
-        self, blocks: Iterable[tuple[bytes, bytes]], *, sr: int, block_s: float
-    ) -> list[float]:
-        """Send sound and picture of each block in real time; return the times of sending."""
-        self._say({"method": "update", "state": {"listening": True}})
-        sent: list[float] = []
-        begun = time.perf_counter()
-        for k, (sound, picture) in enumerate(blocks, 1):
-            time.sleep(max(0.0, begun + k * block_s - time.perf_counter()))
-            for kind, buffer in (("sound", sound), ("frame", picture)):
-                content = {"type": kind, "sr": sr, "at": k * block_s, "number": len(sent)}
-                sent.append(time.perf_counter())
-                self._say({"method": "custom", "content": content}, buffer)
-        return sent
-
-    def news(self) -> Iterator[dict]:
-        """Yield the widget's messages: a changed state, or custom content."""
-        for header, _, content in messages(self.socket):
-            if header["msg_type"] == "comm_msg" and content["comm_id"] == self.widget:
-                yield content["data"]
-
-    def answers(self) -> Iterator[dict]:
-        """Yield the widget's answers to the blocks: `number`, `readings`."""
-        for data in self.news():
-            if data["method"] == "custom" and data["content"]["type"] == "answer":
-                yield data["content"]
-
-    def _say(self, data: dict[str, object], *buffers: bytes) -> None:
-        send(self.socket, "comm_msg", comm_id=self.widget, data=data, buffers=buffers)
