@@ -7,7 +7,6 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import product
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,12 +39,6 @@ def test_whatever_was_printed_leads_back_to_its_test_set(n: int, k: int, cut: bo
     assert count == min(k, n)
 
 
-def test_common_sizes_serve_every_figure() -> None:
-    assert arithmetic.common([65.51, 97.41], most=160) == [116]
-    assert arithmetic.common([66.66, 80, 86.67], most=40) == [15, 30]
-    assert arithmetic.common([65.51, 93.75, 97.41], most=160) == []
-
-
 def test_the_table_says_which_tests_a_figure_can_come_from() -> None:
     figures = {"proposed": 97.41, "ae_dnn": 93.75}
     table = arithmetic.fitting(figures, {"clips": 160, "frames": 72_000})
@@ -54,14 +47,6 @@ def test_the_table_says_which_tests_a_figure_can_come_from() -> None:
     assert table.loc["ae_dnn"].tolist() == [93.75, "15/16", "150/160", "67500/72000"]
     for fraction, percent in zip(table.frames, table.percent, strict=True):
         assert 100 * float(Fraction(fraction)) == pytest.approx(percent, abs=0.005)
-
-
-def test_a_row_of_a_table_shares_one_test_set_or_none() -> None:
-    table = arithmetic.shared({"pair": [66.66, 80, 86.67], "total": [65.51, 93.75, 97.41]})
-    assert table.smallest.to_dict()["pair"] == 15
-    assert table.smallest.isna().to_dict() == {"pair": False, "total": True}
-    assert table["sizes"].tolist() == [10, 0]
-    assert table.figures["total"] == "65.51, 93.75, 97.41"
 
 
 def test_a_share_is_no_percentage_above_a_hundred() -> None:
@@ -92,12 +77,6 @@ def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, p
         if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))
     ]
     assert arithmetic.sizes(float(percent), most=116, printing=printing) == tried
-
-
-def test_two_figures_of_table_3_were_printed_in_two_ways() -> None:
-    table = arithmetic.printings({"svm": 66.66, "proposed": 86.67, "total": 97.41}, most=160)
-    assert table["rounded"].tolist() == [pd.NA, 15, 116]
-    assert table["cut off"].tolist() == [3, pd.NA, 116]
 
 
 # Means of class recalls
@@ -131,9 +110,6 @@ def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_no
         assert fits == (percent in printed), percent
     assert set(classical) <= printed and not {"85.59", "84.49"} & printed
     assert arithmetic.chance_of_fit(sizes) == pytest.approx(len(printed) / 10_001)
-    shares = {f"f.k{k}": float(percent) / 100 for k, percent in enumerate(classical)}
-    rule = f"fits_recall(6, 5, 6, 6, {', '.join(shares)})"
-    assert arithmetic.evaluate(rule, shares) == len(classical)
 
 
 # How likely a random figure fits
@@ -144,49 +120,6 @@ def test_the_chance_of_a_fit_counts_every_figure(n: int) -> None:
     # k/n rounded and cut off: two figures where it has more than two decimals, one where not.
     expected = {way for k in range(n + 1) for way in printed_ways(k, n)["either"]}
     assert arithmetic.chance_of_fit(n) == pytest.approx(len(expected) / 10_001)
-
-
-def test_random_figures_share_a_size_as_often_as_both_fit_it() -> None:
-    chances = [arithmetic.chance_of_fit(n) for n in (1, 2, 3)]
-    assert arithmetic.expected_common(2, most=3) == pytest.approx(sum(p**2 for p in chances))
-
-
-# Differences
-
-
-def test_a_gain_is_said_in_points_and_relative_to_the_rival() -> None:
-    table = arithmetic.gains(97.41, {"ae_dnn": 93.75, "svm": 65.51})
-    assert table.points.round(2).tolist() == [3.66, 31.90]
-    assert table.relative.round(2).tolist() == [3.90, 48.69]
-    assert not table.least["ae_dnn"] <= 3.56 <= table.most["ae_dnn"], "however it was printed"
-    assert table.least["svm"] <= 31.90 <= table.most["svm"]
-
-
-@given(n=st.integers(1, 200), k=st.integers(0, 200), j=st.integers(0, 200), cut=st.booleans())
-def test_the_true_difference_lies_within_what_printing_leaves(n, k, j, cut) -> None:
-    shares = [Decimal(100 * min(x, n)) / Decimal(n) for x in (k, j)]
-    ways = (ROUND_DOWN, ROUND_HALF_UP) if cut else (ROUND_HALF_UP, ROUND_DOWN)
-    shown = [float(s.quantize(Decimal("0.01"), w)) for s, w in zip(shares, ways, strict=True)]
-    if shown[1] > 0:
-        row = arithmetic.gains(shown[0], {"x": shown[1]}).loc["x"]
-        assert row.least - 1e-9 <= float(shares[0] - shares[1]) <= row.most + 1e-9
-
-
-@pytest.mark.parametrize(
-    ("better", "worse", "counts"),
-    [
-        (86.67, 80, (13, 12, 15)), (100, 68.42, (19, 13, 19)), (97.41, 65.51, (113, 76, 116)),
-        (86.67, 66.66, (13, 10, 15)),
-    ],
-)  # fmt: skip
-def test_two_figures_are_compared_in_the_smallest_test_that_both_fit(better, worse, counts) -> None:
-    a, b, n, p = arithmetic.compared(better, worse)
-    assert (a, b, n) == counts
-    # Fisher's test: the sum over all tables that are no likelier.
-    weights = {k: math.comb(n, k) * math.comb(n, a + b - k)
-               for k in range(n + 1) if 0 <= a + b - k <= n}  # fmt: skip
-    least = sum(w for w in weights.values() if w <= weights[a])
-    assert p == pytest.approx(least / math.comb(2 * n, a + b))
 
 
 # Three states and their pairs
@@ -220,59 +153,6 @@ def test_class_sizes_are_those_that_trying_every_division_finds(pairs, recalls, 
             )
         )
     found = arithmetic.class_sizes(pairs, n=n, recalls=recalls)
-    assert [*found.ways.itertuples(index=False, name=None)] == tried
+    assert [*found[0].itertuples(index=False, name=None)] == tried
     assert bool(tried) is exists
-    assert found.by_chance == pytest.approx(sum(chances))
-
-
-@pytest.mark.parametrize("pairs", [{("a", "b"): [50]}, {**PAIRS, ("a", "d"): [50]}, {}])
-def test_class_sizes_are_of_three_classes(pairs) -> None:
-    with pytest.raises(InputError, match="three classes"):
-        arithmetic.class_sizes(pairs, n=9)
-
-
-def test_a_pair_has_no_more_errors_than_all_three_states_where_it_is_small() -> None:
-    table = arithmetic.pair_errors(97.41, 86.67, n=116)
-    assert set(table.allowed) == {3}  # 113 of 116 right
-    assert table["size"][table.within].tolist() == [15]
-    assert table.errors[table["size"] == 105].item() == 14
-    assert set(arithmetic.pair_errors(97.41, 86.67, n=160).allowed) == {5}, "4.1, rounded up"
-
-
-@given(total=st.integers(0, 99), pair=st.integers(0, 99))
-def test_the_largest_share_of_a_pair_is_where_all_errors_are_its(total: int, pair: int) -> None:
-    share = arithmetic.largest_pair_share(total, pair)
-    assert 0 < share <= 1
-    assert share * (100 - pair) <= 100 - total + 1e-9
-    assert share == 1 or share * (100 - pair) == pytest.approx(100 - total)
-
-
-# Rules
-
-
-@pytest.mark.parametrize(
-    ("rule", "value"),
-    [
-        ("a", 7), ("a * b * c", 42), ("a - b", 4), ("a - b * c", 1), ("(a - b) * c", 8),
-        ("a / c + 1", 4.5), ("max(a, x.y)", 7), ("min(a, x.y)", 0.5),
-        ("fits(4, x.y, z)", 1), ("one_test(10, x.y, z)", 2), ("one_test(4, x.y, z)", 1),
-        ("one_test(2, z)", 0),
-    ],
-)  # fmt: skip
-def test_rules_are_worked_out(rule: str, value: float) -> None:
-    figures = {"a": 7, "b": 3, "c": 2, "x.y": 0.5, "z": 0.3333}
-    assert arithmetic.evaluate(rule, figures) == value
-
-
-@pytest.mark.parametrize(
-    ("rule", "words"),
-    [
-        ("a - z", "'z' is no figure"), ("x.", "no rule"), ("ab.y", "Did you mean ab.z"),
-        ("a ** b", "a rule holds"), ("", "no rule"), ("open('f')", "a rule holds"),
-        ("a.b()", "a rule holds"), ("'a'", "a rule holds"), ("a / (b - b)", "no rule"),
-        ("max()", "no rule"),
-    ],
-)  # fmt: skip
-def test_what_is_no_rule_is_refused(rule: str, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        arithmetic.evaluate(rule, {"a": 7, "b": 3, "ab.z": 0.5})
+    assert found[1] == pytest.approx(sum(chances))
