@@ -1,14 +1,17 @@
 """What was measured: the store of results, published figures, tables and reports."""
 
-from . import tables
+from . import board
 from .answers import split_gaps
-from .ledger import published, together, unstated, verdicts
+from .board import by_split
+from .ledger import published, unstated
 from .store import (
     COLUMNS,
+    SPLITS,
     Result,
     begin,
     benchmark_output,
     current,
+    every_run,
     figure_path,
     key,
     load_predictions,
@@ -21,11 +24,9 @@ from .store import (
     record_scores,
     record_table,
     record_test,
-    reference,
     results,
     run_dir,
     table,
     unreadable,
     write,
 )
-from .tables import by_split

@@ -1,4 +1,4 @@
-"""Scores from stored predictions, among them the difference between the two splits.
+"""Stored predictions as arrays, and the difference between the two splits of the clips.
 
 The central claim of this project is about one difference: a model's score with clips split at
 random, minus its score with no infant on both sides. `split_gaps` gives each model's difference its
@@ -15,7 +15,6 @@ import pandas as pd
 
 from cryutils.claims.store import load_predictions
 from cryutils.evaluation import NOT_DRAWN, paired_interval
-from cryutils.evaluation.intervals import Metric
 from cryutils.evaluation.splits import Fold
 
 __all__ = ["MODEL", "Answers", "answers", "gaps", "split_gaps"]
@@ -65,26 +64,23 @@ def answers(table: pd.DataFrame) -> Answers:
     return Answers(predicted, truth, infants, clips, strengths, folds)
 
 
-def split_gaps(
-    run: str | Path | None = None, *, metric: Metric = "balanced_accuracy", **columns: str
-) -> pd.DataFrame:
-    """Return each model's score with clips split at random minus its leak-free score.
+def split_gaps(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
+    """Return each model's balanced accuracy with a random split minus its leak-free one.
 
-    run: as in `claims.load_results`. metric: of `evaluation.interval`. columns: which predictions
-    (study, condition, feature, model, data). Columns of the result are as in `gaps`.
+    run: as in `claims.load_results`. columns: which predictions (study, condition, feature, model,
+    data). Columns of the result are as in `gaps`.
     """
-    return gaps(load_predictions(run, **columns), metric=metric)
+    return gaps(load_predictions(run, **columns))
 
 
-def gaps(table: pd.DataFrame, *, metric: Metric = "balanced_accuracy") -> pd.DataFrame:
-    """Return each model's score with clips split at random minus its leak-free score.
+def gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Return each model's balanced accuracy with a random split minus its leak-free one.
 
-    Both scores are of the same clips, so the difference is paired over infants.
+    Both scores are of the same clips, so the difference is paired over infants. There is a row for
+    each model that was scored on both splits. Columns: study, condition, feature, model, data,
+    value, low, high (of the difference), n and n_infants.
 
-    table: columns as in `claims.load_predictions`. metric: of `evaluation.interval`.
-
-    There is a row for each model that was scored on both splits. Columns: study, condition,
-    feature, model, data, value, low, high (of the difference), n and n_infants.
+    table: columns as in `claims.load_predictions`.
     """
     rows: list[dict[str, Any]] = []
     for about, part in table.groupby(MODEL, sort=False):
@@ -98,7 +94,7 @@ def gaps(table: pd.DataFrame, *, metric: Metric = "balanced_accuracy") -> pd.Dat
         aligned = np.full((len(free.predicted), len(random.units)), NOT_DRAWN)
         aligned[:, place] = free.predicted
         gap = paired_interval(
-            random.predicted, aligned, random.truth, random.infants, metric=metric
+            random.predicted, aligned, random.truth, random.infants, metric="balanced_accuracy"
         )
         rows.append({**dict(zip(MODEL, about, strict=True)), **gap.row()})
     return pd.DataFrame(rows, columns=[*MODEL, "value", "low", "high", "n", "n_infants"])

@@ -1,9 +1,8 @@
 """The results store: every number that a notebook measured, with its origin.
 
 Each notebook calls `begin` once, one of the `record` functions for each result, and `write` at its
-end. The runner merges the files of all notebooks into one `results.json` (`merge`). A result is a
-row: six columns state what was measured (`COLUMNS`), one how the clips were split, and the others
-hold the number. Tables in notebooks and reports are made from these files alone.
+end. The runner merges the files of all notebooks into one `results.json` (`merge`). Tables in
+notebooks and reports are made from these files alone.
 """
 
 from __future__ import annotations
@@ -11,30 +10,32 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import pandas as pd
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
-if TYPE_CHECKING:  # importing pandas would delay `cryutils run` by a third of a second
-    import pandas as pd
-
+if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval, Metric
     from cryutils.evaluation.permutation import PermutationTest
     from cryutils.papers.scored import Scored
 
 __all__ = [
-    "COLUMNS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
-    "load_predictions", "load_results", "merge", "read_results", "record", "record_gain",
-    "record_predictions", "record_scores", "record_table", "record_test", "reference", "results",
+    "COLUMNS", "SPLITS", "Result", "begin", "benchmark_output", "current", "every_run",
+    "figure_path", "key", "load_predictions", "load_results", "merge", "read_results", "record",
+    "record_gain", "record_predictions", "record_scores", "record_table", "record_test", "results",
     "run_dir", "table", "unreadable", "write",
 ]  # fmt: skip
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
+# The only place where stored values of `split` are turned into words for readers.
+SPLITS = {"frame": "windows split", "clip": "random split", "infant": "leak-free"}
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -42,51 +43,23 @@ Count = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One measured number.
+    """One measured number. Texts are "" and numbers None where a column does not apply."""
 
-    Attributes
-    ----------
-    study : str
-        What the number is part of: "feature_validation", "table3", "cry2".
-    condition : str
-        A pair of states, a disturbance with its level, or a class; "" for none.
-    feature, model : str
-        The input and the model, "" if there is none.
-    rival : str
-        If not "", `value` is the model's score minus this model's.
-    metric : str
-        "accuracy", "p_value", "clips".
-    split : {"frame", "clip", "infant", ""}
-        The unit that was kept whole when the data were split; "" if they were not.
-    data : str
-        The corpus.
-    value, low, high : float
-        The number and the ends of its interval, None without one.
-    n, n_infants : int
-        Test clips, and the infants in them.
-    trainings : int
-        Trainings of the networks, each with another seed and other splits; None without a network.
-    permutations : int
-        Number behind a p-value, which cannot be smaller than 1 / (permutations + 1).
-    notebook : str
-    seed : int
-    """
-
-    study: Text
-    condition: str = ""
+    study: Text  # what the number is part of, such as "feature_validation" or "table3"
+    condition: str = ""  # a pair of states, a disturbance with its level, or a class
     feature: str = ""
     model: str = ""
-    rival: str = ""
+    rival: str = ""  # if not "", `value` is the model's score minus this model's
     metric: Text
-    split: Literal["frame", "clip", "infant", ""] = ""
-    data: Text
+    split: Literal["frame", "clip", "infant", ""] = ""  # the unit that was kept whole
+    data: Text  # the corpus
     value: FiniteFloat
-    low: FiniteFloat | None = None
+    low: FiniteFloat | None = None  # ends of the interval
     high: FiniteFloat | None = None
-    n: Count | None = None
+    n: Count | None = None  # test clips, and the infants in them
     n_infants: Count | None = None
-    trainings: Count | None = None
-    permutations: Count | None = None
+    trainings: Count | None = None  # of networks, each with another seed and other splits
+    permutations: Count | None = None  # behind a p-value, which is at least 1 / (permutations + 1)
     notebook: Text
     seed: int | None = None
 
@@ -103,9 +76,7 @@ _RESULTS = TypeAdapter(list[Result])
 
 
 def key(columns: Mapping[str, Any]) -> str:
-    """Return the columns of a result as one text.
-
-    columns: the values of `COLUMNS`; empty ones may be left out, and other columns are ignored.
+    """Return the columns of a result as one text. Empty and other columns are left out.
 
     >>> key({"study": "table3", "condition": "total", "model": "svm", "metric": "accuracy"})
     'table3.total.svm.accuracy'
@@ -154,11 +125,7 @@ def record(value: float | Interval, **columns: Any) -> None:
 
     A later number with the same key, split and data replaces an earlier one. An interval also sets
     low, high, n and n_infants. columns: fields of `Result`; study, metric and data are needed.
-
-    Raises
-    ------
-    InputError
-        A column that a result does not have, a number that is not finite, or a call before `begin`.
+    Raises InputError for other columns, a number that is not finite, or a call before `begin`.
     """
     notebook = _collecting()
     for name in columns:
@@ -172,18 +139,18 @@ def record(value: float | Interval, **columns: Any) -> None:
     try:
         result = _RESULT.validate_python({**columns, **about, "value": number})
     except ValidationError as error:
-        first = error.errors()[0]
-        field, missing = first["loc"][0], first["type"] == "missing"
-        what = f"{field}" if missing else f"{field} = {first['input']!r}"
-        raise InputError(f"{key(columns)}: {what}: {first['msg']}.") from error
+        raise InputError(f"{key(columns)}: {_first(error)}.") from error
     notebook.results[result.key, result.split, result.data] = result
 
 
-def record_table(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect each row of `table`, whose columns are fields of `Result`. NaN counts as missing.
+def _first(error: ValidationError) -> str:
+    """Return the place and the message of the first problem."""
+    first = error.errors()[0]
+    return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
 
-    **columns : further fields, the same for every row.
-    """
+
+def record_table(table: pd.DataFrame, **columns: Any) -> None:
+    """Collect each row of `table`, with fields of `Result`, and `columns` for all. NaN: missing."""
     for _, row in table.astype(object).iterrows():
         record(**row.dropna(), **columns)
 
@@ -191,18 +158,14 @@ def record_table(table: pd.DataFrame, **columns: Any) -> None:
 def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
     """Collect a model's scores and the predictions that they were computed from.
 
-    metrics: as in `scored.results`; none means all of them. columns: study, and condition, feature
-    and model if they apply.
+    metrics: as in `scored.results`. columns: study, condition, feature and model.
     """
     record_table(scored.results(*metrics), **columns)
     record_predictions(scored.predictions(), **columns)
 
 
 def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect the predictions behind scores, in rows as `load_predictions` returns them.
-
-    **columns : study, condition, feature and model, if the table does not have them.
-    """
+    """Collect predictions, columns as in `load_predictions`; `columns` adds missing ones."""
     table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
     for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
         _collecting().predictions[place] = rows
@@ -239,14 +202,12 @@ def results() -> pd.DataFrame:
 
 def write() -> None:
     """Write what this notebook has collected to `results/` and `predictions/` of the run."""
-    import pandas as pd
-
-    current = _collecting()
-    _dump(current.results.values(), run_dir() / "results" / f"{current.name}.json")
-    if current.predictions:
-        answers = pd.concat(current.predictions.values(), ignore_index=True)
-        with writing(run_dir() / "predictions" / f"{current.name}.parquet") as part:
-            answers.assign(seed=current.seed).to_parquet(part, index=False)
+    notebook = _collecting()
+    _dump(notebook.results.values(), run_dir() / "results" / f"{notebook.name}.json")
+    if notebook.predictions:
+        answers = pd.concat(notebook.predictions.values(), ignore_index=True)
+        with writing(run_dir() / "predictions" / f"{notebook.name}.parquet") as part:
+            answers.assign(seed=notebook.seed).to_parquet(part, index=False)
 
 
 def _dump(rows: Iterable[Result], path: Path) -> None:
@@ -257,8 +218,6 @@ def _dump(rows: Iterable[Result], path: Path) -> None:
 
 def table(rows: Iterable[Result]) -> pd.DataFrame:
     """Return results as a table, one row each: the key, then the fields of `Result`."""
-    import pandas as pd
-
     content = [{"key": row.key, **asdict(row)} for row in rows]
     frame = pd.DataFrame(content, columns=["key", *_FIELDS])
     numbers = dict.fromkeys(("value", "low", "high"), "float64")
@@ -267,29 +226,13 @@ def table(rows: Iterable[Result]) -> pd.DataFrame:
 
 
 def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
-    """Return the predictions behind the scores of a run.
+    """Return the predictions behind the scores of a run, a row for each clip and repeat.
 
-    Parameters
-    ----------
-    run : str or Path, optional
-        As in `load_results`.
-    **columns
-        Values to select by: study, condition, feature, model, split, data.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each clip and repeat. Columns: study, condition, feature, model, split, data,
-        clip, infant, repeat, fold (-1 if unknown), truth, predicted (None without an answer),
-        seed, and `p_<class>` if the model gives probabilities or other scores.
-
-    Raises
-    ------
-    InputError
-        No predictions match.
+    run: as in `load_results`. **columns: values to select by: study, condition, feature, model,
+    split, data. Columns of the table: these, clip, infant, repeat, fold (-1 if unknown), truth,
+    predicted (None without an answer), seed, and `p_<class>` if the model gives probabilities or
+    other scores. Raises InputError if no predictions match.
     """
-    import pandas as pd
-
     folder = _folder(run) / "predictions"
     wanted = [(name, "==", value) for name, value in columns.items()]
     parts = [pd.read_parquet(path, filters=wanted or None) for path in folder.glob("*.parquet")]
@@ -300,24 +243,46 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     return answers.drop(columns=empty[empty.str.startswith("p_")])
 
 
-def reference(run: str, **columns: str) -> pd.DataFrame:
-    """Return results of a run in `outputs/reference`, such as "judged", columns as in `table`.
+def load_results(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
+    """Return the results of a run, columns as in `table`.
 
-    columns: values to select by, such as study="cry2". Raises InputError if no results match.
+    run: a folder, a run's name under the outputs folder, or "reference/<name>" for a run that git
+    keeps; default: this run. **columns: values to select by, such as study="cry2". Raises
+    InputError if there are no such results or a file of them is damaged.
     """
-    results = load_results(project_dir() / "outputs" / "reference" / run)
+    folder = _folder(run)
+    paths = sorted((folder / "results").glob("*.json")) or [folder / "results.json"]
+    if not paths[0].is_file():
+        raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
+    rows = table(row for path in paths for row in read_results(path))
     for name, value in columns.items():
-        results = results[results[name] == value]
-    if results.empty:
-        raise InputError(f"the reference run {run} has no results of {key(columns)}.")
-    return results.reset_index(drop=True)
+        rows = rows[rows[name] == value]
+    if columns and rows.empty:
+        raise InputError(f"{folder}: no results of {key(columns)} here.")
+    return rows.reset_index(drop=True)
+
+
+def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Return the results of each run in `home`, the outputs folder, by run name, newest first.
+
+    Columns as in `table`. The results kept in git, named `reference/<run>`, come last. Runs whose
+    results can't be read are left out.
+    """
+    newest = sorted(
+        (home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime
+    )
+    runs = {path.parent.name: path for path in newest}
+    for path in sorted((project_dir() / "outputs" / "reference").glob("*/results.json")):
+        runs[f"reference/{path.parent.name}"] = path
+    readable = {}
+    for name, path in runs.items():
+        with suppress(InputError):
+            readable[name] = table(read_results(path))
+    return readable
 
 
 def benchmark_output(name: str) -> str:
-    """Return the output of a benchmark that is kept with the reference runs.
-
-    Raises InputError if none of that name is kept.
-    """
+    """Return the stored output of `benchmarks/<name>.py`. Raises InputError if there is none."""
     path = project_dir() / "outputs" / "reference" / "benchmarks" / f"{name}.txt"
     if not path.is_file():
         names = [file.stem for file in path.parent.glob("*.txt")]
@@ -337,24 +302,6 @@ def figure_path(name: str) -> Path:
     return path
 
 
-def load_results(run: str | Path | None = None) -> pd.DataFrame:
-    """Return every result of a run, columns as in `table`.
-
-    run: a folder, a run's name under the outputs folder, or "reference/<name>" for a run that git
-    keeps; default: this run.
-
-    Raises
-    ------
-    InputError
-        There are no results, or a file of them is damaged.
-    """
-    folder = _folder(run)
-    paths = sorted((folder / "results").glob("*.json")) or [folder / "results.json"]
-    if not paths[0].is_file():
-        raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
-    return table(row for path in paths for row in read_results(path))
-
-
 def _folder(run: str | Path | None) -> Path:
     if run is None:
         return run_dir()
@@ -365,23 +312,24 @@ def _folder(run: str | Path | None) -> Path:
 def merge(folder: Path, notebooks: Iterable[str]) -> None:
     """Write `results.json` from the readable files of these notebooks."""
     keep = set(notebooks)
-    _dump((row for row in _read(folder)[0] if row.notebook in keep), folder / "results.json")
+    rows = [row for _, part in _read(folder) for row in part or () if row.notebook in keep]
+    _dump(rows, folder / "results.json")
 
 
 def unreadable(folder: Path) -> list[Path]:
     """Return the notebooks' own files of results in `folder` that cannot be read."""
-    return _read(folder)[1]
+    return [path for path, rows in _read(folder) if rows is None]
 
 
-def _read(folder: Path) -> tuple[list[Result], list[Path]]:
-    """Return the results in the notebooks' own files, and the files that cannot be read."""
-    rows, damaged = [], []
+def _read(folder: Path) -> list[tuple[Path, list[Result] | None]]:
+    """Return the notebooks' own files and the results in each, None if it cannot be read."""
+    files: list[tuple[Path, list[Result] | None]] = []
     for path in sorted((folder / "results").glob("*.json")):
         try:
-            rows += read_results(path)
+            files.append((path, read_results(path)))
         except InputError:
-            damaged.append(path)
-    return rows, damaged
+            files.append((path, None))
+    return files
 
 
 def read_results(path: Path) -> list[Result]:
@@ -389,9 +337,7 @@ def read_results(path: Path) -> list[Result]:
     try:
         return _RESULTS.validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
-        what = error.errors()[0]
-        place = ".".join(map(str, what["loc"]))
-        reason = f"{place}: {what['msg']}" if place else what["msg"]
         raise InputError(
-            f"{path}: damaged or of an older version ({reason}); `cryutils run` makes it again."
+            f"{path}: damaged or of an older version ({_first(error)}); `cryutils run` makes it"
+            " again."
         ) from error

@@ -164,7 +164,7 @@ class Table3:
         return Interval.of(bounds, len(which), len(everyone))
 
     def tidy(self) -> pd.DataFrame:
-        """Return the accuracy of each cell for `plots.table3` and, as text, `claims.tables.table3`.
+        """Return the accuracy of each cell for `plots.table3` and, as text, `claims.board.table3`.
 
         Columns are pair, model, split, value, low and high.
         """

@@ -21,9 +21,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
+from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS
+from cryutils.claims.store import SPLITS as SPLIT_NAMES
 from cryutils.claims.store import current, figure_path
-from cryutils.claims.tables import COMMONEST, ENSEMBLES, METRICS, PAIRS
-from cryutils.claims.tables import SPLITS as TABLE_SPLITS
 from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, PROTOCOLS, SPLITS
@@ -115,7 +115,7 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     """Draw each printed accuracy: published, measured, and that of the commonest class.
 
     Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
-    board: rows of `claims.scoreboard.board` on one corpus.
+    board: rows of `claims.board.scores` on one corpus.
     """
     models = board[(board.model != COMMONEST) & (board.metric == "accuracy")]
     printed = models.published.notna()
@@ -132,7 +132,7 @@ def split_gaps(gaps: pd.DataFrame) -> Figure:
     """Draw each model's balanced accuracy under the paper's protocol minus leak-free.
 
     Bars are paired 95 % intervals over infants; a mark is open if its interval includes 0.
-    gaps: columns as in `claims.article.gaps`.
+    gaps: columns as in `claims.board.gaps`.
     """
     rows = _under_headings(gaps)
     fig, ax = plt.subplots(figsize=(8, 0.27 * len(rows) + 1), layout="constrained")
@@ -240,7 +240,7 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     )  # fmt: skip
     for pair, ax in zip(pairs, axes.flat, strict=False):
         heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
-        for (split, words), lift in zip(TABLE_SPLITS.items(), (0.24, 0, -0.24), strict=True):
+        for (split, words), lift in zip(SPLIT_NAMES.items(), (0.24, 0, -0.24), strict=True):
             part, colour = table[(table.pair == pair) & (table.split == split)], SPLITS[split][0]
             y = [heights[model] + lift for model in part.model]
             low, high = part.low.to_numpy(float), part.high.to_numpy(float)

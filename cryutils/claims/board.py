@@ -1,0 +1,376 @@
+"""The scoreboard: every score of both papers' tables in all runs.
+
+`scores` is one table with the published figure, the scores under each split and the score of the
+commonest class side by side. The command `cryutils report`, notebooks 09 and 14, README.md and
+docs/results.md show its rows. Real and synthetic infants never share a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cryutils.claims import ledger
+from cryutils.claims.answers import MODEL, split_gaps
+from cryutils.claims.store import SPLITS, key, load_results
+from cryutils.datasets.registry import is_synthetic, title
+from cryutils.errors import InputError
+from cryutils.models.classical import BASELINES, CLASSIFIERS
+
+__all__ = [
+    "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE2_SCALED",
+    "TABLE3", "Layout", "by_split", "conclusions", "gaps", "in_percent", "note",
+    "of_corpus", "reference", "scores", "table1", "table3", "words",
+]  # fmt: skip
+
+PAIRS = {  # the rows of Table 3
+    "sleepy_hungry": "sleepy & hungry",
+    "sleepy_hugging": "sleepy & hugging",
+    "hugging_hungry": "hugging & hungry",
+    "total": "all three states",
+}
+ENSEMBLES = {
+    "svm": "SVM",
+    "svm_stop": "SVM, fit+stop",
+    "ae_dnn": "AE+DNN",
+    "ae_dnn_patches": "AE+DNN, patches",
+    "proposed": "ensemble",
+    "svm_unweighted": "SVM, unweighted",
+    "ae_dnn_unweighted": "AE+DNN, unweighted",
+    "proposed_unweighted": "ensemble, unweighted",
+}
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "area under the ROC curve",
+}
+COMMONEST = "commonest class"
+_ABOUT = ["study", "condition", "feature", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A table of a paper.
+
+    rows: each has columns of a result (study, condition, feature, name of the model), the `group`
+    of rows that it belongs to, and the `model` in words. The model `COMMONEST` always predicts the
+    commonest class. It is the baseline of its group, or of all groups if its own is "".
+    metrics: those that reports show. of_table1: whether the paper's figures are for the classes of
+    its Table 1, so that only results on these classes are comparable.
+    """
+
+    title: str
+    rows: Sequence[Mapping[str, str]]
+    metrics: Sequence[str] = ("balanced_accuracy", "accuracy")
+    of_table1: bool = False
+
+
+def _table2(condition: str, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return Table 2's rows for the classifiers in `names`, by feature."""
+    return [
+        {"study": "feature_validation", "condition": condition, "feature": feature, "name": name,
+         "group": feature.upper(), "model": CLASSIFIERS[name]}
+        for feature in ("stft", "mfcc")
+        for name in names
+    ]  # fmt: skip
+
+
+def _network_and_rivals(study: str, group: str, examples: str) -> Iterator[dict[str, str]]:
+    """Yield rows for a network, classical models on clips and on `examples`, and the majority.
+
+    The network is trained with and without class weights, which the paper does not mention.
+    """
+    names = {study: study, f"{study}_unweighted": f"{study}, unweighted", **BASELINES}
+    names |= {f"{name}_{examples}": f"{words}, on {examples}" for name, words in BASELINES.items()}
+    for name, words in (names | {"majority": COMMONEST}).items():
+        yield {"study": study, "name": name, "group": group, "model": words}
+
+
+TABLE2 = Layout(
+    "Paper A, Table 2",
+    [
+        *_table2("", list(CLASSIFIERS)),
+        {"study": "feature_validation", "name": "majority", "model": COMMONEST},
+    ],
+    of_table1=True,
+)
+TABLE2_SCALED = Layout(
+    "Paper A, Table 2, features standardised",
+    _table2("scaled", ["svm", "nb", "knn"]),
+    ("balanced_accuracy",),
+    of_table1=True,
+)
+TABLE3 = Layout(
+    "Paper A, Table 3",
+    [
+        {"study": "table3", "condition": pair, "name": name, "group": group, "model": model}
+        for pair, group in PAIRS.items()
+        for name, model in {**ENSEMBLES, "majority": COMMONEST}.items()
+    ],
+)
+PAPER_B = Layout(
+    "Paper B",
+    [
+        *_network_and_rivals("cry2", "sound", "windows"),
+        *_network_and_rivals("image", "face", "crops"),
+        {"study": "full", "name": "full", "group": "sound and face", "model": "full, late fusion"},
+    ],
+    ("balanced_accuracy", "macro_f1"),
+)
+LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
+
+
+def note(shown: pd.DataFrame) -> str:
+    """Return the data note for a figure that shows rows of `scores`: corpora and runs."""
+    corpora, runs = dict.fromkeys(shown.data), dict.fromkeys(shown.run)
+    warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
+    names = " and ".join(map(title, corpora))
+    return f"{names}{warning}; measured by {' and '.join(runs)}"
+
+
+def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS) -> pd.DataFrame:
+    """Return a row for each model and metric in the papers' tables, real recordings first.
+
+    If several runs measured a table on the same corpus, the one with the most test clips is shown;
+    of equals, the first.
+
+    runs: results by run name, columns as in `claims.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: table, data, run, group, model (in words), metric; study, condition, feature, name
+        (the columns of the results) and key (the same as one text); published (the paper's figure);
+        for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
+        (the leak-free score of the commonest class; for a balanced accuracy of Table 2 without one,
+        1 over the number of classes); p_value (of the leak-free balanced accuracy) and the number
+        of permutations behind it; n, n_infants; comparable (whether the classes are the paper's)
+        and stand_in (such as "hungry for pain", "" for none). Shares are float64, 0-1, NaN if
+        missing.
+    """
+    tables: list[pd.DataFrame] = []
+    for layout in layouts:
+        drawn: dict[str, pd.DataFrame] = {}
+        for run, results in runs.items():
+            for data, measured in results.groupby("data"):
+                table = _table(layout, measured.assign(run=run))
+                if len(table) and (data not in drawn or table.n.max() > drawn[str(data)].n.max()):
+                    drawn[str(data)] = table
+        tables += drawn.values()
+    ends = [f"{column}{end}" for column in SPLITS for end in ("", "_low", "_high")]
+    columns = ["table", "data", "run", "group", "model", "metric", *_ABOUT, "key", "published",
+               *ends, "commonest", "p_value", "permutations", "n", "n_infants", "comparable",
+               "stand_in"]  # fmt: skip
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+
+
+def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one table measured on one corpus, columns as in `scores`."""
+    stand_in = ledger.stand_in(measured) if layout.of_table1 else ""
+    nothing = dict.fromkeys([*_ABOUT, "group"], "")
+    rows = pd.DataFrame([{**nothing, **row} for row in layout.rows])
+    rows = rows.assign(place=range(len(rows)))
+    scored = measured[measured.rival == ""].rename(columns={"model": "name"})
+    scored = rows.merge(scored.drop(columns="key"), on=_ABOUT)
+    numbers = ["value", "low", "high", "n", "n_infants", "permutations"]
+    scored = scored.astype(dict.fromkeys(numbers, float))
+    free = scored[scored.split == "infant"]
+    tests = free[free.metric == "p_value"].set_index("place")
+    scored = scored[scored.metric.isin(METRICS)]
+    if scored.empty:
+        return scored
+    wide = scored.pivot(index=["place", "metric"], columns="split", values=["value", "low", "high"])
+    pairs: Any = wide.columns
+    wide.columns = pd.Index([s if end == "value" else f"{s}_{end}" for end, s in pairs])
+    first = ["data", "run", *_ABOUT, "group", "model"]
+    shown = scored.groupby(["place", "metric"]).agg(
+        {**dict.fromkeys(first, "first"), "n": "max", "n_infants": "max"}
+    )
+    shown = shown.join(wide).reset_index()
+    records: Any = shown.to_dict("records")
+    shown = shown.assign(
+        table=layout.title,
+        key=[key({**row, "model": row["name"]}) for row in records],
+        published=float("nan"),
+        p_value=shown.place.map(tests.value),
+        permutations=shown.place.map(tests.permutations),
+        commonest=_commonest(shown, free),
+        comparable=stand_in is not None,
+        stand_in=stand_in or "",
+    )
+    if stand_in is not None:
+        # The paper mentions no class weights: its figure is compared with and without them.
+        printed = ledger.published().set_index("key").value
+        keys = shown.key.str.replace("_unweighted", "")
+        shown["published"] = keys.map(printed).astype(float)
+    if layout.of_table1 and (classes := ledger.classes_in_use(measured)):
+        guessing = shown.commonest.isna() & (shown.metric == "balanced_accuracy")
+        shown["commonest"] = shown.commonest.mask(guessing, 1 / len(classes))
+    shown["metric"] = pd.Categorical(shown.metric, list(METRICS))
+    return shown.sort_values(["place", "metric"]).astype({"metric": object})
+
+
+def _commonest(shown: pd.DataFrame, free: pd.DataFrame) -> pd.Series[float]:
+    """Return the leak-free score of the commonest class in each row's group and metric."""
+    majority = free[free.model == COMMONEST].set_index(["group", "metric"]).value
+    groups = set(majority.index.get_level_values("group"))
+    return shown.apply(
+        lambda row: majority.get((row.group if row.group in groups else "", row.metric)), axis=1
+    ).astype(float)
+
+
+def table1(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips of each class, as Paper A's Table 1 prints and as one corpus has them.
+
+    results: of one corpus. The index is the class. Columns: count_published, count,
+    test_count_published and test_count; NaN if nothing was counted.
+    """
+    book = ledger.published()
+    parts = {}
+    for end, rows in (("_published", book), ("", results)):
+        counted = rows[(rows.study == "table1") & rows.value.notna()]
+        wide = counted.pivot(index="condition", columns="metric", values="value")
+        parts[end] = wide.reindex(counted.condition.unique()).add_suffix(end)
+    columns = ["count_published", "count", "test_count_published", "test_count"]
+    return parts[""].join(parts["_published"], how="outer").reindex(columns=columns)
+
+
+def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return one metric of `scores` as texts, in percent with intervals, one row per model.
+
+    shown: rows of `scores`. Columns: published, the splits in words, commonest, p and B (the number
+    of permutations). Columns without any value are left out.
+    """
+    rows = shown[shown.metric == metric].set_index(["table", "group", "model"])
+    splits = {
+        heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
+        for s, heading in SPLITS.items()
+    }
+    texts = pd.DataFrame(
+        {
+            "published": rows.published.map(in_percent),
+            **splits,
+            "commonest": rows.commonest.map(in_percent),
+            "p": rows.p_value.map(lambda p: "–" if pd.isna(p) else f"{p:.3f}"),
+            "B": rows.permutations.map(lambda count: "–" if pd.isna(count) else f"{count:.0f}"),
+        },
+        index=rows.index,
+    )
+    return texts.loc[:, (texts != "–").any()]
+
+
+def reference(groups: Mapping[str, str], layout: Layout) -> pd.DataFrame:
+    """Return scores of stored runs as text, in percent with intervals, one row per model.
+
+    groups: by run in `outputs/reference`, the group of rows in `layout` to show. The index is data,
+    group and model. Columns: accuracy and balanced accuracy, each with both splits, and p.
+    """
+    parts = []
+    for run, group in groups.items():
+        rows = scores({run: load_results(f"reference/{run}")}, [layout])
+        rows = rows[rows.group == group]
+        accuracy, balanced = (words(rows, m) for m in ("accuracy", "balanced_accuracy"))
+        columns = [SPLITS["clip"], SPLITS["infant"]]
+        part = pd.concat(
+            {"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1
+        )
+        part["p", ""] = balanced.get("p", "–")
+        parts.append(pd.concat({title(rows.data.iloc[0]): part.droplevel("table")}, names=["data"]))
+    return pd.concat(parts)
+
+
+def gaps(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return each model's balanced accuracy with a random split minus the leak-free one.
+
+    shown: rows of `scores`. Columns: those of `shown`, and value, low and high of the difference,
+    which is paired over infants. Models without stored predictions are left out.
+    """
+    parts = [pd.DataFrame(columns=[*MODEL, "value", "low", "high"])]
+    for run, data in shown[["run", "data"]].drop_duplicates().itertuples(index=False):
+        with suppress(InputError):  # no predictions
+            parts.append(split_gaps(run, data=data))
+    paired = pd.concat(parts).rename(columns={"model": "name"})
+    rows = shown[(shown.metric == "balanced_accuracy") & (shown.model != COMMONEST)]
+    return rows.merge(paired, on=[*_ABOUT, "data"], suffixes=("_board", ""))
+
+
+def of_corpus(shown: pd.DataFrame, data: str) -> pd.DataFrame:
+    """Return the rows of `scores` on the corpus or folder `data`, or else on the first corpus."""
+    name = Path(data).name
+    return shown[shown.data == (name if name in set(shown.data) else next(iter(shown.data), ""))]
+
+
+def conclusions(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return by corpus how many leak-free scores are above those of answers without any skill.
+
+    shown: rows of `scores`. Columns: accuracies, above the commonest answer, whole interval above;
+    models tested, better than guessing (p of 0.05 at most), smallest p.
+    """
+    rows = {}
+    for data, part in shown[shown.model != COMMONEST].groupby("data", sort=False):
+        scores = part[(part.metric == "accuracy") & part.infant.notna() & part.commonest.notna()]
+        p_values = part[part.metric == "balanced_accuracy"].p_value.dropna()
+        rows[title(str(data))] = {
+            "accuracies": len(scores),
+            "above the commonest answer": (scores.infant > scores.commonest).sum(),
+            "whole interval above": (scores.infant_low > scores.commonest).sum(),
+            "models tested": len(p_values),
+            "better than guessing": (p_values <= ledger.ALPHA).sum(),
+            "smallest p": p_values.min(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def in_percent(value: float, low: float = nan, high: float = nan) -> str:
+    """Return a share and its interval in percent, such as "26 [12, 40]"; "–" if missing."""
+    if pd.isna(value):
+        return "–"
+    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.0f}{interval}"
+
+
+def table3(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Return scores of Table 3 as text, in percent with intervals: a row per pair and model.
+
+    tidy: columns as in `papers.table3.Table3.tidy`.
+    """
+    cells = [in_percent(*cell) for cell in tidy[["value", "low", "high"]].to_numpy()]
+    named = tidy.assign(
+        row=tidy.pair.map(PAIRS), model=tidy.model.map(ENSEMBLES), split=tidy.split.map(SPLITS),
+        text=cells,
+    )  # fmt: skip
+    wide = named.pivot(index=["row", "model"], columns="split", values="text")
+    rows = pd.MultiIndex.from_frame(named[["row", "model"]].drop_duplicates())
+    return wide.reindex(rows, columns=named.split.unique()).rename_axis(columns=None)
+
+
+def by_split(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return scores with both splits in percent, such as "26 [12, 40]"; "–" if missing.
+
+    There is a row for each model and a column for each metric and split. results: of one study on
+    one corpus, columns as in `claims.table`. names: the row's name by model, in order.
+    """
+    metrics = ("accuracy", "balanced_accuracy")
+    alone = results[(results.rival == "") & results.metric.isin(metrics)]
+    numbers = alone.set_index(["model", "metric", "split"])[["value", "low", "high"]]
+    ends: dict[Any, list[float]] = numbers.astype(float).T.to_dict("list")
+    return pd.DataFrame(
+        {
+            (METRICS[metric], SPLITS[split]): {
+                name: in_percent(*ends.get((model, metric, split), [nan]))
+                for model, name in names.items()
+            }
+            for metric in metrics
+            for split in ("clip", "infant")
+        }
+    )

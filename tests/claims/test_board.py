@@ -1,0 +1,142 @@
+"""The scoreboard has every score once, and its counts are those made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from measured import result
+
+from cryutils import claims
+from cryutils.claims import board
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
+
+
+def results(
+    rows: list[tuple[Any, ...]], data: str = "donateacry", n: int = 76, **fields: Any
+) -> pd.DataFrame:
+    """Results of a run from (columns, split, value) or (columns, split, value, low, high)."""
+    measured = [
+        result(columns, value, split=split, data=data, n=n, n_infants=46,
+               **dict(zip(("low", "high"), interval, strict=False)), **fields)
+        for columns, split, value, *interval in rows
+    ]  # fmt: skip
+    return claims.table(measured)
+
+
+SVM = "study=feature_validation feature=stft model=svm metric="
+KNN = "study=feature_validation feature=mfcc model=knn metric="
+MAJORITY = "study=feature_validation model=majority metric="
+REAL = [
+    *((f"study=table1 condition={label} metric=test_count", "", 20) for label in STAND_IN),
+    (f"{SVM}accuracy", "clip", 0.30, 0.20, 0.40),
+    (f"{SVM}accuracy", "infant", 0.20, 0.10, 0.35),
+    (f"{SVM}holdout_accuracy", "clip", 0.30, 0.20, 0.42),
+    (f"{SVM}balanced_accuracy", "clip", 0.30, 0.20, 0.40),
+    (f"{SVM}balanced_accuracy", "infant", 0.20, 0.10, 0.30),
+    (f"{SVM}p_value", "infant", 0.9),
+    (f"{KNN}accuracy", "clip", 0.45, 0.35, 0.55),
+    (f"{KNN}accuracy", "infant", 0.42, 0.40, 0.50),
+    (f"{KNN}balanced_accuracy", "infant", 0.42, 0.30, 0.50),
+    (f"{KNN}p_value", "infant", 0.04),
+    (f"{MAJORITY}accuracy", "clip", 0.26),
+    (f"{MAJORITY}accuracy", "infant", 0.25),
+]
+PROPOSED = "study=table3 condition=total model=proposed metric="
+SYNTHETIC = [
+    (f"{PROPOSED}accuracy", "clip", 0.9, 0.8, 1.0),
+    (f"{PROPOSED}accuracy", "infant", 0.6, 0.5, 0.7),
+    ("study=table3 condition=total model=majority metric=accuracy", "infant", 0.33),
+]
+
+
+def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_class() -> None:
+    table = board.scores({"real": results(REAL)}).set_index("key")
+    assert table.index.is_unique and len(table) == 5, "hold-outs are no score"
+    row = table.loc["feature_validation.stft.svm.accuracy"]
+    assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
+    assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
+    assert (row.published, row["clip"], row.infant) == (0.4583, 0.30, 0.20)
+    assert (row.clip_low, row.clip_high) == (0.20, 0.40)
+    assert (row.infant_low, row.infant_high) == (0.10, 0.35)
+    assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
+    assert row.comparable and row.stand_in == "hungry for pain"
+    assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
+    assert pd.isna(row.frame)
+
+
+def test_published_figures_are_shown_only_next_to_the_papers_classes() -> None:
+    others = [
+        (columns.replace("hungry", "a").replace("tired", "b"), *row) for columns, *row in REAL
+    ]
+    table = board.scores({"other": results(others)})
+    assert not table.comparable.any() and table.published.isna().all()
+
+
+def test_guessing_in_balanced_accuracy_depends_on_the_classes_in_use() -> None:
+    for rows, guessing in ((REAL, 1 / 4), (REAL[:2] + REAL[3:], 1 / 3)):
+        table = board.scores({"real": results(rows)}).set_index("metric").commonest
+        assert set(table["balanced_accuracy"]) == {guessing}
+        assert set(table["accuracy"]) == {0.25}
+
+
+@pytest.mark.parametrize(("first", "second", "run"), [(76, 76, "new"), (76, 400, "old")])
+def test_the_run_that_tested_most_clips_counts_and_else_the_first(first, second, run) -> None:
+    both = {"new": results(REAL, n=first), "old": results(REAL, n=second)}
+    assert set(board.scores(both).run) == {run}
+
+
+def test_real_and_synthetic_recordings_are_apart_whatever_the_order_of_runs() -> None:
+    table = board.scores({"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)})
+    assert list(table.data.unique()) == ["donateacry", "synthetic"]
+    assert set(table.run[table.data == "synthetic"]) == {"quick"}
+    real, simulated = (board.of_corpus(table, name) for name in ("donateacry", "synthetic"))
+    assert board.note(real) == "DonateACry; measured by real"
+    assert "no evidence about real infants" in board.note(simulated)
+    assert board.of_corpus(table, "recordings/synthetic").equals(simulated)
+    assert board.of_corpus(table, "unknown").equals(real), "the first corpus"
+    assert board.scores({}).empty
+
+
+def test_the_conclusions_are_those_counted_by_hand() -> None:
+    runs = {"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)}
+    table = board.conclusions(board.scores(runs))
+    assert table.loc["DonateACry"].tolist() == [2, 1, 1, 2, 1, 0.04]
+    assert table.loc["synthetic infants"].tolist()[:5] == [1, 1, 1, 0, 0]
+
+
+def test_a_score_in_words_is_a_percentage_with_its_interval() -> None:
+    texts = board.words(board.scores({"real": results(REAL, permutations=99)}), "balanced_accuracy")
+    assert texts.loc["Paper A, Table 2", "STFT", "SVM"].to_dict() == {
+        "random split": "30 [20, 40]", "leak-free": "20 [10, 30]", "commonest": "25",
+        "p": "0.900", "B": "99",
+    }  # fmt: skip
+
+
+def test_table_1_has_the_papers_counts_next_to_those_of_the_corpus() -> None:
+    table = board.table1(claims.load_results("reference/judged", data="donateacry"))
+    assert table.loc["tired"].tolist() == [24, 24, 20, 20]
+    assert table.loc["pain"].tolist() == [38, 0, 20, 0]
+    assert table.count_published.isna()["burping"]
+
+
+def test_gaps_are_paired_and_models_without_stored_predictions_have_none() -> None:
+    judged = claims.load_results("reference/judged", study="cry2")
+    gaps = board.gaps(board.scores({"reference/judged": judged})).set_index("name")
+    assert gaps.value["cry2"] == pytest.approx(
+        gaps["clip"]["cry2"] - gaps.infant["cry2"], abs=1e-12
+    )
+    assert board.gaps(board.scores({"elsewhere": judged})).empty
+
+
+def test_stored_runs_are_shown_with_both_splits() -> None:
+    words = board.reference({"uploads": "all three states"}, board.TABLE3)
+    row = words.loc["DonateACry's original uploads", "all three states", "ensemble"]
+    assert row["balanced accuracy"].to_dict() == {
+        "random split": "49 [39, 59]", "leak-free": "42 [33, 53]",
+    }  # fmt: skip
+    assert row["p"].item() == "0.005"
