@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
 import click
 
 from cryutils.course.cli_group import say
 from cryutils.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryutils.claims.audit import Audit
+
 __all__ = ["audit"]
-
-
-def _numbers(text: str, option: str, kind: type[float]) -> list[float]:
-    try:
-        return [kind(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise InputError(
-            f"{option} {text!r}: give numbers with commas, such as 6,5,6,6."
-        ) from error
 
 
 @click.command()
 @click.argument("source", metavar="TABLE|FOLDER")
-@click.option("--figures", metavar="LIST", default="", help="Printed percentages to check, such as"
-              " 75.83,79.16.")  # fmt: skip
-@click.option("--test", metavar="LIST", default="", help="Clips of each class in the printed test,"
-              " such as 6,5,6,6 (default: those of the table).")  # fmt: skip
 @click.option("--permutations", metavar="N", default=999, show_default=True,
               type=click.IntRange(19, 100_000), help="Permutations for the p-values.")  # fmt: skip
-@click.option("--simulations", metavar="N", default=20, show_default=True,
-              type=click.IntRange(1, 10_000), help="Simulated corpora per signal.")  # fmt: skip
-@click.option("--output", metavar="DIR", help="Folder of the report (default: outputs/audit).")
-def audit(
-    source: str, figures: str, test: str, permutations: int, simulations: int, output: str | None
-) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
+def audit(source: str, permutations: int, as_json: bool) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -41,18 +33,16 @@ def audit(
     (file, label, infant), or the name of a corpus; a logistic regression is then tested with both
     splits.
 
-    The report shows intervals over infants, what no skill reaches, how often the model knew the
-    infant, the difference between the splits, a permutation test, what a study of this size could
-    show, and which printed figures are possible.
+    Printed are intervals over infants, what no skill reaches, how often the model knew the infant,
+    a permutation test, and the difference between the splits.
 
     \b
     Examples:
       cryutils audit tests/data/table2_predictions.csv
-      cryutils audit tests/data/table2_predictions.csv --figures 83.33 --test 6,5,6,6
       cryutils audit donateacry
     """
     from cryutils import datasets
-    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils._io.paths import resolve
     from cryutils.claims import audit as audits
     from cryutils.datasets import manifest, registry
 
@@ -63,14 +53,44 @@ def audit(
         table = audits.of_corpus(datasets.load(source))
     else:
         raise InputError(f"{source}: no such file or folder.")
-    printed = audits.Printed(
-        _numbers(figures, "--figures", float),
-        [int(n) for n in _numbers(test, "--test", int)],
-    )
-    result = audits.audit(
-        table, path.stem, printed=printed, permutations=permutations, simulations=simulations
-    )
-    page, _ = audits.write(result, resolve(output) if output else outputs_dir() / "audit")
-    for line in audits.summary(result):
-        say(line)
-    say(f"Report: {page}")
+    result = audits.audit(table, permutations=permutations)
+    if as_json:
+        parts = {name: json.loads(part.to_json(orient="records"))
+                 for name, part in vars(result).items()}  # fmt: skip
+        click.echo(json.dumps(parts, indent=1))
+    else:
+        _print(result)
+
+
+def _print(result: Audit) -> None:
+    """Print the parts of an audit as tables, in percent, each below its caption."""
+    from cryutils.claims.board import in_percent
+
+    def percent(table: pd.DataFrame, name: str) -> list[str]:
+        ends = [end for end in ("low", "high") if end in table]
+        return [in_percent(*row) for row in table[[name, *ends]].to_numpy()]
+
+    scores, leaks, gaps = result.scores, result.leaks, result.gaps
+    guess = [in_percent(value) for value in scores.guess]
+    known = [in_percent(value) for value in leaks.shared]
+    tables = {
+        "Clips; an infant with several labels is counted in each class.": result.classes,
+        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
+        " commonest class for accuracy and macro F1.":
+            scores[["model", "split", "metric"]].assign(
+                score=percent(scores, "value"), **{"no skill": guess}),
+        "Known infants: the share of answers from a model trained on other clips of the same infant"
+        " (needs the column fold), in percent. p: how often the predictions agree as well with"
+        " labels exchanged between infants. With a random split, a small p can come from"
+        " recognising infants.":
+            leaks[["model", "split"]].assign(
+                **{"known infants": known}, p=leaks.p_value.map("{:.3f}".format)),
+        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.":
+            gaps[["model"]].assign(difference=percent(gaps, "value")),
+    }  # fmt: skip
+    for caption, table in tables.items():
+        if len(table):
+            for line in [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]:
+                say(line)
+    if gaps.empty:
+        say("No model has both splits, so the difference between them is unknown.")
