@@ -1,13 +1,11 @@
-"""Draw two figures and fill the tables of three pages from the results in `outputs/reference`.
+"""Draw two figures and fill the tables of four pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name differences, and exit with 1 if any
 
 The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
 change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
-digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`:
-`networks` in README.md, `benchmark` in docs/benchmark.md, the others in docs/results.md. All show
-real recordings.
+digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
@@ -34,10 +32,11 @@ from PIL import Image
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import article, scoreboard, tables
-from cryutils.claims.tables import COMMONEST
+from cryutils.claims import board, ledger
+from cryutils.claims.board import COMMONEST, in_percent
 from cryutils.papers import beyond as ideas
 from cryutils.papers.benchmark import by_task
+from cryutils.papers.ladder import MISTAKES
 
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",
@@ -50,32 +49,32 @@ NETWORKS = {  # by study, condition (the row of Table 3 that real recordings all
     ("table3", "sleepy_hungry", "proposed_unweighted"): "Paper A: ensemble, unweighted",
 }
 METRICS = ("accuracy", "balanced_accuracy")
-SPLITS = {"clip": "random split", "infant": "leak-free"}
+SPLITS = {split: claims.SPLITS[split] for split in ("clip", "infant")}
+Table = Iterator[list[str]]
 
 
-def reference(home: Path) -> pd.DataFrame:
-    """Return the scoreboard of the runs on both forms of DonateACry and at the paper's size."""
-    runs = {
-        f"reference/{name}": claims.table(claims.read_results(home / name / "results.json"))
-        for name in ("judged", "uploads", "paper")
-    }
-    return scoreboard.board(runs)
+@cache
+def scores(data: str = "donateacry") -> pd.DataFrame:
+    """Return the scoreboard of the runs that the pages show, on one corpus."""
+    runs = {f"reference/{name}": claims.load_results(f"reference/{name}")
+            for name in ("judged", "uploads", "paper")}  # fmt: skip
+    shown = board.scores(runs)
+    return shown[shown.data == data]
 
 
 # Figures
 
 
-def accuracies(board: pd.DataFrame, layout: tables.Layout, data: str) -> pd.DataFrame:
-    """Return the board's accuracies in one table on one corpus."""
-    return board[
-        (board.table == layout.title) & (board.data == data) & (board.metric == "accuracy")
-    ]
+def accuracies(layout: board.Layout, data: str) -> pd.DataFrame:
+    """Return the accuracies of the models in one table on one corpus."""
+    shown = scores(data)
+    shown = shown[(shown.table == layout.title) & (shown.metric == "accuracy")]
+    return shown[shown.model != COMMONEST]
 
 
-def table2(board: pd.DataFrame) -> tuple[Figure, str]:
+def table2_figure() -> tuple[Figure, str]:
     """Return the figure of Table 2 on DonateACry, and its caption."""
-    rows = accuracies(board, tables.TABLE2, "donateacry")
-    rows = rows[rows.model != COMMONEST]
+    rows = accuracies(board.TABLE2, "donateacry")
     fig, ax = plt.subplots(figsize=(8.4, 5.4))
     plots.protocol_scores(
         rows.set_index(rows.group + " · " + rows.model), ax, chance=rows.commonest.iloc[0],
@@ -100,28 +99,26 @@ def table2(board: pd.DataFrame) -> tuple[Figure, str]:
     )
 
 
-def table3(board: pd.DataFrame) -> tuple[Figure, str]:
+def table3_figure() -> tuple[Figure, str]:
     """Return the figure of Table 3 in the simulation, and its caption."""
-    rows = accuracies(board, tables.TABLE3, "synthetic")
-    rows = rows.rename(columns={"condition": "pair"})
-    models = rows[rows.model != COMMONEST]
+    models = accuracies(board.TABLE3, "synthetic").rename(columns={"condition": "pair"})
     tidy = pd.concat(
         models[["pair", "name"]].assign(
             split=split, value=models[split], low=models[f"{split}_low"],
             high=models[f"{split}_high"],
         )
-        for split in scoreboard.SPLITS
+        for split in claims.SPLITS
     ).rename(columns={"name": "model"})  # fmt: skip
-    fig = plots.table3(tidy, majority=models.groupby("pair").commonest.first().to_dict())
-    n, infants = int(rows.n.max()), int(rows.n_infants.max())
+    fig = plots.table3(tidy, majority=dict(zip(models.pair, models.commonest, strict=True)))
+    n, infants = int(models.n.max()), int(models.n_infants.max())
     note = "synthetic voices and faces: no evidence about real infants"
     plots.source(fig, f"{note}; {n} clips of {infants} infants")
     return fig, "Paper A's Table 3 in the simulation, at the paper's size, under three splits."
 
 
-FIGURES: dict[str, Callable[[pd.DataFrame], tuple[Figure, str]]] = {
-    "docs/table2.png": table2,
-    "outputs/reference/paper/table3.png": table3,
+FIGURES: dict[str, Callable[[], tuple[Figure, str]]] = {
+    "docs/table2.png": table2_figure,
+    "outputs/reference/paper/table3.png": table3_figure,
 }
 
 
@@ -146,41 +143,46 @@ def rounded(places: Any) -> list[Any]:
 # Tables
 
 
-def networks(board: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield the table of both papers' main models on real recordings."""
-    splits = list(SPLITS.values())
-    yield [
-        "model", "published", *(f"accuracy, {split}" for split in splits), "always *hungry*",
-        *(f"balanced, {split}" for split in splits), "chance",
-    ]  # fmt: skip
-    for model, name in NETWORKS.items():
-        about = board[["study", "condition", "name"]].apply(tuple, axis=1)
-        _, accuracy, balanced = scores(board[about == model])
-        yield [
-            name, tables.in_percent(accuracy.published),
-            *(score(accuracy, split) for split in SPLITS), tables.in_percent(accuracy.commonest),
-            *(score(balanced, split) for split in SPLITS), tables.in_percent(balanced.commonest),
-        ]  # fmt: skip
-
-
-def every_score(board: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield the table of every model that was measured on real recordings."""
-    scored = [f"{tables.METRICS[m]}, {words} (%)" for m in METRICS for words in SPLITS.values()]
+def every_score(shown: pd.DataFrame) -> Table:
+    """Yield a row of both metrics under both splits for each model."""
+    scored = [f"{board.METRICS[m]}, {words} (%)" for m in METRICS for words in SPLITS.values()]
     yield ["table", "model", "published accuracy (%)", *scored, "p, leak-free"]
-    for _, rows in board.groupby(["study", "condition", "feature", "name"], sort=False):
-        about, accuracy, balanced = scores(rows)
+    for _, rows in shown.groupby(["study", "condition", "feature", "name"], sort=False):
+        accuracy, balanced = by_metric(rows)
+        about = rows.iloc[0]
         yield [
-            about.table, named(about), tables.in_percent(accuracy.published),
+            about.table, named(about), in_percent(accuracy.published),
             *(score(row, split) for row in (accuracy, balanced) for split in SPLITS),
             "–" if pd.isna(about.p_value) else f"{about.p_value:.3f}",
         ]  # fmt: skip
 
 
-def scores(rows: pd.DataFrame) -> tuple[Any, Any, Any]:
-    """Return a row about a model, then its accuracy and balanced accuracy, NaN if not measured."""
-    rows = rows.set_index("metric")
-    accuracy, balanced = (rows.reindex(METRICS).loc[metric] for metric in METRICS)
-    return rows.iloc[0], accuracy, balanced
+def networks() -> Table:
+    """Yield the table of both papers' main models on real recordings."""
+    words = SPLITS.values()
+    yield ["model", "published", *(f"accuracy, {split}" for split in words), "always *hungry*",
+           *(f"balanced, {split}" for split in words), "chance"]  # fmt: skip
+    by_model = scores().set_index(["study", "condition", "name"]).sort_index()
+    for model, name in NETWORKS.items():
+        accuracy, balanced = by_metric(by_model.loc[[model]])
+        yield [
+            name, in_percent(accuracy.published),
+            *(score(accuracy, split) for split in SPLITS), in_percent(accuracy.commonest),
+            *(score(balanced, split) for split in SPLITS), in_percent(balanced.commonest),
+        ]  # fmt: skip
+
+
+def table2() -> Table:
+    """Yield Table 2's accuracies, for the article."""
+    yield ["model", "published (%)", *(f"{words} (%)" for words in SPLITS.values()), "p, leak-free"]
+    for _, row in accuracies(board.TABLE2, "donateacry").iterrows():
+        measured = [score(row, split) for split in SPLITS]
+        yield [named(row), in_percent(row.published), *measured, f"{row.p_value:.3f}"]
+
+
+def by_metric(rows: pd.DataFrame) -> list[Any]:
+    """Return a model's accuracy and balanced accuracy, NaN if not measured."""
+    return [rows.set_index("metric").reindex(METRICS).loc[metric] for metric in METRICS]
 
 
 def named(row: Any) -> str:
@@ -189,40 +191,74 @@ def named(row: Any) -> str:
     return f"{row.group}: {answer}" if row.group else answer
 
 
-def score(row: Any, split: str) -> str:
-    """Return a score under a split with its interval, in percent."""
-    return tables.in_percent(*(row[f"{split}{end}"] for end in ("", "_low", "_high")))
+def score(row: Any, name: str) -> str:
+    """Return a score with its interval, in percent. name: of its column, such as a split."""
+    return in_percent(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
 
 
-def gaps(board: pd.DataFrame) -> Iterator[list[str]]:
+def in_points(row: Any) -> str:
+    """Return a difference of shares with its interval in points, such as "+15 [-4, +33]"."""
+    value, low, high = (f"{round(100 * row[end]):+d}" for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def gaps(shown: pd.DataFrame) -> Table:
     """Yield the difference between the two splits for every model, in points."""
     yield ["table", "model", "random split minus leak-free (points)"]
-    for _, row in article.gaps(board).iterrows():
-        value, low, high = (f"{round(100 * row[end]):+d}" for end in ("value", "low", "high"))
-        yield [row.table, named(row), f"{value} [{low}, {high}]"]
+    for _, row in board.gaps(shown).iterrows():
+        yield [row.table, named(row), in_points(row)]
 
 
-def readings(board: pd.DataFrame) -> Iterator[list[str]]:
+def readings() -> Table:
     """Yield the mean accuracy of Table 2's single random splits for each selection of clips."""
-    results = claims.load_results(project_dir() / "outputs" / board.run.iloc[0])
-    shares = article.readings(board, results)
-    columns = list(shares.columns[3:])
-    yield ["model", *columns]
-    for _, row in shares.iterrows():
-        yield [named(row), *map(tables.in_percent, row[columns])]
+    means = claims.load_results("reference/judged", metric="reading_accuracy", split="clip")
+    means = means.pivot(index=["feature", "model"], columns="condition", values="value")
+    copied = [str(name) for name in means if str(name).startswith("copied")]
+    selections = ["no_copies", *copied, "augmented_to_38", "windows"]
+    yield ["model", "published", *(name.replace("_", " ") for name in selections)]
+    for _, row in accuracies(board.TABLE2, "donateacry").iterrows():
+        shares = [row.published, *means.loc[(row.feature, row["name"]), selections]]
+        yield [named(row), *map(in_percent, shares)]
 
 
-def uploads(board: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield Table 3 on the original uploads."""
-    return every_score(board[board.table == tables.TABLE3.title])
+def uploads() -> pd.DataFrame:
+    """Return the scores of Table 3 on the original uploads."""
+    shown = scores("donateacry-uploads")
+    return shown[shown.table == board.TABLE3.title]
 
 
-def uploads_gaps(board: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield the difference between the two splits for Table 3 on the original uploads."""
-    return gaps(board[board.table == tables.TABLE3.title])
+def counts() -> Table:
+    """Yield the clips of each class in Paper A's Table 1 and in the corpus."""
+    yield ["class", "published, corpus", "ours, corpus", "published, used", "ours, used"]
+    results = claims.load_results("reference/judged", study="table1", data="donateacry")
+    for label, row in board.table1(results).iterrows():
+        cells = ["–" if pd.isna(count) else f"{count:.0f}" for count in row]
+        yield [str(label).replace("_", " "), *cells]
 
 
-def benchmark(_: pd.DataFrame) -> Iterator[list[str]]:
+def leaks() -> Table:
+    """Yield what each mistake of the audit adds on both forms of DonateACry, in points."""
+    yield ["mistake", "cleaned corpus", "original uploads"]
+    runs = [claims.load_results(f"reference/{run}", study="audit", rival="honest",
+                                metric="balanced_accuracy").set_index("condition")
+            for run in ("judged", "uploads")]  # fmt: skip
+    for rung, words in MISTAKES.items():
+        yield [words, *(in_points(run.loc[str(rung)]) for run in runs)]
+
+
+def verdicts() -> Table:
+    """Yield how many rows of the ledger have which verdict, with all stored runs."""
+    home = project_dir() / "outputs" / "reference"
+    table = ledger.summary(ledger.of_runs(claims.every_run(home)))
+    yield [
+        "verdict",
+        *(", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()),
+    ]
+    for verdict, row in table.iterrows():
+        yield [str(verdict), *map(str, row)]
+
+
+def benchmark() -> Table:
     """Yield the stored scores of frozen representations on the benchmark's folds."""
     heads = {"linear": "logistic regression", "network": "one hidden layer"}
     yield ["task", "representation", "head", "random (%)", "leak-free (%)", "difference (points)",
@@ -230,54 +266,45 @@ def benchmark(_: pd.DataFrame) -> Iterator[list[str]]:
     path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
     for row in pd.read_csv(path).to_dict("records"):
         cells = [score(row, name) for name in ("clip", "infant", "gap")]
-        head, chance = heads[row["model"]], tables.in_percent(row["chance"])
+        head, chance = heads[row["model"]], in_percent(row["chance"])
         yield [row["task"], row["feature"], head, *cells, chance]
 
 
-def beyond(_: pd.DataFrame) -> Iterator[list[str]]:
+def beyond() -> Table:
     """Yield the leak-free scores of notebook 12."""
     names = {"guessing": "guessing", **ideas.NAMES}
-    table = by_task(claims.reference("judged", study="beyond"), names)
+    table = by_task(claims.load_results("reference/judged", study="beyond"), names)
     yield ["idea", *table.columns]
     for name, row in table.iterrows():
         yield [str(name), *row]
 
 
-CORPORA = dict.fromkeys(
-    ("uploads", "uploads_gaps"), "donateacry-uploads"
-)  # of a table; others are of DonateACry's cleaned form
-TABLES: dict[str, dict[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
+TABLES: dict[str, dict[str, Callable[[], Table]]] = {
     "README.md": {"networks": networks},
+    "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
     "docs/benchmark.md": {"benchmark": benchmark},
     "docs/results.md": {
-        "scores": every_score,
-        "gaps": gaps,
+        "scores": lambda: every_score(scores()),
+        "gaps": lambda: gaps(scores()),
         "readings": readings,
-        "uploads": uploads,
-        "uploads_gaps": uploads_gaps,
+        "uploads": lambda: every_score(uploads()),
+        "uploads_gaps": lambda: gaps(uploads()),
         "beyond": beyond,
     },
 }
 
 
-def filled(text: str, path: str, board: pd.DataFrame) -> str:
-    """Return the text of a page with its tables made from the board."""
+def filled(text: str, path: str) -> str:
+    """Return the text of a page with its tables made from the stored results."""
     for name, table in TABLES[path].items():
-        of_corpus = board[board.data == CORPORA.get(name, "donateacry")]
-        text = with_table(text, path, name, table(of_corpus))
-    return text
-
-
-def with_table(text: str, path: str, name: str, cells: Iterator[list[str]]) -> str:
-    """Return the text of a page with one table replaced."""
-    head, *rows = (" | ".join(row) for row in cells)
-    rule = "|---" * (head.count("|") + 1) + "|"
-    lines = [f"| {head} |", rule, *(f"| {row} |" for row in rows)]
-    block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])
-    pattern = rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->"
-    text, times = re.subn(pattern, lambda _: block, text, flags=re.DOTALL)
-    if times != 1:
-        raise SystemExit(f"{path}: the block {name} occurs {times} times; it must occur once.")
+        head, *rows = (" | ".join(row) for row in table())
+        rule = "|---" * (head.count("|") + 1) + "|"
+        lines = [f"| {head} |", rule, *(f"| {row} |" for row in rows)]
+        block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])
+        pattern = re.compile(rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise SystemExit(f"{path}: the block {name} must occur once.")
+        text = pattern.sub(block.replace("\\", r"\\"), text)
     return text
 
 
@@ -286,30 +313,24 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    root, differing = project_dir(), []
-    board = reference(root / "outputs" / "reference")
-    before = {name: (root / name).read_text(encoding="utf-8") for name in TABLES}
-    after = {name: filled(text, name, board) for name, text in before.items()}
-    for name, text in after.items():
-        if text != before[name]:
-            differing.append(name)
-            if not arguments:
-                with writing(root / name) as part:
-                    part.write_text(text, encoding="utf-8")
+    root, changes = project_dir(), {}
+    for name in TABLES:
+        before = (root / name).read_text(encoding="utf-8")
+        if (after := filled(before, name)) != before:
+            changes[name] = after.encode()
     plots.style()
     for name, draw in FIGURES.items():
-        figure, caption = draw(board)
+        figure, caption = draw()
         with Image.open(root / name) as picture:
-            same = picture.info.get("Digest") == digest(figure)
-        if not same:
-            differing.append(name)
-        if not same and not arguments:
-            with writing(root / name) as part:
-                part.write_bytes(plots.png(figure, Description=caption, Digest=digest(figure)))
+            if picture.info.get("Digest") != digest(figure):
+                changes[name] = plots.png(figure, Description=caption, Digest=digest(figure))
         plt.close(figure)
-    for name in differing:
+    for name, content in changes.items():
         print(f"{name}: {'differs from outputs/reference' if arguments else 'written'}")
-    return 1 if differing and arguments else 0
+        if not arguments:
+            with writing(root / name) as part:
+                part.write_bytes(content)
+    return 1 if changes and arguments else 0
 
 
 if __name__ == "__main__":
