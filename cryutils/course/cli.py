@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,6 +35,9 @@ from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
 from cryutils.datasets import registry
 from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["main"]
 
@@ -100,7 +103,7 @@ def run(
     outputs: Path,
     **options: Any,
 ) -> None:
-    """Run notebooks and write their results, figures and a report.
+    """Run notebooks and write their results, figures and the report.
 
     Without NOTEBOOK the notebooks of the profile run. NOTEBOOK is the name of a notebook, or the
     beginning of its name if it fits one notebook alone (03), or the path of a copy that you have
@@ -118,7 +121,7 @@ def run(
       cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
-    from cryutils.claims import run_folder
+    from cryutils.claims import every_run, run_folder
     from cryutils.course import runner
 
     if options["name"] is not None:
@@ -139,7 +142,8 @@ def run(
     failed = runner.run(jobs, processes=processes, scheduler=scheduler, fresh=options["fresh"])
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
-    _show(jobs[0].folder)
+    runs = every_run(outputs)
+    _show(outputs, runs, {jobs[0].folder.name} & set(runs))
     if failed:
         raise SystemExit(1)
 
@@ -161,43 +165,37 @@ def _find_recordings(names: Iterable[str]) -> None:
             say(f"Problems: {problems}; {hint}.")
 
 
-def _show(folder: Path) -> None:
-    """Print what a run has measured, write its report and print where it is."""
-    from cryutils.claims import report
+def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Iterable[str]) -> None:
+    """Print what the runs in `shown` have measured, write the report and print where it is."""
+    from cryutils.claims import board, report
 
-    report.print_scoreboard(folder)
-    say(f"Report: {_shown(report.write(folder))}")
+    for line in report.scoreboard_lines(board.scores({name: runs[name] for name in shown})):
+        say(line)
+    say(f"Report: {_shown(report.write(outputs, runs))}")
 
 
 @cryutils.command("report")
 @outputs_option
 def report_command(outputs: Path) -> None:
-    """Write the report of each run and the scoreboard of all runs.
+    """Print the scoreboard of all runs and write their report.
 
-    The pages are report.html in each run's folder, and scoreboard.html. The scoreboard is also
-    printed.
+    The report, outputs/report/index.html, has the scoreboard and each executed notebook.
 
     \b
     Example:
       cryutils report
     """
-    from cryutils.claims import report
+    from cryutils.claims import every_run
 
-    runs = sorted({path.parents[1] for path in outputs.glob("*/state/*.json")}
-                  | {path.parent for path in outputs.glob("*/results.json")})  # fmt: skip
-    if not runs:
+    runs = every_run(outputs)
+    folders = [path.parent for path in sorted(outputs.glob("*/results.json"))]
+    if not folders:
         raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
-    damages = []
-    for folder in runs:
-        try:
-            _show(folder)
-            damages += report.damages(folder)
-        except InputError as error:
-            damages.append(str(error))
-    say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(outputs))}")
-    for damage in damages:
-        say(damage, err=True)
-    if damages:
+    _show(outputs, runs, runs)
+    damaged = [folder for folder in folders if folder.name not in runs]
+    for folder in damaged:
+        say(f"{folder}/results.json can't be read; run its notebooks again.", err=True)
+    if damaged:
         raise SystemExit(1)
 
 

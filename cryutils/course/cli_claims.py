@@ -35,11 +35,11 @@ __all__ = ["claims"]
 def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None) -> None:
     """Compare each claim of both papers with the measurements.
 
-    Each claim has two verdicts. The first verdict is under the paper's own protocol, the second
-    leak-free. The results are those of all runs and of the reference runs that come with the code.
-    Where several runs measured the same claim on the same recordings, the run that tested most
-    clips counts. The verdicts: reproduced, not reproduced, not shown, in simulation (measured on
-    synthetic infants alone) and cannot be tested. The reason says why.
+    Each claim has two verdicts, with a random split (the papers' own protocol) and leak-free. The
+    results are those of all runs and of the reference runs that come with the code. If several runs
+    measured a claim on the same recordings, the run that tested most clips counts. The
+    verdicts: reproduced, not reproduced, not shown, in simulation (measured on synthetic infants
+    alone) and cannot be tested. The reason says why.
 
     \b
     Examples:
@@ -47,9 +47,9 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
       cryutils claims --verdict "not reproduced" --kind arithmetic
       cryutils claims --run reference/judged --json
     """
-    from cryutils.claims import ledger, report
+    from cryutils.claims import every_run, ledger, report
 
-    runs = report.every_run(outputs)
+    runs = every_run(outputs)
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     runs = {name: runs[name] for name in runs if run in (None, name)}
@@ -59,7 +59,8 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
     elif judged.empty:
         say("No row of the ledger is like this.")
     else:
-        report.print_claims(judged)
+        for line in report.claim_lines(judged):
+            say(line)
 
 
 def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:

@@ -249,9 +249,9 @@ def test_a_run_executes_what_is_not_up_to_date(
     assert state["seconds"] > 0
     assert state["peak_mib"] > 20
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
-    assert (folder / "report.html").is_file()
+    assert (apart / "outputs" / "report" / "quick" / "01_first.html").is_file()
     assert "02_second: done" in err
-    assert "Report: outputs/quick/report.html" in out
+    assert "Report: outputs/report/index.html" in out
 
     code, _, err = command("run")
     assert (code, err.count("finished before, kept")) == (0, 2)

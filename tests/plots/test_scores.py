@@ -205,7 +205,7 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     svm, ensemble = pair.get_yticks()
     assert points(pair, "leak-free")[0] == [0.5]
     assert points(total, "windows split")[0] == [0.9]
-    assert points(total, "paper's protocol") == ([0.6, 0.7], [svm, ensemble])
+    assert points(total, "random split") == ([0.6, 0.7], [svm, ensemble])
     assert points(total, "leak-free")[0] == [0.4]
     assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
     assert points(total, "commonest class")[0] == [0.35, 0.35]
