@@ -12,7 +12,6 @@ import convert_efficientnet_lite as converter
 import numpy as np
 import pytest
 
-from cryutils.errors import InputError
 from cryutils.models import backbones
 
 Tensors = dict[str, np.ndarray]
@@ -178,58 +177,3 @@ def test_the_real_network_has_the_published_size(monkeypatch: pytest.MonkeyPatch
     trained = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert round((trained + 1_281_000) / 1e6, 1) == 4.7
     assert model.compute_output_shape((None, 224, 224, 3)) == (None, 7, 7, 1280)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        ("missing file", "lite.pth: no such file"),
-        ("text", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
-        ("cut", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
-        ("outside", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
-        ("other object", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
-        ("wheel without it", "lite.pth: not a .pth file in PyTorch's format before 1.6"),
-        ("tensor left out", "no _bn1.bias in this file: not EfficientNet-Lite0"),
-        ("other shape", "_conv_head.weight has another shape: not EfficientNet-Lite0"),
-    ],
-)
-def test_another_file_is_one_line(
-    tensors: Tensors,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    damage: str,
-    message: str,
-) -> None:
-    path = tmp_path / "lite.pth"
-    if damage == "tensor left out":
-        del tensors["_bn1.bias"]
-    if damage == "other shape":
-        tensors["_conv_head.weight"] = tensors["_conv_head.weight"][:, :5]
-    if damage == "outside":
-        monkeypatch.setattr(Tensor, "offset", 1)
-    if damage != "missing file":
-        write(path, tensors)
-    if damage == "text":
-        path.write_text("no tensors")
-    elif damage == "cut":
-        path.write_bytes(path.read_bytes()[:-100])
-    elif damage == "other object":
-        path.write_bytes(pickle.dumps(Path("a"), protocol=2) * 5)
-    elif damage == "wheel without it":
-        with zipfile.ZipFile(path, "w") as wheel:
-            wheel.writestr("readme.txt", "empty")
-    with pytest.raises(InputError, match=message) as error:
-        converter.main(path, tmp_path / "lite.keras")
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "lite.keras").exists()
-
-
-def test_the_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    import runpy
-    import sys
-
-    sys.argv = ["convert_efficientnet_lite.py", str(tmp_path / "a.pth"), str(tmp_path / "b.keras")]
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(converter.__file__, run_name="__main__")
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err.strip() == f"{tmp_path / 'a.pth'}: no such file."

@@ -62,10 +62,9 @@ def recipe() -> str:
 
 
 def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array]:
-    """Return crops of rendered faces, one per infant, and the properties that they were drawn with.
+    """Return crops of rendered faces, one per infant, and their `LABELS` in [0, 1].
 
-    uint8 (infants, size, size, 3) RGB and float32 (infants, labels) in the order of `LABELS`, each
-    scaled from the limits of the generator to [0, 1].
+    uint8 (infants, size, size, 3) RGB and float32 (infants, labels).
     """
     drawn = []
     # One after the other: a small picture is drawn in many short steps, so threads of Python or
@@ -83,7 +82,10 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     infant = _FIRST + number
     positions = {name: rng.random() for name in (*_MOMENT, *(f.name for f in fields(Face)))}
     positions["blink"] = float(positions["blink"] < 0.2)
-    looks = Face(**{name: _between(name, positions[name]) for name in vars(LEAST)})
+    most = vars(MOST)
+    looks = Face(
+        **{n: float(low + (most[n] - low) * positions[n]) for n, low in vars(LEAST).items()}
+    )
     held = {
         "roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
         **{name: positions[name] for name in _MOMENT},
@@ -96,12 +98,6 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
     labels = np.array([positions[name] for name in LABELS], np.float32)
     return crop(picture, box, size=size, margin=MARGIN), labels
-
-
-def _between(name: str, position: float) -> float:
-    """Return the value of a parameter at `position`, from 0 to 1 between its limits."""
-    low, high = getattr(LEAST, name), getattr(MOST, name)
-    return float(low + (high - low) * position)
 
 
 def mirrored(pixels: Pixels, labels: Array) -> tuple[Pixels, Array]:

@@ -223,13 +223,11 @@ class Corpus(Sequence[Clip]):
     def draw(self, counts: Mapping[str, int], *, seed: int) -> npt.NDArray[np.int64]:
         """Return the positions of at most `counts[label]` random clips of each label, sorted.
 
-        Raises InputError for a class that does not occur, and for a count below 0.
+        Raises InputError for a class that does not occur.
         """
         rng, labels = np.random.default_rng(seed), self.labels
         chosen: list[int] = []
         for label in self.select(tuple(counts)).classes:
-            if counts[label] < 0:
-                raise InputError(f"{counts[label]} clips of {label}: give a count of 0 or more.")
             chosen += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
         return np.array(sorted(chosen), int)
 
@@ -242,8 +240,8 @@ class Corpus(Sequence[Clip]):
 def effective_infants(infants: Sequence[str]) -> float:
     """Return Kish's effective number of infants, (sum n)^2 / sum n^2 over their clips n.
 
-    The clips contain at most as much information as the clips of this many infants with equally
-    many clips each. If a few of 221 infants gave ten clips each, the number is below 221.
+    The clips contain at most as much information as those of this many infants with equally many
+    clips each.
 
     >>> effective_infants(["a", "a", "b", "c"])
     2.6666666666666665

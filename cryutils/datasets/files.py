@@ -43,9 +43,8 @@ class Files:
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
     title: name of the corpus in messages. base_url: URL of single files, up to "<label>/<file>".
-    archive_url: a .tar.gz with all files below `archive_folder`, or ""; it has no checksum, since a
-    host that packs it on request may send other bytes. download_bytes: approximate size. folders:
-    names of folders at the hosts, by their names here, if they differ.
+    archive_url: a .tar.gz with all files below `archive_folder`, or ""; without a checksum, since hosts
+    pack it on request. download_bytes: its size. folders: other names of folders at the hosts.
     """
 
     name: str
@@ -85,8 +84,7 @@ class Files:
         """Return the folder with the files, downloading missing ones.
 
         Many files are downloaded as an archive, a few one by one. If one host fails, the other is
-        tried. Only files with the right sha256 are kept. After an interruption, the next call
-        downloads the rest.
+        tried. Only files with the right sha256 are kept.
 
         report: called as `report(done, total)` in bytes while files arrive. announce: called with a
         line for each host that is tried, and for each that fails. Raises InputError if the cache
@@ -105,14 +103,11 @@ class Files:
         root, causes = cache_dir() / self.name, []
         missing = _missing(root, registry := self.registry())
         hosts = [(self.archive_url, self._from_archive), (self.base_url, self._from_base)]
-        if len(missing) <= _FEW:
-            hosts.reverse()
-        for url, take in hosts:
-            if not url:
+        for url, take in hosts[:: -1 if len(missing) <= _FEW else 1]:
+            if not (host := urlsplit(url).hostname):
                 continue
             announce(
-                f"Connecting to {urlsplit(url).hostname}; given up after {RETRIES + 1} attempts of"
-                f" {TIMEOUT_S:g} s."
+                f"Connecting to {host}; given up after {RETRIES + 1} attempts of {TIMEOUT_S:g} s."
             )
             try:
                 with explain_write_errors(root):
@@ -147,12 +142,8 @@ class Files:
         """
         registry = self.registry()
         missing = _missing(root, registry)
-        why = {
-            name: "its size differs from the registry's"
-            if (root / name).is_file()
-            else "in the registry, but not in the folder"
-            for name in missing
-        }
+        lost = ("in the registry, but not in the folder", "its size differs from the registry's")
+        why = {name: lost[(root / name).is_file()] for name in missing}
         present = {path.relative_to(root).as_posix() for path in root.glob("*/[!.]*")}
         why |= dict.fromkeys(sorted(present - {*registry}), "not in the registry")
         problems = [Problem("left out", name, what) for name, what in why.items()]

@@ -81,12 +81,6 @@ def test_description_by_hand(corpus) -> None:
     assert table.minutes.tolist() == [0.1, 0.5, 0.2, 0.8]
 
 
-def test_the_frame_has_a_row_a_clip(corpus) -> None:
-    frame = corpus.frame()
-    assert frame.id.tolist() == list("abcdef")
-    assert {"label", "infant", "session", "start_s", "duration_s", "reason"} <= set(frame)
-
-
 def test_parts_keep_order_problems_and_source(corpus) -> None:
     part = corpus.take(np.array([4, 0]))
     assert [c.id for c in part] == ["e", "a"]
@@ -115,12 +109,6 @@ def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) ->
         np.testing.assert_array_equal(
             corpus.draw(counts, seed=seed), corpus.draw(backwards, seed=seed)
         )
-
-
-def test_a_draw_of_nothing_is_empty_and_of_less_is_refused(corpus) -> None:
-    assert corpus.draw({}, seed=0).size == corpus.draw({"tired": 0}, seed=0).size == 0
-    with pytest.raises(InputError, match="-1 clips of tired"):
-        corpus.draw({"tired": -1}, seed=0)
 
 
 def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> None:

@@ -202,8 +202,3 @@ def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     assert left_out.what.str.contains("can't be decoded").sum() == 1
     # 100 s apart, three labels: one session of the Android donor.
     assert rows[rows.kind == "contradiction"].item.tolist() == [f"{ANDROID}/1"]
-
-
-def test_own_recordings_of_a_phone_are_no_uploads(apart, sound) -> None:
-    sound(apart / "own" / "tired" / "bo" / "1.3gp")
-    assert load("own").name == "own"

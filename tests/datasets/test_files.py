@@ -8,13 +8,8 @@ import itertools
 import random
 import resource
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -158,13 +153,6 @@ def test_folders_may_have_other_names_at_the_hosts(host, monkeypatch) -> None:
     assert host.asked == [ARCHIVE, f"/mirror/{LAST.replace('tired/', 'weary/')}"]
 
 
-def test_a_busy_host_is_asked_again(host, monkeypatch) -> None:
-    monkeypatch.setattr(files, "RETRIES", 1)
-    host.refusals = iter([503])
-    assert content_of(CORPUS.fetch()) == FILES
-    assert host.asked == [ARCHIVE] * 2
-
-
 def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_and_the_remedy(
     host,
 ) -> None:
@@ -239,17 +227,6 @@ def test_a_page_instead_of_an_archive_is_named(host) -> None:
         CORPUS.fetch()
 
 
-def test_without_a_network_each_host_is_named(host, monkeypatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        unreachable = f"http://127.0.0.1:{free.getsockname()[1]}/"
-    for url in ("archive_url", "base_url"):
-        monkeypatch.setattr(CORPUS, url, unreachable)
-    with pytest.raises(InputError) as caught:
-        CORPUS.fetch()
-    assert str(caught.value).count("127.0.0.1: the connection failed (ConnectionError)") == 2
-
-
 def test_offline_nothing_is_asked_for_and_what_is_there_is_used(host, monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     with pytest.raises(InputError, match=r"CRYUTILS_OFFLINE is set.*CRYUTILS_DATA_DIR"):
@@ -302,32 +279,3 @@ def test_check_names_what_is_missing_and_what_was_changed(host) -> None:
     assert wrong[FIRST] == "missing"
     assert "sha256" in wrong[LAST]
     assert counts == list(range(1, 121))
-
-
-SCRIPT = """
-import signal, sys
-from cryutils._io import download
-from cryutils.course import cli
-from cryutils.datasets import donateacry
-signal.signal(signal.SIGINT, signal.default_int_handler)
-donateacry.FILES.archive_url, download.TIMEOUT_S = sys.argv[1], 600.0
-cli.main(["data", "fetch", "donateacry"])
-"""
-
-
-def test_ctrl_c_during_a_download_ends_it_and_leaves_nothing_half_written(host, apart) -> None:
-    host.cut, host.hangs = len(host.files[ARCHIVE]) // 2, True
-    root = apart / "cache" / "donateacry"
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, CORPUS.archive_url], stderr=subprocess.PIPE, text=True
-    ) as run:
-        assert run.stderr is not None
-        line = run.stderr.readline()
-        while run.poll() is None and not any(content_of(root).values()):
-            time.sleep(0.01)
-        run.send_signal(signal.SIGINT)
-        rest = run.stderr.read()
-    assert line == "Connecting to 127.0.0.1; given up after 2 attempts of 10 s.\n"
-    assert run.returncode == 130
-    assert rest.strip() == "cryutils: stopped; the same command goes on where it was."
-    assert content_of(root) == {}

@@ -11,7 +11,6 @@ import tempfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import made_media
 import numpy as np
@@ -24,10 +23,9 @@ from scipy.sparse.csgraph import connected_components
 
 from cryutils import audio
 from cryutils._io import pictures
-from cryutils.audio import files
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.loading import load
-from cryutils.errors import NO_MEMORY, InputError
+from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -142,22 +140,12 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound) -> None:
     assert not any(str(root) in line for line in what.values())
 
 
-def said_by_run(root: Path, command: Command) -> str:
-    """What `cryutils run` says of the folder; the place for its results stops it right after."""
-    outputs = next(root.rglob("*.wav")) / "outputs"
-    code, out, err = command(
-        "run", "01_data_and_playback", "--data", str(root), "--outputs", str(outputs)
-    )
-    assert (code, err.count("can't be written to")) == (2, 1)
-    return out
-
-
 def copied(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, target)
 
 
-def test_infants_that_share_a_file_are_one_infant(root, sound, still, command) -> None:
+def test_infants_that_share_a_file_are_one_infant(root, sound, still) -> None:
     """Through others as well: anna's file is bo's, and a still of bo's is cleo's."""
     copied(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
     sound(root / "tired" / "cleo" / "3.wav", seed=3)
@@ -175,10 +163,6 @@ def test_infants_that_share_a_file_are_one_infant(root, sound, still, command) -
         ["contradiction", "tired/bo/2.png",
          "identical recordings: tired/cleo/3.png; infants bo, cleo count as one"],
     ]  # fmt: skip
-    out = said_by_run(root, command)
-    assert f"{corpus.note}; 5 clips of 2 infants\n" in out
-    hint = f"`cryutils data describe {shlex.quote(str(root))} --problems` lists them.\n"
-    assert f"2 contradictions; {hint}" in out
 
 
 @pytest.mark.parametrize(
@@ -235,20 +219,6 @@ def test_what_is_too_long_to_be_read_is_left_out(root) -> None:
     assert left_out(load(root)) == {"tired/bo/night.wav": f"{why} shorter files"}
 
 
-def test_too_little_memory_for_a_file_costs_that_file_alone(root, monkeypatch) -> None:
-    real = files._decoded
-
-    def decoded(path: Path, track: int) -> Any:
-        if path.name == "2.wav":
-            raise MemoryError
-        return real(path, track)
-
-    monkeypatch.setattr(files, "_decoded", decoded)
-    corpus = load(root)
-    assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
-    assert left_out(corpus) == {"tired/bo/2.wav": NO_MEMORY}
-
-
 @pytest.mark.parametrize(
     ("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")]
 )
@@ -268,20 +238,6 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> N
     assert (held, stated) == (pytest.approx(0.9, abs=0.15), 2.0)
     clip = next(c for c in corpus if c.id == item)
     assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
-
-
-def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root) -> None:
-    """Its header states how long the pictures last."""
-    path = root / "tired" / "bo" / "film.webm"
-    greys = [np.full((32, 32, 3), 40 * k, np.uint8) for k in range(5)]
-    made_media.write(
-        path, greys, [np.zeros((1, 48000), np.float32)], video="libvpx", fps=1, codec="libopus",
-        sr=48000, sound_s=4.0,
-    )  # fmt: skip
-    corpus = load(root)
-    assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(5.0, abs=0.05)
-    what = "its sound starts 4.00 s after its pictures, and follows silence"
-    assert corpus.problems().values.tolist() == [["changed", "tired/bo/film.webm", what]]
 
 
 @pytest.mark.parametrize(
@@ -362,29 +318,13 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root, sound) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("infants", "labels"),
-    [(1, ("hungry", "Tired")), (9, ("hungry", "Tired"))],
-)
-def test_infants_before_labels_are_refused(infants, labels, apart, sound) -> None:
+def test_infants_before_labels_are_refused(apart, sound) -> None:
     """Known by the papers' states."""
-    for k in range(infants):
-        for label in labels:
-            sound(apart / "own" / f"infant {k}" / label / "1.wav", seed=k)
+    for label in ("hungry", "Tired"):
+        sound(apart / "own" / "infant 0" / label / "1.wav")
     message = refusal(apart / "own", load)
     assert "it looks like <infant>/<label>/<file>; expected <label>/<infant>/<file>" in message
-    first = min(labels)
-    assert f"move infant 0/{first} to {first}/infant 0, and so on." in message
-
-
-@pytest.mark.parametrize("labels", [("hungry", "laut"), ("a", "b", "c")])
-def test_infants_of_every_label_are_in_order(labels, apart, sound) -> None:
-    for label in labels:
-        for k in range(4):
-            sound(apart / "own" / label / f"infant {k}" / "1.wav", seed=k)
-    corpus = load("own")
-    assert corpus.classes == labels
-    assert doubts(corpus) == []
+    assert "move infant 0/Tired to Tired/infant 0, and so on." in message
 
 
 def test_one_level_too_deep_names_the_folder_to_give(apart, sound) -> None:
@@ -402,12 +342,6 @@ def test_one_level_too_deep_names_the_folder_to_give(apart, sound) -> None:
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
     sound(root / folder / "x.wav", seed=3)
     assert "is a part of a split, not a label or an infant" in refusal(root, load)
-
-
-def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(apart, sound) -> None:
-    sound(apart / "train" / "hungry" / "anna" / "test" / "1.wav", seed=1)
-    sound(apart / "train" / "tired" / "bo" / "2.wav", seed=2)
-    assert set(load(apart / "train").infants) == {"anna", "bo"}
 
 
 def test_one_level_too_few_names_both_mends(apart, sound) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -12,21 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "MODULES = {\n"
-CELL = """\
-import cryutils
-from cryutils import claims
-claims.begin("01_data_and_playback", seed=seed)
-corpus = cryutils.load(data)
-claims.record(len(corpus), study="mine", metric="clips", data=corpus.name)
-claims.write()
-"""
-
 Cryutils = Callable[..., str]
 
 
@@ -77,15 +65,3 @@ def test_one_module_and_one_line_make_a_corpus_known_everywhere(cryutils, apart)
     assert re.search(r"^all +4 +3 ", described, re.M)
     assert "\nTiny (real recordings)\n" in described
     assert f"Tiny: {home}" in cryutils("doctor")
-
-
-def test_a_notebook_runs_on_a_new_corpus(cryutils, apart) -> None:
-    parameters = new_code_cell(
-        'data = "synthetic"  # recordings\nseed = 0  # a seed', metadata={"tags": ["parameters"]}
-    )
-    notebook = new_notebook(cells=[parameters, new_code_cell(CELL)])
-    nbformat.write(notebook, apart / "project" / "notebooks" / "01_data_and_playback.ipynb")
-    out = cryutils("run", "01_data_and_playback", "-p", "data=tiny", "--name", "own")
-    assert "Tiny (real recordings); 4 clips of 3 infants\n" in out
-    (row,) = json.loads((apart / "outputs" / "own" / "results.json").read_text())
-    assert (row["value"], row["data"]) == (4, "tiny")

@@ -113,19 +113,16 @@ def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, s
     for name in classes:
         if name not in voice.STATES:
             raise InputError(f"No state {name!r}.{near_miss(str(name), voice.STATES)}")
-    if len(set(classes)) < len(classes):
-        raise InputError(f"classes={list(classes)} names a state twice")
-    if infants < 2 * len(classes):
-        raise InputError(
-            f"infants={infants} is too few: {len(classes)} classes need {2 * len(classes)} or more,"
-            " two a class, for one infant to be held out"
-        )
-    if clips < 1:
-        raise InputError(f"clips_per_infant={clips} leaves no clip; use 1 or more")
-    if not 0.0 <= mostly <= 1.0:
-        raise InputError(f"mostly={mostly} is not a share; use a number from 0 to 1")
-    if seed < 0:
-        raise InputError(f"seed={seed} is negative; use 0 or more")
+    least = 2 * len(classes)
+    for is_right, words in (
+        (len(set(classes)) == len(classes), f"classes={list(classes)} names a state twice"),
+        (infants >= least, f"infants={infants} is too few; use {least} or more, two a class"),
+        (clips >= 1, f"clips_per_infant={clips} leaves no clip; use 1 or more"),
+        (0.0 <= mostly <= 1.0, f"mostly={mostly} is not a share; use a number from 0 to 1"),
+        (seed >= 0, f"seed={seed} is negative; use 0 or more"),
+    ):
+        if not is_right:
+            raise InputError(words)
 
 
 def _labels(

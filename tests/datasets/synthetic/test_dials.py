@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.datasets.synthetic import states, voice
+from cryutils.datasets.synthetic import states
 from cryutils.datasets.synthetic.dials import REACH, Dials, Effects
 from cryutils.errors import InputError
 
@@ -89,30 +89,6 @@ def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects) -> Non
         drawn(effects, d) - drawn(effects, d, clip=2) for d in (Dials(session=0.0), dials)
     )
     np.testing.assert_allclose(together, alone, atol=1e-9)
-
-
-def test_by_default_a_session_shapes_nothing() -> None:
-    assert astuple(Dials()) == (1.0, 1.0, 0.0, 0.0)
-    plain = voice.plan("hungry", infant=1, seed=2)
-    assert plain.session == 2
-    assert plain.voice == voice.plan("hungry", infant=1, seed=2, session=9).voice
-
-
-def test_clips_of_one_session_sound_alike() -> None:
-    def pauses(session: int, clip: int) -> np.ndarray:
-        """The spectrum of the quietest moments, in which place and microphone are heard."""
-        sound = voice.cry(
-            "hungry", infant=1, seed=100 * session + clip, session=session, sr=8000, duration_s=5.0,
-            dials=Dials(signal=0.0, identity=0.0, session=1.0),
-        )  # fmt: skip
-        power = np.percentile(np.abs(np.fft.rfft(sound.reshape(-1, 200))) ** 2, 5, axis=0)
-        levels = 10 * np.log10(power[1:])
-        return levels - levels.mean()
-
-    x = np.array([pauses(session, clip) for session in range(8) for clip in range(2)])
-    distances = np.linalg.norm(x[:, None] - x, axis=2) + np.diag([np.inf] * 16)
-    # Drawing blindly, 16/15 of them would be right, and eight or more once in 300,000 times.
-    assert np.sum(distances.argmin(axis=1) // 2 == np.arange(16) // 2) >= 8
 
 
 @pytest.mark.parametrize("name", ["signal", "identity", "interaction", "session"])
