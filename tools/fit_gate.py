@@ -4,10 +4,8 @@
 
 Uses DonateACry with published annotations of its cries (a folder `crstc` of TextGrids in
 CRYUTILS_DATA_DIR, from https://github.com/PeterIsDanning/Infant-Cry-Detection-by-CRSTC, MIT
-licence), synthetic cries and generated distractors. Only with annotations is a pause between two
-cries known to be one. Writes `cryutils/models/gate.json`, and `gate.csv`, `gate_curve.csv` and
-`gate_comparison.csv` in `outputs/reference`. Run it after changing the gate's features, the
-distractors or the exclusions.
+licence), synthetic cries and generated distractors. Writes `cryutils/models/gate.json`, and
+`gate*.csv` in `outputs/reference`. Run it after changing features, distractors or exclusions.
 
 A window of a second is scored by a gate that was fitted without its maker: infant, voice, tune or
 machine. Rates on generated sounds say nothing about a real home.
@@ -37,7 +35,7 @@ from cryutils.evaluation.intervals import auc_interval, mean_interval
 from cryutils.models import sound_embeddings
 from cryutils.models.gate import FAINTEST_DB, READY, SR, WINDOW_S, describe, level_db
 
-INFANTS, CLIPS, EACH, SEED = 60, 2, 120, 0
+EACH, SEED = 120, 0  # recordings of each kind of distractor
 STEP_S = 0.5
 QUIETER_DB = 20.0  # below the recording's loudest window; quieter ones are pauses between cries
 RECALL, FALSE_ALARM = 0.95, 0.05  # required of a gate: at least, at most
@@ -51,9 +49,7 @@ def main() -> None:
     """Fit and measure the gate, and write its file and its tables."""
     real, home = cryutils.load("donateacry"), project_dir() / "outputs" / "reference"
     cries = annotated_cries(real)
-    made = cryutils.load(
-        "synthetic", infants=INFANTS, clips_per_infant=CLIPS, sr=SR, seed=SEED, progress=False
-    )
+    made = cryutils.load("synthetic", infants=60, clips_per_infant=2, sr=SR, seed=SEED)
     annotated = real.where(lambda clip: clip.id in cries)
     windows = pd.concat([of_corpus(annotated, cries), of_corpus(made, {}), distractors()])
     windows = windows.reset_index(drop=True)
@@ -75,30 +71,28 @@ def main() -> None:
         inner = scored(X[train], part, folds(X[train], part))
         thresholds[test] = chosen_threshold(part, inner)
     clean = ~windows["clip"].isin(list(exclusions())) & windows.is_cry
-    table = pd.concat(
-        [
-            rates(windows, scores, threshold).assign(how="out of fold"),
-            rates(windows, scores, thresholds).assign(how="nested"),
-            rates(windows, scored(X, windows, kinds), threshold).assign(how="kind left out"),
-            rates(windows[clean], scores[clean], threshold).assign(how="without exclusions"),
-        ]
-    )
+    table = pd.concat([
+        rates(windows, scores, threshold).assign(how="out of fold"),
+        rates(windows, scores, thresholds).assign(how="nested"),
+        rates(windows, scored(X, windows, kinds), threshold).assign(how="kind left out"),
+        rates(windows[clean], scores[clean], threshold).assign(how="without exclusions"),
+    ])  # fmt: skip
     columns = ["how", "metric", "condition", "value", "low", "high", "n", "n_infants"]
     table[columns].round(4).to_csv(home / "gate.csv", index=False)
     is_real, grid = sources != "synthetic", np.linspace(0, 1, 201)
-    passing = passing_shares(windows[is_real], scores[is_real], grid)
-    curve = pd.DataFrame(passing, index=pd.Index(grid, name="threshold")).unstack()
-    curve = curve.rename("passing").rename_axis(["source", "threshold"]).reset_index()
-    curve = curve[["threshold", "source", "passing"]].round(4)
-    curve.to_csv(home / "gate_curve.csv", index=False)
+    curve = passing_shares(windows[is_real], scores[is_real], grid)
+    rows = [
+        (t, name, p) for name, shares in curve.items() for t, p in zip(grid, shares, strict=True)
+    ]
+    table_of = pd.DataFrame(rows, columns=["threshold", "source", "passing"]).round(4)
+    table_of.to_csv(home / "gate_curve.csv", index=False)
     detectors = {"gate": scores, "level meter": windows.level.to_numpy()}
     if extras.is_installed("pyopen_wakeword"):  # the same classifier on a pretrained network
         speech = sound_embeddings.speech(list(windows.sound), sr=SR).astype(np.float64)
         detectors["speech embedding"] = scored(speech, windows, folds(speech, windows))
     comparison = compare(windows, detectors, cries).round(4)
     comparison.to_csv(home / "gate_comparison.csv", index=False)
-    print(f"threshold {threshold}, {len(windows)} windows; {READY}")
-    print(table[columns].round(3).to_string(), comparison.T.to_string(), sep="\n\n")
+    print(f"threshold {threshold}", table[columns].round(3), comparison.T, sep="\n\n")
 
 
 def annotated_cries(corpus: Corpus) -> dict[str, list[Event]]:

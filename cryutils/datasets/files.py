@@ -43,8 +43,8 @@ class Files:
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
     title: name of the corpus in messages. base_url: URL of single files, up to "<label>/<file>".
-    archive_url: a .tar.gz with all files below `archive_folder`, or ""; without a checksum, since hosts
-    pack it on request. download_bytes: its size. folders: other names of folders at the hosts.
+    archive_url: a .tar.gz with all files below `archive_folder`, or ""; without a checksum, because
+    hosts pack it on request. download_bytes: its size. folders: other names of folders there.
     """
 
     name: str

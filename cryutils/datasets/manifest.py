@@ -75,7 +75,7 @@ def _read(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: not a CSV file of recordings.") from error
     for name in REQUIRED:
         if name not in table:
-            raise InputError(f"{path}: no column {name!r}.{near_miss(name, list(table))}")
+            raise InputError(f"{path}: no column {name!r}.{near_miss(name, list(map(str, table)))}")
     table = table.apply(lambda column: column.str.strip())
     for name in REQUIRED:
         if (empty := table.index[table[name] == ""]).size:
