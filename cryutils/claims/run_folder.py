@@ -39,7 +39,7 @@ def require_name(name: str, taken: Iterable[str] = ()) -> None:
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
         raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
     # The run of notebooks executed by hand, and the results in git.
-    if name in ("manual", "reference", *taken):
+    if name in ("manual", "reference", "report", *taken):
         raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
 
 
