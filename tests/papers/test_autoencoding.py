@@ -47,7 +47,7 @@ def small(brief: None):
 def test_divisions_keep_infants_apart_and_cover_all_clips(study) -> None:
     divisions = study.divisions()
     infants = study.corpus.infants
-    for train, stop, test in divisions:
+    for train, stop, test, _ in divisions:
         for one, other in ((train, stop), (train, test), (stop, test)):
             assert not {*infants[one]} & {*infants[other]}
     tested = np.concatenate([test for _, _, test in divisions])

@@ -210,7 +210,7 @@ def tiny() -> Backbone:
          for w in model.get_weights()]
     )  # fmt: skip
     model.trainable = False
-    return Backbone(model, "tiny", "random weights (seed 0)", "none", False)
+    return Backbone(model, "tiny", "random weights (seed 0)", "none")
 
 
 @pytest.fixture(scope="module")
