@@ -50,7 +50,7 @@ def test_divisions_keep_infants_apart_and_cover_all_clips(study) -> None:
     for train, stop, test, _ in divisions:
         for one, other in ((train, stop), (train, test), (stop, test)):
             assert not {*infants[one]} & {*infants[other]}
-    tested = np.concatenate([test for _, _, test in divisions])
+    tested = np.concatenate([division.test for division in divisions])
     assert sorted(tested) == list(range(24))
     assert SILENT not in study.usable
     assert study.example_clip == divisions[0][2][0]
