@@ -1,4 +1,4 @@
-"""A server of the application and a browser-like client, for tests.
+"""A server of the application and a browser-like client.
 
 It needs Voilà.
 """
