@@ -42,12 +42,11 @@ $(COURSE) $(SITE) $(EVERYTHING): pyproject.toml constraints.txt
 lab: $(COURSE)  ## Open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
+run: $(COURSE)  ## Run the main path on synthetic voices, then on DonateACry; scoreboard and report
 	$(BIN)/cryutils run --profile quick
 	@if $(BIN)/cryutils data fetch donateacry; then \
 	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
 	else echo "The real profile is skipped: DonateACry is not available (see the line above)."; fi
-	$(BIN)/cryutils report
 
 docs: $(SITE)  ## Build the site into outputs/site
 	rm -rf outputs/site
