@@ -20,14 +20,12 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Division, Indices
 from cryutils.models import stacked
-from cryutils.models.backend import keras as _keras
-from cryutils.models.blocks import dense_softmax
 from cryutils.models.inputs import Examples, by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
-    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "build", "build_submodel", "codes",
-    "cross_fit", "fit", "patches", "reconstruction", "sized",
+    "AUTOENCODER", "BOTTLENECK", "DNN", "AeDnn", "codes", "cross_fit", "fit", "patches",
+    "reconstruction", "sized",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -179,48 +177,3 @@ def cross_fit(
         rows = examples.rows(division.test)
         answers[rows] = heads.predict(k, coded[k, rows])
     return AeDnn(encoders, heads, coded, by_clip(answers, examples.clip, len(y)))
-
-
-def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
-    """Return Paper A's autoencoder of a patch as an uncompiled Keras model (§3.4.1, eq. (1)).
-
-    It takes float32 (n, size), size = frames * coefficients, and returns the reconstruction. Layer
-    "bottleneck" outputs the code. `settings` gives the units.
-    """
-    keras = _keras()
-    patch = keras.Input((size,), name="patch")
-    h = _encoder(patch, settings)
-    h = keras.layers.Dense(settings.units[2], activation="relu", name="decoder")(h)
-    return keras.Model(patch, keras.layers.Dense(size, name="back")(h), name="autoencoder")
-
-
-def build_submodel(
-    window_shape: Sequence[int],
-    classes: int,
-    *,
-    patch: int,
-    autoencoder: DenseSettings = AUTOENCODER,
-    dnn: DenseSettings = DNN,
-) -> Any:
-    """Return encoder and DNN as one uncompiled Keras model, from windows to softmax (§3.5).
-
-    It takes float32 (n, frames, coefficients) and drops frames after the last whole patch. Layer
-    "bottleneck" outputs the codes, (n, patches, p). Layer "mean_and_deviation" outputs the input
-    of the DNN.
-    """
-    keras = _keras()
-    frames, coefficients = window_shape
-    window = keras.Input((frames, coefficients), name="window")
-    h = keras.layers.Cropping1D((0, frames % patch), name="whole_patches")(window)
-    h = keras.layers.Reshape((frames // patch, patch * coefficients), name="patches")(h)
-    h = _encoder(h, autoencoder)
-    both = [keras.ops.mean(h, axis=1), keras.ops.std(h, axis=1)]
-    h = keras.layers.Concatenate(name="mean_and_deviation")(both)
-    answer = dense_softmax(h, dnn.units, classes, dnn.dropout)
-    return keras.Model(window, answer, name="ae_dnn")
-
-
-def _encoder(h: Any, settings: DenseSettings) -> Any:
-    dense = _keras().layers.Dense
-    hidden, code, _ = settings.units
-    return dense(code, name="bottleneck")(dense(hidden, activation="relu", name="encoder")(h))

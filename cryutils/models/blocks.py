@@ -2,7 +2,7 @@
 
 `blocks` and `classifier` are of Paper B's networks (§3: Conv2D, batch normalisation, ReLU and max
 pooling; dropout and a dense softmax; Adam; categorical cross-entropy) in notebooks 04_cry2 and
-05_image, `dense_softmax` of Paper A's in 08_autoencoder_dnn and 09_ensemble.
+05_image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "check_dropout", "classifier", "compiled", "dense_softmax", "describe"]
+__all__ = ["blocks", "check_dropout", "classifier", "compiled", "describe"]
 
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
@@ -45,15 +45,6 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
         h = layers.ReLU(name=f"relu{number}")(h)
         h = layers.MaxPooling2D(name=f"pool{number}")(h)
     return h
-
-
-def dense_softmax(h: Any, units: Sequence[int], classes: int, dropout: float) -> Any:
-    """Return probabilities of `h` after dense ReLU layers, each with dropout, and a softmax."""
-    layers = _keras().layers
-    for k, width in enumerate(units, 1):
-        h = layers.Dense(width, activation="relu", name=f"dense{k}")(h)
-        h = layers.Dropout(dropout, name=f"dropout{k}")(h)
-    return layers.Dense(classes, activation="softmax", name="answer")(h)
 
 
 def classifier(
