@@ -96,7 +96,7 @@ def peak_mb() -> float:
 
 def make_models(folder: Path) -> None:
     """Write both networks as notebooks 04 and 05 do, but untrained."""
-    from cryutils.models import checkpoints, cry2, image
+    from cryutils.models import cry2, export, image
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
 
@@ -108,7 +108,7 @@ def make_models(folder: Path) -> None:
             "note": "networks drawn at random", "temperature": 1.0,
         }  # fmt: skip
         name = builder.__name__.rpartition(".")[2]
-        checkpoints.save(model, folder / "models", name, card)
+        export.save(model, folder / "models", name, card)
 
 
 if __name__ == "__main__":

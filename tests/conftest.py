@@ -150,7 +150,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """
     import cryutils
     from cryutils import audio
-    from cryutils.models import checkpoints, cry2, image, novelty
+    from cryutils.models import cry2, export, image, novelty
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
     from cryutils.papers.recognition import STATES
@@ -181,7 +181,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             "learned_from": sorted(set(corpus.infants.tolist()))[:6],
             "temperature": 1.0, "reference": reference if name == "cry2" else None,
         }  # fmt: skip
-        checkpoints.save(model, run / "models", name, about)
+        export.save(model, run / "models", name, about)
         models[name] = model
     return Trained(run.parent, run, corpus, hearing, seeing, models)
 
@@ -191,7 +191,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose networks know the clips of `trained` by heart, so that states differ."""
     from cryutils import audio, video
     from cryutils.evaluation.splits import class_indices
-    from cryutils.models import checkpoints, cry2, image, training
+    from cryutils.models import cry2, export, image, training
     from cryutils.models.backend import seeded
 
     run = tmp_path_factory.mktemp("taught") / "run"
@@ -217,7 +217,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "classes": classes, "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "temperature": 1.0,
         }  # fmt: skip
-        checkpoints.save(model, run / "models", name, about)
+        export.save(model, run / "models", name, about)
     return run
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils.datasets.corpus import Corpus
-from cryutils.models.checkpoints import read_card, write_card
+from cryutils.models.export import read_card, write_card
 from cryutils.models.inputs import FaceInput, SoundInput
 
 

@@ -29,9 +29,8 @@ from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
-from cryutils.models.fusion import RollingAverage
+from cryutils.models.fusion import RollingAverage, verdict
 from cryutils.models.gate import WINDOW_S, Gate
-from cryutils.models.verdict import verdict
 from cryutils.papers.predict import Predictor, fuse
 from cryutils.video import faces, tracks
 

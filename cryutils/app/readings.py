@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.models.verdict import UNSURE
+from cryutils.models.fusion import UNSURE
 
 __all__ = ["ANY", "GAP", "HOP_S", "NO_CRY", "UNSURE", "Action", "Reading", "actions"]
 

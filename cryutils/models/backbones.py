@@ -3,30 +3,40 @@
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 followed by a small trainable model), in 05_image for transfer learning and in appendix_faces.
 `Backbone.weights` describes the weights, for the title of every table and figure, because random
-weights are not pretrained.
+weights are not pretrained. ImageNet's weights come from `CRYUTILS_WEIGHTS_DIR`, or Keras downloads
+them into its own cache and checks their hash.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.cache import is_cached, key, ragged
+from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
-from cryutils.models.weights import APPLICATIONS, Unavailable, pretrained
+from cryutils.models.blocks import compiled
 
-__all__ = ["Backbone", "base", "cached", "embeddings", "head_input", "untrained"]
+__all__ = [
+    "APPLICATIONS", "Backbone", "base", "cached", "embeddings", "head_input",
+    "second_model", "untrained",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -36,6 +46,33 @@ EMBEDDING_VERSION = 1  # increase it whenever the same frames and settings give 
 _WEIGHTS = ("auto", "imagenet", "random")
 _RANDOM = "random weights"
 _AT_ONCE = 128  # frames per call of an engine
+_TIMEOUT_S = 5.0  # for each address of the host, and for each part of the file
+
+
+class Application(NamedTuple):
+    """The module with `preprocess_input`; file and MD5 of the weights without the classifier."""
+
+    module: str
+    file: str
+    md5: str = ""  # Keras publishes none for some
+
+
+_NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+APPLICATIONS = {
+    "EfficientNetV2B0": Application(
+        "efficientnet_v2", "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"
+    ),
+    "MobileNetV2": Application(
+        "mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    ),
+    "MobileNetV3Small": Application(
+        "mobilenet_v3",
+        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        "d3e8ec802a04aa4fc771ee12a9a9b836",
+    ),
+    "ResNet50": Application("resnet", f"resnet50_{_NOTOP}", "4d473c1dd8becc155b73f8504c6f6626"),
+    "VGG16": Application("vgg16", f"vgg16_{_NOTOP}", "6d6bbae143d832006294945121d1f1fc"),
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +122,7 @@ def base(
 ) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: one of `weights.APPLICATIONS`, or a Keras model from pixels to feature maps that
+    name: one of `APPLICATIONS`, or a Keras model from pixels to feature maps that
     preprocesses them itself: the path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`.
     weights: "imagenet", "random" (drawn from `seed`), or "auto": ImageNet's if available, else
     random; a `.keras` file has its own. Raises InputError if the name is unknown, the network does
@@ -136,11 +173,13 @@ def _network(name: str, shape: tuple[int, ...], weights: str, seed: int) -> tupl
         warnings.simplefilter("ignore", UserWarning)
         try:
             if weights != "random":
-                return pretrained(name, shape)
+                return _pretrained(name, shape)
             build = getattr(keras().applications, name)
             with seeded(seed):
                 network = build(include_top=False, weights=None, input_shape=shape)
             return network, f"{_RANDOM} (seed {seed})"
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError) as error:
             # Keras' message about a shape that is too small begins like this.
             if str(error).startswith("Input size must be"):
@@ -149,6 +188,32 @@ def _network(name: str, shape: tuple[int, ...], weights: str, seed: int) -> tupl
                 raise
             file = APPLICATIONS[name].file
             raise InputError(f"{file}: damaged, or not weights of {name}.") from error
+
+
+def _pretrained(name: str, shape: tuple[int, ...]) -> tuple[Any, str]:
+    """Return a network for pixels of `shape`, and the origin of its weights in words."""
+    (_, file, md5), folder = APPLICATIONS[name], weights_dir()
+    build = functools.partial(
+        getattr(keras().applications, name), include_top=False, input_shape=shape
+    )
+    if folder is not None and (own := folder / file).is_file():
+        known = md5 in ("", hashlib.md5(own.read_bytes()).hexdigest())
+        words = "ImageNet" if known else f"{file}, not the file that Keras publishes"
+        return build(weights=str(own)), words
+    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    if os.environ.get("CRYUTILS_OFFLINE") and not (cache / file).is_file():
+        raise Unavailable("CRYUTILS_OFFLINE is set")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
+    try:
+        with redirect_stdout(sys.stderr):  # Keras draws a progress bar
+            return build(weights="imagenet"), "ImageNet"
+    except Exception as error:  # Keras raises no other type if the download fails
+        if isinstance(error, OSError) or "fetch failure" in str(error):
+            raise Unavailable(f"the download failed ({error})") from error
+        raise
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
@@ -182,6 +247,46 @@ def head_input(backbone: Backbone) -> Any:
     """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
+
+
+def second_model(
+    backbone: Backbone,
+    classes: int,
+    *,
+    trainable: bool = False,
+    units: int = 64,
+    dropout: float = 0.3,
+    learning_rate: float = 1e-3,
+) -> Any:
+    """Return a copy of a backbone and Paper A's second model, compiled.
+
+    Paper A (§3.5) freezes ResNet-50 and trains a second model of pooling, flatten, dense and
+    softmax after it. The network takes pixels, uint8 (n, height, width, 3), and returns
+    probabilities. trainable: also train the backbone, except its batch normalisation, because the
+    statistics of small batches would overwrite the pretrained ones. units: of the dense layer.
+    learning_rate: of RMSProp, which the paper names for its audio models.
+    """
+    layers = keras().layers
+    copy = keras().models.clone_model(backbone.model)
+    copy.set_weights(backbone.model.get_weights())
+    _set_trainable(copy, trainable)
+    pixels = keras().Input(backbone.model.input_shape[1:], dtype="uint8", name="pixels")
+    h = copy(layers.Rescaling(1.0, name="float")(pixels), training=False)
+    h = layers.GlobalAveragePooling2D(name="pooling")(h)
+    h = layers.Flatten(name="flatten")(h)
+    h = layers.Dense(units, activation="relu", name="dense")(h)
+    h = layers.Dropout(dropout, name="dropout")(h)
+    states = layers.Dense(classes, activation="softmax", name="states")(h)
+    model = keras().Model(pixels, states, name="image_submodel")
+    return compiled(model, keras().optimizers.RMSprop(learning_rate))
+
+
+def _set_trainable(layer: Any, trainable: bool) -> None:
+    # Set each layer: in Keras 3.15 a clone of a frozen model does not pass its flag on to them.
+    # Batch normalisation depends on its flag only: the outer model overrules `training=False`.
+    layer.trainable = trainable and not isinstance(layer, keras().layers.BatchNormalization)
+    for inner in getattr(layer, "layers", ()):
+        _set_trainable(inner, trainable)
 
 
 def embeddings(

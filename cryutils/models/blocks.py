@@ -18,7 +18,7 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "check_dropout", "classifier", "compiled", "describe"]
+__all__ = ["blocks", "classifier", "compiled", "describe"]
 
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
@@ -51,7 +51,8 @@ def classifier(
     inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
 ) -> Any:
     """Return the compiled model from `inputs` to `h`, followed by dropout and a dense softmax."""
-    check_dropout(dropout)
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout={dropout}: give a share from 0 to below 1, such as 0.3.")
     keras = _keras()
     h = keras.layers.Dropout(dropout, name="dropout")(h)
     outputs = keras.layers.Dense(classes, activation="softmax", name="states")(h)
@@ -67,12 +68,6 @@ def compiled(model: Any, optimizer: Any) -> Any:
         jit_compile=False,  # compiling would take longer than the few steps
     )
     return model
-
-
-def check_dropout(dropout: float) -> None:
-    """Raise InputError for a `dropout` that is not from 0 to below 1."""
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout}: give a share from 0 to below 1, such as 0.3.")
 
 
 def describe(model: Any) -> pd.DataFrame:

@@ -8,11 +8,15 @@ If both are missing there is no prediction.
 Notebook 07_frames_resnet50 uses `rolling_average`, and the application `RollingAverage`. Paper A
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
 that the label of a video does not flicker. The paper does not state the length of the deque.
+
+`verdict` is the answer that a user of the live page and of `cryutils predict` sees: a state, or
+"unsure". In scores every clip gets a state, as in the papers.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +25,14 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 
 __all__ = [
-    "NO_PREDICTION", "Fused", "RollingAverage", "decide", "drop_modality", "late_fusion",
-    "rolling_average",
+    "NO_PREDICTION", "UNSURE", "Fused", "RollingAverage", "decide", "drop_modality", "late_fusion",
+    "rolling_average", "verdict",
 ]  # fmt: skip
 
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
+SURE = 0.5  # at least as probable as all other states together
+UNSURE = "unsure"
 
 _TOLERANCE = 1e-3  # for a sum of float32 probabilities
 
@@ -146,3 +152,17 @@ def drop_modality(n: int, *, share: float, rng: np.random.Generator) -> npt.NDAr
     lost = np.zeros(n, dtype=bool)
     lost[rng.permutation(n)[: round(share * n)]] = True
     return lost
+
+
+def verdict(probabilities: Mapping[str, float]) -> str:
+    """Return the most probable state, or `UNSURE` if its probability is below `SURE`.
+
+    probabilities: calibrated, by state.
+
+    >>> verdict({"hungry": 0.5, "pain": 0.3, "tired": 0.2})
+    'hungry'
+    >>> verdict({"hungry": 0.4, "pain": 0.4, "tired": 0.2})
+    'unsure'
+    """
+    best = max(probabilities, key=lambda state: probabilities[state])
+    return best if probabilities[best] >= SURE else UNSURE

@@ -1,9 +1,8 @@
 """Detection of sounds unlike the training cries: `reference`, in a network's card, and `share`.
 
-A classifier predicts a state for any input: white noise is "tired 98 %". So a sound is described
-by the mean and deviation over time of each input coefficient, and its distance from the training
-recordings is compared with the distance of each of these from the other infants'. A distant sound
-is probably no such cry; a near sound may still be something else. Probabilities are not changed.
+A classifier predicts a state even for white noise. A sound is described by the mean and deviation
+over time of each input coefficient, and its distance from the training recordings is compared with
+the distance of each of these from the other infants'. A near sound may still be something else.
 """
 
 from __future__ import annotations

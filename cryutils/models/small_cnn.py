@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from cryutils._io.download import Unavailable
 from cryutils.errors import InputError
 from cryutils.models.backbones import Backbone, base
 from cryutils.models.backend import keras
-from cryutils.models.weights import Unavailable
 
 __all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
 

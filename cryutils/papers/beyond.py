@@ -32,7 +32,6 @@ from cryutils.models import (
     classical,
     contrastive,
     cry2,
-    second_model,
     temporal,
     training,
 )  # fmt: skip
@@ -534,7 +533,7 @@ def frozen_and_finetuned(backbone: Backbone, *, units: int = 64) -> dict[str, Ne
     """
 
     def build(trainable: bool, _: tuple[int, ...], classes: int, s: training.Settings) -> Any:
-        return second_model.network(
+        return backbones.second_model(
             backbone, classes, trainable=trainable, units=units, dropout=s.dropout,
             learning_rate=_SMALL_RATE if trainable else s.learning_rate,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from cryutils import audio, video
 from cryutils._io.paths import writing
 from cryutils.datasets.loading import load
 from cryutils.errors import InputError
-from cryutils.models import checkpoints, export
+from cryutils.models import export
 from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers.trained_models import PARTS, find_run
 
@@ -50,7 +50,7 @@ def export_model(
         raise InputError(f"{source}: this run has no model {model!r}; `cryutils run` trains it.")
     paths = []
     for name in names:
-        card = checkpoints.read_card(models, name)
+        card = export.read_card(models, name)
         precision = "int8" if int8 else "float32"
         path = folder / f"{name}_{precision}.tflite"
         calibration = _calibration(name, card) if int8 else None
@@ -61,9 +61,9 @@ def export_model(
                 with writing(path) as part:
                     shutil.copyfile(models / f"{name}.tflite", part)
             else:
-                trained = checkpoints.network(models / f"{name}.keras")
+                trained = export.network(models / f"{name}.keras")
                 export.litert(trained, path, calibration=calibration)
-            checkpoints.write_card(path.with_suffix(".json"), about)
+            export.write_card(path.with_suffix(".json"), about)
         except OSError as error:
             raise InputError(
                 f"{folder}: can't be written to ({error.strerror or error});"
@@ -81,7 +81,7 @@ def _calibration(name: str, card: Mapping[str, Any]) -> npt.NDArray[Any]:
         if not len(clips):
             raise InputError("none of the training infants is left.")
     except (KeyError, TypeError, InputError) as error:
-        again = f"run {checkpoints.NOTEBOOKS[name]} again, or export without --int8."
+        again = f"run {export.NOTEBOOKS[name]} again, or export without --int8."
         raise InputError(
             f"int8 needs the training recordings of {name} ({error}); {again}"
         ) from error

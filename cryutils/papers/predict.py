@@ -18,9 +18,8 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models import novelty
-from cryutils.models.fusion import late_fusion
+from cryutils.models.fusion import late_fusion, verdict
 from cryutils.models.inputs import picture_problem, sound_problem
-from cryutils.models.verdict import verdict
 from cryutils.papers.trained_models import find_run, open_model
 
 __all__ = ["Prediction", "Predictor", "SoundAnswer", "fuse"]

@@ -20,7 +20,7 @@ from cryutils.datasets.loading import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split
-from cryutils.models import checkpoints, classical, novelty, training
+from cryutils.models import classical, export, novelty, training
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
 from cryutils.models.training import CrossFit, cross_fit, fit_clips, validation_split
@@ -187,7 +187,7 @@ def deploy(
     }
     if isinstance(model_input, SoundInput):
         about["reference"] = novelty.reference(examples, corpus.infants)
-    return checkpoints.save(fitted.model, folder, name, about)
+    return export.save(fitted.model, folder, name, about)
 
 
 def card(corpus: Corpus, settings: Any, scores: Mapping[str, Interval]) -> dict[str, Any]:

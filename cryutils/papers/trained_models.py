@@ -19,8 +19,7 @@ import numpy.typing as npt
 from cryutils._io.paths import outputs_dir
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.calibration import at_temperature
-from cryutils.models.checkpoints import NOTEBOOKS, read_card
-from cryutils.models.export import Lite
+from cryutils.models.export import NOTEBOOKS, Lite, read_card
 from cryutils.models.inputs import FaceInput, SoundInput
 
 __all__ = ["PARTS", "Part", "find_run", "open_model", "runs_with_models"]

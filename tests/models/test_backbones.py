@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from published_weights import write_notop
 
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend
-from cryutils.models.weights import APPLICATIONS
+from cryutils.models.backbones import APPLICATIONS
 
 SMALL = "MobileNetV3Small"
 SHAPE = (32, 32, 3)
@@ -70,10 +71,41 @@ def test_auto_falls_back_to_random_weights_and_says_so() -> None:
     assert not base.imagenet and not base.trained
 
 
-def test_imagenet_raises_and_names_both_ways() -> None:
+@pytest.mark.parametrize("offline", ["", "1"])
+def test_imagenet_raises_and_names_both_ways(offline: str, monkeypatch: Any) -> None:
+    def unreachable(*_: object, **__: object) -> Any:
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    monkeypatch.setenv("CRYUTILS_OFFLINE", offline)
     wanted = f"{APPLICATIONS[SMALL].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or run"
     with pytest.raises(InputError, match=wanted):
         backbones.base(SMALL, input_shape=SHAPE, weights="imagenet")
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
+    with pytest.raises(InputError, match="nowhere"):
+        backbones.base(SMALL, input_shape=SHAPE)
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_files_and_hashes_are_those_that_keras_publishes(
+    name: str, keras: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked(Exception):
+        """Instead of a download."""
+
+    def get_file(file: str, *_: Any, file_hash: str = "", **__: Any) -> str:
+        raise Asked(file, file_hash)
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    with pytest.raises(Asked) as error:
+        getattr(keras.applications, name)(include_top=False, input_shape=(224, 224, 3))
+    module, file, md5 = APPLICATIONS[name]
+    assert error.value.args == (file, md5)
+    assert hasattr(getattr(keras.applications, module), "preprocess_input")
 
 
 def test_random_weights_come_from_the_seed_alone(keras) -> None:

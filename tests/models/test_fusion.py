@@ -11,11 +11,13 @@ from hypothesis.extra.numpy import arrays
 from cryutils.errors import InputError
 from cryutils.models.fusion import (
     NO_PREDICTION,
+    UNSURE,
     RollingAverage,
     decide,
     drop_modality,
     late_fusion,
     rolling_average,
+    verdict,
 )
 
 logits = arrays(np.float32, (5, 4), elements=st.floats(-20, 20, width=32))
@@ -97,7 +99,18 @@ def test_a_window_of_three_by_hand() -> None:
     assert decide(averages).tolist() == [0, 0, 0, 0, 1, 1]
 
 
-# A modality taken away
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        ([0.5, 0.3, 0.2], "hungry"),
+        ([0.2, 0.3, 0.5], "tired"),
+        ([0.25, 0.5, 0.25], "pain"),
+        ([np.nextafter(0.5, 0), 0.3, 0.2], UNSURE),
+        ([0.4, 0.4, 0.2], UNSURE),
+    ],
+)
+def test_a_state_is_named_from_a_half_on(p, expected) -> None:
+    assert verdict(dict(zip(("hungry", "pain", "tired"), p, strict=True))) == expected
 
 
 @given(st.integers(0, 200), st.floats(0, 1))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
-from cryutils.models import checkpoints, cry2, image, training
+from cryutils.models import cry2, export, image, training
 from cryutils.models.backend import keras
 from cryutils.models.training import Fitted, Settings, fit
 
@@ -207,8 +207,8 @@ def test_a_saved_model_answers_as_before_and_has_its_card(tmp_path) -> None:
     x, y = bands()
     fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT)
     card = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
-    paths = checkpoints.save(fitted.model, tmp_path / "models", "cry2", card)
+    paths = export.save(fitted.model, tmp_path / "models", "cry2", card)
     assert [path.name for path in paths] == ["cry2.keras", "cry2.json", "cry2.tflite"]
-    assert checkpoints.read_card(tmp_path / "models", "cry2") == card
-    model = checkpoints.network(paths[0])
+    assert export.read_card(tmp_path / "models", "cry2") == card
+    model = export.network(paths[0])
     np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))

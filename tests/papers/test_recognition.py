@@ -15,7 +15,7 @@ from trained_run import Trained
 
 from cryutils import audio, claims, evaluation
 from cryutils.evaluation import calibration
-from cryutils.models import checkpoints, cry2, novelty, training
+from cryutils.models import cry2, export, novelty, training
 from cryutils.models.export import Lite
 from cryutils.models.inputs import Examples, SoundInput
 from cryutils.papers import recognition
@@ -195,7 +195,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
     held_back = calls[0]["validation"]
-    network = checkpoints.network(files[0])
+    network = export.network(files[0])
     fitted = calibration.temperature(
         network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
     )
