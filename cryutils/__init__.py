@@ -8,7 +8,7 @@ from cryutils._io.paths import ensure_writable_caches
 
 ensure_writable_caches()  # before numba or matplotlib is imported
 
-from cryutils.datasets.loading import load  # noqa: E402
+from cryutils.datasets.registry import load  # noqa: E402
 from cryutils.errors import InputError  # noqa: E402
 
 __all__ = ["InputError", "load"]

@@ -49,7 +49,7 @@ def audit(source: str, permutations: int, as_json: bool) -> None:
     path = resolve(source)
     if path.is_file() and not manifest.is_manifest(path):
         table = audits.read(path)
-    elif path.exists() or source in registry.MODULES:
+    elif path.exists() or source in registry.DATASETS:
         table = audits.of_corpus(datasets.load(source))
     else:
         raise InputError(f"{source}: no such file or folder.")

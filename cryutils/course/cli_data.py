@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cryutils._io.progress import counting
-from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.course.cli_group import SuggestingGroup, example, say
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
-    from cryutils.datasets.files import Files
-    from cryutils.datasets.registry import Dataset
+    from cryutils.datasets.files import Dataset, Files
 
-__all__ = ["counted", "data", "fetch_files", "say_problems"]
+__all__ = ["counted", "data", "fetch_files"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -34,14 +33,12 @@ def data() -> None:
 
 
 @data.command("list")
+@example("cryutils data list")
 def data_list() -> None:
-    """List the corpora that can be loaded by name, and their folders.
-
-    \b
-    Example:
-      cryutils data list
-    """
-    for name, dataset in registry.datasets().items():
+    """List the corpora that can be loaded by name, and their folders."""
+    for name in registry.DATASETS:
+        dataset = registry.find(name)
+        assert dataset is not None
         say(f"{name:<20}{dataset.contents}; {dataset.licence}")
         if dataset.files:
             folder = dataset.files.find()
@@ -52,23 +49,10 @@ def data_list() -> None:
 
 @data.command("fetch")
 @click.argument("name")
+@example("cryutils data fetch donateacry")
 def data_fetch(name: str) -> None:
-    """Download the corpus NAME, unless it is on this machine.
-
-    A download goes into the cache. The command prints the folder of the corpus.
-
-    \b
-    Example:
-      cryutils data fetch donateacry
-    """
-    from cryutils._io.paths import data_dir
-
+    """Download the corpus NAME into the cache, unless it is on this machine."""
     dataset, files = _downloaded(name, "fetch")
-    if (home := data_dir()) and not (home / name).is_dir():
-        say(
-            f"CRYUTILS_DATA_DIR ({home}) has no folder {name}; the corpus goes into the cache.",
-            err=True,
-        )
     say(f"{dataset.title}: {fetch_files(files)}")
     say(f"Licence: {dataset.licence}")
     say(f"Cite: {dataset.citation}")
@@ -76,13 +60,9 @@ def data_fetch(name: str) -> None:
 
 @data.command("check")
 @click.argument("name")
+@example("cryutils data check donateacry")
 def data_check(name: str) -> None:
-    """Verify the SHA-256 checksum of every file of the corpus NAME.
-
-    \b
-    Example:
-      cryutils data check donateacry
-    """
+    """Verify the SHA-256 checksum of every file of the corpus NAME."""
     _, files = _downloaded(name, "check")
     folder = fetch_files(files)
     with counting("Verifying", "files") as report:
@@ -99,22 +79,21 @@ def data_check(name: str) -> None:
 @data.command("describe")
 @click.argument("name")
 @click.option("--problems", is_flag=True, help="Also list each problem on its own line.")
+@example("cryutils data describe donateacry --problems")
 def data_describe(name: str, problems: bool) -> None:
     """Count the clips, infants, sessions and problems of a corpus.
 
     NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a manifest.
-
-    \b
-    Example:
-      cryutils data describe donateacry --problems
     """
-    from cryutils.datasets.loading import load
+
+    def say_all(rows: Iterable[Any]) -> None:
+        for row in rows if problems else ():
+            say(f"{row.kind}  {row.item}: {row.what}")
 
     try:
-        corpus = load(name)
+        corpus = registry.load(name)
     except InputError as error:
-        if problems:
-            say_problems(error.problems)
+        say_all(error.problems)
         raise
     table = corpus.problems()
     origin = ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}")
@@ -122,17 +101,13 @@ def data_describe(name: str, problems: bool) -> None:
         say(line)
     hint = "" if problems or table.empty else " --problems lists them."
     say(f"Problems: {counted(table) or 'none'}.{hint}")
-    if problems:
-        say_problems(table.itertuples())
+    say_all(table.itertuples())
 
 
 def fetch_files(files: Files) -> Path:
     """Return the folder of a corpus' files; download missing files with a progress bar."""
     with counting("Downloading", "MB") as report:
-        return files.fetch(
-            report=lambda done, total: report(done // 10**6, -(-total // 10**6)),
-            announce=partial(say, err=True),
-        )
+        return files.fetch(report=lambda done, total: report(done // 10**6, -(-total // 10**6)))
 
 
 def counted(problems: pd.DataFrame) -> str:
@@ -143,17 +118,11 @@ def counted(problems: pd.DataFrame) -> str:
     )
 
 
-def say_problems(problems: Iterable[Any]) -> None:
-    """Print each `Problem`, or row of `Corpus.problems`, on its own line."""
-    for row in problems:
-        say(f"{row.kind}  {row.item}: {row.what}")
-
-
 def _downloaded(name: str, what: str) -> tuple[Dataset, Files]:
     """Return the dataset `name` and its files. Raises InputError if there are none to `what`."""
     dataset = registry.find(name)
     if dataset is None:
-        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.MODULES)}")
+        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
     if dataset.files is None:
         raise InputError(f"{name}: it is generated when it is used; nothing to {what}.")
     return dataset, dataset.files

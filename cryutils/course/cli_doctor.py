@@ -53,8 +53,8 @@ def _checks() -> Iterator[tuple[str, str, str]]:
         if is_ok := writable(folder):
             detail = f"{folder}, {gib:.0f} GiB free (1 needed)"
         yield "ok" if is_ok and gib >= 1 else "BAD", what.lower(), detail
-    for name, dataset in registry.datasets().items():
-        if dataset.files:
+    for name in registry.DATASETS:
+        if (dataset := registry.find(name)) and dataset.files:
             home = dataset.files.find()
             state = "ok" if home else "missing"
             yield state, dataset.title, f"{home or f'`cryutils data fetch {name}` downloads it'}"

@@ -225,7 +225,7 @@ def _files(text: str) -> list[str]:
     from cryutils.datasets import manifest
 
     home = data_dir()
-    root = home / text if home and text in registry.MODULES else resolve(text)
+    root = home / text if home and text in registry.DATASETS else resolve(text)
     files = []
     if text and root.is_dir():
         files = [path for path, problem in walk(root) if not problem]

@@ -1,7 +1,10 @@
 """The DonateACry corpus: its files, the information in their names, and loading it.
 
 The Donate-a-cry campaign (Gabor Veres, 2015) collected cries through two phone apps. Everything
-known about a clip is in its file name. Used in notebook 01_data_and_playback.
+known about a clip is in its file name; an infant is an app instance. Used in notebooks 01, 03, 09
+and 10. The 457 cleaned clips are a selection of the 1,128 original uploads, which have more reasons
+and infants. Paper A's three states are among these: *tired* (sleepy), *hungry* and *lonely* (wants
+to be hugged).
 """
 
 from __future__ import annotations
@@ -9,31 +12,26 @@ from __future__ import annotations
 import csv
 import re
 import wave
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.files import Files
-from cryutils.datasets.registry import Dataset
+from cryutils.datasets.files import Dataset, Files
 from cryutils.errors import InputError
 
 __all__ = [
-    "AGES", "CITATION", "COMMIT", "DATASET", "FILES", "LICENCE", "REASONS", "FileName",
-    "app_instance", "exclusions", "load", "parse_name",
+    "AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "app_instance", "exclusions",
+    "load", "parse_name",
 ]  # fmt: skip
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
-_FOLDER = "donateacry_corpus_cleaned_and_updated_data/"
 FILES = Files(
     name="donateacry",
     title="DonateACry",
-    # Faster for a few files, and used if GitHub fails. jsDelivr serves each file below 20 MB of a
-    # commit, but its terms ask not to use it as a general file store.
-    base_url=f"https://cdn.jsdelivr.net/gh/gveres/donateacry-corpus@{COMMIT}/{_FOLDER}",
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
-    archive_folder=_FOLDER,
+    archive_folder="donateacry_corpus_cleaned_and_updated_data/",
     download_bytes=70_000_000,  # GitHub doesn't send the size
 )
 LICENCE = (
@@ -166,4 +164,18 @@ DATASET = Dataset(
     licence=LICENCE,
     citation=CITATION,
     files=FILES,
+)
+
+UPLOADS = Dataset(
+    title="DonateACry's original uploads",
+    contents="1,128 real recordings, of which `donateacry` is a selection",
+    licence=LICENCE,
+    citation=CITATION,
+    files=replace(
+        FILES,
+        name="donateacry-uploads",
+        title="DonateACry's original uploads",
+        archive_folder=f"{COMMIT}/",
+        folders={name: f"donateacry-{name}-upload-bucket" for name in ("android", "ios")},
+    ),
 )

@@ -1,4 +1,4 @@
-"""Find, download and check the files of a published corpus: `Files`.
+"""Find, download and check the files of a published corpus: `Dataset`, `Files`.
 
 `data/registry.csv` lists each file as `<corpus>/<label>/<file>` with its sha256 and size. No
 notebook uses this module.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryutils._io.download import TIMEOUT_S, Report, Unavailable, download
+from cryutils._io.download import Report, Unavailable, download
 from cryutils._io.paths import (
     cache_dir,
     data_dir,
@@ -26,33 +26,30 @@ from cryutils._io.paths import (
     project_dir,
     writing,
 )
-from cryutils.datasets.corpus import Problem
+from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.errors import InputError
 
-__all__ = ["RETRIES", "Files", "Registry"]
+__all__ = ["RETRIES", "Dataset", "Files", "Registry"]
 
 RETRIES = 1
-_FEW = 100  # up to this many files are requested one by one, more as an archive
 
 Registry = dict[str, tuple[str, int]]  # sha256 and size in bytes, by "<label>/<file>"
 
 
 @dataclass
 class Files:
-    """The files of a corpus, and the hosts that serve them.
+    """The files of a corpus, and the host that serves them.
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
-    title: name of the corpus in messages. base_url: URL of single files, up to "<label>/<file>".
-    archive_url: a .tar.gz with all files below `archive_folder`, or ""; without a checksum, because
-    hosts pack it on request. download_bytes: its size. folders: other names of folders there.
+    title: name of the corpus in messages. archive_url: a .tar.gz with all files below
+    `archive_folder`. download_bytes: its size. folders: other names of folders there.
     """
 
     name: str
     title: str
-    base_url: str
+    archive_url: str
+    archive_folder: str
     download_bytes: int
-    archive_url: str = ""
-    archive_folder: str = ""
     folders: Mapping[str, str] = field(default_factory=dict)
 
     def registry(self) -> Registry:
@@ -75,20 +72,12 @@ class Files:
             return home / self.name
         return None if _missing(cache / self.name, self.registry()) else cache / self.name
 
-    def fetch(
-        self,
-        *,
-        report: Report = lambda done, total: None,
-        announce: Callable[[str], None] = lambda line: None,
-    ) -> Path:
-        """Return the folder with the files, downloading missing ones.
+    def fetch(self, *, report: Report = lambda done, total: None) -> Path:
+        """Return the folder with the files, downloading missing ones as an archive.
 
-        Many files are downloaded as an archive, a few one by one. If one host fails, the other is
-        tried. Only files with the right sha256 are kept.
-
-        report: called as `report(done, total)` in bytes while files arrive. announce: called with a
-        line for each host that is tried, and for each that fails. Raises InputError if the cache
-        can't be written or files can't be downloaded, with each host's answer and the remedies.
+        Only files with the right sha256 are kept. report: called as `report(done, total)` in bytes
+        while the archive arrives. Raises InputError if the cache can't be written or files can't be
+        downloaded, with the host's answer and the remedies.
         """
         if folder := self.find():
             return folder
@@ -100,27 +89,16 @@ class Files:
             raise InputError(
                 f"{self.title} isn't on this machine and CRYUTILS_OFFLINE is set: {hint}."
             )
-        root, causes = cache_dir() / self.name, []
-        missing = _missing(root, registry := self.registry())
-        hosts = [(self.archive_url, self._from_archive), (self.base_url, self._from_base)]
-        for url, take in hosts[:: -1 if len(missing) <= _FEW else 1]:
-            if not (host := urlsplit(url).hostname):
-                continue
-            announce(
-                f"Connecting to {host}; given up after {RETRIES + 1} attempts of {TIMEOUT_S:g} s."
-            )
-            try:
-                with explain_write_errors(root):
-                    take(root, missing, report)
-            except Unavailable as error:
-                causes.append(str(error))
-                announce(f"{error}.")
-            if not (missing := _missing(root, missing)):
-                return root
-        raise InputError(
-            f"{self.title} can't be downloaded ({'; '.join(causes)}), {len(missing)} of"
-            f" {len(registry)} files are missing: {hint}."
-        )
+        root, registry = cache_dir() / self.name, self.registry()
+        try:
+            with explain_write_errors(root):
+                self._unpack(root, _missing(root, registry), report)
+        except Unavailable as error:
+            raise InputError(
+                f"{self.title} can't be downloaded ({error}), {len(_missing(root, registry))} of"
+                f" {len(registry)} files are missing: {hint}."
+            ) from error
+        return root
 
     def check(
         self, root: Path, *, report: Report = lambda done, total: None
@@ -149,10 +127,10 @@ class Files:
         problems = [Problem("left out", name, what) for name, what in why.items()]
         return [name for name in registry if name not in missing], problems
 
-    def _from_archive(self, root: Path, files: Registry, report: Report) -> None:
+    def _unpack(self, root: Path, files: Registry, report: Report) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""
         path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
-        names = {self._remote(name): name for name in files}
+        names = {self._in_archive(name): name for name in files}
         try:
             download(
                 self.archive_url, path, retries=RETRIES,
@@ -175,17 +153,27 @@ class Files:
         if missing := _missing(root, files):
             raise Unavailable(f"{host}: it sent no intact {min(missing)}")
 
-    def _from_base(self, root: Path, files: Registry, report: Report) -> None:
-        """Download `files` one by one, until one fails."""
-        done, total = 0, sum(size for _, size in files.values())
-        for name, (sha256, size) in files.items():
-            download(self.base_url + self._remote(name), root / name, sha256, retries=RETRIES)
-            done += size
-            report(done, total)
-
-    def _remote(self, name: str) -> str:
+    def _in_archive(self, name: str) -> str:
         folder, _, file = name.partition("/")
         return f"{self.folders.get(folder, folder)}/{file}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A corpus that can be loaded by name.
+
+    title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
+    parameters are the options of `datasets.load`. None: `files` are loaded as a folder. files: the
+    files, if the corpus is downloaded. is_synthetic: generated, so no evidence about real infants.
+    """
+
+    title: str
+    contents: str
+    licence: str
+    citation: str
+    load: Callable[..., Corpus] | None = None
+    files: Files | None = None
+    is_synthetic: bool = False
 
 
 def _missing(root: Path, files: Registry) -> Registry:

@@ -7,6 +7,7 @@ recordings of Corvin et al. 2024 are recognised by the name of their folder.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import unicodedata
 from collections import defaultdict
@@ -19,10 +20,10 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
-from cryutils.datasets import corvin, registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.donateacry import REASONS, app_instance, parse_name
+from cryutils.datasets.donateacry import REASONS, UPLOADS, app_instance, parse_name
+from cryutils.datasets.files import Dataset
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
@@ -37,12 +38,16 @@ _PADDING_S = 0.1  # codec padding that a stated duration may include
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+# Corvin et al. 2024: the names say who cried, in a bath (discomfort) or at a vaccination (pain).
+_CORVIN = "cry_sequences_22babies"
+_CORVIN_NAME = re.compile(r"(?P<infant>[A-Z]{3})_(?P<situation>[BD])\d\d\.\w+")
+_CORVIN_LABELS = {"B": "discomfort", "D": "pain"}
 
 
-def load(root: Path, name: str = "") -> Corpus:
+def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     """Return the corpus of the recordings under `root`.
 
-    name: of a registered dataset, if these are its files.
+    dataset: given if these are its files.
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
     recording are merged. Raises InputError if nothing is usable, or if the folders are probably in
@@ -61,7 +66,7 @@ def load(root: Path, name: str = "") -> Corpus:
             f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
         ))  # fmt: skip
     problems += _doubts(clips)
-    return corpus_of(clips, problems, place=root, **_about(root, clips, name))
+    return corpus_of(clips, problems, place=root, **_about(root, clips, dataset))
 
 
 def corpus_of(
@@ -94,19 +99,21 @@ def corpus_of(
     return Corpus(merged, problems=problems, source={"name": str(place)}, note=note, **about)
 
 
-def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, str]:
+def _about(root: Path, clips: Sequence[Clip], dataset: Dataset | None) -> dict[str, str]:
     """Return name, note, citation and licence: those of a dataset, if the files are its own."""
-    uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
-    name = "donateacry-uploads" if clips and uploads else name
-    if dataset := registry.find(name):
+    if clips and all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips):
+        dataset = UPLOADS
+    if dataset and dataset.files:
         return {
-            "name": name, "note": f"{dataset.title} (real recordings)",
+            "name": dataset.files.name, "note": f"{dataset.title} (real recordings)",
             "citation": dataset.citation, "licence": dataset.licence,
         }  # fmt: skip
-    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
+    if clips and all(clip.path.parent.name == _CORVIN for clip in clips):
         return {
             "name": "corvin2024", "note": "Corvin et al. 2024 (real recordings)",
-            "citation": corvin.CITATION, "licence": corvin.LICENCE,
+            "citation": "Corvin, S. et al. (2024). Pain cues override identity cues in baby cries."
+            " https://github.com/theunissenlab/BabyCriesDiscomfortPain",
+            "licence": "MIT licence (the authors' repository, which contains the sounds)",
         }  # fmt: skip
     name = printable(root.name)
     return {
@@ -203,8 +210,14 @@ def _clip(
 
 
 def _fields(path: Path, root: Path) -> dict[str, Any]:
-    if path.parent.name == corvin.FOLDER:
-        return corvin.parse_name(path)
+    if path.parent.name == _CORVIN:
+        if not (match := _CORVIN_NAME.fullmatch(path.name)):
+            raise InputError(
+                "its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav"
+            )
+        infant, situation = match["infant"], match["situation"]
+        label, session = _CORVIN_LABELS[situation], f"{infant}/{situation}"
+        return {"label": label, "infant": infant, "session": session, "start_s": None}
     folders = _folders(path, root)
     # The apps' uploads are in one folder per platform, which is not a label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS

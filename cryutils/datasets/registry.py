@@ -1,56 +1,77 @@
-"""The corpora that can be loaded by name: title, loading function, licence and files of each.
+"""Load a corpus of cries by name, from a folder or from a manifest: `load`, `load_or_simulate`.
 
-To add a corpus, write a module with a `DATASET` and list the module in `MODULES`. Everything that
-finds corpora by name reads this table: `load`, the command line, the doctor, and reports.
+Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
+B §3 (data acquisition). To add a corpus, write a module with a `Dataset` and name it in `DATASETS`;
+then the command line, the doctor and reports find it, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING
+import inspect
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
-if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Corpus
-    from cryutils.datasets.files import Files
+from cryutils._io.paths import resolve
+from cryutils.datasets import folder, manifest
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.files import Dataset
+from cryutils.errors import InputError, near_miss
 
-__all__ = ["MODULES", "Dataset", "datasets", "find", "is_synthetic", "title"]
+__all__ = ["DATASETS", "find", "is_synthetic", "load", "load_or_simulate", "title"]
 
-# The module of each corpus, imported on first use.
-MODULES = {
-    "synthetic": "cryutils.datasets.synthetic.corpus",
-    "donateacry": "cryutils.datasets.donateacry",
-    "donateacry-uploads": "cryutils.datasets.donateacry_uploads",
+# Module and name of each `Dataset`, imported on first use.
+DATASETS = {
+    "synthetic": "cryutils.datasets.synthetic.corpus:DATASET",
+    "donateacry": "cryutils.datasets.donateacry:DATASET",
+    "donateacry-uploads": "cryutils.datasets.donateacry:UPLOADS",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """A corpus that can be loaded by name.
+def load(name: str | Path, **options: Any) -> Corpus:
+    """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or recordings.
 
-    title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
-    parameters are the options of `datasets.load`. files: the files, if the corpus is downloaded.
-    is_synthetic: generated, so no evidence about real infants.
+    A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
+    or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
+    (`datasets.manifest`). `options` are the parameters of `datasets.synthetic.corpus.load`; the
+    other corpora have none.
+
+    Raises InputError if nothing is usable, or for an option that the corpus does not have.
     """
+    dataset = find(name)
+    known = inspect.signature(dataset.load).parameters if dataset and dataset.load else ()
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name} has no option {option!r}.{near_miss(option, known)}")
+    path = resolve(name)
+    if dataset:
+        if dataset.load:
+            corpus = dataset.load(**options)
+        else:
+            assert dataset.files is not None
+            corpus = folder.load(dataset.files.fetch(), dataset)
+        corpus.source = {"name": name, **options}
+    elif path.is_file() and path.suffix.lower() == ".csv":
+        corpus = manifest.load(path)
+    elif path.is_dir():
+        corpus = folder.load(path)
+    else:
+        hint = near_miss(str(name), DATASETS)
+        raise InputError(f"{path}: no such folder or CSV file, and no corpus of that name.{hint}")
+    return corpus
 
-    title: str
-    contents: str
-    load: Callable[..., Corpus]
-    licence: str
-    citation: str
-    files: Files | None = None
-    is_synthetic: bool = False
+
+def load_or_simulate(name: str | Path, **simulation: Any) -> Corpus:
+    """Return the corpus `name` as `load` does; `simulation` are options of synthetic infants.
+
+    Other corpora don't use them, so a notebook can pass them whatever its data are.
+    """
+    return load(name, **simulation) if name == "synthetic" else load(name)
 
 
 def find(name: object) -> Dataset | None:
     """Return the dataset called `name`, or None, for example for a folder."""
-    return import_module(MODULES[name]).DATASET if name in MODULES else None  # type: ignore[index]
-
-
-def datasets() -> dict[str, Dataset]:
-    """Return all datasets by name."""
-    return {name: import_module(module).DATASET for name, module in MODULES.items()}
+    return resolve_name(DATASETS[name]) if name in DATASETS else None  # type: ignore[index, no-any-return]
 
 
 def title(name: str) -> str:

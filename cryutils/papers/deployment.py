@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io.paths import writing
-from cryutils.datasets.loading import load
+from cryutils.datasets.registry import load
 from cryutils.errors import InputError
 from cryutils.models import export
 from cryutils.models.inputs import FaceInput, SoundInput

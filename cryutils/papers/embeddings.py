@@ -27,7 +27,7 @@ from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
 from cryutils._io.paths import cache_dir, explain_write_errors, file_digest, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.loading import load_or_simulate
+from cryutils.datasets.registry import load_or_simulate
 from cryutils.errors import InputError, near_miss
 from cryutils.models import backbones, small_cnn
 from cryutils.models.backend import keras

@@ -33,8 +33,7 @@ from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.loading import load_or_simulate
-from cryutils.datasets.registry import is_synthetic, title
+from cryutils.datasets.registry import is_synthetic, load_or_simulate, title
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
     balanced_accuracy,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.loading import load_or_simulate
+from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split

@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 from cryutils import audio
 from cryutils.datasets import copies
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.loading import load
+from cryutils.datasets.registry import load
 
 pytestmark = pytest.mark.usefixtures("apart")
 

@@ -12,7 +12,6 @@ import pytest
 
 from cryutils import load
 from cryutils.datasets import donateacry as module
-from cryutils.datasets import donateacry_uploads
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import FileName, exclusions, parse_name
 from cryutils.errors import InputError
@@ -170,7 +169,7 @@ def test_the_uploads_have_the_states_of_paper_a(donateacry) -> None:
     short = corpus.problems().query("kind == 'left out' and what == 'only 4 ms of sound'")
     assert len(short) == 2, "the other two of the 60 tired ones"
     assert len(set(corpus.infants)) == 411
-    assert not donateacry_uploads.FILES.check(donateacry.parent / "donateacry-uploads")
+    assert not module.UPLOADS.files.check(donateacry.parent / "donateacry-uploads")
 
 
 # The original uploads, rebuilt small: one folder a platform, all labels in the names.

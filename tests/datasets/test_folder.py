@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from cryutils import audio
 from cryutils._io import pictures
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.loading import load
+from cryutils.datasets.registry import load
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
 
