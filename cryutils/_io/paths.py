@@ -16,9 +16,8 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -27,12 +26,10 @@ from cryutils.errors import InputError
 
 __all__ = [
     "cache_dir", "check_file", "data_dir", "ensure_writable_caches", "explain_write_errors",
-    "file_digest", "naming", "outputs_dir", "project_dir", "resolve", "scratch_dir", "weights_dir",
+    "file_digest", "outputs_dir", "project_dir", "resolve", "scratch_dir", "weights_dir",
     "writable", "writing",
 ]  # fmt: skip
 
-_PART = ".part-"
-_LEFT_S = 24 * 3600.0  # no file takes this long to write
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
@@ -147,17 +144,19 @@ def writing(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it replaces `path`, otherwise it is removed.
 
     A reader sees the old file or the complete new one, even if the writer is killed. The file name
-    is kept, because many writers choose their format by its suffix. Files that killed writers left
-    more than a day ago are removed by the next process that writes to the same folder.
+    is kept, because many writers choose their format by its suffix.
     """
-    with naming(path):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_old_parts(path.parent.absolute())
         # In a hidden folder, so that `*.json` never matches an incomplete file.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
             temporary = Path(folder, path.name)
             yield temporary
             temporary.replace(path)
+    except OSError as error:  # that of a full disk names no file
+        if error.filename:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 @contextmanager
@@ -179,25 +178,6 @@ def scratch_dir() -> Path:
     # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
     return folder
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add `path` to an OSError that names no file, such as the error of a full disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename:
-            raise
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-@cache  # once per process and folder
-def _remove_old_parts(folder: Path) -> None:
-    for left in folder.glob(f"{_PART}*/"):
-        with suppress(OSError):  # other processes write and remove here as well
-            if time.time() - left.stat().st_mtime > _LEFT_S:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def weights_dir() -> Path | None:

@@ -65,10 +65,6 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         raise
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(path, "beyond any camera's")) from error
-    except MemoryError as error:
-        raise InputError(
-            f"{path}: it needs more memory than there is; give a smaller picture."
-        ) from error
     except _DAMAGE as error:
         is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
         if isinstance(error, UnidentifiedImageError) and is_heic and not reads_heic():

@@ -24,15 +24,8 @@ from cryutils.models.inputs import Examples, by_clip
 from cryutils.models.training import machine
 
 __all__ = [
-    "Settings",
-    "augmented",
-    "encoder",
-    "nt_xent",
-    "pair_model",
-    "pairs",
-    "pretrain",
-    "vectors",
-]
+    "Settings", "augmented", "encoder", "nt_xent", "pairs", "pretrain", "vectors",
+]  # fmt: skip
 
 VERSION = 1  # increase it whenever the same rows and settings give other networks
 
@@ -40,6 +33,7 @@ Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.integer[Any]]
 
 _LEVEL_DB, _BANDS, _FRAMES = 6.0, 8, 12  # largest change of level; most bands and frames hidden
+_WIDTH = 32  # numbers that are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,23 +92,6 @@ def nt_xent(temperature: float) -> Any:
     return loss
 
 
-def pair_model(encoder: Any, *, learning_rate: float, temperature: float, width: int = 32) -> Any:
-    """Return the compiled model that trains `encoder`: two windows to unit vectors (n, 2, width).
-
-    The two dense layers after the encoder are used in training only.
-    """
-    keras = _keras()
-    layers = keras.layers
-    head = keras.Sequential(
-        [layers.Dense(64, activation="relu"), layers.Dense(width), layers.UnitNormalization()]
-    )
-    windows = [keras.Input(encoder.input_shape[1:]) for _ in range(2)]
-    both = keras.ops.stack([head(encoder(window)) for window in windows], axis=1)
-    model = keras.Model(windows, both)
-    model.compile(keras.optimizers.Adam(learning_rate), nt_xent(temperature), jit_compile=False)
-    return model
-
-
 def pairs(examples: Examples, clips: Indices, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Return two rows of each clip, int64 (clips, 2), in random order of the clips.
 
@@ -170,16 +147,23 @@ def pretrain(
 def _train(
     network: Any, examples: Examples, clips: Indices, settings: Settings
 ) -> npt.NDArray[np.float64]:
-    rng = np.random.default_rng(settings.seed)
-    model = pair_model(
-        network, learning_rate=settings.learning_rate, temperature=settings.temperature
+    rng, keras = np.random.default_rng(settings.seed), _keras()
+    layers = keras.layers
+    # The two dense layers after the encoder are used in training only.
+    head = keras.Sequential(
+        [layers.Dense(64, activation="relu"), layers.Dense(_WIDTH), layers.UnitNormalization()]
     )
+    windows = [keras.Input(network.input_shape[1:]) for _ in range(2)]
+    both = keras.ops.stack([head(network(window)) for window in windows], axis=1)
+    model = keras.Model(windows, both)
+    adam = keras.optimizers.Adam(settings.learning_rate)
+    model.compile(adam, nt_xent(settings.temperature), jit_compile=False)
     losses = []
     for _ in range(settings.epochs):
         rows = pairs(examples, clips, rng)
-        windows = [augmented(examples.x[column], rng) for column in rows.T]
+        varied = [augmented(examples.x[column], rng) for column in rows.T]
         history = model.fit(
-            windows, np.zeros(len(rows)), batch_size=settings.batch_size, shuffle=False, verbose=0
+            varied, np.zeros(len(rows)), batch_size=settings.batch_size, shuffle=False, verbose=0
         )
         losses += history.history["loss"]
     return np.array(losses)

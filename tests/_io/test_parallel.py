@@ -7,8 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-import nbclient
-import nbformat.v4
 import pytest
 
 from cryutils._io.parallel import prefetch, process_map, thread_map
@@ -95,25 +93,9 @@ def test_long_work_shows_its_progress_on_a_terminal_and_in_a_pipe(
     is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    work(shown=False)
+    assert capsys.readouterr() == ("", "")
     work(shown=True)
     output = capsys.readouterr()
     assert output.out == ""
     assert "Frames\\x1b[2J" in output.err and "3/10" in output.err
-
-
-@pytest.mark.usefixtures("fast")
-def test_hidden_progress_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    work(shown=False)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_run_stores_no_progress_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    cell = (
-        "import time\nfrom cryutils._io.progress import counting\n"
-        "with counting('Frames', 'clips') as report:\n    report(1, 10)\n    time.sleep(3)\n"
-        "    report(2, 10)"
-    )
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    nbclient.execute(book)
-    assert book.cells[0].outputs == []

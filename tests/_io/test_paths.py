@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -107,16 +106,6 @@ def test_a_writer_that_fails_or_is_killed_leaves_the_old_file(tmp_path: Path, en
     assert done.returncode in (1, -9)
     assert target.read_text() == "old"
     assert list(tmp_path.glob("*.json")) == [target]
-
-
-def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    old, fresh = tmp_path / ".part-old", tmp_path / ".part-fresh"
-    for part, days in ((old, 1.1), (fresh, 0.9)):
-        part.mkdir()
-        os.utime(part, (time.time() - 86400 * days,) * 2)
-    with paths.writing(tmp_path / "results.json") as part:
-        part.write_text("whole")
-    assert fresh.exists() and not old.exists()
 
 
 @pytest.mark.parametrize("size", [0, 10_000])

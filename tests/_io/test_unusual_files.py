@@ -145,24 +145,12 @@ def keep(share: float) -> Callable[[bytes], bytes]:
     return lambda data: data[: round(share * len(data))]
 
 
-def blank(
-    start: float, end: float, fill: Callable[[int], bytes] = bytes
-) -> Callable[[bytes], bytes]:
+def blank(start: float, end: float) -> Callable[[bytes], bytes]:
     def change(data: bytes) -> bytes:
         low, high = round(start * len(data)), round(end * len(data))
-        return data[:low] + fill(high - low) + data[high:]
+        return data[:low] + bytes(high - low) + data[high:]
 
     return change
-
-
-def noise(start: float, end: float) -> Callable[[bytes], bytes]:
-    return blank(start, end, np.random.default_rng(0).bytes)
-
-
-def long_wait(data: bytes) -> bytes:
-    """Give the first picture of an MP4 a length of days."""
-    at = data.index(b"stts") + 4 + 4 + 4 + 4
-    return data[:at] + (2**31 - 1).to_bytes(4, "big") + data[at + 4 :]
 
 
 def still(
@@ -204,10 +192,6 @@ def text(content: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(content)
 
 
-def grain() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-
-
 def grey_of(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
 
@@ -217,7 +201,6 @@ SHARP = {"crf": "12"}
 NO_SAMPLES = b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\0\0\0\0"
 HTML = "<!DOCTYPE html><html><head><title>404</title></head><body>Not found</body></html>\n" * 9
 PLAYLIST = "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/cry.ts\n#EXT-X-ENDLIST\n"
-SUBTITLES = "1\n00:00:00,000 --> 00:00:01,000\nA cry\n\n"
 BUSY: dict[str, Any] = {"count": 48, "noisy": True, "height": 96, "width": 128}
 FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the index, that is
 FRAGMENTS: dict[str, Any] = {
@@ -233,11 +216,8 @@ CASES = [
     Case("vp9.webm", film("libvpx-vp9"), ALL),
     Case("mjpeg.avi", film(**MOTION_JPEG), ALL),
     Case("prores.mov", film("prores_ks", pix_fmt="yuv422p10le"), ALL),
-    Case("a mov called.avi", film(options=SHARP, format="mov"), ALL),
     Case("fragmented.mp4", film(**FRAGMENTS), ALL),
     Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
-    Case("title of old.mp4",
-         changed(film(title="Baby"), lambda data: data.replace(b"Baby", b"B\xe4by")), ALL),
     # alpha, grey, depth, range
     Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
     Case("grey.mp4", film(pix_fmt="gray", options=SHARP), ALL, grey=True),
@@ -246,18 +226,13 @@ CASES = [
     Case("turned 90.mp4", film(turn=90, options=SHARP), ALL, size=(64, 48), corner="bottom left"),
     Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64), corner="top right"),
     # rates and times
-    Case("1000 fps.mp4", film(fps=1000, count=32), range(32),
-         times_s=[i / 1000 for i in range(32)]),
     Case("uneven.mp4", film(times_ms=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
     Case("uneven.webm", film("libvpx", times_ms=UNEVEN_MS), range(9),
          times_s=[t / 1000 for t in UNEVEN_MS]),
     Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL,
          times_s=[0.04 * i for i in ALL]),
-    Case("waits for days.mp4", changed(film(), long_wait), "times are damaged"),
     # sizes
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
-    Case("two by two.mp4", film(height=2, width=2, pix_fmt="yuv444p",
-                                     options={"crf": "1"}), ALL, size=(2, 2)),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
     Case("no samples.wav", lambda path: path.write_bytes(NO_SAMPLES), sound_s="no sound is left"),
@@ -272,10 +247,8 @@ CASES = [
     Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
     *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), turn=turn), [0],
            size=(48, 64)) for turn in (2, 6)),
-    Case("exif 6.png", still(pixels=stored(6), turn=6), [0], size=(48, 64)),
     # cut short: what is left is shown
     Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5)), Left(12)),
-    Case("cut 8.webm", changed(film("libvpx", **BUSY), keep(0.5)), Left(12)),
     Case("cut half.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.5)), Left(8)),
     Case("cut fragments.mp4", changed(film(**BUSY, **FRAGMENTS), keep(0.5)), Left(12)),
     Case("end blank.mp4", changed(film(**BUSY, **FIRST), blank(0.7, 1)), Left(20)),
@@ -288,12 +261,9 @@ CASES = [
     Case("hole.mp4", changed(film(**BUSY, **FIRST), blank(0.45, 0.55)), MIDDLE),
     Case("hole with sound.mp4", changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
          MIDDLE, MIDDLE),
-    Case("hole picture.png", changed(still(pixels=grain()), blank(0.5, 0.7)), PICTURE),
-    Case("noise within.mp4", changed(film(**BUSY, **FIRST), noise(0.45, 0.55)), MIDDLE),
     # something else under such a name
     Case("page.jpg", text(HTML), PICTURE),
     Case("playlist.mp4", text(PLAYLIST), **REFUSED),
-    Case("subtitles.mp4", text(SUBTITLES)),
     Case("empty.wav", Path.touch, EMPTY, EMPTY),
     Case("a folder.mp4", Path.mkdir, MISSING, MISSING),
     Case("never made.mp4", lambda path: None, MISSING, MISSING),

@@ -10,7 +10,6 @@ from graphs import without_graphs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.errors import InputError
 from cryutils.evaluation.splits import Division
 from cryutils.models import autoencoders
 from cryutils.models.inputs import Examples
@@ -54,12 +53,6 @@ def test_patches_put_end_to_end_are_the_window(patch, more, rest) -> None:
     x = np.random.default_rng(frames).normal(size=(3, frames, 2)).astype(np.float32)
     back = autoencoders.patches(x, patch).reshape(3, -1, 2)
     assert np.array_equal(back, x[:, : patch * more])
-
-
-@pytest.mark.parametrize("patch", [0, FRAMES + 1])
-def test_a_patch_that_does_not_fit_is_refused(patch) -> None:
-    with pytest.raises(InputError, match=f"patch={patch}.*{FRAMES} frames"):
-        autoencoders.patches(moments().x, patch)
 
 
 def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(fitted) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from scipy.special import logsumexp
 from scipy.stats import mode
 
-from cryutils.errors import InputError
 from cryutils.models import contrastive
 from cryutils.models.inputs import Examples
 
@@ -91,8 +89,3 @@ def test_an_encoder_never_sees_the_other_clips() -> None:
         np.testing.assert_array_equal(a, b)
     third, _ = contrastive.pretrain(other, np.arange(6), SHORT)
     assert not np.array_equal(first.get_weights()[2], third.get_weights()[2])
-
-
-def test_one_recording_has_nothing_to_be_compared_with() -> None:
-    with pytest.raises(InputError, match="fewer than two recordings"):
-        contrastive.pretrain(examples(), np.array([0]), SHORT)

@@ -10,7 +10,6 @@ import pytest
 from made_corpus import corpus
 from scipy.stats import spearmanr
 
-from cryutils.errors import InputError
 from cryutils.models import cry2, explain, image
 from cryutils.models.backend import keras, seeded
 from cryutils.models.inputs import Examples
@@ -116,13 +115,6 @@ def test_shares_of_a_map_by_hand() -> None:
     shares = explain.share_inside(maps, mask)
     assert shares[0] == pytest.approx(3 / 8) and np.isnan(shares[1])
     assert explain.share_inside(maps, np.stack([mask, ~mask]))[0] == pytest.approx(3 / 8)
-
-
-def test_a_layer_without_a_map_is_refused(tiny, pictures) -> None:
-    with pytest.raises(InputError, match="Did you mean maps"):
-        explain.grad_cam(tiny, pictures, np.zeros(5, int), layer="mpas")
-    with pytest.raises(InputError, match="no height and width"):
-        explain.grad_cam(tiny, pictures, np.zeros(5, int), layer="states")
 
 
 def test_maps_of_a_fold_before_and_after_shuffling_leave_the_network_as_it_was(

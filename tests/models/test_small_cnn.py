@@ -20,22 +20,6 @@ from cryutils.video.faces import crop
 SIZE = 48
 
 
-@pytest.fixture(scope="module")
-def unseen() -> tuple[np.ndarray, np.ndarray]:
-    return pretrain.faces(120, size=SIZE, seed=1)
-
-
-def test_faces_come_with_what_they_were_drawn_with(unseen) -> None:
-    pixels, labels = unseen
-    assert (pixels.shape, pixels.dtype) == ((120, SIZE, SIZE, 3), np.uint8)
-    assert (labels.shape, labels.dtype) == ((120, len(pretrain.LABELS)), np.float32)
-    assert labels.min() >= 0
-    assert labels.max() <= 1
-    # Brightness is the label that anybody can check: more light, a brighter picture.
-    light = labels[:, pretrain.LABELS.index("light")]
-    assert np.corrcoef(light, pixels.mean(axis=(1, 2, 3)))[0, 1] > 0.3
-
-
 def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     shaped = {
         field.name
@@ -48,21 +32,6 @@ def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     moved = {"opening", "effort", "blink"}
     near = {"eye_size", "eye_slant", "brow", "brow_height", "mouth_width", "lips", "iris"}
     assert not (moved | near) & set(pretrain.LABELS)
-
-
-def test_a_mirror_turns_about_what_has_sides(unseen) -> None:
-    pixels, labels = unseen
-    both, targets = pretrain.mirrored(pixels, labels)
-    np.testing.assert_array_equal(both[: len(pixels)], pixels)
-    np.testing.assert_array_equal(both[len(pixels) :], pixels[:, :, ::-1])
-    names = list(pretrain.LABELS)
-    turned = [names[k] for k in np.flatnonzero((targets[len(pixels) :] != labels).any(axis=0))]
-    assert turned == ["light_x", "turn", "roll"]
-    # The direction of the light decides which half is brighter, also in the mirror.
-    half = pixels.shape[2] // 2
-    left, right = both[:, :, :half].mean(axis=(1, 2, 3)), both[:, :, half:].mean(axis=(1, 2, 3))
-    light = targets[:, names.index("light_x")]
-    assert np.corrcoef(light, right - left)[0, 1] > 0.5
 
 
 def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
@@ -131,12 +100,6 @@ def test_it_is_frozen_and_says_what_it_is() -> None:
     assert backbone.trained and not backbone.imagenet
     assert backbone.model.output_shape == (None, 3, 3, 128)
     assert backbone.digest == small_cnn.small().digest
-
-
-@pytest.mark.parametrize("size", [50, 32])
-def test_a_size_that_does_not_fit_is_named(size) -> None:
-    with pytest.raises(InputError, match=f"size={size}"):
-        small_cnn.small(size=size)
 
 
 def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(monkeypatch) -> None:
