@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,6 @@ from cryutils.app.login import Link
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import NO_CRY
 from cryutils.app.replay import replay
-from cryutils.errors import InputError
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -66,34 +63,6 @@ def test_the_log_says_that_it_is_made_up(temporary: Path, fast_hashes: None) -> 
     assert all(0 < session["ended"] - session["started"] <= 300 for session in sessions)
     assert max(reading.time for reading in readings) < now - 3600
     assert len(days) == 5 and {"hungry", "pain", "no cry"} < set(days)
-
-
-def test_the_run_quick_answers_even_if_another_is_newer(trained: Trained, apart: Path) -> None:
-    shutil.copytree(trained.run, apart / "outputs" / "earlier")
-    assert demo.newest_run() == "earlier"
-    for name in ("quick", "newest"):
-        shutil.copytree(trained.run, apart / "outputs" / name)
-    for path in (apart / "outputs" / "newest" / "models").iterdir():
-        os.utime(path)
-    assert demo.newest_run() == "quick"
-
-
-def test_without_a_run_one_line_names_the_command(temporary: Path, command: Command) -> None:
-    with pytest.raises(InputError, match="no run has models"):
-        demo.newest_run()
-    code, out, err = command("serve", "--demo", "--port", "0")
-    assert (code, out) == (2, "")
-    assert "`cryutils run 04_cry2 05_image` trains them" in err and err.count("\n") == 1
-    assert list(temporary.iterdir()) == []
-
-
-def test_a_demonstration_is_for_this_machine_alone(
-    quick: Trained, temporary: Path, command: Command
-) -> None:
-    code, out, err = command("serve", "--demo", "--port", "0", "--host", "0.0.0.0")
-    assert (code, out) == (2, "")
-    assert "--demo" in err and err.count("\n") == 1
-    assert list(temporary.iterdir()) == []
 
 
 def test_a_link_is_taken_once_and_by_its_token_alone() -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import ipywidgets
 import matplotlib
@@ -57,52 +54,3 @@ def test_without_widgets_the_output_is_the_picture() -> None:
     assert metadata["image/png"]["alt"].startswith("The figure with height = 1;")
     assert data["text/plain"] == "Knobs(height=1)"
     assert "application/vnd.jupyter.widget-view+json" in data
-
-
-def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:
-    """JupyterLab answers some changes in the kernel's thread, some in another beside it."""
-    active, overlaps, drawn = list[str](), list[int](), list[dict[str, int]]()
-
-    def draw(**values: int) -> Figure:
-        active.append("drawing")
-        overlaps.append(len(active))
-        figure, ax = plt.subplots(figsize=(2, 1), layout="constrained")
-        ax.plot(range(1 + values["a"]), lw=2)
-        figure.draw_without_rendering()
-        drawn.append(values)
-        active.pop()
-        return figure
-
-    a, b = ipywidgets.IntSlider(max=8), ipywidgets.IntSlider(max=8)
-    knobs(draw, a=a, b=b)
-    begin = threading.Barrier(2)
-
-    def move(slider: ipywidgets.IntSlider) -> None:
-        begin.wait()
-        for value in range(1, 5):
-            slider.set_state({"value": value})  # as a message from the page does
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(move, (a, b)))
-    assert set(overlaps) == {1}
-    assert drawn[-1] == {"a": 4, "b": 4}
-    assert [v for v, w in pairwise(drawn) if v == w] == []
-    assert plt.get_fignums() == []
-
-
-def test_a_setting_that_cannot_be_drawn_leaves_the_last_picture() -> None:
-    def draw(a: int) -> Figure:
-        if a == 2:
-            raise ValueError("two can't be drawn")
-        figure, ax = plt.subplots(figsize=(2, 1))
-        ax.plot([0, a])
-        return figure
-
-    slider = ipywidgets.IntSlider(value=1)
-    picture = knobs(draw, a=slider).children[-1]
-    before = bytes(picture.value)
-    with pytest.raises(ValueError, match="two"):
-        slider.value = 2
-    assert bytes(picture.value) == before
-    slider.value = 3
-    assert bytes(picture.value) != before

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from clock import until
-from trained_run import Trained, change_card
+from trained_run import Trained
 
 from cryutils.app import store as stores
 from cryutils.app.live import LiveAnalysis
@@ -132,53 +130,6 @@ def test_a_new_caregiver_is_told_what_to_do_and_what_the_page_cannot_do(home: St
     assert "(balanced accuracy; guessing gives 25 %)" in text(page)
     look_at(page, "Days")
     assert "ask the person who runs this server to add one" in text(page)
-
-
-@pytest.fixture
-def two_runs(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Outputs of the run "quick", with both models, and of "real", with the sound model alone."""
-    outputs = apart / "outputs"
-    shutil.copytree(trained.run, outputs / "quick")
-    models = outputs / "real" / "models"
-    shutil.copytree(trained.run / "models", models, ignore=shutil.ignore_patterns("image.*"))
-    change_card(models, "cry2", data="donateacry", note="real infants")
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
-    return outputs
-
-
-def source(page: Page) -> str:
-    return str(every(page, LiveAnalysis)[0]._about["source"])
-
-
-def test_a_page_asks_the_run_that_the_server_names(
-    home: Store, trained: Trained, two_runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ticket = home.logins.begin("ann")
-    words = source(Page(home, ticket))
-    assert words.startswith("real infants; ")
-    assert ". The camera is not used: these models only listen." in words
-
-    monkeypatch.setenv("CRYUTILS_LIVE_RUN", "quick")
-    assert source(Page(home, ticket)).startswith(trained.corpus.note)
-    assert "camera" not in source(Page(home, ticket)), "it is used"
-
-
-BANNED = re.compile(r"/|\brun\b(?!s this server)|\.keras|tflite|sqlite|[a-z]_[a-z]", re.IGNORECASE)
-
-
-@pytest.mark.parametrize("models", [True, False])
-def test_a_page_speaks_of_no_runs_files_and_paths(
-    models: bool, home: Store, two_runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not models:
-        monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(two_runs / "none"))
-    page = Page(home, home.logins.begin("ann"))
-    for title in ("Days", "Limits", "Live"):
-        look_at(page, title)
-    plain = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text(page))
-    labels = [getattr(part, "description", "") for part in widgets(page)]
-    sources = [source(page)] if models else []
-    assert [words for words in (plain, *labels, *sources) if BANNED.search(words)] == []
 
 
 def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(

@@ -9,7 +9,6 @@ from trained_run import Trained
 
 from cryutils.app.monitor import Monitor
 from cryutils.app.replay import replay
-from cryutils.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,3 @@ def test_a_recording_of_one_half_is_answered_by_it(
 ) -> None:
     readings = [replayed.reading for replayed in replay(recordings / name, monitor)]
     assert {reading.note for reading in readings} == notes
-
-
-def test_a_file_that_is_no_recording_is_refused(monitor: Monitor, recordings: Path) -> None:
-    with pytest.raises(InputError, match=r"notes\.txt"):
-        list(replay(recordings / "notes.txt", monitor))

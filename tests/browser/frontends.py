@@ -43,33 +43,6 @@ expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
 # WCAG 2's contrast of two colours, 0 to 255, and of a text with what is painted behind it.
-CONTRAST = """const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
-  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
-const contrast = (one, other) => {
-  const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
-  return bright / dark;
-};
-const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-const rgba = (colour) => {
-  canvas.clearRect(0, 0, 1, 1);
-  canvas.fillStyle = colour;
-  canvas.fillRect(0, 0, 1, 1);
-  const [r, g, b, alpha] = canvas.getImageData(0, 0, 1, 1).data;
-  return [r, g, b, alpha / 255];
-};
-const over = ([r, g, b, alpha], below) =>
-  [...[r, g, b].map((value, i) => value * alpha + below[i] * (1 - alpha)), 1];
-const ground = (at) => {
-  if (!at) return [255, 255, 255, 1];
-  const own = rgba(getComputedStyle(at).backgroundColor);
-  return own[3] === 1 ? own : over(own, ground(at.parentElement));
-};
-const opacity = (at) => at ? getComputedStyle(at).opacity * opacity(at.parentElement) : 1;
-const textContrast = (node) => {
-  const [r, g, b, alpha] = rgba(getComputedStyle(node).color);
-  return contrast(ground(node), over([r, g, b, alpha * opacity(node)], ground(node)));
-};"""
 # The page keeps each element that plays, since the player's is in no document.
 KEEP_AUDIO = """
 window.audios = [];

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from frontends import HANG_S
 from playwright.sync_api import Page, Playwright, expect
-from sizes import large
 from trained_run import Trained
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
@@ -20,8 +19,7 @@ from served import PASSWORD, Served, served, until
 from visits import SR, as_devices, visit
 
 from cryutils import audio, video
-from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
-from cryutils.datasets.synthetic.distractors import distractor
+from cryutils.app.readings import UNSURE, Reading
 from cryutils.video import mp4
 
 
@@ -105,24 +103,3 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         page.get_by_role("tab", name="Live").click()
         page.get_by_label("A file instead").set_input_files(tmp_path / "film.mp4")
         page.wait_for_function(BY_BOTH, arg=clip.label)
-
-
-@large
-def test_noise_is_no_cry(playwright: Playwright, home: Served, tmp_path: Path) -> None:
-    noise = distractor("noise", rng=np.random.default_rng(0), sr=SR)
-    nobody = [np.full((240, 320, 3), 90, np.uint8)] * 10
-    with visit(playwright, home, "ben", as_devices(tmp_path, noise, nobody)) as page:
-        page.get_by_role("button", name="Start").click()
-        expect(page.locator(".live-verdict")).to_have_text("no cry")
-        verdicts = {reading.verdict for reading in logged(home, page, "ben", 6)}
-        assert verdicts - {GAP} == {NO_CRY}  # gaps where the machine is slow
-
-        take_away(page, "Audio", "Object.defineProperty(track, 'muted', { value: true })")
-        expect(page.locator(".live-verdict")).to_have_text("Not listening")
-        expect(page.locator(".live-remark")).to_have_text(
-            "no sound, no face in the picture. No sound arrives."
-        )
-        assert logged(home, page, "ben", 1)[-1].verdict == GAP, (
-            "a room without a face is no silence"
-        )
-    assert [path for path in home.folder.rglob("*") if is_recording(path)] == []

@@ -135,19 +135,6 @@ def test_the_family_s_telephones_can_check_the_certificate(
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
 
 
-@large
-def test_the_family_s_authority_can_vouch_for_no_other_site(certificates: Path) -> None:
-    commands = re.findall(
-        r"<!-- certificate -->\n```\n(.+?)```", (DOCS / "application.md").read_text(), re.DOTALL
-    )[0]
-    commands = commands.replace("baby.local", "bank.example").replace("baby.", "bank.")
-    subprocess.run(["bash", "-ec", commands], cwd=certificates, check=True, capture_output=True)
-    for name, is_trusted in (("baby", True), ("bank", False)):
-        verify = ["openssl", "verify", "-CAfile", "family.crt", f"{name}.crt"]
-        done = subprocess.run(verify, cwd=certificates, capture_output=True, check=False)
-        assert (done.returncode == 0) == is_trusted
-
-
 def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is_left(
     trusting: Browser, site: Served
 ) -> None:

@@ -45,23 +45,4 @@ def test_what_each_model_says_is_drawn_and_said_where_the_cursor_stands(films: N
     films.page.keyboard.press("End")
     expect(part(films, "now")).to_have_text("sound: no answer · face: tired 80 %")
     expect(part(films, "key")).to_have_text(["hungry ◆ label", "tired"])
-
-
-def test_a_class_and_an_infant_are_kept_to(films: Notebook) -> None:
-    infants, classes = part(films, "infant"), part(films, "class")
-    assert infants.locator("option").all_inner_texts() == ["all infants (3)", "ada (1)", "ben (2)"]
-    infants.select_option("ben")
-    films.until(lambda s: (s["index"], s["chosen_infant"]) == (1, "ben"), "ben's first clip")
-    expect(part(films, "number")).to_have_text("1 of 2")
-    part(films, "next").click()
-    films.until(lambda s: s["index"] == 2, "ben's second clip")
-    classes.select_option("hungry")
-    films.until(lambda s: (s["index"], s["chosen_class"]) == (1, "hungry"), "the hungry one")
-    expect(part(films, "number")).to_have_text("1 of 1")
-    classes.select_option("")
-    infants.select_option("")
-    films.until(lambda s: s["chosen_class"] == s["chosen_infant"] == "", "all clips again")
-
-
-def test_nothing_went_wrong_in_the_page(films: Notebook) -> None:
     assert films.faults == []

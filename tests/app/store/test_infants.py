@@ -36,17 +36,6 @@ def test_an_infant_is_reached_by_whom_it_is_shared_with_until_the_share_ends(
             change("Mia", "grampa")
 
 
-def test_a_caregiver_without_the_infant_hears_the_same_whether_it_is_there(
-    store: Store, mia: Log
-) -> None:
-    lines = []
-    for name in ("Mia", "Max", str(mia.id)):
-        with pytest.raises(InputError) as caught:
-            store.infants.infant(name, user="granny")
-        lines.append(str(caught.value).replace(name, "NAME"))
-    assert set(lines) == {"no infant 'NAME'."}
-
-
 CALLS: dict[str, Callable[[Log, int], object]] = {
     "begin": lambda log, _: log.begin("camera"),
     "append": lambda log, session: log.append(session, [READING]),
@@ -74,16 +63,6 @@ def test_a_log_that_was_open_when_sharing_ended_is_shut(store: Store, mia: Log) 
         with pytest.raises(InputError, match="no infant 'Mia'"):
             call(log, session)
     assert [reading.verdict for reading in mia.readings()] == ["hungry"]
-
-
-def test_a_caregiver_appends_to_no_session_of_another(store: Store, mia: Log) -> None:
-    store.infants.share("Mia", "granny")
-    log, session = store.infants.infant("Mia", user="granny"), mia.begin("camera")
-    other = store.infants.add("Max", user="demo")
-    for each in (log, other):
-        with pytest.raises(InputError, match=f"no session {session}"):
-            each.append(session, [READING])
-    assert list(mia.readings()) == list(other.readings()) == []
 
 
 def test_two_families_may_give_a_name_and_one_family_not_twice(store: Store, mia: Log) -> None:

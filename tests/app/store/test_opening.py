@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import platformdirs
@@ -13,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from cryutils.app import store as stores
-from cryutils.app.readings import Reading
 from cryutils.app.store import Store
 from cryutils.app.store.database import VERSION
 from cryutils.errors import InputError
@@ -34,14 +30,6 @@ def refusal(url: str | None = None) -> str:
 # Where
 
 
-def test_what_one_process_logged_another_reads(store: Store, url: str) -> None:
-    log = store.infants.add("Mia", user="demo")
-    log.append(log.begin("camera"), [Reading(1.8e9, "hungry")])
-    with stores.open(url) as again:
-        (reading,) = again.infants.infant("Mia", user="demo").readings()
-    assert reading == Reading(1.8e9, "hungry")
-
-
 def test_by_default_it_is_a_file_in_the_users_data_folder_for_its_owner_alone(
     apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,26 +39,6 @@ def test_by_default_it_is_a_file_in_the_users_data_folder_for_its_owner_alone(
     with stores.open() as store:
         assert store.address == str(folder / "cryutils" / "store.sqlite")
     assert (folder / "cryutils" / "store.sqlite").stat().st_mode & 0o077 == 0
-
-
-def test_a_relative_file_lies_where_the_command_was_started(
-    apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (apart / "started").mkdir()
-    monkeypatch.setenv("CRYUTILS_START_DIR", str(apart / "started"))
-    monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///kept/log.sqlite")
-    with stores.open() as store:
-        assert store.address == str(apart / "started" / "kept" / "log.sqlite")
-
-
-def test_a_new_file_that_another_writes_to_is_waited_for(apart: Path) -> None:
-    with closing(sqlite3.connect("a.sqlite", isolation_level=None, check_same_thread=False)) as new:
-        new.execute("BEGIN IMMEDIATE")
-        end = Timer(0.2, new.execute, ["COMMIT"])
-        end.start()
-        stores.open("sqlite:///a.sqlite").close()
-        end.join()
-        assert new.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize(
@@ -94,24 +62,6 @@ def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) 
 )  # fmt: skip
 def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: str) -> None:
     assert refusal(url).startswith(f"{url.partition('u')[0]}{url.rpartition('@')[2].split('?')[0]}")
-
-
-@pytest.mark.parametrize("place", ["a-file/store.sqlite", "folder", "a-file"])
-def test_a_place_that_cannot_be_written_or_is_no_database_is_left_alone_and_named(
-    place: str, apart: Path
-) -> None:
-    (apart / "a-file").write_text("my notes " * 1000)
-    (apart / "folder").mkdir()
-    assert refusal(f"sqlite:///{place}").startswith(str(apart / place))
-    assert (apart / "a-file").read_text() == "my notes " * 1000
-
-
-def test_another_programs_database_is_left_alone_and_named(apart: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{apart}/other.sqlite")
-    with engine.begin() as connection:
-        connection.execute(sa.text("CREATE TABLE users (id INTEGER)"))
-    assert "another program's tables" in refusal("sqlite:///other.sqlite")
-    assert sa.inspect(engine).get_table_names() == ["users"]
 
 
 # Versions

@@ -148,21 +148,3 @@ def test_beyond_an_hour_one_gap_stands_for_the_oldest() -> None:
     after = [reading.time for reading in logged[gap + 1 :]]
     assert after == [START + second for second in range(10_000 - 7_199, 10_000)]
     assert logged[gap] == Reading(after[0] - 1, GAP, note=LOST)
-
-
-def test_a_fault_of_the_program_is_said_and_loses_nothing() -> None:
-    logged: list[Reading] = []
-
-    def write(readings: list[Reading]) -> None:
-        if not faults:
-            faults.append(1)
-            raise ZeroDivisionError
-        logged.extend(readings)
-
-    faults: list[int] = []
-    writer = Writer()
-    writer.put(write, [Reading(START, NO_CRY)])
-    while not faults:
-        time.sleep(0.01)
-    writer.flush(20)
-    assert logged == [Reading(START, NO_CRY)]

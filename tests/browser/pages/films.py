@@ -42,7 +42,7 @@ mirror = ipywidgets.HTML()
 
 
 def show(change) -> None:
-    names = ("index", "position_s", "playing", "chosen_class", "chosen_infant")
+    names = ("position_s", "playing")
     state = {name: getattr(player, name) for name in names}
     mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
 

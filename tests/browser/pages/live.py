@@ -28,14 +28,9 @@ class Ear:
     def start_over(self):
         self.starts += 1
         self.blocks, self.frames, self.due, self.log = 0, 0, [], []
-        self.busy_s, self.is_busy = 0.0, False
 
     def push_audio(self, samples, sr, time):
         self.blocks += 1
-        # JupyterLab hands each widget's messages to a thread of its own: only this one is busy.
-        busy_s, self.busy_s = self.busy_s, 0.0
-        self.is_busy = busy_s > 0
-        sleep(busy_s)
         if np.abs(samples).max() < 0.01:
             self.due.append(Reading(time, NO_CRY))
             return
@@ -57,7 +52,6 @@ class Ear:
         self.log += readings
 
 
-sleep = time.sleep
 ear = Ear()
 live = LiveAnalysis(ear, log=ear.write, source="An ear that hears pitch, no model of infants.")
 
@@ -66,18 +60,9 @@ live  # noqa: B018
 
 
 # %%
-# The ear is kept busy from the page, as a test wishes.
-def wish(words, act):
-    button = ipywidgets.Button(description=words)
-    button.on_click(lambda button: act())
-    return button
-
-
-wishes = [
-    wish("start over", ear.start_over),
-    wish("be busy", lambda: setattr(ear, "busy_s", 5.0)),
-]
-ipywidgets.HBox(wishes)
+button = ipywidgets.Button(description="start over")
+button.on_click(lambda _: ear.start_over())
+button  # noqa: B018
 
 # %%
 mirror = ipywidgets.HTML()
@@ -89,8 +74,6 @@ def show():
             {
                 "starts": ear.starts,
                 "listening": live.listening,
-                "is_busy": ear.is_busy,
-                "notice": live.notice,
                 "blocks": ear.blocks,
                 "frames": ear.frames,
                 "gaps": [reading.note for reading in ear.log if reading.verdict == GAP],
@@ -100,7 +83,7 @@ def show():
             }
         )
         mirror.value = f"<pre class='mirror'>{text}</pre>"
-        sleep(0.2)
+        time.sleep(0.2)
 
 
 threading.Thread(target=show, daemon=True).start()

@@ -71,15 +71,6 @@ def start_over(_) -> None:
     show(None)
 
 
-def select_and_play(_) -> None:
-    player.selection = [0.25, 0.75]
-    player.playing = True
-
-
-def button(text, action) -> ipywidgets.Button:
-    made = ipywidgets.Button(description=text)
-    made.on_click(action)
-    return made
-
-
-display(mirror, button("start over", start_over), button("select and play", select_and_play))
+button = ipywidgets.Button(description="start over")
+button.on_click(start_over)
+display(mirror, button)
