@@ -41,14 +41,12 @@ class Site:
     """How browsers reach the server.
 
     names: names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
-    address at which a connection arrives; `*.` at the beginning stands for any one label. proxies:
-    addresses of proxies that are trusted to state a client's address and scheme. base: path of the
-    page; it begins and ends with a slash.
+    address at which a connection arrives. proxies: addresses of proxies that are trusted to state a
+    client's address and scheme.
     """
 
     names: frozenset[str] = frozenset()
     proxies: frozenset[str] = frozenset()
-    base: str = "/"
 
 
 class Connections(httpserver.HTTPServer):
@@ -125,9 +123,7 @@ class _Named(routing.Matcher):
         name = request.host_name.lower().strip("[]")
         socket = request.connection.stream.socket  # type: ignore[union-attr]
         arrived = "" if socket is None else socket.getsockname()[0]
-        parent = "*." + name.partition(".")[2]
-        is_ours = name == arrived or ("*" not in name and {name, parent} & self._names)
-        return {} if is_ours else None
+        return {} if name == arrived or name in self._names else None
 
 
 class _Misdirected(web.RequestHandler):

@@ -108,14 +108,10 @@ class Dashboard(ipywidgets.VBox):
         self._aside = aside or Aside()
         self._advice = actions()
         self._episode: Episode = []
-        self._last: list[int] = []  # the corrections of the last answer
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=WRAP)
         self._taps.add_class("cry-question")
         self._answer.add_class("cry-answer")
-        self._undo = self._button("Undo", self._take_back)
-        self._undo.layout.display = "none"
-        answered = ipywidgets.HBox([self._answer, self._undo], layout=WRAP)
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
             value="day",
@@ -128,7 +124,7 @@ class Dashboard(ipywidgets.VBox):
         end = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
         bar = ipywidgets.HBox([self._period, again], layout=end)
         heading = ipywidgets.HTML("<h2>History</h2>")
-        super().__init__([self._now, self._taps, answered, heading, bar, self._history])
+        super().__init__([self._now, self._taps, self._answer, heading, bar, self._history])
         self.look()
 
     def look(self, _change: Any = None) -> None:
@@ -156,7 +152,7 @@ class Dashboard(ipywidgets.VBox):
             self._episode = episode  # it continues: leave the buttons in place
             return
         self._episode = episode
-        self._say("", [])
+        self._answer.value = ""
         self._taps.children = ()
         if episode:
             verdict = episode[0][0]["verdict"]
@@ -178,34 +174,23 @@ class Dashboard(ipywidgets.VBox):
         button = ipywidgets.Button(description=words, layout=layout)
 
         def show(words: str) -> None:
-            self._say(html.escape(words), self._last)
+            self._answer.value = html.escape(words)
 
         button.on_click(lambda _: self._aside(act, show))
         return button
 
     def _note(self, verdict: str) -> None:
-        """Log a correction of the whole episode, and offer to undo it."""
+        """Log a correction of the whole episode."""
         spans = [(run[0]["time"], run[-1]["time"]) for run in self._episode]
-        corrections = [self._log.correct(*span, verdict) for span in spans]
+        for span in spans:
+            self._log.correct(*span, verdict)
         self._look()
         zone = store.log.zone(self.zone)
         first, last = (
             f"{datetime.fromtimestamp(time, zone):%H:%M}" for time in (spans[0][0], spans[-1][1])
         )
         times = last if first == last else f"{first} to {last}"
-        self._say(f"Noted: {html.escape(verdict)}, {times}.", corrections)
-
-    def _take_back(self) -> None:
-        """Undo the last answer."""
-        for correction in self._last:
-            self._log.undo(correction)
-        self._look()
-        self._say("Undone. It is as it was before.", [])
-
-    def _say(self, words: str, corrections: list[int]) -> None:
-        self._last = corrections
-        self._undo.layout.display = "" if corrections else "none"
-        self._answer.value = words  # set last, because the page then scrolls to it
+        self._answer.value = f"Noted: {html.escape(verdict)}, {times}."
 
 
 def _episode(rows: Sequence[Row]) -> Episode:

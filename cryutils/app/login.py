@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from tornado.web import HTTPError
 
 from cryutils.app.connections import Plain, trust
 from cryutils.app.kernels import Caregiver
-from cryutils.app.store.accounts import LIFETIME_S, too_many
+from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Identity", "Link", "Login", "Logout"]
@@ -104,7 +105,8 @@ class Login(Plain, LoginFormHandler):
             functools.partial(users.attempt, address=self.request.remote_ip), name
         )
         if attempt.wait_s > 0:
-            self._refuse(429, name, too_many(attempt.wait_s))
+            minutes = math.ceil(attempt.wait_s / 60)
+            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
             return
         if not await asking(users.check, attempt, password, threads=HASHING):
             self._refuse(401, name, "Name or password is wrong.")

@@ -124,16 +124,12 @@ class Monitor:
         """Buffer a block of sound, float (samples,) in [-1, 1] at `sr` Hz.
 
         `time` is that of the first sample in s since 1970. Blocks longer than 0.1 s may arrive late
-        or out of order. Samples that are not finite count as missing. Unusable input is left out,
-        and the next reading says so.
+        or out of order. Samples that are not finite count as missing. Unusable input is left out.
         """
         x = np.asarray(samples)
-        if x.ndim != 1 or x.dtype.kind != "f":
-            return self._refuse(f"sound left out: {x.dtype} {x.shape}, not float (samples,)")
-        if not (isinstance(sr, int | np.integer) and _RATES[0] <= sr <= _RATES[1]):
-            return self._refuse(f"sound left out: sr={sr}, not {_RATES[0]} to {_RATES[1]} Hz")
-        if not 0 <= time < _LATEST:
-            return self._refuse(f"sound left out: time={time}")
+        is_sound = x.ndim == 1 and x.dtype.kind == "f" and _RATES[0] <= sr <= _RATES[1]
+        if not is_sound or not 0 <= time < _LATEST:
+            return
         self._advance(time, time + len(x) / sr)
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
@@ -145,13 +141,12 @@ class Monitor:
         """Buffer a picture, uint8 (height, width, 3), taken at `time` in s since 1970.
 
         About five pictures per second are kept, reduced to at most 640 pixels a side. Unusable
-        input is left out, and the next reading says so.
+        input is left out.
         """
         frame = np.asarray(rgb)
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-            return self._refuse(f"picture left out: {frame.dtype} {frame.shape}, not uint8 RGB")
-        if not 0 <= time < _LATEST:
-            return self._refuse(f"picture left out: time={time}")
+        is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
+        if not is_rgb or not frame.size or not 0 <= time < _LATEST:
+            return
         self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
             self._pictures.append((time, _small(frame)))
@@ -186,7 +181,6 @@ class Monitor:
 
     def restart(self) -> None:
         """Forget all input, before another infant or another recording."""
-        self._refused = ""
         self._begin(None)
 
     def _begin(self, origin: float | None) -> None:
@@ -216,17 +210,9 @@ class Monitor:
             self._begin(start_s)
         self._newest = max(self._newest, end_s)
 
-    def _refuse(self, why: str) -> None:
-        self._refused = why
-
-    def _noted(self, *notes: str) -> str:
-        """Return a reading's note from `notes` and why input was refused since the last reading."""
-        words, self._refused = [*notes, self._refused], ""
-        return "; ".join(filter(None, words))
-
     def _gap(self, time: float, note: str) -> Reading:
         self._rolling = RollingAverage(_AVERAGED)
-        return Reading(time=time, verdict=GAP, note=self._noted(note))
+        return Reading(time=time, verdict=GAP, note=note)
 
     def _judged(self, end: float) -> Reading:
         """Return the reading of the window that ends at `end`."""
@@ -238,7 +224,7 @@ class Monitor:
                 self._quiet += 1
                 if self._quiet >= _AVERAGED:  # so that the last cry does not affect the next
                     self._rolling = RollingAverage(_AVERAGED)
-                return Reading(time=end, verdict=NO_CRY, cry=cry, note=self._noted())
+                return Reading(time=end, verdict=NO_CRY, cry=cry)
         sound, caution = self._sound(x)
         face = self._seen(end)
         reasons = ", ".join(answer for answer in (sound, face) if isinstance(answer, str))
@@ -249,7 +235,7 @@ class Monitor:
             None if isinstance(sound, str) else sound, None if isinstance(face, str) else face
         )
         alone = {"audio": "by sound alone: ", "image": "by face alone: "}.get(used, "")
-        note = self._noted(alone + reasons, caution)
+        note = "; ".join(filter(None, (alone + reasons, caution)))
         if p is None:
             return Reading(time=end, verdict=UNSURE, cry=cry, note=note)
         probabilities = self._predictor.named(self._rolling.push(p))

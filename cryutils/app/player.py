@@ -54,7 +54,7 @@ class CryPlayer(anywidget.AnyWidget):
     Raises
     ------
     InputError
-        No clips, outputs of another shape, or an invalid `step_s`.
+        No clips, or outputs of another shape.
 
     Examples
     --------
@@ -99,8 +99,6 @@ class CryPlayer(anywidget.AnyWidget):
         self._sr = sr
         self._names = list(self._counts if classes is None else classes)
         self._probabilities = _checked(probabilities, len(self._clips), self._names)
-        if not (np.isfinite(step_s) and step_s > 0):
-            raise InputError(f"step_s is {step_s}; give the time between moments in s.")
         self._over_time = _tracks(over_time or {}, len(self._clips), self._names)
         self._infants = Counter(filter(None, map(_infant, self._clips)))
         super().__init__(
@@ -304,23 +302,19 @@ def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> n
             f"probabilities have shape {rows.shape}; {clips} clips and {len(names)} classes "
             f"need ({clips}, {len(names)})."
         )
-    if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1.0, atol=1e-3):
-        raise InputError("Each row of probabilities must be at least 0 and sum to 1.")
     return rows
 
 
 def _tracks(
     over_time: Mapping[str, Sequence[ArrayLike]], clips: int, names: list[str]
 ) -> dict[str, list[np.ndarray]]:
-    tracks = {}
-    for model, answers in over_time.items():
-        if len(answers) != clips:
-            raise InputError(f"{model}: it answers {len(answers)} clips over time, not {clips}.")
-        tracks[model] = [np.asarray(rows, dtype=np.float64) for rows in answers]
-        for rows in tracks[model]:
-            if rows.ndim != 2 or rows.shape[1] != len(names):
-                raise InputError(
-                    f"{model}: answers over time have shape {rows.shape}; {len(names)} classes "
-                    f"need (moments, {len(names)})."
-                )
+    tracks = {
+        model: [np.asarray(rows, dtype=np.float64) for rows in answers]
+        for model, answers in over_time.items()
+    }
+    for model, answers in tracks.items():
+        if {rows.shape[1:] for rows in answers} != {(len(names),)} or len(answers) != clips:
+            raise InputError(
+                f"{model}: answers over time need shape (moments, {len(names)}) for {clips} clips."
+            )
     return tracks

@@ -7,7 +7,6 @@ Internals of Voilà and Jupyter Server are used, so their minor versions are pin
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
 import os
@@ -175,7 +174,6 @@ def server(
         NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
         Voila={
             "authorizer_class": Access,
-            "base_url": site.base,
             # For the keys of the pages' kernels.
             "connection_dir_root": str(paths.scratch_dir()),
             # A demonstration leaves nothing in the user's folder.
@@ -224,13 +222,10 @@ def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | N
     return context
 
 
-def site(names: Sequence[str], proxies: Sequence[str], base: str) -> Site:
+def site(names: Sequence[str], proxies: Sequence[str]) -> Site:
     """Return a `Site` from command-line values. Raises InputError for invalid ones."""
-    path = base.strip("/")
-    if not re.fullmatch(r"([\w.~-]+/?)*", path, re.ASCII):
-        raise InputError(f"--base-url {printable(base)}: give a path such as /cry/.")
     for name in names:
-        if not _address(name) and not re.fullmatch(r"(\*\.)?[\w.-]+", name):
+        if not _address(name) and not re.fullmatch(r"[\w.-]+", name):
             raise InputError(f"--name {printable(name)}: give a name alone, such as baby.local.")
     for proxy in proxies:
         if not _address(proxy):
@@ -238,7 +233,6 @@ def site(names: Sequence[str], proxies: Sequence[str], base: str) -> Site:
     return Site(
         names=frozenset(_address(name) or name.lower() for name in names),
         proxies=frozenset(map(_address, proxies)),
-        base=f"/{path}/" if path else "/",
     )
 
 
@@ -258,14 +252,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     try:
         return netutil.bind_sockets(port, host)
     except (OSError, ValueError) as error:  # ValueError for an invalid host name
-        code = getattr(error, "errno", None)
-        if code == errno.EADDRINUSE:
-            mend = "already in use; choose another --port"
-        elif code == errno.EACCES:
-            mend = "only an administrator may listen there; choose a --port above 1023"
-        else:
-            mend = "not an address of this machine; is --host mistyped?"
-        raise InputError(f"{host}, port {port}: {mend}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{host}, port {port}: {why}; choose another --host or --port.") from error
 
 
 def is_local(sockets: list[socket.socket]) -> bool:

@@ -16,7 +16,7 @@ import click
 
 from cryutils._io import extras
 from cryutils.course.cli_group import example, run_option, say
-from cryutils.course.cli_store import infants_add, opened, users_add
+from cryutils.course.cli_store import opened
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,17 +42,14 @@ NO_MODELS = (
               help="Another name by which browsers reach the server (repeatable).")  # fmt: skip
 @click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS",
               help="Address of a proxy that sends X-Real-IP (repeatable).")  # fmt: skip
-@click.option("--base-url", "base", default="/", show_default=True, metavar="PATH",
-              help="Path of the page, such as /cry/ behind a proxy.")  # fmt: skip
 @run_option
 @click.option("--demo", is_flag=True,
               help="Show a sample infant with synthetic sound and pictures in your browser, and"
               " delete everything at the end.")  # fmt: skip
-@click.pass_context
 @example("cryutils serve --demo", "cryutils serve --host 0.0.0.0 --certfile a.crt --keyfile a.key")
 def serve(
-    context: click.Context, *, host: str, port: int, certfile: str | None, keyfile: str | None,
-    names: tuple[str, ...], proxies: tuple[str, ...], base: str, run: str | None, demo: bool,
+    *, host: str, port: int, certfile: str | None, keyfile: str | None,
+    names: tuple[str, ...], proxies: tuple[str, ...], run: str | None, demo: bool,
 ) -> None:  # fmt: skip
     """Serve the caregiver application: a page with a login.
 
@@ -70,13 +67,13 @@ def serve(
             raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
         os.environ["CRYUTILS_LIVE_RUN"] = home.name
     tls = application.certificate(certfile, keyfile)
-    site = application.site((host, *names), proxies, base)
+    site = application.site((host, *names), proxies)
     sockets = application.listen(host, port)
     if demo and (tls or not application.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
     scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
-    address = f"{scheme}://{place}:{sockets[0].getsockname()[1]}{site.base}"
-    with _demonstration(address) if demo else _everyday(context, address) as (store, link):
+    address = f"{scheme}://{place}:{sockets[0].getsockname()[1]}/"
+    with _demonstration(address) if demo else _everyday(address) as (store, link):
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
                 " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
@@ -84,18 +81,14 @@ def serve(
 
 
 @contextmanager
-def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, None]]:
-    """Open the store, and add a user if there is none; yield the store and no link."""
+def _everyday(address: str) -> Iterator[tuple[Store, None]]:
+    """Open the store; yield it and no link."""
     from cryutils.papers.trained_models import runs_with_models
 
     with opened() as store:
         if not store.users.names():
-            name, infant = "caregiver", "baby"
-            if sys.stdin is not None and sys.stdin.isatty():
-                name = click.prompt("Nobody can log in yet. Name of the first user")
-                infant = click.prompt("Name of the infant", default=infant)
-            context.invoke(users_add, name=name)
-            context.invoke(infants_add, name=infant, user=name)
+            say("Nobody can log in yet: `cryutils users add NAME` adds a user, and"
+                " `cryutils infants add INFANT --user NAME` an infant.")  # fmt: skip
         say(f"Open {address} (Ctrl+C stops).")
         if not runs_with_models("full"):
             say(NO_MODELS)

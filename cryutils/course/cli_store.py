@@ -5,7 +5,6 @@ They are for the owner of the machine, who has access to every infant.
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,16 +181,14 @@ def log_export(target: str, infant: str | None, since: str | None, until: str | 
 @log.command("purge")
 @click.option("--before", metavar="TIME", help="Readings before this time.")
 @click.option("--infant", metavar="NAME", help="This infant's readings; alone, also the infant.")
-@click.option("--user", metavar="NAME", help="Everything that this user logged and corrected.")
 @example("cryutils log purge --before 2026-06-01")
-def log_purge(before: str | None, infant: str | None, user: str | None) -> None:
+def log_purge(before: str | None, infant: str | None) -> None:
     """Delete readings for good."""
-    if (user is None) == (before is None and infant is None):
-        raise InputError("say what to purge: --before and/or --infant, or --user.")
+    if before is None and infant is None:
+        raise InputError("say what to purge: --before, --infant or both.")
+    limit = _seconds(before)
     with opened() as store:
-        if user is not None:
-            say(f"{store.purge_user(user)} readings of {user} were deleted.")
-        elif (limit := _seconds(before)) is not None:
+        if limit is not None:
             n = sum(each.purge(limit) for each in _chosen(store, infant))
             say(f"{n} readings were deleted.")
         else:
@@ -207,19 +204,13 @@ def _chosen(store: Store, infant: str | None) -> list[Log]:
 
 
 def _give_password(change: Callable[[str, str], object], name: str) -> None:
-    """Call `change(name, password)` with a password that is typed, read from stdin or generated."""
+    """Call `change(name, password)` with a password that is typed, or read from stdin."""
     extras.require("argon2", "app", "the application")  # before a password is typed
-    if sys.stdin is not None and sys.stdin.isatty():
-        words = "Password (Enter generates one)"
-        password = click.prompt(words, hide_input=True, default="", show_default=False)
-        if password and password != click.prompt("Again", hide_input=True):
-            raise InputError("the passwords differ; nothing was changed.")
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
     else:
-        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
-    new = "" if password else secrets.token_urlsafe(12)
-    change(name, password or new)
-    if new:
-        say(f"Password, shown only now: {new}")
+        password = sys.stdin.readline().rstrip("\r\n")
+    change(name, password)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -118,15 +118,6 @@ def test_the_days_show_minutes_of_each_state_and_how_long_was_listened(
     ]
 
 
-def test_days_begin_where_the_caregiver_is(log: Log, clock: Clock) -> None:
-    clock.now = 1_799_970_000.0  # 2027-01-14 23:40 UTC
-    say(log, clock, "hungry")
-
-    away = Dashboard(log, STATES, zone="Pacific/Auckland", clock=clock)
-    assert "Thu 14 Jan" in shown(Dashboard(log, STATES, clock=clock))
-    assert "Fri 15 Jan" in shown(away)
-
-
 def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, clock: Clock) -> None:
     say(log, clock, "tired", NO_CRY, "hungry", "hungry", NO_CRY, "hungry")
     dashboard = Dashboard(log, STATES, clock=clock)
@@ -143,20 +134,3 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     clock.now += 1
     taps(dashboard)["Yes"].click()
     assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
-
-
-def test_an_answer_can_be_undone(log: Log, clock: Clock) -> None:
-    say(log, clock, "tired", "hungry", NO_CRY, "hungry")
-    dashboard = Dashboard(log, STATES, clock=clock)
-    assert "Undo" not in buttons(dashboard), "there is nothing to undo"
-    taps(dashboard)["Yes"].click()
-    clock.now += 1
-    entries, table = list(log.entries()), log.summary("day", "UTC")
-    taps(dashboard)["No: pain"].click()
-    assert corrected(log) == [None, "pain", None, "pain"]
-    buttons(dashboard)["Undo"].click()
-    assert list(log.entries()) == entries
-    assert log.summary("day", "UTC").equals(table)
-    assert [row["verdict"] for row in log.corrections()] == ["hungry", "hungry"]
-    assert "Undone. It is as it was before." in shown(dashboard)
-    assert "Undo" not in buttons(dashboard)

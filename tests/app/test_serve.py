@@ -343,11 +343,10 @@ def test_an_option_that_cannot_be_used_is_named_in_a_line(apart: Path, command: 
     with socket.create_server(("127.0.0.1", 0)) as other:
         for options, words in (
             (("--run", "quik"), "outputs/quik: no models here. Did you mean quick?"),
-            (("--port", str(other.getsockname()[1])), "already in use"),
+            (("--port", str(other.getsockname()[1])), "in use"),
             (("--host", "203.0.113.7"), "203.0.113.7, port 0"),
             (("--name", "http://baby.local/"), "--name http://baby.local/"),
             (("--proxy", "nginx"), "--proxy nginx"),
-            (("--base-url", "//evil.example/<"), "--base-url"),
         ):
             assert words in mistake(command("serve", "--port", "0", *options))
 
@@ -377,11 +376,11 @@ def test_on_this_machine_a_proxy_names_the_client_s_address(server: Served) -> N
 
 def test_a_killed_server_s_logins_last_and_its_kernels_end(tmp_path: Path) -> None:
     with served(tmp_path) as server:
-        password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
+        assert "Nobody can log in yet" in server.log
+        server.store.users.add("ann", PASSWORD)
         caregiver = Visitor(server)
-        assert password and caregiver.log_in("caregiver", password[1]).status_code == 302
+        assert caregiver.log_in("ann").status_code == 302
         caregiver.open_page()
-        assert server.store.infants.all(user="caregiver")[0].name == "baby"
         secret = tmp_path / "data" / "cryutils" / "cookie-secret"
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         kernels = list(server.kernels().values())
@@ -390,8 +389,8 @@ def test_a_killed_server_s_logins_last_and_its_kernels_end(tmp_path: Path) -> No
     for kernel in kernels:
         kernel.wait(timeout=HANG_S)
     with served(tmp_path, "--port", str(urlsplit(server.url).port)) as server:
-        assert "Password" not in server.log
-        assert "caregiver" in caregiver.get("/logout").text, "still logged in"
+        assert "Nobody" not in server.log
+        assert "ann" in caregiver.get("/logout").text, "still logged in"
 
 
 def test_the_terminal_names_what_trains_models_and_settings_beside_it_are_not_executed(

@@ -66,12 +66,6 @@ def test_a_password_is_read_from_standard_input_and_never_printed(call: Command)
     assert is_right(PASSWORD)
 
 
-def test_an_empty_password_is_generated_and_printed_once(call: Command) -> None:
-    out = success(call("users", "add", "demo"))
-    (password,) = re.findall(r"^Password, shown only now: (\S{16})$", out, re.MULTILINE)
-    assert is_right(password)
-
-
 def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> None:
     child, terminal = pty.fork()
     if child == 0:
@@ -105,31 +99,20 @@ def test_a_new_password_replaces_the_old(call: Command, mia: None) -> None:
     assert is_right("another horse") and not is_right(PASSWORD)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "typed", "line"),
-    [
-        (["users", "add", "demo"], PASSWORD, "demo: a user of this name exists"),
-        (["users", "add", "abel"], "short", "A password has 8 to 1024 characters"),
-        (["users", "add", ""], PASSWORD, "'': no name"),
-        (["users", "remove", "nobody"], "", "no user 'nobody'"),
-        (["users", "password", "nobody"], "", "no user 'nobody'"),
-        (["users", "ad"], "", "no command 'ad'. Did you mean add?"),
-        (["infants", "add", "Max", "--user", "nobody"], "", "no user 'nobody'"),
-        (["infants", "share", "Max", "demo"], "", "no infant 'Max'."),
-        (["infants", "share", "Mia", "demo", "--end"], "", "Mia: demo alone cares"),
-        (["log", "show", "Mai"], "", "no infant 'Mai'. Did you mean Mia?"),
-        (["log", "show", "Mia", "--by", "month"], "", "no period 'month'."),
-        (["log", "show", "Mia", "--since", "tomorrow-ish"], "", "'tomorrow-ish': no time"),
-        (["log", "export", "log.xlsx"], "", "name a file that ends in .csv or .parquet"),
-        (["log", "purge"], "", "say what to purge"),
-        (["log", "purge", "--user", "demo", "--infant", "Mia"], "", "say what to purge"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistake_is_one_line_and_exit_code_2(
-    arguments: list[str], typed: str, line: str, call: Command, mia: None
-) -> None:
-    assert line in mistake(call(*arguments, typed=typed))
+def test_a_mistake_is_one_line_and_exit_code_2(call: Command, mia: None) -> None:
+    for words, typed, line in (
+        ("users add demo", PASSWORD, "demo: a user of this name exists"),
+        ("users add abel", "", "A password has 8 to 1024 characters"),
+        ("users ad", "", "no command 'ad'. Did you mean add?"),
+        ("infants add Max --user nobody", "", "no user 'nobody'"),
+        ("infants share Mia demo --end", "", "Mia: demo alone cares"),
+        ("log show Mai", "", "no infant 'Mai'. Did you mean Mia?"),
+        ("log show Mia --by month", "", "no period 'month'."),
+        ("log show Mia --since tomorrow-ish", "", "'tomorrow-ish': no time"),
+        ("log export log.xlsx", "", "name a file that ends in .csv or .parquet"),
+        ("log purge", "", "say what to purge"),
+    ):
+        assert line in mistake(call(*words.split(), typed=typed))
 
 
 def test_a_missing_store_is_one_line_without_its_password(
@@ -164,11 +147,6 @@ def test_a_log_is_shown_by_period_and_time_zone(
     assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "1"]
 
 
-def test_an_empty_log_is_reported(call: Command, mia: None) -> None:
-    code, out, err = call("log", "show", "Mia", "--since", "2030-01-01")
-    assert (code, out, err) == (0, "", "Nothing was logged then.\n")
-
-
 def test_a_log_is_exported(call: Command, mia: None, apart: Path) -> None:
     out = success(call("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24"))
     assert out == f"12 readings: {apart / 'log.csv'}\n"
@@ -180,6 +158,5 @@ def test_a_log_is_purged(call: Command, mia: None) -> None:
     out = call("log", "purge", "--before", "2026-11-23", "--infant", "Mia")[1]
     assert out == "12 readings were deleted.\n"
     assert call("log", "purge", "--before", "2026-11-24")[1] == "24 readings were deleted.\n"
-    assert call("log", "purge", "--user", "demo")[1] == "12 readings of demo were deleted.\n"
     assert call("log", "purge", "--infant", "Mia")[0] == 0
     assert call("infants", "list")[1].split()[1:] == ["Max", "demo"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import math
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LIFETIME_S", "Attempt", "Logins", "Users", "clean_name", "folded", "hasher", "network",
-    "too_many",
 ]  # fmt: skip
 
 LIFETIME_S = 7 * 86400.0  # of a login
@@ -59,11 +57,6 @@ class Attempt:
 
     row: Row
     wait_s: float
-
-
-def too_many(wait_s: float) -> str:
-    """Return the message for a user who has to wait."""
-    return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
 
 
 class Users:

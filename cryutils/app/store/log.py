@@ -108,8 +108,8 @@ class Log:
             source = sources.get(row["session"])
             yield row | {"infant": self.name, "source": source, "corrected": corrected}
 
-    def correct(self, start: float, stop: float, verdict: str) -> int:
-        """Correct readings from `start` to `stop` (s since 1970); return the correction's number.
+    def correct(self, start: float, stop: float, verdict: str) -> None:
+        """Correct readings from `start` to `stop` (s since 1970).
 
         A confirmation is a correction to the same verdict. The newest correction of a reading
         applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
@@ -119,21 +119,13 @@ class Log:
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
-        infant, number = self._reached(), secrets.randbits(48)
+        infant = self._reached()
         row: Row = {
-            "id": number, "infant": infant, "user": self._user, "start": start,
+            "id": secrets.randbits(48), "infant": infant, "user": self._user, "start": start,
             "stop": stop, "verdict": printable(verdict), "made": self._clock(),
         }  # fmt: skip
         with self._database.counted(infant, _quarters(start, stop)) as database:
             database.add("corrections", [row])
-        return number
-
-    def undo(self, correction: int) -> None:
-        """Remove a correction, so that the verdict before it applies again."""
-        infant = self._reached()
-        for row in self._database.rows("corrections", id=correction, infant=infant):
-            with self._database.counted(infant, _quarters(row["start"], row["stop"])) as database:
-                database.remove("corrections", id=correction)
 
     def corrections(self) -> list[Row]:
         """Return the corrections, oldest first: start, stop, verdict, user, and `made`."""

@@ -10,12 +10,11 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from math import inf, nextafter
 
 import platformdirs
 
 from cryutils.app.store.accounts import Logins, Users
-from cryutils.app.store.database import VERSION, Database, Span, StoreUnavailable, quarter
+from cryutils.app.store.database import VERSION, Database, StoreUnavailable
 from cryutils.app.store.infants import Infants
 from cryutils.errors import InputError
 
@@ -35,25 +34,6 @@ class Store(AbstractContextManager["Store"]):
     def address(self) -> str:
         """The address, without a password."""
         return self._database.shown
-
-    def purge_user(self, name: str) -> int:
-        """Remove a user's readings and corrections; return how many readings were removed."""
-        user, n = self.users.require(name), 0
-        for row in self._database.rows("sessions", user=user):
-            span = Span(row["started"], nextafter(row["ended"], inf))
-            with self._counted(row["infant"], row["started"], row["ended"]) as database:
-                whose = {"infant": row["infant"], "session": row["id"]}
-                n += database.remove("readings", time=span, **whose)
-                database.remove("sessions", id=row["id"])
-        for row in self._database.rows("corrections", user=user):
-            with self._counted(row["infant"], row["start"], row["stop"]) as database:
-                database.remove("corrections", id=row["id"])
-        return n
-
-    def _counted(self, infant: int, first: float, last: float) -> AbstractContextManager[Database]:
-        touched = Span(quarter(first), quarter(last) + 1)
-        counts = self._database.rows("quarters", infant=infant, quarter=touched)
-        return self._database.counted(infant, sorted({row["quarter"] for row in counts}))
 
     def close(self) -> None:
         """Close the database."""

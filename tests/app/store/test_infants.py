@@ -42,7 +42,6 @@ CALLS: dict[str, Callable[[Log, int], object]] = {
     "readings": lambda log, _: list(log.readings()),
     "entries": lambda log, _: list(log.entries()),
     "correct": lambda log, _: log.correct(0, 1, "pain"),
-    "undo": lambda log, _: log.undo(0),
     "corrections": lambda log, _: log.corrections(),
     "sessions": lambda log, _: log.sessions(),
     "summary": lambda log, _: log.summary("day", "UTC"),

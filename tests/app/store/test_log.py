@@ -124,21 +124,6 @@ def test_a_correction_counts_as_what_it_says_also_for_what_comes_late(mia: Log) 
     assert [row["corrected"] for row in mia.entries(NOON + 5, NOON + 7)] == ["pain", None]
 
 
-# Retention
-
-
-def test_a_user_purge_removes_what_that_user_logged_and_corrected(store: Store, mia: Log) -> None:
-    store.infants.share("Mia", "granny")
-    hers = store.infants.infant("Mia", user="granny")
-    logged(mia, Reading(NOON, "hungry"))
-    logged(hers, Reading(NOON, "pain"), Reading(NOON + 5000, "pain"))
-    hers.correct(NOON, NOON, "tired")
-    assert store.purge_user("granny") == 2
-    assert mia.summary("day", "UTC").to_dict("list") == {"hungry": [1]}
-    assert mia.corrections() == [] and len(mia.sessions()) == 1
-    assert "granny" in store.users.names()
-
-
 # A property: whatever was done in whatever order, a summary is what pandas makes of the readings.
 
 SECONDS = st.integers(0, 5 * 86400 * 4).map(lambda quarters_of_s: quarters_of_s / 4)
