@@ -206,16 +206,6 @@ def test_readings_do_not_depend_on_how_the_sound_was_cut(
     assert cut(ends.tolist()) == cut([])
 
 
-def test_of_a_burst_that_is_too_long_the_last_half_minute_is_judged(
-    monitor: Monitor, cry: np.ndarray
-) -> None:
-    monitor.push_audio(np.tile(cry, 20), SR, 0.0)
-    first, *rest = list(monitor.readings())
-    assert first.verdict == GAP
-    assert [rest[0].time - HOP_S, rest[-1].time] == [first.time, 120.0]
-    assert rest[-1].time - first.time == pytest.approx(KEPT_S, abs=HOP_S)
-
-
 BLOCKS = st.one_of(
     st.integers(0, SR).map(np.zeros),
     st.integers(0, SR).map(lambda n: np.full(n, np.nan)),
@@ -257,22 +247,3 @@ def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ..
 
 
 # What it needs
-
-
-@pytest.mark.parametrize(
-    ("part", "note"),
-    [
-        ("cry2", "by sound alone: these models do not use the camera"),
-        ("image", "by face alone: these models do not listen"),
-    ],
-)
-def test_a_run_with_one_model_makes_do_with_it(
-    part: str, note: str, trained: Trained, tmp_path: Path, cry: np.ndarray,
-    pictures: list[np.ndarray],
-) -> None:  # fmt: skip
-    (tmp_path / "half" / "models").mkdir(parents=True)
-    for path in (trained.run / "models").glob(f"{part}.*"):
-        shutil.copy(path, tmp_path / "half" / "models")
-    readings = pushed(Monitor(tmp_path / "half"), cry, pictures)
-    assert {reading.note for reading in readings} == {note}
-    assert all(reading.probabilities for reading in readings)

@@ -120,18 +120,6 @@ def test_a_page_has_no_way_to_another_s_infant(home: Store) -> None:
     assert "no infant" in text(page) and "hungry" not in text(page)
 
 
-def test_a_new_caregiver_is_told_what_to_do_and_what_the_page_cannot_do(home: Store) -> None:
-    name = "<img src=x onerror=alert(1)>"
-    home.users.add(name, PASSWORD)
-    page = Page(home, home.logins.begin(name))
-    assert "Logged in as &lt;img" in text(page)
-    assert "The live analysis can't start yet" in text(page), "there are no models"
-    assert "not a medical device" in text(page)
-    assert "(balanced accuracy; guessing gives 25 %)" in text(page)
-    look_at(page, "Days")
-    assert "ask the person who runs this server to add one" in text(page)
-
-
 def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(
     home: Store, models: Trained, apart: Path
 ) -> None:

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from cryutils.app import store as stores
 from cryutils.app.store import Store
-from cryutils.app.store.database import VERSION
 from cryutils.errors import InputError
 
 SECRET = "pa55:w0rd"
@@ -67,22 +66,12 @@ def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: 
 # Versions
 
 
-def change_version(url: str, version: int) -> None:
-    """Change the version of a store without the code under test."""
+def test_a_store_of_another_version_is_refused(store: Store, url: str) -> None:
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        connection.execute(sa.text(f"UPDATE meta SET value = {version} WHERE key = 'version'"))
+        connection.execute(sa.text("UPDATE meta SET value = value - 1 WHERE key = 'version'"))
     engine.dispose()
-
-
-@pytest.mark.parametrize("other", [VERSION - 1, VERSION + 1])
-def test_a_store_of_another_version_is_refused_and_left_as_it_is(
-    store: Store, url: str, other: int
-) -> None:
-    change_version(url, other)
-    for _ in range(2):
-        message = refusal(url)
-        assert f"made this store (format {other}, not {VERSION}); install that version" in message
+    assert "another version of cryutils made this store" in refusal(url)
 
 
 def test_many_may_open_a_new_store_at_once(url: str) -> None:
