@@ -1,9 +1,8 @@
 """Paper A's submodel for sound, from recordings to scores: `Study`.
 
-Used in notebook 08_autoencoder_dnn (Paper A §3.4.1, §3.5 and §4). The networks are those of
-`models.autoencoders`. A study trains them on the folds of both splits, measures the error of codes
-of several sizes, and compares the scores with those of support vector machines (SVM) on the same
-folds.
+Used in notebook 08_autoencoder_dnn (Paper A §3.4.1, §3.5 and §4). A study trains the networks of
+`models.autoencoders` on the folds of both splits, measures the error of codes of several sizes, and
+compares the scores with those of support vector machines (SVM).
 """
 
 from __future__ import annotations
@@ -124,12 +123,6 @@ class Study:
         cut = self.patches(kind, self.divisions()[0].fit)
         return cut[:, :: max(1, cut.shape[1] // self.per_window)].reshape(-1, cut.shape[2])
 
-    def scale(self, kind: str) -> tuple[Array, Array]:
-        """Return the mean and the standard deviation of `training_patches`, both (n,)."""
-        cut = self.training_patches(kind)
-        spread = cut.std(axis=0)
-        return cut.mean(axis=0), np.where(spread > 0, spread, 1)
-
     def example(self) -> dict[str, tuple[Array, Array, Array]]:
         """Return a window, its code and its reconstruction, by feature.
 
@@ -162,8 +155,10 @@ class Study:
         test = self.divisions()[0].test
         rows = []
         for kind in self.windows:
-            mean, spread = self.scale(kind)
-            learn = (self.training_patches(kind) - mean) / spread
+            cut = self.training_patches(kind)
+            mean, spread = cut.mean(axis=0), cut.std(axis=0)
+            spread = np.where(spread > 0, spread, 1)
+            learn = (cut - mean) / spread
             new = self.patches(kind, test).reshape(-1, len(mean))
             z = (new - mean) / spread
             for size in sorted({*sizes, self.autoencoder.units[autoencoders.BOTTLENECK]}):
@@ -208,25 +203,21 @@ class Study:
                 svm, x, self.corpus, self.folds[split], split=split
             )
             scored[kind, "svm_windows", str(split)] = self._svm_on_windows(svm, kind, split)
-        commonest = {
-            split: Scored.majority(self.corpus, folds, split=split)
-            for split, folds in self.folds.items()
-        }
+        folds = self.folds.items()
+        commonest = {split: Scored.majority(self.corpus, f, split=split) for split, f in folds}
         return Comparison({key: fits[0] for key, fits in trainings.items()}, scored, commonest)
 
     def _train(self, kind: str, way: str, repeat: int, seed: int, progress: bool) -> AeDnn:
-        dnn = replace(self.dnn, seed=seed)
         if way == "clip":
-            divisions = [
-                Division(train, test, test) for train, test in self.folds[Split.CLIP][repeat]
-            ]
+            folds = self.folds[Split.CLIP][repeat]
+            divisions = [Division(train, test, test) for train, test in folds]
         else:
             divisions = self.divisions(WAYS[way][1], repeat=repeat)
         truth, classes = class_indices(self.corpus.labels)
         return autoencoders.cross_fit(
             self.windows[kind], truth, divisions, classes=len(classes), patch=self.patch,
-            per_window=self.per_window, autoencoder=replace(self.autoencoder, seed=seed), dnn=dnn,
-            largest=way == "largest_codes", progress=progress,
+            per_window=self.per_window, autoencoder=replace(self.autoencoder, seed=seed),
+            dnn=replace(self.dnn, seed=seed), largest=way == "largest_codes", progress=progress,
         )  # fmt: skip
 
     def _svm_on_windows(self, svm: Any, kind: str, split: Split) -> Scored:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPARED", "FACES_COMPARED", "FACE_NAMES", "NAMES", "Network", "Representation", "agreement",
     "attentions", "bursts", "clip_vectors", "face_networks", "face_representations",
-    "frozen_and_finetuned", "hog", "last_frames", "networks", "pixels", "probe",
+    "frozen_and_finetuned", "last_frames", "networks", "pixels", "probe",
     "representations", "train",
 ]  # fmt: skip
 
@@ -115,7 +115,6 @@ FACES_COMPARED = (
     ("attention", "mean"),
 )
 _BURSTS = 4  # in a sequence
-_HOG_SIDE = 64  # pixels
 _SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
 
 
@@ -431,28 +430,6 @@ def agreement(runs: Sequence[Mapping[str, Array]]) -> pd.Series[float]:
     return pd.DataFrame(rows).mean().rename("rank correlation with the trained network")
 
 
-def hog(corpus: Corpus, frame_input: FrameInput) -> list[Array]:
-    """Return histograms of oriented gradients of each clip's frames, float32 (frames, 1764).
-
-    They count the directions of edges in 8 x 8 cells of a grey picture (Dalal & Triggs 2005), and
-    are not trained. frame_input: its `size` is 64.
-    """
-    import cv2
-
-    cells = cv2.HOGDescriptor((_HOG_SIDE, _HOG_SIDE), (16, 16), (8, 8), (8, 8), 9)
-    described = []
-    for clip in corpus:
-        frames = _frames(clip, frame_input)
-        rows = [cells.compute(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
-        described.append(np.reshape(rows, (len(rows), cells.getDescriptorSize())))
-    return described
-
-
-def _frames(clip: Clip, frame_input: FrameInput) -> Iterable[npt.NDArray[np.uint8]]:
-    path = pictures_of(clip)
-    return () if path is None else frame_input.frames(path)
-
-
 def clip_vectors(frames: Sequence[Array]) -> Array:
     """Return mean and deviation over each clip's frames, float32 (clips, 2 * features).
 
@@ -545,7 +522,8 @@ def pixels(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) ->
     """Return at most `limit` frames of each clip, evenly spread, uint8 (rows, size, size, 3)."""
     rows = []
     for clip in clips:
-        pictures = list(_frames(clip, frame_input))
+        path = pictures_of(clip)
+        pictures = [] if path is None else list(frame_input.frames(path))
         count = min(limit, len(pictures))
         chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
         part = [pictures[number] for number in chosen]

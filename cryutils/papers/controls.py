@@ -1,13 +1,11 @@
 """Control scores: the same features where there is nothing to learn, or a known difference.
 
-Used in notebook 10_leakage_audit. A score above chance means something only next to these controls.
-With labels exchanged between infants, or features that never vary, it must be chance. If it stays
-as high on sound played backwards, on noise with the cry's spectrum, or on the quiet between cries,
-it does not depend on how a cry changes over time. And a score at chance means something only if the
-same features can distinguish what is known to differ: one infant from another on another day, a cry
-from noise, a state that shapes the voice. Neither paper reports a control. Each control is one
-logistic regression on a clip's features. Except in `Control.INFANT`, no infant is in both training
-and test.
+Used in notebook 10_leakage_audit. With labels exchanged between infants, or features that never
+vary, the score must be chance. If it stays as high on sound played backwards, on noise with the
+cry's spectrum, or on the quiet between cries, it does not depend on how a cry changes over time. A
+score at chance means something only if the same features distinguish what is known to differ.
+Neither paper reports a control. Each control is one logistic regression on a clip's features.
+Except in `Control.INFANT`, no infant is in both training and test.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -36,7 +33,7 @@ from cryutils.papers.ladder import vectors
 from cryutils.papers.scored import answer_rows
 
 __all__ = [
-    "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background", "control",
+    "CONTROLS", "Answer", "Control", "across_sessions", "background", "control",
     "controls", "device", "phase_randomised", "recognised", "table",
 ]  # fmt: skip
 
@@ -44,14 +41,6 @@ Samples = NDArray[np.float32]
 
 _QUIET = 0.25  # the share of a recording that counts as background
 _LEAST_INFANTS = 5  # minimum per class of the target
-
-
-class Expected(StrEnum):
-    """What a control should score."""
-
-    CHANCE = "chance"
-    ABOVE = "above chance"
-    OPEN = "nobody knows"
 
 
 class Control(Choice):
@@ -69,23 +58,20 @@ class Control(Choice):
     NOISE = "noise"
 
 
+_CHANCE, _ABOVE, _OPEN = "chance", "above chance", "nobody knows"
 # A description, and the score expected on synthetic voices without a state in them and on
 # DonateACry. Committed before any control was run, and not changed since.
-CONTROLS: dict[Control, tuple[str, Expected, Expected]] = {
-    Control.STATE: ("the state itself, nothing changed", Expected.CHANCE, Expected.OPEN),
-    Control.PERMUTED: ("labels exchanged between infants", Expected.CHANCE, Expected.CHANCE),
-    Control.CONSTANT: ("features that never vary", Expected.CHANCE, Expected.CHANCE),
-    Control.REVERSED: ("the state, from sound played backwards", Expected.CHANCE, Expected.OPEN),
-    Control.PHASES: (
-        "the state, from noise with each clip's spectrum", Expected.CHANCE, Expected.OPEN,
-    ),
-    Control.BACKGROUND: (
-        "the state, from the quietest quarter of each clip", Expected.CHANCE, Expected.OPEN,
-    ),
-    Control.INFANT: ("which infant, on another day", Expected.ABOVE, Expected.ABOVE),
-    Control.AGE: ("the infant's age group", Expected.CHANCE, Expected.ABOVE),
-    Control.DEVICE: ("iOS or Android", Expected.OPEN, Expected.ABOVE),
-    Control.NOISE: ("a cry, or noise with its spectrum", Expected.ABOVE, Expected.ABOVE),
+CONTROLS: dict[Control, tuple[str, str, str]] = {
+    Control.STATE: ("the state itself, nothing changed", _CHANCE, _OPEN),
+    Control.PERMUTED: ("labels exchanged between infants", _CHANCE, _CHANCE),
+    Control.CONSTANT: ("features that never vary", _CHANCE, _CHANCE),
+    Control.REVERSED: ("the state, from sound played backwards", _CHANCE, _OPEN),
+    Control.PHASES: ("the state, from noise with each clip's spectrum", _CHANCE, _OPEN),
+    Control.BACKGROUND: ("the state, from the quietest quarter of each clip", _CHANCE, _OPEN),
+    Control.INFANT: ("which infant, on another day", _ABOVE, _ABOVE),
+    Control.AGE: ("the infant's age group", _CHANCE, _ABOVE),
+    Control.DEVICE: ("iOS or Android", _OPEN, _ABOVE),
+    Control.NOISE: ("a cry, or noise with its spectrum", _ABOVE, _ABOVE),
 }  # fmt: skip
 
 
@@ -99,7 +85,6 @@ class Answer:
     control: Control
     score: Interval
     chance: float
-    classes: int
     data: str
     answers: pd.DataFrame
 
@@ -187,8 +172,7 @@ def control(
         score = mean_interval(*recognised(answers), limits=(0, 1))
     else:
         score = interval(predicted, target, infants)
-    classes = len(set(target))
-    return Answer(chosen, score, 1 / classes, classes, corpus.name, answers)
+    return Answer(chosen, score, 1 / len(set(target)), corpus.name, answers)
 
 
 def controls(
@@ -224,7 +208,7 @@ def table(answers: Mapping[Control, Answer | InputError], data: str) -> pd.DataF
             is_above = low is not None and low > answer.chance
             measured = "above chance" if is_above else "chance not ruled out"
         rows[name.value] = {
-            "asks for": what, "expected": expected.value,
+            "asks for": what, "expected": expected,
             "score": score, "guessing": guessing, "measured": measured,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control")

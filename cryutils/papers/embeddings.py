@@ -1,10 +1,8 @@
 """Paper A's data: videos of three states, their frames, and the embeddings of all frames.
 
-Used in notebook 07_frames_resnet50, and at the paper's full size in 09_ensemble (Paper A §3.1-3.2
-and §3.5: 800 videos of 15 s at 30 frames per second, 360,000 frames, each of which passes ResNet-50
-once). Frames are streamed: one clip's embeddings and a few hundred frames are in memory, whatever
-the number of clips. `embed` caches each clip as soon as it is done, so a run that was killed
-continues there.
+Used in notebooks 07_frames_resnet50 and 09_ensemble (Paper A §3.1-3.2 and §3.5: 800 videos of 15 s
+at 30 frames per second, 360,000 frames, each of which passes ResNet-50 once). Frames are streamed:
+one clip's embeddings and a few hundred frames are in memory, whatever the number of clips.
 """
 
 from __future__ import annotations
@@ -50,6 +48,7 @@ CROPS = ("frame", "centre", "face")
 # Labels of other corpora with the same meaning.
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
+_SHARE = 0.8  # of the picture's square that the crop "centre" shows
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
 
@@ -71,25 +70,19 @@ class FrameInput:
     """How a video becomes the input frames of a backbone.
 
     fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
-    "frame", the picture's centred square, as in Paper A for ResNet-50; "centre", the middle `share`
-    of that square; "face", the face that `video.track` follows, found by `detector` (see `faces`).
-    The paper's faces are centred and need no detection. `small_cnn.small` is trained on faces that
-    fill the crop, so it needs "face".
+    "frame", the picture's centred square, as in Paper A for ResNet-50; "centre", the middle 80 % of
+    that square; "face", the face that `video.track` follows, found by `detector` (see `faces`).
+    `small_cnn.small` is trained on faces that fill the crop, so it needs "face".
     """
 
     fps: float = 30.0
     size: int = 224
     crop: str = "frame"
-    share: float = 0.8
     detector: str = "auto"
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
             raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
-        if self.size < 1:
-            raise InputError(f"size={self.size}: a frame has at least one pixel.")
-        if not 0 < self.share <= 1:
-            raise InputError(f"share={self.share}: give a share of the picture's side, up to 1.")
         if not (isfinite(self.fps) and 0.001 <= self.fps <= 1000):
             raise InputError(f"fps={self.fps} is no frame rate; use 0.001 to 1000.")
 
@@ -101,10 +94,9 @@ class FrameInput:
     def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
         """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
 
-        No frame is left out, so that times are kept; blank frames are included. With "face", a
-        frame without a face shows where the face was last or will be next, or the centred square if
-        the whole recording has none. Only that crop has all of a file's crops in memory at once.
-        Raises InputError as `video.frames` does.
+        No frame is left out, so that times are kept. With "face", a frame without a face shows
+        where the face was last or will be next, or the centred square if there is none at all; all
+        crops of the file are then in memory. Raises InputError as `video.frames` does.
         """
         if self.crop == "face":
             yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
@@ -114,7 +106,7 @@ class FrameInput:
 
     def cut(self, picture: Pixels) -> Pixels:
         """Return the square of a picture for "frame" or "centre", uint8 (size, size, 3)."""
-        share = self.share if self.crop == "centre" else 1.0
+        share = _SHARE if self.crop == "centre" else 1.0
         x, y, side, _ = faces.centre(*picture.shape[:2])
         rim = side * (1 - share) / 2
         box = np.array([x + rim, y + rim, side * share, side * share], np.float32)
@@ -128,7 +120,7 @@ class FrameInput:
         """Return the cache key of a file's frames, from its content and these settings."""
         settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
         if self.crop == "centre":
-            settings["share"] = float(self.share)
+            settings["share"] = _SHARE
         if self.crop == "face":
             detector = faces.resolve(self.detector)
             model = faces.yunet_file() if detector == "yunet" else None

@@ -1,13 +1,12 @@
 """Paper A's ensemble: three submodels, and the network that combines their outputs.
 
 Used in notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
-submodels, then come flatten, a dense layer with ReLU, and softmax). The simplest reading of this is
-used: the ensemble is trained on its submodels' outputs for their own training clips. It may then
-trust overfitted submodels too much, so stacking is trained for comparison (`out_of_fold`): inner
-folds predict each training clip by submodels that were not trained on it (only their autoencoder
-was, without labels), and for a test clip the answers over all inner folds are averaged. There is a
-network for each split, fold and row of Table 3; networks with the same input are trained together.
-The paper states no sizes; `data/unstated.csv` lists what it leaves open.
+submodels, then come flatten, a dense layer with ReLU, and softmax). The ensemble is trained on its
+submodels' outputs for their own training clips. It may then trust overfitted submodels too much, so
+stacking is trained for comparison (`out_of_fold`): inner folds predict each training clip by
+submodels that were not trained on it (only their autoencoder was, without labels), and for a test
+clip the answers over all inner folds are averaged. There is a network for each split, fold and row
+of Table 3. `data/unstated.csv` lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 class Settings:
     """Folds, layers and training of all networks. Epochs are upper limits (`DenseSettings`).
 
-    Paper A states no sizes. Of the general settings, the autoencoders use only `learning_rate`; the
-    rest is from `AUTOENCODER`, without dropout. The second model's batch size is twice
-    `batch_size`. Raises InputError for an unknown `ensemble_input`.
+    Of the general settings, the autoencoders use only `learning_rate`; the rest is from
+    `AUTOENCODER`, without dropout. The second model's batch size is twice `batch_size`. Raises
+    InputError for an unknown `ensemble_input`.
     """
 
     hidden: int = 64  # units of the autoencoders' outer hidden layers
@@ -163,8 +162,8 @@ class Plan:
     def of(cls, streams: Streams, settings: Settings, splits: Sequence[Split] = SPLITS) -> Plan:
         """Return the plan that divides `streams` under each of `splits`."""
         sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
-        units = {split: Units.of(streams.corpus, streams.clip, split) for split in splits}
-        folds = {split: divide(units[split], split, **sizes) for split in splits}
+        units = [Units.of(streams.corpus, streams.clip, split) for split in splits]
+        folds = {split: divide(of, split, **sizes) for split, of in zip(splits, units, strict=True)}
         return cls(streams, folds, settings)
 
     @cached_property
@@ -290,13 +289,12 @@ class Views:
     """The inputs of a submodel: codes of windows, from each fold's encoder, or embedded frames.
 
     x: float32 (groups, rows, d), one group per fold, or one for all. window: int (rows,), the
-    window of each row. encoders: one per fold; None for frames.
+    window of each row.
     """
 
     plan: Plan
     x: Array = field(repr=False)
     window: Indices = field(repr=False)
-    encoders: NetworkBatch | None = None
 
     def rows(self, windows: Indices) -> Indices:
         """Return the rows of some windows."""
@@ -327,7 +325,7 @@ class Concatenation:
     out_of_fold: bool = False
 
     def sources(self, job: Job) -> list[Job]:
-        """Return the jobs whose submodels feed the ensemble of a job."""
+        """Return the jobs whose submodels provide the inputs of a job's ensemble."""
         return self.plan.inner(job) if self.out_of_fold else [job]
 
     def outputs(self, source: Job, windows: Indices) -> dict[str, Array]:
@@ -407,7 +405,7 @@ def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
         per_window=settings.per_window, settings=settings.autoencoder, progress=progress,
     )  # fmt: skip
     codes = np.stack([autoencoders.codes(encoders, k, windows) for k in range(len(encoders))])
-    return Views(plan, codes, np.arange(len(windows)), encoders)
+    return Views(plan, codes, np.arange(len(windows)))
 
 
 def _joint(plan: Plan, progress: bool) -> Model:
@@ -415,7 +413,7 @@ def _joint(plan: Plan, progress: bool) -> Model:
     x, tasks = plan.streams.joint(), [FitSpec(*plan.parts(place)) for place in plan.places]
     encoders = stacked.fit(x, x, tasks, settings=plan.settings.autoencoder, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
-    views = Views(plan, np.stack(codes), np.arange(len(x)), encoders)
+    views = Views(plan, np.stack(codes), np.arange(len(x)))
     return _submodel(views, plan.jobs, plan.settings.dnn, progress)
 
 

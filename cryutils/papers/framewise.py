@@ -1,12 +1,8 @@
 """Predictions for single frames and rolling averages over them: `fit`, `rolling_scores`.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
-predicts each frame). It is trained once per fold under one of three splits (`evaluation.Split`),
-since the paper does not say whether it divided videos or frames. Why that matters is shown by how
-similar frames are (`frame_similarity`), and by training on fewer frames or infants (`amounts`).
-
-The label of a video should not flicker, so Paper A averages the predictions of the last frames. It
-does not state the length of its deque, so several lengths are measured.
+predicts each frame). The paper does not say whether it divided videos or frames, nor over how many
+frames it averaged, so three splits (`evaluation.Split`) and several lengths are measured.
 """
 
 from __future__ import annotations
@@ -66,16 +62,11 @@ class Framewise:
     def over_time(self, embeddings: Sequence[Array]) -> list[Array]:
         """Return the answers to all frames of each clip, by the network of the fold that tests it.
 
-        One array per clip, float32 (frames, classes), with one clip in memory at a time. Raises
-        InputError for the split by frame, where every network has seen frames of every clip.
+        One array per clip, float32 (frames, classes). Not for the split by frame, where every
+        network has seen frames of every clip.
         """
-        if self.split is Split.FRAME:
-            raise InputError("split by frame, every network has seen frames of every clip.")
         tester = fold_numbers((fold.test for fold in self.folds), len(embeddings))
-        answers = []
-        for k, frames in enumerate(embeddings):
-            answers.append(self.networks.predict(int(tester[k]), frames))
-        return answers
+        return [self.networks.predict(int(k), x) for k, x in zip(tester, embeddings, strict=True)]
 
 
 def fit(
@@ -83,8 +74,8 @@ def fit(
     corpus: Corpus,
     *,
     split: Split,
+    settings: DenseSettings,
     every: int = 1,
-    settings: DenseSettings | None = None,
     n_folds: int = 5,
     seed: int = 0,
     progress: bool = False,
@@ -93,10 +84,8 @@ def fit(
 
     Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
     leak-free, it is chosen by the loss on some of the training infants. embeddings: of each clip of
-    `corpus`, float32 (frames, features). settings: of the networks.
-    seed: of the folds.
+    `corpus`, float32 (frames, features). settings: of the networks. seed: of the folds.
     """
-    settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = subsample_frames(embeddings, every=every)
     units = Units.of(corpus, clip, split)
     folds = divide(units, split, n_folds=n_folds, seed=seed)
@@ -123,9 +112,9 @@ def amounts(
     embeddings: Sequence[Array],
     corpus: Corpus,
     *,
+    settings: DenseSettings,
     every: Sequence[int] = (1,),
     infants: Sequence[int] = (),
-    settings: DenseSettings | None = None,
     n_folds: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -146,7 +135,7 @@ def amounts(
                     some, part, split=Split.INFANT, every=step, settings=settings, n_folds=n_folds,
                     seed=seed,
                 )  # fmt: skip
-            except InputError:
+            except InputError:  # too few to divide
                 continue
             score = headline([fitted], part).interval()
             rows.append((len(set(part.infants)), len(fitted.rows), str(score)))
@@ -156,11 +145,7 @@ def amounts(
 
 def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
     """Return every `every`-th frame of all clips, (frames, features), and each frame's clip."""
-    if every < 1:
-        raise InputError(f"every={every}: give 1 for all frames, or more.")
-    parts = []
-    for frames in embeddings:
-        parts.append(frames[::every])
+    parts = [frames[::every] for frames in embeddings]
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
 
 

@@ -5,11 +5,9 @@ can measure how much each one would add. The honest recipe divides the clips by 
 same number of windows of each class everywhere, oversamples, adds noisy copies, scales, selects
 features, compresses them, trains a small network, chooses its epoch on other infants, and averages
 it with a nearest-neighbour classifier. A `Rung` does one of these steps wrong, or all of them.
-Everything else stays the same, random draws included, so a difference to `honest` comes from that
-mistake. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did this for the selection of
-genes; Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count the sciences where such
-mistakes were made. PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi &
-Hornik 1989, doi 10.1016/0893-6080(89)90014-2).
+Everything else stays the same, random draws included (Ambroise & McLachlan 2002, doi
+10.1073/pnas.102102699; Kapoor & Narayanan 2023, doi 10.1016/j.patter.2023.100804). PCA replaces the
+autoencoder (Baldi & Hornik 1989, doi 10.1016/0893-6080(89)90014-2).
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from itertools import chain, product
 from types import SimpleNamespace
@@ -55,7 +52,7 @@ from cryutils.evaluation.splits import (
 )
 
 __all__ = [
-    "METRICS", "MISTAKES", "Audit", "Effect", "Rung", "Windows", "audit", "effects", "expected",
+    "METRICS", "MISTAKES", "Audit", "Rung", "Windows", "audit", "effects", "expected",
     "load", "null_test", "vectors", "windows_of",
 ]  # fmt: skip
 
@@ -100,24 +97,19 @@ class Rung(Choice):
 UNITS = {Rung.WINDOWS: Split.FRAME, Rung.CLIPS: Split.CLIP, Rung.SESSIONS: Split.SESSION}
 
 
-class Effect(StrEnum):
-    """What a mistake does to a score."""
-
-    UP = "inflates"
-    NONE = "harmless"
-    OPEN = "not shown either way"
+# What a mistake does to a score.
+_UP, _NONE, _OPEN = "inflates", "harmless", "not shown either way"
 
 
 class Expectation(NamedTuple):
     """A mistake, its expected effect on synthetic voices and on DonateACry, and the reason."""
 
     mistake: str
-    synthetic: Effect
-    donateacry: Effect
+    synthetic: str
+    donateacry: str
     why: str
 
 
-_UP, _NONE = Effect.UP, Effect.NONE
 # The effects were committed before any rung was run on any data, and not changed since.
 EXPECTATIONS: Mapping[Rung, Expectation] = {
     Rung.WINDOWS: Expectation("windows of one clip on both sides", _UP, _UP,
@@ -517,19 +509,19 @@ def null_test(
     return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
-def _effect(low: float | None, high: float | None) -> Effect:
+def _effect(low: float | None, high: float | None) -> str:
     """Return the effect that an interval shows: above 0, within `_MARGIN` of 0, or neither."""
     if low is None or high is None:
-        return Effect.OPEN
+        return _OPEN
     if low > 0:
-        return Effect.UP
-    return Effect.NONE if low >= -_MARGIN and high <= _MARGIN else Effect.OPEN
+        return _UP
+    return _NONE if low >= -_MARGIN and high <= _MARGIN else _OPEN
 
 
 def expected(data: str) -> pd.DataFrame:
     """Return each mistake with its expected effect on the corpus `data`, and the reason."""
     rows = [
-        (row.mistake, (row.synthetic if is_synthetic(data) else row.donateacry).value, row.why)
+        (row.mistake, (row.synthetic if is_synthetic(data) else row.donateacry), row.why)
         for row in EXPECTATIONS.values()
     ]
     names = pd.Index([rung.value for rung in EXPECTATIONS], name="rung")
@@ -552,7 +544,7 @@ def effects(results: pd.DataFrame) -> pd.DataFrame:
         columns[name, "expected"] = expected(str(data)).expected
         columns[name, "adds"] = words.value + " [" + words.low + ", " + words.high + "]"
         columns[name, "measured"] = pd.Series(
-            {rung: _effect(low, high).value for rung, _, low, high in ends.itertuples()}
+            {rung: _effect(low, high) for rung, _, low, high in ends.itertuples()}
         )
     order = [rung.value for rung in MISTAKES]
     return pd.DataFrame(columns).reindex(order).dropna().rename(index=dict(MISTAKES))

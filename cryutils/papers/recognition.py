@@ -42,9 +42,8 @@ STATES = ("discomfort", "hungry", "pain", "tired")
 def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpus:
     """Return the corpus `data` as in `cryutils.load`, with the clips of Paper B's four states.
 
-    stand_in: the label of "pain" if there is none. Raises InputError if fewer than two of the four
-    states occur. simulation: options of synthetic voices and faces, which other
-    corpora don't use.
+    stand_in: the label of "pain" if there is none. simulation: options of synthetic voices and
+    faces. Raises InputError if fewer than two of the four states occur.
     """
     options = {"classes": list(STATES), "video": True} | simulation
     return load_or_simulate(data, **options).among(STATES, {"pain": [stand_in]})
@@ -69,8 +68,8 @@ def cross_validate(
     corpus: Corpus,
     *,
     n_folds: int,
+    settings: training.Settings,
     repeats: int = 1,
-    settings: training.Settings | None = None,
     progress: bool = False,
 ) -> tuple[CrossValidated, CrossValidated]:
     """Train and score networks with class weights, and networks without, on the same folds.
@@ -78,7 +77,6 @@ def cross_validate(
     build: as in `training.fit`. examples: rows of all clips. settings: of both, except
     `class_weights`; its seed also draws the folds.
     """
-    settings = settings or training.Settings()
     folds: dict[str, list[list[Fold]]] = {
         split: Split(split).k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed)
         for split in evaluation.SPLITS
@@ -133,10 +131,9 @@ def rivals(
 ) -> dict[tuple[str, str], Scored]:
     """Return the scores of classical models on a network's folds, by (model, split).
 
-    features: float (clips, n), which are trained on all training clips, validation clips included.
-    With `clip`, the clip index of each row, they are of windows or crops: float (rows, n). Then
-    models are trained as the network is, without validation clips, and a clip's answer is the mean
-    over its rows.
+    features: float (clips, n), for training on all training clips, validation clips included. With
+    `clip`, the clip index of each row: float (rows, n) of windows or crops, for training without
+    validation clips. A clip's answer is then the mean over its rows.
     """
     scores: dict[tuple[str, str], Scored] = {}
     for split, folds in network.folds.items():
@@ -163,13 +160,11 @@ def deploy(
     """Train `name` on all clips except a validation part, save it, and return the paths.
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The JSON file includes a
-    temperature for `predict` and the live analysis, fitted to single windows or crops of the
-    validation part. It is at least 1: this part has only a few infants and has already chosen the
-    epoch, so it may lower a network's confidence but not raise it.
+    temperature, fitted to single windows or crops of the validation part. It is at least 1: this
+    small part has already chosen the epoch, so it may only lower a network's confidence.
 
     build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
-    prepared. scored: scores of such networks on unseen infants. The saved network itself is never
-    scored.
+    prepared. scored: scores of such networks on unseen infants.
     """
     clips, infants = np.unique(examples.clip), corpus.infants.tolist()
     fitting, stopping = validation_split(

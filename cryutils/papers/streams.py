@@ -1,16 +1,13 @@
 """The windows of Paper A's ensemble, and how a split divides them: `of_corpus`, `divide`.
 
 Used in notebooks 07_frames_resnet50 and 09_ensemble (Paper A §3.5: "three forms of input: MFCC
-feature, STFT feature, and face images"). Each window of sound gives MFCC and STFT features, and
-`pairs` assigns the video frames to windows. The answer to a recording is the mean over its windows.
-Recordings without pictures have two streams.
+feature, STFT feature, and face images"). `pairs` assigns video frames to windows of sound. The
+answer to a recording is the mean over its windows.
 
 Paper A §4 says "80% of the data for training and 20% for testing" and, of the epochs, "when the
 accuracy stopped improving on the test sets". It does not say whether videos or the 360,000 frames
-were divided, so both are possible here. (Frames that belong to a sound are divided as windows of
-that sound.) The leak-free split divides infants, and some of the training infants decide when
-training stops. Inner folds are for an ensemble that is trained on outputs for clips that a submodel
-was not trained on.
+were divided, so both are possible here. The leak-free split divides infants, and some of the
+training infants decide when training stops.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
     from cryutils.papers.embeddings import PictureInput
 
-__all__ = ["IMAGE", "Streams", "Units", "divide", "gather", "grid", "of_corpus", "pairs"]
+__all__ = ["IMAGE", "Streams", "Units", "divide", "gather", "of_corpus", "pairs"]
 
 Array = npt.NDArray[np.float32]
 IMAGE = "image"
@@ -100,19 +97,13 @@ def _inner(
     raise InputError(f"a training part cannot be divided again: {reason}") from reason
 
 
-def grid(sound: SoundInput) -> tuple[float, ...]:
-    """Return the settings that decide where a sound's frames and windows start."""
-    return sound.sr, sound.n_fft, sound.hop_length, sound.window_s, sound.step_s
-
-
 @dataclass(frozen=True, eq=False)
 class Streams:
     """The windows of a corpus, with the frames shown at the same time.
 
     clip: int (windows,), each window's clip in `corpus`. windows: by name ("mfcc", "stft"),
     float32 (windows, frames, coefficients). frames: float32 (frames, features), embeddings of
-    pictures, and frame_window: int (frames,), the window of each; None without pictures. left_out:
-    one line per recording that lacks a stream.
+    pictures, and frame_window: int (frames,), the window of each; None without pictures.
     """
 
     corpus: Corpus
@@ -120,7 +111,6 @@ class Streams:
     windows: Mapping[str, Array] = field(repr=False)
     frames: Array | None = field(default=None, repr=False)
     frame_window: Indices | None = field(default=None, repr=False)
-    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -199,19 +189,16 @@ def gather(
     start together, or no recording has every stream.
     """
     timing = next(iter(hearing.values()))
-    if len(set(map(grid, hearing.values()))) > 1:
+    grids = {(s.sr, s.n_fft, s.hop_length, s.window_s, s.step_s) for s in hearing.values()}
+    if len(grids) > 1:
         raise InputError("all streams of sound need the same sr, frames and windows.")
     usable: list[int] = []
-    left_out: list[str] = []
     middles_s: list[npt.NDArray[np.float64]] = []
     # Append to byte buffers to avoid a second copy in memory.
     windows = {name: bytearray() for name in hearing}
     for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
-        problem = sound_problem(x, timing.sr)
-        if problem is None and embeddings is not None and not len(embeddings[k]):
-            problem = "no pictures"
-        if problem:
-            left_out.append(f"{corpus[k].id}: {problem}")
+        is_blind = embeddings is not None and not len(embeddings[k])
+        if is_blind or sound_problem(x, timing.sr):
             continue
         for name, sound in hearing.items():
             cut = sound.windows(x)
@@ -227,7 +214,6 @@ def gather(
             name: np.frombuffer(windows[name], np.float32).reshape(-1, *sound.shape)
             for name, sound in hearing.items()
         },
-        left_out=tuple(left_out),
     )
     if embeddings is None:
         return sounds

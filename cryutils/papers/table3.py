@@ -1,8 +1,7 @@
 """Paper A's Table 3 for an `Ensemble`: every cell under three splits, with intervals.
 
-Used in notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three together.
-The columns are an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble. The
-paper's text puts both rivals at a disadvantage, so each is evaluated twice, on the same splits.
+Used in notebook 09_ensemble (Paper A §4). The paper's text puts both rivals of the ensemble at a
+disadvantage, so each is evaluated twice, on the same splits.
 `svm` is fitted on the clips that the networks are fitted on, `svm_stop` also on their validation
 clips. `ae_dnn` gets the means and standard deviations of a window, `ae_dnn_patches` gets patches,
 as the ensemble's autoencoders do.
@@ -56,9 +55,8 @@ class Table3:
     """The scores of an `Ensemble` and its rivals, as means over all trainings.
 
     `again` are ensembles trained with other seeds, on other divisions of the same windows. A model
-    is `Classical`, or a network of `ensemble`, such as `ensemble.proposed` or
-    `ensemble.submodels["mfcc"]`. Its scores include its counterparts in `again`. A network from
-    elsewhere has no counterparts.
+    is `Classical`, or a network of `ensemble`, such as `ensemble.proposed`, whose scores include
+    its counterparts in `again`. A network from elsewhere has no counterparts.
     """
 
     ensemble: Ensemble
@@ -146,8 +144,8 @@ class Table3:
     def easier(self, split: Split, row: Row, than: Row) -> Interval:
         """Return the proposed model's accuracy in `row` minus that in `than`, with its interval.
 
-        Two pairs share a state, hence clips and infants, so the jackknife deletes an infant from
-        both rows at once. The interval's `n` counts a shared clip twice; `results` counts it once.
+        Two pairs share a state, so the jackknife deletes an infant from both rows at once. The
+        interval's `n` counts a shared clip twice; `results` counts it once.
         """
         both = [self.scored(split, name, self.ensemble.proposed) for name in (row, than)]
         infants = np.concatenate([each.corpus.infants for each in both])
@@ -188,14 +186,10 @@ class Table3:
         or "ensemble". These three studies, and the differences between models and between rows, are
         only computed for the clip and infant splits.
         """
-        tables = [
-            scored.results(*METRICS, "roc_auc").assign(**about)
-            for about, scored in self._all_scored()
-        ]
-        differences: list[Result] = []
-        for split in self.ensemble.plan.folds:
-            if split is not Split.FRAME:
-                differences += self._differences(split)
+        metrics = (*METRICS, "roc_auc")
+        tables = [scored.results(*metrics).assign(**about) for about, scored in self._all_scored()]
+        splits = [split for split in self.ensemble.plan.folds if split is not Split.FRAME]
+        differences = [row for split in splits for row in self._differences(split)]
         table = pd.concat([*tables, pd.DataFrame(differences)], ignore_index=True)
         return table.fillna(dict.fromkeys(("condition", "feature", "model", "rival"), ""))
 

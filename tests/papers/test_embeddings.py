@@ -114,11 +114,11 @@ def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> No
     path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
     keys = {frame_input.key(path) for frame_input in (
         INPUT, replace(INPUT, fps=5.0), replace(INPUT, size=32), replace(INPUT, crop="face"),
-        replace(INPUT, crop="centre"), replace(INPUT, crop="centre", share=0.5),
+        replace(INPUT, crop="centre"),
     )}  # fmt: skip
-    assert len(keys) == 6
+    assert len(keys) == 5
     assert INPUT.key(other) not in keys
-    assert replace(INPUT, share=0.5, detector="haar").key(path) == INPUT.key(path)
+    assert replace(INPUT, detector="haar").key(path) == INPUT.key(path)
     assert replace(INPUT, fps=4).key(path) == INPUT.key(path)
     by_name = replace(INPUT, crop="face", detector="haar").key(path)
     assert by_name == replace(INPUT, crop="face").key(path)  # no YuNet here
@@ -209,6 +209,3 @@ def test_frames_of_another_size_than_the_backbones_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="size=64: mean colour takes 48 x 48"):
         embeddings.embed(three, mean_colour, FrameInput(size=64))
-
-
-# Room
