@@ -14,7 +14,7 @@ from made_corpus import corpus
 from cryutils import video
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.models import backbones, backend
+from cryutils.models import backend
 from cryutils.models.backbones import Backbone
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
@@ -160,35 +160,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield names
 
 
-@pytest.mark.parametrize(("crop", "ahead"), [("frame", 400), ("face", 5 * 30)])
-def test_a_few_hundred_frames_or_a_few_files_wait_for_the_network(
-    crop: str, ahead: int, mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch, apart: Path
-) -> None:
-    count, made, taken = {"frame": 900, "face": 30}[crop], 0, 0
-
-    def counted(_: FrameInput, path: Path) -> Iterator[np.ndarray]:
-        nonlocal made
-        for k in range(count):
-            made += 1
-            yield np.array([int(path.stem), k])
-
-    def network(pairs: Any, *_: Any, **__: Any) -> list[Any]:
-        nonlocal taken
-        for number, (_, source) in enumerate(pairs):
-            for k, frame in enumerate(source()):
-                assert frame.tolist() == [number, k]
-                taken += 1
-                assert made - taken <= ahead
-        return []
-
-    monkeypatch.setattr(FrameInput, "key", lambda _, path: str(path))
-    monkeypatch.setattr(FrameInput, "frames", counted)
-    monkeypatch.setattr(backbones, "embeddings", network)
-    films = [clip(apart / f"{n}.mp4") for n in range(12)]
-    embeddings.embed(films, mean_colour, replace(INPUT, crop=crop))
-    assert made == taken == count * len(films)
-
-
 def test_what_was_stopped_goes_on_where_it_was(
     bare: Path, three: list[Clip], mean_colour: Backbone, opened: list[str]
 ) -> None:
@@ -202,10 +173,3 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert opened == ["1.mp4", "2.mp4"]
     for rows, wanted in zip(features, colours(three), strict=True):
         np.testing.assert_allclose(rows, wanted, rtol=1e-5)
-
-
-def test_frames_of_another_size_than_the_backbones_are_refused(
-    three: list[Clip], mean_colour: Backbone
-) -> None:
-    with pytest.raises(InputError, match="size=64: mean colour takes 48 x 48"):
-        embeddings.embed(three, mean_colour, FrameInput(size=64))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_corpus import corpus
-from sklearn.metrics import accuracy_score
 
 from cryutils import claims, evaluation
 from cryutils.claims.answers import answers
@@ -18,7 +17,7 @@ from cryutils.models.autoencoders import patches
 from cryutils.models.inputs import by_clip
 from cryutils.papers import ensemble, table3
 from cryutils.papers.ensemble import Ensemble, Job, Plan, Row, Settings
-from cryutils.papers.streams import Streams, Units, divide
+from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
 
 pytestmark = pytest.mark.usefixtures("brief")
@@ -157,34 +156,7 @@ def test_a_submodel_of_pictures_answers_by_the_mean_of_the_frames(
         assert row == pytest.approx(answers.mean(axis=0), abs=1e-6)
 
 
-def test_a_clear_state_is_known_of_new_infants_by_each_submodel_and_the_ensemble(
-    apart: Path,
-) -> None:
-    """In numbers; of voices and faces `test_controls_ensemble` asks the same."""
-    settings = replace(SETTINGS, epochs=10, image_epochs=10, ensemble_epochs=10, learning_rate=3e-2)
-    clear = made(state=4.0)
-    units = Units.of(clear.corpus, clear.clip, Split.INFANT)
-    folds = divide(units, Split.INFANT, n_folds=3, n_inner=2, seed=0)
-    plan = Plan(clear, {Split.INFANT: folds}, settings, pairs=False)
-    scores = Table3(ensemble.fit_proposed(plan))
-    models = {**scores.ensemble.submodels, "proposed": scores.ensemble.proposed}
-    for name, model in models.items():
-        value = scores.interval(Split.INFANT, Row.TOTAL, model, "balanced_accuracy")
-        assert value.low is not None
-        assert value.low > 1 / 3, (name, value)
-
-
 # ---- Table 3 ----------------------------------------------------------------------------------
-
-
-def test_scores_compare_the_networks_answers_with_the_truth(
-    trained: Ensemble, scores: Table3
-) -> None:
-    scored = scores.scored(Split.CLIP, Row.TOTAL, trained.proposed)
-    answers = trained.proposed.answers(Split.CLIP, TOTAL)
-    assert (scored.predicted == answers.argmax(axis=1)).all()
-    interval = scores.interval(Split.CLIP, Row.TOTAL, trained.proposed)
-    assert interval.value == pytest.approx(accuracy_score(scored.truth, scored.predicted[0]))
 
 
 @pytest.mark.parametrize("classical", [Classical.SVM, Classical.SVM_STOP])

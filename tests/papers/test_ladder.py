@@ -14,9 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import cryutils
 from cryutils import audio
-from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
 from cryutils.papers import ladder
 from cryutils.papers.ladder import Rows, Rung, Windows
@@ -200,22 +198,3 @@ def test_windows_of_sound_are_means_and_deviations_of_mel_bands_and_mfcc() -> No
     np.testing.assert_allclose(windows.x[1, :60], frames.mean(axis=0), atol=1e-4)
     np.testing.assert_allclose(windows.x[1, 60:], frames.std(axis=0), atol=1e-4)
     assert 0 < np.abs(windows.noisy - windows.x).mean() < np.abs(windows.x).mean()
-
-
-def test_a_corpus_of_synthetic_voices_goes_through_the_whole_audit(apart) -> None:
-    corpus = cryutils.load(
-        "synthetic", classes=["hungry", "tired"], infants=8, clips_per_infant=3, duration_s=1.0,
-        sr=8000, signal=0.0, progress=False,
-    )  # fmt: skip
-    windows = ladder.windows_of(audio.signals(corpus), corpus, sr=8000, window_s=0.5)
-    table = ladder.audit(windows, n_folds=3).table()
-    assert list(table.rung.unique()) == list(Rung)
-    assert set(table.metric) == set(ladder.METRICS)
-    assert table[table.rung == Rung.HONEST].added.tolist() == pytest.approx([0.0, 0.0])
-
-
-def test_a_mistyped_rung_and_windows_without_two_frames_are_refused() -> None:
-    with pytest.raises(InputError, match=r"no rung 'augmnt'.*augment"):
-        ladder.audit(voices(), ["augmnt"])
-    with pytest.raises(InputError, match=r"window_s=0.01"):
-        ladder.windows_of([], [], sr=8000, window_s=0.01)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.errors import InputError
 from cryutils.models.classical import CLASSIFIERS
 from cryutils.models.inputs import CLIP_SCALINGS
 from cryutils.papers import multiverse
@@ -74,11 +73,6 @@ def test_a_clip_that_is_drawn_twice_is_on_both_sides_unless_infants_are_whole(ap
             assert tree[twice, "clip"] > 0.9
             assert tree[twice, "infant"] < 0.7
         assert abs(tree["8", "clip"] - 0.5) < 0.2
-
-
-def test_a_class_that_cannot_be_divided_is_named(two_pitches: Corpus) -> None:
-    with pytest.raises(InputError, match="'tired'"):
-        multiverse.table2(two_pitches, {"hungry": 6, "tired": 1}, SETTINGS, sr=SR, draws=1)
 
 
 def test_shares_count_the_draws_that_reach_the_published_figure() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,6 @@ import pytest
 from scipy import stats
 
 from cryutils.errors import InputError
-from cryutils.evaluation import permutation
 from cryutils.papers import power
 
 
@@ -46,30 +43,6 @@ def test_without_a_signal_the_level_is_kept_and_a_large_one_is_always_detected()
     # Of 20 tests at exactly 0.05 more than this reject once in a thousand times.
     assert sum(t.rejected for t in level) <= stats.binom.ppf(0.999, 20, 0.05)
     assert all(t.rejected and t.balanced_accuracy > 0.9 for t in certain)
-
-
-def test_the_cells_of_a_family_have_equal_signals_and_share_half_of_their_variance(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    corpus, families = structure(2000), []
-    test = power.permutation_test
-
-    def recorded(
-        members: dict[Hashable, Any], *args: Any, **settings: Any
-    ) -> permutation.PermutationTest:
-        families.append([x for _, x in members.values()])
-        return test(members, *args, **settings)
-
-    monkeypatch.setattr(power, "permutation_test", recorded)
-    power.trial(corpus, 1.5, cells=3, permutations=1)
-    y = np.array([label[-1] for label in corpus.labels]).astype(int)
-    for x in families[0]:
-        assert x[y == 1, 1].mean() == pytest.approx(1.5, abs=0.1)
-        assert x[:, 2:].var() == pytest.approx(1.0, abs=0.05)
-    noise = [x[:, 2:].ravel() for x in families[0]]
-    correlation = np.corrcoef(noise)
-    assert correlation[0, 1:] == pytest.approx(np.sqrt([0.5, 0.5]), abs=0.04)
-    assert correlation[1, 2] == pytest.approx(0.5, abs=0.04)
 
 
 def points(powers: list[float]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -129,13 +128,6 @@ def test_white_noise_is_unlike_the_training_cries_and_a_training_cry_is_not(
     change_card(run.run / "models", "cry2", reference=None)
     without = Predictor()(tmp_path / "noise.wav")
     assert without.unlike is None and without.probabilities == prediction.probabilities
-
-
-def test_a_row_is_json(run: Trained, recordings: Path) -> None:
-    row = Predictor()(recordings / "cry.wav").row()
-    assert json.loads(json.dumps(row)) == row
-    assert row["file"] == str(recordings / "cry.wav")
-    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path) -> None:

@@ -24,9 +24,6 @@ from cryutils.papers.recognition import STATES, deploy, flicker, windows
 from cryutils.papers.scored import Scored
 from cryutils.video.tracks import FaceTrack
 
-# Four states
-
-
 # Both protocols
 
 

@@ -99,12 +99,6 @@ def test_a_face_that_the_detector_loses_is_no_answer(bench: Bench) -> None:
     np.testing.assert_array_equal(covered["fused"], bench.undisturbed["audio"])
 
 
-def test_less_light_is_seen_by_the_network(bench: Bench) -> None:
-    before = bench.undisturbed["image"][0, :, 1]
-    dim = bench.answers(STRESSES["dim"], 2)["image"][0, :, 1]
-    assert (dim[~np.isnan(dim)] < before[~np.isnan(dim)]).all() and not np.isnan(dim).all()
-
-
 def test_a_clip_has_noise_of_its_own_whatever_the_others_are(bench: Bench) -> None:
     fewer = replace(bench, sounds=[bench.sounds[0], *(x[:0] for x in bench.sounds[1:])])
     noise = STRESSES["noise"]
@@ -143,15 +137,6 @@ def test_temperature_and_threshold_come_from_each_folds_validation_clips() -> No
     # In fold 0 all validation clips are as sure as 0.7: the surer of its clips are answered.
     assert result.thresholds[0] == pytest.approx(0.7, abs=1e-3)
     assert np.isnan(result.sure[:10, 0]).tolist() == [False, True] * 5
-
-
-def test_every_model_and_training_is_calibrated(bench: Bench, tracks) -> None:
-    examples = {"audio": HEARING.examples(bench.sounds), "image": SEEING.examples(tracks)}
-    trainings = robustness.calibrate(bench.fits, examples, bench.corpus, coverage=0.5)
-    assert {m: len(results) for m, results in trainings.items()} == {
-        "audio": 1, "image": 1, "fused": 1,
-    }  # fmt: skip
-    np.testing.assert_array_equal(trainings["fused"][0].before, bench.undisturbed["fused"][0])
 
 
 def test_a_table_has_every_level_and_model_and_what_is_left_of_the_answers(bench: Bench) -> None:

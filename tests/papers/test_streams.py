@@ -91,12 +91,6 @@ def test_what_lacks_a_stream_is_left_out(corpus: Corpus) -> None:
         streams.gather(corpus, hearing(), [np.zeros((0, 4), np.float32)] * 6, fps=10.0)
 
 
-def test_streams_whose_windows_differ_are_refused(corpus: Corpus) -> None:
-    odd = hearing() | {"stft": hearing(step_s=0.25)["stft"]}
-    with pytest.raises(InputError, match="same sr"):
-        streams.gather(corpus, odd)
-
-
 # How windows are divided
 
 
