@@ -1,13 +1,11 @@
 """Calibration of a model's probabilities, and the choice to answer "unsure".
 
-Used in notebook 11_robustness. A model is calibrated if, of the clips that it answers with
-confidence 0.8, 80 % are right. All functions take probabilities of new clips, float (clips,
+Used in notebook 11_robustness. All functions take probabilities of new clips, float (clips,
 classes), and their true classes, int (clips,). A row of NaN is no answer.
 
-Reliability, its error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017 (arXiv
-1706.04599). Brier score: Brier 1950. The error of a calibrated model, where clips of an infant
-depend on each other: Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414. Risk and coverage:
-Geifman & El-Yaniv 2017 (arXiv 1705.08500).
+Reliability, its error and temperature scaling: Guo et al. 2017 (arXiv 1706.04599). Error of a
+calibrated model with dependent clips: Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414.
+Risk and coverage: Geifman & El-Yaniv 2017 (arXiv 1705.08500).
 """
 
 from __future__ import annotations
@@ -36,39 +34,27 @@ Classes = npt.NDArray[np.integer[Any]]
 
 BINS = 10  # of confidence
 DRAWS = 1000  # simulated errors
-_COLDEST, _HOTTEST = 0.05, 20.0
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 
 
 def confidence(probabilities: npt.ArrayLike) -> Array:
-    """Return the probability of each clip's answer, the largest of its row, float64 (clips,).
-
-    Raises InputError for rows that are not distributions.
-
-    >>> confidence([[0.7, 0.3], [0.4, 0.6]])
-    array([0.7, 0.6])
+    """Return the largest probability of each row, float64 (clips,). InputError if rows don't sum to
+    1.
     """
     return _checked(probabilities).max(axis=1)
 
 
 def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
-    """Return the Brier score of each clip, float64 (clips,): 0 is sure and right, 2 sure and wrong.
+    """Return each clip's sum of `(p - y)^2` over classes, float64 (clips,), from 0 to 2.
 
-    The sum over classes of `(p - y)^2`, where `y` is 1 for the true class and 0 for others. (For
-    two classes it is twice scikit-learn's default.)
-
-    >>> brier([[0.8, 0.2], [0.8, 0.2]], np.array([0, 1])).round(2)
-    array([0.08, 1.28])
+    For two classes it is twice scikit-learn's default.
     """
     p = _checked(probabilities)
     return ((p - np.eye(p.shape[1])[truth]) ** 2).sum(axis=1)
 
 
 def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
-    """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1].
-
-    The mean is the model's confidence minus its accuracy. As a mean over clips it has an interval.
-    """
+    """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1]."""
     p = _checked(probabilities)
     return p.max(axis=1) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == truth)
 
@@ -78,12 +64,12 @@ def reliability(
 ) -> pd.DataFrame:
     """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
-    Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
-    (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over infants:
-    NaN if all clips of a bin are of one infant.
+    Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy,
+    and its 95 % interval accuracy_low and accuracy_high, NaN if all clips of a bin are of one
+    infant.
 
-    infants: one for each clip. bins: number of equal bins between 0 and 1; each includes its upper
-    end. Raises InputError if no row has an answer.
+    infants: one for each clip. bins: equal bins between 0 and 1; each includes its upper end.
+    Raises InputError if no row has an answer.
     """
     import pandas as pd
 
@@ -108,11 +94,7 @@ def expected_calibration_error(
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
-    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much.
-
-    >>> p = np.array([[0.9, 0.1], [0.9, 0.1], [0.65, 0.35], [0.65, 0.35]])
-    >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
-    0.125
+    clip's bin. `chance_errors` shows how large it is by chance.
     """
     sure, right, place, _ = _binned(probabilities, truth, bins)
     return float(np.abs(np.bincount(place, right - sure)).sum() / len(sure))
@@ -122,12 +104,10 @@ def chance_errors(
     probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, bins: int = BINS,
     seed: int = 0,
 ) -> Array:  # fmt: skip
-    """Return the errors that chance alone would give on these infants' clips, float64 (1000,).
+    """Return the calibration errors that chance alone would give, float64 (1000,).
 
-    For each infant, right minus confidence is summed in each bin, and the sums keep or change their
-    signs at random: if the model is calibrated, both are about equally likely. (A wild cluster
-    bootstrap with the null hypothesis imposed.) So the clips of an infant may be right or wrong
-    together. The range is approximate, and miscalibration widens it.
+    A wild cluster bootstrap: the sums of right minus confidence, for each infant and bin, keep or
+    change their signs at random. The range is approximate, and miscalibration widens it.
     """
     sure, right, place, answered = _binned(probabilities, truth, bins)
     names, group = np.unique(np.asarray(infants)[answered], return_inverse=True)
@@ -138,11 +118,9 @@ def chance_errors(
 
 
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
-    """Return the temperature at which the probabilities of validation clips fit their truth best.
+    """Return the temperature of least mean log-loss (see `at_temperature`), between 0.05 and 20.
 
-    It minimises the mean log-loss of `at_temperature`, and is above 1 for an overconfident model.
-    It stays between 0.05 (every answer is right) and 20 (no answer is better than a guess). Use
-    clips that neither train nor test the model.
+    It is above 1 for an overconfident model. Use clips that neither train nor test the model.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
@@ -154,32 +132,23 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
         return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(y)), y].mean())
 
     # The loss is convex in 1 / temperature, so the minimum is unique.
-    best = minimize_scalar(
-        loss, bounds=(1 / _HOTTEST, 1 / _COLDEST), method="bounded", options={"xatol": 1e-9}
-    )
+    best = minimize_scalar(loss, bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-9})
     return float(1 / best.x)
 
 
 def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities at another temperature above 0, float32 (clips, classes).
-
-    `softmax(log(p) / value)`: answers stay the same and only their confidence changes.
-
-    >>> at_temperature([[0.9, 0.1]], 2.0)
-    array([[0.75, 0.25]], dtype=float32)
-    """
+    """Return `softmax(log(p) / value)`, float32 (clips, classes). Answers stay the same."""
     from scipy.special import softmax
 
-    return softmax(np.log(np.maximum(_checked(probabilities), _LEAST)) / value, axis=1).astype(
-        np.float32
-    )
+    logits = np.log(np.maximum(_checked(probabilities), _LEAST))
+    return softmax(logits / value, axis=1).astype(np.float32)
 
 
 def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """Return the risk of answering only above a confidence threshold, a row for each threshold.
 
-    Columns threshold (of confidence), coverage (share of all clips with at least that) and risk
-    (share of wrong answers among these), from the most confident clip to all.
+    Columns threshold, coverage (share of clips with at least this confidence) and risk (share of
+    wrong answers among these), from the most confident clip to all.
     """
     import pandas as pd
 
@@ -195,22 +164,14 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
 def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
     """Return the highest confidence that at least a share `coverage` of these clips reach.
 
-    Choose it on validation clips. 0 if too few clips have an answer. Raises InputError if
-    `coverage` is not a share.
+    Choose it on validation clips. 0 if too few clips have an answer.
     """
-    if not 0 < coverage <= 1:
-        raise InputError(f"coverage={coverage} is not a share; use one above 0 and at most 1.")
     sure = np.nan_to_num(confidence(probabilities))
     return float(np.sort(sure)[::-1][math.ceil(coverage * len(sure) - 1e-9) - 1])
 
 
 def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities, float32 (clips, classes), with NaN where confidence is too low.
-
-    >>> unless_unsure([[0.9, 0.1], [0.55, 0.45]], 0.8)
-    array([[0.9, 0.1],
-           [nan, nan]], dtype=float32)
-    """
+    """Return the probabilities, float32 (clips, classes), with NaN where confidence is too low."""
     p = _checked(probabilities)
     return np.where((p.max(axis=1) >= threshold)[:, None], p, np.nan).astype(np.float32)
 

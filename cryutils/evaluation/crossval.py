@@ -1,8 +1,6 @@
 """Cross-validation: the answer to each clip by a model that was not trained on it.
 
-Used in notebook 03 to rebuild Paper A's Tables 1 and 2 (section 3.3). The primary score comes from
-pooled out-of-fold predictions. The papers' single hold-out is drawn many times, to show it as a
-distribution.
+Used in notebook 03 to rebuild Paper A's Tables 1 and 2 (section 3.3).
 """
 
 from __future__ import annotations
@@ -37,9 +35,9 @@ def cross_validate(
 
     A clip that a repeat does not test is `NOT_DRAWN`, or NaN if answers are decimal numbers.
 
-    answer: a function of the indices of training and test clips, which trains a model and returns
-    a row for each test clip. repeated_folds: lists of (train, test), from `folds`. Raises
-    InputError if a clip is in training and test of a fold, or tested twice in a repeat.
+    answer: trains on the first of two arrays of clip indices and returns a row for each clip of the
+    second. repeated_folds: lists of (train, test), from `folds`. Raises InputError if a clip is in
+    training and test of a fold, or tested twice in a repeat.
     """
     pooled: NDArray[Any] | None = None
     for number, repeat in enumerate(repeated_folds):
@@ -66,19 +64,12 @@ def out_of_fold(
 ) -> NDArray[np.int64]:
     """Return a classifier's predictions, indices of the sorted labels, int64 (repeats, clips).
 
-    Parameters
-    ----------
-    model : classifier
-        From scikit-learn, cloned for each fold (give it a `random_state`), or an object with
-        `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities (test,
-        classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
-    X : array or function
-        Features (clips, features), or a function that takes the indices of a training part and
-        returns the features of all clips, with everything fitted on that part alone.
-    labels : sequence of str
-        One for each clip.
-    repeated_folds : list of lists of (train, test)
-        From `folds`.
+    model: a classifier of scikit-learn, cloned for each fold (give it a `random_state`), or an
+    object with `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities
+    (test, classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
+    X: features (clips, features), or a function that takes the indices of a training part and
+    returns the features of all clips, with everything fitted on that part alone. labels: one for
+    each clip. repeated_folds: lists of (train, test), from `folds`.
     """
     with one_thread():
         return fit_and_predict(model, X, class_indices(labels)[0], repeated_folds)
@@ -94,10 +85,9 @@ def scored_out_of_fold(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the predictions of `out_of_fold` with a score for each class.
 
-    The scores, float64 (repeats, clips, classes), are from `predict_proba`, or from
-    `decision_function` if a classifier has no probabilities. classes: their order in the result; by
-    default all labels, sorted. Raises InputError if the classifier has no scores, or a label is not
-    a class.
+    The scores, float64 (repeats, clips, classes), are from `predict_proba`, else from
+    `decision_function`. classes: their order in the result; by default all labels, sorted. Raises
+    InputError if the classifier has no scores, or a label is not a class.
     """
     y, names = class_indices(labels, classes)
     with one_thread():
@@ -118,7 +108,7 @@ def scored_out_of_fold(
 def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -> NDArray[np.int64]:
     """Return each fold's most frequent training class for all its test clips.
 
-    Every model must do better than this. Arguments and result are those of `out_of_fold`.
+    Arguments and result are those of `out_of_fold`.
     """
     from sklearn.dummy import DummyClassifier
 
@@ -143,11 +133,9 @@ def fit_and_predict(
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
-    """Return the mean recall of the classes in `y`.
+    """Return the mean recall of the classes in `y`, int (clips,), as scikit-learn does but faster.
 
-    The same number as scikit-learn's `balanced_accuracy_score`, without its checks, which add up
-    over a permutation test. True and predicted classes are indices, int (clips,); -1, or a class
-    not in `y`, is wrong.
+    A prediction that is -1, or a class not in `y`, is wrong.
     """
     counts = np.bincount(y)
     right = np.bincount(y[y == predicted], minlength=len(counts))
@@ -157,8 +145,7 @@ def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer
 def one_thread() -> AbstractContextManager[Any]:
     """Return a context in which BLAS and OpenMP use one thread.
 
-    With dozens of clips, waking a second thread costs more than it saves: on two busy cores,
-    k-NN's neighbours took 47 ms instead of 0.3 ms.
+    With dozens of clips, waking a second thread costs more than it saves.
     """
     from threadpoolctl import threadpool_limits
 

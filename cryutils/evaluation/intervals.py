@@ -1,14 +1,13 @@
 """Confidence intervals of scores, with infants as the independent units.
 
-Neither paper gives an interval. A score consists of *parts*, each a share of clips: the recalls of
-the classes for balanced accuracy, all clips for accuracy; for macro F1 the share J of right answers
-among the clips that are of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper &
-Pearson's bounds for its effective number of clips: as many independent clips as would vary as much
-as its clips do by the jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). So
-a class without right answers still has an interval. MOVER joins the bounds of the parts, with their
-correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095). The variance between
-repeats, each with its own folds and trainings, widens the bounds. `benchmarks/intervals.py`
-simulates how often the intervals cover the true score.
+A score consists of *parts*, each a share of clips: the recalls of the classes for balanced
+accuracy, all clips for accuracy; for macro F1 the share J of right answers among the clips that are
+of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper & Pearson's bounds for its
+effective number of clips: as many independent clips as would vary as much as its clips do by the
+jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). MOVER joins the bounds of
+the parts, with their correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095).
+The variance between repeats, each with its own folds and trainings, widens the bounds.
+`benchmarks/intervals.py` simulates how often the intervals cover the true score.
 """
 
 from __future__ import annotations
@@ -52,13 +51,9 @@ class Bounds(NamedTuple):
 
 
 def combined(
-    right: Array,
-    clips: Array,
-    weights: Sequence[float] | Array,
-    *,
-    df: float | Array,
+    right: Array, clips: Array, weights: Sequence[float] | Array, *, df: float | Array,
     f1: bool = False,
-) -> Bounds:
+) -> Bounds:  # fmt: skip
     """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
     right, clips: right answers and clips, float64 (infants, parts), or (..., infants, parts) for
@@ -72,14 +67,9 @@ def combined(
 
 
 def _combined_shares(
-    share: Array,
-    without: Array,
-    most: Array,
-    by_model: Array,
-    weights: Sequence[float] | Array,
-    df: float | Array,
-    f1: bool = False,
-) -> Bounds:
+    share: Array, without: Array, most: Array, by_model: Array, weights: Sequence[float] | Array,
+    df: float | Array, f1: bool = False,
+) -> Bounds:  # fmt: skip
     """Like `combined`, from precomputed shares and leave-one-infant-out shares."""
     weights = np.asarray(weights)
     variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
@@ -152,10 +142,9 @@ def t_quantile(df: float | Array) -> Any:
 def degrees_of_freedom(clips: Array) -> float:
     """Return the Satterthwaite degrees of freedom of the variance of a mean of parts; at least 1.
 
-    Each deletion's effect is linear in the infants' deviations from the means of their parts, so
-    the variance is a quadratic form e'Be. With S the covariance of e in the working model (all
-    parts vary alike, half of a clip's variance belongs to its infant), df = tr(BS)^2 / tr(BSBS)
-    (Bell & McCaffrey 2002). clips: their numbers, float64 (infants, parts).
+    The variance is a quadratic form e'Be of the infants' deviations e. With S their covariance in
+    the working model, df = tr(BS)^2 / tr(BSBS) (Bell & McCaffrey 2002). clips: their numbers,
+    float64 (infants, parts).
     """
     n_infants = len(clips)
     centre = np.eye(n_infants) - 1 / n_infants
@@ -179,7 +168,7 @@ def add_between_run_variance(
     """Return the bounds of a mean over repeats, widened by the variance between repeats.
 
     The variances over infants and of the mean over repeats are added. The t quantile has Welch and
-    Satterthwaite's degrees of freedom, so two repeats that differ little have little influence.
+    Satterthwaite's degrees of freedom.
 
     bounds: over infants alone. repeats: the score of each repeat, float64 (..., repeats), for each
     model with its own repeats; a single repeat adds nothing. df: degrees of freedom of the variance
@@ -234,60 +223,48 @@ class Interval:
 
 
 def interval(
-    predicted: NDArray[np.integer[Any]],
-    y: Names,
-    infants: Names,
-    *,
+    predicted: NDArray[np.integer[Any]], y: Names, infants: Names, *,
     metric: Metric = "balanced_accuracy",
-) -> Interval:
+) -> Interval:  # fmt: skip
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
-    It is about new clips (new infants, if the folds are leak-free) and models trained on about as
-    many infants as here. No model is refitted: how the score varies with the training is seen only
-    through the variance between repeats.
+    It is about new clips (new infants, if the folds are leak-free). How the score varies with the
+    training is seen only through the variance between repeats.
 
     predicted: class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as
-    wrong. If each repeat draws its own clips, `NOT_DRAWN` for the others: then the variance between
-    repeats includes the draw, and `n` is the mean number of clips in a draw. y: true labels, or
-    their class indices (clips,). infants: one for each clip. Raises InputError if lengths differ,
-    or there is no such metric.
+    wrong. If each repeat draws its own clips, `NOT_DRAWN` for the others; `n` is then the mean
+    number of clips in a draw. y: true labels, or their class indices (clips,). infants: one for
+    each clip. Raises InputError if lengths differ, or there is no such metric.
     """
     return _of_answers([predicted], y, infants, metric)
 
 
 def paired_interval(
-    predicted_a: NDArray[np.integer[Any]],
-    predicted_b: NDArray[np.integer[Any]],
-    y: Names,
-    infants: Names,
-    *,
-    metric: Metric = "balanced_accuracy",
-) -> Interval:
+    predicted_a: NDArray[np.integer[Any]], predicted_b: NDArray[np.integer[Any]], y: Names,
+    infants: Names, *, metric: Metric = "balanced_accuracy",
+) -> Interval:  # fmt: skip
     """Return A's score minus B's on the same clips, with its interval over infants.
 
-    The parts of A and B form one score, so their correlation is taken into account. A and B may
-    have different repeats. The arguments are those of `interval`, and so are the errors.
+    A and B may have different repeats. Arguments and errors are those of `interval`.
     """
     return _of_answers([predicted_a, predicted_b], y, infants, metric)
 
 
 def auc_interval(
-    probabilities: NDArray[np.floating[Any]],
-    y: Names,
-    infants: Names,
+    probabilities: NDArray[np.floating[Any]], y: Names, infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
-) -> Interval:
+) -> Interval:  # fmt: skip
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The area of a class is the share of correctly ranked pairs of one of its clips and another clip,
-    so it has the bounds of a share. Its effective number of clips is at most the one that gives
-    Mann & Whitney's variance of guesses.
+    The area of a class is the share of correctly ranked pairs of one of its clips and another clip.
+    Its effective number of clips is at most the one that gives Mann & Whitney's variance of
+    guesses.
 
     probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes in
     alphabetical order; a clip of NaN ties with every other. y, infants: as in `interval`. folds: of
-    each repeat, from `evaluation.folds`: only clips tested in the same fold are compared, since the
-    models of different folds may have different scales. Raises InputError if lengths differ, or the
-    columns are not the classes.
+    each repeat; only clips tested in the same fold are compared, since the models of different
+    folds may have different scales. Raises InputError if lengths differ, or the columns are not the
+    classes.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
@@ -350,9 +327,9 @@ def _pairs_ranked_right(
 ) -> NDArray[np.float64]:
     """Return the pairs of each clip that are ranked right, and all its pairs, (2, repeats, clips).
 
-    Pairs are of a clip `inside` a class and one outside in the same group, and are ranked right if
-    the one inside has the higher score. Ties, and pairs without a score, count half. A clip's rank
-    in its group minus its rank on its own side counts the clips of the other side below it.
+    Pairs are of a clip `inside` a class and one outside in the same group. Ties, and pairs without
+    a score, count half. A clip's rank in its group minus its rank on its own side counts the clips
+    of the other side below it.
     """
     import pandas as pd
 
@@ -371,29 +348,23 @@ def mean_interval(
     """Return the mean of `values` with its interval over infants.
 
     Between two finite limits the mean has the bounds of a share. Otherwise the half width is the
-    jackknife standard error times a t quantile. The variance between repeats is included. Clips
-    with NaN are left out, and `n` counts the others.
+    jackknife standard error times a t quantile. The variance between repeats is included.
 
-    values: float (clips,) or (repeats, clips), NaN if missing. infants: one for each clip. limits:
-    lowest and highest possible value, which also limit the interval: (0, 1) for shares, (0, np.inf)
-    for rates. Raises InputError if lengths differ, every value is missing, or one is outside the
-    limits.
+    values: float (clips,) or (repeats, clips); clips with NaN are left out. infants: one for each
+    clip. limits: lowest and highest possible value, which also limit the interval: (0, 1) for
+    shares, (0, np.inf) for rates. Raises InputError if lengths differ, every value is missing, or
+    one is outside the limits.
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    if rows.ndim != 2 or rows.shape[1] != len(infants):
-        raise InputError(
-            f"{np.shape(values)} values and {len(infants)} infants do not belong together"
-        )
+    if rows.shape[1] != len(infants):
+        raise InputError(f"{rows.shape[1]} values and {len(infants)} infants: give one for each")
     finite = np.isfinite(rows).all(axis=0)
     if not finite.any():
         raise InputError("every value is missing, so there is no mean")
     rows, whose = rows[:, finite], np.asarray(infants)[finite]
     least, most = limits or (-np.inf, np.inf)
     if not (least < most and least <= rows.min() and rows.max() <= most):
-        raise InputError(
-            f"limits={limits} do not include all values, {rows.min():g} to {rows.max():g};"
-            " give the lowest and highest possible value"
-        )
+        raise InputError(f"limits={limits} exclude a value, {rows.min():g} to {rows.max():g}")
     numbers = rows.mean(axis=0)
     mean = np.clip(numbers.mean(), least, most)  # rounding may exceed the limits
     group = np.unique(whose, return_inverse=True)[1]
@@ -415,24 +386,19 @@ def mean_interval(
             return Interval(float(mean), None, None, None, *about, reason)
         half = t_quantile(degrees_of_freedom(clips)) * se
         bounds = Bounds(mean, mean - half, mean + half, se)
-    bounds = add_between_run_variance(
-        bounds, [rows.mean(axis=1)], df=df.min(), limits=(least, most)
-    )
+    each = [rows.mean(axis=1)]
+    bounds = add_between_run_variance(bounds, each, df=df.min(), limits=(least, most))
     return Interval.of(bounds, *about)
 
 
 class _Clips(NamedTuple):
-    """The clips that any repeat of any model has drawn, and each model's answers to them.
+    """The clips that any repeat of any model has drawn."""
 
-    truth, infant: indices (clips,). answers: class indices (repeats, clips) by model; -1 and
-    unknown classes are last. names: of the classes. ever: bool, which of all clips these are.
-    """
-
-    truth: NDArray[np.int64]
-    infant: NDArray[np.int64]
-    answers: list[NDArray[np.int64]]
-    names: list[str]
-    ever: NDArray[np.bool_]
+    truth: NDArray[np.int64]  # class indices (clips,)
+    infant: NDArray[np.int64]  # indices (clips,)
+    answers: list[NDArray[np.int64]]  # (repeats, clips) by model; -1 and unknown classes are last
+    names: list[str]  # of the classes
+    ever: NDArray[np.bool_]  # which of all clips these are
 
 
 def _clips(predictions: Sequence[NDArray[Any]], y: Names, infants: Names) -> _Clips:
@@ -442,10 +408,10 @@ def _clips(predictions: Sequence[NDArray[Any]], y: Names, infants: Names) -> _Cl
     answers = []
     for predicted in predictions:
         rows = np.atleast_2d(np.asarray(predicted))
-        if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
+        if rows.shape[1] != len(truth) or len(infants) != len(truth):
             raise InputError(
-                f"predictions {rows.shape}, labels ({len(truth)},) and infants ({len(infants)},)"
-                " do not belong together; give (repeats, clips), (clips,) and (clips,)"
+                f"{rows.shape[1]} predictions, {len(truth)} labels and {len(infants)} infants: give"
+                " one for each clip"
             )
         place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
         place = np.where(numbers[place] == rows, place, len(names))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,18 @@ from cryutils.evaluation.crossval import NOT_DRAWN, balanced_accuracy
 __all__ = ["ClassScores", "Scores", "scores"]
 
 
-@dataclass(frozen=True)
-class ClassScores:
-    """One class: precision, recall, F1, and `support`, its number of clips (times repeats)."""
+class ClassScores(NamedTuple):
+    """One class: precision, recall, F1, and its number of clips (times repeats)."""
 
     precision: float
     recall: float
     f1: float
-    support: int
+    clips: int
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores in Paper A's Table 2 and Paper B's figures, and the confusion matrix.
+    """Scores of Paper A's Table 2 and Paper B's figures.
 
     `macro_*` are unweighted means over the classes that occur in the truth. `confusion` is int
     (classes, classes), truth by row, prediction by column.
@@ -50,8 +49,7 @@ def scores(
 ) -> Scores:
     """Return the scores of predicted against true class indices, by scikit-learn.
 
-    A class that is never predicted has precision and F1 0 (`zero_division=0`), not NaN. Repeats are
-    pooled: with predictions (repeats, clips), every repeat counts each clip once.
+    A class that is never predicted has precision and F1 0. Repeats are pooled.
 
     y_true: class indices (clips,). y_pred: class indices (clips,) or (repeats, clips); `NOT_DRAWN`
     is left out. classes: names, in the order of the indices. Raises InputError if there are no
@@ -67,19 +65,15 @@ def scores(
     predicted = predicted[drawn]
     indices = np.arange(len(classes))
     confusion = confusion_matrix(truth, predicted, labels=indices)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, predicted, labels=indices, zero_division=0
-    )
-    present = support > 0
+    by_class = precision_recall_fscore_support(truth, predicted, labels=indices, zero_division=0)
+    precision, recall, f1, clips = by_class
+    present = clips > 0
     return Scores(
         accuracy=float(np.mean(truth == predicted)),
         balanced_accuracy=balanced_accuracy(truth, predicted),
         macro_precision=float(precision[present].mean()),
         macro_recall=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
-        per_class={
-            name: ClassScores(float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-            for k, name in enumerate(classes)
-        },
+        per_class=dict(zip(classes, map(ClassScores, *by_class), strict=True)),
         confusion=confusion.astype(np.int64),
     )

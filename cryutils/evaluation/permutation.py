@@ -1,10 +1,9 @@
 """P-values of scores, by permuting labels in blocks that keep the clips of an infant together.
 
 Used in notebook 03 for every cell of Paper A's Table 2. An infant mostly cries for one reason and
-sounds like itself, so permuting labels clip by clip breaks a dependence that exists without any
-signal: of corpora with a true null, `benchmarks/intervals.py` then rejects 10 % with the leak-free
-split and 93 % with the random one, instead of 5 %. So whole label vectors are exchanged between
-infants with equally many clips (block permutation), which rejects 5 and 4 %.
+sounds like itself, so labels permuted clip by clip reject a true null far too often
+(`benchmarks/intervals.py`: 93 % instead of 5 %, with the random split). So whole label vectors are
+exchanged between infants with equally many clips.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the mo
 class PermutationTest:
     """The balanced accuracy of a family of cells, with the true and with permuted labels.
 
-    `cells` names the columns, `observed` is float (cells,), `null` float (permutations, cells).
+    `observed` is float (cells,), `null` float (permutations, cells).
     """
 
     cells: tuple[Hashable, ...]
@@ -52,7 +51,7 @@ class PermutationTest:
     def adjusted(self) -> dict[Hashable, float]:
         """P-values by max-T: b counts the permutations whose best cell scores at least as high.
 
-        They are valid for the whole family at once (Westfall & Young 1993, single step).
+        Valid for the whole family at once (Westfall & Young 1993, single step).
         """
         return self._shares(self.null.max(axis=1, keepdims=True))
 
@@ -66,12 +65,11 @@ class PermutationTest:
     def joined(self, other: PermutationTest) -> PermutationTest:
         """Return both families as one, for max-T over refitted models and fixed predictions.
 
-        Raises InputError if they did not use the same permutations (seed and their number).
+        Raises InputError if they did not use the same permutations.
         """
         if self.seed != other.seed or len(self.null) != len(other.null):
             raise InputError(
-                f"a test with seed {self.seed} and {len(self.null)} permutations can't be joined to"
-                f" one with seed {other.seed} and {len(other.null)}; use the same for both"
+                "tests must have the same seed and number of permutations to be joined"
             )
         return PermutationTest(
             self.cells + other.cells,
@@ -104,10 +102,9 @@ def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.in
 
 
 def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
-    """Return the labels, exchanged between infants with equally many clips and shuffled within.
+    """Return the labels in a `permutation_order`.
 
-    Labels and infants are given for each clip. The numbers of clips and infants of each class stay
-    the same, so folds that the labels allow are allowed by every permutation of them.
+    The numbers of clips and infants of each class stay the same, so the same folds are allowed.
     """
     return np.asarray(labels)[permutation_order(infants, rng)]
 
@@ -127,31 +124,27 @@ def permutation_test(
     """Return the permutation test of a family of models, refitted for each permutation.
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
-    `repeats` k-fold divisions. The division is permuted along with the labels: it is as stratified
-    and as leak-free as before, and has the same distribution as a division drawn for the permuted
-    labels, which makes the test exact.
+    `repeats` k-fold divisions. The division is permuted along with the labels, which makes the test
+    exact.
 
-    cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. corpus: or
-    anything with `labels` and `infants`, one for each clip. split: "clip" or "infant", how folds
-    are divided; labels are permuted in the same way for both. permutations: B; the smallest p-value
-    is 1 / (B + 1). n_splits, repeats: folds of a division, and divisions. seed: of folds and
-    permutations; the result does not depend on `jobs`, the number of worker processes (None: one
-    for each core). Raises InputError for no cells, or folds that these labels do not allow.
+    cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. split:
+    "clip" or "infant", how folds are divided. permutations: B; the smallest p-value is 1 / (B + 1).
+    seed: of folds and permutations. jobs: worker processes (None: one for each core), without
+    influence on the result. Raises InputError for no cells, or folds that these labels do not
+    allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
     y, _ = class_indices(corpus.labels)
     divisions = Split(split).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
     fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
-    members = list(cells.values())
+    members, numbers = list(cells.values()), range(permutations)
     with one_thread():
         observed = _scores(members, y, fold_of)
-    infants = np.asarray(corpus.infants)
-    numbers = range(permutations)
     chunks = [numbers[start : start + _CHUNK] for start in numbers[::_CHUNK]]
     null: list[NDArray[np.float64]] = []
     with counting("Refitting", "permutations", shown=progress) as report:
-        shared = (members, y, infants, fold_of, seed)
+        shared = (members, y, np.asarray(corpus.infants), fold_of, seed)
         for chunk in process_map(_one_chunk, chunks, shared=shared, jobs=jobs):
             null.extend(chunk)
             report(len(null), permutations)
@@ -165,17 +158,16 @@ def fixed_prediction_test(
     permutations: int = 999,
     seed: int = 0,
 ) -> PermutationTest:
-    """Return the permutation test of fixed predictions.
+    """Return the permutation test of fixed predictions, for models that take too long to refit.
 
-    For models that take too long to refit: networks and forests. The model was trained on the true
-    labels, so with the random split, recognising an infant from its other clips is enough to pass.
-    With the leak-free split the test is approximate, since predictions of one fold depend on the
-    labels of the others: with a true null, `benchmarks/intervals.py` finds 7 % of corpora rejected
-    at 5 %, and 93 % with the random split (refitted: 5 and 4 %).
+    The model was trained on the true labels, so with the random split, recognising an infant from
+    its other clips is enough to pass. With the leak-free split the test is approximate, since
+    predictions of one fold depend on the labels of the others: with a true null,
+    `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %.
 
-    predictions: class indices by name, int (repeats, clips); the statistic is the balanced accuracy
-    averaged over repeats. Other arguments as in `permutation_test`; the same seed gives the same
-    permutations. Raises InputError if the number of predictions is not the number of clips.
+    predictions: class indices by name, int (repeats, clips). Other arguments as in
+    `permutation_test`; the same seed gives the same permutations. Raises InputError if the number
+    of predictions is not the number of clips.
     """
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
@@ -206,11 +198,8 @@ def _scores(
 ) -> NDArray[np.float64]:
     """Return each cell's score, float64 (cells,), from the folds of clips (divisions, clips)."""
     divisions = [
-        [
-            (np.flatnonzero(numbers != k), np.flatnonzero(numbers == k))
-            for k in range(int(numbers.max()) + 1)
-        ]
-        for numbers in fold_of
+        [(np.flatnonzero(row != k), np.flatnonzero(row == k)) for k in range(row.max() + 1)]
+        for row in fold_of
     ]
     return np.array([
         np.mean([balanced_accuracy(y, row) for row in fit_and_predict(model, X, y, divisions)])

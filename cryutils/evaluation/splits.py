@@ -1,10 +1,8 @@
-"""Divisions into training and test clips: the paper's split and the leak-free one.
+"""Divisions into training and test clips: the random split and the leak-free one.
 
-Notebook 01 shows why the infant matters, and notebook 03 evaluates both splits side by side
-(Paper A, section 3.3). The papers only give the shares of their splits. They are read here as
-splits of clips, so that clips of one infant are on both sides. The leak-free split keeps all clips
-of an infant together. `Split` names what is kept whole and maps it to folds.
-`models.training.validation_split` chooses the clips for early stopping.
+Notebook 03 evaluates both side by side (Paper A, section 3.3). The papers only give the shares of
+their splits. They are read here as splits of clips, so that clips of one infant are on both sides.
+The leak-free split keeps all clips of an infant together.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -55,7 +54,7 @@ class Division(NamedTuple):
 
     @property
     def training(self) -> Indices:
-        """Everything that is not tested: `fit`, and `stop` unless it is the test part."""
+        """`fit`, and `stop` unless it is the test part."""
         return self.fit if self.stops_on_test else np.union1d(self.fit, self.stop)
 
 
@@ -64,7 +63,6 @@ class Labelled(Protocol):
 
     @property
     def labels(self) -> Names: ...
-
     @property
     def infants(self) -> Names: ...
 
@@ -81,12 +79,8 @@ class Choice(StrEnum):
 class Split(Choice):
     """What is kept whole when data are divided into training and test parts.
 
-    FRAME divides frames of video, or windows of sound with their frames. CLIP divides clips at
-    random, which is how the papers are read here. INFANT is leak-free. The smaller the unit, the
-    more of an infant is on both sides.
-
-    >>> Split("infant") is Split.INFANT
-    True
+    FRAME divides frames of video, or windows of sound. CLIP divides clips at random, as the papers
+    are read here. INFANT is leak-free.
     """
 
     FRAME = "frame"
@@ -117,10 +111,8 @@ class Split(Choice):
         labels, infants = np.asarray(corpus.labels), np.asarray(corpus.infants)
         repeats = []
         for number, clips in enumerate(draws):
-            groups = None if self is Split.CLIP else infants[clips]
-            (division,) = folds(
-                labels[clips], groups, n_splits=n_splits, repeats=1, seed=seed + number
-            )
+            drawn = SimpleNamespace(labels=labels[clips], infants=infants[clips])
+            (division,) = self.k_folds(drawn, n_splits=n_splits, repeats=1, seed=seed + number)
             repeats.append([(clips[train], clips[test]) for train, test in division])
         return repeats
 
@@ -131,8 +123,7 @@ SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's prot
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 (clips,), and the classes in order.
 
-    classes: their order; by default all labels, sorted. Raises InputError if a label is not among
-    them.
+    classes: by default all labels, sorted. Raises InputError if a label is not among them.
     """
     # Numbers are sorted as numbers: as texts, 10 would come before 2.
     names = [str(name) for name in np.unique(labels)] if classes is None else list(classes)
@@ -146,31 +137,26 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
 def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64: clips at random, stratified by class.
 
-    Clips of one infant are on both sides, so a classifier may score by recognising the infant.
-    Paper A (section 3.3) says only 70/30; it is read here as a split of clips, stratified by class.
+    Clips of one infant are on both sides. Paper A (section 3.3) says only 70/30.
 
-    test_size: share of clips to test, between 0 and 1. The same seed gives the same split. Raises
-    InputError if `test_size` is not a share, or leaves a class out of one side.
+    test_size: share of clips to test. Raises InputError if `test_size` is not between 0 and 1, or
+    leaves a class out of one side.
     """
     from sklearn.model_selection import StratifiedShuffleSplit
 
     y, names = class_indices(corpus.labels)
     _check_share(test_size)
-    counts = np.bincount(y, minlength=len(names))
-    _check_classes(names, counts, "clip", 2)
-    if round(test_size * len(y)) < len(names) or round((1 - test_size) * len(y)) < len(names):
-        raise InputError(
-            f"test_size={test_size} of {len(y)} clips leaves fewer clips on one side than the"
-            f" {len(names)} classes; choose a share nearer to 0.5 or add recordings"
-        )
+    _check_classes(names, np.bincount(y), "clip", 2)
     splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
-    train, test = next(splitter.split(np.zeros(len(y)), y))
-    for k, name in enumerate(names):
-        if not (np.any(y[test] == k) and np.any(y[train] == k)):
-            raise InputError(
-                f"test_size={test_size} leaves class {name!r} ({counts[k]} clips) out of one side;"
-                " choose a share nearer to 0.5"
-            )
+    sides: Fold = (np.array([], int), np.array([], int))
+    if len(names) <= round(test_size * len(y)) <= len(y) - len(names):
+        sides = next(splitter.split(np.zeros(len(y)), y))
+    if any(len(np.unique(y[side])) < len(names) for side in sides):
+        raise InputError(
+            f"test_size={test_size} of {len(y)} clips leaves a class out of one side; choose a"
+            " share nearer to 0.5 or add recordings"
+        )
+    train, test = sides
     return np.sort(train).astype(np.int64), np.sort(test).astype(np.int64)
 
 
@@ -178,13 +164,10 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
     """Return (train, test) indices, int64, with no infant on both sides and every class on each.
 
     The first infants of a random order are tested, as many as come nearest to `test_size` of the
-    clips. Of many orders, the first is used in which the test share of every class is within 0.2 of
-    `test_size` (more only if one infant has much of the class). If no order is that even, the one
-    nearest in size with every class on both sides is used.
-
-    test_size: share of clips to test, between 0 and 1, met as nearly as whole infants allow. The
-    same seed gives the same split. Raises InputError if a class has fewer than two infants, or no
-    split has every class on both sides.
+    clips. The first order is used in which the test share of every class is within 0.2 of
+    `test_size` (more only if one infant has much of the class), else the one nearest in size with
+    every class on both sides. Raises InputError if a class has fewer than two infants, or no split
+    has every class on both sides.
     """
     y, names = class_indices(corpus.labels)
     _check_share(test_size)
@@ -199,10 +182,9 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
             tested = _tested_infants(counts, test_size, even, rng)
             if tested is not None:
                 return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
-    rarest = int(per_class.argmin())
     raise InputError(
-        f"no split by infant with test_size={test_size} has every class on both sides: class"
-        f" {names[rarest]!r} has {per_class[rarest]} infants; record more or leave it out"
+        f"no split by infant with test_size={test_size} has every class on both sides; record more"
+        f" infants with class {names[int(per_class.argmin())]!r} or leave it out"
     )
 
 
@@ -211,19 +193,17 @@ def folds(
 ) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
-    Train and test are indices of clips, int64. Every class is in every training part. The same seed
-    gives the same folds.
+    Train and test are indices of clips, int64. Every class is in every training part.
 
     labels: one for each clip. groups: infants, one for each clip, kept whole (leak-free); None
-    divides clips (the paper's). Raises InputError if a class has fewer clips than folds, there are
-    fewer infants than folds, or a class has only one infant, which a fold would have to test
-    without training on the class.
+    divides clips. Raises InputError if a class has fewer clips than folds, there are fewer infants
+    than folds, or a class has only one infant.
     """
     y, names = class_indices(labels)
     if n_splits < 2:
         raise InputError(f"n_splits={n_splits} is too few for cross-validation; use 2 or more")
     if groups is None:
-        _check_classes(names, np.bincount(y, minlength=len(names)), "clip", n_splits)
+        _check_classes(names, np.bincount(y), "clip", n_splits)
         group = None
     else:
         group = np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -265,21 +245,20 @@ def _one_division(
         if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
             return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
     assert group is not None, "clips divided without groups have every class in every part"
-    infants = _infants_per_class(y, group)
-    rarest = int(np.argmin(infants))
+    rarest = names[int(np.argmin(_infants_per_class(y, group)))]
     raise InputError(
-        f"{n_splits} folds by infant can't all have every class in training: class"
-        f" {names[rarest]!r} has {infants[rarest]} infants; use fewer folds or leave it out"
+        f"{n_splits} folds by infant can't all train on class {rarest!r}, which has few infants;"
+        " use fewer folds or leave it out"
     )
 
 
 def _tested_infants(
     counts: NDArray[np.float64], test_size: float, even: bool, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """Return the infants to test, bool (infants,), by the first suitable of some random orders.
+    """Return the infants to test, bool (infants,), by the first suitable of some random orders, or
+    None.
 
-    None if no order is suitable. `counts` has the clips by infant and class. With `even`, the share
-    of every class must be even.
+    counts: clips by infant and class. even: whether the share of every class must be even.
     """
     whole = counts.sum(axis=0)
     orders = rng.permuted(np.tile(np.arange(len(counts)), (_ORDERS, 1)), axis=1)

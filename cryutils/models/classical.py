@@ -1,11 +1,10 @@
 """The classifiers of Paper A's Table 2, and classical baselines for Paper B's networks.
 
 Table 2 lists SVM, naive Bayes, random forest, decision tree, k-NN and a DNN without any settings.
-Here they have scikit-learn's defaults, and the network uses `DNN`. Notebook
-03_feature_validation evaluates them. Paper B (§2) cites a comparison of "classifiers such as SVM,
-Random Forest, and Gradient Boosting". Its next sentence says that "deep learning methods always
-perform better" than "classical methods", without naming any. Notebooks 04_cry2 and 05_image
-compare their networks with `baselines`: those three and logistic regression.
+Here they have scikit-learn's defaults, and the network uses `DNN` (notebook 03_feature_validation).
+Paper B (§2) says that deep learning is better than "classical methods" such as SVM, random forest
+and gradient boosting. Notebooks 04_cry2 and 05_image compare their networks with `baselines`: those
+three and logistic regression.
 """
 
 from __future__ import annotations
@@ -46,9 +45,8 @@ def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, A
     """Return the six classifiers of Table 2 by their short names, the keys of `CLASSIFIERS`.
 
     With the scaling "features", SVM, naive Bayes and k-NN standardise the features and then scale
-    them to [0, 1], both fitted on training data only. Scaling does not affect trees, and the
-    network always standardises its inputs. With "signal" the features are not scaled, because the
-    signal of each recording already was (`audio.SignalScaler`). seed: of forest, tree and network.
+    them to [0, 1], both fitted on training data only. Trees need no scaling, and the network always
+    standardises its inputs. seed: of forest, tree and network.
     """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.naive_bayes import GaussianNB
@@ -74,11 +72,10 @@ def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, A
 def baselines(seed: int = 0) -> dict[str, Any]:
     """Return classical models for `evaluation.out_of_fold` by the keys of `BASELINES`.
 
-    All weight the classes equally, as the networks do. SVM and logistic regression standardise
-    the features on their training part. The models train on every clip that a network trains on
-    or uses for early stopping. Settings are scikit-learn's defaults, except for boosting: 60 rounds
-    instead of 100, each on 80 % of the clips, with the square root of the number of features
-    tried at a split, so that 5 folds of a hundred clips with 1764 features take 1.5 s.
+    All weight the classes equally. SVM and logistic regression standardise the features on their
+    training part. Settings are scikit-learn's defaults, except for boosting: 60 rounds, each on 80
+    % of the clips, with the square root of the number of features tried at a split, which saves
+    time.
     """
     from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
@@ -107,11 +104,9 @@ def baselines(seed: int = 0) -> dict[str, Any]:
 class DeepNeuralNetwork:
     """Table 2's DNN: a dense softmax network for each fold, all trained together (`stacked.fit`).
 
-    Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names only for the audio models of
-    its final model), inputs standardised on the training set, dense ReLU layers, dropout,
-    categorical cross-entropy, and a fixed number of epochs, so that no test data are used for early
-    stopping. Each repeat of the cross-validation starts from different weights, so that a mean over
-    repeats is also a mean over trainings.
+    Paper A says only "DNN". Chosen here: RMSProp (§3.5), inputs standardised on the training set,
+    dense ReLU layers, dropout, and a fixed number of epochs, so that no test data are used for
+    early stopping. Each repeat of the cross-validation starts from different weights.
     """
 
     settings: DenseSettings = DNN
@@ -121,8 +116,7 @@ class DeepNeuralNetwork:
     ) -> list[np.ndarray]:
         """Return the class probabilities of each fold's test clips, float32 (test, classes) each.
 
-        X: features, float (clips, features), or a function that returns them given the indices of
-        the training clips. y: class indices (clips,). folds: clip indices (train, test).
+        X, y, folds: as in `evaluation.out_of_fold`, with class indices y (clips,).
         """
         prepared = [X(train) if callable(X) else X for train, _ in folds]
         matrices = {id(matrix): matrix for matrix in prepared}  # most folds share one

@@ -1,20 +1,15 @@
 """Inputs of models: `SoundInput`, `FaceInput`, `FoldFeatures`, and unusable recordings.
 
-Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing: amplitude
-normalisation, pre-emphasis, framing and windowing, then MFCC and/or mel-spectrogram; face
-detection, resizing, normalisation. Notebooks 08_autoencoder_dnn and 09_ensemble scale sound as
-Paper A does (§3.2, §3.4). The card of a trained model contains these settings, so that a recording
-is prepared for prediction exactly as in training. Networks get several `Examples` of a clip, and
-the probabilities of a clip are the mean over them.
-
-Classical models in notebook 03_feature_validation get one vector per clip. Paper A §3.2 scales the
-sound before it computes features. The scaler may be fitted on training clips only, so the features
-of all clips depend on the split. A `FoldFeatures` is therefore called with the training clips.
+Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebooks
+08_autoencoder_dnn and 09_ensemble scale sound as Paper A does (§3.2, §3.4). The card of a trained
+model contains these settings. Networks get several `Examples` of a clip, and the probabilities of a
+clip are the mean over them. Classical models in notebook 03_feature_validation get one vector per
+clip, `FoldFeatures`, scaled by the training clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
 __all__ = [
-    "CLIP_SCALINGS", "KINDS", "SCALINGS", "SUMMARIES", "Examples", "FaceInput", "FoldFeatures",
+    "CLIP_SCALINGS", "KINDS", "SCALINGS", "Examples", "FaceInput", "FoldFeatures",
     "SoundInput", "by_clip", "picture_problem", "sound_problem", "windows",
 ]  # fmt: skip
 
@@ -43,7 +38,6 @@ Indices = npt.NDArray[np.int64]
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
-_PARTS = 8
 SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
@@ -73,8 +67,7 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 
     A window of `frames` frames starts every `hop` frames. If half a hop or more would be left out
     at the end, a last window ends with the clip. A clip shorter than a window is padded at the end
-    with the minimum of each coefficient. features: float32 (frames, coefficients), one frame at
-    least.
+    with the minimum of each coefficient. features: float32 (frames, coefficients).
     """
     length, width = features.shape
     if length < frames:
@@ -95,20 +88,18 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
     rows = np.bincount(clip, minlength=n_clips)[:, None]
-    return np.divide(total, rows, where=rows > 0, out=np.full_like(total, np.nan)).astype(
-        np.float32
-    )
+    mean = np.divide(total, rows, where=rows > 0, out=np.full_like(total, np.nan))
+    return mean.astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundInput:
     """How a sound becomes windows of its spectrogram. Raises InputError for a setting out of range.
 
-    sr: Hz. kind: one of `KINDS`: mel levels in dB, MFCCs, both side by side, or levels in dB of all
-    1 + n_fft // 2 bins. n_fft, hop_length: samples per frame and between frames. n_mels, n_mfcc:
-    number of mel bands and of MFCCs. window_s, step_s: length of a window and distance between
-    windows, in s. scaling: "conditioned", Paper B's (`spectral.condition`), or "recording", Paper
-    A's; see `scaled`.
+    sr: Hz. kind: one of `KINDS`: mel levels in dB, MFCCs, both, or levels in dB of all 1 + n_fft //
+    2 bins. n_fft, hop_length: samples per frame and between frames. n_mels, n_mfcc: number of mel
+    bands and of MFCCs. window_s, step_s: length of a window and distance between windows, in s.
+    scaling: "conditioned", Paper B's, or "recording", Paper A's; see `scaled`.
     """
 
     sr: int = 8000
@@ -166,9 +157,8 @@ class SoundInput:
         """Return the scaled sound, float32 (samples,).
 
         "conditioned": peak 1 and pre-emphasis. "recording": Paper A's standard scaler, then min-max
-        (§3.2), fitted on this recording; the result is `x / (max - min)` plus a constant near 0.5.
-        The constant is subtracted. Otherwise the 80 dB range of a spectrogram would start at it: in
-        8 synthetic and 12 real cries this moved another 3 to 30 % of the STFT's cells to the floor.
+        (§3.2), fitted on this recording. The constant near 0.5 is subtracted, since otherwise the
+        80 dB range of a spectrogram would start at it.
         """
         if self.scaling == "conditioned":
             return condition(x, sr=self.sr)
@@ -188,9 +178,8 @@ class SoundInput:
         return np.concatenate(parts, axis=1)
 
     def windows(self, x: Array) -> Array:
-        """Return the windows of a sound, float32 (windows, frames, coefficients).
-
-        There are none if `sound_problem` finds the sound unusable.
+        """Return a sound's windows, float32 (windows, frames, coefficients); none if it is
+        unusable.
         """
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
@@ -199,7 +188,7 @@ class SoundInput:
     def summary(self, sounds: Sequence[Array]) -> Array:
         """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
 
-        Used as input of classical models. A row is NaN if `sound_problem` finds the sound unusable.
+        A row is NaN if `sound_problem` finds the sound unusable.
         """
         rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
         for k, x in enumerate(sounds):
@@ -208,7 +197,7 @@ class SoundInput:
         return rows
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
-        """Return the windows of all `sounds`, float32 (samples,) each, as one row per window."""
+        """Return the windows of all `sounds`, float32 (samples,) each."""
         return Examples.of(list(thread_map(self.windows, sounds, what="windows")))
 
 
@@ -243,8 +232,7 @@ class FaceInput:
 def sound_problem(x: Array, sr: int) -> str | None:
     """Return why a sound is unusable (missing, too short or silent), or None if it is usable.
 
-    x: float32 (samples,) in [-1, 1], at `sr` Hz. The peak is measured relative to the mean, because
-    a constant offset is inaudible.
+    x: float32 (samples,) in [-1, 1], at `sr` Hz. A constant offset is inaudible.
     """
     if not len(x):
         return "no sound"
@@ -268,37 +256,15 @@ def picture_problem(track: FaceTrack | None) -> str | None:
     return None
 
 
-def _means(features: Sequence[Array]) -> Array:
-    return summarise(features)[:, : features[0].shape[1]]
-
-
-def _means_of_parts(features: Sequence[Array]) -> Array:
-    """Return the means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
-    shortest = min(len(clip) for clip in features)
-    if shortest < _PARTS:
-        raise InputError(f"a clip of {shortest} frames has no {_PARTS} parts: give longer clips.")
-    parts = [part for clip in features for part in np.array_split(clip, _PARTS)]
-    return _means(parts).reshape(len(features), -1)
-
-
-# Functions from a clip's frames to one vector. The paper does not state its own.
-SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
-    "mean": _means,
-    "mean and deviation": summarise,
-    "means of eight parts": _means_of_parts,
-}
-
-
 @dataclass
 class FoldFeatures:
-    """One feature vector per clip, for a given training set.
+    """One feature vector per clip, mean and deviation over time, for a given training set.
 
     kind: "stft" or "mfcc". sr: Hz. scaling: "signal" maps the extremes of the training recordings
-    to [0, 1], "recording" the extremes of each recording; "recording_centred" then subtracts its
-    mean; "features" and "none" do not scale the signal. With "features",
+    to [0, 1] (Paper A §3.2), "recording" those of each recording; "recording_centred" then
+    subtracts its mean; "features" and "none" do not scale the signal. With "features",
     `models.table2_classifiers` scale their inputs. Raises InputError for another scaling. settings:
-    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels. summary: one of `SUMMARIES`,
-    which turns frames into one vector.
+    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
     """
 
     corpus: Sequence[Clip]
@@ -306,15 +272,13 @@ class FoldFeatures:
     sr: int
     scaling: str = "signal"
     settings: dict[str, Any] = field(default_factory=dict)
-    summary: str = "mean and deviation"
     _matrices: dict[tuple[float, float] | None, Array] = field(default_factory=dict, repr=False)
     _stats: npt.NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.scaling not in CLIP_SCALINGS:
-            raise InputError(
-                f"no scaling {self.scaling!r}.{near_miss(self.scaling, CLIP_SCALINGS)}"
-            )
+            near = near_miss(self.scaling, CLIP_SCALINGS)
+            raise InputError(f"no scaling {self.scaling!r}.{near}")
 
     def __call__(self, train: npt.NDArray[np.integer]) -> Array:
         """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
@@ -330,5 +294,5 @@ class FoldFeatures:
             features = audio.features(
                 self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
             )
-            self._matrices[key] = SUMMARIES[self.summary](features)
+            self._matrices[key] = summarise(features)
         return self._matrices[key]

@@ -1,12 +1,11 @@
 """Training of many small dense networks at once as one Keras model: `fit` and `NetworkBatch`.
 
 Used in notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble (Paper A §3.5: the DNN
-after the encoder, the second model after ResNet-50, the ensemble; with reconstruction instead of
-classes, the autoencoder of §3.4.1). Table 3 needs hundreds of networks: three splits, nested folds,
-pairs of states. Keras takes longer to start such a network than to train it. Therefore `network` is
-one Keras model whose dense layers contain one matrix per network (`EinsumDense`). The networks do
-not influence each other. Networks with the same draw start from the same weights and use the same
-row order and dropout. Each network keeps the weights of its best epoch.
+after the encoder, the second model after ResNet-50, the ensemble; with reconstruction, the
+autoencoder of §3.4.1). Table 3 needs hundreds of networks, and Keras takes longer to start such a
+network than to train it. Therefore `network` is one Keras model whose dense layers contain one
+matrix per network (`EinsumDense`). The networks do not influence each other. Each keeps the weights
+of its best epoch.
 """
 
 from __future__ import annotations
@@ -49,10 +48,9 @@ class DenseSettings:
 
     units: of the hidden layers. linear: indices of hidden layers without ReLU, such as the
     bottleneck of an autoencoder. dropout: after each hidden layer, 0 to below 1. learning_rate: of
-    RMSProp, which Paper A (§3.5) names for its audio models only; here it trains all networks.
-    batch_size: rows per batch of the network with the most rows; the other networks take the same
-    number of steps per epoch with smaller batches. A network stops after `patience` epochs without
-    a better one. epochs, class_weights, seed: as in `training.Settings`.
+    RMSProp (Paper A, §3.5). batch_size: rows per batch of the network with the most rows; the
+    others take as many steps per epoch with smaller batches. patience: epochs without a better one
+    after which a network stops. epochs, class_weights, seed: as in `training.Settings`.
     """
 
     units: tuple[int, ...] = (64,)
@@ -84,9 +82,8 @@ class FitSpec:
     the weights of the last epoch are kept. group: index of the group of `x` that the rows belong
     to. classes: indices of the classes that the network distinguishes; its rows have no others.
     inputs: bool (d,), the inputs that the network may use. None for these two: all. monitor: the
-    measure on the validation rows; the weights of its best epoch are kept. Autoencoders have no
-    accuracy. draw: networks with the same draw start from the same weights and use the same row
-    order.
+    measure on the validation rows whose best epoch is kept. draw: networks with the same draw have
+    the same initial weights and row order.
     """
 
     train: Rows
@@ -119,10 +116,7 @@ class NetworkBatch:
         return len(self.best_epoch)
 
     def layers(self, task: int) -> list[Layer]:
-        """Return kernel (in, out) and bias (out,) of each layer of one network.
-
-        ReLU follows every layer except the last and those in `settings.linear`.
-        """
+        """Return kernel (in, out) and bias (out,) of each layer of one network."""
         return [(kernel[task], bias[task]) for kernel, bias in self.stacked]
 
     def hidden(self, task: int, x: npt.ArrayLike, *, layer: int = -1) -> Array:
@@ -132,39 +126,33 @@ class NetworkBatch:
     def predict(self, task: int, x: npt.ArrayLike) -> Array:
         """Return one network's probabilities for x (n, d), float32 (n, classes).
 
-        Classes that it does not distinguish have probability 0. An autoencoder returns its
-        reconstruction, (n, d).
+        An autoencoder returns its reconstruction, (n, d).
         """
         outputs = self._through(task, x, len(self.stacked))
         if self.allowed is None:
             return outputs
         return softmax(np.where(self.allowed[task], outputs, -np.inf), axis=1)
 
-    def _activation(self, k: int) -> str | None:
-        return None if k in self.settings.linear else "relu"
-
     def _through(self, task: int, x: npt.ArrayLike, depth: int) -> Array:
         h = np.asarray(x, np.float32)
         for k, (kernel, bias) in enumerate(self.layers(task)[:depth]):
             h = h @ kernel + bias
-            if k < len(self.settings.units) and self._activation(k):
+            if k < len(self.settings.units) and k not in self.settings.linear:
                 h = np.maximum(h, 0)
         return h
 
 
 def network(
-    d: int,
-    draws: Sequence[int],
-    settings: DenseSettings,
+    d: int, draws: Sequence[int], settings: DenseSettings,
     allowed: npt.NDArray[np.bool_] | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """Return dense networks as one compiled Keras model.
 
     It takes float32 (rows, networks, d) and returns logits (rows, networks, classes), or without
     `allowed` a reconstruction (rows, networks, d).
 
-    draws: the draw of each network; equal draws start from the same weights. allowed: (networks,
-    classes), the classes that each network distinguishes.
+    draws: the draw of each network. allowed: (networks, classes), the classes that each network
+    distinguishes.
     """
     keras, count = _keras(), len(draws)
     h = inputs = keras.Input((count, d), name="inputs")
@@ -186,9 +174,8 @@ def network(
         }
         layer.set_weights([np.stack([kernels[draw] for draw in draws]), layer.bias])
         if settings.dropout and not last:
-            h = keras.layers.Dropout(
-                settings.dropout, noise_shape=(None, 1, None), seed=settings.seed + k
-            )(h)
+            same = {"noise_shape": (None, 1, None), "seed": settings.seed + k}
+            h = keras.layers.Dropout(settings.dropout, **same)(h)
     if allowed is not None:
         h = h + np.where(allowed, np.float32(0), MASKED_LOGIT)
     model = keras.Model(inputs, h, name="stack")
@@ -197,24 +184,19 @@ def network(
 
 
 def fit(
-    x: npt.NDArray[Any],
-    y: npt.NDArray[Any],
-    tasks: Sequence[FitSpec],
-    *,
-    classes: int = 0,
-    settings: DenseSettings | None = None,
-    progress: bool = False,
-) -> NetworkBatch:
+    x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], *, classes: int = 0,
+    settings: DenseSettings | None = None, progress: bool = False,
+) -> NetworkBatch:  # fmt: skip
     """Train one network per task, with early stopping on the task's validation rows.
 
     Each network standardises its inputs by its own training rows. Finished networks are cached,
-    several tasks per file, so an interrupted run resumes with the next file. Raises InputError if
-    a row is in both parts, or has a class that its network does not distinguish.
+    several tasks per file. Raises InputError if a row is in both parts, or has a class that its
+    network does not distinguish.
 
     x: float32 (rows, d), or (groups, rows, d) if tasks use different features of the rows. y: class
     indices below `classes`, int (rows,), or (groups, rows) if the groups have different rows. Or y
     is the target of a reconstruction, float32 in the shape of x; the loss is then the mean squared
-    error in standardised units (Paper A, eq. 1). progress: show how many networks are done.
+    error in standardised units (Paper A, eq. 1).
     """
     import pandas as pd
 
@@ -224,9 +206,7 @@ def fit(
     allowed = None
     if y.dtype.kind in "iu":
         every = range(classes)
-        allowed = np.array(
-            [np.isin(every, every if t.classes is None else t.classes) for t in tasks]
-        )
+        allowed = np.array([np.isin(every, t.classes or every) for t in tasks])
         y = np.broadcast_to(y, grouped.shape[:2])
     else:
         y = y.reshape(grouped.shape)

@@ -1,10 +1,8 @@
 """Training of networks with Keras' own loop: one network, `fit`, and cross-validation, `cross_fit`.
 
-Used in notebooks 04_cry2 and 05_image (Paper B §3, model training and performance evaluation). The
-paper states neither the number of epochs nor a stopping rule. Here the loss on a validation part of
-the training clips decides when to stop. `validation_split` draws it, so no test clip influences
-early stopping. All examples of a clip stay in the same part. Finished fits are cached, so notebooks
-that train the same network share it.
+Used in notebooks 04_cry2 and 05_image (Paper B §3). The paper states neither the number of epochs
+nor a stopping rule. Here the loss on a validation part of the training clips decides when to stop.
+Finished fits are cached.
 """
 
 from __future__ import annotations
@@ -56,8 +54,7 @@ class Settings:
     epochs: at most. batch_size: in rows. learning_rate, dropout: for the `Build` function.
     patience: epochs without a lower validation loss after which training stops. warm_up: epochs
     that early stopping ignores, while the averages of batch normalisation settle. class_weights:
-    weight all classes equally in the training loss and in the validation loss. (Otherwise the
-    commonest class would dominate early stopping.) seed: of every random draw.
+    weight all classes equally in training and validation loss. seed: of every random draw.
     """
 
     epochs: int = 30
@@ -71,12 +68,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_counts(self, "epochs", "batch_size", "patience")
-        if self.warm_up < 0:
-            raise InputError(f"warm_up={self.warm_up}: give 0 or more.")
-        if self.learning_rate <= 0 or not 0 <= self.seed < 2**32:
+        if self.warm_up < 0 or self.learning_rate <= 0 or not 0 <= self.seed < 2**32:
             raise InputError(
-                f"learning_rate={self.learning_rate}, seed={self.seed}: give a rate above 0, and"
-                " a whole number from 0 to below 2^32 as the seed."
+                f"warm_up={self.warm_up}, learning_rate={self.learning_rate}, seed={self.seed}:"
+                " give a warm-up of 0 or more, a rate above 0, and a seed from 0 to below 2^32."
             )
 
 
@@ -88,8 +83,7 @@ Build = Callable[[Settings], Any]
 class Fitted:
     """A trained Keras model with the weights of its best epoch, and the history of its training.
 
-    history: one row per epoch with epoch (from 1), loss, accuracy, val_loss and val_accuracy. Loss
-    and accuracy are measured during the epoch, with dropout and augmentation active. All four are
+    history: one row per epoch with epoch (from 1), loss, accuracy, val_loss and val_accuracy,
     weighted by class if `Settings.class_weights` is set. best_epoch: counted from 1.
     """
 
@@ -105,21 +99,15 @@ class Fitted:
 
 
 def fit(
-    build: Build,
-    x: Array,
-    y: Indices,
-    *,
-    train: Indices,
-    validation: Indices,
+    build: Build, x: Array, y: Indices, *, train: Indices, validation: Indices,
     settings: Settings | None = None,
-) -> Fitted:
+) -> Fitted:  # fmt: skip
     """Train a network on the rows `train`, with early stopping on the loss of `validation`.
 
     build: returns the compiled network for given settings. x: examples (rows, ...), in the dtype
     that the network takes. y: class index of each row, int (rows,). train: training rows, also
-    passed to `cry2.adapt`. validation: rows whose loss decides when to stop and which epoch to
-    keep; never trained on. Raises InputError if a row is in both parts, the network lacks a class,
-    or the cache cannot be written.
+    passed to `cry2.adapt`. validation: rows that are never trained on. Raises InputError if a row
+    is in both parts, or the network lacks a class.
     """
     import pandas as pd
 
@@ -150,12 +138,11 @@ def fit(
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     """Return training rows as a `tf.data.Dataset` of batches, shuffled again for each epoch.
 
-    With a seed set, Keras' own shuffling draws the same order in every epoch (seen with Keras 3.15
-    on TensorFlow 2.21), so the same rows would share a batch every time.
+    With a seed set, Keras' own shuffling draws the same order in every epoch.
 
     arrays: inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a
     tuple. batch_size is reduced if the last batch would otherwise have less than half as many rows,
-    because a batch of a few rows would distort batch normalisation.
+    which would distort batch normalisation.
     """
     import tensorflow as tf
 
@@ -215,10 +202,7 @@ def _architecture(model: Any) -> Any:
 
 
 def machine() -> dict[str, Any]:
-    """Return what determines the last bits of a training: processor, threads, GPUs and versions.
-
-    With a fixed number of threads oneDNN gave the same bits in dozens of runs.
-    """
+    """Return what determines the last bits of a training: processor, threads, GPUs and versions."""
     _keras()  # imports TensorFlow quietly
     import tensorflow as tf
 
@@ -256,12 +240,9 @@ class CrossFit:
         ]
 
     def predict(self, examples: Examples) -> Floats:
-        """Return the networks' probabilities for modified `examples`, shaped as `probabilities`.
-
-        Each clip is predicted by the network whose fold tests it.
-        """
-        n_clips = self.probabilities.shape[1]
-        return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
+        """Return the networks' probabilities for modified `examples`, shaped as `probabilities`."""
+        clips = self.probabilities.shape[1]
+        return np.stack([by_clip(row, examples.clip, clips) for row in self.rows(examples)])
 
     def rows(self, examples: Examples) -> Floats:
         """Return the probabilities of test examples, else NaN, float32 (repeats, rows, classes)."""
@@ -276,9 +257,8 @@ class CrossFit:
     def validation(self, examples: Examples) -> Floats:
         """Return each network's probabilities for its validation clips, NaN for all others.
 
-        float32 (fits, clips, classes), for fitting a temperature or threshold. The network was not
-        trained on these clips, but its best epoch was chosen on them, so it does slightly better
-        on them than on new clips.
+        float32 (fits, clips, classes), for fitting a temperature or threshold. The network's best
+        epoch was chosen on these clips, so it does slightly better on them than on new clips.
         """
         n_clips = self.probabilities.shape[1]
         held = zip(self.fits, map(examples.rows, self.stopping), strict=True)
@@ -298,16 +278,10 @@ class CrossFit:
 
 
 def cross_fit(
-    build: Build,
-    examples: Examples,
-    labels: Sequence[str],
-    infants: Sequence[str],
-    repeated_folds: Sequence[Sequence[Fold]],
-    *,
-    split: Split | str,
-    settings: Settings | None = None,
-    progress: bool = False,
-) -> CrossFit:
+    build: Build, examples: Examples, labels: Sequence[str], infants: Sequence[str],
+    repeated_folds: Sequence[Sequence[Fold]], *, split: Split | str,
+    settings: Settings | None = None, progress: bool = False,
+) -> CrossFit:  # fmt: skip
     """Train one network per fold and predict the fold's test clips.
 
     build: as in `fit`. labels, infants: one per clip. repeated_folds: from `Split.k_folds`. split:
@@ -350,10 +324,7 @@ def cross_fit(
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
-    """Return the seed of one fold's training and validation part; repeats and folds count from 0.
-
-    The seed is a hash, so that neighbouring folds and seeds do not share random draws.
-    """
+    """Return the seed of one fold, a hash, so that neighbouring folds do not share random draws."""
     return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
 
@@ -363,36 +334,23 @@ def training_seeds(seed: int, repeats: int) -> list[int]:
 
 
 def fit_clips(
-    build: Build,
-    examples: Examples,
-    y: Indices,
-    fitting: Indices,
-    stopping: Indices,
+    build: Build, examples: Examples, y: Indices, fitting: Indices, stopping: Indices,
     settings: Settings,
-) -> Fitted:
-    """Train a network on the examples of the clips `fitting`, with early stopping on `stopping`.
-
-    y: class index of each clip, int (clips,).
-    """
+) -> Fitted:  # fmt: skip
+    """Train a network on the examples of clips; y is the class index of each clip, int (clips,)."""
     rows = {"train": examples.rows(fitting), "validation": examples.rows(stopping)}
     return fit(build, examples.x, y[examples.clip], **rows, settings=settings)
 
 
 def validation_split(
-    train: Indices,
-    labels: Sequence[str],
-    infants: Sequence[str],
-    *,
-    split: Split | str,
+    train: Indices, labels: Sequence[str], infants: Sequence[str], *, split: Split | str,
     seed: int = 0,
-) -> tuple[Indices, Indices]:
+) -> tuple[Indices, Indices]:  # fmt: skip
     """Divide the training clips of a fold into training and validation clips.
 
     With split "clip", a fifth of the clips of each class is held back. With "infant", whole infants
-    are held back, as close to a fifth of each class as possible. Each class keeps an infant in the
-    training part, so a class with few infants may be missing from the validation part. If no infant
-    can be spared, clips are drawn with "infant" as well. The test infants remain unseen, but the
-    validation loss is then measured on infants that are trained on.
+    are held back, as close to a fifth of each class as possible; each class keeps an infant in the
+    training part. If no infant can be spared, clips are drawn with "infant" as well.
 
     train: int clip indices. labels, infants: one per clip of the corpus. The result is int64 clip
     indices. Raises InputError if nothing can be held back.

@@ -1,7 +1,7 @@
 """A model's answers to clips that it was not trained on, with their scores and intervals.
 
-Every study of both papers scores its models here, on the same splits, so that models are compared
-like with like (Paper B §3: "identical test splits"). Notebooks 03 to 11 use it.
+Every study of both papers scores its models here, on the same splits (Paper B §3: "identical test
+splits"). Notebooks 03 to 11 use it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Scored:
     counts as wrong, and `evaluation.NOT_DRAWN` marks clips that a repeat leaves out. corpus: what
     was answered; a clip may occur several times, once for each frame or window. split: "frame",
     "clip" or "infant". strengths: probabilities or decision values, float (repeats, clips,
-    classes). folds: (train, test) of each repeat, as `evaluation.folds` returns them. trainings:
-    the number of trainings of a network, each with another seed; None: not a network.
+    classes). folds: (train, test) of each repeat. trainings: the number of trainings of a network;
+    None: not a network.
     """
 
     predicted: npt.NDArray[np.int64] = field(repr=False)
@@ -59,16 +59,12 @@ class Scored:
 
     @classmethod
     def of(
-        cls,
-        probabilities: Floats,
-        corpus: Corpus,
-        folds: Folds | None = None,
-        *,
+        cls, probabilities: Floats, corpus: Corpus, folds: Folds | None = None, *,
         split: Split | str,
-    ) -> Scored:
+    ) -> Scored:  # fmt: skip
         """Return the scores of networks' probabilities, one training per repeat.
 
-        probabilities: float (clips, classes) or (repeats, clips, classes). A row of NaN is no
+        probabilities: float (clips, classes) or (repeats, clips, classes); a row of NaN is no
         answer.
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
@@ -83,22 +79,15 @@ class Scored:
 
     @classmethod
     def from_classifier(
-        cls,
-        model: Any,
-        features: Features,
-        corpus: Corpus,
-        folds: Folds,
-        *,
-        split: Split | str,
-        clip: Indices | None = None,
-        trainings: int | None = None,
-    ) -> Scored:
+        cls, model: Any, features: Features, corpus: Corpus, folds: Folds, *, split: Split | str,
+        clip: Indices | None = None, trainings: int | None = None,
+    ) -> Scored:  # fmt: skip
         """Return the scores of a classifier on the same folds.
 
         model, features: as in `evaluation.out_of_fold`. If `features` are an array, a clip whose
-        row contains NaN is not trained on and gets no answer, which counts as wrong, as it does for
-        a network. clip: the clip number of each row, int (rows,), if features have a row for each
-        example; a clip's answer is the mean over its examples. The rest is as in `Scored`.
+        row contains NaN is not trained on and gets no answer. clip: the clip number of each row,
+        int (rows,), if features have a row for each example; a clip's answer is the mean over its
+        examples. The rest is as in `Scored`.
         """
         if clip is not None:
             _, strengths = evaluation.scored_out_of_fold(
@@ -175,10 +164,7 @@ class Scored:
     @property
     def table(self) -> pd.DataFrame:
         """Precision, recall, F1 and number of clips of each class, and the macro means."""
-        rows = {
-            name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "clips": c.support}
-            for name, c in self.scores.per_class.items()
-        }
+        rows = {name: row._asdict() for name, row in self.scores.per_class.items()}
         means = {m: getattr(self.scores, f"macro_{m}") for m in ("precision", "recall", "f1")}
         clips = sum(row["clips"] for row in rows.values())
         table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
@@ -187,8 +173,8 @@ class Scored:
     def results(self, *metrics: str) -> pd.DataFrame:
         """Return the scores as rows for `claims.record_scores`.
 
-        metrics: summary scores, with their intervals if they have one. None: all of them, and
-        precision, recall and F1 of each class, which is the row's `condition`.
+        metrics: summary scores. None: all of them, and precision, recall and F1 of each class,
+        which is the row's `condition`.
         """
         known = self._with_interval
         rows: list[dict[str, Any]] = []
@@ -238,36 +224,28 @@ def answer_rows(
     repeats, count = predicted.shape
     tests = [[test for _, test in repeat] for repeat in folds or [[]] * repeats]
     names = np.array([*evaluation.class_indices(truth)[1], None], dtype=object)  # -1 is the last
-    return pd.DataFrame(
-        {
-            "clip": np.tile(clips, repeats),
-            "infant": np.tile(infants, repeats),
-            "repeat": np.repeat(np.arange(repeats), count),
-            "fold": np.concatenate([fold_numbers(parts, count) for parts in tests]),
-            "truth": np.tile(truth, repeats),
-            "predicted": names[predicted.ravel()],
-        }
-    )
+    return pd.DataFrame({
+        "clip": np.tile(clips, repeats), "infant": np.tile(infants, repeats),
+        "repeat": np.repeat(np.arange(repeats), count),
+        "fold": np.concatenate([fold_numbers(parts, count) for parts in tests]),
+        "truth": np.tile(truth, repeats), "predicted": names[predicted.ravel()],
+    })  # fmt: skip
 
 
 def _of_rows(folds: Folds, clip: Indices) -> list[list[Fold]]:
     """Return folds of rows of the clips `clip`, without those that test no row."""
-    return [
-        [
-            (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
-            for train, test in repeat
-            if np.isin(test, clip).any()
-        ]
-        for repeat in folds
-    ]
+
+    def rows(clips: Indices) -> Indices:
+        return np.flatnonzero(np.isin(clip, clips))
+
+    tested = [[fold for fold in repeat if np.isin(fold[1], clip).any()] for repeat in folds]
+    return [[(rows(train), rows(test)) for train, test in repeat] for repeat in tested]
 
 
 def comparison(
-    scores: Mapping[tuple[str, str], Scored],
-    names: Mapping[str, str] | None = None,
-    *,
+    scores: Mapping[tuple[str, str], Scored], names: Mapping[str, str] | None = None, *,
     metric: Metric = "balanced_accuracy",
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Return a row per model for `plots.model_scores`: `<split>`, `<split>_low`, `<split>_high`.
 
     scores: by (model, split). names: the row's name by model, in the order of the rows; None: the

@@ -13,7 +13,6 @@ from cryutils.errors import InputError
 from cryutils.evaluation import calibration
 
 TWO = np.array([[0.9, 0.1], [0.9, 0.1], [0.35, 0.65], [0.35, 0.65]])
-ERROR = calibration.expected_calibration_error
 
 
 def forecasts(clips: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +112,6 @@ def test_what_has_no_answer_is_no_forecast() -> None:
     [
         (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sum to 1"),
         (lambda: calibration.confidence([0.5, 0.5]), "sum to 1"),
-        (lambda: calibration.confidence_threshold(TWO, coverage=0.0), "coverage=0.0"),
         (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
     ],
 )

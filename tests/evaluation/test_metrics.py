@@ -29,7 +29,7 @@ def test_repeats_count_every_clip_once_and_an_absent_class_stays_out_of_the_mean
     result = evaluation.scores(truth, guesses, ["a", "b", "absent"])
     assert result.accuracy == result.macro_recall == result.balanced_accuracy == 0.75
     assert result.confusion.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
-    assert result.per_class["absent"].support == 0
+    assert result.per_class["absent"].clips == 0
 
 
 def test_scores_of_unequal_lengths_are_refused() -> None:

@@ -40,14 +40,6 @@ def probabilities(x, y, folds, **options) -> list[np.ndarray]:
     return network.predict_proba_folds(x, y, folds)
 
 
-def accuracies(x, y, folds, **options) -> list[float]:
-    """One a fold."""
-    answers = probabilities(x, y, folds, **options)
-    return [
-        (p.argmax(axis=1) == y[test]).mean() for p, (_, test) in zip(answers, folds, strict=True)
-    ]
-
-
 # Table 2
 
 

@@ -17,7 +17,6 @@ from cryutils.models.inputs import (
     FaceInput,
     FoldFeatures,
     SoundInput,
-    by_clip,
     picture_problem,
     sound_problem,
     windows,
@@ -153,17 +152,6 @@ def test_why_pictures_cannot_be_judged(face_track, why) -> None:
     assert (usable == 0) == (why is not None)
 
 
-def test_a_summary_is_mean_and_deviation_and_nan_where_nothing_can_be_heard() -> None:
-    hearing = SoundInput(kind="mel+mfcc")
-    x = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
-    rows = hearing.summary([x, np.zeros(16000, np.float32), x[:0]])
-    spectrogram = hearing.features(x)
-    expected = np.concatenate([spectrogram.mean(axis=0), spectrogram.std(axis=0)])
-    np.testing.assert_allclose(rows[0], expected, rtol=1e-4, atol=1e-4)
-    assert np.isnan(rows[1:]).all()
-    assert rows.shape == (3, 2 * hearing.shape[1])
-
-
 # Examples
 
 
@@ -181,13 +169,6 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, st
     cut = windows(features, frames=frames, hop=hop)
     np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
     assert cut.dtype == np.float32
-
-
-def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
-    values = np.array([[1, 0], [0, 1], [0.5, 0.5]])
-    means = by_clip(values, np.array([2, 2, 0]), 4)
-    np.testing.assert_array_equal(means, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
-    assert means.dtype == np.float32
 
 
 # One vector for each clip
