@@ -93,8 +93,8 @@ def _scene(
 ) -> tuple[npt.NDArray[np.float32], Iterator[npt.NDArray[np.uint8]]]:
     """Return the sound, float32 (samples,), and the frames of a scene."""
     from cryutils.datasets.synthetic import face, voice
-    from cryutils.datasets.synthetic.dials import Dials
     from cryutils.datasets.synthetic.distractors import KINDS, distractor
+    from cryutils.datasets.synthetic.states import Dials
 
     is_quiet = name in KINDS
     # An average infant, with states as distinct as possible.

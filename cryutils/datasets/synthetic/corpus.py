@@ -24,7 +24,7 @@ from cryutils.audio.files import wav_bytes
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.files import Dataset
 from cryutils.datasets.synthetic import face, voice
-from cryutils.datasets.synthetic.dials import Dials
+from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss
 from cryutils.video import mp4
 
@@ -200,7 +200,7 @@ def load(
     them. Files are written whole, so a killed call can be repeated.
 
     classes, infants, clips_per_infant, mostly, duration_s, seed: as in `plan`.
-    signal, identity, interaction, session: 0 to 1, see `dials.Dials`.
+    signal, identity, interaction, session: 0 to 1, see `states.Dials`.
     sr: samples per second.
     video: whether to write MP4 files with faces and the same voices, instead of WAV files.
     fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.drawing import (
     EYE_Y,
     HEAD,
@@ -25,7 +24,7 @@ from cryutils.datasets.synthetic.drawing import (
     backdrop,
     grains,
 )
-from cryutils.datasets.synthetic.states import FACES, Face
+from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Face
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError, near_miss
 

@@ -22,7 +22,7 @@ from cryutils import audio, load, video
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic import corpus, face, voice
-from cryutils.datasets.synthetic.dials import Dials
+from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError
 from cryutils.video import mp4
 

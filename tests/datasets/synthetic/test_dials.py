@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.datasets.synthetic import states
-from cryutils.datasets.synthetic.dials import REACH, Dials, Effects
+from cryutils.datasets.synthetic.states import REACH, Dials, Effects
 from cryutils.errors import InputError
 
 EFFECTS = {"voice": states.VOICES, "face": states.FACES}

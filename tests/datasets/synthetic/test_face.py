@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cryutils.datasets.synthetic import corpus, drawing, face, states, voice
-from cryutils.datasets.synthetic.dials import Dials
 from cryutils.datasets.synthetic.drawing import Pose
+from cryutils.datasets.synthetic.states import Dials
 from cryutils.video import faces
 from cryutils.video.features import hog
 from cryutils.video.tracks import overlap

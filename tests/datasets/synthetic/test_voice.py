@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryutils.datasets.synthetic import voice
-from cryutils.datasets.synthetic.dials import Dials
-from cryutils.datasets.synthetic.states import VOICES
-from cryutils.datasets.synthetic.synthesis import Synthesiser
+from cryutils.datasets.synthetic.states import VOICES, Dials
+from cryutils.datasets.synthetic.voice import Synthesiser
 from cryutils.errors import InputError
 
 DIAL = st.floats(0.0, 1.0)
