@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from cryutils.datasets.corpus import (
@@ -60,13 +59,6 @@ def test_a_corpus_is_a_sequence_of_clips(corpus) -> None:
     assert corpus.labels.tolist() == ["tired", "hungry", "hungry", "hungry", "tired", "burping"]
     assert corpus.infants.tolist() == ["anna", "anna", "anna", "bo", "cleo", "bo"]
     assert corpus.classes == ("burping", "hungry", "tired")
-
-
-def test_problems_are_a_table(corpus) -> None:
-    wanted = pd.DataFrame({"kind": ["left out"], "item": ["x.wav"], "what": ["the file is empty"]})
-    pd.testing.assert_frame_equal(corpus.problems(), wanted)
-    empty = Corpus([], name="none", note="").problems()
-    assert (len(empty), list(empty.columns)) == (0, ["kind", "item", "what"])
 
 
 def test_description_by_hand(corpus) -> None:

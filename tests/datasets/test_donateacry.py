@@ -138,13 +138,6 @@ def test_each_file_that_differs_from_the_registry_is_one_line(copy) -> None:
     assert len(corpus) == 457 - 3
 
 
-def test_a_data_folder_without_recordings_is_named(apart, monkeypatch) -> None:
-    (apart / "data" / "donateacry").mkdir(parents=True)
-    monkeypatch.setenv("CRYUTILS_DATA_DIR", "data")
-    with pytest.raises(InputError, match="data/donateacry: none of DonateACry's files"):
-        load("donateacry")
-
-
 def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry) -> None:
     named, folder = load("donateacry"), load(donateacry)
     assert sorted(clip.id for clip in folder) == sorted(clip.id for clip in named)

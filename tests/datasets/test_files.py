@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-import resource
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -176,25 +175,6 @@ def test_offline_nothing_is_asked_for_and_what_is_there_is_used(host, monkeypatc
     root = CORPUS.fetch()
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     assert CORPUS.fetch() == root
-
-
-def test_a_cache_that_cannot_be_written_is_named_before_anything_is_sent(host, apart) -> None:
-    (apart / "cache").write_text("a file where the folder should be")
-    with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        CORPUS.fetch()
-    assert host.asked == 0
-
-
-def test_a_disk_without_room_is_named(host, apart) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # below a recording's size
-    try:
-        with pytest.raises(InputError, match=r"cache/donateacry \(.*CRYUTILS_CACHE_DIR") as caught:
-            CORPUS.fetch()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "\n" not in str(caught.value)
-    assert content_of(apart / "cache" / "donateacry") == {}
 
 
 def test_the_data_folder_comes_before_the_cache_and_is_never_written(

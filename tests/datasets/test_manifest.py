@@ -111,13 +111,6 @@ def test_commands_take_a_manifest(rows, command) -> None:
     assert code == 0 and "recordings in own.csv" in out
 
 
-def test_synthetic_infants_can_be_listed() -> None:
-    corpus = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
-    table = corpus.frame().assign(file=[str(clip.path) for clip in corpus])
-    table[["file", "label", "infant"]].to_csv("made.csv", index=False)
-    assert load("made.csv").labels.tolist() == corpus.labels.tolist()
-
-
 def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
     for k, name in enumerate(("ABC_B01", "ABC_D01", "XYZ_B01", "other")):
         sound(Path(f"OpenData/cry_sequences_22babies/{name}.wav"), seed=k)

@@ -13,7 +13,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,7 @@ from cryutils.errors import InputError, near_miss
 from cryutils.video import mp4
 
 __all__ = [
-    "AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan", "write_mp4",
-    "write_wav",
+    "AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan",
 ]  # fmt: skip
 
 # Raise these when the same parameters give different files, so that no outdated file is read from
@@ -161,19 +159,6 @@ def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[t
     return times
 
 
-def write_wav(path: Path, cry: voice.CryPlan, *, sr: int) -> None:
-    """Write the sound of a cry as WAV, 16 bits per sample, `sr` samples per second."""
-    sound = voice.render(cry, sr)
-    with writing(path) as part:
-        part.write_bytes(wav_bytes(sound, sr))
-
-
-def write_mp4(path: Path, cry: voice.CryPlan, moves: face.FacePlan, *, size: int, sr: int) -> None:
-    """Write the sound of a cry as AAC, and a face of `size` pixels per side as H.264."""
-    frames, sound = face.frames(moves, size=size), voice.render(cry, sr)
-    mp4.write(path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET)
-
-
 def load(
     classes: Sequence[str] = CLASSES,
     *,
@@ -253,12 +238,14 @@ def load(
     ]  # fmt: skip
 
     def make(number: int) -> None:
-        path, heard = clips[number].path, cry(number, dials)
+        path, sound = clips[number].path, voice.render(cry(number, dials), sr)
         if video:
             moves = face.plan(cry(number, face_dials), fps=float(fps), dials=face_dials)
-            write_mp4(path, heard, moves, size=size, sr=sr)
+            frames = face.frames(moves, size=size)
+            mp4.write(path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET)
         else:
-            write_wav(path, heard, sr=sr)
+            with writing(path) as part:
+                part.write_bytes(wav_bytes(sound, sr))
 
     missing = [number for number, clip in enumerate(clips) if not clip.path.is_file()]
     with explain_write_errors(root):

@@ -60,22 +60,6 @@ def test_interaction_shares_the_variance_between_the_table_and_the_infant(effect
 
 
 @BOTH
-def test_an_infants_own_states_are_as_large_as_the_tables_and_random(effects) -> None:
-    def own(state: str) -> np.ndarray:
-        dials = Dials(identity=0.0, interaction=1.0)
-        return np.array([drawn(effects, dials, state, infant=i) for i in range(400)]) - plain
-
-    plain = drawn(effects, Dials(signal=0.0, identity=0.0))
-    size = REACH * np.sqrt(np.mean(np.square(list(effects.states.values())), axis=0))
-    np.testing.assert_array_equal(own("hungry")[:, size == 0], 0)
-    z, other = (own(state)[:, size > 0] / size[size > 0] for state in ("hungry", "pain"))
-    # Five standard errors of a mean, and of a variance, of 400 normal numbers.
-    assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(400)
-    assert np.abs(z.var(axis=0) - 1).max() < 5 * np.sqrt(2 / 400)
-    assert abs(np.mean(z * other)) < 5 / np.sqrt(z.size)
-
-
-@BOTH
 def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects) -> None:
     names = [f.name for f in fields(effects.kind)]
     dials = Dials(session=1.0)

@@ -7,17 +7,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from learned import check_learned
-from sizes import large
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from cryutils.datasets.synthetic import corpus, drawing, face, states, voice
-from cryutils.datasets.synthetic.drawing import Pose
+from cryutils.datasets.synthetic import drawing, face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.video import faces
-from cryutils.video.features import hog
 from cryutils.video.tracks import overlap
 
 STATES = list(voice.STATES)
@@ -136,43 +129,3 @@ def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
     inside = face.region(name, size=48, margin=0.1)
     assert (moved[~inside] < 100).all() and (moved[inside] > 100).sum() > 10
     assert inside.mean() < 0.2
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_the_halves_of_a_head_meet_without_a_line(state) -> None:
-    rng = np.random.default_rng(0)
-    for infant in range(4):
-        looks = states.FACES.draw(state, infant=infant, session=infant, dials=Dials(), rng=rng)
-        upper = drawing.draw(looks, Pose(effort=1.0), size=224, upper=True)
-        lower = drawing.draw(looks, Pose(opening=1.0, effort=1.0), size=224, upper=False)
-        assert len(upper) + len(lower) == 224
-        head = np.concatenate([upper, lower]).astype(int)
-        steps = np.abs(np.diff(head, axis=0)).mean(axis=(1, 2))
-        seam = len(upper) - 1
-        near = np.r_[steps[seam - 4 : seam], steps[seam + 1 : seam + 5]]
-        assert steps[seam] < 1.5 * near.max() + 0.1
-
-
-@pytest.mark.parametrize(
-    ("signal", "identity", "learned"),
-    [
-        (0.0, 1.0, "a leak"),
-        # `test_without_identity_the_infant_shapes_nothing` sees the pictures themselves.
-        pytest.param(0.0, 0.0, "nothing", marks=large),
-        (1.0, 1.0, "the state"),
-    ],
-)
-def test_the_dials_decide_what_a_model_learns(signal, identity, learned) -> None:
-    """A logistic regression on histograms of oriented gradients of the faces."""
-    clips = corpus.plan(infants=24, clips_per_infant=5)
-    features = []
-    for clip in clips:
-        plan = planned(
-            clip.label, infant=clip.voice_seed, seed=clip.seed, signal=signal, identity=identity,
-            seconds=2.0, fps=1,
-        )  # fmt: skip
-        views = zip(face.frames(plan, size=96), plan.boxes(size=96), strict=True)
-        crops = np.array([faces.crop(frame, box, size=64) for frame, box in views])
-        features.append(hog(crops).mean(axis=0))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
-    check_learned(learned, model, features, clips)
