@@ -8,15 +8,16 @@ notebooks and reports are made from these files alone.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
@@ -37,30 +38,27 @@ COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 # The only place where stored values of `split` are turned into words for readers.
 SPLITS = {"frame": "windows split", "clip": "random split", "infant": "leak-free"}
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One measured number. Texts are "" and numbers None where a column does not apply."""
 
-    study: Text  # what the number is part of, such as "feature_validation" or "table3"
+    study: str  # what the number is part of, such as "feature_validation" or "table3"
     condition: str = ""  # a pair of states, a disturbance with its level, or a class
     feature: str = ""
     model: str = ""
     rival: str = ""  # if not "", `value` is the model's score minus this model's
-    metric: Text
-    split: Literal["frame", "clip", "infant", ""] = ""  # the unit that was kept whole
-    data: Text  # the corpus
-    value: FiniteFloat
-    low: FiniteFloat | None = None  # ends of the interval
-    high: FiniteFloat | None = None
-    n: Count | None = None  # test clips, and the infants in them
-    n_infants: Count | None = None
-    trainings: Count | None = None  # of networks, each with another seed and other splits
-    permutations: Count | None = None  # behind a p-value, which is at least 1 / (permutations + 1)
-    notebook: Text
+    metric: str
+    split: str = ""  # the unit that was kept whole, a key of `SPLITS`
+    data: str  # the corpus
+    value: float
+    low: float | None = None  # ends of the interval
+    high: float | None = None
+    n: int | None = None  # test clips, and the infants in them
+    n_infants: int | None = None
+    trainings: int | None = None  # of networks, each with another seed and other splits
+    permutations: int | None = None  # behind a p-value, which is at least 1 / (permutations + 1)
+    notebook: str
     seed: int | None = None
 
     @property
@@ -71,8 +69,30 @@ class Result:
 
 _ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
 _FIELDS = tuple(field.name for field in fields(Result))
-_RESULT = TypeAdapter(Result)
-_RESULTS = TypeAdapter(list[Result])
+_NUMBERS = ("value", "low", "high")
+_COUNTS = ("n", "n_infants", "trainings", "permutations", "seed")
+_TEXTS = set(_FIELDS) - {*_NUMBERS, *_COUNTS}
+_NEEDED = {"study", "metric", "data", "value", "notebook"}
+
+
+def _checked(row: Mapping[str, Any]) -> Result:
+    """Return a result with the fields in `row`. Raises InputError for a wrong or missing one."""
+    values: dict[str, Any] = {}
+    for name in _FIELDS:
+        value = row.get(name)
+        if value is None or value == "":
+            value, valid = ("" if name in _TEXTS else None), name not in _NEEDED
+        elif name in _TEXTS:
+            valid = isinstance(value, str) and (name != "split" or value in SPLITS)
+        else:
+            valid = isinstance(value, Real) and math.isfinite(value)
+            if valid:
+                value = int(value) if name in _COUNTS else float(value)
+                valid = name not in _COUNTS or value >= 0
+        if not valid:
+            raise InputError(f"{name}: {value!r} is no value of a result.")
+        values[name] = value
+    return Result(**values)
 
 
 def key(columns: Mapping[str, Any]) -> str:
@@ -135,18 +155,9 @@ def record(value: float | Interval, **columns: Any) -> None:
     if hasattr(number, "n_infants"):  # an interval
         columns = number.row() | columns
         number = columns.pop("value")
-    about = {"notebook": notebook.name, "seed": notebook.seed}
-    try:
-        result = _RESULT.validate_python({**columns, **about, "value": number})
-    except ValidationError as error:
-        raise InputError(f"{key(columns)}: {_first(error)}.") from error
+    about = {"notebook": notebook.name, "seed": notebook.seed, "value": number}
+    result = _checked(columns | about)
     notebook.results[result.key, result.split, result.data] = result
-
-
-def _first(error: ValidationError) -> str:
-    """Return the place and the message of the first problem."""
-    first = error.errors()[0]
-    return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
@@ -212,17 +223,18 @@ def write() -> None:
 
 def _dump(rows: Iterable[Result], path: Path) -> None:
     with writing(path) as part:
-        content = [{"key": row.key, **asdict(row)} for row in rows]
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = json.dumps(list(map(_columns, rows)), indent=1)
+        part.write_text(f"{content}\n", encoding="utf-8")
+
+
+def _columns(row: Result) -> dict[str, Any]:
+    return {"key": row.key, **asdict(row)}
 
 
 def table(rows: Iterable[Result]) -> pd.DataFrame:
     """Return results as a table, one row each: the key, then the fields of `Result`."""
-    content = [{"key": row.key, **asdict(row)} for row in rows]
-    frame = pd.DataFrame(content, columns=["key", *_FIELDS])
-    numbers = dict.fromkeys(("value", "low", "high"), "float64")
-    counts = ("n", "n_infants", "trainings", "permutations", "seed")
-    return frame.astype(numbers | dict.fromkeys(counts, "Int64"))
+    frame = pd.DataFrame(map(_columns, rows), columns=["key", *_FIELDS])
+    return frame.astype(dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_COUNTS, "Int64"))
 
 
 def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
@@ -311,33 +323,28 @@ def _folder(run: str | Path | None) -> Path:
 
 def merge(folder: Path, notebooks: Iterable[str]) -> None:
     """Write `results.json` from the readable files of these notebooks."""
-    keep = set(notebooks)
-    rows = [row for _, part in _read(folder) for row in part or () if row.notebook in keep]
+    keep, damaged = set(notebooks), unreadable(folder)
+    paths = [path for path in sorted((folder / "results").glob("*.json")) if path not in damaged]
+    rows = [row for path in paths for row in read_results(path) if row.notebook in keep]
     _dump(rows, folder / "results.json")
 
 
 def unreadable(folder: Path) -> list[Path]:
     """Return the notebooks' own files of results in `folder` that cannot be read."""
-    return [path for path, rows in _read(folder) if rows is None]
-
-
-def _read(folder: Path) -> list[tuple[Path, list[Result] | None]]:
-    """Return the notebooks' own files and the results in each, None if it cannot be read."""
-    files: list[tuple[Path, list[Result] | None]] = []
+    damaged = []
     for path in sorted((folder / "results").glob("*.json")):
         try:
-            files.append((path, read_results(path)))
+            read_results(path)
         except InputError:
-            files.append((path, None))
-    return files
+            damaged.append(path)
+    return damaged
 
 
 def read_results(path: Path) -> list[Result]:
     """Return the results in a file. Raises InputError if it is not valid output of `write`."""
     try:
-        return _RESULTS.validate_json(path.read_bytes(), strict=True)
-    except ValidationError as error:
+        return [_checked(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: damaged or of an older version ({_first(error)}); `cryutils run` makes it"
-            " again."
+            f"{path}: damaged or of an older version ({error}); `cryutils run` makes it again."
         ) from error

@@ -20,9 +20,9 @@ __all__ = ["export"]
     "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
 )
 def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
-    """Write trained models for machines without TensorFlow, as LiteRT files.
+    """Write trained models as LiteRT files.
 
-    Each file comes with a card that describes its input.
+    The files need no TensorFlow. Each comes with a card that describes its input.
 
     \b
     Example:

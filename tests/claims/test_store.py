@@ -125,9 +125,9 @@ def test_a_number_measured_again_replaces_the_first() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"value": math.nan}, r"s\.accuracy: value"),
+        ({"value": math.nan}, "value: nan"),
         ({"low": math.inf}, "low"),
-        ({"split": "leakfree"}, "split.*'frame', 'clip', 'infant'"),
+        ({"split": "leakfree"}, "split: 'leakfree'"),
         ({"metrik": "accuracy"}, "metrik.*metric"),
         ({"data": ""}, "data"),
         ({"n": -1}, "n:"),
@@ -193,7 +193,7 @@ def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999]
+    "content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999]
 )
 def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
     collected("a")
