@@ -280,9 +280,9 @@ class _Case:
         judgement = _unfit(result)
         if judgement is None:
             judgement = _sided(result, self.claim["value"] - self.claim["margin"], upwards=True)
-            lower = {Verdict.REPRODUCED: "as high", Verdict.NOT_REPRODUCED: "lower"}
-            here = lower.get(judgement.outcome, "not shown to be lower")
-            reason = f"{here} here: {judgement.reason}, the figure minus its margin"
+            names = {Verdict.REPRODUCED: "as high", Verdict.NOT_REPRODUCED: "lower"}
+            level = names.get(judgement.outcome, "not shown to be lower")
+            reason = f"{level} here: {judgement.reason}, the figure minus its margin"
             judgement = replace(judgement, reason=reason)
         reason = f"nothing is claimed about new infants; {judgement.reason}{self._stand_in()}"
         return replace(judgement, outcome=Verdict.CANNOT_BE_TESTED, reason=reason)
@@ -330,8 +330,7 @@ class _Case:
 
     def _weakness(self) -> str:
         """Return why the winner that a claim names isn't shown to beat chance, "" if it is."""
-        winner = self.claim["winner"]
-        if not winner:
+        if not (winner := self.claim["winner"]):
             return ""
         test = self.results.get(f"{winner}.p_value", self.data, self.protocol)
         if test is None:
@@ -364,9 +363,8 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
         place, outcome = "reaches across", Verdict.NOT_SHOWN
     beyond = margin - result.value if upwards else result.value - margin
     bound = result.high - result.value if upwards else result.value - result.low
-    if beyond <= 0:  # on the claim's side
-        against = math.nan
-    else:
+    against = math.nan
+    if beyond > 0:  # not on the claim's side
         against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
     reason = f"the interval {place} {margin:.4g}"
     return replace(result, outcome=outcome, against=against, reason=reason)
@@ -404,17 +402,17 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
     held = outcomes.count(Verdict.REPRODUCED)
     undertrained = sum(p.outcome == Verdict.NOT_SHOWN and p.trainings < TRAININGS for p in parts)
-    outcome, reason = Verdict.NOT_SHOWN, f"{len(parts)} comparisons"
+    untested, count = outcomes.count(Verdict.CANNOT_BE_TESTED), f"{len(parts)} comparisons"
     if smallest < ALPHA:
-        outcome = Verdict.NOT_REPRODUCED
-        reason = f"{reason}, smallest adjusted p = {smallest:.3f}"
-    elif untested := outcomes.count(Verdict.CANNOT_BE_TESTED):
-        return Judgement(Verdict.CANNOT_BE_TESTED, f"{untested} of {reason} cannot be tested")
+        outcome, reason = Verdict.NOT_REPRODUCED, f"{count}, smallest adjusted p = {smallest:.3f}"
+    elif untested:
+        return Judgement(Verdict.CANNOT_BE_TESTED, f"{untested} of {count} cannot be tested")
     elif undertrained:
-        reason = f"{undertrained} of {reason} by fewer than {TRAININGS} trainings"
+        outcome = Verdict.NOT_SHOWN
+        reason = f"{undertrained} of {count} by fewer than {TRAININGS} trainings"
     else:
-        outcome = Verdict.REPRODUCED if held == len(parts) else outcome
-        reason = f"{held} of {reason} hold"
+        outcome = Verdict.REPRODUCED if held == len(parts) else Verdict.NOT_SHOWN
+        reason = f"{held} of {count} hold"
     return Judgement(outcome, reason, trainings=trainings, against=smallest)
 
 
@@ -432,18 +430,18 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = table[~measured | (table.data != "")]
     most = ["n", "leak_free_trainings"]
     table = table.sort_values(most, ascending=False, kind="stable", na_position="last")
-    table = table.drop_duplicates(["id", "data"])
-    place = pd.Index(ledger().id).get_indexer(table.id)
-    table = table.assign(place=place).sort_values(["place", "data"], ignore_index=True)
-    return table.drop(columns="place")
+    place = pd.Index(ledger().id)
+    return table.drop_duplicates(["id", "data"]).sort_values(
+        ["id", "data"], key=lambda c: place.get_indexer(c) if c.name == "id" else c,
+        ignore_index=True,
+    )  # fmt: skip
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return how many rows of `judged` have each verdict, by protocol.
+    """Return how many rows of `judged` have each verdict, the index.
 
-    The index is the verdict. Columns: for each protocol, the number on real recordings (or without
-    a corpus) and in simulation; then the number of rows judged by reading, which no protocol
-    concerns.
+    Columns: for each split, rows on real recordings (or without a corpus) and on synthetic infants;
+    then those judged by reading.
     """
     in_print, synthetic = judged.verdict != "", judged.data.map(is_synthetic).astype(bool)
     parts = {"real": judged[~in_print & ~synthetic], "synthetic": judged[synthetic]}
@@ -465,39 +463,37 @@ def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
     """
     shown = judged
     for name, value in chosen.items():
-        if value is None:
-            continue
-        columns = [f"{p}_verdict" for p in PROTOCOLS] if name == "verdict" else [name]
-        known = [str(v) for v in Verdict] if name == "verdict" else sorted({*judged[name]} - {""})
-        if value not in known:
-            raise InputError(f"no {name} {value!r}.{near_miss(value, known)}")
-        shown = shown[(shown[columns].astype(str) == value).any(axis=1)]
+        is_verdict = name == "verdict"
+        columns = [f"{protocol}_verdict" for protocol in PROTOCOLS] if is_verdict else [name]
+        known = [str(v) for v in Verdict] if is_verdict else sorted({*judged[name]} - {""})
+        if value is not None:
+            if value not in known:
+                raise InputError(f"no {name} {value!r}.{near_miss(value, known)}")
+            shown = shown[(shown[columns].astype(str) == value).any(axis=1)]
     return shown
 
 
 def words(judged: pd.DataFrame) -> pd.DataFrame:
     """Return `judged` as texts, by paper and corpus: those without a corpus first, synthetic last.
 
-    Columns: paper, recordings, id, where, claim, in print, run, and for each split the measurement
+    Columns: paper, recordings, id, where, claim, run, in print, and for each split the measurement
     with its interval, the verdict and the reason.
     """
-    synthetic = judged.data.map(is_synthetic).astype(bool)
-    order = judged.assign(synthetic=synthetic).sort_values(["paper", "synthetic", "data"])
-    records = _records(order)
-    table = order[["paper", "data", "id", "where", "claim", "run"]].rename(
-        columns={"data": "recordings"}
-    )
-    table["in print"] = [_number(row["unit"], row["value"]) for row in records]
+    order = judged.assign(synthetic=judged.data.map(is_synthetic).astype(bool))
+    order = order.sort_values(["paper", "synthetic", "data"])
+    table = order[["paper", "data", "id", "where", "claim", "run"]]
+    table = table.rename(columns={"data": "recordings"})
+    table["in print"] = [_number(*row) for row in order[["unit", "value"]].to_numpy()]
     for protocol, split in PROTOCOLS.items():
-        table[store.SPLITS[split]] = [_judged(row, protocol) for row in records]
+        names = [f"{protocol}_{name}" for name in ("verdict", "reason", "value", "low", "high")]
+        cells = order[["unit", "data", *names]].to_numpy()
+        table[store.SPLITS[split]] = [_judged(*row) for row in cells]
     return table
 
 
-def _judged(row: Mapping[str, Any], protocol: str) -> str:
+def _judged(unit: str, data: str, verdict: Verdict, reason: str, *ends: float) -> str:
     """Return the measurement, if any, the verdict and its reason."""
-    ends = [row[f"{protocol}_{name}"] for name in ("value", "low", "high")]
-    measured = _number(row["unit"], *ends) if row["data"] else ""
-    verdict, reason = row[f"{protocol}_verdict"], row[f"{protocol}_reason"]
+    measured = _number(unit, *ends) if data else ""
     return f"{measured}{'; ' * bool(measured)}{verdict}{f' ({reason})' * bool(reason)}"
 
 

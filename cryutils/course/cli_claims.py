@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from cryutils.course.cli_group import outputs_option, say
 from cryutils.errors import InputError, near_miss
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["claims"]
 
 
 @click.command()
 @click.option("--paper", metavar="A|B", help="Rows of this paper.")
-@click.option(
-    "--kind",
-    metavar="KIND",
-    help="Rows of this kind: number, claim, arithmetic, figure, citation or setting.",
-)
+@click.option("--kind", metavar="KIND", help="Rows of this kind: number, claim, arithmetic, figure,"
+              " citation or setting.")  # fmt: skip
 @click.option("--verdict", metavar="WORDS", help="Rows with this verdict under either protocol.")
-@click.option(
-    "--data", metavar="NAME", help="Rows measured on donateacry, synthetic or your folder."
-)
+@click.option("--data", metavar="NAME", help="Rows measured on this corpus or folder.")
 @click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
 @outputs_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
@@ -35,7 +25,7 @@ __all__ = ["claims"]
 def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None) -> None:
     """Compare each claim of both papers with the measurements.
 
-    Each claim has two verdicts, with a random split (the papers' own protocol) and leak-free. The
+    Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
     results are those of all runs and of the reference runs that come with the code. If several runs
     measured a claim on the same recordings, the run that tested most clips counts. The
     verdicts: reproduced, not reproduced, not shown, in simulation (measured on synthetic infants
@@ -55,22 +45,9 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
     runs = {name: runs[name] for name in runs if run in (None, name)}
     judged = ledger.selected(ledger.of_runs(runs), **filters)
     if as_json:
-        click.echo(json.dumps(_records(judged), indent=1, allow_nan=False))
+        click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
     elif judged.empty:
         say("No row of the ledger is like this.")
     else:
         for line in report.claim_lines(judged):
             say(line)
-
-
-def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return one record per row, with the fields of each protocol nested and None for NaN."""
-    from cryutils.claims.ledger import PROTOCOLS
-
-    gaps = judged.astype(object).where(judged.notna(), None).to_dict("records")
-    records = [{str(name): value for name, value in record.items()} for record in gaps]
-    for record in records:
-        for protocol, name in zip(PROTOCOLS, ("paper_protocol", "leak_free"), strict=True):
-            fields = [field for field in record if field.startswith(f"{protocol}_")]
-            record[name] = {f.removeprefix(f"{protocol}_"): record.pop(f) for f in fields}
-    return records

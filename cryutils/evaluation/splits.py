@@ -117,7 +117,7 @@ class Split(Choice):
         return repeats
 
 
-SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's protocol and leak-free
+SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: random and leak-free
 
 
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:

@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float32]
 
 # How the AE+DNN is trained, in words, and what its split divides.
 WAYS = {
-    "clip": ("paper's protocol", Split.CLIP),
+    "clip": ("random split", Split.CLIP),
     "by_validation": ("clips split, epoch by validation", Split.CLIP),
     "infant": ("leak-free", Split.INFANT),
     "largest_codes": ("leak-free, largest codes", Split.INFANT),

@@ -357,7 +357,7 @@ def _train(
     plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[FitSpec],
     settings: DenseSettings, progress: bool,
 ) -> NetworkBatch:  # fmt: skip
-    """Train all tasks, monitoring accuracy under the paper's protocol and the loss otherwise."""
+    """Train all tasks, monitoring accuracy if the test part stops them and the loss otherwise."""
     monitored = [
         replace(
             task,

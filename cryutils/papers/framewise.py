@@ -82,7 +82,7 @@ def fit(
 ) -> Framewise:
     """Return the second model, cross-fitted on every `every`-th frame of all clips.
 
-    Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
+    With a random split the best epoch is chosen by the accuracy on the test part (§4);
     leak-free, it is chosen by the loss on some of the training infants. embeddings: of each clip of
     `corpus`, float32 (frames, features). settings: of the networks. seed: of the folds.
     """

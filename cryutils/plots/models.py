@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, PROTOCOLS
+from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, SPLITS
 from cryutils.plots.parts import colour_legend, name_rows, scores_by_split
 from cryutils.video.tracks import FaceTrack
 
@@ -97,7 +97,7 @@ def learning_curves(
 
 def model_scores(
     table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy",
-    splits: Mapping[str, tuple[str, str]] = PROTOCOLS,
+    splits: Mapping[str, tuple[str, str]] = SPLITS,
 ) -> Axes:  # fmt: skip
     """Draw each model's score under several splits with its interval, one row per model.
 

@@ -1,4 +1,4 @@
-"""Figures of scores by protocol and split, and the style and files of all figures.
+"""Figures of scores by split, and the style and files of all figures.
 
 `save` names the data in a figure, since synthetic voices are never evidence about infants, and
 writes it into the run's folder under its key. Used in all notebooks.
@@ -26,7 +26,7 @@ from cryutils.claims.store import SPLITS as SPLIT_NAMES
 from cryutils.claims.store import current, figure_path
 from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
-from cryutils.plots.palette import COLOURS, PROTOCOLS, SPLITS
+from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 
@@ -91,13 +91,13 @@ def png(figure: Figure, **texts: str) -> bytes:
 def protocol_scores(
     table: pd.DataFrame, ax: Axes, *, chance: float | pd.Series[float], xlabel: str = "accuracy"
 ) -> Axes:
-    """Draw the published figure and the scores under both protocols, one row per classifier.
+    """Draw the published figure and the scores with both splits, one row per classifier.
 
-    table: an index of row names, column `published` (NaN if missing) and, for each protocol,
+    table: an index of row names, column `published` (NaN if missing) and, for each split,
     `<split>`, `<split>_low` and `<split>_high`. chance: the score of always predicting the
     commonest class, one for all rows or one per row. All are shares 0-1.
     """
-    rows = scores_by_split(table, ax, PROTOCOLS, apart=0.28)
+    rows = scores_by_split(table, ax, SPLITS, apart=0.28)
     ax.plot(
         table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
         label="published",
@@ -129,14 +129,14 @@ def scoreboard(board: pd.DataFrame) -> Figure:
 
 
 def split_gaps(gaps: pd.DataFrame) -> Figure:
-    """Draw each model's balanced accuracy under the paper's protocol minus leak-free.
+    """Draw each model's balanced accuracy with a random split minus leak-free.
 
     Bars are paired 95 % intervals over infants; a mark is open if its interval includes 0.
     gaps: columns as in `claims.board.gaps`.
     """
     rows = _under_headings(gaps)
     fig, ax = plt.subplots(figsize=(8, 0.27 * len(rows) + 1), layout="constrained")
-    gains(rows, ax, xlabel="balanced accuracy, paper's protocol minus leak-free")
+    gains(rows, ax, xlabel="balanced accuracy, random split minus leak-free")
     _embolden(ax, rows.model.isna())
     return fig
 
@@ -159,7 +159,7 @@ def rungs(table: pd.DataFrame) -> Figure:
     """Draw the balanced accuracy and the accuracy of each rung of the audit, `honest` on top.
 
     Bars are 95 % intervals over infants. A rung that is shown to inflate the score has the colour
-    of the paper's protocol, the honest one that of leak-free scores; others are grey. A dashed line
+    of the random split, the honest one that of leak-free scores; others are grey. A dashed line
     marks the score of the rung `majority`, which always answers the commonest class.
     table: columns as in `papers.ladder.Audit.table`.
     """
@@ -184,7 +184,7 @@ def rungs(table: pd.DataFrame) -> Figure:
 def split_accuracies(
     accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float
 ) -> Axes:
-    """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
+    """Draw the accuracy of many random splits, one point each, and their mean, by split.
 
     accuracies: of "clip" and "infant", float (splits,), 0-1. chance: the share of the commonest
     class.
@@ -241,7 +241,7 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     for pair, ax in zip(pairs, axes.flat, strict=False):
         heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
         for (split, words), lift in zip(SPLIT_NAMES.items(), (0.24, 0, -0.24), strict=True):
-            part, colour = table[(table.pair == pair) & (table.split == split)], SPLITS[split][0]
+            part, colour = table[(table.pair == pair) & (table.split == split)], COLOURS[split]
             y = [heights[model] + lift for model in part.model]
             low, high = part.low.to_numpy(float), part.high.to_numpy(float)
             ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)

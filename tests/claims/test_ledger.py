@@ -181,13 +181,6 @@ def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_si
         assert simulated[f"{protocol}_reason"].tolist() == [in_simulation]
 
 
-def test_without_an_interval_a_claim_cannot_be_tested(book) -> None:
-    book({"study": "k", "rule": Rule.ABOVE, "margin": 0.1})
-    for data in ("mine", "synthetic"):
-        both = [result("k", 0.2, split=s, data=data) for s in ("clip", "infant")]
-        assert judged(*both) == [("cannot be tested", "cannot be tested")]
-
-
 READ = {"kind": "figure", "verdict": "not reproduced", "reason": "It shows a login page."}
 PUBLISHED = {
     "kind": "number", "study": "k", "metric": "accuracy", "value": 0.8, "rule": "published",
@@ -279,15 +272,6 @@ def test_of_two_models_at_chance_none_beats_the_other(book, p_values, verdict, r
     assert (row.leak_free_verdict, row.leak_free_reason) == (verdict, reason)
 
 
-def test_rows_that_were_judged_by_reading_keep_their_verdict(book) -> None:
-    book(
-        {"kind": "figure", "verdict": "reproduced", "reason": "Both name the loss."},
-        {"kind": "citation", "verdict": "not reproduced", "reason": "It is from 2010."},
-    )
-    assert judged() == [("reproduced",) * 2, ("not reproduced",) * 2]
-    assert judge().paper_reason.tolist() == ["Both name the loss.", "It is from 2010."]
-
-
 def test_what_was_not_measured_says_what_it_needs(book) -> None:
     book({"data_required": "a survey"}, {"study": "k", "rule": "low > margin", "margin": 0})
     table = judge(result("other", 1))
@@ -334,18 +318,6 @@ def test_a_network_is_judged_by_five_trainings(book, trainings, verdict) -> None
     assert judged(*both) == [(verdict, verdict)]
     simulated = judged(*(replace(row, data="synthetic") for row in both))
     assert simulated == [("in simulation", "in simulation")]
-
-
-def test_single_hold_outs_have_trainings_of_their_own(book) -> None:
-    book(PUBLISHED)
-    rows = [
-        result("k", 0.5, 0.2, 0.9, split="clip", trainings=100, metric="holdout_accuracy"),
-        result("k", 0.4, 0.3, 0.5, split="clip", trainings=1, metric="accuracy"),
-        result("k", 0.4, 0.3, 0.5, trainings=1, metric="accuracy"),
-    ]
-    assert judged(*rows) == [("reproduced", "cannot be tested")]
-    rows[0] = replace(rows[0], trainings=3)
-    assert judged(*rows) == [("not shown", "cannot be tested")]
 
 
 # Claims of several comparisons
@@ -466,15 +438,6 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
 
 
 # The ledger's rows
-
-
-def test_rows_with_one_measurement_name_each_other() -> None:
-    book = ledger.ledger()
-    shared = book[(book.key != "") & book.duplicated("key", keep=False)]
-    for _, rows in shared.groupby("key"):
-        for row in rows.itertuples():
-            assert "same measurement as" in row.note
-            assert all(other in row.note for other in set(rows.id) - {row.id}), row.id
 
 
 @pytest.mark.parametrize(

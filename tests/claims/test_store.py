@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +96,6 @@ def test_a_gain_is_stored_with_its_rival_split_and_trainings() -> None:
     assert (row.value, row.low, row.trainings) == (gain.value, gain.low, 2)
 
 
-def test_numbers_of_numpy_are_stored_as_plain_ones_and_nan_in_a_table_as_missing(run: Path) -> None:
-    claims.begin("a")
-    claims.record(np.float32(0.5), low=np.float64(0.25), n=np.int64(3), **ABOUT)
-    claims.record_table(
-        pd.DataFrame([{"value": 1, "low": np.nan, "n": 2.0}]), **ABOUT, split="clip"
-    )
-    claims.write()
-    first, second = stored(run, "a")
-    assert (first["value"], first["low"], first["n"], first["split"]) == (0.5, 0.25, 3, "")
-    assert (second["value"], second["low"], second["n"], second["seed"]) == (1.0, None, 2, None)
-
-
 def test_a_number_measured_again_replaces_the_first() -> None:
     claims.begin("a")
     for value, split, data in (
@@ -140,26 +126,6 @@ def test_what_is_no_result_is_refused_in_one_line(columns: dict[str, Any], messa
         claims.record(value, **{**ABOUT, **rest})
     assert "\n" not in str(error.value)
     assert claims.results().empty
-
-
-BEFORE = """
-from cryutils import InputError, claims
-
-for collect in (lambda: claims.record(0.5, study="s", metric="m", data="mine"), claims.write):
-    try:
-        collect()
-    except InputError as error:
-        print(error)
-print(repr(claims.current()))
-"""
-
-
-def test_recording_before_beginning_is_refused(run: Path) -> None:
-    # In a process of its own: in this one other tests have begun.
-    done = subprocess.run([sys.executable, "-c", BEFORE], capture_output=True, text=True)
-    first, second, name = done.stdout.splitlines()
-    assert "claims.begin" in first and "claims.begin" in second and name == "''"
-    assert not run.exists()
 
 
 # Files

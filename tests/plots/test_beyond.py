@@ -21,12 +21,3 @@ def test_faces_are_shown_in_order_above_their_weights() -> None:
     np.testing.assert_allclose(drawn["trained"].get_xdata(), [1, 3, 5])
     np.testing.assert_allclose(drawn["trained"].get_ydata(), WEIGHTS["trained"])
     np.testing.assert_allclose(drawn["equal weights"].get_ydata(), 1 / 3)
-
-
-def test_sound_is_shown_above_its_weights() -> None:
-    levels = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    fig = plots.attention(levels, WEIGHTS, window_s=3.0, title="a sound")
-    above, below = fig.axes
-    np.testing.assert_array_equal(above.images[0].get_array(), levels.T)
-    np.testing.assert_allclose(below.lines[0].get_xdata(), [0.5, 1.5, 2.5])
-    assert below.get_xlabel() == "time (s)" and below.get_ylabel() == "weight"

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import points, ticks
-from made_corpus import corpus
 
 from cryutils import plots
-from cryutils.models.explain import Maps
 
 
 def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
@@ -53,18 +51,3 @@ def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
     assert right.lines[-1].get_xydata().tolist() == [[0.5, 0.0]]  # half answered, none wrong
     assert "50% answered, 0% wrong" in right.get_title()
     assert "ECE 0.10" in left.get_title()
-
-
-def test_evidence_has_a_column_a_state() -> None:
-    x = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
-    clip, called = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
-    heat = np.ones_like(x)
-    clips = corpus(["hungry", "tired", "tired"])
-    figure = plots.sound_evidence(Maps(x, clip, called, heat, heat), clips, window_s=1.0)
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["hungry", "tired", "taken for hungry", "taken for tired"]
-    crops = np.zeros((4, 6, 6, 3), np.uint8)
-    square = np.full((4, 6, 6), 3.0, np.float32)
-    faces = plots.face_evidence(Maps(crops, clip, called, square, 0 * square), clips)
-    assert [len(ax.images) for ax in faces.axes] == [1, 1, 2, 2, 2, 2]
-    assert [ax.images[1].get_array().max() for ax in faces.axes[2:]] == [1, 1, 0, 0]

@@ -85,18 +85,6 @@ def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax) -> None:
 # Scores
 
 
-def test_split_accuracies_draws_each_split_and_the_mean(ax) -> None:
-    accuracies = {"clip": np.array([0.7, 0.8, 0.9]), "infant": np.array([0.2, 0.3])}
-    assert plots.split_accuracies(accuracies, ax, chance=0.25) is ax
-    leak_free, leak_free_mean, paper, paper_mean, chance = ax.lines
-    assert list(leak_free.get_xdata()) == [0.2, 0.3]
-    assert list(paper.get_xdata()) == [0.7, 0.8, 0.9]
-    assert leak_free_mean.get_xdata()[0] == pytest.approx(0.25)
-    assert paper_mean.get_xdata()[0] == pytest.approx(0.8)
-    assert chance.get_xdata()[0] == 0.25
-    assert max(leak_free.get_ydata()) < min(paper.get_ydata())
-
-
 def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
     numbers = {
         f"{split}{end}": [value] * 3
@@ -127,19 +115,6 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     plots.scoreboard(board.iloc[:0])
 
 
-def test_gaps_between_splits_are_drawn_under_headings() -> None:
-    gaps = pd.DataFrame(
-        {
-            "table": "Paper B", "group": ["sound", "sound", "face"],
-            "model": ["cry2", "SVM", "image"], "value": [0.1, 0.2, 0.0],
-            "low": [-0.1, 0.1, -0.2], "high": [0.3, 0.3, 0.2],
-        }
-    )  # fmt: skip
-    figure = plots.split_gaps(gaps)
-    assert ticks(figure.axes[0], "y") == ["Paper B: sound", "cry2", "SVM", "Paper B: face", "image"]
-    plots.split_gaps(gaps.iloc[:0])
-
-
 def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour() -> None:
     rows = pd.DataFrame(
         {
@@ -167,25 +142,6 @@ def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
     assert ticks(ax, "y") == ["hungry", "belly pain"]
     assert labels(ax) == ("predicted", "true")
-
-
-def test_a_window_and_its_reconstruction_share_their_colours() -> None:
-    rng = np.random.default_rng(0)
-    window, code = rng.normal(size=(20, 6)), rng.normal(size=(4, 3))
-    fig = plots.reconstructions(
-        {"mfcc": (window, code, 2 * window), "stft": (window, code, window)}, seconds=2.0
-    )
-    left, middle, right = (ax.images[0] for ax in fig.axes[:3])
-    shown = ((left, window[:, 1:]), (middle, code), (right, 2 * window[:, 1:]))
-    for image, values in shown:  # without MFCC number 0
-        assert np.array_equal(image.get_array(), values.T)
-    assert left.get_clim() == right.get_clim()
-    low, high = middle.get_clim()
-    assert -low == high == np.abs(code).max()
-    assert fig.axes[0].get_ylim() == (1, 6)
-    titles = [ax.get_title() for ax in fig.axes[:6]]
-    assert titles[:2] == ["MFCC: 30 numbers a patch", "code: 3 numbers a patch"]
-    assert np.array_equal(fig.axes[3].images[0].get_array(), window.T)
 
 
 def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from drawn import spans, ticks
 
 from cryutils import plots
 from cryutils.evaluation.intervals import Interval
-from cryutils.papers import recognition
 from cryutils.papers.framewise import Rolled
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
     return Interval(value, low, high, 0.1, 8, 4)
-
-
-def test_frames_by_class_are_of_different_infants_a_column_each_class(apart) -> None:
-    cries = recognition.load(
-        "synthetic", infants=8, clips_per_infant=2, duration_s=0.5, fps=4.0, size=64
-    )
-    figure = plots.frames_by_class(cries)
-    titles = np.array([ax.get_title() for ax in figure.axes]).reshape(3, 4)
-    pairs = {(clip.label, clip.infant) for clip in cries}
-    for column, label in zip(titles.T, cries.classes, strict=True):
-        shown = [tuple(title.split(", ")) for title in column if title]
-        assert shown and set(shown) <= pairs and {name for name, _ in shown} == {label}
-        assert len(set(shown)) == len(shown)
 
 
 def rolled(n: int, flicker: float | None, right: float) -> Rolled:
