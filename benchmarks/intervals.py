@@ -179,7 +179,7 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
                 rows.append({
                     "corpus": name, "classifier": classifier, "signal": signal,
                     "split": str(split), "metric": metric,
-                    "target": target if split is evaluation.Split.INFANT else one.value,
+                    "target": target if split is evaluation.Split.LEAK_FREE else one.value,
                     "library_low": one.low, "library_high": one.high,
                     "bootstrap_low": ends[0], "bootstrap_high": ends[1],
                 })  # fmt: skip
@@ -350,7 +350,7 @@ def held(
 
 
 def rejections(trials: int) -> dict[tuple[str, str], float]:
-    """Return how often a true null is rejected, by protocol and method of permutation."""
+    """Return how often a true null is rejected, by split and method of permutation."""
     rng = np.random.default_rng(2)
     corpora = [null_corpus(rng) for _ in range(trials)]
     answers = list(process_map(rejected, enumerate(corpora), shared=(), jobs=None))

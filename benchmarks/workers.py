@@ -54,7 +54,7 @@ def folds() -> None:
         labels=labels, infants=[f"infant-{clip % INFANTS}" for clip in range(CLIPS)]
     )
     cells = {"forest": (RandomForestClassifier(30, random_state=0), rng.normal(size=(CLIPS, 40)))}
-    permutation_test(cells, corpus, Split.INFANT, permutations=PERMUTATIONS, n_splits=4)
+    permutation_test(cells, corpus, Split.LEAK_FREE, permutations=PERMUTATIONS, n_splits=4)
 
 
 def embeddings(videos: Corpus) -> None:

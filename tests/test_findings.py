@@ -39,7 +39,7 @@ def stored() -> pd.DataFrame:
     parts = [claims.load_results(f"reference/{run}") for run in RUNS]
     parts += [claims.split_gaps(f"reference/{run}") for run in ("judged", "uploads", "simulated")]
     scores = pd.read_csv(REFERENCE / "benchmarks" / "donateacry.csv")
-    for name in ("clip", "infant", "gap"):
+    for name in ("random", "leak_free", "gap"):
         ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
         parts.append(scores[list(ends)].rename(columns=ends))
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
@@ -129,11 +129,11 @@ def test_the_ranges_of_table_2_are_measured() -> None:
     readme, article = (" ".join((ROOT / name).read_text().split())
                        for name in ("README.md", "docs/article.md"))  # fmt: skip
     assert f"They are {span(table.published)}. Measured here with a random split" in readme
-    assert f"they are {span(table['clip'])} over 30 draws of the clips" in readme
-    assert f"Leak-free, the accuracies are {span(table.infant)}" in readme
-    for shares in (table.published, table["clip"], table.infant):
+    assert f"they are {span(table.random)} over 30 draws of the clips" in readme
+    assert f"Leak-free, the accuracies are {span(table.leak_free)}" in readme
+    for shares in (table.published, table.random, table.leak_free):
         assert span(shares) in article
-    holdouts = claims.load_results("reference/judged", metric="holdout_accuracy", split="clip")
+    holdouts = claims.load_results("reference/judged", metric="holdout_accuracy", split="random")
     holdouts = holdouts[(holdouts.condition == "") & (holdouts.data == "donateacry")]
     both = table.merge(holdouts, left_on=["feature", "name"], right_on=["feature", "model"])
     assert len(both) == 12 and not both.published.between(both.low, both.high).any()

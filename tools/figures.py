@@ -205,7 +205,7 @@ def gaps(shown: pd.DataFrame) -> Table:
 
 def readings() -> Table:
     """Yield the mean accuracy of Table 2's single random splits for each selection of clips."""
-    means = claims.load_results("reference/judged", metric="reading_accuracy", split="clip")
+    means = claims.load_results("reference/judged", metric="reading_accuracy", split="random")
     means = means.pivot(index=["feature", "model"], columns="condition", values="value")
     copied = [str(name) for name in means if str(name).startswith("copied")]
     selections = ["no_copies", *copied, "augmented_to_38", "windows"]
@@ -259,7 +259,7 @@ def benchmark() -> Table:
            "guessing (%)"]  # fmt: skip
     path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
     for row in pd.read_csv(path).to_dict("records"):
-        cells = [score(row, name) for name in ("clip", "infant", "gap")]
+        cells = [score(row, name) for name in ("random", "leak_free", "gap")]
         head, chance = heads[row["model"]], in_percent(row["chance"])
         yield [row["task"], row["feature"], head, *cells, chance]
 

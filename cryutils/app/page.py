@@ -172,7 +172,7 @@ def show() -> None:
 def _evidence() -> str:
     """Return the sound model's score in the reference run as a sentence; "" without that run."""
     path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
-    wanted = ("cry2.balanced_accuracy", "infant", "donateacry")
+    wanted = ("cry2.balanced_accuracy", "leak_free", "donateacry")
     for row in read_results(path) if path.is_file() else []:
         if (row.key, row.split, row.data) == wanted:
             low, high = (100 * (end or 0) for end in (row.low, row.high))

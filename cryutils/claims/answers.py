@@ -84,9 +84,9 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for about, part in table.groupby(MODEL, sort=False):
-        if not {"clip", "infant"} <= set(part.split):
+        if not {"random", "leak_free"} <= set(part.split):
             continue
-        random, free = (answers(part[part.split == split]) for split in ("clip", "infant"))
+        random, free = (answers(part[part.split == split]) for split in ("random", "leak_free"))
         place = pd.Index(random.units).get_indexer(free.units)
         alike = sorted(random.units) == sorted(set(free.units))
         if not alike or len(np.unique(random.predicted)) == 1 or not random.strengths.any():

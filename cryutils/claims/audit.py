@@ -54,7 +54,7 @@ def read(path: Path) -> pd.DataFrame:
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
     clip, infant, truth, and prediction or p_<class> for each class. Optional: fold, repeat, model,
-    and split, which is "clip" (random) or "infant" (leak-free). Raises InputError if the file can't
+    and split, which is "random" or "leak_free". Raises InputError if the file can't
     be read, a column is missing, or a clip has two rows.
     """
     try:
@@ -82,8 +82,8 @@ def read(path: Path) -> pd.DataFrame:
         table["predicted"] = np.asarray(classes)[table[columns].to_numpy(float).argmax(axis=1)]
     for name, default in _OPTIONAL.items():
         table[name] = table[name].fillna(default) if name in table else default
-    if unknown := set(table.split) - {"", "clip", "infant"}:
-        raise InputError(f"{path}: split {min(unknown)!r}; give clip or infant.")
+    if unknown := set(table.split) - {"", "random", "leak_free"}:
+        raise InputError(f"{path}: split {min(unknown)!r}; give random or leak_free.")
     twice = table["clip"][table.duplicated(["model", "split", "repeat", "clip"])]
     if len(twice):
         raise InputError(f"{path}: clip {twice.iloc[0]} has two rows; give one, or number repeats.")
@@ -100,7 +100,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
     parts = []
-    for split in (Split.CLIP, Split.INFANT):
+    for split in (Split.RANDOM, Split.LEAK_FREE):
         folds = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
         table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)

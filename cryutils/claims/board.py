@@ -184,7 +184,7 @@ def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
     scored = rows.merge(scored.drop(columns="key"), on=_ABOUT)
     numbers = ["value", "low", "high", "n", "n_infants", "permutations"]
     scored = scored.astype(dict.fromkeys(numbers, float))
-    free = scored[scored.split == "infant"]
+    free = scored[scored.split == "leak_free"]
     tests = free[free.metric == "p_value"].set_index("place")
     scored = scored[scored.metric.isin(METRICS)]
     if scored.empty:
@@ -280,7 +280,7 @@ def reference(groups: Mapping[str, str], layout: Layout) -> pd.DataFrame:
         rows = scores({run: load_results(f"reference/{run}")}, [layout])
         rows = rows[rows.group == group]
         accuracy, balanced = (words(rows, m) for m in ("accuracy", "balanced_accuracy"))
-        columns = [SPLITS["clip"], SPLITS["infant"]]
+        columns = [SPLITS["random"], SPLITS["leak_free"]]
         part = pd.concat(
             {"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1
         )
@@ -318,12 +318,12 @@ def conclusions(shown: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for data, part in shown[shown.model != COMMONEST].groupby("data", sort=False):
-        scores = part[(part.metric == "accuracy") & part.infant.notna() & part.commonest.notna()]
+        scores = part[(part.metric == "accuracy") & part.leak_free.notna() & part.commonest.notna()]
         p_values = part[part.metric == "balanced_accuracy"].p_value.dropna()
         rows[title(str(data))] = {
             "accuracies": len(scores),
-            "above the commonest answer": (scores.infant > scores.commonest).sum(),
-            "whole interval above": (scores.infant_low > scores.commonest).sum(),
+            "above the commonest answer": (scores.leak_free > scores.commonest).sum(),
+            "whole interval above": (scores.leak_free_low > scores.commonest).sum(),
             "models tested": len(p_values),
             "better than guessing": (p_values <= ledger.ALPHA).sum(),
             "smallest p": p_values.min(),
@@ -371,6 +371,6 @@ def by_split(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
                 for model, name in names.items()
             }
             for metric in metrics
-            for split in ("clip", "infant")
+            for split in ("random", "leak_free")
         }
     )

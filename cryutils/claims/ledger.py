@@ -1,8 +1,8 @@
 """The ledger: every number and checkable claim of both papers, and its verdicts.
 
 `data/claims.csv` lists the claims, each with the rule by which it is judged; `data/README.md`
-explains its columns. Each claim gets two verdicts: one under the protocol of its own paper and one
-leak-free. Synthetic infants can't reproduce anything, so each measurement on them is *in
+explains its columns. Each claim gets two verdicts: one with a random split, as in the papers, and
+one leak-free. Synthetic infants can't reproduce anything, so each measurement on them is *in
 simulation*. Sums, figures and references were judged by reading; the ledger has their verdicts.
 Used in notebooks 03, 04, 06, 09, 11 and 14 and by the command `cryutils claims`.
 """
@@ -24,14 +24,14 @@ from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "ALPHA", "PAPERS", "PROTOCOLS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
+    "ALPHA", "PAPERS", "SPLITS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
     "ledger", "of_runs", "published", "selected", "stand_in", "summary", "unstated", "words",
 ]  # fmt: skip
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
 ALPHA = 0.05  # a model with a larger p-value is not shown to be better than chance
 PAPERS = {"A": "Paper A", "B": "Paper B"}
-PROTOCOLS = {"paper": "clip", "leak_free": "infant"}  # the split behind each verdict
+SPLITS = ("random", "leak_free")  # each row has a verdict for each
 _LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
 _FACES = "recordings of sound and face"  # as `data_required`
 _OF_FACES = "ablation.image.accuracy"  # measured only where recordings have faces
@@ -51,7 +51,7 @@ class Rule(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The verdict on a claim under one protocol, from a run or from the paper's own text."""
+    """The verdict on a claim with one split, from a run or from the paper's own text."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -85,14 +85,14 @@ class Judgement:
     trainings: float = math.nan
     against: float = math.nan
 
-    def columns(self, protocol: str, data: str) -> dict[str, Any]:
+    def columns(self, split: str, data: str) -> dict[str, Any]:
         """Return the fields and the verdict as columns: on synthetic infants, in simulation."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["verdict"] = self.outcome
         if is_synthetic(data) and self.outcome in _IN_SIMULATION:
             fields["verdict"] = Verdict.IN_SIMULATION
             fields["reason"] = f"{_IN_SIMULATION[self.outcome]}: {self.reason}"
-        return {f"{protocol}_{name}": value for name, value in fields.items()}
+        return {f"{split}_{name}": value for name, value in fields.items()}
 
 
 def ledger() -> pd.DataFrame:
@@ -152,7 +152,7 @@ class _Results:
     """
 
     def __init__(self, results: pd.DataFrame) -> None:
-        results = results[results.split != "frame"]
+        results = results[results.split != "random_frames"]
         rows = _records(results.astype(object).where(results.notna(), None))
         self.rows = {(row["key"], row["data"], row["split"]): row for row in rows}
         self.corpora: dict[str, set[str]] = {}
@@ -160,14 +160,13 @@ class _Results:
             self.corpora.setdefault(key, set()).add(data)
         self.stand_ins = {str(data): stand_in(part) for data, part in results.groupby("data")}
 
-    def get(self, key: str, data: str, protocol: str) -> dict[str, Any] | None:
-        """Return a result. One without a split fits both protocols."""
-        split = PROTOCOLS.get(protocol, "")
+    def get(self, key: str, data: str, split: str) -> dict[str, Any] | None:
+        """Return a result. A result without a split counts for both."""
         return self.rows.get((key, data, split)) or self.rows.get((key, data, ""))
 
     def origin(self, key: str, data: str) -> dict[str, Any]:
         """Return the corpus, clips, infants and notebook of a result, the leak-free one if any."""
-        row = self.get(key, data, "leak_free") or self.get(key, data, "paper") or {}
+        row = self.get(key, data, "leak_free") or self.get(key, data, "random") or {}
         counts = {name: row.get(name) for name in ("n", "n_infants")}
         known = {name: math.nan if count is None else count for name, count in counts.items()}
         return {"data": data, **known, "notebook": row.get("notebook", "")}
@@ -178,15 +177,15 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
 
     results: columns as in `claims.table`. There is a row for each corpus on which a claim was
     measured, or one with `data` "" if there is none. Columns: those of the ledger; data, n,
-    n_infants and notebook of the measurement; under each protocol the fields of `Judgement` and the
-    verdict, such as paper_verdict and leak_free_low.
+    n_infants and notebook of the measurement; for each split the fields of `Judgement` and the
+    verdict, such as random_verdict and leak_free_low.
     """
     measured, book = _Results(results), _records(ledger())
     rows: list[dict[str, Any]] = []
     for claim in book:
         if claim["rule"] != Rule.EVERY:
             for data in sorted(measured.corpora.get(claim["key"], {""})):
-                cases = {name: _Case(claim, name, data, measured) for name in PROTOCOLS}
+                cases = {name: _Case(claim, name, data, measured) for name in SPLITS}
                 judgements = {name: case.judgement() for name, case in cases.items()}
                 origin = measured.origin(claim["key"], data)
                 rows.append({**claim, **origin, "judgements": judgements})
@@ -196,17 +195,17 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     order = {claim["id"]: place for place, claim in enumerate(book)}
     rows.sort(key=lambda row: order[row["id"]])
     for row in rows:
-        for protocol, judgement in row.pop("judgements").items():
-            row |= judgement.columns(protocol, row["data"])
+        for split, judgement in row.pop("judgements").items():
+            row |= judgement.columns(split, row["data"])
     return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A claim under one protocol on one corpus, "" for none."""
+    """A claim with one split on one corpus, "" for none."""
 
     claim: Mapping[str, Any]
-    protocol: str
+    split: str
     data: str
     results: _Results
 
@@ -224,7 +223,7 @@ class _Case:
         if rule == Rule.PUBLISHED:
             if incomparable := self._incomparable(result):
                 return incomparable
-            is_new = self.protocol == "leak_free"
+            is_new = self.split == "leak_free"
             return self._on_new_infants(result) if is_new else self._single_holdout(result)
         if rule in (Rule.ABOVE, Rule.BELOW, Rule.CITED):
             return self._one_sided(result)
@@ -233,7 +232,7 @@ class _Case:
     def _measured(self, metric: str = "") -> Judgement | None:
         """Return the measurement, not judged yet. metric: another one than the claim's."""
         key = store.key({**self.claim, "metric": metric}) if metric else self.claim["key"]
-        row = self.results.get(key, self.data, self.protocol)
+        row = self.results.get(key, self.data, self.split)
         if row is None:
             return None
         names = ("value", "low", "high", "trainings")
@@ -248,7 +247,7 @@ class _Case:
     def _count(self) -> Judgement:
         """Return whether a number without a split equals the figure, or is beyond the margin."""
         result = self._measured()
-        if self.protocol == "leak_free" or result is None:
+        if self.split == "leak_free" or result is None:
             reason = "nothing is claimed: no split is involved"
             return Judgement(Verdict.CANNOT_BE_TESTED, reason)
         rule, margin = self.claim["rule"], self.claim["margin"]
@@ -332,7 +331,7 @@ class _Case:
         """Return why the winner that a claim names isn't shown to beat chance, "" if it is."""
         if not (winner := self.claim["winner"]):
             return ""
-        test = self.results.get(f"{winner}.p_value", self.data, self.protocol)
+        test = self.results.get(f"{winner}.p_value", self.data, self.split)
         if test is None:
             return "that model isn't tested against chance"
         p_value = test["value"]
@@ -376,13 +375,13 @@ def _by_parts(
     """Yield a claim made of several comparisons, judged by its parts on every corpus."""
     parts = [row for row in rows if row["part_of"] == claim["id"]]
     names = dict.fromkeys(row["id"] for row in parts)
-    nowhere = dict.fromkeys(PROTOCOLS, Judgement(Verdict.CANNOT_BE_TESTED))
+    nowhere = dict.fromkeys(SPLITS, Judgement(Verdict.CANNOT_BE_TESTED))
     for data in sorted({row["data"] for row in parts} - {""}) or [""]:
         # A part that was measured only on another corpus counts as missing.
         by_id = {row["id"]: row["judgements"] for row in parts if row["data"] in ("", data)}
         judgements = {
-            protocol: _together([by_id.get(name, nowhere)[protocol] for name in names])
-            for protocol in PROTOCOLS
+            split: _together([by_id.get(name, nowhere)[split] for name in names])
+            for split in SPLITS
         }
         origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
         yield {**claim, **origin, "judgements": judgements}
@@ -446,11 +445,11 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
     in_print, synthetic = judged.verdict != "", judged.data.map(is_synthetic).astype(bool)
     parts = {"real": judged[~in_print & ~synthetic], "synthetic": judged[synthetic]}
     counts = {
-        (store.SPLITS[split], where): part[f"{protocol}_verdict"].map(str).value_counts()
-        for protocol, split in PROTOCOLS.items()
+        (store.SPLITS[split], where): part[f"{split}_verdict"].map(str).value_counts()
+        for split in SPLITS
         for where, part in parts.items()
     }
-    counts["in print", ""] = judged[in_print].paper_verdict.map(str).value_counts()
+    counts["in print", ""] = judged[in_print].random_verdict.map(str).value_counts()
     table = pd.DataFrame(counts).reindex([str(v) for v in Verdict]).dropna(how="all")
     return table.fillna(0).astype(int)
 
@@ -458,13 +457,13 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
 def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
     """Return the rows of `judged` that have each of the `chosen` values; None allows any value.
 
-    Names are columns of `judged`, or `verdict` for the verdict under either protocol. Raises
+    Names are columns of `judged`, or `verdict` for the verdict with either split. Raises
     InputError for an unknown value.
     """
     shown = judged
     for name, value in chosen.items():
         is_verdict = name == "verdict"
-        columns = [f"{protocol}_verdict" for protocol in PROTOCOLS] if is_verdict else [name]
+        columns = [f"{split}_verdict" for split in SPLITS] if is_verdict else [name]
         known = [str(v) for v in Verdict] if is_verdict else sorted({*judged[name]} - {""})
         if value is not None:
             if value not in known:
@@ -484,8 +483,8 @@ def words(judged: pd.DataFrame) -> pd.DataFrame:
     table = order[["paper", "data", "id", "where", "claim", "run"]]
     table = table.rename(columns={"data": "recordings"})
     table["in print"] = [_number(*row) for row in order[["unit", "value"]].to_numpy()]
-    for protocol, split in PROTOCOLS.items():
-        names = [f"{protocol}_{name}" for name in ("verdict", "reason", "value", "low", "high")]
+    for split in SPLITS:
+        names = [f"{split}_{name}" for name in ("verdict", "reason", "value", "low", "high")]
         cells = order[["unit", "data", *names]].to_numpy()
         table[store.SPLITS[split]] = [_judged(*row) for row in cells]
     return table

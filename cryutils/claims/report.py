@@ -32,11 +32,12 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def scoreboard_lines(scores: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the papers' tables, from `board.scores`."""
+    short = {SPLITS["random_frames"]: "random, windows"}  # so that a line fits 80 columns
     for name, warning, texts in _tables(scores):
         yield name
         if warning:
             yield warning
-        for group, rows in texts.groupby(level="group", sort=False):
+        for group, rows in texts.rename(columns=short).groupby(level="group", sort=False):
             yield from [str(group)] * bool(group)
             yield from rows.droplevel("group").rename_axis(None).to_string().splitlines()
         yield ""
@@ -67,7 +68,7 @@ def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
             yield f"  {', '.join(filter(None, [row['id'], row['where'], row['run']]))}"
             if row["in print"]:
                 yield f"  in print: {row['in print']}"
-            both = [SPLITS[split] for split in ledger.PROTOCOLS.values()]
+            both = [SPLITS[split] for split in ledger.SPLITS]
             if not data and row[both[0]] == row[both[1]]:
                 yield f"  {row[both[0]]}"
             else:

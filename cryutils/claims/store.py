@@ -36,7 +36,10 @@ __all__ = [
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 # The only place where stored values of `split` are turned into words for readers.
-SPLITS = {"frame": "windows split", "clip": "random split", "infant": "leak-free"}
+SPLITS = {
+    "random_frames": "random split of windows", "random": "random split",
+    "leak_free": "leak-free",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Result:
     model: str = ""
     rival: str = ""  # if not "", `value` is the model's score minus this model's
     metric: str
-    split: str = ""  # the unit that was kept whole, a key of `SPLITS`
+    split: str = ""  # a key of `SPLITS`
     data: str  # the corpus
     value: float
     low: float | None = None  # ends of the interval

@@ -28,10 +28,10 @@ def audit(source: str, permutations: int, as_json: bool) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
-    and prediction or p_<class> for each class; if known, fold, repeat, model and split ("clip" or
-    "infant"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file that lists them
-    (file, label, infant), or the name of a corpus; a logistic regression is then tested with both
-    splits.
+    and prediction or p_<class> for each class; if known, fold, repeat, model and split
+    ("random" or "leak_free"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file
+    that lists them (file, label, infant), or the name of a corpus; a logistic regression is then
+    tested with both splits.
 
     Printed are intervals over infants, what no skill reaches, how often the model knew the infant,
     a permutation test, and the difference between the splits.

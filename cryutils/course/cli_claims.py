@@ -16,7 +16,7 @@ __all__ = ["claims"]
 @click.option("--paper", metavar="A|B", help="Rows of this paper.")
 @click.option("--kind", metavar="KIND", help="Rows of this kind: number, claim, arithmetic, figure,"
               " citation or setting.")  # fmt: skip
-@click.option("--verdict", metavar="WORDS", help="Rows with this verdict under either protocol.")
+@click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
 @click.option("--data", metavar="NAME", help="Rows measured on this corpus or folder.")
 @click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
 @outputs_option

@@ -1,7 +1,7 @@
 """From predictions to claims: splits, scores, intervals, permutation tests.
 
 >>> from cryutils import evaluation
->>> folds = evaluation.Split("infant").k_folds(corpus, seed=1)        # doctest: +SKIP
+>>> folds = evaluation.Split("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
 >>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
 >>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
 """
@@ -17,4 +17,13 @@ from .crossval import (
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .metrics import ClassScores, scores
 from .permutation import fixed_prediction_test, permutation_test, permute_labels
-from .splits import SPLITS, Fold, Labelled, Split, class_indices, folds, infant_split, paper_split
+from .splits import (
+    SPLITS,
+    Fold,
+    Labelled,
+    Split,
+    class_indices,
+    folds,
+    leak_free_split,
+    random_split,
+)

@@ -1,6 +1,6 @@
 """Accuracy, precision, recall and F1, by class and overall.
 
-Used in notebook 03 for Paper A's Tables 1 and 2 (section 3.3) under both protocols.
+Used in notebook 03 for Paper A's Tables 1 and 2 (section 3.3) with both splits.
 """
 
 from __future__ import annotations

@@ -128,10 +128,10 @@ def permutation_test(
     exact.
 
     cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. split:
-    "clip" or "infant", how folds are divided. permutations: B; the smallest p-value is 1 / (B + 1).
-    seed: of folds and permutations. jobs: worker processes (None: one for each core), without
-    influence on the result. Raises InputError for no cells, or folds that these labels do not
-    allow.
+    "random" or "leak_free", how folds are divided. permutations: B; the smallest p-value is
+    1 / (B + 1). seed: of folds and permutations. jobs: worker processes (None: one for each
+    core), without influence on the result. Raises InputError for no cells, or folds that these
+    labels do not allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")

@@ -20,7 +20,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "SPLITS", "Choice", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
-    "folds", "infant_split", "paper_split",
+    "folds", "leak_free_split", "random_split",
 ]  # fmt: skip
 
 Indices = NDArray[np.int64]
@@ -79,25 +79,25 @@ class Choice(StrEnum):
 class Split(Choice):
     """What is kept whole when data are divided into training and test parts.
 
-    FRAME divides frames of video, or windows of sound. CLIP divides clips at random, as the papers
-    are read here. INFANT is leak-free.
+    RANDOM_FRAMES divides frames of video, or windows of sound. RANDOM divides clips at random, as
+    the papers are read here. LEAK_FREE keeps infants whole.
     """
 
-    FRAME = "frame"
-    CLIP = "clip"
+    RANDOM_FRAMES = "random_frames"
+    RANDOM = "random"
     SESSION = "session"
-    INFANT = "infant"
+    LEAK_FREE = "leak_free"
 
     def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-        """Return one hold-out split of clips (train, test): CLIP or INFANT."""
-        divide = paper_split if self is Split.CLIP else infant_split
+        """Return one hold-out split of clips (train, test): RANDOM or LEAK_FREE."""
+        divide = random_split if self is Split.RANDOM else leak_free_split
         return divide(corpus, test_size=test_size, seed=seed)
 
     def k_folds(
         self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
     ) -> list[list[Fold]]:
-        """Return repeated stratified k-fold over clips, CLIP or INFANT; see `folds`."""
-        infants = None if self is Split.CLIP else corpus.infants
+        """Return repeated stratified k-fold over clips, RANDOM or LEAK_FREE; see `folds`."""
+        infants = None if self is Split.RANDOM else corpus.infants
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
 
     def folds_of_draws(
@@ -117,7 +117,7 @@ class Split(Choice):
         return repeats
 
 
-SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: random and leak-free
+SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study
 
 
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
@@ -134,7 +134,7 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
     return np.array([position[str(label)] for label in labels], dtype=np.int64), names
 
 
-def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
+def random_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64: clips at random, stratified by class.
 
     Clips of one infant are on both sides. Paper A (section 3.3) says only 70/30.
@@ -160,7 +160,7 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
     return np.sort(train).astype(np.int64), np.sort(test).astype(np.int64)
 
 
-def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
+def leak_free_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64, with no infant on both sides and every class on each.
 
     The first infants of a random order are tested, as many as come nearest to `test_size` of the

@@ -285,9 +285,9 @@ def cross_fit(
     """Train one network per fold and predict the fold's test clips.
 
     build: as in `fit`. labels, infants: one per clip. repeated_folds: from `Split.k_folds`. split:
-    "clip" or "infant", how `validation_split` draws the validation part. settings: of each fit; its
-    seed is derived from `settings.seed`, repeat and fold. Raises InputError if, with split
-    "infant", an infant is in training and test of a fold, no clip has examples, or `fit` or
+    "random" or "leak_free", how `validation_split` draws the validation part. settings: of each
+    fit; its seed is derived from `settings.seed`, repeat and fold. Raises InputError if, with split
+    "leak_free", an infant is in training and test of a fold, no clip has examples, or `fit` or
     `validation_split` fails.
     """
     y, names = class_indices(labels)
@@ -302,10 +302,10 @@ def cross_fit(
     def answer(train: Indices, test: Indices) -> Floats:
         repeat, fold = places[len(fits)]
         both = {infants[i] for i in train} & {infants[i] for i in test}
-        if split is Split.INFANT and both:
+        if split is Split.LEAK_FREE and both:
             raise InputError(
                 f"repeat {repeat}, fold {fold} has infant {min(both)!r} in training and in test;"
-                ' draw the folds with Split("infant").k_folds.'
+                ' draw the folds with Split("leak_free").k_folds.'
             )
         seed = fold_seed(settings.seed, repeat, fold)
         fitting, stopping = validation_split(
@@ -348,9 +348,9 @@ def validation_split(
 ) -> tuple[Indices, Indices]:  # fmt: skip
     """Divide the training clips of a fold into training and validation clips.
 
-    With split "clip", a fifth of the clips of each class is held back. With "infant", whole infants
-    are held back, as close to a fifth of each class as possible; each class keeps an infant in the
-    training part. If no infant can be spared, clips are drawn with "infant" as well.
+    With split "random", a fifth of the clips of each class is held back. With "leak_free", whole
+    infants are held back, as close to a fifth of each class as possible; each class keeps an infant
+    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well.
 
     train: int clip indices. labels, infants: one per clip of the corpus. The result is int64 clip
     indices. Raises InputError if nothing can be held back.
@@ -359,7 +359,7 @@ def validation_split(
     y, names = class_indices([labels[i] for i in train])
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), dtype=bool)
-    if Split(split) is Split.INFANT:
+    if Split(split) is Split.LEAK_FREE:
         group = np.unique([infants[i] for i in train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)

@@ -32,10 +32,10 @@ Array = npt.NDArray[np.float32]
 
 # How the AE+DNN is trained, in words, and what its split divides.
 WAYS = {
-    "clip": ("random split", Split.CLIP),
-    "by_validation": ("clips split, epoch by validation", Split.CLIP),
-    "infant": ("leak-free", Split.INFANT),
-    "largest_codes": ("leak-free, largest codes", Split.INFANT),
+    "random": ("random split", Split.RANDOM),
+    "by_validation": ("random split, epoch by validation", Split.RANDOM),
+    "leak_free": ("leak-free", Split.LEAK_FREE),
+    "largest_codes": ("leak-free, largest codes", Split.LEAK_FREE),
 }
 
 
@@ -81,7 +81,7 @@ class Study:
         options = {"n_splits": self.n_folds, "repeats": self.repeats, "seed": self.seed}
         return {split: split.k_folds(self.corpus, **options) for split in SPLITS}
 
-    def divisions(self, split: Split | str = Split.INFANT, *, repeat: int = 0) -> list[Division]:
+    def divisions(self, split: Split | str = Split.LEAK_FREE, *, repeat: int = 0) -> list[Division]:
         """Return training, validation and test clips of each fold, int64 indices."""
         labels, infants = self.corpus.labels.tolist(), self.corpus.infants.tolist()
         seed = self.seeds[repeat]
@@ -208,8 +208,8 @@ class Study:
         return Comparison({key: fits[0] for key, fits in trainings.items()}, scored, commonest)
 
     def _train(self, kind: str, way: str, repeat: int, seed: int, progress: bool) -> AeDnn:
-        if way == "clip":
-            folds = self.folds[Split.CLIP][repeat]
+        if way == "random":
+            folds = self.folds[Split.RANDOM][repeat]
             divisions = [Division(train, test, test) for train, test in folds]
         else:
             divisions = self.divisions(WAYS[way][1], repeat=repeat)
@@ -222,7 +222,7 @@ class Study:
 
     def _svm_on_windows(self, svm: Any, kind: str, split: Split) -> Scored:
         folds: Any = self.folds[split]
-        if split is Split.INFANT:  # without the validation clips
+        if split is Split.LEAK_FREE:  # without the validation clips
             repeats = range(self.repeats)
             folds = [[(d.fit, d.test) for d in self.divisions(split, repeat=k)] for k in repeats]
         windows = self.windows[kind]
@@ -248,7 +248,7 @@ class Comparison:
         names = {"ae_dnn": "AE+DNN", "svm": "SVM on clips", "svm_windows": "SVM on windows"}
         both = {
             (f"{kind.upper()}: {names[model]}", way): self.scored[kind, model, way]
-            for kind, model, way in sorted(self.scored)
+            for kind, model, way in sorted(self.scored, key=lambda cell: cell[:2])
             if way in SPLITS
         }
         return comparison(both)

@@ -135,7 +135,7 @@ def rows(answers: pd.DataFrame, *, data: str) -> pd.DataFrame:
         counts = {"n": part["clip"].nunique(), "trainings": part.repeat.nunique()}
         table.append({**dict(zip(names, about, strict=True)), **score, **counts})
     for task, truth in answers.groupby("task", sort=False).truth:
-        guess = {"feature": "guessing", "model": "", "split": "infant"}
+        guess = {"feature": "guessing", "model": "", "split": "leak_free"}
         table.append({"task": task, **guess, "value": 1 / truth.nunique()})
     scores = pd.DataFrame(table).rename(columns={"task": "condition"})
     return scores.assign(rival="", metric="balanced_accuracy", data=data)
@@ -203,7 +203,7 @@ def by_task(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
     results: from `rows`, or of a stored run. names: the row's name by feature, in order.
     """
-    scores = results[(results.split == "infant") & (results.rival == "")]
+    scores = results[(results.split == "leak_free") & (results.rival == "")]
     ends = scores.set_index(["feature", "condition"])[["value", "low", "high"]].astype(float)
     numbers = (100 * ends).T.to_dict("list")
 

@@ -175,7 +175,7 @@ class _Task:
     @property
     def held_back(self) -> str:
         """How the validation part is drawn: the infants to recognise are in all parts."""
-        return "clip" if self.name == "infant" else "infant"
+        return "random" if self.name == "infant" else "leak_free"
 
     def part_of(self, examples: Examples) -> Examples:
         """Return the rows of this task's clips, numbered as in `rows`."""
@@ -188,7 +188,7 @@ class _Task:
         """Return the rows of answers, int64 (repeats, clips)."""
         clips = list(self.rows["clip"])
         table = answer_rows(predicted, self.folds, clips, self.infants, self.truth)
-        return table.assign(task=self.name, split="infant", feature=feature, model=model)
+        return table.assign(task=self.name, split="leak_free", feature=feature, model=model)
 
 
 def _tasks(splits: pd.DataFrame, corpus: Corpus, share: float, seed: int) -> list[_Task]:

@@ -91,11 +91,11 @@ class Answer:
     def results(self) -> pd.DataFrame:
         """Return the score as a row for `claims.record_scores`."""
         row = {**self.score.row(), "metric": "balanced_accuracy"}
-        return pd.DataFrame([row]).assign(split="infant", data=self.data)
+        return pd.DataFrame([row]).assign(split="leak_free", data=self.data)
 
     def predictions(self) -> pd.DataFrame:
         """Return every answer as a row for `claims.record_scores`."""
-        return self.answers.assign(split="infant", data=self.data)
+        return self.answers.assign(split="leak_free", data=self.data)
 
 
 def phase_randomised(x: Samples, rng: np.random.Generator) -> Samples:

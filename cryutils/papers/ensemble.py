@@ -108,7 +108,7 @@ class Settings:
         )  # fmt: skip
 
 
-SPLITS = (Split.FRAME, Split.CLIP, Split.INFANT)
+SPLITS = (Split.RANDOM_FRAMES, Split.RANDOM, Split.LEAK_FREE)
 
 
 class Row(StrEnum):

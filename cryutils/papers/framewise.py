@@ -62,7 +62,7 @@ class Framewise:
     def over_time(self, embeddings: Sequence[Array]) -> list[Array]:
         """Return the answers to all frames of each clip, by the network of the fold that tests it.
 
-        One array per clip, float32 (frames, classes). Not for the split by frame, where every
+        One array per clip, float32 (frames, classes). Not for RANDOM_FRAMES, where every
         network has seen frames of every clip.
         """
         tester = fold_numbers((fold.test for fold in self.folds), len(embeddings))
@@ -103,9 +103,9 @@ def fit(
 
 
 def leak_free_folds(corpus: Corpus, *, n_folds: int = 5, seed: int = 0) -> list[Division]:
-    """Return the folds on which `fit` trains with `Split.INFANT`, as indices of clips."""
-    units = Units.of(corpus, np.arange(0), Split.INFANT)
-    return divide(units, Split.INFANT, n_folds=n_folds, seed=seed)
+    """Return the folds on which `fit` trains with `Split.LEAK_FREE`, as indices of clips."""
+    units = Units.of(corpus, np.arange(0), Split.LEAK_FREE)
+    return divide(units, Split.LEAK_FREE, n_folds=n_folds, seed=seed)
 
 
 def amounts(
@@ -132,8 +132,8 @@ def amounts(
         for step in every:
             try:
                 fitted = fit(
-                    some, part, split=Split.INFANT, every=step, settings=settings, n_folds=n_folds,
-                    seed=seed,
+                    some, part, split=Split.LEAK_FREE, every=step, settings=settings,
+                    n_folds=n_folds, seed=seed,
                 )  # fmt: skip
             except InputError:  # too few to divide
                 continue
@@ -191,13 +191,13 @@ def frame_similarity(
 
 
 def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
-    """Return the scores of the units that the split divides: frames for FRAME, else clips.
+    """Return the scores of the units that the split divides: frames for RANDOM_FRAMES, else clips.
 
     A clip's answer is the mean over its frames. trainings: of one split on `corpus`, each with its
     own seed and divisions; scores are their means.
     """
     split = trainings[0].split
-    if split is Split.FRAME:
+    if split is Split.RANDOM_FRAMES:
         units, p = corpus.take(trainings[0].clip), [fit.rows for fit in trainings]
     else:
         units, p = corpus, [fit.by_clip(len(corpus)) for fit in trainings]
@@ -295,7 +295,7 @@ def rolling_results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
         if value is not None
     )
     return table.assign(
-        study="rolling", split="infant", data=corpus.name, trainings=longest.trainings
+        study="rolling", split="leak_free", data=corpus.name, trainings=longest.trainings
     )
 
 

@@ -47,8 +47,8 @@ from cryutils.evaluation.splits import (
     Split,
     class_indices,
     folds,
-    infant_split,
-    paper_split,
+    leak_free_split,
+    random_split,
 )
 
 __all__ = [
@@ -94,7 +94,7 @@ class Rung(Choice):
 
 
 # The mistakes that divide by something smaller than the infant.
-UNITS = {Rung.WINDOWS: Split.FRAME, Rung.CLIPS: Split.CLIP, Rung.SESSIONS: Split.SESSION}
+UNITS = {Rung.WINDOWS: Split.RANDOM_FRAMES, Rung.CLIPS: Split.RANDOM, Rung.SESSIONS: Split.SESSION}
 
 
 # What a mistake does to a score.
@@ -162,9 +162,9 @@ class Windows:
 
     def units(self, unit: Split) -> Array:
         """Return the infant, session, clip or number of each window, (windows,)."""
-        if unit is Split.FRAME:
+        if unit is Split.RANDOM_FRAMES:
             return np.arange(len(self.clip))
-        by_clip = {Split.INFANT: self.infants, Split.SESSION: self.sessions}
+        by_clip = {Split.LEAK_FREE: self.infants, Split.SESSION: self.sessions}
         return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
 
 
@@ -255,13 +255,13 @@ def divide(
     The windows that a fold doesn't test are divided again in the same way. So divided by infant, a
     class needs three infants; raises InputError if it has fewer.
     """
-    by_window = unit is Split.FRAME
+    by_window = unit is Split.RANDOM_FRAMES
     labels = windows.labels[windows.clip] if by_window else windows.labels
     item = windows.units(unit) if by_window else windows.clip
-    groups = {Split.SESSION: windows.sessions, Split.INFANT: windows.infants}.get(unit)
+    groups = {Split.SESSION: windows.sessions, Split.LEAK_FREE: windows.infants}.get(unit)
     drawn = folds(labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
     seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
-    split = paper_split if by_window else infant_split
+    split = random_split if by_window else leak_free_split
 
     def division(train: Indices, test: Indices) -> Division:
         train, test = (np.flatnonzero(np.isin(item, side)) for side in (train, test))
@@ -405,7 +405,7 @@ class Audit:
             {
                 **self.added(rung, metric).row(), "study": "audit", "condition": str(rung),
                 "rival": "honest", "metric": metric, "data": data,
-                "split": "infant" if rung is Rung.MAJORITY else "clip",
+                "split": "leak_free" if rung is Rung.MAJORITY else "random",
             }
             for rung, metric in product(self.answers, METRICS)
             if rung is not Rung.HONEST
@@ -445,7 +445,9 @@ def audit(
                 answers[rung] = majority_baseline(windows.labels, by_infant)
             else:
                 wrong = mistakes(rung)
-                unit = next((unit for each, unit in UNITS.items() if each in wrong), Split.INFANT)
+                unit = next(
+                    (unit for each, unit in UNITS.items() if each in wrong), Split.LEAK_FREE
+                )
                 answers[rung] = _answers(windows, divisions[unit], sizes, wrong, seed)
     return Audit(answers, windows)
 

@@ -51,7 +51,7 @@ def table2(
     test_size: float = 0.3,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return the scores of single hold-outs for each cell of Table 2, recipe and protocol.
+    """Return the scores of single hold-outs for each cell of Table 2, recipe and split.
 
     A draw takes random clips of each class, adds the copies and divides them once. All recipes with
     the same copies have the same draws.
@@ -87,7 +87,7 @@ def table2(
 def shares_above(
     table: pd.DataFrame, published: Mapping[str, float], *, score: str = "accuracy"
 ) -> pd.DataFrame:
-    """Return how often a single hold-out reaches the published figure, by cell and protocol.
+    """Return how often a single hold-out reaches the published figure, by cell and split.
 
     table: from `table2`. published: a share (0 to 1) by "<feature>.<classifier>". score: one of
     `SCORES`. Columns are `feature`, `classifier`, `split`, `published`, `share` (of all recipes and

@@ -89,8 +89,8 @@ def train(
 ) -> Pair:
     """Draw folds, train each network on each of them, and return the networks.
 
-    networks, examples: by modality. split: "clip" or "infant". repeats: divisions into folds, each
-    with new networks. Raises InputError as `cross_fit` and `Split.k_folds` do.
+    networks, examples: by modality. split: "random" or "leak_free". repeats: divisions into folds,
+    each with new networks. Raises InputError as `cross_fit` and `Split.k_folds` do.
     """
     folds = evaluation.Split(split).k_folds(
         corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed

@@ -113,10 +113,10 @@ def trial(
     }
     draw = int(rng.integers(2**31))
     test = permutation_test(
-        members, corpus, Split.INFANT, permutations=permutations, n_splits=n_folds, seed=draw,
+        members, corpus, Split.LEAK_FREE, permutations=permutations, n_splits=n_folds, seed=draw,
         jobs=1,
     )  # fmt: skip
-    folds = Split.INFANT.k_folds(corpus, n_splits=n_folds, repeats=1, seed=draw)
+    folds = Split.LEAK_FREE.k_folds(corpus, n_splits=n_folds, repeats=1, seed=draw)
     predicted = out_of_fold(NearestCentroid(), first, corpus.labels, folds)
     fixed = fixed_prediction_test({0: predicted}, corpus, permutations=permutations, seed=draw)
     ends = interval(predicted, corpus.labels, corpus.infants)

@@ -51,7 +51,7 @@ def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpu
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """One recipe for a network, evaluated under both protocols: "clip" and "infant".
+    """One recipe for a network, evaluated with both splits: "random" and "leak_free".
 
     folds: (train, test) of each repeat and fold, by split. networks: one per fold. scored: their
     answers to the test clips.
@@ -105,8 +105,8 @@ def results(weighted: CrossValidated, unweighted: CrossValidated, *, name: str) 
 
     Rows as in `claims.table`, with the model names `name`, `<name>_unweighted` and "majority".
     """
-    folds = weighted.folds["infant"]
-    majority = Scored.majority(weighted.scored["infant"].corpus, folds, split="infant")
+    folds = weighted.folds["leak_free"]
+    majority = Scored.majority(weighted.scored["leak_free"].corpus, folds, split="leak_free")
     models = {
         name: weighted.scored.values(),
         f"{name}_unweighted": unweighted.scored.values(),
@@ -168,7 +168,7 @@ def deploy(
     """
     clips, infants = np.unique(examples.clip), corpus.infants.tolist()
     fitting, stopping = validation_split(
-        clips, corpus.labels.tolist(), infants, split="infant", seed=settings.seed
+        clips, corpus.labels.tolist(), infants, split="leak_free", seed=settings.seed
     )
     truth, _ = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)

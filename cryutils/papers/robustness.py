@@ -208,7 +208,7 @@ class Bench:
         folds = next(iter(self.fits.values())).folds
 
         def scored(p: Array) -> Scored:
-            return Scored.of(p, self.corpus, folds, split="infant")
+            return Scored.of(p, self.corpus, folds, split="leak_free")
 
         answers = {("none", 0.0): self.undisturbed}
         scores = {("none", 0.0, m): scored(p) for m, p in self.undisturbed.items()}

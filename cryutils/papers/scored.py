@@ -40,8 +40,8 @@ class Scored:
 
     predicted: indices of `classes`, int64 (repeats, clips) or (clips,); -1 is no answer, which
     counts as wrong, and `evaluation.NOT_DRAWN` marks clips that a repeat leaves out. corpus: what
-    was answered; a clip may occur several times, once for each frame or window. split: "frame",
-    "clip" or "infant". strengths: probabilities or decision values, float (repeats, clips,
+    was answered; a clip may occur several times, once for each frame or window. split: as in
+    `Split`. strengths: probabilities or decision values, float (repeats, clips,
     classes). folds: (train, test) of each repeat. trainings: the number of trainings of a network;
     None: not a network.
     """

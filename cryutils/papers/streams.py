@@ -45,8 +45,8 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, corpus: Corpus, clip: Indices, split: Split) -> Units:
-        """Return the units of rows from clips `clip`: each row for FRAME, else each clip."""
-        if split is Split.FRAME:
+        """Return the units of rows from clips `clip`: rows for RANDOM_FRAMES, else clips."""
+        if split is Split.RANDOM_FRAMES:
             return cls(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
         return cls(corpus.labels, corpus.infants, clip)
 
@@ -66,7 +66,7 @@ def divide(
     clips. That affects only the ensemble's training data: no tested infant is in it. Raises
     InputError for too few clips or infants of a class (see `splits.folds`).
     """
-    honest = split is Split.INFANT
+    honest = split is Split.LEAK_FREE
     labels, infants = units.labels.tolist(), units.infants.tolist()
     (outer,) = folds(labels, infants if honest else None, n_splits=n_folds, repeats=1, seed=seed)
     divisions = []

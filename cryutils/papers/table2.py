@@ -200,7 +200,7 @@ class Table2:
         `_auc`. p is adjusted for all cells.
         """
         rows = {}
-        for cell in scored[Split.CLIP]:
+        for cell in scored[Split.RANDOM]:
             row: dict[str, float | None] = {"published": self.printed.get(cell, np.nan)}
             for split in scored:
                 accuracy, auc = (scored[split][cell].interval(m) for m in ("accuracy", "roc_auc"))

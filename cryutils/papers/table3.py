@@ -110,7 +110,7 @@ class Table3:
         corpus, units = plan.streams.corpus, plan.units[split]
         y = evaluation.class_indices(units.labels, corpus.classes)[0]
         inside = np.flatnonzero(np.isin(y, states))
-        of_row = corpus.take(plan.streams.clip[inside] if split is Split.FRAME else inside)
+        of_row = corpus.take(plan.streams.clip[inside] if split is Split.RANDOM_FRAMES else inside)
         if isinstance(model, Classical):
             parts = [_folds(each.plan, split, inside, model) for each in self.ensembles]
             if model is Classical.MAJORITY:
@@ -176,7 +176,9 @@ class Table3:
 
     def majority(self) -> dict[Row, float]:
         """Return the accuracy of always answering the commonest training class, by row."""
-        split = next(s for s in reversed([*self.ensemble.plan.folds]) if s is not Split.FRAME)
+        split = next(
+            s for s in reversed([*self.ensemble.plan.folds]) if s is not Split.RANDOM_FRAMES
+        )
         return {row: self.interval(split, row, Classical.MAJORITY).value for row in self.rows}
 
     def results(self) -> pd.DataFrame:
@@ -184,11 +186,11 @@ class Table3:
 
         The study is "table3", with the row as `condition`, or for all states "submodel", "ablation"
         or "ensemble". These three studies, and the differences between models and between rows, are
-        only computed for the clip and infant splits.
+        only computed for the random and leak-free splits.
         """
         metrics = (*METRICS, "roc_auc")
         tables = [scored.results(*metrics).assign(**about) for about, scored in self._all_scored()]
-        splits = [split for split in self.ensemble.plan.folds if split is not Split.FRAME]
+        splits = [split for split in self.ensemble.plan.folds if split is not Split.RANDOM_FRAMES]
         differences = [row for split in splits for row in self._differences(split)]
         table = pd.concat([*tables, pd.DataFrame(differences)], ignore_index=True)
         return table.fillna(dict.fromkeys(("condition", "feature", "model", "rival"), ""))
@@ -208,7 +210,7 @@ class Table3:
                 for name, model in models.items():
                     about = {"study": "table3", "condition": str(row), "model": name}
                     yield about, self.scored(split, row, model)
-            if split is Split.FRAME:
+            if split is Split.RANDOM_FRAMES:
                 continue
             others: list[tuple[dict[str, str], AnyModel]] = [
                 *(({"study": "submodel", "model": n}, m)

@@ -37,8 +37,8 @@ def scores_by_task(
         part = part.reindex([*names, "guessing"])
         for row, feature in zip(name_rows(ax, list(names.values())), names, strict=True):
             value, low, high = part.loc[feature, ["value", "low", "high"]].astype(float)
-            ax.hlines(row, low, high, color=COLOURS["infant"], lw=3, alpha=0.35)
-            ax.plot(value, row, "o", color=COLOURS["infant"], ms=6)
+            ax.hlines(row, low, high, color=COLOURS["leak_free"], lw=3, alpha=0.35)
+            ax.plot(value, row, "o", color=COLOURS["leak_free"], ms=6)
         ax.axvline(float(part.value["guessing"]), color=COLOURS["chance"], ls="--", lw=1)
         ax.set_title(words, fontsize=10)
         ax.set(xlim=(0, 1), xlabel="balanced accuracy")

@@ -54,7 +54,7 @@ def readings(
     gate, states, verdicts = axes
     times = [answer.time for answer in answers]
     scores = [float("nan") if answer.cry is None else answer.cry for answer in answers]
-    gate.plot(times, scores, "o-", ms=3, color=COLOURS["infant"])
+    gate.plot(times, scores, "o-", ms=3, color=COLOURS["leak_free"])
     gate.axhline(threshold, color=COLOURS["chance"], ls="--", lw=1, label="threshold")
     gate.set(ylim=(-0.05, 1.05), ylabel="gate's score")
     for name, style, colour in zip(classes, ("-", "--", ":", "-.") * 3, INK * 2, strict=False):

@@ -10,10 +10,10 @@ from cryutils.claims.store import SPLITS as _WORDS
 # Ordered so that neighbours also differ in lightness.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 COLOURS = {
-    "published": "#000000", "frame": "#CC79A7", "clip": "#D55E00", "infant": "#0072B2",
-    "chance": "#7F7F7F",
+    "published": "#000000", "random_frames": "#CC79A7", "random": "#D55E00",
+    "leak_free": "#0072B2", "chance": "#7F7F7F",
 }  # fmt: skip
-NAMES = {split: _WORDS[split] for split in ("clip", "infant")}
+NAMES = {split: _WORDS[split] for split in ("random", "leak_free")}
 SPLITS = {split: (COLOURS[split], words) for split, words in NAMES.items()}
 MODALITIES = {"audio": "#E69F00", "image": "#009E73", "fused": "#0072B2"}
 MODELS = {"audio": "cry2", "image": "image", "fused": "full"}  # Paper B's names for their models

@@ -171,7 +171,7 @@ def rungs(table: pd.DataFrame) -> Figure:
         rows = name_rows(ax, [names[rung] for rung in part.index])
         for row, (rung, scores) in zip(rows, part.iterrows(), strict=True):
             inflated = scores.added_low > 0
-            kind = "infant" if rung == Rung.HONEST else "clip" if inflated else "chance"
+            kind = "leak_free" if rung == Rung.HONEST else "random" if inflated else "chance"
             ax.hlines(row, scores.low, scores.high, color=COLOURS[kind], lw=3, alpha=0.4)
             ax.plot(scores.value, row, "o", color=COLOURS[kind], ms=6)
         if Rung.MAJORITY in part.index:
@@ -186,11 +186,11 @@ def split_accuracies(
 ) -> Axes:
     """Draw the accuracy of many random splits, one point each, and their mean, by split.
 
-    accuracies: of "clip" and "infant", float (splits,), 0-1. chance: the share of the commonest
-    class.
+    accuracies: of "random" and "leak_free", float (splits,), 0-1. chance: the share of the
+    commonest class.
     """
     rng = np.random.default_rng(0)  # spreads points that would hide each other
-    for row, split in enumerate(("infant", "clip")):
+    for row, split in enumerate(("leak_free", "random")):
         values = accuracies[split]
         height = row + rng.uniform(-0.16, 0.16, len(values))
         ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
@@ -226,7 +226,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
 
-    table: columns `pair` and `model` (keys as in the results), `split` ("frame", "clip", "infant"),
+    table: columns `pair` and `model` (keys as in the results), `split` (as in `claims.SPLITS`),
     `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of each pair's
     commonest class.
     """

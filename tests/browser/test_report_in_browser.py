@@ -22,7 +22,7 @@ def test_the_report_fits_a_phone_and_leads_to_each_notebook(
 ) -> None:
     columns = "study=table3 condition=total model=proposed_unweighted metric=accuracy"
     rows = [result(columns, 1.0, low=1.0, high=1.0, split=split, data="synthetic")
-            for split in ("frame", "clip", "infant")]  # fmt: skip
+            for split in ("random_frames", "random", "leak_free")]  # fmt: skip
     run = write_run(tmp_path / "quick", rows)
     cells = [nbformat.v4.new_markdown_cell("# The end"), nbformat.v4.new_code_cell("1 + 1")]
     (run / "notebooks").mkdir()

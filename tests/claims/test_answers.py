@@ -35,7 +35,7 @@ def scored(cries: Corpus, split: str, right: float, repeats: int) -> papers.Scor
 
 
 def test_answers_are_those_that_were_stored(cries: Corpus) -> None:
-    given = scored(cries, "infant", 0.5, 3)
+    given = scored(cries, "leak_free", 0.5, 3)
     table = given.predictions().sample(frac=1, random_state=0)  # in any order
     stored = answers(table)
     place = [[clip.id for clip in cries].index(unit) for unit in stored.units]
@@ -65,14 +65,14 @@ def test_a_gap_is_the_paired_difference_between_the_splits(
     cries: Corpus, apart: Path, repeats: int
 ) -> None:
     both = {split: scored(cries, split, right, repeats)
-            for split, right in (("clip", 0.8), ("infant", 0.4))}  # fmt: skip
+            for split, right in (("random", 0.8), ("leak_free", 0.4))}  # fmt: skip
     claims.begin("04_test")
     for result in both.values():
         claims.record_scores(result, study="cry2", model="cry2")
-    claims.record_scores(both["clip"], study="cry2", model="of one split")
+    claims.record_scores(both["random"], study="cry2", model="of one split")
     claims.write()
     (row,) = claims.split_gaps(study="cry2").itertuples()
-    gap = both["clip"].minus(both["infant"])
+    gap = both["random"].minus(both["leak_free"])
     assert (row.model, row.data) == ("cry2", "cries")
     assert (row.value, row.low, row.high) == pytest.approx((gap.value, gap.low, gap.high))
     assert (row.n, row.n_infants) == (30, 12)

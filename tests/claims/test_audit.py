@@ -19,14 +19,14 @@ EXAMPLE = Path(__file__).parents[1] / "data" / "table2_predictions.csv"
 def answers(infants: int = 12, each: int = 4) -> pd.DataFrame:
     """With a random split every answer is right; leak-free, only the first class is."""
     rows = []
-    for split in ("clip", "infant"):
+    for split in ("random", "leak_free"):
         for infant in range(infants):
             truth = ("hungry", "tired")[infant % 2]
             rows += [
                 {
                     "clip": f"{infant}/{k}", "infant": f"infant {infant}", "truth": truth,
-                    "prediction": truth if split == "clip" else "hungry", "split": split,
-                    "fold": k % 3 if split == "clip" else infant // 2 % 3,
+                    "prediction": truth if split == "random" else "hungry", "split": split,
+                    "fold": k % 3 if split == "random" else infant // 2 % 3,
                 }
                 for k in range(each)
             ]  # fmt: skip
@@ -57,7 +57,7 @@ def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
 
 
 def test_probabilities_answer_as_their_largest(tmp_path: Path) -> None:
-    table = answers().query("split == 'infant'").drop(columns=["prediction", "split", "fold"])
+    table = answers().query("split == 'leak_free'").drop(columns=["prediction", "split", "fold"])
     table["p_hungry"] = np.where(table.truth == "hungry", 0.9, 0.8)
     result = audited(table.assign(p_tired=1 - table.p_hungry), tmp_path)
     scores = result.scores.set_index("metric").value
@@ -90,7 +90,7 @@ def test_a_corpus_is_tested_with_both_splits() -> None:
     )
     table = audits.of_corpus(corpus, n_folds=2, repeats=2)
     assert len(table) == 2 * 2 * len(corpus)
-    leak_free = table[table.split == "infant"]
+    leak_free = table[table.split == "leak_free"]
     assert (leak_free.groupby(["repeat", "infant"]).fold.nunique() == 1).all()
 
 

@@ -33,24 +33,24 @@ KNN = "study=feature_validation feature=mfcc model=knn metric="
 MAJORITY = "study=feature_validation model=majority metric="
 REAL = [
     *((f"study=table1 condition={label} metric=test_count", "", 20) for label in STAND_IN),
-    (f"{SVM}accuracy", "clip", 0.30, 0.20, 0.40),
-    (f"{SVM}accuracy", "infant", 0.20, 0.10, 0.35),
-    (f"{SVM}holdout_accuracy", "clip", 0.30, 0.20, 0.42),
-    (f"{SVM}balanced_accuracy", "clip", 0.30, 0.20, 0.40),
-    (f"{SVM}balanced_accuracy", "infant", 0.20, 0.10, 0.30),
-    (f"{SVM}p_value", "infant", 0.9),
-    (f"{KNN}accuracy", "clip", 0.45, 0.35, 0.55),
-    (f"{KNN}accuracy", "infant", 0.42, 0.40, 0.50),
-    (f"{KNN}balanced_accuracy", "infant", 0.42, 0.30, 0.50),
-    (f"{KNN}p_value", "infant", 0.04),
-    (f"{MAJORITY}accuracy", "clip", 0.26),
-    (f"{MAJORITY}accuracy", "infant", 0.25),
+    (f"{SVM}accuracy", "random", 0.30, 0.20, 0.40),
+    (f"{SVM}accuracy", "leak_free", 0.20, 0.10, 0.35),
+    (f"{SVM}holdout_accuracy", "random", 0.30, 0.20, 0.42),
+    (f"{SVM}balanced_accuracy", "random", 0.30, 0.20, 0.40),
+    (f"{SVM}balanced_accuracy", "leak_free", 0.20, 0.10, 0.30),
+    (f"{SVM}p_value", "leak_free", 0.9),
+    (f"{KNN}accuracy", "random", 0.45, 0.35, 0.55),
+    (f"{KNN}accuracy", "leak_free", 0.42, 0.40, 0.50),
+    (f"{KNN}balanced_accuracy", "leak_free", 0.42, 0.30, 0.50),
+    (f"{KNN}p_value", "leak_free", 0.04),
+    (f"{MAJORITY}accuracy", "random", 0.26),
+    (f"{MAJORITY}accuracy", "leak_free", 0.25),
 ]
 PROPOSED = "study=table3 condition=total model=proposed metric="
 SYNTHETIC = [
-    (f"{PROPOSED}accuracy", "clip", 0.9, 0.8, 1.0),
-    (f"{PROPOSED}accuracy", "infant", 0.6, 0.5, 0.7),
-    ("study=table3 condition=total model=majority metric=accuracy", "infant", 0.33),
+    (f"{PROPOSED}accuracy", "random", 0.9, 0.8, 1.0),
+    (f"{PROPOSED}accuracy", "leak_free", 0.6, 0.5, 0.7),
+    ("study=table3 condition=total model=majority metric=accuracy", "leak_free", 0.33),
 ]
 
 
@@ -60,13 +60,13 @@ def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_c
     row = table.loc["feature_validation.stft.svm.accuracy"]
     assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
     assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
-    assert (row.published, row["clip"], row.infant) == (0.4583, 0.30, 0.20)
-    assert (row.clip_low, row.clip_high) == (0.20, 0.40)
-    assert (row.infant_low, row.infant_high) == (0.10, 0.35)
+    assert (row.published, row.random, row.leak_free) == (0.4583, 0.30, 0.20)
+    assert (row.random_low, row.random_high) == (0.20, 0.40)
+    assert (row.leak_free_low, row.leak_free_high) == (0.10, 0.35)
     assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
     assert row.comparable and row.stand_in == "hungry for pain"
     assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
-    assert pd.isna(row.frame)
+    assert pd.isna(row.random_frames)
 
 
 def test_published_figures_are_shown_only_next_to_the_papers_classes() -> None:
@@ -128,7 +128,7 @@ def test_gaps_are_paired_and_models_without_stored_predictions_have_none() -> No
     judged = claims.load_results("reference/judged", study="cry2")
     gaps = board.gaps(board.scores({"reference/judged": judged})).set_index("name")
     assert gaps.value["cry2"] == pytest.approx(
-        gaps["clip"]["cry2"] - gaps.infant["cry2"], abs=1e-12
+        gaps.random["cry2"] - gaps.leak_free["cry2"], abs=1e-12
     )
     assert board.gaps(board.scores({"elsewhere": judged})).empty
 

@@ -141,7 +141,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
 def result(
     study: str, value: float, low: float | None = None, high: float | None = None, **fields: Any
 ) -> Result:
-    about = {"metric": "score", "split": "infant", "data": "mine", "notebook": "03", "n": 10}
+    about = {"metric": "score", "split": "leak_free", "data": "mine", "notebook": "03", "n": 10}
     return Result(study=study, value=value, low=low, high=high, **{**about, **fields})
 
 
@@ -152,8 +152,8 @@ def judge(*rows: Result) -> pd.DataFrame:
 def judged(*rows: Result) -> list[tuple[str, str]]:
     """Return both verdicts on each row of the ledger; none is without its reason."""
     table = judge(*rows)
-    assert (table[["paper_reason", "leak_free_reason"]] != "").all(axis=None)
-    return [(str(a), str(b)) for a, b in table[["paper_verdict", "leak_free_verdict"]].to_numpy()]
+    assert (table[["random_reason", "leak_free_reason"]] != "").all(axis=None)
+    return [(str(a), str(b)) for a, b in table[["random_verdict", "leak_free_verdict"]].to_numpy()]
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def judged(*rows: Result) -> list[tuple[str, str]]:
 )  # fmt: skip
 def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_simulation) -> None:
     book({"study": "k", "rule": rule, "margin": 0.1})
-    both = [result("k", (low + high) / 2, low, high, split=s) for s in ("clip", "infant")]
+    both = [result("k", (low + high) / 2, low, high, split=s) for s in ("random", "leak_free")]
     assert judged(*both) == [(verdict, verdict)]
     simulated = judge(*(replace(row, data="synthetic") for row in both))
-    for protocol in ledger.PROTOCOLS:
-        assert simulated[f"{protocol}_verdict"].tolist() == [Verdict.IN_SIMULATION]
-        assert simulated[f"{protocol}_reason"].tolist() == [in_simulation]
+    for split in ledger.SPLITS:
+        assert simulated[f"{split}_verdict"].tolist() == [Verdict.IN_SIMULATION]
+        assert simulated[f"{split}_reason"].tolist() == [in_simulation]
 
 
 READ = {"kind": "figure", "verdict": "not reproduced", "reason": "It shows a login page."}
@@ -200,21 +200,21 @@ PUBLISHED = {
 def test_a_published_score_is_judged_by_single_hold_outs(book, low, high, verdict) -> None:
     book(PUBLISHED)
     rows = [
-        result("k", 0.8, 0.79, 0.81, split="clip", metric="accuracy"),
+        result("k", 0.8, 0.79, 0.81, split="random", metric="accuracy"),
         result("k", 0.4, 0.3, 0.5, metric="accuracy"),
     ]
     assert judged(*rows) == [("cannot be tested", "cannot be tested")], "no hold-outs"
-    rows.append(result("k", 0.5, low, high, split="clip", metric="holdout_accuracy"))
-    rows.append(result("k", 0.0003, split="clip", metric="share_above_published"))
+    rows.append(result("k", 0.5, low, high, split="random", metric="holdout_accuracy"))
+    rows.append(result("k", 0.0003, split="random", metric="share_above_published"))
     assert judged(*rows) == [(verdict, "cannot be tested")]
     table = judge(*rows)
-    assert "reached by 0.03 % of hold-outs" in table.paper_reason[0]
+    assert "reached by 0.03 % of hold-outs" in table.random_reason[0]
     assert "lower here: the interval lies below 0.75" in table.leak_free_reason[0]
 
 
 def test_a_figure_of_one_corpus_is_not_held_against_another(book) -> None:
     book(PUBLISHED)
-    row = result("k", 0.1, 0.05, 0.15, data="yours", split="clip", metric="accuracy")
+    row = result("k", 0.1, 0.05, 0.15, data="yours", split="random", metric="accuracy")
     assert judged(row)[0][0] == "cannot be tested"
     assert judged(replace(row, data="synthetic"))[0][0] == "in simulation"
 
@@ -224,14 +224,14 @@ def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     table = ledger.judge(real)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert len(figures) == 12
-    assert set(figures.paper_verdict) == {Verdict.NOT_REPRODUCED}
+    assert set(figures.random_verdict) == {Verdict.NOT_REPRODUCED}
     assert set(figures.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
     for reason in figures.leak_free_reason:
         assert "; lower here: " in reason and reason.endswith("hungry stands for pain")
     others = real[(real.study != "table1") | (real.condition != "tired")]
     table = ledger.judge(others)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
-    assert set(figures.paper_verdict) == {Verdict.CANNOT_BE_TESTED}
+    assert set(figures.random_verdict) == {Verdict.CANNOT_BE_TESTED}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_number_without_a_split_is_compared_with_the_figure_or_margin(
     row = result("t", measured, split="")
     assert judged(row) == [(verdict, "cannot be tested")]
     assert judged(replace(row, data="synthetic")) == [("in simulation", "cannot be tested")]
-    assert judged(replace(row, split="clip"))[0][1] == "cannot be tested"
+    assert judged(replace(row, split="random"))[0][1] == "cannot be tested"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_of_two_models_at_chance_none_beats_the_other(book, p_values, verdict, r
     book({"study": "full", "rival": "audio", "rule": "low > margin", "margin": 0, "winner": "full"})
     rows = [result("full", 0.06, 0.01, 0.1, rival="audio")]
     rows += [result("full", p, metric="p_value", data=data) for data, p in p_values.items()]
-    rows.append(result("full", 0.001, split="clip", metric="p_value"))
+    rows.append(result("full", 0.001, split="random", metric="p_value"))
     row = judge(*rows).iloc[0]
     assert (row.leak_free_verdict, row.leak_free_reason) == (verdict, reason)
 
@@ -278,7 +278,7 @@ def test_what_was_not_measured_says_what_it_needs(book) -> None:
     assert set(table.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
     assert table.leak_free_reason.tolist() == ["needs a survey", "no run here has measured it"]
     table = judge(result("k", 1, 0.5, 1.5))
-    assert table.paper_reason[1] == "not measured with this split"
+    assert table.random_reason[1] == "not measured with this split"
 
 
 def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_without_faces(
@@ -313,7 +313,7 @@ def test_a_network_is_judged_by_five_trainings(book, trainings, verdict) -> None
     book({"study": "k", "metric": "accuracy", "rule": "low > margin", "margin": 0})
     both = [
         result("k", 0.8, 0.76, 0.84, split=s, trainings=trainings, metric="accuracy")
-        for s in ("clip", "infant")
+        for s in ("random", "leak_free")
     ]
     assert judged(*both) == [(verdict, verdict)]
     simulated = judged(*(replace(row, data="synthetic") for row in both))
@@ -422,12 +422,12 @@ def test_rows_are_selected_by_name_with_the_near_miss(book) -> None:
 def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> None:
     table = ledger.of_runs({name: reference(name) for name in ("judged", "paper", "simulated")})
     assert set(table.id) == set(ledger.ledger().id)
-    assert {*table.paper_verdict, *table.leak_free_verdict} <= set(Verdict)
-    for protocol in ("paper", "leak_free"):
-        bare = table[table[f"{protocol}_reason"] == ""]
-        assert bare.empty, bare[["id", f"{protocol}_verdict"]].to_numpy().tolist()
+    assert {*table.random_verdict, *table.leak_free_verdict} <= set(Verdict)
+    for split in ledger.SPLITS:
+        bare = table[table[f"{split}_reason"] == ""]
+        assert bare.empty, bare[["id", f"{split}_verdict"]].to_numpy().tolist()
     synthetic = table[table.data == "synthetic"]
-    verdicts = {*synthetic.paper_verdict, *synthetic.leak_free_verdict}
+    verdicts = {*synthetic.random_verdict, *synthetic.leak_free_verdict}
     assert verdicts <= {Verdict.IN_SIMULATION, Verdict.CANNOT_BE_TESTED}
     simulated = synthetic[synthetic.leak_free_verdict == Verdict.IN_SIMULATION].leak_free_reason
     assert set(simulated.str.partition(":")[0]) == {"holds", "does not hold", "not shown"}

@@ -47,14 +47,14 @@ def test_a_result_is_stored_with_every_column(run: Path) -> None:
     claims.begin("03_feature_validation", seed=7)
     claims.record(
         0.4583, low=0.2, high=0.7, n=23, n_infants=11, study="feature_validation", feature="stft",
-        model="svm", metric="accuracy", split="infant", data="donateacry",
+        model="svm", metric="accuracy", split="leak_free", data="donateacry",
     )  # fmt: skip
     claims.write()
     assert stored(run, "03_feature_validation") == [
         {
             "key": "feature_validation.stft.svm.accuracy", "study": "feature_validation",
             "condition": "", "feature": "stft", "model": "svm", "rival": "", "metric": "accuracy",
-            "split": "infant", "data": "donateacry", "value": 0.4583, "low": 0.2, "high": 0.7,
+            "split": "leak_free", "data": "donateacry", "value": 0.4583, "low": 0.2, "high": 0.7,
             "n": 23, "n_infants": 11, "trainings": None, "permutations": None,
             "notebook": "03_feature_validation", "seed": 7,
         }
@@ -76,30 +76,30 @@ def four_scored(split: str, *answers: list[int], **about: Any) -> list[papers.Sc
 
 
 def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> None:
-    (scored,) = four_scored("infant", [0, 1, 0, 1])
+    (scored,) = four_scored("leak_free", [0, 1, 0, 1])
     test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
     claims.begin("a")
     assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
     (row,) = claims.results().itertuples()
     assert (row.key, row.value, row.permutations) == ("cry2.p_value", 0.5, 3)
-    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "infant", "cries")
+    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "leak_free", "cries")
     assert math.isnan(row.low) and math.isnan(row.high)
 
 
 def test_a_gain_is_stored_with_its_rival_split_and_trainings() -> None:
-    ours, rival = four_scored("clip", [0, 1, 0, 1], [0, 0, 1, 1], trainings=2)
+    ours, rival = four_scored("random", [0, 1, 0, 1], [0, 0, 1, 1], trainings=2)
     claims.begin("a")
     gain = claims.record_gain(ours, rival, "accuracy", study="cry2", model="cry2", rival="svm")
     assert gain == ours.minus(rival, "accuracy")
     (row,) = claims.results().itertuples()
-    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "clip", "cries")
+    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "random", "cries")
     assert (row.value, row.low, row.trainings) == (gain.value, gain.low, 2)
 
 
 def test_a_number_measured_again_replaces_the_first() -> None:
     claims.begin("a")
     for value, split, data in (
-        (0.1, "clip", "x"), (0.2, "infant", "x"), (0.3, "clip", "y"), (0.4, "clip", "x"),
+        (0.1, "random", "x"), (0.2, "leak_free", "x"), (0.3, "random", "y"), (0.4, "random", "x"),
     ):  # fmt: skip
         claims.record(value, study="s", metric="m", split=split, data=data)
     assert claims.results().value.tolist() == [0.4, 0.2, 0.3]
@@ -192,16 +192,16 @@ def answers(study: str, split: str, predicted: list[str | None], **columns: Any)
 
 def test_predictions_are_found_by_their_columns() -> None:
     claims.begin("04_test", seed=3)
-    claims.record_predictions(answers("cry2", "clip", ["hungry", None]), model="cry2")
-    claims.record_predictions(answers("x", "clip", ["a", "b"], p_a=[0.9, 0.1]))
-    claims.record_predictions(answers("cry2", "infant", ["tired", "tired"]), model="cry2")
-    claims.record_predictions(answers("cry2", "clip", ["hungry", "hungry"]), model="cry2")
+    claims.record_predictions(answers("cry2", "random", ["hungry", None]), model="cry2")
+    claims.record_predictions(answers("x", "random", ["a", "b"], p_a=[0.9, 0.1]))
+    claims.record_predictions(answers("cry2", "leak_free", ["tired", "tired"]), model="cry2")
+    claims.record_predictions(answers("cry2", "random", ["hungry", "hungry"]), model="cry2")
     claims.write()
     table = claims.load_predictions(study="cry2")
-    assert table.split.tolist() == ["clip", "clip", "infant", "infant"]
+    assert table.split.tolist() == ["random", "random", "leak_free", "leak_free"]
     assert table.predicted.tolist() == ["hungry", "hungry", "tired", "tired"]
     assert set(table.seed) == {3} and "p_a" not in table
-    other = claims.load_predictions(claims.run_dir(), study="x", split="clip")
+    other = claims.load_predictions(claims.run_dir(), study="x", split="random")
     assert other.p_a.tolist() == [0.9, 0.1] and set(other.model) == {""}
     with pytest.raises(InputError, match=r"predictions: no predictions of cry\.cry2 here"):
         claims.load_predictions(study="cry", model="cry2")
@@ -225,7 +225,7 @@ def test_results_are_selected_by_their_columns() -> None:
 
 def test_scores_by_split_are_percentages_with_intervals_and_without_comparisons() -> None:
     claims.begin("04_test")
-    about: dict[str, Any] = {"study": "cry2", "data": "mine", "split": "infant"}
+    about: dict[str, Any] = {"study": "cry2", "data": "mine", "split": "leak_free"}
     claims.record(0.2, **about, model="cry2", metric="balanced_accuracy", low=0.16, high=0.3)
     claims.record(0.1, **about, model="cry2", metric="balanced_accuracy", rival="svm")
     claims.record(0.9, **about, model="cry2", metric="recall", condition="hungry")

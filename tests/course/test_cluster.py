@@ -139,7 +139,7 @@ def test_permutations_are_the_same_on_the_cluster(
 
     def scores() -> np.ndarray:
         test = evaluation.permutation_test(
-            cells, corpus, split="infant", n_splits=4, permutations=32
+            cells, corpus, split="leak_free", n_splits=4, permutations=32
         )
         return test.null
 

@@ -62,9 +62,9 @@ def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_count
 def test_score_and_nulls_are_means_over_divisions_by_a_plain_loop() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nearest": (NearestCentroid(), X)}
-    test = permutation_test(cells, corpus, "infant", permutations=2, repeats=3, seed=5, jobs=1)
+    test = permutation_test(cells, corpus, "leak_free", permutations=2, repeats=3, seed=5, jobs=1)
     y = class_indices(corpus.labels)[0]
-    divisions = Split.INFANT.k_folds(corpus, n_splits=5, repeats=3, seed=5)
+    divisions = Split.LEAK_FREE.k_folds(corpus, n_splits=5, repeats=3, seed=5)
     fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
 
     def score(order: np.ndarray) -> float:
@@ -99,7 +99,7 @@ def test_p_values_count_the_nulls_that_score_as_high() -> None:
 def test_families_of_the_same_permutations_join_into_one() -> None:
     corpus, X = voices(np.random.default_rng(0), signal=0)
     cells = {"m": (NearestCentroid(), X)}
-    refitted = permutation_test(cells, corpus, "infant", permutations=30, jobs=1)
+    refitted = permutation_test(cells, corpus, "leak_free", permutations=30, jobs=1)
     y = class_indices(corpus.labels)[0]
     fixed = fixed_prediction_test({"n": y}, corpus, permutations=30)
     both = refitted.joined(fixed)
@@ -123,10 +123,10 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
     tried, enough, by_blocks, freely = 100, 30, 0, 0
     for trial in range(tried):
         corpus, X = voices(rng, signal=0)
-        by_blocks += p_value(REMEMBERS, X, corpus, "clip", trial) <= 0.1
+        by_blocks += p_value(REMEMBERS, X, corpus, "random", trial) <= 0.1
         if trial < enough:  # what happens so often is seen sooner
             loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
-            freely += p_value(REMEMBERS, X, loners, "clip", trial) <= 0.1
+            freely += p_value(REMEMBERS, X, loners, "random", trial) <= 0.1
     assert by_blocks / tried < 0.1 + 3 * np.sqrt(0.09 / tried)
     assert freely / enough > 0.3
 
@@ -135,7 +135,7 @@ def test_processes_change_nothing() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nb": (GaussianNB(), X), "knn": (KNeighborsClassifier(), X.astype(np.float32))}
     alone, together = (
-        permutation_test(cells, corpus, "infant", permutations=25, jobs=jobs) for jobs in (1, 2)
+        permutation_test(cells, corpus, "leak_free", permutations=25, jobs=jobs) for jobs in (1, 2)
     )
     np.testing.assert_array_equal(alone.null, together.null)
     assert len(alone.null) == 25
@@ -153,14 +153,14 @@ def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_k
             predicted = out_of_fold(REMEMBERS, X, corpus.labels, drawn)
             fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=9, seed=trial)
             rejected[split] += fixed.p_values["m"] <= 0.1
-    assert rejected[Split.INFANT] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
-    assert rejected[Split.CLIP] / tried > 0.9
+    assert rejected[Split.LEAK_FREE] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
+    assert rejected[Split.RANDOM] / tried > 0.9
 
 
 def test_wrong_input_is_one_line() -> None:
     corpus, X = voices(np.random.default_rng(0), signal=0)
     with pytest.raises(InputError, match="0 cells"):
-        permutation_test({}, corpus, "clip")
+        permutation_test({}, corpus, "random")
     with pytest.raises(InputError, match="no split 'papr'"):
         permutation_test({"m": (NearestCentroid(), X)}, corpus, "papr")
     with pytest.raises(InputError, match="'net' predicts 3 clips"):

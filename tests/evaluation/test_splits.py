@@ -17,8 +17,8 @@ from cryutils.evaluation.splits import (
     Split,
     class_indices,
     folds,
-    infant_split,
-    paper_split,
+    leak_free_split,
+    random_split,
 )
 
 
@@ -51,9 +51,9 @@ def belly_pain_like() -> SimpleNamespace:
 
 @settings(max_examples=60)
 @given(corpora(), st.sampled_from([0.2, 0.3, 0.5]), st.integers(0, 2**31))
-def test_infant_split_is_honest_or_says_why_not(corpus, test_size, seed) -> None:
+def test_leak_free_split_is_honest_or_says_why_not(corpus, test_size, seed) -> None:
     try:
-        train, test = infant_split(corpus, test_size=test_size, seed=seed)
+        train, test = leak_free_split(corpus, test_size=test_size, seed=seed)
     except InputError as error:
         assert "class" in str(error)
         assert "\n" not in str(error)
@@ -62,23 +62,23 @@ def test_infant_split_is_honest_or_says_why_not(corpus, test_size, seed) -> None
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert not set(infants[train]) & set(infants[test])
     assert set(labels[train]) == set(labels[test]) == set(labels)
-    again = infant_split(corpus, test_size=test_size, seed=seed)
+    again = leak_free_split(corpus, test_size=test_size, seed=seed)
     np.testing.assert_array_equal(again[1], test)
 
 
-def test_infant_split_says_why_there_is_none() -> None:
+def test_leak_free_split_says_why_there_is_none() -> None:
     corpus = corpus_of([("hungry", "a"), ("hungry", "b"), ("burping", "c"), ("burping", "c")])
     with pytest.raises(InputError, match=r"class 'burping' has 1 infant, 2 are needed"):
-        infant_split(corpus, test_size=0.3, seed=0)
+        leak_free_split(corpus, test_size=0.3, seed=0)
     # Three classes, each of two of three infants: no division gives each class both sides.
     corpus = corpus_of([("a", "1"), ("a", "2"), ("b", "2"), ("b", "3"), ("c", "1"), ("c", "3")])
     with pytest.raises(InputError, match="no split by infant"):
-        infant_split(corpus, test_size=0.3, seed=0)
+        leak_free_split(corpus, test_size=0.3, seed=0)
 
 
-def test_paper_split_is_scikit_learns_stratified_split() -> None:
+def test_random_split_is_scikit_learns_stratified_split() -> None:
     corpus = corpus_of([("a", "1")] * 20 + [("b", "2")] * 16 + [("c", "3")] * 20)
-    train, test = paper_split(corpus, test_size=0.3, seed=7)
+    train, test = random_split(corpus, test_size=0.3, seed=7)
     expected = train_test_split(
         np.arange(56), test_size=0.3, stratify=corpus.labels, random_state=7
     )
@@ -89,7 +89,7 @@ def test_paper_split_is_scikit_learns_stratified_split() -> None:
 @pytest.mark.parametrize("test_size", [0, 1, -0.1, 1.5])
 def test_a_share_outside_zero_and_one_is_refused(test_size) -> None:
     corpus = corpus_of([("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")])
-    for split in (paper_split, infant_split):
+    for split in (random_split, leak_free_split):
         with pytest.raises(InputError, match=f"test_size={test_size}"):
             split(corpus, test_size=test_size, seed=0)
 
@@ -138,20 +138,20 @@ def test_folds_say_which_class_is_too_small() -> None:
         folds([*"aabb"], [*"uvwx"], n_splits=3, repeats=1)
 
 
-def test_protocol_maps_a_name_to_its_split_and_folds(belly_pain_like) -> None:
+def test_split_maps_a_name_to_its_split_and_folds(belly_pain_like) -> None:
     corpus = belly_pain_like
-    for name, split in (("clip", paper_split), ("infant", infant_split)):
+    for name, split in (("random", random_split), ("leak_free", leak_free_split)):
         ours = Split(name).hold_out(corpus, test_size=0.3, seed=1)
         np.testing.assert_array_equal(ours[1], split(corpus, test_size=0.3, seed=1)[1])
     infants = np.array(corpus.infants)
-    for name, crosses in (("clip", True), ("infant", False)):
+    for name, crosses in (("random", True), ("leak_free", False)):
         (drawn,) = Split(name).k_folds(corpus, repeats=1)
         assert any(set(infants[train]) & set(infants[test]) for train, test in drawn) is crosses
-    with pytest.raises(InputError, match="Did you mean infant"):
-        Split("infent")
+    with pytest.raises(InputError, match="Did you mean leak_free"):
+        Split("leakfree")
 
 
-def test_the_real_corpus_splits_under_both_protocols() -> None:
+def test_the_real_corpus_splits_in_both_ways() -> None:
     folder = Path(os.environ.get("CRYUTILS_DATA_DIR", "absent"), "donateacry")
     files = sorted(folder.rglob("*.wav"))
     if not files:
@@ -159,8 +159,8 @@ def test_the_real_corpus_splits_under_both_protocols() -> None:
     corpus = corpus_of([(file.parent.name, file.name[:36].lower()) for file in files])
     infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
     for seed in range(20):
-        train, test = infant_split(corpus, test_size=0.3, seed=seed)
+        train, test = leak_free_split(corpus, test_size=0.3, seed=seed)
         assert not set(infants[train]) & set(infants[test])
         share = np.bincount(y[test]) / np.bincount(y)
         assert np.all((share > 0) & (share < 0.7))
-    assert len(Split.INFANT.k_folds(corpus, repeats=2)) == 2
+    assert len(Split.LEAK_FREE.k_folds(corpus, repeats=2)) == 2

@@ -55,7 +55,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return received
 
 
-def crossed(split: str = "infant", inputs: Examples | None = None, **options):
+def crossed(split: str = "leak_free", inputs: Examples | None = None, **options):
     folds = Split(split).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
     return cross_fit(
         lambda settings: None, inputs or examples(), CRIES.labels, CRIES.infants, folds,
@@ -80,8 +80,8 @@ def test_no_network_sees_an_infant_that_it_is_tested_on(calls) -> None:
         assert not trained & tested and not stopping & tested and not trained & stopping
 
 
-def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) -> None:
-    inputs, networks = examples(), crossed("clip")
+def test_with_a_random_split_clips_are_apart_and_infants_are_not(calls) -> None:
+    inputs, networks = examples(), crossed("random")
     flat = [fold for repeat in networks.folds for fold in repeat]
     for call, (train, test) in zip(calls, flat, strict=True):
         fitted, stopping = (set(inputs.clip[call[part]]) for part in ("train", "validation"))
@@ -91,9 +91,9 @@ def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) ->
 
 
 def test_folds_that_divide_an_infant_and_missing_examples_are_refused(calls) -> None:
-    folds = Split("clip").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
+    folds = Split("random").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
     with pytest.raises(InputError, match="in training and in test"):
-        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, split="infant")
+        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, split="leak_free")
     assert not calls
     with pytest.raises(InputError, match="no clip has an example"):
         crossed(inputs=NONE)
@@ -158,7 +158,7 @@ def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     train = np.arange(4, N)
-    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, split="infant")
+    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, split="leak_free")
     np.testing.assert_array_equal(np.sort(np.concatenate([fitting, stopping])), train)
     assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
     assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
@@ -178,7 +178,7 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     alone = set().union(*(members for members in owners if len(members) == 1))
     train = np.arange(len(names))
     try:
-        fitting, stopping = validation_split(train, labels, names, split="infant", seed=seed)
+        fitting, stopping = validation_split(train, labels, names, split="leak_free", seed=seed)
     except InputError:
         assert len(set(labels)) == len(labels)  # one clip of each class
         return

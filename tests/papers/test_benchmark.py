@@ -74,8 +74,8 @@ def answers(corpus: Corpus) -> pd.DataFrame:
     for feature, x in {"known": known, "noise": random.normal(size=known.shape)}.items():
         for task, part in splits.groupby("task"):
             rows, truth = [place[clip] for clip in part["clip"]], part.truth.to_numpy(str)
-            for column, split in (("random", "clip"), ("leak_free", "infant")):
-                folds = benchmark.divisions(part, column)
+            for split in ("random", "leak_free"):
+                folds = benchmark.divisions(part, split)
                 predicted = evaluation.out_of_fold(head, x[rows], truth, folds)
                 table = answer_rows(predicted, folds, list(part["clip"]), list(part.infant), truth)
                 about = {"task": task, "feature": feature, "model": "linear", "split": split}
@@ -85,20 +85,20 @@ def answers(corpus: Corpus) -> pd.DataFrame:
 
 def test_scores_are_balanced_accuracies_of_the_repeats(answers: pd.DataFrame) -> None:
     scores = benchmark.rows(answers, data="synthetic").set_index(["condition", "feature", "split"])
-    assert scores.value["reason", "known", "infant"] == 1
-    part = answers.query("task == 'reason' and feature == 'noise' and split == 'infant'")
+    assert scores.value["reason", "known", "leak_free"] == 1
+    part = answers.query("task == 'reason' and feature == 'noise' and split == 'leak_free'")
     by_hand = [
         balanced_accuracy_score(repeat.truth, repeat.predicted)
         for _, repeat in part.groupby("repeat")
     ]
-    row = scores.loc["reason", "noise", "infant"]
+    row = scores.loc["reason", "noise", "leak_free"]
     assert row.value == pytest.approx(np.mean(by_hand)) and row.low < row.value < row.high
     assert (row.n, row.trainings, row.n_infants) == (40, 2, 10)
-    assert scores.value["reason", "guessing", "infant"] == 0.5
+    assert scores.value["reason", "guessing", "leak_free"] == 0.5
 
 
 def test_the_score_of_who_cries_is_a_mean_over_infants(answers: pd.DataFrame) -> None:
-    part = answers.query("task == 'infant' and feature == 'noise' and split == 'infant'")
+    part = answers.query("task == 'infant' and feature == 'noise' and split == 'leak_free'")
     scores = benchmark.rows(part, data="synthetic").set_index("feature")
     shares = (part.predicted == part.truth).astype(float)
     shares = shares.groupby([part.repeat, part.infant]).mean().unstack()

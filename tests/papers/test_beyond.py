@@ -239,7 +239,7 @@ def fitted(
     networks = beyond.frozen_and_finetuned(tiny, units=8)
     return {
         way: cross_fit(
-            lambda s, build=build: build(SHAPE, 3, s), *data, [FOLDS], split="infant",
+            lambda s, build=build: build(SHAPE, 3, s), *data, [FOLDS], split="leak_free",
             settings=SETTINGS,
         )
         for way, build in networks.items()

@@ -89,7 +89,7 @@ def test_every_network_is_trained_on_others_than_it_answers(trained: Ensemble) -
 def test_the_ensemble_learns_from_its_submodels_answers_and_a_stacked_one_from_inner_folds(
     trained: Ensemble,
 ) -> None:
-    plan, job = trained.plan, Job(Split.INFANT, 1, TOTAL)
+    plan, job = trained.plan, Job(Split.LEAK_FREE, 1, TOTAL)
     fold = plan.nested(job)
     fit = plan.windows(job, fold.fit)
     simple, _, rows = trained.proposed.inputs.design(job)
@@ -111,9 +111,9 @@ def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_t
     streams: Streams, trained: Ensemble
 ) -> None:
     nothing = np.empty(0, np.int64)
-    folds = [fold._replace(stop=nothing) for fold in trained.plan.folds[Split.INFANT]]
-    plan = Plan(streams, {Split.INFANT: folds}, SETTINGS)
-    job = Job(Split.INFANT, 0, (0, 2))
+    folds = [fold._replace(stop=nothing) for fold in trained.plan.folds[Split.LEAK_FREE]]
+    plan = Plan(streams, {Split.LEAK_FREE: folds}, SETTINGS)
+    job = Job(Split.LEAK_FREE, 0, (0, 2))
     train, stop = plan.parts(job)
     assert len(stop)
     assert not set(streams.clip[train]) & set(streams.clip[stop])
@@ -130,9 +130,9 @@ def test_answers_are_the_mean_over_a_clips_windows_and_over_inner_networks_if_th
     trained: Ensemble, streams: Streams, way: str
 ) -> None:
     model = trained.variants[way]
-    answers = model.answers(Split.INFANT, TOTAL)
+    answers = model.answers(Split.LEAK_FREE, TOTAL)
     assert answers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-    job = Job(Split.INFANT, 2, TOTAL)
+    job = Job(Split.LEAK_FREE, 2, TOTAL)
     clip = int(trained.plan.nested(job).test[0])
     windows = np.flatnonzero(streams.clip == clip)
     predictions = []
@@ -146,7 +146,7 @@ def test_answers_are_the_mean_over_a_clips_windows_and_over_inner_networks_if_th
 def test_a_submodel_of_pictures_answers_by_the_mean_of_the_frames(
     trained: Ensemble, streams: Streams
 ) -> None:
-    job = Job(Split.CLIP, 0, TOTAL)
+    job = Job(Split.RANDOM, 0, TOTAL)
     image = trained.submodels["image"]
     windows = trained.plan.windows(job, trained.plan.nested(job).test)
     outputs = image.outputs(job, windows)
@@ -168,10 +168,10 @@ def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from_and_are_sto
     from cryutils.models.classical import baselines
 
     plan = scores.ensemble.plan
-    (predictions,) = scores.scored(Split.INFANT, Row.TOTAL, classical).predicted
+    (predictions,) = scores.scored(Split.LEAK_FREE, Row.TOTAL, classical).predicted
     x = by_clip(plan.streams.joint(), plan.streams.clip, len(plan.streams.corpus))
     y = evaluation.class_indices(plan.streams.corpus.labels)[0]
-    for fold in plan.folds[Split.INFANT]:
+    for fold in plan.folds[Split.LEAK_FREE]:
         train = fold.fit
         if classical is Classical.SVM_STOP:
             train = np.sort(np.concatenate([fold.fit, fold.stop]))
@@ -199,8 +199,8 @@ def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
     trained: Ensemble, scores: Table3
 ) -> None:
     rows = (Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY)
-    easier = scores.easier(Split.CLIP, *rows)
-    both = [scores.scored(Split.CLIP, row, trained.proposed) for row in rows]
+    easier = scores.easier(Split.RANDOM, *rows)
+    both = [scores.scored(Split.RANDOM, row, trained.proposed) for row in rows]
 
     def difference(without: str | None) -> float:
         easy, hard = (
@@ -250,7 +250,7 @@ def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_
     assert list(trained.subsets) == [("mfcc",), ("stft",), ("mfcc", "stft")]
     scores = Table3(trained)
     assert scores.main is Row.SLEEPY_HUNGRY
-    assert scores.interval(Split.INFANT, scores.main, trained.proposed).n == len(rest)
+    assert scores.interval(Split.LEAK_FREE, scores.main, trained.proposed).n == len(rest)
     claims.begin("09_ensemble", seed=0)
     claims.record_table(scores.results())
     keys = set(claims.results().key)

@@ -54,16 +54,18 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: 
     np.testing.assert_allclose(fitted.rows.sum(axis=1), 1, atol=1e-5)
     assert fitted.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
     tested = np.concatenate([fold.test for fold in fitted.folds])
-    assert sorted(tested) == list(range(len(corpus) * (FRAMES if split is Split.FRAME else 1)))
-    assert all(fold.stops_on_test == (split is not Split.INFANT) for fold in fitted.folds)
-    for fold in fitted.folds if split is Split.INFANT else ():
+    assert sorted(tested) == list(
+        range(len(corpus) * (FRAMES if split is Split.RANDOM_FRAMES else 1))
+    )
+    assert all(fold.stops_on_test == (split is not Split.LEAK_FREE) for fold in fitted.folds)
+    for fold in fitted.folds if split is Split.LEAK_FREE else ():
         training_infants = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
         assert not training_infants & set(corpus.infants[fold.test])
 
 
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
     corpus, embeddings = films(8, state=3.0, infant=0.5)
-    fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=FAST, n_folds=4)
+    fitted = framewise.fit(embeddings, corpus, split=Split.LEAK_FREE, settings=FAST, n_folds=4)
     states = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
     assert np.mean(np.array(states) == corpus.labels) > 0.9
 
@@ -76,16 +78,16 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
         fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
         states = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
         right[split] = float(np.mean(states == corpus.labels))
-    assert right["frame"] > 0.95
-    assert right["clip"] > 0.8
-    assert right["infant"] < 0.7
+    assert right["random_frames"] > 0.95
+    assert right["random"] > 0.8
+    assert right["leak_free"] < 0.7
 
 
 @without_graphs()
 def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
     corpus, embeddings = films()
     fitted = framewise.fit(
-        embeddings, corpus, split=Split.CLIP, every=2, settings=BARELY, n_folds=3
+        embeddings, corpus, split=Split.RANDOM, every=2, settings=BARELY, n_folds=3
     )
     over_time = fitted.over_time(embeddings)
     assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
@@ -139,7 +141,7 @@ def test_the_effect_of_averaging_is_recorded() -> None:
     results = claims.results().set_index("key")
     assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
     assert results.loc["rolling.3.accuracy", "value"] == 1
-    assert set(results.split) == {"infant"}
+    assert set(results.split) == {"leak_free"}
     assert results.loc["rolling.minus_single_frames.flicker_per_minute", "value"] == pytest.approx(
         -72
     )

@@ -73,7 +73,7 @@ def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Split
 
 @pytest.mark.parametrize(
     ("rung", "larger"),
-    [(Rung.WINDOWS, Split.CLIP), (Rung.CLIPS, Split.SESSION), (Rung.SESSIONS, Split.INFANT)],
+    [(Rung.WINDOWS, Split.RANDOM), (Rung.CLIPS, Split.SESSION), (Rung.SESSIONS, Split.LEAK_FREE)],
 )
 def test_a_smaller_unit_has_the_next_larger_on_both_sides(rung: Rung, larger: Split) -> None:
     windows = voices()
@@ -86,7 +86,7 @@ def test_a_smaller_unit_has_the_next_larger_on_both_sides(rung: Rung, larger: Sp
 def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit() -> None:
     windows = numbered(voices())
     sizes = np.array([6, 12, 6])
-    division = ladder.divide(windows, Split.INFANT, n_folds=4)[0][0]
+    division = ladder.divide(windows, Split.LEAK_FREE, n_folds=4)[0][0]
 
     def tested(rung: Rung) -> tuple[int, int]:
         rows = ladder.training_rows(windows, division.fit, sizes, ladder.mistakes(rung))

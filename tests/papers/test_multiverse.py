@@ -49,7 +49,7 @@ def test_every_recipe_hears_what_cannot_be_missed(two_pitches: Corpus) -> None:
         two_pitches, counts, SETTINGS, CLASSICAL, sr=SR, scalings=CLIP_SCALINGS, draws=1
     )
     cells = len(SETTINGS) * len(CLASSICAL) * len(CLIP_SCALINGS) * len(multiverse.COPIES)
-    assert len(table) == 2 * cells  # protocols
+    assert len(table) == 2 * cells  # splits
     assert set(table.classifier) == set(CLASSICAL)
     # A tree may take another feature that tells a dozen clips apart by chance.
     assert (table[table.classifier != "dt"].accuracy == 1).all()
@@ -70,15 +70,15 @@ def test_a_clip_that_is_drawn_twice_is_on_both_sides_unless_infants_are_whole(ap
     for score in multiverse.SCORES:
         tree = pd.concat([once, again]).groupby(["clips", "split"])[score].mean()
         for twice in ("24", "copied"):
-            assert tree[twice, "clip"] > 0.9
-            assert tree[twice, "infant"] < 0.7
-        assert abs(tree["8", "clip"] - 0.5) < 0.2
+            assert tree[twice, "random"] > 0.9
+            assert tree[twice, "leak_free"] < 0.7
+        assert abs(tree["8", "random"] - 0.5) < 0.2
 
 
 def test_shares_count_the_draws_that_reach_the_published_figure() -> None:
     """Two recipes of three draws; of these 1 and 3 reach two thirds, printed as 0.6667."""
     table = pd.DataFrame({
-        "feature": "mfcc", "classifier": "svm", "split": "clip",
+        "feature": "mfcc", "classifier": "svm", "split": "random",
         "scaling": ["signal"] * 3 + ["none"] * 3, "clips": "76",
         "accuracy": [0.5, 2 / 3, 0.4, 0.7, 0.8, 0.9], "macro_recall": 0.5,
     })  # fmt: skip

@@ -28,7 +28,7 @@ def made_pair(clips: Corpus) -> pairs.Pair:
         name: CrossFit(p, [], folds, ["hungry", "tired"])
         for name, p in (("audio", SOUND), ("image", FACE))
     }
-    return pairs.Pair(clips, "infant", fits)
+    return pairs.Pair(clips, "leak_free", fits)
 
 
 def test_single_models_and_their_mean_are_scored_on_the_same_clips(pair: pairs.Pair) -> None:

@@ -24,7 +24,7 @@ from cryutils.papers.recognition import STATES, deploy, flicker, windows
 from cryutils.papers.scored import Scored
 from cryutils.video.tracks import FaceTrack
 
-# Both protocols
+# Both splits
 
 
 class Says:
@@ -58,11 +58,11 @@ def two_states(monkeypatch: pytest.MonkeyPatch) -> tuple:
     return cries, examples, *networks, seen
 
 
-def test_both_recipes_are_evaluated_on_the_same_folds_of_both_protocols(two_states: tuple) -> None:
+def test_both_recipes_are_evaluated_on_the_same_folds_of_both_splits(two_states: tuple) -> None:
     cries, _, weighted, unweighted, seen = two_states
     assert [s.class_weights for s in seen] == [True] * 12 + [False] * 12
     assert {s.epochs for s in seen} == {9}
-    for split in ("clip", "infant"):
+    for split in ("random", "leak_free"):
         expected = evaluation.Split(split).k_folds(cries, n_splits=3, repeats=2, seed=5)
         for result in (weighted, unweighted):
             np.testing.assert_equal(result.folds[split], expected)
@@ -80,7 +80,7 @@ def test_rivals_learn_from_all_training_clips_or_as_the_network_does(
     monkeypatch.setattr(recognition.classical, "baselines", lambda seed: {"prior": model})
     on_clips = recognition.rivals(np.zeros((48, 1)), weighted)
     on_rows = recognition.rivals(examples.x, weighted, clip=examples.clip)
-    assert set(on_clips) == set(on_rows) == {("prior", "clip"), ("prior", "infant")}
+    assert set(on_clips) == set(on_rows) == {("prior", "random"), ("prior", "leak_free")}
     truth = cries.labels == "pain"
     for split, networks in weighted.networks.items():
         for rivals, folds in ((on_clips, networks.folds), (on_rows, networks.fit_folds)):
@@ -160,7 +160,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
     truth, _ = evaluation.class_indices(cries.labels)
-    scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, split="infant")
+    scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, split="leak_free")
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",

@@ -47,7 +47,7 @@ def case() -> Case:
 
 
 def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> None:
-    scored = Scored.of(case.probabilities, case.corpus, split="infant")
+    scored = Scored.of(case.probabilities, case.corpus, split="leak_free")
     np.testing.assert_array_equal(scored.predicted, case.predicted[None])
     precision, recall, f1, clips = precision_recall_fscore_support(
         case.truth, case.predicted, labels=range(4), zero_division=0
@@ -69,19 +69,19 @@ def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> N
 
 def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -> None:
     infants = case.corpus.infants.tolist()
-    folds = evaluation.Split("infant").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
-    scored = Scored.of(case.probabilities, case.corpus, folds, split="infant")
+    folds = evaluation.Split("leak_free").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
+    scored = Scored.of(case.probabilities, case.corpus, folds, split="leak_free")
     area = evaluation.auc_interval(case.probabilities, case.corpus.labels, infants, folds)
     assert scored.intervals["roc_auc"] == area
     assert 0.5 < area.low < area.value < area.high < 1  # type: ignore[operator]
     row = scored.results("roc_auc").iloc[0]
     assert (row.metric, row.value, row.low) == ("roc_auc", area.value, area.low)
     assert "roc_auc" in set(scored.results().metric)
-    majority = Scored.majority(case.corpus, folds, split="infant")
+    majority = Scored.majority(case.corpus, folds, split="leak_free")
     assert (majority.intervals["roc_auc"].value, majority.intervals["roc_auc"].low) == (0.5, None)
     # One that always says the same may rank well all the same.
     bold = np.where([True, False, False, False], 5.0, 1.0) + np.eye(4)[case.truth]
-    always = Scored.of(bold, case.corpus, folds, split="infant")
+    always = Scored.of(bold, case.corpus, folds, split="leak_free")
     assert always.intervals["accuracy"].low is None
     assert always.intervals["roc_auc"].value == 1
     assert always.intervals["roc_auc"].low is not None
@@ -131,21 +131,21 @@ def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> 
     by_model = {
         (model, split): Scored.of(p, case.corpus, split=split)
         for model, p in (("weak", case.probabilities), ("best", best))
-        for split in ("clip", "infant")
+        for split in ("random", "leak_free")
     }
     table = comparison(by_model, {"best": "The best", "weak": "The weak"}, metric="macro_f1")
     assert table.index.tolist() == ["The best", "The weak"]
-    interval = by_model["weak", "clip"].intervals["macro_f1"]
+    interval = by_model["weak", "random"].intervals["macro_f1"]
     row = table.loc["The weak"]
-    assert (row["clip"], row.clip_low, row.clip_high) == pytest.approx(
+    assert (row.random, row.random_low, row.random_high) == pytest.approx(
         (interval.value, interval.low, interval.high)
     )
-    assert table.loc["The best", "infant"] == 1
+    assert table.loc["The best", "leak_free"] == 1
 
 
 def test_a_difference_is_paired_over_infants(case: Case) -> None:
-    weak = Scored.of(case.probabilities, case.corpus, split="infant")
-    best = Scored.of(np.eye(4)[case.truth], case.corpus, split="infant")
+    weak = Scored.of(case.probabilities, case.corpus, split="leak_free")
+    best = Scored.of(np.eye(4)[case.truth], case.corpus, split="leak_free")
     gain = best.minus(weak)
     assert gain.value == pytest.approx(1 - weak.scores.balanced_accuracy)
     assert gain == evaluation.paired_interval(
@@ -161,9 +161,9 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     labels = ["hungry", "pain"] * 12
     cries = corpus(labels, [f"i{k // 2}" for k in range(24)])
     features = rng.normal(size=(24, 3)) + np.array([[0], [3]] * 12)
-    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    folds = evaluation.Split("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
-    whole = Scored.from_classifier(model, features, cries, folds, split="infant")
+    whole = Scored.from_classifier(model, features, cries, folds, split="leak_free")
     assert whole.trainings is None and whole.results().trainings.isna().all()
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
@@ -172,7 +172,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     area = evaluation.auc_interval(strengths, cries.labels, cries.infants.tolist(), folds)
     assert whole.intervals["roc_auc"] == area
     features[[4, 11]] = np.nan
-    scored = Scored.from_classifier(model, features, cries, folds, split="infant")
+    scored = Scored.from_classifier(model, features, cries, folds, split="leak_free")
     assert (scored.predicted[:, [4, 11]] == -1).all()
     others = np.setdiff1d(np.arange(24), [4, 11])
     assert (scored.predicted[:, others] >= 0).all()
@@ -190,10 +190,10 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
     cries = corpus(["hungry", "pain"] * 12)
     clip = np.repeat(np.delete(np.arange(24), 7), 3)  # three rows a clip, and none of clip 7
     x = rng.normal(size=(len(clip), 3)) + np.array([[0], [1]])[clip % 2]
-    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    folds = evaluation.Split("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     learnt_from = [[(train[train != 0], test) for train, test in repeat] for repeat in folds]
     model = LogisticRegression()
-    scored = Scored.from_classifier(model, x, cries, learnt_from, split="infant", clip=clip)
+    scored = Scored.from_classifier(model, x, cries, learnt_from, split="leak_free", clip=clip)
     assert (scored.predicted[:, 7] == -1).all()
     # By hand: the second fold of the second repeat. Clip 0 is learnt from in none.
     train, test = (np.isin(clip, part) for part in learnt_from[1][1])

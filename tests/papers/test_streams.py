@@ -117,7 +117,7 @@ def test_every_unit_is_tested_once_and_never_trained_on_then(split: Split) -> No
 
 def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:
     units = units_of()
-    for fold in streams.divide(units, Split.INFANT, n_folds=3, n_inner=3):
+    for fold in streams.divide(units, Split.LEAK_FREE, n_folds=3, n_inner=3):
         sides = [set(units.infants[part]) for part in (fold.fit, fold.stop, fold.test)]
         for a, b in ((0, 1), (0, 2), (1, 2)):
             assert not sides[a] & sides[b]
@@ -128,8 +128,8 @@ def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:
         assert not fold.stops_on_test
 
 
-@pytest.mark.parametrize("split", [Split.FRAME, Split.CLIP])
-def test_the_papers_protocol_chooses_its_epochs_on_the_test_part(split: Split) -> None:
+@pytest.mark.parametrize("split", [Split.RANDOM_FRAMES, Split.RANDOM])
+def test_a_random_split_chooses_its_epochs_on_the_test_part(split: Split) -> None:
     units = units_of()
     for fold in streams.divide(units, split, n_folds=4, n_inner=2):
         assert fold.stops_on_test
@@ -138,7 +138,7 @@ def test_the_papers_protocol_chooses_its_epochs_on_the_test_part(split: Split) -
 
 def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_training() -> None:
     units = units_of(infants=9, clips=6)
-    folds = streams.divide(units, Split.INFANT, n_folds=3, n_inner=2)
+    folds = streams.divide(units, Split.LEAK_FREE, n_folds=3, n_inner=2)
     for fold in folds:
         assert len(fold.inner) == 2
         for part in fold.inner:

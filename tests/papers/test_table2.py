@@ -49,11 +49,11 @@ def small_study() -> table2.Table2:
 
 
 def test_every_drawn_clip_is_answered_by_a_model_of_other_infants(study: table2.Table2) -> None:
-    knn = study.cross_validate(["knn"])[Split.INFANT]["mfcc", "knn"]
+    knn = study.cross_validate(["knn"])[Split.LEAK_FREE]["mfcc", "knn"]
     features = study.features()["mfcc"]
     for repeat, drawn in enumerate(study.draws):
         assert len(drawn) == sum(study.taken.values())
-        for train, test in study.folds[Split.INFANT][repeat]:
+        for train, test in study.folds[Split.LEAK_FREE][repeat]:
             assert not set(study.clips.infants[train]) & set(study.clips.infants[test])
             X, y = features(train), knn.truth
             by_hand = KNeighborsClassifier().fit(X[train], y[train]).predict(X[test])
@@ -66,11 +66,11 @@ def test_the_table_has_scores_intervals_and_adjusted_p_values(study: table2.Tabl
     table = study.table(scored, tests)
     assert table.index[0] == "MFCC · SVM" and len(table) == 5
     assert table.published.isna().all(), "the paper's classes are others"
-    interval = scored[Split.CLIP]["mfcc", "nb"].interval("accuracy")
+    interval = scored[Split.RANDOM]["mfcc", "nb"].interval("accuracy")
     row = table.loc["MFCC · Naïve Bayes"]
     ends = [interval.value, interval.low, interval.high]
-    assert row[["clip", "clip_low", "clip_high"]].tolist() == ends
-    assert row.infant_p == tests[Split.INFANT].adjusted["mfcc", "nb"]
+    assert row[["random", "random_low", "random_high"]].tolist() == ends
+    assert row.leak_free_p == tests[Split.LEAK_FREE].adjusted["mfcc", "nb"]
 
 
 def test_a_study_without_an_infant(study: table2.Table2) -> None:

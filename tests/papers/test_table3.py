@@ -82,7 +82,7 @@ def test_n_counts_each_clip_once_whatever_was_split(scores: Table3) -> None:
         of_pair = row.study == "table3" and not row.metric.startswith("accuracy_minus")
         assert row.n == OF_PAIR[row.condition if of_pair else "total"], row
     subsets = ("mfcc", "stft", "image", "mfcc+stft", "mfcc+image", "stft+image")
-    for split in ("clip", "infant"):
+    for split in ("random", "leak_free"):
         rows = stored[stored.split == split]
         assert set(rows.rival[rows.study == "ablation"]) - {""} == set(subsets)
         assert {"svm", "ae_dnn"} <= set(rows.rival[rows.study == "table3"])
@@ -94,15 +94,15 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(scores: Tab
     claims.begin("09_ensemble", seed=0)
     claims.record_table(scores.results())
     stored = claims.results()
-    stored = stored[stored.split == "clip"].set_index("key")
+    stored = stored[stored.split == "random"].set_index("key")
     proposed, subset = scores.ensemble.proposed, scores.ensemble.subsets["mfcc", "stft"]
     pair, hardest = Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY
     for key, interval, units in (
         ("table3.total.proposed.minus_svm.accuracy",
-         scores.gain(Split.CLIP, proposed, Classical.SVM), 36),
+         scores.gain(Split.RANDOM, proposed, Classical.SVM), 36),
         ("table3.sleepy_hungry.proposed.accuracy_minus_hugging_hungry",
-         scores.easier(Split.CLIP, pair, hardest), 30 + 18),
-        ("ablation.minus_mfcc+stft.accuracy", scores.gain(Split.CLIP, proposed, subset), 36),
+         scores.easier(Split.RANDOM, pair, hardest), 30 + 18),
+        ("ablation.minus_mfcc+stft.accuracy", scores.gain(Split.RANDOM, proposed, subset), 36),
     ):  # fmt: skip
         assert interval.n == units
         assert interval.low < interval.value < interval.high  # type: ignore[operator]
@@ -114,20 +114,20 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(scores: Tab
 def test_a_plan_counts_the_clips_and_infants_on_both_sides(scores: Table3) -> None:
     plan = scores.ensemble.plan
     table = plan.describe()
-    assert list(table.index) == ["frame", "clip", "infant"]
+    assert list(table.index) == ["random_frames", "random", "leak_free"]
     assert table["infants on both sides"].tolist() == pytest.approx(
         [np.mean([len(shared(plan, job)) for job in plan.places if job.split is split])
          for split in SPLITS]
     )  # fmt: skip
-    assert table.loc["infant", "infants on both sides"] == 0 < table.loc["clip"].iloc[-1]
-    assert table.loc["clip", "clips on both sides"] == 0 < table.loc["frame"].iloc[-2]
+    assert table.loc["leak_free", "infants on both sides"] == 0 < table.loc["random"].iloc[-1]
+    assert table.loc["random", "clips on both sides"] == 0 < table.loc["random_frames"].iloc[-2]
     assert (table["test windows"] == len(plan.streams) / 3).all()
 
 
 def shared(plan: Plan, job: Job) -> set[str]:
     """The infants with clips in the training or validation part, and in the test part."""
     (fit, stop), test = plan.parts(job), plan.tested(job)
-    known = fit if job.split is not Split.INFANT else np.concatenate([fit, stop])
+    known = fit if job.split is not Split.LEAK_FREE else np.concatenate([fit, stop])
     of_window = plan.streams.corpus.infants[plan.streams.clip]
     return set(of_window[known]) & set(of_window[test])
 

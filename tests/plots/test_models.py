@@ -50,7 +50,7 @@ def test_learning_curves_are_each_fold_and_their_mean(ax) -> None:
 
 @pytest.mark.parametrize("draw", [plots.protocol_scores, plots.model_scores])
 def test_scores_of_each_split_are_drawn_with_their_intervals(ax, draw) -> None:
-    splits = {"clip": (0.9, 0.7), "infant": (0.5, 0.3)}
+    splits = {"random": (0.9, 0.7), "leak_free": (0.5, 0.3)}
     numbers = {
         f"{split}{end}": np.add(values, step)
         for split, values in splits.items()
@@ -58,7 +58,7 @@ def test_scores_of_each_split_are_drawn_with_their_intervals(ax, draw) -> None:
     }
     table = pd.DataFrame({**numbers, "published": [0.46, np.nan]}, index=["cry2", "SVM"])
     assert draw(table, ax, chance=0.25) is ax
-    for split, label in {"clip": "random split", "infant": "leak-free"}.items():
+    for split, label in plots.NAMES.items():
         assert points(ax, label)[0] == list(splits[split])
     assert spans(ax) == [(v - 0.125, v + 0.0625) for values in splits.values() for v in values]
     assert ticks(ax, "y") == ["cry2", "SVM"]

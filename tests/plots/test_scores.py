@@ -88,7 +88,7 @@ def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax) -> None:
 def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
     numbers = {
         f"{split}{end}": [value] * 3
-        for split, value in (("clip", 0.6), ("infant", 0.4))
+        for split, value in (("random", 0.6), ("leak_free", 0.4))
         for end in ("", "_low", "_high")
     }
     about = {"table": "Paper A, Table 3", "data": "donateacry", "metric": "accuracy"}
@@ -146,10 +146,11 @@ def test_confusion_writes_shares_of_each_true_class(ax) -> None:
 
 def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     rows = [
-        ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "clip", 0.6, 0.5, 0.7),
-        ("total", "svm", "infant", 0.4, np.nan, np.nan),
-        ("sleepy_hungry", "svm", "infant", 0.5, 0.4, 0.6),
-        ("total", "proposed", "clip", 0.7, 0.6, 0.8),
+        ("total", "svm", "random_frames", 0.9, 0.88, 0.92),
+        ("total", "svm", "random", 0.6, 0.5, 0.7),
+        ("total", "svm", "leak_free", 0.4, np.nan, np.nan),
+        ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
+        ("total", "proposed", "random", 0.7, 0.6, 0.8),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
     figure = plots.table3(table, majority={"total": 0.35})
@@ -160,7 +161,7 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     assert ticks(pair, "y") == ["SVM", "ensemble"]
     svm, ensemble = pair.get_yticks()
     assert points(pair, "leak-free")[0] == [0.5]
-    assert points(total, "windows split")[0] == [0.9]
+    assert points(total, "random split of windows")[0] == [0.9]
     assert points(total, "random split") == ([0.6, 0.7], [svm, ensemble])
     assert points(total, "leak-free")[0] == [0.4]
     assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
