@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from importlib import metadata
 from importlib.util import find_spec
 
 from cryutils.errors import InputError
 
-__all__ = ["PURPOSES", "command", "is_installed", "require"]
+__all__ = ["PURPOSES", "command", "is_installed", "packages", "require"]
 
 PURPOSES = {
     "app": "`cryutils serve`, its users, exports of the log, and stores in PostgreSQL",
@@ -32,6 +34,16 @@ def is_installed(package: str) -> bool:
     with suppress(ImportError):
         return find_spec(package) is not None
     return False
+
+
+def packages(extra: str = "") -> list[str]:
+    """Return the packages that `extra` needs, by default those that the course itself needs."""
+    names = []
+    for line in metadata.requires("cryutils") or ():
+        wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if (wanted_by[1] if wanted_by else "") == extra:
+            names.append(re.split(r"[^\w.-]", line)[0])
+    return names
 
 
 def require(package: str, extra: str, purpose: str) -> None:

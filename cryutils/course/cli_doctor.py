@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -40,7 +39,7 @@ def _checks() -> Iterator[tuple[str, str, str]]:
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield "ok" if fits else "BAD", "Python", f"{sys.version.split()[0]} (3.11 to 3.13 are tested)"
     for extra, state in {"": "BAD", **dict.fromkeys(extras.PURPOSES, "missing")}.items():
-        lacking = ", ".join(_lacking(extra))
+        lacking = ", ".join(filter(_is_missing, extras.packages(extra)))
         what = f"extra [{extra}], for {extras.PURPOSES[extra]}" if extra else "packages"
         if lacking:
             yield state, what, f"not installed: {lacking}"
@@ -60,13 +59,9 @@ def _checks() -> Iterator[tuple[str, str, str]]:
             yield state, dataset.title, f"{home or f'`cryutils data fetch {name}` downloads it'}"
 
 
-def _lacking(extra: str) -> Iterator[str]:
-    """Yield the packages of `extra` ("": of the course itself) that are not installed."""
-    for line in metadata.requires("cryutils") or ():
-        wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
-        if (wanted_by[1] if wanted_by else "") == extra:
-            name = re.split(r"[^\w.-]", line)[0]
-            try:
-                metadata.version(name)
-            except metadata.PackageNotFoundError:
-                yield name
+def _is_missing(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return True
+    return False

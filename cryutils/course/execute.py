@@ -1,15 +1,13 @@
 """Execute one notebook with papermill in its own process: `execute`, for `course.runner`.
 
-The notebook writes to a staging folder, with which `run_folder.finish` replaces earlier results.
 The process and its kernel end when the process that started them ends or the run is stopped.
-papermill is unsafe in threads. No notebook uses this module.
+papermill is unsafe in threads.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -28,63 +26,56 @@ _TICK_S = 0.5  # between checks whether the process must end
 
 
 def execute(
-    folder: Path,
-    alive: Path,
-    environment: Mapping[str, str],
-    source: Path,
-    values: Mapping[str, Any],
-) -> tuple[Path, dict[str, Any]]:
+    folder: Path, source: Path, values: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Path, str, float]:
     """Execute the notebook `source` in a new process, with `values` for its parameters.
 
     Called by an executor, here or on a worker that shares the run's `folder`. If a worker is lost,
-    the call is repeated, so each call has its own staging folder. Removing the file `alive` ends
-    the execution. `environment` has variables to add to those of this process.
+    the call is repeated, so each call has its own staging folder. Its removal ends the execution.
 
-    Returns the staging folder, and how the execution ended: `error` in one line or None, `seconds`,
-    0 if the process was killed, and `peak_mib`, the largest memory of kernel or workers.
+    Returns the staging folder, the error in one line or "", and the seconds, 0 if the process was
+    killed.
     """
     staging = run_folder.stage(folder, source.stem)
-    target = staging / "notebooks" / source.name
     own = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
     }
-    with (staging / "logs" / f"{source.stem}.log").open("w") as log:  # for the output of libraries
+    target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
+    given = [str(source), str(target), str(log), dict(values), os.getpid()]
+    with log.open("w") as output:  # of libraries
         process = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=json.dumps([str(source), str(target), dict(values), str(alive), os.getpid()]),
+            input=json.dumps(given),
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=output,
             text=True,
             check=False,
             env={**os.environ, **environment, **own},
             start_new_session=True,  # a terminal's Ctrl-C reaches only the command
         )
-    if process.stdout:
-        return staging, json.loads(process.stdout)
-    is_error = process.returncode == 1  # not a signal
-    what = "broke" if is_error else "was killed, as happens when memory runs out"
-    return staging, {"error": f"its process {what}", "seconds": 0.0, "peak_mib": 0.0}
+    killed = "its process was killed, as happens when memory runs out", 0.0
+    error, seconds = json.loads(process.stdout) if process.stdout else killed
+    return staging, error, seconds
 
 
 def main() -> None:
-    """Execute the notebook that `execute` describes on stdin; print how it ended as JSON.
+    """Execute the notebook that `execute` describes on stdin; print its error and seconds as JSON.
 
-    The kernel is reached through sockets in a folder of this process, not through ports: Jupyter
-    chooses ports before the kernel opens them, and a kernel whose port another program has taken
-    hangs.
+    The kernel is reached through sockets in a folder of this process. Jupyter chooses ports before
+    the kernel opens them, and a kernel whose port another program has taken hangs.
     """
     import papermill
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    source, target, values, alive, parent = json.load(sys.stdin)
-    threading.Thread(target=_end_with_run, args=(Path(alive), parent), daemon=True).start()
+    source, target, log, values, parent = json.load(sys.stdin)
+    threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
-    error, started = None, time.monotonic()
+    error, started = "", time.monotonic()
     try:
         papermill.execute_notebook(
             *(path.replace("{", "{{").replace("}", "}}") for path in (source, target)),
@@ -99,18 +90,15 @@ def main() -> None:
     # DeadKernelError is a RuntimeError, a full disk an OSError.
     except (PapermillException, RuntimeError, OSError) as failure:
         error = _one_line(failure)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    peak_mib = peak / 1024 if sys.platform != "darwin" else peak / 2**20
-    outcome = {"error": error, "seconds": time.monotonic() - started, "peak_mib": peak_mib}
-    json.dump(outcome, answer)
-    answer.close()
+    with answer:
+        json.dump([error, time.monotonic() - started], answer)
 
 
-def _end_with_run(alive: Path, parent: int) -> None:
-    """End this process and its kernel when the process `parent` ends or `alive` is removed."""
+def _end_with(log: Path, parent: int) -> None:
+    """End this process and its kernel when the process `parent` ends or `log` is removed."""
     import psutil
 
-    while alive.is_file() and os.getppid() == parent:
+    while log.is_file() and os.getppid() == parent:
         time.sleep(_TICK_S)
     for child in psutil.Process().children(recursive=True):
         child.kill()

@@ -2,8 +2,7 @@
 
 A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each finished
 notebook has a state file with its fingerprint, a digest of everything that its results depend on.
-So a killed run can be resumed, and a notebook is executed again when its inputs have changed. The
-command is in `cli`, the report in `claims.report`. No notebook uses this module.
+So a killed run can be resumed, and a notebook is executed again when its inputs have changed.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import os
 import platform
 import re
 import shutil
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -27,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from cryutils._io import parallel
+from cryutils._io import extras, parallel
 from cryutils._io.paths import (
     check_file,
     data_dir,
@@ -40,7 +38,7 @@ from cryutils._io.paths import (
 from cryutils.claims import run_folder
 from cryutils.course.cli_group import say
 from cryutils.course.execute import execute
-from cryutils.datasets import registry
+from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
@@ -60,7 +58,6 @@ AFTER = {
 # These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
 # all other notebooks.
 ALWAYS = ("14_scoreboard",)
-_LINE_S = 60.0  # between lines on long notebooks, without a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,11 @@ class Job:
     fingerprint: str
 
     def is_done(self) -> bool:
-        """Return whether a job with this fingerprint has finished and its files are unchanged."""
-        state = run_folder.read_state(run_folder.state_file(self.folder, self.name))
-        if state is None or state["fingerprint"] != self.fingerprint:
-            return False
-        return run_folder.is_whole(self.folder, state)
+        """Return whether a job with this fingerprint has finished and none of its files is gone."""
+        state = run_folder.states(self.folder).get(self.name, {})
+        return state.get("fingerprint") == self.fingerprint and all(
+            (self.folder / file).is_file() for file in state["files"]
+        )
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
@@ -171,14 +168,13 @@ def plan(
     if profile not in (files := profiles()):
         raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
-    every = notebooks()
-    listed = content.get("notebooks", every)
-    sources = chosen(texts) or {name: path for name, path in every.items() if name in listed}
+    sources = chosen(texts or content.get("notebooks", notebooks()))
     known = {name: parameters(path) for name, path in sources.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
-    corpus = str(resolve(data)) if data else content.get("data")
-    name = run_name or run_folder.name_of(profile, resolve(data) if data else None, values)
-    folder, library = (outputs or outputs_dir()) / name, _library()
+    own_data = resolve(data) if data else None
+    corpus = str(own_data) if own_data else content.get("data")
+    run_name = run_name or run_folder.name_of(profile, own_data, values)
+    folder, library = (outputs or outputs_dir()) / run_name, _library()
     jobs = []
     for name, source in sources.items():
         own = dict(content.get("parameters", {}).get(name, {}))
@@ -203,36 +199,31 @@ def _library() -> list[Any]:
     digests = {}
     for folder in (Path(__file__).parents[1], project / "data", project / "outputs" / "reference"):
         for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(folder).parts
-            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
-                digests["/".join((folder.name, *parts))] = file_digest(path)
+            file = path.relative_to(folder.parent).as_posix()
+            if path.is_file() and not re.search(r"/(\.|__pycache__)", file):
+                digests[file] = file_digest(path)
     return [digests, _versions(), _files(str(weights_dir() or ""))]
 
 
 def _versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on, by name."""
     installed = {"python": platform.python_version()}
-    for line in metadata.requires("cryutils") or ():
-        if "extra ==" not in line or "openvino" in line:
-            name = re.split(r"[^\w.-]", line)[0]
-            with suppress(metadata.PackageNotFoundError):
-                installed[name] = metadata.version(name)
+    for name in (*extras.packages(), "openvino"):
+        with suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
     return installed
 
 
-def _files(text: str) -> list[str]:
+def _files(text: str) -> list[parallel.Identity]:
     """Return path, size and time of each file that a parameter names: recordings or weights."""
-    from cryutils.datasets import manifest
-
     home = data_dir()
     root = home / text if home and text in registry.DATASETS else resolve(text)
-    files = []
+    files: list[Path] = []
     if text and root.is_dir():
         files = [path for path, problem in walk(root) if not problem]
     elif text and root.is_file():
         files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
-    stats = [(path, path.stat()) for path in files if path.exists()]
-    return [f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in stats]
+    return [parallel.identity(path) for path in files if path.exists()]
 
 
 def run(
@@ -264,22 +255,23 @@ def run(
         if scheduler:  # a worker has one core
             pool = parallel.connect(scheduler).get_executor(pure=False, retries=0)
             processes = cores
-        alive = folder / run_folder.STAGING / f"alive-{os.getpid()}"  # its removal ends executions
-        alive.parent.mkdir(exist_ok=True)
-        alive.touch()
+        if waiting:
+            say(f"{len(waiting)} notebooks to run, {processes} at a time", err=True)
         environment = _environment(max(1, cores // processes))
-
-        def submit(job: Job) -> Future[Any]:
-            return pool.submit(
-                execute, folder, alive, environment, job.source, dict(job.parameters)
-            )
-
+        staging = folder / run_folder.STAGING
+        staging.mkdir(exist_ok=True)
         try:
-            return _execute(waiting, submit)
+            return _execute(
+                waiting,
+                lambda job: pool.submit(
+                    execute, folder, job.source, dict(job.parameters), environment
+                ),
+            )
         finally:
-            alive.unlink()
+            ended = staging.rename(folder / ".part-ended")  # its removal ends executions
             pool.shutdown()
-            shutil.rmtree(alive.parent, ignore_errors=True)  # lost workers may have left folders
+            for left in (staging, ended):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -304,8 +296,6 @@ def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[
 
     Those in `ALWAYS` come last.
     """
-    from tqdm import tqdm
-
     names = {job.name for job in jobs}
     before = {name: names & set(AFTER.get(name, ())) for name in names}
     before |= {name: names - set(ALWAYS) for name in names & set(ALWAYS)}
@@ -313,57 +303,47 @@ def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[
     order.prepare()
     running: dict[Future[Any], Job] = {}
     failed: dict[str, str] = {}
-    said_s = time.monotonic()
-    bar = tqdm(total=len(jobs), unit="notebook", disable=None)
+    ended = 0
     try:
         while order.is_active():
             ready = order.get_ready()
-            for job in jobs:
-                if job.name in ready:
-                    running[submit(job)] = job
-            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-            for future in ended:
+            running |= {submit(job): job for job in jobs if job.name in ready}
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
-                error = _end(job, future)
-                say(f"{job.name}: {'failed' if error else 'done'}", err=True)
-                failed |= {job.name: error} if error else {}
+                if error := _end(job, future):
+                    failed[job.name] = error
                 order.done(job.name)
-                bar.update()
-            bar.refresh()
-            if bar.disable and time.monotonic() - said_s > _LINE_S:
-                said_s = time.monotonic()
-                say(f"still running: {', '.join(job.name for job in running.values())}", err=True)
+                ended += 1
+                outcome = "failed" if error else "done"
+                say(f"{job.name}: {outcome} ({ended} of {len(jobs)})", err=True)
     finally:
-        bar.close()
         for future in running:
             future.cancel()
     return failed
 
 
-def _end(job: Job, future: Future[Any]) -> str | None:
-    """Store the files of an execution; return its error in one line, None if it succeeded.
+def _end(job: Job, future: Future[Any]) -> str:
+    """Store the files of an execution; return its error in one line, "" if it succeeded.
 
     Raises OSError if the disk is full, since the other notebooks would fail as well.
     """
     try:
-        staging, outcome = future.result()
+        staging, error, seconds = future.result()
     except parallel.lost_workers() as lost:
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
-    error: str | None = outcome["error"]
-    if error is None:
-        state = {
-            "fingerprint": job.fingerprint, "profile": job.profile,
-            "parameters": dict(job.parameters), "seconds": round(outcome["seconds"], 1),
-            "peak_mib": round(outcome["peak_mib"]), "versions": _versions(),
-        }  # fmt: skip
+    if not error:
         try:
-            run_folder.finish(staging, job.name, state)
-            return None
+            run_folder.finish(staging, job.name, {
+                "fingerprint": job.fingerprint, "profile": job.profile,
+                "parameters": dict(job.parameters), "seconds": round(seconds, 1),
+                "versions": _versions(),
+            })  # fmt: skip
+            return ""
         except InputError as unreadable:
             error = str(unreadable)
     notebook, log = run_folder.give_up(staging, job.name)
     for full in (errno.ENOSPC, errno.EDQUOT):
         if os.strerror(full) in error:
             raise OSError(full, os.strerror(full), f"{job.name}: {error}")
-    kept = notebook if outcome["seconds"] else log  # 0: its process was killed
+    kept = notebook if seconds else log  # 0: its process was killed
     return f"{error} (see {kept})" if kept.is_file() else error

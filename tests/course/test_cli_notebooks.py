@@ -35,15 +35,6 @@ def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart
         assert path.read_bytes() == NOTEBOOKS[path.stem].read_bytes()
 
 
-@pytest.mark.parametrize("folder", ["file", "/proc/course"])
-def test_a_folder_that_cannot_be_made_is_one_line(
-    command: Command, apart: Path, folder: str
-) -> None:
-    (apart / "file").write_text("")
-    line = mistake(command("notebooks", folder))
-    assert line.startswith(f"cryutils: {apart / folder}")
-
-
 def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Path) -> None:
     command("notebooks", "c")
     copy = apart / "c" / "02_audio_features.ipynb"
@@ -65,20 +56,3 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
 def test_a_value_is_read_as_its_type(text: str, value: str, command: Command, apart: Path) -> None:
     out = success(command("run", "--list", "03", "-p", f"test_size={text}"))
     assert f"  test_size = {value}  # " in out
-
-
-@pytest.mark.parametrize(
-    ("argument", "expected"),
-    [
-        ("c/02_audio_features.ipynb", "no such file."),
-        ("c/02_audio_feature.ipynb", "Did you mean 02_audio_features?"),
-        ("c/10_leakage_audit.ipynb", "not a notebook of format 4, or damaged."),
-    ],
-)
-def test_a_wrong_file_is_refused_in_one_line(
-    command: Command, apart: Path, argument: str, expected: str
-) -> None:
-    (apart / "c").mkdir()
-    for name in ("02_audio_feature", "10_leakage_audit"):
-        (apart / "c" / f"{name}.ipynb").write_text("not a notebook")
-    assert expected in mistake(command("run", "--list", argument))
