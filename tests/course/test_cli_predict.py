@@ -144,7 +144,7 @@ try:
     cli.main(["predict", {str(recordings / "cry.mp4")!r}])
 except SystemExit as ended:
     assert not ended.code
-heavy = ("tensorflow", "keras", "sklearn", "librosa", "matplotlib", "pandas")
+heavy = ("tensorflow", "keras", "sklearn", "librosa", "matplotlib")
 print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run(
