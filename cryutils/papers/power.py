@@ -10,10 +10,9 @@ signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,7 @@ from numpy.typing import NDArray
 
 from cryutils.datasets import donateacry
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import Features, out_of_fold
-from cryutils.evaluation.intervals import interval
-from cryutils.evaluation.permutation import fixed_prediction_test, permutation_test
+from cryutils.evaluation.permutation import permutation_test
 from cryutils.evaluation.splits import Labelled, Split, class_indices
 
 __all__ = [
@@ -37,20 +34,11 @@ ICC = 0.5  # assumed share of a feature's variance that is between infants
 DIMENSIONS = 8  # of the features; one axis for each class
 
 
-@dataclass(frozen=True)
-class Trial:
-    """The leak-free balanced accuracy of a simulated corpus, and which tests reject.
-
-    rejected: by the refitted test. fixed: by the test of fixed predictions. width: of the interval
-    of the balanced accuracy. max_t: the share of a family's cells that max-T rejects. All are of
-    the first cell, except `max_t`.
-    """
+class Trial(NamedTuple):
+    """The leak-free balanced accuracy of a simulated corpus, and whether the test rejects."""
 
     balanced_accuracy: float
     rejected: bool
-    fixed: bool
-    width: float
-    max_t: float
 
 
 def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -90,43 +78,25 @@ def trial(
     corpus: Labelled,
     signal: float,
     *,
-    cells: int = 1,
     n_folds: int = 5,
     permutations: int = 99,
     seed: int | Sequence[int] = 0,
 ) -> Trial:
-    """Return the results of the leak-free tests on one simulated corpus of this structure.
+    """Return the result of the leak-free test on one simulated corpus of this structure.
 
-    The model is the nearest class mean, which is optimal for such features. Labels are permuted in
-    blocks. signal: as in `features`. cells: members of the family for max-T, each with its own
-    features of the same signal; half of the variance of each further cell is the first one's. seed:
-    of features, folds and permutations.
+    The model is the nearest class mean, which is optimal for such features, and it is fitted again
+    for each permutation of the labels in blocks. signal: as in `features`. seed: of features,
+    folds and permutations.
     """
     from sklearn.neighbors import NearestCentroid
 
     rng = np.random.default_rng(seed)
-    first = features(corpus, signal, rng)
-    rest = (np.sqrt(2) - 1) * signal  # so that the sum below has class means of `signal` again
-    others = [np.sqrt(0.5) * (first + features(corpus, rest, rng)) for _ in range(1, cells)]
-    members: dict[Hashable, tuple[Any, Features]] = {
-        cell: (NearestCentroid(), x) for cell, x in enumerate([first, *others])
-    }
-    draw = int(rng.integers(2**31))
+    x = features(corpus, signal, rng)
     test = permutation_test(
-        members, corpus, Split.LEAK_FREE, permutations=permutations, n_splits=n_folds, seed=draw,
-        jobs=1,
+        {0: (NearestCentroid(), x)}, corpus, Split.LEAK_FREE, permutations=permutations,
+        n_splits=n_folds, seed=int(rng.integers(2**31)), jobs=1,
     )  # fmt: skip
-    folds = Split.LEAK_FREE.k_folds(corpus, n_splits=n_folds, repeats=1, seed=draw)
-    predicted = out_of_fold(NearestCentroid(), first, corpus.labels, folds)
-    fixed = fixed_prediction_test({0: predicted}, corpus, permutations=permutations, seed=draw)
-    ends = interval(predicted, corpus.labels, corpus.infants)
-    return Trial(
-        balanced_accuracy=float(test.observed[0]),
-        rejected=test.p_values[0] <= ALPHA,
-        fixed=fixed.p_values[0] <= ALPHA,
-        width=np.nan if ends.low is None or ends.high is None else ends.high - ends.low,
-        max_t=float(np.mean([p <= ALPHA for p in test.adjusted.values()])),
-    )
+    return Trial(float(test.observed[0]), test.p_values[0] <= ALPHA)
 
 
 def donors() -> Labelled:
