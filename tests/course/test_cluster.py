@@ -20,6 +20,7 @@ import pytest
 from clock import until
 from course_of_two import WAIT, jobs, notebook, results, tally, tiny
 from refusals import Command
+from sizes import large
 
 import cryutils
 from cryutils import audio, course, evaluation, video
@@ -97,6 +98,7 @@ def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
 
 
+@large
 def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, project: Path) -> None:
     cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
     notebook("01_first", cell)
@@ -128,6 +130,7 @@ def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Pat
     assert "\n" not in str(error.value)
 
 
+@large
 def test_permutations_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +154,7 @@ def test_permutations_are_the_same_on_the_cluster(
     parallel.connect.cache_clear()
 
 
+@large
 def test_sounds_pictures_and_embeddings_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
