@@ -14,12 +14,12 @@ recording is needed.
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 from cryutils._io.parallel import process_map
+from cryutils.evaluation.splits import Labelled
 from cryutils.papers import power
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -45,7 +45,7 @@ def main() -> None:
         print(f"signal detected in {power.ENOUGH:.0%} of corpora: {words}\n")
 
 
-def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFrame:
+def simulated(donors: Labelled, infants: int, corpora: int) -> pd.DataFrame:
     """Return a row per simulated corpus: signal, balanced_accuracy, rejected."""
     points = [(signal, seed) for signal in SIGNALS for seed in range(corpora)]
     trials = list(process_map(judged, points, shared=(donors, infants), jobs=None))
@@ -53,7 +53,7 @@ def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFra
     return table.assign(signal=[signal for signal, _ in points])
 
 
-def judged(donors: SimpleNamespace, infants: int, point: tuple[float, int]) -> power.Trial:
+def judged(donors: Labelled, infants: int, point: tuple[float, int]) -> power.Trial:
     """Return the trial of one corpus: with the donors themselves, or `infants` drawn from them."""
     (signal, seed), corpus = point, donors
     if infants != len(set(donors.infants)):

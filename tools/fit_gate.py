@@ -81,11 +81,10 @@ def main() -> None:
     table[columns].round(4).to_csv(home / "gate.csv", index=False)
     is_real, grid = sources != "synthetic", np.linspace(0, 1, 201)
     curve = passing_shares(windows[is_real], scores[is_real], grid)
-    rows = [
-        (t, name, p) for name, shares in curve.items() for t, p in zip(grid, shares, strict=True)
-    ]
-    table_of = pd.DataFrame(rows, columns=["threshold", "source", "passing"]).round(4)
-    table_of.to_csv(home / "gate_curve.csv", index=False)
+    long = pd.DataFrame(curve).assign(threshold=grid).melt(
+        "threshold", var_name="source", value_name="passing"
+    )  # fmt: skip
+    long.round(4).to_csv(home / "gate_curve.csv", index=False)
     detectors = {"gate": scores, "level meter": windows.level.to_numpy()}
     if extras.is_installed("pyopen_wakeword"):  # the same classifier on a pretrained network
         speech = sound_embeddings.speech(list(windows.sound), sr=SR).astype(np.float64)
@@ -120,12 +119,13 @@ def of_corpus(corpus: Corpus, annotated: dict[str, list[Event]]) -> pd.DataFrame
 
 def distractors() -> pd.DataFrame:
     """Return the loud windows of generated distractors, `EACH` recordings of 7 s per kind."""
-    parts = []
-    for place, kind in enumerate(KINDS):
-        for k in range(EACH):
-            sound = distractor(kind, rng=np.random.default_rng([SEED, place, k]), sr=SR)
-            parts.append(windows_of(sound, kind, f"{kind}/{k}", f"{kind}/{k}"))
-    return pd.concat(parts)
+    return pd.concat(
+        windows_of(
+            distractor(kind, rng=np.random.default_rng([SEED, place, k]), sr=SR),
+            kind, f"{kind}/{k}", f"{kind}/{k}",
+        )
+        for place, kind in enumerate(KINDS) for k in range(EACH)
+    )  # fmt: skip
 
 
 def windows_of(
@@ -181,10 +181,7 @@ def scored(X: Any, windows: pd.DataFrame, divisions: list[tuple[Any, Any]]) -> A
 
 
 def chosen_threshold(windows: pd.DataFrame, scores: Any) -> float:
-    """Return the threshold that meets the requirements by the largest margin.
-
-    The smallest of all margins counts. Nothing is required of pauses.
-    """
+    """Return the threshold whose smallest margin is largest; nothing is required of pauses."""
     grid = np.arange(1, 100) / 100
     margins = [
         FALSE_ALARM - passing if group in KINDS else passing - RECALL
@@ -228,7 +225,6 @@ def compare(
     truth = np.where(cries, "cry", "pause")[clear].tolist()
     makers, of_pauses = windows.maker[clear].tolist(), windows.maker[pauses].tolist()
     rows: list[dict[str, Any]] = []
-    first = None
     for name, scores in detectors.items():
         passes = scores >= np.quantile(scores[cries], 1 - RECALL, method="lower")
         ranks = np.stack([scores, -scores], axis=1)[clear]
@@ -236,7 +232,7 @@ def compare(
             "auc": auc_interval(ranks, truth, makers),
             "pauses": mean_interval(passes[pauses], of_pauses, limits=(0.0, 1.0)),
         }
-        if first is None:
+        if not rows:
             first = passes[pauses].astype(float)
         else:
             difference = passes[pauses] - first

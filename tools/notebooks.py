@@ -92,9 +92,9 @@ import cryutils
 
 def links(name: str) -> str:
     """Return links that open the notebook `name` in Colab and in Binder."""
-    owner = REPOSITORY.removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb"
-    binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath=notebooks/{name}.ipynb"
+    owner, page = REPOSITORY.removeprefix("https://github.com/"), f"notebooks/{name}.ipynb"
+    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/{page}"
+    binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath={page}"
     return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
 
 
@@ -138,14 +138,14 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 output.execution_count = count
             if "metadata" in output:
                 output.metadata = {k: v for k, v in output.metadata.items() if k == "image/png"}
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = smaller(output.data["image/png"])
-            if "text/html" in output.get("data", {}):
-                output.data["text/html"] = without_recordings(output.data["text/html"])
+            data = output.get("data", {})
+            for kind, shorter in {"image/png": smaller, "text/html": without_recordings}.items():
+                if kind in data:
+                    data[kind] = shorter(data[kind])
             # A widget shows nothing without its kernel; keep only its picture.
-            view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-            if view and "nbval-ignore-output" in tags and set(output.data) == {"text/plain"}:
-                output.data["text/plain"] = "(a widget: run the cell to use it)"
+            view = data.pop("application/vnd.jupyter.widget-view+json", None)
+            if view and "nbval-ignore-output" in tags and set(data) == {"text/plain"}:
+                data["text/plain"] = "(a widget: run the cell to use it)"
     return notebook
 
 
@@ -173,11 +173,9 @@ def refresh(path: Path, scratch: str) -> None:
     Results and caches are in `scratch`, where notebooks find networks trained by other notebooks.
     """
     notebook = nbformat.read(path, as_version=4)
-    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
-    os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
-    os.environ["TQDM_DISABLE"] = "1"  # so that no progress bar is stored
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3")
-    client.execute(cwd=str(path.parent))
+    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_CACHE_DIR": f"{scratch}/cache",
+                   "CRYUTILS_OFFLINE": "1", "TQDM_DISABLE": "1"}  # fmt: skip
+    NotebookClient(notebook, timeout=None, kernel_name="python3").execute(cwd=str(path.parent))
     nbformat.write(clean(with_address(notebook, path.stem)), path)
 
 
@@ -195,25 +193,22 @@ def students(path: Path, folder: Path) -> None:
 
 
 def exercise(cell: nbformat.NotebookNode) -> tuple[str, str]:
-    """Return the number of a solution's exercise and the variable to grade, each "" if missing.
-
-    The number is in the first line, the variable in a tag such as `answer-gap`.
-    """
-    number = re.match(r"#@title Solution (\d+)", cell.source)
-    answers = [tag for tag in cell.metadata.tags if tag.startswith("answer-")]
-    return number[1] if number else "", answers[0].removeprefix("answer-") if answers else ""
+    """Return the number of a solution's exercise and the variable to grade, each "" if missing."""
+    number = re.findall(r"^#@title Solution (\d+)", cell.source)
+    answer = [tag.removeprefix("answer-") for tag in cell.metadata.tags if "answer-" in tag]
+    return "".join(number), "".join(answer)
 
 
 def blank(cell: nbformat.NotebookNode) -> str:
     """Return the comment that students find in place of a solution's code."""
     number, answer = exercise(cell)
-    words = "Your solution"
+    words = f"# Exercise {number}. " if number else "# "
     if answer:
         (value,) = re.findall(rf"^{answer} = .*?  # (.+)$", cell.source, re.MULTILINE)
-        words = f"Store in `{answer}` {value}."
-    if number:
-        words = f"Exercise {number}. {words}"
-    return textwrap.fill(f"# {words}", 100, subsequent_indent="# ", break_on_hyphens=False)
+        words += f"Store in `{answer}` {value}."
+    else:
+        words += "Your solution"
+    return textwrap.fill(words, 100, subsequent_indent="# ", break_on_hyphens=False)
 
 
 def nbgrader(path: Path, folder: Path) -> None:
@@ -233,12 +228,12 @@ def nbgrader(path: Path, folder: Path) -> None:
         points = len(title[1])
         solution = cell.source.partition("\n")[2]  # without #@title
         source = f"{blank(cell)}\n### BEGIN SOLUTION\n{solution}\n### END SOLUTION"
-        if answer:
-            cells.append(assigned(source, f"solution-{number}"))
-            test = TEST.format(number=number, answer=answer, solution=solution)
-            cells.append(assigned(test, f"test-{number}", points))
-        else:
+        if not answer:
             cells.append(assigned(source, f"manual-{number}", points))
+            continue
+        test = TEST.format(number=number, answer=answer, solution=solution)
+        cells.append(assigned(source, f"solution-{number}"))
+        cells.append(assigned(test, f"test-{number}", points))
     if len(cells) == len(notebook.cells):
         return
     notebook.cells = cells
@@ -251,11 +246,11 @@ def nbgrader(path: Path, folder: Path) -> None:
 def assigned(source: str, name: str, points: int = 0) -> nbformat.NotebookNode:
     """Return a code cell with nbgrader's metadata: a solution, a test, or a cell of both kinds."""
     kind = name.partition("-")[0]
-    about = {"schema_version": 3, "grade_id": name, "grade": points > 0, "task": False}
-    about["solution"] = kind in ("solution", "manual")
-    about["locked"] = kind in ("given", "test")
-    if points:
-        about["points"] = points
+    about = {
+        "schema_version": 3, "grade_id": name, "grade": points > 0, "task": False,
+        "solution": kind in ("solution", "manual"), "locked": kind in ("given", "test"),
+        **({"points": points} if points else {}),
+    }  # fmt: skip
     return nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": about})
 
 

@@ -21,10 +21,9 @@ import psycopg
 
 def programs() -> Path | None:
     """Return the folder of `initdb` and `pg_ctl`: on the path, or the newest of Debian, or None."""
-    if path := shutil.which("initdb"):
-        return Path(path).parent
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return places[-1].parent if places else None
+    places = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))
+    path = shutil.which("initdb") or next(reversed(places), None)
+    return Path(path).parent if path else None
 
 
 class Server(AbstractContextManager):  # type: ignore[type-arg]
@@ -36,8 +35,8 @@ class Server(AbstractContextManager):  # type: ignore[type-arg]
         self._options = " ".join(f"-c {setting}" for setting in settings)
         if os.geteuid() == 0:  # PostgreSQL refuses root
             shutil.chown(self.folder, "nobody")
-        self._call("initdb", "--auth=trust", "--username=cryutils", "--encoding=UTF8",
-                   "--locale=C", "--no-sync")  # fmt: skip
+        options = "--auth=trust --username=cryutils --encoding=UTF8 --locale=C --no-sync"
+        self._call("initdb", *options.split())
         self.start()
 
     def start(self) -> None:

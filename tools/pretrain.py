@@ -2,13 +2,10 @@
 
     python tools/pretrain.py
 
-It learns to predict general properties of a picture of a face: the tone of skin and hair, the shape
-of the head, the direction of the light, and the pose of the head. All that moves in a face (lids,
-brows, mouth, blush, tears), and so shows a state, is drawn at random and not predicted. Nor is the
-shape of eyes, brows and mouth, which can't be recognised without knowing how they move.
-
-Run it after changing the drawn faces or the training; it writes `cryutils/models/small_cnn.npz`. On
-another machine the network is as good, but not identical to the bit.
+It learns to predict general properties of a picture of a face: skin and hair, the shape and pose of
+the head, and the light. What moves in a face, and so shows a state, is drawn at random and not
+predicted. Run it after changing the drawn faces or the training; it writes
+`cryutils/models/small_cnn.npz`. On another machine the network is not identical to the bit.
 """
 
 from __future__ import annotations
@@ -35,8 +32,7 @@ Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 PRETRAINING_VERSION = 5  # raise it when the settings below give a different network
-SIZE, EPOCHS, SEED = 64, 10, 0
-BATCH, RATE = 64, 3e-3
+SIZE, EPOCHS, SEED, BATCH, RATE = 64, 10, 0, 64, 3e-3
 _MOMENT = ("opening", "effort", "blink")
 # The properties that it learns to predict. A test checks that no state changes them.
 LABELS = (
@@ -67,8 +63,6 @@ def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array
     uint8 (infants, size, size, 3) RGB and float32 (infants, labels).
     """
     drawn = []
-    # One after the other: a small picture is drawn in many short steps, so threads of Python or
-    # OpenCV would mostly wait.
     with counting("other infants' faces", "infants") as report, single_threaded():
         for number in range(infants):
             drawn.append(_face(number, size=size, seed=seed))
@@ -79,19 +73,16 @@ def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array
 
 def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     rng = np.random.default_rng([seed, number, 9])
-    infant = _FIRST + number
     positions = {name: rng.random() for name in (*_MOMENT, *(f.name for f in fields(Face)))}
     positions["blink"] = float(positions["blink"] < 0.2)
     most = vars(MOST)
     looks = Face(
         **{n: float(low + (most[n] - low) * positions[n]) for n, low in vars(LEAST).items()}
     )
-    held = {
-        "roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
-        **{name: positions[name] for name in _MOMENT},
-    }  # fmt: skip
+    held = {"roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
+            **{name: positions[name] for name in _MOMENT}}  # fmt: skip
     moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
-    plan = face.FacePlan(seed=infant, fps=1.0, face=looks, **moment)
+    plan = face.FacePlan(seed=_FIRST + number, fps=1.0, face=looks, **moment)
     side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
     (picture,) = face.frames(plan, size=side)
     (box,) = plan.boxes(size=side)
@@ -101,14 +92,10 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
 
 
 def mirrored(pixels: Pixels, labels: Array) -> tuple[Pixels, Array]:
-    """Return the pictures followed by their mirror images, and the labels of both.
-
-    Heads are so alike that this is as good as twice the infants, and drawing is what takes long.
-    """
+    """Return the pictures followed by their mirror images, and the labels of both."""
     turned = labels.copy()
     for name in _SIDED:  # limits are symmetric, so the mirror image has 1 - label
-        turned[:, LABELS.index(name)] *= -1
-        turned[:, LABELS.index(name)] += 1
+        turned[:, LABELS.index(name)] = 1 - turned[:, LABELS.index(name)]
     return np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, turned])
 
 
