@@ -25,7 +25,7 @@ from .models import (
     stress,
 )
 from .palette import NAMES
-from .robustness import confidence_at, face_evidence, reliability, sound_evidence, stress_figure
+from .robustness import confidence_at, reliability, stress_figure
 from .scores import (
     confusion,
     png,

@@ -1,9 +1,8 @@
-"""Scores under stress, reliability and evidence, for notebook 11 and appendix_explanations."""
+"""Scores under stress and reliability, for notebook 11_robustness."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,10 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
-from cryutils.models.explain import Maps
-from cryutils.plots import models
 from cryutils.plots.palette import COLOURS, MODALITIES, MODELS
 
 _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don't hide one another
@@ -101,54 +97,3 @@ def confidence_at(
     right.set(xlabel="share of clips answered", ylabel="share wrong of those")
     right.set_title(f"Threshold {threshold:.2f}: {share:.0%} answered, {wrong:.0%} wrong")
     return fig
-
-
-def face_evidence(maps: Maps, corpus: Corpus) -> Figure:
-    """Return a crop of each state, its map, and the map of shuffled weights, one column per state.
-
-    Each map is coloured from 0 to its largest value. A map's title is the state that the network
-    chose.
-    """
-    first = _one_per_state(maps, corpus)
-    crops = list(maps.x[first])
-    fig, axes = plt.subplots(3, len(first), figsize=(1.9 * len(first), 5.8), squeeze=False)
-    models.pictures(crops, [corpus.labels[maps.clip[i]] for i in first], axes[0])
-    models.pictures(crops, [f"taken for {corpus.classes[maps.called[i]]}" for i in first], axes[1])
-    models.pictures(crops, ["weights shuffled"] * len(first), axes[2])
-    for heat, ax in zip([*maps.trained[first], *maps.shuffled[first]], axes[1:].flat, strict=True):
-        ax.imshow(heat / (heat.max() or 1), cmap="inferno", alpha=0.5, vmin=0, vmax=1)
-    fig.tight_layout()
-    return fig
-
-
-def sound_evidence(maps: Maps, corpus: Corpus, *, window_s: float) -> Figure:
-    """Return a window of sound of each state and its map, one column per state.
-
-    window_s: the length of a window, in s.
-    """
-    first = _one_per_state(maps, corpus)
-    x = maps.x
-    mean, deviation = x.mean(axis=(0, 1)), np.maximum(x.std(axis=(0, 1)), 1e-6)
-    fig, axes = plt.subplots(
-        2, len(first), figsize=(2.6 * len(first), 4.4), sharex=True, sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    extent = (0.0, window_s, 0.0, float(x.shape[2]))
-    shown: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent}
-    for column, i in zip(axes.T, first, strict=True):
-        column[0].imshow(((x[i] - mean) / deviation).T, cmap="gray", vmin=-2, vmax=2, **shown)
-        column[1].imshow(maps.trained[i].T, cmap="inferno", **shown)
-        column[0].set_title(corpus.labels[maps.clip[i]], fontsize=9)
-        column[1].set_title(f"taken for {corpus.classes[maps.called[i]]}", fontsize=9)
-        column[1].set_xlabel("time (s)")
-    for ax in axes.ravel():
-        ax.grid(visible=False)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("coefficient")
-    return fig
-
-
-def _one_per_state(maps: Maps, corpus: Corpus) -> list[int]:
-    """Return the first row of each state that occurs."""
-    labels = corpus.labels[maps.clip]
-    return [int(np.flatnonzero(labels == s)[0]) for s in corpus.classes if s in labels]
