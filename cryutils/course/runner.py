@@ -308,7 +308,8 @@ def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[
         while order.is_active():
             ready = order.get_ready()
             running |= {submit(job): job for job in jobs if job.name in ready}
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            # With a timeout, so that a signal is handled also where system calls are restarted.
+            for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
                 if error := _end(job, future):
                     failed[job.name] = error

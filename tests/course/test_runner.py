@@ -541,7 +541,9 @@ def test_a_signal_stops_the_run_in_one_line_and_leaves_no_process(
         process.send_signal(number)
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
-    assert [line for line in err.splitlines() if "notebooks to run" not in line] == [STOPPED]
+    *progress, last = err.splitlines()
+    assert last == STOPPED
+    assert all(re.search(r"notebooks to run|: done \(", line) for line in progress)
     until(lambda: not started_here(), HANG_S)
     check_all_parse(folder)
     assert list(temporary.iterdir()) == []
