@@ -66,7 +66,7 @@ def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> s
 def states(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the state of each notebook that has finished in `folder`, by name.
 
-    Keys: fingerprint, profile, parameters, seconds, peak_mib, versions, and `files`, the notebook's
+    Keys: fingerprint, profile, parameters, seconds, versions, and `files`, the notebook's
     files by their paths in the run's folder. A damaged state file is skipped.
     """
     by_name = {}
