@@ -8,6 +8,7 @@ a failure loses a finished notebook.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -95,8 +96,11 @@ def run_lock(folder: Path) -> Iterator[None]:
             f"{folder}: another `cryutils run` is running here; wait until it has ended,"
             " or name this run with --name."
         ) from error
-    except OSError:
-        pass  # the file system, such as NFS, has no such locks
+    except OSError as error:
+        # The file system, such as NFS, has no such locks.
+        if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            os.close(descriptor)
+            raise
     try:
         yield
     finally:

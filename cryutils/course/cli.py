@@ -237,10 +237,13 @@ def _stoppable() -> Iterator[None]:
     unraisable, sys.unraisablehook = sys.unraisablehook, send_again
     try:
         yield
+    except _Stopped:
+        handlers.clear()  # later signals stay ignored while this process ends
+        raise
     finally:
         sys.unraisablehook = unraisable
-    for each, handler in handlers.items():
-        signal.signal(each, handler)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 def main(arguments: list[str] | None = None) -> None:

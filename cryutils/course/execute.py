@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,8 @@ def _end_with(log: Path, parent: int) -> None:
     while log.is_file() and os.getppid() == parent:
         time.sleep(_TICK_S)
     for child in psutil.Process().children(recursive=True):
-        child.kill()
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            child.kill()
     shutil.rmtree(scratch_dir(), ignore_errors=True)  # the kernel's sockets and key
     os._exit(1)
 

@@ -14,13 +14,16 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import yaml
@@ -45,6 +48,8 @@ from cryutils.errors import InputError, near_miss
 __all__ = [
     "AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run",
 ]  # fmt: skip
+
+Finished = SimpleQueue[Future[Any] | None]  # executions that have ended
 
 # These reuse networks trained by the notebooks listed; in parallel they would train them again.
 AFTER = {
@@ -244,7 +249,8 @@ def run(
     no worker, and OSError if the disk is full.
     """
     folder, cores = jobs[0].folder, os.cpu_count() or 1
-    with run_folder.run_lock(folder):
+    finished: Finished = SimpleQueue()
+    with _signals_into(finished), run_folder.run_lock(folder):
         run_folder.recover(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         for job in jobs:
@@ -266,12 +272,40 @@ def run(
                 lambda job: pool.submit(
                     execute, folder, job.source, dict(job.parameters), environment
                 ),
+                finished,
             )
         finally:
             ended = staging.rename(folder / ".part-ended")  # its removal ends executions
             pool.shutdown()
             for left in (staging, ended):
                 shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _signals_into(finished: Finished) -> Iterator[None]:
+    """Put None into `finished` for a signal to end this process; raise it when the block ends.
+
+    What a signal raises can interrupt any line: a lock then stays held, or a file is closed twice,
+    by which another thread loses its own.
+    """
+    received: list[int] = []
+
+    def receive(number: int, _frame: object) -> None:
+        received.append(number)
+        finished.put(None)
+
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(each)):
+                handlers[each] = signal.signal(each, receive)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -291,10 +325,12 @@ def _environment(cores: int) -> dict[str, str]:
     }
 
 
-def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[str, str]:
+def _execute(
+    jobs: Sequence[Job], submit: Callable[[Job], Future[Any]], finished: Finished
+) -> dict[str, str]:
     """Execute `jobs` in their order, each after those in `AFTER`; return the errors by notebook.
 
-    Those in `ALWAYS` come last.
+    Those in `ALWAYS` come last. None in `finished` ends the run.
     """
     names = {job.name for job in jobs}
     before = {name: names & set(AFTER.get(name, ())) for name in names}
@@ -307,16 +343,22 @@ def _execute(jobs: Sequence[Job], submit: Callable[[Job], Future[Any]]) -> dict[
     try:
         while order.is_active():
             ready = order.get_ready()
-            running |= {submit(job): job for job in jobs if job.name in ready}
-            # With a timeout, so that a signal is handled also where system calls are restarted.
-            for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
-                job = running.pop(future)
-                if error := _end(job, future):
-                    failed[job.name] = error
-                order.done(job.name)
-                ended += 1
-                outcome = "failed" if error else "done"
-                say(f"{job.name}: {outcome} ({ended} of {len(jobs)})", err=True)
+            for job in (job for job in jobs if job.name in ready):
+                running[started := submit(job)] = job
+                started.add_done_callback(finished.put)
+            try:  # the timeout lets a signal through where system calls are restarted
+                future = finished.get(timeout=1.0)
+            except Empty:
+                continue
+            if future is None:
+                break
+            job = running.pop(future)
+            if error := _end(job, future):
+                failed[job.name] = error
+            order.done(job.name)
+            ended += 1
+            outcome = "failed" if error else "done"
+            say(f"{job.name}: {outcome} ({ended} of {len(jobs)})", err=True)
     finally:
         for future in running:
             future.cancel()

@@ -31,6 +31,7 @@ from refusals import Command, mistake
 from sizes import LARGE, large
 
 from cryutils import course
+from cryutils.claims import run_folder
 from cryutils.course import runner
 
 HANG_S = 600  # only ends a hang
@@ -389,6 +390,23 @@ def test_braces_and_spaces_in_a_path_are_kept(
 
 
 # Killed in the middle
+
+
+def test_a_signal_waits_until_a_finished_notebook_is_stored(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = run_folder.finish
+
+    def interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        store(*arguments)
+
+    monkeypatch.setattr(run_folder, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        course.run(jobs(), processes=1)
+    folder = apart / "outputs" / "quick"
+    assert results(folder) == {"made.01_first": 0.3}
+    assert [path for path in folder.rglob("*") if path.name.startswith(".")] == []
 
 
 @pytest.fixture(autouse=True)
