@@ -16,7 +16,6 @@ PURPOSES = {
     "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
     "docs": "`make docs`, the documentation site",
     "embeddings": "Google's speech embedding, in notebook 12",
-    "grading": "nbgrader, which grades the exercises",
     "heic": "HEIC pictures, as iPhones take them",
     "openvino": "a faster frozen network, engine=openvino-bf16",
     "lab": "JupyterLab",

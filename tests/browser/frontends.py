@@ -137,7 +137,7 @@ def _command(kind: str, root: Path, port: int) -> list[str]:
         from cryutils.app.serve import EXTENSIONS
 
         options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
-        # As `cryutils serve`: Voilà's page lacks modules that nbgrader's extension needs.
+        # As `cryutils serve`, it loads no other extension of JupyterLab.
         options += [f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS]
         return [sys.executable, "-m", "voila", str(root), *common, *options]
     if kind not in ("lab", "classic"):
