@@ -72,12 +72,11 @@ def rate(log: Log, rows: Sequence[Reading], size: int) -> float:
 def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
     """Return the figures of the database at `url`, for these numbers of days and readings."""
     with store.open(url) as opened:
-        opened.users.add("demo", "a password")
         one, hundred = (
-            rate(opened.infants.add(f"{size}", user="demo"), list(islice(readings(), n)), size)
+            rate(opened.add_infant(f"{size}"), list(islice(readings(), n)), size)
             for n, size in ((single, 1), (batches, BATCH))
         )
-        log, rows = opened.infants.add("year", user="demo"), readings()
+        log, rows = opened.add_infant("year"), readings()
         session, begun = log.begin("benchmark"), time.perf_counter()
         for _ in range(days):
             log.append(session, list(islice(rows, DAY)))

@@ -110,12 +110,12 @@ def _scene(
     return x, face.frames(face.plan(cry, fps=_FPS, dials=dials), size=_SIZE)
 
 
-def make_log(home: Store, user: str, *, now: float) -> None:
+def make_log(home: Store, *, now: float) -> None:
     """Add the sample infant with a log of five days; each reading's note says it is made up.
 
     now: s since 1970; the last session ends more than an hour before.
     """
-    home.infants.add(INFANT, user=user)
+    home.add_infant(INFANT)
     rng = np.random.default_rng(0)
     midnight = now - now % _DAY_S
     starts = (midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS)
@@ -123,7 +123,7 @@ def make_log(home: Store, user: str, *, now: float) -> None:
         if start + _SESSION_S + _HOUR_S >= now:
             continue
         with store.open(clock=lambda at=start: at) as earlier:  # type: ignore[misc]
-            log = earlier.infants.infant(INFANT, user=user)
+            log = earlier.infant(INFANT)
             log.append(log.begin(MADE_UP), _session(start, rng))
 
 

@@ -1,8 +1,7 @@
 """The caregiver's page after the login, `Page`, made of ipywidgets only.
 
 Paper B §3 and Figures 3 to 6: live analysis, dashboard, log, and what the application can do. The
-ticket that the server gave this kernel identifies the caregiver. The store is asked each time which
-infants this caregiver has access to.
+ticket that the server gave this kernel identifies the caregiver, and is checked each time.
 """
 
 from __future__ import annotations
@@ -63,8 +62,8 @@ reliably recognised the cause (Lockhart-Bouron et al. 2023).</p>
 class Page(ipywidgets.VBox):
     """Live analysis, dashboard and limits, for the caregiver with this ticket.
 
-    The ticket and the access to infants are checked each time, so nothing is shown after a logout,
-    nor about an infant that is no longer shared. Raises InputError for an invalid ticket.
+    The ticket is checked each time, so nothing is shown after a logout. Raises InputError for an
+    invalid ticket.
     """
 
     def __init__(self, store: Store, ticket: str) -> None:
@@ -81,7 +80,7 @@ class Page(ipywidgets.VBox):
         self._tabs = ipywidgets.Tab([self._live, self._days, limits])
         for place, title in enumerate(TITLES):
             self._tabs.set_title(place, title)
-        logs = store.infants.all(user=self.caregiver)
+        logs = store.infants()
         self._infant.options = [(log.name, log.id) for log in logs]
         self._infant.value = logs[0].id if logs else None
         self._infant.observe(self._show, names="value")
@@ -98,12 +97,11 @@ class Page(ipywidgets.VBox):
             raise InputError("Your login has ended; log in again.")
         return name
 
-    @property
-    def log(self) -> Log:
-        """The chosen infant's log, if the caregiver still has access to it."""
-        if self._infant.value is None:
+    def log(self, infant: int | None) -> Log:
+        """Return an infant's log, if the caregiver is still logged in."""
+        if infant is None:
             raise InputError(NO_INFANT)
-        return self.store.infants.infant(self._infant.value, user=self.caregiver)
+        return self.store.infant(infant, user=self.caregiver)
 
     def _listener(self) -> ipywidgets.Widget:
         run = os.environ.get("CRYUTILS_LIVE_RUN") or None  # from `cryutils serve --run`
@@ -130,9 +128,7 @@ class Page(ipywidgets.VBox):
 
         def write(readings: list[Reading]) -> None:
             nonlocal number
-            if infant is None:
-                raise InputError(NO_INFANT)
-            log = self.store.infants.infant(infant, user=self.caregiver)
+            log = self.log(infant)
             number = number or log.begin(demo.SOURCE if self._film else SOURCE)
             log.append(number, readings)
 
@@ -152,7 +148,8 @@ class Page(ipywidgets.VBox):
             widget.close()
         if self._tabs.selected_index == TITLES.index("Days"):
             states = self._live.states if isinstance(self._live, LiveAnalysis) else []
-            days = Dashboard(self.log, states, zone=local_zone(), aside=self.aside)
+            log = self.log(self._infant.value)
+            days = Dashboard(log, states, zone=local_zone(), aside=self.aside)
             self._days.children = (days,)
 
 

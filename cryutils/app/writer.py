@@ -2,7 +2,7 @@
 
 While the disk is full, another program has locked the log, or its server does not answer, readings
 wait in memory. They are written in order once the log is back. Readings that the log refuses
-(InputError: the infant is no longer shared, or the login has ended) are dropped.
+(InputError: the infant was removed, or the login has ended) are dropped.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _everyday(address: str) -> Iterator[tuple[Store, None]]:
     with opened() as store:
         if not store.users.names():
             say("Nobody can log in yet: `cryutils users add NAME` adds a user, and"
-                " `cryutils infants add INFANT --user NAME` an infant.")  # fmt: skip
+                " `cryutils infants add INFANT` an infant.")  # fmt: skip
         say(f"Open {address} (Ctrl+C stops).")
         if not runs_with_models("full"):
             say(NO_MODELS)
@@ -108,7 +108,7 @@ def _demonstration(address: str) -> Iterator[tuple[Store, Link]]:
     with opened() as store:
         say(f"A demonstration with synthetic sound and pictures, judged by the run {run}.")
         link = Link(store.users.add("demo", os.urandom(16).hex()))
-        demo.make_log(store, link.user, now=time.time())
+        demo.make_log(store, now=time.time())
         demo.make_film()
         opening = f"{address}login?link={link.token}"
         say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")

@@ -1,6 +1,6 @@
 """`cryutils users`, `infants` and `log`: manage logins, infants and logged readings. See `cli`.
 
-They are for the owner of the machine, who has access to every infant.
+They are for the owner of the machine.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def users_add(name: str) -> None:
 @users.command("list")
 @example("cryutils users list")
 def users_list() -> None:
-    """List the users and their infants."""
+    """List the users."""
     with opened() as store:
-        for name in store.users.names():
-            reached = ", ".join(log.name for log in store.infants.all(user=name))
-            say(f"{name}  {reached}".rstrip())
-        if not store.users.names():
+        names = store.users.names()
+        for name in names:
+            say(name)
+        if not names:
             say("No user yet: cryutils users add NAME", err=True)
 
 
@@ -81,42 +81,28 @@ def users_remove(name: str) -> None:
 
 
 @click.group(cls=SuggestingGroup)
-@example("cryutils infants add Mia --user demo")
+@example("cryutils infants add Mia")
 def infants() -> None:
-    """Add, list and share infants."""
+    """Add and list infants, which every user sees."""
 
 
 @infants.command("add")
 @click.argument("name")
-@click.option("--user", required=True, metavar="NAME", help="Caregiver who gets access.")
-@example("cryutils infants add Mia --user demo")
-def infants_add(name: str, user: str) -> None:
-    """Add an infant and give a caregiver access."""
+@example("cryutils infants add Mia")
+def infants_add(name: str) -> None:
+    """Add an infant."""
     with opened() as store:
-        infant = store.infants.add(name, user=user)
-        say(f"{infant.name} is in the care of {user}.")
+        infant = store.add_infant(name)
+        say(f"Every user sees {infant.name} now ({store.address}).")
 
 
 @infants.command("list")
 @example("cryutils infants list")
 def infants_list() -> None:
-    """List the infants with their numbers and caregivers."""
+    """List the infants."""
     with opened() as store:
-        for infant in store.infants.all(user=None):
-            say(f"{infant.id}  {infant.name}  {', '.join(infant.caregivers())}".rstrip())
-
-
-@infants.command("share")
-@click.argument("infant")
-@click.argument("user")
-@click.option("--end", is_flag=True, help="End the user's access.")
-@example("cryutils infants share Mia granny")
-def infants_share(infant: str, user: str, end: bool) -> None:
-    """Give a USER access to an INFANT, by name or number."""
-    with opened() as store:
-        change = store.infants.unshare if end else store.infants.share
-        change(infant, user)
-        say(f"{infant}: {', '.join(store.infants.infant(infant, user=None).caregivers())}")
+        for infant in store.infants():
+            say(infant.name)
 
 
 @click.group(cls=SuggestingGroup)
@@ -143,8 +129,7 @@ def log_show(
 
     place = local_zone()
     with opened() as store:
-        infant_log = store.infants.infant(infant, user=None)
-        table = infant_log.summary(by, place, _seconds(since), _seconds(until))
+        table = store.infant(infant).summary(by, place, _seconds(since), _seconds(until))
     if table.empty:
         say("Nothing was logged then.", err=True)
         return
@@ -198,9 +183,7 @@ def log_purge(before: str | None, infant: str | None) -> None:
 
 def _chosen(store: Store, infant: str | None) -> list[Log]:
     """Return the log of `infant`, or the logs of all infants."""
-    if infant is None:
-        return store.infants.all(user=None)
-    return [store.infants.infant(infant, user=None)]
+    return store.infants() if infant is None else [store.infant(infant)]
 
 
 def _give_password(change: Callable[[str, str], object], name: str) -> None:

@@ -33,7 +33,8 @@ def store(apart: Path, clock: Clock, fast_hashes: object) -> Iterator[Store]:
 
 @pytest.fixture
 def log(store: Store) -> Log:
-    return store.infants.add("Kim", user="robin")
+    store.add_infant("Kim")
+    return store.infant("Kim", user="robin")
 
 
 def say(log: Log, clock: Clock, *verdicts: str, note: str = "") -> None:

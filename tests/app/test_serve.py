@@ -50,15 +50,14 @@ UNIX = pytest.mark.skipif(sys.platform != "linux", reason="/proc shows a process
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with two caregivers, each with an infant."""
+    """A server with two caregivers."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "voila.py").write_text(f"open({str(folder / 'executed')!r}, 'w')\n")
     with served(
         folder, "--proxy", "127.0.0.1", DATABASE_PASSWORD=SECRET, JUPYTER_TOKEN="token"
     ) as server:
-        for name, infant in (("ann", "Mia"), ("ben", "Tom")):
+        for name in ("ann", "ben"):
             server.store.users.add(name, PASSWORD)
-            server.store.infants.add(infant, user=name)
         yield server
 
 

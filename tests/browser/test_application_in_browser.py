@@ -44,7 +44,7 @@ def family(folder: Path) -> Path:
 
 def add_ann(server: Served) -> None:
     server.store.users.add("ann", PASSWORD)
-    log = server.store.infants.add("Mia", user="ann")
+    log = server.store.add_infant("Mia")
     log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 1.0})])
 
 

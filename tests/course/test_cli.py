@@ -39,7 +39,7 @@ def test_no_command_is_missing_or_new() -> None:
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
         "report", "audit", "claims", "predict", "export",
         "users", "users add", "users list", "users password", "users remove",
-        "infants", "infants add", "infants list", "infants share",
+        "infants", "infants add", "infants list",
         "log", "log show", "log export", "log purge", "serve", "notebooks",
     }  # fmt: skip
 

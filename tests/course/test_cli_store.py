@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pty
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -40,7 +39,7 @@ def with_mia(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mia") / "store.sqlite"
     with store.open(f"sqlite:///{path}") as opened:
         opened.users.add("demo", PASSWORD)
-        log = opened.infants.add("Mia", user="demo")
+        log = opened.add_infant("Mia")
         log.append(log.begin("test"), [Reading(NOON + 3600 * i, "hungry") for i in range(48)])
     return path
 
@@ -87,8 +86,8 @@ def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> No
     os.close(terminal)
 
 
-def test_users_are_listed_with_their_infants(call: Command, mia: None) -> None:
-    assert call("users", "list")[1] == "demo  Mia\n"
+def test_users_are_listed(call: Command, mia: None) -> None:
+    assert call("users", "list")[1] == "demo\n"
     assert call("users", "remove", "demo")[0] == 0
     code, out, err = call("users", "list")
     assert (code, out) == (0, "") and "cryutils users add" in err
@@ -104,8 +103,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(call: Command, mia: None) -> None
         ("users add demo", PASSWORD, "demo: a user of this name exists"),
         ("users add abel", "", "A password has 8 to 1024 characters"),
         ("users ad", "", "no command 'ad'. Did you mean add?"),
-        ("infants add Max --user nobody", "", "no user 'nobody'"),
-        ("infants share Mia demo --end", "", "Mia: demo alone cares"),
+        ("infants add Mia", "", "Mia: an infant of this name exists"),
         ("log show Mai", "", "no infant 'Mai'. Did you mean Mia?"),
         ("log show Mia --by month", "", "no period 'month'."),
         ("log show Mia --since tomorrow-ish", "", "'tomorrow-ish': no time"),
@@ -124,13 +122,6 @@ def test_a_missing_store_is_one_line_without_its_password(
 
 
 # Infants and their logs
-
-
-def test_an_infant_is_shared_and_unshared(call: Command, mia: None) -> None:
-    call("users", "add", "granny", typed=PASSWORD)
-    assert call("infants", "share", "Mia", "granny")[1] == "Mia: demo, granny\n"
-    assert re.fullmatch(r"\d+  Mia  demo, granny\n", call("infants", "list")[1])
-    assert call("infants", "share", "Mia", "granny", "--end")[1] == "Mia: demo\n"
 
 
 def test_a_log_is_shown_by_period_and_time_zone(
@@ -154,9 +145,9 @@ def test_a_log_is_exported(call: Command, mia: None, apart: Path) -> None:
 
 
 def test_a_log_is_purged(call: Command, mia: None) -> None:
-    call("infants", "add", "Max", "--user", "demo")
+    call("infants", "add", "Max")
     out = call("log", "purge", "--before", "2026-11-23", "--infant", "Mia")[1]
     assert out == "12 readings were deleted.\n"
     assert call("log", "purge", "--before", "2026-11-24")[1] == "24 readings were deleted.\n"
     assert call("log", "purge", "--infant", "Mia")[0] == 0
-    assert call("infants", "list")[1].split()[1:] == ["Max", "demo"]
+    assert call("infants", "list")[1] == "Max\n"

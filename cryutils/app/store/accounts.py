@@ -93,13 +93,13 @@ class Users:
             database.remove("attempts", user=user, succeeded=False)
 
     def remove(self, name: str) -> None:
-        """Remove a user with all logins and shares. The user's log entries stay, without a name.
+        """Remove a user with all logins. The user's log entries stay, without a name.
 
         Raises InputError if there is no such user.
         """
         user = self.require(name)
         with self._database.transaction() as database:
-            for table in ("logins", "shares", "attempts"):
+            for table in ("logins", "attempts"):
                 database.remove(table, user=user)
             for table in ("sessions", "corrections"):
                 database.change(table, {"user": None}, user=user)

@@ -7,9 +7,11 @@ readings also counts their quarters again, so counts and readings always agree.
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,16 +28,19 @@ from cryutils.app.readings import GAP
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "QUARTER_S", "VERSION", "Database", "Row", "Span", "StoreUnavailable", "quarter", "shown",
+    "LONGEST_S", "QUARTER_S", "SHARED", "VERSION", "Database", "Row", "Span", "StoreUnavailable",
+    "quarter", "shown",
 ]  # fmt: skip
 
-VERSION = 4  # of the tables
+VERSION = 5  # of the tables
+SHARED = 4  # the version in which each user had access to some infants only
 # Readings are counted by quarters of an hour, which make up hours and days in every time zone.
 QUARTER_S = 900
+LONGEST_S = 86_400  # of a correction
 Row = dict[str, Any]
 
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-_CREATION = 0x437279  # PostgreSQL's advisory lock for the process that makes the tables
+_CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
 _AT_ONCE = 10_000  # readings in memory
 _WAIT_S = 10  # for another transaction, and for a connection to a server
 # A lost connection to a server is given up after about the same time. A live server that does not
@@ -54,6 +59,7 @@ _REASONS: dict[object, str] = {
     "53100": _FULL, "55P03": _LOCKED,
 }  # fmt: skip
 
+_logger = logging.getLogger(__name__)
 _TABLES = sa.MetaData()
 _key = partial(sa.Column, primary_key=True, autoincrement=False)
 _column = partial(sa.Column, nullable=False)
@@ -64,10 +70,7 @@ _user = partial(sa.ForeignKey, "users.name")
 _META = sa.Table("meta", _TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
 sa.Table("users", _TABLES, _key("name", sa.Text), _column("hash", sa.Text))
 _INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
-sa.Table(
-    "shares", _TABLES, _key("infant", sa.BigInteger, _infant()), _key("user", sa.Text, _user())
-)
-sa.Table(
+_SESSIONS = sa.Table(
     "sessions", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
     sa.Column("user", sa.Text, _user()), _column("source", sa.Text), _column("started", sa.Double),
     sa.Column("ended", sa.Double), sa.Index("sessions_infant", "infant"),
@@ -178,9 +181,7 @@ class Database:
 
     def create(self) -> None:
         """Create the tables and store their version, unless another process has just done so."""
-        with self.transaction() as bound, bound._connected() as connection:
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
+        with self._alone() as (bound, connection):
             names = set(sa.inspect(connection).get_table_names())
             if names & set(_TABLES.tables) and _META.name not in names:
                 raise InputError(
@@ -188,6 +189,39 @@ class Database:
                 )
             _TABLES.create_all(connection)
             bound.add("meta", [{"key": "version", "value": VERSION}])
+
+    def upgrade(self) -> None:
+        """Remove the table `shares` of version `SHARED`, and make the infants' names unique.
+
+        Infants with the same name get the names of their caregivers in brackets. If some user had
+        no access to some infant until now, a warning is logged.
+        """
+        with self._alone() as (bound, connection):
+            if bound.version() != SHARED:  # another process has just done it
+                return
+            shares = sa.Table("shares", sa.MetaData(), autoload_with=connection, resolve_fks=False)
+            rows = connection.execute(sa.select(shares.c.infant, shares.c.user)).all()
+            infants = bound.rows("infants")
+            names = Counter(infant["name"] for infant in infants)
+            for infant in [each for each in infants if names[each["name"]] > 1]:
+                users = ", ".join(sorted(user for id, user in rows if id == infant["id"]))
+                name = f"{infant['name']} ({users})"
+                if name in names:
+                    name = f"{infant['name']} ({users}, {infant['id']})"
+                names[name] += 1
+                bound.change("infants", {"name": name}, id=infant["id"])
+            if len(rows) < len(infants) * len(bound.rows("users")):
+                _logger.warning("%s: every user of this store now sees all its infants", self.shown)
+            shares.drop(connection)
+            bound.change("meta", {"value": VERSION}, key="version")
+
+    @contextmanager
+    def _alone(self) -> Iterator[tuple[Database, sa.Connection]]:
+        """Yield the database in a transaction during which no other process changes the tables."""
+        with self.transaction() as bound, bound._connected() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
+            yield bound, connection
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
@@ -234,9 +268,16 @@ class Database:
         return self._run(sa.delete(columns).where(*_conditions(columns, where)))
 
     def readings(self, infant: int, span: Span) -> Iterator[Row]:
-        """Yield an infant's readings in order of time, without loading them all into memory."""
-        where = _conditions(_READINGS, {"infant": infant, "time": span})
-        query = sa.select(_READINGS).where(*where).order_by(_READINGS.c.time, _READINGS.c.session)
+        """Yield an infant's readings in order of time, without loading them all into memory.
+
+        Each has the `source` of its session, and as `corrected` another verdict, or None.
+        """
+        reading, session = _READINGS.c, _SESSIONS.c
+        corrected = sa.func.nullif(_corrected(), reading.verdict).label("corrected")
+        query = sa.select(_READINGS, session.source, corrected)
+        query = query.outerjoin(_SESSIONS, session.id == reading.session)
+        query = query.where(*_conditions(_READINGS, {"infant": infant, "time": span}))
+        query = query.order_by(reading.time, reading.session)
         with self._connected() as connection:
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
             yield from map(dict, rows.mappings())
@@ -339,22 +380,26 @@ def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]
                 yield column == value
 
 
-def _counts(infant: int, quarter: int) -> sa.Select[Any]:
-    """Return the query for a quarter's counts by verdict; all except gaps are corrected."""
+def _corrected() -> sa.ColumnElement[str]:
+    """Return the newest verdict on a reading in a query; gaps are never corrected."""
     reading, correction = _READINGS.c, _CORRECTIONS.c
-    corrected = (
+    newest = (
         sa.select(correction.verdict)
-        .where(correction.infant == infant, correction.stop >= reading.time)
-        .where(correction.start <= reading.time)
+        .where(correction.infant == reading.infant, correction.start <= reading.time)
+        .where(correction.stop >= reading.time, correction.stop <= reading.time + LONGEST_S)
         .order_by(correction.made.desc(), correction.id.desc())
         .limit(1)
+        .correlate(_READINGS)
         .scalar_subquery()
     )
-    verdict = sa.case(
-        (reading.verdict == GAP, GAP), else_=sa.func.coalesce(corrected, reading.verdict)
-    )
+    is_gap = reading.verdict == GAP
+    return sa.case((is_gap, GAP), else_=sa.func.coalesce(newest, reading.verdict))
+
+
+def _counts(infant: int, quarter: int) -> sa.Select[Any]:
+    """Return the query for a quarter's counts by corrected verdict."""
     where = {"infant": infant, "time": Span(quarter, quarter + QUARTER_S)}
-    each = sa.select(verdict.label("verdict")).where(*_conditions(_READINGS, where)).subquery()
+    each = sa.select(_corrected().label("verdict")).where(*_conditions(_READINGS, where)).subquery()
     return sa.select(
         sa.literal(infant, sa.BigInteger).label("infant"),
         sa.literal(quarter, sa.BigInteger).label("quarter"),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.app.readings import GAP, Reading
-from cryutils.app.store.database import QUARTER_S, Database, Row, Span, quarter
+from cryutils.app.store.database import LONGEST_S, QUARTER_S, Database, Row, Span, quarter
 from cryutils.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -28,28 +28,23 @@ if TYPE_CHECKING:
 __all__ = ["PERIODS", "Log", "local_zone", "zone"]
 
 PERIODS = ("hour", "day", "week")
-_DAY_S = 86400
-_MARGIN_S = 8 * _DAY_S  # more than a week, the longest period
+_MARGIN_S = 8 * 86_400  # more than a week, the longest period
 _LATEST = 2.0**36  # s since 1970: the year 4147
 
 
 class Log:
-    """The log of one infant, for one user (None: the machine's owner).
+    """The log of one infant, written by one user (None: the machine's owner).
 
-    Every method raises InputError if the infant was removed or is no longer shared with the user.
+    Every method raises InputError if the infant or the user was removed.
     """
 
     def __init__(
         self, database: Database, number: int, name: str, user: str | None,
         clock: Callable[[], float],
     ) -> None:  # fmt: skip
-        """Open the log of infant `number`. `Infants.infant` checks that the user has access."""
+        """Open the log of infant `number`; `Store.infant` finds it by name."""
         self._database, self.id, self.name, self._user = database, number, name, user
         self._clock = clock
-
-    def caregivers(self) -> list[str]:
-        """Return the sorted names of the users who have access to the infant."""
-        return sorted(row["user"] for row in self._database.rows("shares", infant=self._reached()))
 
     def begin(self, source: str) -> int:
         """Begin a session and return its number. source: such as "camera and microphone"."""
@@ -64,12 +59,11 @@ class Log:
         """Log readings of a session, a number from `begin`, durably; return how many were new.
 
         Readings with the same session and time count as the same, so a failed call can be repeated.
-        Readings may be late and out of order. Raises InputError for a session of another infant or
-        user, and for numbers that are NaN or infinite.
+        Readings may be late and out of order. Raises InputError for a session of another infant,
+        and for numbers that are NaN or infinite.
         """
         infant = self._reached()
-        whose = {} if self._user is None else {"user": self._user}
-        sessions = self._database.rows("sessions", id=session, infant=infant, **whose)
+        sessions = self._database.rows("sessions", id=session, infant=infant)
         if not sessions:
             raise InputError(f"{self.name}: no session {session}; begin one.")
         rows = sorted((_row(reading) for reading in readings), key=lambda row: row["time"])
@@ -84,29 +78,14 @@ class Log:
             database.change("sessions", bounds, id=session)
             return database.add("readings", rows)
 
-    def readings(self, since: float | None = None, until: float | None = None) -> Iterator[Reading]:
-        """Yield the readings from `since` to before `until` (s since 1970), in order of time."""
-        for row in self._database.readings(self._reached(), Span(since, until)):
-            parts = {name: json.loads(row[name] or "null") for name in _PARTS}
-            plain = {name: row[name] for name in ("time", "verdict", "cry", "note")}
-            yield Reading(**plain, **parts)
-
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
-        """Like `readings`, but yield table rows; `corrected` is the corrected verdict, or None."""
-        corrections: dict[int, list[Row]] = {}
-        for correction in self.corrections():
-            for start in _quarters(correction["start"], correction["stop"]):
-                corrections.setdefault(start, []).append(correction)
-        sources = {row["id"]: row["source"] for row in self.sessions()}
+        """Yield the readings from `since` to before `until` (s since 1970), in order of time.
+
+        They are rows of the table with the session's source; `corrected` is the corrected verdict,
+        or None.
+        """
         for row in self._database.readings(self._reached(), Span(since, until)):
-            verdict = row["verdict"]
-            for correction in corrections.get(quarter(row["time"]), []):  # oldest first
-                is_covered = correction["start"] <= row["time"] <= correction["stop"]
-                if is_covered and row["verdict"] != GAP:
-                    verdict = correction["verdict"]
-            corrected = verdict if verdict != row["verdict"] else None
-            source = sources.get(row["session"])
-            yield row | {"infant": self.name, "source": source, "corrected": corrected}
+            yield row | {"infant": self.name}
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
         """Correct readings from `start` to `stop` (s since 1970).
@@ -115,7 +94,7 @@ class Log:
         applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
         invalid times, more than a day between them, and for an empty verdict.
         """
-        if not 0 <= start <= stop <= min(start + _DAY_S, _LATEST):
+        if not 0 <= start <= stop <= min(start + LONGEST_S, _LATEST):
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
@@ -131,11 +110,6 @@ class Log:
         """Return the corrections, oldest first: start, stop, verdict, user, and `made`."""
         rows = self._database.rows("corrections", infant=self._reached())
         return sorted(rows, key=lambda row: (row["made"], row["id"]))
-
-    def sessions(self) -> list[Row]:
-        """Return the sessions by time: id, user, source, `started` and (last reading) `ended`."""
-        rows = self._database.rows("sessions", infant=self._reached())
-        return sorted(rows, key=lambda row: row["started"])
 
     def summary(
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
@@ -182,19 +156,16 @@ class Log:
         """Remove the infant and its whole log."""
         infant = self._reached()
         with self._database.transaction() as database:
-            of_infant = "readings quarters corrections sessions shares"
-            for table in of_infant.split():
+            for table in ("readings", "quarters", "corrections", "sessions"):
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
 
     def _reached(self) -> int:
-        """Return the infant's number. Raises InputError if this user has no access to it."""
-        if self._user is None:
-            rows = self._database.rows("infants", id=self.id)
-        else:
-            rows = self._database.rows("shares", infant=self.id, user=self._user)
-        if not rows:
+        """Return the infant's number. Raises InputError if the infant or the user was removed."""
+        if not self._database.rows("infants", id=self.id):
             raise InputError(f"no infant {self.name!r}.")
+        if self._user is not None and not self._database.rows("users", name=self._user):
+            raise InputError(f"no user {self._user!r}.")
         return self.id
 
 

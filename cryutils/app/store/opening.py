@@ -1,22 +1,23 @@
-"""The store and its address: `open(url)` returns a `Store`.
+"""The store of one household or ward: `open(url)` returns a `Store`.
 
 The default is an SQLite file in the user's data folder. CRYUTILS_STORE or the caller can name
-another file, or a PostgreSQL server.
+another file, or a PostgreSQL server. Every user of a store has access to all its infants.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 import platformdirs
 
-from cryutils.app.store.accounts import Logins, Users
-from cryutils.app.store.database import VERSION, Database, StoreUnavailable
-from cryutils.app.store.infants import Infants
-from cryutils.errors import InputError
+from cryutils.app.store.accounts import Logins, Users, clean_name
+from cryutils.app.store.database import SHARED, VERSION, Database, Row, StoreUnavailable
+from cryutils.app.store.log import Log
+from cryutils.errors import InputError, near_miss, printable
 
 __all__ = ["Store", "open"]
 
@@ -25,15 +26,42 @@ class Store(AbstractContextManager["Store"]):
     """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        self._database = database
+        self._database, self._clock = database, clock
         self.users = Users(database, clock)
         self.logins = Logins(database, clock)
-        self.infants = Infants(database, self.users, clock)
 
     @property
     def address(self) -> str:
         """The address, without a password."""
         return self._database.shown
+
+    def add_infant(self, name: str) -> Log:
+        """Add an infant and return its log. Raises InputError if the name is taken."""
+        name = clean_name(name)
+        row: Row = {"id": secrets.randbits(48), "name": name}
+        with self._database.transaction() as database:
+            if database.rows("infants", name=name):
+                raise InputError(f"{name}: an infant of this name exists; choose another.")
+            database.add("infants", [row])
+        return self.infant(name)
+
+    def infants(self, *, user: str | None = None) -> list[Log]:
+        """Return the logs of all infants, sorted by name, for `user` or the machine's owner."""
+        rows = self._database.rows("infants")
+        logs = [Log(self._database, row["id"], row["name"], user, self._clock) for row in rows]
+        return sorted(logs, key=lambda log: log.name)
+
+    def infant(self, name: str | int, *, user: str | None = None) -> Log:
+        """Return the log of the infant of this name or number, for `user` or the machine's owner.
+
+        Raises InputError if there is no such infant.
+        """
+        logs = self.infants(user=user)
+        for log in logs:
+            if name in (log.name, log.id):
+                return log
+        hint = near_miss(str(name), [log.name for log in logs])
+        raise InputError(f"no infant {printable(name)!r}.{hint}")
 
     def close(self) -> None:
         """Close the database."""
@@ -60,7 +88,9 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
         try:
             if (version := database.version()) is None:
                 database.create()
-                version = database.version()
+            elif version == SHARED:
+                database.upgrade()
+            version = database.version()
         except StoreUnavailable as error:
             raise InputError(f"{error.filename}: {error.strerror}.") from error
         if version != VERSION:

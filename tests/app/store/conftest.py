@@ -51,5 +51,5 @@ def store(url: str, clock: Clock) -> Iterator[Store]:
 
 @pytest.fixture
 def mia(store: Store) -> Log:
-    """The log of an infant that demo alone reaches."""
-    return store.infants.add("Mia", user="demo")
+    """The log of an infant."""
+    return store.add_infant("Mia")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from clock import Clock
 
-from cryutils.app.store import Store, accounts
+from cryutils.app.store import Log, Store, accounts
 from cryutils.errors import InputError
 
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
@@ -65,15 +65,16 @@ def test_a_new_password_ends_the_logins_the_old_password_and_the_waiting(store: 
     assert tried(store, "demo", "another password") == (True, 0)
 
 
-def test_a_removed_user_is_logged_out_and_reaches_no_infant(store: Store) -> None:
-    ticket, mia = store.logins.begin("demo"), store.infants.add("Mia", user="demo")
+def test_a_removed_user_is_logged_out_and_reaches_no_infant(store: Store, mia: Log) -> None:
+    ticket, log = store.logins.begin("demo"), store.infant("Mia", user="demo")
+    log.begin("camera")
+    log.correct(0, 1, "pain")
     store.users.remove("Demo")
     assert store.users.names() == ["granny"]
     assert store.logins.user(ticket) is None
-    with pytest.raises(InputError, match="no infant 'Mia'"):
-        mia.summary("day", "UTC")
-    store.users.add("demo", RIGHT)  # somebody else, later
-    assert store.infants.all(user="demo") == []
+    with pytest.raises(InputError, match="no user 'demo'"):
+        log.summary("day", "UTC")
+    assert [row["user"] for row in mia.corrections()] == [None]
 
 
 # Guessing

@@ -48,8 +48,8 @@ def test_what_a_killed_process_had_acknowledged_is_there_and_counted(url: str, m
         process.kill()
         n = 4 * len(first) + acknowledged(process)
     with stores.open(url) as again:
-        log = again.infants.infant("Mia", user="demo")
-        times = [reading.time for reading in log.readings()]
+        log = again.infant("Mia")
+        times = [row["time"] for row in log.entries()]
         assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
         # At most what was on its way when the process died; and the counts know of it.
         assert n <= len(times) <= n + 4
@@ -74,7 +74,7 @@ def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_o
             assert caught.value.reason == "its server can't be reached"
         finally:
             postgres.start()
-    times = [reading.time for reading in mia.readings()]
+    times = [row["time"] for row in mia.entries()]
     assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
     assert n <= len(times) <= n + 4
     assert mia.append(session, [Reading(1.7e9, "pain")]) == 1
@@ -82,7 +82,7 @@ def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_o
 
 
 def test_who_appends_at_once_to_one_quarter_is_counted_whole(url: str, store: Store) -> None:
-    mia = store.infants.add("Mia", user="demo")
+    mia = store.add_infant("Mia")
     sessions = [mia.begin(f"page {i}") for i in range(4)]
 
     def write(session: int) -> None:

@@ -27,7 +27,7 @@ START = 1_800_000_000.0
 
 @pytest.fixture
 def logs(store: Store, mia: Log) -> list[Log]:
-    max_ = store.infants.add("Max, \"the 'great'\"\n".strip(), user="demo")
+    max_ = store.add_infant("Max, \"the 'great'\"\n".strip())
     session = mia.begin("camera")
     mia.append(session, [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)])
     mia.append(session, [Reading(START + 60, GAP, note="hidden")])
@@ -62,7 +62,7 @@ def test_every_reading_is_a_row(name: str, logs: list[Log], apart: Path) -> None
 def test_a_spreadsheet_runs_no_cell_of_a_csv(start: str, store: Store, apart: Path) -> None:
     text = f"{start}HYPERLINK(1)"
     shown = ascii(text)[1:-1] if start.isspace() else f"'{text}"
-    log = store.infants.add("Mia's =twin", user="demo")
+    log = store.add_infant("Mia's =twin")
     log.append(log.begin(text), [Reading(START, "hungry", {"hungry": 1.0}, note=text)])
     export([log], apart / "log.csv")
     with (apart / "log.csv").open(newline="") as lines:

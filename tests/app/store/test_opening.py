@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from cryutils.app import store as stores
-from cryutils.app.store import Store
+from cryutils.app.readings import Reading
+from cryutils.app.store import Log, Store
 from cryutils.errors import InputError
 
 SECRET = "pa55:w0rd"
@@ -66,12 +67,46 @@ def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: 
 # Versions
 
 
-def test_a_store_of_another_version_is_refused(store: Store, url: str) -> None:
+def changed(url: str, *commands: str) -> None:
+    """Run these SQL commands on a store."""
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE meta SET value = value - 1 WHERE key = 'version'"))
+        for command in commands:
+            connection.execute(sa.text(command))
     engine.dispose()
+
+
+def test_a_store_of_another_version_is_refused(store: Store, url: str) -> None:
+    changed(url, "UPDATE meta SET value = value + 1 WHERE key = 'version'")
     assert "another version of cryutils made this store" in refusal(url)
+
+
+def test_a_store_from_before_households_opens_with_all_that_was_logged(
+    store: Store, url: str, mia: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its infants were shared with some users, and two families each had a Mia."""
+    mia.append(mia.begin("camera"), [Reading(1.8e9, "hungry")])
+    mia.correct(1.8e9, 1.8e9, "pain")
+    changed(
+        url,
+        "UPDATE meta SET value = 4 WHERE key = 'version'",
+        'CREATE TABLE shares (infant BIGINT REFERENCES infants (id), "user" TEXT'
+        ' REFERENCES users (name), PRIMARY KEY (infant, "user"))',
+        "INSERT INTO infants VALUES (1, 'Tom'), (2, 'Mia')",
+        f"INSERT INTO shares VALUES ({mia.id}, 'demo'), (1, 'demo'), (1, 'granny'), (2, 'granny')",
+    )
+    for _ in range(2):
+        with stores.open(url) as again:
+            names = [log.name for log in again.infants()]
+            (row,) = again.infant("Mia (demo)").entries()
+    assert names == ["Mia (demo)", "Mia (granny)", "Tom"]
+    assert (row["verdict"], row["corrected"], row["source"]) == ("hungry", "pain", "camera")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{store.address}: every user of this store now sees all its infants"
+    ]
+    store.users.remove("granny")
+    store.infant(2).remove()
+    assert [log.name for log in store.infants()] == ["Mia (demo)", "Tom"]
 
 
 def test_many_may_open_a_new_store_at_once(url: str) -> None:
@@ -83,3 +118,25 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(add, range(8))) == [f"user{i}" for i in range(8)]
+
+
+# Infants
+
+
+def test_an_infant_is_found_by_name_or_number_and_a_name_is_given_once(
+    store: Store, mia: Log
+) -> None:
+    assert store.infant("Mia").id == store.infant(mia.id).id == mia.id
+    with pytest.raises(InputError, match="Did you mean Mia"):
+        store.infant("Mai")
+    with pytest.raises(InputError, match="exists"):
+        store.add_infant(" Mia ")
+
+
+def test_a_removed_infant_leaves_nothing(store: Store, mia: Log) -> None:
+    mia.append(mia.begin("camera"), [Reading(1.8e9, "hungry")])
+    mia.correct(1.8e9, 1.8e9, "pain")
+    mia.remove()
+    assert store.infants() == []
+    with pytest.raises(InputError, match="no infant"):
+        list(mia.entries())

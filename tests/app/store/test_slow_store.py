@@ -70,7 +70,7 @@ class Ear:
         """Check that everything is logged, once, with its time, and nothing else."""
         self.writer.flush(20)
         assert self.writer.waiting == 0 and self.writer.trouble() == ""
-        assert [(r.time, r.verdict) for r in self.log.readings()] == [
+        assert [(row["time"], row["verdict"]) for row in self.log.entries()] == [
             (moment, NO_CRY) for moment in self.times
         ]
 
@@ -124,7 +124,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(mia: Log) -> None:
         assert "(its disk is full). 109 readings (54 s) wait here" in ear.troubles[-1]
         pages = 2**30
         ear.writer.flush(20)
-        assert len(list(mia.readings())) == 109
+        assert len(list(mia.entries())) == 109
     finally:
         sa.event.remove(sa.pool.Pool, "checkout", limit)
 

@@ -10,7 +10,7 @@ from cryutils.app.readings import Reading
 
 if __name__ == "__main__":
     with store.open(sys.argv[1]) as opened:
-        log = opened.infants.infant("Mia", user="demo")
+        log = opened.infant("Mia")
         session = log.begin("writer")
         for i in count():
             log.append(session, [Reading(1.8e9 + i + k / 4, "hungry") for k in range(4)])
