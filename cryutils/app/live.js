@@ -47,6 +47,7 @@ const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used 
 // ---------------------------------------------------------------- capture
 
 function makeCapture(model) {
+  const { camera } = model.get("_about"); // whether the models look at pictures
   const painters = new Set();
   const state = {
     phase: "off", // off, starting, on
@@ -71,7 +72,7 @@ function makeCapture(model) {
   const paint = () => painters.forEach((painter) => painter());
   const tracks = () => state.stream?.getTracks() ?? [];
   const wants = (kind) =>
-    state.stream ? tracks().some((track) => track.kind === kind) : kind === "audio" || state.preview?.videoWidth > 0;
+    state.stream ? tracks().some((track) => track.kind === kind) : kind === "audio" || (camera && state.preview?.videoWidth > 0);
   // A track that is muted or has ended goes on giving zeros and a still picture.
   const alive = (kind) =>
     !state.stream || tracks().some((track) => track.kind === kind && track.readyState === "live" && !track.muted);
@@ -110,7 +111,7 @@ function makeCapture(model) {
 
   function takeFrame() {
     const video = state.preview;
-    if (!video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
+    if (!camera || !video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
     seenAt = performance.now();
     if (gapOpen || unanswered.size >= UNANSWERED / 2) return; // the next will do
     canvas.width = Math.min(FRAME_WIDTH, video.videoWidth);
@@ -346,7 +347,7 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const canvas = element("canvas", { className: "live-timeline", role: "img" });
   canvas.style.height = `${TIMELINE}px`;
-  const devices = model.get("film").byteLength ? [] : [soundLabel, pictureLabel];
+  const devices = model.get("film").byteLength || !about.camera ? [] : [soundLabel, pictureLabel];
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
@@ -408,7 +409,7 @@ function makeView(model, el, capture) {
     if (root.isConnected) drawTimeline(canvas, state.readings, about, theme);
   }
 
-  const choice = () => ({ sound: sound.checked, picture: picture.checked, file: file.files[0] ?? null });
+  const choice = () => ({ sound: sound.checked, picture: about.camera && picture.checked, file: file.files[0] ?? null });
   start.addEventListener("click", () => (state.phase === "off" ? capture.start(choice()) : capture.stop()));
   file.addEventListener("change", () => file.files.length && capture.start(choice()).finally(() => (file.value = "")));
   root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own shortcuts

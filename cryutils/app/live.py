@@ -86,6 +86,7 @@ class LiveAnalysis(anywidget.AnyWidget):
             film=film,
             _about={
                 "states": self.states,
+                "camera": monitor.uses_camera,
                 "hop_s": HOP_S,
                 "unsure": UNSURE,
                 "gap": GAP,

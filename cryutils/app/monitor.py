@@ -4,9 +4,10 @@ Used in notebook 13_live_and_deployment. Paper B §3, the real-time pipeline. A 
 does not pass the cry gate is "no cry". Otherwise the run's sound model judges the sound and its
 face model the newest picture, with the same `Predictor` that is used for files. Probabilities are
 averaged over both models and the last six answers. The reading is "unsure" if no state reaches a
-probability of 0.5. If one modality is missing or stale, the other is used alone, and the reading
-says so. Without sound and without a face the reading is a gap, never silence. This is no medical
-device.
+probability of 0.5, or if the sound is unlike the training cries (`novelty`). If one modality is
+missing or stale, the other is used alone, and the reading says so. Without sound and without a
+face, or with a microphone that gives no sound, the reading is a gap, never silence. This is no
+medical device.
 
 `push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
 is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
@@ -34,7 +35,7 @@ from cryutils.models.gate import WINDOW_S, Gate
 from cryutils.papers.predict import Predictor, fuse
 from cryutils.video import faces, tracks
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Ring"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Ring", "is_dead"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -43,6 +44,8 @@ Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are no
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
 KEPT_S = 30.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
+DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
+DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
@@ -52,6 +55,17 @@ _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
+
+
+def is_dead(x: Array) -> bool:
+    """Return whether the microphone that recorded `x`, float32 (samples,), is muted or broken.
+
+    Without its constant part, the sound is fainter than `DEAD_DB`.
+
+    >>> is_dead(np.full(8000, 0.1, np.float32))
+    True
+    """
+    return bool(np.std(x, dtype=np.float64) < 10 ** (DEAD_DB / 20))
 
 
 class Ring:
@@ -99,7 +113,8 @@ class Ring:
 class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
-    run: the run's folder. classes: the states. note: what the models were trained on.
+    run: the run's folder. classes: the states. note: what the models were trained on. uses_camera:
+    whether one of the models is for faces; otherwise pictures are left out.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -117,6 +132,7 @@ class Monitor:
         self.note = self._predictor.note
         self.gate = Gate.load()
         face = self._predictor.face
+        self.uses_camera = face is not None
         self._detector = None if face is None else faces.detector(face.input.detector)
         self.restart()
 
@@ -145,7 +161,7 @@ class Monitor:
         """
         frame = np.asarray(rgb)
         is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
-        if not is_rgb or not frame.size or not 0 <= time < _LATEST:
+        if not self.uses_camera or not is_rgb or not frame.size or not 0 <= time < _LATEST:
             return
         self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
@@ -219,6 +235,8 @@ class Monitor:
         x, cry = self._heard(end), None
         if len(x):
             assert self._ring is not None
+            if is_dead(x[-round(DEAD_S * self._ring.sr) :]):
+                return self._gap(end, "the microphone gives no sound")
             cry = self.gate.score(x[-round(WINDOW_S * self._ring.sr) :], self._ring.sr)
             if cry < self.gate.threshold:
                 self._quiet += 1
@@ -227,7 +245,7 @@ class Monitor:
                 return Reading(time=end, verdict=NO_CRY, cry=cry)
         sound, caution = self._sound(x)
         face = self._seen(end)
-        reasons = ", ".join(answer for answer in (sound, face) if isinstance(answer, str))
+        reasons = ", ".join(why for why in (sound, face) if isinstance(why, str) and why)
         if cry is None and isinstance(face, str):  # an empty room says nothing about the infant
             return self._gap(end, "nothing heard or seen" if face == _NO_PICTURE else reasons)
         self._quiet = 0
@@ -235,13 +253,13 @@ class Monitor:
             None if isinstance(sound, str) else sound, None if isinstance(face, str) else face
         )
         alone = {"audio": "by sound alone: ", "image": "by face alone: "}.get(used, "")
-        note = "; ".join(filter(None, (alone + reasons, caution)))
+        note = "; ".join(filter(None, (reasons and alone + reasons, caution)))
         if p is None:
             return Reading(time=end, verdict=UNSURE, cry=cry, note=note)
         probabilities = self._predictor.named(self._rolling.push(p))
         return Reading(
             time=end,
-            verdict=verdict(probabilities),
+            verdict=UNSURE if caution else verdict(probabilities),
             probabilities=probabilities,
             sound=None if isinstance(sound, str) else self._predictor.named(sound),
             face=None if isinstance(face, str) else self._predictor.named(face),
@@ -273,12 +291,15 @@ class Monitor:
         return heard.probabilities[-1], novelty.caution(heard.unlike) or ""
 
     def _seen(self, end: float) -> Answer:
-        """Return the face model's answer to the newest picture that is not stale."""
+        """Return the face model's answer to the newest picture that is not stale.
+
+        The reason is "" if the models do not use the camera.
+        """
+        if not self.uses_camera:
+            return ""
         fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
         if not fresh:
             return _NO_PICTURE
-        if self._predictor.face is None:
-            return "these models do not use the camera"
         at, frame = max(fresh, key=lambda shot: shot[0])
         if at != self._face[0]:
             self._face = (at, self._looked(at, frame))

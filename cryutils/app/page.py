@@ -23,7 +23,6 @@ from cryutils.app.readings import Reading
 from cryutils.app.store.log import local_zone
 from cryutils.claims.store import read_results
 from cryutils.errors import InputError
-from cryutils.papers.trained_models import runs_with_models
 
 if TYPE_CHECKING:
     from cryutils.app.store.log import Log
@@ -111,7 +110,7 @@ class Page(ipywidgets.VBox):
             get_logger().warning("the live analysis can't run: %s", error)
             return ipywidgets.HTML(NO_MODELS)
         source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
-        if monitor.run not in runs_with_models("image"):
+        if not monitor.uses_camera:
             source += " The camera is not used: these models only listen."
         live = LiveAnalysis(monitor, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")

@@ -23,7 +23,7 @@ from cryutils.papers import embeddings, recognition
 class Ear:
     """Stands in for a monitor: one reading for each push, and what was pushed is kept."""
 
-    classes = ("hungry", "tired")
+    classes, uses_camera = ("hungry", "tired"), True
 
     def __init__(self) -> None:
         self.pushed: list[tuple[Any, ...]] = []

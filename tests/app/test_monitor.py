@@ -16,10 +16,11 @@ from sizes import LARGE
 from trained_run import Trained, change_card
 
 from cryutils import audio, video
-from cryutils.app.monitor import KEPT_S, Monitor
+from cryutils.app.monitor import DEAD_S, KEPT_S, Monitor, is_dead
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
+from cryutils.models.export import read_card
 from cryutils.papers.predict import Predictor
 
 SR = 16000
@@ -47,6 +48,12 @@ def cry(trained: Trained) -> np.ndarray:
 def pictures(trained: Trained) -> list[np.ndarray]:
     """Six seconds of a face, four pictures a second."""
     return [f for clip in trained.corpus[:3] for f in video.frames(clip.path, fps=FPS)]
+
+
+def noise(db: float, seconds: float) -> np.ndarray:
+    """White noise of this level re full scale."""
+    x = np.random.default_rng(0).normal(0, 10 ** (db / 20), round(seconds * SR))
+    return x.astype(np.float32)
 
 
 def pushed(
@@ -84,10 +91,10 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     assert states == set(trained.corpus.classes)
 
 
-@pytest.mark.parametrize("kind", ["noise", "motor", "silence"])
-def test_noise_and_silence_are_no_cry_and_reach_no_model(monitor: Monitor, kind: str) -> None:
-    x = np.zeros(4 * SR, np.float32)
-    if kind != "silence":
+@pytest.mark.parametrize("kind", ["noise", "motor", "quiet room"])
+def test_noise_and_quiet_are_no_cry_and_reach_no_model(monitor: Monitor, kind: str) -> None:
+    x = noise(-70, 4)
+    if kind != "quiet room":
         x = distractor(kind, rng=np.random.default_rng(0), duration_s=4.0, sr=SR)
     readings = pushed(monitor, x)
     assert [reading.verdict for reading in readings] == [NO_CRY] * 8
@@ -123,8 +130,7 @@ def test_with_the_camera_taken_away_it_goes_on_with_sound_and_says_so(
 def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(
     monitor: Monitor, cry: np.ndarray
 ) -> None:
-    quiet = np.zeros(10 * SR, np.float32)
-    readings = pushed(monitor, np.concatenate([cry, quiet, cry[: 2 * SR]]))
+    readings = pushed(monitor, np.concatenate([cry, noise(-70, 10), cry[: 2 * SR]]))
     before = next(k for k, r in enumerate(readings) if k > 12 and r.verdict != NO_CRY)
     assert readings[before].probabilities == readings[before].sound
 
@@ -147,6 +153,17 @@ def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_
     assert monitor.note == calibrated.note
 
 
+def test_a_sound_unlike_the_training_cries_is_unsure_and_never_a_state(
+    trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    far = {**read_card(run / "models", "cry2")["reference"], "distances": [0.0] * 101}
+    change_card(run / "models", "cry2", reference=far)
+    readings = pushed(Monitor(run), cry, pictures)
+    assert {reading.verdict for reading in readings} == {UNSURE}
+    assert all("unlike the training cries" in reading.note for reading in readings)
+
+
 # Gaps
 
 
@@ -158,6 +175,40 @@ def test_a_gap_is_never_a_silence(monitor: Monitor, cry: np.ndarray) -> None:
     assert sorted(by_time) == [HOP_S * k for k in range(1, 21)]
     assert {by_time[HOP_S * k] for k in range(5, 17)} == {GAP}
     assert GAP not in {by_time[HOP_S * k] for k in (1, 2, 3, 4, 17, 18, 19, 20)}
+
+
+DEAD = {
+    "zeros": np.zeros(6 * SR, np.float32),
+    "constant": np.full(6 * SR, 0.1, np.float32),
+    "faint noise": noise(-82, 6) + np.float32(0.01),
+}
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_a_microphone_that_gives_no_sound_is_a_gap_until_sound_comes_back(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray], kind: str
+) -> None:
+    readings = pushed(monitor, DEAD[kind], pictures)
+    expected = {(GAP, "the microphone gives no sound")}
+    assert {(reading.verdict, reading.note) for reading in readings} == expected
+
+    monitor.restart()
+    readings = pushed(monitor, np.concatenate([cry, DEAD[kind], cry]))
+    gaps = [reading.time for reading in readings if reading.verdict == GAP]
+    assert gaps == [6 + DEAD_S + HOP_S * k for k in range(len(gaps))]
+    assert gaps[-1] == 12, "it goes on by itself"
+
+
+@pytest.mark.parametrize(
+    ("x", "dead"),
+    [
+        *((x, True) for x in DEAD.values()),
+        (noise(-70, 2), False),
+        (np.append(DEAD["zeros"], noise(-40, 0.1)), False),
+    ],
+)
+def test_a_dead_microphone_is_told_from_a_quiet_room(x: np.ndarray, dead: bool) -> None:
+    assert is_dead(x) == dead
 
 
 def test_without_sound_a_room_without_a_face_is_a_gap(monitor: Monitor) -> None:
@@ -178,6 +229,20 @@ def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
     assert len(rest) <= (KEPT_S + 6) / HOP_S
     assert rest[-1].time == 8 * 3600.0 + 6
     assert rest[-1].sound
+
+
+def test_models_without_a_picture_input_get_no_picture(
+    trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    (run / "models" / "image.tflite").unlink()
+    monitor = Monitor(run)
+    assert not monitor.uses_camera
+    readings = pushed(monitor, cry, pictures)
+    assert all(reading.sound and reading.face is None for reading in readings)
+    assert not any("sound alone" in reading.note for reading in readings)
+    monitor.push_frame(pictures[0], 8.0)
+    assert list(monitor.readings(8.0))[-1].note == "no sound"
 
 
 # What comes late, cut anyhow, in bursts, damaged or not at all

@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from frontends import HANG_S
 from playwright.sync_api import Page, Playwright, expect
-from trained_run import Trained
+from trained_run import Trained, change_card
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import PASSWORD, Served, served, until
 from visits import SR, as_devices, visit
 
 from cryutils import audio, video
-from cryutils.app.readings import UNSURE
+from cryutils.app.readings import GAP, NO_CRY, UNSURE
 from cryutils.app.store.database import Row
+from cryutils.models.export import read_card
 from cryutils.video import mp4
+
+
+@contextmanager
+def serving(outputs: Path, folder: Path) -> Iterator[Served]:
+    """The application with the models in `outputs`, a user and an infant."""
+    (folder / "temporary").mkdir()
+    variables = {"CRYUTILS_OUTPUTS_DIR": str(outputs), "TMPDIR": str(folder / "temporary")}
+    with served(folder, **variables) as server:
+        server.store.users.add("ann", PASSWORD)
+        server.store.add_infant("Mia")
+        yield server
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("home") / "server"
-    temporary = folder / "temporary"
-    temporary.mkdir(parents=True)
-    variables = {"CRYUTILS_OUTPUTS_DIR": str(taught.parent), "TMPDIR": str(temporary)}
-    with served(folder, **variables) as server:
-        server.store.users.add("ann", PASSWORD)
-        server.store.add_infant("Mia")
+    with serving(taught.parent, tmp_path_factory.mktemp("home")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ear(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
+    """The application with a model that only listens, and to which each sound is a new one."""
+    folder = tmp_path_factory.mktemp("ear")
+    models = shutil.copytree(trained.run, folder / "models" / "run") / "models"
+    (models / "image.tflite").unlink()
+    far = {**read_card(models, "cry2")["reference"], "distances": [0.0] * 101}
+    change_card(models, "cry2", reference=far)
+    with serving(folder / "models", folder) as server:
         yield server
 
 
@@ -52,6 +72,18 @@ def take_away(page: Page, kind: str, how: str) -> None:
     stream = "document.querySelector('.live-preview video').srcObject"
     page.evaluate(f"(track => {{ {how} }})({stream}.get{kind}Tracks()[0])")
 
+
+# Notes what a page asks the browser for, and how many pictures it sends.
+NOTES = """() => {
+  const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);
+  Object.assign(window, { asked: [], pictures: 0 });
+  devices.getUserMedia = (wishes) => (window.asked.push(...Object.keys(wishes)), ask(wishes));
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    window.pictures += new TextDecoder().decode(data).includes('"type":"frame"');
+    return send.call(this, data);
+  };
+}"""
 
 # How files of images and sound begin.
 RECORDING = re.compile(rb"(?s)\xff\xd8\xff|\x89PNG|RIFF|OggS|fLaC|ID3|\x1aE\xdf\xa3|....ftyp")
@@ -75,6 +107,7 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
     clip = trained.corpus[-1]
     sound, pictures = audio.read(clip.path, sr=SR), list(video.frames(clip.path, fps=8))
     with visit(playwright, home, "ann", as_devices(tmp_path, sound, pictures)) as page:
+        page.evaluate(NOTES)
         page.get_by_role("button", name="Start").click()
         expect(page.locator(".live-verdict")).to_have_text(clip.label)
         readings = logged(home, page, 6)
@@ -82,6 +115,7 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         assert set(states) <= {*trained.corpus.classes, UNSURE}
         assert states.most_common(1)[0][0] == clip.label
         assert any(row["face"] for row in readings)
+        assert page.evaluate("[window.asked.join(), window.pictures > 0]") == ["audio,video", True]
 
         take_away(page, "Video", "track.stop()")
         expect(page.locator(".live-remark")).to_contain_text("No picture arrives.")
@@ -103,3 +137,37 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         page.get_by_role("tab", name="Live").click()
         page.get_by_label("A file instead").set_input_files(tmp_path / "film.mp4")
         page.wait_for_function(BY_BOTH, arg=clip.label)
+
+
+def test_a_model_that_only_listens_gets_no_camera_and_a_dead_microphone_is_a_gap(
+    playwright: Playwright, ear: Served, trained: Trained, tmp_path: Path
+) -> None:
+    clip = trained.corpus[-1]
+    sound, pictures = audio.read(clip.path, sr=SR), list(video.frames(clip.path, fps=8))
+    dead = np.zeros(5 * SR, np.float32)  # and again after two cries: a file is played in a loop
+    devices = as_devices(tmp_path, np.concatenate([dead, sound, sound]), pictures)
+    with visit(playwright, ear, "ann", devices) as page:
+        page.evaluate(NOTES)
+        expect(page.get_by_label("camera", exact=True)).to_have_count(0)
+        page.get_by_role("button", name="Start").click()
+        verdict, remark = page.locator(".live-verdict"), page.locator(".live-remark")
+        for _ in range(2):
+            expect(remark).to_contain_text("the microphone gives no sound")
+            expect(verdict).to_have_text("Not listening")
+            expect(verdict).to_have_text(UNSURE)
+            expect(remark).to_contain_text("unlike the training cries")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("tab", name="Days").click()
+        page.get_by_role("button", name="Look again").click()
+        expect(page.locator(".cry-now")).to_have_text(re.compile(f"{UNSURE}|{NO_CRY}|Not listening"))
+        expect(page.get_by_text("What was it?")).to_be_visible()
+
+        mp4.write(tmp_path / "film.mp4", pictures, fps=8, sound=sound, sr=SR)
+        page.get_by_role("tab", name="Live").click()
+        page.get_by_label("A file instead").set_input_files(tmp_path / "film.mp4")
+        expect(verdict).to_have_text(UNSURE)
+        assert page.evaluate("[window.asked.join(), window.pictures]") == ["audio", 0]
+    readings = logged(ear, page, 6)
+    assert {row["verdict"] for row in readings} <= {GAP, UNSURE, NO_CRY}
+    gaps = {row["note"] for row in readings if row["verdict"] == GAP}
+    assert "the microphone gives no sound" in gaps

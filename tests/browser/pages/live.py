@@ -18,8 +18,7 @@ from cryutils.app.readings import GAP, NO_CRY, Reading
 
 
 class Ear:
-    classes = ("hungry", "tired")
-
+    classes, uses_camera = ("hungry", "tired"), True
     starts = 0
 
     def __init__(self):
