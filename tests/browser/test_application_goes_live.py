@@ -159,7 +159,9 @@ def test_a_model_that_only_listens_gets_no_camera_and_a_dead_microphone_is_a_gap
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("tab", name="Days").click()
         page.get_by_role("button", name="Look again").click()
-        expect(page.locator(".cry-now")).to_have_text(re.compile(f"{UNSURE}|{NO_CRY}|Not listening"))
+        expect(page.locator(".cry-now")).to_have_text(
+            re.compile(f"{UNSURE}|{NO_CRY}|Not listening")
+        )
         expect(page.get_by_text("What was it?")).to_be_visible()
 
         mp4.write(tmp_path / "film.mp4", pictures, fps=8, sound=sound, sr=SR)
