@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils.errors import InputError
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.splits import Division, Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "Rolled", "amounts", "fit", "frame_similarity", "headline",
-    "leak_free_folds", "rolling_delays", "rolling_results", "rolling_scores", "subsample_frames",
+    "PAIRS", "Framewise", "Rolled", "fit", "frame_similarity", "headline", "leak_free_folds",
+    "rolling_delays", "rolling_results", "rolling_scores", "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -106,41 +105,6 @@ def leak_free_folds(corpus: Corpus, *, n_folds: int = 5, seed: int = 0) -> list[
     """Return the folds on which `fit` trains with `Split.LEAK_FREE`, as indices of clips."""
     units = Units.of(corpus, np.arange(0), Split.LEAK_FREE)
     return divide(units, Split.LEAK_FREE, n_folds=n_folds, seed=seed)
-
-
-def amounts(
-    embeddings: Sequence[Array],
-    corpus: Corpus,
-    *,
-    settings: DenseSettings,
-    every: Sequence[int] = (1,),
-    infants: Sequence[int] = (),
-    n_folds: int = 5,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Return leak-free scores with fewer frames or fewer infants, one row per combination.
-
-    Columns: infants, frames, and the balanced accuracy of clips as text, with its interval. every:
-    as in `fit`. infants: numbers of infants, the first in alphabetical order; empty: all. Numbers
-    that the corpus does not have, or that are too few to divide, are left out.
-    """
-    names = sorted(set(corpus.infants))
-    rows = []
-    for count in infants or [len(names)]:
-        chosen = np.flatnonzero(np.isin(corpus.infants, names[:count]))
-        some, part = [embeddings[int(k)] for k in chosen], corpus.take(chosen)
-        for step in every:
-            try:
-                fitted = fit(
-                    some, part, split=Split.LEAK_FREE, every=step, settings=settings,
-                    n_folds=n_folds, seed=seed,
-                )  # fmt: skip
-            except InputError:  # too few to divide
-                continue
-            score = headline([fitted], part).interval()
-            rows.append((len(set(part.infants)), len(fitted.rows), str(score)))
-    table = pd.DataFrame(rows, columns=["infants", "frames", "balanced accuracy"])
-    return table.drop_duplicates(["infants", "frames"], ignore_index=True)
 
 
 def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
