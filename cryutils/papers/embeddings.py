@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +21,12 @@ import numpy.typing as npt
 
 from cryutils import video
 from cryutils._io.cache import key
-from cryutils._io.parallel import identity, on_cluster, prefetch, process_map
-from cryutils._io.paths import cache_dir, explain_write_errors, file_digest, writing
-from cryutils._io.progress import counting
+from cryutils._io.parallel import identity, prefetch
+from cryutils._io.paths import file_digest
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.errors import InputError, near_miss
 from cryutils.models import backbones, small_cnn
-from cryutils.models.backend import keras
 from cryutils.video import faces
 
 if TYPE_CHECKING:
@@ -183,15 +181,12 @@ def embed(
     Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` and
     `runtimes.ready` do.
     """
-    clips = list(corpus)
-    if on_cluster():
-        _fill_cache_on_cluster(clips, backbone, frame_input, engine, progress)
     wanted = backbone.model.input_shape[1:]
     if any(side not in (None, have) for side, have in zip(wanted, frame_input.shape, strict=True)):
         raise InputError(
             f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}."
         )
-    paths = [pictures_of(clip) for clip in clips]
+    paths = [pictures_of(clip) for clip in corpus]
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
     in_cache = backbones.cached(keys, backbone, engine=engine)
     missing = [n for n, path in enumerate(paths) if path is not None and not in_cache[n]]
@@ -223,34 +218,6 @@ def _sources(
         return iter(tracked.pop(number).result())
 
     return [partial(frames, number) for number in range(len(paths))]
-
-
-def _fill_cache_on_cluster(
-    clips: Sequence[Clip], backbone: Backbone, frame_input: FrameInput, engine: str, progress: bool
-) -> None:
-    """Embed the clips on the workers of a cluster, which share this machine's cache.
-
-    The network is saved there as a file, which each worker loads once.
-    """
-    path = cache_dir() / "backbones" / f"{backbone.digest}.keras"
-    if not path.is_file():
-        with explain_write_errors(path.parent), writing(path) as part:
-            backbone.model.save(part)
-    shared = (path, replace(backbone, model=None), frame_input, engine)
-    with counting("Embedding", "clips", shown=progress) as report:
-        for done, _ in enumerate(process_map(_embed_one, clips, shared=shared, jobs=None), 1):
-            report(done, len(clips))
-
-
-def _embed_one(
-    path: Path, about: Backbone, frame_input: FrameInput, engine: str, clip: Clip
-) -> None:
-    embed([clip], _loaded(path, about), frame_input, engine=engine)
-
-
-@lru_cache(maxsize=1)
-def _loaded(path: Path, about: Backbone) -> Backbone:
-    return replace(about, model=keras().models.load_model(path, compile=False))
 
 
 def pictures_of(clip: Clip) -> Path | None:

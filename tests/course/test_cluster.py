@@ -26,8 +26,6 @@ import cryutils
 from cryutils import audio, course, evaluation, video
 from cryutils._io import parallel
 from cryutils.errors import InputError
-from cryutils.models import backbones, small_cnn
-from cryutils.papers.embeddings import FrameInput, embed
 
 BEGUN = """\
 import os
@@ -155,37 +153,24 @@ def test_permutations_are_the_same_on_the_cluster(
 
 
 @large
-def test_sounds_pictures_and_embeddings_are_the_same_on_the_cluster(
+def test_sounds_and_pictures_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = cryutils.load(
         "synthetic", video=True, infants=4, clips_per_infant=2, duration_s=1.0, fps=4, size=64,
         classes=["hungry", "tired"],
     )  # fmt: skip
-    network, frames = small_cnn.small(size=48), FrameInput(fps=2.0, size=48, crop="centre")
 
     def made() -> list[np.ndarray]:
         tracks = video.crops(corpus, fps=2.0, size=32)
-        return [
-            *audio.signals(corpus, sr=8000),
-            *(track.crops for track in tracks),
-            *embed(corpus, network, frames),
-        ]
+        return [*audio.signals(corpus, sr=8000), *(track.crops for track in tracks)]
 
     here = made()
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(apart / "shared"))
     monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
     cluster.get_client().run(use_cache, str(apart / "shared"))
-    collect = backbones.embeddings
-
-    def collected(pairs: list[Any], *args: Any, **options: Any) -> list[np.ndarray]:
-        assert all(backbones.cached([key for key, _ in pairs], network)), "workers embedded them"
-        return collect(pairs, *args, **options)
-
-    monkeypatch.setattr(backbones, "embeddings", collected)
     for expected, there in zip(here, made(), strict=True):
         np.testing.assert_array_equal(there, expected)
-    assert list((apart / "shared" / "backbones").glob("*.keras"))
     parallel.connect.cache_clear()
 
 
