@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,10 @@ import pandas as pd
 
 from cryutils import evaluation, models
 from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.crossval import balanced_accuracy, one_thread
 from cryutils.evaluation.permutation import PermutationTest
 from cryutils.evaluation.splits import SPLITS, Fold, Indices, Split
 from cryutils.models.inputs import FoldFeatures
-from cryutils.papers import multiverse
 from cryutils.papers.scored import Scored
 
 __all__ = ["CLASSES", "Cell", "Table2", "published", "select", "table1", "words"]
@@ -29,6 +31,7 @@ __all__ = ["CLASSES", "Cell", "Table2", "published", "select", "table1", "words"
 COUNTS = {"pain": 38, "belly_pain": 16, "discomfort": 27, "tired": 24}
 TESTED = {"pain": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 CLASSES = tuple(COUNTS)
+CLASSICAL = tuple(name for name in models.CLASSIFIERS if name != "dnn")
 REFITTED = ("svm", "nb", "dt", "knn")  # fast enough to be trained again for each permutation
 
 Cell = tuple[str, str]  # feature and classifier: keys of `models.CLASSIFIERS`
@@ -178,13 +181,56 @@ class Table2:
             tests[split] = refitted.joined(fixed)
         return tests
 
-    def holdouts(self, *, splits: int, test_size: float) -> pd.DataFrame:
-        """Return the accuracies of single splits, as `multiverse.table2` does, without the DNN."""
-        return multiverse.table2(
-            self.clips, self.taken, self.sound, [n for n in models.CLASSIFIERS if n != "dnn"],
-            sr=self.sr, scalings=[self.scaling], copies={"no copies": None}, draws=splits,
-            test_size=test_size, seed=self.seed,
-        )  # fmt: skip
+    def holdouts(
+        self,
+        names: Collection[str] = CLASSICAL,
+        *,
+        splits: int,
+        test_size: float,
+        copied_to: int = 0,
+    ) -> pd.DataFrame:
+        """Return the scores of many single splits of clips that are drawn again for each.
+
+        If a class has too few clips, some are drawn twice. Then clips of each class are copied
+        until it has `copied_to`, and all are divided once. Paper A mentions no copies. test_size:
+        share of the clips to test. Columns: feature, classifier, split, draw, and accuracy and
+        macro_recall (0 to 1). Raises InputError if a class cannot be divided.
+        """
+        y, _ = evaluation.class_indices(self.clips.labels)
+        folds = {
+            split: [self._holdout(split, k, test_size, copied_to) for k in range(splits)]
+            for split in SPLITS
+        }
+        tables = []
+        with one_thread():
+            for (kind, X), split, name in product(self.features().items(), SPLITS, names):
+                predicted = _predicted(self.classifiers[name], X, y, folds[split])
+                answers = [
+                    (y[test], p) for (_, test), p in zip(folds[split], predicted, strict=True)
+                ]
+                scores = {
+                    "accuracy": [np.mean(truth == p) for truth, p in answers],
+                    "macro_recall": [balanced_accuracy(truth, p) for truth, p in answers],
+                }
+                cell = {"feature": kind, "classifier": name, "split": str(split)}
+                tables.append(pd.DataFrame({**cell, "draw": range(splits), **scores}))
+        return pd.concat(tables, ignore_index=True)
+
+    def _holdout(self, split: Split, number: int, test_size: float, copied_to: int) -> Fold:
+        """Return the training and test clips of one split, as positions in `clips`."""
+        labels, infants = np.asarray(self.clips.labels), np.asarray(self.clips.infants)
+        rng = np.random.default_rng([self.seed, number])
+        by_class = []
+        for label, count in self.taken.items():
+            clips = np.flatnonzero(labels == label)
+            again = rng.choice(clips, max(0, count - len(clips)))
+            by_class.append(np.concatenate([rng.permutation(clips)[:count], again]))
+        if copied_to:
+            by_class = [_with_copies(clips, copied_to, rng) for clips in by_class]
+        drawn = np.concatenate(by_class)
+        part = SimpleNamespace(labels=labels[drawn].tolist(), infants=infants[drawn].tolist())
+        train, test = split.hold_out(part, test_size=test_size, seed=int(rng.integers(2**31)))
+        return drawn[train], drawn[test]
 
     @property
     def printed(self) -> pd.Series[float]:
@@ -211,3 +257,25 @@ class Table2:
                 }  # fmt: skip
             rows[words(cell)] = row
         return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _with_copies(clips: Indices, count: int, rng: np.random.Generator) -> Indices:
+    """Return clips and copies of them, `count` in all, each clip copied about equally often."""
+    missing = max(0, count - len(clips))
+    rounds = -(-missing // len(clips))
+    copies = np.concatenate([rng.permutation(clips) for _ in range(rounds)] or [clips])[:missing]
+    return np.concatenate([clips, copies])
+
+
+def _predicted(model: Any, X: FoldFeatures, y: Indices, folds: Sequence[Fold]) -> list[Indices]:
+    """Return a classifier's answers to the test clips of each fold, as class indices.
+
+    `evaluation` refuses these folds, because a copy may be tested while its clip is in training.
+    """
+    from sklearn.base import clone
+
+    if hasattr(model, "predict_proba_folds"):
+        return [p.argmax(axis=1) for p in model.predict_proba_folds(X, y, folds)]
+    return [
+        clone(model).fit(X(train)[train], y[train]).predict(X(train)[test]) for train, test in folds
+    ]

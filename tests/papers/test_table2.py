@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_corpus import corpus
@@ -9,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import cryutils
 from cryutils import claims
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.evaluation import Split
 from cryutils.papers import table2
 
@@ -79,3 +83,38 @@ def test_a_study_without_an_infant(study: table2.Table2) -> None:
     assert rest is None or infant not in set(rest.clips.infants)
     few = table2.Table2(clips=corpus(["a", "a", "b", "b"], ["x", "y", "x", "y"]), n_folds=2)
     assert few.without("x") is None
+
+
+def corpus_of_tones(folder: Path, pitches: dict[str, list[float]], sr: int = 4000) -> Corpus:
+    """Return a corpus of noisy tones, one pitch in Hz and one infant a clip."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for label, row in pitches.items():
+        for k, pitch in enumerate(row):
+            path, infant = folder / f"{label}{k}.wav", f"{label}-{k}"
+            x = np.sin(2 * np.pi * pitch * np.arange(sr // 2) / sr) + rng.normal(0, 0.05, sr // 2)
+            with wave.open(str(path), "wb") as file:
+                file.setparams((1, 2, sr, len(x), "NONE", ""))
+                file.writeframes((x * 8000).astype("<i2").tobytes())
+            clips.append(
+                Clip(path.stem, path, label, infant, f"{infant}/1", None, 0.5, True, False)
+            )
+    return Corpus(clips, name="made", note="")
+
+
+def test_a_clip_that_is_used_twice_is_on_both_sides_unless_infants_are_whole(apart: Path) -> None:
+    rng = np.random.default_rng(1)
+    pitches = {label: list(rng.uniform(300, 1800, 8)) for label in ("hungry", "tired")}
+    clips = corpus_of_tones(apart, pitches)
+    sound = {"mfcc": {"n_fft": 128, "hop_length": 64, "n_mels": 20, "n_mfcc": 5}}
+
+    def accuracies(count: int, copied_to: int = 0) -> dict[str, float]:
+        counts = dict.fromkeys(pitches, count)
+        study = table2.Table2(clips=clips, counts=counts, sr=4000, sound=sound)
+        scores = study.holdouts(["dt"], splits=12, test_size=0.3, copied_to=copied_to)
+        return dict(scores.groupby("split").accuracy.mean())
+
+    assert abs(accuracies(8)["random"] - 0.5) < 0.25
+    for twice in (accuracies(24), accuracies(8, copied_to=24)):
+        assert twice["random"] > 0.9
+        assert twice["leak_free"] < 0.75
