@@ -68,7 +68,7 @@ def _differences() -> pd.DataFrame:
             common = set(part.task) & set(by_feature[best].task)
             if name != best and common:
                 both = (r[r.task.isin(common)] for r in (by_feature[best], part))
-                tables.append(benchmark.difference(*both))
+                tables.append(benchmark.scores(*both))
     return pd.concat(tables)
 
 

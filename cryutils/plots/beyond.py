@@ -25,7 +25,7 @@ def scores_by_task(
 ) -> Figure:
     """Return scores with their intervals, a panel per task and a row per model.
 
-    results: leak-free scores of each task, from `papers.benchmark.rows` or a stored run. names,
+    results: leak-free scores of each task, from `papers.benchmark.scores` or a stored run. names,
     tasks: words by feature and by condition, in order.
     """
     fig, axes = plt.subplots(

@@ -1,4 +1,4 @@
-"""The benchmark: its folds, representations and scores."""
+"""The benchmark: its folds and scores."""
 
 from __future__ import annotations
 
@@ -52,14 +52,6 @@ def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
     assert min(mixed) > 1
 
 
-# Representations
-
-
-def test_mfcc_and_stft_have_mean_and_deviation_of_each_coefficient(corpus: Corpus) -> None:
-    widths = [benchmark.represent(name, corpus).shape[1] for name in ("mfcc", "stft")]
-    assert widths == [2 * 20, 2 * 129]
-
-
 # Scores
 
 
@@ -84,7 +76,7 @@ def answers(corpus: Corpus) -> pd.DataFrame:
 
 
 def test_scores_are_balanced_accuracies_of_the_repeats(answers: pd.DataFrame) -> None:
-    scores = benchmark.rows(answers, data="synthetic").set_index(["condition", "feature", "split"])
+    scores = benchmark.scores(answers).set_index(["condition", "feature", "split"])
     assert scores.value["reason", "known", "leak_free"] == 1
     part = answers.query("task == 'reason' and feature == 'noise' and split == 'leak_free'")
     by_hand = [
@@ -99,7 +91,7 @@ def test_scores_are_balanced_accuracies_of_the_repeats(answers: pd.DataFrame) ->
 
 def test_the_score_of_who_cries_is_a_mean_over_infants(answers: pd.DataFrame) -> None:
     part = answers.query("task == 'infant' and feature == 'noise' and split == 'leak_free'")
-    scores = benchmark.rows(part, data="synthetic").set_index("feature")
+    scores = benchmark.scores(part).set_index("feature")
     shares = (part.predicted == part.truth).astype(float)
     shares = shares.groupby([part.repeat, part.infant]).mean().unstack()
     expected = mean_interval(shares.to_numpy(), list(shares.columns), limits=(0, 1))
@@ -111,13 +103,9 @@ def test_the_score_of_who_cries_is_a_mean_over_infants(answers: pd.DataFrame) ->
 
 
 def test_differences_are_of_the_same_clips_in_any_order(answers: pd.DataFrame) -> None:
-    scores = (
-        benchmark.rows(answers, data="synthetic")
-        .set_index(["condition", "split", "feature"])
-        .sort_index()
-    )
+    scores = benchmark.scores(answers).set_index(["condition", "split", "feature"]).sort_index()
     shuffled = answers.sample(frac=1, random_state=0)
-    gains = benchmark.gains(shuffled, [("known", "noise"), ("known", "absent")], data="synthetic")
+    gains = benchmark.gains(shuffled, [("known", "noise"), ("known", "absent")])
     assert len(gains) == 4, "two tasks, two splits"
     for row in gains.itertuples():
         values = scores.value.xs((row.condition, row.split))
@@ -127,7 +115,7 @@ def test_differences_are_of_the_same_clips_in_any_order(answers: pd.DataFrame) -
 
 def test_a_table_shows_leak_free_scores_by_task(answers: pd.DataFrame) -> None:
     names = {"guessing": "guessing", "known": "the label itself", "absent": "absent"}
-    table = benchmark.by_task(benchmark.rows(answers, data="synthetic"), names)
+    table = benchmark.by_task(benchmark.scores(answers), names)
     assert list(table.index) == list(names.values())
     reason = table[benchmark.TASKS["reason"]]
     assert reason["guessing"] == "50" and reason["absent"] == "–"
