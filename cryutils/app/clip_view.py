@@ -155,50 +155,18 @@ def _jpeg(frame: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-# From white to dark blue; each step is darker, so a greyscale print keeps the order.
-_INK = np.array(
-    [[255, 255, 255], [205, 226, 237], [125, 180, 208], [56, 122, 166], [27, 70, 118], [12, 32, 62]]
-)
-
-
 def _still_png(samples: NDArray[np.float32], sr: int) -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
+    from matplotlib.figure import Figure
+    from PIL import Image
 
-    duration_s = samples.size / sr
-    left, width, wave_h, spec_h, gap, bottom = 52, 660, 80, 150, 10, 34
-    size = (left + width + 8, wave_h + gap + spec_h + bottom + 6)
-    image = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=11)
-    ink, faint = "#444444", "#cccccc"
+    from cryutils import plots
 
-    bounds = envelope(samples, columns=width)
-    scale = (wave_h / 2 - 2) / max(float(np.abs(bounds).max()), 1e-6)
-    middle = 6 + wave_h / 2
-    draw.line([(left, middle), (left + width, middle)], fill=faint)
-    for x, (low, high) in zip(np.linspace(left, left + width, len(bounds)), bounds, strict=True):
-        draw.line([(x, middle - high * scale), (x, middle - low * scale)], fill="#1f6f9f")
-
-    top = 6 + wave_h + gap
-    grey = spectrogram(samples, sr, columns=width)
-    stops = np.linspace(0, 255, len(_INK))
-    table = np.stack([np.interp(np.arange(256), stops, _INK[:, c]) for c in range(3)], axis=1)
-    coloured = Image.fromarray(table[grey.pixels[::-1]].astype(np.uint8))
-    image.paste(coloured.resize((width, spec_h), Image.Resampling.BILINEAR), (left, top))
-    draw.rectangle([left, top, left + width, top + spec_h], outline=faint)
-
-    khz = grey.top_hz / 1000
-    for tick in np.arange(0, khz + 1e-6, 1 if khz <= 5 else 2):
-        y = top + spec_h * (1 - tick / khz)
-        draw.text((left - 6, y), f"{tick:g}", fill=ink, font=font, anchor="rm")
-    draw.text((2, top + spec_h / 2), "kHz", fill=ink, font=font, anchor="lm")
-    step = next(s for s in (0.1, 0.2, 0.5, 1.0) if duration_s / s <= 10 or s == 1.0)
-    for tick in np.arange(0, duration_s + 1e-6, step):
-        x = left + width * tick / duration_s
-        draw.text((x, top + spec_h + 5), f"{tick:g}", fill=ink, font=font, anchor="mt")
-    label = "time in s"
-    draw.text((left + width / 2, size[1] - 2), label, fill=ink, font=font, anchor="mb")
-
-    buffer = io.BytesIO()
-    image.quantize(64).save(buffer, format="PNG", optimize=True)
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=(1, 2))
+    plots.waveform(samples, above, sr=sr).set(xlabel="")
+    level = stft_db(samples, n_fft=256, hop_length=128)
+    plots.spectrogram(level, below, sr=sr, hop_length=128)
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=90)
+    Image.open(drawn).convert("RGB").quantize(64).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
