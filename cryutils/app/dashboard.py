@@ -1,6 +1,6 @@
 """One infant's dashboard, `Dashboard`: current state, advice, corrections, and history.
 
-Used in notebook 13_live_and_deployment. Paper B §3 and Figure 6: current state, recommended actions
+Paper B §3 and Figure 6: current state, recommended actions
 and the log. It is built from ipywidgets only, so any server can show it. `Aside` is the thread for
 requests to the log: the page's own thread receives sound and pictures, so it can wait for a slow
 log only briefly.
@@ -44,18 +44,15 @@ LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # an older reading is not the current state
 EPISODE_S = 900.0  # the longest pause within an episode
 BRIEF_S = 1.0  # a listening page logs a gap after 3 s without an answer
-LONG_S = 10.0
 WRAP = ipywidgets.Layout(flex_flow="row wrap")
 WIDE = {"description_width": "initial"}  # so that no label is cut off
 STYLE = "<style>.cry-now { font-size: 1.6em; font-weight: 700 }</style>"
 
 
 class Aside:
-    """Runs one task at a time in a thread, and waits for it for a limited time."""
+    """Runs one task at a time in a thread, and waits for it for `BRIEF_S`."""
 
-    def __init__(self, is_brief: Callable[[], bool] = lambda: False) -> None:
-        """Wait only `BRIEF_S` while `is_brief()` is true, for example while the page listens."""
-        self._is_brief = is_brief
+    def __init__(self) -> None:
         self._thread: threading.Thread | None = None
 
     def __call__(self, task: Callable[[], object], show: Callable[[str], object]) -> None:
@@ -72,7 +69,7 @@ class Aside:
             run = copy_context().run
             self._thread = threading.Thread(target=run, args=(_run, task, show), daemon=True)
             self._thread.start()
-            self._thread.join(BRIEF_S if self._is_brief() else LONG_S)
+            self._thread.join(BRIEF_S)
             if self._thread.is_alive():
                 show("The log does not answer yet. This is done as soon as it does.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -32,30 +33,7 @@ __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
 TITLES = ("Live", "Days", "Limits")
-DEMO = """
-<p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
-<strong>Demonstration with synthetic sound and pictures.</strong> A program made the infant that you
-hear and see and the earlier days in the log. Press Start. Everything is deleted at the end.</p>
-"""
 NO_INFANT = "There is no infant yet: ask the person who runs this server to add one."
-NO_MODELS = """
-<h2>Live analysis</h2>
-<p>The live analysis can't start yet, because no models have been trained.
-Ask the person who runs this server: the instructions are in its terminal.</p>
-"""
-LIMITS = """
-<h2>What this can do</h2>
-<p>It can tell crying from many other sounds. It names the most likely state, or says that it is
-unsure, and keeps a log. Nothing leaves the server that you logged in to. Sound and pictures are
-analysed and then deleted; the log has only words and numbers.</p>
-<h2>What this can't do</h2>
-<p><strong>It is not a medical device</strong>, and it can't tell you why a baby cries. Whatever it
-says, a crying baby needs somebody: go to the baby. Get help if the crying won't stop, or if
-anything worries you.</p>
-<p>The models were trained on computer-made infants, or on recordings whose labels nobody checked.
-In 39,201 cries of 24 babies recorded at home, neither machine learning nor trained listeners
-reliably recognised the cause (Lockhart-Bouron et al. 2023).</p>
-"""
 
 
 class Page(ipywidgets.VBox):
@@ -67,7 +45,7 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self.store, self._ticket = store, ticket
-        self.aside = Aside(is_brief=lambda: bool(self._infant.disabled))  # while it listens
+        self.aside = Aside()
         name = html.escape(self.caregiver)
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         top = ipywidgets.HTML(head, layout=ipywidgets.Layout(flex="1 1 20rem"))
@@ -75,7 +53,7 @@ class Page(ipywidgets.VBox):
         self._infant = ipywidgets.Dropdown(description="Infant", style=WIDE)
         self._film = demo.film()
         self._live, self._days = self._listener(), ipywidgets.VBox()
-        limits = ipywidgets.HTML(LIMITS + _evidence())
+        limits = ipywidgets.HTML(_template("limits") + _evidence())
         self._tabs = ipywidgets.Tab([self._live, self._days, limits])
         for place, title in enumerate(TITLES):
             self._tabs.set_title(place, title)
@@ -85,7 +63,7 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
-        note = [ipywidgets.HTML(DEMO)] if self._film else []
+        note = [ipywidgets.HTML(_template("demo"))] if self._film else []
         bar = ipywidgets.HBox([top, self._infant], layout=WRAP)
         super().__init__([*note, bar, self._tabs], layout=layout)
 
@@ -108,7 +86,7 @@ class Page(ipywidgets.VBox):
             monitor = Monitor(run)
         except InputError as error:  # no models
             get_logger().warning("the live analysis can't run: %s", error)
-            return ipywidgets.HTML(NO_MODELS)
+            return ipywidgets.HTML(_template("no_models"))
         source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
         if not monitor.uses_camera:
             source += " The camera is not used: these models only listen."
@@ -152,6 +130,10 @@ class Page(ipywidgets.VBox):
             self._days.children = (days,)
 
 
+def _template(name: str) -> str:
+    return Path(__file__).with_name("templates").joinpath(f"{name}.html").read_text("utf-8")
+
+
 def _paragraph(words: str) -> str:
     return f"<p>{html.escape(words)}</p>"
 
@@ -171,11 +153,7 @@ def _evidence() -> str:
     wanted = ("cry2.balanced_accuracy", "leak_free", "donateacry")
     for row in read_results(path) if path.is_file() else []:
         if (row.key, row.split, row.data) == wanted:
-            low, high = (100 * (end or 0) for end in (row.low, row.high))
-            return (
-                f"<p>Tested on {row.n} recordings of {row.n_infants} infants in DonateACry"
-                " that the sound model was not trained on: it recognised the four states in"
-                f" {100 * row.value:.0f} % [{low:.0f}, {high:.0f}]"
-                " (balanced accuracy; guessing gives 25 %).</p>"
-            )
+            value, low, high = (100 * (share or 0) for share in (row.value, row.low, row.high))
+            words = _template("evidence")
+            return words.format(n=row.n, infants=row.n_infants, value=value, low=low, high=high)
     return ""

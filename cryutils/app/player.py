@@ -32,32 +32,15 @@ VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
 class CryPlayer(anywidget.AnyWidget):
     """A player of `clips`, one at a time. Only the current clip is read and sent to the page.
 
-    Parameters
-    ----------
-    clips : Corpus, or sequence of Sound or of its fields
-    sr : int, optional
-        Sampling rate in Hz at which files are read; None keeps that of each file.
-    probabilities : array, optional
-        Float (clips, classes), rows sum to 1, shown as bars.
-    over_time : mapping, optional
-        Outputs over time by the model's name: for each clip a float array (moments, classes), drawn
-        below the spectrogram. A row of NaN means no answer.
-    step_s : float
-        Time between moments, in s.
-    classes : sequence of str, optional
-        Column names of `probabilities` and `over_time`; by default the clips' classes, sorted.
-    title : str
-        Heading above the player.
-    data : str
-        Source of the sound, always visible; by default the corpus's note and licence.
+    clips: a corpus, or a sequence of `Sound` or of its fields. sr: sampling rate in Hz at which
+    files are read; None keeps that of each file. probabilities: float (clips, classes), rows sum to
+    1, shown as bars. over_time: outputs over time by the model's name, for each clip a float array
+    (moments, classes), drawn below the spectrogram; a row of NaN means no answer. step_s: time
+    between moments, in s. classes: column names of `probabilities` and `over_time`; by default the
+    clips' classes, sorted. title: heading above the player. data: source of the sound, always
+    visible; by default the corpus's note and licence. Raises InputError for no clips, and for
+    outputs of another shape.
 
-    Raises
-    ------
-    InputError
-        No clips, or outputs of another shape.
-
-    Examples
-    --------
     >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
     >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
