@@ -92,14 +92,9 @@ class Dashboard(ipywidgets.VBox):
     """
 
     def __init__(
-        self,
-        log: Log,
-        states: Sequence[str],
-        *,
-        zone: str = "UTC",
-        aside: Aside | None = None,
+        self, log: Log, states: Sequence[str], *, zone: str = "UTC", aside: Aside | None = None,
         clock: Callable[[], float] = time.time,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.zone = zone
         self._log, self._states, self._clock = log, list(states), clock
         self._aside = aside or Aside()

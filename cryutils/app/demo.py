@@ -19,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.paths import outputs_dir, scratch_dir
-from cryutils.app import store
 from cryutils.app.readings import HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.errors import InputError
 from cryutils.papers.trained_models import runs_with_models
 
 if TYPE_CHECKING:
-    from cryutils.app.store.opening import Store
+    from cryutils.app.store import Store
 
 __all__ = [
     "INFANT", "MADE_UP", "SOURCE", "film", "make_film", "make_log", "newest_run",
@@ -115,15 +114,11 @@ def make_log(home: Store, *, now: float) -> None:
 
     now: s since 1970; the last session ends more than an hour before.
     """
-    home.add_infant(INFANT)
-    rng = np.random.default_rng(0)
+    log, rng = home.add_infant(INFANT), np.random.default_rng(0)
     midnight = now - now % _DAY_S
     starts = (midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS)
     for start in starts:
-        if start + _SESSION_S + _HOUR_S >= now:
-            continue
-        with store.open(clock=lambda at=start: at) as earlier:  # type: ignore[misc]
-            log = earlier.infant(INFANT)
+        if start + _SESSION_S + _HOUR_S < now:
             log.append(log.begin(MADE_UP), _session(start, rng))
 
 

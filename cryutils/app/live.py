@@ -48,9 +48,9 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
     shown and the readings wait for another try. If it raises an InputError, its message is shown
-    and the readings are dropped. source: which models answer
-    and what they were trained on; always visible. film: a video file for a demonstration, instead
-    of microphone and camera. clock: the time in s since 1970, UTC.
+    and the readings are dropped. source: which models answer and what they were trained on; always
+    visible. film: a video file for a demonstration, instead of microphone and camera. clock: the
+    time in s since 1970, UTC.
     """
 
     _esm = asset("live.js")
@@ -66,14 +66,9 @@ class LiveAnalysis(anywidget.AnyWidget):
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self,
-        monitor: Monitor,
-        *,
-        log: Log | None = None,
-        source: str = "",
-        film: bytes = b"",
+        self, monitor: Monitor, *, log: Log | None = None, source: str = "", film: bytes = b"",
         clock: Callable[[], float] = time.time,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._monitor = monitor
         self.states = list(monitor.classes)
         self._log = log

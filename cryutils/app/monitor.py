@@ -1,13 +1,13 @@
 """The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
 
-Used in notebook 13_live_and_deployment. Paper B §3, the real-time pipeline. A window of sound that
-does not pass the cry gate is "no cry". Otherwise the run's sound model judges the sound and its
-face model the newest picture, with the same `Predictor` that is used for files. Probabilities are
-averaged over both models and the last six answers. The reading is "unsure" if no state reaches a
-probability of 0.5, or if the sound is unlike the training cries (`novelty`). If one modality is
-missing or stale, the other is used alone, and the reading says so. Without sound and without a
-face, or with a microphone that gives no sound, the reading is a gap, never silence. This is no
-medical device.
+`replay` gives it a recording instead of microphone and camera. Used in notebook
+13_live_and_deployment. Paper B §3, the real-time pipeline. A window of sound that does not pass the
+cry gate is "no cry". Otherwise the run's sound model judges the sound and its face model the newest
+picture, with the same `Predictor` that is used for files. Probabilities are averaged over both
+models and the last six answers. The reading is "unsure" if no state reaches a probability of 0.5,
+or if the sound is unlike the training cries (`novelty`). If one modality is missing or stale, the
+other is used alone, and the reading says so. Without sound and without a face, or with a microphone
+that gives no sound, the reading is a gap, never silence. This is no medical device.
 
 `push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
 is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
@@ -16,15 +16,22 @@ analysis, and its memory is bounded.
 
 from __future__ import annotations
 
+import heapq
 import math
+import os
+import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils import audio, video
+from cryutils._io import media
+from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
@@ -35,11 +42,13 @@ from cryutils.models.gate import WINDOW_S, Gate
 from cryutils.papers.predict import Predictor, fuse
 from cryutils.video import faces, tracks
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Ring", "is_dead"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Replayed", "Ring", "is_dead", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are none
+# When an input is complete (s), whether it is sound, arguments of `push_audio` or `push_frame`.
+Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
 
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
 KEPT_S = 30.0  # of sound; what is older than this is not judged
@@ -55,6 +64,7 @@ _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
+_BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 
 
 def is_dead(x: Array) -> bool:
@@ -330,3 +340,61 @@ def _small(frame: Pixels) -> Pixels:
         return frame.copy()
     size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A reading and its latency in s.
+
+    In real time the latency is counted from the window's end in the recording. Without waiting, it
+    is counted from when all of the window's input was pushed.
+    """
+
+    reading: Reading
+    latency_s: float
+
+
+def replay(
+    path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
+) -> Iterator[Replayed]:
+    """Yield a monitor's readings of a recording, with or without video, pushed block by block.
+
+    The monitor is restarted first. Times are relative to the recording: its first sample is at 0 s.
+    With `realtime` the input is pushed in real time, otherwise without waiting. Raises InputError
+    for a file that can't be read.
+    """
+    path = resolve(path)
+    monitor.restart()
+    info = media.probe(path)
+    pictures = _pictures(path) if info.has_video else iter(())
+    blocks = _blocks(path) if info.has_audio else iter(())
+    begun, end = time.perf_counter(), 0.0
+    for end, is_sound, values in heapq.merge(pictures, blocks):
+        if realtime:
+            time.sleep(max(0.0, begun + end - time.perf_counter()))
+        push = monitor.push_audio if is_sound else monitor.push_frame
+        push(*values)
+        yield from _timed(monitor.readings(end), begun if realtime else None)
+    yield from _timed(monitor.readings(end + PATIENCE_S), begun if realtime else None)
+
+
+def _timed(readings: Iterator[Reading], begun: float | None) -> Iterator[Replayed]:
+    asked = time.perf_counter()
+    for reading in readings:
+        since = asked if begun is None else begun + reading.time
+        yield Replayed(reading, time.perf_counter() - since)
+        asked = time.perf_counter()
+
+
+def _blocks(path: Path) -> Iterator[Event]:
+    sr = audio.native_rate(path)
+    size = round(_BLOCK_S * sr)
+    for piece_s, x in audio.pieces(path, sr=sr):
+        for start in range(0, len(x), size):
+            block, at = x[start : start + size], piece_s + start / sr
+            yield at + len(block) / sr, True, (block, sr, at)
+
+
+def _pictures(path: Path) -> Iterator[Event]:
+    for k, frame in enumerate(video.frames(path, fps=_FPS)):
+        yield k / _FPS, False, (frame, k / _FPS)

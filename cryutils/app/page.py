@@ -26,8 +26,7 @@ from cryutils.claims.store import read_results
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
-    from cryutils.app.store.log import Log
-    from cryutils.app.store.opening import Store
+    from cryutils.app.store import Log, Store
 
 __all__ = ["Page", "show"]
 
@@ -115,7 +114,7 @@ class Page(ipywidgets.VBox):
         """Read the chosen infant's days if their tab is open."""
 
         def show(words: str) -> None:
-            self._days.children = (ipywidgets.HTML(_paragraph(words)),)
+            self._days.children = (ipywidgets.HTML(f"<p>{html.escape(words)}</p>"),)
 
         self.aside(self._look, show)
 
@@ -134,10 +133,6 @@ def _template(name: str) -> str:
     return Path(__file__).with_name("templates").joinpath(f"{name}.html").read_text("utf-8")
 
 
-def _paragraph(words: str) -> str:
-    return f"<p>{html.escape(words)}</p>"
-
-
 def show() -> None:
     """Display the page of the caregiver with the ticket in CRYUTILS_TICKET."""
     from IPython.display import display
@@ -154,6 +149,5 @@ def _evidence() -> str:
     for row in read_results(path) if path.is_file() else []:
         if (row.key, row.split, row.data) == wanted:
             value, low, high = (100 * (share or 0) for share in (row.value, row.low, row.high))
-            words = _template("evidence")
-            return words.format(n=row.n, infants=row.n_infants, value=value, low=low, high=high)
+            return _template("evidence").format(row=row, value=value, low=low, high=high)
     return ""

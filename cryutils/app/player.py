@@ -64,17 +64,11 @@ class CryPlayer(anywidget.AnyWidget):
     _clip = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self,
-        clips: Sequence[Any],
-        *,
-        sr: int | None = None,
+        self, clips: Sequence[Any], *, sr: int | None = None,
         probabilities: ArrayLike | None = None,
-        over_time: Mapping[str, Sequence[ArrayLike]] | None = None,
-        step_s: float = 1.0,
-        classes: Sequence[str] | None = None,
-        title: str = "",
-        data: str = "",
-    ) -> None:
+        over_time: Mapping[str, Sequence[ArrayLike]] | None = None, step_s: float = 1.0,
+        classes: Sequence[str] | None = None, title: str = "", data: str = "",
+    ) -> None:  # fmt: skip
         self._clips = [Sound(*clip) if isinstance(clip, tuple) else clip for clip in clips]
         if not self._clips:
             raise InputError("The player got no clips; give it a corpus or a list of sounds.")

@@ -38,7 +38,7 @@ from cryutils._io import paths
 from cryutils.app.connections import Connections, Plain, Site, by_name, log_refusal
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
 from cryutils.app.login import Identity, Link
-from cryutils.app.store.opening import Store
+from cryutils.app.store import Store
 from cryutils.errors import InputError, printable
 
 __all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site"]

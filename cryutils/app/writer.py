@@ -12,8 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import groupby, islice, takewhile
-from operator import itemgetter
+from itertools import islice, takewhile
 from typing import TypeAlias
 
 from traitlets.log import get_logger
@@ -134,10 +133,8 @@ class Writer:
             return
         oldest = [self._waiting.popleft() for _ in range(excess + 1)]
         self._lost += sum(reading.note != LOST for _, reading in oldest)
-        gaps = []
-        for log, pairs in groupby(oldest, key=itemgetter(0)):
-            *_, (_, newest) = pairs
-            gaps.append((log, Reading(newest.time, GAP, note=LOST)))
+        newest = dict(oldest)  # by log
+        gaps = [(log, Reading(last.time, GAP, note=LOST)) for log, last in newest.items()]
         self._waiting.extendleft(reversed(gaps))
 
     def _report(self, why: str, detail: str) -> None:

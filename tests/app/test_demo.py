@@ -13,9 +13,8 @@ from trained_run import Trained
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from cryutils.app import demo, store
 from cryutils.app.login import Link
-from cryutils.app.monitor import Monitor
+from cryutils.app.monitor import Monitor, replay
 from cryutils.app.readings import NO_CRY
-from cryutils.app.replay import replay
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -16,9 +16,8 @@ from sizes import LARGE
 from trained_run import Trained, change_card
 
 from cryutils import audio, video
-from cryutils.app.monitor import DEAD_S, KEPT_S, Monitor, is_dead
+from cryutils.app.monitor import DEAD_S, KEPT_S, Monitor, is_dead, replay
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
-from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
 from cryutils.papers.predict import Predictor

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from trained_run import Trained
 
-from cryutils.app.monitor import Monitor
-from cryutils.app.replay import replay
+from cryutils.app.monitor import Monitor, replay
 
 
 @pytest.fixture(scope="module")

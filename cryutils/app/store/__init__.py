@@ -1,9 +1,103 @@
 """The caregiver application's database: users, infants, sessions, readings and corrections.
 
-Paper B §3, step 3. `open(url)` returns a `Store` in SQLite or PostgreSQL (through SQLAlchemy). No
-models are imported.
+Paper B §3, step 3. `open(url)` returns a `Store`, by default an SQLite file in the user's data
+folder. CRYUTILS_STORE or the caller can name another file, or a PostgreSQL server (through
+SQLAlchemy). One store is one household or ward: every user has access to all its infants. No models
+are imported.
 """
 
-from .database import StoreUnavailable
-from .log import Log
-from .opening import Store, open
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+
+import platformdirs
+
+from cryutils.app.store.accounts import Logins, Users, clean_name
+from cryutils.app.store.database import SHARED, VERSION, Database, StoreUnavailable
+from cryutils.app.store.log import Log
+from cryutils.errors import InputError, near_miss, printable
+
+__all__ = ["Log", "Store", "StoreUnavailable", "open"]
+
+
+class Store(AbstractContextManager["Store"]):
+    """Users, their logins, and infants with their logs. A context manager."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database, self._clock = database, clock
+        self.users = Users(database, clock)
+        self.logins = Logins(database, clock)
+
+    @property
+    def address(self) -> str:
+        """The address, without a password."""
+        return self._database.shown
+
+    def add_infant(self, name: str) -> Log:
+        """Add an infant and return its log. Raises InputError if the name is taken."""
+        name = clean_name(name)
+        with self._database.transaction() as database:
+            if database.rows("infants", name=name):
+                raise InputError(f"{name}: an infant of this name exists; choose another.")
+            database.add("infants", [{"id": secrets.randbits(48), "name": name}])
+        return self.infant(name)
+
+    def infants(self, *, user: str | None = None) -> list[Log]:
+        """Return the logs of all infants, sorted by name, for `user` or the machine's owner."""
+        rows = self._database.rows("infants")
+        logs = [Log(self._database, row["id"], row["name"], user, self._clock) for row in rows]
+        return sorted(logs, key=lambda log: log.name)
+
+    def infant(self, name: str | int, *, user: str | None = None) -> Log:
+        """Return the log of the infant of this name or number, for `user` or the machine's owner.
+
+        Raises InputError if there is no such infant.
+        """
+        logs = self.infants(user=user)
+        for log in logs:
+            if name in (log.name, log.id):
+                return log
+        hint = near_miss(str(name), [log.name for log in logs])
+        raise InputError(f"no infant {printable(name)!r}.{hint}")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
+    """Return the store at `url`, which is created if it does not exist.
+
+    The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
+    resolved against the folder in which the command was started. `clock()` is the time in s since
+    1970.
+
+    Raises InputError, without a password in the message, for a store that can't be reached or
+    written, or that another version of cryutils made.
+    """
+    default = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
+    database = Database.at(url or os.environ.get("CRYUTILS_STORE") or default)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        try:
+            if (version := database.version()) is None:
+                database.create()
+            elif version == SHARED:
+                database.upgrade()
+            version = database.version()
+        except StoreUnavailable as error:
+            raise InputError(f"{error.filename}: {error.strerror}.") from error
+        if version != VERSION:
+            raise InputError(
+                f"{database.shown}: another version of cryutils made this store (format {version},"
+                f" not {VERSION}); install that version, or name another store."
+            )
+        stack.pop_all()
+    return Store(database, clock)

@@ -1,6 +1,6 @@
 """One infant's log, `Log`: sessions, readings, corrections, and counts by hour, day and week.
 
-Used in notebook 13_live_and_deployment. Paper B §3, step 3. Acknowledged readings are on disk. Time
+Paper B §3, step 3. Acknowledged readings are on disk. Time
 without monitoring is logged as a gap or counted as zeros, never as silence.
 """
 
@@ -103,13 +103,9 @@ class Log:
             "id": secrets.randbits(48), "infant": infant, "user": self._user, "start": start,
             "stop": stop, "verdict": printable(verdict), "made": self._clock(),
         }  # fmt: skip
-        with self._database.counted(infant, _quarters(start, stop)) as database:
+        quarters = range(quarter(start), quarter(stop) + 1, QUARTER_S)
+        with self._database.counted(infant, quarters) as database:
             database.add("corrections", [row])
-
-    def corrections(self) -> list[Row]:
-        """Return the corrections, oldest first: start, stop, verdict, user, and `made`."""
-        rows = self._database.rows("corrections", infant=self._reached())
-        return sorted(rows, key=lambda row: (row["made"], row["id"]))
 
     def summary(
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
@@ -202,11 +198,6 @@ def _row(reading: Reading) -> Row:
         shares = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(shares, separators=(",", ":"))
     return row
-
-
-def _quarters(start: float, stop: float) -> range:
-    """Return the quarters from `start` to `stop` (s since 1970)."""
-    return range(quarter(start), quarter(stop) + 1, QUARTER_S)
 
 
 def _edges(first: int, last: int, by: str, tz: str) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from clock import Clock
 
+from cryutils.app.readings import Reading
 from cryutils.app.store import Log, Store, accounts
 from cryutils.errors import InputError
 
@@ -74,7 +75,8 @@ def test_a_removed_user_is_logged_out_and_reaches_no_infant(store: Store, mia: L
     assert store.logins.user(ticket) is None
     with pytest.raises(InputError, match="no user 'demo'"):
         log.summary("day", "UTC")
-    assert [row["user"] for row in mia.corrections()] == [None]
+    mia.append(mia.begin("camera"), [Reading(1.0, "hungry")])
+    assert [row["corrected"] for row in mia.entries()] == ["pain"], "what demo noted stays"
 
 
 # Guessing
