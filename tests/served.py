@@ -24,6 +24,7 @@ from jupyter_server.services.kernels.connection.base import (
     deserialize_msg_from_ws_v1,
     serialize_msg_to_ws_v1,
 )
+from processes import end
 
 from cryutils.app import store
 
@@ -84,12 +85,7 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         server.url = line[1]
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def until(true: Callable[[], object], what: str) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, expect
+from processes import end
 from sizes import LARGE
 
 FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
@@ -196,12 +197,7 @@ def start(kind: str, root: Path) -> Iterator[Server]:
                 time.sleep(0.1)
             yield server
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
 
 @dataclass

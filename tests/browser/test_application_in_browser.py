@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from frontends import HANG_S, launch
 from playwright.sync_api import Browser, Page, Playwright, expect
+from processes import end
 from sizes import large
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
@@ -87,8 +88,7 @@ def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
                     assert time.monotonic() < deadline
             yield replace(server, url=f"https://localhost:{port}")
         finally:
-            proxy.terminate()
-            proxy.wait()
+            end(proxy)
 
 
 @pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
