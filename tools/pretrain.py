@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm.auto import trange
 
 from cryutils._io.paths import writing
-from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import face
 from cryutils.datasets.synthetic.corpus import FACES, VERSION
 from cryutils.datasets.synthetic.states import LEAST, MOST, Face
@@ -62,11 +62,8 @@ def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array
 
     uint8 (infants, size, size, 3) RGB and float32 (infants, labels).
     """
-    drawn = []
-    with counting("other infants' faces", "infants") as report, single_threaded():
-        for number in range(infants):
-            drawn.append(_face(number, size=size, seed=seed))
-            report(len(drawn), infants)
+    with single_threaded():
+        drawn = [_face(number, size=size, seed=seed) for number in trange(infants, unit="face")]
     pixels, labels = zip(*drawn, strict=True)
     return np.stack(pixels), np.stack(labels)
 
