@@ -1,34 +1,28 @@
 """Draw two figures and fill the tables of four pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
-    python tools/figures.py --check    write nothing; name differences, and exit with 1 if any
+    python tools/figures.py --check    write nothing; name each page whose tables differ, and exit
+                                       with 1 if any does
 
-The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
-change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
-digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`.
+The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. A table is the text
+between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import argparse
 import re
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from PIL import Image
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
@@ -38,15 +32,14 @@ from cryutils.papers import beyond as ideas
 from cryutils.papers.benchmark import by_task
 from cryutils.papers.ladder import MISTAKES
 
-NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
-    ("cry2", "", "cry2"): "Paper B: `cry2`",
-    ("cry2", "", "cry2_unweighted"): "Paper B: `cry2`, unweighted",
-    **{("table3", "sleepy_hungry", name + end): f"Paper A: {board.ENSEMBLES[name + end]}"
-       for name in ("svm", "ae_dnn", "proposed") for end in ("", "_unweighted")},
+NETWORKS = {  # name by table and model; of Table 3 the row that real recordings allow
+    ("Paper B", "sound: cry2"): "Paper B: `cry2`",
+    ("Paper B", "sound: cry2, unweighted"): "Paper B: `cry2`, unweighted",
+    **{("Paper A, Table 3", f"sleepy & hungry: {name}{end}"): f"Paper A: {name}{end}"
+       for name in ("SVM", "AE+DNN", "ensemble") for end in ("", ", unweighted")},
 }  # fmt: skip
-METRICS = ("accuracy", "balanced_accuracy")
-SPLITS = plots.NAMES
-TABLE3 = "table == 'Paper A, Table 3'"
+SPLITS = list(plots.NAMES.values())
+ENDS = ["value", "low", "high"]
 
 
 @cache
@@ -64,10 +57,10 @@ def accuracies(layout: board.Layout, data: str = "donateacry") -> pd.DataFrame:
     return shown[shown.table == layout.title]
 
 
-# Figures: each with its caption
+# Figures
 
 
-def table2_figure() -> tuple[Figure, str]:
+def table2_figure() -> Figure:
     """Draw Table 2 on DonateACry."""
     rows = accuracies(board.TABLE2)
     fig, ax = plt.subplots(figsize=(8.4, 5.4))
@@ -78,123 +71,100 @@ def table2_figure() -> tuple[Figure, str]:
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), ncols=4)
     ax.set_title("Paper A, Table 2: published and measured again under two splits")
-    n, infants = int(rows.n.max()), int(rows.n_infants.max())
-    words = f"draws of {n} clips, of {infants} infants in all"
-    plots.source(fig, f"DonateACry (real recordings); {words}")
-    return fig, (
-        "Paper A's Table 2: accuracy of each feature and classifier as published, with clips split"
-        " at random and leak-free, with 95 % intervals over infants."
-    )
+    words = f"draws of {rows.n.max():.0f} clips, of {rows.n_infants.max():.0f} infants in all"
+    return plots.source(fig, f"DonateACry (real recordings); {words}")
 
 
-def table3_figure() -> tuple[Figure, str]:
+def table3_figure() -> Figure:
     """Draw Table 3 in the simulation."""
-    models = accuracies(board.TABLE3, "synthetic")
-    models = models.drop(columns="model").rename(columns={"condition": "pair", "name": "model"})
-    parts = []
-    for split in claims.SPLITS:
-        ends = {split: "value", f"{split}_low": "low", f"{split}_high": "high"}
-        parts.append(models[["pair", "model", *ends]].rename(columns=ends).assign(split=split))
-    tidy = pd.concat(parts)
-    fig = plots.table3(tidy, majority=dict(zip(models.pair, models.commonest, strict=True)))
-    n, infants = int(models.n.max()), int(models.n_infants.max())
+    rows = accuracies(board.TABLE3, "synthetic")
+    parts = [
+        rows[["condition", "name", split, f"{split}_low", f"{split}_high"]]
+        .set_axis(["pair", "model", *ENDS], axis=1)
+        .assign(split=split)
+        for split in claims.SPLITS
+    ]
+    majority = dict(zip(rows.condition, rows.commonest, strict=True))
     note = "synthetic voices and faces: no evidence about real infants"
-    plots.source(fig, f"{note}; {n} clips of {infants} infants")
-    return fig, "Paper A's Table 3 in the simulation, at the paper's size, under three splits."
+    size = f"{rows.n.max():.0f} clips of {rows.n_infants.max():.0f} infants"
+    return plots.source(plots.table3(pd.concat(parts), majority=majority), f"{note}; {size}")
 
 
-FIGURES: dict[str, Callable[[], tuple[Figure, str]]] = {
-    "docs/table2.png": table2_figure,
-    "outputs/reference/paper/table3.png": table3_figure,
+FIGURES = {  # function and caption
+    "docs/table2.png": (
+        table2_figure,
+        "Paper A's Table 2: accuracy of each feature and classifier as published, with clips split"
+        " at random and leak-free, with 95 % intervals over infants.",
+    ),
+    "outputs/reference/paper/table3.png": (
+        table3_figure,
+        "Paper A's Table 3 in the simulation, at the paper's size, under three splits.",
+    ),
 }
 
 
-def digest(figure: Figure) -> str:
-    """Return a digest of the marks, bars and texts of `figure`, whatever their style."""
-
-    def rounded(places: Any) -> list[Any]:
-        return (np.round(np.asarray(places, float), 4) + 0.0).tolist()  # -0 as 0
-
-    parts: list[Any] = [text.get_text() for text in figure.texts]
-    for ax in figure.axes:
-        parts += [ax.get_title("left"), ax.get_xlabel(), rounded([*ax.get_xlim(), *ax.get_ylim()])]
-        parts += [text.get_text() for text in (*ax.get_yticklabels(), *ax.texts)]
-        parts += [rounded(line.get_xydata()) for line in ax.lines]
-        bars = [c for c in ax.collections if isinstance(c, LineCollection)]
-        parts += [rounded(segment) for bar in bars for segment in bar.get_segments()]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+# Tables: texts; the index becomes the first columns
 
 
-# Tables: texts, with the index as the first column
+def names(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return the model of each row of a scoreboard in words, after its group if it has one."""
+    models = rows.model.where(rows.model != COMMONEST, f"always the {COMMONEST}")
+    return (rows.group + ": " + models).str.removeprefix(": ").rename("model")
 
 
-def measured(shown: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return a row of texts for each model in rows of the scoreboard.
+def measured(shown: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """Return the scores of each table and model as texts.
 
-    names: the heading of each column to show, such as accuracy_random or accuracy_commonest.
+    columns: the heading of each metric and column of `board.words` to show.
     """
-    rows = {}
-    for key, part in shown.groupby(["study", "condition", "feature", "name"], sort=False):
-        about, by_metric = part.iloc[0], part.set_index("metric").reindex(METRICS)
-        cells = {"table": about.table, "model": named(about)}
-        cells["published"] = in_percent(by_metric.published["accuracy"])
-        cells["p"] = "–" if pd.isna(about.p_value) else f"{about.p_value:.3f}"
-        for metric, row in by_metric.iterrows():
-            cells |= {f"{metric}_{split}": score(row, split) for split in SPLITS}
-            cells[f"{metric}_commonest"] = in_percent(row.commonest)
-        rows[key] = cells
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table[list(names)].set_axis(list(names.values()), axis=1)
+    models = shown[["table", "group", "model"]].drop_duplicates()
+    index = pd.MultiIndex.from_frame(models)
+    metrics = ("accuracy", "balanced_accuracy")
+    parts = {metric: board.words(shown, metric).reindex(index) for metric in metrics}
+    texts = pd.concat(parts, axis=1).reindex(columns=list(columns)).fillna("–")
+    texts = texts.set_axis(list(columns.values()), axis=1)
+    return texts.set_axis(pd.MultiIndex.from_arrays([models.table, names(models)]))
 
 
-def named(row: Any) -> str:
-    """Return a model's name in words, after its group if it has one."""
-    answer = f"always the {COMMONEST}" if row.model == COMMONEST else row.model
-    return f"{row.group}: {answer}" if row.group else answer
-
-
-def score(row: Any, name: str) -> str:
-    """Return a score with its interval, in percent. name: of its column, such as a split."""
-    return in_percent(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
-
-
-def in_points(row: Any) -> str:
-    """Return a difference of shares with its interval in points, such as "+15 [-4, +33]"."""
-    value, low, high = (f"{round(100 * row[end]):+d}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+def in_points(rows: pd.DataFrame) -> list[str]:
+    """Return differences of shares with intervals in points, such as "+15 [-4, +33]"."""
+    points = (100 * rows[ENDS].astype(float)).round().astype(int)
+    return [f"{value:+d} [{low:+d}, {high:+d}]" for value, low, high in points.to_numpy()]
 
 
 def every_score(shown: pd.DataFrame) -> pd.DataFrame:
     """Return both metrics under both splits for each model."""
-    heads = {f"{metric}_{split}": f"{board.METRICS[metric]}, {words} (%)"
-             for metric in METRICS for split, words in SPLITS.items()}  # fmt: skip
-    names = {"model": "model", "published": "published accuracy (%)", **heads, "p": "p, leak-free"}
-    return measured(shown, {"table": "table", **names}).set_index("table")
+    columns = {("accuracy", "published"): "published accuracy (%)"}
+    for metric in ("accuracy", "balanced_accuracy"):
+        columns |= {(metric, split): f"{board.METRICS[metric]}, {split} (%)" for split in SPLITS}
+    return measured(shown, columns | {("balanced_accuracy", "p"): "p, leak-free"})
 
 
 def networks() -> pd.DataFrame:
     """Return the table of both papers' main models on real recordings."""
-    heads: dict[str, str] = {}
-    for metric, short in zip(METRICS, ("accuracy", "balanced"), strict=True):
-        heads |= {f"{metric}_{split}": f"{short}, {words}" for split, words in SPLITS.items()}
-        heads[f"{metric}_commonest"] = "always *hungry*" if short == "accuracy" else "chance"
-    table = measured(scores(), {"published": "published", **heads}).droplevel(2)
-    return table.loc[list(NETWORKS)].set_axis(list(NETWORKS.values())).rename_axis("model")
+    columns = {("accuracy", "published"): "published"}
+    for metric, short, guess in (
+        ("accuracy", "accuracy", "always *hungry*"), ("balanced_accuracy", "balanced", "chance"),
+    ):  # fmt: skip
+        columns |= {(metric, split): f"{short}, {split}" for split in SPLITS}
+        columns[metric, "commonest"] = guess
+    table = measured(scores(), columns).loc[list(NETWORKS)]
+    return table.set_axis(pd.Index(NETWORKS.values(), name="model"))
 
 
 def table2() -> pd.DataFrame:
     """Return Table 2's accuracies, for the article."""
-    heads = {f"accuracy_{split}": f"{words} (%)" for split, words in SPLITS.items()}
-    names = {"model": "model", "published": "published (%)", **heads, "p": "p, leak-free"}
-    return measured(accuracies(board.TABLE2), names).set_index("model")
+    columns = {("accuracy", "published"): "published (%)"}
+    columns |= {("accuracy", split): f"{split} (%)" for split in SPLITS}
+    columns["accuracy", "p"] = "p, leak-free"
+    return measured(accuracies(board.TABLE2), columns).droplevel("table")
 
 
 def gaps(shown: pd.DataFrame) -> pd.DataFrame:
     """Return the difference between the two splits for every model, in points."""
     rows = board.gaps(shown)
-    cells = [[named(row), in_points(row)] for _, row in rows.iterrows()]
-    heads = ["model", "random split minus leak-free (points)"]
-    return pd.DataFrame(cells, pd.Index(rows.table, name="table"), heads)
+    index = pd.MultiIndex.from_arrays([rows.table, names(rows)])
+    return pd.DataFrame({"random split minus leak-free (points)": in_points(rows)}, index)
 
 
 def readings() -> pd.DataFrame:
@@ -204,10 +174,9 @@ def readings() -> pd.DataFrame:
     means = means.pivot(index=["feature", "name"], columns="condition", values="value")
     copied = [str(name) for name in means if str(name).startswith("copied")]
     means = means[["no_copies", *copied, "augmented_to_38", "windows"]]
-    rows = accuracies(board.TABLE2).set_index(["feature", "name"])
-    table = rows[["published"]].join(means).map(in_percent)
-    table.index = pd.Index([named(row) for _, row in rows.iterrows()], name="model")
-    return table.rename(columns=lambda name: name.replace("_", " "))
+    rows = accuracies(board.TABLE2)
+    table = rows.join(means, on=["feature", "name"])[["published", *means]].map(in_percent)
+    return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 
 
 def counts() -> pd.DataFrame:
@@ -225,9 +194,9 @@ def leaks() -> pd.DataFrame:
     for run, words in {"judged": "cleaned corpus", "uploads": "original uploads"}.items():
         rows = claims.load_results(
             f"reference/{run}", study="audit", rival="honest", metric="balanced_accuracy"
-        ).set_index("condition")
-        table[words] = {name: in_points(rows.loc[str(rung)]) for rung, name in MISTAKES.items()}
-    return pd.DataFrame(table).rename_axis("mistake")
+        )
+        table[words] = in_points(rows.set_index("condition").loc[list(map(str, MISTAKES))])
+    return pd.DataFrame(table, pd.Index(MISTAKES.values(), name="mistake"))
 
 
 def verdicts() -> pd.DataFrame:
@@ -240,23 +209,28 @@ def verdicts() -> pd.DataFrame:
 
 def benchmark() -> pd.DataFrame:
     """Return the stored scores of frozen representations on the benchmark's folds."""
+    rows = pd.read_csv(project_dir() / "outputs/reference/benchmarks/donateacry.csv")
     heads = {"linear": "logistic regression", "network": "one hidden layer"}
+    table = pd.DataFrame({"representation": rows.feature, "head": rows.model.map(heads)})
     columns = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
-    path = project_dir() / "outputs/reference/benchmarks/donateacry.csv"
-    rows = pd.read_csv(path).set_index("task")
-    cells = {words: [score(row, name) for _, row in rows.iterrows()]
-             for name, words in columns.items()}  # fmt: skip
-    return pd.DataFrame(
-        {"representation": rows.feature, "head": rows.model.map(heads), **cells,
-         "guessing (%)": rows.chance.map(in_percent)}
-    )  # fmt: skip
+    for name, words in columns.items():
+        ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+        table[words] = [in_percent(*cell) for cell in ends]
+    table["guessing (%)"] = rows.chance.map(in_percent)
+    return table.set_index(rows.task)
 
 
 def beyond() -> pd.DataFrame:
     """Return the leak-free scores of notebook 12."""
-    names = {"guessing": "guessing", **ideas.NAMES}
     results = claims.load_results("reference/judged", study="beyond")
-    return by_task(results, names).rename_axis(index="idea", columns=None)
+    table = by_task(results, {"guessing": "guessing", **ideas.NAMES})
+    return table.rename_axis(index="idea", columns=None)
+
+
+def uploads() -> pd.DataFrame:
+    """Return the rows of Table 3 in the scoreboard of DonateACry's original uploads."""
+    shown = scores("donateacry-uploads")
+    return shown[shown.table == board.TABLE3.title]
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
@@ -267,52 +241,48 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),
         "readings": readings,
-        "uploads": lambda: every_score(scores("donateacry-uploads").query(TABLE3)),
-        "uploads_gaps": lambda: gaps(scores("donateacry-uploads").query(TABLE3)),
+        "uploads": lambda: every_score(uploads()),
+        "uploads_gaps": lambda: gaps(uploads()),
         "beyond": beyond,
     },
 }
 
 
-def filled(text: str, path: str) -> str:
+def filled(text: str, page: str) -> str:
     """Return the text of a page with its tables made from the stored results."""
-    for name, made in TABLES[path].items():
-        table = made().reset_index()
+    for name, make in TABLES[page].items():
+        table = make().reset_index()
         rows = [list(table), *table.to_numpy().tolist()]
         lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
         lines.insert(1, "|---" * len(table.columns) + "|")
         block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])
-        pattern = re.compile(rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->", re.DOTALL)
-        if len(pattern.findall(text)) != 1:
-            raise SystemExit(f"{path}: the block {name} must occur once.")
-        text = pattern.sub(block.replace("\\", r"\\"), text)
+        pattern = rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->"
+        text, count = re.subn(pattern, block.replace("\\", r"\\"), text, flags=re.DOTALL)
+        if count != 1:
+            raise SystemExit(f"{page}: the block {name} must occur once.")
     return text
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> None:
     """Write what differs, or name it with `--check`; see the module docstring."""
-    if arguments not in ([], ["--check"]):
-        print(__doc__, file=sys.stderr)
-        return 2
-    root, changes = project_dir(), {}
-    for name in TABLES:
-        before = (root / name).read_text(encoding="utf-8")
-        if (after := filled(before, name)) != before:
-            changes[name] = after.encode()
-    plots.style()
-    for name, draw in FIGURES.items():
-        figure, caption = draw()
-        with Image.open(root / name) as picture:
-            if picture.info.get("Digest") != digest(figure):
-                changes[name] = plots.png(figure, Description=caption, Digest=digest(figure))
-        plt.close(figure)
-    for name, content in changes.items():
-        print(f"{name}: {'differs from outputs/reference' if arguments else 'written'}")
-        if not arguments:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.add_argument("--check", action="store_true")
+    check, root = parser.parse_args(arguments).check, project_dir()
+    made = {name: filled((root / name).read_text("utf-8"), name).encode() for name in TABLES}
+    if not check:
+        plots.style()
+        for name, (draw, caption) in FIGURES.items():
+            made[name] = plots.png(draw(), Description=caption)
+    changed = {name: new for name, new in made.items() if (root / name).read_bytes() != new}
+    for name, content in changed.items():
+        print(f"{name}: {'differs from outputs/reference' if check else 'written'}")
+        if not check:
             with writing(root / name) as part:
                 part.write_bytes(content)
-    return 1 if changes and arguments else 0
+    if check and changed:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main()
