@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.model_selection import GroupKFold, KFold, cross_val_score
 
-from cryutils.datasets.synthetic.corpus import PlannedClip
+from cryutils.datasets.synthetic.generator import PlannedClip
 
 
 def check_learned(learned: str, model: Any, features: Any, clips: Sequence[PlannedClip]) -> None:

@@ -122,3 +122,8 @@ def test_the_import_is_fast() -> None:
             spent = after.children_user + after.children_system
             times[statement].append(spent - before.children_user - before.children_system)
     assert min(times[statements[1]]) < 1.5 * min(times[statements[0]])
+
+
+def test_no_module_has_the_name_of_another() -> None:
+    names = [path.stem for path in MODULES.values() if path.stem != "__init__"]
+    assert len(names) == len(set(names))

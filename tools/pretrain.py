@@ -21,7 +21,7 @@ from tqdm.auto import trange
 
 from cryutils._io.paths import writing
 from cryutils.datasets.synthetic import face
-from cryutils.datasets.synthetic.corpus import FACES, VERSION
+from cryutils.datasets.synthetic.generator import FACES, VERSION
 from cryutils.datasets.synthetic.states import LEAST, MOST, Face
 from cryutils.models import training
 from cryutils.models.backend import keras, seeded

@@ -1,6 +1,6 @@
 """Downloads with pooch: checksums, retries and progress. No file is left incomplete.
 
-`datasets.files` uses it and adds the remedy to the cause in `Unavailable`.
+`datasets.archives` uses it and adds the remedy to the cause in `Unavailable`.
 """
 
 from __future__ import annotations

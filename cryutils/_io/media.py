@@ -1,7 +1,8 @@
 """The contents of media files and their decoded frames: `probe`, `opened`, `decoded`.
 
-`datasets` probes each file of a folder before a long run uses it. `audio.files` and `video.files`
-read sound and pictures with `decoded`, so that both handle damaged files in the same way.
+`datasets` probes each file of a folder before a long run uses it. `audio.files` and
+`video.decoding` read sound and pictures with `decoded`, so that both handle damaged files in the
+same way.
 """
 
 from __future__ import annotations

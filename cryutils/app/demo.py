@@ -124,7 +124,7 @@ def make_log(home: Store, *, now: float) -> None:
 
 def _session(start: float, rng: np.random.Generator) -> list[Reading]:
     """Return the readings of a session in which the infant cries once."""
-    from cryutils.datasets.synthetic.corpus import CLASSES
+    from cryutils.datasets.synthetic.generator import CLASSES
 
     state = str(rng.choice(CLASSES))
     first, last = np.sort(rng.uniform(0, _SESSION_S, 2))

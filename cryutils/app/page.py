@@ -22,7 +22,7 @@ from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
 from cryutils.app.store.log import local_zone
-from cryutils.claims.store import read_results
+from cryutils.claims.result_store import read_results
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:

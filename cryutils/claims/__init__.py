@@ -4,7 +4,7 @@ from . import board
 from .answers import split_gaps
 from .board import by_split
 from .ledger import published, unstated
-from .store import (
+from .result_store import (
     COLUMNS,
     SPLITS,
     Result,

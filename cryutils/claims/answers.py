@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cryutils.claims.store import load_predictions
+from cryutils.claims.result_store import load_predictions
 from cryutils.evaluation import NOT_DRAWN, paired_interval
 from cryutils.evaluation.splits import Fold
 

@@ -18,7 +18,7 @@ from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils.claims.answers import MODEL, Answers, answers, gaps
 from cryutils.claims.board import METRICS
-from cryutils.claims.store import SPLITS
+from cryutils.claims.result_store import SPLITS
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Split

@@ -18,7 +18,7 @@ import pandas as pd
 
 from cryutils.claims import ledger
 from cryutils.claims.answers import MODEL, split_gaps
-from cryutils.claims.store import SPLITS, key, load_results
+from cryutils.claims.result_store import SPLITS, key, load_results
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
 from cryutils.models.classical import BASELINES, CLASSIFIERS

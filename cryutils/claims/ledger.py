@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from cryutils._io.paths import project_dir
-from cryutils.claims import store
+from cryutils.claims import result_store
 from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
@@ -103,7 +103,7 @@ def ledger() -> pd.DataFrame:
     path = project_dir() / "data" / "claims.csv"
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
-    return table.assign(key=[store.key(row) for row in _records(table)], **numbers)
+    return table.assign(key=[result_store.key(row) for row in _records(table)], **numbers)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ class _Case:
 
     def _measured(self, metric: str = "") -> Judgement | None:
         """Return the measurement, not judged yet. metric: another one than the claim's."""
-        key = store.key({**self.claim, "metric": metric}) if metric else self.claim["key"]
+        key = result_store.key({**self.claim, "metric": metric}) if metric else self.claim["key"]
         row = self.results.get(key, self.data, self.split)
         if row is None:
             return None
@@ -423,7 +423,7 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     added column `run` names it.
     """
     judged = [judge(results).assign(run=name) for name, results in runs.items()]
-    table = pd.concat(judged or [judge(store.table([])).assign(run="")], ignore_index=True)
+    table = pd.concat(judged or [judge(result_store.table([])).assign(run="")], ignore_index=True)
     table["run"] = table.run.where(table.data != "", "")
     measured = table.groupby("id").data.transform("max") != ""
     table = table[~measured | (table.data != "")]
@@ -445,7 +445,7 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
     in_print, synthetic = judged.verdict != "", judged.data.map(is_synthetic).astype(bool)
     parts = {"real": judged[~in_print & ~synthetic], "synthetic": judged[synthetic]}
     counts = {
-        (store.SPLITS[split], where): part[f"{split}_verdict"].map(str).value_counts()
+        (result_store.SPLITS[split], where): part[f"{split}_verdict"].map(str).value_counts()
         for split in SPLITS
         for where, part in parts.items()
     }
@@ -486,7 +486,7 @@ def words(judged: pd.DataFrame) -> pd.DataFrame:
     for split in SPLITS:
         names = [f"{split}_{name}" for name in ("verdict", "reason", "value", "low", "high")]
         cells = order[["unit", "data", *names]].to_numpy()
-        table[store.SPLITS[split]] = [_judged(*row) for row in cells]
+        table[result_store.SPLITS[split]] = [_judged(*row) for row in cells]
     return table
 
 

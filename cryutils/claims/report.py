@@ -15,7 +15,7 @@ import pandas as pd
 
 from cryutils._io.paths import writing
 from cryutils.claims import board, ledger
-from cryutils.claims.store import SPLITS
+from cryutils.claims.result_store import SPLITS
 from cryutils.datasets.registry import is_synthetic, title
 
 __all__ = ["claim_lines", "scoreboard_lines", "write"]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import writable, writing
-from cryutils.claims import store
+from cryutils.claims import result_store
 from cryutils.errors import InputError
 
 __all__ = [
@@ -133,7 +133,7 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
     """
     results = staging / "results" / f"{name}.json"
     if results.is_file():
-        store.read_results(results)
+        result_store.read_results(results)
     paths = [path for path in sorted(staging.rglob("*")) if not path.is_symlink()]
     files = [path.relative_to(staging).as_posix() for path in paths if path.is_file()]
     state = {**state, "files": [file for file in files if "/." not in f"/{file}"]}
@@ -155,7 +155,7 @@ def _move(staging: Path, name: str, state: Mapping[str, Any]) -> None:
     outdated = [folder / file for file in set(earlier) - in_use]
     for path in (*outdated, *folder.glob(f"*/{name}.failed.*")):
         path.unlink(missing_ok=True)
-    store.merge(folder, {name, *others})
+    result_store.merge(folder, {name, *others})
     (folder / "state").mkdir(exist_ok=True)
     (staging / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
     shutil.rmtree(staging.parent, ignore_errors=True)
@@ -187,6 +187,6 @@ def recover(folder: Path) -> None:
             _move(staging, name, state)
     for left in (folder / STAGING, *folder.glob(".part-*")):  # left by a killed `writing`
         shutil.rmtree(left, ignore_errors=True)
-    for damaged in store.unreadable(folder):
+    for damaged in result_store.unreadable(folder):
         damaged.unlink()
-    store.merge(folder, states(folder))
+    result_store.merge(folder, states(folder))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cryutils.datasets.files import Dataset, Files
+    from cryutils.datasets.archives import Dataset, Files
 
 __all__ = ["counted", "data", "fetch_files"]
 

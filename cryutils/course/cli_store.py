@@ -152,15 +152,15 @@ def log_export(target: str, infant: str | None, since: str | None, until: str | 
     A second export to MongoDB adds only new readings, and updates corrections.
     """
     from cryutils._io.paths import resolve
-    from cryutils.app.store import export
+    from cryutils.app.store import transfer
 
     period = _seconds(since), _seconds(until)
     with opened() as store:
         entries = chain.from_iterable(each.entries(*period) for each in _chosen(store, infant))
         if target.startswith(("mongodb://", "mongodb+srv://")):
-            say(f"{export.to_mongodb(entries, target)} new readings.")
+            say(f"{transfer.to_mongodb(entries, target)} new readings.")
         else:
-            say(f"{export.to_file(entries, resolve(target))} readings: {resolve(target)}")
+            say(f"{transfer.to_file(entries, resolve(target))} readings: {resolve(target)}")
 
 
 @log.command("purge")

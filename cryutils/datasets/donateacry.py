@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cryutils._io.paths import project_dir
+from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.files import Dataset, Files
 from cryutils.errors import InputError
 
 __all__ = [

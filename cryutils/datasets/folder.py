@@ -20,10 +20,10 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
+from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.donateacry import REASONS, UPLOADS, app_instance, parse_name
-from cryutils.datasets.files import Dataset
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]

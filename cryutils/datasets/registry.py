@@ -14,15 +14,15 @@ from typing import Any
 
 from cryutils._io.paths import resolve
 from cryutils.datasets import folder, manifest
+from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.files import Dataset
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["DATASETS", "find", "is_synthetic", "load", "load_or_simulate", "title"]
 
 # Module and name of each `Dataset`, imported on first use.
 DATASETS = {
-    "synthetic": "cryutils.datasets.synthetic.corpus:DATASET",
+    "synthetic": "cryutils.datasets.synthetic.generator:DATASET",
     "donateacry": "cryutils.datasets.donateacry:DATASET",
     "donateacry-uploads": "cryutils.datasets.donateacry:UPLOADS",
 }
@@ -33,7 +33,7 @@ def load(name: str | Path, **options: Any) -> Corpus:
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
     or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
-    (`datasets.manifest`). `options` are the parameters of `datasets.synthetic.corpus.load`; the
+    (`datasets.manifest`). `options` are the parameters of `datasets.synthetic.generator.load`; the
     other corpora have none.
 
     Raises InputError if nothing is usable, or for an option that the corpus does not have.

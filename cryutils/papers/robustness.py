@@ -26,8 +26,7 @@ from cryutils.models.fusion import drop_modality, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
 from cryutils.models.training import CrossFit
 from cryutils.papers.scored import Scored
-from cryutils.video import faces
-from cryutils.video import stress as picture_stress
+from cryutils.video import degradation, faces
 from cryutils.video.tracks import MARGIN, FaceTrack, frames, overlap
 
 __all__ = [
@@ -73,11 +72,11 @@ STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in (
            lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level)),
     Stress("no_sound", "no sound", "share of clips", "audio", (0.5, 1)),
     Stress("dim", "less light", "stops (halvings of light)", "image", (2, 4, 6),
-           lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng)),
+           lambda frame, box, level, rng: degradation.dim(frame, stops=level, rng=rng)),
     Stress("blur", "blur", "deviation, share of the height", "image", (0.02, 0.05),
-           lambda frame, box, level, _: picture_stress.blur(frame, sigma=level)),
+           lambda frame, box, level, _: degradation.blur(frame, sigma=level)),
     *(Stress(place, f"covered from {side}", "share of the face", "image", (0.2, 0.4),
-             lambda frame, box, level, _, place=place: picture_stress.occlude(
+             lambda frame, box, level, _, place=place: degradation.occlude(
                  frame, box, place=place, share=level))
       for place, side in (("eyes", "above"), ("mouth", "below"), ("side", "a side"))),
     Stress("no_picture", "no picture", "share of clips", "image", (0.5, 1)),

@@ -12,8 +12,7 @@ from .audio import (
     spectrogram,
     waveform,
 )
-from .beyond import attention, scores_by_task
-from .live import gate_curve, readings
+from .disturbance import confidence_at, reliability, stress_figure
 from .models import (
     convolution,
     decisions,
@@ -24,8 +23,8 @@ from .models import (
     pictures,
     stress,
 )
+from .monitoring import gate_curve, readings
 from .palette import NAMES
-from .robustness import confidence_at, reliability, stress_figure
 from .scores import (
     confusion,
     png,
@@ -39,4 +38,5 @@ from .scores import (
     style,
     table3,
 )
+from .tasks import attention, scores_by_task
 from .video import frames_by_class, rolling

@@ -22,8 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS
-from cryutils.claims.store import SPLITS as SPLIT_NAMES
-from cryutils.claims.store import current, figure_path
+from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
+from cryutils.claims.result_store import current, figure_path
 from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, SPLITS

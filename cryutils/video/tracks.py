@@ -28,7 +28,7 @@ from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.video import faces
-from cryutils.video.files import sampled, shots
+from cryutils.video.decoding import sampled, shots
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from cryutils import claims
 from cryutils.claims import ledger
 from cryutils.claims.ledger import Rule, Verdict
-from cryutils.claims.store import Result
+from cryutils.claims.result_store import Result
 from cryutils.errors import InputError
 
 CLONE = Path(__file__).resolve().parents[2]

@@ -1,7 +1,7 @@
 """Disturbed clips go to the networks that never met the infant, and what is lost is no answer.
 
 Networks are replaced by what measures its input; that the disturbances have their amount is tested
-in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
+in `tests/audio/test_stress.py` and `tests/video/test_degradation.py`.
 """
 
 from __future__ import annotations

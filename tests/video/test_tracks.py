@@ -18,7 +18,7 @@ from cryutils.datasets.synthetic import face as drawn
 from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
 from cryutils.video import faces, mp4, tracks
-from cryutils.video.files import sampled, turned
+from cryutils.video.decoding import sampled, turned
 
 
 @pytest.fixture(autouse=True)

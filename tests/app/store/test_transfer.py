@@ -17,7 +17,7 @@ from mongomock.collection import BulkOperationBuilder
 
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Log, Store
-from cryutils.app.store.export import to_file, to_mongodb
+from cryutils.app.store.transfer import to_file, to_mongodb
 from cryutils.errors import InputError
 
 # What both databases see alike is tried in one.
@@ -115,7 +115,7 @@ def test_a_second_export_to_mongodb_adds_only_what_is_new_and_updates_correction
 def test_a_mongodb_server_that_is_not_there_is_named_without_a_password(
     address: str, mia: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cryutils.app.store.export._WAIT_MS", 100)
+    monkeypatch.setattr("cryutils.app.store.transfer._WAIT_MS", 100)
     mia.append(mia.begin("camera"), [Reading(START, "hungry")])
     with pytest.raises(InputError) as caught:
         to_mongodb(mia.entries(), address)

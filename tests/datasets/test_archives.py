@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cryutils.datasets import files
+from cryutils.datasets import archives
 from cryutils.datasets.donateacry import FILES as CORPUS
 from cryutils.errors import InputError
 
@@ -84,7 +84,7 @@ def host(apart, monkeypatch) -> Iterator[Host]:
         monkeypatch.setattr(
             CORPUS, "archive_url", f"http://127.0.0.1:{server.server_port}/a.tar.gz"
         )
-        monkeypatch.setattr(files, "RETRIES", 0)
+        monkeypatch.setattr(archives, "RETRIES", 0)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield host

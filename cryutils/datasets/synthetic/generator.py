@@ -20,8 +20,8 @@ import numpy as np
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils.audio.files import wav_bytes
+from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.files import Dataset
 from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss

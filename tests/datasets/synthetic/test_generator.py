@@ -17,7 +17,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from cryutils import audio, load, video
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.synthetic import corpus, face, voice
+from cryutils.datasets.synthetic import face, generator, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError
 
@@ -94,7 +94,7 @@ def test_a_version_stands_for_one_voice_and_one_face() -> None:
     _, pixels = face.frames(moves, size=64)
     red = [[147, 145, 144, 139], [163, 239, 213, 141], [169, 238, 231, 139], [125, 165, 165, 119]]
     np.testing.assert_allclose(pixels[8::16, 8::16, 0].astype(int), red, atol=3)
-    assert (corpus.VERSION, corpus.FACES) == (2, 2)
+    assert (generator.VERSION, generator.FACES) == (2, 2)
 
 
 @BOTH
@@ -118,7 +118,7 @@ def test_clips_describe_their_sounds() -> None:
 def test_a_file_holds_the_planned_cry() -> None:
     dials = {"signal": 0.4, "identity": 0.8, "interaction": 0.3, "session": 0.7}
     clips = make(**SOUND, **dials)
-    clip = corpus.plan(SOUND["classes"], infants=4, clips_per_infant=2, duration_s=0.5)[5]
+    clip = generator.plan(SOUND["classes"], infants=4, clips_per_infant=2, duration_s=0.5)[5]
     with wave.open(str(clips[5].path)) as file:
         assert file.getparams()[:4] == (1, 2, 8000, 4000)  # channels, bytes, rate, samples
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
@@ -166,25 +166,25 @@ def test_face_and_voice_have_a_signal_each(dials, shown, heard) -> None:
 @pytest.mark.parametrize("mostly", [0.0, 0.5, 0.85, 1.0])
 @pytest.mark.parametrize("classes", [["hungry", "tired"], list(voice.STATES)])
 def test_each_infant_cries_mostly_for_one_reason(mostly, classes) -> None:
-    clips = corpus.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
+    clips = generator.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
     main = {f"infant-{i:03d}": classes[i % len(classes)] for i in range(32)}
     share = np.mean([clip.label == main[clip.infant] for clip in clips])
     assert share == pytest.approx(mostly, abs=0.5 / len(clips))
 
 
 def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=5)
-    assert set(Counter(c.label for c in clips)) == set(corpus.CLASSES)
+    clips = generator.plan(infants=24, clips_per_infant=5)
+    assert set(Counter(c.label for c in clips)) == set(generator.CLASSES)
     counts = Counter(c.label for c in clips).values()
     # Not always within one, since an infant's exceptions can't be of its own class.
     assert max(counts) - min(counts) <= 2
     assert set(Counter(c.infant for c in clips).values()) == {5}
-    for label in corpus.CLASSES:
+    for label in generator.CLASSES:
         assert len({c.infant for c in clips if c.label == label}) >= 6
 
 
 def test_infants_sessions_and_clips_have_seeds_of_their_own() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=6)
+    clips = generator.plan(infants=24, clips_per_infant=6)
     voices = {c.infant: c.voice_seed for c in clips}
     sessions = {c.session: c.session_seed for c in clips}
     assert all(c.voice_seed == voices[c.infant] for c in clips)
@@ -194,7 +194,7 @@ def test_infants_sessions_and_clips_have_seeds_of_their_own() -> None:
 
 
 def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=6)
+    clips = generator.plan(infants=24, clips_per_infant=6)
     sizes = Counter(c.session for c in clips)
     assert max(sizes.values()) > 1
     for before, after in itertools.pairwise(clips):
@@ -207,9 +207,9 @@ def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -
 
 
 def test_sex_and_age_belong_to_the_infant() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=3)
+    clips = generator.plan(infants=24, clips_per_infant=3)
     assert len({(c.infant, c.sex, c.age) for c in clips}) == 24
-    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(corpus.AGES)
+    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(generator.AGES)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_bad_values_are_named_in_one_line(dials, message, cache) -> None:
 )
 def test_the_dials_decide_what_a_model_learns(dials, learned) -> None:
     """A linear discriminant on mean and spread of MFCC."""
-    clips = corpus.plan(infants=24, clips_per_infant=5)
+    clips = generator.plan(infants=24, clips_per_infant=5)
     features = []
     for clip in clips:
         sound = voice.cry(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cryutils.errors import InputError
-from cryutils.video import stress
+from cryutils.video import degradation
 
 BOX = np.array([20, 10, 40, 60], np.float32)  # x, y, width, height
 
@@ -30,10 +30,10 @@ def light(frame: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("stops", [0, 1, 2, 3])
 def test_light_is_halved_so_often_and_trembles_as_photons_do(stops) -> None:
     before = grey(188)  # half of full white
-    after = light(stress.dim(before, stops=stops, rng=np.random.default_rng(0)))
+    after = light(degradation.dim(before, stops=stops, rng=np.random.default_rng(0)))
     mean = light(before).mean() * 0.5**stops
     assert after.mean() == pytest.approx(mean, rel=0.01)
-    assert after.var() == pytest.approx(mean / stress.ELECTRONS, rel=0.1)
+    assert after.var() == pytest.approx(mean / degradation.ELECTRONS, rel=0.1)
 
 
 # Focus
@@ -43,7 +43,7 @@ def test_light_is_halved_so_often_and_trembles_as_photons_do(stops) -> None:
 def test_a_point_becomes_a_gaussian_of_that_deviation(sigma) -> None:
     point = np.zeros((201, 201, 3), np.uint8)
     point[95:106, 95:106] = 255  # so bright that bytes don't round it away
-    spread = stress.blur(point, sigma=sigma)[:, :, 0].astype(float)
+    spread = degradation.blur(point, sigma=sigma)[:, :, 0].astype(float)
     at = np.arange(201) - 100
     variance = (spread.sum(axis=0) * at**2).sum() / spread.sum() - (11**2 - 1) / 12
     assert np.sqrt(variance) == pytest.approx(sigma * 201, rel=0.05)
@@ -61,7 +61,7 @@ def test_a_point_becomes_a_gaussian_of_that_deviation(sigma) -> None:
 def test_that_share_of_the_face_is_covered_and_nothing_else(place, share, x, y) -> None:
     box = np.array([x, y, 40, 60], np.float32)
     before = grey(0)
-    covered = (stress.occlude(before, box, place=place, share=share) != before).any(axis=2)
+    covered = (degradation.occlude(before, box, place=place, share=share) != before).any(axis=2)
     assert covered.sum() / (40 * 60) == pytest.approx(share, abs=0.5 / 40 + 1e-6)
     covered[y : y + 60, x : x + 40] = False
     assert not covered.any()
@@ -77,16 +77,18 @@ def test_that_share_of_the_face_is_covered_and_nothing_else(place, share, x, y) 
 )
 def test_half_of_a_face_is_covered_from_its_place(place, where) -> None:
     expected = grey()
-    expected[where] = stress.CLOTH
-    np.testing.assert_array_equal(stress.occlude(grey(), BOX, place=place, share=0.5), expected)
+    expected[where] = degradation.CLOTH
+    np.testing.assert_array_equal(
+        degradation.occlude(grey(), BOX, place=place, share=0.5), expected
+    )
 
 
 # All of them
 
 STRESSES = {
-    "dim": lambda f: stress.dim(f, stops=2, rng=np.random.default_rng(0)),
-    "blur": lambda f: stress.blur(f, sigma=0.03),
-    "occlude": lambda f: stress.occlude(f, BOX, place="mouth", share=0.3),
+    "dim": lambda f: degradation.dim(f, stops=2, rng=np.random.default_rng(0)),
+    "blur": lambda f: degradation.blur(f, sigma=0.03),
+    "occlude": lambda f: degradation.occlude(f, BOX, place="mouth", share=0.3),
 }
 
 
@@ -103,11 +105,11 @@ def test_a_frame_stays_a_frame_and_the_first_as_it_was(name, frame) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda f: stress.dim(f, stops=-1, rng=np.random.default_rng(0)), "stops=-1"),
-        (lambda f: stress.blur(f, sigma=-0.1), "sigma=-0.1"),
-        (lambda f: stress.occlude(f, BOX, place="mouth", share=1.2), "share=1.2"),
-        (lambda f: stress.occlude(f, BOX, place="muoth", share=0.2), "Did you mean mouth"),
-        (lambda f: stress.blur(f.astype(float), sigma=0.1), "float64"),
+        (lambda f: degradation.dim(f, stops=-1, rng=np.random.default_rng(0)), "stops=-1"),
+        (lambda f: degradation.blur(f, sigma=-0.1), "sigma=-0.1"),
+        (lambda f: degradation.occlude(f, BOX, place="mouth", share=1.2), "share=1.2"),
+        (lambda f: degradation.occlude(f, BOX, place="muoth", share=0.2), "Did you mean mouth"),
+        (lambda f: degradation.blur(f.astype(float), sigma=0.1), "float64"),
     ],
 )
 def test_wrong_amounts_are_refused(call, words) -> None:
