@@ -243,7 +243,7 @@ def table(rows: Iterable[Result]) -> pd.DataFrame:
 def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
     """Return the predictions behind the scores of a run, a row for each clip and repeat.
 
-    run: as in `load_results`. **columns: values to select by: study, condition, feature, model,
+    run: as in `load_results`. `columns`: values to select by: study, condition, feature, model,
     split, data. Columns of the table: these, clip, infant, repeat, fold (-1 if unknown), truth,
     predicted (None without an answer), seed, and `p_<class>` if the model gives probabilities or
     other scores. Raises InputError if no predictions match.
@@ -262,7 +262,7 @@ def load_results(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
     """Return the results of a run, columns as in `table`.
 
     run: a folder, a run's name under the outputs folder, or "reference/<name>" for a run that git
-    keeps; default: this run. **columns: values to select by, such as study="cry2". Raises
+    keeps; default: this run. `columns`: values to select by, such as study="cry2". Raises
     InputError if there are no such results or a file of them is damaged.
     """
     folder = _folder(run)
