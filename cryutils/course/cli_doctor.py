@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from cryutils._io import extras
 from cryutils._io.paths import cache_dir, outputs_dir, writable
 from cryutils.course.cli_group import say
 from cryutils.datasets import registry
+from cryutils.errors import InputError
 
 __all__ = ["doctor"]
 
@@ -52,6 +54,11 @@ def _checks() -> Iterator[tuple[str, str, str]]:
         if is_ok := writable(folder):
             detail = f"{folder}, {gib:.0f} GiB free (1 needed)"
         yield "ok" if is_ok and gib >= 1 else "BAD", what.lower(), detail
+    try:
+        importlib.import_module("cryutils.video")
+    except InputError as error:  # no dataset can be read
+        yield "BAD", "pictures", str(error)
+        return
     for name in registry.DATASETS:
         if (dataset := registry.find(name)) and dataset.files:
             home = dataset.files.find()

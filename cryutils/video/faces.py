@@ -82,7 +82,8 @@ def cascade_file() -> Path:
     path = Path(haarcascades, "haarcascade_frontalface_default.xml")
     if not path.is_file():
         raise InputError(
-            f"OpenCV {cv2.__version__} has no Haar cascade: pip install 'opencv-python>=4.10,<5'."
+            f"OpenCV {cv2.__version__} has no Haar cascade:"
+            " pip install --force-reinstall 'opencv-python-headless>=4.10,<5'."
         )
     return path
 
