@@ -13,21 +13,30 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cryutils.errors import InputError
+
 __all__ = ["keras", "quiet_stderr", "seeded"]
 
 
+@cache
 def keras() -> Any:
     """Return Keras, imported without the start-up messages of TensorFlow's C++ code.
 
     Each operation uses one thread, so that results do not depend on the number of cores. The
-    environment variable TF_NUM_INTRAOP_THREADS sets another number of threads.
+    environment variable TF_NUM_INTRAOP_THREADS sets another number of threads. Other settings of
+    Keras, in the environment or in keras.json, have no effect. Raises InputError if the process has
+    already imported Keras with another backend.
     """
     if "keras" not in sys.modules:
+        for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+            os.environ.pop(name, None)
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         # oneDNN's own memory pool never shrinks after the largest network.
@@ -37,7 +46,15 @@ def keras() -> Any:
             importlib.import_module("keras")
         # TensorFlow warns about retracing because each fold has a new network.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    return importlib.import_module("keras")
+    module = importlib.import_module("keras")
+    if (name := module.config.backend()) != "tensorflow":
+        raise InputError(f"KERAS_BACKEND={name}: restart Python with KERAS_BACKEND=tensorflow.")
+    # The file ~/.keras/keras.json of another course may have other values.
+    module.config.set_image_data_format("channels_last")
+    module.config.set_floatx("float32")
+    module.config.set_dtype_policy("float32")
+    module.config.set_epsilon(1e-7)
+    return module
 
 
 @contextmanager

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from cryutils.models.backend import quiet_stderr
+from cryutils.errors import InputError
+from cryutils.models.backend import keras, quiet_stderr
 
 
-def run(code: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS_"))}
+    environment |= variables
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
@@ -36,3 +40,41 @@ def test_what_is_written_while_quiet_is_dropped_and_an_error_passes(capfd) -> No
         raise ValueError("told")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+# A network that is trained for three epochs, with what settings of Keras might change.
+TRAINED = """
+import numpy as np
+from cryutils.models.backend import keras, seeded
+with seeded(0):
+    x = np.random.default_rng(0).random((8, 12, 10, 3))
+    layers = keras().layers
+    model = keras().Sequential([
+        layers.Conv2D(4, 3), layers.BatchNormalization(), layers.GlobalAveragePooling2D(),
+        layers.Dense(2, "softmax"),
+    ])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, np.arange(8) % 2, epochs=3, verbose=0)
+p = model.predict(x, verbose=0)
+print(p.dtype, p.tobytes().hex())
+"""
+
+
+def test_settings_of_keras_for_another_course_give_the_same_numbers(tmp_path: Path) -> None:
+    home = tmp_path / "keras"
+    home.mkdir()
+    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}
+    (home / "keras.json").write_text(json.dumps(settings | {"epsilon": 0.1}))
+    variables = {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1", "KERAS_HOME": str(home)}
+    plain = run(TRAINED, KERAS_HOME=str(tmp_path / "none")).stdout
+    assert plain.startswith("float32 ")
+    assert run(TRAINED, **variables).stdout == plain
+
+
+def test_keras_that_was_imported_with_another_backend_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keras().config, "backend", lambda: "jax")
+    keras.cache_clear()
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax"):
+        keras()
