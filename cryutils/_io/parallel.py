@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -15,12 +17,13 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "on_cluster",
-    "prefetch", "process_map", "thread_map",
+    "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "memory",
+    "on_cluster", "prefetch", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
 _SCHEDULER_S = 10  # to wait for the scheduler
+_GROUPS = Path("/sys/fs/cgroup")  # Linux's control groups, such as a container
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,6 +52,22 @@ def identity(path: Path) -> Identity:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     return Identity(str(path.absolute()), status.st_size, status.st_mtime_ns)
+
+
+def memory() -> int:
+    """Return the memory in bytes that this process may use: a control group's limit, or all."""
+    import psutil
+
+    limits, own = [psutil.virtual_memory().total], ""
+    with suppress(OSError):  # not Linux
+        own = Path("/proc/self/cgroup").read_text()
+    groups = [Path(name) for name in re.findall(r"(?m)^\d+:(?:memory)?:/(.*)$", own)]
+    groups += [parent for group in groups for parent in group.parents]
+    for root, name in ((_GROUPS, "memory.max"), (_GROUPS / "memory", "memory.limit_in_bytes")):
+        for group in {Path(), *groups}:
+            with suppress(OSError, ValueError):  # no such group, or no limit ("max")
+                limits.append(int((root / group / name).read_text()))
+    return min(limits)
 
 
 def thread_map(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from importlib import metadata
 import click
 
 from cryutils._io import extras
+from cryutils._io.parallel import memory
 from cryutils._io.paths import cache_dir, outputs_dir, writable
 from cryutils.course.cli_group import say
 from cryutils.datasets import registry
@@ -40,6 +42,11 @@ def _checks() -> Iterator[tuple[str, str, str]]:
     """Yield state, thing and detail. The course runs without what is "missing"."""
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield "ok" if fits else "BAD", "Python", f"{sys.version.split()[0]} (3.11 to 3.13 are tested)"
+    from joblib import cpu_count
+
+    yield "ok", "cores", f"{cpu_count()} allowed, of {os.cpu_count()}"
+    gib = memory() / 2**30
+    yield "ok" if gib >= 2 else "BAD", "memory", f"{gib:.1f} GiB allowed (2 for each notebook)"
     for extra, state in {"": "BAD", **dict.fromkeys(extras.PURPOSES, "missing")}.items():
         lacking = ", ".join(filter(_is_missing, extras.packages(extra)))
         what = f"extra [{extra}], for {extras.PURPOSES[extra]}" if extra else "packages"

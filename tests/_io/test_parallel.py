@@ -6,9 +6,11 @@ import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from cryutils._io import parallel
 from cryutils._io.parallel import prefetch, process_map, thread_map
 from cryutils._io.progress import counting
 
@@ -99,3 +101,16 @@ def test_long_work_shows_its_progress_on_a_terminal_and_in_a_pipe(
     output = capsys.readouterr()
     assert output.out == ""
     assert "Frames\\x1b[2J" in output.err and "3/10" in output.err
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_the_memory_is_what_the_control_group_allows(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "_GROUPS", tmp_path)
+    everything = parallel.memory()
+    limit = tmp_path / file
+    limit.parent.mkdir(exist_ok=True)
+    for text, expected in (("max\n", everything), ("300000000\n", 300_000_000)):
+        limit.write_text(text)
+        assert parallel.memory() == expected

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from refusals import Command, success
 
+from cryutils.course import cli_doctor
+
 
 def test_a_machine_that_runs_these_tests_is_ready(command: Command, apart: Path) -> None:
     out = success(command("doctor"))
@@ -58,3 +60,15 @@ def test_opencv_that_needs_libgl_is_named_with_its_remedy(
     (line,) = [each for each in (done.stdout + done.stderr).splitlines() if "libGL.so.1" in each]
     assert "pip install --force-reinstall 'opencv-python-headless" in line
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("gib", "state"), [(1, "BAD     "), (8, "ok      ")])
+def test_it_names_the_cores_and_the_memory_that_are_allowed(
+    gib: int, state: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr(cli_doctor, "memory", lambda: gib * 2**30)
+    _, out, _ = command("doctor")
+    assert "ok       cores: 2 allowed, of 64" in out
+    assert f"{state} memory: {gib}.0 GiB" in out
