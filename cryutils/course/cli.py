@@ -11,6 +11,7 @@ import errno
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -121,11 +122,11 @@ def run(
       cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
-    from cryutils.claims import every_run, run_folder
+    from cryutils.claims import every_run
     from cryutils.course import runner
 
     if options["name"] is not None:
-        run_folder.require_name(options["name"], runner.profiles())
+        _require_free(options["name"], ["manual", "reference", "report", *runner.profiles()])
     jobs = runner.plan(
         profile, notebooks, values, data=data, outputs=outputs, run_name=options["name"]
     )
@@ -146,6 +147,14 @@ def run(
     _show(outputs, runs, {jobs[0].folder.name} & set(runs))
     if failed:
         raise SystemExit(1)
+
+
+def _require_free(name: str, taken: Iterable[str]) -> None:
+    """Raise InputError if `--name` is no plain folder name, or is `taken`."""
+    if not re.fullmatch(r"[^./\\][^/\\]*", name) or not name.isprintable():
+        raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
+    if name in taken:
+        raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
 
 
 def _find_recordings(names: Iterable[str]) -> None:

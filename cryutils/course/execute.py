@@ -31,13 +31,13 @@ def execute(
 ) -> tuple[Path, str, float]:
     """Execute the notebook `source` in a new process, with `values` for its parameters.
 
-    Called by an executor, here or on a worker that shares the run's `folder`. If a worker is lost,
-    the call is repeated, so each call has its own staging folder. Its removal ends the execution.
+    Called here or on a worker that shares the run's `folder`. If a worker is lost, the call is
+    repeated, so each call has its own staging folder. Its removal ends the execution.
 
-    Returns the staging folder, the error in one line or "", and the seconds, 0 if the process was
-    killed.
+    Returns the staging folder, the error in one line or "", and the seconds, 0 if the process ended
+    early.
     """
-    staging = run_folder.stage(folder, source.stem)
+    staging, began = run_folder.stage(folder, source.stem), time.monotonic()
     own = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
@@ -56,13 +56,13 @@ def execute(
             env={**os.environ, **environment, **own},
             start_new_session=True,  # a terminal's Ctrl-C reaches only the command
         )
-    killed = "its process was killed, as happens when memory runs out", 0.0
-    error, seconds = json.loads(process.stdout) if process.stdout else killed
-    return staging, error, seconds
+    if process.returncode and not process.stdout:
+        return staging, "its process ended early, as happens when memory runs out", 0.0
+    return staging, process.stdout, time.monotonic() - began
 
 
 def main() -> None:
-    """Execute the notebook that `execute` describes on stdin; print its error and seconds as JSON.
+    """Execute the notebook that `execute` describes on stdin; print its error in one line, if any.
 
     The kernel is reached through sockets in a folder of this process. Jupyter chooses ports before
     the kernel opens them, and a kernel whose port another program has taken hangs.
@@ -73,10 +73,9 @@ def main() -> None:
 
     source, target, log, values, parent = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
-    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
-    error, started = "", time.monotonic()
     try:
         papermill.execute_notebook(
             *(path.replace("{", "{{").replace("}", "}}") for path in (source, target)),
@@ -90,9 +89,7 @@ def main() -> None:
         )
     # DeadKernelError is a RuntimeError, a full disk an OSError.
     except (PapermillException, RuntimeError, OSError) as failure:
-        error = _one_line(failure)
-    with answer:
-        json.dump([error, time.monotonic() - started], answer)
+        os.write(answer, _one_line(failure).encode())
 
 
 def _end_with(log: Path, parent: int) -> None:

@@ -14,16 +14,13 @@ import os
 import platform
 import re
 import shutil
-import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import yaml
@@ -42,14 +39,9 @@ from cryutils.claims import run_folder
 from cryutils.course.cli_group import say
 from cryutils.course.execute import execute
 from cryutils.datasets import manifest, registry
-from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run",
-]  # fmt: skip
-
-Finished = SimpleQueue[Future[Any] | None]  # executions that have ended
+__all__ = ["AFTER", "ALWAYS", "Job", "notebooks", "parameters", "plan", "profiles", "run"]
 
 # These reuse networks trained by the notebooks listed; in parallel they would train them again.
 AFTER = {
@@ -72,7 +64,6 @@ class Job:
     name: str
     source: Path
     folder: Path
-    profile: str
     parameters: Mapping[str, Any]
     fingerprint: str
 
@@ -96,28 +87,30 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def chosen(texts: Iterable[str]) -> dict[str, Path]:
-    """Return notebooks by name, each given by the beginning of its name or the path of a copy.
-
-    Raises InputError if a text fits no notebook or several, or if a copy has another name.
-    """
+def _chosen(texts: Iterable[str]) -> dict[str, Path]:
+    """Return notebooks by name, each given by the beginning of its name or the path of a copy."""
     known, sources = notebooks(), {}
     for text in texts:
-        name, source = text, None
-        if text.endswith(".ipynb"):
-            source = resolve(text)
-            check_file(source)
-            name = source.stem
-        names = [each for each in known if name and each.startswith(name)]
-        if len(names) > 1 and name not in known:
-            raise InputError(
-                f"notebook {text!r}: give more of the name; it fits {', '.join(names)}."
-            )
-        if not names or (source and name not in known):
+        copy = resolve(text) if text.endswith(".ipynb") else None
+        if copy:
+            check_file(copy)
+        name = copy.stem if copy else text
+        names = [name] if name in known else [each for each in known if each.startswith(name)]
+        if len(names) > 1:
+            raise InputError(f"notebook {name!r} fits {', '.join(names)}; give more of the name.")
+        if not names:
             raise InputError(f"no notebook {name!r}.{near_miss(name, known)}")
-        name = name if name in known else names[0]
-        sources[name] = source or known[name]
+        sources[names[0]] = copy or known[names[0]]
     return sources
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # of many types: damaged JSON, no notebook, another version
+        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
 def parameters(path: Path) -> dict[str, Any]:
@@ -126,24 +119,13 @@ def parameters(path: Path) -> dict[str, Any]:
     A cell tagged `settings`, before the one tagged `parameters`, has those that are rarely changed.
     """
     import papermill
-    from nbformat.v4 import new_code_cell, new_notebook
+    from nbformat.v4 import new_code_cell
 
-    tags = {"parameters", "settings"}
-    sources = [
-        cell["source"] for cell in _cells(path) if tags & {*cell["metadata"].get("tags", ())}
-    ]
-    cell = new_code_cell("\n".join(sources), metadata={"tags": ["parameters"]})
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    tags, notebook = {"parameters", "settings"}, _read(path)
+    sources = [cell.source for cell in notebook.cells if tags & {*cell.metadata.get("tags", ())}]
+    notebook.cells = [new_code_cell("\n".join(sources), metadata={"tags": ["parameters"]})]
+    notebook.metadata.kernelspec = {"name": "python3", "language": "python"}
     return dict(papermill.inspect_notebook(notebook))
-
-
-def _cells(path: Path) -> list[dict[str, Any]]:
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [{"metadata": {}, **cell, "source": "".join(cell["source"])} for cell in cells]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
 def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
@@ -165,7 +147,7 @@ def plan(
 
     `texts` name notebooks, or copies by their path; by default those of the profile run. `values`
     are parameters that override the profile's, `data` the user's own recordings, `outputs` the
-    folder of the runs. `run_name` replaces the name made of the profile, `data` and `values`.
+    folder of the runs. `run_name` replaces the name made of `data`, the profile and `values`.
 
     Raises InputError for an unknown profile, notebook or parameter.
     """
@@ -173,12 +155,13 @@ def plan(
     if profile not in (files := profiles()):
         raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
-    sources = chosen(texts or content.get("notebooks", notebooks()))
+    sources = _chosen(texts or content.get("notebooks", notebooks()))
     known = {name: parameters(path) for name, path in sources.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
-    own_data = resolve(data) if data else None
-    corpus = str(own_data) if own_data else content.get("data")
-    run_name = run_name or run_folder.name_of(profile, own_data, values)
+    corpus = str(resolve(data)) if data else content.get("data")
+    parts = [Path(corpus).stem, profile] if data else [profile]
+    parts += [f"{key}-{value}" for key, value in sorted(values.items())]
+    run_name = run_name or re.sub(r"[^\w. -]+", "_", "-".join(parts)).lstrip(".")[:100]
     folder, library = (outputs or outputs_dir()) / run_name, _library()
     jobs = []
     for name, source in sources.items():
@@ -189,20 +172,16 @@ def plan(
         own |= {key: value for key, value in values.items() if key in known[name]}
         defaults = {key: each["default"].strip("'\"") for key, each in known[name].items()}
         used = [_files(value) for value in (defaults | own).values() if isinstance(value, str)]
-        inputs = [[cell["source"] for cell in _cells(source)], own, used, library]
+        inputs = [[cell.source for cell in _read(source).cells], own, used, library]
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-        jobs.append(Job(name, source, folder, profile, own, digest))
+        jobs.append(Job(name, source, folder, own, digest))
     return jobs
 
 
 def _library() -> list[Any]:
-    """Return the digest of each file in the package, `data` and `outputs/reference`, and versions.
-
-    Also the files in `CRYUTILS_WEIGHTS_DIR`, by size and time.
-    """
-    project = project_dir()
-    digests = {}
-    for folder in (Path(__file__).parents[1], project / "data", project / "outputs" / "reference"):
+    """Return what each notebook depends on: files, by digest or size and time, and versions."""
+    home, digests = project_dir(), {}
+    for folder in (Path(__file__).parents[1], home / "data", home / "outputs" / "reference"):
         for path in sorted(folder.rglob("*")):
             file = path.relative_to(folder.parent).as_posix()
             if path.is_file() and not re.search(r"/(\.|__pycache__)", file):
@@ -223,12 +202,10 @@ def _files(text: str) -> list[parallel.Identity]:
     """Return path, size and time of each file that a parameter names: recordings or weights."""
     home = data_dir()
     root = home / text if home and text in registry.DATASETS else resolve(text)
-    files: list[Path] = []
-    if text and root.is_dir():
-        files = [path for path, problem in walk(root) if not problem]
-    elif text and root.is_file():
-        files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
-    return [parallel.identity(path) for path in files if path.exists()]
+    files = [root] if text and root.is_file() else sorted(root.rglob("*")) if text else []
+    if text and root.is_file() and root.suffix == ".csv":
+        files += manifest.files(root)
+    return [parallel.identity(path) for path in files if path.is_file()]
 
 
 def run(
@@ -248,64 +225,30 @@ def run(
     Raises InputError if another process is executing this run, or if no scheduler answers or it has
     no worker, and OSError if the disk is full.
     """
-    folder, cores = jobs[0].folder, os.cpu_count() or 1
-    finished: Finished = SimpleQueue()
-    with _signals_into(finished), run_folder.run_lock(folder):
-        run_folder.recover(folder)
+    from joblib import cpu_count
+
+    folder, cores = jobs[0].folder, cpu_count()
+    with run_folder.run_lock(folder):
+        run_folder.clean(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         for job in jobs:
             if job not in waiting:
                 say(f"{job.name}: finished before, kept", err=True)
-        processes = min(processes or cores, len(waiting) or 1)
-        pool: Executor = ThreadPoolExecutor(processes)
-        if scheduler:  # a worker has one core
-            pool = parallel.connect(scheduler).get_executor(pure=False, retries=0)
-            processes = cores
-        if waiting:
-            say(f"{len(waiting)} notebooks to run, {processes} at a time", err=True)
+        if not waiting:
+            return {}
+        submit: Callable[..., Future[Any]] | None = None
+        processes = min(processes or cores, len(waiting))
+        if scheduler:  # a worker has one core; a thread here waits for each notebook
+            submit = parallel.connect(scheduler).get_executor(pure=False, retries=0).submit
+            processes, cores = len(waiting), 1
         environment = _environment(max(1, cores // processes))
-        staging = folder / run_folder.STAGING
-        staging.mkdir(exist_ok=True)
-        try:
-            return _execute(
-                waiting,
-                lambda job: pool.submit(
-                    execute, folder, job.source, dict(job.parameters), environment
-                ),
-                finished,
-            )
-        finally:
-            ended = staging.rename(folder / ".part-ended")  # its removal ends executions
-            pool.shutdown()
-            for left in (staging, ended):
-                shutil.rmtree(left, ignore_errors=True)
+        say(f"{len(waiting)} notebooks to run", err=True)
 
+        def compute(job: Job) -> tuple[Path, str, float]:
+            arguments = (folder, job.source, dict(job.parameters), environment)
+            return submit(execute, *arguments).result() if submit else execute(*arguments)
 
-@contextmanager
-def _signals_into(finished: Finished) -> Iterator[None]:
-    """Put None into `finished` for a signal to end this process; raise it when the block ends.
-
-    What a signal raises can interrupt any line: a lock then stays held, or a file is closed twice,
-    by which another thread loses its own.
-    """
-    received: list[int] = []
-
-    def receive(number: int, _frame: object) -> None:
-        received.append(number)
-        finished.put(None)
-
-    handlers: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            if callable(signal.getsignal(each)):
-                handlers[each] = signal.signal(each, receive)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if received:
-            signal.raise_signal(received[0])
+        return _run_all(waiting, ThreadPoolExecutor(processes), compute)
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -314,79 +257,84 @@ def _environment(cores: int) -> dict[str, str]:
     Notebooks run in parallel, so an operation uses one thread, and a notebook starts a process for
     each of its `cores`. Results do not depend on the number of cores.
     """
-    folders = {k: v for k, v in os.environ.items() if re.fullmatch("CRYUTILS_.*_DIR", k)}
     return {
         "CRYUTILS_START_DIR": str(Path.cwd()),
-        **folders,
+        **{key: value for key, value in os.environ.items() if re.match("CRYUTILS_.*_DIR$", key)},
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "LOKY_MAX_CPU_COUNT": os.environ.get("LOKY_MAX_CPU_COUNT", str(cores)),  # joblib
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the shell has
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
 
-def _execute(
-    jobs: Sequence[Job], submit: Callable[[Job], Future[Any]], finished: Finished
+def _run_all(
+    jobs: Sequence[Job],
+    pool: ThreadPoolExecutor,
+    compute: Callable[[Job], tuple[Path, str, float]],
 ) -> dict[str, str]:
-    """Execute `jobs` in their order, each after those in `AFTER`; return the errors by notebook.
+    """Execute `jobs` in the threads of `pool`, and return the errors by notebook.
 
-    Those in `ALWAYS` come last. None in `finished` ends the run.
+    What a signal raises can interrupt any line of the main thread. In the middle of closing a file
+    it would be closed twice, by which another thread loses its own. So this thread only waits.
     """
-    names = {job.name for job in jobs}
-    before = {name: names & set(AFTER.get(name, ())) for name in names}
-    before |= {name: names - set(ALWAYS) for name in names & set(ALWAYS)}
-    order = TopologicalSorter(before)
-    order.prepare()
-    running: dict[Future[Any], Job] = {}
+    storing, staging = threading.Lock(), jobs[0].folder / run_folder.STAGING
+    staging.mkdir()
+    futures: dict[str, Future[str]] = {}
     failed: dict[str, str] = {}
-    ended = 0
+
+    def run_one(job: Job, earlier: Sequence[Future[str]]) -> str:
+        wait(earlier)
+        return _stored(job, compute, storing)
+
     try:
-        while order.is_active():
-            ready = order.get_ready()
-            for job in (job for job in jobs if job.name in ready):
-                running[started := submit(job)] = job
-                started.add_done_callback(finished.put)
-            try:  # the timeout lets a signal through where system calls are restarted
-                future = finished.get(timeout=1.0)
-            except Empty:
-                continue
-            if future is None:
-                break
-            job = running.pop(future)
-            if error := _end(job, future):
-                failed[job.name] = error
-            order.done(job.name)
-            ended += 1
-            outcome = "failed" if error else "done"
-            say(f"{job.name}: {outcome} ({ended} of {len(jobs)})", err=True)
+        # Those that wait for others come after them, those in `ALWAYS` last.
+        for job in sorted(jobs, key=lambda job: (job.name in ALWAYS, job.name in AFTER, job.name)):
+            before = futures if job.name in ALWAYS else AFTER.get(job.name, ())
+            earlier = [futures[name] for name in before if name in futures]
+            futures[job.name] = pool.submit(run_one, job, earlier)
+        pending = dict(futures)
+        while pending:  # the timeout lets a signal through where system calls are restarted
+            wait(pending.values(), timeout=1.0, return_when=FIRST_COMPLETED)
+            for name in [name for name, future in pending.items() if future.done()]:
+                if error := pending.pop(name).result():
+                    failed[name] = error
+                outcome = "failed" if error else "done"
+                say(f"{name}: {outcome} ({len(jobs) - len(pending)} of {len(jobs)})", err=True)
     finally:
-        for future in running:
-            future.cancel()
+        with storing:
+            ended = staging.rename(staging.with_name(".part-ended"))  # its removal ends executions
+        pool.shutdown(cancel_futures=True)
+        shutil.rmtree(ended, ignore_errors=True)
     return failed
 
 
-def _end(job: Job, future: Future[Any]) -> str:
-    """Store the files of an execution; return its error in one line, "" if it succeeded.
+def _stored(
+    job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing: threading.Lock
+) -> str:
+    """Execute a notebook and store its files; return its error in one line, "" if it succeeded.
 
     Raises OSError if the disk is full, since the other notebooks would fail as well.
     """
     try:
-        staging, error, seconds = future.result()
+        staging, error, seconds = compute(job)
     except parallel.lost_workers() as lost:
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
-    if not error:
-        try:
-            run_folder.finish(staging, job.name, {
-                "fingerprint": job.fingerprint, "profile": job.profile,
-                "parameters": dict(job.parameters), "seconds": round(seconds, 1),
-                "versions": _versions(),
-            })  # fmt: skip
-            return ""
-        except InputError as unreadable:
-            error = str(unreadable)
-    notebook, log = run_folder.give_up(staging, job.name)
+    with storing:
+        if not staging.is_dir():
+            return "stopped"
+        if not error:
+            try:
+                run_folder.finish(staging, job.name, {
+                    "fingerprint": job.fingerprint, "parameters": dict(job.parameters),
+                    "seconds": round(seconds, 1), "versions": _versions(),
+                })  # fmt: skip
+                return ""
+            except InputError as unreadable:
+                error = str(unreadable)
+        kept = run_folder.give_up(staging, job.name)
     for full in (errno.ENOSPC, errno.EDQUOT):
         if os.strerror(full) in error:
             raise OSError(full, os.strerror(full), f"{job.name}: {error}")
-    kept = notebook if seconds else log  # 0: its process was killed
-    return f"{error} (see {kept})" if kept.is_file() else error
+    path = kept.get("notebook" if seconds else "log")  # 0: its process ended early
+    return f"{error} (see {path})" if path else error

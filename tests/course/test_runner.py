@@ -109,6 +109,7 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
     for options, name in (
         ({}, "quick"),
         ({"values": values}, "quick-test_size-0.2"),
+        ({"values": {"text": "../a/b", "classes": ["x y"]}}, "quick-classes-_x y_-text-.._a_b"),
         ({"values": values, "run_name": "trial"}, "trial"),
     ):
         assert jobs(**options)[0].folder == apart / "outputs" / name
@@ -292,6 +293,17 @@ runpy.run_module("ipykernel_launcher", run_name="__main__")
     assert not Path(seen["ip"]).parent.exists(), "its folder, with the key, is removed"
 
 
+def test_an_executed_notebook_has_its_figures_whatever_backend_the_shell_sets(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    notebook("01_first", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
+    assert course.run(jobs("01_first")) == {}
+    path = apart / "outputs" / "quick" / "notebooks" / "01_first.ipynb"
+    outputs = nbformat.read(path, as_version=4).cells[-1]["outputs"]
+    assert ["image/png" in output.get("data", {}) for output in outputs].count(True) == 1
+
+
 def test_a_damaged_run_is_repaired_by_the_next_one(
     finished: Path, apart: Path, command: Command
 ) -> None:
@@ -344,7 +356,7 @@ def test_a_failure_is_one_line_and_the_other_notebooks_continue(
     assert "InputError" not in by_name["03_user"]
     assert "its kernel was killed, as happens when memory runs out" in by_name["04_killed"]
     log = folder / "logs" / "05_process.failed.log"
-    assert f"its process was killed, as happens when memory runs out (see {log})" in err
+    assert f"its process ended early, as happens when memory runs out (see {log})" in err
     assert "why" in log.read_text()
     for name in ("01_first", "03_user", "04_killed"):
         path = folder / "notebooks" / f"{name}.failed.ipynb"
