@@ -46,7 +46,7 @@ def answers(table: pd.DataFrame) -> Answers:
     """
     number = table.groupby(["repeat", "clip"]).cumcount()  # of a clip's windows
     unit, names = pd.factorize(pd.MultiIndex.from_arrays([table["clip"], number]))
-    repeat = table["repeat"].to_numpy()
+    repeat = pd.factorize(table["repeat"], sort=True)[0]  # named by numbers, seeds or texts
     _, first = np.unique(unit, return_index=True)
     classes, truth = np.unique(table.truth.astype(str).to_numpy()[first], return_inverse=True)
     shape = repeat.max() + 1, len(first)

@@ -6,7 +6,12 @@
 
 from __future__ import annotations
 
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +34,8 @@ from cryutils.papers.scored import answer_rows
 __all__ = ["Audit", "audit", "of_corpus", "read"]
 
 _REQUIRED = ("clip", "infant", "truth")
-_OPTIONAL: dict[str, str | int] = {"model": "model", "split": "", "repeat": 0, "fold": -1}
+_OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1"}
+_NO_VALUE = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 _METRICS: tuple[evaluation.Metric, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
 
 
@@ -40,72 +46,154 @@ class Audit:
     classes: clips and infants of each class. scores: value, low and high by model, split and
     metric, next to what answers without any skill reach (`guess`). leaks: the share of answers from
     a model that was trained on other clips of the same infant (NaN without folds), and the p-value
-    of a permutation test. gaps: score of the random split minus the leak-free score.
+    of a permutation test. gaps: score of the random split minus the leak-free score. notes: what
+    is missing, and why.
     """
 
     classes: pd.DataFrame
     scores: pd.DataFrame
     leaks: pd.DataFrame
     gaps: pd.DataFrame
+    notes: pd.DataFrame
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the predictions in a CSV or Parquet file.
+    """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
     clip, infant, truth, and prediction or p_<class> for each class. Optional: fold, repeat, model,
-    and split, which is "random" or "leak_free". Raises InputError if the file can't
-    be read, a column is missing, or a clip has two rows.
+    and split, which is "random" or "leak_free". Names of classes are the same if they differ only
+    by case, spaces, underscores or Unicode form, or as 1, 1.0 and true. Raises InputError, with row
+    (as in a spreadsheet) and column, if the file can't be read, a value is missing, or rows
+    contradict each other.
     """
-    try:
-        text = {name: str for name in (*_REQUIRED, "prediction", "predicted", "model", "split")}
-        is_parquet = path.suffix.lower() == ".parquet"
-        table = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype=text)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a CSV or Parquet file of predictions.") from error
-    table = table.rename(columns={"prediction": "predicted"})
-    for name in _REQUIRED:
-        if name not in table:
-            hint = near_miss(name, list(map(str, table.columns)))
-            raise InputError(f"{path}: no column {name!r}.{hint}")
-        if table[name].isna().any():
-            row = int(np.flatnonzero(table[name].isna())[0])
-            raise InputError(f"{path}: no {name} in row {row + 2}.")
-        table[name] = table[name].astype(str)
-    classes = sorted(set(table.truth))
-    columns = [f"p_{name}" for name in classes]
-    if "predicted" not in table:
-        if lacking := [name for name in columns if name not in table]:
-            raise InputError(
-                f"{path}: no column prediction, and no probabilities in {', '.join(lacking)}."
-            )
-        table["predicted"] = np.asarray(classes)[table[columns].to_numpy(float).argmax(axis=1)]
+    table = _cells(path)
     for name, default in _OPTIONAL.items():
-        table[name] = table[name].fillna(default) if name in table else default
-    if unknown := set(table.split) - {"", "random", "leak_free"}:
-        raise InputError(f"{path}: split {min(unknown)!r}; give random or leak_free.")
-    twice = table["clip"][table.duplicated(["model", "split", "repeat", "clip"])]
-    if len(twice):
-        raise InputError(f"{path}: clip {twice.iloc[0]} has two rows; give one, or number repeats.")
-    return table
+        if name not in table or not table[name].any():
+            table[name] = default
+    for name in (*_REQUIRED, "model", "repeat", "fold"):
+        _refuse(path, table[name], table[name] == "", "nothing is given")
+    keys = table.truth.map(_key)
+    names = dict(zip(keys[::-1], table.truth[::-1], strict=True))  # the first spelling of each
+    table["truth"] = keys.map(names)
+    wrong = ~table.split.isin(["", "random", "leak_free"])
+    _refuse(path, table.split, wrong, "give random or leak_free")
+    wrong = table.duplicated(["model", "split", "repeat", "clip"])
+    _refuse(path, table["clip"], wrong, "this clip has two rows; give one, or number repeats")
+    for name in ("truth", "infant"):
+        wrong = table[name] != table.groupby("clip")[name].transform("first")
+        _refuse(path, table[name], wrong, "an earlier row of this clip has another one")
+    table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
+    return _with_answers(path, table, names)
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    """Return a table's columns as text, "" if missing. The index is the row in a spreadsheet."""
+    rows: Iterable[Iterable[object]]
+    try:
+        if path.suffix.lower() == ".parquet":
+            stored = pd.read_parquet(path).astype(object)
+            rows = [list(stored), *stored.where(stored.notna(), "").to_numpy()]
+        else:
+            data = path.read_bytes()
+            is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+            text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+            separator = max(",;\t|", key=text.partition("\n")[0].count)
+            rows = csv.reader(StringIO(text, ""), delimiter=separator)
+        cells = [[unicodedata.normalize("NFC", str(x)).strip() for x in row] for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        is_workbook = path.suffix.lower() in (".xlsx", ".xls", ".ods")
+        what = "a workbook" if is_workbook else "not a table of predictions"
+        raise InputError(f"{path}: {what}; save it as CSV in UTF-8, or as Parquet.") from error
+    numbered = {number: row for number, row in enumerate(cells, 1) if any(row)}
+    header = numbered.pop(min(numbered, default=1), [])
+    if uneven := [number for number, row in numbered.items() if len(row) != len(header)]:
+        counts = f"row {uneven[0]} has {len(numbered[uneven[0]])} cells, the header {len(header)}"
+        raise InputError(f"{path}: {counts}; decimal commas need semicolons between cells.")
+    names = [f"p_{_key(x[2:])}" if x[:2].casefold() == "p_" else x.casefold() for x in header]
+    names = ["prediction" if name == "predicted" else name for name in names]
+    if again := [name for name in names if name and names.count(name) > 1]:
+        raise InputError(f"{path}: two columns {again[0]!r}.")
+    for name in _REQUIRED:
+        if name not in names:
+            raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
+    table = pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
+    is_id = table.columns.isin(["clip", "infant"])  # an infant may be called NA
+    return table.mask(table.isin(_NO_VALUE) & ~is_id, "")
+
+
+def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Return a table with probabilities as numbers, and answers spelled as the classes in `names`.
+
+    names: of the classes, by `_key`.
+    """
+    is_given = "prediction" in table
+    chances = [str(name) for name in table if str(name)[:2] == "p_"]
+    columns = sorted(name for name in chances if not is_given or name[2:] in names)
+    if not is_given and (lacking := [f"p_{key}" for key in names if f"p_{key}" not in columns]):
+        raise InputError(f"{path}: no column prediction, and no probabilities in {lacking[0]}.")
+    texts = table[columns].replace(",", ".", regex=True)
+    numbers = texts.apply(pd.to_numeric, errors="coerce")
+    blank = (texts == "").all(axis=1)
+    for name in columns:
+        _refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
+    if not is_given:
+        table["prediction"] = numbers.fillna(-np.inf).idxmax(axis=1).str[2:].mask(blank, "")
+    keys = table.prediction.map(_key)
+    wrong = ~keys.isin(names)
+    what = f"no answer of this model is one of the classes {', '.join(sorted(names.values()))}"
+    _refuse(path, table.prediction, wrong.groupby(table.model).transform("all"), what)
+    table = table.assign(**numbers, prediction=[names.get(key, key) for key in keys])
+    table = table.rename(columns={f"p_{key}": f"p_{name}" for key, name in names.items()})
+    table.attrs["notes"] = [
+        f"Counted as wrong: {wrong.sum()} of {len(wrong)} answers, missing or no class of truth;"
+        f" the first: row {row}, column {'prediction' if is_given else f'p_{key}'}, {key!r}."
+        for row, key in keys[wrong][:1].items()
+    ]
+    return table.rename(columns={"prediction": "predicted"})
+
+
+def _key(name: str) -> str:
+    """Return a class's name as it is compared."""
+    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
+    text = re.sub(r"^([+-]?\d+)[.,]0*$", r"\1", " ".join(text.split()))
+    return {"true": "1", "false": "0"}.get(text, text) or name
+
+
+def _refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:
+    """Raise InputError for the first cell of a column that is wrong, if there is one."""
+    for row, value in column[wrong].items():
+        shown = f"{value!r}; " if value else ""
+        raise InputError(f"{path}: row {row}, column {column.name}: {shown}{what}.")
 
 
 def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
     The features are mean and standard deviation over time of mel bands and MFCC
-    (`papers.ladder.vectors`). Columns as in `read`. n_folds, repeats, seed: of the folds.
+    (`papers.ladder.vectors`). Columns as in `read`; a note names a split that has no folds.
+    n_folds, repeats, seed: of the folds. Raises InputError if both have none.
     """
+    divisions, notes = {}, []
+    for split in (Split.RANDOM, Split.LEAK_FREE):
+        try:
+            divisions[split] = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
+        except InputError as error:  # after the semicolon it advises other folds
+            reason = str(error).partition(";")[0]
+            notes.append(f"{SPLITS[str(split)].capitalize()}: no scores; {reason}.")
+    if not divisions:
+        raise InputError(f"{corpus.name}: {' '.join(notes)} Add recordings.")
     sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
     parts = []
-    for split in (Split.RANDOM, Split.LEAK_FREE):
-        folds = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
+    for split, folds in divisions.items():
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
         table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
         parts.append(table.assign(model="logistic regression", split=str(split)))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["notes"] = notes
+    return table
 
 
 def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Audit:
@@ -122,12 +210,20 @@ def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Aud
     for (model, split), part in table.groupby(["model", "split"], sort=False):
         about = {"model": model, "split": SPLITS.get(str(split), "not stated")}
         arrays = answers(part)
+        names = np.unique(part.truth.astype(str))
+        arrays = arrays._replace(truth=names[arrays.truth])
         scores += [about | row for row in _scores(arrays)]
         leaks.append(about | _leak(part, arrays, permutations, seed))
+    rows = pd.DataFrame(scores)
+    notes = [
+        f"No interval of {', '.join(metrics.unique())}: {reason}."
+        for reason, metrics in rows[rows.reason != ""].groupby("reason").metric
+    ]
     return Audit(
         classes=counts.reset_index(names="class"),
-        scores=pd.DataFrame(scores),
+        scores=rows,
         leaks=pd.DataFrame(leaks),
+        notes=pd.DataFrame({"note": [*table.attrs.get("notes", []), *notes]}),
         gaps=gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
     )
 
@@ -138,12 +234,12 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
         metric: evaluation.interval(part.predicted, part.truth, part.infants, metric=metric)
         for metric in _METRICS
     }
-    if np.isfinite(part.strengths).any():
+    if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
         folds = part.folds if all(part.folds) else None
         intervals["roc_auc"] = evaluation.auc_interval(
             part.strengths, part.truth, part.infants, folds
         )
-    shares = np.bincount(part.truth) / len(part.truth)
+    shares = np.unique(part.truth, return_counts=True)[1] / len(part.truth)
     commonest = shares.max()
     guess = {
         "balanced_accuracy": 1 / len(shares),
@@ -152,8 +248,8 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
         "roc_auc": 0.5,
     }
     return [
-        {"metric": METRICS[metric], **interval.row(), "guess": guess[metric]}
-        for metric, interval in intervals.items()
+        {"metric": METRICS[metric], **x.row(), "guess": guess[metric], "reason": x.reason}
+        for metric, x in intervals.items()
     ]
 
 

@@ -73,6 +73,7 @@ def _print(result: Audit) -> None:
     scores, leaks, gaps = result.scores, result.leaks, result.gaps
     guess = [in_percent(value) for value in scores.guess]
     known = [in_percent(value) for value in leaks.shared]
+    p_values = [f"{p:.3f}".replace("nan", "–") for p in leaks.p_value]
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
         "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
@@ -81,10 +82,9 @@ def _print(result: Audit) -> None:
                 score=percent(scores, "value"), **{"no skill": guess}),
         "Known infants: the share of answers from a model trained on other clips of the same infant"
         " (needs the column fold), in percent. p: how often the predictions agree as well with"
-        " labels exchanged between infants. With a random split, a small p can come from"
-        " recognising infants.":
-            leaks[["model", "split"]].assign(
-                **{"known infants": known}, p=leaks.p_value.map("{:.3f}".format)),
+        " labels exchanged between infants (needs a repeat with all clips). With a random split, a"
+        " small p can come from recognising infants.":
+            leaks[["model", "split"]].assign(**{"known infants": known}, p=p_values),
         "Balanced accuracy with the random split minus leak-free, in points, on the same clips.":
             gaps[["model"]].assign(difference=percent(gaps, "value")),
     }  # fmt: skip
@@ -92,5 +92,7 @@ def _print(result: Audit) -> None:
         if len(table):
             for line in [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]:
                 say(line)
+    for note in result.notes.note:
+        say(note)
     if gaps.empty:
-        say("No model has both splits, so the difference between them is unknown.")
+        say("No model has different answers to the same clips with both splits.")

@@ -208,11 +208,13 @@ def folds(
     else:
         group = np.unique(np.asarray(groups), return_inverse=True)[1]
         if group.max() + 1 < n_splits:
-            raise InputError(f"{n_splits} folds of {group.max() + 1} infants; use fewer folds")
+            raise InputError(f"only {group.max() + 1} infants for {n_splits} folds; use fewer")
         _check_classes(names, _infants_per_class(y, group), "infant", 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
-            raise InputError(f"{n_splits} folds of {most} clips in the largest class; use fewer")
+            raise InputError(
+                f"no class has more than {most} clips, for {n_splits} folds; use fewer"
+            )
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]
 

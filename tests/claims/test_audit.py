@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_corpus import corpus
 from refusals import refusal
 
 import cryutils
@@ -36,6 +39,126 @@ def answers(infants: int = 12, each: int = 4) -> pd.DataFrame:
 def audited(table: pd.DataFrame, folder: Path) -> audits.Audit:
     table.to_csv(folder / "table.csv", index=False)
     return audits.audit(audits.read(folder / "table.csv"), permutations=19)
+
+
+def mixed(repeats: tuple[object, ...] = ("0",)) -> pd.DataFrame:
+    """Answers with probabilities, 32 of 48 right, in each repeat."""
+    classes = ["belly_pain", "müde"]
+    rows = []
+    for infant, k in np.ndindex(12, 4):
+        truth = infant % 2
+        p = 0.1 + 0.15 * ((5 * infant + 3 * k) % 6)
+        answer = truth if p < 0.6 else 1 - truth
+        rows.append({
+            "clip": f"{infant}/{k}", "infant": f"i{infant}", "truth": classes[truth],
+            "prediction": classes[answer], "fold": infant // 2 % 3,
+            f"p_{classes[answer]}": 0.5 + p / 2, f"p_{classes[1 - answer]}": 0.5 - p / 2,
+        })  # fmt: skip
+    one = pd.DataFrame(rows)
+    return pd.concat([one.assign(repeat=name) for name in repeats], ignore_index=True)
+
+
+NUMBERS = {"belly_pain": 0, "müde": 1, "p_belly_pain": "p_0", "p_müde": "p_1"}
+
+
+def numbered(truth: type = int, prediction: type = int) -> pd.DataFrame:
+    table = mixed().rename(columns=NUMBERS)
+    return table.assign(
+        truth=table.truth.map(NUMBERS).astype(truth),
+        prediction=table.prediction.map(NUMBERS).astype(prediction),
+    )
+
+
+def respelled(change, column: str = "prediction") -> pd.DataFrame:
+    return mixed().assign(**{column: mixed()[column].map(change)})
+
+
+def changed(row: int, column: str, value: object, repeats: tuple[object, ...] = (0,)):
+    table = mixed(repeats).astype({column: object})
+    table.loc[row - 2, column] = value
+    return table
+
+
+def same_scores(a: audits.Audit, b: audits.Audit) -> None:
+    columns = ["value", "low", "high", "n", "n_infants", "guess"]
+    pd.testing.assert_frame_equal(a.scores[columns], b.scores[columns])
+    assert a.leaks[["shared", "p_value"]].equals(b.leaks[["shared", "p_value"]])
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
+    result = audited(mixed(), tmp_path_factory.mktemp("clean"))
+    assert result.scores.value[1] == pytest.approx(32 / 48)
+    assert result.notes.empty
+    return result
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        numbered(), numbered(float), numbered(prediction=float), numbered(bool),
+        numbered(bool, float), numbered().drop(columns="prediction"), respelled(str.upper),
+        respelled(" {} ".format), respelled(lambda name: unicodedata.normalize("NFD", name)),
+        respelled(lambda name: name.replace("_", " ")), respelled(str.title, "truth"),
+        mixed().drop(columns="prediction").rename(columns={"p_belly_pain": "P_Belly Pain"}),
+        respelled(lambda name: name.replace("i3", "NA"), "infant"),
+        mixed().rename(columns=str.title),
+        mixed().assign(fold=mixed().fold.map("fold {}".format)),
+        mixed((1, 2)), mixed((3_000_000_000, 17)), mixed(("one", "two")), mixed(("90%", "95%")),
+    ],
+)  # fmt: skip
+def test_names_are_compared_as_people_mean_them(
+    tmp_path: Path, clean: audits.Audit, table: pd.DataFrame, ending: str
+) -> None:
+    path = tmp_path / f"table.{ending}"
+    table.to_parquet(path) if ending == "parquet" else table.to_csv(path, index=False)
+    same_scores(audits.audit(audits.read(path), permutations=19), clean)
+
+
+@pytest.mark.parametrize("lacking", ["prediction", "p_müde"])
+@pytest.mark.parametrize(
+    "kind",
+    [{"sep": ";"}, {"sep": "\t"}, {"sep": "\t", "encoding": "utf-16"}, {"encoding": "utf-8-sig"},
+     {"sep": ";", "decimal": ","}, {"decimal": ","}, {"quoting": 1}, {"lineterminator": "\r\n"}],
+)  # fmt: skip
+def test_every_kind_of_csv_is_read(tmp_path: Path, kind: dict, lacking: str) -> None:
+    table = mixed().drop(columns=lacking)
+    plain = audited(table, tmp_path)
+    table.to_csv(tmp_path / "table.csv", index=False, **kind)
+    same_scores(audits.audit(audits.read(tmp_path / "table.csv"), permutations=19), plain)
+
+
+def test_empty_rows_are_skipped_and_rows_counted_as_in_a_spreadsheet(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("clip;infant;truth;prediction\na;i;x;x\n;;;\n\nb;j;;y\n", encoding="utf-8")
+    assert "row 5, column truth" in refusal(path, audits.read)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (changed(7, "prediction", None), "1 of 48 row 7 prediction"),
+        (changed(7, "prediction", "colic"), "1 of 48 row 7 prediction 'colic'"),
+        (mixed().drop(columns="prediction").assign(p_colic=[9] + [0.0] * 47), "row 2 p_colic"),
+    ],
+)
+def test_an_answer_that_is_no_class_is_wrong_and_named(
+    tmp_path: Path, clean: audits.Audit, table: pd.DataFrame, words: str
+) -> None:
+    result = audited(table, tmp_path)
+    assert result.scores.value[1] == pytest.approx(31 / 48)
+    (note,) = result.notes.note
+    assert all(word in note for word in words.split())
+
+
+def test_one_infant_in_a_class_leaves_the_other_scores(tmp_path: Path) -> None:
+    table = mixed()
+    table = table[(table.truth != "müde") | (table.infant == "i1")]
+    result = audited(table, tmp_path)
+    scores = result.scores.set_index("metric")
+    assert scores.low.notna().to_dict() == dict.fromkeys(scores.index, False) | {"accuracy": True}
+    assert any("'müde'" in note for note in result.notes.note)
 
 
 def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
@@ -95,6 +218,49 @@ def test_a_corpus_is_tested_with_both_splits() -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "infants", "splits", "word"),
+    [("ab" * 5, "1234123412", {"random"}, "4 infants"), ("ab", "12", set(), "2 infants"),
+     ("aaaaabbbbb", "12345xxxxx", {"random"}, "'b'")],
+)  # fmt: skip
+def test_a_split_without_folds_is_named_and_the_other_tested(
+    monkeypatch: pytest.MonkeyPatch, labels: str, infants: str, splits: set[str], word: str
+) -> None:
+    cries = corpus([*labels], [*infants])
+    noise = np.random.default_rng(0).normal(size=(len(labels), 800))
+    monkeypatch.setattr(audits.audio, "signals", lambda *_, **__: noise)
+    if not splits:
+        with pytest.raises(InputError, match=word) as caught:
+            audits.of_corpus(cries)
+        assert "fewer" not in str(caught.value)
+        return
+    table = audits.of_corpus(cries)
+    note = audits.audit(table, permutations=19).notes.note[0]
+    assert set(table.split) == splits
+    assert word in note and "fewer" not in note
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (changed(7, "p_müde", None), "row 7 p_müde"),
+        (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
+        (changed(7, "truth", "NA"), "row 7 truth"),
+        (changed(7, "fold", None), "row 7 fold"),
+        (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
+        (changed(56, "infant", "i9", (0, 1)), "row 56 infant 'i9'"),
+        (changed(5, "repeat", 1, (0, 1)), "row 53 clip '0/3'"),
+        (numbered().assign(prediction=mixed().prediction), "row 2 prediction classes 0, 1"),
+        (mixed().assign(predicted="müde"), "prediction"),
+        (mixed().assign(P_Müde=0.5), "p_müde"),
+    ],
+)
+def test_a_cell_that_is_refused_is_named(tmp_path: Path, table, words: str) -> None:
+    table.to_csv(tmp_path / "table.csv", index=False)
+    message = refusal(tmp_path / "table.csv", audits.read)
+    assert all(word in message for word in words.split())
+
+
+@pytest.mark.parametrize(
     ("change", "word"),
     [
         ({"drop": "infant"}, "infant"),
@@ -116,9 +282,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for name in ("table.parquet", "table.csv"):
         (tmp_path / name).write_bytes(b"\x89PNG")
         refusal(tmp_path / name, audits.read)
+    with zipfile.ZipFile(tmp_path / "table.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet1.xml", "<row><c>clip</c></row>" * 99)
+    assert "workbook" in refusal(tmp_path / "table.xlsx", audits.read)
+    (tmp_path / "table.csv").write_text("clip,infant,truth,p_a\na,i,x,0,5\n", encoding="utf-8")
+    assert "row 2" in refusal(tmp_path / "table.csv", audits.read)
 
 
 def test_one_class_or_one_infant_is_too_few(tmp_path: Path) -> None:
     for column in ("truth", "infant"):
         with pytest.raises(InputError, match="an audit needs two classes"):
-            audited(answers().assign(**{column: "one"}), tmp_path)
+            audited(answers().assign(**{column: "tired"}), tmp_path)

@@ -18,7 +18,7 @@ def test_an_audit_is_printed_as_tables_or_json(command: Command) -> None:
         assert text in out
     code, out, _ = command("audit", str(EXAMPLE), "--permutations", "19", "--json")
     parts = json.loads(out, parse_constant=pytest.fail)
-    assert list(parts) == ["classes", "scores", "leaks", "gaps"]
+    assert list(parts) == ["classes", "scores", "leaks", "gaps", "notes"]
     assert parts["gaps"][0]["value"] == pytest.approx(0.2, abs=0.005)
 
 

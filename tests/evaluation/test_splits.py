@@ -132,9 +132,9 @@ def test_folds_say_which_class_is_too_small() -> None:
         folds(["a"] * 9 + ["b"] * 3, None)
     with pytest.raises(InputError, match="class 'b' has 1 infant, 2 are needed"):
         folds(["a"] * 9 + ["b"] * 3, [*"123456789", "x", "x", "x"])
-    with pytest.raises(InputError, match="5 folds of 4 infants"):
+    with pytest.raises(InputError, match="4 infants for 5 folds"):
         folds(["a", "b"] * 4, ["1", "1", "2", "2", "3", "3", "4", "4"])
-    with pytest.raises(InputError, match="3 folds of 2 clips in the largest class; use fewer"):
+    with pytest.raises(InputError, match="2 clips, for 3 folds"):
         folds([*"aabb"], [*"uvwx"], n_splits=3, repeats=1)
 
 
