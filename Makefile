@@ -19,6 +19,17 @@ help:  ## Say what each target does
 # many processes compiles TensorFlow and the rest again, about seven seconds each.
 export PYTHONDONTWRITEBYTECODE =
 
+# TensorFlow has no files for other versions of Python. uv downloads 3.13 where the machine has none.
+define environment
+test -x $(1)/bin/python || { \
+	  for python in $(PYTHON) python3.13 python3.12 python3.11; do \
+	    $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && \
+	      exec $$python -m venv $(1); \
+	  done; \
+	  if command -v uv >/dev/null; then exec uv venv --quiet --seed --python 3.13 $(1); fi; \
+	  echo "Python 3.11, 3.12 or 3.13 is needed: install uv (https://docs.astral.sh/uv), which downloads it, or try make PYTHON=/path/to/python3.13" >&2; exit 1; }
+endef
+
 $(COURSE): EXTRAS = embeddings,lab
 $(COURSE): SIZE = 3.4 GB
 $(SITE): EXTRAS = app,docs
@@ -29,9 +40,7 @@ $(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 
 # What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
 $(COURSE) $(SITE) $(EVERYTHING): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(call environment,.venv)
 	@echo "Installing the course and its extras $(EXTRAS) into .venv (about $(SIZE)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'
@@ -89,7 +98,7 @@ test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab'
 	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/app tests/browser
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
-	@test -x $(COLAB)/bin/python || $(PYTHON) -m venv $(COLAB)
+	@$(call environment,$(COLAB))
 	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
 	@touch $@

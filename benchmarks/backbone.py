@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from joblib import cpu_count
 
 # Let `Model.predict` and `fit` use all cores, as by default.
-os.environ["TF_NUM_INTRAOP_THREADS"] = str(os.cpu_count() or 1)
+os.environ["TF_NUM_INTRAOP_THREADS"] = str(cpu_count())
 
 from cryutils.datasets.synthetic import face, voice
 from cryutils.models import backbones, runtimes
@@ -41,7 +42,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> float:
         "Model.predict": lambda x: model.predict(x, batch_size=BATCH, verbose=0),
         OPENVINO: runtimes.ready(model, engine=OPENVINO),
     }
-    print(f"{backbone.words}, {frames} frames, {os.cpu_count()} cores, medians of {rounds} rounds")
+    print(f"{backbone.words}, {frames} frames, {cpu_count()} cores, medians of {rounds} rounds")
     made = [np.asarray(run(pixels)) for run in ways.values()]  # compiles as well
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):

@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+from joblib import cpu_count
+
 ROUNDS = 5
 PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # minimum speed-up over librosa
 
@@ -32,7 +34,7 @@ PROMISES = {"cold_ratio": 2.0, "warm_ratio": 20.0}  # minimum speed-up over libr
 def main(rounds: int = ROUNDS) -> dict[str, float]:
     """Measure, print the results, and return the figures by name."""
     files, name = find_files()
-    print(f"{len(files)} files of {name}, {os.cpu_count()} cores, {rounds} rounds", flush=True)
+    print(f"{len(files)} files of {name}, {cpu_count()} cores, {rounds} rounds", flush=True)
     rows_by_way: dict[str, list[dict[str, float]]] = {"librosa": [], "cold": [], "warm": []}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
