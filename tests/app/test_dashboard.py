@@ -113,7 +113,6 @@ def test_the_days_show_minutes_of_each_state_and_how_long_was_listened(
     assert cells == [
         ["", "hungry", "pain", "tired", "unsure", "no cry", "listened"],
         ["Sun 17 Jan", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0"],
-        ["Sat 16 Jan", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0"],
         ["Fri 15 Jan", "2.0", "0.0", "1.0", "2.0", "7.0", "12.0"],
     ]
 

@@ -1,7 +1,7 @@
 """One infant's log, `Log`: sessions, readings, corrections, and counts by hour, day and week.
 
 Paper B §3, step 3. Acknowledged readings are on disk. Time
-without monitoring is logged as a gap or counted as zeros, never as silence.
+without monitoring is logged as a gap or not counted, never as silence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import LONGEST_S, QUARTER_S, Database, Row, Span, quarter
@@ -29,7 +28,7 @@ __all__ = ["PERIODS", "Log", "local_zone", "zone"]
 
 PERIODS = ("hour", "day", "week")
 _MARGIN_S = 8 * 86_400  # more than a week, the longest period
-_LATEST = 2.0**36  # s since 1970: the year 4147
+_LATEST = 2.0**33  # s since 1970: the year 2242; pandas' times end in 2262
 
 
 class Log:
@@ -113,10 +112,10 @@ class Log:
     ) -> pd.DataFrame:  # fmt: skip
         """Return the number of readings by period and corrected verdict.
 
-        The table has a row for each period from the first to the last reading between `since` and
-        `until` (s since 1970), indexed by its start, and a column for each verdict. `tz` is a time
-        zone such as "Europe/Vienna"; days have 23 to 25 hours. Raises InputError for an unknown
-        zone or period.
+        The table has a row for each period with a reading between `since` and `until` (s since
+        1970), counted as a whole and indexed by its start, and a column for each verdict. `tz` is a
+        time zone such as "Europe/Vienna"; days have 23 to 25 hours. Raises InputError for an
+        unknown zone or period.
         """
         import pandas as pd
 
@@ -124,19 +123,13 @@ class Log:
             raise InputError(f"no period {by!r}.{near_miss(by, PERIODS)}")
         zone(tz)
         first, last = since or 0.0, until or _LATEST
-        # The periods that contain `since` and `until` are counted as a whole.
         around = Span(first - _MARGIN_S, last + _MARGIN_S)
         rows = self._database.rows("quarters", infant=self._reached(), quarter=around)
         counts = pd.DataFrame(rows, columns=["quarter", "verdict", "n"])
-        chosen = counts.quarter[(counts.quarter >= first) & (counts.quarter < last)]
-        if chosen.empty:
-            return pd.DataFrame(index=pd.DatetimeIndex([], tz=tz, name=by))
-        edges = _edges(chosen.min(), chosen.max(), by, tz)
-        counts = counts[counts.quarter.between(edges[0], edges[-1], inclusive="left")]
-        period = np.searchsorted(edges, counts.quarter, side="right") - 1
-        table = counts.groupby([period, "verdict"]).n.sum().unstack(fill_value=0)
-        table = table.reindex(range(len(edges) - 1), fill_value=0).rename_axis(columns=None)
-        return table.set_axis(pd.to_datetime(edges[:-1], unit="s", utc=True).tz_convert(tz))
+        counts[by] = _starts(counts.quarter, by, tz)
+        chosen = counts[by][(counts.quarter >= first) & (counts.quarter < last)]
+        counts = counts[counts[by].isin(chosen)]
+        return counts.pivot_table("n", by, "verdict", "sum", fill_value=0).rename_axis(columns=None)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
@@ -200,20 +193,13 @@ def _row(reading: Reading) -> Row:
     return row
 
 
-def _edges(first: int, last: int, by: str, tz: str) -> NDArray[np.int64]:
-    """Return the starts of the periods that contain quarters `first` to `last`, and the last's end.
-
-    Every time zone differs from UTC by quarters of an hour, so no quarter is split.
-    """
+def _starts(quarters: pd.Series[int], by: str, tz: str) -> pd.DatetimeIndex:
+    """Return the start of the period that contains each quarter, which no time zone splits."""
     import pandas as pd
 
-    starts = np.arange(first - _MARGIN_S, last + _MARGIN_S, QUARTER_S)
-    local = pd.to_datetime(starts, unit="s", utc=True).tz_convert(tz).tz_localize(None)
+    times = pd.to_datetime(quarters.to_numpy(np.int64), unit="s", utc=True).tz_convert(tz)
     if by == "hour":  # a local hour occurs twice when clocks are set back
-        begins = local.minute == 0
-    else:  # a week ends on Sunday
-        periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8
-        begins = np.diff(periods, prepend=periods[0]) != 0
-    edges = starts[begins]
-    low, high = np.searchsorted(edges, [first, last], side="right")
-    return edges[low - 1 : high + 1]
+        return times - pd.to_timedelta(times.minute, unit="min")
+    periods = times.tz_localize(None).to_period({"day": "D", "week": "W-SUN"}[by])
+    first = np.ones(len(times), bool)  # where midnight occurs twice; it may also be missing
+    return periods.start_time.tz_localize(tz, ambiguous=first, nonexistent="shift_forward")

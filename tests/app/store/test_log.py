@@ -111,10 +111,21 @@ def test_a_day_is_as_long_as_its_zone_makes_it(zone: str, day: str, hours: float
 
 
 @in_one
-def test_a_period_without_readings_is_a_row_of_zeros_and_a_gap_is_a_gap(mia: Log) -> None:
+def test_only_periods_with_readings_are_listed_and_a_gap_is_a_gap(mia: Log) -> None:
     logged(mia, Reading(NOON, "hungry"), Reading(NOON + 1, GAP), Reading(NOON + 7200, NO_CRY))
     hours = mia.summary("hour", "UTC")
-    assert hours.to_dict("list") == {"hungry": [1, 0, 0], GAP: [1, 0, 0], NO_CRY: [0, 0, 1]}
+    assert [f"{start:%H:%M}" for start in hours.index] == ["08:00", "10:00"]
+    assert hours.to_dict("list") == {"hungry": [1, 0], GAP: [1, 0], NO_CRY: [0, 1]}
+
+
+@in_one
+def test_a_device_whose_clock_is_wrong_adds_one_row(mia: Log) -> None:
+    times = [0.0, NOON, at("2038-01-19 04:00Z")]
+    logged(mia, *(Reading(time, NO_CRY) for time in times))
+    for by in ("hour", "day", "week"):
+        table = mia.summary(by, "Europe/Vienna")
+        assert table.index.year.tolist() in ([1970, 2027, 2038], [1969, 2027, 2038])
+        assert table[NO_CRY].tolist() == [1, 1, 1]
 
 
 # Corrections
