@@ -45,8 +45,10 @@ _AT_ONCE = 10_000  # readings in memory
 _WAIT_S = 10  # for another transaction, and for a connection to a server
 # A lost connection to a server is given up after about the same time. A live server that does not
 # answer blocks its caller, so only threads with no other work may call it (`Writer`, `Aside`).
+# Poolers such as PgBouncer accept neither start-up options nor prepared statements, and a database
+# in SQL_ASCII returns bytes unless the client names an encoding.
 _POSTGRESQL = {
-    "connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s",
+    "connect_timeout": _WAIT_S, "client_encoding": "utf8", "prepare_threshold": None,
     "keepalives_idle": _WAIT_S // 2, "keepalives_interval": 1, "keepalives_count": _WAIT_S // 2,
     "tcp_user_timeout": 1000 * _WAIT_S,
 }  # fmt: skip
@@ -54,8 +56,10 @@ _POSTGRESQL = {
 # Why a store can't be used, in words for caregivers, by the error codes of SQLite and PostgreSQL.
 _FULL, _LOCKED = "its disk is full", "another program has locked it"
 _AWAY, _BROKEN = "its server can't be reached", "the database reports an error"
+_DAMAGED = "it is damaged; restore a copy, or move it away to begin a new log"
 _REASONS: dict[object, str] = {
     sqlite3.SQLITE_FULL: _FULL, sqlite3.SQLITE_BUSY: _LOCKED, sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED, sqlite3.SQLITE_NOTADB: _DAMAGED,
     "53100": _FULL, "55P03": _LOCKED,
 }  # fmt: skip
 
@@ -127,7 +131,7 @@ class StoreUnavailable(OSError):
         """
         self.reason = reason
         line = (str(why).splitlines() or ["no reason"])[0]
-        super().__init__(errno.EIO, f"the store can't be used now ({line})", shown)
+        super().__init__(errno.EIO, f"the store can't be used ({line}): {reason}", shown)
 
 
 class Database:
@@ -152,6 +156,8 @@ class Database:
         scheme = address.partition("://")[0]
         if scheme not in ("sqlite", "postgresql"):
             raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS}.")
+        if scheme == "postgresql" and address.count("@") > 1:  # the host would have a part of it
+            raise InputError(f"{shown(address)}: write @ in a password as %40.")
         try:
             url = sa.make_url(address)
         except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
@@ -163,6 +169,7 @@ class Database:
             url = url.set(drivername="postgresql+psycopg")
             chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
             engine = sa.create_engine(url, pool_pre_ping=True, connect_args=chosen)
+            sa.event.listen(engine, "begin", _limit)
             return cls(engine, shown(address))
         if url.database in (None, "", ":memory:"):
             raise InputError(f"{address}: a database in memory would lose everything; name a file.")
@@ -303,7 +310,9 @@ class Database:
                 yield connection
         except sa.exc.IntegrityError as error:
             raise InputError("Someone else removed this in the meantime; look again.") from error
-        except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        except (
+            sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, UnicodeDecodeError,
+        ) as error:  # fmt: skip
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
 
@@ -320,6 +329,8 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
+    if isinstance(error, UnicodeDecodeError):
+        return _DAMAGED
     if isinstance(error, sqlite3.Error):
         return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _BROKEN)
     state = getattr(error, "sqlstate", None)
@@ -363,6 +374,11 @@ def _begin(connection: sa.Connection) -> None:
     # With a plain BEGIN, a read followed by a write fails instead of waiting for another writer.
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _limit(connection: sa.Connection) -> None:
+    """Limit how long a transaction of PostgreSQL waits for another one."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
 
 
 def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+import psycopg
 import pytest
 import sqlalchemy as sa
+from postgres import Server
 
 from cryutils.app import store as stores
 from cryutils.app.readings import Reading
@@ -46,7 +48,8 @@ def test_by_default_it_is_a_file_in_the_users_data_folder_for_its_owner_alone(
     [
         "log.sqlite", "sqlite:log.sqlite", "sqlite://", "sqlite:///:memory:", "mysql://h/d",
         f"mysql://u:{SECRET}@h/d", f"postgresql://u:{SECRET}@h:port/d", f"postgresql:{SECRET}",
-        f"postgresql://u:{SECRET}", f"mongodb://u:{SECRET}@h/d",
+        f"postgresql://u:{SECRET}", f"mongodb://u:{SECRET}@h/d", "postgresql://u:pa55@w0rd@h/d",
+        "postgresql://u:x@pa55?w0rd@h/d",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) -> None:
@@ -62,6 +65,57 @@ def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) 
 )  # fmt: skip
 def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: str) -> None:
     assert refusal(url).startswith(f"{url.partition('u')[0]}{url.rpartition('@')[2].split('?')[0]}")
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("damage", [b"not a database", b"\xff" * 8192], ids=["text", "pages"])
+def test_a_damaged_file_is_named_with_the_remedy(
+    damage: bytes, store: Store, mia: Log, apart: Path, url: str
+) -> None:
+    store.close()
+    file = apart / "store.sqlite"
+    content = file.read_bytes()
+    start = 0 if damage.startswith(b"not") else 4096  # a header and the first page, or the rest
+    file.write_bytes(content[:start] + damage + content[start + len(damage) :])
+    message = refusal(url)
+    assert message.startswith(f"{file}: ") and "restore a copy" in message
+
+
+# Servers
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_pooler_in_front_of_the_server_is_asked_for_nothing_that_it_refuses(url: str) -> None:
+    """PgBouncer refuses start-up options, and its clients share sessions."""
+    made: list[psycopg.Connection[Any]] = []
+
+    def note(connection: psycopg.Connection[Any], _: object) -> None:
+        made.append(connection)
+
+    sa.event.listen(sa.pool.Pool, "connect", note)
+    with stores.open(url) as store:
+        sa.event.remove(sa.pool.Pool, "connect", note)
+        mia = store.add_infant("Mia")
+        session = mia.begin("camera")
+        for i in range(12):  # psycopg would prepare the sixth
+            mia.append(session, [Reading(1.8e9 + i, "hungry")])
+        (connection,) = made
+        assert connection.info.options == ""
+        assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_a_database_in_sql_ascii_keeps_every_name(postgres: Server) -> None:
+    address = postgres.emptied()
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS plain")
+        connection.execute("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = address.replace("/postgres?", "/plain?")
+    for name in ("Zoë", "美咲"):
+        with stores.open(url) as store:
+            store.add_infant(name)
+    with stores.open(url) as store:
+        assert [log.name for log in store.infants()] == ["Zoë", "美咲"]
 
 
 # Versions
