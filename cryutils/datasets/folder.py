@@ -7,7 +7,6 @@ recordings of Corvin et al. 2024 are recognised by the name of their folder.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import unicodedata
 from collections import defaultdict
@@ -20,6 +19,7 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
+from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
@@ -38,10 +38,6 @@ _PADDING_S = 0.1  # codec padding that a stated duration may include
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
-# Corvin et al. 2024: the names say who cried, in a bath (discomfort) or at a vaccination (pain).
-_CORVIN = "cry_sequences_22babies"
-_CORVIN_NAME = re.compile(r"(?P<infant>[A-Z]{3})_(?P<situation>[BD])\d\d\.\w+")
-_CORVIN_LABELS = {"B": "discomfort", "D": "pain"}
 
 
 def load(root: Path, dataset: Dataset | None = None) -> Corpus:
@@ -103,17 +99,12 @@ def _about(root: Path, clips: Sequence[Clip], dataset: Dataset | None) -> dict[s
     """Return name, note, citation and licence: those of a dataset, if the files are its own."""
     if clips and all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips):
         dataset = UPLOADS
+    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
+        dataset = corvin.DATASET
     if dataset and dataset.files:
         return {
             "name": dataset.files.name, "note": f"{dataset.title} (real recordings)",
             "citation": dataset.citation, "licence": dataset.licence,
-        }  # fmt: skip
-    if clips and all(clip.path.parent.name == _CORVIN for clip in clips):
-        return {
-            "name": "corvin2024", "note": "Corvin et al. 2024 (real recordings)",
-            "citation": "Corvin, S. et al. (2024). Pain cues override identity cues in baby cries."
-            " https://github.com/theunissenlab/BabyCriesDiscomfortPain",
-            "licence": "MIT licence (the authors' repository, which contains the sounds)",
         }  # fmt: skip
     name = printable(root.name)
     return {
@@ -210,14 +201,8 @@ def _clip(
 
 
 def _fields(path: Path, root: Path) -> dict[str, Any]:
-    if path.parent.name == _CORVIN:
-        if not (match := _CORVIN_NAME.fullmatch(path.name)):
-            raise InputError(
-                "its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav"
-            )
-        infant, situation = match["infant"], match["situation"]
-        label, session = _CORVIN_LABELS[situation], f"{infant}/{situation}"
-        return {"label": label, "infant": infant, "session": session, "start_s": None}
+    if path.parent.name == corvin.FOLDER:
+        return corvin.parse_name(path.name)
     folders = _folders(path, root)
     # The apps' uploads are in one folder per platform, which is not a label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS

@@ -25,11 +25,12 @@ DATASETS = {
     "synthetic": "cryutils.datasets.synthetic.generator:DATASET",
     "donateacry": "cryutils.datasets.donateacry:DATASET",
     "donateacry-uploads": "cryutils.datasets.donateacry:UPLOADS",
+    "corvin2024": "cryutils.datasets.corvin:DATASET",
 }
 
 
 def load(name: str | Path, **options: Any) -> Corpus:
-    """Return the corpus `name`: "synthetic", "donateacry", "donateacry-uploads", or recordings.
+    """Return the corpus `name`, one of `DATASETS`, or recordings.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
     or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,13 @@ def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
     assert [clip.session for clip in corpus] == ["ABC/B", "ABC/D", "XYZ/B"]
     assert corpus.problems().item.tolist() == ["cry_sequences_22babies/other.wav"]
     assert list(load("OpenData/cry_sequences_22babies")) != []
+
+
+def test_corvin_by_name_has_22_infants_in_two_situations(donateacry: Path) -> None:
+    if not (donateacry.parent / "corvin2024").is_dir():
+        pytest.skip("the recordings of Corvin et al. 2024 aren't here")
+    corpus = load("corvin2024")
+    assert corpus.name == "corvin2024" and len(set(corpus.infants)) == 22
+    assert Counter(corpus.labels) == {"discomfort": 196, "pain": 88}
+    assert len({clip.session for clip in corpus}) == 44
+    assert all(count == 4 for count in Counter(corpus.infants[corpus.labels == "pain"]).values())
