@@ -1,4 +1,4 @@
-"""Detection of recordings that are filed under several infants: `merge_copies`.
+"""Detection of sounds that are filed under several infants: `merge_copies`.
 
 `datasets.load` calls it for any folder, because a leak-free split would otherwise train on
 recordings that it tests. The decoded sound is compared, so the format of a file does not matter.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, thread_map
 from cryutils._io.paths import file_digest
+from cryutils._io.progress import counting
 from cryutils.audio.files import native_rate, read
 from cryutils.audio.spectral import mel_db, resample
 from cryutils.datasets.corpus import Clip, Problem
@@ -26,6 +27,7 @@ from cryutils.errors import printable
 __all__ = ["merge_copies"]
 
 Array = npt.NDArray[np.float32]
+Times = npt.NDArray[np.int32]
 
 # The threshold was chosen after looking at DonateACry and at synthetic voices (docs/deviations.md).
 _NEARLY = 0.95  # correlation of two contours that count as nearly equal
@@ -36,7 +38,14 @@ _BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are be
 _STEPS = 96  # time steps, for any duration
 _EDGE = 0.005  # share of the energy cut off before the first step and after the last
 _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
-_VERSION = 1  # raise it when the same files give other digests or contours
+_ROWS = 500  # contours compared with all others at once
+_APART = 120  # samples; a peak is the loudest sample within this distance
+_SMOOTH = 9  # samples over which a level is averaged
+_GAPS = 4  # between peaks in a row, which identify a moment
+_NEAR = 4  # samples by which equal gaps and times may differ
+_MOMENTS = 4  # moments that two sounds with a common part share at least, in the same order
+_COMMON = 0.4  # share of the peaks in the overlap that coincide
+_VERSION = 2  # raise it when the same files give other digests, contours or peaks
 
 
 def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -44,20 +53,28 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
 
     Recordings are copies if their decoded samples are equal; silent recordings and pictures, if
     their files are equal. Nearly equal sounds of different infants, such as a louder, compressed or
-    slightly faster copy, are listed as doubtful and not merged. Excerpts are not recognised.
+    slightly faster copy, and sounds with a common part of about a second, such as a shifted copy,
+    are listed as doubtful and not merged.
     """
     audible = [clip for clip in clips if clip.has_audio]
     sounds = _sounds(audible)
-    digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
+    digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
+    if not sounds:
+        return merged, problems
     infants = {clip.id: clip.infant for clip in merged}
-    for similar in _similar(np.array([contour for _, contour in sounds])):
-        first, *others = (audible[k] for k in similar)
-        if len({infants[clip.id] for clip in (first, *others)}) > 1:
-            what = (
-                f"sounds nearly the same as {', '.join(clip.id for clip in others)}, of another"
-                " infant; if these are copies, keep one"
-            )
+    alike = _similar(np.array([contour for _, contour, _ in sounds]))
+    links = [*enumerate(alike), *_overlaps([peaks for _, _, peaks in sounds])]
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, least in enumerate(_least_linked(links, len(sounds))):
+        groups[least].append(number)
+    for group in groups.values():
+        first, *others = (audible[k] for k in group)
+        if len({infants[audible[k].id] for k in group}) > 1:
+            names = f"{', '.join(clip.id for clip in others)}, of another infant"
+            what = f"sounds nearly the same as {names}; if these are copies, keep one"
+            if len({alike[k] for k in group}) > 1:
+                what = f"shares a part of its sound with {names}; if so, name one infant for all"
             problems.append(Problem("doubtful", first.id, what))
     return merged, problems
 
@@ -92,30 +109,32 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
-def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Array]]:
+def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Array, Times]]:
     """Return the `_sound` of each clip, from the cache while their files are the same.
 
     Without it, every notebook decodes the 1,128 uploads again, which takes half a minute.
     """
     files = [identity(clip.path) for clip in clips]
     return cached(
-        lambda: list(thread_map(_sound, clips, what="Comparing")), "sounds", _VERSION, files
-    )
+        lambda: list(thread_map(_sound, clips, what="Comparing", progress=True)),
+        "sounds", _VERSION, files,
+    )  # fmt: skip
 
 
-def _sound(clip: Clip) -> tuple[str, Array]:
-    """Return a digest of a clip's samples, "" for silence, and its contour.
+def _sound(clip: Clip) -> tuple[str, Array, Times]:
+    """Return a digest of a clip's samples, "" for silence, its contour and its peaks.
 
-    The contour is float32 (bands, steps) of norm 1, or 0 if there is too little sound. It shows how
-    the level of each band changes between the first and the last sound, whatever the recording's
-    level and tempo.
+    The contour is float32 (bands, steps), or 0 if there is too little sound. It shows how the level
+    of each band changes between the first and the last sound, whatever the recording's level and
+    tempo. The peaks are the samples at 8 kHz that are loudest within 15 ms, int32 (peaks,).
     """
     rate, x = native_rate(clip.path), read(clip.path)
     if not x.any():
-        return "", _NO_CONTOUR
+        return "", _NO_CONTOUR, np.zeros(0, np.int32)
     digest = hashlib.sha256(f"{rate} Hz".encode())
     digest.update(np.ascontiguousarray(x).data)
-    return digest.hexdigest(), _contour(resample(x, sr=rate, to=_SR))
+    x = resample(x, sr=rate, to=_SR)
+    return digest.hexdigest(), _contour(x), _peaks(x)
 
 
 def _contour(x: Array) -> Array:
@@ -129,18 +148,71 @@ def _contour(x: Array) -> Array:
     sums = np.cumsum(db[first : last + 1].astype(np.float64), axis=0)
     edges = np.linspace(0, len(sums) - 1, _STEPS + 1)
     steps = np.diff([np.interp(edges, np.arange(len(sums)), band) for band in sums.T])
-    steps -= steps.mean(axis=1, keepdims=True)
-    return (steps / max(float(np.linalg.norm(steps)), 1e-9)).astype(np.float32)
+    return (steps - steps.mean(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _similar(contours: Array) -> Iterator[list[int]]:
-    """Yield the numbers of each group of contours that are linked by near equality."""
-    from sklearn.cluster import DBSCAN
+def _peaks(x: Array) -> Times:
+    from scipy.ndimage import maximum_filter1d
 
-    if not len(contours):
-        return
-    # A cluster of DBSCAN may have a single member here, so clusters are the linked groups.
-    links = DBSCAN(eps=1 - _NEARLY, min_samples=1, metric="cosine")
-    group = links.fit_predict(np.reshape(contours, (len(contours), -1)))
-    for number in np.flatnonzero(np.bincount(group) > 1):
-        yield np.flatnonzero(group == number).tolist()
+    level = np.convolve(x**2, np.ones(_SMOOTH), "same")
+    peaks = np.flatnonzero((level > 0) & (level == maximum_filter1d(level, 2 * _APART + 1)))
+    return peaks[np.diff(peaks, prepend=-_APART - 1) > _APART].astype(np.int32)
+
+
+def _similar(contours: Array) -> list[int]:
+    """Return for each contour the first one that is linked with it by near equality."""
+    flat = np.reshape(contours, (len(contours), -1))
+    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+    least = [*range(len(flat))]
+    with counting("Comparing contours", "clips") as report:
+        for start in range(0, len(flat), _ROWS):
+            links = np.argwhere(flat[start : start + _ROWS] @ flat[start:].T >= _NEARLY) + start
+            least = _least_linked(np.concatenate([links, [*enumerate(least)]]), len(flat))
+            report(min(start + _ROWS, len(flat)), len(flat))
+    return least
+
+
+def _overlaps(peaks: Sequence[Times]) -> list[tuple[int, int]]:
+    """Return pairs of sounds with a common part of about a second, whatever its place and level.
+
+    Gaps between peaks in a row identify a moment. Moments that occur in several sounds link each of
+    these with the next one only, so that memory grows with the number of sounds.
+    """
+    if sum(map(len, peaks)) <= _GAPS:
+        return []
+    times, sound = np.concatenate(peaks), np.repeat(np.arange(len(peaks)), [*map(len, peaks)])
+    gaps = np.minimum(np.diff(times) // _NEAR, 4095).astype(np.int64)
+    moments = np.lib.stride_tricks.sliding_window_view(gaps, _GAPS)
+    # Equal gaps come from steady tones, which sound alike in different recordings.
+    usable = (np.diff(np.sort(moments, axis=1), axis=1) > 0).all(axis=1)
+    (place,) = np.nonzero(usable & (sound[_GAPS:] == sound[:-_GAPS]))
+    moment = moments[place] @ 4096 ** np.arange(_GAPS)
+    order = np.lexsort((place, moment))
+    same = (np.diff(moment[order]) == 0) & (np.diff(sound[place[order]]) > 0)
+    first, second = place[order[:-1][same]], place[order[1:][same]]
+    shift = (times[first] - times[second] + _NEAR // 2) // _NEAR
+    links, count = np.unique([sound[first], sound[second], shift], axis=1, return_counts=True)
+    return [
+        (a, b)
+        for a, b, shift in links.T[count >= _MOMENTS].tolist()
+        if _coincide(peaks[a], peaks[b] + shift * _NEAR)
+    ]
+
+
+def _coincide(first: Times, second: Times) -> bool:
+    """Return whether enough peaks of two sounds are at the same times where both have sound."""
+    start, stop = max(first[0], second[0]) - _NEAR, min(first[-1], second[-1]) + _NEAR
+    both = np.sort([t for each in (first, second) for t in each[(each >= start) & (each <= stop)]])
+    equal = np.count_nonzero(np.diff(both) <= _NEAR)
+    return bool(stop - start > 0.8 * _LEAST_S * _SR and 2 * equal >= _COMMON * len(both))
+
+
+def _least_linked(links: npt.ArrayLike, count: int) -> list[int]:
+    """Return for each number below `count` the least that is linked with it, also by others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = np.reshape(np.array(links, int), (-1, 2)).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    group = connected_components(graph, directed=False)[1]
+    return np.unique(group, return_index=True)[1][group].tolist()

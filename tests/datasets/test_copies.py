@@ -1,4 +1,4 @@
-"""Copies of a recording under several infants: equal sound is one group, nearly equal is listed."""
+"""Copies of a recording under several infants: equal sound is one group, the rest is listed."""
 
 from __future__ import annotations
 
@@ -72,6 +72,16 @@ NEARLY: dict[str, tuple] = {
     "MP3": ("2.mp3", same, {}),
     "8 kHz": ("2.wav", lambda x: resample_poly(x, 1, 2), {"sr": SR // 2}),
 }
+PARTS: dict[str, tuple] = {
+    "shifted by half": ("2.wav", lambda x: np.roll(x, len(x) // 2), {}),
+    "shifted, rest silent": ("2.wav", lambda x: np.append(np.zeros(2 * SR), x[: 2 * SR]), {}),
+    "a quieter excerpt as MP3": ("2.mp3", lambda x: 0.3 * x[SR:], {}),
+    "an excerpt at 22 kHz": (
+        "2.wav",
+        lambda x: resample_poly(x[SR + 7 :], 441, 320),
+        {"sr": 22050},
+    ),
+}
 
 
 @pytest.mark.parametrize(("file", "change", "options"), EQUAL.values(), ids=EQUAL)
@@ -97,6 +107,47 @@ def test_nearly_equal_sound_is_doubtful_and_stays_apart(file, change, options, r
     assert problem.what == (
         f"sounds nearly the same as {name}, of another infant; if these are copies, keep one"
     )
+
+
+@pytest.mark.parametrize(("file", "change", "options"), PARTS.values(), ids=PARTS)
+def test_a_shifted_copy_or_an_excerpt_is_doubtful(file, change, options, root, cry) -> None:
+    write(root / "tired" / "bo" / file, change(cry), **options)
+    (problem,) = load(root).problems().itertuples()
+    assert (problem.kind, problem.item) == ("doubtful", "hungry/anna/1.wav")
+    assert f"shares a part of its sound with tired/bo/{file}," in problem.what
+
+
+def test_cuts_of_a_recording_that_overlap_by_a_second_are_listed_together(apart, voices) -> None:
+    whole = np.concatenate([audio.read(clip.path, sr=SR) for clip in voices[:3]])
+    for k in range(5):
+        write(apart / "own" / "hungry" / f"infant{k}" / "1.wav", whole[2 * k * SR :][: 3 * SR])
+    corpus = load(apart / "own")
+    (problem,) = corpus.problems().itertuples()
+    assert problem.item == "hungry/infant0/1.wav"
+    assert all(f"hungry/infant{k}/1.wav" in problem.what for k in range(1, 5))
+    assert len(set(corpus.infants)) == 5
+
+
+def test_sounds_of_one_infant_may_overlap(root, cry) -> None:
+    write(root / "tired" / "anna" / "2.wav", cry[SR:])
+    assert load(root).problems().empty
+
+
+def test_steady_hum_is_no_common_part() -> None:
+    rng, time = np.random.default_rng(0), np.arange(7 * 8000) / 8000
+    hums = []
+    for level in np.repeat([1e-1, 1e-2, 1e-3, 0], 15):
+        noise = level * rng.normal(size=len(time))
+        hums.append(np.float32(np.sin(2 * np.pi * (50 * time + rng.uniform())) + noise))
+    assert copies._overlaps([copies._peaks(hum) for hum in hums]) == []
+
+
+def test_12000_sounds_are_compared_with_one_that_has_no_contour() -> None:
+    contours = np.random.default_rng(0).normal(size=(12_000, 16, 8)).astype(np.float32)
+    contours[5] = 0
+    contours[11_999] = 2 * contours[7] + 0.1 * contours[8]
+    first = copies._similar(contours)
+    assert {k: least for k, least in enumerate(first) if least != k} == {11_999: 7}
 
 
 def test_different_cries_of_an_infant_or_of_several_are_not_copies(voices, apart) -> None:
