@@ -210,15 +210,19 @@ def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> 
     if not newest or now - newest[-1]["time"] > CURRENT_S:
         last = f"The last reading is {duration(now - newest[-1]['time'])} old. " if newest else ""
         return f"<p class='cry-now'>Nobody is listening</p><p>{last}Start the live analysis.</p>"
-    reading = newest[-1]
-    words = reading["verdict"] if reading["verdict"] != GAP else "Not listening"
-    tips = [*advice.get(reading["verdict"], []), *advice[ANY]]
+    state, note = newest[-1]["verdict"], html.escape(newest[-1]["note"])
+    same = [row for run in _episode(newest) for row in run if row["verdict"] == state]
+    # A correction applies to the rest of the episode, which goes on while the caregiver answers.
+    if corrections := [row["corrected"] for row in same if row["corrected"]]:
+        note, state = f"As corrected; the models say {html.escape(state)}.", corrections[-1]
+    words = state if state != GAP else "Not listening"
+    tips = [*advice.get(state, []), *advice[ANY]]
     items = "".join(
         f"<li>{html.escape(tip.text)} <a href='{html.escape(tip.url)}' target='_blank' "
         f"rel='noreferrer noopener'>{html.escape(tip.source)}</a></li>"
         for tip in tips
     )
-    note = f"<p>{html.escape(reading['note'])}</p>" if reading["note"] else ""
+    note = f"<p>{note}</p>" if note else ""
     return f"<p class='cry-now'>{html.escape(words)}</p>{note}<ul>{items}</ul>"
 
 

@@ -129,3 +129,27 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     clock.now += 1
     taps(dashboard)["Yes"].click()
     assert corrected(log) == [None] * 6
+
+
+def test_after_a_correction_the_advice_is_that_of_the_corrected_state(
+    log: Log, clock: Clock
+) -> None:
+    session = log.begin("test")
+
+    def hear(verdict: str) -> None:
+        clock.now += 0.5
+        log.append(session, [Reading(clock.now, verdict)])
+
+    hear("pain")
+    dashboard = Dashboard(log, STATES, clock=clock)
+    assert "seek medical help now" in shown(dashboard)
+    hear("pain")  # while the caregiver answers
+    taps(dashboard)["No: hungry"].click()
+    for verdict in ("pain", NO_CRY, "pain"):
+        hear(verdict)
+        dashboard.look()
+        page = shown(dashboard)
+        assert "seek medical help now" not in page
+        assert ("Offer a feed" in page) is (verdict != NO_CRY)
+    taps(dashboard)["Yes"].click()
+    assert "seek medical help now" in shown(dashboard)
