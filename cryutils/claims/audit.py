@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -31,7 +31,7 @@ from cryutils.models import classical
 from cryutils.papers.ladder import vectors
 from cryutils.papers.scored import answer_rows
 
-__all__ = ["Audit", "audit", "of_corpus", "read"]
+__all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
 _REQUIRED = ("clip", "infant", "truth")
 _OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1"}
@@ -67,7 +67,7 @@ def read(path: Path) -> pd.DataFrame:
     (as in a spreadsheet) and column, if the file can't be read, a value is missing, or rows
     contradict each other.
     """
-    table = _cells(path)
+    table = _cells(path, _REQUIRED)
     for name, default in _OPTIONAL.items():
         if name not in table or not table[name].any():
             table[name] = default
@@ -87,7 +87,7 @@ def read(path: Path) -> pd.DataFrame:
     return _with_answers(path, table, names)
 
 
-def _cells(path: Path) -> pd.DataFrame:
+def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
     """Return a table's columns as text, "" if missing. The index is the row in a spreadsheet."""
     rows: Iterable[Iterable[object]]
     try:
@@ -114,7 +114,7 @@ def _cells(path: Path) -> pd.DataFrame:
     names = ["prediction" if name == "predicted" else name for name in names]
     if again := [name for name in names if name and names.count(name) > 1]:
         raise InputError(f"{path}: two columns {again[0]!r}.")
-    for name in _REQUIRED:
+    for name in required:
         if name not in names:
             raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
     table = pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
@@ -165,6 +165,35 @@ def _refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:
     for row, value in column[wrong].items():
         shown = f"{value!r}; " if value else ""
         raise InputError(f"{path}: row {row}, column {column.name}: {shown}{what}.")
+
+
+def check_folds(table: pd.DataFrame, path: Path) -> None:
+    """Raise InputError unless a table's answers were made on the fixed folds in a file.
+
+    table: from `read`. path: as `data/benchmark/donateacry.csv`, with the columns task, clip and
+    truth, and for each split the fold of the clip in each repeat, a digit each. Every model needs
+    an answer to every clip of one task in every repeat. Folds may have any names.
+    """
+    fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
+    given = table.drop_duplicates("clip").set_index("clip").truth.map(_key).sort_index()
+    for _, task in fixed.set_index("clip").groupby("task"):
+        if task.truth.map(_key).sort_index().equals(given):
+            break
+    else:
+        raise InputError(f"{path}: no task has exactly the clips of this table with their labels.")
+    for (model, split), part in table.groupby(["model", "split"]):
+        if split not in task:
+            raise InputError(f"{model}: to compare folds, name the split in a column split.")
+        digits = task[split][part["clip"]]
+        repeats = list(map(str, range(len(digits.iloc[0]))))
+        if part.repeat.value_counts().to_dict() != dict.fromkeys(repeats, len(task)):
+            needed = f"{len(task)} clips in each of the repeats {', '.join(repeats)}"
+            raise InputError(f"{model}, {SPLITS[str(split)]}: give an answer to {needed}.")
+        wanted = [text[int(k)] for text, k in zip(digits, part.repeat, strict=True)]
+        pairs = part.assign(wanted=wanted).groupby(["repeat", "fold", "wanted"]).size()
+        for name in ("fold", "wanted"):
+            if pairs.groupby(["repeat", name]).size().max() > 1:
+                raise InputError(f"{model}, {SPLITS[str(split)]}: not the folds of {path}.")
 
 
 def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
@@ -254,9 +283,13 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
 
 
 def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> dict[str, float]:
-    """Return the share of answers with the infant in the training part, and a p-value."""
-    folds = table.groupby(["repeat", "infant"]).fold
-    shared = np.nan if (table.fold < 0).any() else (folds.transform("nunique") > 1).mean()
+    """Return the share of answers with the infant in the training part, and a p-value.
+
+    The share is unknown if a repeat has one fold, such as a single test set.
+    """
+    known = table.groupby(["repeat", "infant"]).fold.transform("nunique") > 1
+    is_unknown = (table.fold < 0).any() or table.groupby("repeat").fold.nunique().min() < 2
+    shared = np.nan if is_unknown else known.mean()
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
     if not len(complete):
         return {"shared": float(shared), "p_value": np.nan}

@@ -23,8 +23,10 @@ __all__ = ["audit"]
 @click.argument("source", metavar="TABLE|FOLDER")
 @click.option("--permutations", metavar="N", default=999, show_default=True,
               type=click.IntRange(19, 100_000), help="Permutations for the p-values.")  # fmt: skip
+@click.option("--folds", metavar="CSV", help="Refuse a table whose answers were not made on these"
+              " fixed folds, such as data/benchmark/donateacry.csv.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
-def audit(source: str, permutations: int, as_json: bool) -> None:
+def audit(source: str, permutations: int, folds: str | None, as_json: bool) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -40,6 +42,7 @@ def audit(source: str, permutations: int, as_json: bool) -> None:
     Examples:
       cryutils audit tests/data/table2_predictions.csv
       cryutils audit donateacry
+      cryutils audit answers.csv --folds data/benchmark/donateacry.csv
     """
     from cryutils import datasets
     from cryutils._io.paths import resolve
@@ -49,6 +52,8 @@ def audit(source: str, permutations: int, as_json: bool) -> None:
     path = resolve(source)
     if path.is_file() and not manifest.is_manifest(path):
         table = audits.read(path)
+        if folds:
+            audits.check_folds(table, resolve(folds))
     elif path.exists() or source in registry.DATASETS:
         table = audits.of_corpus(datasets.load(source))
     else:

@@ -293,3 +293,51 @@ def test_one_class_or_one_infant_is_too_few(tmp_path: Path) -> None:
     for column in ("truth", "infant"):
         with pytest.raises(InputError, match="an audit needs two classes"):
             audited(answers().assign(**{column: "tired"}), tmp_path)
+
+
+FOLDS = Path(__file__).parents[2] / "data" / "benchmark" / "donateacry.csv"
+
+
+def on_fixed_folds(task: str = "reason") -> pd.DataFrame:
+    """Right answers to a task of the benchmark, made on its folds, which are called A, B, ..."""
+    rows = pd.read_csv(FOLDS, dtype=str).query("task == @task")
+    parts = [
+        rows[["clip", "infant", "truth"]].assign(
+            prediction=rows.truth, split=split, repeat=repeat,
+            fold=rows[split].str[repeat].map(dict(zip("01234", "ABCDE", strict=True))),
+        )
+        for split in ("random", "leak_free") for repeat in range(5)
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("task", ["reason", "infant", "age", "sex"])
+def test_answers_on_the_fixed_folds_pass(task: str, tmp_path: Path) -> None:
+    on_fixed_folds(task).to_csv(tmp_path / "table.csv", index=False)
+    audits.check_folds(audits.read(tmp_path / "table.csv"), FOLDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda table: table.drop(columns="fold"), "not the folds of"),
+        (lambda table: table.assign(fold=table.fold.replace("A", "B")), "not the folds of"),
+        (lambda table: table.assign(fold=["B", *table.fold[1:]]), "not the folds of"),
+        (lambda table: table[table.repeat != 3], "repeats 0, 1, 2, 3, 4"),
+        (lambda table: table[1:], "449 clips in each of the repeats"),
+        (lambda table: table.drop(columns="split").query("repeat == 0")[:449], "column split"),
+        (lambda table: table[table["clip"] != table["clip"][0]], "no task has exactly"),
+        (lambda table: table.assign(truth=table.infant, prediction=table.infant), "no task has"),
+    ],
+)
+def test_answers_on_other_folds_or_clips_are_refused(change, problem: str, tmp_path: Path) -> None:
+    change(on_fixed_folds()).to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(InputError, match=problem):
+        audits.check_folds(audits.read(tmp_path / "table.csv"), FOLDS)
+
+
+def test_a_single_test_set_does_not_say_whether_the_infants_are_known(tmp_path: Path) -> None:
+    table = answers()
+    single = audited(table[table.fold == 0], tmp_path).leaks.shared
+    assert single.isna().all()
+    assert audited(table, tmp_path).leaks.shared.tolist() == [1, 0]
