@@ -23,27 +23,24 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "LONGEST_GAP_S", "SOUND", "STILL", "VIDEO", "MediaInfo", "check_rate", "check_size",
+    "LONGEST_GAP_S", "RATE_CHANGES", "RECORDINGS", "STILL", "MediaInfo", "check_rate", "check_size",
     "check_times", "decoded", "decoding", "late_s", "opened", "picture_stream", "probe",
 ]  # fmt: skip
 
-# Suffixes of recordings in a folder. How a file is read depends on its content. Files with other
-# suffixes are listed with the advice to rename them, so that no table or text is opened.
-SOUND = frozenset({
-    ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au",
-    ".awb", ".caf", ".dss", ".dts", ".eac3", ".f4a", ".flac", ".gsm", ".m4a", ".m4b", ".mka",
-    ".mp1", ".mp2", ".mp3", ".mpa", ".oga", ".ogg", ".opus", ".ra", ".rf64", ".snd", ".spx", ".tta",
-    ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wv",
-})  # fmt: skip
-VIDEO = frozenset({
-    ".3g2", ".apng", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m2t", ".m2ts",
-    ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".qt",
-    ".rm", ".ts", ".vob", ".webm", ".wmv",
-})  # fmt: skip
 STILL = frozenset({
     ".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
     ".tiff", ".webp",
 })  # fmt: skip
+# Suffixes of recordings in a folder. How a file is read depends on its content. Files with other
+# suffixes are listed with the advice to rename them, so that no table or text is read.
+RECORDINGS = STILL | {
+    ".3g2", ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape",
+    ".apng", ".asf", ".au", ".avi", ".awb", ".caf", ".divx", ".dss", ".dts", ".dv", ".eac3", ".f4a",
+    ".f4v", ".flac", ".flv", ".gif", ".gsm", ".m2t", ".m2ts", ".m4a", ".m4b", ".m4v", ".mj2",
+    ".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpa", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".nut", ".oga", ".ogg", ".ogv", ".opus", ".qt", ".qta", ".ra", ".rf64", ".rm", ".snd", ".spx",
+    ".ts", ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
+}  # fmt: skip
 
 _TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text formats that FFmpeg renders as video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
@@ -214,6 +211,9 @@ def decoding(path: Path) -> Iterator[None]:
         raise
     except av.DecoderNotFoundError as error:
         raise InputError(f"{path}: {_UNKNOWN_CODEC}") from error
+    except av.PatchWelcomeError as error:
+        what = f"{RATE_CHANGES}, or it is in a format that can't be read"
+        raise InputError(f"{path}: {what}; split it, or convert it to WAV.") from error
     except (av.FFmpegError, EOFError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -223,6 +223,7 @@ def decoding(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {NO_MEMORY}.") from error
 
 
+RATE_CHANGES = "its channels or its sample rate change midway"
 _UNKNOWN_CODEC = (
     "its sound or pictures are coded in a way that can't be read here; convert it to WAV or MP4."
 )
@@ -252,6 +253,8 @@ def decoded(
         try:
             frames: list[Any] = packet.decode()
         except av.error.InvalidDataError:
+            # The tag of an MP3 file that was appended to another is no damage.
+            started = started and bytes(packet)[:3] not in (b"ID3", b"APE")
             damaged = started
             continue
         for frame in frames:

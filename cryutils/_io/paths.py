@@ -13,11 +13,12 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -26,10 +27,18 @@ from cryutils.errors import InputError
 
 __all__ = [
     "cache_dir", "check_file", "data_dir", "ensure_writable_caches", "explain_write_errors",
-    "file_digest", "outputs_dir", "project_dir", "resolve", "scratch_dir", "weights_dir",
-    "writable", "writing",
+    "file_digest", "other_kind", "outputs_dir", "project_dir", "resolve", "scratch_dir",
+    "weights_dir", "writable", "writing",
 ]  # fmt: skip
 
+_OTHER_KINDS = {  # by their first bytes
+    (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"):
+        "a packed archive or an Office document; unpack it and give the folder",
+    (b"PAR1",): "a Parquet table; write the sounds in it to files, as docs/data.md shows",
+    (b"\x02#!SILK", b"#!SILK"):
+        "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
+    (b"<!DOCTYPE", b"<html"): "a web page instead of the file; download the file again",
+}  # fmt: skip
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
@@ -40,9 +49,14 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     try:
-        return Path(start, Path(path).expanduser()).resolve()
+        absolute = Path(start, Path(path).expanduser()).resolve()
     except (RuntimeError, ValueError) as error:  # the home of an unknown user, a null byte
         raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
+    is_windows = os.sep == "/" and re.search(r"\\|^[A-Za-z]:/", os.fspath(path))
+    if is_windows and not os.path.exists(absolute):  # noqa: PTH110  no OSError for a long name
+        what = "a Windows path; give its path on this system, with / (in WSL, C: is /mnt/c)"
+        raise InputError(f"{path}: {what}.")
+    return absolute
 
 
 def _named(variable: str) -> Path | None:
@@ -113,9 +127,9 @@ def writable(folder: Path) -> bool:
 
 
 def check_file(path: Path) -> None:
-    """Raise InputError if `path` is not a readable regular file, or is empty.
+    """Raise InputError if `path` is not a readable regular file, is empty, or an `other_kind`.
 
-    The file is not opened: opening a pipe would wait until something is written to it.
+    No pipe is opened: that would wait until something is written to it.
     """
     try:
         status = path.stat()
@@ -131,6 +145,19 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path}: no regular file; save the recording in one.")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty; copy or record it again.")
+    if what := other_kind(path):
+        raise InputError(f"{path}: it is {what}.")
+
+
+def other_kind(path: Path) -> str:
+    """Return what a file is that can't be read, such as a zip, with the remedy; "" if unknown."""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                head = file.read(20)
+            kinds = [what for first, what in _OTHER_KINDS.items() if head.startswith(first)]
+            return "".join(kinds)
+    return ""
 
 
 def file_digest(path: Path) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 import click
 
-from cryutils._io.paths import resolve
+from cryutils._io.media import RECORDINGS
+from cryutils._io.paths import other_kind, resolve
 from cryutils.course.cli_group import run_option, say
 from cryutils.errors import NO_MEMORY, InputError
 
@@ -66,7 +67,9 @@ def predict(
             prediction = predictor(resolve(name))
         except (InputError, MemoryError) as error:
             message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
-            if os.path.isfile(resolve(name)) and not _is_recording(Path(name)):  # noqa: PTH113
+            path = resolve(name)
+            is_known = path.suffix.lower() in RECORDINGS or other_kind(path)
+            if os.path.isfile(path) and not is_known:  # noqa: PTH113
                 message = f"{name}: no sound, video or picture that can be read; {_TYPES}."
             say(f"cryutils: {message}", err=True)
             rows.append({"file": name, **unanswered, "error": message})
@@ -85,11 +88,11 @@ def predict(
 
 def _recordings(name: str) -> Iterator[str]:
     """Yield `name`, or if it is a directory the recordings in it, sorted."""
-    from cryutils.datasets.folder import walk
+    from cryutils.datasets.folder import SYSTEM, walk
 
-    root = resolve(name) if name else None
-    if root is None:
+    if not name:
         raise InputError("'': an empty name; give a file or directory.")
+    root = resolve(name)
     if not os.path.isdir(root):  # noqa: PTH112  Path.is_dir raises an OSError for a long name
         yield name
         return
@@ -98,19 +101,13 @@ def _recordings(name: str) -> Iterator[str]:
     count = 0
     for path, why in walk(root):
         shown = str(Path(name, path.relative_to(root)))
-        if why:
-            say(f"{shown}: {why}.", err=True)
-        elif _is_recording(path):
+        if not why and path.suffix.lower() in RECORDINGS:
             count += 1
             yield shown
+        elif why != SYSTEM and (why := why or other_kind(path)):
+            say(f"{shown}: {why}.", err=True)
     if not count:
         raise InputError(f"{name}: no recording in this directory; {_TYPES}.")
-
-
-def _is_recording(path: Path) -> bool:
-    from cryutils._io import media
-
-    return path.suffix.lower() in media.SOUND | media.VIDEO | media.STILL
 
 
 def _line(row: dict[str, Any], remarks: Sequence[str]) -> str:

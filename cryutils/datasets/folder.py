@@ -1,23 +1,25 @@
 """Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
-`datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`. The
-recordings of Corvin et al. 2024 are recognised by the name of their folder.
+`datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`;
+files of the system share one.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from cryutils._io.media import SOUND, STILL, VIDEO, probe
+from cryutils._io.media import RECORDINGS, STILL, probe
+from cryutils._io.paths import other_kind
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
@@ -26,12 +28,18 @@ from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, numb
 from cryutils.datasets.donateacry import REASONS, UPLOADS, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
+__all__ = ["SYSTEM", "clips_of", "corpus_of", "load", "media_files", "walk"]
 
+SYSTEM = "files of the system or of another program, such as thumbnails and deleted files"
+
+_SYSTEM_NAME = re.compile(
+    r"@eaDir|[@#]recycle|#snapshot|\$RECYCLE\.BIN|System Volume Information|__MACOSX|lost\+found"
+    r"|(eh)?thumbs\.db|desktop\.ini|.+[:\uf03a]Zone\.Identifier", re.IGNORECASE,
+)  # fmt: skip
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 # MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
-_MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt"})
+_MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
 _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # codec padding that a stated duration may include
 # Labels of both papers and of DonateACry: a folder with such a name is a label.
@@ -114,28 +122,36 @@ def _about(root: Path, clips: Sequence[Clip], dataset: Dataset | None) -> dict[s
 
 
 def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
-    """Return the sounds, videos and pictures below `root`, and a problem for each other file."""
-    files, problems = [], []
+    """Return the recordings below `root`, and a problem for each other file; one for `SYSTEM`."""
+    files, problems, system = [], [], []
     for path, why in walk(root):
-        suffix = printable(path.suffix)
-        if not why and suffix.lower() in SOUND | VIDEO | STILL:
+        item, suffix = printable(path.relative_to(root).as_posix()), printable(path.suffix)
+        if not why and suffix.lower() in RECORDINGS:
             files.append(path)
-            continue
-        unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
-        why = why or f"{unknown}; rename it if it is a sound, video or picture"
-        problems.append(Problem("left out", printable(path.relative_to(root).as_posix()), why))
+        elif why == SYSTEM:
+            system.append(item)
+        else:
+            unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+            why = why or other_kind(path) or f"{unknown}; rename it if it is a recording"
+            problems.append(Problem("left out", item, why))
+    what = f"{SYSTEM} ({len(system)} in all)"
+    problems += [Problem("left out", item, what) for item in system[:1]]
     return files, problems
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
-    """Yield each file below `folder` with "", and each unusable folder or link with the reason.
+    """Yield each file below `folder` with "", and each unusable path with the reason.
 
-    Paths are sorted. Links are followed, but not back into a folder that contains them.
+    Paths are sorted. Links are followed, but not back into a folder that contains them. Hidden
+    files, such as .DS_Store, are left out.
     """
     within = (*within, folder.resolve())
-    # Hidden files, such as .DS_Store, belong to the system.
-    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if not path.exists():
+    for path in _shown(folder):
+        if path.suffix == ".icloud":
+            yield path, "not downloaded from iCloud; download it with the Finder or the Files app"
+        elif _SYSTEM_NAME.fullmatch(path.name):
+            yield path, SYSTEM
+        elif not path.exists():
             yield path, "a broken link"
         elif not path.is_dir():
             yield path, ""
@@ -143,10 +159,16 @@ def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, st
             yield path, "a link to a folder that contains it"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
-        elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
+        elif not _shown(path):
             yield path, "an empty folder"
         else:
             yield from walk(path, within)
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Return the paths in `folder` that are not hidden, and the placeholders of iCloud, sorted."""
+    paths = [path for path in folder.iterdir() if path.name[0] != "." or path.suffix == ".icloud"]
+    return sorted(paths)
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -280,15 +302,10 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
 
 def _doubts(clips: Sequence[Clip]) -> list[Problem]:
     """Return a problem for each group of labels or infants that differ only in case."""
-    problems = []
-    for field in ("label", "infant"):
-        cases: dict[str, set[str]] = defaultdict(set)
-        for clip in clips:
-            name = getattr(clip, field)
-            cases[name.casefold()].add(name)
-        problems += [
-            Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ only in case")
-            for alike in cases.values()
-            if len(alike) > 1
-        ]
-    return problems
+    return [
+        Problem("doubtful", ", ".join(alike), f"{field}s that differ only in case")
+        for field in ("label", "infant")
+        for names in [sorted({getattr(clip, field) for clip in clips}, key=str.casefold)]
+        for _, group in groupby(names, key=str.casefold)
+        if len(alike := sorted(group)) > 1
+    ]

@@ -7,7 +7,7 @@ manifest of a published corpus.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pandas as pd
@@ -80,7 +80,8 @@ def _read(path: Path) -> list[dict[str, str]]:
     for name in REQUIRED:
         if (empty := table.index[table[name] == ""]).size:
             raise InputError(f"{path}: row {empty[0] + 2}, column {name}: nothing is given.")
-    table["file"] = table.file.map(os.path.normpath)
+    # On Windows, programs write "\\" between folders.
+    table["file"] = [os.path.normpath(PureWindowsPath(name).as_posix()) for name in table.file]
     if (again := table.index[table.file.duplicated()]).size:
         file = table.file[again[0]]
         first = table.index[table.file == file][0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from cryutils._io.paths import resolve
+from cryutils._io.paths import check_file, resolve
 from cryutils.datasets import folder, manifest
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Corpus
@@ -57,6 +57,8 @@ def load(name: str | Path, **options: Any) -> Corpus:
     elif path.is_dir():
         corpus = folder.load(path)
     else:
+        if path.is_file():
+            check_file(path)
         hint = near_miss(str(name), DATASETS)
         raise InputError(f"{path}: no such folder or CSV file, and no corpus of that name.{hint}")
     return corpus

@@ -32,6 +32,17 @@ def test_an_impossible_path_is_one_line(path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", [r"C:\Users\anna\cries", "D:/cries", r"cries\a.wav", r"\\nas\cries"]
+)
+def test_a_windows_path_is_named(path: str) -> None:
+    with pytest.raises(InputError, match="Windows path") as caught:
+        paths.resolve(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    Path(path).mkdir(parents=True)  # here a folder may have this name
+    assert paths.resolve(path).is_dir()
+
+
+@pytest.mark.parametrize(
     ("variable", "folder"),
     [
         ("CRYUTILS_DATA_DIR", paths.data_dir),

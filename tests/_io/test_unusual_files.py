@@ -262,7 +262,7 @@ CASES = [
     Case("hole with sound.mp4", changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
          MIDDLE, MIDDLE),
     # something else under such a name
-    Case("page.jpg", text(HTML), PICTURE),
+    Case("page.jpg", text(HTML), "a web page", "a web page"),
     Case("playlist.mp4", text(PLAYLIST), **REFUSED),
     Case("empty.wav", Path.touch, EMPTY, EMPTY),
     Case("a folder.mp4", Path.mkdir, MISSING, MISSING),

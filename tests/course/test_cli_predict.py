@@ -89,13 +89,18 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
 ) -> None:
     for name, source in (
         ("tired/anna/b.wav", "cry.wav"), ("tired/anna/A.PNG", "face.png"), ("z.mp4", "cry.mp4"),
-        ("notes.txt", "notes.txt"), (".hidden/c.wav", "cry.wav"),
+        ("notes.txt", "notes.txt"), (".hidden/c.wav", "cry.wav"), ("@eaDir/d.wav", "cry.wav"),
     ):  # fmt: skip
         path = apart / "infants" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recordings / source, path)
-    code, out, _ = predict(str(apart / "infants"), "--json")
+    (apart / "infants" / "voice.silk").write_bytes(b"\x02#!SILK_V3" + bytes(99))
+    (apart / "infants" / ".memo.qta.icloud").write_bytes(b"bplist00")
+    code, out, err = predict(str(apart / "infants"), "--json")
     assert code == 0
+    wanted = {".memo.qta.icloud": "not downloaded", "voice.silk": "WeChat"}
+    for line, (name, words) in zip(err.splitlines()[:2], wanted.items(), strict=True):
+        assert f"infants/{name}: " in line and words in line
     names = [Path(row["file"]).relative_to(apart / "infants") for row in json.loads(out)]
     assert [str(name) for name in names] == ["tired/anna/A.PNG", "tired/anna/b.wav", "z.mp4"]
 

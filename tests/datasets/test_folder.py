@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from refusals import refusal
 
 from cryutils import audio
+from cryutils._io import media
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load
 from cryutils.errors import InputError
@@ -117,7 +119,7 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound) -> None:
     corpus = load(root)
     assert len(corpus) == 2
     what = left_out(corpus)
-    rename = "rename it if it is a sound, video or picture"
+    rename = "rename it if it is a recording"
     wanted = {
         "tired/cleo": "an empty folder",
         "tired/dora": "an empty folder",
@@ -231,7 +233,7 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> N
         (".aiff", "pcm_s16be", "aiff"),
         (".wma", "wmav2", "asf"), (".mkv", "libopus", "matroska"), (".mts", "aac", "mpegts"),
         (".ac3", "ac3", "ac3"), (".w64", "pcm_s16le", "w64"), (".snd", "pcm_s16be", "au"),
-        (".vob", "mp2", "vob"), (".qt", "aac", "mov"),
+        (".vob", "mp2", "vob"), (".qt", "aac", "mov"), (".qta", "aac", "mov"),
     ],
 )  # fmt: skip
 def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, container) -> None:
@@ -240,6 +242,69 @@ def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, contain
     corpus = load(root)
     assert path in [clip.path for clip in corpus]
     assert left_out(corpus) == {}
+
+
+def voice_memo(path: Path, *, spatial: int) -> Path:
+    """Write two sound tracks of which number `spatial` has Apple's codec for spatial sound."""
+    made_media.write(path, (), [tone(1), tone(1) / 2], sr=48000, format="mov")
+    start, *tracks = re.split(rb"(?=stsd)", path.read_bytes())
+    for old, new in ((b"mp4a", b"apac"), (b"esds", b"dapa")):
+        tracks[spatial] = tracks[spatial].replace(old, new)
+    path.write_bytes(b"".join([start, *tracks]))
+    return path
+
+
+@pytest.mark.parametrize(("spatial", "level"), [(1, 0.5), (0, 0.25)])
+def test_the_spatial_track_of_a_voice_memo_is_ignored(root, spatial, level) -> None:
+    path = voice_memo(root / "tired" / "bo" / "memo.qta", spatial=spatial)
+    corpus = load(root)
+    (clip,) = [clip for clip in corpus if clip.path == path]
+    assert clip.duration_s == pytest.approx(1, abs=0.01)
+    assert audio.read(path).std() == pytest.approx(level / np.sqrt(2), rel=0.1)
+    changed = corpus.problems().what.tolist()
+    assert [what.startswith("sound track 2 of 2 ") for what in changed] == [True] * (spatial == 0)
+
+
+def test_folders_and_files_of_the_system_are_one_line(root, sound, still) -> None:
+    folder = root / "tired" / "bo"
+    for name in ("@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "__MACOSX", "lost+found"):
+        sound(root / name / "hungry" / "anna" / "old.wav", seed=3)
+        still(folder / name / "2.jpg")
+    for name in ("Thumbs.db", "desktop.ini", "2.wav:Zone.Identifier", "2.wav\uf03aZone.Identifier"):
+        (folder / name).write_text("[ZoneTransfer]")
+    corpus = load(root)
+    assert [clip.id for clip in corpus] == ["hungry/anna/1.wav", "tired/bo/2.wav"]
+    ((item, what),) = left_out(corpus).items()
+    assert item == "#recycle" and "16 in all" in what
+
+
+def test_what_icloud_has_not_downloaded_is_listed(root) -> None:
+    name = "tired/cleo/.monday.m4a.icloud"
+    (root / "tired" / "cleo").mkdir()
+    (root / name).write_bytes(b"bplist00")
+    ((item, what),) = left_out(load(root)).items()
+    assert item == name and "not downloaded" in what
+
+
+OTHER_KINDS = {
+    "a.zip": (b"PK\x03\x04" + bytes(99), "archive"),
+    "a.tar.gz": (gzip.compress(bytes(99)), "archive"),
+    "a.silk": (b"\x02#!SILK_V3" + bytes(99), "WeChat"),
+    "a.amr": (b"#!SILK_V3" + bytes(99), "WeChat"),
+    "a.parquet": (b"PAR1" + bytes(99), "Parquet"),
+    "a.mp3": (b"<!DOCTYPE html><html>Sign in</html>", "a web page"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_a_file_of_another_kind_is_named_wherever_it_is_given(name, root) -> None:
+    content, words = OTHER_KINDS[name]
+    path = root / "tired" / "bo" / name
+    path.write_bytes(content)
+    ((item, what),) = left_out(load(root)).items()
+    assert item == f"tired/bo/{name}" and words in what
+    for reading in (load, media.probe, audio.read):
+        assert words in refusal(path, reading)
 
 
 def test_a_live_photo_counts_once(root, sound, still) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,32 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert (first.session, first.start_s, first.sex, first.age) == ("anna/2", None, None, None)
     assert (last.session, last.start_s, last.sex, last.age) == ("anna/bath", 1e9, "f", "3 months")
     assert list(load(**corpus.source)) == list(corpus)
+
+
+def test_a_manifest_of_windows_names_files_with_backslashes(rows) -> None:
+    rows[0]["file"] = r"..\sounds\a.wav"
+    rows[1]["file"] = r"C:\sounds\b.wav"
+    corpus = load(written(Path("tables/own.csv"), rows))
+    assert [clip.id for clip in corpus] == ["../sounds/a.wav"]
+    ((_, item, what),) = corpus.problems().values.tolist()
+    assert item == "C:/sounds/b.wav" and "no such file" in what
+
+
+def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> None:
+    sounds = [{"bytes": Path(f"sounds/{name}.wav").read_bytes(), "path": None} for name in "ab"]
+    table = {"audio": sounds, "label": ["hungry", "tired"], "baby_id": ["anna", "bo"]}
+    pd.DataFrame(table).to_parquet("train.parquet")
+    assert "Parquet" in refusal(Path("train.parquet").absolute(), load)
+    guide = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    (lines,) = [
+        part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "parquet" in part
+    ]
+    exec(lines, {})
+    corpus = load("clips.csv")
+    assert list(zip(corpus.labels, corpus.infants, strict=True)) == [
+        ("hungry", "anna"),
+        ("tired", "bo"),
+    ]
 
 
 def test_a_manifest_of_donateacry_gives_its_clips(donateacry) -> None:
