@@ -34,7 +34,7 @@ __all__ = ["KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
 
-_VERSION = 2  # increase it if the same file and settings give other numbers
+_VERSION = 3  # increase it if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 

@@ -12,7 +12,7 @@ import io
 import os
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.media import check_rate, decoded, decoding, late_s, opened
+from cryutils._io.media import RATE_CHANGES, check_rate, decoded, decoding, late_s, opened
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils.audio.spectral import check_settings, resample
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "SHORTEST_S", "Heard", "check_length", "inspect", "native_rate", "pieces", "read", "wav_bytes",
+    "SHORTEST_S", "SILENCE_DB", "Heard", "check_length", "inspect", "native_rate", "pieces",
+    "read", "wav_bytes",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
 PIECE_S = 600
 SHORTEST_S = 0.25  # of a recording in which a cry can be judged
+SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 _LONGEST_S = 3600  # of a recording that is read whole, at up to 48 kHz: 0.7 GB
 _LOUDEST = 2.0**31  # limit for unscaled floats; resampling much larger values overflows
 _BLOCK = 1 << 16  # samples decoded at a time
@@ -54,7 +56,7 @@ _FULL = 1 - 2.0**-14
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
-    Any container that FFmpeg reads; the first sound track that can be decoded is taken. Channels
+    Any container that FFmpeg reads; the first sound track that is not silent is taken. Channels
     are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
     the sound starts later than the file's pictures, silence comes first. A file cut short gives the
     samples that are left. sr: rate in Hz; None keeps the file's own rate (`native_rate`).
@@ -136,6 +138,7 @@ class Heard:
     duration_s: float  # including the silence before a late sound
     sr: int  # Hz
     samples: int  # without that silence and the codec's padding
+    peak: float  # of what is read
     late_s: Fraction  # silence before the sound, while the file's pictures are already shown
     track: int  # index of the sound track that is read
     channel: int | None  # the one that is read if averaging would cancel the sound; None: the mean
@@ -149,12 +152,15 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
-    `read` does, except for the length. Four things are listed:
+    `read` does, except for the length. Seven things are listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
     - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
       the largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
+    - 16-bit values in samples of 32 or 64 bits are read as 16-bit samples.
     - If averaging the channels would cancel them, the loudest channel is read.
+    - Parts with other channels or another rate are read at the first rate.
+    - Of several sound tracks, the first that is not silent is read.
     - If more than 0.1 % of the samples are clipped, this is listed as a doubt; nothing is changed.
     """
     with decoding(Path(path)):
@@ -164,15 +170,22 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
 @lru_cache(maxsize=4096)
 def _inspected(file: Identity) -> Heard:
     path = Path(file.path)
-    failure = None
-    for track in _tracks(path):
+    tracks, readable, failure = _tracks(path), [], None
+    for track in tracks:
         try:
-            return _heard(path, track)
+            readable.append(_heard(path, track))
         except InputError as error:
             failure = failure or error
-    raise failure or InputError(
-        f"{path}: no sound in it; give a recording, or a video with a sound track."
-    )
+    if not readable:
+        raise failure or InputError(
+            f"{path}: no sound in it; give a recording, or a video with a sound track."
+        )
+    audible = [heard for heard in readable if heard.peak >= 10 ** (SILENCE_DB / 20)]
+    heard = (audible or readable)[0]
+    if heard.track or len(audible) > 1:
+        words = f"sound track {heard.track + 1} of {len(tracks)} is read, the first usable one"
+        return replace(heard, changes=(words, *heard.changes))
+    return heard
 
 
 class _Track(NamedTuple):
@@ -182,12 +195,13 @@ class _Track(NamedTuple):
     late_s: Fraction
     stated_s: Fraction
     is_lossless: bool
+    bits: int  # of an integer sample; 0 for floats and lossy codecs
 
 
 def _tracks(path: Path) -> list[_Track]:
     check_file(path)
     if _plain_wav(path) is not None:
-        return [_Track(0, Fraction(0), Fraction(0), is_lossless=True)]
+        return [_Track(0, Fraction(0), Fraction(0), is_lossless=True, bits=16)]
     tracks = []
     with opened(path) as container:
         for number, stream in enumerate(container.streams.audio):
@@ -196,7 +210,9 @@ def _tracks(path: Path) -> list[_Track]:
                 stated_s = (stream.duration or 0) * stream.time_base
             codec = stream.codec_context
             is_lossless = codec is not None and codec.codec.lossless
-            tracks.append(_Track(number, late, stated_s, is_lossless))
+            sample = codec.format if codec is not None and is_lossless else None
+            bits = sample.bits if sample is not None and sample.name.startswith("s") else 0
+            tracks.append(_Track(number, late, stated_s, is_lossless, bits))
     return tracks
 
 
@@ -204,7 +220,8 @@ def _heard(path: Path, track: _Track) -> Heard:
     count, late = 0, track.late_s
     low, high = np.array(np.inf), np.array(-np.inf)
     total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
-    for sr, samples, has_pause in _decoded(path, track.number):  # noqa: B007 (used below)
+    noted: dict[str, None] = {}
+    for sr, samples in _decoded(path, track.number, noted):  # noqa: B007 (used below)
         x = np.vstack([samples.mean(axis=1), samples.T])
         low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
         total = total + x.sum(axis=1, dtype=np.float64)
@@ -214,24 +231,26 @@ def _heard(path: Path, track: _Track) -> Heard:
         count += len(samples)
     cancels = power[0] < _CANCELLED * power[1:].mean()
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
-    changes, doubts = [], []
+    changes, doubts = [*noted], []
     if late:
         changes.append(
             f"its sound starts {float(late):.2f} s after its pictures, and follows silence"
         )
-    if track.number:
-        words = f"sound track {track.number + 1} is read, since those before can't be decoded"
-        changes.append(words)
-    if has_pause:
-        changes.append("the pauses that its recorder left out are read as silence")
     if column:
         changes.append(f"its channels cancel each other, so channel {column} alone is read")
+    # The steps of a faint 24-bit recording are not finer than 2^-23.
+    unit = 2.0 ** (16 - track.bits)
+    is_finer = ((x * 2**23 % 1).any() for _, x in _decoded(path, track.number, {}))
+    if 0 < max(high[column], -low[column]) <= unit < 1 and any(is_finer):
+        changes.append(f"its samples are 16-bit values in {track.bits} bits, and are read as such")
+    else:
+        unit = 1.0
     mean = float(total[column]) / count
-    offset = mean if abs(mean) > _OFFSET else 0.0
+    offset = mean if abs(mean) > _OFFSET * unit else 0.0
     if offset:
-        changes.append(f"a constant offset of {offset:.3f} is removed")
+        changes.append(f"a constant offset of {offset / unit:.3f} is removed")
     peak = float(max(high[column] - offset, offset - low[column]))
-    scale = peak if track.is_lossless and peak > 1 else 1.0
+    scale = peak if track.is_lossless and peak > 1 else unit
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
     share = float(clipped[column]) / count
@@ -240,9 +259,9 @@ def _heard(path: Path, track: _Track) -> Heard:
     stated = round(track.stated_s * sr)
     length = stated if 0 < stated < count < stated + _CODEC_BLOCK else count
     return Heard(
-        duration_s=float(late) + length / sr, sr=sr, samples=length, late_s=late,
-        track=track.number, channel=column - 1 if column else None, offset=offset, scale=scale,
-        changes=tuple(changes), doubts=tuple(doubts),
+        duration_s=float(late) + length / sr, sr=sr, samples=length, peak=peak / scale,
+        late_s=late, track=track.number, channel=column - 1 if column else None, offset=offset,
+        scale=scale, changes=tuple(changes), doubts=tuple(doubts),
     )  # fmt: skip
 
 
@@ -254,7 +273,7 @@ def _blocks(path: Path, heard: Heard) -> Iterator[Array]:
     if silence := round(heard.late_s * heard.sr):
         yield np.zeros(silence, np.float32)
     left = heard.samples
-    for _, block, _ in _decoded(path, heard.track):
+    for _, block in _decoded(path, heard.track, {}):
         samples = block[:left]
         left -= len(samples)
         x = samples.mean(axis=1) if heard.channel is None else samples[:, heard.channel]
@@ -281,47 +300,56 @@ def _plain_wav(path: Path) -> tuple[int, npt.NDArray[np.int16]] | None:
         return None
 
 
-def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
-    """Yield (rate in Hz, float32 (samples, channels) as stored, whether any pause was left out)."""
+def _decoded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, float32 (samples, channels) as stored); add to `changes` what differs.
+
+    A part with another number of channels is their mean in each channel.
+    """
     plain = _plain_wav(path)
     if plain is not None:
         rate, pcm = plain
         check_rate(rate, path)
         for start in range(0, len(pcm), _BLOCK):
-            yield rate, np.asarray(pcm[start : start + _BLOCK] / np.float32(32768)), False
+            yield rate, np.asarray(pcm[start : start + _BLOCK] / np.float32(32768))
         return
-    is_empty = True
+    channels = 0
     with opened(path) as container:
-        for frame, has_pause in _converted(container, container.streams.audio[track], path):
+        for frame in _converted(container, container.streams.audio[track], path, changes):
             samples: Array = frame.to_ndarray().astype(np.float32, copy=False)
             samples = samples.reshape(-1, frame.layout.nb_channels)
             if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
                 raise InputError(
                     f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
                 )
-            is_empty = False
-            yield frame.sample_rate, samples, has_pause
-    if is_empty:
+            channels = channels or samples.shape[1]
+            if samples.shape[1] != channels:
+                samples = samples.mean(axis=1, keepdims=True).repeat(channels, axis=1)
+            yield frame.sample_rate, samples
+    if not channels:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 
 
 def _converted(
-    container: InputContainer, stream: AudioStream, path: Path
-) -> Iterator[tuple[AudioFrame, bool]]:
-    """Yield (frame of 32-bit floats in blocks of one size, whether a pause was left out so far)."""
+    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None]
+) -> Iterator[AudioFrame]:
+    """Yield the frames as 32-bit floats at the first frame's rate, in blocks of one size."""
     import av
 
-    resampler, has_pause = None, False
+    resampler, form, rate = None, None, 0
     for frame in decoded(container, stream, path):
         if frame is None:
-            has_pause, rate = True, stream.codec_context.sample_rate
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, rate // 50), "f4"), "fltp", "mono")
-            frame.sample_rate = rate
-        if resampler is None:
+            changes["the pauses that its recorder left out are read as silence"] = None
+            hertz = stream.codec_context.sample_rate
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, hertz // 50), "f4"), "fltp", "mono")
+            frame.sample_rate = hertz
+        if resampler is None or form != (frame.sample_rate, frame.layout.name):
             check_rate(frame.sample_rate, path)
-            resampler = av.AudioResampler("flt", frame.layout, frame.sample_rate, _BLOCK)
-        if (frame.sample_rate, frame.layout.name) != (resampler.rate, resampler.layout.name):
-            raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
-        yield from ((block, has_pause) for block in resampler.resample(frame))
+            rate = rate or frame.sample_rate
+            if resampler is not None:
+                yield from resampler.resample(None)
+                changes[f"{RATE_CHANGES}; it is read at {rate} Hz"] = None
+            resampler = av.AudioResampler("flt", frame.layout, rate, _BLOCK)
+            form = frame.sample_rate, frame.layout.name
+        yield from resampler.resample(frame)
     if resampler is not None:
-        yield from ((block, has_pause) for block in resampler.resample(None))
+        yield from resampler.resample(None)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cryutils import audio
 from cryutils._io.parallel import thread_map
-from cryutils.audio.files import SHORTEST_S
+from cryutils.audio.files import SHORTEST_S, SILENCE_DB
 from cryutils.audio.scaling import RecordingScaler, SignalScaler
 from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
@@ -38,7 +38,6 @@ Indices = npt.NDArray[np.int64]
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
-SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
 

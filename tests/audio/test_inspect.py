@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import made_media
 import numpy as np
 import numpy.typing as npt
 import pytest
+from refusals import refusal
 from scipy.io import wavfile
 
 import cryutils
@@ -101,7 +103,59 @@ def test_a_folder_lists_what_is_changed(tmp_path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_16_bit_values_in_more_bits_are_read_as_16_bit(tmp_path, kind) -> None:
+    values = np.round(32768 * TONE).astype(kind)
+    wavfile.write(tmp_path / "a.wav", SR, values)
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav"), values / 32768)
+    (change,) = audio.inspect(tmp_path / "a.wav").changes
+    assert "16-bit" in change and f"{8 * values.itemsize} bits" in change
+
+
+def test_the_noise_of_a_silent_24_bit_recording_is_not_taken_for_16_bit_values(tmp_path) -> None:
+    steps = np.random.default_rng(0).integers(-3, 4, 9000)
+    wavfile.write(tmp_path / "a.wav", SR, (256 * steps).astype(np.int32))
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav"), steps / 2**23)
+    assert audio.inspect(tmp_path / "a.wav").changes == ()
+
+
 # Files that were refused
+
+
+def tone(path: Path, hertz: float, channels: int, sr: int) -> bytes:
+    """Return one second of a tone in the format of the suffix, with an ID3 tag if it is an MP3."""
+    x = (0.3 * np.sin(2 * np.pi * hertz * np.arange(sr) / sr)).astype(np.float32)
+    codec = {".mp3": "mp3", ".aac": "aac", ".oga": "flac", ".opus": "libopus"}[path.suffix]
+    made_media.write(path, (), [np.tile(x, (channels, 1))], sr=sr, codec=codec, title="a title")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".aac", ".oga"])
+@pytest.mark.parametrize("parts", [((1, 48000), (2, 48000)), ((2, 48000), (1, 48000)),
+                                   ((1, 48000), (1, 24000)), ((1, 48000), (1, 48000))])  # fmt: skip
+def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
+    path = tmp_path / f"a{suffix}"
+    written = [tone(path, hertz, *part) for hertz, part in zip((440, 1000), parts, strict=True)]
+    path.write_bytes(b"".join(written))
+    rate = audio.native_rate(path)
+    halves = np.array_split(audio.read(path), 2)
+    for half, hertz in zip(halves, (440, 1000), strict=True):
+        assert len(half) == pytest.approx(rate, rel=0.1)
+        middle = half[len(half) // 5 : -len(half) // 5]
+        assert np.abs(np.fft.rfft(middle)).argmax() / len(middle) * rate == pytest.approx(
+            hertz, rel=0.01
+        )
+        assert middle.std() == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
+    changes = audio.inspect(path).changes
+    assert [f"{rate} Hz" in change for change in changes] == [True] * (parts[0] != parts[1])
+
+
+@pytest.mark.parametrize("parts", [((1, 48000), (2, 48000)), ((2, 48000), (1, 48000))])
+def test_joined_opus_that_cannot_be_read_names_the_change(tmp_path, parts) -> None:
+    path = tmp_path / "a.opus"
+    path.write_bytes(b"".join([tone(path, 440, *part) for part in parts]))
+    for reading in (media.probe, audio.read):
+        assert "its channels or its sample rate change midway" in refusal(path, reading)
 
 
 @pytest.mark.parametrize(("channels", "tail"), [(1, b"\1"), (2, b"\1\2"), (2, b"\1\2\3")])
@@ -127,15 +181,20 @@ def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
     )
 
 
-def film(path: Path, *, sound_s: float = 0.0, pictures_s: float = 0.0, tracks: int = 1) -> Path:
-    """Write a film with a click and a flash 1.5 s after its start, one of them starting later."""
+def film(
+    path: Path, *, sound_s: float = 0.0, pictures_s: float = 0.0, tracks: Sequence[float] = (1.0,)
+) -> Path:
+    """Write a film with a click and a flash 1.5 s after its start, one of them starting later.
+
+    tracks: the level of each sound track.
+    """
     greys = [255 if 30 <= k < 34 else 20 for k in range(60)][round(20 * pictures_s) :]
     t = np.arange(round(48000 * sound_s), 3 * 48000) / 48000
     x = np.where((t >= 1.5) & (t < 1.7), 0.7 * np.sin(2 * np.pi * 1000 * t), 0)[None]
     video, codec = ("libvpx", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
     return made_media.write(
         path, [np.full((64, 64, 3), grey, np.uint8) for grey in greys],
-        [(x / (k + 1)).astype(np.float32) for k in range(tracks)],  # each quieter than the last
+        [(level * x).astype(np.float32) for level in tracks],
         times_ms=[50 * k for k in range(60 - len(greys), 60)], sound_s=sound_s, sr=48000,
         video=video, codec=codec,
     )  # fmt: skip
@@ -165,10 +224,29 @@ def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
 
 
 def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path) -> None:
-    path = film(tmp_path / "a.mkv", tracks=2)
+    path = film(tmp_path / "a.mkv", tracks=(1.0, 0.5))
     assert np.abs(audio.read(path)).max() > 0.6
     with_unknown_codec(path)
     assert media.probe(path).lost == ()
     assert click_and_flash_s(path)[0] == pytest.approx(1.5, abs=0.045)
-    words = "sound track 2 is read, since those before can't be decoded"
-    assert audio.inspect(path).changes == (words,)
+    (change,) = audio.inspect(path).changes
+    assert "sound track 2 of 2 " in change
+
+
+@pytest.mark.parametrize(
+    ("tracks", "number"),
+    [
+        ((0.0, 1.0), 2),
+        ((0.0, 0.5, 1.0), 2),
+        ((1.0, 0.5), 1),
+        ((1.0, 0.0), None),
+        ((0.0, 0.0), None),
+    ],
+)
+def test_the_first_sound_track_that_is_not_silent_is_read(tmp_path, tracks, number) -> None:
+    path = film(tmp_path / "a.mp4", tracks=tracks)
+    level = next(filter(None, tracks), 0.0)
+    assert np.abs(audio.read(path)).max() == pytest.approx(0.7 * level, rel=0.1)
+    changes = audio.inspect(path).changes
+    wanted = [f"sound track {number} of {len(tracks)}"] if number else []
+    assert [change[: len(words)] for change, words in zip(changes, wanted, strict=True)] == wanted
