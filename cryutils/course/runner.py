@@ -41,7 +41,7 @@ from cryutils.course.execute import execute
 from cryutils.datasets import manifest, registry
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["AFTER", "ALWAYS", "Job", "notebooks", "parameters", "plan", "profiles", "run"]
+__all__ = ["AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run"]
 
 # These reuse networks trained by the notebooks listed; in parallel they would train them again.
 AFTER = {
@@ -87,7 +87,7 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def _chosen(texts: Iterable[str]) -> dict[str, Path]:
+def chosen(texts: Iterable[str]) -> dict[str, Path]:
     """Return notebooks by name, each given by the beginning of its name or the path of a copy."""
     known, sources = notebooks(), {}
     for text in texts:
@@ -155,7 +155,7 @@ def plan(
     if profile not in (files := profiles()):
         raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
-    sources = _chosen(texts or content.get("notebooks", notebooks()))
+    sources = chosen(texts or content.get("notebooks", notebooks()))
     known = {name: parameters(path) for name, path in sources.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
