@@ -101,12 +101,10 @@ def probe(path: Path) -> MediaInfo:
         if not 0 < _LEAST_BYTES * duration_s <= path.stat().st_size:
             span = spans[readable[0]]
             duration_s = float(span.unit_s * (span.end - (span.first or 0)))
-        lost = []
-        if container.streams.audio and sr is None:
-            lost.append("sound")
-        if video is not None and video not in readable:
-            lost.append("picture")
-        return MediaInfo(duration_s, sr or 0, sr is not None, video in readable, tuple(lost))
+        has_video = video in readable
+        lost = ["sound"] if container.streams.audio and sr is None else []
+        lost += ["picture"] if video is not None and not has_video else []
+        return MediaInfo(duration_s, sr or 0, sr is not None, has_video, tuple(lost))
 
 
 def _look_through(

@@ -146,7 +146,7 @@ def check_file(path: Path) -> None:
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty; copy or record it again.")
     if what := other_kind(path):
-        raise InputError(f"{path}: it is {what}.")
+        raise InputError(f"{path}: {what}.")
 
 
 def other_kind(path: Path) -> str:
@@ -155,8 +155,8 @@ def other_kind(path: Path) -> str:
         if path.is_file():
             with path.open("rb") as file:
                 head = file.read(20)
-            kinds = [what for first, what in _OTHER_KINDS.items() if head.startswith(first)]
-            return "".join(kinds)
+            kinds = [kind for first, kind in _OTHER_KINDS.items() if head.startswith(first)]
+            return "".join(f"it is {kind}" for kind in kinds)
     return ""
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
+from cryutils._io.paths import check_file
 from cryutils.claims.answers import MODEL, Answers, answers, gaps
 from cryutils.claims.board import METRICS
 from cryutils.claims.result_store import SPLITS
@@ -116,6 +117,8 @@ def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"{path}: two columns {again[0]!r}.")
     for name in required:
         if name not in names:
+            if "audio" in names:  # Hugging Face stores sounds in such tables
+                check_file(path)
             raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
     table = pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
     is_id = table.columns.isin(["clip", "infant"])  # an infant may be called NA

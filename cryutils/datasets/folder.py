@@ -1,7 +1,7 @@
 """Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
 `datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`;
-files of the system share one.
+those of the system share one. Corvin's recordings are known by the name of their folder.
 """
 
 from __future__ import annotations

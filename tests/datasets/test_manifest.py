@@ -12,6 +12,7 @@ import pytest
 from refusals import refusal
 
 from cryutils import load
+from cryutils.claims import audit
 from cryutils.datasets.manifest import is_manifest
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -62,7 +63,8 @@ def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> Non
     sounds = [{"bytes": Path(f"sounds/{name}.wav").read_bytes(), "path": None} for name in "ab"]
     table = {"audio": sounds, "label": ["hungry", "tired"], "baby_id": ["anna", "bo"]}
     pd.DataFrame(table).to_parquet("train.parquet")
-    assert "Parquet" in refusal(Path("train.parquet").absolute(), load)
+    for reading in (load, audit.read):
+        assert "it is a Parquet table" in refusal(Path("train.parquet").absolute(), reading)
     guide = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     (lines,) = [
         part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "parquet" in part
