@@ -89,7 +89,8 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
         random, free = (answers(part[part.split == split]) for split in ("random", "leak_free"))
         place = pd.Index(random.units).get_indexer(free.units)
         alike = sorted(random.units) == sorted(set(free.units))
-        if not alike or len(np.unique(random.predicted)) == 1 or not random.strengths.any():
+        drawn = random.predicted != NOT_DRAWN
+        if not alike or np.ptp(random.predicted[drawn]) == 0 or not random.strengths[drawn].any():
             continue  # single windows, other clips, or always the same answer
         aligned = np.full((len(free.predicted), len(random.units)), NOT_DRAWN)
         aligned[:, place] = free.predicted

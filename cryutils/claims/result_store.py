@@ -118,7 +118,7 @@ def key(columns: Mapping[str, Any]) -> str:
 class _Notebook:
     name: str
     seed: int | None
-    results: dict[tuple[str, str, str], Result]
+    results: dict[tuple[str, ...], Result]
     predictions: dict[tuple[Any, ...], pd.DataFrame]
 
 
@@ -146,8 +146,8 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval, **columns: Any) -> None:
     """Collect one measured number; `write` stores it.
 
-    A later number with the same key, split and data replaces an earlier one. An interval also sets
-    low, high, n and n_infants. columns: fields of `Result`; study, metric and data are needed.
+    A later number with the same `COLUMNS`, split and data replaces an earlier one. An interval also
+    sets low, high, n and n_infants. columns: fields of `Result`; study, metric and data are needed.
     Raises InputError for other columns, a number that is not finite, or a call before `begin`.
     """
     notebook = _collecting()
@@ -160,7 +160,8 @@ def record(value: float | Interval, **columns: Any) -> None:
         number = columns.pop("value")
     about = {"notebook": notebook.name, "seed": notebook.seed, "value": number}
     result = _checked(columns | about)
-    notebook.results[result.key, result.split, result.data] = result
+    place = *(getattr(result, name) for name in COLUMNS), result.split, result.data
+    notebook.results[place] = result
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
@@ -250,7 +251,8 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     """
     folder = _folder(run) / "predictions"
     wanted = [(name, "==", value) for name, value in columns.items()]
-    parts = [pd.read_parquet(path, filters=wanted or None) for path in folder.glob("*.parquet")]
+    paths = sorted(folder.glob("*.parquet"))
+    parts = [pd.read_parquet(path, filters=wanted or None) for path in paths]
     if not sum(map(len, parts)):
         raise InputError(f"{folder}: no predictions of {key(columns) or 'any model'} here.")
     answers = pd.concat([part for part in parts if len(part)], ignore_index=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims, evaluation, papers
-from cryutils.claims.answers import answers
+from cryutils.claims.answers import answers, gaps
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import NOT_DRAWN
 
@@ -76,3 +77,21 @@ def test_a_gap_is_the_paired_difference_between_the_splits(
     assert (row.model, row.data) == ("cry2", "cries")
     assert (row.value, row.low, row.high) == pytest.approx((gap.value, gap.low, gap.high))
     assert (row.n, row.n_infants) == (30, 12)
+
+
+@pytest.mark.parametrize(
+    "blind",
+    [
+        {"predicted": lambda rows: np.where(rows == NOT_DRAWN, NOT_DRAWN, 1)},
+        {"strengths": lambda rows: np.zeros((*rows.shape, 3))},
+    ],
+    ids=["one answer", "no strengths"],
+)
+def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus, blind) -> None:
+    ((name, change),) = blind.items()
+    tables = []
+    for split in ("random", "leak_free"):
+        given = scored(cries, split, 0.5, 3)
+        tables.append(replace(given, **{name: change(given.predicted)}).predictions())
+    about = dict.fromkeys(("study", "condition", "feature", "model"), "")
+    assert gaps(pd.concat(tables).assign(**about)).empty

@@ -108,6 +108,13 @@ def test_a_number_measured_again_replaces_the_first() -> None:
     assert claims.current() == "a"
 
 
+def test_equal_texts_in_different_columns_are_different_results() -> None:
+    claims.begin("a")
+    for value, column in enumerate(("condition", "feature", "model")):
+        claims.record(value, study="s", metric="m", data="x", **{column: "y"})
+    assert claims.results().value.tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -205,6 +212,16 @@ def test_predictions_are_found_by_their_columns() -> None:
     assert other.p_a.tolist() == [0.9, 0.1] and set(other.model) == {""}
     with pytest.raises(InputError, match=r"predictions: no predictions of cry\.cry2 here"):
         claims.load_predictions(study="cry", model="cry2")
+
+
+def test_predictions_are_in_the_order_of_the_notebooks_names(monkeypatch) -> None:
+    for name in ("10_b", "04_a", "12_c"):
+        claims.begin(name)
+        claims.record_predictions(answers(name, "random", ["hungry", "tired"]))
+        claims.write()
+    files = sorted(claims.run_dir().glob("predictions/*.parquet"), reverse=True)
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(files))
+    assert claims.load_predictions().study.unique().tolist() == ["04_a", "10_b", "12_c"]
 
 
 def test_what_benchmarks_printed_is_kept_by_name() -> None:
