@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from cryutils.plots.palette import COLOURS, INK
+from cryutils.plots.parts import spaced
 
 
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
@@ -59,7 +60,7 @@ def readings(
     gate.set(ylim=(-0.05, 1.05), ylabel="gate's score")
     for name, style, colour in zip(classes, ("-", "--", ":", "-.") * 3, INK * 2, strict=False):
         shares = [answer.probabilities.get(name, float("nan")) for answer in answers]
-        states.plot(times, shares, style, marker=".", lw=1.8, color=colour, label=name)
+        states.plot(times, shares, style, marker=".", lw=1.8, color=colour, label=spaced(name))
     states.set(ylim=(0, 1.02), ylabel="probability")
     states.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="averaged over 3 s")
     rows = [*reversed(classes), *sorted({answer.verdict for answer in answers} - set(classes))]

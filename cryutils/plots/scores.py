@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +30,13 @@ from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
+# Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans KR", "Noto Sans SC", "NanumGothic", "WenQuanYi Zen Hei",
+    "Apple SD Gothic Neo", "PingFang SC", "Hiragino Sans GB", "Malgun Gothic", "Microsoft YaHei",
+    "Noto Sans Devanagari", "Arial Unicode MS",
+)  # fmt: skip
+
 
 def style() -> None:
     """Set the course's figure style: quiet axes, readable text, one resolution."""
@@ -36,7 +44,10 @@ def style() -> None:
     plt.style.use("seaborn-v0_8-whitegrid")
     plt.rc("figure", dpi=100)
     plt.rc("savefig", dpi=150)
-    plt.rc("font", **{"size": 10, "sans-serif": ["DejaVu Sans"]})  # it comes with matplotlib
+    installed = {font.name for font in fontManager.ttflist}
+    families = ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)]
+    plt.rc("font", size=10, family=families)  # the first one comes with matplotlib
+    plt.rc("text", parse_math=False)  # a label may contain dollar signs
     plt.rc("axes", labelsize=11, titlesize=11, titlelocation="left")
     plt.rc("axes.spines", top=False, right=False)
     plt.rc("grid", color="#E6E6E6")

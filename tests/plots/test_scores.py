@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from drawn import labels, points, spans, ticks, words
 from matplotlib import pyplot as plt
+from matplotlib.font_manager import fontManager
 from PIL import Image
 
 from cryutils import claims, plots
@@ -142,6 +144,31 @@ def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
     assert ticks(ax, "y") == ["hungry", "belly pain"]
     assert labels(ax) == ("predicted", "true")
+
+
+LABELS = ["pain $low$ to $$", "_other", "NA", "<b>hug</b>", "جوع"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_label_is_drawn_as_it_is_written() -> None:
+    plots.style()
+    fig, ax = plt.subplots()
+    plots.confusion(np.eye(len(LABELS), dtype=int), LABELS, ax)
+    plots.parts.colour_legend(ax, dict.fromkeys(LABELS, "black"))
+    source = plots.source(fig, "folder $a$").texts[-1]
+    drawn = [*ax.get_yticklabels(), *ax.get_legend().get_texts()]
+    assert [text.get_text() for text in drawn] == 2 * [LABELS[0], " other", *LABELS[2:]]
+    assert not any(text.get_parse_math() for text in [*drawn, source])
+
+
+def test_fonts_for_other_scripts_are_used_where_they_are_installed(monkeypatch) -> None:
+    plots.style()
+    before = list(plt.rcParams["font.family"])
+    here = replace(fontManager.ttflist[0], name="NanumGothic")
+    monkeypatch.setattr(fontManager, "ttflist", [*fontManager.ttflist, here])
+    plots.style()
+    assert plt.rcParams["font.family"][0] == before[0] == "DejaVu Sans"
+    assert "NanumGothic" in plt.rcParams["font.family"]
 
 
 def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
