@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,15 @@ def audit(source: str, permutations: int, folds: str | None, as_json: bool) -> N
         if folds:
             audits.check_folds(table, resolve(folds))
     elif path.exists() or source in registry.DATASETS:
-        table = audits.of_corpus(datasets.load(source))
+        corpus = datasets.load(source)
+        table = audits.of_corpus(corpus)
+        if path.exists():
+            table.attrs["notes"].append(
+                "The sounds were compared: copies, also louder, compressed or shifted ones, and"
+                " overlaps of a second are found; copies that are reversed, stretched, mixed or of"
+                f" another pitch are not. Problems of these recordings: {len(corpus.problems())};"
+                f" `cryutils data describe {shlex.quote(source)} --problems` lists them."
+            )
     else:
         raise InputError(f"{source}: no such file or folder.")
     result = audits.audit(table, permutations=permutations)

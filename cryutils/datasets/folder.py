@@ -11,7 +11,6 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.media import RECORDINGS, STILL, probe
+from cryutils._io.parallel import thread_map
 from cryutils._io.paths import other_kind
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import corvin
@@ -183,8 +183,8 @@ def clips_of(
     fields: returns a file's fields of `Clip`, except those that are read from the file itself, or
     raises InputError with the reason why the file can't be used.
     """
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(partial(_clip, root=root, fields=fields), files))
+    read = partial(_clip, root=root, fields=fields)
+    results = list(thread_map(read, files, what="Reading", progress=True))
     problems = [problem for _, found in results for problem in found]
     return [clip for clip, _ in results if clip], problems
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from refusals import Command, mistake
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "table2_predictions.csv"
@@ -20,6 +22,17 @@ def test_an_audit_is_printed_as_tables_or_json(command: Command) -> None:
     parts = json.loads(out, parse_constant=pytest.fail)
     assert list(parts) == ["classes", "scores", "leaks", "gaps", "notes"]
     assert parts["gaps"][0]["value"] == pytest.approx(0.2, abs=0.005)
+
+
+def test_an_audit_of_a_folder_says_what_it_compared(command: Command, apart: Path) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(10):
+        folder = apart / "own" / ("hungry", "tired")[k % 2] / f"infant{k}"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "1.wav", 0.1 * rng.normal(size=8000), 8000)
+    code, out, _ = command("audit", str(apart / "own"), "--permutations", "19")
+    assert code == 0
+    assert "overlaps of a second are found" in out and "recordings: 0;" in out
 
 
 def test_wrong_input_is_one_line(command: Command) -> None:
