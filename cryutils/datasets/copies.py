@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +40,6 @@ _EDGE = 0.005  # share of the energy cut off before the first step and after the
 _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
 _ROWS = 500  # contours compared with all others at once
 _APART = 120  # samples; a peak is the loudest sample within this distance
-_SMOOTH = 9  # samples over which a level is averaged
 _GAPS = 4  # between peaks in a row, which identify a moment
 _NEAR = 4  # samples by which equal gaps and times may differ
 _MOMENTS = 4  # moments that two sounds with a common part share at least, in the same order
@@ -56,24 +55,25 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     slightly faster copy, and sounds with a common part of about a second, such as a shifted copy,
     are listed as doubtful and not merged.
     """
+    from scipy.cluster.hierarchy import DisjointSet
+
     audible = [clip for clip in clips if clip.has_audio]
     sounds = _sounds(audible)
     digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
-    if not sounds:
-        return merged, problems
     infants = {clip.id: clip.infant for clip in merged}
-    alike = _similar(np.array([contour for _, contour, _ in sounds]))
-    links = [*enumerate(alike), *_overlaps([peaks for _, _, peaks in sounds])]
-    groups: dict[int, list[int]] = defaultdict(list)
-    for number, least in enumerate(_least_linked(links, len(sounds))):
-        groups[least].append(number)
-    for group in groups.values():
+    alike, linked = (DisjointSet(range(len(sounds))) for _ in range(2))
+    for a, b in _similar([contour for _, contour, _ in sounds]):
+        alike.merge(a, b)
+        linked.merge(a, b)
+    for a, b in _overlaps([peaks for _, _, peaks in sounds]):
+        linked.merge(a, b)
+    for group in sorted(map(sorted, linked.subsets())):
         first, *others = (audible[k] for k in group)
         if len({infants[audible[k].id] for k in group}) > 1:
             names = f"{', '.join(clip.id for clip in others)}, of another infant"
             what = f"sounds nearly the same as {names}; if these are copies, keep one"
-            if len({alike[k] for k in group}) > 1:
+            if alike.subset_size(group[0]) < len(group):
                 what = f"shares a part of its sound with {names}; if so, name one infant for all"
             problems.append(Problem("doubtful", first.id, what))
     return merged, problems
@@ -154,32 +154,29 @@ def _contour(x: Array) -> Array:
 def _peaks(x: Array) -> Times:
     from scipy.ndimage import maximum_filter1d
 
-    level = np.convolve(x**2, np.ones(_SMOOTH), "same")
+    level = np.convolve(x**2, np.ones(9), "same")
     peaks = np.flatnonzero((level > 0) & (level == maximum_filter1d(level, 2 * _APART + 1)))
     return peaks[np.diff(peaks, prepend=-_APART - 1) > _APART].astype(np.int32)
 
 
-def _similar(contours: Array) -> list[int]:
-    """Return for each contour the first one that is linked with it by near equality."""
-    flat = np.reshape(contours, (len(contours), -1))
-    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-    least = [*range(len(flat))]
+def _similar(contours: Sequence[Array]) -> Iterator[tuple[int, int]]:
+    """Yield each pair of contours that are nearly equal, by their numbers."""
+    flat = np.array([np.ravel(each) / max(float(np.linalg.norm(each)), 1e-9) for each in contours])
     with counting("Comparing contours", "clips") as report:
         for start in range(0, len(flat), _ROWS):
-            links = np.argwhere(flat[start : start + _ROWS] @ flat[start:].T >= _NEARLY) + start
-            least = _least_linked(np.concatenate([links, [*enumerate(least)]]), len(flat))
+            alike = np.argwhere(flat[start : start + _ROWS] @ flat[start:].T >= _NEARLY) + start
+            yield from alike[alike[:, 0] < alike[:, 1]].tolist()
             report(min(start + _ROWS, len(flat)), len(flat))
-    return least
 
 
-def _overlaps(peaks: Sequence[Times]) -> list[tuple[int, int]]:
-    """Return pairs of sounds with a common part of about a second, whatever its place and level.
+def _overlaps(peaks: Sequence[Times]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of sounds with a common part of about a second, whatever its place and level.
 
     Gaps between peaks in a row identify a moment. Moments that occur in several sounds link each of
     these with the next one only, so that memory grows with the number of sounds.
     """
     if sum(map(len, peaks)) <= _GAPS:
-        return []
+        return
     times, sound = np.concatenate(peaks), np.repeat(np.arange(len(peaks)), [*map(len, peaks)])
     gaps = np.minimum(np.diff(times) // _NEAR, 4095).astype(np.int64)
     moments = np.lib.stride_tricks.sliding_window_view(gaps, _GAPS)
@@ -192,11 +189,9 @@ def _overlaps(peaks: Sequence[Times]) -> list[tuple[int, int]]:
     first, second = place[order[:-1][same]], place[order[1:][same]]
     shift = (times[first] - times[second] + _NEAR // 2) // _NEAR
     links, count = np.unique([sound[first], sound[second], shift], axis=1, return_counts=True)
-    return [
-        (a, b)
-        for a, b, shift in links.T[count >= _MOMENTS].tolist()
-        if _coincide(peaks[a], peaks[b] + shift * _NEAR)
-    ]
+    for a, b, shift in links.T[count >= _MOMENTS].tolist():
+        if _coincide(peaks[a], peaks[b] + shift * _NEAR):
+            yield a, b
 
 
 def _coincide(first: Times, second: Times) -> bool:
@@ -205,14 +200,3 @@ def _coincide(first: Times, second: Times) -> bool:
     both = np.sort([t for each in (first, second) for t in each[(each >= start) & (each <= stop)]])
     equal = np.count_nonzero(np.diff(both) <= _NEAR)
     return bool(stop - start > 0.8 * _LEAST_S * _SR and 2 * equal >= _COMMON * len(both))
-
-
-def _least_linked(links: npt.ArrayLike, count: int) -> list[int]:
-    """Return for each number below `count` the least that is linked with it, also by others."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = np.reshape(np.array(links, int), (-1, 2)).T
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
-    group = connected_components(graph, directed=False)[1]
-    return np.unique(group, return_index=True)[1][group].tolist()

@@ -7,6 +7,7 @@ writes it into the run's folder under its key. Used in all notebooks.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -31,11 +32,7 @@ from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
-_OTHER_SCRIPTS = (
-    "Noto Sans CJK JP", "Noto Sans KR", "Noto Sans SC", "NanumGothic", "WenQuanYi Zen Hei",
-    "Apple SD Gothic Neo", "PingFang SC", "Hiragino Sans GB", "Malgun Gothic", "Microsoft YaHei",
-    "Noto Sans Devanagari", "Arial Unicode MS",
-)  # fmt: skip
+_OTHER_SCRIPTS = r"Sans (CJK|KR|SC|Devanagari)|NanumGothic$|SD Gothic|PingFang|Malgun|YaHei|Zen Hei"
 
 
 def style() -> None:
@@ -45,7 +42,7 @@ def style() -> None:
     plt.rc("figure", dpi=100)
     plt.rc("savefig", dpi=150)
     installed = {font.name for font in fontManager.ttflist}
-    families = ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)]
+    families = ["DejaVu Sans", *sorted(filter(re.compile(_OTHER_SCRIPTS).search, installed))]
     plt.rc("font", size=10, family=families)  # the first one comes with matplotlib
     plt.rc("text", parse_math=False)  # a label may contain dollar signs
     plt.rc("axes", labelsize=11, titlesize=11, titlelocation="left")

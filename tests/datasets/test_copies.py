@@ -139,15 +139,14 @@ def test_steady_hum_is_no_common_part() -> None:
     for level in np.repeat([1e-1, 1e-2, 1e-3, 0], 15):
         noise = level * rng.normal(size=len(time))
         hums.append(np.float32(np.sin(2 * np.pi * (50 * time + rng.uniform())) + noise))
-    assert copies._overlaps([copies._peaks(hum) for hum in hums]) == []
+    assert not [*copies._overlaps([copies._peaks(hum) for hum in hums])]
 
 
 def test_12000_sounds_are_compared_with_one_that_has_no_contour() -> None:
     contours = np.random.default_rng(0).normal(size=(12_000, 16, 8)).astype(np.float32)
     contours[5] = 0
     contours[11_999] = 2 * contours[7] + 0.1 * contours[8]
-    first = copies._similar(contours)
-    assert {k: least for k, least in enumerate(first) if least != k} == {11_999: 7}
+    assert [*copies._similar(contours)] == [[7, 11_999]]
 
 
 def test_different_cries_of_an_infant_or_of_several_are_not_copies(voices, apart) -> None:
