@@ -60,9 +60,8 @@ def audit(source: str, permutations: int, folds: str | None, as_json: bool) -> N
         table = audits.of_corpus(corpus)
         if path.exists():
             table.attrs["notes"].append(
-                "The sounds were compared: copies, also louder, compressed or shifted ones, and"
-                " overlaps of a second are found; copies that are reversed, stretched, mixed or of"
-                f" another pitch are not. Problems of these recordings: {len(corpus.problems())};"
+                "The sounds were compared: copies and overlaps of a second are found; reversed or"
+                f" mixed copies aren't. Problems of these recordings: {len(corpus.problems())};"
                 f" `cryutils data describe {shlex.quote(source)} --problems` lists them."
             )
     else:

@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,15 +111,10 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
 
 
 def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Array, Times]]:
-    """Return the `_sound` of each clip, from the cache while their files are the same.
-
-    Without it, every notebook decodes the 1,128 uploads again, which takes half a minute.
-    """
+    """Return the `_sound` of each clip, from the cache while their files are the same."""
     files = [identity(clip.path) for clip in clips]
-    return cached(
-        lambda: list(thread_map(_sound, clips, what="Comparing", progress=True)),
-        "sounds", _VERSION, files,
-    )  # fmt: skip
+    rows = partial(thread_map, _sound, clips, what="Comparing", progress=True)
+    return cached(lambda: list(rows()), "sounds", _VERSION, files)
 
 
 def _sound(clip: Clip) -> tuple[str, Array, Times]:
