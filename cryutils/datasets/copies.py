@@ -62,7 +62,7 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     sounds = _sounds(audible)
     digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
-    infants = {clip.id: clip.infant for clip in merged}
+    audible = [clip for clip in merged if clip.has_audio]
     alike, linked = (DisjointSet(range(len(sounds))) for _ in range(2))
     for a, b in _similar([contour for _, contour, _ in sounds]):
         alike.merge(a, b)
@@ -71,11 +71,11 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
         linked.merge(a, b)
     for group in sorted(map(sorted, linked.subsets())):
         first, *others = (audible[k] for k in group)
-        if len({infants[audible[k].id] for k in group}) > 1:
+        if any(clip.infant != first.infant for clip in others):
             names = f"{', '.join(clip.id for clip in others)}, of another infant"
             what = f"sounds nearly the same as {names}; if these are copies, keep one"
             if alike.subset_size(group[0]) < len(group):
-                what = f"shares a part of its sound with {names}; if so, name one infant for all"
+                what = f"shares a part of its sound with {names}; put them under one infant"
             problems.append(Problem("doubtful", first.id, what))
     return merged, problems
 
