@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cryutils.errors import printable
 
-__all__ = ["counting"]
+__all__ = ["counting", "quiet_stderr"]
 
 _PIPE_S = 2.0  # between updates in a pipe, a log or a notebook, and before the first one
 
@@ -37,3 +38,20 @@ def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[
 
         yield report
         bar.total = bar.n  # otherwise the bar of a training that stops early turns red
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Discard everything that the process writes to stderr, including from C++ code.
+
+    TensorFlow writes its first messages before it reads any log level, so the file descriptor
+    itself is redirected.
+    """
+    stderr = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

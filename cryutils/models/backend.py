@@ -14,14 +14,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 
-__all__ = ["keras", "quiet_stderr", "seeded"]
+__all__ = ["keras", "seeded"]
 
 
 @cache
@@ -70,20 +70,3 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Discard everything that the process writes to stderr, including from C++ code.
-
-    TensorFlow writes its first messages before it reads any log level, so the file descriptor
-    itself is redirected.
-    """
-    stderr = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.paths import writing
+from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
-from cryutils.models.backend import quiet_stderr
 
 __all__ = ["NOTEBOOKS", "Lite", "litert", "network", "read_card", "save", "write_card"]
 

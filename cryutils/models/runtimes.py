@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import extras
+from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError, near_miss
-from cryutils.models.backend import keras, quiet_stderr
+from cryutils.models.backend import keras
 
 __all__ = ["ENGINES", "Run", "identity", "ready"]
 

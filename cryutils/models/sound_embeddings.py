@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import extras
-from cryutils._io.progress import counting
+from cryutils._io.progress import counting, quiet_stderr
 from cryutils.audio.spectral import normalise_amplitude, resample
-from cryutils.models.backend import quiet_stderr
 from cryutils.models.export import Lite
 
 __all__ = ["speech"]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
-from cryutils.models.backend import keras, quiet_stderr
+from cryutils.models.backend import keras
 
 
 def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
