@@ -12,7 +12,7 @@ from cryutils.errors import InputError
 __all__ = ["PURPOSES", "command", "is_installed", "packages", "require"]
 
 PURPOSES = {
-    "app": "`cryutils serve`, its users, exports of the log, and stores in PostgreSQL",
+    "app": "`cryutils serve`, users, exports, stores in PostgreSQL, small and turned faces",
     "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
     "docs": "`make docs`, the documentation site",
     "embeddings": "Google's speech embedding, in notebook 12",

@@ -58,6 +58,7 @@ DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is l
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
+_UPRIGHT_S = 2.0  # without an upright face, after which small and turned faces are searched for
 _RATES = (4000, 192_000)  # Hz
 _LATEST = 1e11  # s since 1970
 _LONGEST_SIDE = 640  # of a buffered picture, in pixels
@@ -143,7 +144,8 @@ class Monitor:
         self.gate = Gate.load()
         face = self._predictor.face
         self.uses_camera = face is not None
-        self._detector = None if face is None else faces.detector(face.input.detector)
+        if face is not None:
+            self._detector = faces.Detector(faces.resolve(face.input.detector, for_parents=True))
         self.restart()
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
@@ -217,6 +219,7 @@ class Monitor:
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
         self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
         self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
+        self._upright = -math.inf  # when an upright face was last found
         self._quiet = 0  # number of readings in a row without a cry
         self._rolling = RollingAverage(_AVERAGED)
 
@@ -318,12 +321,17 @@ class Monitor:
     def _looked(self, at: float, frame: Pixels) -> Answer:
         """Return the face model's answer for the tracked face in a picture."""
         model = self._predictor.face
-        assert model is not None and self._detector is not None
-        self._looks.append((at, self._detector.detect(frame)))
+        assert model is not None
+        seen = self._detector.detect(frame)
+        if len(seen):
+            self._upright = at
+        elif at - self._upright > _UPRIGHT_S:
+            seen = self._detector.search(frame)
+        self._looks.append((at, seen))
         times, boxes = zip(*self._looks, strict=True)
         (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
         if not is_near:
-            return "no face in the picture"
+            return "no face: it may be too small or lying sideways"
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
         if faces.is_blank(crop):
             return "black or blank picture"

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from cryutils import video
 from cryutils._io.cache import key
-from cryutils._io.parallel import identity, prefetch
+from cryutils._io.parallel import prefetch
 from cryutils._io.paths import file_digest
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
@@ -120,12 +120,8 @@ class FrameInput:
         if self.crop == "centre":
             settings["share"] = _SHARE
         if self.crop == "face":
-            detector = faces.resolve(self.detector)
-            model = faces.yunet_file() if detector == "yunet" else None
-            settings |= {
-                "detector": detector, "model": None if model is None else identity(model),
-                "followed": [video.VERSION, video.MARGIN],
-            }  # fmt: skip
+            settings["detector"] = faces.resolve(self.detector)
+            settings["followed"] = [video.VERSION, video.MARGIN]
         return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
 
 

