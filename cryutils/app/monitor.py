@@ -145,7 +145,7 @@ class Monitor:
         face = self._predictor.face
         self.uses_camera = face is not None
         if face is not None:
-            self._detector = faces.Detector(faces.resolve(face.input.detector, for_parents=True))
+            self._detector = faces.Detector(faces.resolve(face.input.detector, search=True))
         self.restart()
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:

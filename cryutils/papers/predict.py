@@ -178,7 +178,7 @@ class Predictor:
             why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
         seeing = self.face.input
-        detector = faces.resolve(seeing.detector, for_parents=True)
+        detector = faces.resolve(seeing.detector, search=True)
         track = video.track(path, fps=seeing.fps, size=seeing.size, detector=detector)
         if problem := picture_problem(track):
             why.append(f"picture: {problem}")

