@@ -1,6 +1,6 @@
 """Sound: reading files, features, resampling, scaling and artificial disturbances."""
 
-from . import bursts, spectral, stress
+from . import spectral, stress
 from .extraction import KINDS, features, signal_stats, signals
 from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
 from .scaling import RecordingScaler, SignalScaler

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import audio, evaluation
+from cryutils import evaluation
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
@@ -30,7 +30,6 @@ from cryutils.evaluation.splits import Fold
 from cryutils.models import (
     backbones,
     classical,
-    contrastive,
     cry2,
     temporal,
     training,
@@ -38,7 +37,7 @@ from cryutils.models import (
 from cryutils.models.backbones import Backbone
 from cryutils.models.backend import keras, seeded
 from cryutils.models.fusion import decide
-from cryutils.models.inputs import Examples, SoundInput, windows
+from cryutils.models.inputs import Examples, windows
 from cryutils.models.training import cross_fit, fit_clips, fold_seed, validation_split
 from cryutils.papers import embeddings
 from cryutils.papers.benchmark import divisions
@@ -49,10 +48,9 @@ if TYPE_CHECKING:
     from cryutils.papers.embeddings import FrameInput
 
 __all__ = [
-    "COMPARED", "FACES_COMPARED", "FACE_NAMES", "NAMES", "Network", "Representation", "agreement",
-    "attentions", "bursts", "clip_vectors", "face_networks", "face_representations",
-    "frozen_and_finetuned", "last_frames", "networks", "pixels", "probe",
-    "representations", "train",
+    "FACES_COMPARED", "FACE_NAMES", "NAMES", "Network", "Representation", "agreement",
+    "attentions", "clip_vectors", "face_networks", "face_representations",
+    "frozen_and_finetuned", "last_frames", "pixels", "probe", "train",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -76,19 +74,6 @@ NAMES = {  # by feature
     "burst_gru": "bursts: GRU",
     "burst_attention": "bursts: attention",
 }
-COMPARED = (  # each idea and its baseline
-    ("contrastive", "untrained"),
-    ("contrastive_all", "contrastive"),
-    ("contrastive_voices", "untrained"),
-    ("cry2", "contrastive"),
-    ("convolution", "mean"),
-    ("gru", "mean"),
-    ("attention", "mean"),
-    ("burst_mean", "mean"),
-    ("burst_convolution", "burst_mean"),
-    ("burst_gru", "burst_mean"),
-    ("burst_attention", "burst_mean"),
-)
 FACE_NAMES = {
     "hog": "HOG",
     "small": "small CNN",
@@ -114,41 +99,7 @@ FACES_COMPARED = (
     ("gru", "mean"),
     ("attention", "mean"),
 )
-_BURSTS = 4  # in a sequence
 _SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
-
-
-def representations(
-    examples: Examples, n_clips: int, *, voices: Examples, settings: contrastive.Settings
-) -> dict[str, Representation]:
-    """Return four encoders, by name, as functions of the training clips and a seed.
-
-    "untrained" has random weights. The others are trained without labels: "contrastive" on the
-    training clips, "contrastive_all" on the test clips as well, "contrastive_voices" on `voices`.
-
-    examples: windows of all clips. voices: windows of other recordings.
-    """
-
-    def trained(source: Examples, clips: Indices, seed: int) -> Array:
-        network, _ = contrastive.pretrain(source, clips, replace(settings, seed=seed))
-        return contrastive.vectors(network, examples, n_clips)
-
-    def untrained(clips: Indices, seed: int) -> Array:
-        with seeded(seed):
-            network = contrastive.encoder(examples.x.shape[1:], filters=settings.filters)
-        cry2.adapt(network, examples.x[examples.rows(clips)])
-        return contrastive.vectors(network, examples, n_clips)
-
-    @cache  # the same for all folds of a repeat
-    def on_all_of(source: Examples, seed: int) -> Array:
-        return trained(source, np.unique(source.clip), seed)
-
-    return {
-        "untrained": untrained,
-        "contrastive": lambda clips, seed: trained(examples, clips, seed),
-        "contrastive_all": lambda _, seed: on_all_of(examples, seed),
-        "contrastive_voices": lambda _, seed: on_all_of(voices, seed),
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,50 +257,6 @@ def train(
             tables += [task.table(decide(p), key, "labels") for key, p in answers.items()]
             keras().backend.clear_session()  # or every network stays in memory
     return pd.concat(tables, ignore_index=True)
-
-
-def bursts(sounds: Sequence[Array], sound_input: SoundInput) -> Examples:
-    """Return sequences of four cry bursts each, float32 (rows, 4, numbers); see `audio.bursts`.
-
-    sounds: float32 (samples,) of each clip. sound_input: of the features that describe a burst.
-    """
-    hop_s = sound_input.hop_length / sound_input.sr
-
-    def of_clip(x: Array) -> Array:
-        found = audio.bursts.find(x, sr=sound_input.sr)
-        rows = audio.bursts.describe(sound_input.features(x), found, hop_s=hop_s)
-        return windows(rows, frames=_BURSTS, hop=_BURSTS)
-
-    return Examples.of([of_clip(x) for x in sounds])
-
-
-def networks(
-    examples: Examples,
-    sequences: Examples,
-    bursts: Examples,
-    *,
-    filters: Sequence[int],
-    units: int,
-) -> dict[str, tuple[Examples, Network]]:
-    """Return the networks that `train` compares: `cry2`, and those of `temporal.POOLINGS`.
-
-    The latter get frames of sound and, as "burst_mean" and so on, bursts. examples, sequences,
-    bursts: the inputs, the last from `bursts`. filters, units: as in `cry2.build` and
-    `temporal.build`.
-    """
-
-    def supervised(shape: tuple[int, ...], classes: int, settings: training.Settings) -> Any:
-        return cry2.build(
-            shape, classes, filters=filters, dropout=settings.dropout,
-            learning_rate=settings.learning_rate,
-        )  # fmt: skip
-
-    of_bursts = _over_time(bursts, units=units, together=1)
-    return (
-        {"cry2": (examples, supervised)}
-        | _over_time(sequences, units=units, together=4)
-        | {f"burst_{name}": network for name, network in of_bursts.items()}
-    )
 
 
 def _over_time(

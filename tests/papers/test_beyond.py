@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils import audio, datasets
+from cryutils import datasets
 from cryutils.datasets import Corpus
-from cryutils.models import backbones, backend, contrastive, inputs, small_cnn, temporal, training
+from cryutils.models import backbones, backend, small_cnn, temporal, training
 from cryutils.models.backbones import Backbone
 from cryutils.models.inputs import Examples
 from cryutils.models.training import Settings, cross_fit
@@ -88,21 +88,6 @@ def test_networks_answer_on_the_same_folds(
     assert set(answers.model) == {"labels"} and set(answers.feature) == {"mean"}
 
 
-def test_the_encoders_differ_in_what_they_are_trained_on(corpus: Corpus, windows: Examples) -> None:
-    voices = Examples(windows.x[::-1].copy(), windows.clip)
-    settings = contrastive.Settings(filters=(4,), epochs=1, batch_size=8)
-    made = beyond.representations(windows, len(corpus), voices=voices, settings=settings)
-    assert set(made) == {name for name in beyond.NAMES if name.startswith(("un", "contrastive"))}
-    some, others = np.arange(20), np.arange(20, 40)
-    for name, represent in made.items():
-        x = represent(some, 0)
-        assert x.shape[0] == len(corpus) and np.isfinite(x).all()
-        np.testing.assert_array_equal(x, represent(some, 0))
-        assert not np.array_equal(x, represent(some, 1)), "another seed"
-        depends = not np.array_equal(x, represent(others, 0))
-        assert depends == (name in ("untrained", "contrastive")), name
-
-
 def test_attention_is_of_test_windows_by_four_networks(
     corpus: Corpus, splits: pd.DataFrame, windows: Examples
 ) -> None:
@@ -121,17 +106,6 @@ def test_attention_is_of_test_windows_by_four_networks(
     assert len({each.tobytes() for each in weights.values()}) == 4
     _, other_rows = beyond.attentions(task, corpus, windows, network, settings=settings, repeat=1)
     assert not np.array_equal(rows, other_rows)
-
-
-def test_bursts_lie_four_by_four(corpus: Corpus) -> None:
-    sounds = audio.signals(corpus, sr=8000)
-    beeps = np.tile(np.r_[np.zeros(2400), np.sin(np.arange(2400) * 0.3)], 5).astype(np.float32)
-    hearing = inputs.SoundInput(kind="mfcc", n_mfcc=3)
-    made = beyond.bursts([*sounds, beeps], hearing)
-    assert set(made.clip) == set(range(len(corpus) + 1)) and made.x.shape[1:] == (4, 2 * 3 + 2)
-    of_beeps = made.x[made.clip == len(corpus)]  # five bursts: the last four are a row as well
-    assert len(of_beeps) == 1 or np.array_equal(of_beeps[0][1:], of_beeps[1][:3])
-    np.testing.assert_allclose(2 ** of_beeps[0][:, -2], 0.3, atol=0.04)
 
 
 # Faces
