@@ -3,18 +3,15 @@
 Used in notebooks 12_beyond_the_papers and appendix_faces. `probe` evaluates representations that
 are trained without labels on the training part of each fold, and `train` networks that are trained
 with labels. `papers.benchmark` scores the answers of both.
-
-Paper A (§3.5) freezes ResNet-50, trains a second model behind it, and says, without numbers, that
-this is better than training the whole network: `frozen_and_finetuned` builds both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,35 +19,21 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils._io.progress import counting
-from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import cross_validate, fit_and_predict
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Fold
-from cryutils.models import (
-    backbones,
-    classical,
-    cry2,
-    temporal,
-    training,
-)  # fmt: skip
-from cryutils.models.backbones import Backbone
+from cryutils.models import classical, cry2, temporal, training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.fusion import decide
-from cryutils.models.inputs import Examples, windows
+from cryutils.models.inputs import Examples
 from cryutils.models.training import cross_fit, fit_clips, fold_seed, validation_split
-from cryutils.papers import embeddings
 from cryutils.papers.benchmark import divisions
-from cryutils.papers.embeddings import pictures_of
 from cryutils.papers.scored import answer_rows
 
-if TYPE_CHECKING:
-    from cryutils.papers.embeddings import FrameInput
-
 __all__ = [
-    "FACES_COMPARED", "FACE_NAMES", "NAMES", "Network", "Representation", "agreement",
-    "attentions", "clip_vectors", "face_networks", "face_representations",
-    "frozen_and_finetuned", "last_frames", "pixels", "probe", "train",
+    "NAMES", "Network", "Representation", "agreement", "attentions", "probe", "train",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -74,32 +57,6 @@ NAMES = {  # by feature
     "burst_gru": "bursts: GRU",
     "burst_attention": "bursts: attention",
 }
-FACE_NAMES = {
-    "hog": "HOG",
-    "small": "small CNN",
-    "small_untrained": "small CNN, untrained",
-    "efficientnet_lite0": "EfficientNet-Lite0, ImageNet",
-    "efficientnet_lite0_untrained": "EfficientNet-Lite0, untrained",
-    "resnet50": "ResNet-50, ImageNet",
-    "resnet50_untrained": "ResNet-50, untrained",
-    "frozen": "backbone frozen",
-    "finetuned": "backbone fine-tuned",
-    "single": "single frames, mean answer",
-    "rolling": "single frames, rolling mean",
-    **temporal.POOLINGS,
-}
-FACES_COMPARED = (
-    ("small", "small_untrained"),
-    ("efficientnet_lite0", "efficientnet_lite0_untrained"),
-    ("resnet50", "resnet50_untrained"),
-    ("frozen", "finetuned"),
-    ("rolling", "single"),
-    ("single", "mean"),
-    ("convolution", "mean"),
-    ("gru", "mean"),
-    ("attention", "mean"),
-)
-_SMALL_RATE = 1e-4  # large steps would destroy the pretrained weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +87,10 @@ class _Task:
 
     def part_of(self, examples: Examples) -> Examples:
         """Return the rows of this task's clips, numbered as in `rows`."""
-        kept = examples.rows(self.clips)
+        rows = examples.rows(self.clips)
         order = np.argsort(self.clips)
-        place = order[np.searchsorted(self.clips[order], examples.clip[kept])]
-        return Examples(examples.x[kept], place)
+        place = order[np.searchsorted(self.clips[order], examples.clip[rows])]
+        return Examples(examples.x[rows], place)
 
     def table(self, predicted: npt.NDArray[np.int64], feature: str, model: str) -> pd.DataFrame:
         """Return the rows of answers, int64 (repeats, clips)."""
@@ -152,9 +109,9 @@ def _tasks(splits: pd.DataFrame, corpus: Corpus, share: float, seed: int) -> lis
         labelled = [
             [
                 (_with_labels(task, train, share, fold_seed(seed, repeat, k)), test)
-                for k, (train, test) in enumerate(each)
+                for k, (train, test) in enumerate(divided)
             ]
-            for repeat, each in enumerate(folds)
+            for repeat, divided in enumerate(folds)
         ]
         tasks.append(replace(task, labelled=labelled))
     return tasks
@@ -169,9 +126,9 @@ def _with_labels(task: _Task, train: Indices, share: float, seed: int) -> Indice
     truth, infants = task.truth[train], task.infants[train]
     chosen = np.zeros(len(train), bool)
     for name in np.unique(truth):
-        who = rng.permutation(np.unique(infants[truth == name]))
-        some = who[: max(1, round(share * len(who)))]
-        chosen |= (truth == name) & np.isin(infants, some)
+        of_class = rng.permutation(np.unique(infants[truth == name]))
+        labelled = of_class[: max(1, round(share * len(of_class)))]
+        chosen |= (truth == name) & np.isin(infants, labelled)
     return train[chosen]
 
 
@@ -216,8 +173,8 @@ def _probed(
 
     def answer(train: Indices, test: Indices) -> npt.NDArray[np.int64]:
         x = represent(task.clips[train], fold_seed(seed, repeat, 0))[task.clips]
-        if (lacking := np.isnan(x).any(axis=1)).any():
-            clip = task.rows["clip"].to_numpy()[lacking][0]
+        if (missing := np.isnan(x).any(axis=1)).any():
+            clip = task.rows["clip"].to_numpy()[missing][0]
             raise InputError(f"{clip}: no usable sound or picture; leave this clip out.")
         return fit_and_predict(head, x, y, [[next(labelled)]])[0, test]
 
@@ -251,28 +208,12 @@ def train(
                 settings=settings, progress=progress,
             )  # fmt: skip
             answers = {name: fitted.probabilities}
-            for other, (of, rows) in (others or {}).items():
-                if of == name:
-                    answers[other] = fitted.predict(task.part_of(rows))
+            for other, (trained, windows) in (others or {}).items():
+                if trained == name:
+                    answers[other] = fitted.predict(task.part_of(windows))
             tables += [task.table(decide(p), key, "labels") for key, p in answers.items()]
             keras().backend.clear_session()  # or every network stays in memory
     return pd.concat(tables, ignore_index=True)
-
-
-def _over_time(
-    sequences: Examples, *, units: int, together: int
-) -> dict[str, tuple[Examples, Network]]:
-    """Return a network for each of `temporal.POOLINGS`, as `train` takes them."""
-
-    def build(
-        pooling: str, shape: tuple[int, ...], classes: int, settings: training.Settings
-    ) -> Any:
-        return temporal.build(
-            shape, classes, pooling=pooling, together=together, units=units,
-            dropout=settings.dropout, learning_rate=settings.learning_rate,
-        )  # fmt: skip
-
-    return {name: (sequences, partial(build, name)) for name in temporal.POOLINGS}
 
 
 def attentions(
@@ -335,104 +276,3 @@ def agreement(runs: Sequence[Mapping[str, Array]]) -> pd.Series[float]:
         trained = ranks.pop("trained")
         rows.append({name: trained.corrwith(other).mean() for name, other in ranks.items()})
     return pd.DataFrame(rows).mean().rename("rank correlation with the trained network")
-
-
-def clip_vectors(frames: Sequence[Array]) -> Array:
-    """Return mean and deviation over each clip's frames, float32 (clips, 2 * features).
-
-    A clip without frames is NaN. frames: float32 (frames, features) of each clip.
-    """
-    rows = np.full((len(frames), 2 * frames[0].shape[1]), np.nan, np.float32)
-    for row, of_clip in zip(rows, frames, strict=True):
-        if len(of_clip):
-            row[:] = np.concatenate([of_clip.mean(axis=0), of_clip.std(axis=0)])
-    return rows
-
-
-def face_representations(
-    corpus: Corpus, networks: Mapping[str, tuple[Backbone, FrameInput]]
-) -> dict[str, Representation]:
-    """Return each backbone, and the same untrained, for `probe`.
-
-    The name of an untrained copy ends with "_untrained"; its weights are drawn again in each
-    repeat. A backbone whose weights are random has only this copy. networks: backbone and frames by
-    name.
-    """
-
-    def vectors(backbone: Backbone, frame_input: FrameInput) -> Array:
-        return clip_vectors(embeddings.embed(corpus, backbone, frame_input))
-
-    @cache
-    def untrained(name: str, seed: int) -> Array:
-        backbone, frame_input = networks[name]
-        return vectors(backbones.untrained(backbone, seed=seed), frame_input)
-
-    def fixed(x: Array, _clips: Indices, _seed: int) -> Array:
-        return x
-
-    def drawn(name: str, _clips: Indices, seed: int) -> Array:
-        return untrained(name, seed)
-
-    made: dict[str, Representation] = {}
-    for name, (backbone, frame_input) in networks.items():
-        if backbone.trained:
-            made[name] = partial(fixed, vectors(backbone, frame_input))
-        made[f"{name}_untrained"] = partial(drawn, name)
-    return made
-
-
-def face_networks(
-    frames: Sequence[Array], *, length: int, units: int
-) -> dict[str, tuple[Examples, Network]]:
-    """Return the networks on frames for `train`: "single", and one for each pooling.
-
-    "single" gets one frame at a time; the answers to a clip's frames are averaged. The others get
-    `length` frames side by side; a shorter clip is padded as in `inputs.windows`. frames: float32
-    (frames, features) of each clip; a clip without frames has no rows. units: as in
-    `temporal.build`.
-    """
-
-    def sequences(length: int) -> Examples:
-        nothing = np.empty((0, length, frames[0].shape[1]), np.float32)
-        return Examples.of(
-            [windows(each, frames=length, hop=length) if len(each) else nothing for each in frames]
-        )
-
-    single = _over_time(sequences(1), units=units, together=1)["mean"]
-    return {"single": single} | _over_time(sequences(length), units=units, together=1)
-
-
-def last_frames(examples: Examples, n: int) -> Examples:
-    """Return the last `n` rows of each clip, over which a rolling average ends."""
-    chosen = np.concatenate([examples.rows(clip)[-n:] for clip in np.unique(examples.clip)])
-    return Examples(examples.x[chosen], examples.clip[chosen])
-
-
-def frozen_and_finetuned(backbone: Backbone, *, units: int = 64) -> dict[str, Network]:
-    """Return "frozen" and "finetuned": Paper A's second model behind a fixed or trained backbone.
-
-    "finetuned" has a small learning rate, "frozen" that of the settings. backbone: from
-    `backbones.base` or `small_cnn.small`; its own weights are not changed. units: of the dense
-    layer.
-    """
-
-    def build(trainable: bool, _: tuple[int, ...], classes: int, s: training.Settings) -> Any:
-        return backbones.second_model(
-            backbone, classes, trainable=trainable, units=units, dropout=s.dropout,
-            learning_rate=_SMALL_RATE if trainable else s.learning_rate,
-        )  # fmt: skip
-
-    return {"frozen": partial(build, False), "finetuned": partial(build, True)}
-
-
-def pixels(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int = 4) -> Examples:
-    """Return at most `limit` frames of each clip, evenly spread, uint8 (rows, size, size, 3)."""
-    rows = []
-    for clip in clips:
-        path = pictures_of(clip)
-        pictures = [] if path is None else list(frame_input.frames(path))
-        count = min(limit, len(pictures))
-        chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
-        part = [pictures[number] for number in chosen]
-        rows.append(np.reshape(part, (count, *frame_input.shape)).astype(np.uint8))
-    return Examples.of(rows)

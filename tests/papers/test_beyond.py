@@ -10,12 +10,9 @@ import pytest
 
 from cryutils import datasets
 from cryutils.datasets import Corpus
-from cryutils.models import backbones, backend, small_cnn, temporal, training
-from cryutils.models.backbones import Backbone
+from cryutils.models import temporal, training
 from cryutils.models.inputs import Examples
-from cryutils.models.training import Settings, cross_fit
-from cryutils.papers import benchmark, beyond, embeddings
-from cryutils.papers.embeddings import FrameInput
+from cryutils.papers import benchmark, beyond
 
 
 @pytest.fixture(scope="module")
@@ -108,132 +105,24 @@ def test_attention_is_of_test_windows_by_four_networks(
     assert not np.array_equal(rows, other_rows)
 
 
-# Faces
+def test_other_windows_are_answered_by_the_same_network(
+    corpus: Corpus, splits: pd.DataFrame
+) -> None:
+    """The label is seen in a clip's last frame only, so only its answer can be right."""
+    y = (corpus.labels == "tired").astype(int)
+    frames = np.random.default_rng(0).normal(0, 0.1, (len(y), 8, 1, 2)).astype(np.float32)
+    frames[np.arange(len(y)), -1, 0, y] += 3
+    frames[np.arange(len(y)), :-1, 0, 1 - y] += 1  # misleading
+    last, every = (Examples.of(list(part)) for part in (frames[:, -1:], frames))
 
-FACES = FrameInput(fps=2.0, size=64, crop="face")
+    def network(shape: tuple[int, ...], classes: int, s: training.Settings) -> Any:
+        return temporal.build(shape, classes, together=1, units=8, learning_rate=s.learning_rate)
 
-
-@pytest.fixture(scope="module")
-def films() -> Corpus:
-    loaded = embeddings.load(
-        "synthetic", infants=12, clips_per_infant=3, duration_s=1.5, fps=4.0, size=96
-    )
-    return loaded.having(sound=False, pictures=True)
-
-
-def test_a_clip_is_the_mean_and_deviation_of_its_frames() -> None:
-    frames = [np.array([[1, 2], [3, 6]], np.float32), np.empty((0, 2), np.float32)]
-    rows = beyond.clip_vectors(frames)
-    np.testing.assert_array_equal(rows, [[2, 4, 1, 2], [np.nan] * 4])
-
-
-def test_untrained_copies_are_drawn_again_in_each_repeat(films: Corpus) -> None:
-    random = backbones.base("MobileNetV3Small", input_shape=FACES.shape, weights="random")
-    networks = {"small": (small_cnn.small(), FACES), "random": (random, FACES)}
-    made = beyond.face_representations(films, networks)
-    assert list(made) == ["small", "small_untrained", "random_untrained"]
-    some, others = np.arange(4), np.arange(4, 8)
-    pooled = embeddings.embed(films, small_cnn.small(), FACES)
-    np.testing.assert_array_equal(made["small"](some, 0), beyond.clip_vectors(pooled))
-    for name, represent in made.items():
-        x = represent(some, 0)
-        assert np.isfinite(x).all() and len(x) == len(films)
-        np.testing.assert_array_equal(x, represent(others, 0))
-        assert np.array_equal(x, represent(some, 1)) == (name == "small"), name
-
-
-def test_a_rolling_average_is_answered_from_the_last_frames(films: Corpus) -> None:
-    """The state is seen in a clip's last frame only, so only its answer can be right."""
-    y = np.unique(films.labels, return_inverse=True)[1]
-    rng = np.random.default_rng(0)
-    frames = [rng.normal(0, 0.1, (8, 3)).astype(np.float32) for _ in y]
-    for rows, label in zip(frames, y, strict=True):
-        rows[-1, label] += 3
-        rows[:-1, (label + 1) % 3] += 1  # misleading
-    single = beyond.face_networks(frames, length=8, units=8)["single"]
-    (examples, network), last = single, beyond.last_frames(single[0], 1)
-    given = {"shown": (beyond.last_frames(examples, 1), network)}
-    splits = benchmark.divide(films, repeats=1).query("task == 'reason'")
-    settings = training.Settings(epochs=30, patience=30, learning_rate=2e-2)
     answers = beyond.train(
-        splits, films, given, settings=settings,
-        others={"last": ("shown", last), "all": ("shown", examples)},
+        splits.query("task == 'reason'"), corpus, {"last": (last, network)},
+        settings=training.Settings(epochs=30, patience=30, learning_rate=2e-2),
+        others={"again": ("last", last), "every": ("last", every)},
     )  # fmt: skip
     right = (answers.predicted == answers.truth).groupby(answers.feature).mean()
-    assert set(right.index) == {"shown", "last", "all"}
-    assert right["shown"] == right["last"] > 0.9 > 0.5 > right["all"]
-
-
-# Frozen and fine-tuned
-
-SHAPE = (32, 32, 3)
-STATES = ("hug", "hungry", "sleepy")
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Backbone:
-    """A frozen backbone with a batch normalisation whose statistics are those of no batch."""
-    keras = backend.keras()
-    layers = keras.layers
-    pixels = keras.Input(SHAPE)
-    h = layers.Conv2D(8, 3, strides=4, use_bias=False)(layers.Rescaling(1 / 127.5, -1.0)(pixels))
-    model = keras.Model(pixels, layers.ReLU()(layers.BatchNormalization()(h)))
-    rng = np.random.default_rng(0)
-    model.set_weights(
-        [rng.normal(0, 0.3, w.shape) if w.ndim > 1 else 1 + rng.random(w.shape) / 4
-         for w in model.get_weights()]
-    )  # fmt: skip
-    model.trainable = False
-    return Backbone(model, "tiny", "random weights (seed 0)", "none")
-
-
-@pytest.fixture(scope="module")
-def data() -> tuple[Examples, list[str], list[str]]:
-    """18 clips of 6 infants, two frames each; red, green or blue is a little brighter."""
-    rng = np.random.default_rng(1)
-    labels = [STATES[n % 3] for n in range(18)]
-    clips = []
-    for label in labels:
-        x = rng.integers(0, 200, (2, *SHAPE))
-        x[..., STATES.index(label)] += 40
-        clips.append(x.astype(np.uint8))
-    return Examples.of(clips), labels, [f"i{n // 3}" for n in range(18)]
-
-
-SETTINGS = Settings(epochs=3, batch_size=8, learning_rate=1e-2, dropout=0.0)
-FOLDS = [
-    (np.arange(6, 18), np.arange(6)), (np.r_[0:6, 12:18], np.arange(6, 12)),
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def fitted(
-    brief: None, tiny: Backbone, data: tuple[Examples, list[str], list[str]]
-) -> dict[str, Any]:
-    networks = beyond.frozen_and_finetuned(tiny, units=8)
-    return {
-        way: cross_fit(
-            lambda s, build=build: build(SHAPE, 3, s), *data, [FOLDS], split="leak_free",
-            settings=SETTINGS,
-        )
-        for way, build in networks.items()
-    }  # fmt: skip
-
-
-def backbone_weights(model: Any) -> list[np.ndarray]:
-    (inner,) = [layer for layer in model.layers if hasattr(layer, "layers")]
-    return list(inner.get_weights())
-
-
-def test_frozen_keeps_every_weight_and_fine_tuned_changes_the_kernels(
-    tiny: Backbone, fitted: dict[str, Any]
-) -> None:
-    before = tiny.model.get_weights()
-    for fit in fitted["frozen"].fits:
-        for ours, theirs in zip(backbone_weights(fit.model), before, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    for fit in fitted["finetuned"].fits:
-        after = backbone_weights(fit.model)
-        assert not np.array_equal(after[0], before[0])
-        for ours, theirs in zip(after[1:], before[1:], strict=True):
-            np.testing.assert_array_equal(ours, theirs)  # the batch normalisation's
+    assert set(right.index) == {"last", "again", "every"}
+    assert right["last"] == right["again"] > 0.9 > 0.5 > right["every"]
