@@ -1,10 +1,10 @@
-"""Detection of cries in one-second windows: `Gate` rejects silence, speech and motors.
+"""Detection of crying: `Gate` scores each second of a sound, `episodes` joins the seconds.
 
-Used in notebook 13_live_and_deployment. Paper B §3 sends every window to its classifier, which
-predicts a state even for a vacuum cleaner. `Gate` is a logistic regression that runs before the
-classifier. Its features describe the cepstrum, its rate of change and how jagged a spectrum is.
-`tools/fit_gate.py` fits it, writes its coefficients and threshold to `gate.json`, and measures its
-errors.
+Used in notebook 13_live_and_deployment, by the live analysis and by `cryutils predict`. Paper B §3
+sends every window to its classifier, which predicts a state even for a vacuum cleaner. `Gate` is
+the mean of small networks with one hidden layer, which runs before the classifier. Its features
+describe the cepstrum, its rate of change and how jagged a spectrum is. `tools/fit_gate.py` trains
+it on real recordings, writes its weights and threshold to `gate.json`, and measures its errors.
 """
 
 from __future__ import annotations
@@ -25,22 +25,65 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FAINTEST_DB", "READY", "SR", "WINDOW_S", "Gate", "describe", "level_db", "reference",
+    "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "describe", "episodes", "floors_db",
+    "level_db", "reference", "windows", "without_hum",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 READY = Path(__file__).with_name("gate.json")
 SR = 8000  # Hz, as in DonateACry
-WINDOW_S = 1.0
-FAINTEST_DB = -50.0  # mean level re full scale; fainter sounds count as silence
+WINDOW_S, STEP_S = 1.0, 0.5
+QUIETEST_DB = -70.0  # mean level re full scale; a fainter window is too quiet to judge
+_LOUD_DB = -50.0  # from here on, no window is too quiet
+_ABOVE_DB = 3.0  # a fainter window must exceed the room's own noise by this
+_PART_S, _CONTEXT_S, _SHORT_S = 0.25, 7.0, 3.0  # the room's own noise is the quietest part of 7 s
+_HUM_HZ = 200.0  # below: hum of the mains, wind and handling, but no infant's voice
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
+_PAUSE_S = 2.0  # without a passing window ends an episode
 
 
 def level_db(x: Array) -> float:
     """Return the mean level of a sound in dB re full scale; -120 for digital silence."""
     return float(10 * np.log10(np.mean(np.square(x, dtype=np.float64)) + 1e-12))
+
+
+def without_hum(x: Array) -> Array:
+    """Return a sound at `SR` Hz without its offset and what lies below 200 Hz, float32 (samples,).
+
+    A Butterworth filter of order 4: 50 Hz falls by 48 dB, 300 Hz by 0.2 dB.
+    """
+    from scipy.signal import butter, sosfilt
+
+    sections = butter(4, _HUM_HZ, "highpass", fs=SR, output="sos")
+    return np.asarray(sosfilt(sections, x - x.mean(dtype=np.float64)), np.float32)
+
+
+def windows(x: Array) -> Array:
+    """Return the windows of a sound at `SR` Hz, float32 (windows, samples), one each `STEP_S`.
+
+    A sound shorter than `WINDOW_S` is one window.
+    """
+    size = min(round(WINDOW_S * SR), len(x))
+    return np.lib.stride_tricks.sliding_window_view(x, size)[:: round(STEP_S * SR)]
+
+
+def floors_db(x: Array) -> Floats:
+    """Return the level under which each window of a sound is too quiet to judge, float64 (windows,).
+
+    It is 3 dB above the quietest quarter second of the 7 s before the window's end, but at least
+    `QUIETEST_DB` and at most -50 dB. A sound of less than 3 s says too little about the room.
+    """
+    size = round(_PART_S * SR)
+    parts = [level_db(x[start : start + size]) for start in range(0, len(x) - size + 1, size)]
+    ends = [round((k * STEP_S + WINDOW_S) / _PART_S) for k in range(len(windows(x)))]
+    if len(x) < _SHORT_S * SR:
+        return np.full(len(ends), QUIETEST_DB)
+    context = round(_CONTEXT_S / _PART_S)
+    quietest = [min(parts[max(0, end - context) : end]) for end in ends]
+    return np.clip(np.add(quietest, _ABOVE_DB), QUIETEST_DB, _LOUD_DB)
 
 
 def describe(x: Array) -> npt.NDArray[np.float64]:
@@ -69,13 +112,13 @@ def describe(x: Array) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A fitted logistic regression on the features of `describe`, float64 (100,) `coefficients`.
+    """Fitted networks with one hidden layer on the features of `describe`.
 
+    networks: each (weights (100, hidden), bias (hidden,), weights (hidden,), bias), float64.
     threshold: the lowest score that counts as a cry. note: a description of the training data.
     """
 
-    coefficients: npt.NDArray[np.float64] = field(repr=False)
-    intercept: float
+    networks: tuple[tuple[Floats, Floats, Floats, float], ...] = field(repr=False)
     threshold: float
     note: str
 
@@ -84,32 +127,56 @@ class Gate:
         """Return the gate stored at `path`. Raises InputError if the file is not a valid gate."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            coefficients = np.array(stored["coefficients"], np.float64)
-            gate = cls(
-                coefficients, float(stored["intercept"]), float(stored["threshold"]),
-                str(stored["note"]),
-            )  # fmt: skip
+            networks = tuple(
+                (np.array(w, float), np.array(b, float), np.array(v, float), float(c))
+                for w, b, v, c in stored["networks"]
+            )
+            gate = cls(networks, float(stored["threshold"]), str(stored["note"]))
+            gate.of_features(describe(np.zeros(_N_FFT, np.float32)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: no cry gate; `python tools/fit_gate.py` makes it."
+                f"{path}: no cry gate of this version; `python tools/fit_gate.py` makes it."
             ) from error
-        if coefficients.shape != describe(np.zeros(_N_FFT, np.float32)).shape:
-            raise InputError(f"{path}: of another version; `python tools/fit_gate.py` makes it.")
         return gate
 
-    def score(self, window: Array, sr: int) -> float:
-        """Return how much a sound of about `WINDOW_S` seconds resembles a cry, 0 to 1.
+    def scores(self, x: Array, sr: int, *, newest: bool = False) -> Floats:
+        """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).
 
-        window: float32 (samples,) at `sr` Hz. A sound fainter than `FAINTEST_DB` scores 0.
+        x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. A window that
+        is too quiet to judge scores exactly 0.
         """
-        if level_db(window) < FAINTEST_DB:
-            return 0.0
-        return float(self.scores(describe(spectral.resample(window, sr=sr, to=SR))))
+        sound = without_hum(spectral.resample(x, sr=sr, to=SR))
+        if newest:  # windows are counted from the end
+            sound = sound[max(0, len(sound) - round(WINDOW_S * SR)) % round(STEP_S * SR) :]
+        rows, floors = windows(sound), floors_db(sound)
+        kept = range(len(rows))[-1:] if newest else range(len(rows))
+        return np.array(
+            [
+                float(self.of_features(describe(rows[k]))) if level_db(rows[k]) >= floors[k] else 0.0
+                for k in kept
+            ]
+        )
 
-    def scores(self, described: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def of_features(self, described: Floats) -> Floats:
         """Return the scores of features (..., 100) from `describe`, float64 (...,)."""
-        logits = described @ self.coefficients + self.intercept
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
+        logits = [np.maximum(described @ w + b, 0) @ v + c for w, b, v, c in self.networks]
+        return np.mean(1 / (1 + np.exp(-np.clip(logits, -50, 50))), axis=0)
+
+
+def episodes(passing: npt.ArrayLike) -> list[tuple[float, float]]:
+    """Return the episodes of crying, start and end in s, from which windows pass, bool (windows,).
+
+    An episode begins when two of four windows pass (one, if there is only one), and ends after 2 s
+    without one.
+    """
+    passing = np.asarray(passing, bool)
+    groups = np.flatnonzero(passing)
+    groups = np.split(groups, np.flatnonzero(np.diff(groups) > _PAUSE_S / STEP_S) + 1)
+    return [
+        (float(group[0] * STEP_S), float(group[-1] * STEP_S + WINDOW_S))
+        for group in groups
+        if len(passing) == 1 == len(group) or (len(group) > 1 and np.diff(group).min() < 4)
+    ]
 
 
 def reference(name: str = "gate") -> pd.DataFrame:
