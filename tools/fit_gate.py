@@ -86,3 +86,58 @@ def cries() -> pd.DataFrame:
     for clip, x in zip(made, audio.signals(made, sr=SR), strict=True):
         parts.append(windows_of(x, "synthetic", clip.infant, clip.id, [(0.0, len(x) / SR)]))
     return pd.concat(parts)
+
+
+def generated() -> pd.DataFrame:
+    """Return the windows of generated distractors, `EACH` recordings of 7 s per kind."""
+    return pd.concat(
+        windows_of(
+            distractor(kind, rng=np.random.default_rng([SEED, place, k]), sr=SR),
+            f"generated {kind}", f"{kind}/{k}", f"{kind}/{k}", [],
+        )
+        for place, kind in enumerate(KINDS) for k in range(EACH)
+    )  # fmt: skip
+
+
+def recordings(folder: Path, home: Path) -> pd.DataFrame:
+    """Return the loud windows of recordings without cries, at most `SECONDS` of each source."""
+    sources = pd.read_csv(home / "gate_sources.csv").set_index(["kind", "folder"]).use
+    files = pd.read_csv(folder / "FILES.csv").sample(frac=1, random_state=SEED)
+    files["turn"] = files.groupby(["kind", "folder", "unit"]).cumcount()  # each unit in turn
+    files = files.sort_values("turn", kind="stable")
+    spent = files.seconds.clip(upper=LONGEST_S).groupby([files.kind, files.folder]).cumsum()
+    parts = []
+    for file in files[spent <= SECONDS].itertuples():
+        x = audio.read(folder / file.path, sr=SR)[: LONGEST_S * SR]
+        part = windows_of(x, file.kind, f"{file.folder}/{file.unit}", file.path, [])
+        loud = part.level >= part.level.max() - QUIETER_DB
+        parts.append(part[loud].assign(train=sources[file.kind, file.folder] == "train"))
+    return pd.concat(parts)
+
+
+def fit(X: Any, sounds: pd.DataFrame) -> list[Any]:
+    """Return the weights of `NETWORKS` networks, trained on the clear windows of training sources.
+
+    Windows are drawn with a weight, so that cries are half of them, and a kind with four times as
+    many windows as another is drawn twice as often.
+    """
+    clear = np.flatnonzero(sounds.train & (sounds.kind != UNCLEAR))
+    part = sounds.iloc[clear]
+    group = part.source.where(part.is_cry, part.kind)
+    weight = 1 / np.sqrt(group.map(group.value_counts()))
+    weight /= weight.groupby(part.is_cry).transform("sum")
+    scaler = StandardScaler().fit(X[clear])
+    networks = []
+    for k in range(NETWORKS):
+        rng = np.random.default_rng([SEED, k])
+        drawn = rng.choice(clear, len(clear), p=weight / weight.sum())
+        model = MLPClassifier(
+            (HIDDEN,), alpha=1e-2, early_stopping=True, random_state=k, max_iter=60,
+            learning_rate_init=2e-3, batch_size=256,
+        )  # fmt: skip
+        model.fit(scaler.transform(X[drawn]), sounds.is_cry.to_numpy()[drawn])
+        first, last = model.coefs_[0] / scaler.scale_[:, None], model.coefs_[1][:, 0]
+        networks.append(
+            (first, model.intercepts_[0] - scaler.mean_ @ first, last, float(model.intercepts_[1][0]))
+        )
+    return networks
