@@ -71,7 +71,7 @@ def windows(x: Array) -> Array:
 
 
 def floors_db(x: Array) -> Floats:
-    """Return the level under which each window of a sound is too quiet to judge, float64 (windows,).
+    """Return the level below which a window is too quiet to judge, in dB, float64 (windows,).
 
     It is 3 dB above the quietest quarter second of the 7 s before the window's end, but at least
     `QUIETEST_DB` and at most -50 dB. A sound of less than 3 s says too little about the room.
@@ -145,17 +145,19 @@ class Gate:
         x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. A window that
         is too quiet to judge scores exactly 0.
         """
+        if not len(x):
+            return np.zeros(0)
         sound = without_hum(spectral.resample(x, sr=sr, to=SR))
         if newest:  # windows are counted from the end
             sound = sound[max(0, len(sound) - round(WINDOW_S * SR)) % round(STEP_S * SR) :]
         rows, floors = windows(sound), floors_db(sound)
-        kept = range(len(rows))[-1:] if newest else range(len(rows))
-        return np.array(
-            [
-                float(self.of_features(describe(rows[k]))) if level_db(rows[k]) >= floors[k] else 0.0
-                for k in kept
-            ]
-        )
+        if newest:
+            rows, floors = rows[-1:], floors[-1:]
+        scores = np.zeros(len(rows))
+        for k, row in enumerate(rows):
+            if level_db(row) >= floors[k]:
+                scores[k] = self.of_features(describe(row))
+        return scores
 
     def of_features(self, described: Floats) -> Floats:
         """Return the scores of features (..., 100) from `describe`, float64 (...,)."""
@@ -170,8 +172,8 @@ def episodes(passing: npt.ArrayLike) -> list[tuple[float, float]]:
     without one.
     """
     passing = np.asarray(passing, bool)
-    groups = np.flatnonzero(passing)
-    groups = np.split(groups, np.flatnonzero(np.diff(groups) > _PAUSE_S / STEP_S) + 1)
+    indices = np.flatnonzero(passing)
+    groups = np.split(indices, np.flatnonzero(np.diff(indices) > _PAUSE_S / STEP_S) + 1)
     return [
         (float(group[0] * STEP_S), float(group[-1] * STEP_S + WINDOW_S))
         for group in groups
