@@ -1,4 +1,4 @@
-"""`cryutils predict`: apply the trained models to any files and print one line per file.
+"""`cryutils predict`: apply the trained models to any files and print a line per episode of crying.
 
 Answers go to stdout, messages to stderr. A bad file affects only its own line. The exit code is 1
 if some files were bad, 2 if all were.
@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,16 @@ _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 @click.option("--model", default="full", show_default=True, metavar="NAME",
               help="Model to use: cry2, image or full.")  # fmt: skip
 @run_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. Its field"
-              " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text."
+              " unlike: the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text.")
 def predict(
     files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool
 ) -> None:
-    """Predict the infant's state from sounds, videos or pictures.
+    """Find the crying in sounds and videos, and predict the infant's state.
 
-    For a directory, all recordings in it and in its subfolders are used. A sound that is far from
-    all training cries is marked as unlike them. Nothing else checks that a sound is a cry.
+    A line is printed for each episode of crying, or one for a file without crying. Pictures are
+    judged by the face. For a directory, all recordings in it and in its subfolders are used.
 
     \b
     Examples:
@@ -57,14 +58,11 @@ def predict(
     names = [path for name in files for path in _recordings(name)]
     predictor = Predictor(model, run=run)
     say(f"Models: {predictor.run.name}, trained on {predictor.note}. No medical device.", err=True)
-    unanswered: dict[str, Any] = {
-        "state": None, "probabilities": {}, "used": "none", "why": [],
-        "run": predictor.run.name, "model": model, "data": predictor.data, "unlike": None,
-    }  # fmt: skip
-    rows = []
+    rows, bad = [], 0
     for name in tqdm(names, "recordings", leave=False, disable=None if len(names) > 1 else True):
+        message = None
         try:
-            prediction = predictor(resolve(name))
+            predictions = predictor(resolve(name))
         except (InputError, MemoryError) as error:
             message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
             path = resolve(name)
@@ -72,18 +70,18 @@ def predict(
             if os.path.isfile(path) and not is_known:  # noqa: PTH113
                 message = f"{name}: no sound, video or picture that can be read; {_TYPES}."
             say(f"cryutils: {message}", err=True)
-            rows.append({"file": name, **unanswered, "error": message})
-        else:
-            rows.append({**prediction.row(), "file": name, "error": None})
-            if not (as_json or as_csv):
+            bad += 1
+            predictions = [predictor.prediction(Path(name))]
+        for prediction in predictions:
+            rows.append({**prediction.row(), "file": name, "error": message})
+            if not (as_json or as_csv or message):
                 say(_line(rows[-1], prediction.remarks))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
         click.echo(_table(rows, predictor.classes), nl=False)
-    bad = sum(row["error"] is not None for row in rows)
     if bad:
-        raise SystemExit(2 if bad == len(rows) else 1)
+        raise SystemExit(2 if bad == len(names) else 1)
 
 
 def _recordings(name: str) -> Iterator[str]:
@@ -111,13 +109,16 @@ def _recordings(name: str) -> Iterator[str]:
 
 
 def _line(row: dict[str, Any], remarks: Sequence[str]) -> str:
-    """Return an answer as one line: state, probabilities, what was used, and remarks."""
+    """Return an answer as one line: times, state, probabilities, what was used, and remarks."""
+    parts = []
+    if row["start_s"] is not None:
+        start, end = (timedelta(seconds=round(row[name])) for name in ("start_s", "end_s"))
+        parts.append(f"crying from {start} to {end}")
     ranked = sorted(row["probabilities"].items(), key=lambda share: -share[1])
     shares = ", ".join(f"{state.replace('_', ' ')} {share:.0%}" for state, share in ranked)
-    if not shares:
-        return f"{row['file']}: {'; '.join(['no prediction', *remarks])}"
-    parts = [f"{row['state']} ({shares})", f"by {_USED[row['used']]}", *remarks]
-    return f"{row['file']}: {'; '.join(parts)}"
+    parts.append(f"{row['state']} ({shares})" if shares else row["state"] or "no prediction")
+    parts += [f"by {_USED[row['used']]}"] if shares else []
+    return f"{row['file']}: {'; '.join([*parts, *remarks])}"
 
 
 def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ Notebook 07_frames_resnet50 uses `rolling_average`, and the application `Rolling
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
 that the label of a video does not flicker. The paper does not state the length of the deque.
 
-`verdict` is the answer that a user of the live page and of `cryutils predict` sees: a state, or
-"unsure". In scores every clip gets a state, as in the papers.
+`verdict` is the answer to a cry that a user of the live page and of `cryutils predict` sees: a
+state, or "unsure". In scores every clip gets a state, as in the papers.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 
 __all__ = [
-    "NO_PREDICTION", "UNSURE", "Fused", "RollingAverage", "decide", "drop_modality", "late_fusion",
-    "rolling_average", "verdict",
+    "NO_CRY", "NO_PREDICTION", "QUIET", "UNSURE", "Fused", "RollingAverage", "decide",
+    "drop_modality", "late_fusion", "rolling_average", "verdict",
 ]  # fmt: skip
 
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
 SURE = 0.5  # at least as probable as all other states together
 UNSURE = "unsure"
+NO_CRY = "no cry"
+QUIET = "quiet"  # too quiet to judge whether an infant cries
 
 _TOLERANCE = 1e-3  # for a sum of float32 probabilities
 

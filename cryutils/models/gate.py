@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "describe", "episodes", "floors_db",
-    "level_db", "reference", "windows", "without_hum",
+    "PAUSE_S", "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "describe", "episodes",
+    "floors_db", "level_db", "reference", "windows", "without_hum",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -42,7 +42,7 @@ _PART_S, _CONTEXT_S, _SHORT_S = 0.25, 7.0, 3.0  # the room's own noise is the qu
 _HUM_HZ = 200.0  # below: hum of the mains, wind and handling, but no infant's voice
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
-_PAUSE_S = 2.0  # without a passing window ends an episode
+PAUSE_S = 2.0  # without a passing window ends an episode
 
 
 def level_db(x: Array) -> float:
@@ -173,7 +173,7 @@ def episodes(passing: npt.ArrayLike) -> list[tuple[float, float]]:
     """
     passing = np.asarray(passing, bool)
     indices = np.flatnonzero(passing)
-    groups = np.split(indices, np.flatnonzero(np.diff(indices) > _PAUSE_S / STEP_S) + 1)
+    groups = np.split(indices, np.flatnonzero(np.diff(indices) > PAUSE_S / STEP_S) + 1)
     return [
         (float(group[0] * STEP_S), float(group[-1] * STEP_S + WINDOW_S))
         for group in groups

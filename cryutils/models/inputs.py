@@ -38,6 +38,8 @@ Indices = npt.NDArray[np.int64]
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
+DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
+DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
 
@@ -242,6 +244,17 @@ def sound_problem(x: Array, sr: int) -> str | None:
     if peak < 10 ** (SILENCE_DB / 20):
         return "silence" if peak == 0 else f"silence (peak {20 * np.log10(peak):.0f} dB)"
     return None
+
+
+def is_dead(x: Array) -> bool:
+    """Return whether the microphone that recorded `x`, float32 (samples,), is muted or broken.
+
+    Without its constant part, the sound is fainter than `DEAD_DB`.
+
+    >>> is_dead(np.full(8000, 0.1, np.float32))
+    True
+    """
+    return bool(np.std(x, dtype=np.float64) < 10 ** (DEAD_DB / 20))
 
 
 def picture_problem(track: FaceTrack | None) -> str | None:

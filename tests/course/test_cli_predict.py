@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refusals import Command
+from scipy.io import wavfile
 from trained_run import Trained
 
 from cryutils import audio
@@ -30,15 +31,25 @@ def predict(
     return partial(command, "predict")
 
 
-def test_one_line_per_file_and_a_reason_for_a_bad_one(predict: Command) -> None:
-    code, out, err = predict("cry.mp4", "cry.wav", "mute.mp4", "nothing.mp4", "notes.txt")
+def test_a_line_per_episode_or_file_and_a_reason_for_a_bad_one(
+    predict: Command, recordings: Path, apart: Path
+) -> None:
+    room = 10 ** (-65 / 20) * np.random.default_rng(0).standard_normal(30 * 16000)
+    for start_s in (4, 20):
+        cry = audio.read(recordings / "cry.wav", sr=16000)
+        room[start_s * 16000 :][: len(cry)] += cry
+    night = str(apart / "night.wav")
+    wavfile.write(night, 16000, room.astype(np.float32))
+    code, out, err = predict("cry.mp4", "cry.wav", "mute.mp4", "nothing.mp4", "notes.txt", night)
     assert code == 1
-    both, sound, mute, nothing = out.splitlines()
+    both, sound, mute, nothing, *crying = out.splitlines()
+    times = r"crying from 0:00:\d\d to 0:00:\d\d"
     shares = r"\w+ \((\w+ \d+%, ){3}\w+ \d+%\)"
-    assert re.fullmatch(rf"cry\.mp4: {shares}; by sound and face", both)
-    assert re.fullmatch(rf"cry\.wav: {shares}; by sound", sound), "nobody expects pictures in it"
+    assert re.fullmatch(rf"cry\.mp4: {times}; {shares}; by sound and face", both)
+    assert re.fullmatch(rf"cry\.wav: {times}; {shares}; by sound", sound), "no pictures expected"
     assert re.fullmatch(rf"mute\.mp4: {shares}; by face; sound: no sound", mute)
     assert nothing == ("nothing.mp4: no prediction; sound: silence; picture: black or blank frames")
+    assert [re.search(rf"{times}; {shares}", line)[0][17:19] for line in crying] == ["04", "20"]
     header, reason = err.splitlines()
     assert header.startswith("Models: quick, trained on synthetic")
     assert header.endswith("No medical device.")
