@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets
 
 from cryutils.app import store
-from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, UNSURE, Action, actions
+from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Action, actions
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.app.writer import duration
 from cryutils.errors import InputError
@@ -196,7 +196,7 @@ def _episode(rows: Sequence[Row]) -> Episode:
     # Sorted by session first, because two pages may listen at once.
     ordered = sorted(rows, key=lambda row: (row["session"], row["time"]))
     for (session, verdict), group in groupby(ordered, lambda row: (row["session"], row["verdict"])):
-        if verdict in (NO_CRY, GAP):
+        if verdict in (NO_CRY, QUIET, GAP):
             continue
         run = list(group)
         if last[:2] != (session, verdict) or run[0]["time"] - last[2] > EPISODE_S:
@@ -230,8 +230,8 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     """Return a table of the minutes of each state by period, newest first."""
     if summary.empty:
         return "<p>Nothing is logged yet.</p>"
-    others = [name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP)]
-    columns = [*states, *others, UNSURE, NO_CRY]
+    others = [name for name in summary if name not in (*states, NO_CRY, QUIET, UNSURE, GAP)]
+    columns = [*states, *others, UNSURE, NO_CRY, QUIET]
     minutes = summary.reindex(columns=columns, fill_value=0) * HOP_S / 60
     minutes["listened"] = minutes.sum(axis=1)
     table = minutes[::-1].set_axis([start.strftime(LABELS[by]) for start in minutes.index[::-1]])

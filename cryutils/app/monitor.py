@@ -1,13 +1,14 @@
 """The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
 
 `replay` gives it a recording instead of microphone and camera. Used in notebook
-13_live_and_deployment. Paper B §3, the real-time pipeline. A window of sound that does not pass the
-cry gate is "no cry". Otherwise the run's sound model judges the sound and its face model the newest
-picture, with the same `Predictor` that is used for files. Probabilities are averaged over both
-models and the last six answers. The reading is "unsure" if no state reaches a probability of 0.5,
-or if the sound is unlike the training cries (`novelty`). If one modality is missing or stale, the
-other is used alone, and the reading says so. Without sound and without a face, or with a microphone
-that gives no sound, the reading is a gap, never silence. This is no medical device.
+13_live_and_deployment. Paper B §3, the real-time pipeline. Outside of the cry gate's episodes of
+crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In an episode, the
+run's sound model judges each window that passes the gate and its face model the newest picture,
+with the same `Predictor` that is used for files. Probabilities are averaged over both models and
+the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
+sound is unlike the training cries (`novelty`). If one modality is missing or stale, the other is
+used alone, and the reading says so. Without sound and without a face, or with a microphone that
+gives no sound, the reading is a gap, never silence. This is no medical device.
 
 `push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
 is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
@@ -22,7 +23,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,17 +33,18 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import resolve
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, verdict
-from cryutils.models.gate import WINDOW_S, Gate
-from cryutils.papers.predict import Predictor, fuse
+from cryutils.models.gate import PAUSE_S, STEP_S, episodes
+from cryutils.models.inputs import DEAD_S, is_dead
+from cryutils.papers.predict import TOO_QUIET, Predictor, fuse
 from cryutils.video import faces, tracks
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Replayed", "Ring", "is_dead", "replay"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Replayed", "Ring", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -53,8 +55,6 @@ Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
 KEPT_S = 30.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
-DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
-DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
@@ -66,17 +66,6 @@ _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
 _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
-
-
-def is_dead(x: Array) -> bool:
-    """Return whether the microphone that recorded `x`, float32 (samples,), is muted or broken.
-
-    Without its constant part, the sound is fainter than `DEAD_DB`.
-
-    >>> is_dead(np.full(8000, 0.1, np.float32))
-    True
-    """
-    return bool(np.std(x, dtype=np.float64) < 10 ** (DEAD_DB / 20))
 
 
 class Ring:
@@ -135,13 +124,15 @@ class Monitor:
 
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
+    _passing: list[bool]  # which windows pass the gate, since the last episode of crying
+    _last: Reading
 
     def __init__(self, run: str | Path | None = None) -> None:
         """Open the models of `run`, as `Predictor` does."""
         self._predictor = Predictor(run=run)
         self.run, self.classes = self._predictor.run, self._predictor.classes
         self.note = self._predictor.note
-        self.gate = Gate.load()
+        self.gate = self._predictor.gate
         face = self._predictor.face
         self.uses_camera = face is not None
         if face is not None:
@@ -204,8 +195,8 @@ class Monitor:
             # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
             # with one, because waiting for the second thread takes longer than the work.
             with one_thread(), faces.single_threaded():
-                reading = self._judged(end)
-            yield reading
+                self._last = self._judged(end)
+            yield self._last
 
     def restart(self) -> None:
         """Forget all input, before another infant or another recording."""
@@ -220,8 +211,7 @@ class Monitor:
         self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
         self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
         self._upright = -math.inf  # when an upright face was last found
-        self._quiet = 0  # number of readings in a row without a cry
-        self._rolling = RollingAverage(_AVERAGED)
+        self._forget_cry()
 
     @property
     def _due_s(self) -> float:
@@ -239,8 +229,13 @@ class Monitor:
             self._begin(start_s)
         self._newest = max(self._newest, end_s)
 
-    def _gap(self, time: float, note: str) -> Reading:
+    def _forget_cry(self) -> None:
+        """End the episode of crying, so that it does not affect the next."""
         self._rolling = RollingAverage(_AVERAGED)
+        self._passing = [False]
+
+    def _gap(self, time: float, note: str) -> Reading:
+        self._forget_cry()
         return Reading(time=time, verdict=GAP, note=note)
 
     def _judged(self, end: float) -> Reading:
@@ -250,18 +245,22 @@ class Monitor:
             assert self._ring is not None
             if is_dead(x[-round(DEAD_S * self._ring.sr) :]):
                 return self._gap(end, "the microphone gives no sound")
-            cry = self.gate.score(x[-round(WINDOW_S * self._ring.sr) :], self._ring.sr)
-            if cry < self.gate.threshold:
-                self._quiet += 1
-                if self._quiet >= _AVERAGED:  # so that the last cry does not affect the next
-                    self._rolling = RollingAverage(_AVERAGED)
-                return Reading(time=end, verdict=NO_CRY, cry=cry)
+            cry = float(self.gate.scores(x, self._ring.sr, newest=True)[0])
+            self._passing.append(cry >= self.gate.threshold)
+            if not any(self._passing[-round(PAUSE_S / STEP_S) :]):
+                self._forget_cry()
+            if not episodes(self._passing):
+                what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
+                return Reading(time=end, verdict=what, cry=cry, note=note)
+            if not self._passing[-1]:  # the infant draws breath
+                return replace(self._last, time=end, cry=cry)
+        else:
+            self._passing = [False]
         sound, caution = self._sound(x)
         face = self._seen(end)
         reasons = ", ".join(why for why in (sound, face) if isinstance(why, str) and why)
         if cry is None and isinstance(face, str):  # an empty room says nothing about the infant
             return self._gap(end, "nothing heard or seen" if face == _NO_PICTURE else reasons)
-        self._quiet = 0
         p, used = fuse(
             None if isinstance(sound, str) else sound, None if isinstance(face, str) else face
         )

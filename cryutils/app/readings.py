@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.models.fusion import UNSURE
+from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
 
-__all__ = ["ANY", "GAP", "HOP_S", "NO_CRY", "UNSURE", "Action", "Reading", "actions"]
+__all__ = ["ANY", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Reading", "actions"]
 
 HOP_S = 0.5  # from one reading to the next
 
-# In addition to UNSURE, the verdicts that name no state.
-NO_CRY = "no cry"
+# In addition to UNSURE, NO_CRY and QUIET, a verdict that names no state.
 GAP = "gap"  # nothing heard or seen since the previous reading
 ANY = "any"  # the key of the general advice
 
@@ -28,10 +27,10 @@ ANY = "any"  # the key of the general advice
 class Reading:
     """The models' result for one window.
 
-    time: the window's end, in seconds since 1970, UTC. verdict: a state, NO_CRY, UNSURE or GAP.
-    probabilities: by state, fused and averaged over the last windows; empty without a cry. sound,
-    face: each model's probabilities before fusion; None if that model gave no answer. cry: the
-    gate's score, 0 to 1; None without sound. note: a short explanation if there is one, else "".
+    time: the window's end, in seconds since 1970, UTC. verdict: a state, UNSURE, NO_CRY, QUIET or
+    GAP. probabilities: by state, fused and averaged over the last windows; empty without a cry.
+    sound, face: each model's probabilities before fusion; None if that model gave no answer. cry:
+    the gate's score, 0 to 1; None without sound. note: a short explanation, or "".
     """
 
     time: float

@@ -12,7 +12,7 @@ from clock import Clock
 
 from cryutils.app import store as stores
 from cryutils.app.dashboard import Dashboard
-from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.app.store import Log, Store
 
 STATES = ["hungry", "pain", "tired"]
@@ -102,8 +102,10 @@ def test_the_question_depends_on_what_was_said(
 def test_the_days_show_minutes_of_each_state_and_how_long_was_listened(
     log: Log, clock: Clock
 ) -> None:
-    # 2 min hungry, 1 min tired, 7 min without a cry, 2 min unsure; a gap is no minute heard.
-    spoken = ["hungry"] * 240 + ["tired"] * 120 + [NO_CRY] * 840 + [UNSURE] * 240 + [GAP] * 60
+    # 2 min hungry, 1 min tired, 7 min without a cry, 3 min quiet, 2 min unsure; a gap is no minute
+    # heard.
+    spoken = ["hungry"] * 240 + ["tired"] * 120 + [NO_CRY] * 840 + [QUIET] * 360 + [UNSURE] * 240
+    spoken += [GAP] * 60
     say(log, clock, *spoken)
     clock.now += 2 * 86_400
     say(log, clock, NO_CRY, NO_CRY)
@@ -111,14 +113,14 @@ def test_the_days_show_minutes_of_each_state_and_how_long_was_listened(
     rows = shown(Dashboard(log, STATES, clock=clock)).split("<tr")[1:]
     cells = [re.findall(r"<t[hd]>([^<]*)</t[hd]>", row) for row in rows]
     assert cells == [
-        ["", "hungry", "pain", "tired", "unsure", "no cry", "listened"],
-        ["Sun 17 Jan", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0"],
-        ["Fri 15 Jan", "2.0", "0.0", "1.0", "2.0", "7.0", "12.0"],
+        ["", "hungry", "pain", "tired", "unsure", "no cry", "quiet", "listened"],
+        ["Sun 17 Jan", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0"],
+        ["Fri 15 Jan", "2.0", "0.0", "1.0", "2.0", "7.0", "3.0", "15.0"],
     ]
 
 
 def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, clock: Clock) -> None:
-    say(log, clock, "tired", NO_CRY, "hungry", "hungry", NO_CRY, "hungry")
+    say(log, clock, "tired", NO_CRY, "hungry", "hungry", QUIET, "hungry")
     dashboard = Dashboard(log, STATES, clock=clock)
     assert set(taps(dashboard)) == {"Yes", "No: pain", "No: tired", "No: no cry"}
 

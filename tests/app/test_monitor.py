@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from trained_run import Trained, change_card
 
 from cryutils import audio, video
 from cryutils._io import extras
-from cryutils.app.monitor import DEAD_S, KEPT_S, Monitor, is_dead, replay
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.app.monitor import KEPT_S, Monitor, replay
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
+from cryutils.models.inputs import DEAD_S, is_dead
 from cryutils.papers.predict import Predictor
 
 SR = 16000
@@ -78,11 +80,11 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     trained: Trained, taught: Path
 ) -> None:
     # A file's answer is the mean over its windows, the monitor's that over its last readings, the
-    # first of which have heard half a second: a probability may differ by a fifth, no state may.
+    # first of which have heard a second: a probability may differ by a fifth, no state may.
     monitor, predictor = Monitor(taught), Predictor(run=taught)
     differences, states = [], set()
     for clip in trained.corpus[::2]:
-        expected = predictor(clip.path)
+        (expected,) = predictor(clip.path)
         last = list(replay(clip.path, monitor))[-1].reading
         assert last.verdict == expected.state == clip.label
         states.add(last.verdict)
@@ -91,24 +93,56 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     assert states == set(trained.corpus.classes)
 
 
-@pytest.mark.parametrize("kind", ["noise", "motor", "quiet room"])
-def test_noise_and_quiet_are_no_cry_and_reach_no_model(monitor: Monitor, kind: str) -> None:
-    x = noise(-70, 4)
-    if kind != "quiet room":
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("noise", NO_CRY), ("motor", NO_CRY), ("quiet room", QUIET)]
+)
+def test_noise_and_quiet_are_no_cry_and_reach_no_model(
+    monitor: Monitor, kind: str, expected: str
+) -> None:
+    x = noise(-74, 4)
+    if expected == NO_CRY:
         x = distractor(kind, rng=np.random.default_rng(0), duration_s=4.0, sr=SR)
     readings = pushed(monitor, x)
-    assert [reading.verdict for reading in readings] == [NO_CRY] * 8
+    assert [reading.verdict for reading in readings] == [expected] * 8
     assert not any(reading.probabilities or reading.sound for reading in readings)
+
+
+def test_an_infant_cries_when_two_of_four_windows_pass_until_2_s_without_one(
+    trained: Trained, cry: np.ndarray
+) -> None:
+    passing, scores = 0.9, [0.9, 0.1, 0.1, 0.1, 0.9, 0.9, 0.1, 0.0, 0.1, 0.1, 0.0, 0.9]
+    monitor, due = Monitor(trained.run), iter(scores)
+    monitor.gate = SimpleNamespace(  # type: ignore[assignment]
+        threshold=passing, scores=lambda *_, **__: np.array([next(due)])
+    )
+    readings = pushed(monitor, cry)
+    others = {NO_CRY, QUIET}
+    spoken = [r.verdict if r.verdict in others else "a cry" for r in readings]
+    assert spoken == [NO_CRY] * 5 + ["a cry"] * 4 + [NO_CRY, QUIET, NO_CRY]
+    assert len({tuple(r.probabilities.values()) for r in readings[5:9]}) == 1
+    assert [r.cry for r in readings] == scores
+
+
+@pytest.mark.parametrize("level_db", [-35, -60])
+def test_how_far_away_an_infant_cries_makes_no_difference_in_a_quiet_room(
+    monitor: Monitor, cry: np.ndarray, level_db: int
+) -> None:
+    hum = 0.003 * np.sin(2 * np.pi * 50 * np.arange(len(cry)) / SR).astype(np.float32)
+    far = cry / np.std(cry) * np.float32(10 ** (level_db / 20))
+    readings = pushed(monitor, np.concatenate([hum, far + hum]) + noise(-75, 12))
+    assert {reading.verdict for reading in readings[2:12]} == {QUIET}
+    assert all(reading.probabilities for reading in readings[14:])
 
 
 def test_a_reading_is_the_mean_of_both_models_over_the_last_three_seconds(
     monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray]
 ) -> None:
     readings = pushed(monitor, cry, pictures)
-    for k, reading in enumerate(readings):
+    assert readings[0].verdict == NO_CRY, "two windows make a cry"
+    for k, reading in enumerate(readings[1:], 1):
         both = [
             [(r.sound[name] + r.face[name]) / 2 for name in monitor.classes]
-            for r in readings[max(0, k - 5) : k + 1]
+            for r in readings[max(1, k - 5) : k + 1]
             if r.sound and r.face
         ]
         np.testing.assert_allclose(
@@ -131,7 +165,8 @@ def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(
     monitor: Monitor, cry: np.ndarray
 ) -> None:
     readings = pushed(monitor, np.concatenate([cry, noise(-70, 10), cry[: 2 * SR]]))
-    before = next(k for k, r in enumerate(readings) if k > 12 and r.verdict != NO_CRY)
+    assert {reading.verdict for reading in readings[18:32]} <= {NO_CRY, QUIET}
+    before = next(k for k, r in enumerate(readings) if k > 18 and r.probabilities)
     assert readings[before].probabilities == readings[before].sound
 
 
@@ -145,11 +180,12 @@ def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_
     for name in ("cry2", "image"):
         change_card(tmp_path / "calibrated" / "models", name, temperature=20.0)
     calibrated = Monitor(tmp_path / "calibrated")
-    readings = pushed(calibrated, cry)
+    readings = pushed(calibrated, cry)[1:]
     assert {reading.verdict for reading in readings} == {UNSURE}
     assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
     soundfile.write(tmp_path / "cry.wav", cry, SR)
-    assert Predictor("cry2", run=calibrated.run)(tmp_path / "cry.wav").state == UNSURE
+    (prediction,) = Predictor("cry2", run=calibrated.run)(tmp_path / "cry.wav")
+    assert prediction.state == UNSURE
     assert monitor.note == calibrated.note
 
 
@@ -159,7 +195,7 @@ def test_a_sound_unlike_the_training_cries_is_unsure_and_never_a_state(
     run = shutil.copytree(trained.run, tmp_path / "run")
     far = {**read_card(run / "models", "cry2")["reference"], "distances": [0.0] * 101}
     change_card(run / "models", "cry2", reference=far)
-    readings = pushed(Monitor(run), cry, pictures)
+    readings = pushed(Monitor(run), cry, pictures)[1:]
     assert {reading.verdict for reading in readings} == {UNSURE}
     assert all("unlike the training cries" in reading.note for reading in readings)
 
@@ -247,7 +283,7 @@ def test_models_without_a_picture_input_get_no_picture(
     (run / "models" / "image.tflite").unlink()
     monitor = Monitor(run)
     assert not monitor.uses_camera
-    readings = pushed(monitor, cry, pictures)
+    readings = pushed(monitor, cry, pictures)[1:]
     assert all(reading.sound and reading.face is None for reading in readings)
     assert not any("sound alone" in reading.note for reading in readings)
     monitor.push_frame(pictures[0], 8.0)
@@ -315,7 +351,7 @@ def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ..
                 readings = list(shared.readings(*arguments))
                 assert len(readings) <= KEPT_S / HOP_S + 5
                 for reading in readings:
-                    assert reading.verdict in {GAP, NO_CRY, UNSURE, *shared.classes}
+                    assert reading.verdict in {GAP, NO_CRY, QUIET, UNSURE, *shared.classes}
                     if reading.probabilities:
                         assert sum(reading.probabilities.values()) == pytest.approx(1, abs=1e-3)
 
