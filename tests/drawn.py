@@ -28,8 +28,3 @@ def ticks(ax: Axes, axis: str) -> list[str]:
 
 def labels(ax: Axes) -> tuple[str, str]:
     return ax.get_xlabel(), ax.get_ylabel()
-
-
-def legend(ax: Axes) -> list[str]:
-    box = ax.get_legend()
-    return [] if box is None else [text.get_text() for text in box.get_texts()]

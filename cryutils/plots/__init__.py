@@ -23,7 +23,7 @@ from .models import (
     pictures,
     stress,
 )
-from .monitoring import gate_curve, readings
+from .monitoring import readings
 from .palette import NAMES
 from .scores import (
     confusion,

@@ -1,4 +1,4 @@
-"""Figures of the live analysis: what passes the cry gate at each threshold, readings over time.
+"""The figure of the live analysis: its readings over time.
 
 Used in notebook 13_live_and_deployment.
 """
@@ -8,39 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from cryutils.plots.palette import COLOURS, INK
 from cryutils.plots.parts import spaced
-
-
-def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
-    """Draw the share of windows that pass the gate at each threshold, a line per kind of sound.
-
-    Dotted lines mark the aims: 95 % of cries and 5 % of other sounds. The legend says what passes
-    at `threshold`.
-
-    table: as `gate.reference("gate_curve")`. cries: the source that should pass.
-    """
-    passing = 100 * table.pivot(index="threshold", columns="source", values="passing")
-    shown = passing.iloc[np.abs(passing.index.to_numpy(float) - threshold).argmin()]
-    others = shown.drop(cries).sort_values(ascending=False).index
-    ax.plot(passing[cries], color="black", lw=2.4, label=f"cries: {shown[cries]:.1f} %")
-    for number, sound in enumerate(others):
-        line = "-" if number < len(INK) else "--"
-        colour = INK[number % len(INK)]
-        ax.plot(passing[sound], line, color=colour, lw=1.6, label=f"{sound}: {shown[sound]:.1f} %")
-    for aim in (95, 5):
-        ax.axhline(aim, color=COLOURS["chance"], ls=":", lw=1)
-    ax.axvline(threshold, color=COLOURS["chance"], lw=1)
-    ax.set(xlim=(0, 1), ylim=(0, 101), xlabel="threshold", ylabel="windows that pass (%)")
-    ax.set_title(f"Cries: {cries}")
-    ax.legend(
-        loc="center right", bbox_to_anchor=(1, 0.62), title=f"pass at {threshold:.2f}", fontsize=9
-    )
-    return ax
 
 
 def readings(
