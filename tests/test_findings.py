@@ -45,6 +45,9 @@ def stored() -> pd.DataFrame:
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
     parts += [gate[list(ends)].rename(columns=ends), _differences()]
+    for name in ("gate", "gate_noise"):
+        rates = pd.read_csv(REFERENCE / f"{name}.csv")
+        parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
     example = audit.audit(audit.read(EXAMPLE), permutations=19)  # of docs/audit.md
     parts += [example.scores, example.gaps]
     table = pd.concat([part[["value", "low", "high"]] for part in parts]).astype(float)
