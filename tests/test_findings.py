@@ -159,3 +159,21 @@ def test_intervals_above_zero_are_counted(run: str, page: str, above: int, words
     assert (gaps.low > 0).sum() == above
     text = " ".join((ROOT / page).read_text().split())
     assert words in text and str(len(gaps)) in words
+
+
+def test_the_page_s_limits_are_the_gate_s_rates() -> None:
+    page = " ".join((ROOT / "cryutils/app/templates/limits.html").read_text().split())
+    table = pd.read_csv(REFERENCE / "gate.csv")
+    (found,) = table[(table.metric == "found") & (table.how == "held out")
+                     & (table.sounds == "real")].value  # fmt: skip
+    assert f"noticed {100 * found:.0f} of 100 crying spells" in page
+    table = table[(table.metric == "passing") & (table.how != "kind held out")]
+    real = table[table.sounds == "real"].groupby("kind").value
+    for kind, words in {
+        "speech": "speech", "music": "music", "household": "household noise", "animals": "animals",
+        "singing": "singing",
+    }.items():  # fmt: skip
+        assert f"{words} {span(real.get_group(kind))}" in page
+    assert f"laughter {100 * real.get_group('baby laughter').item():.0f} %" in page
+    made = table[(table.sounds == "generated") & (table.kind != "cry")].value
+    assert f"computer-made sounds it is {span(made)}" in page

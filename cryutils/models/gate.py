@@ -53,11 +53,11 @@ def level_db(x: Array) -> float:
 def without_hum(x: Array) -> Array:
     """Return a sound at `SR` Hz without its offset and what lies below 200 Hz, float32 (samples,).
 
-    A Butterworth filter of order 4: 50 Hz falls by 48 dB, 300 Hz by 0.2 dB.
+    A Butterworth filter of order 8: 50 Hz falls by 96 dB, 100 Hz by 48 dB, 300 Hz by 0.01 dB.
     """
     from scipy.signal import butter, sosfilt
 
-    sections = butter(4, _HUM_HZ, "highpass", fs=SR, output="sos")
+    sections = butter(8, _HUM_HZ, "highpass", fs=SR, output="sos")
     return np.asarray(sosfilt(sections, x - x.mean(dtype=np.float64)), np.float32)
 
 
