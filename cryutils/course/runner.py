@@ -14,10 +14,11 @@ import os
 import platform
 import re
 import shutil
+import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -228,7 +229,7 @@ def run(
     from joblib import cpu_count
 
     folder, cores = jobs[0].folder, cpu_count()
-    with run_folder.run_lock(folder):
+    with _signals() as received, run_folder.run_lock(folder):
         run_folder.clean(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         for job in jobs:
@@ -248,7 +249,29 @@ def run(
             arguments = (folder, job.source, dict(job.parameters), environment)
             return submit(execute, *arguments).result() if submit else execute(*arguments)
 
-        return _run_all(waiting, ThreadPoolExecutor(processes), compute)
+        return _run_all(waiting, ThreadPoolExecutor(processes), compute, received)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Yield a list of the signals to end this process that have come; raise the first at the end.
+
+    What a signal raises can interrupt any line: a file is then closed twice, by which another
+    thread loses its own. In a destructor, Python drops it.
+    """
+    received: list[int] = []
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(each)):
+                handlers[each] = signal.signal(each, lambda number, _: received.append(number))
+    try:
+        yield received
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -272,11 +295,11 @@ def _run_all(
     jobs: Sequence[Job],
     pool: ThreadPoolExecutor,
     compute: Callable[[Job], tuple[Path, str, float]],
+    received: Sequence[int],
 ) -> dict[str, str]:
     """Execute `jobs` in the threads of `pool`, and return the errors by notebook.
 
-    What a signal raises can interrupt any line of the main thread. In the middle of closing a file
-    it would be closed twice, by which another thread loses its own. So this thread only waits.
+    received: signals; the first ends the run.
     """
     storing, staging = threading.Lock(), jobs[0].folder / run_folder.STAGING
     staging.mkdir()
@@ -294,8 +317,8 @@ def _run_all(
             earlier = [futures[name] for name in before if name in futures]
             futures[job.name] = pool.submit(run_one, job, earlier)
         pending = dict(futures)
-        while pending:  # the timeout lets a signal through where system calls are restarted
-            wait(pending.values(), timeout=1.0, return_when=FIRST_COMPLETED)
+        while pending and not received:
+            wait(pending.values(), timeout=0.5, return_when=FIRST_COMPLETED)
             for name in [name for name, future in pending.items() if future.done()]:
                 if error := pending.pop(name).result():
                     failed[name] = error
