@@ -184,7 +184,8 @@ def episodes(passing: npt.ArrayLike) -> list[tuple[float, float]]:
 def reference(name: str = "gate") -> pd.DataFrame:
     """Return a stored table on the shipped gate's errors, made by `tools/fit_gate.py`.
 
-    "gate": shares that pass. "gate_curve": by threshold. "gate_comparison": next to other gates.
+    "gate": shares that pass, and events. "gate_curve": by threshold. "gate_noise": next to noise.
+    "gate_sources": the recordings. "gate_comparison": of the course's first gate.
     """
     import pandas as pd
 
