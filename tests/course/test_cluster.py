@@ -105,7 +105,9 @@ def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, proje
     assert failed == {"01_first": why}
 
 
-def test_a_stopped_run_ends_on_the_workers(cluster: Any, waiting: Any) -> None:
+def test_a_stopped_run_ends_on_the_workers(
+    cluster: Any, waiting: Any, hears_interrupts: None
+) -> None:
     waiting(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         course.run(jobs(), scheduler=cluster.scheduler_address)

@@ -405,7 +405,7 @@ def test_braces_and_spaces_in_a_path_are_kept(
 
 
 def test_a_signal_waits_until_a_finished_notebook_is_stored(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, hears_interrupts: None
 ) -> None:
     store = run_folder.finish
 
