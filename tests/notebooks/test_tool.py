@@ -70,7 +70,7 @@ def test_clean_folds_a_solution_with_its_output() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("0", "notebook '0': give more of the name; it fits 00_start_here, "),
+    [("0", "notebook '0' fits 00_start_here, "),
      ("99", "no notebook '99'. Known: 00_start_here, ")],
 )  # fmt: skip
 def test_a_wrong_name_is_refused(
