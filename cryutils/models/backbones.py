@@ -31,11 +31,10 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
-from cryutils.models.blocks import compiled
 
 __all__ = [
     "APPLICATIONS", "Backbone", "base", "cached", "embeddings", "head_input",
-    "second_model", "untrained",
+    "untrained",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -247,46 +246,6 @@ def head_input(backbone: Backbone) -> Any:
     """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
-
-
-def second_model(
-    backbone: Backbone,
-    classes: int,
-    *,
-    trainable: bool = False,
-    units: int = 64,
-    dropout: float = 0.3,
-    learning_rate: float = 1e-3,
-) -> Any:
-    """Return a copy of a backbone and Paper A's second model, compiled.
-
-    Paper A (§3.5) freezes ResNet-50 and trains a second model of pooling, flatten, dense and
-    softmax after it. The network takes pixels, uint8 (n, height, width, 3), and returns
-    probabilities. trainable: also train the backbone, except its batch normalisation, because the
-    statistics of small batches would overwrite the pretrained ones. units: of the dense layer.
-    learning_rate: of RMSProp, which the paper names for its audio models.
-    """
-    layers = keras().layers
-    copy = keras().models.clone_model(backbone.model)
-    copy.set_weights(backbone.model.get_weights())
-    _set_trainable(copy, trainable)
-    pixels = keras().Input(backbone.model.input_shape[1:], dtype="uint8", name="pixels")
-    h = copy(layers.Rescaling(1.0, name="float")(pixels), training=False)
-    h = layers.GlobalAveragePooling2D(name="pooling")(h)
-    h = layers.Flatten(name="flatten")(h)
-    h = layers.Dense(units, activation="relu", name="dense")(h)
-    h = layers.Dropout(dropout, name="dropout")(h)
-    states = layers.Dense(classes, activation="softmax", name="states")(h)
-    model = keras().Model(pixels, states, name="image_submodel")
-    return compiled(model, keras().optimizers.RMSprop(learning_rate))
-
-
-def _set_trainable(layer: Any, trainable: bool) -> None:
-    # Set each layer: in Keras 3.15 a clone of a frozen model does not pass its flag on to them.
-    # Batch normalisation depends on its flag only: the outer model overrules `training=False`.
-    layer.trainable = trainable and not isinstance(layer, keras().layers.BatchNormalization)
-    for inner in getattr(layer, "layers", ()):
-        _set_trainable(inner, trainable)
 
 
 def embeddings(

@@ -245,28 +245,3 @@ def test_frames_that_do_not_fit_are_named(small, frames, message) -> None:
     with pytest.raises(InputError) as error:
         backbones.embeddings([("wrong", lambda: [frames])], small)
     assert message in str(error.value)
-
-
-@pytest.mark.parametrize("trainable", [False, True])
-def test_frozen_keeps_every_weight_and_fine_tuned_changes_the_kernels(
-    keras: Any, pixels: np.ndarray, trainable: bool
-) -> None:
-    layers, rng = keras.layers, np.random.default_rng(0)
-    inputs = keras.Input(SHAPE)
-    h = layers.Conv2D(8, 3, strides=4, use_bias=False)(layers.Rescaling(1 / 127.5, -1.0)(inputs))
-    model = keras.Model(inputs, layers.ReLU()(layers.BatchNormalization()(h)))
-    before = [
-        rng.normal(0, 0.3, w.shape) if w.ndim > 1 else 1 + rng.random(w.shape) / 4
-        for w in model.get_weights()  # the statistics of batch normalisation are those of no batch
-    ]
-    model.set_weights(before)
-    backbone = backbones.Backbone(model, "tiny", "random weights (seed 0)", "none")
-    network = backbones.second_model(backbone, 3, trainable=trainable, units=8, learning_rate=1e-2)
-    network.fit(pixels, np.array([0, 1, 2, 0]), epochs=2, verbose=0)
-    (inner,) = [layer for layer in network.layers if hasattr(layer, "layers")]
-    kernel, *normalisation = [
-        np.allclose(after, weights)
-        for after, weights in zip(inner.get_weights(), before, strict=True)
-    ]
-    assert kernel != trainable and all(normalisation)
-    assert all(map(np.array_equal, model.get_weights(), map(np.float32, before)))
