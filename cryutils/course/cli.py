@@ -82,7 +82,7 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 @click.option("-p", "--parameter", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned,
               help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip
 @click.option("--jobs", "processes", type=click.IntRange(1, 1024), metavar="N",
-              help="Notebooks to run in parallel (default: one for each core).")  # fmt: skip
+              help="Notebooks to run at once (default: one for each core and 2 GiB).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
 @click.option("--data", metavar="FOLDER|CSV", help="Use your own recordings:"

@@ -220,7 +220,7 @@ def run(
 
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
     execution of the notebook has finished. `processes` notebooks are executed in parallel, by
-    default one for each core, or on the workers of the Dask scheduler at the address `scheduler`,
+    default one for each core and 2 GiB, or on the workers of the Dask scheduler at `scheduler`,
     such as "tcp://host:8786". Workers must share this machine's folders. Progress goes to stderr.
 
     Raises InputError if another process is executing this run, or if no scheduler answers or it has
@@ -228,7 +228,8 @@ def run(
     """
     from joblib import cpu_count
 
-    folder, cores = jobs[0].folder, cpu_count()
+    # The cores and the memory that are allowed here; a notebook takes up to 2 GiB.
+    folder, cores = jobs[0].folder, min(cpu_count(), max(1, parallel.memory() // 2**31))
     with _signals() as received, run_folder.run_lock(folder):
         run_folder.clean(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]

@@ -165,7 +165,8 @@ def test_changed_recordings_of_a_manifest_count(project: Path, apart: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "file", ["data/table.csv", "data/gate.json", "outputs/reference/gate/windows.parquet"]
+    "file",
+    ["data/benchmark/folds.csv", "data/gate.json", "outputs/reference/gate/windows.parquet"],
 )
 def test_a_changed_file_counts_whatever_its_suffix(file: str, project: Path) -> None:
     digests = [fingerprints()["01_first"]]
