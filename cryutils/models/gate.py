@@ -143,9 +143,9 @@ class Gate:
         """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).
 
         x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. A window that
-        is too quiet to judge scores exactly 0.
+        is too quiet to judge scores exactly 0. A sound of less than 80 ms has no window.
         """
-        if not len(x):
+        if len(x) * SR < (_N_FFT + _HOP) * sr:  # two frames
             return np.zeros(0)
         sound = without_hum(spectral.resample(x, sr=sr, to=SR))
         if newest:  # windows are counted from the end

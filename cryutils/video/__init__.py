@@ -1,11 +1,11 @@
 """Pictures: frames of any file, faces in them, their tracks over time, crops."""
 
-from cryutils.errors import InputError
+from cryutils import errors
 
 try:
     import cv2
 except ImportError as error:  # such as opencv-python without libGL, in slim containers
-    raise InputError(
+    raise errors.InputError(
         f"OpenCV can't be loaded ({error}): pip uninstall opencv-python opencv-contrib-python,"
         " then pip install --force-reinstall 'opencv-python-headless>=4.10,<5'."
     ) from error
