@@ -110,7 +110,7 @@ def _read(path: Path) -> Any:
 
     try:
         return nbformat.read(path, as_version=4)
-    except Exception as error:  # of many types: damaged JSON, no notebook, another version
+    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
         raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
@@ -125,7 +125,8 @@ def parameters(path: Path) -> dict[str, Any]:
     tags, notebook = {"parameters", "settings"}, _read(path)
     sources = [cell.source for cell in notebook.cells if tags & {*cell.metadata.get("tags", ())}]
     notebook.cells = [new_code_cell("\n".join(sources), metadata={"tags": ["parameters"]})]
-    notebook.metadata.kernelspec = {"name": "python3", "language": "python"}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.kernelspec = kernel
     return dict(papermill.inspect_notebook(notebook))
 
 
