@@ -29,6 +29,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,12 +68,15 @@ BACKGROUNDS = {  # of sources that are test only
 SAME = {"asterisk-es": "asterisk-en"}  # one speaker
 STEM = 47  # characters of a TextGrid's name: the uuid, "-" and ten digits of the time
 DETECTORS = ("gate", "level_meter", "earlier_gate")
-EARLIER = json.loads(  # a logistic regression, trained on DonateACry and generated sounds
-    subprocess.check_output(
-        ["git", "show", "c10ae72b:cryutils/models/gate.json"], cwd=project_dir()
-    )
-)
 Event = tuple[float, float]  # onset and offset in s
+
+
+@cache
+def earlier() -> dict[str, Any]:
+    """Return the first gate, a logistic regression trained on DonateACry and generated sounds."""
+    place = "c10ae72b:cryutils/models/gate.json"
+    stored = subprocess.check_output(["git", "show", place], cwd=project_dir())
+    return dict(json.loads(stored))
 
 
 class Sound(NamedTuple):
@@ -96,15 +100,14 @@ def main() -> None:
     X, table = described(sounds)
     X_mixed, mixed = mixtures(sounds, table)
     scored, by_fold, final = trained(np.concatenate([X, X_mixed]), pd.concat([table, mixed]))
-    write(sounds, table, scored, by_fold, final, folder)
+    write(sounds, table, scored, by_fold, final, folder, sources)
 
 
 def write(
     sounds: Sequence[Sound], table: pd.DataFrame, scored: pd.DataFrame, by_fold: list[Gate],
-    final: Gate, folder: Path,
+    final: Gate, folder: Path, sources: pd.DataFrame,
 ) -> None:  # fmt: skip
     """Choose the threshold, and write the gate's file and its tables."""
-    sources = pd.read_csv(HOME / "gate_sources.csv")
     threshold = chosen_threshold(scored, sounds)
     known = scored[(scored.how == "held out") & (scored.source == "donateacry") & scored.clear]
     known = known[known.kind == "cry"]
@@ -244,7 +247,7 @@ def windows_of(x: Any, annotated: Sequence[Event]) -> tuple[Any, pd.DataFrame]:
     table = pd.DataFrame({"end_s": end_s, "cry": cry, "level": [level_db(row) for row in rows]})
     table["quiet"] = table.level < gate.floors_db(clean)
     table["earlier"] = [
-        gate.describe(row) @ EARLIER["coefficients"] + EARLIER["intercept"]
+        gate.describe(row) @ earlier()["coefficients"] + earlier()["intercept"]
         if level_db(row) >= -50 else -np.inf
         for row in gate.windows(x)
     ]  # fmt: skip
@@ -357,7 +360,7 @@ def chosen_threshold(scored: pd.DataFrame, sounds: Sequence[Sound]) -> float:
 
 def detected(rows: pd.DataFrame, threshold: float, meter_db: float) -> pd.DataFrame:
     """Return rows with a column for each detector that says whether the window passes."""
-    limit = np.log(EARLIER["threshold"] / (1 - EARLIER["threshold"]))
+    limit = np.log(earlier()["threshold"] / (1 - earlier()["threshold"]))
     answers = (rows.score >= threshold, rows.level >= meter_db, rows.earlier >= limit)
     return rows.assign(**dict(zip(DETECTORS, answers, strict=True)))
 
