@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io.parallel import process_map
@@ -25,6 +26,8 @@ __all__ = [
     "PermutationTest", "fixed_prediction_test", "permutation_order", "permutation_test",
     "permute_labels",
 ]  # fmt: skip
+
+Strata = Sequence[Hashable] | NDArray[Any]
 
 _CHUNK = 10  # permutations per task of a worker process, with one copy of the features
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
@@ -84,29 +87,44 @@ class PermutationTest:
         return dict(zip(self.cells, shares.tolist(), strict=True))
 
 
-def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.int64]:
+def permutation_order(
+    infants: Names, rng: np.random.Generator, strata: Strata | None = None
+) -> NDArray[np.int64]:
     """Return an order of the clips, int64 (clips,), that keeps the clips of an infant together.
 
     `labels[order]` gives every infant the shuffled labels of an infant with as many clips (perhaps
     its own). All such orders are equally likely.
+
+    strata: for each clip a known influence on the score, such as the type of phone. Labels are then
+    exchanged only within a stratum, between infants with as many clips in each. Raises InputError
+    if the numbers of clips and strata differ.
     """
     names, group = np.unique(np.asarray(infants), return_inverse=True)
-    clips = [np.flatnonzero(group == g) for g in range(len(names))]
-    sizes = np.array([len(members) for members in clips])
+    known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
+    stratum, _ = pd.factorize(known)
+    if len(stratum) != len(group):
+        raise InputError(f"{len(stratum)} strata for {len(group)} clips: give one for each clip")
     order = np.empty(len(group), dtype=np.int64)
-    for size in np.unique(sizes):
-        alike = np.flatnonzero(sizes == size)
-        for receiver, giver in zip(alike, rng.permutation(alike), strict=True):
-            order[clips[receiver]] = rng.permutation(clips[giver])
+    by_stratum = np.argsort(stratum, kind="stable")
+    alike: dict[tuple[int, ...], list[NDArray[np.int64]]] = {}
+    for g in range(len(names)):
+        clips = by_stratum[group[by_stratum] == g]
+        alike.setdefault(tuple(stratum[clips].tolist()), []).append(clips)
+    for _, members in sorted(alike.items(), key=lambda item: (len(item[0]), item[0])):
+        for receiver, giver in zip(members, rng.permutation(len(members)), strict=True):
+            shuffled = rng.permutation(members[giver])
+            order[receiver] = shuffled[np.argsort(stratum[shuffled], kind="stable")]
     return order
 
 
-def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
+def permute_labels(
+    labels: Names, infants: Names, rng: np.random.Generator, strata: Strata | None = None
+) -> NDArray[Any]:
     """Return the labels in a `permutation_order`.
 
     The numbers of clips and infants of each class stay the same, so the same folds are allowed.
     """
-    return np.asarray(labels)[permutation_order(infants, rng)]
+    return np.asarray(labels)[permutation_order(infants, rng, strata)]
 
 
 def permutation_test(
@@ -118,6 +136,7 @@ def permutation_test(
     n_splits: int = 5,
     repeats: int = 1,
     seed: int = 0,
+    strata: Strata | None = None,
     jobs: int | None = None,
     progress: bool = False,
 ) -> PermutationTest:
@@ -129,9 +148,9 @@ def permutation_test(
 
     cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. split:
     "random" or "leak_free", how folds are divided. permutations: B; the smallest p-value is
-    1 / (B + 1). seed: of folds and permutations. jobs: worker processes (None: one for each
-    core), without influence on the result. Raises InputError for no cells, or folds that these
-    labels do not allow.
+    1 / (B + 1). seed: of folds and permutations. strata: as in `permutation_order`. jobs: worker
+    processes (None: one for each core), without influence on the result. Raises InputError for no
+    cells, or folds that these labels do not allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
@@ -144,7 +163,7 @@ def permutation_test(
     chunks = [numbers[start : start + _CHUNK] for start in numbers[::_CHUNK]]
     null: list[NDArray[np.float64]] = []
     with counting("Refitting", "permutations", shown=progress) as report:
-        shared = (members, y, np.asarray(corpus.infants), fold_of, seed)
+        shared = (members, y, np.asarray(corpus.infants), fold_of, seed, strata)
         for chunk in process_map(_one_chunk, chunks, shared=shared, jobs=jobs):
             null.extend(chunk)
             report(len(null), permutations)
@@ -157,6 +176,7 @@ def fixed_prediction_test(
     *,
     permutations: int = 999,
     seed: int = 0,
+    strata: Strata | None = None,
 ) -> PermutationTest:
     """Return the permutation test of fixed predictions, for models that take too long to refit.
 
@@ -183,14 +203,16 @@ def fixed_prediction_test(
         recalls = [called[:, k, truth == k].mean(axis=1) for k in range(len(names))]
         return np.asarray(np.mean(recalls, axis=0))
 
-    null = [score(y[_order(infants, seed, b)]) for b in range(permutations)]
+    null = [score(y[_order(infants, seed, b, strata)]) for b in range(permutations)]
     return PermutationTest(tuple(predictions), score(y), np.array(null), seed)
 
 
-def _order(infants: NDArray[Any], seed: int, number: int) -> NDArray[np.int64]:
+def _order(
+    infants: NDArray[Any], seed: int, number: int, strata: Strata | None
+) -> NDArray[np.int64]:
     """Return permutation `number`, the same in every process."""
     stream = np.random.SeedSequence(seed, spawn_key=(number,))
-    return permutation_order(infants, np.random.default_rng(stream))
+    return permutation_order(infants, np.random.default_rng(stream), strata)
 
 
 def _scores(
@@ -213,6 +235,7 @@ def _one_chunk(
     infants: NDArray[Any],
     fold_of: NDArray[np.int64],
     seed: int,
+    strata: Strata | None,
     numbers: range,
 ) -> list[NDArray[np.float64]]:
     from sklearn import config_context
@@ -221,6 +244,6 @@ def _one_chunk(
     # Without scikit-learn's checks, which the observed scores have already passed.
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         for number in numbers:
-            order = _order(infants, seed, number)
+            order = _order(infants, seed, number, strata)
             rows.append(_scores(members, y[order], fold_of[:, order]))
     return rows

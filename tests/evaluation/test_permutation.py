@@ -59,6 +59,32 @@ def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_count
     assert vectors(permuted) == vectors(labels)
 
 
+@pytest.mark.parametrize("phones_per_infant", [1, 2])
+def test_labels_are_exchanged_only_within_a_stratum(phones_per_infant: int) -> None:
+    """Answers that depend on the phone alone score the same in every permutation."""
+    rng = np.random.default_rng(4)
+    infants = np.repeat(np.arange(40), 4)
+    phone = infants % 2 if phones_per_infant == 1 else np.arange(len(infants)) // 2 % 2
+    labels = np.where(rng.random(len(phone)) < 0.8, phone, 1 - phone)
+    corpus = SimpleNamespace(labels=labels.tolist(), infants=infants.tolist())
+    names = ["iOS" if k else None for k in phone]  # None is a stratum as well
+    p = {
+        known: fixed_prediction_test({"phone": phone}, corpus, permutations=99, strata=strata)
+        .p_values["phone"]
+        for known, strata in (("unknown", None), ("known", names))
+    }  # fmt: skip
+    assert p == {"unknown": 0.01, "known": 1}
+    orders = [permutation_order(infants, np.random.default_rng(k), names) for k in range(5)]
+    for order in orders:
+        assert sorted(order) == list(range(len(infants)))
+        np.testing.assert_array_equal(phone[order], phone)
+        assert pd.Series(infants[order]).groupby(infants).nunique().eq(1).all()
+    assert any((infants[order] != infants).any() for order in orders)
+    cells = {"m": (NearestCentroid(), phone[:, None].astype(float))}
+    refitted = permutation_test(cells, corpus, "leak_free", permutations=9, strata=names, jobs=1)
+    assert refitted.null == pytest.approx(np.tile(refitted.observed, (9, 1)))
+
+
 def test_score_and_nulls_are_means_over_divisions_by_a_plain_loop() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nearest": (NearestCentroid(), X)}
@@ -165,3 +191,5 @@ def test_wrong_input_is_one_line() -> None:
         permutation_test({"m": (NearestCentroid(), X)}, corpus, "papr")
     with pytest.raises(InputError, match="'net' predicts 3 clips"):
         fixed_prediction_test({"net": np.zeros(3, int)}, corpus)
+    with pytest.raises(InputError, match="2 strata for 54 clips"):
+        permute_labels(corpus.labels, corpus.infants, np.random.default_rng(0), ["iOS", "Android"])
