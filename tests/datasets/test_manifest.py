@@ -12,6 +12,7 @@ import pytest
 from refusals import refusal
 
 from cryutils import load
+from cryutils._io.paths import project_dir
 from cryutils.claims import audit
 from cryutils.datasets.manifest import is_manifest
 
@@ -161,3 +162,17 @@ def test_corvin_by_name_has_22_infants_in_two_situations(donateacry: Path) -> No
     assert Counter(corpus.labels) == {"discomfort": 196, "pain": 88}
     assert len({clip.session for clip in corpus}) == 44
     assert all(count == 4 for count in Counter(corpus.infants[corpus.labels == "pain"]).values())
+
+
+def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: Path) -> None:
+    counts = pd.read_csv(project_dir() / "data" / "listeners.csv")
+    assert (counts.asked.sum(), counts.said_known.sum(), counts.known.nunique()) == (4000, 1483, 9)
+    published = donateacry.parent / "corvin2024" / "Data_psychoacoustic_experiment.csv"
+    if published.is_file():
+        table = pd.read_csv(published, sep=";")
+        recording = table.stim.str.replace("_D", "_D0")
+        by = table.groupby([table.babyID_ref, recording]).rated_baby_status_binom
+        assert (
+            by.agg(["size", "sum"]).to_numpy().tolist()
+            == counts[["asked", "said_known"]].to_numpy().tolist()
+        )
