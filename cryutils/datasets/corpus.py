@@ -7,6 +7,7 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -53,6 +54,12 @@ class Clip:
     sex: str | None = None
     age: str | None = None
     still: Path | None = None
+
+    @property
+    def phone(self) -> str | None:
+        """The type of phone: "iOS" or "Android" by a time in s or ms in DonateACry's file names."""
+        time = re.search(r"-(\d{10}|\d{13})(?:\.\d+)?-\d", self.path.name)
+        return None if time is None else {10: "iOS", 13: "Android"}[len(time[1])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,11 @@ class Corpus(Sequence[Clip]):
     def infants(self) -> np.ndarray:
         """Infant of each clip, str (clips,): the groups of a leak-free split."""
         return np.array([clip.infant for clip in self], dtype=str)
+
+    @property
+    def phones(self) -> np.ndarray:
+        """`Clip.phone` of each clip, object (clips,): the strata of a permutation test."""
+        return np.array([clip.phone for clip in self], dtype=object)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -148,9 +148,9 @@ def permutation_test(
 
     cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. split:
     "random" or "leak_free", how folds are divided. permutations: B; the smallest p-value is
-    1 / (B + 1). seed: of folds and permutations. strata: as in `permutation_order`. jobs: worker
-    processes (None: one for each core), without influence on the result. Raises InputError for no
-    cells, or folds that these labels do not allow.
+    1 / (B + 1). seed: of folds and permutations. strata: as in `permutation_order`; None: the types
+    of phone of a `Corpus`. jobs: worker processes (None: one for each core), without influence on
+    the result. Raises InputError for no cells, or folds that these labels do not allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
@@ -163,7 +163,8 @@ def permutation_test(
     chunks = [numbers[start : start + _CHUNK] for start in numbers[::_CHUNK]]
     null: list[NDArray[np.float64]] = []
     with counting("Refitting", "permutations", shown=progress) as report:
-        shared = (members, y, np.asarray(corpus.infants), fold_of, seed, strata)
+        infants = np.asarray(corpus.infants)
+        shared = (members, y, infants, fold_of, seed, _strata(corpus, strata))
         for chunk in process_map(_one_chunk, chunks, shared=shared, jobs=jobs):
             null.extend(chunk)
             report(len(null), permutations)
@@ -203,8 +204,13 @@ def fixed_prediction_test(
         recalls = [called[:, k, truth == k].mean(axis=1) for k in range(len(names))]
         return np.asarray(np.mean(recalls, axis=0))
 
+    strata = _strata(corpus, strata)
     null = [score(y[_order(infants, seed, b, strata)]) for b in range(permutations)]
     return PermutationTest(tuple(predictions), score(y), np.array(null), seed)
+
+
+def _strata(corpus: Labelled, strata: Strata | None) -> Strata | None:
+    return getattr(corpus, "phones", None) if strata is None else strata
 
 
 def _order(

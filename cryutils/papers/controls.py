@@ -10,7 +10,6 @@ Except in `Control.INFANT`, no infant is in both training and test.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from cryutils.papers.scored import answer_rows
 
 __all__ = [
     "CONTROLS", "Answer", "Control", "across_sessions", "background", "control",
-    "controls", "device", "phase_randomised", "recognised", "table",
+    "controls", "phase_randomised", "recognised", "table",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -68,7 +67,7 @@ CONTROLS: dict[Control, tuple[str, str, str]] = {
     Control.REVERSED: ("the state, from sound played backwards", _CHANCE, _OPEN),
     Control.PHASES: ("the state, from noise with each clip's spectrum", _CHANCE, _OPEN),
     Control.BACKGROUND: ("the state, from the quietest quarter of each clip", _CHANCE, _OPEN),
-    Control.INFANT: ("which infant, on another day", _ABOVE, _ABOVE),
+    Control.INFANT: ("which infant, in another session", _ABOVE, _ABOVE),
     Control.AGE: ("the infant's age group", _CHANCE, _ABOVE),
     Control.DEVICE: ("iOS or Android", _OPEN, _ABOVE),
     Control.NOISE: ("a cry, or noise with its spectrum", _ABOVE, _ABOVE),
@@ -119,12 +118,6 @@ def background(x: Samples, *, sr: int) -> Samples:
     levels = np.square(frames, dtype=np.float64).mean(axis=1)
     quiet = np.argsort(levels, kind="stable")[: max(1, round(_QUIET * len(frames)))]
     return np.ascontiguousarray(frames[np.sort(quiet)]).ravel()
-
-
-def device(clip: Clip) -> str | None:
-    """Return "iOS" or "Android" from the time (s or ms) in a DonateACry file name, else None."""
-    time = re.search(r"-(\d{10}|\d{13})(?:\.\d+)?-\d", clip.path.name)
-    return None if time is None else {10: "iOS", 13: "Android"}[len(time[1])]
 
 
 def control(
@@ -247,12 +240,12 @@ def _target(
         clips = np.flatnonzero(sessions.transform("nunique") > 1)
         if len(set(infants[clips])) < 2:
             raise InputError(
-                "fewer than two infants have two sessions, so none can be recognised on another day"
+                "fewer than two infants have two sessions, so none can be recognised in another"
             )
         return infants[clips], clips
     if chosen not in (Control.AGE, Control.DEVICE):
         return labels, everything
-    answers = pd.Series([clip.age if chosen is Control.AGE else device(clip) for clip in corpus])
+    answers = pd.Series([clip.age if chosen is Control.AGE else clip.phone for clip in corpus])
     givers = pd.Series(infants).groupby(answers).nunique()
     clips = np.flatnonzero(answers.isin(givers.index[givers >= _LEAST_INFANTS]))
     target = answers[clips].to_numpy(str)

@@ -145,7 +145,8 @@ class Windows:
     """Windows of sound as feature vectors, with the clip that each is cut from.
 
     `x` float64 (windows, features); `noisy` the same windows with noise added; `clip` int64
-    (windows,), the number of each window's clip; `labels`, `infants`, `sessions` str (clips,).
+    (windows,), the number of each window's clip; `labels`, `infants`, `sessions` str (clips,);
+    `phones` the type of phone of each clip, if known.
     """
 
     x: Array
@@ -154,6 +155,7 @@ class Windows:
     labels: Array
     infants: Array
     sessions: Array
+    phones: Array | None = None
 
     @cached_property
     def y(self) -> Indices:
@@ -214,7 +216,7 @@ def windows_of(
     pairs = list(thread_map(both, range(len(sounds)), what="windows"))
     x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
     clip = np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs])
-    names = ("label", "infant", "session")
+    names = ("label", "infant", "session", "phone")
     of_clips = (np.array([getattr(each, name) for each in corpus]) for name in names)
     return Windows(x, noisy, clip, *of_clips)
 
@@ -492,15 +494,15 @@ def null_test(
 ) -> PermutationTest:
     """Return the permutation test of the honest recipe's balanced accuracy.
 
-    Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
-    everything is repeated with them: sizes, divisions, every fit.
+    Label vectors are exchanged between infants with equally many clips and the same type of phone
+    (`permute_labels`), and everything is repeated with them: sizes, divisions, every fit.
     """
     rng = np.random.default_rng([seed, 1])
     labels, scores = windows.labels, []
     with counting("Permuting labels", "corpora", shown=progress) as report:
         for number in range(permutations + 1):
             if number:
-                labels = permute_labels(windows.labels, windows.infants, rng)
+                labels = permute_labels(windows.labels, windows.infants, rng, windows.phones)
             permuted = replace(windows, labels=labels)
             audited = audit(permuted, [], n_folds=n_folds, repeats=repeats, seed=seed)
             y = class_indices(labels)[0]

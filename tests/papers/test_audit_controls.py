@@ -66,7 +66,7 @@ def test_random_phases_keep_the_spectrum_and_lose_the_shape(length: int) -> None
     ],
 )
 def test_a_file_name_tells_the_device_by_its_time(name: str, expected: str | None) -> None:
-    assert controls.device(clip(0, infant=0, name=name)) == expected
+    assert clip(0, infant=0, name=name).phone == expected
 
 
 def test_every_clip_is_tested_once_in_a_session_that_was_not_trained_on() -> None:
