@@ -14,11 +14,13 @@ recording is needed.
 from __future__ import annotations
 
 import argparse
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 from cryutils._io.parallel import process_map
+from cryutils.errors import InputError
 from cryutils.evaluation.splits import Labelled
 from cryutils.papers import power
 
@@ -57,11 +59,30 @@ def judged(donors: Labelled, infants: int, point: tuple[float, int]) -> power.Tr
     """Return the trial of one corpus: with the donors themselves, or `infants` drawn from them."""
     (signal, seed), corpus = point, donors
     if infants != len(set(donors.infants)):
-        corpus = power.resampled(donors, infants, np.random.default_rng([infants, seed]))
+        corpus = resampled(donors, infants, np.random.default_rng([infants, seed]))
     level = SIGNALS.index(signal)
     return power.trial(
         corpus, signal, n_folds=FOLDS, permutations=PERMUTATIONS, seed=[infants, level, seed]
     )
+
+
+def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
+    """Return the labels and infants of a corpus with `infants` infants drawn from this one.
+
+    Each draw is a new infant. Draws are repeated until each class has two infants, which the test
+    needs.
+    """
+    labels, whose = np.asarray(corpus.labels), np.asarray(corpus.infants)
+    names, classes = np.unique(whose), set(labels)
+    for _ in range(1000):
+        drawn = [np.flatnonzero(whose == name) for name in rng.choice(names, infants)]
+        clips = np.concatenate(drawn)
+        number = np.repeat(np.arange(infants), [len(part) for part in drawn])
+        if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
+            return SimpleNamespace(
+                labels=labels[clips], infants=np.array([f"{i:05d}" for i in number])
+            )
+    raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from sizes import large
 from sklearn.metrics import roc_auc_score
 
 from cryutils import evaluation
+from cryutils.errors import InputError
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -85,3 +86,14 @@ def test_the_power_of_one_corpus_with_a_strong_signal_is_that_it_is_rejected() -
     bench = script("power")
     trial = bench.judged(bench.power.donors(), 40, (2.5, 0))
     assert trial.balanced_accuracy > 0.5 and trial.rejected
+
+
+def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
+    bench, infants = script("power"), np.repeat(np.arange(10), 3)
+    corpus = SimpleNamespace(labels=[f"class{k % 2}" for k in infants], infants=infants)
+    drawn = bench.resampled(corpus, 25, np.random.default_rng(0))
+    assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
+    for infant in set(drawn.infants):
+        assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1
+    with pytest.raises(InputError, match="no 1 infants"):
+        bench.resampled(corpus, 1, np.random.default_rng(0))

@@ -19,13 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.datasets import donateacry
-from cryutils.errors import InputError
 from cryutils.evaluation.permutation import permutation_test
 from cryutils.evaluation.splits import Labelled, Split, class_indices
 
 __all__ = [
-    "ALPHA", "ENOUGH", "Trial", "at_power", "curve", "donors", "features", "resampled", "simulate",
-    "trial",
+    "ALPHA", "ENOUGH", "Trial", "at_power", "curve", "donors", "features", "simulate", "trial",
 ]  # fmt: skip
 
 ALPHA = 0.05
@@ -53,25 +51,6 @@ def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArr
     x += np.sqrt(1 - ICC) * rng.normal(size=shape)
     x[np.arange(len(y)), y] += signal
     return x
-
-
-def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
-    """Return the labels and infants of a corpus with `infants` infants drawn from this one.
-
-    Each draw is a new infant. Draws are repeated until each class has two infants, which the test
-    needs.
-    """
-    labels, whose = np.asarray(corpus.labels), np.asarray(corpus.infants)
-    names, classes = np.unique(whose), set(labels)
-    for _ in range(1000):
-        drawn = [np.flatnonzero(whose == name) for name in rng.choice(names, infants)]
-        clips = np.concatenate(drawn)
-        number = np.repeat(np.arange(infants), [len(part) for part in drawn])
-        if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
-            return SimpleNamespace(
-                labels=labels[clips], infants=np.array([f"{i:05d}" for i in number])
-            )
-    raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
 
 
 def trial(

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cryutils.errors import InputError
 from cryutils.papers import power
 
 
@@ -61,16 +60,6 @@ def test_where_power_reaches_80_percent_by_hand() -> None:
     signal, _ = power.at_power(points([0.05, 0.7, 0.5, 1.0]))  # type: ignore[misc]
     assert signal == pytest.approx(1.0 + 0.5 * 0.5)
     assert power.at_power(points([0.05, 0.1, 0.7])) is None
-
-
-def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
-    corpus = structure(10, clips=3)
-    drawn = power.resampled(corpus, 25, np.random.default_rng(0))
-    assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
-    for infant in set(drawn.infants):
-        assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1
-    with pytest.raises(InputError, match="no 1 infants"):
-        power.resampled(corpus, 1, np.random.default_rng(0))
 
 
 def test_donors_are_donateacrys_without_burping() -> None:
