@@ -55,9 +55,12 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
+    SUBSTITUTE = "not reproduced with a substitute class"  # another class replaces the paper's
     NOT_SHOWN = "not shown"
     IN_SIMULATION = "in simulation"  # measured on synthetic infants; `outcome` says what was found
     CANNOT_BE_TESTED = "cannot be tested"
+    CONSISTENT = "consistent"  # judged by reading, as is the next
+    INCONSISTENT = "inconsistent"
 
 
 _IN_SIMULATION = {  # how a reason in simulation begins
@@ -307,7 +310,8 @@ class _Case:
         # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
         if every := self._measured("share_above_published"):
             reason += f"; reached by {100 * every.value:.2g} % of hold-outs with all recipes"
-        outcome = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
+        missed = Verdict.SUBSTITUTE if self._stand_in() else Verdict.NOT_REPRODUCED
+        outcome = Verdict.REPRODUCED if inside else missed
         return replace(result, outcome=outcome, reason=reason + self._stand_in())
 
     def _one_sided(self, result: Judgement) -> Judgement:

@@ -28,13 +28,14 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
     Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
     results are those of all runs and of the reference runs that come with the code. If several runs
     measured a claim on the same recordings, the run that tested most clips counts. The
-    verdicts: reproduced, not reproduced, not shown, in simulation (measured on synthetic infants
-    alone) and cannot be tested. The reason says why.
+    verdicts: reproduced, not reproduced (also: with a substitute class), not shown, in simulation
+    (measured on synthetic infants alone) and cannot be tested; for sums, captions and references,
+    consistent and inconsistent. The reason says why.
 
     \b
     Examples:
       cryutils claims --paper A --kind number --data donateacry
-      cryutils claims --verdict "not reproduced" --kind arithmetic
+      cryutils claims --verdict inconsistent --kind arithmetic
       cryutils claims --run reference/judged --json
     """
     from cryutils.claims import every_run, ledger, report

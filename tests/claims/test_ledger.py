@@ -181,7 +181,7 @@ def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_si
         assert simulated[f"{split}_reason"].tolist() == [in_simulation]
 
 
-READ = {"kind": "figure", "verdict": "not reproduced", "reason": "It shows a login page."}
+READ = {"kind": "figure", "verdict": "inconsistent", "reason": "It shows a login page."}
 PUBLISHED = {
     "kind": "number", "study": "k", "metric": "accuracy", "value": 0.8, "rule": "published",
     "margin": 0.05, "data_required": "mine",
@@ -224,7 +224,7 @@ def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     table = ledger.judge(real)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert len(figures) == 12
-    assert set(figures.random_verdict) == {Verdict.NOT_REPRODUCED}
+    assert set(figures.random_verdict) == {"not reproduced with a substitute class"}
     assert set(figures.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
     for reason in figures.leak_free_reason:
         assert "; lower here: " in reason and reason.endswith("hungry stands for pain")
@@ -399,7 +399,7 @@ def test_the_summary_counts_real_and_synthetic_apart(book) -> None:
     book({"study": "k", "rule": "low > margin", "margin": 0}, READ)
     rows = [result("k", 1, 0.5, 2), result("k", 1, 0.5, 2, data="synthetic")]
     counts = ledger.summary(judge(*rows))
-    assert counts["in print", ""].to_dict()["not reproduced"] == 1
+    assert counts["in print", ""].to_dict()["inconsistent"] == 1
     assert counts["leak-free", "real"].to_dict()["reproduced"] == 1
     assert counts["leak-free", "synthetic"].to_dict()["in simulation"] == 1
     assert counts.to_numpy().sum() == 5
