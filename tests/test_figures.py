@@ -10,6 +10,8 @@ import figures
 import pytest
 from PIL import Image
 
+from cryutils import claims
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(figures.TABLES)
 
@@ -35,6 +37,13 @@ def measured(project: Path, key: str, split: str, value: float) -> None:
     (row,) = (row for row in rows if (row["key"], row["split"]) == (key, split))
     path.write_text(json.dumps([*(r for r in rows if r is not row), row | {"value": value}]))
     figures.scores.cache_clear()
+
+
+def test_table_1_has_the_papers_counts_next_to_those_of_the_corpus() -> None:
+    table = figures.table1(claims.load_results("reference/judged", data="donateacry"))
+    assert table.loc["tired"].tolist() == [24, 24, 20, 20]
+    assert table.loc["pain"].tolist() == [38, 0, 20, 0]
+    assert table.count_published.isna()["burping"]
 
 
 def test_the_pages_show_the_stored_results() -> None:

@@ -33,10 +33,14 @@ from cryutils.papers.benchmark import by_task
 from cryutils.papers.ladder import MISTAKES
 
 NETWORKS = {  # name by table and model; of Table 3 the row that real recordings allow
-    ("Paper B", "sound: cry2"): "Paper B: `cry2`",
-    ("Paper B", "sound: cry2, unweighted"): "Paper B: `cry2`, unweighted",
-    **{("Paper A, Table 3", f"sleepy & hungry: {name}{end}"): f"Paper A: {name}{end}"
-       for name in ("SVM", "AE+DNN", "ensemble") for end in ("", ", unweighted")},
+    ("Paper B", "sound: cry2, unweighted"): "Paper B: `cry2`, without class weights",
+    ("Paper B", "sound: cry2"): "Paper B: `cry2`, with class weights",
+    ("Paper B", "sound: phone type alone"): "phone type alone, without sound: four classes",
+    **{("Paper A, Table 3", f"sleepy & hungry: {name}{end}"): f"Paper A: {name}, {weights}"
+       for name in ("SVM", "AE+DNN", "ensemble")
+       for end, weights in ((", unweighted", "without class weights"), ("", "with class weights"))},
+    ("Paper A, Table 3", "sleepy & hungry: phone type alone"):
+        "phone type alone, without sound: *sleepy & hungry*",
 }  # fmt: skip
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
@@ -53,7 +57,7 @@ def scores(data: str = "donateacry") -> pd.DataFrame:
 
 def accuracies(layout: board.Layout, data: str = "donateacry") -> pd.DataFrame:
     """Return the accuracies of the models in one table on one corpus."""
-    shown = scores(data).query("metric == 'accuracy' and model != @COMMONEST")
+    shown = scores(data).query("metric == 'accuracy' and name not in @board.WITHOUT_SOUND")
     return shown[shown.table == layout.title]
 
 
@@ -157,7 +161,8 @@ def table2() -> pd.DataFrame:
     columns = {("accuracy", "published"): "published (%)"}
     columns |= {("accuracy", split): f"{split} (%)" for split in SPLITS}
     columns["accuracy", "p"] = "p, leak-free"
-    return measured(accuracies(board.TABLE2), columns).droplevel("table")
+    shown = scores().query("table == @board.TABLE2.title and model != @COMMONEST")
+    return measured(shown, columns).droplevel("table")
 
 
 def gaps(shown: pd.DataFrame) -> pd.DataFrame:
@@ -179,11 +184,27 @@ def readings() -> pd.DataFrame:
     return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 
 
+def table1(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips of each class, as Paper A's Table 1 prints and as one corpus has them.
+
+    results: of one corpus. The index is the class. Columns: count_published, count,
+    test_count_published and test_count; NaN if nothing was counted.
+    """
+    book = claims.published()
+    parts = {}
+    for end, rows in (("_published", book), ("", results)):
+        counted = rows[(rows.study == "table1") & rows.value.notna()]
+        wide = counted.pivot(index="condition", columns="metric", values="value")
+        parts[end] = wide.reindex(counted.condition.unique()).add_suffix(end)
+    columns = ["count_published", "count", "test_count_published", "test_count"]
+    return parts[""].join(parts["_published"], how="outer").reindex(columns=columns)
+
+
 def counts() -> pd.DataFrame:
     """Return the clips of each class in Paper A's Table 1 and in the corpus."""
     heads = ["published, corpus", "ours, corpus", "published, used", "ours, used"]
     results = claims.load_results("reference/judged", study="table1", data="donateacry")
-    table = board.table1(results).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
+    table = table1(results).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
     table = table.rename(index=lambda label: label.replace("_", " "))
     return table.set_axis(heads, axis=1).rename_axis("class")
 

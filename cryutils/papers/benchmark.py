@@ -25,7 +25,7 @@ __all__ = ["TASKS", "by_task", "divide", "divisions", "gains", "scores", "splits
 
 TASKS = {
     "reason": "why the infant cries",
-    "infant": "which infant cries, on another day",
+    "infant": "which infant cries, in another session",
     "age": "the infant's age group",
     "sex": "the infant's sex",
 }
@@ -48,8 +48,8 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
 
     Columns: task, clip, infant, truth, and for each split the fold that tests the clip in each
     repeat, a text of digits such as "03124": `random`, and `leak_free`, in which all clips of an
-    infant are in one fold. For the task `infant`, `leak_free` divides the infant's days in two, and
-    `random` its clips. Raises InputError if the corpus allows no task.
+    infant are in one fold. For the task `infant`, `leak_free` divides the infant's sessions in two,
+    and `random` its clips. Raises InputError if the corpus allows no task.
     """
     clips = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
     tables = []
@@ -76,7 +76,7 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
     if not tables:
         raise InputError(
             f"{corpus.name}: no task has two classes with {_LEAST_CLIPS} clips of"
-            f" {_LEAST_INFANTS} infants each, and no two infants have recordings of two days."
+            f" {_LEAST_INFANTS} infants each, and no two infants have recordings of two sessions."
         )
     return pd.concat(tables, ignore_index=True)
 

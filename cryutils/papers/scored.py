@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
@@ -76,6 +77,16 @@ class Scored:
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         equal = np.zeros((*predicted.shape, len(corpus.classes)))
         return cls(predicted, corpus, split=split, strengths=equal, folds=folds)
+
+    @classmethod
+    def phone_alone(cls, corpus: Corpus, folds: Folds, *, split: Split | str) -> Scored:
+        """Return the scores of the commonest class of each type of phone, without any sound.
+
+        Classes have equal weight in training.
+        """
+        types = np.unique(corpus.phones.astype(str), return_inverse=True)[1]
+        tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
+        return cls.from_classifier(tree, types[:, None], corpus, folds, split=split)
 
     @classmethod
     def from_classifier(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from cryutils.papers.ensemble import Ensemble, Model, Plan, Row, Settings
 from cryutils.papers.scored import Scored, ScoreName
 from cryutils.papers.streams import Streams
 
-__all__ = ["METRICS", "MODELS", "Classical", "Table3", "fit", "published"]
+__all__ = ["METRICS", "MODELS", "Classical", "Table3", "fit"]
 
 MODELS = ("svm", "ae_dnn", "proposed")  # the paper's columns
 METRICS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
@@ -44,6 +43,7 @@ class Classical(StrEnum):
     SVM_UNWEIGHTED = "svm_unweighted"  # without class weights
     SVM_STOP = "svm_stop"  # also fitted on the networks' validation clips
     MAJORITY = "majority"
+    PHONE = "phone"  # by the type of phone, without sound
 
 
 AnyModel = Model | Classical
@@ -115,6 +115,8 @@ class Table3:
             parts = [_folds(each.plan, split, inside, model) for each in self.ensembles]
             if model is Classical.MAJORITY:
                 return Scored.majority(of_row, parts, split=split)
+            if model is Classical.PHONE:
+                return Scored.phone_alone(of_row, parts, split=split)
             # Each unit's inputs as one vector, the mean over its windows.
             x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
             svm = baselines(plan.settings.seed)["svm"]
@@ -207,6 +209,8 @@ class Table3:
             for row in self.rows:
                 unweighted = self.unweighted if row is self.main else {}
                 models = {**self.models, **unweighted, "majority": Classical.MAJORITY}
+                if len(set(self.ensemble.plan.streams.corpus.phones)) > 1:
+                    models["phone"] = Classical.PHONE
                 for name, model in models.items():
                     about = {"study": "table3", "condition": str(row), "model": name}
                     yield about, self.scored(split, row, model)
@@ -271,16 +275,9 @@ def _folds(
     place[inside] = np.arange(len(inside))
     folds = []
     for nested in plan.folds[split]:
-        train = nested.training if model is Classical.SVM_STOP else nested.fit
+        is_complete = model in (Classical.SVM_STOP, Classical.PHONE)
+        train = nested.training if is_complete else nested.fit
         fold = tuple(place[np.intersect1d(units, inside)] for units in (train, nested.test))
         if len(fold[1]):
             folds.append((fold[0], fold[1]))
     return folds
-
-
-def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:
-    """Return the paper's accuracies as shares, by row and model, from `claims.published`."""
-    figures = figures[(figures["where"] == "Table 3") & (figures.metric == "accuracy")]
-    figures = figures[(figures.rival == "") & figures.model.isin(MODELS)]
-    columns: Any = figures[["condition", "model", "value"]].to_numpy()
-    return {(Row(row), model): float(share) for row, model, share in columns}

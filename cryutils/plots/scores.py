@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
-from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS
+from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
 from cryutils.claims.result_store import current, figure_path
 from cryutils.papers.ladder import MISTAKES, Rung
@@ -125,7 +125,7 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
     board: rows of `claims.board.scores` on one corpus.
     """
-    models = board[(board.model != COMMONEST) & (board.metric == "accuracy")]
+    models = board[~board.name.isin(WITHOUT_SOUND) & (board.metric == "accuracy")]
     printed = models.published.notna()
     rows = _under_headings(models[printed] if printed.any() else models)
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")

@@ -15,7 +15,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.autoencoders import patches
 from cryutils.models.inputs import by_clip
-from cryutils.papers import ensemble, table3
+from cryutils.papers import ensemble
 from cryutils.papers.ensemble import Ensemble, Job, Plan, Row, Settings
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -227,13 +227,6 @@ def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
         again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         assert again.value == pytest.approx(area), key
     assert len(areas)
-
-
-def test_the_published_figures_are_the_ledgers() -> None:
-    figures = table3.published(claims.published())
-    assert len(figures) == 12
-    assert figures["total", "proposed"] == 0.9741
-    assert figures["hugging_hungry", "svm"] == 0.6666
 
 
 def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_of_three(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +206,22 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
     np.testing.assert_allclose(row[["p_hungry", "p_pain"]].to_numpy()[0], likely, rtol=1e-6)
     assert set(row["fold"]) == {1}
     assert set(row.fold) == {1}
+
+
+def test_the_type_of_phone_alone_is_answered_by_its_commonest_class_of_equal_weight() -> None:
+    """Half of the tired, a quarter of the hungry clips are from iOS, so iOS means tired."""
+    labels = ["hungry"] * 32 + ["tired"] * 8
+    seconds = [k % 4 == 0 if k < 32 else k % 2 == 0 for k in range(40)]
+    cries = corpus(labels, [f"i{k:02d}" for k in range(40)])
+    times = ["1430742197" if ios else "1430742197000" for ios in seconds]
+    clips = [
+        replace(clip, path=Path(f"{clip.infant}-{time}-1.0-m-04-hu.wav"))
+        for clip, time in zip(cries, times, strict=True)
+    ]
+    cries = Corpus(clips, name="donateacry", note="")
+    assert cries.phones.tolist() == ["iOS" if ios else "Android" for ios in seconds]
+    part = np.arange(40) // 4 % 2
+    folds = [[(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in (0, 1)]]
+    scored = Scored.phone_alone(cries, folds, split="leak_free")
+    assert scored.predicted[0].tolist() == [int(ios) for ios in seconds]
+    assert scored.scores.balanced_accuracy == pytest.approx((3 / 4 + 1 / 2) / 2)
