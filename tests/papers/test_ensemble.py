@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_corpus import corpus
 
 from cryutils import claims, evaluation
 from cryutils.claims.answers import answers
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.autoencoders import patches
@@ -227,6 +229,22 @@ def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
         again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         assert again.value == pytest.approx(area), key
     assert len(areas)
+
+
+def test_the_type_of_phone_alone_is_a_model_where_it_is_known(
+    trained: Ensemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phones = property(lambda clips: np.array([str(int(i[1:]) % 2) for i in clips.infants], object))
+    assert "phone" not in set(Table3(trained).predictions().model)
+    monkeypatch.setattr(Corpus, "phones", phones)
+    rows = Table3(trained).predictions().query("model == 'phone'")
+    assert {*rows.condition} == {*map(str, trained.plan.rows)}
+    rows = rows[(rows.split == "leak_free") & (rows.condition == "total")]
+    phone = rows.infant.str[1:].astype(int) % 2
+    for fold in set(rows.fold):  # validation clips are training clips: nothing is stopped early
+        train = rows.fold != fold
+        shares = pd.crosstab(phone[train], rows.truth[train], normalize="columns").round(9)
+        assert rows.predicted[~train].tolist() == phone[~train].map(shares.idxmax(axis=1)).tolist()
 
 
 def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_of_three(
