@@ -75,8 +75,9 @@ def stage(folder: Path, name: str) -> Path:
     # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
     # name, which notebooks show.
     staging = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder / STAGING), folder.name)
+    staging.mkdir()  # never with parents: fails if the run has ended, and its folder moved
     for kind in ("models", "results", "notebooks", "logs"):
-        (staging / kind).mkdir(parents=True)
+        (staging / kind).mkdir()
     own = {f"results/{name}.json", *states(folder).get(name, {"files": []})["files"]}
     for source in (*folder.glob("models/*"), *folder.glob("results/*.json")):
         file = source.relative_to(folder).as_posix()
