@@ -36,7 +36,6 @@ __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
 _REQUIRED = ("clip", "infant", "truth")
 _OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1"}
-_NO_VALUE = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 _METRICS: tuple[evaluation.Metric, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
 
 
@@ -120,9 +119,7 @@ def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
             if "audio" in names:  # Hugging Face stores sounds in such tables
                 check_file(path)
             raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
-    table = pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
-    is_id = table.columns.isin(["clip", "infant"])  # an infant may be called NA
-    return table.mask(table.isin(_NO_VALUE) & ~is_id, "")
+    return pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
 
 
 def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
@@ -203,10 +200,16 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
     The features are mean and standard deviation over time of mel bands and MFCC
-    (`papers.ladder.vectors`). Columns as in `read`; a note names a split that has no folds.
+    (`papers.ladder.vectors`). Columns as in `read`. A class with fewer clips than folds, or from
+    one infant, is left out if two others are left. Notes name it, and a split that has no folds.
     n_folds, repeats, seed: of the folds. Raises InputError if both have none.
     """
     divisions, notes = {}, []
+    sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
+    rare = sizes.index[(sizes < [n_folds, 2]).any(axis=1)]
+    if len(sizes) - len(rare) > 1:
+        corpus = corpus.where(lambda clip: clip.label not in rare)
+        notes = [f"Left out: {x!r}; a class needs {n_folds} clips and two infants." for x in rare]
     for split in (Split.RANDOM, Split.LEAK_FREE):
         try:
             divisions[split] = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)

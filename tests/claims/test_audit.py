@@ -61,12 +61,18 @@ def mixed(repeats: tuple[object, ...] = ("0",)) -> pd.DataFrame:
 NUMBERS = {"belly_pain": 0, "müde": 1, "p_belly_pain": "p_0", "p_müde": "p_1"}
 
 
-def numbered(truth: type = int, prediction: type = int) -> pd.DataFrame:
+def numbered(truth: type | str = int, prediction: type | str = int) -> pd.DataFrame:
     table = mixed().rename(columns=NUMBERS)
     return table.assign(
         truth=table.truth.map(NUMBERS).astype(truth),
         prediction=table.prediction.map(NUMBERS).astype(prediction),
     )
+
+
+def named(first: str, second: str) -> pd.DataFrame:
+    names = {"belly_pain": first, "müde": second}
+    table = mixed().replace({"truth": names, "prediction": names})
+    return table.rename(columns={f"p_{old}": f"p_{new}" for old, new in names.items()})
 
 
 def respelled(change, column: str = "prediction") -> pd.DataFrame:
@@ -98,7 +104,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
     "table",
     [
         numbered(), numbered(float), numbered(prediction=float), numbered(bool),
-        numbered(bool, float), numbered().drop(columns="prediction"), respelled(str.upper),
+        numbered(bool, float), numbered("Int64", "boolean"), numbered("category", "category"),
+        numbered("category", float), numbered().drop(columns="prediction"), respelled(str.upper),
+        named("NA", "nan"), named("None", "null"), mixed().astype({"infant": "category"}),
         respelled(" {} ".format), respelled(lambda name: unicodedata.normalize("NFD", name)),
         respelled(lambda name: name.replace("_", " ")), respelled(str.title, "truth"),
         mixed().drop(columns="prediction").rename(columns={"p_belly_pain": "P_Belly Pain"}),
@@ -161,6 +169,17 @@ def test_one_infant_in_a_class_leaves_the_other_scores(tmp_path: Path) -> None:
     assert any("'müde'" in note for note in result.notes.note)
 
 
+def test_a_class_of_few_clips_is_scored(tmp_path: Path) -> None:
+    few = mixed()[:12:4].assign(truth="colic", prediction="colic", p_colic=1)
+    few["clip"] = [*"abc"]
+    result = audited(pd.concat([mixed(), few]).fillna({"p_colic": 0}), tmp_path)
+    classes = result.classes.set_index("class")
+    assert classes.loc["colic"].tolist() == [3, 3]
+    scores = result.scores.set_index("metric").value
+    assert scores["accuracy"] == pytest.approx((32 + 3) / (48 + 3))
+    assert np.isfinite(scores["balanced accuracy"])
+
+
 def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
     result = audited(answers(), tmp_path)
     scores = result.scores.set_index(["split", "metric"])
@@ -220,7 +239,9 @@ def test_a_corpus_is_tested_with_both_splits() -> None:
 @pytest.mark.parametrize(
     ("labels", "infants", "splits", "word"),
     [("ab" * 5, "1234123412", {"random"}, "4 infants"), ("ab", "12", set(), "2 infants"),
-     ("aaaaabbbbb", "12345xxxxx", {"random"}, "'b'")],
+     ("aaaaabbbbb", "12345xxxxx", {"random"}, "'b'"),
+     ("ab" * 6 + "cccc", "1122334455661234", {"random", "leak_free"}, "'c'"),
+     ("ab" * 6 + "ccccc", "112233445566xxxxx", {"random", "leak_free"}, "'c'")],
 )  # fmt: skip
 def test_a_split_without_folds_is_named_and_the_other_tested(
     monkeypatch: pytest.MonkeyPatch, labels: str, infants: str, splits: set[str], word: str
@@ -236,6 +257,7 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
     table = audits.of_corpus(cries)
     note = audits.audit(table, permutations=19).notes.note[0]
     assert set(table.split) == splits
+    assert set(table.truth) == {"a", "b"}
     assert word in note and "fewer" not in note
 
 
@@ -244,7 +266,8 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
     [
         (changed(7, "p_müde", None), "row 7 p_müde"),
         (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
-        (changed(7, "truth", "NA"), "row 7 truth"),
+        (changed(7, "truth", None), "row 7 truth"),
+        (changed(7, "p_müde", "NA"), "row 7 p_müde 'NA'"),
         (changed(7, "fold", None), "row 7 fold"),
         (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
         (changed(56, "infant", "i9", (0, 1)), "row 56 infant 'i9'"),
