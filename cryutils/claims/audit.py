@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,6 @@ __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
 _REQUIRED = ("clip", "infant", "truth")
 _OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1"}
-_METRICS: tuple[evaluation.Metric, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ class Audit:
 
     classes: clips and infants of each class. scores: value, low and high by model, split and
     metric, next to what answers without any skill reach (`guess`). leaks: the share of answers from
-    a model that was trained on other clips of the same infant (NaN without folds), and the p-value
-    of a permutation test. gaps: score of the random split minus the leak-free score. notes: what
-    is missing, and why.
+    a model that was trained on other clips of the same infant (NaN if unknown), and the p-value of
+    a permutation test. gaps: score of the random split minus the leak-free score. notes: what is
+    missing, and why.
     """
 
     classes: pd.DataFrame
@@ -57,15 +56,17 @@ class Audit:
     notes: pd.DataFrame
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
     """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
     clip, infant, truth, and prediction or p_<class> for each class. Optional: fold, repeat, model,
-    and split, which is "random" or "leak_free". Names of classes are the same if they differ only
-    by case, spaces, underscores or Unicode form, or as 1, 1.0 and true. Raises InputError, with row
-    (as in a spreadsheet) and column, if the file can't be read, a value is missing, or rows
-    contradict each other.
+    and split, which is "random" or "leak_free". Names of classes are the same if they
+    differ only by case, spaces, underscores or Unicode form, or as 1, 1.0 and true.
+
+    train_infants: a table whose column infant has the training infants; `trained` in the result
+    marks their clips. Raises InputError, with row (as in a spreadsheet) and column, if a file can't
+    be read, a value is missing, or rows contradict each other.
     """
     table = _cells(path, _REQUIRED)
     for name, default in _OPTIONAL.items():
@@ -84,7 +85,13 @@ def read(path: Path) -> pd.DataFrame:
         wrong = table[name] != table.groupby("clip")[name].transform("first")
         _refuse(path, table[name], wrong, "an earlier row of this clip has another one")
     table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
-    return _with_answers(path, table, names)
+    table = _with_answers(path, table, names)
+    if train_infants is not None:
+        trained = _cells(train_infants, ["infant"]).infant.map(_key)
+        table["trained"] = table.infant.map(_key).isin(trained)
+        met = f"{table.infant[table.trained].nunique()} of {trained.nunique()} training infants"
+        table.attrs["notes"].append(f"{train_infants}: {met} are in this table.")
+    return table
 
 
 def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
@@ -267,7 +274,7 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
     """Return a row for each metric: its interval over infants, and its value without any skill."""
     intervals: dict[str, Interval] = {
         metric: evaluation.interval(part.predicted, part.truth, part.infants, metric=metric)
-        for metric in _METRICS
+        for metric in get_args(evaluation.Metric)
     }
     if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
         folds = part.folds if all(part.folds) else None
@@ -291,11 +298,12 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
 def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> dict[str, float]:
     """Return the share of answers with the infant in the training part, and a p-value.
 
-    The share is unknown if a repeat has one fold, such as a single test set.
+    The share is unknown if a repeat has one fold and the training infants are not known.
     """
     known = table.groupby(["repeat", "infant"]).fold.transform("nunique") > 1
     is_unknown = (table.fold < 0).any() or table.groupby("repeat").fold.nunique().min() < 2
-    shared = np.nan if is_unknown else known.mean()
+    known |= table.get("trained", False)
+    shared = np.nan if is_unknown and "trained" not in table else known.mean()
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
     if not len(complete):
         return {"shared": float(shared), "p_value": np.nan}

@@ -26,8 +26,10 @@ __all__ = ["audit"]
               type=click.IntRange(19, 100_000), help="Permutations for the p-values.")  # fmt: skip
 @click.option("--folds", metavar="CSV", help="Refuse a table whose answers were not made on these"
               " fixed folds, such as data/benchmark/donateacry.csv.")  # fmt: skip
+@click.option("--train-infants", metavar="TABLE", help="For a single test set: a table whose"
+              " column infant has the infants that the model was trained on.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
-def audit(source: str, permutations: int, folds: str | None, as_json: bool) -> None:
+def audit(source: str, permutations: int, as_json: bool, **files: str | None) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -45,18 +47,20 @@ def audit(source: str, permutations: int, folds: str | None, as_json: bool) -> N
       cryutils audit donateacry
       cryutils audit answers.csv --folds data/benchmark/donateacry.csv
     """
-    from cryutils import datasets
     from cryutils._io.paths import resolve
     from cryutils.claims import audit as audits
     from cryutils.datasets import manifest, registry
 
     path = resolve(source)
+    others = {name: resolve(file) for name, file in files.items() if file}
     if path.is_file() and not manifest.is_manifest(path):
-        table = audits.read(path)
-        if folds:
-            audits.check_folds(table, resolve(folds))
+        table = audits.read(path, others.get("train_infants"))
+        if "folds" in others:
+            audits.check_folds(table, others["folds"])
     elif path.exists() or source in registry.DATASETS:
-        corpus = datasets.load(source)
+        if others:
+            raise InputError(f"{source}: --folds and --train-infants need a table of predictions.")
+        corpus = registry.load(source)
         table = audits.of_corpus(corpus)
         if path.exists():
             table.attrs["notes"].append(
@@ -79,27 +83,25 @@ def _print(result: Audit) -> None:
     """Print the parts of an audit as tables, in percent, each below its caption."""
     from cryutils.claims.board import in_percent
 
-    def percent(table: pd.DataFrame, name: str) -> list[str]:
-        ends = [end for end in ("low", "high") if end in table]
-        return [in_percent(*row) for row in table[[name, *ends]].to_numpy()]
+    def percent(table: pd.DataFrame) -> list[str]:
+        return [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
 
     scores, leaks, gaps = result.scores, result.leaks, result.gaps
-    guess = [in_percent(value) for value in scores.guess]
-    known = [in_percent(value) for value in leaks.shared]
-    p_values = [f"{p:.3f}".replace("nan", "–") for p in leaks.p_value]
+    known = leaks.shared.map(in_percent).replace("–", "unknown")
+    p_values = leaks.p_value.map("{:.3f}".format).replace("nan", "–")
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
         "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
         " commonest class for accuracy and macro F1.":
             scores[["model", "split", "metric"]].assign(
-                score=percent(scores, "value"), **{"no skill": guess}),
+                score=percent(scores), **{"no skill": scores.guess.map(in_percent)}),
         "Known infants: the share of answers from a model trained on other clips of the same infant"
-        " (needs the column fold), in percent. p: how often the predictions agree as well with"
-        " labels exchanged between infants (needs a repeat with all clips). With a random split, a"
-        " small p can come from recognising infants.":
+        " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
+        " as well with labels exchanged between infants (needs a repeat with all clips). With a"
+        " random split, a small p can come from recognising infants.":
             leaks[["model", "split"]].assign(**{"known infants": known}, p=p_values),
         "Balanced accuracy with the random split minus leak-free, in points, on the same clips.":
-            gaps[["model"]].assign(difference=percent(gaps, "value")),
+            gaps[["model"]].assign(difference=percent(gaps)),
     }  # fmt: skip
     for caption, table in tables.items():
         if len(table):

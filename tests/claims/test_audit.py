@@ -364,3 +364,28 @@ def test_a_single_test_set_does_not_say_whether_the_infants_are_known(tmp_path: 
     single = audited(table[table.fold == 0], tmp_path).leaks.shared
     assert single.isna().all()
     assert audited(table, tmp_path).leaks.shared.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_training_infants_say_how_many_are_known(tmp_path: Path, ending: str) -> None:
+    """9 of the 20 test infants are among the 11 training infants, whose numbers have decimals."""
+    numbers = range(1, 21)
+    truth = ["hungry", "tired"] * 10
+    single = pd.DataFrame({"clip": numbers, "infant": numbers, "truth": truth, "predicted": truth})
+    single.to_csv(tmp_path / "single.csv", index=False)
+    training = pd.DataFrame({"infant": [*numbers[:9], 30.0, 31.0]})
+    path = tmp_path / f"training.{ending}"
+    training.to_parquet(path) if ending == "parquet" else training.to_csv(path, index=False)
+    result = audits.audit(audits.read(tmp_path / "single.csv", path), permutations=19)
+    assert result.leaks.shared.tolist() == [0.45]
+    assert "9 of 11" in result.notes.note[0]
+
+
+def test_training_infants_add_to_the_folds_and_a_wrong_file_is_named(tmp_path: Path) -> None:
+    answers().to_csv(tmp_path / "table.csv", index=False)
+    path = tmp_path / "training.csv"
+    path.write_text("infant\ninfant 0\ninfant 1\ninfant 2\n", encoding="utf-8")
+    result = audits.audit(audits.read(tmp_path / "table.csv", path), permutations=19)
+    assert result.leaks.shared.tolist() == [1, 3 / 12]
+    path.write_text("infant 0\ninfant 1\n", encoding="utf-8")
+    assert "infant" in refusal(path, lambda file: audits.read(tmp_path / "table.csv", file))

@@ -35,5 +35,21 @@ def test_an_audit_of_a_folder_says_what_it_compared(command: Command, apart: Pat
     assert "overlaps of a second are found" in out and "recordings: 0;" in out
 
 
-def test_wrong_input_is_one_line(command: Command) -> None:
+def test_a_single_test_set_says_unknown_or_compares_the_training_infants(
+    command: Command, apart: Path
+) -> None:
+    rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]}" for k in range(20)]
+    lines = ["clip,infant,truth,prediction", *rows]
+    Path("test.csv").write_text("\n".join(lines), encoding="utf-8")
+    Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
+    code, out, _ = command("audit", "test.csv", "--permutations", "19")
+    assert code == 0 and "unknown" in out
+    code, out, _ = command("audit", "test.csv", "--train-infants", "train.csv")
+    assert code == 0 and " 45 " in out and "unknown" not in out
+
+
+def test_wrong_input_is_one_line(command: Command, apart: Path) -> None:
     assert "nowhere.csv" in mistake(command("audit", "nowhere.csv"))
+    assert "none.csv" in mistake(command("audit", str(EXAMPLE), "--train-infants", "none.csv"))
+    (apart / "own").mkdir()
+    assert "own" in mistake(command("audit", "own", "--train-infants", "none.csv"))
