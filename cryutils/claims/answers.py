@@ -28,7 +28,7 @@ class Answers(NamedTuple):
     A unit is a clip or a window. predicted: int64 (repeats, units), -1 without an answer. truth:
     int64 (units,). Both are indices of the classes in alphabetical order. infants, units: str
     (units,), the latter the clips' ids. strengths: float64 (repeats, units, classes), NaN where
-    only the answer is stored. folds: of each repeat, without training units.
+    only the answer is stored. folds: of each repeat, which are trained on its other units.
     """
 
     predicted: np.ndarray
@@ -56,7 +56,7 @@ def answers(table: pd.DataFrame) -> Answers:
     strengths = np.full((*shape, len(classes)), np.nan)
     strengths[repeat, unit] = table.reindex(columns=[f"p_{name}" for name in classes])
     folds = [
-        [(np.zeros(0, int), np.flatnonzero(row == k)) for k in np.unique(row[row >= 0])]
+        [(np.where((row != k) & (row >= 0))[0], np.where(row == k)[0]) for k in set(row[row >= 0])]
         for row in fold
     ]
     infants = table.infant.astype(str).to_numpy()[first]

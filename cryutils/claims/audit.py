@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
 
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
@@ -35,7 +36,7 @@ from cryutils.papers.scored import answer_rows
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
 _REQUIRED = ("clip", "infant", "truth")
-_OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1"}
+_OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1", "device": ""}
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Audit:
     classes: clips and infants of each class. scores: value, low and high by model, split and
     metric, next to what answers without any skill reach (`guess`). leaks: the share of answers from
     a model that was trained on other clips of the same infant (NaN if unknown), and the p-value of
-    a permutation test. gaps: score of the random split minus the leak-free score. notes: what is
-    missing, and why.
+    a permutation test, within devices if these are known. gaps: score of the random split minus the
+    leak-free score. notes: what is missing, and why.
     """
 
     classes: pd.DataFrame
@@ -61,7 +62,7 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
     clip, infant, truth, and prediction or p_<class> for each class. Optional: fold, repeat, model,
-    and split, which is "random" or "leak_free". Names of classes are the same if they
+    device, and split, which is "random" or "leak_free". Names of classes are the same if they
     differ only by case, spaces, underscores or Unicode form, or as 1, 1.0 and true.
 
     train_infants: a table whose column infant has the training infants; `trained` in the result
@@ -81,7 +82,7 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
     _refuse(path, table.split, wrong, "give random or leak_free")
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
     _refuse(path, table["clip"], wrong, "this clip has two rows; give one, or number repeats")
-    for name in ("truth", "infant"):
+    for name in ("truth", "infant", "device"):
         wrong = table[name] != table.groupby("clip")[name].transform("first")
         _refuse(path, table[name], wrong, "an earlier row of this clip has another one")
     table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
@@ -232,7 +233,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     for split, folds in divisions.items():
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
         table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
-        parts.append(table.assign(model="logistic regression", split=str(split)))
+        parts.append(table.assign(model="logistic regression", split=str(split), device=""))
     table = pd.concat(parts, ignore_index=True)
     table.attrs["notes"] = notes
     return table
@@ -252,9 +253,11 @@ def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Aud
     for (model, split), part in table.groupby(["model", "split"], sort=False):
         about = {"model": model, "split": SPLITS.get(str(split), "not stated")}
         arrays = answers(part)
-        names = np.unique(part.truth.astype(str))
-        arrays = arrays._replace(truth=names[arrays.truth])
+        arrays = arrays._replace(truth=np.unique(part.truth.astype(str))[arrays.truth])
         scores += [about | row for row in _scores(arrays)]
+        if part.device.any():
+            row = _scores(_device_alone(arrays, part.drop_duplicates("clip").device))[0]
+            scores.append(about | row | {"metric": f"{row['metric']} of the device alone"})
         leaks.append(about | _leak(part, arrays, permutations, seed))
     rows = pd.DataFrame(scores)
     notes = [
@@ -308,7 +311,21 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> d
     if not len(complete):
         return {"shared": float(shared), "p_value": np.nan}
     labelled = SimpleNamespace(labels=part.truth, infants=part.infants)
+    devices = table.drop_duplicates("clip").device.to_numpy()
     test = evaluation.fixed_prediction_test(
-        {"model": complete}, labelled, permutations=permutations, seed=seed
+        {"model": complete}, labelled, permutations=permutations, seed=seed, strata=devices
     )
     return {"shared": float(shared), "p_value": float(test.p_values["model"])}
+
+
+def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:
+    """Return the answers from the device alone, by a tree that weights classes equally.
+
+    It is trained in the same folds if these keep infants whole, else on all other infants.
+    """
+    x, infants = pd.get_dummies(devices).to_numpy(float), part.infants
+    apart = [len(a) and {*infants[a]}.isdisjoint(infants[b]) for row in part.folds for a, b in row]
+    others = [(np.flatnonzero(infants != i), np.flatnonzero(infants == i)) for i in set(infants)]
+    folds = part.folds if apart and all(apart) else [others]
+    tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
+    return part._replace(predicted=evaluation.out_of_fold(tree, x, part.truth, folds))

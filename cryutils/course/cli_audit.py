@@ -33,7 +33,7 @@ def audit(source: str, permutations: int, as_json: bool, **files: str | None) ->
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
-    and prediction or p_<class> for each class; if known, fold, repeat, model and split
+    and prediction or p_<class> for each class; if known, fold, repeat, model, device and split
     ("random" or "leak_free"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file
     that lists them (file, label, infant), or the name of a corpus; a logistic regression is then
     tested with both splits.
@@ -97,8 +97,8 @@ def _print(result: Audit) -> None:
                 score=percent(scores), **{"no skill": scores.guess.map(in_percent)}),
         "Known infants: the share of answers from a model trained on other clips of the same infant"
         " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
-        " as well with labels exchanged between infants (needs a repeat with all clips). With a"
-        " random split, a small p can come from recognising infants.":
+        " as well with labels exchanged between infants, with the same device if known (needs a"
+        " repeat with all clips). With a random split, recognising infants can make p small.":
             leaks[["model", "split"]].assign(**{"known infants": known}, p=p_values),
         "Balanced accuracy with the random split minus leak-free, in points, on the same clips.":
             gaps[["model"]].assign(difference=percent(gaps)),

@@ -46,6 +46,10 @@ def test_answers_are_those_that_were_stored(cries: Corpus) -> None:
     again = evaluation.auc_interval(stored.strengths, stored.truth, stored.infants, stored.folds)
     assert again.value == pytest.approx(given.interval("roc_auc").value)
     assert again.low == pytest.approx(given.interval("roc_auc").low)
+    for (train, test), fold in zip(stored.folds[0], given.folds[0], strict=True):
+        tested = {cries[int(k)].id for k in fold[1]}
+        assert set(stored.units[test]) == tested
+        assert set(stored.units[train]) == {cries[int(k)].id for k in fold[0]}
 
 
 def test_windows_of_a_clip_stay_apart() -> None:

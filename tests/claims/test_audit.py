@@ -272,6 +272,7 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
         (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
         (changed(56, "infant", "i9", (0, 1)), "row 56 infant 'i9'"),
         (changed(5, "repeat", 1, (0, 1)), "row 53 clip '0/3'"),
+        (mixed((0, 1)).assign(device=["iOS"] * 51 + ["?"] + ["iOS"] * 44), "row 53 device '?'"),
         (numbered().assign(prediction=mixed().prediction), "row 2 prediction classes 0, 1"),
         (mixed().assign(predicted="müde"), "prediction"),
         (mixed().assign(P_Müde=0.5), "p_müde"),
@@ -389,3 +390,34 @@ def test_training_infants_add_to_the_folds_and_a_wrong_file_is_named(tmp_path: P
     assert result.leaks.shared.tolist() == [1, 3 / 12]
     path.write_text("infant 0\ninfant 1\n", encoding="utf-8")
     assert "infant" in refusal(path, lambda file: audits.read(tmp_path / "table.csv", file))
+
+
+def by_device() -> pd.DataFrame:
+    """A clip each of 40 infants: a quarter of the hungry and three of four tired ones with iOS."""
+    truth = np.repeat(["hungry", "tired"], [32, 8])
+    device = np.where(np.arange(40) % 4 < np.where(truth == "tired", 3, 1), "iOS", "Android")
+    names = [f"infant {k}" for k in range(40)]
+    answers = np.where(device == "iOS", "tired", "hungry")
+    return pd.DataFrame({"clip": names, "infant": names, "truth": truth, "prediction": answers,
+                         "device": device, "fold": np.arange(40) // 4 % 2})  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [by_device(), by_device().drop(columns="fold")])
+def test_answers_from_the_device_are_no_better_than_the_device(tmp_path: Path, table) -> None:
+    """Most clips of iOS are hungry, but a larger share of the tired than of the hungry ones."""
+    result = audited(table, tmp_path)
+    scores = result.scores.set_index("metric")
+    alone = scores.loc["balanced accuracy of the device alone"]
+    assert alone.value == (24 / 32 + 6 / 8) / 2
+    assert alone[["low", "high"]].equals(scores.loc["balanced accuracy"][["low", "high"]])
+    assert result.leaks.p_value.tolist() == [1], "within a device"
+    unknown = audited(table.assign(device=None), tmp_path)
+    assert not unknown.scores.metric.str.contains("device").any()
+    assert unknown.leaks.p_value.tolist() == [0.05]
+
+
+def test_a_device_of_one_infant_is_answered_without_that_infant(tmp_path: Path) -> None:
+    table = answers()
+    result = audited(table.assign(device=table.infant), tmp_path)
+    alone = result.scores[result.scores.metric == "balanced accuracy of the device alone"]
+    assert len(alone) == 2 and alone.value.max() <= 0.5

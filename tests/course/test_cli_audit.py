@@ -38,12 +38,12 @@ def test_an_audit_of_a_folder_says_what_it_compared(command: Command, apart: Pat
 def test_a_single_test_set_says_unknown_or_compares_the_training_infants(
     command: Command, apart: Path
 ) -> None:
-    rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]}" for k in range(20)]
-    lines = ["clip,infant,truth,prediction", *rows]
+    rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]},phone {k % 3}" for k in range(20)]
+    lines = ["clip,infant,truth,prediction,device", *rows]
     Path("test.csv").write_text("\n".join(lines), encoding="utf-8")
     Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
     code, out, _ = command("audit", "test.csv", "--permutations", "19")
-    assert code == 0 and "unknown" in out
+    assert code == 0 and "unknown" in out and "of the device alone" in out
     code, out, _ = command("audit", "test.csv", "--train-infants", "train.csv")
     assert code == 0 and " 45 " in out and "unknown" not in out
 
