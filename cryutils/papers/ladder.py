@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from types import SimpleNamespace
@@ -39,7 +39,6 @@ from cryutils.evaluation.crossval import (
     one_thread,
 )
 from cryutils.evaluation.intervals import Interval, Metric, interval, paired_interval
-from cryutils.evaluation.permutation import PermutationTest, permute_labels
 from cryutils.evaluation.splits import (
     Choice,
     Division,
@@ -53,7 +52,7 @@ from cryutils.evaluation.splits import (
 
 __all__ = [
     "METRICS", "MISTAKES", "Audit", "Rung", "Windows", "audit", "effects", "expected",
-    "load", "null_test", "vectors", "windows_of",
+    "load", "vectors", "windows_of",
 ]  # fmt: skip
 
 # The recipe. No value was chosen by its score: all are small, so that an audit takes seconds.
@@ -481,36 +480,6 @@ def _answers(
     p = cross_validate(answer, folds_of_windows, len(windows.clip))
     sums = [pd.DataFrame(repeat).groupby(windows.clip).sum().to_numpy() for repeat in p]
     return np.argmax(sums, axis=2)
-
-
-def null_test(
-    windows: Windows,
-    *,
-    n_folds: int = 4,
-    repeats: int = 1,
-    seed: int = 0,
-    permutations: int = 99,
-    progress: bool = False,
-) -> PermutationTest:
-    """Return the permutation test of the honest recipe's balanced accuracy.
-
-    Label vectors are exchanged between infants with equally many clips and the same type of phone
-    (`permute_labels`), and everything is repeated with them: sizes, divisions, every fit.
-    """
-    rng = np.random.default_rng([seed, 1])
-    labels, scores = windows.labels, []
-    with counting("Permuting labels", "corpora", shown=progress) as report:
-        for number in range(permutations + 1):
-            if number:
-                labels = permute_labels(windows.labels, windows.infants, rng, windows.phones)
-            permuted = replace(windows, labels=labels)
-            audited = audit(permuted, [], n_folds=n_folds, repeats=repeats, seed=seed)
-            y = class_indices(labels)[0]
-            rows = audited.answers[Rung.HONEST]
-            scores.append(np.mean([balanced_accuracy(y, row) for row in rows]))
-            report(number + 1, permutations + 1)
-    observed, null = np.array(scores[:1]), np.array(scores[1:])[:, None]
-    return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
 def _effect(low: float | None, high: float | None) -> str:
