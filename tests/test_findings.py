@@ -6,6 +6,7 @@ interval and every p-value in a sentence is looked up among all stored results.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -197,3 +198,15 @@ def test_the_page_s_limits_are_the_gate_s_rates() -> None:
     assert f"laughter {100 * real.get_group('baby laughter').item():.0f} %" in page
     made = table[(table.sounds == "generated") & (table.kind != "cry")].value
     assert f"computer-made sounds it is {span(made)}" in page
+
+
+def test_stored_runs_without_a_clean_commit_are_named() -> None:
+    text = (REFERENCE / "README.md").read_text(encoding="utf-8").split("## Which commit")[1]
+    for path in sorted(REFERENCE.glob("*/state/*.json")):
+        commit = json.loads(path.read_text(encoding="utf-8"))["versions"].get("commit", "-dirty")
+        name = path.stem if path.stem.startswith("appendix") else path.stem[:2]
+        rows = [
+            row for row in text.splitlines() if f"`{path.parts[-3]}/`" in row.partition("| ")[2]
+        ]
+        is_named = any(re.search(rf"\b({name}|all)\b", row.split("|")[2]) for row in rows)
+        assert is_named == commit.endswith("-dirty"), path
