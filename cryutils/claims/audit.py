@@ -45,9 +45,8 @@ class Audit:
 
     classes: clips and infants of each class. scores: value, low and high by model, split and
     metric, next to what answers without any skill reach (`guess`). leaks: the share of answers from
-    a model that was trained on other clips of the same infant (NaN if unknown), and the p-value of
-    a permutation test, within devices if these are known. gaps: score of the random split minus the
-    leak-free score. notes: what is missing, and why.
+    a model trained on other clips of the same infant (NaN if unknown), and the p-value of a
+    permutation test (within devices). gaps: random minus leak-free. notes: what is missing and why.
     """
 
     classes: pd.DataFrame
@@ -233,8 +232,9 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     for split, folds in divisions.items():
         predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
         table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
-        parts.append(table.assign(model="logistic regression", split=str(split), device=""))
+        parts.append(table.assign(model="logistic regression", split=str(split)))
     table = pd.concat(parts, ignore_index=True)
+    table["device"] = table["clip"].map(pd.Series(corpus.phones, clips).fillna(""))
     table.attrs["notes"] = notes
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from refusals import refusal
 
 import cryutils
 from cryutils.claims import audit as audits
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "table2_predictions.csv"
@@ -224,6 +226,24 @@ def test_the_example_is_of_table_2() -> None:
     assert table.groupby("split").clip.nunique().tolist() == [76, 76]
     clips = table.drop_duplicates("clip")
     assert sorted(clips.groupby("truth").size()) == [16, 20, 20, 20]
+
+
+def test_the_device_of_donateacrys_recordings_is_the_type_of_phone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cries = corpus([*"ab"] * 6, [*"112233445566"])
+    times = ["1430742197", "1430742197000"] * 6
+    clips = [
+        replace(clip, path=Path(f"{clip.infant}-{time}-1.0-m-04-hu.wav"))
+        for clip, time in zip(cries, times, strict=True)
+    ]
+    noise = np.random.default_rng(0).normal(size=(12, 800))
+    monkeypatch.setattr(audits.audio, "signals", lambda *_, **__: noise)
+    table = audits.of_corpus(Corpus(clips, name="donateacry", note=""))
+    assert set(zip(table.truth, table.device, strict=True)) == {("a", "iOS"), ("b", "Android")}
+    scores = audits.audit(table, permutations=19).scores.set_index("metric").value
+    assert scores["balanced accuracy of the device alone"].tolist() == [1, 1]
+    assert not audits.of_corpus(cries).device.any(), "unknown elsewhere"
 
 
 def test_a_corpus_is_tested_with_both_splits() -> None:
