@@ -18,6 +18,11 @@ Simulated corpora have the infants and clips per class of the structures below.
 3. How often tests reject at 5 % if labels carry no information but infants are recognisable:
    refitted with labels permuted in blocks (as in `permutation`), from fixed predictions, and with
    free shuffling.
+4. Differences between two models on the same clips, whose answers are correlated (`alike`, on the
+   scale of normal variables), from one repeat or the mean of five. The library's paired interval is
+   compared with a t quantile times the jackknife's standard error of the difference, in which each
+   class has at least the variance of half an answer changed among its effective clips (`floored`),
+   and with the width that would suffice if the standard error were known (`needed`).
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -45,6 +51,10 @@ TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
 RECALLS = ((0.3, 0.3), (0.8, 0.8), (0.97, 0.97), (0.97, 0.02), (0.9, 0.1), (0.86, 0.01))
 ICCS = (0.05, 0.3, 0.6)
+PAIRS = (  # recalls of two models, each as above
+    ((0.3, 0.3), (0.3, 0.3)), ((0.35, 0.35), (0.2, 0.2)), ((0.8, 0.8), (0.8, 0.8)),
+    ((0.97, 0.02), (0.3, 0.3)), ((0.97, 0.02), (0.97, 0.02)), ((0.999, 0.001), (0.97, 0.02)),
+)  # fmt: skip
 
 CLASSIFIERS = {"naive Bayes": GaussianNB(), "k-NN": KNeighborsClassifier()}
 SIGNALS = (0.0, 1.0)  # distance of each class mean from 0, in standard deviations
@@ -66,7 +76,7 @@ def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> dict
     for (split, way), rate in rejections(trials).items():
         print(f"{split:10} {way:10} {100 * rate:5.1f}")
         result[f"rejected, {split}, {way}"] = rate
-    return result
+    return result | differences(designs, simulations // 4)
 
 
 def fixed_predictions(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
@@ -340,13 +350,99 @@ def held(
         "jackknife": (np.clip(bounds.score - half, 0, 1), np.clip(bounds.score + half, 0, 1)),
     }
     truth = recall.mean()
-    return {
-        name: (
-            float(np.mean((low <= truth + 1e-12) & (truth - 1e-12 <= high))),
-            float(np.mean(high - low)),
+    return {name: coverage_and_width(*ends, truth) for name, ends in ways.items()}
+
+
+def coverage_and_width(low: Array, high: Array, truth: float) -> tuple[float, float]:
+    """Return the share of intervals that include the true score, and their mean width."""
+    covers = (low <= truth + 1e-12) & (truth - 1e-12 <= high)
+    return float(np.mean(covers)), float(np.mean(high - low))
+
+
+def differences(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
+    """Print the table of differences; return the lowest coverage of each method."""
+    cells = [
+        {"corpus": name[:16], "repeats": repeats, "icc": icc, "alike": alike,
+         "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]), "method": method,
+         "coverage": 100 * coverage, "width": width}
+        for name, design in designs.items()
+        for repeats in (1, 5) for icc in (0.05, 0.5) for alike in (0.0, 0.9) for pair in PAIRS
+        for method, (coverage, width)
+        in paired(design, pair, icc, alike, repeats, simulations).items()
+    ]  # fmt: skip
+    table = pd.DataFrame(cells)
+    print(f"\n4. differences: lowest and mean coverage in %, mean width; {simulations} simulations")
+    for by in ("corpus", "repeats", "icc", "alike", "recalls"):
+        print(table.groupby([by, "method"], sort=False).agg(
+            lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean")
+        ).unstack().round(2).to_string())  # fmt: skip
+    lowest = table.groupby("method", sort=False).coverage.min() / 100
+    return {f"differences, {name}": share for name, share in lowest.items()}
+
+
+def paired(
+    design: Structure, pair: tuple[tuple[float, float], ...], icc: float, alike: float,
+    repeats: int, simulations: int,
+) -> dict[str, tuple[float, float]]:  # fmt: skip
+    """Return coverage and mean width of each interval of A's balanced accuracy minus B's."""
+    classes, people = (np.unique(names, return_inverse=True)[1] for names in design)
+    member = np.zeros((len(classes), people.max() + 1, classes.max() + 1))
+    member[np.arange(len(classes)), people, classes] = 1
+    clips = member.sum(axis=0)
+    size, weights = clips.sum(axis=0), np.full(clips.shape[1], 1 / clips.shape[1])
+    recalls = [np.where(size == size.max(), *of_model) for of_model in pair]
+    answers = correlated_answers(people, classes, recalls, icc, alike, repeats, simulations)
+    right = np.tensordot(answers.mean(axis=1), member, axes=1)  # model, simulation, infant, class
+    each = (answers[0] - answers[1]) @ (member.sum(axis=1) / size) @ weights
+    df, shape = intervals.part_degrees(clips), (simulations, len(clips), 2 * len(weights))
+    library = intervals.combined(
+        np.concatenate(right, axis=-1), np.broadcast_to(np.tile(clips, 2), shape),
+        np.r_[weights, -weights], df=np.tile(df, 2),
+    )  # fmt: skip
+    gain = right[0] - right[1]
+    covariance = intervals._jackknife((gain.sum(axis=1, keepdims=True) - gain) / (size - clips))
+    least = 0.5 / (intervals._effective_by_model(clips) + 1) ** 2
+    missing = np.maximum(least - covariance.diagonal(axis1=1, axis2=2), 0) @ weights**2
+    variance = np.einsum("j,sjk,k->s", weights, covariance, weights) + missing
+    half = intervals.t_quantile(df.min()) * np.sqrt(variance)
+    ways = {"library": library, "floored": around(library, half)}
+    for name, bounds in ways.items():
+        ways[name] = intervals.add_between_run_variance(
+            bounds, [each.T], df=df.min(), limits=(-1, 1)
         )
-        for name, (low, high) in ways.items()
-    }
+    ways["needed"] = around(library, intervals.t_quantile(np.inf) * library.score.std())
+    truth = np.mean(recalls[0]) - np.mean(recalls[1])
+    return {name: coverage_and_width(*bounds[1:3], truth) for name, bounds in ways.items()}
+
+
+def around(bounds: intervals.Bounds, half: Array) -> intervals.Bounds:
+    """Return the bounds with the same scores and other half widths."""
+    return bounds._replace(low=bounds.score - half, high=bounds.score + half)
+
+
+def correlated_answers(
+    people: NDArray[np.int64], classes: NDArray[np.int64], recalls: list[Array], icc: float,
+    alike: float, repeats: int, simulations: int,
+) -> Array:  # fmt: skip
+    """Return which answers are right, 0 or 1, float64 (models, repeats, simulations, clips).
+
+    An answer is right if a normal variable is below the quantile of its class's recall. The
+    variable is the sum of parts of infant and class, clip, and (of several) repeat.
+    """
+    rng = np.random.default_rng(1)
+    cell = np.unique(people * (classes.max() + 1) + classes, return_inverse=True)[1]
+    shapes = (simulations, cell.max() + 1), (simulations, len(cell))
+    shared, answers = [rng.standard_normal(shape) for shape in shapes], []
+    for recall in recalls:
+        infant, clip = (
+            np.sqrt(alike) * part + np.sqrt(1 - alike) * rng.standard_normal(part.shape)
+            for part in shared
+        )
+        again = rng.standard_normal((repeats, *clip.shape))
+        noise = (clip + again) / np.sqrt(2) if repeats > 1 else clip[None]
+        latent = np.sqrt(icc) * infant[:, cell] + np.sqrt(1 - icc) * noise
+        answers.append((latent < ndtri(recall)[classes]).astype(float))
+    return np.stack(answers)
 
 
 def rejections(trials: int) -> dict[tuple[str, str], float]:

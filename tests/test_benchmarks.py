@@ -82,6 +82,24 @@ def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> No
     assert ((itself.library_low < itself.target) & (itself.target < itself.library_high)).all()
 
 
+def test_two_models_have_their_recalls_and_answers_as_alike_as_asked() -> None:
+    bench, people, classes = script("intervals"), np.arange(40) // 2, np.repeat([0, 1], 20)
+    recalls = [np.array([0.8, 0.3])] * 2
+    same = bench.correlated_answers(people, classes, recalls, 0.3, 1.0, 1, 50)
+    assert (same[0] == same[1]).all()
+    other = bench.correlated_answers(people, classes, recalls, 0.3, 0.0, 3, 2000).mean(axis=(1, 2))
+    assert other[:, classes == 0].mean(axis=1) == pytest.approx([0.8, 0.8], abs=0.02)
+    assert other[:, classes == 1].mean(axis=1) == pytest.approx([0.3, 0.3], abs=0.02)
+
+
+def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
+    bench, corpus = script("intervals"), small_corpus()
+    design = corpus.labels, corpus.infants.tolist()
+    ways = bench.paired(design, ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
+    assert ways["library"][0] >= 0.95 and ways["floored"][0] >= 0.95
+    assert ways["needed"][1] < min(ways["library"][1], ways["floored"][1]) < 0.5
+
+
 def test_the_power_of_one_corpus_with_a_strong_signal_is_that_it_is_rejected() -> None:
     bench = script("power")
     trial = bench.judged(bench.power.donors(), 40, (2.5, 0))

@@ -20,6 +20,7 @@ import pytest
 from cryutils import claims, evaluation
 from cryutils.claims import audit, board
 from cryutils.datasets.donateacry import parse_name
+from cryutils.evaluation import intervals
 from cryutils.papers import benchmark
 from cryutils.papers.controls import recognised
 
@@ -47,7 +48,7 @@ def stored() -> pd.DataFrame:
         parts.append(scores[list(ends)].rename(columns=ends))
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
-    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap()]
+    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]
     for name in ("gate", "gate_noise"):
         rates = pd.read_csv(REFERENCE / f"{name}.csv")
         parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
@@ -94,6 +95,35 @@ def _by_gap() -> pd.DataFrame:
     parts = (rows[nearest >= 86400], rows[nearest < 86400])
     scores = [evaluation.mean_interval(*recognised(part), limits=(0, 1)) for part in parts]
     return pd.DataFrame([score.row() for score in scores])
+
+
+def _pooled() -> pd.DataFrame:
+    """Return Table 2's difference between the splits, the mean over the classical models.
+
+    With all infants, and without the largest donor.
+    """
+    rows = claims.load_predictions("reference/judged", study="feature_validation")
+    rows = rows[rows.model.isin(["svm", "nb", "rf", "dt", "knn"])]
+    rows = rows.assign(right=rows.truth == rows.predicted)
+    by, pooled = ["split", "feature", "model", "truth"], []
+    for condition in ("", "without_largest_donor"):
+        part = rows[rows.condition == condition]
+        table = part.pivot_table(
+            index=by, columns="infant", values="right", aggfunc=["sum", "size"]
+        )
+        right, clips = (table[name].fillna(0).to_numpy() for name in ("sum", "size"))
+        sides = np.where(table.index.get_level_values("split") == "random", 1, -1) * 2 / len(table)
+        value = sides @ (right.sum(axis=1) / clips.sum(axis=1))
+        left = clips.sum(axis=1, keepdims=True) - clips
+        without = sides @ ((right.sum(axis=1, keepdims=True) - right) / left)
+        draws = part.groupby(["repeat", *by]).right.mean().groupby(["repeat", "split"]).mean()
+        draws = draws.unstack()
+        variance = (len(without) - 1) * without.var() + (draws.random - draws.leak_free).sem() ** 2
+        given = part.groupby(["infant", "truth"]).clip.nunique().unstack(fill_value=0)
+        df = intervals.part_degrees(given.to_numpy(float)).min()
+        half = intervals.t_quantile(df) * np.sqrt(variance)
+        pooled.append({"value": value, "low": value - half, "high": value + half})
+    return pd.DataFrame(pooled)
 
 
 def is_stored(texts: tuple[str, ...]) -> bool:
