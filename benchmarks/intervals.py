@@ -28,7 +28,6 @@ Simulated corpora have the infants and clips per class of the structures below.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +44,7 @@ from cryutils import evaluation
 from cryutils._io import paths
 from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
+from cryutils.evaluation.splits import fold_numbers
 from cryutils.papers import power
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
@@ -82,9 +82,7 @@ def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> dict
 def fixed_predictions(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
     """Print the table of fixed predictions; return lowest and mean coverage of each method."""
     coverage: dict[str, list[float]] = {}
-    print(
-        f"1. fixed predictions: coverage in % / width of {intervals.LEVEL:.0%} intervals,", end=" "
-    )
+    print("1. fixed predictions: coverage in % / width of 95% intervals,", end=" ")
     print(f"{simulations} simulations; columns: recall of the largest class/of the others")
     print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
     for title, (labels, infants) in designs.items():
@@ -223,12 +221,9 @@ def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64
 
 
 def bootstrap(
-    predicted: NDArray[np.int64],
-    scores: Array,
-    corpus: evaluation.Labelled,
-    folds: Any,
+    predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled, folds: Any,
     rng: np.random.Generator,
-) -> Array:
+) -> Array:  # fmt: skip
     """Return both ends of percentile intervals of `resampled_scores`, float64 (3, 2)."""
     infants = len(set(corpus.infants))
     draws = rng.multinomial(infants, np.full(infants, 1 / infants), RESAMPLES).astype(float)
@@ -238,12 +233,9 @@ def bootstrap(
 
 
 def resampled_scores(
-    draws: Array,
-    predicted: NDArray[np.int64],
-    scores: Array,
-    corpus: evaluation.Labelled,
+    draws: Array, predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled,
     folds: Any,
-) -> Array:
+) -> Array:  # fmt: skip
     """Return balanced accuracy, accuracy and AUC of resampled infants, float64 (3, resamples).
 
     draws: how often each infant is drawn, float64 (resamples, infants).
@@ -254,8 +246,9 @@ def resampled_scores(
     clips = draws @ (member.T @ of_class)
     right = draws @ (member.T @ (of_class * (predicted == y).mean(axis=0)[:, None]))
     areas = []
+    numbers = [fold_numbers((test for _, test in division), len(y)) for division in folds]
     for k in range(len(names)):
-        each = zip(scores[..., k], fold_of(folds, len(y)), strict=True)
+        each = zip(scores[..., k], numbers, strict=True)
         pairs = np.sum([ranked_pairs(member, y == k, s, fold) for s, fold in each], axis=0)
         won, total = (np.sum(draws @ part * draws, axis=1) for part in pairs)
         areas.append((won, total))
@@ -263,15 +256,6 @@ def resampled_scores(
         recalls = np.nanmean(right / clips, axis=1)
         area = np.nanmean([won / total for won, total in areas], axis=0)
     return np.stack([recalls, right.sum(axis=1) / clips.sum(axis=1), area])
-
-
-def fold_of(folds: Any, n: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the fold that tests each clip, int64 (clips,), of each repeat."""
-    for division in folds:
-        numbers = np.empty(n, dtype=np.int64)
-        for number, (_, test) in enumerate(division):
-            numbers[test] = number
-        yield numbers
 
 
 def ranked_pairs(
@@ -461,9 +445,7 @@ def null_corpus(rng: np.random.Generator) -> tuple[Array, evaluation.Labelled]:
     return X, SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
 
 
-def rejected(
-    trial: tuple[int, tuple[Array, evaluation.Labelled]],
-) -> dict[tuple[str, str], bool]:
+def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool]:
     """Return whether each test rejects on one corpus.
 
     The model predicts the label of the nearest training clip, so it recognises the infant.
@@ -488,12 +470,7 @@ def rejected(
 
 
 def shuffled_freely(
-    X: NDArray[np.float64],
-    corpus: evaluation.Labelled,
-    split: evaluation.Split,
-    observed: float,
-    *,
-    seed: int,
+    X: Array, corpus: evaluation.Labelled, split: evaluation.Split, observed: float, *, seed: int
 ) -> float:
     """Return the p-value of the wrong test, which shuffles labels freely over clips."""
     rng = np.random.default_rng(seed)
