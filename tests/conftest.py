@@ -250,7 +250,7 @@ def recordings(
         ("faceless", empty_room, heard), ("nothing", black, silent), ("neither", empty_room, None),
     ):  # fmt: skip
         sr = None if x is None else 16000
-        mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12)
+        mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12, synthetic=True)
     wavfile.write(folder / "cry.wav", 16000, (heard * 32767).astype(np.int16))
     sound(folder / "short.wav", seconds=0.1)
     cv2.imwrite(str(folder / "face.png"), faces[4][..., ::-1])

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "LONGEST_GAP_S", "RATE_CHANGES", "RECORDINGS", "STILL", "MediaInfo", "check_rate", "check_size",
-    "check_times", "decoded", "decoding", "late_s", "opened", "picture_stream", "probe",
+    "LONGEST_GAP_S", "RATE_CHANGES", "RECORDINGS", "STILL", "SYNTHETIC", "MediaInfo", "check_rate",
+    "check_size", "check_times", "decoded", "decoding", "late_s", "opened", "picture_stream",
+    "probe",
 ]  # fmt: skip
 
 STILL = frozenset({
@@ -42,6 +43,7 @@ RECORDINGS = STILL | {
     ".ts", ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
 }  # fmt: skip
 
+SYNTHETIC = "cryutils: drawn faces, no evidence about real infants"  # comment in such a video
 _TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text formats that FFmpeg renders as video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _MOST_PIXELS = 36_000_000  # of a video frame: 8K has 33 million
@@ -59,7 +61,8 @@ _PAUSE = {"amrnb": 8, "amrwb": 9}
 class MediaInfo:
     """What a file contains: duration in s (0.0 for a still), sample rate in Hz (0 without sound).
 
-    `lost` lists what is in the file but can't be decoded: "sound", "picture".
+    `lost` lists what is in the file but can't be decoded: "sound", "picture". is_synthetic: whether
+    the file says that its faces are drawn.
     """
 
     duration_s: float
@@ -67,6 +70,7 @@ class MediaInfo:
     has_audio: bool
     has_video: bool
     lost: tuple[str, ...] = ()
+    is_synthetic: bool = False
 
     def missing(self, kind: str) -> str:
         """Return in words why there is no "sound" or "picture" to use."""
@@ -104,7 +108,8 @@ def probe(path: Path) -> MediaInfo:
         has_video = video in readable
         lost = ["sound"] if container.streams.audio and sr is None else []
         lost += ["picture"] if video is not None and not has_video else []
-        return MediaInfo(duration_s, sr or 0, sr is not None, has_video, tuple(lost))
+        is_synthetic = SYNTHETIC in container.metadata.values()
+        return MediaInfo(duration_s, sr or 0, sr is not None, has_video, tuple(lost), is_synthetic)
 
 
 def _look_through(

@@ -84,7 +84,9 @@ def make_film() -> None:
     sound = np.concatenate([x for x, _ in scenes])
     pictures = chain.from_iterable(frames for _, frames in scenes)
     path = os.environ[_VARIABLE]
-    mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast")
+    mp4.write(
+        path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast", synthetic=True
+    )
 
 
 def _scene(

@@ -49,8 +49,8 @@ class LiveAnalysis(anywidget.AnyWidget):
     log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
     shown and the readings wait for another try. If it raises an InputError, its message is shown
     and the readings are dropped. source: which models answer and what they were trained on; always
-    visible. film: a video file for a demonstration, instead of microphone and camera. clock: the
-    time in s since 1970, UTC.
+    visible. film: a synthetic video for a demonstration, instead of microphone and camera. clock:
+    the time in s since 1970, UTC.
     """
 
     _esm = asset("live.js")
@@ -81,7 +81,7 @@ class LiveAnalysis(anywidget.AnyWidget):
             film=film,
             _about={
                 "states": self.states,
-                "camera": monitor.uses_camera,
+                "camera": monitor.uses_camera or bool(film),
                 "hop_s": HOP_S,
                 "unsure": UNSURE,
                 "gap": GAP,
@@ -103,7 +103,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     def _on_listening(self, change: Any) -> None:
         self._start = None  # the page's clock starts again
         if change.new:
-            self._monitor.restart()
+            self._monitor.restart(synthetic=bool(self.film) and not self.from_file)
         else:
             self._writer.flush(STOP_S)
         self._report("")

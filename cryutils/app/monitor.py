@@ -6,9 +6,10 @@ crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. 
 run's sound model judges each window that passes the gate and its face model the newest picture,
 with the same `Predictor` that is used for files. Probabilities are averaged over both models and
 the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
-sound is unlike the training cries (`novelty`). If one modality is missing or stale, the other is
-used alone, and the reading says so. Without sound and without a face, or with a microphone that
-gives no sound, the reading is a gap, never silence. This is no medical device.
+sound is unlike the training cries (`novelty`). A model trained on drawn faces answers for synthetic
+pictures only. If one modality is missing or stale, the other is used alone, and the reading says
+so. Without sound and without a face, or with a microphone that gives no sound, the reading is a
+gap, never silence. This is no medical device.
 
 `push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
 is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
@@ -41,7 +42,7 @@ from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, verdict
 from cryutils.models.gate import PAUSE_S, STEP_S, episodes
 from cryutils.models.inputs import DEAD_S, is_dead
-from cryutils.papers.predict import TOO_QUIET, Predictor, fuse
+from cryutils.papers.predict import DRAWN, TOO_QUIET, Predictor, fuse
 from cryutils.video import faces, tracks
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Replayed", "Ring", "replay"]
@@ -114,7 +115,7 @@ class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
     run: the run's folder. classes: the states. note: what the models were trained on. uses_camera:
-    whether one of the models is for faces; otherwise pictures are left out.
+    whether one of the models is for real faces.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -134,7 +135,7 @@ class Monitor:
         self.note = self._predictor.note
         self.gate = self._predictor.gate
         face = self._predictor.face
-        self.uses_camera = face is not None
+        self.uses_camera = self._predictor.sees(synthetic=False)
         if face is not None:
             self._detector = faces.Detector(faces.resolve(face.input.detector, search=True))
         self.restart()
@@ -164,7 +165,7 @@ class Monitor:
         """
         frame = np.asarray(rgb)
         is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
-        if not self.uses_camera or not is_rgb or not frame.size or not 0 <= time < _LATEST:
+        if self._predictor.face is None or not is_rgb or not frame.size or not 0 <= time < _LATEST:
             return
         self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
@@ -198,8 +199,12 @@ class Monitor:
                 self._last = self._judged(end)
             yield self._last
 
-    def restart(self) -> None:
-        """Forget all input, before another infant or another recording."""
+    def restart(self, *, synthetic: bool = False) -> None:
+        """Forget all input, before another infant or another recording.
+
+        synthetic: whether the pictures that follow are of a drawn face.
+        """
+        self._synthetic = synthetic
         self._begin(None)
 
     def _begin(self, origin: float | None) -> None:
@@ -305,13 +310,15 @@ class Monitor:
     def _seen(self, end: float) -> Answer:
         """Return the face model's answer to the newest picture that is not stale.
 
-        The reason is "" if the models do not use the camera.
+        The reason is "" if no model is for faces.
         """
-        if not self.uses_camera:
+        if self._predictor.face is None:
             return ""
         fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
         if not fresh:
             return _NO_PICTURE
+        if not self._predictor.sees(synthetic=self._synthetic):
+            return DRAWN
         at, frame = max(fresh, key=lambda shot: shot[0])
         if at != self._face[0]:
             self._face = (at, self._looked(at, frame))
@@ -371,8 +378,8 @@ def replay(
     for a file that can't be read.
     """
     path = resolve(path)
-    monitor.restart()
     info = media.probe(path)
+    monitor.restart(synthetic=info.is_synthetic)
     pictures = _pictures(path) if info.has_video else iter(())
     blocks = _blocks(path) if info.has_audio else iter(())
     begun, end = time.perf_counter(), 0.0

@@ -87,8 +87,8 @@ class Page(ipywidgets.VBox):
             get_logger().warning("the live analysis can't run: %s", error)
             return ipywidgets.HTML(_template("no_models"))
         source = f"{monitor.note}.".replace("_", " ")  # labels contain underscores
-        if not monitor.uses_camera:
-            source += " The camera is not used: these models only listen."
+        if not monitor.uses_camera and not self._film:
+            source += " The camera is not used: no model here was trained on real faces."
         live = LiveAnalysis(monitor, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
         return live

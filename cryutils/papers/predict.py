@@ -3,7 +3,8 @@
 The cry gate finds the episodes of crying in a file. Each is prepared as in training, with the
 settings stored next to the models. Paper B's sound and face models answer for its windows and
 frames, and their answers are averaged (Paper B §3). Without usable sound, or without a face, the
-other model answers alone. This is not a medical device.
+other model answers alone. A model trained on drawn faces answers for synthetic videos only. This is
+not a medical device.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cryutils.models.inputs import DEAD_S, is_dead, picture_problem, sound_probl
 from cryutils.papers.trained_models import find_run, open_model
 from cryutils.video import faces
 
-__all__ = ["TOO_QUIET", "Prediction", "Predictor", "SoundAnswer", "fuse"]
+__all__ = ["DRAWN", "TOO_QUIET", "Prediction", "Predictor", "SoundAnswer", "fuse"]
 
 Array = npt.NDArray[np.float32]
 # Times in s, float64 (frames,), and probabilities, float32 (frames, classes), of usable frames.
@@ -34,6 +35,7 @@ Looks: TypeAlias = tuple[npt.NDArray[np.float64], Array]
 
 NO_MODEL = "this run has no model for it"
 TOO_QUIET = "too quiet to judge"
+DRAWN = "the face model was trained on drawn faces"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,6 +186,10 @@ class Predictor:
         unlike = novelty.share(reference, rows) if reference else None
         return SoundAnswer(self.sound.predict(rows[-1:] if newest else rows), unlike)
 
+    def sees(self, *, synthetic: bool) -> bool:
+        """Return whether the face model answers for real pictures, or for `synthetic` ones."""
+        return self.face is not None and (synthetic or self.face.data != "synthetic")
+
     def named(self, probabilities: Array) -> dict[str, float]:
         """Return probabilities (classes,) by state."""
         return dict(zip(self.classes, map(float, probabilities), strict=True))
@@ -242,6 +248,9 @@ class Predictor:
         """Return the answers to a file's faces; add to `why` what is wrong with them."""
         if not info.has_video or self.face is None:
             why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
+            return None
+        if not self.sees(synthetic=info.is_synthetic):
+            why.append(f"picture: {DRAWN}")
             return None
         seeing = self.face.input
         detector = faces.resolve(seeing.detector, search=True)

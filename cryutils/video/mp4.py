@@ -1,7 +1,7 @@
 """Writing MP4 files: `write` encodes frames (H.264) and a sound (AAC) through PyAV.
 
-Used for the synthetic corpus of notebooks 05_image and 06_full and the annotated videos of
-`cryutils predict`. Paper A (§2) and Paper B (§3) use such files.
+Used for the synthetic corpus of notebooks 05_image and 06_full. Paper A (§2) and Paper B (§3) use
+such files.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io.media import SYNTHETIC
 from cryutils._io.paths import writing
 from cryutils.errors import InputError
 
@@ -36,6 +37,7 @@ def write(
     sr: int | None = None,
     crf: int = 23,
     preset: str = "veryfast",
+    synthetic: bool = False,
 ) -> None:
     """Write an MP4 file, completely or not at all.
 
@@ -43,7 +45,7 @@ def write(
     a side is odd, the last row or column is repeated, because 4:2:0 chroma needs even sides.
     sound: float32 (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end
     with the frames. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's constant rate factor, 0
-    (lossless) to 51. preset: x264's.
+    (lossless) to 51. preset: x264's. synthetic: whether the file says that its faces are drawn.
 
     Raises InputError for frames of different sizes, or no frame.
     """
@@ -54,6 +56,8 @@ def write(
     # With the default unit of time in the header, 1 ms, the sound's end would be rounded.
     unit = {"movie_timescale": str(sr or 1000)}
     with writing(path) as part, av.open(str(part), "w", "mp4", container_options=unit) as container:
+        if synthetic:
+            container.metadata["comment"] = SYNTHETIC
         # x264's macroblock tree reads uninitialised memory (core 165, AVX2). With it, the first
         # file of a process would differ from the second with the same frames.
         options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 from clock import until
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,8 +31,8 @@ class Ear:
         self.due: list[Reading] = []
         self.starts = 0
 
-    def restart(self) -> None:
-        self.starts += 1
+    def restart(self, *, synthetic: bool) -> None:
+        self.starts, self.synthetic = self.starts + 1, synthetic
 
     def push_audio(self, samples: np.ndarray, sr: int, time: float) -> None:
         self.pushed.append((samples, sr, time))
@@ -112,6 +113,18 @@ def test_sound_arrives_as_the_page_heard_it_by_its_own_clock() -> None:
     page.hear(0)
     assert page.ear.pushed[-1][2] == 4599.5
     assert page.ear.starts == 2, "what was heard before colours nothing"
+
+
+@pytest.mark.parametrize("film", [b"", b"a film"])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_only_the_film_of_a_demonstration_shows_a_drawn_face(film: bytes, from_file: bool) -> None:
+    ear = Ear()
+    ear.uses_camera = False
+    live = LiveAnalysis(ear, film=film)
+    live.from_file = from_file
+    live.listening = True
+    assert ear.synthetic == (bool(film) and not from_file)
+    assert live._about["camera"] == bool(film)
 
 
 def test_a_picture_arrives_as_rgb() -> None:

@@ -23,7 +23,7 @@ from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
 from cryutils.models.inputs import DEAD_S, is_dead
-from cryutils.papers.predict import Predictor
+from cryutils.papers.predict import DRAWN, Predictor
 
 SR = 16000
 FPS = 4
@@ -36,7 +36,7 @@ def shared(trained: Trained) -> Monitor:
 
 @pytest.fixture
 def monitor(shared: Monitor) -> Monitor:
-    shared.restart()
+    shared.restart(synthetic=True)
     return shared
 
 
@@ -159,6 +159,21 @@ def test_with_the_camera_taken_away_it_goes_on_with_sound_and_says_so(
     assert notes[:6] == [""] * 6
     assert notes[-3:] == ["by sound alone: no picture"] * 3
     assert all(reading.face is None and reading.sound for reading in readings[-3:])
+
+
+def test_a_model_trained_on_drawn_faces_gives_no_answer_for_a_camera(
+    monitor: Monitor, trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    assert not monitor.uses_camera
+    monitor.restart()
+    readings = pushed(monitor, cry, pictures)[1:]
+    assert {reading.note for reading in readings} == {f"by sound alone: {DRAWN}"}
+    assert all(reading.sound and reading.face is None for reading in readings)
+
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    change_card(run / "models", "image", data="my infants")
+    other = Monitor(run)
+    assert other.uses_camera and all(r.face for r in pushed(other, cry, pictures)[1:])
 
 
 def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(

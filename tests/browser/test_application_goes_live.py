@@ -40,7 +40,10 @@ def serving(outputs: Path, folder: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Served]:
-    with serving(taught.parent, tmp_path_factory.mktemp("home")) as server:
+    folder = tmp_path_factory.mktemp("home")
+    run = shutil.copytree(taught, folder / "models" / "run")
+    change_card(run / "models", "image", data="my infants")  # a camera shows no drawn face
+    with serving(folder / "models", folder) as server:
         yield server
 
 

@@ -14,7 +14,8 @@ from trained_run import Trained, change_card
 from cryutils import audio, video
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
-from cryutils.papers.predict import Prediction, Predictor
+from cryutils.papers.predict import DRAWN, Prediction, Predictor
+from cryutils.video import mp4
 
 SR = 8000
 # Ten minutes of a quiet room.
@@ -63,7 +64,6 @@ def check(prediction: Prediction, expected: np.ndarray) -> None:
         ("dark.mp4", "audio", "cry2", ("picture: black or blank frames",)),
         ("faceless.mp4", "audio", "cry2", ("picture: no face in 4 frames",)),
         ("silent.mp4", "image", "image", ("sound: silence",)),
-        ("face.png", "image", "image", ("sound: no sound",)),
     ],
 )
 def test_what_is_usable_answers_and_the_rest_is_named(
@@ -102,6 +102,27 @@ def test_one_model_alone_does_not_mention_the_other(
     assert (prediction.used, prediction.why) == (used, ())
     nothing = only(predictor, recordings / other)
     assert nothing.state is None and len(nothing.why) == 1
+
+
+def test_a_model_trained_on_drawn_faces_answers_for_synthetic_videos_only(
+    run: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    mine, cry = tmp_path / "mine.mp4", recordings / "cry.mp4"  # the same, without the comment
+    sound = audio.read(cry, sr=16000)
+    mp4.write(mine, video.frames(cry), fps=8, sound=sound, sr=16000, crf=12)
+    drawn, real = only(Predictor(), cry), only(Predictor(), mine)
+    assert (drawn.used, drawn.why) == ("both", ())
+    assert (real.used, real.why) == ("audio", (f"picture: {DRAWN}",))
+    check(real, by_hand(run, mine, "audio"))
+    for path in (mine, recordings / "face.png"):
+        assert only(Predictor("image"), path).state is None
+    assert f"picture: {DRAWN}" in only(Predictor(), recordings / "face.png").remarks
+
+    change_card(run.run / "models", "image", data="my infants")
+    assert only(Predictor(), mine).used == "both"
+    photo = only(Predictor(), recordings / "face.png")
+    check(photo, by_hand(run, recordings / "face.png", "image"))
+    assert (photo.used, photo.why) == ("image", ("sound: no sound",))
 
 
 def test_different_recordings_get_different_answers(run: Trained) -> None:

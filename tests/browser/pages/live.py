@@ -40,7 +40,7 @@ class Ear:
     def push_frame(self, rgb, time):
         self.frames += 1
 
-    def restart(self):
+    def restart(self, *, synthetic):
         self.due = []
 
     def readings(self):

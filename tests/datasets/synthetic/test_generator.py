@@ -94,7 +94,7 @@ def test_a_version_stands_for_one_voice_and_one_face() -> None:
     _, pixels = face.frames(moves, size=64)
     red = [[147, 145, 144, 139], [163, 239, 213, 141], [169, 238, 231, 139], [125, 165, 165, 119]]
     np.testing.assert_allclose(pixels[8::16, 8::16, 0].astype(int), red, atol=3)
-    assert (generator.VERSION, generator.FACES) == (2, 2)
+    assert (generator.VERSION, generator.FACES) == (2, 3)
 
 
 @BOTH
