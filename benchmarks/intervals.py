@@ -10,7 +10,7 @@ Simulated corpora have the infants and clips per class of the structures below.
    of the library's interval for balanced accuracy, and of the method that it replaced: a t quantile
    times the jackknife's standard error, which is near 0 if recalls are near 0 or 1.
 2. Models trained again. Each corpus has the same clips and labels with its own features
-   (`papers.power.features`), and two of Table 2's classifiers are trained on it in
+   (`features` of power.py), and two of Table 2's classifiers are trained on it in
    cross-validation. Leak-free, the true score is the mean score of these models on new infants.
    With a random split, it is the mean score of the procedure itself, since its test clips are of
    known infants. The library's interval is compared with a percentile bootstrap over infants, of
@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from power import features
 from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
@@ -45,7 +46,6 @@ from cryutils._io import paths
 from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
 from cryutils.evaluation.splits import fold_numbers
-from cryutils.papers import power
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
@@ -161,7 +161,7 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
     labels, infants = designs[name]
     rng = np.random.default_rng([len(labels), SIGNALS.index(signal), seed])
     n, new = len(labels), labels * FOLDS
-    X = power.features(
+    X = features(
         SimpleNamespace(
             labels=[*labels, *new],
             infants=[f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants],

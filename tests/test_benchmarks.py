@@ -23,6 +23,8 @@ def script(name: str) -> ModuleType:
     """Return a benchmark as a module."""
     spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
+    if str(BENCHMARKS) not in sys.path:  # as for a script in this folder
+        sys.path.append(str(BENCHMARKS))
     module = importlib.util.module_from_spec(spec)
     sys.modules["bench"] = module  # where its dataclasses look themselves up
     spec.loader.exec_module(module)
@@ -102,8 +104,37 @@ def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_th
 
 def test_the_power_of_one_corpus_with_a_strong_signal_is_that_it_is_rejected() -> None:
     bench = script("power")
-    trial = bench.judged(bench.power.donors(), 40, (2.5, 0))
+    donors = bench.donateacry_donors()  # without burping
+    assert len(donors.labels) == 449 and len(set(donors.infants)) == 220
+    trial = bench.judged(donors, 40, (2.5, 0))
     assert trial.balanced_accuracy > 0.5 and trial.rejected
+
+
+def test_features_have_the_variance_the_infants_share_and_the_signal_that_were_asked_for() -> None:
+    bench, infants = script("power"), np.repeat(np.arange(4000), 2)
+    y = infants % 2
+    corpus = SimpleNamespace(labels=[f"class{k}" for k in y], infants=infants)
+    x = bench.features(corpus, 1.5, np.random.default_rng(0))
+    assert x[:, 2:].var() == pytest.approx(1.0, abs=0.03)
+    pairs = x[:, 2:].reshape(4000, 2, -1)
+    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(bench.ICC, abs=0.03)
+    assert x[y == 0, 0].mean() - x[y == 1, 0].mean() == pytest.approx(1.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("powers", "signal"),
+    [
+        # 0.8 lies two thirds of the way from 0.6 to 0.9, so between the signals 0.5 and 1.
+        ([0.05, 0.6, 0.9, 1.0], 0.5 + 0.5 * 2 / 3),
+        # A dip by chance is evened out: 0.7 and 0.5 are pooled to 0.6.
+        ([0.05, 0.7, 0.5, 1.0], 1.0 + 0.5 * 0.5),
+    ],
+)
+def test_where_power_reaches_80_percent_by_hand(powers: list[float], signal: float) -> None:
+    at = np.arange(4) / 2
+    table = {"signal": at, "corpora": 200, "power": powers, "balanced_accuracy": 0.25 + at / 4}
+    reached = script("power").at_power(pd.DataFrame(table))
+    assert reached == pytest.approx((signal, 0.25 + signal / 4))
 
 
 def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
