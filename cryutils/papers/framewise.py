@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAIRS", "Framewise", "Rolled", "fit", "frame_similarity", "headline", "leak_free_folds",
-    "rolling_delays", "rolling_results", "rolling_scores", "subsample_frames",
+    "rolling_delays", "rolling_scores", "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -233,34 +233,6 @@ def rolling_delays(over_time: Sequence[Array], n: int) -> npt.NDArray[np.float64
             labels = decide(rolling_average(joined, n))[len(first) :]
             found.append(int(np.argmax(labels == after)) if after in labels else len(labels))
     return np.array(found, np.float64)
-
-
-def rolling_results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
-    """Return the scores of each window as rows for `claims.record_table`.
-
-    The `condition` is the window in frames. The longest window also has its differences from single
-    frames, with "single_frames" as the `rival` and without a condition.
-    """
-    longest = max(rolled, key=lambda score: score.n)
-    values = {
-        (str(score.n), "", metric): value
-        for score in rolled
-        for metric, value in (
-            ("flicker_per_minute", score.flicker),
-            ("accuracy", score.accuracy),
-            ("final_accuracy", score.final),
-        )
-    }
-    values["", "single_frames", "flicker_per_minute"] = longest.flicker_change
-    values["", "single_frames", "accuracy"] = longest.accuracy_change
-    table = pd.DataFrame(
-        {"condition": condition, "rival": rival, "metric": metric, **value.row()}
-        for (condition, rival, metric), value in values.items()
-        if value is not None
-    )
-    return table.assign(
-        study="rolling", split="leak_free", data=corpus.name, trainings=longest.trainings
-    )
 
 
 def _measured(

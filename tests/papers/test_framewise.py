@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from graphs import without_graphs
 
-from cryutils import claims
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import Split
 from cryutils.models.fusion import rolling_average
@@ -132,22 +131,6 @@ def test_averaging_over_time_by_hand() -> None:
         assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
     last = rolling_average(flickering()[0], 99)[-1]
     np.testing.assert_allclose(last, flickering()[0].mean(axis=0), rtol=1e-6)
-
-
-def test_the_effect_of_averaging_is_recorded() -> None:
-    claims.begin("test_rolling", seed=0)
-    rolled = framewise.rolling_scores([flickering()], ROLLED, [1, 3], fps=2.0)
-    claims.record_table(framewise.rolling_results(rolled, ROLLED))
-    results = claims.results().set_index("key")
-    assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
-    assert results.loc["rolling.3.accuracy", "value"] == 1
-    assert set(results.split) == {"leak_free"}
-    assert results.loc["rolling.minus_single_frames.flicker_per_minute", "value"] == pytest.approx(
-        -72
-    )
-    assert results.loc["rolling.minus_single_frames.accuracy", "value"] == pytest.approx(1 / 3)
-    assert "rolling.3.final_accuracy" in results.index
-    assert set(results.trainings) == {1}
 
 
 def test_the_delay_is_counted_from_the_change_to_the_new_label() -> None:
