@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.tree import DecisionTreeClassifier
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
@@ -84,6 +83,8 @@ class Scored:
 
         Classes have equal weight in training.
         """
+        from sklearn.tree import DecisionTreeClassifier
+
         types = np.unique(corpus.phones.astype(str), return_inverse=True)[1]
         tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
         return cls.from_classifier(tree, types[:, None], corpus, folds, split=split)
