@@ -39,13 +39,9 @@ P_VALUE = re.compile(r"p = (0\.\d+)")
 
 @cache
 def stored() -> pd.DataFrame:
-    """Return value, low and high of all results with an interval, of gaps and of benchmarks."""
+    """Return value, low and high of all results with an interval, and of differences."""
     parts = [claims.load_results(f"reference/{run}") for run in RUNS]
     parts += [claims.split_gaps(f"reference/{run}") for run in ("judged", "uploads", "simulated")]
-    scores = pd.read_csv(REFERENCE / "benchmarks" / "donateacry.csv")
-    for name in ("random", "leak_free", "gap"):
-        ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
-        parts.append(scores[list(ends)].rename(columns=ends))
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
     parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]

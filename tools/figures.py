@@ -26,10 +26,10 @@ from matplotlib.ticker import PercentFormatter
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import board, ledger
+from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
+from cryutils.papers import benchmark
 from cryutils.papers import beyond as ideas
-from cryutils.papers.benchmark import by_task
 from cryutils.papers.ladder import MISTAKES
 
 NETWORKS = {  # name by table and model; of Table 3 the row that real recordings allow
@@ -190,9 +190,8 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     results: of one corpus. The index is the class. Columns: count_published, count,
     test_count_published and test_count; NaN if nothing was counted.
     """
-    book = claims.published()
     parts = {}
-    for end, rows in (("_published", book), ("", results)):
+    for end, rows in (("_published", claims.published()), ("", results)):
         counted = rows[(rows.study == "table1") & rows.value.notna()]
         wide = counted.pivot(index="condition", columns="metric", values="value")
         parts[end] = wide.reindex(counted.condition.unique()).add_suffix(end)
@@ -222,36 +221,52 @@ def leaks() -> pd.DataFrame:
 
 def verdicts() -> pd.DataFrame:
     """Return how many rows of the ledger have which verdict, with all stored runs."""
-    home = project_dir() / "outputs" / "reference"
-    table = ledger.summary(ledger.of_runs(claims.every_run(home)))
+    table = ledger.summary(ledger.of_runs(claims.every_run(project_dir() / "outputs/reference")))
     heads = [", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()]
     return table.set_axis(heads, axis=1).rename_axis("verdict")
 
 
-def benchmark() -> pd.DataFrame:
-    """Return the stored scores of frozen representations on the benchmark's folds."""
-    rows = pd.read_csv(project_dir() / "outputs/reference/benchmarks/donateacry.csv")
-    heads = {"linear": "logistic regression", "network": "one hidden layer"}
-    table = pd.DataFrame({"representation": rows.feature, "head": rows.model.map(heads)})
-    columns = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
-    for name, words in columns.items():
-        ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-        table[words] = [in_percent(*cell) for cell in ends]
-    table["guessing (%)"] = rows.chance.map(in_percent)
-    return table.set_index(rows.task)
+def methods() -> pd.DataFrame:
+    """Return what each method on the benchmark's folds is, and where; the index is its name."""
+    return pd.read_csv(project_dir() / "data/benchmark/methods.csv", index_col="name")
+
+
+def benchmark_table() -> pd.DataFrame:
+    """Return each method's scores on the benchmark's folds, and random minus leak-free.
+
+    The course's answers are in two runs, others in `data/benchmark/answers/<method>/<task>.*`.
+    """
+    home = project_dir()
+    runs = pd.read_parquet(home / "outputs/reference/benchmarks/donateacry_predictions.parquet")
+    parts = [runs.assign(feature=runs.feature + "-" + runs.model)]
+    parts.append(claims.load_predictions("reference/judged", study="beyond"))
+    parts[-1]["task"] = parts[-1].condition
+    for path in sorted((home / "data/benchmark/answers").glob("*/*")):
+        parts.append(audit.read(path).assign(task=path.stem, feature=path.parent.name))
+    answers = pd.concat(parts).astype({"repeat": int}).assign(model="")
+    answers = answers[answers.feature.isin(methods().index)]
+    tables = [benchmark.scores(answers)]
+    paired = answers.groupby(["task", "feature"]).split.transform("nunique") == 2
+    for _, part in answers[paired].groupby("feature"):
+        both = (part[part.split == split] for split in ("random", "leak_free"))
+        tables.append(benchmark.scores(*(half.assign(split="gap") for half in both)))
+    rows = pd.concat(tables)
+    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
+    table = rows.pivot(index=["condition", "feature"], columns="split", values="shown").fillna("–")
+    table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
+    heads = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
+    return table[[*heads]].rename(columns=heads).rename_axis(index=["task", "method"])
 
 
 def beyond() -> pd.DataFrame:
     """Return the leak-free scores of notebook 12."""
     results = claims.load_results("reference/judged", study="beyond")
-    table = by_task(results, {"guessing": "guessing", **ideas.NAMES})
-    return table.rename_axis(index="idea", columns=None)
+    return benchmark.by_task(results, {"guessing": "guessing", **ideas.NAMES}).rename_axis("idea")
 
 
 def uploads() -> pd.DataFrame:
     """Return the rows of Table 3 in the scoreboard of DonateACry's original uploads."""
-    shown = scores("donateacry-uploads")
-    return shown[shown.table == board.TABLE3.title]
+    return scores("donateacry-uploads").query("table == @board.TABLE3.title")
 
 
 def gate() -> pd.DataFrame:
@@ -295,7 +310,7 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
     "README.md": {"networks": networks},
     "docs/application.md": {"gate": gate, "gate_noise": gate_noise},
     "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
-    "docs/benchmark.md": {"benchmark": benchmark},
+    "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),

@@ -10,13 +10,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from cryutils import datasets, evaluation
+from cryutils.claims import audit
 from cryutils.datasets import Corpus
+from cryutils.errors import InputError
 from cryutils.evaluation.intervals import mean_interval
 from cryutils.models.classical import baselines
 from cryutils.papers import benchmark
 from cryutils.papers.scored import answer_rows
 
-COMMITTED = Path(__file__).resolve().parents[2] / "data" / "benchmark" / "donateacry.csv"
+DATA = Path(__file__).resolve().parents[2] / "data" / "benchmark"
+COMMITTED = DATA / "donateacry.csv"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,55 @@ def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
         for fold in digits(rows.random)
     ]
     assert min(mixed) > 1
+
+
+# Answers of others: `.github/workflows/benchmark.yml` runs these tests alone
+
+
+def check(path: Path) -> None:
+    """Raise InputError unless a file `<method>/<task>` has one model's answers and nothing else."""
+    table = audit.read(path)
+    audit.check_folds(table, COMMITTED)
+    clips = pd.read_csv(COMMITTED, dtype=str).query("task == @path.stem")
+    if len(table.merge(clips, on=["clip", "infant", "truth"])) < len(table):
+        raise InputError(f"{path}: clip, infant and truth must be those of the task {path.stem}.")
+    allowed = {"clip", "infant", "truth", "predicted", "repeat", "fold", "split", "model", "device"}
+    others = sorted(x for x in table if x not in allowed and not x.startswith("p_"))
+    if others or table.model.nunique() > 1:
+        raise InputError(f"{path}: {others or 'several models'}; give one model's answers only.")
+    methods = pd.read_csv(DATA / "methods.csv").dropna()
+    if methods.name.tolist().count(path.parent.name) != 1:
+        raise InputError(f"{path}: methods.csv needs one line for {path.parent.name}.")
+
+
+JOINED = sorted((DATA / "answers").glob("*/*"))
+
+
+@pytest.mark.parametrize("path", JOINED, ids=[f"{x.parent.name}/{x.name}" for x in JOINED])
+def test_answers_that_joined_are_on_the_folds_without_recordings(path: Path) -> None:
+    check(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "word"),
+    [
+        (lambda table: table.assign(audio=b"RIFF"), "constant/sex.parquet", "audio"),
+        (lambda table: table.assign(infant="one"), "constant/sex.csv", "infant"),
+        (lambda table: table.assign(model=table.split), "constant/sex.csv", "several models"),
+        (lambda table: table.assign(fold=0), "constant/sex.csv", "folds"),
+        (lambda table: table, "constant/age.csv", "age"),
+        (lambda table: table, "nameless/sex.csv", "nameless"),
+    ],
+)
+def test_answers_that_may_not_join_are_refused(
+    change, file: str, word: str, tmp_path: Path
+) -> None:
+    table = change(pd.read_parquet(DATA / "answers" / "constant" / "sex.parquet"))
+    path = tmp_path / file
+    path.parent.mkdir()
+    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
+    with pytest.raises(InputError, match=word):
+        check(path)
 
 
 # Scores
