@@ -141,11 +141,11 @@ def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.
         raise InputError(f"{path}: no column prediction, and no probabilities in {lacking[0]}.")
     texts = table[columns].replace(",", ".", regex=True)
     numbers = texts.apply(pd.to_numeric, errors="coerce")
-    blank = (texts == "").all(axis=1)
+    blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given
     for name in columns:
         _refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
     if not is_given:
-        table["prediction"] = numbers.fillna(-np.inf).idxmax(axis=1).str[2:].mask(blank, "")
+        table["prediction"] = numbers.idxmax(axis=1).str[2:]
     keys = table.prediction.map(_key)
     wrong = ~keys.isin(names)
     what = f"no answer of this model is one of the classes {', '.join(sorted(names.values()))}"

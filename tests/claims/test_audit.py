@@ -87,6 +87,12 @@ def changed(row: int, column: str, value: object, repeats: tuple[object, ...] = 
     return table
 
 
+def without_probabilities(row: int) -> pd.DataFrame:
+    table = mixed()
+    table.loc[row - 2, ["p_belly_pain", "p_müde"]] = None
+    return table
+
+
 def same_scores(a: audits.Audit, b: audits.Audit) -> None:
     columns = ["value", "low", "high", "n", "n_infants", "guess"]
     pd.testing.assert_frame_equal(a.scores[columns], b.scores[columns])
@@ -160,6 +166,13 @@ def test_an_answer_that_is_no_class_is_wrong_and_named(
     assert result.scores.value[1] == pytest.approx(31 / 48)
     (note,) = result.notes.note
     assert all(word in note for word in words.split())
+
+
+def test_a_model_without_probabilities_may_be_next_to_one_with_them(tmp_path: Path) -> None:
+    plain = mixed().drop(columns=["p_belly_pain", "p_müde"]).assign(model="plain")
+    scores = audited(pd.concat([mixed().assign(model="sure"), plain]), tmp_path).scores
+    assert scores[scores.model == "plain"].value.tolist() == pytest.approx([32 / 48] * 3, abs=0.01)
+    assert set(scores[scores.metric == "area under the ROC curve"].model) == {"sure"}
 
 
 def test_one_infant_in_a_class_leaves_the_other_scores(tmp_path: Path) -> None:
@@ -286,6 +299,9 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
     [
         (changed(7, "p_müde", None), "row 7 p_müde"),
         (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
+        (changed(7, "p_müde", None).drop(columns="prediction"), "row 7 p_müde"),
+        (without_probabilities(7), "row 7 p_"),
+        (without_probabilities(7).drop(columns="prediction"), "row 7 p_"),
         (changed(7, "truth", None), "row 7 truth"),
         (changed(7, "p_müde", "NA"), "row 7 p_müde 'NA'"),
         (changed(7, "fold", None), "row 7 fold"),
