@@ -115,7 +115,7 @@ def _pooled() -> pd.DataFrame:
         draws = part.groupby(["repeat", *by]).right.mean().groupby(["repeat", "split"]).mean()
         draws = draws.unstack()
         variance = (len(without) - 1) * without.var() + (draws.random - draws.leak_free).sem() ** 2
-        given = part.groupby(["infant", "truth"]).clip.nunique().unstack(fill_value=0)
+        given = part.groupby(["infant", "truth"])["clip"].nunique().unstack(fill_value=0)
         df = intervals.part_degrees(given.to_numpy(float)).min()
         half = intervals.t_quantile(df) * np.sqrt(variance)
         pooled.append({"value": value, "low": value - half, "high": value + half})
