@@ -41,7 +41,8 @@ P_VALUE = re.compile(r"p = (0\.\d+)")
 def stored() -> pd.DataFrame:
     """Return value, low and high of all results with an interval, and of differences."""
     parts = [claims.load_results(f"reference/{run}") for run in RUNS]
-    parts += [claims.split_gaps(f"reference/{run}") for run in ("judged", "uploads", "simulated")]
+    split_by_both = ("judged", "uploads", "simulated", "corvin")
+    parts += [claims.split_gaps(f"reference/{run}") for run in split_by_both]
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
     parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]
