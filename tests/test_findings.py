@@ -16,6 +16,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from cryutils import claims, evaluation
 from cryutils.claims import audit, board
@@ -45,7 +46,13 @@ def stored() -> pd.DataFrame:
     parts += [claims.split_gaps(f"reference/{run}") for run in split_by_both]
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
-    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]
+    parts += [
+        gate[list(ends)].rename(columns=ends),
+        _differences(),
+        _by_gap(),
+        _pooled(),
+        _surveyed(),
+    ]
     for name in ("gate", "gate_noise"):
         rates = pd.read_csv(REFERENCE / f"{name}.csv")
         parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
@@ -92,6 +99,18 @@ def _by_gap() -> pd.DataFrame:
     parts = (rows[nearest >= 86400], rows[nearest < 86400])
     scores = [evaluation.mean_interval(*recognised(part), limits=(0, 1)) for part in parts]
     return pd.DataFrame([score.row() for score in scores])
+
+
+def _surveyed() -> pd.DataFrame:
+    """Return the share of each answer in the survey, of all projects and of those on the reason."""
+    survey = pd.read_csv(ROOT / "data" / "survey.csv", dtype=str)
+    tested = survey[(survey.included == "yes") & (survey.split != "none")]
+    rows = []
+    for part in (tested, tested[tested.task == "reason"]):
+        for column in ("split", "copies", "fitted", "chosen", "constant", "balanced"):
+            shares = [binomtest(int(n), len(part)) for n in part[column].value_counts()]
+            rows += [(s.statistic, *s.proportion_ci(method="exact")) for s in shares]
+    return pd.DataFrame(rows, columns=["value", "low", "high"])
 
 
 def _pooled() -> pd.DataFrame:
