@@ -53,9 +53,8 @@ def stored() -> pd.DataFrame:
         _pooled(),
         _surveyed(),
     ]
-    for name in ("gate", "gate_noise"):
-        rates = pd.read_csv(REFERENCE / f"{name}.csv")
-        parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
+    rates = pd.read_csv(REFERENCE / "gate.csv")
+    parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
     example = audit.audit(audit.read(EXAMPLE), permutations=19)  # of docs/audit.md
     parts += [example.scores, example.gaps]
     table = pd.concat([part[["value", "low", "high"]] for part in parts]).astype(float)

@@ -271,38 +271,27 @@ def uploads() -> pd.DataFrame:
 
 def gate() -> pd.DataFrame:
     """Return the share of each sound's seconds that pass the cry gate, and false events an hour."""
-    rows = pd.read_csv(project_dir() / "outputs/reference/gate.csv").set_index(["kind", "sounds"])
+    rows = pd.read_csv(project_dir() / "outputs/reference/gate.csv").query("metric != 'found'")
+    shares, index = rows.metric == "passing", ["kind", "sounds"]
+    rows["metric"] = rows.metric.map({"passing": "%", "events_per_hour": "events an hour"})
     rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
-    events = rows.metric == "events_per_hour"
-    rows.loc[events, "shown"] = rows.value[events].map("{:.0f}".format)
-    rows["earlier"] = rows.earlier_gate.map(in_percent)
-    columns = {
-        "new recordings (%)": ("passing", "held out", "shown"),
-        "unknown kind (%)": ("passing", "kind held out", "shown"),
-        "other sources (%)": ("passing", "test only", "shown"),
-        "events an hour, new recordings": ("events_per_hour", "held out", "shown"),
-        "events an hour, other sources": ("events_per_hour", "test only", "shown"),
-        "earlier gate (%)": ("passing", "held out", "earlier"),
-    }
-    table = pd.DataFrame({
-        words: rows[column][(rows.metric == metric) & (rows.how == how)]
-        for words, (metric, how, column) in columns.items()
-    })  # fmt: skip
-    largest = rows[rows.metric == "passing"].value.groupby(level=["sounds", "kind"]).max()
-    order = largest.reset_index().sort_values(["sounds", "value"], ascending=False)
-    table = table.loc[pd.MultiIndex.from_frame(order[["kind", "sounds"]])].fillna("–")
-    words = {"cry": "cries", "pause": "pauses between cries", "human": "other voices"}
-    return table.rename(index=words).rename_axis(["sound", "recorded"])
+    rows["shown"] = rows.shown.where(shares, rows.value.map("{:.0f}".format))
+    table = rows.pivot(index=index, columns=["metric", "how"], values="shown").fillna("–")
+    order = rows[shares].groupby(index, as_index=False).value.max()
+    order = order.sort_values(["sounds", "value"], ascending=False)[index]
+    table.columns = [f"{how} ({metric})" for metric, how in table.columns]
+    words = {"cry": "cries", "pause": "pauses between cries"}
+    table = table.loc[pd.MultiIndex.from_frame(order)].rename(index=words)
+    return table.rename_axis(["sound", "recorded"])
 
 
 def gate_noise() -> pd.DataFrame:
     """Return the share of crying seconds that pass the gate by cry-to-noise ratio, in percent."""
     rows = pd.read_csv(project_dir() / "outputs/reference/gate_noise.csv")
-    rows["ratio"] = rows.snr_db.map("{:+.0f} dB".format).str.replace("+0 dB", "0 dB")
-    rows["ratio"] = rows.ratio.replace("+nan dB", "noise alone")
-    rows["share"] = rows.value.map(in_percent)
-    table = rows.pivot(index=["noise", "sounds"], columns="ratio", values="share")
-    table = table.loc[rows.set_index(["noise", "sounds"]).index.unique()]
+    rows["ratio"] = rows.snr_db.map("{:+.0f} dB".format).replace("+nan dB", "noise alone")
+    rows["share"], index = rows.value.map(in_percent), ["noise", "sounds"]
+    table = rows.pivot(index=index, columns="ratio", values="share").rename_axis(columns=None)
+    table = table.loc[rows.set_index(index).index.unique()]
     return table[[*rows.ratio.unique()[1:], "noise alone"]].rename_axis(["noise", "recorded"])
 
 

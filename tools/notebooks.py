@@ -55,19 +55,15 @@ import cryutils
 """
 
 
-def links(name: str) -> str:
-    """Return links that open the notebook `name` in Colab and in Binder."""
+def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
     owner, page = REPOSITORY.removeprefix("https://github.com/"), f"notebooks/{name}.ipynb"
     colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/{page}"
     binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath={page}"
-    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
-
-
-def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
+    links = f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
     title, _, rest = notebook.cells[0].source.partition("\n\n")
     rest = re.sub(r"^\[Open in Colab\].*\n\n", "", rest)
-    notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
+    notebook.cells[0].source = f"{title}\n\n{links}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):
             cell.source = re.sub(r"(?s)^.*?import cryutils\n\n", lambda _: SETUP, cell.source)
@@ -84,7 +80,11 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type != "code":
             continue
-        collapse(cell, tags)
+        if {"solution", "hide-cell"} & {*tags}:
+            cell.metadata.jupyter = {"source_hidden": True}
+            cell.metadata.cellView = "form"  # for Colab
+        if "solution" in tags:  # for JupyterLab, and for Colab and the classic notebook
+            cell.metadata.jupyter["outputs_hidden"] = cell.metadata["collapsed"] = True
         count += 1
         cell.execution_count = count  # nbval regards a cell without a count as never run
         # Messages of libraries on stderr depend on the machine and are not part of the lesson.
@@ -92,17 +92,6 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.outputs:
             clean_output(output, count, tags)
     return notebook
-
-
-def collapse(cell: nbformat.NotebookNode, tags: list[str]) -> None:
-    """Hide the code of solutions and of what only the run needs, and the output of solutions."""
-    if {"solution", "hide-cell"} & {*tags}:
-        cell.metadata.jupyter = {"source_hidden": True}
-        cell.metadata.cellView = "form"  # for Colab
-    if "solution" in tags:
-        # JupyterLab reads `outputs_hidden`, Colab and the classic notebook `collapsed`.
-        cell.metadata.jupyter["outputs_hidden"] = True
-        cell.metadata.collapsed = True
 
 
 def clean_output(output: nbformat.NotebookNode, count: int, tags: list[str]) -> None:

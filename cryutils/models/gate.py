@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAUSE_S", "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "describe", "episodes",
-    "floors_db", "level_db", "reference", "windows", "without_hum",
+    "level_db", "reference", "salience", "windows", "without_hum",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -37,7 +37,7 @@ SR = 8000  # Hz, as in DonateACry
 WINDOW_S, STEP_S = 1.0, 0.5
 QUIETEST_DB = -70.0  # mean level re full scale; a fainter window is too quiet to judge
 _LOUD_DB = -50.0  # from here on, no window is too quiet
-_ABOVE_DB = 3.0  # a fainter window must exceed the room's own noise by this
+_ABOVE_DB = 3.0  # above the room's own noise, a window counts in full
 _PART_S, _CONTEXT_S, _SHORT_S = 0.25, 7.0, 3.0  # the room's own noise is the quietest part of 7 s
 _HUM_HZ = 200.0  # below: hum of the mains, wind and handling, but no infant's voice
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
@@ -70,20 +70,22 @@ def windows(x: Array) -> Array:
     return np.lib.stride_tricks.sliding_window_view(x, size)[:: round(STEP_S * SR)]
 
 
-def floors_db(x: Array) -> Floats:
-    """Return the level below which a window is too quiet to judge, in dB, float64 (windows,).
+def salience(x: Array) -> Floats:
+    """Return how far each window exceeds the room's own noise, 0 to 1, float64 (windows,).
 
-    It is 3 dB above the quietest quarter second of the 7 s before the window's end, but at least
-    `QUIETEST_DB` and at most -50 dB. A sound of less than 3 s says too little about the room.
+    The room's own noise is the quietest quarter second of the 7 s before the window's end, in a
+    sound of at least 3 s. From 3 dB above it on, the salience is 1. With less, a window of at least
+    -50 dB (a fan) has a third for each dB, at least 0.01; a fainter one is too quiet to judge: 0.
     """
-    size = round(_PART_S * SR)
+    size, context = round(_PART_S * SR), round(_CONTEXT_S / _PART_S)
     parts = [level_db(x[start : start + size]) for start in range(0, len(x) - size + 1, size)]
-    ends = [round((k * STEP_S + WINDOW_S) / _PART_S) for k in range(len(windows(x)))]
-    if len(x) < _SHORT_S * SR:
-        return np.full(len(ends), QUIETEST_DB)
-    context = round(_CONTEXT_S / _PART_S)
-    quietest = [min(parts[max(0, end - context) : end]) for end in ends]
-    return np.clip(np.add(quietest, _ABOVE_DB), QUIETEST_DB, _LOUD_DB)
+    levels = np.array([level_db(row) for row in windows(x)])
+    ends = [round((k * STEP_S + WINDOW_S) / _PART_S) for k in range(len(levels))]
+    above = np.full(len(levels), _ABOVE_DB)
+    if len(x) >= _SHORT_S * SR:
+        above = levels - [min(parts[max(0, end - context) : end]) for end in ends]
+    judged = (levels >= QUIETEST_DB) & ((above >= _ABOVE_DB) | (levels >= _LOUD_DB))
+    return np.where(judged, np.clip(above / _ABOVE_DB, 0.01, 1), 0.0)
 
 
 def describe(x: Array) -> npt.NDArray[np.float64]:
@@ -142,21 +144,20 @@ class Gate:
     def scores(self, x: Array, sr: int, *, newest: bool = False) -> Floats:
         """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).
 
-        x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. A window that
-        is too quiet to judge scores exactly 0. A sound of less than 80 ms has no window.
+        x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. Scores are
+        multiplied by the `salience`: a window that is too quiet to judge scores exactly 0. A sound
+        of less than 80 ms has no window.
         """
         if len(x) * SR < (_N_FFT + _HOP) * sr:  # two frames
             return np.zeros(0)
         sound = without_hum(spectral.resample(x, sr=sr, to=SR))
         if newest:  # windows are counted from the end
             sound = sound[max(0, len(sound) - round(WINDOW_S * SR)) % round(STEP_S * SR) :]
-        rows, floors = windows(sound), floors_db(sound)
+        rows, scores = windows(sound), salience(sound)
         if newest:
-            rows, floors = rows[-1:], floors[-1:]
-        scores = np.zeros(len(rows))
-        for k, row in enumerate(rows):
-            if level_db(row) >= floors[k]:
-                scores[k] = self.of_features(describe(row))
+            rows, scores = rows[-1:], scores[-1:]
+        for k in np.flatnonzero(scores):
+            scores[k] *= self.of_features(describe(rows[k]))
         return scores
 
     def of_features(self, described: Floats) -> Floats:
@@ -185,7 +186,7 @@ def reference(name: str = "gate") -> pd.DataFrame:
     """Return a stored table on the shipped gate's errors, made by `tools/fit_gate.py`.
 
     "gate": shares that pass, and events. "gate_curve": by threshold. "gate_noise": next to noise.
-    "gate_sources": the recordings. "gate_comparison": of the course's first gate.
+    "gate_sources": the recordings. "gate_first", "gate_comparison": of the course's first gate.
     """
     import pandas as pd
 

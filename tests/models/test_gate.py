@@ -22,6 +22,7 @@ from cryutils.models.gate import (
     episodes,
     level_db,
     reference,
+    salience,
     without_hum,
 )  # fmt: skip
 
@@ -85,6 +86,17 @@ def test_a_machine_for_white_noise_does_not_pass(level) -> None:
     answers = passing(at_level(noise, level))
     assert answers.mean() <= 0.02
     assert episodes(answers) == []
+
+
+@pytest.mark.parametrize(("level", "least"), [(-60, 0.0), (-40, 0.01), (-10, 0.01)])
+def test_what_runs_steadily_has_no_salience_and_a_cry_next_to_it_has(level, least) -> None:
+    room = at_level(np.random.default_rng(0).standard_normal(40 * SR), level)
+    cry = at_level(voice.cry("hungry", infant=900, seed=900, sr=SR), level + 10)
+    room[20 * SR : 20 * SR + len(cry)] += cry
+    values = salience(room)  # a window begins every half second
+    assert np.mean(values[:38]) < 0.2
+    assert values[:38].min() >= least
+    assert np.mean(values[40 : 40 + 2 * len(cry) // SR - 2] == 1) > 0.7
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.1, 1e-20])
