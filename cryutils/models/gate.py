@@ -81,9 +81,8 @@ def salience(x: Array) -> Floats:
     parts = [level_db(x[start : start + size]) for start in range(0, len(x) - size + 1, size)]
     levels = np.array([level_db(row) for row in windows(x)])
     ends = [round((k * STEP_S + WINDOW_S) / _PART_S) for k in range(len(levels))]
-    above = np.full(len(levels), _ABOVE_DB)
-    if len(x) >= _SHORT_S * SR:
-        above = levels - [min(parts[max(0, end - context) : end]) for end in ends]
+    room = [min(parts[max(0, end - context) : end], default=0.0) for end in ends]
+    above = levels - (room if len(x) >= _SHORT_S * SR else -np.inf)
     judged = (levels >= QUIETEST_DB) & ((above >= _ABOVE_DB) | (levels >= _LOUD_DB))
     return np.where(judged, np.clip(above / _ABOVE_DB, 0.01, 1), 0.0)
 
