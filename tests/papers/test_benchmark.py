@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cryutils import datasets, evaluation
+from cryutils import claims, datasets, evaluation
 from cryutils.claims import audit
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
@@ -172,3 +172,15 @@ def test_a_table_shows_leak_free_scores_by_task(answers: pd.DataFrame) -> None:
     reason = table[benchmark.TASKS["reason"]]
     assert reason["guessing"] == "50" and reason["absent"] == "–"
     assert reason["the label itself"].startswith("100 [")
+
+
+def test_the_stored_transfer_is_between_other_infants_and_scored_from_its_answers() -> None:
+    rows = claims.load_predictions("reference/judged", study="transfer", feature="mfcc")
+    rows = rows.rename(columns={"condition": "task"})
+    tested = [set(part.infant) for _, part in rows.groupby("task")]
+    assert len(tested) == 2 and tested[0].isdisjoint(tested[1])
+    scores = benchmark.scores(rows).query("feature == 'mfcc'").set_index("condition")
+    stored = claims.load_results("reference/judged", study="transfer", feature="mfcc", rival="")
+    stored = stored.set_index("condition")
+    for name in ("value", "low", "high"):
+        assert scores[name].to_dict() == pytest.approx(stored[name].to_dict())
