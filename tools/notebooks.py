@@ -55,15 +55,19 @@ import cryutils
 """
 
 
-def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
+def links(name: str) -> str:
+    """Return links that open the notebook `name` in Colab and in Binder."""
     owner, page = REPOSITORY.removeprefix("https://github.com/"), f"notebooks/{name}.ipynb"
     colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/{page}"
     binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath={page}"
-    links = f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
+    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
+
+
+def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
     title, _, rest = notebook.cells[0].source.partition("\n\n")
     rest = re.sub(r"^\[Open in Colab\].*\n\n", "", rest)
-    notebook.cells[0].source = f"{title}\n\n{links}\n\n{rest}"
+    notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):
             cell.source = re.sub(r"(?s)^.*?import cryutils\n\n", lambda _: SETUP, cell.source)
