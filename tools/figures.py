@@ -28,10 +28,18 @@ from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
+from cryutils.models.classical import BASELINES
 from cryutils.papers import benchmark
 from cryutils.papers import beyond as ideas
 from cryutils.papers.ladder import MISTAKES
 
+PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
+PARTS = {  # of a recording
+    "everything": "everything", "loud_frames_alone": "loud frames alone",
+    "quiet_frames_alone": "quiet frames alone", "equal_loudness": "equal loudness",
+    "level_removed": "level removed", "phases_shuffled": "phases shuffled",
+    "duration_alone": "duration alone",
+}  # fmt: skip
 NETWORKS = {  # name by table and model; of Table 3 the row that real recordings allow
     ("Paper B", "sound: cry2, unweighted"): "Paper B: `cry2`, without class weights",
     ("Paper B", "sound: cry2"): "Paper B: `cry2`, with class weights",
@@ -264,6 +272,22 @@ def beyond() -> pd.DataFrame:
     return benchmark.by_task(results, {"guessing": "guessing", **ideas.NAMES}).rename_axis("idea")
 
 
+def corvin(study: str, column: str, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return balanced accuracies for pain or discomfort, and the difference between the splits.
+
+    names: the words for each value of `column` in the results of `study`, in order.
+    """
+    rows = claims.load_results("reference/corvin", study=study, metric="balanced_accuracy")
+    rows = rows[rows.rival == ""]
+    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
+    table = rows.pivot(index=column, columns="split", values="shown")[list(claims.SPLITS)[1:]]
+    differences = claims.split_gaps("reference/corvin", study=study).set_index(column)
+    table["gap"] = pd.Series(in_points(differences), differences.index)
+    heads = [f"{split} (%)" for split in SPLITS]
+    table = table.loc[list(names)].set_axis([*heads, "difference (points)"], axis=1)
+    return table.rename(index=names).rename_axis(column.replace("condition", "part"))
+
+
 def uploads() -> pd.DataFrame:
     """Return the rows of Table 3 in the scoreboard of DonateACry's original uploads."""
     return scores("donateacry-uploads").query("table == @board.TABLE3.title")
@@ -306,6 +330,8 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "readings": readings,
         "uploads": lambda: every_score(uploads()),
         "uploads_gaps": lambda: gaps(uploads()),
+        "corvin": lambda: corvin("pain_or_discomfort", "model", PAIN_MODELS),
+        "parts": lambda: corvin("cry_or_place", "condition", PARTS),
         "beyond": beyond,
     },
 }
