@@ -175,7 +175,7 @@ def test_leaks_inflate_and_the_honest_recipe_does_not_where_labels_mean_nothing(
 
 
 def test_windows_of_sound_are_means_and_deviations_of_mel_bands_and_mfcc() -> None:
-    clips = [SimpleNamespace(label=label, infant=label, session="s") for label in ("a", "b")]
+    clips = [SimpleNamespace(label=x, infant=x, session="s", phone=None) for x in ("a", "b")]
     rng = np.random.default_rng(0)
     sounds = [rng.normal(size=n).astype(np.float32) / 10 for n in (8000, 3000)]
     windows = ladder.windows_of(sounds, clips, sr=8000, window_s=0.4)  # type: ignore[arg-type]
