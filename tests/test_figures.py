@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import figures
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -82,3 +83,13 @@ def test_a_block_that_is_missing_or_doubled_is_refused(project: Path, times: int
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     with pytest.raises(SystemExit, match=r"README\.md: the block networks"):
         figures.filled(text * times, "README.md")
+
+
+def test_a_rounded_zero_keeps_its_sign() -> None:
+    rows = pd.DataFrame({"value": [0.08, -0.0], "low": [-0.00065, -0.1], "high": [0.15, 0.004]})
+    assert figures.in_points(rows) == ["+8 [-0, +15]", "+0 [-10, +0]"]
+
+
+def test_events_are_not_extrapolated_from_seconds_of_sound() -> None:
+    table = figures.gate()["held out (events an hour)"]
+    assert table["singing", "real"] == "–" and table["speech", "real"] == "32"

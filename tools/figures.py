@@ -29,6 +29,7 @@ from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
 from cryutils.models.classical import BASELINES
+from cryutils.models.gate import STEP_S
 from cryutils.papers import benchmark
 from cryutils.papers import beyond as ideas
 from cryutils.papers.ladder import MISTAKES
@@ -59,8 +60,7 @@ def scores(data: str = "donateacry") -> pd.DataFrame:
     """Return the scoreboard of the runs that the pages show, on one corpus."""
     runs = {f"reference/{name}": claims.load_results(f"reference/{name}")
             for name in ("judged", "uploads", "paper")}  # fmt: skip
-    shown = board.scores(runs)
-    return shown[shown.data == data]
+    return board.scores(runs).query("data == @data")
 
 
 def accuracies(layout: board.Layout, data: str = "donateacry") -> pd.DataFrame:
@@ -140,8 +140,8 @@ def measured(shown: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> pd.
 
 def in_points(rows: pd.DataFrame) -> list[str]:
     """Return differences of shares with intervals in points, such as "+15 [-4, +33]"."""
-    points = (100 * rows[ENDS].astype(float)).round().astype(int)
-    return [f"{value:+d} [{low:+d}, {high:+d}]" for value, low, high in points.to_numpy()]
+    points = 100 * rows[ENDS].astype(float).to_numpy() + 0.0  # a rounded 0 keeps its sign
+    return [f"{value:+.0f} [{low:+.0f}, {high:+.0f}]" for value, low, high in points]
 
 
 def every_score(shown: pd.DataFrame) -> pd.DataFrame:
@@ -246,9 +246,8 @@ def benchmark_table() -> pd.DataFrame:
     """
     home = project_dir()
     runs = pd.read_parquet(home / "outputs/reference/benchmarks/donateacry_predictions.parquet")
-    parts = [runs.assign(feature=runs.feature + "-" + runs.model)]
-    parts.append(claims.load_predictions("reference/judged", study="beyond"))
-    parts[-1]["task"] = parts[-1].condition
+    rest = claims.load_predictions("reference/judged", study="beyond")
+    parts = [runs.assign(feature=runs.feature + "-" + runs.model), rest.assign(task=rest.condition)]
     for path in sorted((home / "data/benchmark/answers").glob("*/*")):
         parts.append(audit.read(path).assign(task=path.stem, feature=path.parent.name))
     answers = pd.concat(parts).astype({"repeat": int}).assign(model="")
@@ -259,6 +258,7 @@ def benchmark_table() -> pd.DataFrame:
         both = (part[part.split == split] for split in ("random", "leak_free"))
         tables.append(benchmark.scores(*(half.assign(split="gap") for half in both)))
     rows = pd.concat(tables)
+    rows.loc[rows.feature == "constant", ["low", "high"]] = None  # exactly 1 / classes
     rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
     table = rows.pivot(index=["condition", "feature"], columns="split", values="shown").fillna("–")
     table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
@@ -299,13 +299,13 @@ def gate() -> pd.DataFrame:
     shares, index = rows.metric == "passing", ["kind", "sounds"]
     rows["metric"] = rows.metric.map({"passing": "%", "events_per_hour": "events an hour"})
     rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
-    rows["shown"] = rows.shown.where(shares, rows.value.map("{:.0f}".format))
+    events = rows.value.map("{:.0f}".format).where(rows.n * STEP_S >= 300)  # five minutes
+    rows["shown"] = rows.shown.where(shares, events)
     table = rows.pivot(index=index, columns=["metric", "how"], values="shown").fillna("–")
-    order = rows[shares].groupby(index, as_index=False).value.max()
-    order = order.sort_values(["sounds", "value"], ascending=False)[index]
+    order = rows[shares].sort_values(["sounds", "value"], ascending=False).set_index(index).index
     table.columns = [f"{how} ({metric})" for metric, how in table.columns]
     words = {"cry": "cries", "pause": "pauses between cries"}
-    table = table.loc[pd.MultiIndex.from_frame(order)].rename(index=words)
+    table = table.loc[order.unique()].rename(index=words)
     return table.rename_axis(["sound", "recorded"])
 
 
