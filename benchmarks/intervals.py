@@ -13,8 +13,7 @@ Simulated corpora have the infants and clips per class of the structures below.
    (`features` of power.py), and two of Table 2's classifiers are trained on it in
    cross-validation. Leak-free, the true score is the mean score of these models on new infants.
    With a random split, it is the mean score of the procedure itself, since its test clips are of
-   known infants. The library's interval is compared with a percentile bootstrap over infants, of
-   the same predictions.
+   known infants.
 3. How often tests reject at 5 % if labels carry no information but infants are recognisable:
    refitted with labels permuted in blocks (as in `permutation`), from fixed predictions, and with
    free shuffling.
@@ -45,7 +44,6 @@ from cryutils import evaluation
 from cryutils._io import paths
 from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
-from cryutils.evaluation.splits import fold_numbers
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
@@ -58,30 +56,25 @@ PAIRS = (  # recalls of two models, each as above
 
 CLASSIFIERS = {"naive Bayes": GaussianNB(), "k-NN": KNeighborsClassifier()}
 SIGNALS = (0.0, 1.0)  # distance of each class mean from 0, in standard deviations
-FOLDS, REPEATS, RESAMPLES = 5, 2, 999
-METHODS = ("library", "bootstrap")
+FOLDS, REPEATS = 5, 2
 
 Array = NDArray[np.float64]
 Structure = tuple[list[str], list[str]]
 
 
-def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> dict[str, float]:
-    """Print all tables; return coverage of each method in the first two, and rejection rates."""
+def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> None:
+    """Print all tables."""
     designs = structures()
-    result = fixed_predictions(designs, simulations)
-    result |= trained_again(
-        {name: four_classes(*designs[name]) for name in list(designs)[:2]}, corpora
-    )
+    fixed_predictions(designs, simulations)
+    trained_again({name: four_classes(*designs[name]) for name in list(designs)[:2]}, corpora)
     print(f"\n3. rejected at 5 % with no signal and full identity, {trials} corpora, in %")
     for (split, way), rate in rejections(trials).items():
         print(f"{split:10} {way:10} {100 * rate:5.1f}")
-        result[f"rejected, {split}, {way}"] = rate
-    return result | differences(designs, simulations // 4)
+    differences(designs, simulations // 4)
 
 
-def fixed_predictions(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
-    """Print the table of fixed predictions; return lowest and mean coverage of each method."""
-    coverage: dict[str, list[float]] = {}
+def fixed_predictions(designs: dict[str, Structure], simulations: int) -> None:
+    """Print the table of fixed predictions."""
     print("1. fixed predictions: coverage in % / width of 95% intervals,", end=" ")
     print(f"{simulations} simulations; columns: recall of the largest class/of the others")
     print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
@@ -92,20 +85,16 @@ def fixed_predictions(designs: dict[str, Structure], simulations: int) -> dict[s
         for icc in ICCS:
             cells = [held(clips, recalls, icc, simulations) for recalls in RECALLS]
             for name in cells[0]:
-                coverage.setdefault(name, []).extend(cell[name][0] for cell in cells)
                 row = "".join(f"{100 * c[name][0]:6.1f}/{c[name][1]:.2f}" for c in cells)
                 print(f"{title[:16]:17}{name:10}{icc:4g}{row}")
-    result = {f"{name}, lowest": min(shares) for name, shares in coverage.items()}
-    return result | {f"{name}, mean": float(np.mean(shares)) for name, shares in coverage.items()}
 
 
-def trained_again(designs: dict[str, Structure], corpora: int) -> dict[str, float]:
-    """Print the table of models trained again; return mean coverage by split and method."""
+def trained_again(designs: dict[str, Structure], corpora: int) -> None:
+    """Print the table of models trained again."""
     print(f"\n2. models trained again, {corpora} simulated corpora a row; {FOLDS} folds,", end=" ")
-    print(f"{REPEATS} repeats; for each score: the true score, then of each method coverage in %")
-    print(f"± its standard error / mean width; bootstrap over infants, {RESAMPLES} resamples")
-    print(f"{'':43}" + "".join(f"{name:^35}" for name in ("balanced accuracy", "accuracy", "AUC")))
-    print(f"{'':43}" + f"{'true':>6}{METHODS[0]:>14}{METHODS[1]:>14} " * 3)
+    print(f"{REPEATS} repeats; for each score: the true score, coverage in % ± its standard error")
+    print("/ mean width of the library's interval")
+    print(f"{'':47}" + "".join(f"{name:^21}" for name in ("balanced accuracy", "accuracy", "AUC")))
     points = [(name, s, seed) for name in designs for s in SIGNALS for seed in range(corpora)]
     rows = pd.DataFrame(
         row for part in process_map(scored, points, shared=(designs,), jobs=None) for row in part
@@ -113,42 +102,31 @@ def trained_again(designs: dict[str, Structure], corpora: int) -> dict[str, floa
     means = coverage_of(rows)
     for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
         cells = "".join(
-            f"{cell.true:6.2f}" + "".join(in_words(cell, name, corpora) for name in METHODS) + " "
-            for _, cell in part.iterrows()
+            f"{cell.true:6.2f}{in_words(cell, corpora):>14} " for _, cell in part.iterrows()
         )
-        print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:6}{cells}")
-    result = {}
+        print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:10}{cells}")
     for split, part in means.groupby(level="split", sort=False):
-        for name in METHODS:
-            shares = 100 * part[name]
-            result[f"{name}, {split}"] = part[name].mean()
-            print(
-                f"{split:7}{name:10}coverage {shares.min():.0f} to {shares.max():.0f} %,"
-                f" mean {shares.mean():.1f} %; mean width {part[f'{name}_width'].mean():.2f}"
-            )
-    return result
+        shares = 100 * part.covered
+        print(
+            f"{split:10}coverage {shares.min():.0f} to {shares.max():.0f} %,"
+            f" mean {shares.mean():.1f} %; mean width {part.width.mean():.2f}"
+        )
 
 
 def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the true score, and coverage and mean width of each method, by setting and metric."""
+    """Return the true score, and the intervals' coverage and mean width, by setting and metric."""
     by = ["corpus", "classifier", "signal", "split", "metric"]
     true = rows.groupby(by).target.transform("mean")
-    columns = {"true": true}
-    for name in METHODS:
-        low, high = rows[f"{name}_low"], rows[f"{name}_high"]
-        columns |= {
-            name: (low <= true + 1e-12) & (true - 1e-12 <= high),
-            f"{name}_width": high - low,
-        }
+    covered = (rows.low <= true + 1e-12) & (true - 1e-12 <= rows.high)
+    columns = {"true": true, "covered": covered, "width": rows.high - rows.low}
     return rows[by].assign(**columns).groupby(by, sort=False).mean()
 
 
-def in_words(cell: Any, name: str, corpora: int) -> str:
-    """Return a method's coverage, its standard error (Agresti & Coull) and its mean width."""
-    share = (cell[name] * corpora + 2) / (corpora + 4)
+def in_words(cell: Any, corpora: int) -> str:
+    """Return the intervals' coverage, its standard error (Agresti & Coull) and their mean width."""
+    share = (cell.covered * corpora + 2) / (corpora + 4)
     error = np.sqrt(share * (1 - share) / (corpora + 4))
-    words = f"{100 * cell[name]:.0f}±{100 * error:.0f}/{cell[f'{name}_width']:.2f}"
-    return f"{words:>14}"
+    return f"{100 * cell.covered:.0f}±{100 * error:.0f}/{cell.width:.2f}"
 
 
 def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list[dict[str, Any]]:
@@ -181,15 +159,13 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
         for classifier, model in CLASSIFIERS.items():
             predicted, scores = evaluation.scored_out_of_fold(model, X, [*labels, *new], with_new)
             found = library(predicted[:, :n], scores[:, :n], corpus, folds)
-            resampled = bootstrap(predicted[:, :n], scores[:, :n], corpus, folds, rng)
             targets = new_infants(predicted[:, n:], scores[:, n:], y)
-            for (metric, one), ends, target in zip(found.items(), resampled, targets, strict=True):
+            for (metric, one), target in zip(found.items(), targets, strict=True):
                 rows.append({
                     "corpus": name, "classifier": classifier, "signal": signal,
                     "split": str(split), "metric": metric,
                     "target": target if split is evaluation.Split.LEAK_FREE else one.value,
-                    "library_low": one.low, "library_high": one.high,
-                    "bootstrap_low": ends[0], "bootstrap_high": ends[1],
+                    "low": one.low, "high": one.high,
                 })  # fmt: skip
     return rows
 
@@ -218,56 +194,6 @@ def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64
     ]
     recalls = [evaluation.balanced_accuracy(y, row) for row in each]
     return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
-
-
-def bootstrap(
-    predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled, folds: Any,
-    rng: np.random.Generator,
-) -> Array:  # fmt: skip
-    """Return both ends of percentile intervals of `resampled_scores`, float64 (3, 2)."""
-    infants = len(set(corpus.infants))
-    draws = rng.multinomial(infants, np.full(infants, 1 / infants), RESAMPLES).astype(float)
-    values = resampled_scores(draws, predicted, scores, corpus, folds)
-    tail = (1 - intervals.LEVEL) / 2
-    return np.nanquantile(values, [tail, 1 - tail], axis=1).T
-
-
-def resampled_scores(
-    draws: Array, predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled,
-    folds: Any,
-) -> Array:  # fmt: skip
-    """Return balanced accuracy, accuracy and AUC of resampled infants, float64 (3, resamples).
-
-    draws: how often each infant is drawn, float64 (resamples, infants).
-    """
-    y, names = evaluation.class_indices(corpus.labels)
-    people, whose = np.unique(corpus.infants, return_inverse=True)
-    member, of_class = np.eye(len(people))[whose], np.eye(len(names))[y]
-    clips = draws @ (member.T @ of_class)
-    right = draws @ (member.T @ (of_class * (predicted == y).mean(axis=0)[:, None]))
-    areas = []
-    numbers = [fold_numbers((test for _, test in division), len(y)) for division in folds]
-    for k in range(len(names)):
-        each = zip(scores[..., k], numbers, strict=True)
-        pairs = np.sum([ranked_pairs(member, y == k, s, fold) for s, fold in each], axis=0)
-        won, total = (np.sum(draws @ part * draws, axis=1) for part in pairs)
-        areas.append((won, total))
-    with np.errstate(invalid="ignore"):  # a resample may lack a class
-        recalls = np.nanmean(right / clips, axis=1)
-        area = np.nanmean([won / total for won, total in areas], axis=0)
-    return np.stack([recalls, right.sum(axis=1) / clips.sum(axis=1), area])
-
-
-def ranked_pairs(
-    member: Array, inside: NDArray[np.bool_], score: Array, fold: NDArray[np.int64]
-) -> Array:
-    """Return correctly ranked pairs of a class and the rest, and all pairs, (2, infants, infants).
-
-    Pairs are of clips tested in the same fold; ties count half. member: 0 or 1, (clips, infants).
-    """
-    same = fold[inside][:, None] == fold[~inside]
-    higher = np.where(same, (np.sign(score[inside][:, None] - score[~inside]) + 1) / 2, 0)
-    return np.stack([member[inside].T @ pairs @ member[~inside] for pairs in (higher, same)])
 
 
 def structures() -> dict[str, Structure]:
@@ -343,8 +269,8 @@ def coverage_and_width(low: Array, high: Array, truth: float) -> tuple[float, fl
     return float(np.mean(covers)), float(np.mean(high - low))
 
 
-def differences(designs: dict[str, Structure], simulations: int) -> dict[str, float]:
-    """Print the table of differences; return the lowest coverage of each method."""
+def differences(designs: dict[str, Structure], simulations: int) -> None:
+    """Print the table of differences."""
     cells = [
         {"corpus": name[:16], "repeats": repeats, "icc": icc, "alike": alike,
          "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]), "method": method,
@@ -360,8 +286,6 @@ def differences(designs: dict[str, Structure], simulations: int) -> dict[str, fl
         print(table.groupby([by, "method"], sort=False).agg(
             lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean")
         ).unstack().round(2).to_string())  # fmt: skip
-    lowest = table.groupby("method", sort=False).coverage.min() / 100
-    return {f"differences, {name}": share for name, share in lowest.items()}
 
 
 def paired(
