@@ -53,6 +53,7 @@ NETWORKS = {  # name by table and model; of Table 3 the row that real recordings
 }  # fmt: skip
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
+TABLE_3 = "table == @board.TABLE3.title"
 
 
 @cache
@@ -192,28 +193,16 @@ def readings() -> pd.DataFrame:
     return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 
 
-def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips of each class, as Paper A's Table 1 prints and as one corpus has them.
-
-    results: of one corpus. The index is the class. Columns: count_published, count,
-    test_count_published and test_count; NaN if nothing was counted.
-    """
-    parts = {}
-    for end, rows in (("_published", claims.published()), ("", results)):
-        counted = rows[(rows.study == "table1") & rows.value.notna()]
-        wide = counted.pivot(index="condition", columns="metric", values="value")
-        parts[end] = wide.reindex(counted.condition.unique()).add_suffix(end)
-    columns = ["count_published", "count", "test_count_published", "test_count"]
-    return parts[""].join(parts["_published"], how="outer").reindex(columns=columns)
-
-
 def counts() -> pd.DataFrame:
     """Return the clips of each class in Paper A's Table 1 and in the corpus."""
-    heads = ["published, corpus", "ours, corpus", "published, used", "ours, used"]
-    results = claims.load_results("reference/judged", study="table1", data="donateacry")
-    table = table1(results).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
-    table = table.rename(index=lambda label: label.replace("_", " "))
-    return table.set_axis(heads, axis=1).rename_axis("class")
+    ours = claims.load_results("reference/judged", study="table1", data="donateacry")
+    table = {}
+    for metric, words in {"count": "corpus", "test_count": "used"}.items():
+        for who, rows in {"published": claims.published(), "ours": ours}.items():
+            counted = rows[(rows.study == "table1") & (rows.metric == metric)]
+            table[f"{who}, {words}"] = counted.set_index("condition").value
+    shown = pd.DataFrame(table).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
+    return shown.rename(index=lambda label: label.replace("_", " ")).rename_axis("class")
 
 
 def leaks() -> pd.DataFrame:
@@ -288,11 +277,6 @@ def corvin(study: str, column: str, names: Mapping[str, str]) -> pd.DataFrame:
     return table.rename(index=names).rename_axis(column.replace("condition", "part"))
 
 
-def uploads() -> pd.DataFrame:
-    """Return the rows of Table 3 in the scoreboard of DonateACry's original uploads."""
-    return scores("donateacry-uploads").query("table == @board.TABLE3.title")
-
-
 def gate() -> pd.DataFrame:
     """Return the share of each sound's seconds that pass the cry gate, and false events an hour."""
     rows = pd.read_csv(project_dir() / "outputs/reference/gate.csv").query("metric != 'found'")
@@ -328,8 +312,8 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),
         "readings": readings,
-        "uploads": lambda: every_score(uploads()),
-        "uploads_gaps": lambda: gaps(uploads()),
+        "uploads": lambda: every_score(scores("donateacry-uploads").query(TABLE_3)),
+        "uploads_gaps": lambda: gaps(scores("donateacry-uploads").query(TABLE_3)),
         "corvin": lambda: corvin("pain_or_discomfort", "model", PAIN_MODELS),
         "parts": lambda: corvin("cry_or_place", "condition", PARTS),
         "beyond": beyond,
