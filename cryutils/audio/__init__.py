@@ -3,5 +3,5 @@
 from . import spectral, stress
 from .extraction import KINDS, features, signal_stats, signals
 from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
-from .scaling import SignalScaler
+from .scaling import RecordingScaler, SignalScaler
 from .spectral import summarise

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils.audio.files import native_rate, read
-from cryutils.audio.scaling import SignalScaler, stats_row
+from cryutils.audio.scaling import RecordingScaler, SignalScaler, stats_row
 from cryutils.audio.spectral import (
     HOP_LENGTH,
     N_FFT,
@@ -60,7 +60,7 @@ def features(
     *,
     kind: str,
     sr: int | None = None,
-    scaler: SignalScaler | None = None,
+    scaler: SignalScaler | RecordingScaler | None = None,
     n_fft: int = N_FFT,
     hop_length: int = HOP_LENGTH,
     n_mfcc: int = N_MFCC,
@@ -71,7 +71,8 @@ def features(
 
     Cached by files and settings. kind: "stft", "mel" or "mfcc", see `spectral`, also for n_fft,
     hop_length (in samples), n_mfcc and n_mels. sr: rate in Hz; None: the clips' own, if all have
-    the same. scaler: scales the signals first (Paper A §3.2), fitted on training clips only.
+    the same. scaler: scales the signals first (Paper A §3.2); a `SignalScaler` must be fitted on
+    training clips only.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
@@ -90,8 +91,9 @@ def features(
         sound = signals(clips, sr=sr, progress=progress)
         return thread_map(transform, sound, what=kind, progress=progress)
 
-    # Its mean and std have no effect.
-    limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]
+    limits: list[str] | str | None = None if scaler is None else str(scaler)
+    if isinstance(scaler, SignalScaler):  # its mean and std have no effect
+        limits = [scaler.low.hex(), scaler.high.hex()]
     return ragged(compute, "features", _VERSION, kind, sr, limits, options, files)
 
 
@@ -112,5 +114,7 @@ def _common_rate(files: Iterable[Identity]) -> int:
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
 
 
-def _transformed(x: Array, *, kind: str, scaler: SignalScaler | None, **settings: int) -> Array:
+def _transformed(
+    x: Array, *, kind: str, scaler: SignalScaler | RecordingScaler | None, **settings: int
+) -> Array:
     return _TRANSFORMS[kind](x if scaler is None else scaler.transform(x), **settings)

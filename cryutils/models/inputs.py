@@ -19,7 +19,7 @@ import numpy.typing as npt
 from cryutils import audio
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.scaling import SignalScaler
+from cryutils.audio.scaling import RecordingScaler, SignalScaler
 from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
 
@@ -37,7 +37,7 @@ Indices = npt.NDArray[np.int64]
 
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
-CLIP_SCALINGS = ("signal", "features")
+CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
 DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
 DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
@@ -273,9 +273,10 @@ class FoldFeatures:
     """One feature vector per clip, mean and deviation over time, for a given training set.
 
     kind: "stft" or "mfcc". sr: Hz. scaling: "signal" maps the extremes of the training recordings
-    to [0, 1] (Paper A §3.2); with "features", `models.table2_classifiers` scale their inputs.
-    Raises InputError for another scaling. settings: arguments of `audio.features`: n_fft,
-    hop_length, n_mfcc, n_mels.
+    to [0, 1] (Paper A §3.2), "recording" those of each recording; "recording_centred" then
+    subtracts its mean; "features" and "none" do not scale the signal. With "features",
+    `models.table2_classifiers` scale their inputs. Raises InputError for another scaling. settings:
+    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
     """
 
     corpus: Sequence[Clip]
@@ -293,12 +294,14 @@ class FoldFeatures:
 
     def __call__(self, train: npt.NDArray[np.integer]) -> Array:
         """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
-        scaler, key = None, None
+        scaler: SignalScaler | RecordingScaler | None = None
         if self.scaling == "signal":
             if self._stats is None:
                 self._stats = audio.signal_stats(self.corpus, sr=self.sr)
             scaler = SignalScaler.from_stats(self._stats[train])
-            key = scaler.low, scaler.high
+        elif self.scaling in ("recording", "recording_centred"):
+            scaler = RecordingScaler(centred=self.scaling == "recording_centred")
+        key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
         if key not in self._matrices:  # most training sets have the same extremes
             features = audio.features(
                 self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
