@@ -56,7 +56,10 @@ def answers(table: pd.DataFrame) -> Answers:
     strengths = np.full((*shape, len(classes)), np.nan)
     strengths[repeat, unit] = table.reindex(columns=[f"p_{name}" for name in classes])
     folds = [
-        [(np.where((row != k) & (row >= 0))[0], np.where(row == k)[0]) for k in set(row[row >= 0])]
+        [
+            (np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k))
+            for k in np.unique(row[row >= 0])
+        ]
         for row in fold
     ]
     infants = table.infant.astype(str).to_numpy()[first]

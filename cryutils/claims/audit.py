@@ -18,7 +18,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from sklearn.tree import DecisionTreeClassifier
 
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
@@ -182,9 +181,9 @@ def check_folds(table: pd.DataFrame, path: Path) -> None:
     an answer to every clip of one task in every repeat. Folds may have any names.
     """
     fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
-    given = table.drop_duplicates("clip").set_index("clip").truth.map(_key).sort_index()
+    truths = table.drop_duplicates("clip").set_index("clip").truth.map(_key).sort_index()
     for _, task in fixed.set_index("clip").groupby("task"):
-        if task.truth.map(_key).sort_index().equals(given):
+        if task.truth.map(_key).sort_index().equals(truths):
             break
     else:
         raise InputError(f"{path}: no task has exactly the clips of this table with their labels.")
@@ -323,9 +322,8 @@ def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:
 
     It is trained in the same folds if these keep infants whole, else on all other infants.
     """
-    x, infants = pd.get_dummies(devices).to_numpy(float), part.infants
+    (tree, x), infants = evaluation.group_baseline(devices.to_numpy()), part.infants
     apart = [len(a) and {*infants[a]}.isdisjoint(infants[b]) for row in part.folds for a, b in row]
     others = [(np.flatnonzero(infants != i), np.flatnonzero(infants == i)) for i in set(infants)]
     folds = part.folds if apart and all(apart) else [others]
-    tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
     return part._replace(predicted=evaluation.out_of_fold(tree, x, part.truth, folds))

@@ -167,16 +167,16 @@ def plan(
     folder, library = (outputs or outputs_dir()) / run_name, _library()
     jobs = []
     for name, source in sources.items():
-        own = dict(content.get("parameters", {}).get(name, {}))
-        _require_known(own, known[name], name)
+        changed = dict(content.get("parameters", {}).get(name, {}))
+        _require_known(changed, known[name], name)
         if corpus and "data" in known[name]:
-            own["data"] = corpus
-        own |= {key: value for key, value in values.items() if key in known[name]}
+            changed["data"] = corpus
+        changed |= {key: value for key, value in values.items() if key in known[name]}
         defaults = {key: each["default"].strip("'\"") for key, each in known[name].items()}
-        used = [_files(value) for value in (defaults | own).values() if isinstance(value, str)]
-        inputs = [[cell.source for cell in _read(source).cells], own, used, library]
+        used = [_files(value) for value in (defaults | changed).values() if isinstance(value, str)]
+        inputs = [[cell.source for cell in _read(source).cells], changed, used, library]
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-        jobs.append(Job(name, source, folder, own, digest))
+        jobs.append(Job(name, source, folder, changed, digest))
     return jobs
 
 

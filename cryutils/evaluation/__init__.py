@@ -10,6 +10,7 @@ from .crossval import (
     NOT_DRAWN,
     balanced_accuracy,
     fit_and_predict,
+    group_baseline,
     majority_baseline,
     out_of_fold,
     scored_out_of_fold,

@@ -18,6 +18,7 @@ from cryutils.evaluation.splits import Fold, Indices, Names, class_indices
 
 __all__ = [
     "NOT_DRAWN", "Answer", "Features", "balanced_accuracy", "cross_validate", "fit_and_predict",
+    "group_baseline",
     "majority_baseline", "one_thread", "out_of_fold", "scored_out_of_fold",
 ]  # fmt: skip
 
@@ -114,6 +115,19 @@ def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -
 
     blank = np.zeros((len(labels), 1))
     return out_of_fold(DummyClassifier(strategy="most_frequent"), blank, labels, repeated_folds)
+
+
+def group_baseline(groups: Names) -> tuple[Any, NDArray[np.float64]]:
+    """Return a classifier and features, float64 (clips, groups), that know a clip's group alone.
+
+    It answers the commonest training class of each group, with classes weighted equally. groups:
+    one for each clip, such as the type of phone.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
+    return tree, np.eye(len(names))[codes]
 
 
 def fit_and_predict(

@@ -83,11 +83,8 @@ class Scored:
 
         Classes have equal weight in training.
         """
-        from sklearn.tree import DecisionTreeClassifier
-
-        types = np.unique(corpus.phones.astype(str), return_inverse=True)[1]
-        tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
-        return cls.from_classifier(tree, types[:, None], corpus, folds, split=split)
+        tree, types = evaluation.group_baseline(corpus.phones)
+        return cls.from_classifier(tree, types, corpus, folds, split=split)
 
     @classmethod
     def from_classifier(
