@@ -383,7 +383,7 @@ def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool
         )
         answers[str(split), "blocks"] = test.p_values["nearest"] <= 0.05
         drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
-        predicted = evaluation.out_of_fold(nearest, X, corpus.labels, drawn)
+        predicted = evaluation.cross_predict(nearest, X, corpus.labels, drawn)
         fixed = evaluation.fixed_prediction_test(
             {"nearest": predicted}, corpus, permutations=19, seed=seed
         )
@@ -405,7 +405,7 @@ def shuffled_freely(
         )
         drawn = split.k_folds(shuffled, n_splits=3, repeats=1, seed=int(rng.integers(2**31)))
         y, _ = evaluation.class_indices(shuffled.labels)
-        (guess,) = evaluation.out_of_fold(KNeighborsClassifier(1), X, shuffled.labels, drawn)
+        (guess,) = evaluation.cross_predict(KNeighborsClassifier(1), X, shuffled.labels, drawn)
         as_high += evaluation.balanced_accuracy(y, guess) >= observed
     return (as_high + 1) / 20
 

@@ -1,8 +1,8 @@
 """What was measured: the store of results, published figures, tables and reports."""
 
 from . import board
-from .answers import split_gaps
 from .board import by_split
+from .gaps import split_gaps
 from .ledger import published, unstated
 from .result_store import (
     COLUMNS,

@@ -22,12 +22,13 @@ import pandas as pd
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import check_file
-from cryutils.claims.answers import MODEL, Answers, answers, gaps
 from cryutils.claims.board import METRICS
+from cryutils.claims.gaps import MODEL, gaps
 from cryutils.claims.result_store import SPLITS
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
+from cryutils.evaluation.answers import Answers, answers
 from cryutils.models import classical
 from cryutils.papers.ladder import vectors
 from cryutils.papers.scored import answer_rows
@@ -229,7 +230,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
     parts = []
     for split, folds in divisions.items():
-        predicted = evaluation.out_of_fold(model, x, corpus.labels, folds)
+        predicted = evaluation.cross_predict(model, x, corpus.labels, folds)
         table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
         parts.append(table.assign(model="logistic regression", split=str(split)))
     table = pd.concat(parts, ignore_index=True)
@@ -326,4 +327,4 @@ def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:
     apart = [len(a) and {*infants[a]}.isdisjoint(infants[b]) for row in part.folds for a, b in row]
     others = [(np.flatnonzero(infants != i), np.flatnonzero(infants == i)) for i in set(infants)]
     folds = part.folds if apart and all(apart) else [others]
-    return part._replace(predicted=evaluation.out_of_fold(tree, x, part.truth, folds))
+    return part._replace(predicted=evaluation.cross_predict(tree, x, part.truth, folds))

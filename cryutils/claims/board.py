@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from cryutils.claims import ledger
-from cryutils.claims.answers import MODEL, split_gaps
+from cryutils.claims.gaps import MODEL, split_gaps
 from cryutils.claims.result_store import SPLITS, key, load_results
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError

@@ -7,6 +7,7 @@ notebooks and reports are made from these files alone.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -143,13 +144,18 @@ def _collecting() -> _Notebook:
     return _current
 
 
-def record(value: float | Interval, **columns: Any) -> None:
-    """Collect one measured number; `write` stores it.
+def record(value: float | Interval | pd.DataFrame, *metrics: str, **columns: Any) -> None:
+    """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
     A later number with the same `COLUMNS`, split and data replaces an earlier one. An interval also
-    sets low, high, n and n_infants. columns: fields of `Result`; study, metric and data are needed.
-    Raises InputError for other columns, a number that is not finite, or a call before `begin`.
+    sets low, high, n and n_infants. A table of `evaluation.out_of_fold` may contain several models,
+    told apart by `COLUMNS`, split and data; metrics: its scores, by default all of
+    `evaluation.score` and precision, recall and F1 of each class. columns: fields of `Result`, of
+    all; study, metric and data are needed. Raises InputError for other columns, a number that is
+    not finite, or a call before `begin`.
     """
+    if isinstance(value, pd.DataFrame):
+        return _record_answers(value, metrics, columns)
     notebook = _collecting()
     for name in columns:
         if name not in _FIELDS:
@@ -162,6 +168,28 @@ def record(value: float | Interval, **columns: Any) -> None:
     result = _checked(columns | about)
     place = *(getattr(result, name) for name in COLUMNS), result.split, result.data
     notebook.results[place] = result
+
+
+def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any) -> None:
+    from cryutils.evaluation import answers
+
+    about = {name: value for name, value in columns.items() if name in answers.ABOUT}
+    rest = {name: value for name, value in columns.items() if name not in about}
+    table = table.assign(**about)
+    by = [name for name in answers.ABOUT if name in table]
+    for place, part in table.groupby(by, sort=False):
+        scores = answers.score(part, *metrics).reset_index()
+        names = dict(zip(by, place, strict=True)) | rest
+        record_table(scores.assign(**{"metric": metrics[0]} if len(metrics) == 1 else {}, **names))
+        if not metrics:
+            classes = answers.per_class(part)
+            for metric, name in itertools.product(
+                ("precision", "recall", "f1"), classes.index[:-1]
+            ):
+                record(float(classes[metric][name]), metric=metric, **names | {"condition": name})
+            for metric in ("precision", "recall"):
+                record(float(classes[metric]["macro mean"]), metric=f"macro_{metric}", **names)
+    record_predictions(table)
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:

@@ -1,18 +1,20 @@
 """From predictions to claims: splits, scores, intervals, permutation tests.
 
 >>> from cryutils import evaluation
->>> folds = evaluation.Split("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
->>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
->>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
+>>> def neighbours(train, test):
+...     return KNeighborsClassifier().fit(X[train], y[train]).predict_proba(X[test])
+>>> answers = evaluation.out_of_fold(neighbours, clips, split="leak_free")  # doctest: +SKIP
+>>> evaluation.score(answers, "balanced_accuracy")                          # doctest: +SKIP
 """
 
+from .answers import difference, out_of_fold, per_class, score
 from .crossval import (
     NOT_DRAWN,
     balanced_accuracy,
+    cross_predict,
     fit_and_predict,
     group_baseline,
     majority_baseline,
-    out_of_fold,
     scored_out_of_fold,
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
@@ -24,7 +26,9 @@ from .splits import (
     Labelled,
     Split,
     class_indices,
+    fold_seed,
     folds,
+    hold_back,
     leak_free_split,
     random_split,
 )

@@ -17,9 +17,17 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Indices, Names, class_indices
 
 __all__ = [
-    "NOT_DRAWN", "Answer", "Features", "balanced_accuracy", "cross_validate", "fit_and_predict",
+    "NOT_DRAWN",
+    "Answer",
+    "Features",
+    "balanced_accuracy",
+    "cross_predict",
+    "cross_validate",
+    "fit_and_predict",
     "group_baseline",
-    "majority_baseline", "one_thread", "out_of_fold", "scored_out_of_fold",
+    "majority_baseline",
+    "one_thread",
+    "scored_out_of_fold",
 ]  # fmt: skip
 
 Features = NDArray[Any] | Callable[[Indices], NDArray[Any]]
@@ -60,7 +68,7 @@ def cross_validate(
     return pooled
 
 
-def out_of_fold(
+def cross_predict(
     model: Any, X: Features, labels: Names, repeated_folds: Sequence[Sequence[Fold]]
 ) -> NDArray[np.int64]:
     """Return a classifier's predictions, indices of the sorted labels, int64 (repeats, clips).
@@ -84,7 +92,7 @@ def scored_out_of_fold(
     *,
     classes: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the predictions of `out_of_fold` with a score for each class.
+    """Return the predictions of `cross_predict` with a score for each class.
 
     The scores, float64 (repeats, clips, classes), are from `predict_proba`, else from
     `decision_function`. classes: their order in the result; by default all labels, sorted. Raises
@@ -109,12 +117,12 @@ def scored_out_of_fold(
 def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -> NDArray[np.int64]:
     """Return each fold's most frequent training class for all its test clips.
 
-    Arguments and result are those of `out_of_fold`.
+    Arguments and result are those of `cross_predict`.
     """
     from sklearn.dummy import DummyClassifier
 
     blank = np.zeros((len(labels), 1))
-    return out_of_fold(DummyClassifier(strategy="most_frequent"), blank, labels, repeated_folds)
+    return cross_predict(DummyClassifier(strategy="most_frequent"), blank, labels, repeated_folds)
 
 
 def group_baseline(groups: Names) -> tuple[Any, NDArray[np.float64]]:
@@ -133,7 +141,7 @@ def group_baseline(groups: Names) -> tuple[Any, NDArray[np.float64]]:
 def fit_and_predict(
     model: Any, X: Features, y: NDArray[np.int64], repeated_folds: Sequence[Sequence[Fold]]
 ) -> NDArray[np.int64]:
-    """Like `out_of_fold`, from class indices y, int (clips,)."""
+    """Like `cross_predict`, from class indices y, int (clips,)."""
     if hasattr(model, "predict_proba_folds"):
         flat = [fold for repeat in repeated_folds for fold in repeat]
         p = iter(model.predict_proba_folds(X, y, flat))

@@ -146,7 +146,7 @@ def permutation_test(
     `repeats` k-fold divisions. The division is permuted along with the labels, which makes the test
     exact.
 
-    cells: (model, features) by name, as in `out_of_fold`; give models a `random_state`. split:
+    cells: (model, features) by name, as in `cross_predict`; give models a `random_state`. split:
     "random" or "leak_free", how folds are divided. permutations: B; the smallest p-value is
     1 / (B + 1). seed: of folds and permutations. strata: as in `permutation_order`; None: the types
     of phone of a `Corpus`. jobs: worker processes (None: one for each core), without influence on

@@ -20,7 +20,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "SPLITS", "Choice", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
-    "folds", "leak_free_split", "random_split",
+    "fold_seed", "folds", "hold_back", "leak_free_split", "random_split",
 ]  # fmt: skip
 
 Indices = NDArray[np.int64]
@@ -32,6 +32,8 @@ Fold = tuple[Indices, Indices]
 # donor would be biased.
 _TOLERANCE, _SPARE = 0.2, 0.1
 _ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
+_HELD_BACK = 0.2  # share of the training clips in the validation part
+_INFANT_ORDERS = 32  # random orders of the infants tried when drawing the validation part
 
 
 class Division(NamedTuple):
@@ -227,6 +229,45 @@ def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
     return numbers
 
 
+def fold_seed(seed: int, repeat: int, fold: int) -> int:
+    """Return the seed of one fold, a hash, so that neighbouring folds do not share random draws."""
+    return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
+
+
+def hold_back(
+    clips: Labelled, train: Indices, *, split: Split | str, seed: int = 0
+) -> tuple[Indices, Indices]:
+    """Divide the training clips of a fold into training and validation clips.
+
+    With split "random", a fifth of the clips of each class is held back. With "leak_free", whole
+    infants are held back, as close to a fifth of each class as possible; each class keeps an infant
+    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well.
+
+    clips: the corpus, with labels and infants. train: positions in it, int. The result is int64
+    positions. Raises InputError if nothing can be held back.
+    """
+    train = np.sort(np.asarray(train, dtype=np.int64))
+    y, names = class_indices(np.asarray(clips.labels)[train])
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(train), dtype=bool)
+    if Split(split) is Split.LEAK_FREE:
+        group = np.unique(np.asarray(clips.infants)[train], return_inverse=True)[1]
+        counts = np.zeros((group.max(initial=-1) + 1, len(names)))
+        np.add.at(counts, (group, y), 1)
+        held = _held_infants(counts, rng)[group]
+    if not held.any():
+        for k in range(len(names)):
+            of_class = np.flatnonzero(y == k)
+            count = min(len(of_class) - 1, max(1, round(_HELD_BACK * len(of_class))))
+            held[rng.permutation(of_class)[:count]] = True
+    if not held.any():
+        raise InputError(
+            f"none of {len(train)} training clips can be held back: each is the only one of its"
+            " class; record more, or leave the class out."
+        )
+    return train[~held], train[held]
+
+
 def _infants_per_class(y: Indices, group: Indices) -> Indices:
     return np.bincount(np.unique(np.stack([y, group]), axis=1)[0])
 
@@ -298,3 +339,26 @@ def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int
                 f"class {name!r} has {count} {unit}{'' if count == 1 else 's'}, {least} are needed;"
                 " leave the class out, choose fewer folds or add recordings"
             )
+
+
+def _held_infants(counts: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which infants to hold back, if any: the most balanced of `_INFANT_ORDERS` draws.
+
+    counts: the number of clips of each infant (rows) and class (columns).
+    """
+    whole, size = counts.sum(axis=0), counts.sum(axis=1)
+    wanted = _HELD_BACK * whole.sum()
+    chosen, least = np.zeros(len(counts), dtype=bool), np.inf
+    for _ in range(_INFANT_ORDERS):
+        held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
+        for infant in rng.permutation(len(counts)):
+            # Skip an infant that would move the part away from the wanted size, except the first.
+            nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
+            if nearer and (left - counts[infant] >= 1).all():
+                held[infant], left, taken = True, left - counts[infant], taken + size[infant]
+            if taken >= wanted:
+                break
+        uneven = np.abs(counts[held].sum(axis=0) / whole - _HELD_BACK).sum()
+        if held.any() and uneven < least:
+            chosen, least = held, uneven
+    return chosen

@@ -70,7 +70,7 @@ def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, A
 
 
 def baselines(seed: int = 0) -> dict[str, Any]:
-    """Return classical models for `evaluation.out_of_fold` by the keys of `BASELINES`.
+    """Return classical models for `evaluation.cross_predict` by the keys of `BASELINES`.
 
     All weight the classes equally. SVM and logistic regression standardise the features on their
     training part. Settings are scikit-learn's defaults, except for boosting: 60 rounds, each on 80
@@ -116,7 +116,7 @@ class DeepNeuralNetwork:
     ) -> list[np.ndarray]:
         """Return the class probabilities of each fold's test clips, float32 (test, classes) each.
 
-        X, y, folds: as in `evaluation.out_of_fold`, with class indices y (clips,).
+        X, y, folds: as in `evaluation.cross_predict`, with class indices y (clips,).
         """
         prepared = [X(train) if callable(X) else X for train, _ in folds]
         matrices = {id(matrix): matrix for matrix in prepared}  # most folds share one

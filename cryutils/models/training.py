@@ -13,6 +13,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from cryutils._io.cache import cached
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.evaluation.crossval import cross_validate
-from cryutils.evaluation.splits import Fold, Indices, Split, class_indices
+from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, fold_seed, hold_back
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Build", "CrossFit", "Fitted", "Settings", "batches", "cross_fit", "fit", "fit_clips",
-    "fold_seed", "machine", "training_seeds", "validation_split",
+    "machine", "training_seeds",
 ]  # fmt: skip
 
 TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
@@ -42,8 +43,6 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
 _BATCH = 256  # rows per batch of a prediction
-_HELD_BACK = 0.2  # share of the training clips in the validation part
-_ORDERS = 32  # random orders of the infants tried when drawing the validation part
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -285,10 +284,10 @@ def cross_fit(
     """Train one network per fold and predict the fold's test clips.
 
     build: as in `fit`. labels, infants: one per clip. repeated_folds: from `Split.k_folds`. split:
-    "random" or "leak_free", how `validation_split` draws the validation part. settings: of each
+    "random" or "leak_free", how `evaluation.hold_back` draws the validation part. settings: of each
     fit; its seed is derived from `settings.seed`, repeat and fold. Raises InputError if, with split
     "leak_free", an infant is in training and test of a fold, no clip has examples, or `fit` or
-    `validation_split` fails.
+    `evaluation.hold_back` fails.
     """
     y, names = class_indices(labels)
     settings, split = settings or Settings(), Split(split)
@@ -308,9 +307,8 @@ def cross_fit(
                 ' draw the folds with Split("leak_free").k_folds.'
             )
         seed = fold_seed(settings.seed, repeat, fold)
-        fitting, stopping = validation_split(
-            train[usable[train]], labels, infants, split=split, seed=seed
-        )
+        clips = SimpleNamespace(labels=labels, infants=infants)
+        fitting, stopping = hold_back(clips, train[usable[train]], split=split, seed=seed)
         fits.append(fit_clips(build, examples, y, fitting, stopping, replace(settings, seed=seed)))
         held.append(stopping)
         report(len(fits), len(places))
@@ -321,11 +319,6 @@ def cross_fit(
     with counting("Training", "networks", shown=progress) as report:
         p = cross_validate(answer, repeated_folds, len(y))
     return CrossFit(p, fits, [list(repeat) for repeat in repeated_folds], names, held)
-
-
-def fold_seed(seed: int, repeat: int, fold: int) -> int:
-    """Return the seed of one fold, a hash, so that neighbouring folds do not share random draws."""
-    return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
 
 def training_seeds(seed: int, repeats: int) -> list[int]:
@@ -340,61 +333,3 @@ def fit_clips(
     """Train a network on the examples of clips; y is the class index of each clip, int (clips,)."""
     rows = {"train": examples.rows(fitting), "validation": examples.rows(stopping)}
     return fit(build, examples.x, y[examples.clip], **rows, settings=settings)
-
-
-def validation_split(
-    train: Indices, labels: Sequence[str], infants: Sequence[str], *, split: Split | str,
-    seed: int = 0,
-) -> tuple[Indices, Indices]:  # fmt: skip
-    """Divide the training clips of a fold into training and validation clips.
-
-    With split "random", a fifth of the clips of each class is held back. With "leak_free", whole
-    infants are held back, as close to a fifth of each class as possible; each class keeps an infant
-    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well.
-
-    train: int clip indices. labels, infants: one per clip of the corpus. The result is int64 clip
-    indices. Raises InputError if nothing can be held back.
-    """
-    train = np.sort(np.asarray(train, dtype=np.int64))
-    y, names = class_indices([labels[i] for i in train])
-    rng = np.random.default_rng(seed)
-    held = np.zeros(len(train), dtype=bool)
-    if Split(split) is Split.LEAK_FREE:
-        group = np.unique([infants[i] for i in train], return_inverse=True)[1]
-        counts = np.zeros((group.max(initial=-1) + 1, len(names)))
-        np.add.at(counts, (group, y), 1)
-        held = _held_infants(counts, rng)[group]
-    if not held.any():
-        for k in range(len(names)):
-            clips = np.flatnonzero(y == k)
-            count = min(len(clips) - 1, max(1, round(_HELD_BACK * len(clips))))
-            held[rng.permutation(clips)[:count]] = True
-    if not held.any():
-        raise InputError(
-            f"none of {len(train)} training clips can be held back: each is the only one of its"
-            " class; record more, or leave the class out."
-        )
-    return train[~held], train[held]
-
-
-def _held_infants(counts: Array, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return which infants to hold back, if any: the most balanced choice of `_ORDERS` draws.
-
-    counts: the number of clips of each infant (rows) and class (columns).
-    """
-    whole, size = counts.sum(axis=0), counts.sum(axis=1)
-    wanted = _HELD_BACK * whole.sum()
-    chosen, least = np.zeros(len(counts), dtype=bool), np.inf
-    for _ in range(_ORDERS):
-        held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
-        for infant in rng.permutation(len(counts)):
-            # Skip an infant that would move the part away from the wanted size, except the first.
-            nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
-            if nearer and (left - counts[infant] >= 1).all():
-                held[infant], left, taken = True, left - counts[infant], taken + size[infant]
-            if taken >= wanted:
-                break
-        uneven = np.abs(counts[held].sum(axis=0) / whole - _HELD_BACK).sum()
-        if held.any() and uneven < least:
-            chosen, least = held, uneven
-    return chosen

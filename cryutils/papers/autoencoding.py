@@ -18,12 +18,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils.datasets.corpus import Corpus
-from cryutils.evaluation.splits import SPLITS, Division, Fold, Indices, Split, class_indices
+from cryutils.evaluation.splits import (
+    SPLITS,
+    Division,
+    Fold,
+    Indices,
+    Split,
+    class_indices,
+    hold_back,
+)
 from cryutils.models import autoencoders, classical
 from cryutils.models.autoencoders import AUTOENCODER, DNN, AeDnn
 from cryutils.models.inputs import Examples, SoundInput, sound_problem
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
-from cryutils.models.training import training_seeds, validation_split
+from cryutils.models.training import training_seeds
 from cryutils.papers.scored import Scored, comparison
 
 __all__ = ["WAYS", "Comparison", "Study"]
@@ -83,10 +91,9 @@ class Study:
 
     def divisions(self, split: Split | str = Split.LEAK_FREE, *, repeat: int = 0) -> list[Division]:
         """Return training, validation and test clips of each fold, int64 indices."""
-        labels, infants = self.corpus.labels.tolist(), self.corpus.infants.tolist()
         seed = self.seeds[repeat]
         return [
-            Division(*validation_split(train, labels, infants, split=split, seed=seed), test)
+            Division(*hold_back(self.corpus, train, split=split, seed=seed), test)
             for train, test in self.folds[Split(split)][repeat]
         ]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,12 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import cross_validate, fit_and_predict
 from cryutils.evaluation.permutation import permute_labels
-from cryutils.evaluation.splits import Fold
+from cryutils.evaluation.splits import Fold, fold_seed
 from cryutils.models import classical, cry2, temporal, training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.fusion import decide
 from cryutils.models.inputs import Examples
-from cryutils.models.training import cross_fit, fit_clips, fold_seed, validation_split
+from cryutils.models.training import cross_fit, fit_clips
 from cryutils.papers.benchmark import divisions
 from cryutils.papers.scored import answer_rows
 
@@ -242,10 +243,10 @@ def attentions(
     def weights(labels: npt.NDArray[np.str_], seed: int) -> Array:
         y = np.full(len(corpus), -1)
         y[clips], _ = evaluation.class_indices(labels)
-        fitting, stopping = validation_split(
-            np.arange(len(clips)), labels.tolist(), infants.tolist(), split=task.held_back,
-            seed=seed,
-        )  # fmt: skip
+        part = SimpleNamespace(labels=labels, infants=infants)
+        fitting, stopping = evaluation.hold_back(
+            part, np.arange(len(clips)), split=task.held_back, seed=seed
+        )
         fitted = fit_clips(
             build, examples, y, clips[fitting], clips[stopping], replace(settings, seed=seed)
         )

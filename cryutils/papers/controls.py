@@ -23,7 +23,7 @@ from cryutils.audio.spectral import frame
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import out_of_fold
+from cryutils.evaluation.crossval import cross_predict
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Choice, Fold, Names, folds
@@ -159,7 +159,7 @@ def control(
         drawn = folds(target, infants, n_splits=n_folds, repeats=repeats, seed=seed)
     with warnings.catch_warnings():  # infants are many classes of few clips
         warnings.filterwarnings("ignore", "The number of unique classes")
-        predicted = out_of_fold(baselines()["logistic"], X, target, drawn)
+        predicted = cross_predict(baselines()["logistic"], X, target, drawn)
     answers = answer_rows(predicted, drawn, [corpus[clip].id for clip in clips], infants, target)
     if chosen is Control.INFANT:
         score = mean_interval(*recognised(answers), limits=(0, 1))

@@ -23,7 +23,7 @@ from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models import classical, export, novelty, training
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
-from cryutils.models.training import CrossFit, cross_fit, fit_clips, validation_split
+from cryutils.models.training import CrossFit, cross_fit, fit_clips
 from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
@@ -166,9 +166,8 @@ def deploy(
     build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
     prepared. scored: scores of such networks on unseen infants.
     """
-    clips, infants = np.unique(examples.clip), corpus.infants.tolist()
-    fitting, stopping = validation_split(
-        clips, corpus.labels.tolist(), infants, split="leak_free", seed=settings.seed
+    fitting, stopping = evaluation.hold_back(
+        corpus, np.unique(examples.clip), split="leak_free", seed=settings.seed
     )
     truth, _ = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)

@@ -93,7 +93,7 @@ class Scored:
     ) -> Scored:  # fmt: skip
         """Return the scores of a classifier on the same folds.
 
-        model, features: as in `evaluation.out_of_fold`. If `features` are an array, a clip whose
+        model, features: as in `evaluation.cross_predict`. If `features` are an array, a clip whose
         row contains NaN is not trained on and gets no answer. clip: the clip number of each row,
         int (rows,), if features have a row for each example; a clip's answer is the mean over its
         examples. The rest is as in `Scored`.

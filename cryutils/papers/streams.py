@@ -22,9 +22,15 @@ import numpy.typing as npt
 
 from cryutils import audio
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Division, Indices, Split, class_indices, folds
+from cryutils.evaluation.splits import (
+    Division,
+    Indices,
+    Split,
+    class_indices,
+    folds,
+    hold_back,
+)
 from cryutils.models.inputs import SoundInput, by_clip, sound_problem
-from cryutils.models.training import validation_split
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
@@ -73,7 +79,7 @@ def divide(
     for k, (train, test) in enumerate(outer):
         fit, stop = train, test
         if honest:
-            fit, stop = validation_split(train, labels, infants, split=split, seed=seed + k)
+            fit, stop = hold_back(units, train, split=split, seed=seed + k)
         inner = _inner(units, fit, honest, n_inner, seed) if n_inner else ()
         divisions.append(Division(fit, stop, test, inner))
     return divisions

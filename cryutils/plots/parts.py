@@ -26,9 +26,12 @@ def scores_by_split(
 ) -> npt.NDArray[np.int64]:
     """Draw scores with their intervals, one row per name; return the height of each row, (rows,).
 
-    table: an index of names and, for each of `splits`, the columns `<split>`, `<split>_low` and
-    `<split>_high`; shares 0-1. splits: colour and words of each, drawn `apart` within a row.
+    table: from `evaluation.score` with one metric, or an index of names and, for each of `splits`,
+    the columns `<split>`, `<split>_low` and `<split>_high`; shares 0-1. splits: colour and words of
+    each, drawn `apart` within a row.
     """
+    if "split" in table.index.names:
+        table = side_by_side(table)
     rows = name_rows(ax, table.index)
     for number, (split, (colour, words)) in enumerate(splits.items()):
         at = rows + apart * ((len(splits) - 1) / 2 - number)
@@ -36,6 +39,23 @@ def scores_by_split(
         ax.hlines(at, low, high, color=colour, lw=3, alpha=0.35)
         ax.plot(value, at, "o", color=colour, ms=6, label=words)
     return rows
+
+
+def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores of one metric with a row per model, columns as `scores_by_split` takes them.
+
+    scores: from `evaluation.score`. A row's name joins the rest of the index with a middle dot.
+    """
+    models = [name for name in scores.index.names if name != "split"]
+    ends = scores[["value", "low", "high"]].astype(float)
+    ends = ends.apply(lambda column: column.fillna(ends["value"]))
+    order = list(
+        dict.fromkeys(tuple(map(str, key)) for key in ends.reset_index()[models].to_numpy())
+    )
+    wide = ends.unstack("split")
+    wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
+    wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
+    return wide.loc[[" · ".join(key) for key in order]]
 
 
 def spaced(label: str) -> str:

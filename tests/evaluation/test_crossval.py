@@ -13,9 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
     balanced_accuracy,
+    cross_predict,
     cross_validate,
     majority_baseline,
-    out_of_fold,
     scored_out_of_fold,
 )
 from cryutils.evaluation.splits import Split, folds
@@ -39,7 +39,7 @@ def test_each_clip_is_predicted_by_a_model_that_did_not_see_it() -> None:
             return [np.eye(4)[classes] for classes in answers]
 
     drawn = folds(LABELS, None, repeats=3)
-    predicted = out_of_fold(Remembers(), np.zeros((60, 1)), LABELS, drawn)
+    predicted = cross_predict(Remembers(), np.zeros((60, 1)), LABELS, drawn)
     assert predicted.shape == (3, 60)
     assert np.all(predicted == 3)
 
@@ -47,7 +47,7 @@ def test_each_clip_is_predicted_by_a_model_that_did_not_see_it() -> None:
 def test_one_nearest_neighbour_recognises_the_infant_only_where_the_split_leaks() -> None:
     def accuracy(split: Split) -> float:
         drawn = split.k_folds(CORPUS, n_splits=4)
-        predicted = out_of_fold(KNeighborsClassifier(1), VOICES, LABELS, drawn)
+        predicted = cross_predict(KNeighborsClassifier(1), VOICES, LABELS, drawn)
         return float(np.mean(predicted == np.repeat(np.arange(3), 20)))
 
     assert accuracy(Split.RANDOM) > 0.95
@@ -63,7 +63,7 @@ def test_pooling_equals_a_plain_loop() -> None:
     for row, repeat in zip(expected, FOLDS, strict=True):
         for train, test in repeat:
             row[test] = np.unique(LABELS)[neighbours(train, test).argmax(axis=1)]
-    predicted = out_of_fold(KNeighborsClassifier(3), VOICES, LABELS, FOLDS)
+    predicted = cross_predict(KNeighborsClassifier(3), VOICES, LABELS, FOLDS)
     np.testing.assert_array_equal(np.unique(LABELS)[predicted], expected)
     pooled = cross_validate(neighbours, FOLDS, 60)
     np.testing.assert_array_equal(pooled.argmax(axis=2), predicted)
@@ -80,7 +80,7 @@ def test_features_may_be_prepared_from_the_training_part_alone() -> None:
         asked.append(tuple(train))
         return (VOICES - VOICES[train].mean(axis=0)) / VOICES[train].std(axis=0)
 
-    out_of_fold(KNeighborsClassifier(), standardised, LABELS, FOLDS)
+    cross_predict(KNeighborsClassifier(), standardised, LABELS, FOLDS)
     assert asked == [tuple(train) for repeat in FOLDS for train, _ in repeat]
 
 
@@ -94,7 +94,7 @@ def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given() -> N
     np.testing.assert_array_equal(predicted, p.argmax(axis=2))
     by_name, scores = scored_out_of_fold(*arguments)
     np.testing.assert_allclose(p[:, :, [2, 3, 0]], scores)
-    np.testing.assert_array_equal(by_name, out_of_fold(*arguments))
+    np.testing.assert_array_equal(by_name, cross_predict(*arguments))
 
 
 @pytest.mark.parametrize("states", [2, 3])
@@ -113,7 +113,7 @@ def test_a_model_without_scores_and_clips_on_both_sides_are_named() -> None:
     train, test = FOLDS[0][0]
     for twice in ([(train, test), (train, test)], [(np.arange(60), test)]):
         with pytest.raises(InputError, match="repeat 1 of the folds"):
-            out_of_fold(KNeighborsClassifier(), VOICES, LABELS, [FOLDS[0], twice])
+            cross_predict(KNeighborsClassifier(), VOICES, LABELS, [FOLDS[0], twice])
 
 
 def test_the_majority_is_learnt_from_the_training_part_only() -> None:

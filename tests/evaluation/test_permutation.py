@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import out_of_fold
+from cryutils.evaluation.crossval import cross_predict
 from cryutils.evaluation.permutation import (
     PermutationTest,
     fixed_prediction_test,
@@ -176,7 +176,7 @@ def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_k
         corpus, X = voices(rng, signal=0)
         for split in SPLITS:
             drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
-            predicted = out_of_fold(REMEMBERS, X, corpus.labels, drawn)
+            predicted = cross_predict(REMEMBERS, X, corpus.labels, drawn)
             fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=9, seed=trial)
             rejected[split] += fixed.p_values["m"] <= 0.1
     assert rejected[Split.LEAK_FREE] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)

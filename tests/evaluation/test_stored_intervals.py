@@ -10,8 +10,8 @@ import pytest
 from sizes import large
 
 from cryutils import claims, evaluation
-from cryutils.claims.answers import Answers, answers
 from cryutils.errors import InputError
+from cryutils.evaluation.answers import Answers, answers
 
 REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryutils.evaluation.crossval import out_of_fold
+from cryutils.evaluation.crossval import cross_predict
 from cryutils.models.classical import (
     BASELINES,
     CLASSIFIERS,
@@ -61,7 +61,7 @@ def test_each_model_has_a_name_and_learns_what_is_separable(models, names, data)
     x, y = data
     assert list(models) == list(names)
     for name, model in models.items():
-        (predicted,) = out_of_fold(model, x, [str(k) for k in y], [halves()])
+        (predicted,) = cross_predict(model, x, [str(k) for k in y], [halves()])
         assert (predicted == y).mean() > 0.8, name
 
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Split
+from cryutils.evaluation.splits import Split, hold_back
 from cryutils.models import training
 from cryutils.models.inputs import Examples
-from cryutils.models.training import Settings, cross_fit, validation_split
+from cryutils.models.training import Settings, cross_fit
 
 CLASSES = ["hungry", "pain", "tired"]
 
@@ -158,7 +158,7 @@ def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     train = np.arange(4, N)
-    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, split="leak_free")
+    fitting, stopping = hold_back(CRIES, train, split="leak_free")
     np.testing.assert_array_equal(np.sort(np.concatenate([fitting, stopping])), train)
     assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
     assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
@@ -178,7 +178,9 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     alone = set().union(*(members for members in owners if len(members) == 1))
     train = np.arange(len(names))
     try:
-        fitting, stopping = validation_split(train, labels, names, split="leak_free", seed=seed)
+        fitting, stopping = hold_back(
+            SimpleNamespace(labels=labels, infants=names), train, split="leak_free", seed=seed
+        )
     except InputError:
         assert len(set(labels)) == len(labels)  # one clip of each class
         return

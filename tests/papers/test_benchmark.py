@@ -120,7 +120,7 @@ def answers(corpus: Corpus) -> pd.DataFrame:
             rows, truth = [place[clip] for clip in part["clip"]], part.truth.to_numpy(str)
             for split in ("random", "leak_free"):
                 folds = benchmark.divisions(part, split)
-                predicted = evaluation.out_of_fold(head, x[rows], truth, folds)
+                predicted = evaluation.cross_predict(head, x[rows], truth, folds)
                 table = answer_rows(predicted, folds, list(part["clip"]), list(part.infant), truth)
                 about = {"task": task, "feature": feature, "model": "linear", "split": split}
                 tables.append(table.assign(**about))

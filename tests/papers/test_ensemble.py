@@ -11,10 +11,10 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims, evaluation
-from cryutils.claims.answers import answers
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
+from cryutils.evaluation.answers import answers
 from cryutils.models.autoencoders import patches
 from cryutils.models.inputs import by_clip
 from cryutils.papers import ensemble

@@ -166,7 +166,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     whole = Scored.from_classifier(model, features, cries, folds, split="leak_free")
     assert whole.trainings is None and whole.results().trainings.isna().all()
     np.testing.assert_array_equal(
-        whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
+        whole.predicted, evaluation.cross_predict(model, features, cries.labels, folds)
     )
     strengths = evaluation.scored_out_of_fold(model, features, cries.labels, folds)[1]
     area = evaluation.auc_interval(strengths, cries.labels, cries.infants.tolist(), folds)

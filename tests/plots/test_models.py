@@ -64,6 +64,20 @@ def test_scores_of_each_split_are_drawn_with_their_intervals(ax, draw) -> None:
     assert ticks(ax, "y") == ["cry2", "SVM"]
 
 
+def test_a_table_of_scores_has_a_row_for_each_model_in_its_order(ax) -> None:
+    index = pd.MultiIndex.from_product(
+        [["random", "leak_free"], ["mfcc"], ["svm", "knn"]], names=["split", "feature", "model"]
+    )
+    values = pd.Series([0.7, 0.6, 0.3, 0.2], index)
+    table = pd.DataFrame({"value": values, "low": values - 0.1, "high": values + 0.1})
+    table.loc[("random", "mfcc", "knn"), ["low", "high"]] = None  # no interval
+    plots.model_scores(table, ax, chance=0.25)
+    assert ticks(ax, "y") == ["mfcc · svm", "mfcc · knn"]
+    for split, label in plots.NAMES.items():
+        assert points(ax, label)[0] == values[split].tolist()
+    assert spans(ax) == pytest.approx([(0.6, 0.8), (0.6, 0.6), (0.2, 0.4), (0.1, 0.3)])
+
+
 def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax) -> None:
     table = pd.DataFrame(
         {

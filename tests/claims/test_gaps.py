@@ -11,9 +11,10 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims, evaluation, papers
-from cryutils.claims.answers import answers, gaps
+from cryutils.claims.gaps import gaps
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import NOT_DRAWN
+from cryutils.evaluation.answers import answers
 
 
 @pytest.fixture

@@ -1,0 +1,243 @@
+"""Experiments: one loop over folds, one table of answers, and its scores.
+
+An experiment is a function of training and test clips. `out_of_fold` calls it for each fold and
+returns a table with a row for each repeat and test clip. `score`, `difference`, `claims.record` and
+`cryutils audit` take such tables, and `claims.load_predictions` reads those of a stored run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError
+from cryutils.evaluation.crossval import NOT_DRAWN, one_thread
+from cryutils.evaluation.intervals import (
+    Interval,
+    Metric,
+    auc_interval,
+    interval,
+    paired_interval,
+)
+from cryutils.evaluation.metrics import scores
+from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
+
+__all__ = [
+    "ABOUT", "Answers", "Experiment", "answers", "difference", "out_of_fold", "per_class", "score",
+]  # fmt: skip
+
+# Returns a row or an answer for each test clip, from positions of training and test clips.
+Experiment = Callable[..., NDArray[Any]]
+
+ABOUT = ("study", "condition", "feature", "model", "split", "data")  # columns that name a model
+
+
+def out_of_fold(
+    experiment: Experiment, clips: Corpus, *, split: Split | str,
+    folds: int | Sequence[Sequence[Fold]] = 5, repeats: int = 1, seed: int = 0,
+    draws: Sequence[Indices] | None = None, progress: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the answers of an experiment to clips that it was not trained on, a row for each.
+
+    experiment: a function of training and test clips, int64 positions in `clips`. It trains a model
+    and returns a probability (or other score) of each class, float (test, classes), in the order of
+    `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
+    If it has parameters `seed` or `split`, they get the fold's own seed and the name of the split.
+    split: "random" or "leak_free". folds: their number, or the folds of each repeat. repeats:
+    divisions of all clips; with `draws`, positions of the clips of each, one for each draw.
+
+    Columns: clip, infant, repeat, fold, split, data, truth, predicted (None without an answer) and,
+    for scores, `p_<class>`. Raises InputError if a fold trains on a test clip (leak-free: on an
+    infant of one), tests a clip twice, or the experiment returns something else.
+    """
+    split, classes = Split(split), clips.classes
+    if not isinstance(folds, int):
+        divisions = [list(repeat) for repeat in folds]
+    elif draws is not None:
+        divisions = split.folds_of_draws(clips, draws, n_splits=folds, seed=seed)
+    else:
+        divisions = split.k_folds(clips, n_splits=folds, repeats=repeats, seed=seed)
+    _check(divisions, clips, split)
+    parts, wanted = [], inspect.signature(experiment).parameters
+    places = [(r, k) for r, repeat in enumerate(divisions) for k in range(len(repeat))]
+    with one_thread(), counting("Training", "folds", shown=progress) as report:
+        for number, (repeat, fold) in enumerate(places):
+            train, test = divisions[repeat][fold]
+            options = {"seed": fold_seed(seed, repeat, fold), "split": str(split)}
+            options = {name: value for name, value in options.items() if name in wanted}
+            answered = _in_columns(experiment(train, test, **options), classes, len(test))
+            about = {
+                "clip": [clips[k].id for k in test], "infant": clips.infants[test],
+                "repeat": repeat, "fold": fold, "split": str(split), "data": clips.name,
+                "truth": clips.labels[test],
+            }  # fmt: skip
+            parts.append(pd.DataFrame(about | answered))
+            report(number + 1, len(places))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> None:
+    """Raise InputError for a fold that trains on what it tests, or for a clip tested twice."""
+    if not any(divisions):
+        raise InputError("there is no fold to test")
+    infants = clips.infants
+    for repeat, folds in enumerate(divisions):
+        tested = np.concatenate([test for _, test in folds])
+        for fold, (train, test) in enumerate(folds):
+            both = set(infants[train]) & set(infants[test])
+            if split is Split.LEAK_FREE and both:
+                raise InputError(
+                    f"repeat {repeat}, fold {fold}: infant {min(both)!r} is in training and in test"
+                )
+            if len(np.intersect1d(train, test)) or len(np.unique(tested)) < len(tested):
+                raise InputError(f"repeat {repeat} tests a clip twice, or trains on a tested clip")
+
+
+def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, Any]:
+    """Return the columns `predicted` and `p_<class>` of what an experiment returned."""
+    given = np.asarray(result)
+    names = np.array([*classes, None], dtype=object)
+    if given.shape == (clips, len(classes)) and given.dtype.kind == "f":
+        missing = np.isnan(given).any(axis=1)
+        best = np.where(missing, -1, np.where(missing[:, None], 0, given).argmax(axis=1))
+        return {"predicted": names[best]} | {f"p_{c}": given[:, k] for k, c in enumerate(classes)}
+    if given.shape == (clips,):
+        if given.dtype.kind in "iu" and (
+            not clips or -1 <= given.min() <= given.max() < len(classes)
+        ):
+            return {"predicted": names[given]}
+        if set(given) <= {*classes, None}:
+            return {"predicted": given.astype(object)}
+    raise InputError(
+        f"the experiment returned {given.dtype} {given.shape}; return ({clips}, {len(classes)})"
+        f" probabilities of {', '.join(classes)}, or one of these classes for each test clip"
+    )
+
+
+class Answers(NamedTuple):
+    """A model's answers as arrays: arguments of `evaluation.interval` and `auc_interval`.
+
+    A unit is a clip or a window. predicted: int64 (repeats, units), -1 without an answer. truth:
+    int64 (units,). Both are indices of the classes in alphabetical order. infants, units: str
+    (units,), the latter the clips' ids. strengths: float64 (repeats, units, classes), NaN where
+    only the answer is stored. folds: of each repeat, which are trained on its other units.
+    """
+
+    predicted: np.ndarray
+    truth: np.ndarray
+    infants: np.ndarray
+    units: np.ndarray
+    strengths: np.ndarray
+    folds: list[list[Fold]]
+
+
+def answers(table: pd.DataFrame) -> Answers:
+    """Return a model's answers on one split and corpus as arrays, from columns of `out_of_fold`.
+
+    A repeat that did not draw a unit has `evaluation.NOT_DRAWN`.
+    """
+    number = table.groupby(["repeat", "clip"]).cumcount()  # of a clip's windows
+    unit, names = pd.factorize(pd.MultiIndex.from_arrays([table["clip"], number]))
+    repeat = pd.factorize(table["repeat"], sort=True)[0]  # named by numbers, seeds or texts
+    _, first = np.unique(unit, return_index=True)
+    classes, truth = np.unique(table.truth.astype(str).to_numpy()[first], return_inverse=True)
+    shape = repeat.max() + 1, len(first)
+    predicted, fold = np.full(shape, NOT_DRAWN), np.full(shape, -1)
+    predicted[repeat, unit] = pd.Index(classes).get_indexer(pd.Index(table.predicted))
+    fold[repeat, unit] = table.fold
+    strengths = np.full((*shape, len(classes)), np.nan)
+    strengths[repeat, unit] = table.reindex(columns=[f"p_{name}" for name in classes])
+    folds = [
+        [
+            (np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k))
+            for k in np.unique(row[row >= 0])
+        ]
+        for row in fold
+    ]
+    infants = table.infant.astype(str).to_numpy()[first]
+    clips = np.array([str(clip) for clip, _ in names])
+    return Answers(predicted, truth, infants, clips, strengths, folds)
+
+
+ScoreName = Metric | Literal["roc_auc"]
+
+
+def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
+    """Return scores with 95 % intervals over infants, a row for each model, split and metric.
+
+    metrics: "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has
+    probabilities); all by default. Columns: value, low, high, n (clips of a repeat) and n_infants.
+    The index names what the table tells apart, and the metric. There is no interval if a class
+    comes from one infant, or the answer is always the same.
+
+    answers_: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
+    """
+    by = [name for name in ABOUT if name in answers_]
+    rows: list[dict[str, Any]] = []
+    for about, part in answers_.groupby(by, sort=False):
+        arrays = answers(part)
+        ranked = np.isfinite(arrays.strengths).any()
+        for metric in metrics or ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
+            if metric != "roc_auc" or ranked or metrics:
+                row = dict(zip(by, about, strict=True)) | {"metric": metric}
+                rows.append(row | _interval(arrays, metric).row())
+    table = pd.DataFrame(rows)
+    few = [name for name in by if name == "split" or table[name].nunique() > 1]
+    return table.set_index([*few, "metric"] if len(metrics) != 1 else few)
+
+
+def _interval(part: Answers, metric: ScoreName) -> Interval:
+    """Return one score with its interval; none if the answer is always the same."""
+    drawn = part.predicted != NOT_DRAWN
+    scored = part.strengths[drawn & np.isfinite(part.strengths).all(axis=-1)]
+    if metric == "roc_auc":
+        if not len(scored):
+            raise InputError("roc_auc: these answers have no probabilities")
+        found = auc_interval(part.strengths, part.truth, part.infants, part.folds)
+        constant = not np.ptp(scored, axis=1).any()
+    else:
+        found = interval(part.predicted, part.truth, part.infants, metric=metric)
+        constant = np.ptp(part.predicted[drawn]) == 0
+    reason = "always the same answer"
+    return replace(found, low=None, high=None, se=None, reason=reason) if constant else found
+
+
+def per_class(answers_: pd.DataFrame) -> pd.DataFrame:
+    """Return precision, recall, F1 and number of clips (times repeats) of each class, and means.
+
+    answers_: of one model on one split, columns of `out_of_fold`.
+    """
+    classes = sorted(set(answers_.truth))
+    truth = pd.Index(classes).get_indexer(pd.Index(answers_.truth))
+    about = scores(truth, pd.Index(classes).get_indexer(pd.Index(answers_.predicted)), classes)
+    rows = {name: row._asdict() for name, row in about.per_class.items()}
+    means = {m: getattr(about, f"macro_{m}") for m in ("precision", "recall", "f1")}
+    table = pd.DataFrame({**rows, "macro mean": {**means, "clips": len(truth)}}).T
+    return table.astype({"clips": int})
+
+
+def difference(
+    answers_: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy"
+) -> Interval:
+    """Return one model's score minus a rival's on the same clips, with its interval over infants.
+
+    answers_, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
+    model with the other split. Raises InputError if their clips differ.
+    """
+    first, other = answers(answers_), answers(rival)
+    if sorted(first.units) != sorted(other.units):
+        raise InputError("the two tables answer different clips; compare models on the same ones")
+    place = pd.Index(first.units).get_indexer(other.units)
+    if len(set(first.units)) < len(first.units):
+        raise InputError("a clip is answered more than once in a repeat; average its windows first")
+    aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
+    aligned[:, place] = other.predicted
+    return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)

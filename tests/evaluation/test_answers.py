@@ -1,0 +1,135 @@
+"""Experiments: the loop over folds, its table, and scores of such tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_corpus import corpus
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support, recall_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from cryutils import claims, evaluation
+from cryutils.errors import InputError
+
+CRIES = corpus(["hungry", "pain", "tired"] * 20, [f"i{k // 5:02d}" for k in range(60)])
+Y = evaluation.class_indices(CRIES.labels)[0]
+X = np.random.default_rng(1).normal(size=(60, 2)) + Y[:, None]
+
+
+def neighbours(train: np.ndarray, test: np.ndarray) -> Any:
+    return KNeighborsClassifier(3).fit(X[train], Y[train]).predict_proba(X[test])
+
+
+def test_each_clip_is_answered_by_a_model_that_was_trained_on_other_infants() -> None:
+    seen = []
+
+    def spy(train: np.ndarray, test: np.ndarray, seed: int, split: str) -> Any:
+        assert not set(CRIES.infants[train]) & set(CRIES.infants[test]) and split == "leak_free"
+        seen.append(seed)
+        return neighbours(train, test)
+
+    table = evaluation.out_of_fold(spy, CRIES, split="leak_free", folds=4, repeats=2, seed=3)
+    assert len(set(seen)) == 8 and seen[0] == evaluation.fold_seed(3, 0, 0)
+    assert len(table) == 120 and not table.duplicated(["repeat", "clip"]).any()
+    for repeat, folds in enumerate(
+        evaluation.Split.LEAK_FREE.k_folds(CRIES, n_splits=4, repeats=2, seed=3)
+    ):
+        for fold, (train, test) in enumerate(folds):
+            rows = table[(table.repeat == repeat) & (table.fold == fold)]
+            assert rows["clip"].tolist() == [CRIES[int(k)].id for k in test]
+            assert rows.truth.tolist() == CRIES.labels[test].tolist()
+            p = neighbours(train, test)
+            np.testing.assert_array_equal(rows[["p_hungry", "p_pain", "p_tired"]], p)
+            assert rows.predicted.tolist() == [CRIES.classes[k] for k in p.argmax(axis=1)]
+
+
+def test_scores_are_scikit_learns_and_intervals_are_over_infants() -> None:
+    both = pd.concat(
+        evaluation.out_of_fold(neighbours, CRIES, split=split, repeats=2).assign(model="knn")
+        for split in evaluation.SPLITS
+    )
+    scores = evaluation.score(both)
+    assert scores.index.names == ["split", "metric"]
+    for split, rows in both.groupby("split"):
+        parts = [part for _, part in rows.groupby("repeat")]
+        again = np.mean([accuracy_score(part.truth, part.predicted) for part in parts])
+        assert scores.value[split, "accuracy"] == pytest.approx(again)
+        again = np.mean([recall_score(p.truth, p.predicted, average="macro") for p in parts])
+        row = scores.loc[(split, "balanced_accuracy")]
+        assert row.value == pytest.approx(again) and row.low < row.value < row.high
+        assert (row.n, row.n_infants) == (60, 12)
+        classes = evaluation.per_class(rows)
+        precision, *_ = precision_recall_fscore_support(rows.truth, rows.predicted)
+        assert classes.precision.tolist() == pytest.approx([*precision, precision.mean()])
+    random, free = (both[both.split == split] for split in evaluation.SPLITS)
+    gap = evaluation.difference(random, free.sample(frac=1, random_state=0))
+    value = scores.value.xs("balanced_accuracy", level="metric")
+    assert gap.value == pytest.approx(value["random"] - value["leak_free"])
+    assert evaluation.difference(random, random).value == pytest.approx(0)
+
+
+def test_draws_classes_and_missing_answers() -> None:
+    draws = [CRIES.draw({"hungry": 10, "tired": 10}, seed=k) for k in range(3)]
+    commonest = lambda train, test: np.full(len(test), "tired")  # noqa: E731
+    table = evaluation.out_of_fold(commonest, CRIES, split="random", folds=2, draws=draws)
+    assert len(table) == 60 and set(table.truth) == {"hungry", "tired"}
+    assert set(table["clip"][table.repeat == 1]) == {CRIES[int(k)].id for k in draws[1]}
+    row = evaluation.score(table, "accuracy").iloc[0]
+    assert row.value == 0.5 and pd.isna(row.low)  # always the same answer has no interval
+
+    def silent(train: np.ndarray, test: np.ndarray) -> Any:
+        p = neighbours(train, test).astype(float)
+        p[0] = np.nan
+        return p
+
+    silences = evaluation.out_of_fold(silent, CRIES, split="random")
+    assert silences.predicted.isna().sum() == 5
+    wrong = silences.predicted != silences.truth  # no answer is wrong
+    assert evaluation.score(silences, "accuracy").value.item() == pytest.approx(1 - wrong.mean())
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda n: np.zeros((n, 2)), lambda n: np.full(n, 7), lambda n: ["angry"] * n]
+)
+def test_what_is_no_answer_is_refused(answer: Any) -> None:
+    with pytest.raises(InputError, match="hungry, pain, tired"):
+        evaluation.out_of_fold(lambda _, test: answer(len(test)), CRIES, split="random")
+
+
+def test_folds_that_leak_are_refused() -> None:
+    everyone = np.arange(60)
+    with pytest.raises(InputError, match="i00"):
+        folds = [[(everyone[1:], everyone[:1])]]
+        evaluation.out_of_fold(neighbours, CRIES, split="leak_free", folds=folds)
+    with pytest.raises(InputError, match="tested clip"):
+        evaluation.out_of_fold(
+            neighbours, CRIES, split="random", folds=[[(everyone, everyone[:1])]]
+        )
+    other = evaluation.out_of_fold(neighbours, CRIES, split="random")
+    with pytest.raises(InputError, match="different clips"):
+        evaluation.difference(other, other[other.infant != "i00"])
+
+
+def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
+    claims.begin("03_test", seed=5)
+    tables = [
+        evaluation.out_of_fold(neighbours, CRIES, split=split).assign(model=model)
+        for split in evaluation.SPLITS
+        for model in ("knn", "svm")
+    ]
+    claims.record(pd.concat(tables), study="validation", trainings=1)
+    claims.record(tables[0], "accuracy", study="brief")
+    claims.write()
+    results = claims.load_results()
+    row = results.set_index(["key", "split"]).loc["validation.svm.balanced_accuracy", "leak_free"]
+    score = evaluation.score(tables[3], "balanced_accuracy").iloc[0]
+    assert (row.value, row.low, row.n, row.trainings) == (score.value, score.low, 60, 1)
+    assert "validation.pain.knn.recall" in set(results.key)
+    assert (results.study == "brief").sum() == 1
+    stored = claims.load_predictions(study="validation", model="svm", split="leak_free")
+    again = evaluation.score(stored, "balanced_accuracy").iloc[0]
+    assert (again.value, again.low) == (score.value, score.low)
