@@ -25,13 +25,15 @@ from cryutils.evaluation.intervals import (
     Metric,
     auc_interval,
     interval,
+    mean_interval,
     paired_interval,
 )
 from cryutils.evaluation.metrics import scores
 from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
 
 __all__ = [
-    "ABOUT", "Answers", "Experiment", "answers", "difference", "out_of_fold", "per_class", "score",
+    "ABOUT", "Answers", "Experiment", "answers", "difference", "mean_over_infants", "out_of_fold",
+    "per_class", "score", "with_scores",
 ]  # fmt: skip
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
@@ -241,3 +243,30 @@ def difference(
     aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
     aligned[:, place] = other.predicted
     return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)
+
+
+def with_scores(answers_: pd.DataFrame, scores_: NDArray[np.floating[Any]]) -> pd.DataFrame:
+    """Return a table of answers with other scores, such as fused or calibrated probabilities.
+
+    scores_: float (rows, classes), in the order of the table's columns `p_<class>`. A row of NaN is
+    no answer. Raises InputError for another shape.
+    """
+    names = map(str, answers_.columns)
+    classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
+    return answers_.assign(**_in_columns(scores_, classes, len(answers_)))
+
+
+def mean_over_infants(
+    answers_: pd.DataFrame, values: NDArray[Any] | pd.Series[Any],
+    *, limits: tuple[float, float] | None = None,
+) -> Interval:  # fmt: skip
+    """Return the mean of a number for each answer, with its 95 % interval over infants.
+
+    answers_: of one model on one split. values: (rows,), such as whether an answer is right, or its
+    confidence. A clip with NaN in a repeat is left out. limits: as in `mean_interval`.
+    """
+    wide = answers_.assign(value=np.asarray(values, float)).pivot(
+        index="repeat", columns="clip", values="value"
+    )
+    infant = answers_.drop_duplicates("clip").set_index("clip").infant
+    return mean_interval(wide.to_numpy(), infant[wide.columns].tolist(), limits=limits)

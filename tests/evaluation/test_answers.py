@@ -133,3 +133,22 @@ def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
     stored = claims.load_predictions(study="validation", model="svm", split="leak_free")
     again = evaluation.score(stored, "balanced_accuracy").iloc[0]
     assert (again.value, again.low) == (score.value, score.low)
+
+
+def test_other_scores_give_other_answers_and_means_are_over_infants() -> None:
+    table = evaluation.out_of_fold(neighbours, CRIES, split="leak_free", repeats=2)
+    columns = ["p_hungry", "p_pain", "p_tired"]
+    p = table[columns].to_numpy()[:, ::-1].copy()
+    p[:3] = np.nan
+    mirrored = evaluation.with_scores(table, p)
+    assert mirrored.predicted.isna().tolist() == [True] * 3 + [False] * 117
+    np.testing.assert_array_equal(mirrored[columns], p)
+    best = np.array(CRIES.classes)[p[3:].argmax(axis=1)]
+    assert mirrored.predicted[3:].tolist() == best.tolist()
+    right = table.predicted == table.truth
+    mean = evaluation.mean_over_infants(table, right, limits=(0, 1))
+    assert mean.value == pytest.approx(right.mean()) and (mean.n, mean.n_infants) == (60, 12)
+    mixed = table.sample(frac=1, random_state=0)
+    assert evaluation.mean_over_infants(mixed, right[mixed.index], limits=(0, 1)) == mean
+    with pytest.raises(InputError, match="hungry, pain, tired"):
+        evaluation.with_scores(table, p[:, :2])
