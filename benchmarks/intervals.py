@@ -18,10 +18,11 @@ Simulated corpora have the infants and clips per class of the structures below.
    refitted with labels permuted in blocks (as in `permutation`), from fixed predictions, and with
    free shuffling.
 4. Differences between two models on the same clips, whose answers are correlated (`alike`, on the
-   scale of normal variables), from one repeat or the mean of five. The library's paired interval is
-   compared with a t quantile times the jackknife's standard error of the difference, in which each
-   class has at least the variance of half an answer changed among its effective clips (`floored`),
-   and with the width that would suffice if the standard error were known (`needed`).
+   scale of normal variables), from one repeat or the mean of five. The library's interval is a t
+   quantile times the jackknife's standard error of the difference, in which each class has at
+   least the variance of half an answer changed among its effective clips. It is compared with the
+   joined bounds of both models (`MOVER`) and with the width that would suffice if the standard
+   error were known (`needed`).
 """
 
 from __future__ import annotations
@@ -272,17 +273,17 @@ def coverage_and_width(low: Array, high: Array, truth: float) -> tuple[float, fl
 def differences(designs: dict[str, Structure], simulations: int) -> None:
     """Print the table of differences."""
     cells = [
-        {"corpus": name[:16], "repeats": repeats, "icc": icc, "alike": alike,
+        {"corpus": name[:16], "metric": metric, "repeats": repeats, "icc": icc, "alike": alike,
          "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]), "method": method,
          "coverage": 100 * coverage, "width": width}
-        for name, design in designs.items()
+        for name, design in designs.items() for metric in ("balanced_accuracy", "accuracy")
         for repeats in (1, 5) for icc in (0.05, 0.5) for alike in (0.0, 0.9) for pair in PAIRS
         for method, (coverage, width)
-        in paired(design, pair, icc, alike, repeats, simulations).items()
+        in paired(design, pair, icc, alike, repeats, simulations, metric).items()
     ]  # fmt: skip
     table = pd.DataFrame(cells)
     print(f"\n4. differences: lowest and mean coverage in %, mean width; {simulations} simulations")
-    for by in ("corpus", "repeats", "icc", "alike", "recalls"):
+    for by in ("metric", "corpus", "repeats", "icc", "alike", "recalls"):
         print(table.groupby([by, "method"], sort=False).agg(
             lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean")
         ).unstack().round(2).to_string())  # fmt: skip
@@ -290,36 +291,36 @@ def differences(designs: dict[str, Structure], simulations: int) -> None:
 
 def paired(
     design: Structure, pair: tuple[tuple[float, float], ...], icc: float, alike: float,
-    repeats: int, simulations: int,
+    repeats: int, simulations: int, metric: str = "balanced_accuracy",
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
-    """Return coverage and mean width of each interval of A's balanced accuracy minus B's."""
+    """Return coverage and mean width of each interval of A's score minus B's."""
     classes, people = (np.unique(names, return_inverse=True)[1] for names in design)
-    member = np.zeros((len(classes), people.max() + 1, classes.max() + 1))
-    member[np.arange(len(classes)), people, classes] = 1
+    part = classes if metric == "balanced_accuracy" else np.zeros_like(classes)
+    member = np.zeros((len(classes), people.max() + 1, part.max() + 1))
+    member[np.arange(len(classes)), people, part] = 1
     clips = member.sum(axis=0)
     size, weights = clips.sum(axis=0), np.full(clips.shape[1], 1 / clips.shape[1])
-    recalls = [np.where(size == size.max(), *of_model) for of_model in pair]
+    of_class = np.bincount(classes)
+    recalls = [np.where(of_class == of_class.max(), *of_model) for of_model in pair]
     answers = correlated_answers(people, classes, recalls, icc, alike, repeats, simulations)
     right = np.tensordot(answers.mean(axis=1), member, axes=1)  # model, simulation, infant, class
     each = (answers[0] - answers[1]) @ (member.sum(axis=1) / size) @ weights
     df, shape = intervals.part_degrees(clips), (simulations, len(clips), 2 * len(weights))
-    library = intervals.combined(
+    joined = intervals.combined(
         np.concatenate(right, axis=-1), np.broadcast_to(np.tile(clips, 2), shape),
         np.r_[weights, -weights], df=np.tile(df, 2),
     )  # fmt: skip
     gain = right[0] - right[1]
-    covariance = intervals._jackknife((gain.sum(axis=1, keepdims=True) - gain) / (size - clips))
-    least = 0.5 / (intervals._effective_by_model(clips) + 1) ** 2
-    missing = np.maximum(least - covariance.diagonal(axis1=1, axis2=2), 0) @ weights**2
-    variance = np.einsum("j,sjk,k->s", weights, covariance, weights) + missing
-    half = intervals.t_quantile(df.min()) * np.sqrt(variance)
-    ways = {"library": library, "floored": around(library, half)}
+    without = (gain.sum(axis=1, keepdims=True) - gain) / (size - clips)
+    library = intervals.difference_bounds(without, clips, joined.score, weights, df.min())
+    ways = {"library": library, "MOVER": joined}
     for name, bounds in ways.items():
         ways[name] = intervals.add_between_run_variance(
             bounds, [each.T], df=df.min(), limits=(-1, 1)
         )
-    ways["needed"] = around(library, intervals.t_quantile(np.inf) * library.score.std())
-    truth = np.mean(recalls[0]) - np.mean(recalls[1])
+    ways["needed"] = around(joined, intervals.t_quantile(np.inf) * joined.score.std())
+    gained = recalls[0] - recalls[1]
+    truth = float(np.mean(gained if metric == "balanced_accuracy" else gained[classes]))
     return {name: coverage_and_width(*bounds[1:3], truth) for name, bounds in ways.items()}
 
 

@@ -213,9 +213,9 @@ def test_the_ranges_of_table_2_are_measured() -> None:
 @pytest.mark.parametrize(
     ("run", "page", "above", "words"),
     [
-        ("judged", "docs/results.md", 1, "One of 34 intervals is above 0"),
-        ("uploads", "docs/results.md", 4, "four of 21 intervals are above 0"),
-        ("uploads", "docs/article.md", 4, "On the uploads 4 of 21 are"),
+        ("judged", "docs/results.md", 5, "Five of 34 intervals are above 0"),
+        ("uploads", "docs/results.md", 5, "five of 21 intervals are above 0"),
+        ("uploads", "docs/article.md", 5, "On the uploads 5 of 21 are"),
     ],
 )
 def test_intervals_above_zero_are_counted(run: str, page: str, above: int, words: str) -> None:

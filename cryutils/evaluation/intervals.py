@@ -6,7 +6,8 @@ of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper & Pears
 effective number of clips: as many independent clips as would vary as much as its clips do by the
 jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). MOVER joins the bounds of
 the parts, with their correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095).
-The variance between repeats, each with its own folds and trainings, widens the bounds.
+A difference of two models has a t interval from the jackknife of the difference, with a least
+variance. The variance between repeats, each with its own folds and trainings, widens the bounds.
 `benchmarks/intervals.py` simulates how often the intervals cover the true score.
 """
 
@@ -25,7 +26,8 @@ from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
 
 __all__ = [
     "LEVEL", "Bounds", "Interval", "Metric", "add_between_run_variance", "auc_interval", "combined",
-    "degrees_of_freedom", "interval", "mean_interval", "paired_interval", "part_degrees",
+    "degrees_of_freedom", "difference_bounds", "interval", "mean_interval", "paired_interval",
+    "part_degrees",
     "t_quantile",
 ]  # fmt: skip
 
@@ -97,6 +99,27 @@ def _combined_shares(
         np.clip(score + reach(high - share, share - low), *ends),
         np.sqrt(np.maximum(np.einsum("j,...jk,k->...", weights, covariance, weights), 0)),
     )
+
+
+def difference_bounds(
+    without: Array, clips: Array, score: Array, weights: Array, df: float
+) -> Bounds:
+    """Return a weighted sum of differences between two models' parts with its interval.
+
+    The half width is a t quantile times the standard error of the jackknife over infants. Each part
+    has at least the variance of half an answer changed among its effective clips, so that two
+    models that agree on nearly every clip have no interval of width 0.
+
+    without: difference of each part without each infant in turn, float64 (..., infants, parts).
+    clips: their numbers, float64 (infants, parts). score: the sum itself, (...). weights: (parts,).
+    df: degrees of freedom, the fewest of `part_degrees`.
+    """
+    covariance = _jackknife(without)
+    least = 0.5 / (_effective_by_model(clips) + 1) ** 2
+    missing = np.maximum(least - covariance.diagonal(axis1=-2, axis2=-1), 0) @ weights**2
+    variance = np.einsum("j,...jk,k->...", weights, covariance, weights)
+    half = t_quantile(df) * np.sqrt(np.maximum(variance, 0) + missing)
+    return Bounds(score, score - half, score + half, np.sqrt(np.maximum(variance, 0)))
 
 
 def _jackknife(without: Array) -> Array:
@@ -445,6 +468,12 @@ def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
     return right, clips
 
 
+def _without_each_infant(right: Array, clips: Array, f1: bool) -> Array:
+    """Return each part's share, or F1, without each infant in turn, (infants, parts)."""
+    share = (right.sum(axis=0) - right) / (clips.sum(axis=0) - clips)
+    return 2 * share / (1 + share) if f1 else share
+
+
 def _score(confusions: Array, metric: Metric) -> Array:
     """Return a score (...) from the confusions of all infants together."""
     right, clips = _parts(confusions, metric)
@@ -466,19 +495,23 @@ def _of_answers(
     about = round(clips.sum()), len(clips)
     clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
+    value, *of_rival = (float(_score(mean.sum(axis=0), metric)) for mean in means)
+    value -= sum(of_rival)
     if len(lone):
         name = sample.names[lone[0]]
         which = "all clips come" if metric == "accuracy" else f"class {name!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        first, *second = (float(_score(mean.sum(axis=0), metric)) for mean in means)
-        return Interval(first - sum(second), None, None, None, *about, reason)
+        return Interval(value, None, None, None, *about, reason)
     each = [_score(table.sum(axis=1), metric) for table in tables]
     if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
         each = [each[0] - each[1]]
-    right, sizes = (np.concatenate(part, axis=-1) for part in zip(*pairs, strict=True))
     parts, df = pairs[0][0].shape[-1], part_degrees(clips)
-    weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
-    bounds = combined(right, sizes, weights, df=np.tile(df, len(pairs)), f1=metric == "macro_f1")
+    weights, f1 = np.full(parts, 1 / parts), metric == "macro_f1"
+    if len(pairs) == 1:
+        bounds = combined(*pairs[0], weights, df=df, f1=f1)
+    else:
+        first, rival = (_without_each_infant(*pair, f1) for pair in pairs)
+        bounds = difference_bounds(first - rival, clips, np.asarray(value), weights, df.min())
     limits = (0.0, 1.0) if len(pairs) == 1 else (-1.0, 1.0)
     bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)
     return Interval.of(bounds, *about)
