@@ -18,7 +18,8 @@ PAGES = list(figures.TABLES)
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the pages, figures, ledger and stored results that the tool uses."""
-    for name in (*PAGES, *figures.FIGURES):
+    first = "notebooks/00_start_here.ipynb"
+    for name in (*PAGES, *figures.FIGURES, "docs/two_splits.png", first):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("data", "outputs/reference"):
@@ -54,7 +55,7 @@ def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_m
 ) -> None:
     # Two pages and their quick tables.
     tables = {
-        "README.md": figures.TABLES["README.md"],
+        "docs/results.md": {"networks": figures.networks},
         "docs/article.md": {"table2": figures.table2},
     }
     monkeypatch.setattr(figures, "TABLES", tables)
@@ -69,7 +70,7 @@ def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_m
     assert {name: (project / name).read_bytes() for name in names} == before
     figures.main([])
     assert {f"{name}: written" for name in names} <= {*capsys.readouterr().out.splitlines()}
-    assert "| 46 [28, 45] |" in (project / "README.md").read_text(encoding="utf-8")
+    assert "| 46 [28, 45] |" in (project / "docs" / "results.md").read_text(encoding="utf-8")
     assert "| 40 [19, 40] |" in (project / "docs" / "article.md").read_text(encoding="utf-8")
     with Image.open(project / "docs" / "table2.png") as picture:
         assert picture.info["Description"].startswith("Paper A's Table 2")
@@ -78,9 +79,9 @@ def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_m
 
 @pytest.mark.parametrize("times", [0, 2])
 def test_a_block_that_is_missing_or_doubled_is_refused(project: Path, times: int) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"README\.md: the block networks"):
-        figures.filled(text * times, "README.md")
+    text = "<!-- table: networks -->\n<!-- end -->"
+    with pytest.raises(SystemExit, match=r"results\.md: the block networks"):
+        figures.filled(text * times, "docs/results.md")
 
 
 def test_a_rounded_zero_keeps_its_sign() -> None:

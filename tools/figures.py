@@ -1,16 +1,18 @@
-"""Draw two figures and fill the tables of five pages from the results in `outputs/reference`.
+"""Draw two figures and fill the tables of four pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name each page whose tables differ, and exit
                                        with 1 if any does
 
-The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. A table is the text
+The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`; `docs/two_splits.png` is
+copied from the outputs of notebook 00. A table is the text
 between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,6 +22,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+import nbformat
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -304,11 +307,11 @@ def gate_noise() -> pd.DataFrame:
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
-    "README.md": {"networks": networks},
     "docs/application.md": {"gate": gate, "gate_noise": gate_noise},
     "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
     "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
+        "networks": networks,
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),
         "readings": readings,
@@ -343,6 +346,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--check", action="store_true")
     check, root = parser.parse_args(arguments).check, project_dir()
     made = {name: filled((root / name).read_text("utf-8"), name).encode() for name in TABLES}
+    cells = nbformat.read(root / "notebooks/00_start_here.ipynb", as_version=4).cells
+    (cell,) = [cell for cell in cells if '"start_here.two_splits"' in cell.source]
+    made["docs/two_splits.png"] = base64.b64decode(cell.outputs[-1].data["image/png"])
     if not check:
         plots.style()
         for name, (draw, caption) in FIGURES.items():
