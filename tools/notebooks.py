@@ -49,9 +49,7 @@ if importlib.util.find_spec("cryutils") is None:
     %cd /content/course/notebooks
     %pip install --quiet -e ..
     sys.path.append("/content/course")
-import cryutils
-
-"""
+import cryutils"""
 
 
 def links(name: str) -> str:
@@ -69,7 +67,7 @@ def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.Noteboo
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):
-            cell.source = re.sub(r"(?s)^.*?import cryutils\n\n", lambda _: SETUP, cell.source)
+            cell.source = re.sub(r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1)
     return notebook
 
 

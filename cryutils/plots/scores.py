@@ -204,11 +204,11 @@ def split_accuracies(
         ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
         ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[split], lw=3)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
-    ax.annotate("commonest class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
+    ax.annotate("most common class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
                 color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
     ax.set(
         xlim=(0, 1), ylim=(-0.5, 1.6), xlabel="accuracy on the test clips", yticks=[0, 1],
-        yticklabels=["no infant\non both sides", "clips split\nat random"],
+        yticklabels=["leak-free:\nnew infants", "random split\nof the clips"],
     )  # fmt: skip
     ax.grid(axis="y", visible=False)
     return ax
