@@ -67,7 +67,9 @@ def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.Noteboo
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):
-            cell.source = re.sub(r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1)
+            cell.source = re.sub(
+                r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1
+            )
     return notebook
 
 
