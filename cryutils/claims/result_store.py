@@ -144,11 +144,14 @@ def _collecting() -> _Notebook:
     return _current
 
 
-def record(value: float | Interval | pd.DataFrame, *metrics: str, **columns: Any) -> None:
+def record(
+    value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any
+) -> None:
     """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
     A later number with the same `COLUMNS`, split and data replaces an earlier one. An interval also
-    sets low, high, n and n_infants. A table of `evaluation.out_of_fold` may contain several models,
+    sets low, high, n and n_infants. A permutation test sets the p-value of each of its models,
+    adjusted for its family. A table of `evaluation.out_of_fold` may contain several models,
     told apart by `COLUMNS`, split and data; metrics: its scores, by default all of
     `evaluation.score` and precision, recall and F1 of each class. columns: fields of `Result`, of
     all; study, metric and data are needed. Raises InputError for other columns, a number that is
@@ -156,11 +159,16 @@ def record(value: float | Interval | pd.DataFrame, *metrics: str, **columns: Any
     """
     if isinstance(value, pd.DataFrame):
         return _record_answers(value, metrics, columns)
+    number: Any = value
+    if hasattr(number, "adjusted"):  # a permutation test
+        columns = {"metric": "p_value", "permutations": len(number.null)} | columns
+        for model, p in number.adjusted.items():
+            record(p, **{"model": model} | columns)
+        return None
     notebook = _collecting()
     for name in columns:
         if name not in _FIELDS:
             raise InputError(f"{name}: no column of a result.{near_miss(name, _FIELDS)}")
-    number: Any = value
     if hasattr(number, "n_infants"):  # an interval
         columns = number.row() | columns
         number = columns.pop("value")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -172,7 +172,7 @@ def permutation_test(
 
 
 def fixed_prediction_test(
-    predictions: Mapping[Hashable, NDArray[np.integer[Any]]],
+    predictions: Mapping[Hashable, NDArray[np.integer[Any]] | pd.DataFrame],
     corpus: Labelled,
     *,
     permutations: int = 999,
@@ -186,14 +186,16 @@ def fixed_prediction_test(
     predictions of one fold depend on the labels of the others: with a true null,
     `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %.
 
-    predictions: class indices by name, int (repeats, clips). Other arguments as in
-    `permutation_test`; the same seed gives the same permutations. Raises InputError if the number
-    of predictions is not the number of clips.
+    predictions: by name, class indices, int (repeats, clips), or one model's answers on one split,
+    a table of `out_of_fold` for all clips. Other arguments as in `permutation_test`; the same seed
+    gives the same permutations. Raises InputError if the clips are not those of the corpus.
     """
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
     shares = []
     for name, predicted in predictions.items():
+        if isinstance(predicted, pd.DataFrame):
+            predicted = _of_table(predicted, [clip.id for clip in cast("Any", corpus)], names)
         rows = np.atleast_2d(np.asarray(predicted))
         if rows.shape[1] != len(y):
             raise InputError(f"{name!r} predicts {rows.shape[1]} clips, the corpus has {len(y)}")
@@ -207,6 +209,15 @@ def fixed_prediction_test(
     strata = _strata(corpus, strata)
     null = [score(y[_order(infants, seed, b, strata)]) for b in range(permutations)]
     return PermutationTest(tuple(predictions), score(y), np.array(null), seed)
+
+
+def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArray[np.int64]:
+    """Return the predictions of a table of answers as class indices, int64 (repeats, clips)."""
+    wide = table.pivot(index="repeat", columns="clip", values="predicted")
+    if set(wide.columns) != set(clips):
+        raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(clips)}")
+    codes = pd.Index(names).get_indexer(pd.Index(wide[clips].to_numpy().ravel()))
+    return codes.reshape(wide.shape)
 
 
 def _strata(corpus: Labelled, strata: Strata | None) -> Strata | None:

@@ -112,6 +112,8 @@ def test_folds_that_leak_are_refused() -> None:
     other = evaluation.out_of_fold(neighbours, CRIES, split="random")
     with pytest.raises(InputError, match="different clips"):
         evaluation.difference(other, other[other.infant != "i00"])
+    with pytest.raises(InputError, match="the corpus has 60"):
+        evaluation.fixed_prediction_test({"knn": other[other.infant != "i00"]}, CRIES)
 
 
 def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
@@ -123,8 +125,15 @@ def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
     ]
     claims.record(pd.concat(tables), study="validation", trainings=1)
     claims.record(tables[0], "accuracy", study="brief")
+    test = evaluation.fixed_prediction_test({"svm": tables[3]}, CRIES, permutations=19)
+    claims.record(test, study="validation", split="leak_free", data=CRIES.name)
     claims.write()
     results = claims.load_results()
+    (p,) = results[results.key == "validation.svm.p_value"].itertuples()
+    guesses = tables[3].pivot(index="repeat", columns="clip", values="predicted")
+    guesses = guesses[[clip.id for clip in CRIES]].map(CRIES.classes.index).to_numpy()
+    again = evaluation.fixed_prediction_test({"svm": guesses}, CRIES, permutations=19)
+    assert (p.value, p.permutations) == (again.adjusted["svm"], 19)
     row = results.set_index(["key", "split"]).loc["validation.svm.balanced_accuracy", "leak_free"]
     score = evaluation.score(tables[3], "balanced_accuracy").iloc[0]
     assert (row.value, row.low, row.n, row.trainings) == (score.value, score.low, 60, 1)
