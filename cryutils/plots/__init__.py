@@ -21,7 +21,6 @@ from .models import (
     learning_curves,
     model_scores,
     pictures,
-    stress,
 )
 from .monitoring import readings
 from .palette import NAMES

@@ -1,4 +1,4 @@
-"""Figures of networks for notebooks 04 to 09: convolution, curves, scores, stress, decisions.
+"""Figures of networks for notebooks 04 to 09: convolution, curves, scores, decisions.
 
 Paper B promises such figures, but its Figures 3 to 6 show screenshots.
 """
@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cryutils.plots.palette import COLOURS, MODALITIES, MODELS, SPLITS
+from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
 from cryutils.plots.parts import colour_legend, name_rows, scores_by_split
 from cryutils.video.tracks import FaceTrack
 
@@ -125,31 +125,6 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
     ax.axvline(0, color="#000000", lw=1)
     ax.set(xlabel=xlabel)
     return ax
-
-
-def stress(
-    table: pd.DataFrame, ax: Axes, *, xlabel: str, chance: float, falling: bool = False
-) -> Axes:
-    """Draw macro F1 against the level of a disturbance, one line per modality.
-
-    table: columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`, a share 0-1 like
-    `chance`. If `falling`, the levels are noise in dB: evenly spaced, the mildest, which is the
-    largest, first.
-    """
-    levels = sorted(table.level.unique(), reverse=falling)
-    places = range(len(levels)) if falling else levels
-    for name, colour in MODALITIES.items():
-        part = table[table.modality == name].set_index("level").macro_f1.reindex(levels)
-        ax.plot(places, part, "o-", color=colour, label=MODELS[name], lw=2, clip_on=False)
-    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    words = [_level(level) for level in levels]
-    ax.set(xticks=places, xticklabels=words, xlabel=xlabel, ylabel="macro F1", ylim=(0, 1.02))
-    ax.label_outer()
-    return ax
-
-
-def _level(level: float) -> str:
-    return "no noise" if np.isinf(level) else f"{level:g}"
 
 
 def decisions(
