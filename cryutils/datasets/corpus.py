@@ -124,6 +124,11 @@ class Corpus(Sequence[Clip]):
         return np.array([clip.infant for clip in self], dtype=str)
 
     @property
+    def sessions(self) -> np.ndarray:
+        """Session of each clip, str (clips,)."""
+        return np.array([clip.session for clip in self], dtype=str)
+
+    @property
     def phones(self) -> np.ndarray:
         """`Clip.phone` of each clip, object (clips,): the strata of a permutation test."""
         return np.array([clip.phone for clip in self], dtype=object)
@@ -193,6 +198,11 @@ class Corpus(Sequence[Clip]):
     def take(self, indices: Iterable[int]) -> Corpus:
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)
+
+    def relabel(self, labels: Iterable[str]) -> Corpus:
+        """Return the same clips with other labels, one for each clip, such as its age group."""
+        pairs = zip(self, labels, strict=True)
+        return self._with(replace(clip, label=str(label)) for clip, label in pairs)
 
     def among(
         self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None

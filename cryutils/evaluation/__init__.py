@@ -7,7 +7,15 @@
 >>> evaluation.score(answers, "balanced_accuracy")                          # doctest: +SKIP
 """
 
-from .answers import difference, mean_over_infants, out_of_fold, per_class, score, with_scores
+from .answers import (
+    by_clip,
+    difference,
+    mean_over_infants,
+    out_of_fold,
+    per_class,
+    score,
+    with_scores,
+)
 from .crossval import (
     NOT_DRAWN,
     balanced_accuracy,

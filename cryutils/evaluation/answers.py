@@ -32,8 +32,8 @@ from cryutils.evaluation.metrics import scores
 from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
 
 __all__ = [
-    "ABOUT", "Answers", "Experiment", "answers", "difference", "mean_over_infants", "out_of_fold",
-    "per_class", "score", "with_scores",
+    "ABOUT", "Answers", "Experiment", "answers", "by_clip", "difference", "mean_over_infants",
+    "out_of_fold", "per_class", "score", "with_scores",
 ]  # fmt: skip
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
@@ -239,7 +239,7 @@ def difference(
         raise InputError("the two tables answer different clips; compare models on the same ones")
     place = pd.Index(first.units).get_indexer(other.units)
     if len(set(first.units)) < len(first.units):
-        raise InputError("a clip is answered more than once in a repeat; average its windows first")
+        raise InputError("a clip has several answers in a repeat; average its windows: by_clip")
     aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
     aligned[:, place] = other.predicted
     return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)
@@ -270,3 +270,17 @@ def mean_over_infants(
     )
     infant = answers_.drop_duplicates("clip").set_index("clip").infant
     return mean_interval(wide.to_numpy(), infant[wide.columns].tolist(), limits=limits)
+
+
+def by_clip(answers_: pd.DataFrame) -> pd.DataFrame:
+    """Return one answer for each clip and repeat: the mean of the scores of its windows.
+
+    answers_: columns of `out_of_fold` with `p_<class>`, and a row for each window. Windows without
+    an answer are left out. The fold is -1 if the windows of a clip are in several folds.
+    """
+    scores_ = [name for name in answers_ if str(name).startswith("p_")]
+    about = [name for name in (*ABOUT, "clip", "infant", "repeat", "truth") if name in answers_]
+    windows = answers_.groupby(about, sort=False)
+    fold = windows.fold.agg(lambda numbers: numbers.iloc[0] if numbers.nunique() == 1 else -1)
+    means = windows[scores_].mean()
+    return with_scores(means.assign(fold=fold).reset_index(), means.to_numpy(float))

@@ -28,7 +28,6 @@ from .scores import (
     confusion,
     png,
     protocol_scores,
-    rungs,
     save,
     scoreboard,
     source,

@@ -26,7 +26,6 @@ from cryutils._io.pictures import few_colours
 from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
 from cryutils.claims.result_store import current, figure_path
-from cryutils.papers.ladder import MISTAKES, Rung
 from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
@@ -161,32 +160,6 @@ def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
 def _embolden(ax: Axes, headings: pd.Series[bool]) -> None:
     for label, is_heading in zip(ax.get_yticklabels(), headings, strict=True):
         label.set_fontweight("bold" if is_heading else "normal")
-
-
-def rungs(table: pd.DataFrame) -> Figure:
-    """Draw the balanced accuracy and the accuracy of each rung of the audit, `honest` on top.
-
-    Bars are 95 % intervals over infants. A rung that is shown to inflate the score has the colour
-    of the random split, the honest one that of leak-free scores; others are grey. A dashed line
-    marks the score of the rung `majority`, which always answers the commonest class.
-    table: columns as in `papers.ladder.Audit.table`.
-    """
-    names = {Rung.HONEST: "no mistake", **MISTAKES}
-    fig, axes = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")
-    for ax, metric in zip(axes, ("balanced_accuracy", "accuracy"), strict=True):
-        part = table[table.metric == metric].set_index("rung")
-        part = part.loc[[rung for rung in Rung if rung in part.index]]
-        rows = name_rows(ax, [names[rung] for rung in part.index])
-        for row, (rung, scores) in zip(rows, part.iterrows(), strict=True):
-            inflated = scores.added_low > 0
-            kind = "leak_free" if rung == Rung.HONEST else "random" if inflated else "chance"
-            ax.hlines(row, scores.low, scores.high, color=COLOURS[kind], lw=3, alpha=0.4)
-            ax.plot(scores.value, row, "o", color=COLOURS[kind], ms=6)
-        if Rung.MAJORITY in part.index:
-            always = part.value[Rung.MAJORITY]
-            ax.axvline(always, color=COLOURS["chance"], ls="--", lw=1, zorder=0)
-        ax.set(xlim=(0, 1), xlabel=METRICS[metric])
-    return fig
 
 
 def split_accuracies(

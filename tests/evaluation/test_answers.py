@@ -116,6 +116,23 @@ def test_folds_that_leak_are_refused() -> None:
         evaluation.fixed_prediction_test({"knn": other[other.infant != "i00"]}, CRIES)
 
 
+def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
+    windows = CRIES.take(np.arange(60).repeat(2))
+    given = np.random.default_rng(2).dirichlet(np.ones(3), 120)
+    for split in evaluation.SPLITS:
+        of_windows = evaluation.out_of_fold(
+            lambda _, test: given[test], windows, split=split, repeats=2
+        )
+        answers = evaluation.by_clip(of_windows).set_index(["repeat", "clip"])
+        expected = given.reshape(60, 2, 3).mean(axis=1)
+        ids = [clip.id for clip in CRIES]
+        columns = ["p_hungry", "p_pain", "p_tired"]
+        np.testing.assert_allclose(answers.loc[1].loc[ids, columns].astype(float), expected)
+        names = np.array(CRIES.classes)[expected.argmax(axis=1)]
+        assert answers.loc[0].loc[ids].predicted.tolist() == names.tolist()
+        assert (-1 in set(answers.fold)) == (split == "random"), "windows of a clip in two folds"
+
+
 def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
     claims.begin("03_test", seed=5)
     tables = [

@@ -1,9 +1,9 @@
-"""The audit's rungs: each mistake is made, nothing else differs, and chance stays chance."""
+"""The ladder: each mistake is made, nothing else differs, and chance stays chance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +14,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cryutils import audio
+from cryutils import audio, claims, evaluation
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
 from cryutils.papers import ladder
-from cryutils.papers.ladder import Rows, Rung, Windows
+from cryutils.papers.ladder import Rows, Windows
 
-LEAKING = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)
+NONE: frozenset[str] = frozenset()
+ALL = frozenset(ladder.MADE)
+LEAKING = ("windows", "clips", "augment", "oversample")
 CLASSES = ("discomfort", "hungry", "tired")
 
 
@@ -40,14 +44,22 @@ def voices(
     x += 0.4 * rng.normal(size=(len(y), features))[clip]
     x += 0.4 * rng.normal(size=x.shape)
     x[np.arange(len(x)), y[clip]] += signal
-    return Windows(
-        x=x,
-        noisy=x + 0.1 * rng.normal(size=x.shape),
-        clip=clip,
-        labels=np.array(CLASSES)[y],
-        infants=np.array([f"infant-{i:02d}" for i in infant]),
-        sessions=np.array([f"infant-{i:02d}/{j % 4 // 2}" for j, i in enumerate(infant)]),
-    )
+    names = [f"infant-{i:02d}" for i in infant]
+    clips = [
+        Clip(f"{j:03d}", Path("a.wav"), CLASSES[y[j]], name, f"{name}/{j % 4 // 2}", None, 3.0,
+             True, False)
+        for j, name in enumerate(names)
+    ]  # fmt: skip
+    noisy = x + 0.1 * rng.normal(size=x.shape)
+    return Windows(x, noisy, clip, Corpus(clips, name="voices", note="made up"))
+
+
+def wholes(windows: Windows, unit: Split) -> np.ndarray:
+    """The infant, session, clip or number of each window."""
+    if unit is Split.RANDOM_FRAMES:
+        return np.arange(len(windows.clip))
+    names = {Split.LEAK_FREE: "infant", Split.SESSION: "session", Split.RANDOM: "id"}
+    return np.array([getattr(clip, names[unit]) for clip in windows.corpus])[windows.clip]
 
 
 def numbered(windows: Windows) -> Windows:
@@ -67,18 +79,18 @@ def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Split
         for division in repeat:
             everything = np.concatenate(division[:3])
             assert sorted(everything) == list(range(len(windows.y)))
-            whose = [set(windows.units(unit)[part]) for part in division[:3]]
+            whose = [set(wholes(windows, unit)[part]) for part in division[:3]]
             assert not (whose[0] & whose[1] or whose[0] & whose[2] or whose[1] & whose[2])
 
 
 @pytest.mark.parametrize(
-    ("rung", "larger"),
-    [(Rung.WINDOWS, Split.RANDOM), (Rung.CLIPS, Split.SESSION), (Rung.SESSIONS, Split.LEAK_FREE)],
+    ("mistake", "larger"),
+    [("windows", Split.RANDOM), ("clips", Split.SESSION), ("sessions", Split.LEAK_FREE)],
 )
-def test_a_smaller_unit_has_the_next_larger_on_both_sides(rung: Rung, larger: Split) -> None:
+def test_a_smaller_unit_has_the_next_larger_on_both_sides(mistake: str, larger: Split) -> None:
     windows = voices()
-    for division in ladder.divide(windows, ladder.UNITS[rung], n_folds=4)[0]:
-        whose = windows.units(larger)
+    for division in ladder.divide(windows, ladder.UNITS[mistake], n_folds=4)[0]:
+        whose = wholes(windows, larger)
         shared = np.isin(whose[division.test], whose[division.fit])
         assert shared.mean() > 0.3
 
@@ -88,20 +100,19 @@ def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit(
     sizes = np.array([6, 12, 6])
     division = ladder.divide(windows, Split.LEAK_FREE, n_folds=4)[0][0]
 
-    def tested(rung: Rung) -> tuple[int, int]:
-        rows = ladder.training_rows(windows, division.fit, sizes, ladder.mistakes(rung))
+    def drawn(wrong: frozenset[str]) -> tuple[int, int]:
+        rows = ladder.training_rows(windows, division.fit, sizes, wrong, seed=[0])
+        assert windows.y[rows.x[:, 0].astype(int) % 10_000].tolist() == rows.y.tolist()
         numbers = rows.x[:, 0].astype(int)
         clean, copies = numbers[numbers < 10_000], numbers[numbers >= 10_000] - 10_000
         return int(np.isin(clean, division.test).sum()), int(np.isin(copies, division.test).sum())
 
-    assert tested(Rung.HONEST) == tested(Rung.SCALER) == (0, 0)
-    repeats, copies = tested(Rung.OVERSAMPLE)
+    assert drawn(NONE) == drawn(frozenset({"scaler"})) == (0, 0)
+    repeats, copies = drawn(frozenset({"oversample"}))
     assert repeats > 0 and copies == 0
-    repeats, copies = tested(Rung.AUGMENT)
+    repeats, copies = drawn(frozenset({"augment"}))
     assert repeats == 0 and copies > 0
-    assert min(tested(Rung.ALL)) > 0
-    rows = ladder.training_rows(windows, division.fit, sizes, ladder.mistakes(Rung.ALL))
-    assert windows.y[rows.x[:, 0].astype(int) % 10_000].tolist() == rows.y.tolist()
+    assert min(drawn(ALL)) > 0
 
 
 def test_each_step_is_fitted_on_the_rows_and_the_wrong_one_on_the_test_as_well() -> None:
@@ -114,11 +125,11 @@ def test_each_step_is_fitted_on_the_rows_and_the_wrong_one_on_the_test_as_well()
         PCA(ladder.COMPONENTS, svd_solver="full"),
     ]
     theirs = make_pipeline(*steps).fit(*rows).transform(test.x)
-    _, ours, other = ladder.represent(rows, test, test)
+    _, ours, other = ladder.represent([rows, test, test], NONE)
     np.testing.assert_allclose([ours.x, other.x], [theirs, theirs], atol=1e-12)
-    for rung in (Rung.SCALER, Rung.SELECTION, Rung.AUTOENCODER):
-        wrong = ladder.represent(rows, test, test, ladder.mistakes(rung))[1]
-        assert not np.allclose(np.abs(wrong.x), np.abs(theirs)), rung
+    for mistake in ("scaler", "selection", "autoencoder"):
+        wrong = ladder.represent([rows, test, test], frozenset({mistake}))[1]
+        assert not np.allclose(np.abs(wrong.x), np.abs(theirs)), mistake
 
 
 def noise(seed: int) -> list[Rows]:
@@ -127,63 +138,67 @@ def noise(seed: int) -> list[Rows]:
 
 
 def test_in_sample_weights_choose_the_neighbours_alone() -> None:
-    rows, validation, test = noise(0)
+    rows, test, validation = noise(0)
     neighbours = KNeighborsClassifier(ladder.NEIGHBOURS, weights="distance").fit(rows.x, rows.y)
-    joined = ladder.ensemble(rows, validation, test, ladder.mistakes(Rung.STACKING))
+    joined = ladder.ensemble(rows, test, validation, frozenset({"stacking"}), seed=0)
     np.testing.assert_allclose(joined, neighbours.predict_proba(test.x))
-    honest = ladder.ensemble(rows, validation, test)
+    honest = ladder.ensemble(rows, test, validation, NONE, seed=0)
     assert not np.allclose(honest, joined)
     np.testing.assert_allclose(honest.sum(axis=1), 1)
 
 
-def test_the_majoritys_accuracy_is_its_share_and_its_balanced_accuracy_chance() -> None:
-    windows = voices()
-    scores = ladder.audit(windows, [Rung.MAJORITY])
-    share = np.mean(windows.labels == "hungry")
-    assert scores.score(Rung.MAJORITY, "accuracy").value == pytest.approx(share)
-    assert scores.score(Rung.MAJORITY, "balanced_accuracy").value == pytest.approx(1 / 3)
-
-
-def test_clips_are_answered_from_all_of_their_windows_by_scikit_learns_scores() -> None:
+def test_clips_are_answered_from_all_of_their_windows() -> None:
     windows = voices(signal=2.0)
-    scores = ladder.audit(windows, [Rung.CLIPS], repeats=2, seed=5)
-    answers = scores.answers[Rung.CLIPS]
-    assert answers.shape == (2, len(windows.labels))
-    truth = np.unique(windows.labels, return_inverse=True)[1]
-    for metric, score in (
+    answers = ladder.audit(windows, ["clips"], repeats=2, seed=5)
+    assert answers.groupby("condition").size().to_dict() == {"honest": 128, "clips": 128}
+    scores = evaluation.score(answers, "accuracy", "balanced_accuracy").value
+    for metric, function in (
         ("accuracy", accuracy_score), ("balanced_accuracy", balanced_accuracy_score),
     ):  # fmt: skip
-        expected = np.mean([score(truth, row) for row in answers])
-        assert scores.score(Rung.CLIPS, metric).value == pytest.approx(expected)
-        honest = np.mean([score(truth, row) for row in scores.answers[Rung.HONEST]])
-        assert scores.added(Rung.CLIPS, metric).value == pytest.approx(expected - honest)
+        by_repeat = [
+            function(part.truth, part.predicted)
+            for _, part in answers[answers.condition == "honest"].groupby("repeat")
+        ]
+        assert scores["honest", "leak_free", metric] == pytest.approx(np.mean(by_repeat))
+    with pytest.raises(InputError, match="Did you mean clips"):
+        ladder.audit(windows, ["clip"])
 
 
 def test_leaks_inflate_and_the_honest_recipe_does_not_where_labels_mean_nothing() -> None:
     seeds = 6
-    added = {rung: np.zeros(seeds) for rung in LEAKING}
-    honest = np.zeros(seeds)
-    for seed in range(seeds):
-        scores = ladder.audit(voices(seed), LEAKING, n_folds=2, seed=seed)
-        honest[seed] = scores.score(Rung.HONEST, "balanced_accuracy").value
-        for rung in LEAKING:
-            added[rung][seed] = scores.added(rung, "balanced_accuracy").value
-    for rung, differences in added.items():
+    audits = [ladder.audit(voices(seed), LEAKING, folds=2, seed=seed) for seed in range(seeds)]
+    scores = [evaluation.score(answers, "balanced_accuracy").value for answers in audits]
+    honest = np.array([score["honest", "leak_free"] for score in scores])
+    for mistake in LEAKING:
+        differences = np.array([score[mistake, "random"] for score in scores]) - honest
         standard_error = differences.std(ddof=1) / np.sqrt(seeds)
-        assert differences.mean() > 2 * standard_error, rung
+        assert differences.mean() > 2 * standard_error, mistake
     assert abs(honest.mean() - 1 / 3) < 0.1
 
 
-def test_windows_of_sound_are_means_and_deviations_of_mel_bands_and_mfcc() -> None:
-    clips = [SimpleNamespace(label=x, infant=x, session="s", phone=None) for x in ("a", "b")]
-    rng = np.random.default_rng(0)
-    sounds = [rng.normal(size=n).astype(np.float32) / 10 for n in (8000, 3000)]
-    windows = ladder.windows_of(sounds, clips, sr=8000, window_s=0.4)  # type: ignore[arg-type]
-    assert windows.clip.tolist() == [0, 0, 1]
+def test_effects_are_read_from_the_interval_of_a_difference() -> None:
+    ends = {"windows": (0.2, 0.1, 0.3), "scaler": (0.0, -0.04, 0.05), "epochs": (0.0, -0.1, 0.1)}
+    claims.begin("10_test")
+    for name, (value, low, high) in ends.items():
+        about = dict(study="audit", condition=name, rival="honest", metric="balanced_accuracy")
+        interval = evaluation.Interval(value, low, high, 0.1, 40, 10)
+        claims.record(interval, split="random", data="synthetic", **about)
+    table = ladder.effects(claims.results())["synthetic infants"]
+    assert table.measured.to_dict() == {
+        "windows of one clip on both sides": "inflates",
+        "scaler fitted on everything": "harmless",
+        "epoch chosen on the test set": "not shown either way",
+    }
+    assert table.adds.iloc[0] == "+0.20 [+0.10, +0.30]" and table.expected.iloc[1] == "harmless"
+
+
+def test_vectors_are_means_and_deviations_of_mel_bands_and_mfcc() -> None:
+    sound = np.random.default_rng(0).normal(size=8000).astype(np.float32) / 10
+    rows = ladder.vectors(sound, sr=8000, window_s=0.4)
+    assert rows.shape == (2, 120) and ladder.vectors(sound[:3000], sr=8000).shape == (1, 120)
     settings = {"sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 40}
     frames = np.hstack(
-        [audio.spectral.mel_db(sounds[0], **settings), audio.spectral.mfcc(sounds[0], **settings)]
+        [audio.spectral.mel_db(sound, **settings), audio.spectral.mfcc(sound, **settings)]
     )[25:50]
-    np.testing.assert_allclose(windows.x[1, :60], frames.mean(axis=0), atol=1e-4)
-    np.testing.assert_allclose(windows.x[1, 60:], frames.std(axis=0), atol=1e-4)
-    assert 0 < np.abs(windows.noisy - windows.x).mean() < np.abs(windows.x).mean()
+    np.testing.assert_allclose(rows[1, :60], frames.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(rows[1, 60:], frames.std(axis=0), atol=1e-4)

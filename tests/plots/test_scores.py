@@ -119,27 +119,6 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     plots.scoreboard(board.iloc[:0])
 
 
-def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour() -> None:
-    rows = pd.DataFrame(
-        {
-            "rung": ["all", "scaler", "majority", "honest"], "value": [0.8, 0.32, 0.25, 0.3],
-            "low": [0.7, 0.2, 0.25, 0.2], "high": [0.9, 0.45, 0.25, 0.4],
-            "added_low": [0.2, -0.1, -0.2, -0.01],
-        }
-    )  # fmt: skip
-    table = pd.concat([rows.assign(metric=m) for m in ("balanced_accuracy", "accuracy")])
-    figure = plots.rungs(table)
-    for ax, metric in zip(figure.axes, ("balanced accuracy", "accuracy"), strict=True):
-        marks = [line for line in ax.lines if line.get_marker() == "o"]
-        assert [float(line.get_xdata()[0]) for line in marks] == [0.3, 0.32, 0.25, 0.8]
-        heights = [float(line.get_ydata()[0]) for line in marks]
-        assert heights == sorted(heights, reverse=True), "honest is on top"
-        colours = [line.get_color() for line in marks]
-        assert colours[1] == colours[2] and len(set(colours)) == 3
-        assert ax.get_xlabel() == metric
-    assert ticks(figure.axes[0], "y")[:2] == ["no mistake", "scaler fitted on everything"]
-
-
 def test_confusion_writes_shares_of_each_true_class(ax) -> None:
     matrix = np.array([[3, 1], [0, 0]])
     assert plots.confusion(matrix, ["hungry", "belly_pain"], ax) is ax
