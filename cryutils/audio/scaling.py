@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite
 from cryutils.errors import InputError
 
-__all__ = ["RecordingScaler", "SignalScaler", "standardise_then_min_max", "stats_row"]
+__all__ = ["RecordingScaler", "SignalScaler", "stats_row"]
 
 Array = npt.NDArray[np.float32]
 
@@ -38,7 +38,7 @@ class SignalScaler:
     Paper A standardises first, which changes nothing. As z = (x - mean) / std increases with x, the
     extremes of z are at those of x, and
     `(z - z_low) / (z_high - z_low) = ((x - low) / std) / ((high - low) / std)`: mean and std
-    cancel. `standardise_then_min_max` shows this in numbers. So `low` and `high` define a scaler;
+    cancel. Notebook 02 shows this in numbers. So `low` and `high` define a scaler;
     `mean` and `std` of the training signals are kept only for display.
 
     The result is `a x + b`: a gain a = 1 / (high - low), and a constant b = -low / (high - low)
@@ -98,15 +98,3 @@ class RecordingScaler:
         low, high = stats_row(x)[:2]
         scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)
         return (scaled - scaled.mean() * self.centred).astype(np.float32)
-
-
-def standardise_then_min_max(
-    x: npt.ArrayLike, *, mean: float, std: float, low: float, high: float
-) -> npt.NDArray[np.float64]:
-    """Return `x` standardised, then min-max scaled, float64: Paper A §3.2 literally.
-
-    The min-max scaler is applied to standardised values, so its limits are the standardised `low`
-    and `high`. `mean`, `std`, `low` and `high` are those of the training values.
-    """
-    z, z_low, z_high = ((np.asarray(v, np.float64) - mean) / std for v in (x, low, high))
-    return (z - z_low) / (z_high - z_low)

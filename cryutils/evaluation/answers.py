@@ -192,8 +192,9 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
                 row = dict(zip(by, about, strict=True)) | {"metric": metric}
                 rows.append(row | _interval(arrays, metric).row())
     table = pd.DataFrame(rows)
-    few = [name for name in by if name == "split" or table[name].nunique() > 1]
-    return table.set_index([*few, "metric"] if len(metrics) != 1 else few)
+    index = [name for name in by if name == "split" or table[name].nunique() > 1]
+    index += ["metric"] if len(metrics) != 1 else []
+    return table.set_index(index) if index else table
 
 
 def _interval(part: Answers, metric: ScoreName) -> Interval:
