@@ -1,9 +1,8 @@
 """Disturbances of a sound by noise, room and recorder, each of a known amount.
 
-Explained in notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
+Used in notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
 fusion gives "more reliable predictions in situations with acoustic noise or visual occlusion", but
-tests neither. `video.degradation` disturbs pictures, and `fusion.drop_modality` removes sound or
-face.
+tests neither.
 
 Each function takes a sound `x`, float32 (samples,) at `sr` Hz, and returns one of the same length.
 The result isn't clipped to [-1, 1], because that would change the amount. Silence is returned

@@ -1,9 +1,9 @@
 """Means of probabilities, over models (`late_fusion`) and over time (`RollingAverage`).
 
-Notebook 06_full uses `late_fusion`. Paper B §3: the final prediction is the arithmetic mean of the
-two softmax vectors, and the system "can revert to the current input and gracefully accommodate
-missing modalities". Here a missing modality is a row of NaN, and the other modality is used alone.
-If both are missing there is no prediction.
+Notebook 06_full writes `late_fusion` with NumPy; `predict` and the application use it. Paper B §3:
+the final prediction is the arithmetic mean of the two softmax vectors, and the system "can revert
+to the current input and gracefully accommodate missing modalities". Here a missing modality is a
+row of NaN, and the other modality is used alone. If both are missing there is no prediction.
 
 Notebook 07_frames_resnet50 uses `rolling_average`, and the application `RollingAverage`. Paper A
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
@@ -26,7 +26,7 @@ from cryutils.errors import InputError
 
 __all__ = [
     "NO_CRY", "NO_PREDICTION", "QUIET", "UNSURE", "Fused", "RollingAverage", "decide",
-    "drop_modality", "late_fusion", "rolling_average", "verdict",
+    "late_fusion", "rolling_average", "verdict",
 ]  # fmt: skip
 
 Probabilities = npt.NDArray[np.float32]
@@ -50,25 +50,22 @@ class Fused:
     used: npt.NDArray[np.str_]
 
 
-def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike, *, weight: float = 0.5) -> Fused:
+def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     """Return the mean of two models' probabilities, row by row (Paper B §3, fusion strategy).
 
     audio, image: probabilities of the sound model and of the picture model for the same clips,
-    (n, classes), with a row of NaN where they are missing. weight: that of the sound, 0 to 1; the
-    paper's is 0.5. Raises InputError if the shapes differ, the weight is out of range, or another
-    row is not a distribution.
+    (n, classes), with a row of NaN where they are missing. Raises InputError if the shapes differ,
+    or another row is not a distribution.
 
     >>> late_fusion([[0.8, 0.2], [np.nan] * 2], [[0.6, 0.4], [0.3, 0.7]]).probabilities.round(2)
     array([[0.7, 0.3],
            [0.3, 0.7]], dtype=float32)
     """
-    if not 0 <= weight <= 1:
-        raise InputError(f"weight={weight}: give a number from 0 to 1.")
     a, b = _checked("audio", audio), _checked("image", image)
     if a.shape != b.shape:
         raise InputError(f"audio {a.shape} and image {b.shape} are not of the same clips.")
     has_a, has_b = ~np.isnan(a[:, 0]), ~np.isnan(b[:, 0])
-    mean = weight * a + (1 - weight) * b
+    mean = (a + b) / 2
     mean = np.where(has_a[:, None] & has_b[:, None], mean, np.where(has_a[:, None], a, b))
     used = np.select([has_a & has_b, has_a, has_b], ["both", "audio", "image"], "none")
     return Fused(mean.astype(np.float32), used)
@@ -142,18 +139,6 @@ def _checked(name: str, values: npt.ArrayLike) -> Probabilities:
             f"{name}: row {row} is {p[row]}; give probabilities that sum to 1, or a row of NaN."
         )
     return p
-
-
-def drop_modality(n: int, *, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` drawn by `rng`.
-
-    Raises InputError for a `share` outside 0 to 1.
-    """
-    if not 0 <= share <= 1:
-        raise InputError(f"share={share}: give a number from 0 to 1.")
-    lost = np.zeros(n, dtype=bool)
-    lost[rng.permutation(n)[: round(share * n)]] = True
-    return lost
 
 
 def verdict(probabilities: Mapping[str, float]) -> str:

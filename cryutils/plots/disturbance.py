@@ -12,40 +12,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cryutils.evaluation import calibration
-from cryutils.plots.palette import COLOURS, MODALITIES, MODELS
+from cryutils.plots.palette import COLOURS, MODALITIES
+from cryutils.plots.parts import spaced
 
-_ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don't hide one another
+_COLOURS = dict(zip(("cry2", "image", "full"), MODALITIES.values(), strict=True))
+_ASIDE = {"cry2": -0.08, "image": 0.0, "full": 0.08}  # so that intervals don't hide one another
 
 
-def stress_figure(table: pd.DataFrame, modality: str, *, chance: float) -> Figure:
-    """Draw macro F1 against the level of each disturbance of a modality, a panel each.
+def stress_figure(scores: pd.DataFrame, panels: Mapping[str, str], *, chance: float) -> Figure:
+    """Draw macro F1 against the level of each disturbance, a panel each and a line for each model.
 
-    Each panel has a line with intervals for each model; the last panel has the legend.
-
-    table: `robustness.Tested.table`. modality: "audio" or "image".
+    The last panel has the legend. scores: from `evaluation.score` with one metric. A condition is
+    "none.0" or `<disturbance>.<level>`, the mildest level first; models are "cry2", "image" and
+    "full". panels: what the levels of a disturbance mean, by its name.
     """
-    none = table[table.key == "none"]
-    disturbances = table[table.hit == modality].groupby("name", sort=False)
-    columns = 5 if len(disturbances) > 8 else 4
-    rows = -(-(len(disturbances) + 1) // columns)
+    table = scores.reset_index()
+    table = table if "model" in table else table.assign(model="cry2")
+    table[["name", "level"]] = table.condition.str.split(".", n=1, expand=True).to_numpy()
+    columns = min(4, len(panels) + 1)
+    rows = -(-(len(panels) + 1) // columns)
     fig, axes = plt.subplots(
         rows, columns, figsize=(11, 2.5 * rows), sharey=True, squeeze=False, layout="constrained"
     )
-    for ax in axes.flat[len(disturbances) :]:
+    for ax in axes.flat[len(panels) :]:
         ax.axis("off")
-    for ax, (name, part) in zip(axes.flat, disturbances, strict=False):
-        for model, line in pd.concat([none, part]).groupby("modality", sort=False):
+    for ax, (name, meaning) in zip(axes.flat, panels.items(), strict=False):
+        part = table[table.name.isin(["none", name])]
+        for model, line in part.groupby("model", sort=False):
             at = np.arange(len(line)) + _ASIDE[str(model)]
-            ends = np.abs(line[["low", "high"]].to_numpy(float).T - line.macro_f1.to_numpy(float))
+            ends = line[["low", "high"]].astype(float).T.to_numpy()
+            ends = np.abs(ends - line["value"].to_numpy(float))
             ax.errorbar(
-                at, line.macro_f1, np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
-                color=MODALITIES[str(model)], label=MODELS[str(model)],
+                at, line["value"], np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
+                color=_COLOURS[str(model)], label=str(model),
             )  # fmt: skip
         ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-        words = ["none", *(f"{level:g}" for level in part.level.unique())]
+        words = ["none", *part.level[part.name == name].unique()]
         ax.set(xticks=range(len(words)), xticklabels=words, ylim=(0, 1.02))
-        ax.set_xlabel(part.unit.iloc[0], fontsize=8)
-        ax.set_title(str(name), fontsize=10)
+        ax.set_xlabel(meaning, fontsize=8)
+        ax.set_title(spaced(name), fontsize=10)
         ax.grid(axis="x", visible=False)
     for ax in axes[:, 0]:
         ax.set_ylabel("macro F1")

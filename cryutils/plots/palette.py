@@ -15,5 +15,5 @@ COLOURS = {
 }  # fmt: skip
 NAMES = {split: _WORDS[split] for split in ("random", "leak_free")}
 SPLITS = {split: (COLOURS[split], words) for split, words in NAMES.items()}
+# Of sound, face and fusion (Paper B's models cry2, image and full).
 MODALITIES = {"audio": "#E69F00", "image": "#009E73", "fused": "#0072B2"}
-MODELS = {"audio": "cry2", "image": "image", "fused": "full"}  # Paper B's names for their models

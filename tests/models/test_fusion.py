@@ -14,7 +14,6 @@ from cryutils.models.fusion import (
     UNSURE,
     RollingAverage,
     decide,
-    drop_modality,
     late_fusion,
     rolling_average,
     verdict,
@@ -111,12 +110,3 @@ def test_a_window_of_three_by_hand() -> None:
 )
 def test_a_state_is_named_from_a_half_on(p, expected) -> None:
     assert verdict(dict(zip(("hungry", "pain", "tired"), p, strict=True))) == expected
-
-
-@given(st.integers(0, 200), st.floats(0, 1))
-def test_drop_takes_the_share_of_clips(n, share) -> None:
-    lost, more = (drop_modality(n, share=s, rng=np.random.default_rng(0)) for s in (share, 1))
-    assert lost.sum() == round(share * n)
-    assert (lost <= more).all()  # nested, so that a larger share is a harder test
-    with pytest.raises(InputError, match="share="):
-        drop_modality(n, share=share + 1.5, rng=np.random.default_rng(0))

@@ -21,25 +21,24 @@ def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
     assert bins[0].get_sizes().tolist() == [18, 32]
 
 
-def test_a_panel_a_disturbance_from_none_to_hardest_and_a_legend() -> None:
-    scores = {"audio": (0.8, 0.6, 0.3), "fused": (0.9, 0.7, 0.4)}
-    levels = [("none", "", "", 0), ("noise", "pink noise", "audio", 20),
-              ("noise", "pink noise", "audio", 0), ("dim", "dim", "image", 2)]  # fmt: skip
+def test_a_disturbance_has_a_panel_from_none_to_hardest() -> None:
+    values = {"cry2": (0.8, 0.6, 0.3, 0.7), "full": (0.9, 0.7, 0.4, 0.8)}
     rows = [
-        {"key": key, "name": name, "unit": "dB", "hit": hit, "level": level, "modality": modality,
-         "macro_f1": score, "low": low, "high": score + 0.1}
-        for (modality, f1), low in zip(scores.items(), (0.1, np.nan), strict=True)
-        for (key, name, hit, level), score in zip(levels, (*f1, 0.2), strict=True)
+        {"condition": condition, "model": model, "split": "leak_free", "value": value,
+         "low": None if model == "full" else 0.1, "high": value + 0.1}
+        for model, row in values.items()
+        for condition, value in zip(("none.0", "noise.20", "noise.0", "dim.2"), row, strict=True)
     ]  # fmt: skip
-    figure = plots.stress_figure(pd.DataFrame(rows), "audio", chance=0.25)
+    scores = pd.DataFrame(rows).set_index(["condition", "model", "split"])
+    figure = plots.stress_figure(scores, {"noise": "dB", "no_sound": "share"}, chance=0.25)
     first, *_, last = figure.axes
-    assert first.get_title() == "pink noise"
+    assert first.get_title() == "noise" and first.get_xlabel() == "dB"
     assert ticks(first, "x") == ["none", "20", "0"]
     assert points(first, "chance")[1] == [0.25, 0.25]
-    audio, fused = (bars.lines[0].get_ydata().tolist() for bars in first.containers)
-    assert (audio, fused) == ([0.8, 0.6, 0.3], [0.9, 0.7, 0.4])
+    sound, fused = (bars.lines[0].get_ydata().tolist() for bars in first.containers)
+    assert (sound, fused) == ([0.8, 0.6, 0.3], [0.9, 0.7, 0.4])
     assert first.collections[0].get_segments()[1][:, 1] == pytest.approx([0.1, 0.7])
-    assert [ax.axison for ax in figure.axes] == [True, False, False, False]
+    assert [ax.axison for ax in figure.axes] == [True, True, False]
     assert [text.get_text() for text in last.get_legend().get_texts()] == ["chance", "cry2", "full"]
 
 
