@@ -5,7 +5,7 @@ the final prediction is the arithmetic mean of the two softmax vectors, and the 
 to the current input and gracefully accommodate missing modalities". Here a missing modality is a
 row of NaN, and the other modality is used alone. If both are missing there is no prediction.
 
-Notebook 07_frames_resnet50 uses `rolling_average`, and the application `RollingAverage`. Paper A
+The application uses `RollingAverage`; notebook 07_frames_resnet50 writes it with pandas. Paper A
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
 that the label of a video does not flicker. The paper does not state the length of the deque.
 
@@ -26,7 +26,7 @@ from cryutils.errors import InputError
 
 __all__ = [
     "NO_CRY", "NO_PREDICTION", "QUIET", "UNSURE", "Fused", "RollingAverage", "decide",
-    "late_fusion", "rolling_average", "verdict",
+    "late_fusion", "verdict",
 ]  # fmt: skip
 
 Probabilities = npt.NDArray[np.float32]
@@ -104,29 +104,6 @@ class RollingAverage:
             self._past.append(row)
         past = self._past or [row]
         return np.asarray(sum(past) / len(past), np.float32)
-
-
-def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
-    """Return the output of `RollingAverage(n)` after each frame, float32 (frames, classes).
-
-    probabilities: of one recording (frames, classes), a row of NaN where a frame has no face.
-    Raises InputError for an `n` below 1.
-
-    >>> rolling_average([[1, 0], [0, 1], [0, 1]], 2).tolist()
-    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
-    """
-    if n < 1:
-        raise InputError(f"n={n}: a rolling average needs at least 1 prediction.")
-    rows = np.asarray(probabilities, np.float32)
-    answered = ~np.isnan(rows).any(axis=1)
-    n = min(n, max(1, int(answered.sum())))
-    padded = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[answered]])
-    total = np.zeros((int(answered.sum()), rows.shape[1]))
-    for first in range(n):  # from the oldest to the newest, as in `RollingAverage`
-        total += padded[first : first + len(total)]
-    held = np.minimum(np.arange(1, len(total) + 1), n)[:, None]
-    means = np.concatenate([rows[:1] * np.nan, total / held]).astype(np.float32)
-    return means[np.cumsum(answered)] if len(rows) else rows
 
 
 def _checked(name: str, values: npt.ArrayLike) -> Probabilities:

@@ -1,8 +1,9 @@
 """Paper A's data: videos of three states, their frames, and the embeddings of all frames.
 
-Used in notebooks 07_frames_resnet50 and 09_ensemble (Paper A §3.1-3.2 and §3.5: 800 videos of 15 s
-at 30 frames per second, 360,000 frames, each of which passes ResNet-50 once). Frames are streamed:
-one clip's embeddings and a few hundred frames are in memory, whatever the number of clips.
+Used in notebooks 07_frames_resnet50 to 09_ensemble and in appendix_faces (Paper A §3.1-3.2 and
+§3.5: 800 videos of 15 s at 30 frames per second, 360,000 frames, each of which passes ResNet-50
+once). Frames are streamed: one clip's embeddings and a few hundred frames are in memory, whatever
+the number of clips.
 """
 
 from __future__ import annotations
@@ -42,11 +43,10 @@ Pixels = npt.NDArray[np.uint8]
 
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
-CROPS = ("frame", "centre", "face")
+CROPS = ("frame", "face")
 # Labels of other corpora with the same meaning.
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
-_SHARE = 0.8  # of the picture's square that the crop "centre" shows
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
 
@@ -68,9 +68,9 @@ class FrameInput:
     """How a video becomes the input frames of a backbone.
 
     fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
-    "frame", the picture's centred square, as in Paper A for ResNet-50; "centre", the middle 80 % of
-    that square; "face", the face that `video.track` follows, found by `detector` (see `faces`).
-    `small_cnn.small` is trained on faces that fill the crop, so it needs "face".
+    "frame", the picture's centred square, as in Paper A for ResNet-50; "face", the face that
+    `video.track` follows, found by `detector` (see `faces`). `small_cnn.small` is trained on faces
+    that fill the crop, so it needs "face".
     """
 
     fps: float = 30.0
@@ -100,25 +100,11 @@ class FrameInput:
             yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
             return
         for picture in video.frames(path, fps=self.fps):
-            yield self.cut(picture)
-
-    def cut(self, picture: Pixels) -> Pixels:
-        """Return the square of a picture for "frame" or "centre", uint8 (size, size, 3)."""
-        share = _SHARE if self.crop == "centre" else 1.0
-        x, y, side, _ = faces.centre(*picture.shape[:2])
-        rim = side * (1 - share) / 2
-        box = np.array([x + rim, y + rim, side * share, side * share], np.float32)
-        return faces.crop(picture, box, size=self.size)
-
-    def times_s(self, count: int) -> npt.NDArray[np.float64]:
-        """Return the time of each of a clip's `count` frames in s, float64 (count,)."""
-        return np.arange(count) / self.fps
+            yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
 
     def key(self, path: str | os.PathLike[str]) -> str:
         """Return the cache key of a file's frames, from its content and these settings."""
         settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
-        if self.crop == "centre":
-            settings["share"] = _SHARE
         if self.crop == "face":
             settings["detector"] = faces.resolve(self.detector)
             settings["followed"] = [video.VERSION, video.MARGIN]

@@ -1,8 +1,8 @@
 """The windows of Paper A's ensemble, and how a split divides them: `of_corpus`, `divide`.
 
-Used in notebooks 07_frames_resnet50 and 09_ensemble (Paper A §3.5: "three forms of input: MFCC
-feature, STFT feature, and face images"). `pairs` assigns video frames to windows of sound. The
-answer to a recording is the mean over its windows.
+Used in notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature, and
+face images"). `pairs` assigns video frames to windows of sound. The answer to a recording is the
+mean over its windows.
 
 Paper A §4 says "80% of the data for training and 20% for testing" and, of the epochs, "when the
 accuracy stopped improving on the test sets". It does not say whether videos or the 360,000 frames

@@ -37,4 +37,4 @@ from .scores import (
     table3,
 )
 from .tasks import attention, scores_by_task
-from .video import frames_by_class, rolling
+from .video import frames_by_class
