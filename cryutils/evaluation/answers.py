@@ -33,7 +33,7 @@ from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
 
 __all__ = [
     "ABOUT", "Answers", "Experiment", "answers", "by_clip", "difference", "mean_over_infants",
-    "out_of_fold", "per_class", "score", "with_scores",
+    "out_of_fold", "per_class", "recognised", "score", "with_scores",
 ]  # fmt: skip
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
@@ -52,13 +52,15 @@ def out_of_fold(
     experiment: a function of training and test clips, int64 positions in `clips`. It trains a model
     and returns a probability (or other score) of each class, float (test, classes), in the order of
     `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
-    If it has parameters `seed` or `split`, they get the fold's own seed and the name of the split.
+    If it has parameters `seed`, `repeat` or `split`, they get the fold's own seed, the number of
+    the repeat and the name of the split.
     split: "random" or "leak_free". folds: their number, or the folds of each repeat. repeats:
     divisions of all clips; with `draws`, positions of the clips of each, one for each draw.
 
     Columns: clip, infant, repeat, fold, split, data, truth, predicted (None without an answer) and,
     for scores, `p_<class>`. Raises InputError if a fold trains on a test clip (leak-free: on an
-    infant of one), tests a clip twice, or the experiment returns something else.
+    infant of one, unless the labels are the infants), tests a clip twice, or the experiment returns
+    something else.
     """
     split, classes = Split(split), clips.classes
     if not isinstance(folds, int):
@@ -73,7 +75,9 @@ def out_of_fold(
     with one_thread(), counting("Training", "folds", shown=progress) as report:
         for number, (repeat, fold) in enumerate(places):
             train, test = divisions[repeat][fold]
-            options = {"seed": fold_seed(seed, repeat, fold), "split": str(split)}
+            options = {
+                "seed": fold_seed(seed, repeat, fold), "repeat": repeat, "split": str(split),
+            }  # fmt: skip
             options = {name: value for name, value in options.items() if name in wanted}
             answered = _in_columns(experiment(train, test, **options), classes, len(test))
             about = {
@@ -91,11 +95,12 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
     if not any(divisions):
         raise InputError("there is no fold to test")
     infants = clips.infants
+    asks_who = np.array_equal(clips.labels, infants)  # known infants, in another session
     for repeat, folds in enumerate(divisions):
         tested = np.concatenate([test for _, test in folds])
         for fold, (train, test) in enumerate(folds):
             both = set(infants[train]) & set(infants[test])
-            if split is Split.LEAK_FREE and both:
+            if split is Split.LEAK_FREE and both and not asks_who:
                 raise InputError(
                     f"repeat {repeat}, fold {fold}: infant {min(both)!r} is in training and in test"
                 )
@@ -178,7 +183,8 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     metrics: "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has
     probabilities); all by default. Columns: value, low, high, n (clips of a repeat) and n_infants.
     The index names what the table tells apart, and the metric. There is no interval if a class
-    comes from one infant, or the answer is always the same.
+    comes from one infant, or the answer is always the same. If the truth is the infant itself, the
+    balanced accuracy is the mean over infants of the share that is recognised.
 
     answers_: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
     """
@@ -190,15 +196,32 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
         for metric in metrics or ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
             if metric != "roc_auc" or ranked or metrics:
                 row = dict(zip(by, about, strict=True)) | {"metric": metric}
-                rows.append(row | _interval(arrays, metric).row())
+                rows.append(row | _interval(part, arrays, metric).row())
     table = pd.DataFrame(rows)
     index = [name for name in by if name == "split" or table[name].nunique() > 1]
     index += ["metric"] if len(metrics) != 1 else []
     return table.set_index(index) if index else table
 
 
-def _interval(part: Answers, metric: ScoreName) -> Interval:
+def recognised(answers_: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return the share of each infant's clips that are recognised in each repeat, and the infants.
+
+    The shares are float64 (repeats, infants).
+    """
+    right = (answers_.predicted == answers_.truth).astype(float)
+    shares = right.groupby([answers_["repeat"], answers_.infant]).mean().unstack()
+    return shares.to_numpy(), shares.columns.to_numpy(str)
+
+
+def _asks_who(table: pd.DataFrame) -> bool:
+    """Return whether the answers are infants: each is a class, and comes from one infant."""
+    return bool((table.truth == table.infant).all())
+
+
+def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval:
     """Return one score with its interval; none if the answer is always the same."""
+    if metric == "balanced_accuracy" and _asks_who(table):
+        return replace(mean_interval(*recognised(table), limits=(0, 1)), n=len(part.units))
     drawn = part.predicted != NOT_DRAWN
     scored = part.strengths[drawn & np.isfinite(part.strengths).all(axis=-1)]
     if metric == "roc_auc":
@@ -238,6 +261,10 @@ def difference(
     first, other = answers(answers_), answers(rival)
     if sorted(first.units) != sorted(other.units):
         raise InputError("the two tables answer different clips; compare models on the same ones")
+    if metric == "balanced_accuracy" and _asks_who(answers_):
+        shares, infants = recognised(answers_)
+        gain = mean_interval(shares - recognised(rival)[0], infants)
+        return replace(gain, n=len(first.units))
     place = pd.Index(first.units).get_indexer(other.units)
     if len(set(first.units)) < len(first.units):
         raise InputError("a clip has several answers in a repeat; average its windows: by_clip")

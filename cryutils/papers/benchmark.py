@@ -7,6 +7,7 @@ random and leak-free folds, of the same clips. `docs/benchmark.md` says how to a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ import pandas as pd
 from cryutils import evaluation
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import Interval
 from cryutils.evaluation.splits import Fold, fold_numbers, folds
 from cryutils.papers.controls import across_sessions, recognised
 
-__all__ = ["TASKS", "by_task", "divide", "divisions", "gains", "scores", "splits_of"]
+__all__ = ["TASKS", "by_task", "divide", "divisions", "gains", "scores", "splits_of", "task"]
 
 TASKS = {
     "reason": "why the infant cries",
@@ -84,6 +85,29 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
 def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:
     numbers = [fold_numbers((test for _, test in repeat), count) for repeat in repeated_folds]
     return ["".join(map(str, of_clip)) for of_clip in np.transpose(numbers)]
+
+
+def task(
+    corpus: Corpus, name: str, repeats: int = 5
+) -> tuple[Corpus, npt.NDArray[np.int64], dict[str, list[list[Fold]]]]:
+    """Return a task's clips, their positions in `corpus`, and the folds of each repeat by split.
+
+    The clips are labelled with what the task asks for. The folds are for `evaluation.out_of_fold`:
+    (train, test), positions in the task's clips, for "random" and "leak_free". name: a key of
+    `TASKS`. repeats: at most five. Raises InputError as `splits_of` does, or for another task.
+    """
+    splits = splits_of(corpus)
+    rows = splits[splits.task == name]
+    if rows.empty:
+        near = near_miss(name, set(splits.task))
+        raise InputError(f"{corpus.name} has no task {name!r}.{near}")
+    place = {clip.id: k for k, clip in enumerate(corpus)}
+    where = np.array([place[clip] for clip in rows["clip"]])
+    clips = [
+        replace(corpus[k], label=truth) for k, truth in zip(where.tolist(), rows.truth, strict=True)
+    ]
+    divided = {split: divisions(rows, split)[:repeats] for split in ("random", "leak_free")}
+    return Corpus(clips, name=corpus.name, note=corpus.note), where, divided
 
 
 def divisions(rows: pd.DataFrame, split: str = "leak_free") -> list[list[Fold]]:

@@ -7,26 +7,14 @@ answer is yes if features carry information about the infant.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cryutils.evaluation.answers import recognised
 from cryutils.evaluation.splits import Fold, Names
 
 __all__ = ["across_sessions", "recognised"]
-
-
-def recognised(answers: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return the share of each infant's clips that are recognised in each repeat, and the infants.
-
-    The shares are float64 (repeats, infants). For predictions of the infant: each infant is a
-    class, so the score is the mean over infants.
-    """
-    right = (answers.predicted == answers.truth).astype(float)
-    shares = right.groupby([answers.repeat, answers.infant]).mean().unstack()
-    return shares.to_numpy(), shares.columns.to_numpy(str)
 
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import claims, evaluation
 from cryutils.errors import InputError
+from cryutils.evaluation.intervals import mean_interval
 
 CRIES = corpus(["hungry", "pain", "tired"] * 20, [f"i{k // 5:02d}" for k in range(60)])
 Y = evaluation.class_indices(CRIES.labels)[0]
@@ -27,8 +29,9 @@ def neighbours(train: np.ndarray, test: np.ndarray) -> Any:
 def test_each_clip_is_answered_by_a_model_that_was_trained_on_other_infants() -> None:
     seen = []
 
-    def spy(train: np.ndarray, test: np.ndarray, seed: int, split: str) -> Any:
+    def spy(train: np.ndarray, test: np.ndarray, seed: int, split: str, repeat: int) -> Any:
         assert not set(CRIES.infants[train]) & set(CRIES.infants[test]) and split == "leak_free"
+        assert repeat == len(seen) // 4
         seen.append(seed)
         return neighbours(train, test)
 
@@ -70,6 +73,37 @@ def test_scores_are_scikit_learns_and_intervals_are_over_infants() -> None:
     value = scores.value.xs("balanced_accuracy", level="metric")
     assert gap.value == pytest.approx(value["random"] - value["leak_free"])
     assert evaluation.difference(random, random).value == pytest.approx(0)
+
+
+def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
+    """Each infant is a class of few clips, so infants are known, in other sessions."""
+    who = corpus(CRIES.infants.tolist(), CRIES.infants.tolist())
+    odd = np.arange(60) % 2 == 1
+    sessions = [[(np.flatnonzero(odd), np.flatnonzero(~odd)),
+                 (np.flatnonzero(~odd), np.flatnonzero(odd))]]  # fmt: skip
+    x = np.random.default_rng(2).normal(size=60) + 0.5 * np.repeat(np.arange(12), 5)
+
+    def nearest(train: np.ndarray, test: np.ndarray, repeat: int) -> Any:
+        near = np.abs(x[test][:, None] - (x[train] + repeat)).argmin(axis=1)
+        return who.labels[train][near]
+
+    table, worse = (
+        evaluation.out_of_fold(
+            partial(nearest, repeat=shift), who, split="leak_free", folds=sessions
+        )
+        for shift in (0, 3)
+    )
+    shares = (table.predicted == table.truth).groupby(table.infant).mean()
+    expected = mean_interval(shares.to_numpy(), shares.index.tolist(), limits=(0, 1))
+    row = evaluation.score(table.sample(frac=1, random_state=0), "balanced_accuracy").iloc[0]
+    assert (row.value, row.low, row.high, row.n) == pytest.approx((*ends(expected), 60))
+    losses = (worse.predicted == worse.truth).groupby(worse.infant).mean()
+    expected = mean_interval((shares - losses).to_numpy(), shares.index.tolist())
+    assert ends(evaluation.difference(table, worse)) == pytest.approx(ends(expected))
+
+
+def ends(interval: Any) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high
 
 
 def test_draws_classes_and_missing_answers() -> None:
