@@ -18,7 +18,6 @@ from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
-from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models import classical, export, novelty, training
 from cryutils.models.fusion import decide, late_fusion
@@ -154,7 +153,7 @@ def deploy(
     *,
     settings: training.Settings,
     model_input: SoundInput | FaceInput,
-    scored: Scored,
+    scored: pd.DataFrame | Scored,
     folder: Path,
 ) -> tuple[Path, ...]:
     """Train `name` on all clips except a validation part, save it, and return the paths.
@@ -164,7 +163,7 @@ def deploy(
     small part has already chosen the epoch, so it may only lower a network's confidence.
 
     build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
-    prepared. scored: scores of such networks on unseen infants.
+    prepared. scored: answers of such networks to unseen infants, from `evaluation.out_of_fold`.
     """
     fitting, stopping = evaluation.hold_back(
         corpus, np.unique(examples.clip), split="leak_free", seed=settings.seed
@@ -174,7 +173,7 @@ def deploy(
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = card(corpus, settings, scored.intervals) | {
+    about = card(corpus, settings, _intervals(scored)) | {
         "input": asdict(model_input),
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "temperature": max(1.0, round(temperature, 3)),
@@ -184,7 +183,15 @@ def deploy(
     return export.save(fitted.model, folder, name, about)
 
 
-def card(corpus: Corpus, settings: Any, scores: Mapping[str, Interval]) -> dict[str, Any]:
+def _intervals(scored: pd.DataFrame | Scored) -> Mapping[str, Any]:
+    """Return value, low and high of each score, by metric; None without an interval."""
+    if isinstance(scored, Scored):
+        return scored.intervals
+    rows = evaluation.score(scored).reset_index().astype(object)
+    return {row.metric: row for row in rows.where(rows.notna(), None).itertuples()}
+
+
+def card(corpus: Corpus, settings: Any, scores: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a model's card on its data, training and leak-free scores."""
     return {
         "classes": corpus.classes,
