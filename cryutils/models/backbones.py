@@ -1,7 +1,7 @@
 """Frozen image networks: Keras applications by name, and users' Keras files.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
-followed by a small trainable model), in 05_image for transfer learning and in appendix_faces.
+followed by a small trainable model) and in appendix_faces.
 `Backbone.weights` describes the weights, for the title of every table and figure, because random
 weights are not pretrained. ImageNet's weights come from `CRYUTILS_WEIGHTS_DIR`, or Keras downloads
 them into its own cache and checks their hash.

@@ -1,23 +1,20 @@
 """Paper B's face network, `image`: an RGB crop in, probabilities out.
 
-Used in notebook 05_image (Paper B §3, model training: a CNN with dropout and dense layers,
-optionally transfer learning; augmentation by rotation, flipping and scaling). The paper gives no
-layer sizes. The network scales the pixels itself.
+Used in notebook 05_image (Paper B §3, model training: a CNN with dropout and dense layers;
+augmentation by rotation, flipping and scaling). The paper gives no layer sizes. The network scales
+the pixels itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import blocks, classifier
-
-if TYPE_CHECKING:
-    from cryutils.models.backbones import Backbone
 
 __all__ = ["augmentation", "build"]
 
@@ -32,7 +29,6 @@ def build(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
     augment: bool = True,
-    backbone: Backbone | None = None,
 ) -> Any:
     """Return the compiled network.
 
@@ -41,11 +37,10 @@ def build(
     and background reveal the infant and not the state. (On synthetic infants that the notebooks do
     not use, this and `_L2` raised balanced accuracy on new infants from 0.4-0.5 to 0.8-0.9 at
     `signal=1`.) Their output is flattened, not averaged, because eyes and mouth have
-    fixed places in a crop. With a `backbone`, its frozen features, averaged over the picture,
-    replace the blocks (transfer learning).
+    fixed places in a crop.
 
     input_shape: (height, width, 3). augment: augment the crops during training; see `augmentation`.
-    backbone: from `backbones.base` for this shape. Other arguments and errors as in `cry2.build`.
+    Other arguments and errors as in `cry2.build`.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:
@@ -56,36 +51,28 @@ def build(
     h = layers.Rescaling(1.0, name="float")(inputs)
     if augment:
         h = augmentation()(h)
-    if backbone is None:
-        h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
-        # Luma of ITU-R BT.601, by a convolution that is never trained.
-        grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
-        h = grey(h)
-        grey.set_weights([np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)])
-        h = layers.LayerNormalization(
-            axis=(1, 2, 3), center=False, scale=False, name="own_contrast"
-        )(h)
-        h = blocks(h, filters, l2=_L2)
-        h = layers.Flatten(name="flatten")(h)
-    else:
-        h = backbone.model(h, training=False)
-        h = layers.GlobalAveragePooling2D(name="mean_over_picture")(h)
+    h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
+    # Luma of ITU-R BT.601, by a convolution that is never trained.
+    grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
+    h = grey(h)
+    grey.set_weights([np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)])
+    h = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, name="own_contrast")(h)
+    h = blocks(h, filters, l2=_L2)
+    h = layers.Flatten(name="flatten")(h)
     return classifier(inputs, h, classes, dropout, learning_rate, name="image")
 
 
-def augmentation(seed: int | None = None) -> Any:
+def augmentation() -> Any:
     """Return the augmentation layers: random rotation, scaling and flipping (Paper B §3).
 
     Rotation by up to 15 degrees, scaling by up to 10 %, mirroring half of the time; edges are
     repeated. The Keras model takes uint8 or float (n, height, width, 3) and returns float32.
-    seed: seed of the random draws; None: Keras' own seed, which `training.fit` sets.
     """
     keras = _keras()
     layers = keras.layers
-    first, second, third = [None] * 3 if seed is None else range(seed, seed + 3)
     steps = [
-        layers.RandomRotation(15 / 360, fill_mode="nearest", seed=first, name="rotate"),
-        layers.RandomZoom(0.1, fill_mode="nearest", seed=second, name="zoom"),
-        layers.RandomFlip("horizontal", seed=third, name="mirror"),
+        layers.RandomRotation(15 / 360, fill_mode="nearest", name="rotate"),
+        layers.RandomZoom(0.1, fill_mode="nearest", name="zoom"),
+        layers.RandomFlip("horizontal", name="mirror"),
     ]
     return keras.Sequential(steps, name="augmentation")

@@ -266,15 +266,6 @@ class CrossFit:
             for fitted, rows in held
         ])  # fmt: skip
 
-    def history(self) -> pd.DataFrame:
-        """Return the histories of all fits, preceded by columns repeat and fold, both from 0."""
-        import pandas as pd
-
-        places = [(r, k) for r, repeat in enumerate(self.folds) for k in range(len(repeat))]
-        histories = dict(zip(places, (fitted.history for fitted in self.fits), strict=True))
-        table = pd.concat(histories, names=["repeat", "fold", None])
-        return table.reset_index(level=["repeat", "fold"]).reset_index(drop=True)
-
 
 def cross_fit(
     build: Build, examples: Examples, labels: Sequence[str], infants: Sequence[str],

@@ -1,4 +1,4 @@
-"""Shared code of Paper B's notebooks: its four states, cross-validation, a model to keep.
+"""Shared code of Paper B's notebooks: its four states, a model to keep, answers over time.
 
 Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the models of Paper B §3.
 """
@@ -6,7 +6,7 @@ Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +18,16 @@ from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
-from cryutils.evaluation.splits import Fold, Indices, Split
-from cryutils.models import classical, export, novelty, training
+from cryutils.models import export, novelty, training
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
-from cryutils.models.training import CrossFit, cross_fit, fit_clips
+from cryutils.models.training import fit_clips
 from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = [
-    "STATES", "CrossValidated", "card", "cross_validate", "deploy", "flicker", "load", "results",
-    "rivals", "windows",
-]  # fmt: skip
+__all__ = ["STATES", "card", "deploy", "flicker", "load", "windows"]
 
 Array = npt.NDArray[np.float32]
 
@@ -46,103 +42,6 @@ def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpu
     """
     options = {"classes": list(STATES), "video": True} | simulation
     return load_or_simulate(data, **options).among(STATES, {"pain": [stand_in]})
-
-
-@dataclass(frozen=True, eq=False)
-class CrossValidated:
-    """One recipe for a network, evaluated with both splits: "random" and "leak_free".
-
-    folds: (train, test) of each repeat and fold, by split. networks: one per fold. scored: their
-    answers to the test clips.
-    """
-
-    folds: Mapping[str, list[list[Fold]]]
-    networks: Mapping[str, CrossFit]
-    scored: Mapping[str, Scored]
-
-
-def cross_validate(
-    build: training.Build,
-    examples: Examples,
-    corpus: Corpus,
-    *,
-    n_folds: int,
-    settings: training.Settings,
-    repeats: int = 1,
-    progress: bool = False,
-) -> tuple[CrossValidated, CrossValidated]:
-    """Train and score networks with class weights, and networks without, on the same folds.
-
-    build: as in `training.fit`. examples: rows of all clips. settings: of both, except
-    `class_weights`; its seed also draws the folds.
-    """
-    folds: dict[str, list[list[Fold]]] = {
-        split: Split(split).k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=settings.seed)
-        for split in evaluation.SPLITS
-    }
-
-    def evaluated(recipe: training.Settings) -> CrossValidated:
-        networks = {
-            split: cross_fit(
-                build, examples, corpus.labels.tolist(), corpus.infants.tolist(), folds[split],
-                split=split, settings=recipe, progress=progress,
-            )
-            for split in folds
-        }  # fmt: skip
-        scored = {
-            split: Scored.of(fitted.probabilities, corpus, folds[split], split=split)
-            for split, fitted in networks.items()
-        }
-        return CrossValidated(folds, networks, scored)
-
-    weighted = evaluated(replace(settings, class_weights=True))
-    return weighted, evaluated(replace(settings, class_weights=False))
-
-
-def results(weighted: CrossValidated, unweighted: CrossValidated, *, name: str) -> pd.DataFrame:
-    """Return accuracy and balanced accuracy of both networks and of the commonest class.
-
-    Rows as in `claims.table`, with the model names `name`, `<name>_unweighted` and "majority".
-    """
-    folds = weighted.folds["leak_free"]
-    majority = Scored.majority(weighted.scored["leak_free"].corpus, folds, split="leak_free")
-    models = {
-        name: weighted.scored.values(),
-        f"{name}_unweighted": unweighted.scored.values(),
-        "majority": [majority],
-    }
-    return pd.concat(
-        [
-            scored.results("accuracy", "balanced_accuracy").assign(model=model, rival="")
-            for model, both in models.items()
-            for scored in both
-        ],
-        ignore_index=True,
-    )
-
-
-def rivals(
-    features: npt.NDArray[np.floating[Any]],
-    network: CrossValidated,
-    *,
-    clip: Indices | None = None,
-    seed: int = 0,
-) -> dict[tuple[str, str], Scored]:
-    """Return the scores of classical models on a network's folds, by (model, split).
-
-    features: float (clips, n), for training on all training clips, validation clips included. With
-    `clip`, the clip index of each row: float (rows, n) of windows or crops, for training without
-    validation clips. A clip's answer is then the mean over its rows.
-    """
-    scores: dict[tuple[str, str], Scored] = {}
-    for split, folds in network.folds.items():
-        corpus = network.scored[split].corpus
-        for name, model in classical.baselines(seed=seed).items():
-            used = folds if clip is None else network.networks[split].fit_folds
-            scores[name, split] = Scored.from_classifier(
-                model, features, corpus, used, split=split, clip=clip
-            )
-    return scores
 
 
 def deploy(
@@ -188,7 +87,7 @@ def _intervals(scored: pd.DataFrame | Scored) -> Mapping[str, Any]:
     if isinstance(scored, Scored):
         return scored.intervals
     rows = evaluation.score(scored).reset_index().astype(object)
-    return {row.metric: row for row in rows.where(rows.notna(), None).itertuples()}
+    return {str(row.metric): row for row in rows.where(rows.notna(), None).itertuples()}
 
 
 def card(corpus: Corpus, settings: Any, scores: Mapping[str, Any]) -> dict[str, Any]:

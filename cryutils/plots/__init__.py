@@ -14,9 +14,7 @@ from .audio import (
 )
 from .disturbance import confidence_at, reliability, stress_figure
 from .models import (
-    convolution,
     decisions,
-    face_track,
     gains,
     learning_curves,
     model_scores,
@@ -37,4 +35,3 @@ from .scores import (
     table3,
 )
 from .tasks import attention, scores_by_task
-from .video import frames_by_class

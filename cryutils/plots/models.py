@@ -1,4 +1,4 @@
-"""Figures of networks for notebooks 04 to 09: convolution, curves, scores, decisions.
+"""Figures of networks for notebooks 04 to 09: curves, scores, decisions.
 
 Paper B promises such figures, but its Figures 3 to 6 show screenshots.
 """
@@ -7,63 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
 from cryutils.plots.parts import colour_legend, name_rows, scores_by_split
-from cryutils.video.tracks import FaceTrack
 
-_AS_PICTURE: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
-
-
-def convolution(
-    picture: npt.NDArray[np.floating[Any]], kernel: npt.NDArray[np.floating[Any]],
-    steps: Mapping[str, npt.NDArray[np.floating[Any]]],
-) -> Figure:  # fmt: skip
-    """Draw a filter at the place where it answers most, and what it makes of the whole picture.
-
-    picture: float (coefficients, frames). kernel: (height, width). steps: by title, the filter's
-    answers to the picture first, then what later layers make of them.
-    """
-    fig, axes = plt.subplots(2, 3, figsize=(10, 5), height_ratios=(2, 3), layout="constrained")
-    answers = next(iter(steps.values()))
-    row, column = np.unravel_index(answers.argmax(), answers.shape)
-    height, width = kernel.shape
-    patch = picture[row : row + height, column : column + width]
-    for ax, numbers, title in (
-        (axes[0, 0], patch, "patch of the picture"),
-        (axes[0, 1], kernel, "filter"),
-        (axes[0, 2], patch * kernel, f"product; sum {answers.max():.1f}"),
-    ):
-        ax.imshow(numbers, cmap="PuOr_r", vmin=-6, vmax=6, **_AS_PICTURE)
-        for (r, c), number in np.ndenumerate(numbers):
-            ax.text(c, r, f"{number:.1f}".removesuffix(".0"), ha="center", va="center")
-        ax.set_aspect("equal")
-        ax.set(title=title, xticks=[], yticks=[])
-        ax.grid(visible=False)
-    shown = {"the picture": picture, **steps}
-    for ax, (title, numbers) in zip(axes[1], shown.items(), strict=False):
-        low, high, cmap = 0.0, np.percentile(np.abs(numbers), 99), "Greys"
-        if numbers is picture:
-            low, high, cmap = -2.0, 2.0, "magma"
-        ax.imshow(numbers, vmin=low, vmax=high, cmap=cmap, **_AS_PICTURE)
-        ax.set(title=title, xlabel="frame", ylabel="coefficient")
-        ax.locator_params(integer=True)
-        ax.grid(visible=False)
-    box = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, ec="#56B4E9", lw=1.6)
-    axes[1, 0].add_patch(box)
-    return fig
 
 
 def learning_curves(
@@ -87,7 +42,7 @@ def learning_curves(
         ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
     for k, epoch in enumerate(best):
         ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
-    ax.set(xlabel="epoch", ylabel=what.replace("loss", "loss, nats"))
+    ax.set(xlabel="epoch", ylabel=what)
     if what == "accuracy":
         ax.set_ylim(0, 1.02)
     ax.locator_params(axis="x", integer=True)
@@ -157,22 +112,6 @@ def decisions(
     named = dict(zip(classes, colours, strict=True))
     colour_legend(ax, named, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
     return ax
-
-
-def face_track(
-    frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, axes: npt.NDArray[np.object_]
-) -> npt.NDArray[np.object_]:
-    """Draw each frame of a `track` with the face's box on it, and the crop below it.
-
-    frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
-    """
-    # tight_layout ignores that axes shrink to fit their pictures, so titles would touch.
-    axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
-    pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])
-    for (x, y, width, height), ax in zip(track.boxes[:, :4], axes[0], strict=True):
-        ax.add_patch(Rectangle((x, y), width, height, fill=False, ec=MODALITIES["audio"], lw=1.8))
-    pictures(list(track.crops), ["crop"] * len(track), axes[1])
-    return axes
 
 
 def pictures(

@@ -11,4 +11,4 @@ except ImportError as error:  # such as opencv-python without libGL, in slim con
     ) from error
 
 from . import features
-from .tracks import MARGIN, VERSION, FaceTrack, crops, frame_at, frames, report, track
+from .tracks import MARGIN, VERSION, FaceTrack, crops, frame_at, frames, track

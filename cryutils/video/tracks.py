@@ -1,4 +1,4 @@
-"""Pictures of a clip, and the face in them: `frames`, `track`, `crops`, `report`.
+"""Pictures of a clip, and the face in them: `frames`, `track`, `crops`.
 
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
 and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
@@ -17,7 +17,7 @@ from functools import partial
 from itertools import compress, pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,9 @@ from cryutils.errors import InputError
 from cryutils.video import faces
 from cryutils.video.decoding import sampled, shots
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = [
     "FPS", "HOLD_S", "MARGIN", "SIZE", "FaceTrack", "choose", "crops", "follow", "frame_at",
-    "frames", "overlap", "report", "track",
+    "frames", "overlap", "track",
 ]  # fmt: skip
 
 Boxes = npt.NDArray[np.float32]
@@ -174,29 +171,6 @@ def crops(
     shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
     rows = ragged(compute, "faces", VERSION, shape, files)
     return [_as_track(part, settings.detector) for part in rows]
-
-
-def report(tracks: Sequence[FaceTrack], *, groups: Sequence[str]) -> pd.DataFrame:
-    """Return a table of how often a face was found: a row for each group, and one for all clips.
-
-    `groups` has the label (or infant) of each clip. Columns: `clips`; `without_pictures`;
-    `without_face` (clips with pictures, but no frame with a face: the crops show the centre);
-    `frames`; `blank` (frames); `with_face` (share of the frames, NaN without frames).
-    """
-    import pandas as pd
-
-    rows = [
-        {
-            "clips": 1, "without_pictures": not len(track),
-            "without_face": len(track) > 0 and not track.with_face.any(),
-            "frames": len(track), "blank": track.blank.sum(), "with_face": track.with_face.sum(),
-        }
-        for track in tracks
-    ]  # fmt: skip
-    table = pd.DataFrame(rows).groupby([str(group) for group in groups]).sum().rename_axis("group")
-    table.loc["all"] = table.sum()
-    table["with_face"] = table["with_face"] / table["frames"].where(table["frames"] > 0)
-    return table
 
 
 def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:

@@ -55,7 +55,10 @@ def test_feature_scaling_is_fitted_on_training_data_alone() -> None:
 
 @pytest.mark.parametrize(
     ("models", "names"),
-    [(table2_classifiers(scaling="features", seed=1), CLASSIFIERS), (baselines(1), BASELINES)],
+    [
+        (table2_classifiers(scaling="features", seed=1), CLASSIFIERS),
+        (baselines(1), list(BASELINES)[:2]),
+    ],
 )
 def test_each_model_has_a_name_and_learns_what_is_separable(models, names, data) -> None:
     x, y = data

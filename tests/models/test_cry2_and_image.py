@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.models import backbones, blocks, cry2, image
+from cryutils.models import blocks, cry2, image
 
 RNG = np.random.default_rng(0)
 CROPS = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
@@ -78,24 +78,19 @@ def test_every_coefficient_is_normalised_by_the_rows_given() -> None:
 
 
 def test_augmentation_turns_zooms_and_mirrors_in_training_only() -> None:
-    layers = image.augmentation(3)
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = image.augmentation()
     assert [type(layer).__name__ for layer in layers.layers] == [
         "RandomRotation", "RandomZoom", "RandomFlip",
     ]  # fmt: skip
     np.testing.assert_array_equal(layers(CROPS, training=False), CROPS.astype(np.float32))
     varied = np.asarray(layers(CROPS, training=True))
-    np.testing.assert_array_equal(varied, np.asarray(image.augmentation(3)(CROPS, training=True)))
+    keras.utils.set_random_seed(3)
+    np.testing.assert_array_equal(varied, np.asarray(image.augmentation()(CROPS, training=True)))
     assert all((a != b).any() for a, b in zip(varied, CROPS, strict=True))
     assert varied.min() >= 0 and varied.max() <= 255  # no black corners, no overshoot
-
-
-def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
-    frozen = backbones.base("MobileNetV2", input_shape=(32, 32, 3), weights="random")
-    model = image.build((32, 32, 3), 3, backbone=frozen)
-    table = blocks.describe(model)
-    assert table.loc[table["trained"] > 0, "layer"].tolist() == ["states"]
-    assert "mean_over_picture" in table["layer"].tolist()
-    assert np.asarray(model(CROPS, training=False)).shape == (6, 3)
 
 
 @pytest.mark.parametrize(

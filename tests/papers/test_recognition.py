@@ -1,4 +1,4 @@
-"""Paper B's states and scores: against scikit-learn and by hand; the model that is kept."""
+"""Paper B's answers over time, by hand, and the model that is kept."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from graphs import without_graphs
-from made_corpus import corpus
-from sklearn.dummy import DummyClassifier
 from trained_run import Trained
 
 from cryutils import audio, claims, evaluation
@@ -18,76 +16,9 @@ from cryutils.evaluation import calibration
 from cryutils.models import cry2, export, novelty, training
 from cryutils.models.export import Lite
 from cryutils.models.inputs import Examples, SoundInput
-from cryutils.papers import recognition
 from cryutils.papers.predict import Predictor
 from cryutils.papers.recognition import STATES, deploy, flicker, windows
-from cryutils.papers.scored import Scored
 from cryutils.video.tracks import FaceTrack
-
-# Both splits
-
-
-class Says:
-    """A fitted network that reads the class from its input, or always says the first."""
-
-    def __init__(self, reads: bool) -> None:
-        self.reads = reads
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.eye(2, dtype=np.float32)[x[:, 0].astype(int) if self.reads else [0] * len(x)]
-
-
-@pytest.fixture
-def two_states(monkeypatch: pytest.MonkeyPatch) -> tuple:
-    """Clips of twelve infants, weighted and unweighted networks, and the settings of each fit."""
-    seen: list[training.Settings] = []
-
-    def fit(*_: object, settings: training.Settings, **__: object) -> Says:
-        seen.append(settings)
-        return Says(reads=settings.class_weights)
-
-    monkeypatch.setattr(training, "fit", fit)
-    infants = [f"i{k // 4:02d}" for k in range(48)]
-    cries = corpus(["hungry" if k // 4 % 3 else "pain" for k in range(48)], infants)
-    truth = np.array([label == "pain" for label in cries.labels], np.float32)
-    examples = Examples(np.repeat(truth, 2)[:, None], np.repeat(np.arange(48), 2))
-    networks = recognition.cross_validate(
-        lambda s: None, examples, cries, n_folds=3, repeats=2,
-        settings=training.Settings(epochs=9, seed=5),
-    )  # fmt: skip
-    return cries, examples, *networks, seen
-
-
-def test_both_recipes_are_evaluated_on_the_same_folds_of_both_splits(two_states: tuple) -> None:
-    cries, _, weighted, unweighted, seen = two_states
-    assert [s.class_weights for s in seen] == [True] * 12 + [False] * 12
-    assert {s.epochs for s in seen} == {9}
-    for split in ("random", "leak_free"):
-        expected = evaluation.Split(split).k_folds(cries, n_splits=3, repeats=2, seed=5)
-        for result in (weighted, unweighted):
-            np.testing.assert_equal(result.folds[split], expected)
-            assert result.networks[split].folds == result.folds[split]
-            assert str(result.scored[split].split) == split
-        assert weighted.scored[split].interval("accuracy").value == 1
-        assert unweighted.scored[split].interval("balanced_accuracy").value == 0.5
-
-
-def test_rivals_learn_from_all_training_clips_or_as_the_network_does(
-    two_states: tuple, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cries, examples, weighted, _, _ = two_states
-    model = DummyClassifier(strategy="prior")  # its probabilities reveal its training rows
-    monkeypatch.setattr(recognition.classical, "baselines", lambda seed: {"prior": model})
-    on_clips = recognition.rivals(np.zeros((48, 1)), weighted)
-    on_rows = recognition.rivals(examples.x, weighted, clip=examples.clip)
-    assert set(on_clips) == set(on_rows) == {("prior", "random"), ("prior", "leak_free")}
-    truth = cries.labels == "pain"
-    for split, networks in weighted.networks.items():
-        for rivals, folds in ((on_clips, networks.folds), (on_rows, networks.fit_folds)):
-            strengths = rivals["prior", split].strengths[0]
-            for train, test in folds[0]:
-                np.testing.assert_allclose(strengths[test, 1], truth[train].mean(), atol=1e-6)
-
 
 # Over time
 
@@ -160,12 +91,14 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
     truth, _ = evaluation.class_indices(cries.labels)
-    scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, split="leak_free")
+    answers = evaluation.out_of_fold(
+        lambda _, test: np.where(test % 3, truth[test], -1), cries, split="leak_free", folds=2
+    )
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",
         lambda s: cry2.build(hearing.shape, 4, filters=(4, 8)),
-        examples, cries, settings=settings, model_input=hearing, scored=scored,
+        examples, cries, settings=settings, model_input=hearing, scored=answers,
         folder=claims.run_dir() / "models",
     )  # fmt: skip
 
@@ -185,9 +118,9 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     assert about["learned_from"] == sorted(set(parts[0]))
     assert about["source"] == cries.source
     assert about["training"] == asdict(settings)
-    assert about["leak_free"] == {
-        metric: {"value": interval.value, "low": interval.low, "high": interval.high}
-        for metric, interval in scored.intervals.items()
+    scores = evaluation.score(answers).reset_index().set_index("metric")
+    assert {m: list(row.values()) for m, row in about["leak_free"].items()} == {
+        metric: [row.value, row.low, row.high] for metric, row in scores.iterrows()
     }
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.

@@ -42,7 +42,7 @@ def test_learning_curves_are_each_fold_and_their_mean(ax) -> None:
     assert [list(line.get_ydata()) for line in thin(ax)[:2]] == [[1.0, 0.5], [2.0, 1.5]]
     best_epochs = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
     assert best_epochs == [2, 1]
-    assert ax.get_ylabel() == "loss, nats"
+    assert ax.get_ylabel() == "loss"
 
 
 # Scores

@@ -279,17 +279,6 @@ def test_the_second_look_decodes_nothing_unless_a_setting_differs(corpus, monkey
             video.crops(corpus, **{"fps": 2, **change})
 
 
-def test_the_report_counts(corpus) -> None:
-    table = video.report(video.crops(corpus, fps=2), groups=["b", "a", "c", "a"])
-    assert table.index.tolist() == ["a", "b", "c", "all"]
-    assert table.loc["all"].to_dict() == {
-        "clips": 4, "without_pictures": 1, "without_face": 1, "frames": 9, "blank": 4,
-        "with_face": 5 / 9,
-    }  # fmt: skip
-    assert table["without_pictures"].tolist() == [0, 0, 1, 1]
-    np.testing.assert_allclose(table["with_face"], [1 / 5, 1, np.nan, 5 / 9])
-
-
 def test_the_picture_at_a_time_is_the_one_shown_then_or_the_last(numbered) -> None:
     pictures = list(video.frames(numbered))
     shown = list(video.frames(numbered, fps=2))
