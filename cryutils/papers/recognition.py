@@ -22,7 +22,6 @@ from cryutils.models import export, novelty, training
 from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
 from cryutils.models.training import fit_clips
-from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
@@ -52,7 +51,7 @@ def deploy(
     *,
     settings: training.Settings,
     model_input: SoundInput | FaceInput,
-    scored: pd.DataFrame | Scored,
+    scored: pd.DataFrame,
     folder: Path,
 ) -> tuple[Path, ...]:
     """Train `name` on all clips except a validation part, save it, and return the paths.
@@ -72,7 +71,10 @@ def deploy(
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = card(corpus, settings, _intervals(scored)) | {
+    scores = evaluation.score(scored).reset_index().astype(object)
+    scores = scores.where(scores.notna(), None)  # without an interval
+    intervals = {str(row.metric): row for row in scores.itertuples()}
+    about = card(corpus, settings, intervals) | {
         "input": asdict(model_input),
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "temperature": max(1.0, round(temperature, 3)),
@@ -80,14 +82,6 @@ def deploy(
     if isinstance(model_input, SoundInput):
         about["reference"] = novelty.reference(examples, corpus.infants)
     return export.save(fitted.model, folder, name, about)
-
-
-def _intervals(scored: pd.DataFrame | Scored) -> Mapping[str, Any]:
-    """Return value, low and high of each score, by metric; None without an interval."""
-    if isinstance(scored, Scored):
-        return scored.intervals
-    rows = evaluation.score(scored).reset_index().astype(object)
-    return {str(row.metric): row for row in rows.where(rows.notna(), None).itertuples()}
 
 
 def card(corpus: Corpus, settings: Any, scores: Mapping[str, Any]) -> dict[str, Any]:
