@@ -36,6 +36,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from power import features
+from refitting import refitted_test
 from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
@@ -379,10 +380,8 @@ def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool
     nearest = KNeighborsClassifier(1)
     answers = {}
     for split in evaluation.SPLITS:
-        test = evaluation.permutation_test(
-            {"nearest": (nearest, X)}, corpus, split, permutations=19, n_splits=3, seed=seed, jobs=1
-        )
-        answers[str(split), "blocks"] = test.p_values["nearest"] <= 0.05
+        test = refitted_test(nearest, X, corpus, split, permutations=19, n_splits=3, seed=seed)
+        answers[str(split), "blocks"] = test.p_values["model"] <= 0.05
         drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
         predicted = evaluation.cross_predict(nearest, X, corpus.labels, drawn)
         fixed = evaluation.fixed_prediction_test(

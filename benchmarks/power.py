@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from refitting import refitted_test
 
 from cryutils._io.parallel import process_map
 from cryutils.datasets import donateacry
 from cryutils.errors import InputError
-from cryutils.evaluation.permutation import permutation_test
 from cryutils.evaluation.splits import Labelled, Split, class_indices
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -125,11 +125,11 @@ def trial(corpus: Labelled, signal: float, *, seed: Sequence[int]) -> Trial:
 
     rng = np.random.default_rng(seed)
     x = features(corpus, signal, rng)
-    test = permutation_test(
-        {0: (NearestCentroid(), x)}, corpus, Split.LEAK_FREE, permutations=PERMUTATIONS,
-        n_splits=FOLDS, seed=int(rng.integers(2**31)), jobs=1,
+    test = refitted_test(
+        NearestCentroid(), x, corpus, Split.LEAK_FREE, permutations=PERMUTATIONS,
+        n_splits=FOLDS, seed=int(rng.integers(2**31)),
     )  # fmt: skip
-    return Trial(float(test.observed[0]), test.p_values[0] <= ALPHA)
+    return Trial(float(test.observed[0]), test.p_values["model"] <= ALPHA)
 
 
 def donateacry_donors() -> Labelled:

@@ -1,7 +1,7 @@
 """Sound: reading files, features, resampling, scaling and artificial disturbances."""
 
 from . import spectral, stress
-from .extraction import KINDS, features, signal_stats, signals
+from .extraction import KINDS, features, signals
 from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
-from .scaling import RecordingScaler, SignalScaler
+from .scaling import SignalScaler
 from .spectral import summarise

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils.audio.files import native_rate, read
-from cryutils.audio.scaling import RecordingScaler, SignalScaler, stats_row
 from cryutils.audio.spectral import (
     HOP_LENGTH,
     N_FFT,
@@ -30,7 +29,7 @@ from cryutils.audio.spectral import (
 )
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["KINDS", "features", "signal_stats", "signals"]
+__all__ = ["KINDS", "features", "signals"]
 
 Array = npt.NDArray[np.float32]
 
@@ -60,7 +59,6 @@ def features(
     *,
     kind: str,
     sr: int | None = None,
-    scaler: SignalScaler | RecordingScaler | None = None,
     n_fft: int = N_FFT,
     hop_length: int = HOP_LENGTH,
     n_mfcc: int = N_MFCC,
@@ -71,8 +69,7 @@ def features(
 
     Cached by files and settings. kind: "stft", "mel" or "mfcc", see `spectral`, also for n_fft,
     hop_length (in samples), n_mfcc and n_mels. sr: rate in Hz; None: the clips' own, if all have
-    the same. scaler: scales the signals first (Paper A §3.2); a `SignalScaler` must be fitted on
-    training clips only.
+    the same.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
@@ -87,23 +84,11 @@ def features(
         # The STFT also needs a common rate, on which the frequency of a bin depends.
         rate = _common_rate(files) if sr is None else sr
         rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
-        transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
+        transform = partial(_TRANSFORMS[kind], **options, **rates)
         sound = signals(clips, sr=sr, progress=progress)
         return thread_map(transform, sound, what=kind, progress=progress)
 
-    limits: list[str] | str | None = None if scaler is None else str(scaler)
-    if isinstance(scaler, SignalScaler):  # its mean and std have no effect
-        limits = [scaler.low.hex(), scaler.high.hex()]
-    return ragged(compute, "features", _VERSION, kind, sr, limits, options, files)
-
-
-def signal_stats(corpus: Iterable[Any], *, sr: int | None = None) -> npt.NDArray[np.float64]:
-    """Return low, high, sum, sum of squares and samples of each clip, float64 (clips, 5).
-
-    `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, fitted
-    without reading the signals again.
-    """
-    return np.array([stats_row(x) for x in signals(corpus, sr=sr)])
+    return ragged(compute, "features", _VERSION, kind, sr, options, files)
 
 
 def _common_rate(files: Iterable[Identity]) -> int:
@@ -112,9 +97,3 @@ def _common_rate(files: Iterable[Identity]) -> int:
         return next(iter(rates))
     (other, second), (rate, path) = list(rates.items())[-2:]
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
-
-
-def _transformed(
-    x: Array, *, kind: str, scaler: SignalScaler | RecordingScaler | None, **settings: int
-) -> Array:
-    return _TRANSFORMS[kind](x if scaler is None else scaler.transform(x), **settings)

@@ -1,9 +1,8 @@
 """Paper A's scaling: standard scaler, then min-max to [0, 1], fitted on training clips only.
 
 Explained in notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the audio
-*signal values* before the features are computed: `SignalScaler`, or `RecordingScaler` if each
-recording has its own limits. It is more usual to scale the features, as
-`models.table2_classifiers(scaling="features")` does.
+*signal values* before the features are computed: `SignalScaler`. It is more usual to scale the
+features. Notebook 03 scales each recording by itself; its appendix compares both readings.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite
 from cryutils.errors import InputError
 
-__all__ = ["RecordingScaler", "SignalScaler", "stats_row"]
+__all__ = ["SignalScaler", "stats_row"]
 
 Array = npt.NDArray[np.float32]
 
@@ -58,7 +57,7 @@ class SignalScaler:
 
     @classmethod
     def from_stats(cls, rows: npt.ArrayLike) -> SignalScaler:
-        """Return the scaler of training signals, from their rows of `signal_stats`.
+        """Return the scaler of training signals, from their rows of `stats_row`.
 
         >>> SignalScaler.from_stats([[-1, 3, 4, 20, 4], [-2, 1, 0, 8, 4]])
         SignalScaler(low=-2.0, high=3.0, mean=0.5, std=1.8027756377319946)
@@ -80,21 +79,3 @@ class SignalScaler:
         """
         check_finite(x)
         return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class RecordingScaler:
-    """Min-max scaling of each recording by its own extremes, to [0, 1].
-
-    Another reading of Paper A §3.2, and common in short scripts: the scalers are fitted on each
-    signal itself, so its loudness is lost. `centred` then subtracts the recording's mean, so that
-    only a gain is left.
-    """
-
-    centred: bool = False
-
-    def transform(self, x: Array) -> Array:
-        """Return `x` scaled, float32 of its shape; a constant signal becomes zeros."""
-        low, high = stats_row(x)[:2]
-        scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)
-        return (scaled - scaled.mean() * self.centred).astype(np.float32)

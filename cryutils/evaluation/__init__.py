@@ -27,7 +27,7 @@ from .crossval import (
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .metrics import ClassScores, scores
-from .permutation import fixed_prediction_test, permutation_test, permute_labels
+from .permutation import fixed_prediction_test, permute_labels
 from .splits import (
     SPLITS,
     Fold,

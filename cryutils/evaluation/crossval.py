@@ -73,12 +73,10 @@ def cross_predict(
 ) -> NDArray[np.int64]:
     """Return a classifier's predictions, indices of the sorted labels, int64 (repeats, clips).
 
-    model: a classifier of scikit-learn, cloned for each fold (give it a `random_state`), or an
-    object with `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities
-    (test, classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
-    X: features (clips, features), or a function that takes the indices of a training part and
-    returns the features of all clips, with everything fitted on that part alone. labels: one for
-    each clip. repeated_folds: lists of (train, test), from `folds`.
+    model: a classifier of scikit-learn, cloned for each fold (give it a `random_state`). X:
+    features (clips, features), or a function that takes the indices of a training part and returns
+    the features of all clips, with everything fitted on that part alone. labels: one for each clip.
+    repeated_folds: lists of (train, test), from `folds`.
     """
     with one_thread():
         return fit_and_predict(model, X, class_indices(labels)[0], repeated_folds)
@@ -100,12 +98,7 @@ def scored_out_of_fold(
     """
     y, names = class_indices(labels, classes)
     with one_thread():
-        if hasattr(model, "predict_proba_folds"):
-            flat = [fold for repeat in repeated_folds for fold in repeat]
-            p = iter(model.predict_proba_folds(X, y, flat))
-            pooled = cross_validate(lambda *_: _labelled(next(p)), repeated_folds, len(y))
-        else:
-            pooled = cross_validate(partial(_scored, model, X, y), repeated_folds, len(y))
+        pooled = cross_validate(partial(_scored, model, X, y), repeated_folds, len(y))
     predicted, scores = pooled[..., 0], pooled[..., 1:]
     # Classes without any clip have no column yet.
     absent = np.where(np.isnan(predicted), np.nan, 0.0)[..., None]
@@ -142,10 +135,6 @@ def fit_and_predict(
     model: Any, X: Features, y: NDArray[np.int64], repeated_folds: Sequence[Sequence[Fold]]
 ) -> NDArray[np.int64]:
     """Like `cross_predict`, from class indices y, int (clips,)."""
-    if hasattr(model, "predict_proba_folds"):
-        flat = [fold for repeat in repeated_folds for fold in repeat]
-        p = iter(model.predict_proba_folds(X, y, flat))
-        return cross_validate(lambda *_: next(p).argmax(axis=1), repeated_folds, len(y))
 
     def answer(train: Indices, test: Indices) -> NDArray[np.int64]:
         features = X(train) if callable(X) else X
@@ -178,10 +167,6 @@ def _fitted(model: Any, features: NDArray[Any], y: NDArray[np.int64], train: Ind
     from sklearn.base import clone
 
     return clone(model).fit(features[train], y[train])
-
-
-def _labelled(p: NDArray[Any]) -> NDArray[np.float64]:
-    return np.column_stack([p.argmax(axis=1), p])
 
 
 def _scored(

@@ -1,9 +1,9 @@
 """P-values of scores, by permuting labels in blocks that keep the clips of an infant together.
 
-Used in notebook 03 for every cell of Paper A's Table 2. An infant mostly cries for one reason and
-sounds like itself, so labels permuted clip by clip reject a true null far too often
-(`benchmarks/intervals.py`: 93 % instead of 5 %, with the random split). So whole label vectors are
-exchanged between infants with equally many clips.
+Notebook 03 writes one test by hand; other notebooks use `fixed_prediction_test`. An infant mostly
+cries for one reason and sounds like itself, so labels permuted clip by clip reject a true null far
+too often (`benchmarks/intervals.py`: 93 % instead of 5 %, with the random split). So whole label
+vectors are exchanged between infants with equally many clips.
 """
 
 from __future__ import annotations
@@ -16,20 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryutils._io.parallel import process_map
-from cryutils._io.progress import counting
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
-from cryutils.evaluation.splits import Labelled, Names, Split, class_indices, fold_numbers
+from cryutils.evaluation.splits import Labelled, Names, class_indices
 
-__all__ = [
-    "PermutationTest", "fixed_prediction_test", "permutation_order", "permutation_test",
-    "permute_labels",
-]  # fmt: skip
+__all__ = ["PermutationTest", "fixed_prediction_test", "permutation_order", "permute_labels"]
 
 Strata = Sequence[Hashable] | NDArray[Any]
 
-_CHUNK = 10  # permutations per task of a worker process, with one copy of the features
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
 
 
@@ -64,22 +57,6 @@ class PermutationTest:
         floor = np.isclose(p, 1 / (len(self.null) + 1))
         least = f", the least that {len(self.null)} permutations can show" if floor else ""
         return f"p = {p:.3g}{least}"
-
-    def joined(self, other: PermutationTest) -> PermutationTest:
-        """Return both families as one, for max-T over refitted models and fixed predictions.
-
-        Raises InputError if they did not use the same permutations.
-        """
-        if self.seed != other.seed or len(self.null) != len(other.null):
-            raise InputError(
-                "tests must have the same seed and number of permutations to be joined"
-            )
-        return PermutationTest(
-            self.cells + other.cells,
-            np.concatenate([self.observed, other.observed]),
-            np.hstack([self.null, other.null]),
-            self.seed,
-        )
 
     def _shares(self, null: NDArray[np.float64]) -> dict[Hashable, float]:
         as_high = (null >= self.observed - _TIE).sum(axis=0)
@@ -127,50 +104,6 @@ def permute_labels(
     return np.asarray(labels)[permutation_order(infants, rng, strata)]
 
 
-def permutation_test(
-    cells: Mapping[Hashable, tuple[Any, Features]],
-    corpus: Labelled,
-    split: Split | str,
-    *,
-    permutations: int = 999,
-    n_splits: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-    strata: Strata | None = None,
-    jobs: int | None = None,
-    progress: bool = False,
-) -> PermutationTest:
-    """Return the permutation test of a family of models, refitted for each permutation.
-
-    The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
-    `repeats` k-fold divisions. The division is permuted along with the labels, which makes the test
-    exact.
-
-    cells: (model, features) by name, as in `cross_predict`; give models a `random_state`. split:
-    "random" or "leak_free", how folds are divided. permutations: B; the smallest p-value is
-    1 / (B + 1). seed: of folds and permutations. strata: as in `permutation_order`; None: the types
-    of phone of a `Corpus`. jobs: worker processes (None: one for each core), without influence on
-    the result. Raises InputError for no cells, or folds that these labels do not allow.
-    """
-    if not cells or permutations < 1:
-        raise InputError(f"{len(cells)} cells, {permutations} permutations: give 1 or more of each")
-    y, _ = class_indices(corpus.labels)
-    divisions = Split(split).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
-    fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
-    members, numbers = list(cells.values()), range(permutations)
-    with one_thread():
-        observed = _scores(members, y, fold_of)
-    chunks = [numbers[start : start + _CHUNK] for start in numbers[::_CHUNK]]
-    null: list[NDArray[np.float64]] = []
-    with counting("Refitting", "permutations", shown=progress) as report:
-        infants = np.asarray(corpus.infants)
-        shared = (members, y, infants, fold_of, seed, _strata(corpus, strata))
-        for chunk in process_map(_one_chunk, chunks, shared=shared, jobs=jobs):
-            null.extend(chunk)
-            report(len(null), permutations)
-    return PermutationTest(tuple(cells), observed, np.array(null), seed)
-
-
 def fixed_prediction_test(
     predictions: Mapping[Hashable, NDArray[np.integer[Any]] | pd.DataFrame],
     corpus: Labelled,
@@ -179,16 +112,18 @@ def fixed_prediction_test(
     seed: int = 0,
     strata: Strata | None = None,
 ) -> PermutationTest:
-    """Return the permutation test of fixed predictions, for models that take too long to refit.
+    """Return the permutation test of fixed predictions: the models are not trained again.
 
-    The model was trained on the true labels, so with the random split, recognising an infant from
-    its other clips is enough to pass. With the leak-free split the test is approximate, since
-    predictions of one fold depend on the labels of the others: with a true null,
-    `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %.
+    The statistic is the balanced accuracy, the mean over the repeats. The model was trained on the
+    true labels, so with the random split, recognising an infant from its other clips is enough to
+    pass. With the leak-free split the test is approximate, since predictions of one fold depend on
+    the labels of the others: with a true null, `benchmarks/intervals.py` finds 7 % of corpora
+    rejected at 5 %.
 
     predictions: by name, class indices, int (repeats, clips), or one model's answers on one split,
-    a table of `out_of_fold` for all clips. Other arguments as in `permutation_test`; the same seed
-    gives the same permutations. Raises InputError if the clips are not those of the corpus.
+    a table of `out_of_fold` for all clips. permutations: B; the smallest p-value is 1 / (B + 1).
+    strata: as in `permutation_order`; None: the types of phone of a `Corpus`. The same seed gives
+    the same permutations. Raises InputError if the clips are not those of the corpus.
     """
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
@@ -230,37 +165,3 @@ def _order(
     """Return permutation `number`, the same in every process."""
     stream = np.random.SeedSequence(seed, spawn_key=(number,))
     return permutation_order(infants, np.random.default_rng(stream), strata)
-
-
-def _scores(
-    members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], fold_of: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return each cell's score, float64 (cells,), from the folds of clips (divisions, clips)."""
-    divisions = [
-        [(np.flatnonzero(row != k), np.flatnonzero(row == k)) for k in range(row.max() + 1)]
-        for row in fold_of
-    ]
-    return np.array([
-        np.mean([balanced_accuracy(y, row) for row in fit_and_predict(model, X, y, divisions)])
-        for model, X in members
-    ])  # fmt: skip
-
-
-def _one_chunk(
-    members: Sequence[tuple[Any, Features]],
-    y: NDArray[np.int64],
-    infants: NDArray[Any],
-    fold_of: NDArray[np.int64],
-    seed: int,
-    strata: Strata | None,
-    numbers: range,
-) -> list[NDArray[np.float64]]:
-    from sklearn import config_context
-
-    rows = []
-    # Without scikit-learn's checks, which the observed scores have already passed.
-    with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
-        for number in numbers:
-            order = _order(infants, seed, number, strata)
-            rows.append(_scores(members, y[order], fold_of[:, order]))
-    return rows

@@ -1,10 +1,9 @@
-"""Inputs of models: `SoundInput`, `FaceInput`, `FoldFeatures`, and unusable recordings.
+"""Inputs of models: `SoundInput`, `FaceInput`, and unusable recordings.
 
 Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebooks
 08_autoencoder_dnn and 09_ensemble scale sound as Paper A does (§3.2, §3.4). The card of a trained
 model contains these settings. Networks get several `Examples` of a clip, and the probabilities of a
-clip are the mean over them. Classical models in notebook 03_feature_validation get one vector per
-clip, `FoldFeatures`, scaled by the training clips.
+clip are the mean over them.
 """
 
 from __future__ import annotations
@@ -16,20 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import audio
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.scaling import RecordingScaler, SignalScaler
+from cryutils.audio.scaling import SignalScaler
 from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Clip
     from cryutils.video.tracks import FaceTrack
 
 __all__ = [
-    "CLIP_SCALINGS", "KINDS", "SCALINGS", "Examples", "FaceInput", "FoldFeatures",
-    "SoundInput", "by_clip", "picture_problem", "sound_problem", "windows",
+    "KINDS", "SCALINGS", "Examples", "FaceInput", "SoundInput", "by_clip", "picture_problem",
+    "sound_problem", "windows",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -37,7 +34,6 @@ Indices = npt.NDArray[np.int64]
 
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
-CLIP_SCALINGS = ("signal", "recording", "recording_centred", "features", "none")
 DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
 DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
@@ -266,45 +262,3 @@ def picture_problem(track: FaceTrack | None) -> str | None:
     if not track.usable.any():
         return f"no face in {len(track.crops)} frames"
     return None
-
-
-@dataclass
-class FoldFeatures:
-    """One feature vector per clip, mean and deviation over time, for a given training set.
-
-    kind: "stft" or "mfcc". sr: Hz. scaling: "signal" maps the extremes of the training recordings
-    to [0, 1] (Paper A §3.2), "recording" those of each recording; "recording_centred" then
-    subtracts its mean; "features" and "none" do not scale the signal. With "features",
-    `models.table2_classifiers` scale their inputs. Raises InputError for another scaling. settings:
-    arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
-    """
-
-    corpus: Sequence[Clip]
-    kind: str
-    sr: int
-    scaling: str = "signal"
-    settings: dict[str, Any] = field(default_factory=dict)
-    _matrices: dict[tuple[float, float] | None, Array] = field(default_factory=dict, repr=False)
-    _stats: npt.NDArray[np.float64] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.scaling not in CLIP_SCALINGS:
-            near = near_miss(self.scaling, CLIP_SCALINGS)
-            raise InputError(f"no scaling {self.scaling!r}.{near}")
-
-    def __call__(self, train: npt.NDArray[np.integer]) -> Array:
-        """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
-        scaler: SignalScaler | RecordingScaler | None = None
-        if self.scaling == "signal":
-            if self._stats is None:
-                self._stats = audio.signal_stats(self.corpus, sr=self.sr)
-            scaler = SignalScaler.from_stats(self._stats[train])
-        elif self.scaling in ("recording", "recording_centred"):
-            scaler = RecordingScaler(centred=self.scaling == "recording_centred")
-        key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
-        if key not in self._matrices:  # most training sets have the same extremes
-            features = audio.features(
-                self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
-            )
-            self._matrices[key] = summarise(features)
-        return self._matrices[key]

@@ -231,17 +231,6 @@ def test_features_of_a_corpus_are_librosas(corpus, sr) -> None:
             np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=1e-3)
 
 
-def test_signal_stats_fit_the_scaler_of_any_subset(corpus) -> None:
-    rows = audio.signal_stats(corpus)
-    sound = audio.signals(corpus)
-    for train in ([0, 1], [2], [0, 2]):
-        quick = audio.SignalScaler.from_stats(rows[train])
-        whole = np.concatenate([sound[i] for i in train]).astype(np.float64)
-        assert (quick.low, quick.high) == (whole.min(), whole.max())
-        assert quick.mean == pytest.approx(whole.mean(), abs=1e-12)
-        assert quick.std == pytest.approx(whole.std(), rel=1e-9)
-
-
 def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(corpus, monkeypatch) -> None:
     first = bytes_of(audio.features(corpus, kind="stft"))
     monkeypatch.setattr(extraction, "read", lambda path, sr: pytest.fail(f"{path} is read again"))

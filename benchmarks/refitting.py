@@ -1,0 +1,43 @@
+"""A permutation test whose model is trained again for each permutation of the labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils import evaluation
+from cryutils.evaluation.permutation import PermutationTest, permutation_order
+from cryutils.evaluation.splits import Labelled, Split, class_indices, fold_numbers
+
+
+def refitted_test(
+    model: Any, X: NDArray[Any], corpus: Labelled, split: Split, *, permutations: int,
+    n_splits: int = 5, seed: int = 0,
+) -> PermutationTest:  # fmt: skip
+    """Return the permutation test of one model, named "model".
+
+    The statistic is the balanced accuracy of pooled out-of-fold predictions. The folds are permuted
+    along with the labels, which makes the test exact. model: a classifier of scikit-learn with a
+    fixed `random_state`. X: float (clips, features). seed: of folds and permutations.
+    """
+    y, _ = class_indices(corpus.labels)
+    (folds,) = split.k_folds(corpus, n_splits=n_splits, repeats=1, seed=seed)
+    fold_of = fold_numbers((test for _, test in folds), len(y))
+
+    def score(order: NDArray[np.int64]) -> float:
+        drawn = [
+            (np.flatnonzero(fold_of[order] != k), np.flatnonzero(fold_of[order] == k))
+            for k in range(n_splits)
+        ]
+        (predicted,) = evaluation.fit_and_predict(model, X, y[order], [drawn])
+        return evaluation.balanced_accuracy(y[order], predicted)
+
+    null = []
+    for number in range(permutations):
+        stream = np.random.SeedSequence(seed, spawn_key=(number,))
+        order = permutation_order(np.asarray(corpus.infants), np.random.default_rng(stream))
+        null.append([score(order)])
+    observed = np.array([score(np.arange(len(y)))])
+    return PermutationTest(("model",), observed, np.array(null), seed)
