@@ -1,10 +1,10 @@
 """Training of many small dense networks at once as one Keras model: `fit` and `NetworkBatch`.
 
-Used in notebooks 08_autoencoder_dnn and 09_ensemble (Paper A §3.5: the DNN after the encoder, the
-second model after ResNet-50, the ensemble; with reconstruction, the autoencoder of §3.4.1). Table 3
-needs hundreds of networks, and Keras takes longer to start such a network than to train it.
-Therefore `network` is one Keras model whose dense layers contain one matrix per network
-(`EinsumDense`). The networks do not influence each other. Each keeps the weights of its best epoch.
+Used in notebook 09_ensemble (Paper A §3.5: the DNN after the encoder, the second model after
+ResNet-50, the ensemble; with reconstruction, the autoencoder of §3.4.1). Table 3 needs hundreds of
+networks, and Keras takes longer to start such a network than to train it. Therefore `network` is
+one Keras model whose dense layers contain one matrix per network (`EinsumDense`). The networks do
+not influence each other. Each keeps the weights of its best epoch.
 """
 
 from __future__ import annotations

@@ -150,8 +150,9 @@ def reconstructions(
 ) -> Figure:
     """Draw windows, their codes and their reconstructions, one row per feature.
 
-    examples: by feature, as returned by `autoencoding.Study.example`. MFCC number 0, the level, is
-    left out. A window and its reconstruction share a colour scale. seconds: duration of a window.
+    examples: by feature a window, its code and its reconstruction, float (frames, coefficients),
+    (patches, p) and (frames, coefficients). MFCC number 0, the level, is left out. A window and its
+    reconstruction share a colour scale. seconds: duration of a window.
     """
     fig, rows = plt.subplots(len(examples), 3, figsize=(11, 2.6 * len(examples)), squeeze=False)
     for axes, (kind, (original, code, back)) in zip(rows, examples.items(), strict=True):
