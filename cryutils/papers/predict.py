@@ -21,7 +21,7 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models import novelty
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, late_fusion, verdict
+from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
 from cryutils.models.gate import PAUSE_S, STEP_S, WINDOW_S, Gate, episodes
 from cryutils.models.inputs import DEAD_S, is_dead, picture_problem, sound_problem
 from cryutils.papers.trained_models import find_run, open_model
@@ -266,8 +266,6 @@ def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
 
     The second is "both", "audio", "image" or "none" (Paper B §3, fusion strategy).
     """
-    if sound is None and face is None:
-        return None, "none"
-    missing = np.full_like(sound if face is None else face, np.nan)
-    fused = late_fusion(missing if sound is None else sound, missing if face is None else face)
-    return fused.probabilities[0], str(fused.used[0])
+    if sound is not None and face is not None:
+        return ((sound + face) / 2).astype(np.float32), "both"
+    return (face, "none" if face is None else "image") if sound is None else (sound, "audio")

@@ -14,7 +14,7 @@ from trained_run import Trained, change_card
 from cryutils import audio, video
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
-from cryutils.papers.predict import DRAWN, Prediction, Predictor
+from cryutils.papers.predict import DRAWN, Prediction, Predictor, fuse
 from cryutils.video import mp4
 
 SR = 8000
@@ -211,3 +211,13 @@ def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path)
     prediction = only(Predictor(), recordings / "cry.mp4")
     assert prediction.used == "audio"
     assert prediction.why == ("picture: this run has no model for it",)
+
+
+def test_fusion_is_the_mean_of_the_models_that_answer() -> None:
+    sound, face = np.array([[0.8, 0.2], [0.4, 0.6]], np.float32)
+    mean, used = fuse(sound, face)
+    assert mean is not None and used == "both" and mean.dtype == np.float32
+    np.testing.assert_allclose(mean, [0.6, 0.4], rtol=1e-6)
+    assert fuse(sound, None)[0] is sound and fuse(sound, None)[1] == "audio"
+    assert fuse(None, face)[0] is face and fuse(None, face)[1] == "image"
+    assert fuse(None, None) == (None, "none")

@@ -1,4 +1,4 @@
-"""Paper B's answers over time, by hand, and the model that is kept."""
+"""The model of Paper B that is kept."""
 
 from __future__ import annotations
 
@@ -15,70 +15,9 @@ from cryutils import audio, claims, evaluation
 from cryutils.evaluation import calibration
 from cryutils.models import cry2, export, novelty, training
 from cryutils.models.export import Lite
-from cryutils.models.inputs import Examples, SoundInput
+from cryutils.models.inputs import SoundInput
 from cryutils.papers.predict import Predictor
-from cryutils.papers.recognition import STATES, deploy, flicker, windows
-from cryutils.video.tracks import FaceTrack
-
-# Over time
-
-
-def over_time(*labels: int) -> np.ndarray:
-    """Windows in which a model says these classes, -1 nothing."""
-    rows = np.full((len(labels), 3), 0.2, np.float32)
-    for row, label in zip(rows, labels, strict=True):
-        row[label if label >= 0 else slice(None)] = 0.6 if label >= 0 else np.nan
-    return rows
-
-
-def test_flicker_by_hand() -> None:
-    clips = [
-        over_time(0, 0, 1, 0),  # two changes in three steps of half a second
-        over_time(2, 2, 2),
-        over_time(0, -1, 1, 1),  # of two steps between answers, one is a change
-        over_time(1),
-        over_time(-1, 2, -1),
-        over_time(),
-    ]
-    rates = flicker(clips, step_s=0.5)
-    np.testing.assert_allclose(rates, [80, 0, 60, np.nan, np.nan, np.nan])
-
-
-def shares(*first: float) -> np.ndarray:
-    """Answers of three probabilities, of which these are the first."""
-    return np.array([[p, 1 - p, 0] for p in first], np.float32)
-
-
-def track(times_s: list[float], *, faces: list[int] | None = None, blank=None) -> FaceTrack:
-    n = len(times_s)
-    return FaceTrack(
-        np.zeros((n, 1, 1, 3), np.uint8), np.zeros((n, 4), np.float32),
-        np.array(faces if faces is not None else [1] * n, bool),
-        np.array(blank if blank is not None else [0] * n, bool), np.array(times_s, float), "haar",
-    )  # fmt: skip
-
-
-def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
-    hearing = SoundInput(window_s=1.024, step_s=1.024)  # starts at 0, 1.024, 2.048, 3.072
-    sounds = Examples(np.zeros((6, 1)), np.array([0, 0, 0, 0, 1, 1]))
-    early = track([0.5, 1.5, 1.9, 2.2, 2.5], faces=[1, 1, 1, 0, 1], blank=[0, 0, 0, 0, 1])
-    late = track([1.2])
-    faces = Examples(np.zeros((4, 1)), np.array([0, 0, 0, 1]))
-    of_sounds, of_faces = shares(*np.arange(6) / 100), shares(0.1, 0.2, 0.4, 0.6)
-    timelines = windows(of_sounds, of_faces, hearing, sounds, [early, late], faces)
-    assert {name: [len(p) for p in clips] for name, clips in timelines.items()} == {
-        "audio": [4, 2], "image": [4, 2], "fused": [4, 2],
-    }  # fmt: skip
-    np.testing.assert_allclose(timelines["audio"][0][:, 0], [0, 0.01, 0.02, 0.03], atol=1e-6)
-    # The face at 0.5 s; the mean of those at 1.5 and 1.9 s; none after, so the last one before.
-    np.testing.assert_allclose(timelines["image"][0][:, 0], [0.1, 0.3, 0.4, 0.4], atol=1e-6)
-    np.testing.assert_allclose(timelines["fused"][0][:, 0], [0.05, 0.155, 0.21, 0.215], atol=1e-6)
-    # Before the first face of the other clip the sound answers alone.
-    np.testing.assert_allclose(timelines["image"][1][:, 0], [np.nan, 0.6], atol=1e-6)
-    np.testing.assert_allclose(timelines["fused"][1][:, 0], [0.04, 0.325], atol=1e-6)
-
-
-# The model that is kept
+from cryutils.papers.recognition import STATES, deploy
 
 
 @without_graphs()
