@@ -1,17 +1,9 @@
 """Inputs of models: `SoundInput`, `FaceInput`, and unusable recordings.
 
-<<<<<<< HEAD
-Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebooks
-08_autoencoder_dnn and 09_ensemble scale sound as Paper A does (§3.2, §3.4). The card of a trained
-model contains these settings. Networks get several `Examples` of a clip, and the probabilities of a
-clip are the mean over them.
-=======
 Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebook
 09_ensemble scales sound as Paper A does (§3.2, §3.4). The card of a trained model contains these
 settings. Networks get several `Examples` of a clip, and the probabilities of a clip are the mean
-over them. Classical models in notebook 03_feature_validation get one vector per clip,
-`FoldFeatures`, scaled by the training clips.
->>>>>>> 10380d8a (Write Paper A's autoencoder and DNN in visible cells of notebook 08)
+over them.
 """
 
 from __future__ import annotations
