@@ -96,7 +96,7 @@ def table3_figure() -> Figure:
     rows = accuracies(board.TABLE3, "synthetic")
     parts = [
         rows[["condition", "name", split, f"{split}_low", f"{split}_high"]]
-        .set_axis(["pair", "model", *ENDS], axis=1)
+        .set_axis(["condition", "model", *ENDS], axis=1)
         .assign(split=split)
         for split in claims.SPLITS
     ]

@@ -26,7 +26,7 @@ from cryutils.models.classical import BASELINES, CLASSIFIERS
 __all__ = [
     "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "PAIRS", "PAPER_B", "PHONE", "TABLE2",
     "TABLE2_SCALED", "TABLE3", "WITHOUT_SOUND", "Layout", "by_split", "conclusions", "gaps",
-    "in_percent", "note", "of_corpus", "reference", "scores", "table3", "words",
+    "in_percent", "note", "of_corpus", "reference", "scores", "words",
 ]  # fmt: skip
 
 PAIRS = {  # the rows of Table 3
@@ -329,21 +329,6 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
-
-
-def table3(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of Table 3 as text, in percent with intervals: a row per pair and model.
-
-    tidy: columns as in `papers.table3.Table3.tidy`.
-    """
-    cells = [in_percent(*cell) for cell in tidy[["value", "low", "high"]].to_numpy()]
-    named = tidy.assign(
-        row=tidy.pair.map(PAIRS), model=tidy.model.map(ENSEMBLES), split=tidy.split.map(SPLITS),
-        text=cells,
-    )  # fmt: skip
-    wide = named.pivot(index=["row", "model"], columns="split", values="text")
-    rows = pd.MultiIndex.from_frame(named[["row", "model"]].drop_duplicates())
-    return wide.reindex(rows, columns=named.split.unique()).rename_axis(columns=None)
 
 
 def by_split(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -44,11 +44,10 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = ["AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run"]
 
-# These reuse networks trained by the notebooks listed; in parallel they would train them again.
+# These reuse networks or embeddings of the notebooks listed, which would be computed twice.
 AFTER = {
     "06_full": ("04_cry2", "05_image"),
-    "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
-    "appendix_table3": ("09_ensemble",),
+    "09_ensemble": ("07_frames_resnet50",),
     "11_robustness": ("04_cry2", "05_image"),
     "13_live_and_deployment": ("04_cry2", "05_image"),
     "appendix_explanations": ("04_cry2", "05_image"),

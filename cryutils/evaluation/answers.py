@@ -181,10 +181,11 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     """Return scores with 95 % intervals over infants, a row for each model, split and metric.
 
     metrics: "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has
-    probabilities); all by default. Columns: value, low, high, n (clips of a repeat) and n_infants.
-    The index names what the table tells apart, and the metric. There is no interval if a class
-    comes from one infant, or the answer is always the same. If the truth is the infant itself, the
-    balanced accuracy is the mean over infants of the share that is recognised.
+    probabilities); all by default. Columns: value, low, high, n (clips of a repeat, however many
+    windows they have) and n_infants. The index names what the table tells apart, and the metric.
+    There is no interval if a class comes from one infant, or the answer is always the same. If the
+    truth is the infant itself, the balanced accuracy is the mean over infants of the share that is
+    recognised.
 
     answers_: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
     """
@@ -193,10 +194,11 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     for about, part in answers_.groupby(by, sort=False):
         arrays = answers(part)
         ranked = np.isfinite(arrays.strengths).any()
+        clips = round(part.groupby("repeat")["clip"].nunique().mean())
         for metric in metrics or ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
             if metric != "roc_auc" or ranked or metrics:
                 row = dict(zip(by, about, strict=True)) | {"metric": metric}
-                rows.append(row | _interval(part, arrays, metric).row())
+                rows.append(row | _interval(part, arrays, metric).row() | {"n": clips})
     table = pd.DataFrame(rows)
     index = [name for name in by if name == "split" or table[name].nunique() > 1]
     index += ["metric"] if len(metrics) != 1 else []

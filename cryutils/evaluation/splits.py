@@ -40,24 +40,17 @@ class Division(NamedTuple):
     """A fold whose training part is divided again, as int64 indices.
 
     fit: to train on. stop: decides when training stops; where a paper chose its epochs on the test
-    part, it is the test part. test: to predict. inner: parts of `fit`, each to be predicted by
-    models that are trained on the others.
+    part, it is the test part. test: to predict.
     """
 
     fit: Indices
     stop: Indices
     test: Indices
-    inner: tuple[Indices, ...] = ()
 
     @property
     def stops_on_test(self) -> bool:
         """Whether the test part itself decides when training stops."""
         return np.array_equal(self.stop, self.test)
-
-    @property
-    def training(self) -> Indices:
-        """`fit`, and `stop` unless it is the test part."""
-        return self.fit if self.stops_on_test else np.union1d(self.fit, self.stop)
 
 
 class Labelled(Protocol):
@@ -98,8 +91,11 @@ class Split(Choice):
     def k_folds(
         self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
     ) -> list[list[Fold]]:
-        """Return repeated stratified k-fold over clips, RANDOM or LEAK_FREE; see `folds`."""
-        infants = None if self is Split.RANDOM else corpus.infants
+        """Return repeated stratified k-fold, in which LEAK_FREE keeps infants whole; see `folds`.
+
+        With RANDOM_FRAMES, `corpus` has a clip for each frame or window.
+        """
+        infants = corpus.infants if self is Split.LEAK_FREE else None
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
 
     def folds_of_draws(

@@ -1,13 +1,8 @@
-"""The windows of Paper A's ensemble, and how a split divides them: `of_corpus`, `divide`.
+"""The windows of Paper A's ensemble: `of_corpus`.
 
 Used in notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature, and
 face images"). `pairs` assigns video frames to windows of sound. The answer to a recording is the
 mean over its windows.
-
-Paper A §4 says "80% of the data for training and 20% for testing" and, of the epochs, "when the
-accuracy stopped improving on the test sets". It does not say whether videos or the 360,000 frames
-were divided, so both are possible here. The leak-free split divides infants, and some of the
-training infants decide when training stops.
 """
 
 from __future__ import annotations
@@ -15,92 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import (
-    Division,
-    Indices,
-    Split,
-    class_indices,
-    folds,
-    hold_back,
-)
+from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models.inputs import SoundInput, by_clip, sound_problem
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
     from cryutils.papers.embeddings import PictureInput
 
-__all__ = ["IMAGE", "Streams", "Units", "divide", "gather", "of_corpus", "pairs"]
+__all__ = ["IMAGE", "PATCH", "Streams", "gather", "of_corpus", "pairs"]
 
 Array = npt.NDArray[np.float32]
 IMAGE = "image"
-
-
-class Units(NamedTuple):
-    """The units of a split: label and infant of each, and the unit of each frame or window."""
-
-    labels: npt.NDArray[np.str_]
-    infants: npt.NDArray[np.str_]
-    of_row: Indices
-
-    @classmethod
-    def of(cls, corpus: Corpus, clip: Indices, split: Split) -> Units:
-        """Return the units of rows from clips `clip`: rows for RANDOM_FRAMES, else clips."""
-        if split is Split.RANDOM_FRAMES:
-            return cls(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
-        return cls(corpus.labels, corpus.infants, clip)
-
-    def rows(self, part: Indices) -> Indices:
-        """Return the rows of some units, int64 (n,), ascending."""
-        return np.flatnonzero(np.isin(self.of_row, part))
-
-
-def divide(
-    units: Units, split: Split, *, n_folds: int = 5, n_inner: int = 0, seed: int = 0
-) -> list[Division]:
-    """Return the outer folds of `units`, each with its inner folds; every unit is tested once.
-
-    Frames and clips are divided at random by class, and their test part decides when training
-    stops; infants are kept whole. With `n_inner=0` there are no inner folds. There are fewer than
-    `n_inner` if there are too few infants; and if a class has only one training infant, they divide
-    clips. That affects only the ensemble's training data: no tested infant is in it. Raises
-    InputError for too few clips or infants of a class (see `splits.folds`).
-    """
-    honest = split is Split.LEAK_FREE
-    labels, infants = units.labels.tolist(), units.infants.tolist()
-    (outer,) = folds(labels, infants if honest else None, n_splits=n_folds, repeats=1, seed=seed)
-    divisions = []
-    for k, (train, test) in enumerate(outer):
-        fit, stop = train, test
-        if honest:
-            fit, stop = hold_back(units, train, split=split, seed=seed + k)
-        inner = _inner(units, fit, honest, n_inner, seed) if n_inner else ()
-        divisions.append(Division(fit, stop, test, inner))
-    return divisions
-
-
-def _inner(
-    units: Units, fit: Indices, honest: bool, n_inner: int, seed: int
-) -> tuple[Indices, ...]:
-    if n_inner < 2:
-        raise InputError(f"n_inner={n_inner}: use 2 or more inner folds.")
-    labels, infants = units.labels[fit].tolist(), units.infants[fit].tolist()
-    levels: list[Sequence[str] | None] = [infants, None] if honest else [None]
-    for groups in levels:
-        for count in range(n_inner, 1, -1):
-            try:
-                (drawn,) = folds(labels, groups, n_splits=count, repeats=1, seed=seed)
-            except InputError as error:
-                reason = error
-                continue
-            return tuple(fit[part] for _, part in drawn)
-    raise InputError(f"a training part cannot be divided again: {reason}") from reason
+PATCH = 8  # frames of a patch, the input of an autoencoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +58,12 @@ class Streams:
     def y(self) -> Indices:
         """The class index of each window, int64 (windows,)."""
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
+
+    def units(self, split: Split) -> tuple[Corpus, Indices]:
+        """Return what a split divides, windows (RANDOM_FRAMES) or clips, and each window's unit."""
+        if split is Split.RANDOM_FRAMES:
+            return self.corpus.take(self.clip), np.arange(len(self))
+        return self.corpus, self.clip
 
     def joint(self) -> Array:
         """Return one vector per window from all streams, float32 (windows, n).

@@ -207,11 +207,11 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
 
-    table: columns `pair` and `model` (keys as in the results), `split` (as in `claims.SPLITS`),
-    `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of each pair's
-    commonest class.
+    table: columns `condition` (the pair) and `model`, as in the results, `split` (as in
+    `claims.SPLITS`), `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of
+    each pair's most common class.
     """
-    pairs = [pair for pair in PAIRS if pair in set(table.pair)]
+    pairs = [pair for pair in PAIRS if pair in set(table.condition)]
     models = [model for model in ENSEMBLES if model in set(table.model)]
     columns = min(2, len(pairs))
     lines = -(-len(pairs) // columns)
@@ -222,7 +222,7 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     for pair, ax in zip(pairs, axes.flat, strict=False):
         heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
         for (split, words), lift in zip(SPLIT_NAMES.items(), (0.24, 0, -0.24), strict=True):
-            part, colour = table[(table.pair == pair) & (table.split == split)], COLOURS[split]
+            part, colour = table[(table.condition == pair) & (table.split == split)], COLOURS[split]
             y = [heights[model] + lift for model in part.model]
             low, high = part.low.to_numpy(float), part.high.to_numpy(float)
             ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)

@@ -212,3 +212,16 @@ def test_other_scores_give_other_answers_and_means_are_over_infants() -> None:
     assert evaluation.mean_over_infants(mixed, right[mixed.index], limits=(0, 1)) == mean
     with pytest.raises(InputError, match="hungry, pain, tired"):
         evaluation.with_scores(table, p[:, :2])
+
+
+def test_windows_of_a_clip_count_as_one_clip() -> None:
+    windows = CRIES.take(np.repeat(np.arange(60), 2))
+
+    def guess(train: np.ndarray, test: np.ndarray) -> Any:
+        return neighbours(train // 2, test // 2)
+
+    table = evaluation.out_of_fold(guess, windows, split="random_frames", repeats=2)
+    assert len(table) == 240
+    assert evaluation.score(table, "accuracy").n.tolist() == [60]
+    with_both = [set(table.infant[table.fold == k]) for k in range(5)]
+    assert set.intersection(*with_both), "windows are divided, not infants"

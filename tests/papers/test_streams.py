@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,8 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation import Split
 from cryutils.models.inputs import SoundInput, by_clip
-from cryutils.papers import embeddings, ensemble, streams
-from cryutils.papers.streams import Units
+from cryutils.papers import embeddings, streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 
@@ -89,58 +86,3 @@ def test_what_lacks_a_stream_is_left_out(corpus: Corpus) -> None:
     assert len(gathered.corpus) == 5
     with pytest.raises(InputError, match="no recording has"):
         streams.gather(corpus, hearing(), [np.zeros((0, 4), np.float32)] * 6, fps=10.0)
-
-
-# How windows are divided
-
-
-def units_of(infants: int = 15, clips: int = 4, windows: int = 3) -> Units:
-    who = np.repeat([f"i{k:02d}" for k in range(infants)], clips)
-    labels = np.array(["hug", "hungry", "sleepy"])[(np.arange(infants) % 3).repeat(clips)]
-    return Units(labels, who, np.repeat(np.arange(infants * clips), windows))
-
-
-@pytest.mark.parametrize("split", ensemble.SPLITS)
-def test_every_unit_is_tested_once_and_never_trained_on_then(split: Split) -> None:
-    units = units_of()
-    folds = streams.divide(units, split, n_folds=3, n_inner=3)
-    tested = np.sort(np.concatenate([fold.test for fold in folds]))
-    assert tested.tolist() == list(range(len(units.labels)))
-    for fold in folds:
-        assert not set(fold.fit) & set(fold.test)
-        assert not set(fold.fit) & set(fold.stop)
-        inside = np.sort(np.concatenate(fold.inner))
-        assert inside.tolist() == np.sort(fold.fit).tolist()
-        rest = np.setdiff1d(np.arange(len(units.labels)), fold.test)
-        assert np.sort(fold.training).tolist() == rest.tolist()
-
-
-def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:
-    units = units_of()
-    for fold in streams.divide(units, Split.LEAK_FREE, n_folds=3, n_inner=3):
-        sides = [set(units.infants[part]) for part in (fold.fit, fold.stop, fold.test)]
-        for a, b in ((0, 1), (0, 2), (1, 2)):
-            assert not sides[a] & sides[b]
-        inner = [set(units.infants[part]) for part in fold.inner]
-        assert len(inner) == 3
-        for a, b in pairwise([*inner, inner[0]]):
-            assert not a & b
-        assert not fold.stops_on_test
-
-
-@pytest.mark.parametrize("split", [Split.RANDOM_FRAMES, Split.RANDOM])
-def test_a_random_split_chooses_its_epochs_on_the_test_part(split: Split) -> None:
-    units = units_of()
-    for fold in streams.divide(units, split, n_folds=4, n_inner=2):
-        assert fold.stops_on_test
-        assert set(units.infants[fold.fit]) & set(units.infants[fold.test])
-
-
-def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_training() -> None:
-    units = units_of(infants=9, clips=6)
-    folds = streams.divide(units, Split.LEAK_FREE, n_folds=3, n_inner=2)
-    for fold in folds:
-        assert len(fold.inner) == 2
-        for part in fold.inner:
-            assert set(units.labels[np.setdiff1d(fold.fit, part)]) == set(units.labels)
-        assert not set(units.infants[fold.fit]) & set(units.infants[fold.test])

@@ -160,7 +160,7 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
         ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
         ("total", "proposed", "random", 0.7, 0.6, 0.8),
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
+    table = pd.DataFrame(rows, columns=["condition", "model", "split", "value", "low", "high"])
     figure = plots.table3(table, majority={"total": 0.35})
     pair, total = figure.axes
     assert [ax.get_title() for ax in (pair, total)] == [
