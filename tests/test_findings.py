@@ -22,8 +22,6 @@ from cryutils import claims, evaluation
 from cryutils.claims import audit, board
 from cryutils.datasets.donateacry import parse_name
 from cryutils.evaluation import intervals
-from cryutils.papers import benchmark
-from cryutils.papers.controls import recognised
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "outputs" / "reference"
@@ -73,13 +71,13 @@ def _differences() -> pd.DataFrame:
     tables = []
     for run, study, best in (("judged", "beyond", "mfcc"), ("simulated", "faces", "hog")):
         rows = claims.load_predictions(f"reference/{run}", study=study)
-        by_feature = dict(list(rows.rename(columns={"condition": "task"}).groupby("feature")))
-        for name, part in by_feature.items():
-            common = set(part.task) & set(by_feature[best].task)
-            if name != best and common:
-                both = (r[r.task.isin(common)] for r in (by_feature[best], part))
-                tables.append(benchmark.scores(*both))
-    return pd.concat(tables)
+        models = dict(list(rows.groupby(["condition", "feature"])))
+        tables += [
+            evaluation.difference(models[task, best], part).row()
+            for (task, feature), part in models.items()
+            if feature != best and (task, best) in models
+        ]
+    return pd.DataFrame(tables)
 
 
 def _by_gap() -> pd.DataFrame:
@@ -96,8 +94,7 @@ def _by_gap() -> pd.DataFrame:
         for row, time in zip(rows.itertuples(), times, strict=True)
     ])  # fmt: skip
     parts = (rows[nearest >= 86400], rows[nearest < 86400])
-    scores = [evaluation.mean_interval(*recognised(part), limits=(0, 1)) for part in parts]
-    return pd.DataFrame([score.row() for score in scores])
+    return pd.concat([evaluation.score(part, "balanced_accuracy") for part in parts])
 
 
 def _surveyed() -> pd.DataFrame:

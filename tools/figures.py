@@ -27,14 +27,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from cryutils import claims, plots
+from cryutils import claims, evaluation, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
 from cryutils.models.classical import BASELINES
 from cryutils.models.gate import STEP_S
 from cryutils.papers import benchmark
-from cryutils.papers import beyond as ideas
 from cryutils.papers.ladder import MISTAKES
 
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
@@ -239,19 +238,29 @@ def benchmark_table() -> pd.DataFrame:
     home = project_dir()
     runs = pd.read_parquet(home / "outputs/reference/benchmarks/donateacry_predictions.parquet")
     rest = claims.load_predictions("reference/judged", study="beyond")
-    parts = [runs.assign(feature=runs.feature + "-" + runs.model), rest.assign(task=rest.condition)]
+    runs = runs.assign(feature=runs.feature + "-" + runs.model, condition=runs.task)
+    parts = [runs, rest]
     for path in sorted((home / "data/benchmark/answers").glob("*/*")):
-        parts.append(audit.read(path).assign(task=path.stem, feature=path.parent.name))
-    answers = pd.concat(parts).astype({"repeat": int}).assign(model="")
+        parts.append(audit.read(path).assign(condition=path.stem, feature=path.parent.name))
+    answers = pd.concat(parts).astype({"repeat": int})
     answers = answers[answers.feature.isin(methods().index)]
-    tables = [benchmark.scores(answers)]
-    paired = answers.groupby(["task", "feature"]).split.transform("nunique") == 2
-    for _, part in answers[paired].groupby("feature"):
-        both = (part[part.split == split] for split in ("random", "leak_free"))
-        tables.append(benchmark.scores(*(half.assign(split="gap") for half in both)))
-    rows = pd.concat(tables)
+    columns = ["condition", "feature", "split", "repeat", "fold", "clip", "infant", "truth"]
+    answers = answers[[*columns, "predicted"]]
+    rows = evaluation.score(answers, "balanced_accuracy").reset_index()
+    parts = dict(list(answers.groupby(["condition", "feature", "split"])))
+    gaps = [
+        {"condition": task, "feature": method, "split": "gap"}
+        | evaluation.difference(part, parts[task, method, "leak_free"]).row()
+        for (task, method, split), part in parts.items()
+        if split == "random"
+    ]
+    guessing = [
+        {"condition": task, "feature": "guessing", "split": "leak_free", "value": 1 / classes}
+        for task, classes in answers.groupby("condition").truth.nunique().items()
+    ]
+    rows = pd.concat([rows, pd.DataFrame(gaps + guessing)])
     rows.loc[rows.feature == "constant", ["low", "high"]] = None  # exactly 1 / classes
-    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
+    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].astype(float).to_numpy()]
     table = rows.pivot(index=["condition", "feature"], columns="split", values="shown").fillna("–")
     table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
     heads = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
@@ -259,9 +268,13 @@ def benchmark_table() -> pd.DataFrame:
 
 
 def beyond() -> pd.DataFrame:
-    """Return the leak-free scores of notebook 12."""
-    results = claims.load_results("reference/judged", study="beyond")
-    return benchmark.by_task(results, {"guessing": "guessing", **ideas.NAMES}).rename_axis("idea")
+    """Return the leak-free scores of notebook 12, in percent."""
+    results = claims.load_results("reference/judged", study="beyond", split="leak_free", rival="")
+    results["shown"] = [in_percent(*cell) for cell in results[ENDS].to_numpy()]
+    table = results.pivot(index="feature", columns="condition", values="shown")
+    table = table.loc[["guessing", *benchmark.IDEAS], list(benchmark.TASKS)]
+    table = table.rename(index=benchmark.IDEAS, columns=benchmark.TASKS)
+    return table.rename_axis("idea").rename_axis(columns=None)
 
 
 def corvin(study: str, column: str, names: Mapping[str, str]) -> pd.DataFrame:

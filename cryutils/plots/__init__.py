@@ -34,4 +34,3 @@ from .scores import (
     style,
     table3,
 )
-from .tasks import attention, scores_by_task

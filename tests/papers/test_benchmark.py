@@ -1,4 +1,4 @@
-"""The benchmark: its folds and scores."""
+"""The benchmark: its folds, and answers of others on them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score
 
 from cryutils import claims, datasets, evaluation
 from cryutils.claims import audit
 from cryutils.datasets import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.intervals import mean_interval
-from cryutils.models.classical import baselines
 from cryutils.papers import benchmark
-from cryutils.papers.scored import answer_rows
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "benchmark"
 COMMITTED = DATA / "donateacry.csv"
@@ -104,82 +100,41 @@ def test_answers_that_may_not_join_are_refused(
         check(path)
 
 
-# Scores
+# Experiments on the folds
 
 
-@pytest.fixture(scope="module")
-def answers(corpus: Corpus) -> pd.DataFrame:
-    """Answers from what is known of the label, and from noise, with both splits."""
-    splits = benchmark.divide(corpus, repeats=2).query("task in ('reason', 'infant')")
-    random, head = np.random.default_rng(0), baselines()["logistic"]
-    place = {clip.id: k for k, clip in enumerate(corpus)}
-    known = (corpus.labels == "tired")[:, None] + random.normal(0, 0.1, (len(corpus), 3))
-    tables = []
-    for feature, x in {"known": known, "noise": random.normal(size=known.shape)}.items():
-        for task, part in splits.groupby("task"):
-            rows, truth = [place[clip] for clip in part["clip"]], part.truth.to_numpy(str)
-            for split in ("random", "leak_free"):
-                folds = benchmark.divisions(part, split)
-                predicted = evaluation.cross_predict(head, x[rows], truth, folds)
-                table = answer_rows(predicted, folds, list(part["clip"]), list(part.infant), truth)
-                about = {"task": task, "feature": feature, "model": "linear", "split": split}
-                tables.append(table.assign(**about))
-    return pd.concat(tables, ignore_index=True)
+@pytest.mark.parametrize("name", ["reason", "infant"])
+def test_a_task_has_the_fixed_folds_of_its_clips(corpus: Corpus, name: str) -> None:
+    clips, where, folds = benchmark.task(corpus, name, repeats=2)
+    assert [clip.id for clip in clips] == [corpus[k].id for k in where.tolist()]
+    truth = corpus.infants if name == "infant" else corpus.labels
+    assert clips.labels.tolist() == truth[where].tolist()
+
+    def told(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return clips.labels[test]
+
+    for split, repeats in folds.items():
+        table = evaluation.out_of_fold(told, clips, split=split, folds=repeats)
+        assert len(table) == 2 * len(clips) and table.repeat.nunique() == 2
+        if split == "leak_free":
+            of_infant = table.groupby(["repeat", "infant"]).fold.nunique()
+            assert of_infant.max() == (2 if name == "infant" else 1)
+    with pytest.raises(InputError, match=r"raeson.*reason"):
+        benchmark.task(corpus, "raeson")
 
 
-def test_scores_are_balanced_accuracies_of_the_repeats(answers: pd.DataFrame) -> None:
-    scores = benchmark.scores(answers).set_index(["condition", "feature", "split"])
-    assert scores.value["reason", "known", "leak_free"] == 1
-    part = answers.query("task == 'reason' and feature == 'noise' and split == 'leak_free'")
-    by_hand = [
-        balanced_accuracy_score(repeat.truth, repeat.predicted)
-        for _, repeat in part.groupby("repeat")
-    ]
-    row = scores.loc["reason", "noise", "leak_free"]
-    assert row.value == pytest.approx(np.mean(by_hand)) and row.low < row.value < row.high
-    assert (row.n, row.trainings, row.n_infants) == (40, 2, 10)
-    assert scores.value["reason", "guessing", "leak_free"] == 0.5
-
-
-def test_the_score_of_who_cries_is_a_mean_over_infants(answers: pd.DataFrame) -> None:
-    part = answers.query("task == 'infant' and feature == 'noise' and split == 'leak_free'")
-    scores = benchmark.scores(part).set_index("feature")
-    shares = (part.predicted == part.truth).astype(float)
-    shares = shares.groupby([part.repeat, part.infant]).mean().unstack()
-    expected = mean_interval(shares.to_numpy(), list(shares.columns), limits=(0, 1))
-    row = scores.loc["noise"]
-    assert (row.value, row.low, row.high) == pytest.approx(
-        (expected.value, expected.low, expected.high)
-    )
-    assert scores.value["guessing"] == 0.1
-
-
-def test_differences_are_of_the_same_clips_in_any_order(answers: pd.DataFrame) -> None:
-    scores = benchmark.scores(answers).set_index(["condition", "split", "feature"]).sort_index()
-    shuffled = answers.sample(frac=1, random_state=0)
-    gains = benchmark.gains(shuffled, [("known", "noise"), ("known", "absent")])
-    assert len(gains) == 4, "two tasks, two splits"
-    for row in gains.itertuples():
-        values = scores.value.xs((row.condition, row.split))
-        assert row.value == pytest.approx(values["known"] - values["noise"])
-        assert row.low <= row.value <= row.high
-
-
-def test_a_table_shows_leak_free_scores_by_task(answers: pd.DataFrame) -> None:
-    names = {"guessing": "guessing", "known": "the label itself", "absent": "absent"}
-    table = benchmark.by_task(benchmark.scores(answers), names)
-    assert list(table.index) == list(names.values())
-    reason = table[benchmark.TASKS["reason"]]
-    assert reason["guessing"] == "50" and reason["absent"] == "–"
-    assert reason["the label itself"].startswith("100 [")
+def test_the_infant_is_tested_in_other_sessions(corpus: Corpus) -> None:
+    clips, _, folds = benchmark.task(corpus, "infant", repeats=1)
+    sessions = np.array([clip.session for clip in clips])
+    for train, test in folds["leak_free"][0]:
+        assert not set(sessions[train]) & set(sessions[test])
 
 
 def test_the_stored_transfer_is_between_other_infants_and_scored_from_its_answers() -> None:
     rows = claims.load_predictions("reference/judged", study="transfer", feature="mfcc")
-    rows = rows.rename(columns={"condition": "task"})
-    tested = [set(part.infant) for _, part in rows.groupby("task")]
+    tested = [set(part.infant) for _, part in rows.groupby("condition")]
     assert len(tested) == 2 and tested[0].isdisjoint(tested[1])
-    scores = benchmark.scores(rows).query("feature == 'mfcc'").set_index("condition")
+    scores = evaluation.score(rows, "balanced_accuracy").reset_index().set_index("condition")
     stored = claims.load_results("reference/judged", study="transfer", feature="mfcc", rival="")
     stored = stored.set_index("condition")
     for name in ("value", "low", "high"):
