@@ -1,7 +1,6 @@
 """What was measured: the store of results, published figures, tables and reports."""
 
 from . import board
-from .board import by_split
 from .gaps import split_gaps
 from .ledger import published, unstated
 from .result_store import (

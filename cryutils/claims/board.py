@@ -25,8 +25,8 @@ from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
     "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "PAIRS", "PAPER_B", "PHONE", "TABLE2",
-    "TABLE2_SCALED", "TABLE3", "WITHOUT_SOUND", "Layout", "by_split", "conclusions", "gaps",
-    "in_percent", "note", "of_corpus", "reference", "scores", "words",
+    "TABLE2_SCALED", "TABLE3", "WITHOUT_SOUND", "Layout", "conclusions", "gaps", "in_percent",
+    "note", "of_corpus", "reference", "scores", "words",
 ]  # fmt: skip
 
 PAIRS = {  # the rows of Table 3
@@ -329,25 +329,3 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
-
-
-def by_split(results: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return scores with both splits in percent, such as "26 [12, 40]"; "–" if missing.
-
-    There is a row for each model and a column for each metric and split. results: of one study on
-    one corpus, columns as in `claims.table`. names: the row's name by model, in order.
-    """
-    metrics = ("accuracy", "balanced_accuracy")
-    alone = results[(results.rival == "") & results.metric.isin(metrics)]
-    numbers = alone.set_index(["model", "metric", "split"])[["value", "low", "high"]]
-    ends: dict[Any, list[float]] = numbers.astype(float).T.to_dict("list")
-    return pd.DataFrame(
-        {
-            (METRICS[metric], SPLITS[split]): {
-                name: in_percent(*ends.get((model, metric, split), [nan]))
-                for model, name in names.items()
-            }
-            for metric in metrics
-            for split in ("random", "leak_free")
-        }
-    )

@@ -238,16 +238,3 @@ def test_results_are_selected_by_their_columns() -> None:
     assert set(results.data) == {"donateacry"} and {"cry2", "majority"} <= set(results.model)
     with pytest.raises(InputError, match="no results of cries"):
         claims.load_results("reference/judged", study="cries")
-
-
-def test_scores_by_split_are_percentages_with_intervals_and_without_comparisons() -> None:
-    claims.begin("04_test")
-    about: dict[str, Any] = {"study": "cry2", "data": "mine", "split": "leak_free"}
-    claims.record(0.2, **about, model="cry2", metric="balanced_accuracy", low=0.16, high=0.3)
-    claims.record(0.1, **about, model="cry2", metric="balanced_accuracy", rival="svm")
-    claims.record(0.9, **about, model="cry2", metric="recall", condition="hungry")
-    table = claims.by_split(claims.results(), {"cry2": "network", "svm": "SVM"})
-    assert table["balanced accuracy"].to_dict("list") == {
-        "random split": ["–", "–"], "leak-free": ["20 [16, 30]", "–"],
-    }  # fmt: skip
-    assert list(table.index) == ["network", "SVM"]
