@@ -22,7 +22,7 @@ from cryutils.evaluation.splits import Indices
 from cryutils.models import stacked
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
-__all__ = ["AUTOENCODER", "BOTTLENECK", "codes", "fit", "patches", "sized"]
+__all__ = ["AUTOENCODER", "BOTTLENECK", "codes", "fit", "patches"]
 
 Array = npt.NDArray[np.float32]
 
@@ -31,11 +31,6 @@ AUTOENCODER = DenseSettings(
     units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
 )
 _WINDOWS = 512  # windows encoded at once, to limit memory
-
-
-def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
-    """Return `AUTOENCODER` with layers of `hidden`, `bottleneck` (the code) and `hidden` units."""
-    return replace(AUTOENCODER, units=(hidden, bottleneck, hidden))
 
 
 def patches(windows: Array, patch: int) -> Array:
@@ -68,7 +63,7 @@ def fit(
     windows: float32 (windows, frames, coefficients). tasks: their row numbers are indices of
     `windows`. patch: frames per patch. per_window: patches drawn from each window; a few are
     enough, because windows overlap and the patches of a cry are similar. settings: three hidden
-    layers, the middle one linear; see `sized`. Raises InputError as `patches` and `stacked.fit` do.
+    layers, the middle one linear. Raises InputError as `patches` and `stacked.fit` do.
     """
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)

@@ -14,7 +14,7 @@ from cryutils.models import autoencoders
 from cryutils.models.stacked import FitSpec, NetworkBatch
 
 FRAMES, COEFFICIENTS, PATCH, CODE = 14, 5, 4, 3
-SMALL = replace(autoencoders.sized(CODE, hidden=16), epochs=6, batch_size=16)
+SMALL = replace(autoencoders.AUTOENCODER, units=(16, CODE, 16), epochs=6)
 TASKS = [FitSpec(np.arange(9, 18), np.arange(18, 27)), FitSpec(np.arange(9), np.arange(9, 18))]
 
 
