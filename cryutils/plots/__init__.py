@@ -30,7 +30,6 @@ from .scores import (
     scoreboard,
     source,
     split_accuracies,
-    split_gaps,
     style,
     table3,
 )

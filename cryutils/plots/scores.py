@@ -26,7 +26,6 @@ from cryutils._io.pictures import few_colours
 from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
 from cryutils.claims.result_store import current, figure_path
-from cryutils.plots.models import gains
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
@@ -132,19 +131,6 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     _embolden(ax, rows.model.isna())
     ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
     fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return fig
-
-
-def split_gaps(gaps: pd.DataFrame) -> Figure:
-    """Draw each model's balanced accuracy with a random split minus leak-free.
-
-    Bars are paired 95 % intervals over infants; a mark is open if its interval includes 0.
-    gaps: columns as in `claims.board.gaps`.
-    """
-    rows = _under_headings(gaps)
-    fig, ax = plt.subplots(figsize=(8, 0.27 * len(rows) + 1), layout="constrained")
-    gains(rows, ax, xlabel="balanced accuracy, random split minus leak-free")
-    _embolden(ax, rows.model.isna())
     return fig
 
 
