@@ -78,7 +78,7 @@ class Job:
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
     """Return the numbered notebooks by name, in reading order, then the appendices."""
     folder = folder or project_dir() / "notebooks"
-    numbered, appendices = (folder.glob(f"{n}.ipynb") for n in ("[0-9][0-9]_*", "appendix_*"))
+    numbered, appendices = (folder.glob(f"{n}.ipynb") for n in ("[0-9][0-9]*_*", "appendix_*"))
     return {path.stem: path for path in [*sorted(numbered), *sorted(appendices)]}
 
 
@@ -96,6 +96,7 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
             check_file(copy)
         name = copy.stem if copy else text
         names = [name] if name in known else [each for each in known if each.startswith(name)]
+        names = [each for each in names if each.startswith(f"{name}_")] or names  # "03" isn't 03b
         if len(names) > 1:
             raise InputError(f"notebook {name!r} fits {', '.join(names)}; give more of the name.")
         if not names:

@@ -94,6 +94,10 @@ def test_notebooks_are_chosen_by_name_beginning_or_copy_else_by_the_profile(proj
     profile("quick", "notebooks: [02_second]\n")
     assert [job.name for job in jobs()] == ["02_second"]
     assert [job.name for job in jobs("01")] == ["01_first"]
+    notebook("01b_between")
+    names = ["01_first", "01b_between", "02_second"]
+    assert list(course.notebooks(project / "notebooks")) == names, "01b is read after 01"
+    assert [job.name for job in jobs("01", "01b")] == names[:2]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yml")))
