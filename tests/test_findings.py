@@ -192,18 +192,18 @@ def test_the_ranges_of_table_2_are_measured() -> None:
     table = board.scores({"judged": claims.load_results("reference/judged")}, [board.TABLE2])
     table = table[(table.metric == "accuracy") & ~table.name.isin(board.WITHOUT_SOUND)]
     assert len(table) == 12
-    readme, article = (" ".join((ROOT / name).read_text().split())
-                       for name in ("README.md", "docs/article.md"))  # fmt: skip
-    assert f"They are {span(table.published)}. Measured here with a random split" in readme
-    assert f"they are {span(table.random)} over 30 draws of the clips" in readme
-    assert f"Leak-free, the accuracies are {span(table.leak_free)}" in readme
+    results, article = (" ".join((ROOT / name).read_text().split())
+                       for name in ("docs/results.md", "docs/article.md"))  # fmt: skip
+    assert f"They are {span(table.published)}. Measured here with a random split" in results
+    assert f"they are {span(table.random)} over 30 draws of the clips" in results
+    assert f"Leak-free, the accuracies are {span(table.leak_free)}" in results
     for shares in (table.published, table.random, table.leak_free):
         assert span(shares) in article
     holdouts = claims.load_results("reference/judged", metric="holdout_accuracy", split="random")
     holdouts = holdouts[(holdouts.condition == "") & (holdouts.data == "donateacry")]
     both = table.merge(holdouts, left_on=["feature", "name"], right_on=["feature", "model"])
     assert len(both) == 12 and not both.published.between(both.low, both.high).any()
-    for text in (readme, article):
+    for text in (results, article):
         assert "among the middle 90 % of" in text
 
 

@@ -29,9 +29,9 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
+from cryutils.evaluation.splits import Indices
 from cryutils.models import classical
 from cryutils.papers.ladder import vectors
-from cryutils.papers.scored import answer_rows
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
@@ -211,6 +211,8 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     one infant, is left out if two others are left. Notes name it, and a split that has no folds.
     n_folds, repeats, seed: of the folds. Raises InputError if both have none.
     """
+    from sklearn.base import clone
+
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
     rare = sizes.index[(sizes < [n_folds, 2]).any(axis=1)]
@@ -228,12 +230,15 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
-    parts = []
-    for split, folds in divisions.items():
-        predicted = evaluation.cross_predict(model, x, corpus.labels, folds)
-        table = answer_rows(predicted, folds, clips, corpus.infants, corpus.labels)
-        parts.append(table.assign(model="logistic regression", split=str(split)))
-    table = pd.concat(parts, ignore_index=True)
+
+    def logistic(train: Indices, test: Indices) -> Any:
+        return clone(model).fit(x[train], corpus.labels[train]).predict(x[test])
+
+    table = pd.concat(
+        [evaluation.out_of_fold(logistic, corpus, split=split, folds=folds)
+         for split, folds in divisions.items()],
+        ignore_index=True,
+    ).assign(model="logistic regression").drop(columns="data")  # fmt: skip
     table["device"] = table["clip"].map(pd.Series(corpus.phones, clips).fillna(""))
     table.attrs["notes"] = notes
     return table

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
@@ -24,14 +24,13 @@ from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
-    from cryutils.evaluation.intervals import Interval, Metric
+    from cryutils.evaluation.intervals import Interval
     from cryutils.evaluation.permutation import PermutationTest
-    from cryutils.papers.scored import Scored
 
 __all__ = [
     "COLUMNS", "SPLITS", "Result", "begin", "benchmark_output", "current", "every_run",
     "figure_path", "key", "load_predictions", "load_results", "merge", "read_results", "record",
-    "record_gain", "record_predictions", "record_scores", "record_table", "record_test", "results",
+    "record_predictions", "record_table", "results",
     "run_dir", "table", "unreadable", "write",
 ]  # fmt: skip
 
@@ -206,44 +205,11 @@ def record_table(table: pd.DataFrame, **columns: Any) -> None:
         record(**row.dropna(), **columns)
 
 
-def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
-    """Collect a model's scores and the predictions that they were computed from.
-
-    metrics: as in `scored.results`. columns: study, condition, feature and model.
-    """
-    record_table(scored.results(*metrics), **columns)
-    record_predictions(scored.predictions(), **columns)
-
-
 def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
     """Collect predictions, columns as in `load_predictions`; `columns` adds missing ones."""
     table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
     for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
         _collecting().predictions[place] = rows
-
-
-def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns: Any) -> str:
-    """Collect a model's p-value, adjusted for the whole family; return it in words.
-
-    cell: the model's key in `test`. columns: as in `record_scores`.
-    """
-    row = scored.results("balanced_accuracy").assign(
-        metric="p_value", value=test.adjusted[cell], low=None, high=None,
-        permutations=len(test.null),
-    )  # fmt: skip
-    record_table(row, **columns)
-    return test.words(cell)
-
-
-def record_gain(scored: Scored, other: Scored, metric: Metric, **columns: Any) -> Interval:
-    """Collect a model's score minus that of a rival on the same clips; return the difference.
-
-    metric: as in `Scored.minus`. columns: as in `record_scores`, and rival.
-    """
-    gain = scored.minus(other, metric)
-    about = {"split": str(scored.split), "data": scored.corpus.name, "trainings": scored.trainings}
-    record(gain, metric=metric, **about, **columns)
-    return gain
 
 
 def results() -> pd.DataFrame:

@@ -22,7 +22,6 @@ from .crossval import (
     cross_predict,
     fit_and_predict,
     group_baseline,
-    majority_baseline,
     scored_out_of_fold,
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval

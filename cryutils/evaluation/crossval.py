@@ -25,7 +25,6 @@ __all__ = [
     "cross_validate",
     "fit_and_predict",
     "group_baseline",
-    "majority_baseline",
     "one_thread",
     "scored_out_of_fold",
 ]  # fmt: skip
@@ -105,17 +104,6 @@ def scored_out_of_fold(
     rest = np.repeat(absent, len(names) - scores.shape[-1], axis=-1)
     predicted = np.where(np.isnan(predicted), NOT_DRAWN, predicted).astype(np.int64)
     return predicted, np.concatenate([scores, rest], axis=-1)
-
-
-def majority_baseline(labels: Names, repeated_folds: Sequence[Sequence[Fold]]) -> NDArray[np.int64]:
-    """Return each fold's most frequent training class for all its test clips.
-
-    Arguments and result are those of `cross_predict`.
-    """
-    from sklearn.dummy import DummyClassifier
-
-    blank = np.zeros((len(labels), 1))
-    return cross_predict(DummyClassifier(strategy="most_frequent"), blank, labels, repeated_folds)
 
 
 def group_baseline(groups: Names) -> tuple[Any, NDArray[np.float64]]:

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_corpus import corpus
 
-from cryutils import claims, papers
+from cryutils import claims
 from cryutils.errors import InputError
 from cryutils.evaluation import mean_interval
-from cryutils.evaluation.permutation import PermutationTest
 
 ABOUT: dict[str, Any] = {"study": "s", "metric": "accuracy", "data": "mine"}
 
@@ -68,32 +66,6 @@ def test_an_interval_brings_its_ends_clips_and_infants() -> None:
     (row,) = claims.results().itertuples()
     assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
     assert (row.n, row.n_infants) == (2, 3), "what is given counts"
-
-
-def four_scored(split: str, *answers: list[int], **about: Any) -> list[papers.Scored]:
-    made = corpus(list("abab"), [f"infant{k}" for k in range(4)])
-    return [papers.Scored(np.array([guesses]), made, split=split, **about) for guesses in answers]
-
-
-def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> None:
-    (scored,) = four_scored("leak_free", [0, 1, 0, 1])
-    test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
-    claims.begin("a")
-    assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
-    (row,) = claims.results().itertuples()
-    assert (row.key, row.value, row.permutations) == ("cry2.p_value", 0.5, 3)
-    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "leak_free", "cries")
-    assert math.isnan(row.low) and math.isnan(row.high)
-
-
-def test_a_gain_is_stored_with_its_rival_split_and_trainings() -> None:
-    ours, rival = four_scored("random", [0, 1, 0, 1], [0, 0, 1, 1], trainings=2)
-    claims.begin("a")
-    gain = claims.record_gain(ours, rival, "accuracy", study="cry2", model="cry2", rival="svm")
-    assert gain == ours.minus(rival, "accuracy")
-    (row,) = claims.results().itertuples()
-    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "random", "cries")
-    assert (row.value, row.low, row.trainings) == (gain.value, gain.low, 2)
 
 
 def test_a_number_measured_again_replaces_the_first() -> None:

@@ -15,7 +15,6 @@ from cryutils.evaluation.crossval import (
     balanced_accuracy,
     cross_predict,
     cross_validate,
-    majority_baseline,
     scored_out_of_fold,
 )
 from cryutils.evaluation.splits import Split, folds
@@ -107,15 +106,6 @@ def test_a_model_without_scores_and_clips_on_both_sides_are_named() -> None:
     for twice in ([(train, test), (train, test)], [(np.arange(60), test)]):
         with pytest.raises(InputError, match="repeat 1 of the folds"):
             cross_predict(KNeighborsClassifier(), VOICES, LABELS, [FOLDS[0], twice])
-
-
-def test_the_majority_is_learnt_from_the_training_part_only() -> None:
-    # Three of each: whichever class is tested more is rarer in training, so the baseline errs.
-    labels = ["a", "a", "a", "b", "b", "b"]
-    train, test = np.array([0, 1, 3, 4, 5]), np.array([2])
-    rest = [(np.array([0, 1, 2, 3]), np.array([4, 5])), (np.array([2, 4, 5]), np.array([0, 1, 3]))]
-    predicted = majority_baseline(labels, [[(train, test), *rest]])
-    assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
 
 
 def test_balanced_accuracy_is_scikit_learns() -> None:
