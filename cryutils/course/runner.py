@@ -115,16 +115,10 @@ def _read(path: Path) -> Any:
 
 
 def parameters(path: Path) -> dict[str, Any]:
-    """Return papermill's description of each parameter of the notebook at `path`, by name.
-
-    A cell tagged `settings`, before the one tagged `parameters`, has those that are rarely changed.
-    """
+    """Return papermill's description of each parameter of the notebook at `path`, by name."""
     import papermill
-    from nbformat.v4 import new_code_cell
 
-    tags, notebook = {"parameters", "settings"}, _read(path)
-    sources = [cell.source for cell in notebook.cells if tags & {*cell.metadata.get("tags", ())}]
-    notebook.cells = [new_code_cell("\n".join(sources), metadata={"tags": ["parameters"]})]
+    notebook = _read(path)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.kernelspec = kernel
     return dict(papermill.inspect_notebook(notebook))

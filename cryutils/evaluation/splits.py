@@ -47,11 +47,6 @@ class Division(NamedTuple):
     stop: Indices
     test: Indices
 
-    @property
-    def stops_on_test(self) -> bool:
-        """Whether the test part itself decides when training stops."""
-        return np.array_equal(self.stop, self.test)
-
 
 class Labelled(Protocol):
     """A corpus for a split: labels and infants, one for each clip, in the same order."""

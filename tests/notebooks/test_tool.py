@@ -94,6 +94,12 @@ def test_every_notebook_opens_in_colab_and_binder(name: str) -> None:
     assert setup.source.startswith(tool.SETUP)
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_at_most_a_third_as_many_lines_are_hidden_as_visible(name: str) -> None:
+    visible, hidden = tool.lines(nbformat.read(NOTEBOOKS[name], as_version=4))
+    assert 3 * hidden <= visible
+
+
 def test_readme_has_the_same_address() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(link in readme for link in tool.links("00_start_here").split(" · "))
