@@ -13,4 +13,4 @@ def test_the_first_notebooks_play_real_cries(
     code, _, err = command("run", *names, "--profile", "real")
     assert code == 0, err
     first = (apart / "outputs" / "real" / "notebooks" / "00_start_here.ipynb").read_text()
-    assert "You will hear: DonateACry (real recordings)" in first
+    assert "3 cries: DonateACry (real recordings)" in first
