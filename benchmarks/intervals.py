@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from power import features
 from refitting import refitted_test
 from scipy.special import ndtri
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -46,6 +47,7 @@ from cryutils import evaluation
 from cryutils._io import paths
 from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
+from cryutils.evaluation.crossval import cross_validate
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
@@ -151,7 +153,7 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
     )
     corpus = SimpleNamespace(labels=labels, infants=np.array(infants))
     y, _ = evaluation.class_indices(labels)
-    rows = []
+    every, rows = np.tile(y, FOLDS + 1), []
     for split in evaluation.SPLITS:
         folds = split.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
         with_new = [
@@ -159,7 +161,12 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
             for f in folds
         ]
         for classifier, model in CLASSIFIERS.items():
-            predicted, scores = evaluation.scored_out_of_fold(model, X, [*labels, *new], with_new)
+
+            def probabilities(train: Any, test: Any, model: Any = model) -> Array:
+                return clone(model).fit(X[train], every[train]).predict_proba(X[test])
+
+            scores = cross_validate(probabilities, with_new, len(X))
+            predicted = scores.argmax(axis=-1)
             found = library(predicted[:, :n], scores[:, :n], corpus, folds)
             targets = new_infants(predicted[:, n:], scores[:, n:], y)
             for (metric, one), target in zip(found.items(), targets, strict=True):

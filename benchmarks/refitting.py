@@ -31,7 +31,7 @@ def refitted_test(
             (np.flatnonzero(fold_of[order] != k), np.flatnonzero(fold_of[order] == k))
             for k in range(n_splits)
         ]
-        (predicted,) = evaluation.fit_and_predict(model, X, y[order], [drawn])
+        (predicted,) = evaluation.cross_predict(model, X, y[order], [drawn])
         return evaluation.balanced_accuracy(y[order], predicted)
 
     null = []

@@ -20,9 +20,7 @@ from .crossval import (
     NOT_DRAWN,
     balanced_accuracy,
     cross_predict,
-    fit_and_predict,
     group_baseline,
-    scored_out_of_fold,
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .metrics import ClassScores, scores

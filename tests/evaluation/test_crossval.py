@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.metrics import recall_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -15,7 +14,6 @@ from cryutils.evaluation.crossval import (
     balanced_accuracy,
     cross_predict,
     cross_validate,
-    scored_out_of_fold,
 )
 from cryutils.evaluation.splits import Split, folds
 
@@ -65,43 +63,7 @@ def test_pooling_equals_a_plain_loop() -> None:
     np.testing.assert_array_equal(partial[0, tested], pooled[0, tested])
 
 
-def test_features_may_be_prepared_from_the_training_part_alone() -> None:
-    asked = []
-
-    def standardised(train: np.ndarray) -> np.ndarray:
-        asked.append(tuple(train))
-        return (VOICES - VOICES[train].mean(axis=0)) / VOICES[train].std(axis=0)
-
-    cross_predict(KNeighborsClassifier(), standardised, LABELS, FOLDS)
-    assert asked == [tuple(train) for repeat in FOLDS for train, _ in repeat]
-
-
-def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given() -> None:
-    arguments = (KNeighborsClassifier(), VOICES, LABELS, FOLDS)
-    order = ["class2", "never", "class0", "class1"]
-    predicted, p = scored_out_of_fold(*arguments, classes=order)
-    assert p.shape == (2, 60, 4)
-    np.testing.assert_allclose(p.sum(axis=2), 1)
-    assert np.all(p[:, :, 1] == 0)
-    np.testing.assert_array_equal(predicted, p.argmax(axis=2))
-    by_name, scores = scored_out_of_fold(*arguments)
-    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scores)
-    np.testing.assert_array_equal(by_name, cross_predict(*arguments))
-
-
-@pytest.mark.parametrize("states", [2, 3])
-def test_a_decision_function_scores_where_there_are_no_probabilities(states) -> None:
-    clips = 20 * states
-    drawn = folds(LABELS[:clips], INFANTS[:clips], n_splits=4, repeats=1)
-    arguments = (RidgeClassifier(), VOICES[:clips], LABELS[:clips], drawn)
-    predicted, scores = scored_out_of_fold(*arguments)
-    assert scores.shape == (1, clips, states)
-    np.testing.assert_array_equal(predicted, scores.argmax(axis=2))
-
-
-def test_a_model_without_scores_and_clips_on_both_sides_are_named() -> None:
-    with pytest.raises(InputError, match="LinearRegression has no predict_proba or decision"):
-        scored_out_of_fold(LinearRegression(), VOICES, LABELS, FOLDS)
+def test_clips_on_both_sides_are_refused() -> None:
     train, test = FOLDS[0][0]
     for twice in ([(train, test), (train, test)], [(np.arange(60), test)]):
         with pytest.raises(InputError, match="repeat 1 of the folds"):
