@@ -23,7 +23,6 @@ from .crossval import (
     group_baseline,
 )
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
-from .metrics import ClassScores, scores
 from .permutation import fixed_prediction_test, permute_labels
 from .splits import (
     SPLITS,

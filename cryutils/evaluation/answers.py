@@ -28,7 +28,6 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     paired_interval,
 )
-from cryutils.evaluation.metrics import scores
 from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
 
 __all__ = [
@@ -241,14 +240,19 @@ def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval
 def per_class(answers_: pd.DataFrame) -> pd.DataFrame:
     """Return precision, recall, F1 and number of clips (times repeats) of each class, and means.
 
-    answers_: of one model on one split, columns of `out_of_fold`.
+    A class that is never predicted has precision and F1 0. answers_: of one model on one split,
+    columns of `out_of_fold`.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     classes = sorted(set(answers_.truth))
-    truth = pd.Index(classes).get_indexer(pd.Index(answers_.truth))
-    about = scores(truth, pd.Index(classes).get_indexer(pd.Index(answers_.predicted)), classes)
-    rows = {name: row._asdict() for name, row in about.per_class.items()}
-    means = {m: getattr(about, f"macro_{m}") for m in ("precision", "recall", "f1")}
-    table = pd.DataFrame({**rows, "macro mean": {**means, "clips": len(truth)}}).T
+    predicted = answers_.predicted.astype(object).fillna("")
+    columns = precision_recall_fscore_support(
+        answers_.truth, predicted, labels=classes, zero_division=0
+    )
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "clips"), columns, strict=True)))
+    table.index = pd.Index(classes)
+    table.loc["macro mean"] = [*table.mean()[:3], table.clips.sum()]
     return table.astype({"clips": int})
 
 
