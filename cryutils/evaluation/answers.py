@@ -176,7 +176,7 @@ def answers(table: pd.DataFrame) -> Answers:
 ScoreName = Metric | Literal["roc_auc"]
 
 
-def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
+def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     """Return scores with 95 % intervals over infants, a row for each model, split and metric.
 
     metrics: "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has
@@ -186,11 +186,11 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     truth is the infant itself, the balanced accuracy is the mean over infants of the share that is
     recognised.
 
-    answers_: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
+    answered: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
     """
-    by = [name for name in ABOUT if name in answers_]
+    by = [name for name in ABOUT if name in answered]
     rows: list[dict[str, Any]] = []
-    for about, part in answers_.groupby(by, sort=False):
+    for about, part in answered.groupby(by, sort=False):
         arrays = answers(part)
         ranked = np.isfinite(arrays.strengths).any()
         clips = round(part.groupby("repeat")["clip"].nunique().mean())
@@ -204,13 +204,13 @@ def score(answers_: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     return table.set_index(index) if index else table
 
 
-def recognised(answers_: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def recognised(answered: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Return the share of each infant's clips that are recognised in each repeat, and the infants.
 
     The shares are float64 (repeats, infants).
     """
-    right = (answers_.predicted == answers_.truth).astype(float)
-    shares = right.groupby([answers_["repeat"], answers_.infant]).mean().unstack()
+    right = (answered.predicted == answered.truth).astype(float)
+    shares = right.groupby([answered["repeat"], answered.infant]).mean().unstack()
     return shares.to_numpy(), shares.columns.to_numpy(str)
 
 
@@ -237,18 +237,18 @@ def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval
     return replace(found, low=None, high=None, se=None, reason=reason) if constant else found
 
 
-def per_class(answers_: pd.DataFrame) -> pd.DataFrame:
+def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     """Return precision, recall, F1 and number of clips (times repeats) of each class, and means.
 
-    A class that is never predicted has precision and F1 0. answers_: of one model on one split,
+    A class that is never predicted has precision and F1 0. answered: of one model on one split,
     columns of `out_of_fold`.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    classes = sorted(set(answers_.truth))
-    predicted = answers_.predicted.astype(object).fillna("")
+    classes = sorted(set(answered.truth))
+    predicted = answered.predicted.astype(object).fillna("")
     columns = precision_recall_fscore_support(
-        answers_.truth, predicted, labels=classes, zero_division=0
+        answered.truth, predicted, labels=classes, zero_division=0
     )
     table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "clips"), columns, strict=True)))
     table.index = pd.Index(classes)
@@ -257,18 +257,18 @@ def per_class(answers_: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference(
-    answers_: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy"
+    answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy"
 ) -> Interval:
     """Return one model's score minus a rival's on the same clips, with its interval over infants.
 
-    answers_, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
+    answered, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
     model with the other split. Raises InputError if their clips differ.
     """
-    first, other = answers(answers_), answers(rival)
+    first, other = answers(answered), answers(rival)
     if sorted(first.units) != sorted(other.units):
         raise InputError("the two tables answer different clips; compare models on the same ones")
-    if metric == "balanced_accuracy" and _asks_who(answers_):
-        shares, infants = recognised(answers_)
+    if metric == "balanced_accuracy" and _asks_who(answered):
+        shares, infants = recognised(answered)
         gain = mean_interval(shares - recognised(rival)[0], infants)
         return replace(gain, n=len(first.units))
     place = pd.Index(first.units).get_indexer(other.units)
@@ -279,42 +279,42 @@ def difference(
     return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)
 
 
-def with_scores(answers_: pd.DataFrame, scores_: NDArray[np.floating[Any]]) -> pd.DataFrame:
+def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) -> pd.DataFrame:
     """Return a table of answers with other scores, such as fused or calibrated probabilities.
 
-    scores_: float (rows, classes), in the order of the table's columns `p_<class>`. A row of NaN is
-    no answer. Raises InputError for another shape.
+    strengths: float (rows, classes), in the order of the table's columns `p_<class>`. A row of NaN
+    is no answer. Raises InputError for another shape.
     """
-    names = map(str, answers_.columns)
+    names = map(str, answered.columns)
     classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
-    return answers_.assign(**_in_columns(scores_, classes, len(answers_)))
+    return answered.assign(**_in_columns(strengths, classes, len(answered)))
 
 
 def mean_over_infants(
-    answers_: pd.DataFrame, values: NDArray[Any] | pd.Series[Any],
+    answered: pd.DataFrame, values: NDArray[Any] | pd.Series[Any],
     *, limits: tuple[float, float] | None = None,
 ) -> Interval:  # fmt: skip
     """Return the mean of a number for each answer, with its 95 % interval over infants.
 
-    answers_: of one model on one split. values: (rows,), such as whether an answer is right, or its
+    answered: of one model on one split. values: (rows,), such as whether an answer is right, or its
     confidence. A clip with NaN in a repeat is left out. limits: as in `mean_interval`.
     """
-    wide = answers_.assign(value=np.asarray(values, float)).pivot(
+    wide = answered.assign(value=np.asarray(values, float)).pivot(
         index="repeat", columns="clip", values="value"
     )
-    infant = answers_.drop_duplicates("clip").set_index("clip").infant
+    infant = answered.drop_duplicates("clip").set_index("clip").infant
     return mean_interval(wide.to_numpy(), infant[wide.columns].tolist(), limits=limits)
 
 
-def by_clip(answers_: pd.DataFrame) -> pd.DataFrame:
+def by_clip(answered: pd.DataFrame) -> pd.DataFrame:
     """Return one answer for each clip and repeat: the mean of the scores of its windows.
 
-    answers_: columns of `out_of_fold` with `p_<class>`, and a row for each window. Windows without
+    answered: columns of `out_of_fold` with `p_<class>`, and a row for each window. Windows without
     an answer are left out. The fold is -1 if the windows of a clip are in several folds.
     """
-    scores_ = [name for name in answers_ if str(name).startswith("p_")]
-    about = [name for name in (*ABOUT, "clip", "infant", "repeat", "truth") if name in answers_]
-    windows = answers_.groupby(about, sort=False)
+    columns = [name for name in answered if str(name).startswith("p_")]
+    about = [name for name in (*ABOUT, "clip", "infant", "repeat", "truth") if name in answered]
+    windows = answered.groupby(about, sort=False)
     fold = windows.fold.agg(lambda numbers: numbers.iloc[0] if numbers.nunique() == 1 else -1)
-    means = windows[scores_].mean()
+    means = windows[columns].mean()
     return with_scores(means.assign(fold=fold).reset_index(), means.to_numpy(float))
