@@ -30,7 +30,6 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
 from cryutils.evaluation.splits import Indices
-from cryutils.models import classical
 from cryutils.papers.ladder import vectors
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
@@ -211,7 +210,9 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     one infant, is left out if two others are left. Notes name it, and a split that has no folds.
     n_folds, repeats, seed: of the folds. Raises InputError if both have none.
     """
-    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
@@ -229,10 +230,12 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
         raise InputError(f"{corpus.name}: {' '.join(notes)} Add recordings.")
     sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
-    x, model = np.array(list(rows)), classical.baselines(seed)["logistic"]
+    x = np.array(list(rows))
+    options = {"class_weight": "balanced", "max_iter": 1000, "random_state": seed}
 
     def logistic(train: Indices, test: Indices) -> Any:
-        return clone(model).fit(x[train], corpus.labels[train]).predict(x[test])
+        model = make_pipeline(StandardScaler(), LogisticRegression(**options))
+        return model.fit(x[train], corpus.labels[train]).predict(x[test])
 
     table = pd.concat(
         [evaluation.out_of_fold(logistic, corpus, split=split, folds=folds)

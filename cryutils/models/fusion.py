@@ -1,4 +1,4 @@
-"""A mean of probabilities over time, `RollingAverage`, and the answer to probabilities.
+"""A mean of probabilities over time, `RollingAverage`, and the answer to a cry, `verdict`.
 
 The application uses `RollingAverage`; notebook 07_frames_resnet50 writes it with pandas. Paper A
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
@@ -18,24 +18,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NO_CRY", "NO_PREDICTION", "QUIET", "UNSURE", "RollingAverage", "decide", "verdict"]
+__all__ = ["NO_CRY", "QUIET", "UNSURE", "RollingAverage", "verdict"]
 
 Probabilities = npt.NDArray[np.float32]
-NO_PREDICTION = -1
 SURE = 0.5  # at least as probable as all other states together
 UNSURE = "unsure"
 NO_CRY = "no cry"
 QUIET = "quiet"  # too quiet to judge whether an infant cries
-
-
-def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return the index of each row's most probable class, int64 (n,); -1 for a row with NaN.
-
-    -1 is `NO_PREDICTION`, which equals no class and therefore counts as wrong.
-    """
-    p = np.asarray(probabilities)
-    missing = np.isnan(p).any(axis=-1)
-    return np.where(missing, NO_PREDICTION, np.where(np.isnan(p), 0, p).argmax(axis=-1))
 
 
 class RollingAverage:

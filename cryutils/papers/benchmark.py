@@ -6,6 +6,7 @@ random and leak-free folds, of the same clips. `docs/benchmark.md` says how to a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,9 @@ import pandas as pd
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Fold, fold_numbers, folds
-from cryutils.papers.controls import across_sessions
+from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
 
-__all__ = ["IDEAS", "TASKS", "divide", "splits_of", "task"]
+__all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "splits_of", "task"]
 
 TASKS = {
     "reason": "why the infant cries",
@@ -93,6 +93,14 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
             f" {_LEAST_INFANTS} infants each, and no two infants have recordings of two sessions."
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
+    """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
+    by_infant = pd.Series(sessions).groupby(np.asarray(infants))
+    place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
+    odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
+    return [(odd, even), (even, odd)]
 
 
 def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:

@@ -51,6 +51,16 @@ def test_the_committed_folds_keep_what_they_promise(task: str) -> None:
     assert min(mixed) > 1
 
 
+def test_every_clip_is_tested_once_in_a_session_that_was_not_trained_on() -> None:
+    infants = ["a"] * 5 + ["b"] * 4
+    sessions = ["a/1", "a/1", "a/2", "a/3", "a/3", "b/1", "b/2", "b/2", "b/2"]
+    drawn = benchmark.across_sessions(infants, sessions)
+    assert sorted(np.concatenate([test for _, test in drawn])) == list(range(9))
+    for train, test in drawn:
+        assert not {sessions[i] for i in train} & {sessions[i] for i in test}
+        assert {infants[i] for i in train} == {"a", "b"}
+
+
 # Answers of others: `.github/workflows/benchmark.yml` runs these tests alone
 
 
