@@ -3,5 +3,4 @@
 from . import spectral, stress
 from .extraction import KINDS, features, signals
 from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
-from .scaling import SignalScaler
 from .spectral import summarise

@@ -27,7 +27,7 @@ from cryutils.errors import InputError
 __all__ = [
     "HOP_LENGTH", "N_FFT", "N_MELS", "N_MFCC", "cepstrum", "check_finite", "check_settings",
     "condition", "dct_matrix", "frame", "guarded", "hz_to_mel", "istft", "mel_db", "mel_filters",
-    "mel_to_hz", "mfcc", "normalise_amplitude", "power_to_db", "pre_emphasis", "resample", "stft",
+    "mel_to_hz", "mfcc", "min_max", "normalise_amplitude", "power_to_db", "pre_emphasis", "resample", "stft",
     "stft_db", "summarise", "window",
 ]  # fmt: skip
 
@@ -109,6 +109,22 @@ def normalise_amplitude(x: Array) -> Array:
     """Return `x / max|x|`, float32 (samples,); silence is unchanged."""
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(1 / loudest) if loudest > 0 else x.copy()
+
+
+@guarded
+def min_max(x: Array) -> Array:
+    """Return a recording scaled to [0, 1] by its own extremes, float32 (samples,).
+
+    This is Paper A's scaling of signal values (§3.2). The paper standardises first, which changes
+    nothing, because mean and deviation cancel (notebook 02). The result is `a x + b` with a gain a
+    and a constant b near one half. The constant changes bins 0 and 1 of an STFT, and all bins of
+    the first and last frames, where it is a step. Raises InputError if all samples are equal.
+    """
+    exact = x.astype(np.float64)
+    low, high = exact.min(initial=np.inf), exact.max(initial=-np.inf)
+    if not low < high:
+        raise InputError(f"scaling needs two values, but all {len(x)} samples are equal.")
+    return ((exact - low) / (high - low)).astype(np.float32)
 
 
 @guarded

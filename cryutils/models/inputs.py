@@ -17,8 +17,15 @@ import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.scaling import SignalScaler
-from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
+from cryutils.audio.spectral import (
+    cepstrum,
+    check_settings,
+    condition,
+    mel_db,
+    min_max,
+    stft_db,
+    summarise,
+)
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -159,7 +166,7 @@ class SoundInput:
         """
         if self.scaling == "conditioned":
             return condition(x, sr=self.sr)
-        y = SignalScaler.fit([x]).transform(x)
+        y = min_max(x)
         return y - y.mean(dtype=np.float64).astype(np.float32)
 
     def features(self, x: Array) -> Array:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from cryutils import audio
-from cryutils.audio import scaling, spectral
+from cryutils.audio import spectral
 from cryutils.errors import InputError
 
 CLOSE_DB = 1e-3
@@ -176,8 +177,37 @@ def test_summarise_gives_means_then_deviations(clips, coefficients, seed) -> Non
         np.testing.assert_allclose(row[coefficients:], f.std(axis=0), atol=1e-6)
 
 
+def test_min_max_is_paper_as_two_scalers() -> None:
+    x = np.random.default_rng(0).normal(0.1, 0.2, 900).astype(np.float32)
+    standard = StandardScaler().fit_transform(x[:, None].astype(np.float64))
+    theirs = MinMaxScaler().fit_transform(standard)[:, 0]
+    np.testing.assert_allclose(spectral.min_max(x), theirs, atol=1e-6)
+
+
+@given(st.lists(st.floats(-1, 1, width=32), max_size=30))
+def test_min_max_fills_0_to_1_or_says_why_not(samples) -> None:
+    x = np.array(samples, np.float32)
+    if len(set(samples)) < 2:
+        with pytest.raises(InputError, match="two values"):
+            spectral.min_max(x)
+        return
+    scaled = spectral.min_max(x)
+    assert scaled.dtype == np.float32
+    assert (scaled.min(), scaled.max()) == (0.0, 1.0)
+
+
+def test_after_min_max_inner_frames_change_by_the_gain_alone_beyond_bin_1() -> None:
+    x = (0.2 * np.random.default_rng(0).normal(size=16000)).clip(-1, 1).astype(np.float32)
+    gain = 1 / np.ptp(x)
+    before, after = spectral.stft(x), spectral.stft(spectral.min_max(x))
+    inner = slice(4, -4)
+    np.testing.assert_allclose(after[inner, 2:], gain * before[inner, 2:], atol=1e-4)
+    assert np.abs(after[inner, 0] - gain * before[inner, 0]).min() > 100
+    assert np.abs(after[0, 2:] - gain * before[0, 2:]).max() > 10  # the step at the edge
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("function", [spectral.stft, spectral.stft_db, scaling.stats_row])
+@pytest.mark.parametrize("function", [spectral.stft, spectral.stft_db, spectral.min_max])
 def test_a_sample_that_is_no_number_is_refused(function, bad) -> None:
     x = noise_and_tone(0.0625, 8000)
     x[100] = bad
