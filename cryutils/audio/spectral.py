@@ -27,8 +27,8 @@ from cryutils.errors import InputError
 __all__ = [
     "HOP_LENGTH", "N_FFT", "N_MELS", "N_MFCC", "cepstrum", "check_finite", "check_settings",
     "condition", "dct_matrix", "frame", "guarded", "hz_to_mel", "istft", "mel_db", "mel_filters",
-    "mel_to_hz", "mfcc", "min_max", "normalise_amplitude", "power_to_db", "pre_emphasis", "resample", "stft",
-    "stft_db", "summarise", "window",
+    "mel_to_hz", "mfcc", "min_max", "normalise_amplitude", "power_to_db", "pre_emphasis",
+    "resample", "stft", "stft_db", "summarise", "window",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]

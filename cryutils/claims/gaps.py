@@ -10,12 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cryutils.claims.result_store import load_predictions
-from cryutils.evaluation import NOT_DRAWN, difference
-from cryutils.evaluation.answers import answers
+from cryutils.evaluation import difference
 
 __all__ = ["MODEL", "gaps", "split_gaps"]
 
@@ -42,14 +40,18 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for about, part in table.groupby(MODEL, sort=False):
-        if not {"random", "leak_free"} <= set(part.split):
-            continue
         random, free = (part[part.split == split] for split in ("random", "leak_free"))
-        first, other = answers(random), answers(free)
-        drawn = first.predicted != NOT_DRAWN
-        alike = sorted(first.units) == sorted(set(other.units))
-        if not alike or np.ptp(first.predicted[drawn]) == 0 or not first.strengths[drawn].any():
-            continue  # single windows, other clips, or always the same answer
+        alike = len(random) and set(random["clip"]) == set(free["clip"])
+        single = any(each.duplicated(["repeat", "clip"]).any() for each in (random, free))
+        if not alike or single or _is_blind(random):
+            continue  # other clips, single windows, or always the same answer
         gap = difference(random, free)
         rows.append({**dict(zip(MODEL, about, strict=True)), **gap.row()})
     return pd.DataFrame(rows, columns=[*MODEL, "value", "low", "high", "n", "n_infants"])
+
+
+def _is_blind(answered: pd.DataFrame) -> bool:
+    """Return whether a model always answers the same, or has a score of 0 for every class."""
+    strengths = answered.filter(regex="^p_")
+    silent = strengths.notna().any(axis=None) and not strengths.fillna(0.0).any(axis=None)
+    return bool(silent) or answered.predicted.nunique(dropna=False) == 1

@@ -109,21 +109,19 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
 
 def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, Any]:
     """Return the columns `predicted` and `p_<class>` of what an experiment returned."""
-    given = np.asarray(result)
+    rows = np.asarray(result)
     names = np.array([*classes, None], dtype=object)
-    if given.shape == (clips, len(classes)) and given.dtype.kind == "f":
-        missing = np.isnan(given).any(axis=1)
-        best = np.where(missing, -1, np.where(missing[:, None], 0, given).argmax(axis=1))
-        return {"predicted": names[best]} | {f"p_{c}": given[:, k] for k, c in enumerate(classes)}
-    if given.shape == (clips,):
-        if given.dtype.kind in "iu" and (
-            not clips or -1 <= given.min() <= given.max() < len(classes)
-        ):
-            return {"predicted": names[given]}
-        if set(given) <= {*classes, None}:
-            return {"predicted": given.astype(object)}
+    if rows.shape == (clips, len(classes)) and rows.dtype.kind == "f":
+        missing = np.isnan(rows).any(axis=1)
+        best = np.where(missing, -1, np.where(missing[:, None], 0, rows).argmax(axis=1))
+        return {"predicted": names[best]} | {f"p_{c}": rows[:, k] for k, c in enumerate(classes)}
+    if rows.shape == (clips,):
+        if rows.dtype.kind in "iu" and (not clips or -1 <= rows.min() <= rows.max() < len(classes)):
+            return {"predicted": names[rows]}
+        if set(rows) <= {*classes, None}:
+            return {"predicted": rows.astype(object)}
     raise InputError(
-        f"the experiment returned {given.dtype} {given.shape}; return ({clips}, {len(classes)})"
+        f"the experiment returned {rows.dtype} {rows.shape}; return ({clips}, {len(classes)})"
         f" probabilities of {', '.join(classes)}, or one of these classes for each test clip"
     )
 
@@ -222,19 +220,19 @@ def _asks_who(table: pd.DataFrame) -> bool:
 def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval:
     """Return one score with its interval; none if the answer is always the same."""
     if metric == "balanced_accuracy" and _asks_who(table):
-        return replace(mean_interval(*recognised(table), limits=(0, 1)), n=len(part.units))
+        return mean_interval(*recognised(table), limits=(0, 1))
     drawn = part.predicted != NOT_DRAWN
     scored = part.strengths[drawn & np.isfinite(part.strengths).all(axis=-1)]
     if metric == "roc_auc":
         if not len(scored):
             raise InputError("roc_auc: these answers have no probabilities")
-        found = auc_interval(part.strengths, part.truth, part.infants, part.folds)
+        measured = auc_interval(part.strengths, part.truth, part.infants, part.folds)
         constant = not np.ptp(scored, axis=1).any()
     else:
-        found = interval(part.predicted, part.truth, part.infants, metric=metric)
+        measured = interval(part.predicted, part.truth, part.infants, metric=metric)
         constant = np.ptp(part.predicted[drawn]) == 0
     reason = "always the same answer"
-    return replace(found, low=None, high=None, se=None, reason=reason) if constant else found
+    return replace(measured, low=None, high=None, se=None, reason=reason) if constant else measured
 
 
 def per_class(answered: pd.DataFrame) -> pd.DataFrame:

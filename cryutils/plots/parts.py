@@ -46,16 +46,11 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
 
     scores: from `evaluation.score`. A row's name joins the rest of the index with a middle dot.
     """
-    models = [name for name in scores.index.names if name != "split"]
     ends = scores[["value", "low", "high"]].astype(float)
-    ends = ends.apply(lambda column: column.fillna(ends["value"]))
-    order = list(
-        dict.fromkeys(tuple(map(str, key)) for key in ends.reset_index()[models].to_numpy())
-    )
-    wide = ends.unstack("split")
+    wide = ends.apply(lambda column: column.fillna(ends["value"])).unstack("split", sort=False)
     wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
     wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
-    return wide.loc[[" · ".join(key) for key in order]]
+    return wide
 
 
 def spaced(label: str) -> str:
