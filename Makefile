@@ -79,9 +79,10 @@ cells: $(EVERYTHING)
 
 # Before a release, and weekly. Without oneDNN, and with the instructions of older processors, the
 # last bits of features and networks differ; neither may change a compared cell of a notebook.
-test-all: lint  ## Run every test, also large ones, and every notebook, as on other processors
+test-all: lint  ## Run every test, also large ones, and every notebook with solved exercises
 	CRYUTILS_TEST_LARGE=1 TF_ENABLE_ONEDNN_OPTS=0 $(BIN)/python -m pytest $(PARALLEL) --dist worksteal tests
-	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) notebooks
+	$(BIN)/python tools/notebooks.py solved build/solved
+	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) build/solved
 
 lint: $(EVERYTHING)  ## Check format, style and types
 	$(BIN)/ruff format --check cryutils docs/conf.py tests tools benchmarks

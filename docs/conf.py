@@ -12,6 +12,7 @@ import logging
 import pkgutil
 import posixpath
 import re
+import runpy
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from types import ModuleType
 
 import nbformat
 from docutils import nodes
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from jupyterquiz import display_quiz
 from latex2mathml import converter
 from nbconvert import SlidesExporter
 from sphinx.application import Sphinx
@@ -29,6 +33,8 @@ from sphinx.writers.html5 import HTML5Translator
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
+TOOL = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
+InteractiveShell.instance()  # captures what a quiz displays
 PUBLISHED = "/OWNER/" not in REPOSITORY  # otherwise a link would lead nowhere
 
 project = PROJECT["name"]
@@ -88,7 +94,7 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         if any("slide" in tags(cell) for cell in notebook["cells"]):
             link = f'<p><a href="../slides/{Path(name).name}.html">Slides of this notebook</a></p>'
             notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(link))
-        source[0] = json.dumps(adapted(notebook))
+        source[0] = json.dumps(adapted(with_answers(notebook, Path(name).name)))
     else:
         source[0] = with_outside_links(source[0], "docs")
 
@@ -97,8 +103,23 @@ def tags(cell: dict) -> list[str]:
     return cell["metadata"].get("tags", [])
 
 
+def with_answers(notebook: dict, name: str) -> dict:
+    """Show the quiz of the notebook `name`, and solutions in place of checks: nothing runs here."""
+    solutions = iter(TOOL["solutions"](name))
+    for cell in notebook["cells"]:
+        if "check" in tags(cell):
+            cell |= {"source": next(solutions), "outputs": []}
+            cell["metadata"] = {"tags": ["solution"]}
+        elif "display_quiz(" in "".join(cell["source"]):
+            with capture_output() as captured:
+                display_quiz(str(ROOT / "notebooks" / "quiz" / f"{name}.json"))
+            outputs = [nbformat.v4.new_output("display_data", o.data) for o in captured.outputs]
+            cell |= {"outputs": outputs, "metadata": {"tags": ["remove-input"]}}
+    return notebook
+
+
 def adapted(notebook: dict) -> dict:
-    """Collapse solutions, name figures, and put the parts of a notebook below its title."""
+    """Name figures, fold solutions, and put the parts of a notebook below its title."""
     heading, in_part = "", False
     notebook["cells"] = [part for cell in notebook["cells"] for part in figures_apart(cell)]
     for number, cell in enumerate(notebook["cells"]):

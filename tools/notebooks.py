@@ -4,12 +4,17 @@
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
                                                   set the links to Colab and Binder
     python tools/notebooks.py students DIR        write an edition without solutions and outputs
+    python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py lines [NAME...]     count visible and hidden lines of code
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
 recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
 `Repository` in `pyproject.toml` is the address in all links.
+
+An exercise is a cell tagged `exercise`, followed by one tagged `check`, which prints a sentence
+that begins with "Right" once the answer is right. Solutions are in `notebooks/solutions/NAME.py`, a
+part `# %%` for each exercise, and the questions of a quiz in `notebooks/quiz/NAME.json`.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import base64
 import io
 import os
 import re
+import shutil
 import tempfile
 import tomllib
 from pathlib import Path
@@ -89,6 +95,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.cellView = "form"  # for Colab
         if "solution" in tags:  # for JupyterLab, and for Colab and the classic notebook
             cell.metadata.jupyter["outputs_hidden"] = cell.metadata["collapsed"] = True
+        if "display_quiz(" in cell.source:  # the code of jupyterquiz
+            cell.outputs = []
         count += 1
         cell.execution_count = count  # nbval regards a cell without a count as never run
         # Messages of libraries on stderr depend on the machine and are not part of the lesson.
@@ -155,30 +163,49 @@ def lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-def students(path: Path, folder: Path) -> None:
-    """Write a copy of the notebook at `path` without solutions and outputs into `folder`."""
+def solutions(name: str) -> list[str]:
+    """Return the solutions of the exercises in the notebook `name`, in their order."""
+    file = ROOT / "notebooks" / "solutions" / f"{name}.py"
+    parts = file.read_text(encoding="utf-8").split("# %%")[1:] if file.is_file() else []
+    return [part.partition("\n")[2].strip() for part in parts]
+
+
+def edition(path: Path, folder: Path, *, solved: bool) -> None:
+    """Write a copy of the notebook at `path` into `folder`, with its quiz.
+
+    `solved` fills each exercise with its solution, and marks its check, for the tests. Otherwise
+    the copy is for students: without outputs.
+    """
     notebook = clean(nbformat.read(path, as_version=4))
+    answers = iter(solutions(path.stem))
     for cell in notebook.cells:
-        code = cell.cell_type == "code"
-        if "solution" in cell.metadata.get("tags", []):
-            cell.source = "# Your solution" if code else "*Your answer*"
-            cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags})
-        if code:
+        tags = cell.metadata.get("tags", [])
+        if solved and "exercise" in tags:
+            cell.source = next(answers)
+        if solved and {"exercise", "check"} & {*tags}:
+            tags += ["nbval-ignore-output", "solved"]
+        if not solved and "solution" in tags:
+            cell.source = "# Your solution" if cell.cell_type == "code" else "*Your answer*"
+            cell.metadata = nbformat.from_dict({"tags": tags})
+        if not solved and cell.cell_type == "code":
             cell.outputs = []
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "quiz").mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / path.name)
+    quiz = path.with_name("quiz") / f"{path.stem}.json"
+    if quiz.is_file():
+        shutil.copy(quiz, folder / "quiz")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one of the four commands; see the module docstring."""
+    """Run one of the five commands; see the module docstring."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("command", choices=["refresh", "clean", "students", "lines"])
+    parser.add_argument("command", choices=["refresh", "clean", "students", "solved", "lines"])
     parser.add_argument("names", nargs="*", metavar="NAME")
     chosen = parser.parse_args(arguments)
-    editions = chosen.command == "students"
+    editions = chosen.command in ("students", "solved")
     if editions and len(chosen.names) != 1:
-        parser.error("students: give one folder.")
+        parser.error(f"{chosen.command}: give one folder.")
     try:
         paths = course.chosen([] if editions else chosen.names) or course.notebooks()
     except InputError as error:
@@ -196,7 +223,7 @@ def main(arguments: list[str] | None = None) -> None:
                 notebook = with_address(nbformat.read(path, as_version=4), name)
                 nbformat.write(clean(notebook), path)
             else:
-                students(path, Path(chosen.names[0]))
+                edition(path, Path(chosen.names[0]), solved=chosen.command == "solved")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ __all__ = ["copy_notebooks"]
 @click.argument("folder", metavar="DIR")
 @click.option("--force", is_flag=True, help="Overwrite notebooks that you have changed.")
 def copy_notebooks(folder: str, force: bool) -> None:
-    """Copy the course's notebooks to a folder of your own.
+    """Copy the course's notebooks, quizzes and solutions to a folder of your own.
 
     There you can open and change them. DIR is created if needed. A notebook in DIR that differs
     from the course's is not overwritten.
@@ -31,9 +31,12 @@ def copy_notebooks(folder: str, force: bool) -> None:
     from cryutils.course.runner import notebooks
 
     target = resolve(folder)
-    copies = {source: target / source.name for source in notebooks().values()}
-    if not copies:
+    paths = list(notebooks().values())
+    if not paths:
         raise InputError("the course has no notebooks; does CRYUTILS_PROJECT_DIR name its folder?")
+    folder_of_all = paths[0].parent
+    more = [*folder_of_all.glob("quiz/*.json"), *folder_of_all.glob("solutions/*.py")]
+    copies = {source: target / source.relative_to(folder_of_all) for source in paths + more}
     for source, copy in copies.items():
         if copy.is_file() and copy.read_bytes() != source.read_bytes() and not force:
             raise InputError(
@@ -48,5 +51,5 @@ def copy_notebooks(folder: str, force: bool) -> None:
             raise InputError(
                 f"{target}: can't be written to ({error.strerror}); choose another folder."
             ) from error
-    say(f"{len(copies)} notebooks: {folder}")
+    say(f"{len(paths)} notebooks: {folder}")
     say(f"Next: jupyter lab {shlex.quote(str(Path(folder, '00_start_here.ipynb')))}")

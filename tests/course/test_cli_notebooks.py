@@ -18,13 +18,15 @@ def test_the_notebooks_are_copied_and_the_next_step_is_named(command: Command, a
         f"{len(NOTEBOOKS)} notebooks: my course",
         "Next: jupyter lab 'my course/00_start_here.ipynb'",
     ]
-    copies = sorted((apart / "my course").iterdir())
+    copies = sorted((apart / "my course").glob("*.ipynb"))
     assert [copy.read_bytes() for copy in copies] == [p.read_bytes() for p in NOTEBOOKS.values()]
+    assert (apart / "my course" / "quiz" / "03b_a_network_learns.json").is_file()
+    assert (apart / "my course" / "solutions" / "03b_a_network_learns.py").is_file()
 
 
 def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart: Path) -> None:
     command("notebooks", "c")
-    changed, lost, *_ = sorted((apart / "c").iterdir())
+    changed, lost, *_ = sorted((apart / "c").glob("*.ipynb"))
     changed.write_text("mine")
     lost.unlink()
     assert mistake(command("notebooks", "c")).startswith(f"cryutils: {changed}: ")

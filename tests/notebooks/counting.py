@@ -87,10 +87,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """Write into a cell's report whether it has text, and whether that was compared."""
+    """Write into a cell's report whether it has text, and whether that was compared.
+
+    A check below a solved exercise fails unless it prints "Right".
+    """
     report = (yield).get_result()
     cell = getattr(item, "cell", None)
-    if cell is not None and report.when == "call" and any(map(_has_text, cell.outputs)):
+    if cell is None or report.when != "call":
+        return
+    tags = cell.metadata.get("tags", [])
+    if "check" in tags:
+        printed = "".join(output.get("text", "") for output in item.test_outputs or [])  # type: ignore[attr-defined]
+        if report.passed and "solved" in tags and not printed.startswith("Right"):
+            report.outcome, report.longrepr = "failed", f"The check says: {printed}"
+    elif any(map(_has_text, cell.outputs)):
         # nbval itself reads the tags into these options.
         compared = report.passed and item.options["check"]  # type: ignore[attr-defined]
         report.user_properties.append(("compared", bool(compared)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from cryutils import course
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
+TOOL = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
 LECTURES = [name for name in NOTEBOOKS if not name.startswith("appendix_")]
 
 
@@ -99,12 +102,29 @@ def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
     assert not [html for html in tables if "...</td>" in html]
 
 
-def test_two_to_four_exercises_with_collapsed_solutions(lecture) -> None:
-    solutions = [c for c in tagged(lecture, "solution") if c.cell_type == "code"]
-    assert 2 <= len(solutions) <= 4
-    for cell in solutions:
-        assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
-        assert cell.source.startswith("#@title Solution")
+@pytest.mark.parametrize("name", LECTURES)
+def test_each_of_two_to_four_exercises_has_a_check_and_a_solution(name: str) -> None:
+    """That the solutions are right is tested where the solved notebooks are run."""
+    notebook = read(name)
+    if tagged(notebook, "solution"):
+        pytest.skip("its solutions are still in the notebook")
+    kinds = [{"exercise", "check"} & {*c.metadata.get("tags", [])} for c in notebook.cells]
+    kinds = [kind.pop() for kind in kinds if kind]
+    assert kinds == ["exercise", "check"] * (len(kinds) // 2)
+    assert 2 <= len(kinds) // 2 <= 4
+    assert len(TOOL["solutions"](name)) == len(kinds) // 2
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "quiz").glob("*.json")))
+def test_a_quiz_has_one_right_answer_and_feedback_for_each(path: Path) -> None:
+    questions = json.loads(path.read_text(encoding="utf-8"))
+    assert 2 <= len(questions) <= 6
+    for question in questions:
+        answers = question["answers"]
+        assert question["type"] == "multiple_choice" and len(answers) >= 2
+        assert [answer["correct"] for answer in answers].count(True) == 1
+        assert all(answer["feedback"] for answer in answers)
+    assert f'display_quiz("quiz/{path.name}")' in code_of(read(path.stem))
 
 
 def test_committed_clean_and_executed(notebook) -> None:
@@ -140,8 +160,8 @@ def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
         nbformat.validate(stripped)
         for cell in stripped.cells:
             assert not cell.get("outputs")
-        for cell in tagged(nbformat.read(path, as_version=4), "solution"):
-            assert cell.source not in (tmp_path / path.name).read_text(), name
+        for solution in TOOL["solutions"](name):
+            assert solution not in "".join(cell.source for cell in stripped.cells)
 
 
 def test_comparing_too_little_fails(tmp_path: Path) -> None:

@@ -1,0 +1,10 @@
+# Solutions to the exercises of notebook 03b. Paste a part into the empty cell of its exercise.
+
+# %% 1 · A learning rate
+# 5 is still 23 % above the least loss after five steps; 20 jumps over the valley.
+my_rate = 10
+
+# %% 2 · Always "hungry"
+# All hungry clips are recognised and no others, so one of five recalls is 1 and the others are 0.
+my_accuracy = 382 / 457
+my_balanced_accuracy = (1 + 0 + 0 + 0 + 0) / 5
