@@ -1,12 +1,11 @@
-"""Draw two figures and fill the tables of four pages from the results in `outputs/reference`.
+"""Draw a figure and fill the tables of four pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name each page whose tables differ, and exit
                                        with 1 if any does
 
-The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`; `docs/two_splits.png` is
-copied from the outputs of notebook 00. A table is the text
-between `<!-- table: NAME -->` and `<!-- end -->`.
+The figure is `docs/table2.png`; `docs/two_splits.png` is copied from the outputs of notebook 00.
+A table is the text between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ TABLE_3 = "table == @board.TABLE3.title"
 def scores(data: str = "donateacry") -> pd.DataFrame:
     """Return the scoreboard of the runs that the pages show, on one corpus."""
     runs = {f"reference/{name}": claims.load_results(f"reference/{name}")
-            for name in ("judged", "uploads", "paper")}  # fmt: skip
+            for name in ("judged", "uploads")}  # fmt: skip
     return board.scores(runs).query("data == @data")
 
 
@@ -90,30 +89,11 @@ def table2_figure() -> Figure:
     return plots.source(fig, f"DonateACry (real recordings); {words}")
 
 
-def table3_figure() -> Figure:
-    """Draw Table 3 in the simulation."""
-    rows = accuracies(board.TABLE3, "synthetic")
-    parts = [
-        rows[["condition", "name", split, f"{split}_low", f"{split}_high"]]
-        .set_axis(["condition", "model", *ENDS], axis=1)
-        .assign(split=split)
-        for split in claims.SPLITS
-    ]
-    majority = dict(zip(rows.condition, rows.commonest, strict=True))
-    note = "synthetic voices and faces: no evidence about real infants"
-    size = f"{rows.n.max():.0f} clips of {rows.n_infants.max():.0f} infants"
-    return plots.source(plots.table3(pd.concat(parts), majority=majority), f"{note}; {size}")
-
-
 FIGURES = {  # function and caption
     "docs/table2.png": (
         table2_figure,
         "Paper A's Table 2: accuracy of each feature and classifier as published, with clips split"
         " at random and leak-free, with 95 % intervals over infants.",
-    ),
-    "outputs/reference/paper/table3.png": (
-        table3_figure,
-        "Paper A's Table 3 in the simulation, at the paper's size, under three splits.",
     ),
 }
 

@@ -104,7 +104,7 @@ def test_every_row_has_an_id_a_paper_words_and_a_rule_a_verdict_or_what_it_lacks
 def test_every_key_is_recorded_by_a_notebook() -> None:
     book = ledger.ledger()
     measured = book[book.rule.isin(set(Rule) - {Rule.EVERY})]
-    keys = set(reference("judged").key) | set(reference("paper").key)
+    keys = set(reference("judged").key) | set(reference("simulated").key)
     for key in measured.key:
         assert key in keys or any(re.fullmatch(p, key) for p in SYNTHETIC_ALONE), key
     for pattern in SYNTHETIC_ALONE:
@@ -420,7 +420,7 @@ def test_rows_are_selected_by_name_with_the_near_miss(book) -> None:
 
 
 def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> None:
-    table = ledger.of_runs({name: reference(name) for name in ("judged", "paper", "simulated")})
+    table = ledger.of_runs({name: reference(name) for name in ("judged", "simulated")})
     assert set(table.id) == set(ledger.ledger().id)
     assert {*table.random_verdict, *table.leak_free_verdict} <= set(Verdict)
     for split in ledger.SPLITS:

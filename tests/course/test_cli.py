@@ -94,7 +94,7 @@ def test_odd_names_are_printed_in_ascii_and_in_one_line(
         ("claims --kind citatoin", "no kind 'citatoin'. Did you mean citation?"),
         ("claims --verdict reproducd", "no verdict 'reproducd'. Did you mean reproduced?"),
         ("claims --data donatecry", "no data 'donatecry'. Did you mean donateacry?"),
-        ("claims --run refrence/paper", "no run 'refrence/paper'. Did you mean reference/paper?"),
+        ("claims --run refrence/judged", "no run 'refrence/judged'. Did you mean reference/"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_its_remedy(
@@ -224,7 +224,7 @@ def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) ->
     out = success(command("claims", "--json"))
     rows = json.loads(out, parse_constant=pytest.fail)
     assert len({row["id"] for row in rows}) == len(ledger.ledger())
-    kept_runs = {f"reference/{name}" for name in ("judged", "paper", "simulated", "uploads")}
+    kept_runs = {f"reference/{name}" for name in ("judged", "simulated", "uploads")}
     assert {row["run"] for row in rows} == {"", *kept_runs}
     by_id = {row["id"]: row for row in rows if row["data"] in ("", "donateacry")}
     row = by_id["A-T2-mfcc-dnn"]
@@ -239,7 +239,7 @@ def test_claims_are_filtered(command: Command) -> None:
     _, out, _ = command("claims", "--paper", "B", "--kind", "figure", "--json")
     assert {row["id"].split("-")[1] for row in json.loads(out)} >= {"fig1", "fig6"}
     options = ["--data", "synthetic", "--paper", "A", "--verdict", "in simulation"]
-    out = success(command("claims", "--run", "reference/paper", *options))
+    out = success(command("claims", "--run", "reference/simulated", *options))
     assert "no evidence about real infants" in out and "donateacry" not in out
     out = success(command("claims", "--paper", "A", "--verdict", "reproduced", "--kind", "setting"))
     assert out == "No row of the ledger is like this.\n"
