@@ -101,7 +101,7 @@ def protocol_scores(
 
     table: an index of row names, column `published` (NaN if missing) and, for each split,
     `<split>`, `<split>_low` and `<split>_high`. chance: the score of always predicting the
-    commonest class, one for all rows or one per row. All are shares 0-1.
+    most common class, one for all rows or one per row. All are shares 0-1.
     """
     rows = scores_by_split(table, ax, SPLITS, apart=0.28)
     ax.plot(
@@ -110,15 +110,15 @@ def protocol_scores(
     )  # fmt: skip
     if isinstance(chance, pd.Series):
         ax.plot(chance, rows, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
-                label="commonest class")  # fmt: skip
+                label="most common class")  # fmt: skip
     else:
-        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="most common class")
     ax.set(xlim=(0, 1), xlabel=xlabel)
     return ax
 
 
 def scoreboard(board: pd.DataFrame) -> Figure:
-    """Draw each printed accuracy: published, measured, and that of the commonest class.
+    """Draw each printed accuracy: published, measured, and that of the most common class.
 
     Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
     board: rows of `claims.board.scores` on one corpus.
@@ -154,7 +154,7 @@ def split_accuracies(
     """Draw the accuracy of many random splits, one point each, and their mean, by split.
 
     accuracies: of "random" and "leak_free", float (splits,), 0-1. chance: the share of the
-    commonest class.
+    most common class.
     """
     rng = np.random.default_rng(0)  # spreads points that would hide each other
     for row, split in enumerate(("leak_free", "random")):
@@ -167,7 +167,7 @@ def split_accuracies(
                 color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
     ax.set(
         xlim=(0, 1), ylim=(-0.5, 1.6), xlabel="accuracy on the test clips", yticks=[0, 1],
-        yticklabels=["leak-free:\nnew infants", "random split\nof the clips"],
+        yticklabels=["leak-free:\nnew babies", "random split\nof the clips"],
     )  # fmt: skip
     ax.grid(axis="y", visible=False)
     return ax

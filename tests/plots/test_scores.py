@@ -109,10 +109,10 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     assert ticks(ax, "y") == [headings[0], "ensemble", headings[1], "ensemble"]
     bold = [label.get_text() for label in ax.get_yticklabels() if label.get_fontweight() == "bold"]
     assert bold == headings
-    drawn = {name: points(ax, name)[0] for name in ("published", "commonest class", "leak-free")}
+    drawn = {name: points(ax, name)[0] for name in ("published", "most common class", "leak-free")}
     drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in drawn.items()}
     assert drawn == {
-        "published": [0.9, 0.8], "commonest class": [0.5, 0.3], "leak-free": [0.4, 0.4],
+        "published": [0.9, 0.8], "most common class": [0.5, 0.3], "leak-free": [0.4, 0.4],
     }  # fmt: skip
     unpublished = plots.scoreboard(board.assign(published=np.nan))
     assert ticks(unpublished.axes[0], "y")[-1] == "other", "all models if nothing was printed"
@@ -173,5 +173,5 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
     assert points(total, "random split") == ([0.6, 0.7], [svm, ensemble])
     assert points(total, "leak-free")[0] == [0.4]
     assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
-    assert points(total, "commonest class")[0] == [0.35, 0.35]
-    assert not [line for line in pair.lines if line.get_label() == "commonest class"]
+    assert points(total, "most common class")[0] == [0.35, 0.35]
+    assert not [line for line in pair.lines if line.get_label() == "most common class"]
