@@ -138,9 +138,11 @@ def adapted(notebook: dict) -> dict:
             captions = [o.get("metadata", {}).get("image/png", {}) for o in cell["outputs"]]
             alt = next((c["alt"] for c in captions if c), f"Figure in the section “{heading}”")
             cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+            title = "Solution" if solution else "".join(re.findall("^#@title (.+)", text))
             if solution:
                 cell["metadata"]["tags"].append("hide-cell")
-                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], "Solution")
+            if title:  # of a folded cell
+                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], title)
                 cell["metadata"]["mystnb"] |= prompts
     return notebook
 

@@ -99,3 +99,12 @@ def test_formulas_are_mathml(site: Path) -> None:
     assert built.select("math[display=block] mfrac") and built.select("math[display=inline]")
     texts = [page(path).select_one("article") for path in pages(site)]
     assert not [text for text in texts if text and re.search(r"\\frac|\\sum", text.text)]
+
+
+@large
+def test_a_page_has_its_quiz_and_folded_solutions_without_a_kernel(site: Path) -> None:
+    built = page(site / "notebooks" / "03b_a_network_learns.html")
+    titles = {" ".join(tag.text.split()) for tag in built.select("summary")}
+    assert any("Solution" in title for title in titles)
+    assert any("Setup" in title for title in titles)
+    assert "Which pairs change their order?" in str(built), "feedback of a quiz"
