@@ -93,7 +93,7 @@ def report(name: str, url: str, days: int) -> bool:
         f"{name}: {figures.single:.0f} readings a second appended one at a time (promised"
         f" {LIVE_RATE:.0f}, of eight pages), {figures.batches:.0f} {BATCH} at a time (promised"
         f" {RATE}), {figures.days:.0f} a day at a time;"
-        f" {int(figures.table.to_numpy().sum()):,} readings by day in {figures.summary_s:.2f} s"
+        f" {figures.table.to_numpy().sum() / 60:,.0f} hours by day in {figures.summary_s:.2f} s"
         f" (promised {SUMMARY_S:g})",
         flush=True,
     )

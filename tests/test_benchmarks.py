@@ -40,7 +40,7 @@ def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> No
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     figures = bench.measure(url, days=2, single=3, batches=250)
     assert figures.table.index.strftime("%F").tolist() == ["2026-01-01", "2026-01-02"]
-    assert figures.table.to_dict("list") == {"hungry": [4320] * 2, "no cry": [38880] * 2}
+    assert figures.table.to_dict("list") == {"hungry": [144] * 2, "no cry": [1296] * 2}
 
 
 def small_corpus() -> SimpleNamespace:

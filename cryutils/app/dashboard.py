@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets
 
 from cryutils.app import store
-from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Action, actions
+from cryutils.app.readings import ANY, GAP, NO_CRY, QUIET, UNSURE, Action, actions
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.app.writer import duration
 from cryutils.errors import InputError
@@ -232,7 +232,7 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
         return "<p>Nothing is logged yet.</p>"
     others = [name for name in summary if name not in (*states, NO_CRY, QUIET, UNSURE, GAP)]
     columns = [*states, *others, UNSURE, NO_CRY, QUIET]
-    minutes = summary.reindex(columns=columns, fill_value=0) * HOP_S / 60
+    minutes = summary.reindex(columns=columns, fill_value=0)
     minutes["listened"] = minutes.sum(axis=1)
     table = minutes[::-1].set_axis([start.strftime(LABELS[by]) for start in minutes.index[::-1]])
     words = f"Minutes by {by}, as corrected; times are of {summary.index[0].tz}."

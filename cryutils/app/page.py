@@ -77,7 +77,8 @@ class Page(ipywidgets.VBox):
         """Return an infant's log, if the caregiver is still logged in."""
         if infant is None:
             raise InputError(NO_INFANT)
-        return self.store.infant(infant, user=self.caregiver)
+        _ = self.caregiver
+        return self.store.infant(infant)
 
     def _listener(self) -> ipywidgets.Widget:
         run = os.environ.get("CRYUTILS_LIVE_RUN") or None  # from `cryutils serve --run`

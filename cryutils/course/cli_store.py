@@ -124,7 +124,7 @@ _until = click.option("--until", metavar="TIME", help="Before this time.")
 def log_show(
     infant: str, by: Literal["hour", "day", "week"], since: str | None, until: str | None
 ) -> None:
-    """Count an INFANT's readings by hour, day or week, as corrected."""
+    """Show an INFANT's minutes of each state by hour, day or week, as corrected."""
     from cryutils.app.store.log import local_zone
 
     place = local_zone()
@@ -135,7 +135,9 @@ def log_show(
         return
     form = "%F %H:%M %Z" if by == "hour" else "%F"
     table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
-    for line in table.rename(columns=printable).to_string().splitlines():
+    for line in (
+        table.rename(columns=printable).to_string(float_format="{:.1f}".format).splitlines()
+    ):
         say(line)
 
 

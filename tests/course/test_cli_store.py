@@ -129,13 +129,13 @@ def test_a_log_is_shown_by_period_and_time_zone(
 ) -> None:
     rows = [line.split() for line in success(call("log", "show", "Mia")).splitlines()]
     assert rows[0][-1] == "hungry"
-    assert rows[-3:] == [["2026-11-22", "12"], ["2026-11-23", "24"], ["2026-11-24", "12"]]
+    assert rows[-3:] == [["2026-11-22", "0.4"], ["2026-11-23", "0.8"], ["2026-11-24", "0.4"]]
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     _, out, _ = call("log", "show", "Mia", "--until", "2026-11-23")
-    assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "3"]
+    assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "0.1"]
     monkeypatch.setenv("TZ", "UTC")
     _, out, _ = call("log", "show", "Mia", "--by", "hour", "--since", "2026-11-24 11:00")
-    assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "1"]
+    assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "0.0"]
 
 
 def test_a_log_is_exported(call: Command, mia: None, apart: Path) -> None:

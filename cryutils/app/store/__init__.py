@@ -15,9 +15,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 import platformdirs
+import sqlalchemy as sa
 
 from cryutils.app.store.accounts import Logins, Users, clean_name
-from cryutils.app.store.database import SHARED, VERSION, Database, StoreUnavailable
+from cryutils.app.store.database import INFANTS, Database, StoreUnavailable
 from cryutils.app.store.log import Log
 from cryutils.errors import InputError, near_miss, printable
 
@@ -39,25 +40,26 @@ class Store(AbstractContextManager["Store"]):
 
     def add_infant(self, name: str) -> Log:
         """Add an infant and return its log. Raises InputError if the name is taken."""
-        name = clean_name(name)
-        with self._database.transaction() as database:
-            if database.rows("infants", name=name):
+        name, number = clean_name(name), secrets.randbits(48)
+        with self._database.begin(writes=True) as connection:
+            if connection.scalar(sa.select(INFANTS.c.id).where(INFANTS.c.name == name)) is not None:
                 raise InputError(f"{name}: an infant of this name exists; choose another.")
-            database.add("infants", [{"id": secrets.randbits(48), "name": name}])
-        return self.infant(name)
+            connection.execute(sa.insert(INFANTS), [{"id": number, "name": name}])
+        return Log(self._database, number, name, self._clock)
 
-    def infants(self, *, user: str | None = None) -> list[Log]:
-        """Return the logs of all infants, sorted by name, for `user` or the machine's owner."""
-        rows = self._database.rows("infants")
-        logs = [Log(self._database, row["id"], row["name"], user, self._clock) for row in rows]
+    def infants(self) -> list[Log]:
+        """Return the logs of all infants, sorted by name."""
+        with self._database.begin() as connection:
+            rows = connection.execute(sa.select(INFANTS)).all()
+        logs = [Log(self._database, row.id, row.name, self._clock) for row in rows]
         return sorted(logs, key=lambda log: log.name)
 
-    def infant(self, name: str | int, *, user: str | None = None) -> Log:
-        """Return the log of the infant of this name or number, for `user` or the machine's owner.
+    def infant(self, name: str | int) -> Log:
+        """Return the log of the infant of this name or number.
 
         Raises InputError if there is no such infant.
         """
-        logs = self.infants(user=user)
+        logs = self.infants()
         for log in logs:
             if name in (log.name, log.id):
                 return log
@@ -87,17 +89,8 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
     with ExitStack() as stack:
         stack.callback(database.close)
         try:
-            if (version := database.version()) is None:
-                database.create()
-            elif version == SHARED:
-                database.upgrade()
-            version = database.version()
+            database.prepare()
         except StoreUnavailable as error:
             raise InputError(f"{error.filename}: {error.strerror}.") from error
-        if version != VERSION:
-            raise InputError(
-                f"{database.shown}: another version of cryutils made this store (format {version},"
-                f" not {VERSION}); install that version, or name another store."
-            )
         stack.pop_all()
     return Store(database, clock)

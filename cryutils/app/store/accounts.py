@@ -10,13 +10,18 @@ import hashlib
 import ipaddress
 import secrets
 import unicodedata
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from operator import attrgetter
+from threading import Lock
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from cryutils._io import extras
-from cryutils.app.store.database import Database, Row, Span
+from cryutils.app.store.database import LOGINS, USERS, Database, insert_new
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ _NAME_LENGTH = 64
 _FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
-_REMEMBERED_S = 90 * _DAY_S  # how long the addresses of a user's logins are remembered
+_FAILED, _HOMES = 10_000, 1_000  # the most that are remembered, until the server ends
 
 
 @cache
@@ -50,108 +55,122 @@ def hasher() -> PasswordHasher:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A counted attempt to log in.
+    """An attempt to log in at `time`. wait_s: how long it has to wait, in s; 0 if it is counted."""
 
-    row: in the table "attempts". wait_s: how long it has to wait, in s.
-    """
+    user: str
+    address: str
+    time: float
+    wait_s: float = 0.0
 
-    row: Row
-    wait_s: float
+
+class Throttle:
+    """The failed attempts of a day, and where users have logged in, in this process's memory."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._failed: deque[Attempt] = deque(maxlen=_FAILED)
+        self._homes: deque[tuple[str, str]] = deque(maxlen=_HOMES)
+
+    def begin(self, attempt: Attempt) -> Attempt:
+        """Count an attempt as failed, unless it has to wait; return it with its wait."""
+        with self._lock:
+            while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
+                self._failed.popleft()
+            attempt = replace(attempt, wait_s=max(map(partial(self._wait_s, attempt), _FREE)))
+            if not attempt.wait_s:
+                self._failed.append(attempt)
+        return attempt
+
+    def succeed(self, attempt: Attempt) -> None:
+        """Forget the user's failed attempts at this address."""
+        here = (attempt.user, attempt.address)
+        with self._lock:
+            others = [each for each in self._failed if (each.user, each.address) != here]
+            self._failed = deque(others, _FAILED)
+            if here not in self._homes:
+                self._homes.append(here)
+
+    def _wait_s(self, attempt: Attempt, names: tuple[str, ...]) -> float:
+        """Return how long an attempt must wait, by failed ones that agree with it in `names`."""
+        if names == ("user",) and (attempt.user, attempt.address) in self._homes:
+            return 0.0
+        common = attrgetter(*names)
+        times = [each.time for each in self._failed if common(each) == common(attempt)]
+        if len(times) < _FREE[names]:
+            return 0.0
+        wait_s = min(_WAIT_S * 2.0 ** min(len(times) - _FREE[names], 30), _LONGEST_WAIT_S)
+        return max(0.0, times[-1] + wait_s - attempt.time)
 
 
 class Users:
     """The store's users. Names are not case-sensitive."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._throttle = database, clock, Throttle()
 
     def add(self, name: str, password: str) -> str:
         """Add a user and return the name as stored. Raises InputError if the name is taken."""
         user = folded(clean_name(name))
-        if not self._database.add("users", [{"name": user, "hash": _hashed(password)}]):
-            raise InputError(f"{user}: a user of this name exists; choose another.")
+        row = {"name": user, "hash": _hashed(password)}
+        with self._database.begin(writes=True) as connection:
+            if not insert_new(connection, USERS, [row]):
+                raise InputError(f"{user}: a user of this name exists; choose another.")
         return user
 
     def names(self) -> list[str]:
         """Return all user names in order."""
-        return sorted(row["name"] for row in self._database.rows("users"))
+        with self._database.begin() as connection:
+            return sorted(connection.scalars(sa.select(USERS.c.name)))
 
     def require(self, name: str) -> str:
         """Return the name as stored. Raises InputError if there is no such user."""
         user = folded(name)
         # A suggestion would reveal another user's name.
-        if not self._database.rows("users", name=user):
+        if self._hash(user) is None:
             raise InputError(f"no user {user!r}; is the name mistyped?")
         return user
 
     def set_password(self, name: str, password: str) -> None:
-        """Set a user's password, end the user's logins, and forget failed attempts."""
+        """Set a user's password and end the user's logins.
+
+        Raises InputError if there is no such user.
+        """
         user, hashed = self.require(name), _hashed(password)
-        with self._database.transaction() as database:
-            database.change("users", {"hash": hashed}, name=user)
-            database.remove("logins", user=user)
-            database.remove("attempts", user=user, succeeded=False)
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.update(USERS).where(USERS.c.name == user).values(hash=hashed))
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
 
     def remove(self, name: str) -> None:
-        """Remove a user with all logins. The user's log entries stay, without a name.
+        """Remove a user with all logins. The log stays as it is.
 
         Raises InputError if there is no such user.
         """
         user = self.require(name)
-        with self._database.transaction() as database:
-            for table in ("logins", "attempts"):
-                database.remove(table, user=user)
-            for table in ("sessions", "corrections"):
-                database.change(table, {"user": None}, user=user)
-            database.remove("users", name=user)
+        with self._database.begin(writes=True) as connection:
+            for column in (LOGINS.c.user, USERS.c.name):
+                connection.execute(sa.delete(column.table).where(column == user))
 
     def attempt(self, name: str, *, address: str) -> Attempt:
         """Count an attempt from the client at `address` (not a proxy's address), and return it.
 
         Attempts are counted before they are checked, so parallel attempts can't exceed the limit.
         """
-        row: Row = {
-            "id": secrets.randbits(48), "user": folded(name),
-            "address": network(address), "time": self._clock(), "succeeded": False,
-        }  # fmt: skip
-        with self._database.transaction() as database:
-            for succeeded, age_s in ((False, _DAY_S), (True, _REMEMBERED_S)):
-                old = Span(stop=row["time"] - age_s)
-                database.remove("attempts", succeeded=succeeded, time=old)
-            database.add("attempts", [row])
-        wait_s = max(0.0, self._wait_s(row))
-        if wait_s:
-            self._database.remove("attempts", id=row["id"])
-        return Attempt(row, wait_s)
+        return self._throttle.begin(Attempt(folded(name), network(address), self._clock()))
 
     def check(self, attempt: Attempt, password: str) -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
 
         A wrong password and an unknown user give the same answer and take the same work.
         """
-        user, who = attempt.row["user"], {name: attempt.row[name] for name in ("user", "address")}
-        rows = self._database.rows("users", name=user)
-        right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
+        hashed = self._hash(attempt.user)
+        right = _matches(hashed or _nobody(hasher()), password) and hashed is not None
         if right:
-            with self._database.transaction() as database:
-                database.change("attempts", {"succeeded": True}, id=attempt.row["id"])
-                database.remove("attempts", succeeded=False, **who)
+            self._throttle.succeed(attempt)
         return right
 
-    def _wait_s(self, attempt: Row) -> float:
-        """Return how long an attempt in the table must wait, in s; 0 or less for no wait."""
-        home = {name: attempt[name] for name in ("user", "address")}
-        is_home = bool(self._database.rows("attempts", succeeded=True, **home))
-        since = Span(attempt["time"] - _DAY_S)
-        longest = 0.0
-        for names, free in _FREE.items():
-            common = {name: attempt[name] for name in names}
-            failed = self._database.rows("attempts", succeeded=False, time=since, **common)
-            times = [row["time"] for row in failed if row["id"] != attempt["id"]]
-            if len(times) >= free and not (names == ("user",) and is_home):
-                wait_s = min(_WAIT_S * 2.0 ** min(len(times) - free, 30), _LONGEST_WAIT_S)
-                longest = max(longest, max(times) + wait_s - attempt["time"])
-        return longest
+    def _hash(self, user: str) -> str | None:
+        with self._database.begin() as connection:
+            return connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
 
 
 class Logins:
@@ -162,22 +181,23 @@ class Logins:
 
     def begin(self, user: str) -> str:
         """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
-        self._database.remove("logins", expires=Span(stop=self._clock()))
-        ticket = secrets.token_urlsafe(32)
-        expires = self._clock() + LIFETIME_S
-        row = {"token": _digest(ticket), "user": folded(user), "expires": expires}
-        self._database.add("logins", [row])
+        ticket, now = secrets.token_urlsafe(32), self._clock()
+        row = {"token": _digest(ticket), "user": folded(user), "expires": now + LIFETIME_S}
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.expires < now))
+            connection.execute(sa.insert(LOGINS), [row])
         return ticket
 
     def user(self, ticket: str) -> str | None:
         """Return the user of a valid ticket, else None."""
-        valid = Span(start=self._clock())
-        rows = self._database.rows("logins", token=_digest(ticket), expires=valid)
-        return rows[0]["user"] if rows else None
+        valid = (LOGINS.c.token == _digest(ticket)) & (LOGINS.c.expires >= self._clock())
+        with self._database.begin() as connection:
+            return connection.scalar(sa.select(LOGINS.c.user).where(valid))
 
     def end(self, ticket: str) -> None:
         """Invalidate a ticket."""
-        self._database.remove("logins", token=_digest(ticket))
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.token == _digest(ticket)))
 
 
 def clean_name(name: str) -> str:

@@ -10,15 +10,19 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+import sqlalchemy as sa
 
 from cryutils.app.readings import GAP, Reading
-from cryutils.app.store.database import LONGEST_S, QUARTER_S, Database, Row, Span, quarter
+from cryutils.app.store import database as tables
+from cryutils.app.store.accounts import clean_name
+from cryutils.app.store.database import Database, Row
 from cryutils.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -28,30 +32,26 @@ __all__ = ["PERIODS", "Log", "local_zone", "zone"]
 
 PERIODS = ("hour", "day", "week")
 _MARGIN_S = 8 * 86_400  # more than a week, the longest period
-_LATEST = 2.0**33  # s since 1970: the year 2242; pandas' times end in 2262
+_AT_ONCE = 10_000  # readings in memory
 
 
 class Log:
-    """The log of one infant, written by one user (None: the machine's owner).
-
-    Every method raises InputError if the infant or the user was removed.
-    """
+    """The log of one infant. Every method raises InputError if the infant was removed."""
 
     def __init__(
-        self, database: Database, number: int, name: str, user: str | None,
-        clock: Callable[[], float],
-    ) -> None:  # fmt: skip
+        self, database: Database, number: int, name: str, clock: Callable[[], float]
+    ) -> None:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
-        self._database, self.id, self.name, self._user = database, number, name, user
-        self._clock = clock
+        self._database, self.id, self.name, self._clock = database, number, name, clock
 
     def begin(self, source: str) -> int:
         """Begin a session and return its number. source: such as "camera and microphone"."""
         row: Row = {
-            "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
-            "source": printable(source), "started": self._clock(), "ended": self._clock(),
+            "id": secrets.randbits(48), "infant": self.id, "source": printable(source),
+            "started": self._clock(),
         }  # fmt: skip
-        self._database.add("sessions", [row])
+        with self._begin(writes=True) as connection:
+            connection.execute(sa.insert(tables.SESSIONS), [row])
         return row["id"]
 
     def append(self, session: int, readings: Sequence[Reading]) -> int:
@@ -61,30 +61,32 @@ class Log:
         Readings may be late and out of order. Raises InputError for a session of another infant,
         and for numbers that are NaN or infinite.
         """
-        infant = self._reached()
-        sessions = self._database.rows("sessions", id=session, infant=infant)
-        if not sessions:
-            raise InputError(f"{self.name}: no session {session}; begin one.")
-        rows = sorted((_row(reading) for reading in readings), key=lambda row: row["time"])
-        if not rows:
-            return 0
-        rows = [row | {"infant": infant, "session": session} for row in rows]
-        bounds = {
-            "started": min(sessions[0]["started"], rows[0]["time"]),
-            "ended": max(sessions[0]["ended"], rows[-1]["time"]),
-        }
-        with self._database.counted(infant, {quarter(row["time"]) for row in rows}) as database:
-            database.change("sessions", bounds, id=session)
-            return database.add("readings", rows)
+        rows = [_row(reading) | {"infant": self.id, "session": session} for reading in readings]
+        number, mine = tables.SESSIONS.c.id == session, tables.SESSIONS.c.infant == self.id
+        with self._begin(writes=True) as connection:
+            if connection.scalar(sa.select(tables.SESSIONS.c.id).where(number, mine)) is None:
+                raise InputError(f"{self.name}: no session {session}; begin one.")
+            new = tables.insert_new(connection, tables.READINGS, rows) if rows else 0
+            for time in {row["time"] // tables.QUARTER_S: row["time"] for row in rows}.values():
+                tables.recount(connection, self.id, time, time)
+        return new
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
-        They are rows of the table with the session's source; `corrected` is the corrected verdict,
-        or None.
+        They are rows of the table, without loading all into memory, with the infant's name and the
+        session's source; `corrected` is the corrected verdict if it differs, or None.
         """
-        for row in self._database.readings(self._reached(), Span(since, until)):
-            yield row | {"infant": self.name}
+        reading, session = tables.READINGS.c, tables.SESSIONS.c
+        name = sa.func.nullif(tables.corrected(), reading.verdict).label("corrected")
+        query = sa.select(tables.READINGS, session.source, name)
+        query = query.outerjoin(tables.SESSIONS, session.id == reading.session)
+        query = query.where(reading.infant == self.id, *_within(reading.time, since, until))
+        query = query.order_by(reading.time, reading.session)
+        with self._begin() as connection:
+            rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+            for row in rows.mappings():
+                yield dict(row) | {"infant": self.name}
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
         """Correct readings from `start` to `stop` (s since 1970).
@@ -93,69 +95,92 @@ class Log:
         applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
         invalid times, more than a day between them, and for an empty verdict.
         """
-        if not 0 <= start <= stop <= min(start + LONGEST_S, _LATEST):
+        if not 0 <= start <= stop <= min(start + tables.LONGEST_S, tables.LATEST_S):
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
-        infant = self._reached()
         row: Row = {
-            "id": secrets.randbits(48), "infant": infant, "user": self._user, "start": start,
-            "stop": stop, "verdict": printable(verdict), "made": self._clock(),
+            "id": secrets.randbits(48), "infant": self.id, "start": start, "stop": stop,
+            "verdict": printable(verdict), "made": self._clock(),
         }  # fmt: skip
-        quarters = range(quarter(start), quarter(stop) + 1, QUARTER_S)
-        with self._database.counted(infant, quarters) as database:
-            database.add("corrections", [row])
+        with self._begin(writes=True) as connection:
+            connection.execute(sa.insert(tables.CORRECTIONS), [row])
+            tables.recount(connection, self.id, start, stop)
 
     def summary(
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
         until: float | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Return the number of readings by period and corrected verdict.
+        """Return the minutes (float) of each corrected verdict, by period.
 
         The table has a row for each period with a reading between `since` and `until` (s since
         1970), counted as a whole and indexed by its start, and a column for each verdict. `tz` is a
-        time zone such as "Europe/Vienna"; days have 23 to 25 hours. Raises InputError for an
-        unknown zone or period.
+        time zone such as "Europe/Vienna"; days have 23 to 25 hours. Time in which several devices
+        listened counts once. Raises InputError for an unknown zone or period.
         """
         import pandas as pd
 
         if by not in PERIODS:
             raise InputError(f"no period {by!r}.{near_miss(by, PERIODS)}")
         zone(tz)
-        first, last = since or 0.0, until or _LATEST
-        around = Span(first - _MARGIN_S, last + _MARGIN_S)
-        rows = self._database.rows("quarters", infant=self._reached(), quarter=around)
-        counts = pd.DataFrame(rows, columns=["quarter", "verdict", "n"])
+        first, last = since or 0.0, until or tables.LATEST_S
+        around = _within(tables.QUARTERS.c.quarter, first - _MARGIN_S, last + _MARGIN_S)
+        query = sa.select(tables.QUARTERS).where(tables.QUARTERS.c.infant == self.id, *around)
+        with self._begin() as connection:
+            rows = connection.execute(query).all()
+        counts = pd.DataFrame(rows, columns=["infant", "quarter", "verdict", "n"])
         counts[by] = _starts(counts.quarter, by, tz)
         chosen = counts[by][(counts.quarter >= first) & (counts.quarter < last)]
         counts = counts[counts[by].isin(chosen)]
-        return counts.pivot_table("n", by, "verdict", "sum", fill_value=0).rename_axis(columns=None)
+        table = counts.pivot_table("n", by, "verdict", "sum", fill_value=0)
+        return table.rename_axis(columns=None) * (tables.STEP_S / 60)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
-        infant, edge = self._reached(), quarter(before)
-        with self._database.counted(infant, [edge]) as database:
-            n = database.remove("readings", infant=infant, time=Span(stop=before))
-            database.remove("quarters", infant=infant, quarter=Span(stop=edge))
-            database.remove("corrections", infant=infant, stop=Span(stop=before))
-            database.remove("sessions", infant=infant, ended=Span(stop=before))
+        reading, session, correction = tables.READINGS.c, tables.SESSIONS.c, tables.CORRECTIONS.c
+        mine, old = reading.infant == self.id, _within(reading.time, None, before)
+        remaining = sa.select(reading.session).where(mine)
+        with self._begin(writes=True) as connection:
+            n = connection.execute(sa.delete(tables.READINGS).where(mine, *old)).rowcount
+            ended = [correction.infant == self.id, correction.stop < before]
+            connection.execute(sa.delete(tables.CORRECTIONS).where(*ended))
+            ended = [session.infant == self.id, session.started < before]
+            connection.execute(
+                sa.delete(tables.SESSIONS).where(*ended, session.id.not_in(remaining))
+            )
+            tables.recount(connection, self.id, 0.0, before)
         return n
+
+    def rename(self, name: str) -> None:
+        """Rename the infant. Raises InputError if the name is taken."""
+        name = clean_name(name)
+        with self._begin(writes=True) as connection:
+            taken = (tables.INFANTS.c.name == name) & (tables.INFANTS.c.id != self.id)
+            if connection.scalar(sa.select(tables.INFANTS.c.id).where(taken)) is not None:
+                raise InputError(f"{name}: an infant of this name exists; choose another.")
+            connection.execute(
+                sa.update(tables.INFANTS).where(tables.INFANTS.c.id == self.id).values(name=name)
+            )
+        self.name = name
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
-        infant = self._reached()
-        with self._database.transaction() as database:
-            for table in ("readings", "quarters", "corrections", "sessions"):
-                database.remove(table, infant=infant)
-            database.remove("infants", id=infant)
+        with self._begin(writes=True) as connection:
+            for table in (tables.READINGS, tables.QUARTERS, tables.CORRECTIONS, tables.SESSIONS):
+                connection.execute(sa.delete(table).where(table.c.infant == self.id))
+            connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
-    def _reached(self) -> int:
-        """Return the infant's number. Raises InputError if the infant or the user was removed."""
-        if not self._database.rows("infants", id=self.id):
-            raise InputError(f"no infant {self.name!r}.")
-        if self._user is not None and not self._database.rows("users", name=self._user):
-            raise InputError(f"no user {self._user!r}.")
-        return self.id
+    @contextmanager
+    def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
+        """Begin a transaction; one that writes waits for others that write to this log."""
+        query = sa.select(tables.INFANTS.c.id).where(tables.INFANTS.c.id == self.id)
+        with self._database.begin(writes=writes) as connection:
+            if (
+                connection.scalar(query.with_for_update(key_share=True) if writes else query)
+                is None
+            ):
+                raise InputError(f"no infant {self.name!r}.")
+            yield connection
 
 
 def zone(name: str) -> ZoneInfo:
@@ -177,7 +202,7 @@ _PARTS = ("probabilities", "sound", "face")
 
 def _row(reading: Reading) -> Row:
     """Return a reading as a row. Raises InputError for NaN and infinity."""
-    if not 0 <= reading.time < _LATEST:
+    if not 0 <= reading.time < tables.LATEST_S:
         raise InputError(f"reading at {reading.time}: no time in s since 1970.")
     parts = {name: getattr(reading, name) for name in _PARTS}
     numbers = [reading.cry or 0.0, *chain(*(part.values() for part in parts.values() if part))]
@@ -191,6 +216,16 @@ def _row(reading: Reading) -> Row:
         shares = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(shares, separators=(",", ":"))
     return row
+
+
+def _within(
+    column: sa.Column[Any], since: float | None, until: float | None
+) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions that a column is at least `since` and below `until`; None: no limit."""
+    if since is not None:
+        yield column >= since
+    if until is not None:
+        yield column < until
 
 
 def _starts(quarters: pd.Series[int], by: str, tz: str) -> pd.DatetimeIndex:

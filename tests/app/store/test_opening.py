@@ -85,6 +85,12 @@ def test_a_damaged_file_is_named_with_the_remedy(
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_an_address_may_begin_with_postgres(url: str) -> None:
+    with stores.open(url.replace("postgresql://", "postgres://")) as store:
+        assert store.users.names() == []
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 def test_a_pooler_in_front_of_the_server_is_asked_for_nothing_that_it_refuses(url: str) -> None:
     """PgBouncer refuses start-up options, and its clients share sessions."""
     made: list[psycopg.Connection[Any]] = []
@@ -144,23 +150,30 @@ def test_a_store_from_before_households_opens_with_all_that_was_logged(
     changed(
         url,
         "UPDATE meta SET value = 4 WHERE key = 'version'",
+        *(
+            f'ALTER TABLE {table} ADD COLUMN "user" TEXT REFERENCES users (name)'
+            for table in ("sessions", "corrections")
+        ),
+        """UPDATE sessions SET "user" = 'demo'""",
+        "UPDATE quarters SET n = 7",
         'CREATE TABLE shares (infant BIGINT REFERENCES infants (id), "user" TEXT'
         ' REFERENCES users (name), PRIMARY KEY (infant, "user"))',
-        "INSERT INTO infants VALUES (1, 'Tom'), (2, 'Mia')",
-        f"INSERT INTO shares VALUES ({mia.id}, 'demo'), (1, 'demo'), (1, 'granny'), (2, 'granny')",
+        "INSERT INTO infants VALUES (1, 'Tom'), (281474976710656, 'Mia')",
+        f"INSERT INTO shares VALUES ({mia.id}, 'demo'), (1, 'granny')",
     )
     for _ in range(2):
         with stores.open(url) as again:
             names = [log.name for log in again.infants()]
-            (row,) = again.infant("Mia (demo)").entries()
-    assert names == ["Mia (demo)", "Mia (granny)", "Tom"]
+            (row,) = again.infant("Mia").entries()
+    assert names == ["Mia", "Mia 2", "Tom"]
     assert (row["verdict"], row["corrected"], row["source"]) == ("hungry", "pain", "camera")
     assert [record.getMessage() for record in caplog.records] == [
-        f"{store.address}: every user of this store now sees all its infants"
+        f"{store.address}: all users of this store now see all its infants"
     ]
-    store.users.remove("granny")
-    store.infant(2).remove()
-    assert [log.name for log in store.infants()] == ["Mia (demo)", "Tom"]
+    assert mia.summary("day", "UTC").pain.tolist() == [1 / 30]
+    store.users.remove("demo")
+    store.infant("Mia 2").remove()
+    assert [log.name for log in store.infants()] == ["Mia", "Tom"]
 
 
 def test_many_may_open_a_new_store_at_once(url: str) -> None:
@@ -185,6 +198,11 @@ def test_an_infant_is_found_by_name_or_number_and_a_name_is_given_once(
         store.infant("Mai")
     with pytest.raises(InputError, match="exists"):
         store.add_infant(" Mia ")
+    tom = store.add_infant("Tom")
+    with pytest.raises(InputError, match="exists"):
+        tom.rename("Mia")
+    tom.rename("Tim ")
+    assert [log.name for log in store.infants()] == ["Mia", tom.name] == ["Mia", "Tim"]
 
 
 def test_a_removed_infant_leaves_nothing(store: Store, mia: Log) -> None:
