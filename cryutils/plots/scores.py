@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
-from cryutils.claims.board import COMMONEST, ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
+from cryutils.claims.board import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
 from cryutils.claims.result_store import current, figure_path
 from cryutils.plots.palette import COLOURS, SPLITS
@@ -214,7 +214,9 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
             ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
             ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
         if pair in majority:
-            ax.axvline(majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label=COMMONEST)
+            ax.axvline(
+                majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label="most common class"
+            )
         ax.set(title=PAIRS[pair], xlim=(0, 1.03))
     for ax in axes[-1]:
         ax.set_xlabel("accuracy")
