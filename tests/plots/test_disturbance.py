@@ -31,15 +31,17 @@ def test_a_disturbance_has_a_panel_from_none_to_hardest() -> None:
     ]  # fmt: skip
     scores = pd.DataFrame(rows).set_index(["condition", "model", "split"])
     figure = plots.stress_figure(scores, {"noise": "dB", "no_sound": "share"}, chance=0.25)
-    first, *_, last = figure.axes
+    first = figure.axes[0]
     assert first.get_title() == "noise" and first.get_xlabel() == "dB"
     assert ticks(first, "x") == ["none", "20", "0"]
     assert points(first, "chance")[1] == [0.25, 0.25]
     sound, fused = (bars.lines[0].get_ydata().tolist() for bars in first.containers)
     assert (sound, fused) == ([0.8, 0.6, 0.3], [0.9, 0.7, 0.4])
     assert first.collections[0].get_segments()[1][:, 1] == pytest.approx([0.1, 0.7])
-    assert [ax.axison for ax in figure.axes] == [True, True, False]
-    assert [text.get_text() for text in last.get_legend().get_texts()] == ["chance", "cry2", "full"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["chance", "cry2", "full"]
+    five = dict.fromkeys(("noise", "dim", "blur", "eyes", "no_sound"), "level")
+    assert plots.stress_figure(scores, five, chance=0.25).axes[-1].get_legend()
 
 
 def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:
