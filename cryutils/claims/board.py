@@ -303,8 +303,8 @@ def conclusions(shown: pd.DataFrame) -> pd.DataFrame:
     An SVM that is fitted twice counts once, and a p-value only if the model was chosen before its
     score was known.
 
-    shown: rows of `scores`. Columns: accuracies, above the commonest answer, whole interval above;
-    models tested, better than guessing (p of 0.05 at most), smallest p.
+    shown: rows of `scores`. Columns: accuracies, above the most common answer, whole interval
+    above; models tested, better than guessing (p of 0.05 at most), smallest p.
     """
     rows = {}
     models = shown[~shown.name.isin([*WITHOUT_SOUND, "svm_stop"])]
@@ -314,7 +314,7 @@ def conclusions(shown: pd.DataFrame) -> pd.DataFrame:
         p_values = tested.drop(_NO_TEST, errors="ignore").dropna()
         rows[title(str(data))] = {
             "accuracies": len(scores),
-            "above the commonest answer": (scores.leak_free > scores.commonest).sum(),
+            "above the most common answer": (scores.leak_free > scores.commonest).sum(),
             "whole interval above": (scores.leak_free_low > scores.commonest).sum(),
             "models tested": len(p_values),
             "better than guessing": (p_values <= ledger.ALPHA).sum(),
