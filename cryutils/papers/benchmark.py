@@ -1,13 +1,15 @@
 """Fixed folds of cries for four tasks.
 
-Used in notebooks 12_beyond_the_papers and appendix_faces. Each task has folds of clips divided at
-random and leak-free folds, of the same clips. `docs/benchmark.md` says how to answer on them.
+Used in notebooks 12_beyond_the_papers, 14_scoreboard and appendix_faces. Each task has folds of
+clips divided at random and leak-free folds, of the same clips. `docs/benchmark.md` says how to
+answer on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
 
-__all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "splits_of", "task"]
+__all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "file_of", "splits_of", "task"]
 
 TASKS = {
     "reason": "why the infant cries",
@@ -46,9 +48,14 @@ IDEAS = {  # of notebook 12, by feature
 _LEAST_CLIPS, _LEAST_INFANTS = 10, 5  # of each class
 
 
+def file_of(name: str) -> Path:
+    """Return the path of the fixed folds of a corpus, whether or not there are any."""
+    return project_dir() / "data" / "benchmark" / f"{name}.csv"
+
+
 def splits_of(corpus: Corpus) -> pd.DataFrame:
     """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
-    file = project_dir() / "data" / "benchmark" / f"{corpus.name}.csv"
+    file = file_of(corpus.name)
     if not file.is_file():
         return divide(corpus)
     splits = pd.read_csv(file, dtype=str, keep_default_na=False)
