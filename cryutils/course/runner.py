@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -194,6 +195,17 @@ def _versions() -> dict[str, str]:
     return installed
 
 
+def _commit() -> dict[str, str]:
+    """Return the commit of a clone, with "-dirty" at its end if tracked files have been changed."""
+    if not (project_dir() / ".git").exists():  # a wheel may be inside somebody else's repository
+        return {}
+    describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    with suppress(OSError, subprocess.CalledProcessError):
+        output = subprocess.run(describe, cwd=project_dir(), capture_output=True, check=True)
+        return {"commit": output.stdout.decode().strip()}
+    return {}
+
+
 def _files(text: str) -> list[parallel.Identity]:
     """Return path, size and time of each file that a parameter names: recordings or weights."""
     home = data_dir()
@@ -346,7 +358,7 @@ def _stored(
             try:
                 run_folder.finish(staging, job.name, {
                     "fingerprint": job.fingerprint, "parameters": dict(job.parameters),
-                    "seconds": round(seconds, 1), "versions": _versions(),
+                    "seconds": round(seconds, 1), "versions": _versions() | _commit(),
                 })  # fmt: skip
                 return ""
             except InputError as unreadable:

@@ -211,6 +211,9 @@ def test_weights_that_a_folder_or_a_parameter_names_count(project: Path, apart: 
 def test_a_run_executes_what_is_not_up_to_date(
     project: Path, apart: Path, command: Command
 ) -> None:
+    git = ("git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b")
+    for step in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=one"]):
+        subprocess.run([*git, *step], check=True)
     code, out, err = command("run", "--jobs", "2")
     assert code == 0
     folder = apart / "outputs" / "quick"
@@ -222,6 +225,8 @@ def test_a_run_executes_what_is_not_up_to_date(
     assert state["parameters"] == {"seed": 3}
     assert state["seconds"] > 0
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert state["versions"]["commit"].removesuffix("-dirty") == head.stdout.strip()
     assert (apart / "outputs" / "report" / "quick" / "01_first.html").is_file()
     assert "02_second: done" in err
     assert "Report: outputs/report/index.html" in out
