@@ -6,10 +6,11 @@ They are for the owner of the machine.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,8 @@ from cryutils.course.cli_group import SuggestingGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cryutils.app.store import Log, Store
 
 __all__ = ["infants", "log", "opened", "users"]
@@ -117,52 +120,80 @@ _until = click.option("--until", metavar="TIME", help="Before this time.")
 
 @log.command("show")
 @click.argument("infant")
-@click.option("--by", default="day", show_default=True, help="hour, day or week.")
+@click.option("--by", help="Minutes of each state by hour, day or week, instead of episodes.")
 @_since
 @_until
-@example("cryutils log show Mia --by hour --since 2026-11-22")
-def log_show(
-    infant: str, by: Literal["hour", "day", "week"], since: str | None, until: str | None
-) -> None:
-    """Show an INFANT's minutes of each state by hour, day or week, as corrected."""
+@example("cryutils log show Mia", "cryutils log show Mia --by hour --since 2026-11-22")
+def log_show(infant: str, by: str | None, since: str | None, until: str | None) -> None:
+    """Show when an INFANT cried: state, how sure the models were, and corrections."""
     from cryutils.app.store.log import local_zone
 
-    place = local_zone()
+    place, period = local_zone(), (_seconds(since), _seconds(until))
     with opened() as store:
-        table = store.infant(infant).summary(by, place, _seconds(since), _seconds(until))
+        log = store.infant(infant)
+        table = _minutes(log, by, place, *period) if by else _episodes(log, place, *period)
     if table.empty:
-        say("Nothing was logged then.", err=True)
+        say("Nothing was logged then." if by else "No crying was logged then.", err=True)
         return
-    form = "%F %H:%M %Z" if by == "hour" else "%F"
-    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
     for line in (
         table.rename(columns=printable).to_string(float_format="{:.1f}".format).splitlines()
     ):
         say(line)
 
 
+def _minutes(
+    log: Log, by: Any, place: str, since: float | None, until: float | None
+) -> pd.DataFrame:
+    table = log.summary(by, place, since, until)
+    form = "%F %H:%M %Z" if by == "hour" else "%F"
+    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
+    return table
+
+
+def _episodes(log: Log, place: str, since: float | None, until: float | None) -> pd.DataFrame:
+    """Return a table of the episodes, with the times of day in words and "..." for an open one."""
+    import pandas as pd
+
+    from cryutils.app.store.log import zone
+
+    now, here, rows = time.time(), zone(place), {}
+    for each in log.episodes(since, until):
+        start, stop = (datetime.fromtimestamp(at, here) for at in (each.start, each.stop))
+        end = "..." if each.is_open(now) else f"{stop:%H:%M}"
+        sure = "" if each.probability is None else f"{100 * each.probability:.0f} %"
+        rows[f"{start:%F %H:%M} to {end}"] = each.state or "not heard", sure, each.said or ""
+    columns = ["state", "how sure", "corrected"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.rename_axis(f"cried, {place}")
+
+
 @log.command("export")
 @click.argument("target")
 @click.option("--infant", metavar="NAME", help="This infant only (default: all).")
+@click.option("--readings", is_flag=True, help="Every reading instead of episodes of crying.")
 @_since
 @_until
 @example("cryutils log export log.csv --infant Mia",
          "cryutils log export mongodb://localhost/cryutils")  # fmt: skip
-def log_export(target: str, infant: str | None, since: str | None, until: str | None) -> None:
-    """Write readings to a CSV or Parquet file, or to MongoDB.
+def log_export(
+    target: str, infant: str | None, readings: bool, since: str | None, until: str | None
+) -> None:
+    """Write episodes of crying to a CSV or Parquet file, or to MongoDB.
 
-    A second export to MongoDB adds only new readings, and updates corrections.
+    A second export to MongoDB updates the first.
     """
     from cryutils._io.paths import resolve
     from cryutils.app.store import transfer
 
     period = _seconds(since), _seconds(until)
+    kind: transfer.Kind = "readings" if readings else "episodes"
     with opened() as store:
-        entries = chain.from_iterable(each.entries(*period) for each in _chosen(store, infant))
+        logs = _chosen(store, infant)
         if target.startswith(("mongodb://", "mongodb+srv://")):
-            say(f"{transfer.to_mongodb(entries, target)} new readings.")
+            say(f"{transfer.to_mongodb(logs, target, kind, *period)} {kind}.")
         else:
-            say(f"{transfer.to_file(entries, resolve(target))} readings: {resolve(target)}")
+            rows = transfer.rows(logs, kind, *period)
+            say(f"{transfer.to_file(rows, resolve(target), kind)} {kind}: {resolve(target)}")
 
 
 @log.command("purge")

@@ -127,19 +127,33 @@ def test_a_missing_store_is_one_line_without_its_password(
 def test_a_log_is_shown_by_period_and_time_zone(
     call: Command, mia: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [line.split() for line in success(call("log", "show", "Mia")).splitlines()]
+    rows = [
+        line.split() for line in success(call("log", "show", "Mia", "--by", "day")).splitlines()
+    ]
     assert rows[0][-1] == "hungry"
     assert rows[-3:] == [["2026-11-22", "0.4"], ["2026-11-23", "0.8"], ["2026-11-24", "0.4"]]
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    _, out, _ = call("log", "show", "Mia", "--until", "2026-11-23")
+    _, out, _ = call("log", "show", "Mia", "--by", "day", "--until", "2026-11-23")
     assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "0.1"]
     monkeypatch.setenv("TZ", "UTC")
     _, out, _ = call("log", "show", "Mia", "--by", "hour", "--since", "2026-11-24 11:00")
     assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "0.0"]
 
 
+def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
+    with store.open() as opened:
+        log = opened.infant("Mia")
+        times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
+        log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
+        log.correct(times[0], times[-1], "pain")
+    lines = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
+    assert lines[-1].split() == ["2026-11-13", "11:59", "to", "12:04", "tired", "80", "%", "pain"]
+
+
 def test_a_log_is_exported(call: Command, mia: None, apart: Path) -> None:
-    out = success(call("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24"))
+    words = ("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24")
+    assert success(call(*words)) == f"12 episodes: {apart / 'log.csv'}\n"
+    out = success(call(*words, "--readings"))
     assert out == f"12 readings: {apart / 'log.csv'}\n"
     assert len(pd.read_csv(apart / "log.csv")) == 12
 

@@ -22,9 +22,9 @@ from cryutils.app.readings import GAP, NO_CRY, QUIET
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "CORRECTIONS", "INFANTS", "LATEST_S", "LOGINS", "LONGEST_S", "QUARTERS", "QUARTER_S",
-    "READINGS", "SESSIONS", "STEP_S", "USERS", "VERSION", "Database", "Row", "StoreUnavailable",
-    "corrected", "insert_new", "recount", "shown",
+    "CORRECTIONS", "INFANTS", "LATEST_S", "LOGINS", "LONGEST_S", "NOTES", "QUARTERS",
+    "QUARTER_S", "READINGS", "SESSIONS", "STEP_S", "USERS", "VERSION", "Database", "Row",
+    "StoreUnavailable", "corrected", "insert_new", "recount", "shown",
 ]  # fmt: skip
 
 VERSION = 6  # of the tables; 4 and 5 are converted
@@ -84,6 +84,10 @@ CORRECTIONS = sa.Table(
     "corrections", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
     _column("start", sa.Double), _column("stop", sa.Double), _column("verdict", sa.Text),
     _column("made", sa.Double), sa.Index("corrections_infant", "infant", "stop"),
+)  # fmt: skip
+NOTES = sa.Table(
+    "notes", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
+    _column("time", sa.Double), _column("what", sa.Text), sa.Index("notes_infant", "infant"),
 )  # fmt: skip
 # The number of steps of STEP_S with each verdict, as corrected, by quarters of an hour, which make
 # up hours and days in every time zone.
@@ -250,20 +254,16 @@ def recount(
     each = sa.select(
         READINGS.c.infant, sa.cast(step, sa.BigInteger).label("step"), corrected().label("verdict")
     ).where(*heard).subquery()  # fmt: skip
-    rank = sa.case({NO_CRY: 1, QUIET: 2, GAP: 3}, value=each.c.verdict, else_=0)
-    order = (rank, sa.func.count().desc(), each.c.verdict)
-    of_step = sa.func.row_number().over(partition_by=(each.c.infant, each.c.step), order_by=order)
+    rank = sa.case({NO_CRY: "1", QUIET: "2", GAP: "3"}, value=each.c.verdict, else_="0")
     steps = (
-        sa.select(each, of_step.label("place"))
-        .group_by(each.c.infant, each.c.step, each.c.verdict)
+        sa.select(each.c.infant, each.c.step, sa.func.min(rank + each.c.verdict).label("ranked"))
+        .group_by(each.c.infant, each.c.step)
         .subquery()
     )
     begin = (steps.c.step // (QUARTER_S // STEP_S) * QUARTER_S).label("quarter")
-    counts = (
-        sa.select(steps.c.infant, begin, steps.c.verdict, sa.func.count().label("n"))
-        .where(steps.c.place == 1)
-        .group_by(steps.c.infant, begin, steps.c.verdict)
-    )
+    name = sa.func.substr(steps.c.ranked, 2).label("verdict")
+    counts = sa.select(steps.c.infant, begin, name, sa.func.count().label("n"))
+    counts = counts.group_by(steps.c.infant, begin, name)
     connection.execute(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
 
 
@@ -289,6 +289,7 @@ def _convert(connection: sa.Connection) -> None:
         name = next(name for name in chain([infant.name], numbers) if name not in names)
         names.add(name)
         connection.execute(sa.update(INFANTS).where(INFANTS.c.id == infant.id).values(name=name))
+    _TABLES.create_all(connection)
     recount(connection)
     connection.execute(sa.update(_META).where(_META.c.key == "version").values(value=VERSION))
 

@@ -23,6 +23,7 @@ from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import database as tables
 from cryutils.app.store.accounts import clean_name
 from cryutils.app.store.database import Database, Row
+from cryutils.app.store.episodes import CALM, Episode, episodes
 from cryutils.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -88,8 +89,32 @@ class Log:
             for row in rows.mappings():
                 yield dict(row) | {"infant": self.name}
 
+    def episodes(self, since: float | None = None, until: float | None = None) -> list[Episode]:
+        """Return the episodes of crying that reach into the time from `since` to before `until`."""
+        reading, correction = tables.READINGS.c, tables.CORRECTIONS.c
+        # An episode may begin earlier and end later.
+        first = None if since is None else since - tables.LONGEST_S
+        last = None if until is None else until + tables.LONGEST_S
+        cries = sa.select(reading.time, reading.verdict, reading.probabilities).where(
+            reading.infant == self.id, reading.verdict.not_in(CALM),
+            *_within(reading.time, first, last),
+        )  # fmt: skip
+        said = sa.select(tables.CORRECTIONS).where(
+            correction.infant == self.id, *_within(correction.stop, first, last)
+        )
+        said = said.order_by(correction.made.desc(), correction.id.desc())
+        with self._begin() as connection:
+            corrections = connection.execute(said).mappings().all()
+            options = {"yield_per": _AT_ONCE}
+            rows = connection.execute(cries.order_by(reading.time), execution_options=options)
+            found = episodes(rows.mappings(), corrections)
+        return [
+            each for each in found
+            if (since is None or each.stop >= since) and (until is None or each.start < until)
+        ]  # fmt: skip
+
     def correct(self, start: float, stop: float, verdict: str) -> None:
-        """Correct readings from `start` to `stop` (s since 1970).
+        """Correct readings from `start` to `stop` (s since 1970), or add a cry that nothing heard.
 
         A confirmation is a correction to the same verdict. The newest correction of a reading
         applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
@@ -106,6 +131,42 @@ class Log:
         with self._begin(writes=True) as connection:
             connection.execute(sa.insert(tables.CORRECTIONS), [row])
             tables.recount(connection, self.id, start, stop)
+
+    def undo(self, start: float, stop: float) -> None:
+        """Remove all corrections that reach into the time from `start` to `stop`."""
+        correction = tables.CORRECTIONS.c
+        over = (correction.infant == self.id, correction.start <= stop, correction.stop >= start)
+        extent = sa.select(sa.func.min(correction.start), sa.func.max(correction.stop))
+        with self._begin(writes=True) as connection:
+            first, last = connection.execute(extent.where(*over)).one()
+            if first is not None:
+                connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
+                tables.recount(connection, self.id, first, last)
+
+    def note(self, what: str, time: float) -> None:
+        """Note something that a caregiver did at a time (s since 1970), such as "fed"."""
+        row: Row = {
+            "id": secrets.randbits(48), "infant": self.id, "time": time, "what": printable(what),
+        }  # fmt: skip
+        with self._begin(writes=True) as connection:
+            connection.execute(sa.insert(tables.NOTES), [row])
+
+    def notes(self, since: float | None = None, until: float | None = None) -> list[Row]:
+        """Return the notes from `since` to before `until`, with `id`, `time` and `what`."""
+        note = tables.NOTES.c
+        query = sa.select(note.id, note.time, note.what).where(
+            note.infant == self.id, *_within(note.time, since, until)
+        )
+        with self._begin() as connection:
+            rows = connection.execute(query.order_by(note.time)).mappings()
+            return [dict(row) for row in rows]
+
+    def remove_note(self, number: int) -> None:
+        """Remove a note by its `id`."""
+        note = tables.NOTES.c
+        mine = sa.delete(tables.NOTES).where(note.id == number, note.infant == self.id)
+        with self._begin(writes=True) as connection:
+            connection.execute(mine)
 
     def summary(
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
@@ -144,6 +205,8 @@ class Log:
             n = connection.execute(sa.delete(tables.READINGS).where(mine, *old)).rowcount
             ended = [correction.infant == self.id, correction.stop < before]
             connection.execute(sa.delete(tables.CORRECTIONS).where(*ended))
+            noted = [tables.NOTES.c.infant == self.id, tables.NOTES.c.time < before]
+            connection.execute(sa.delete(tables.NOTES).where(*noted))
             ended = [session.infant == self.id, session.started < before]
             connection.execute(
                 sa.delete(tables.SESSIONS).where(*ended, session.id.not_in(remaining))
@@ -166,7 +229,13 @@ class Log:
     def remove(self) -> None:
         """Remove the infant and its whole log."""
         with self._begin(writes=True) as connection:
-            for table in (tables.READINGS, tables.QUARTERS, tables.CORRECTIONS, tables.SESSIONS):
+            for table in (
+                tables.NOTES,
+                tables.READINGS,
+                tables.QUARTERS,
+                tables.CORRECTIONS,
+                tables.SESSIONS,
+            ):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 

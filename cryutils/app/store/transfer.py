@@ -1,4 +1,4 @@
-"""Export of logs to a CSV or Parquet file or to MongoDB, for `cryutils log export`.
+"""Export of episodes or readings to a CSV or Parquet file or to MongoDB.
 
 Paper B's Figure 6 shows the log in MongoDB Compass.
 """
@@ -6,27 +6,61 @@ Paper B's Figure 6 shows the log in MongoDB Compass.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cryutils._io import extras
 from cryutils._io.paths import writing
-from cryutils.app.store.database import Row, shown
+from cryutils.app.store.database import LATEST_S, Row, shown
 from cryutils.errors import InputError
 
-__all__ = ["to_file", "to_mongodb"]
+if TYPE_CHECKING:
+    from cryutils.app.store.log import Log
 
-_AT_ONCE = 50_000  # readings in memory
+__all__ = ["Kind", "rows", "to_file", "to_mongodb"]
+
+Kind: TypeAlias = Literal["episodes", "readings"]
+
+_COLUMNS: dict[Kind, dict[str, str]] = {
+    "episodes": {
+        "infant": "text", "start": "time", "stop": "time", "state": "text", "probability": "number",
+        "corrected": "text",
+    },
+    "readings": {
+        "infant": "text", "session": "id", "source": "text", "time": "time", "verdict": "text",
+        "corrected": "text", "cry": "number", "probabilities": "text", "sound": "text",
+        "face": "text", "note": "text",
+    },
+}  # fmt: skip
+_PARTS = ("probabilities", "sound", "face")  # JSON
+_AT_ONCE = 50_000  # rows in memory
 _WAIT_MS = 5000  # for a MongoDB server
 # Spreadsheets execute cells that begin like this. (The store's texts have no tabs or line breaks.)
 _FORMULA = ("=", "+", "-", "@")
 
 
-def to_file(entries: Iterable[Row], path: Path) -> int:
-    """Write log entries to a file, one per row, with times in UTC; return their number.
+def rows(
+    logs: Iterable[Log], kind: Kind, since: float | None = None, until: float | None = None
+) -> Iterator[Row]:
+    """Yield `Log.entries` or `Log.episodes` of several infants as rows, each with an `_id`."""
+    for log in logs:
+        if kind == "readings":
+            for row in log.entries(since, until):
+                yield row | {"_id": f"{row['session']}-{row['time']!r}"}
+        else:
+            for each in log.episodes(since, until):
+                yield {
+                    "_id": f"{log.id}-{each.start!r}", "infant": log.name, "start": each.start,
+                    "stop": each.stop, "state": each.state, "probability": each.probability,
+                    "corrected": each.said,
+                }  # fmt: skip
+
+
+def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
+    """Write `rows` to a file, with times in UTC; return their number.
 
     `corrected` is a caregiver's correction, and `probabilities`, `sound` and `face` are JSON by
     state. The file is either complete or absent, and only its owner may read it. In a CSV file, an
@@ -41,57 +75,73 @@ def to_file(entries: Iterable[Row], path: Path) -> int:
     suffix = path.suffix.lower()
     if suffix not in writers:
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
-    text, number = pa.string(), pa.float64()
-    schema = pa.schema({
-        "infant": text, "session": pa.int64(), "source": text,
-        "time": pa.timestamp("us", tz="UTC"), "verdict": text, "corrected": text, "cry": number,
-        "probabilities": text, "sound": text, "face": text, "note": text,
-    })  # fmt: skip
+    types = {"time": pa.timestamp("us", tz="UTC"), "text": pa.string(), "number": pa.float64(),
+             "id": pa.int64()}  # fmt: skip
+    schema = pa.schema({name: types[of] for name, of in _COLUMNS[kind].items()})
     clean = _without_formulas if suffix == ".csv" else dict
     n = 0
     with writing(path) as part, writers[suffix](part, schema) as writer:
         part.chmod(0o600)
-        for some in _batches(entries):
-            table = [clean(row | {"time": round(row["time"] * 1e6)}) for row in some]
+        for some in _batches(rows):
+            times = [{name: round(row[name] * 1e6) for name in _times(kind)} for row in some]
+            table = [clean(row | time) for row, time in zip(some, times, strict=True)]
             writer.write_table(pa.Table.from_pylist(table, schema))
             n += len(some)
     return n
 
 
-def to_mongodb(entries: Iterable[Row], url: str) -> int:
-    """Copy log entries to the collection `readings` of a MongoDB database; return how many are new.
+def to_mongodb(
+    logs: Sequence[Log], url: str, kind: Kind, since: float | None = None,
+    until: float | None = None,
+) -> int:  # fmt: skip
+    """Copy `rows` to a collection named after their kind, in a MongoDB database; return how many.
 
-    A document's `_id` is made of session and time, so a repeated export adds only new readings and
-    updates corrections. The default database is `cryutils`. Raises InputError, without a password
-    in the message, for a server that can't be reached.
+    A repeated export updates what is there, and removes episodes of the period that are no longer
+    in the log, such as one that has become a part of another. The default database is `cryutils`.
+    Raises InputError, without a password in the message, for a server that can't be reached.
     """
     extras.require("pymongo", "app", "an export to MongoDB")
     import pymongo
     from pymongo.errors import PyMongoError
 
-    n, wait = 0, {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
+    ids: list[str] = []
+    wait = {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
     try:
         client: pymongo.MongoClient[Row] = pymongo.MongoClient(url, **wait)  # type: ignore[arg-type]
         with client:
-            readings = client.get_default_database("cryutils").readings
-            for some in _batches(entries):
-                documents = map(_document, some)
+            collection = client.get_default_database("cryutils")[kind]
+            for some in _batches(rows(logs, kind, since, until)):
+                documents = [_document(row, kind) for row in some]
                 replaced = [
                     pymongo.ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in documents
                 ]
-                n += readings.bulk_write(replaced, ordered=False).upserted_count
+                collection.bulk_write(replaced, ordered=False)
+                ids += [document["_id"] for document in documents]
+            if kind == "episodes":
+                limits = {"$gte": _utc(since or 0.0), "$lt": _utc(until or LATEST_S)}
+                names = {"$in": [log.name for log in logs]}
+                old: Row = {"infant": names, "start": limits, "_id": {"$nin": ids}}
+                collection.delete_many(old)
     except InputError:  # a ValueError, of the log
         raise
     except (PyMongoError, ValueError) as error:  # the message may quote a password
         raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
-    return n
+    return len(ids)
 
 
-def _document(row: Row) -> Row:
-    """Return a reading as a MongoDB document with a time, and probabilities by state."""
-    parts = {name: json.loads(row[name] or "null") for name in ("probabilities", "sound", "face")}
-    time = {"time": datetime.fromtimestamp(row["time"], UTC)}
-    return {"_id": f"{row['session']}-{row['time']!r}"} | row | time | parts
+def _document(row: Row, kind: Kind) -> Row:
+    """Return a row as a MongoDB document with times, and probabilities by state."""
+    times = {name: _utc(row[name]) for name in _times(kind)}
+    parts = {name: json.loads(row[name] or "null") for name in _PARTS if name in row}
+    return row | times | parts
+
+
+def _utc(time: float) -> datetime:
+    return datetime.fromtimestamp(time, UTC)
+
+
+def _times(kind: Kind) -> list[str]:
+    return [name for name, of in _COLUMNS[kind].items() if of == "time"]
 
 
 def _batches(entries: Iterable[Row]) -> Iterator[list[Row]]:

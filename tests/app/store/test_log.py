@@ -179,8 +179,7 @@ def expected(
         by_step.setdefault(time // 2 * 2, []).append(name)
     rank = {NO_CRY: 1, GAP: 3}
     verdicts = [
-        min(names, key=lambda name: (rank.get(name, 0), -names.count(name), name))
-        for names in by_step.values()
+        min(names, key=lambda name: (rank.get(name, 0), name)) for names in by_step.values()
     ]
     seconds = pd.Series(list(by_step), dtype=float)
     times = pd.to_datetime(seconds, unit="s", utc=True)

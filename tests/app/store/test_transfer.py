@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from mongomock.collection import BulkOperationBuilder
 
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Log, Store
-from cryutils.app.store.transfer import to_file, to_mongodb
+from cryutils.app.store.transfer import rows, to_file, to_mongodb
 from cryutils.errors import InputError
 
 # What both databases see alike is tried in one.
@@ -37,7 +36,7 @@ def logs(store: Store, mia: Log) -> list[Log]:
 
 
 def export(logs: list[Log], path: Path, *period: float) -> int:
-    return to_file(chain.from_iterable(log.entries(*period) for log in logs), path)
+    return to_file(rows(logs, "readings", *period), path)
 
 
 def table(path: Path) -> pd.DataFrame:
@@ -56,6 +55,17 @@ def test_every_reading_is_a_row(name: str, logs: list[Log], apart: Path) -> None
     assert json.loads(frame.probabilities[0]) == {"hungry": 0.75}
     assert frame.note.fillna("")[10] == "hidden" and frame.source[11] == "cry.wav"
     assert frame.cry.isna().sum() == 11 and json.loads(frame.face[11]) == {"tired": 1.0}
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
+def test_every_episode_is_a_row(name: str, logs: list[Log], apart: Path) -> None:
+    assert to_file(rows(logs, "episodes"), apart / name, "episodes") == 2
+    path = apart / name
+    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    assert frame.infant.tolist() == ["Mia", logs[1].name]
+    assert frame.state.tolist() == ["hungry", "tired"] and frame.probability[0] == 0.75
+    assert frame.corrected[0] == "pain" and frame.corrected.isna()[1]
+    assert pd.to_datetime(frame["stop"])[0] == pd.Timestamp(START + 4.5, unit="s", tz="UTC")
 
 
 @pytest.mark.parametrize("start", ["=", "@", "\t"])
@@ -86,9 +96,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(logs: list[Log], apart: Path) ->
 # MongoDB, where mongomock stands in for a server
 
 
-def test_a_second_export_to_mongodb_adds_only_what_is_new_and_updates_corrections(
-    mia: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mongo(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The database of a server at any address."""
     stand_in, replace = mongomock.MongoClient(), BulkOperationBuilder.add_replace
 
     def add_replace(*arguments: Any, sort: None, **options: Any) -> None:
@@ -96,17 +106,35 @@ def test_a_second_export_to_mongodb_adds_only_what_is_new_and_updates_correction
 
     monkeypatch.setattr(BulkOperationBuilder, "add_replace", add_replace)
     monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: stand_in)
+    return stand_in.get_default_database("cryutils")
+
+
+def test_a_second_export_to_mongodb_adds_what_is_new_and_updates_corrections(
+    mia: Log, mongo: Any
+) -> None:
     session = mia.begin("camera")
     readings = [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)]
     mia.append(session, readings[:6])
-    assert to_mongodb(mia.entries(), "mongodb://h/log") == 6
+    assert to_mongodb([mia], "mongodb://h/log", "readings") == 6
     mia.append(session, readings)
     mia.correct(START, START, "pain")
-    assert to_mongodb(mia.entries(), "mongodb://h/log") == 4
-    documents = list(stand_in.get_default_database("cryutils").readings.find().sort("time"))
+    assert to_mongodb([mia], "mongodb://h/log", "readings") == 10
+    documents = list(mongo.readings.find().sort("time"))
     assert [each["corrected"] for each in documents] == ["pain", *[None] * 9]
     assert documents[0]["probabilities"] == {"hungry": 0.75} and documents[0]["infant"] == "Mia"
     assert documents[1]["time"] == datetime.fromtimestamp(START + 0.5, UTC).replace(tzinfo=None)
+
+
+def test_mongodb_shows_an_episode_as_it_is_after_late_readings(logs: list[Log], mongo: Any) -> None:
+    assert to_mongodb(logs, "mongodb://h/log", "episodes") == 2
+    late = Reading(START - 10, "hungry", {"hungry": 0.75})
+    logs[0].append(logs[0].begin("another"), [late])
+    assert to_mongodb(logs[:1], "mongodb://h/log", "episodes") == 1
+    documents = list(mongo.episodes.find().sort("start"))
+    assert [each["infant"] for each in documents] == ["Mia", logs[1].name]
+    assert [documents[0][name] for name in ("state", "probability", "corrected")] == [
+        "hungry", 0.75, "pain",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -118,7 +146,7 @@ def test_a_mongodb_server_that_is_not_there_is_named_without_a_password(
     monkeypatch.setattr("cryutils.app.store.transfer._WAIT_MS", 100)
     mia.append(mia.begin("camera"), [Reading(START, "hungry")])
     with pytest.raises(InputError) as caught:
-        to_mongodb(mia.entries(), address)
+        to_mongodb([mia], address, "readings")
     assert (
         str(caught.value) == f"mongodb://{address.split('@')[1]}: MongoDB can't be reached there."
     )
