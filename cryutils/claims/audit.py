@@ -1,7 +1,7 @@
 """An audit of any table of predictions: what a printed score of infant cries is worth.
 
-`cryutils audit` uses it; no notebook does. The table may come from any program. `read` checks it,
-`of_corpus` makes one from a folder of recordings, `audit` measures.
+`cryutils audit` and notebooks 12 and 14 use it. The table may come from any program. `read` checks
+it, `of_corpus` makes one from a folder of recordings, `audit` measures.
 """
 
 from __future__ import annotations
