@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -233,38 +233,40 @@ def corrected() -> sa.ColumnElement[str]:
     return sa.case((is_gap, GAP), else_=sa.func.coalesce(newest, reading.verdict))
 
 
-def recount(
-    connection: sa.Connection, infant: int | None = None, start: float = 0, stop: float = LATEST_S
-) -> None:
-    """Count the quarters from that of `start` to that of `stop` again, of one infant or of all.
+def recount(connection: sa.Connection, infant: int, start: float, stop: float) -> None:
+    """Count an infant's quarters from that of `start` to that of `stop` again.
 
     A step that several devices heard counts once, with the verdict that says most: crying before no
     cry, quiet, and a gap.
     """
     first, last = (int(time // QUARTER_S) * QUARTER_S for time in (start, stop))
-    old, time = QUARTERS.c, READINGS.c.time
-    counted = [old.quarter >= first, old.quarter <= last]
-    heard = [time >= first, time < last + QUARTER_S]
-    if infant is not None:
-        counted.append(old.infant == infant)
-        heard.append(READINGS.c.infant == infant)
-    connection.execute(sa.delete(QUARTERS).where(*counted))
-    # SQLite truncates in a cast, PostgreSQL rounds; SQLite may have no floor().
-    step = time / STEP_S if connection.dialect.name == "sqlite" else sa.func.floor(time / STEP_S)
-    each = sa.select(
-        READINGS.c.infant, sa.cast(step, sa.BigInteger).label("step"), corrected().label("verdict")
-    ).where(*heard).subquery()  # fmt: skip
-    rank = sa.case({NO_CRY: "1", QUIET: "2", GAP: "3"}, value=each.c.verdict, else_="0")
-    steps = (
-        sa.select(each.c.infant, each.c.step, sa.func.min(rank + each.c.verdict).label("ranked"))
-        .group_by(each.c.infant, each.c.step)
-        .subquery()
+    for statement in _recounting(connection.dialect.name):
+        connection.execute(statement, {"which": infant, "first": first, "last": last})
+
+
+@cache  # since building them takes longer than their execution
+def _recounting(dialect: str) -> tuple[sa.Delete, sa.Insert]:
+    """Return the statements of `recount`."""
+    which, first, last = (
+        sa.bindparam(name, type_=sa.BigInteger) for name in ("which", "first", "last")
     )
+    counted = (QUARTERS.c.infant == which, QUARTERS.c.quarter >= first, QUARTERS.c.quarter <= last)
+    time = READINGS.c.time
+    heard = (READINGS.c.infant == which, time >= first, time < last + QUARTER_S)
+    # SQLite truncates in a cast, PostgreSQL rounds; SQLite may have no floor().
+    step = sa.cast(
+        time / STEP_S if dialect == "sqlite" else sa.func.floor(time / STEP_S), sa.BigInteger
+    )
+    each = sa.select(step.label("step"), corrected().label("verdict")).where(*heard).subquery()
+    rank = sa.case({NO_CRY: "1", QUIET: "2", GAP: "3"}, value=each.c.verdict, else_="0")
+    ranked = sa.func.min(rank + each.c.verdict).label("ranked")
+    steps = sa.select(each.c.step, ranked).group_by(each.c.step).subquery()
     begin = (steps.c.step // (QUARTER_S // STEP_S) * QUARTER_S).label("quarter")
     name = sa.func.substr(steps.c.ranked, 2).label("verdict")
-    counts = sa.select(steps.c.infant, begin, name, sa.func.count().label("n"))
-    counts = counts.group_by(steps.c.infant, begin, name)
-    connection.execute(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
+    counts = sa.select(which, begin, name, sa.func.count()).group_by(begin, name)
+    return sa.delete(QUARTERS).where(*counted), sa.insert(QUARTERS).from_select(
+        list(QUARTERS.c), counts
+    )
 
 
 def _version(connection: sa.Connection) -> int | None:
@@ -289,8 +291,8 @@ def _convert(connection: sa.Connection) -> None:
         name = next(name for name in chain([infant.name], numbers) if name not in names)
         names.add(name)
         connection.execute(sa.update(INFANTS).where(INFANTS.c.id == infant.id).values(name=name))
+        recount(connection, infant.id, 0, LATEST_S)
     _TABLES.create_all(connection)
-    recount(connection)
     connection.execute(sa.update(_META).where(_META.c.key == "version").values(value=VERSION))
 
 
