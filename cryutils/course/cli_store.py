@@ -145,8 +145,8 @@ def _minutes(
     log: Log, by: Any, place: str, since: float | None, until: float | None
 ) -> pd.DataFrame:
     table = log.summary(by, place, since, until)
-    form = "%F %H:%M %Z" if by == "hour" else "%F"
-    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
+    form, label = "%F %H:%M %Z" if by == "hour" else "%F", f"minutes by {by}, {place}"
+    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(label)
     return table
 
 

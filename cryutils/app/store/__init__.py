@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 
 import platformdirs
 import sqlalchemy as sa
@@ -86,11 +86,9 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
     """
     default = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
     database = Database.at(url or os.environ.get("CRYUTILS_STORE") or default)
-    with ExitStack() as stack:
-        stack.callback(database.close)
-        try:
-            database.prepare()
-        except StoreUnavailable as error:
-            raise InputError(f"{error.filename}: {error.strerror}.") from error
-        stack.pop_all()
+    try:
+        database.prepare()
+    except StoreUnavailable as error:
+        database.close()
+        raise InputError(f"{error.filename}: {error.strerror}.") from error
     return Store(database, clock)
