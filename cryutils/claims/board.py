@@ -1,7 +1,7 @@
 """The scoreboard: every score of both papers' tables in all runs.
 
 `scores` is one table with the published figure, the scores under each split and the score of the
-commonest class side by side. The command `cryutils report`, notebooks 09 and 14, README.md and
+most common class side by side. The command `cryutils report`, notebooks 09 and 14, README.md and
 docs/results.md show its rows. Real and synthetic infants never share a table.
 """
 
@@ -51,7 +51,7 @@ METRICS = {
     "macro_f1": "macro F1",
     "roc_auc": "area under the ROC curve",
 }
-COMMONEST = "commonest class"
+COMMONEST = "most common class"
 PHONE = "phone type alone"
 WITHOUT_SOUND = {"majority": COMMONEST, "phone": PHONE}  # models without any sound
 _NO_TEST = [("donateacry-uploads", "proposed")]  # chosen when the score was known: p is not valid
@@ -64,7 +64,7 @@ class Layout:
 
     rows: each has columns of a result (study, condition, feature, name of the model), the `group`
     of rows that it belongs to, and the `model` in words. The model `COMMONEST` always predicts the
-    commonest class. It is the baseline of its group, or of all groups if its own is "".
+    most common class. It is the baseline of its group, or of all groups if its own is "".
     metrics: those that reports show. of_table1: whether the paper's figures are for the classes of
     its Table 1, so that only results on these classes are comparable.
     """
@@ -152,8 +152,8 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
         Columns: table, data, run, group, model (in words), metric; study, condition, feature, name
         (the columns of the results) and key (the same as one text); published (the paper's figure);
         for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
-        (the leak-free score of the commonest class; for a balanced accuracy of Table 2 without one,
-        1 over the number of classes); p_value (of the leak-free balanced accuracy) and the number
+        (the leak-free score of the most common class; for a balanced accuracy of Table 2 without
+        it, 1 over the number of classes); p_value (of the leak-free balanced accuracy) and number
         of permutations behind it; n, n_infants; comparable (whether the classes are the paper's)
         and stand_in (such as "hungry for pain", "" for none). Shares are float64, 0-1, NaN if
         missing.
@@ -224,7 +224,7 @@ def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _commonest(shown: pd.DataFrame, free: pd.DataFrame) -> pd.Series[float]:
-    """Return the leak-free score of the commonest class in each row's group and metric."""
+    """Return the leak-free score of the most common class in each row's group and metric."""
     majority = free[free.model == COMMONEST].set_index(["group", "metric"]).value
     groups = set(majority.index.get_level_values("group"))
     return shown.apply(

@@ -92,7 +92,7 @@ def _print(result: Audit) -> None:
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
         "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
-        " commonest class for accuracy and macro F1.":
+        " most common class for accuracy and macro F1.":
             scores[["model", "split", "metric"]].assign(
                 score=percent(scores), **{"no skill": scores.guess.map(in_percent)}),
         "Known infants: the share of answers from a model trained on other clips of the same infant"
