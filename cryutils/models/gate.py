@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,16 @@ def without_hum(x: Array) -> Array:
 
     A Butterworth filter of order 8: 50 Hz falls by 96 dB, 100 Hz by 48 dB, 300 Hz by 0.01 dB.
     """
-    from scipy.signal import butter, sosfilt
+    from scipy.signal import sosfilt
 
-    sections = butter(8, _HUM_HZ, "highpass", fs=SR, output="sos")
-    return np.asarray(sosfilt(sections, x - x.mean(dtype=np.float64)), np.float32)
+    return np.asarray(sosfilt(_highpass(), x - x.mean(dtype=np.float64)), np.float32)
+
+
+@cache
+def _highpass() -> Floats:
+    from scipy.signal import butter
+
+    return np.asarray(butter(8, _HUM_HZ, "highpass", fs=SR, output="sos"))
 
 
 def windows(x: Array) -> Array:
