@@ -15,7 +15,7 @@ from sizes import large
 from cryutils import course
 
 ROOT = Path(__file__).resolve().parents[1]
-OPTIONAL = ("argon2", "jupyter_server", "openvino", "psycopg", "pymongo", "voila")
+OPTIONAL = ("argon2", "multipart", "openvino", "psycopg", "pymongo", "starlette", "uvicorn")
 REFUSING = f"""
 import sys
 

@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from cryutils.app.store import Store
 
 __all__ = [
-    "INFANT", "MADE_UP", "SOURCE", "film", "make_film", "make_log", "newest_run",
-    "use_scratch_folder",
+    "INFANT", "MADE_UP", "make_film", "make_log", "newest_run", "use_scratch_folder",
 ]  # fmt: skip
 
-INFANT, SOURCE, MADE_UP = "Demo infant", "synthetic film", "made up for the demonstration"
-_VARIABLE = "CRYUTILS_DEMO_FILM"
+INFANT, MADE_UP = "Demo infant", "made up for the demonstration"
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
 _SCENES = (
@@ -59,23 +57,18 @@ def newest_run() -> str:
     return "quick" if "quick" in runs else runs[0]
 
 
-def use_scratch_folder() -> None:
-    """Keep all files of this process and its pages in a folder that is removed at the end."""
-    name = str(scratch_dir())
-    tempfile.tempdir = name
-    os.environ |= {
-        "TMPDIR": name, "IPYTHONDIR": f"{name}/ipython", "JUPYTER_RUNTIME_DIR": f"{name}/runtime",
-        "CRYUTILS_STORE": f"sqlite:///{name}/store.sqlite", _VARIABLE: f"{name}/film.mp4",
-    }  # fmt: skip
+def use_scratch_folder() -> Path:
+    """Keep all files of this process in a folder that is removed at the end.
+
+    Returns where the film will be.
+    """
+    folder = scratch_dir()
+    tempfile.tempdir = str(folder)
+    os.environ["CRYUTILS_STORE"] = f"sqlite:///{folder}/store.sqlite"
+    return folder / "film.mp4"
 
 
-def film() -> bytes:
-    """Return the demonstration's film as the bytes of an MP4 file; b"" without a demonstration."""
-    path = os.environ.get(_VARIABLE)
-    return Path(path).read_bytes() if path else b""
-
-
-def make_film() -> None:
+def make_film(path: Path) -> None:
     """Write the film: an infant that cries for one reason after another, with quiet in between."""
     from cryutils.video import mp4
 
@@ -83,7 +76,6 @@ def make_film() -> None:
     scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES]
     sound = np.concatenate([x for x, _ in scenes])
     pictures = chain.from_iterable(frames for _, frames in scenes)
-    path = os.environ[_VARIABLE]
     mp4.write(
         path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast", synthetic=True
     )
@@ -128,11 +120,13 @@ def _session(start: float, rng: np.random.Generator) -> list[Reading]:
     """Return the readings of a session in which the infant cries once."""
     from cryutils.datasets.synthetic.generator import CLASSES
 
-    state = str(rng.choice(CLASSES))
+    state, sure = str(rng.choice(CLASSES)), float(rng.uniform(0.5, 0.8))
     first, last = np.sort(rng.uniform(0, _SESSION_S, 2))
     readings = []
     for after in np.arange(HOP_S, _SESSION_S, HOP_S):
         cries = first <= after < last
         verdict = (state if rng.random() < 0.9 else UNSURE) if cries else NO_CRY
-        readings.append(Reading(start + after, verdict, note=MADE_UP))
+        share = 0.25 if verdict == UNSURE else sure
+        shares = {name: share if name == state else (1 - share) / 3 for name in CLASSES}
+        readings.append(Reading(start + after, verdict, shares if cries else {}, note=MADE_UP))
     return readings

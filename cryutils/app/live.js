@@ -1,5 +1,5 @@
-// Listens and looks, sends what it hears and sees to Python (live.py), and draws what comes back.
-// One capture a widget, however many views of it a page shows.
+// Listens and looks, sends what it hears and sees to Python (listener.py), and shows what comes back.
+// `model` is an anywidget's in notebooks, and page.js' `Link` in the application: get, send, on.
 
 const BLOCK_S = 0.25; // sound of one message
 const FRAME_MS = 250;
@@ -10,9 +10,7 @@ const HELD_S = 5; // of sound that waits for Python; what is older is a gap
 const QUIET_MS = 1500; // without sound from the microphone, or pictures from the camera
 const WORDLESS_MS = 3000; // without an answer from Python
 const WATCH_MS = 250;
-const LOOK_MS = 2000; // between questions after the end, whether the log has been written
-const SPAN_S = 120; // of the timeline
-const TIMELINE = 46; // px
+const LOOK_MS = 2000; // between questions after the end, whether all is saved
 
 // Runs beside the page, so that a busy page loses no sound: one channel, blocks of equal size.
 const TAP = `
@@ -40,6 +38,7 @@ const WORDS = {
   NotAllowedError: "The browser may not use the WHAT. Allow it in the address bar and press Start again, or choose a file.",
   NotFoundError: "No WHAT was found. Plug one in and press Start again, or choose a file.",
   NotReadableError: "The WHAT is in use elsewhere. Close the other program and press Start again, or choose a file.",
+  Untouched: "The browser waits for a touch before it opens the WHAT. Press Start.",
   InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Open this page at an https address.",
 };
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
@@ -47,15 +46,19 @@ const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used 
 // ---------------------------------------------------------------- capture
 
 function makeCapture(model) {
-  const { camera } = model.get("_about"); // whether the models look at pictures
+  const { camera, film } = model.get("_about"); // whether the models look at pictures; a demonstration's film
   const painters = new Set();
   const state = {
     phase: "off", // off, starting, on
     notice: "", // what went wrong at the start, or is missing
     silence: "", // why nothing is heard or seen at this moment; "" while all is well
     level: 0,
-    readings: [],
+    reading: null, // the newest, and when it came
     readAt: 0,
+    said: "", // by Python
+    ended: "", // the one answer to a file
+    isFile: false,
+    waiting: 0, // readings that are not saved yet
     stream: null,
     preview: null, // the element whose picture is taken
     missing: "", // which of sound and picture, where the other goes on
@@ -93,6 +96,7 @@ function makeCapture(model) {
   // What isn't heard is written down as a gap, never as silence.
   function openGap(reason) {
     state.silence = reason;
+    state.reading = null;
     if (gapOpen) return;
     gapOpen = true;
     waiting = [];
@@ -124,6 +128,12 @@ function makeCapture(model) {
     }, "image/jpeg", JPEG_QUALITY);
   }
 
+  function why() {
+    const track = state.stream?.getAudioTracks()[0];
+    if (!track || track.readyState === "ended") return "the microphone is gone";
+    return track.muted ? "the microphone is muted" : "no sound arrives";
+  }
+
   // Says within two seconds that nothing is heard, whatever took the sound away.
   function watch() {
     if (state.phase !== "on") return;
@@ -146,11 +156,11 @@ function makeCapture(model) {
       context.resume().catch(() => {});
       openGap("the browser has stopped the sound");
     }
-    else if ((deaf || !wants("audio")) && (blind || !wants("video"))) openGap("neither sound nor picture arrives");
+    else if (deaf && (blind || !wants("video"))) openGap(why());
     else {
       gapOpen = false;
       state.silence = "";
-      state.missing = deaf ? "sound" : blind ? "picture" : "";
+      state.missing = deaf ? "No sound arrives" : blind ? "No picture arrives" : "";
     }
     state.dozes = !wakeLock || wakeLock.released;
     if (state.preview?.ended) stop("The file has ended.");
@@ -166,47 +176,38 @@ function makeCapture(model) {
   async function ask(choice) {
     if (!navigator.mediaDevices) throw new DOMException("", "InsecureContext");
     // What browsers do to make speech clear takes cries for noise.
-    const audio = choice.sound && { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    const video = choice.picture && { width: { ideal: 640 } };
-    const parts = [[audio && { audio }, "microphone"], [video && { video }, "camera"]].filter(([part]) => part);
-    if (!parts.length) throw new Error("neither is chosen");
-    try {
-      return await navigator.mediaDevices.getUserMedia(Object.assign({}, ...parts.map(([part]) => part)));
-    } catch (error) {
-      if (parts.length < 2) throw error;
-      // One of the two is better than none.
-      for (const [part, what] of parts) {
-        const other = what === "camera" ? "microphone" : "camera";
-        const stream = await navigator.mediaDevices.getUserMedia(part).catch(() => null);
-        if (!stream) continue;
-        state.notice = wordsFor(error, other).replace(/ Allow.*| Plug.*| Close.*| Choose.*/, ` The ${what} alone is used.`);
-        return stream;
+    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    if (choice.picture) {
+      try {
+        return await navigator.mediaDevices.getUserMedia({ audio, video: { width: { ideal: 640 } } });
+      } catch (error) {
+        state.notice = `${wordsFor(error, "camera").split(". ")[0]}. The microphone alone is used.`;
       }
-      throw error;
     }
+    return navigator.mediaDevices.getUserMedia({ audio });
   }
 
   async function start(choice) {
     stop();
     const mine = ++attempt;
-    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", readings: [] });
+    const isFile = Boolean(choice.file);
+    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", isFile });
     paint();
     let stream = null;
-    const film = model.get("film"); // of a demonstration
-    const file = choice.file ?? (film.byteLength ? new Blob([film], { type: "video/mp4" }) : null);
     try {
       context = new AudioContext();
       if (!context.audioWorklet) throw new DOMException("", "InsecureContext");
       await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
-      stream = file ? null : await ask(choice);
+      const url = choice.file ? URL.createObjectURL(choice.file) : film;
+      stream = url ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
-      await connect(file, file !== choice.file);
+      await connect(url, !isFile);
       if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       if (mine !== attempt) return;
-      const what = file ? "file" : choice.sound && choice.picture ? "microphone and camera" : choice.sound ? "microphone" : "camera";
+      const what = isFile ? "file" : choice.picture ? "microphone and camera" : "microphone";
       stop(wordsFor(error, what));
       return;
     }
@@ -214,24 +215,22 @@ function makeCapture(model) {
     watchedAt = Date.now();
     gapOpen = wordless = false;
     state.phase = "on";
-    model.set("from_file", Boolean(choice.file));
-    model.set("listening", true);
-    model.save_changes();
+    send({ type: "start", file: isFile });
+    model.onPhase?.("on", choice);
     frameTimer = setInterval(takeFrame, FRAME_MS);
     watchTimer = setInterval(watch, WATCH_MS);
     stayAwake();
     paint();
   }
 
-  async function connect(file, again) {
+  async function connect(url, again) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
     const size = Math.round(BLOCK_S * context.sampleRate);
     node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
     node.port.onmessage = ({ data }) => onBlock(data);
-    if (file) {
-      fileUrl = URL.createObjectURL(file);
-      video.src = fileUrl;
+    if (url) {
+      video.src = fileUrl = url;
       video.loop = again;
       source = context.createMediaElementSource(video);
       source.connect(context.destination); // a file is heard while it is analysed
@@ -243,8 +242,9 @@ function makeCapture(model) {
       if (!state.stream.getVideoTracks().length) state.preview = null;
     }
     source?.connect(node).connect(context.destination); // the tap itself puts out silence
-    await context.resume();
-    await video.play();
+    // Without a touch, after a reload, some browsers never go on.
+    const late = new Promise((_, reject) => setTimeout(reject, WORDLESS_MS, new DOMException("", "Untouched")));
+    await Promise.race([late, context.resume().then(() => video.play())]);
   }
 
   function stop(notice = "") {
@@ -264,26 +264,31 @@ function makeCapture(model) {
     const was = state.phase;
     Object.assign(state, { phase: "off", stream: null, preview: null, level: 0, silence: "", missing: "", notice });
     if (was === "on") {
-      model.set("listening", false);
-      model.save_changes();
+      send({ type: "stop" });
+      model.onPhase?.("off");
     }
     paint();
   }
 
-  model.on("msg:custom", ({ type, number, readings }) => {
+  model.on("msg:custom", ({ type, number, readings, notice, waiting, ended }) => {
+    if (type === "reopened" && state.phase === "on") { // another process may answer now
+      unanswered.clear();
+      gapOpen = false;
+      send({ type: "start", file: state.isFile });
+    }
+    if (type === "over") stop(notice);
     if (type !== "answer") return;
     wordless = false;
     for (const earlier of unanswered.keys()) if (earlier <= number) unanswered.delete(earlier);
-    state.readings.push(...readings);
-    if (readings.length) state.readAt = performance.now();
-    const last = state.readings.at(-1);
-    while (last && state.readings[0].time < last.time - SPAN_S) state.readings.shift();
+    Object.assign(state, { said: notice, waiting });
+    if (readings.length) Object.assign(state, { reading: readings.at(-1), readAt: performance.now() });
+    if (ended && state.isFile) state.ended = ended;
+    if (ended) model.onEnded?.(ended);
     if (state.phase === "on") flush();
-    if (readings.length) paint();
+    paint();
   });
-  model.on("change:notice", paint);
   setInterval(() => {
-    if (state.phase === "off" && model.get("waiting")) model.send({ type: "look", number: next++ });
+    if (state.phase === "off" && state.waiting) model.send({ type: "look", number: next++ });
   }, LOOK_MS);
   document.addEventListener("visibilitychange", () => {
     if (state.phase !== "on") return;
@@ -295,132 +300,88 @@ function makeCapture(model) {
 
 // ---------------------------------------------------------------- view
 
-function drawTimeline(canvas, readings, about, { style, dark }) {
-  const { context, colour } = brush(canvas, style);
-  const width = canvas.clientWidth;
-  context.fillStyle = colour("track");
-  context.fillRect(0, 8, width, 20);
-  const end = readings.at(-1)?.time ?? 0;
-  const x = (time) => width * (1 - (end - time) / SPAN_S);
-  readings.forEach(({ time, verdict }, i) => {
-    const state = about.states.indexOf(verdict);
-    const left = x(time - about.hop_s);
-    if (verdict === about.gap) {
-      // Hatched until something is heard again.
-      const until = x(i + 1 < readings.length ? readings[i + 1].time - about.hop_s : end);
-      context.strokeStyle = colour("faint");
-      for (let at = left; at < until; at += 6) context.strokeRect(at, 8, 0, 20);
-    } else if (state >= 0 || verdict === about.unsure) {
-      context.fillStyle = state >= 0 ? classInk(dark, state) : colour("faint");
-      context.fillRect(left, 8, x(time) - left + 0.5, 20);
-    }
-  });
-  context.fillStyle = colour("faint");
-  context.fillText(`${SPAN_S / 60} min ago`, 0, 42);
-  context.textAlign = "right";
-  context.fillText("now", width, 42);
-}
-
 function makeView(model, el, capture) {
   const { state } = capture;
   const about = model.get("_about");
-
-  const start = element("button", { type: "button", className: "live-start" });
-  const box = (text, checked) => {
-    const input = element("input", { type: "checkbox" });
-    input.checked = checked;
-    return [input, element("label", {}, input, ` ${text}`)];
-  };
-  const [sound, soundLabel] = box("microphone", true);
-  const [picture, pictureLabel] = box("camera", true);
-  const file = element("input", { type: "file", accept: "audio/*,video/*", "aria-label": "A file instead" });
-  const verdict = element("div", { className: "live-verdict" });
-  const awake = element("p", { className: "live-awake" }, "Keep this screen on. If it locks, listening stops.");
-  const remark = element("div", { className: "live-remark" });
-  const action = element("div");
   const link = ({ text, source, url }) =>
-    element("p", {}, text, " ", element("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, source));
-  const spoken = element("div", { className: "live-spoken", role: "status", "aria-live": "polite" });
-  const notice = element("div", { className: "live-notice", role: "alert" });
-  const meter = element("meter", { min: -60, max: 0, low: -50, "aria-label": "Level in dB" });
-  const bars = element("div", { className: "live-bars", role: "list", "aria-label": "Probabilities of the states" });
+    element("li", {}, text, " ", element("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, source));
+  const start = element("button", { type: "button", className: "live-start" });
+  const camera = element("input", { type: "checkbox" });
+  const file = element("input", { type: "file", accept: "audio/*,video/*", "aria-label": "A recording instead" });
+  const answer = element("p", { className: "live-answer" });
+  const remark = element("p", { className: "live-remark" });
+  const notice = element("p", { className: "live-notice", role: "alert" });
+  const spoken = element("p", { className: "live-spoken", role: "status" });
+  const awake = element("p", { className: "live-awake" }, "Keep this screen on. If it locks, listening stops.");
+  const advice = element("ul");
   const preview = element("div", { className: "live-preview" });
-  const canvas = element("canvas", { className: "live-timeline", role: "img" });
-  canvas.style.height = `${TIMELINE}px`;
-  const devices = model.get("film").byteLength || !about.camera ? [] : [soundLabel, pictureLabel];
+  const meter = element("meter", { min: -60, max: 0, low: -50, "aria-label": "Level in dB" });
+  const bars = element("div", { className: "live-bars" });
+  camera.checked = true;
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
-    element("h2", { className: "live-spoken" }, "Live analysis"),
-    element("div", { className: "live-top" }, start, verdict),
-    notice,
-    awake,
-    element("div", { className: "live-now" },
-      element("div", { className: "live-advice" },
-        element("div", { className: "live-action" }, remark, action),
-        ...(about.actions[about.any] ?? []).map(link)),
-      preview),
-    element("div", { className: "live-controls" }, ...devices,
-      element("label", { className: "live-file" }, "or a file: ", file)),
-    element("label", { className: "live-level" }, "level ", meter),
-    bars,
-    canvas,
-    element("p", { className: "live-foot" }, about.source),
-    spoken,
+    answer, remark, notice, start, awake,
+    element("div", { className: "live-now" }, preview,
+      element("div", {}, advice, element("ul", {}, ...(about.advice[about.any] ?? []).map(link)))),
+    element("details", {}, element("summary", {}, "More"),
+      ...(about.camera && !about.film ? [element("label", {}, camera, " camera")] : []),
+      element("label", {}, "A recording instead ", file),
+      element("label", { className: "live-level" }, "Loudness ", meter), bars),
+    ...(about.source ? [element("p", { className: "live-foot" }, about.source)] : []), spoken,
   );
   el.append(root);
 
   function paintBars(reading, dark) {
-    bars.replaceChildren(...about.states.map((name, i) => {
-      const value = reading?.probabilities[name] ?? 0;
+    bars.replaceChildren(...Object.entries(about.states).map(([state, name], i) => {
+      const value = reading?.probabilities[state];
       const bar = element("span", { className: "live-bar" });
-      bar.style.width = `${100 * value}%`;
+      bar.style.width = `${100 * (value ?? 0)}%`;
       bar.style.background = classInk(dark, i);
-      return element("div", { className: "live-row", role: "listitem" },
-        element("span", {}, name), element("span", { className: "live-track" }, bar),
-        element("span", { className: "live-value" }, reading && name in reading.probabilities ? `${Math.round(100 * value)} %` : "–"));
+      return element("div", { className: "live-row" }, element("span", {}, name),
+        element("span", { className: "live-track" }, bar),
+        element("span", { className: "live-value" }, value === undefined ? "–" : `${Math.round(100 * value)} %`));
     }));
   }
 
   function paint() {
     const theme = themed(root);
     const on = state.phase === "on";
-    const fresh = performance.now() - state.readAt < WORDLESS_MS;
-    const reading = on && fresh && !state.silence ? state.readings.at(-1) : undefined;
-    start.textContent = state.phase === "off" ? "Start" : state.phase === "starting" ? "Asking the browser …" : "Stop";
-    for (const input of [sound, picture, file]) input.disabled = state.phase !== "off";
-    const words = [state.notice, model.get("notice")].filter(Boolean).join(" ");
+    const reading = on && !state.silence && performance.now() - state.readAt < WORDLESS_MS ? state.reading : null;
+    const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
+    const word = !on ? state.ended || "Not listening" : silent ? "Not listening"
+      : state.isFile ? "Listening to the recording …" : (reading?.words ?? "Listening …");
+    start.textContent = { off: "Start listening", starting: "Asking the browser …", on: "Stop" }[state.phase];
+    for (const input of [camera, file]) input.disabled = state.phase !== "off";
+    const words = [state.notice, state.said].filter(Boolean).join(" ");
     if (notice.textContent !== words) notice.textContent = words; // else it would be read out again
-    const silent = !on || state.silence || reading?.verdict === about.gap;
-    const word = silent ? "Not listening" : (reading?.verdict ?? "Listening …");
-    if (verdict.textContent !== word) spoken.textContent = verdict.textContent = word;
+    if (answer.textContent !== word) spoken.textContent = answer.textContent = word;
     root.dataset.listening = !silent;
-    awake.hidden = !state.dozes || !matchMedia("(pointer: coarse)").matches;
-    const missing = state.missing && `No ${state.missing} arrives.`;
-    remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(". ")) : "";
+    root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
+    awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
+    const missing = state.missing && `${state.missing}.`;
+    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
-    if (action.dataset.of !== word) action.replaceChildren(...((reading && about.actions[word]) ?? []).map(link));
-    action.dataset.of = word;
+    const of = (!state.isFile && reading?.verdict) || "";
+    if (advice.dataset.of !== of) advice.replaceChildren(...(about.advice[of] ?? []).map(link));
+    advice.dataset.of = of;
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));
-    if (state.preview !== preview.firstChild) preview.replaceChildren(...(state.preview ? [state.preview] : []));
-    paintBars(reading, theme.dark);
-    const shown = new Set(state.readings.map((each) => each.verdict));
-    canvas.setAttribute("aria-label", `The last ${SPAN_S / 60} minutes: ${[...shown].join(", ") || "nothing yet"}`);
-    if (root.isConnected) drawTimeline(canvas, state.readings, about, theme);
+    const shown = state.preview?.videoWidth ? state.preview : null;
+    if (shown !== preview.firstChild) preview.replaceChildren(...(shown ? [shown] : []));
+    paintBars(state.isFile ? null : reading, theme.dark);
+    model.onPaint?.({ on, word, cries: Boolean(reading?.cries), deaf: silent || state.missing.startsWith("No sound") });
   }
 
-  const choice = () => ({ sound: sound.checked, picture: about.camera && picture.checked, file: file.files[0] ?? null });
+  const choice = () => ({ picture: about.camera && camera.checked, file: file.files[0] ?? null });
   start.addEventListener("click", () => (state.phase === "off" ? capture.start(choice()) : capture.stop()));
   file.addEventListener("change", () => file.files.length && capture.start(choice()).finally(() => (file.value = "")));
   root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own shortcuts
   capture.painters.add(paint);
-  const resized = new ResizeObserver(paint);
-  resized.observe(canvas);
   const endTheme = onTheme(paint);
   paint();
+  if (model.startsAtOnce) capture.start(choice());
   return () => {
     capture.painters.delete(paint);
-    resized.disconnect();
     endTheme();
     if (!capture.painters.size) capture.stop();
   };
@@ -430,10 +391,6 @@ export default () => {
   let capture;
   return {
     render({ model, el }) {
-      if (!capture) {
-        model.set("listening", false); // what a page that is gone was doing
-        model.save_changes();
-      }
       capture ??= makeCapture(model);
       return makeView(model, el, capture);
     },

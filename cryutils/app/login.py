@@ -1,13 +1,12 @@
-"""Login with name and password, and a random ticket in a signed cookie. Paper B, Figure 1.
+"""Login with name and password, and a random ticket in a cookie. Paper B, Figure 1.
 
 Each request looks the ticket up in the store, so the end of a login takes effect everywhere at
-once.
+once. `LoginRequired` stands in front of every route, so that none can be forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import hmac
 import math
 import re
@@ -15,21 +14,26 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.identity import IdentityProvider
-from jupyter_server.auth.login import LoginFormHandler
-from tornado.web import HTTPError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
-from cryutils.app.connections import Plain, trust
-from cryutils.app.kernels import Caregiver
 from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 
-__all__ = ["Identity", "Link", "Login", "Logout"]
+__all__ = [
+    "Link", "LoginRequired", "ask", "form", "is_own", "log_in", "log_out", "own_path", "set_cookie",
+    "token",
+]  # fmt: skip
 
-
+PUBLIC = ("/login", "/static/site.css")
 HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")  # a hash takes 64 MiB
 
 
@@ -48,115 +52,136 @@ class Link:
         return is_right
 
 
-class Identity(IdentityProvider):
-    """Identifies the caregiver of a request by its cookie."""
+class LoginRequired:
+    """Answers only browsers with a login, except for the login's form. Sets the scope's `user`."""
 
-    def __init__(self, **settings: Any) -> None:
-        # Replaces Voilà's own login handler, and disables logins by a token in the address.
-        handlers = {"login_handler_class": Login, "logout_handler_class": Logout}
-        super().__init__(**settings | handlers | {"token": ""})
-        self.cookie_options = {"samesite": "Lax", "expires_days": LIFETIME_S / 86400}
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-    async def get_user(self, handler: Any) -> Caregiver | None:
-        """Return the caregiver with the ticket in the cookie; None without a valid ticket."""
-        cookie = handler.get_secure_cookie(self.get_cookie_name(handler))
-        if cookie is None:
-            return None
-        ticket = cookie.decode()
-        try:
-            name = await asking(handler.settings["store"].logins.user, ticket)
-        except HTTPError:
-            handler.current_user = None  # needed by the page that shows the error
-            raise
-        if name is None:
-            return None
-        trust(handler.request)
-        return Caregiver(name, ticket=ticket)
-
-    def user_to_cookie(self, user: Any) -> str:
-        return user.ticket
-
-
-class Login(Plain, LoginFormHandler):
-    """The form for name and password."""
-
-    @allow_unauthenticated
-    async def get(self) -> None:
-        """Show the form; in a demonstration, log in the first client that has its link."""
-        link = self.settings["link"]
-        if link is None or self.current_user is not None:
-            super().get()
-        elif link.take(self.get_argument("link", "")):
-            _ = self.xsrf_token  # sets the cookie that the form would have set
-            await self._enter(link.user, self.base_url)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        scope["ticket"] = connection.cookies.get(_cookie(connection, "login"), "")
+        scope["user"] = None
+        if scope["ticket"]:
+            user = connection.app.state.store.logins.user
+            scope["user"] = await ask(user, scope["ticket"])
+        answer: ASGIApp
+        if scope["user"] is not None or scope["path"] in PUBLIC:
+            answer = self._app
+        elif scope["type"] == "websocket":
+            answer = WebSocketClose()  # before it is accepted: 403
+        elif scope["method"] in ("GET", "HEAD"):
+            target = quote(scope["path"] + "?" * bool(connection.url.query) + connection.url.query)
+            answer = RedirectResponse(f"/login?next={target}", 302)
         else:
-            self._refuse(
-                403, "", "This is a demonstration. The link in the terminal opens it, once."
-            )
-
-    @allow_unauthenticated
-    async def post(self) -> None:
-        """Log in, or say that name or password is wrong, or how long to wait."""
-        users = self.settings["store"].users
-        name = self.get_body_argument("name", "")
-        password = self.get_body_argument("password", "", strip=False)
-        target = self.get_argument("next", self.base_url)
-        attempt = await asking(
-            functools.partial(users.attempt, address=self.request.remote_ip), name
-        )
-        if attempt.wait_s > 0:
-            minutes = math.ceil(attempt.wait_s / 60)
-            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
-            return
-        if not await asking(users.check, attempt, password, threads=HASHING):
-            self._refuse(401, name, "Name or password is wrong.")
-        else:
-            await leave(self)
-            await self._enter(name, target)
-
-    async def _enter(self, name: str, target: str) -> None:
-        """Log a user in and redirect to `target`."""
-        ticket = await asking(self.settings["store"].logins.begin, name)
-        self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
-        self._redirect_safe(target)
-
-    def _redirect_safe(self, url: str, default: str | None = None) -> None:
-        """Redirect to `url` if it is a page of this site, otherwise to the first page."""
-        # Only printable ASCII, as browsers send it, so that no line break enters a header.
-        is_plain = re.fullmatch(r"/[!-~]*", url) is not None
-        super()._redirect_safe(url if is_plain else self.base_url, default)
-
-    def _refuse(self, status: int, name: str, why: str) -> None:
-        self.set_status(status)
-        self._render({"error": why, "name": name})
+            raise HTTPException(403)
+        await answer(scope, receive, send)
 
 
-class Logout(Plain):
-    """The form for logging out."""
+async def log_in(request: Request) -> Response:
+    """Show the form; log in, or say that name or password is wrong, or how long to wait."""
+    state, target = request.app.state, own_path(request.query_params.get("next", "/"))
+    if request.method != "POST":
+        if request.scope["user"] is not None:
+            return RedirectResponse("/", 303)
+        if state.link is None:
+            return state.page(request, "login.html", next=target)
+        if state.link.take(request.query_params.get("link", "")):
+            return await _enter(request, state.link.user, "/")
+        why = "This is a demonstration. The link in the terminal opens it, once."
+        return state.page(request, "login.html", status=403, error=why, next=target)
+    fields = await form(request)
+    name, password = fields.get("name", ""), fields.get("password", "")
+    address = request.client.host if request.client else ""
+    attempt = await ask(partial(state.store.users.attempt, address=address), name)
+    refuse = partial(state.page, request, "login.html", name=name, next=target)
+    if attempt.wait_s > 0:
+        minutes = math.ceil(attempt.wait_s / 60)
+        return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
+    if not await ask(state.store.users.check, attempt, password, threads=HASHING):
+        return refuse(status=401, error="Name or password is wrong.")
+    await _leave(request)
+    return await _enter(request, name, target)
 
-    def get(self) -> None:
-        """Ask for confirmation, since any page could contain a link to this one."""
-        self.write(self.render_template("logout.html", user=self.current_user.username))
 
-    async def post(self) -> None:
-        """End the login and its pages."""
-        await leave(self)
-        self.identity_provider.clear_login_cookie(self)
-        self.redirect(self.get_login_url())
-
-
-async def leave(handler: Any) -> None:
-    """End the login of a request, if it has one, and the login's pages."""
-    if handler.current_user is not None:
-        await asking(handler.settings["store"].logins.end, handler.current_user.ticket)
-        await handler.kernel_manager.end(handler.current_user.ticket)
+async def log_out(request: Request) -> Response:
+    """End the login and its pages."""
+    await form(request)
+    await _leave(request)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(_cookie(request, "login"))
+    return response
 
 
-async def asking(
+async def form(request: Request) -> dict[str, str]:
+    """Return the fields of a posted form. Raises error 403 for a form of another site."""
+    fields = {name: value for name, value in (await request.form()).items()
+              if isinstance(value, str)}  # fmt: skip
+    expected = request.cookies.get(_cookie(request, "form"), "")
+    given = fields.pop("token", "")
+    if (
+        not expected
+        or not is_own(request)
+        or not hmac.compare_digest(expected.encode(), given.encode())
+    ):
+        raise HTTPException(403)
+    return fields
+
+
+def is_own(connection: HTTPConnection) -> bool:
+    """Return whether a request comes from a page of this site, or from no page at all."""
+    origin = connection.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
+
+
+def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:
+    """Set a cookie for this server's pages alone, for as long as a login lasts."""
+    response.set_cookie(
+        _cookie(request, name), value, max_age=int(LIFETIME_S), httponly=True, samesite="lax",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+
+
+def token(request: HTTPConnection) -> str:
+    """Return the browser's token for forms, a new one if it has none."""
+    name = _cookie(request, "form")
+    return request.cookies.get(name) or request.scope.setdefault(name, secrets.token_urlsafe(32))
+
+
+async def _enter(request: Request, name: str, target: str) -> Response:
+    """Log a user in and redirect to `target`."""
+    ticket = await ask(request.app.state.store.logins.begin, name)
+    response = RedirectResponse(target, 303)
+    set_cookie(response, request, "login", ticket)
+    return response
+
+
+async def _leave(request: Request) -> None:
+    """End the login of a request, if it has one, and its open pages."""
+    if request.scope["user"] is not None:
+        await ask(request.app.state.store.logins.end, request.scope["ticket"])
+        await request.app.state.sockets.end(request.scope["ticket"])
+
+
+def _cookie(connection: HTTPConnection, name: str) -> str:
+    """Return a cookie's name; another server on this machine has other ones."""
+    return f"{name}-{(connection.scope.get('server') or ('', 0))[1]}"
+
+
+def own_path(target: str) -> str:
+    """Return `target` if it is a page of this site, otherwise the first page."""
+    # Only printable ASCII, as browsers send it, so that no line break enters a header.
+    plain = re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", target) is not None
+    return target if plain and not urlsplit(target).netloc else "/"
+
+
+async def ask(
     question: Callable[..., Any], *about: Any, threads: ThreadPoolExecutor | None = None
 ) -> Any:
     """Ask the store in a thread and return its answer. Raises error 503 if it can't be reached."""
     try:
-        return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
+        if threads is not None:
+            return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
+        return await run_in_threadpool(question, *about)
     except StoreUnavailable as error:
-        raise HTTPError(503) from error
+        raise HTTPException(503) from error

@@ -21,10 +21,12 @@ from __future__ import annotations
 import heapq
 import math
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -37,15 +39,15 @@ from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
-from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, verdict
 from cryutils.models.gate import PAUSE_S, STEP_S, episodes
 from cryutils.models.inputs import DEAD_S, is_dead
 from cryutils.papers.predict import DRAWN, TOO_QUIET, Predictor, fuse
+from cryutils.papers.trained_models import find_run
 from cryutils.video import faces, tracks
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Monitor", "Replayed", "Ring", "replay"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Replayed", "Ring", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -66,6 +68,7 @@ _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
+_NO_ANSWER = (NO_CRY, QUIET, GAP)
 _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 
 
@@ -111,11 +114,25 @@ class Ring:
         return x[breaks[-1] + 1 :] if len(breaks) else x
 
 
+class Models(threading.local):
+    """The models of one run, for any number of monitors.
+
+    Each thread opens its own copy when it first uses them, because networks and the face detector
+    are for one thread. run: the run's folder, from `find_run`.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.predictor = Predictor(run=run)
+        if (face := self.predictor.face) is not None:
+            self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+
+
 class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
     run: the run's folder. classes: the states. note: what the models were trained on. uses_camera:
-    whether one of the models is for real faces.
+    whether one of the models is for real faces. every: only each n-th window of a cry is judged, to
+    save time; the others repeat the last answer.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -128,17 +145,19 @@ class Monitor:
     _passing: list[bool]  # which windows pass the gate, since the last episode of crying
     _last: Reading
 
-    def __init__(self, run: str | Path | None = None) -> None:
-        """Open the models of `run`, as `Predictor` does."""
-        self._predictor = Predictor(run=run)
+    def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
+        """Open the models of `run`, as `Predictor` does, or share `models`."""
+        self._models = models or Models(find_run("full", run))
         self.run, self.classes = self._predictor.run, self._predictor.classes
         self.note = self._predictor.note
         self.gate = self._predictor.gate
-        face = self._predictor.face
         self.uses_camera = self._predictor.sees(synthetic=False)
-        if face is not None:
-            self._detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+        self.every = 1
         self.restart()
+
+    @property
+    def _predictor(self) -> Predictor:
+        return self._models.predictor
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
         """Buffer a block of sound, float (samples,) in [-1, 1] at `sr` Hz.
@@ -195,7 +214,7 @@ class Monitor:
             self._count += 1
             # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
             # with one, because waiting for the second thread takes longer than the work.
-            with one_thread(), faces.single_threaded():
+            with _pools().limit(limits=1), faces.single_threaded():
                 self._last = self._judged(end)
             yield self._last
 
@@ -216,6 +235,7 @@ class Monitor:
         self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
         self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
         self._upright = -math.inf  # when an upright face was last found
+        self._last = Reading(time=self._newest, verdict=GAP)
         self._forget_cry()
 
     @property
@@ -257,7 +277,8 @@ class Monitor:
             if not episodes(self._passing):
                 what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
                 return Reading(time=end, verdict=what, cry=cry, note=note)
-            if not self._passing[-1]:  # the infant draws breath
+            is_skipped = self._count % self.every and self._last.verdict not in _NO_ANSWER
+            if not self._passing[-1] or is_skipped:  # the infant draws breath, or time is short
                 return replace(self._last, time=end, cry=cry)
         else:
             self._passing = [False]
@@ -328,11 +349,11 @@ class Monitor:
         """Return the face model's answer for the tracked face in a picture."""
         model = self._predictor.face
         assert model is not None
-        seen = self._detector.detect(frame)
+        seen = self._models.detector.detect(frame)
         if len(seen):
             self._upright = at
         elif at - self._upright > _UPRIGHT_S:
-            seen = self._detector.search(frame)
+            seen = self._models.detector.search(frame)
         self._looks.append((at, seen))
         times, boxes = zip(*self._looks, strict=True)
         (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
@@ -343,6 +364,14 @@ class Monitor:
             return "black or blank picture"
         (probabilities,) = model.predict(crop[None])
         return probabilities
+
+
+@cache
+def _pools() -> Any:
+    """Return the controller of BLAS and OpenMP; finding their libraries takes 8 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -1,271 +1,191 @@
-"""The caregiver application's server, `Server`: Voilà with one page behind a login, optionally TLS.
+"""The caregiver application's server: one process that serves all pages. Paper B §3.
 
-Standalone Voilà has no login, no TLS and more routes than one page needs. `Server` lists all
-routes, each behind the login. `login` identifies users, and `kernels` controls access to pages.
-Internals of Voilà and Jupyter Server are used, so their minor versions are pinned.
+`application` is a Starlette application with all routes behind a login. `run` serves it with
+uvicorn, whose limits keep one visitor from keeping out the others. Models are opened once, when
+the server starts, and shared by all pages.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
-import os
 import re
-import secrets
+import resource
 import signal
 import socket
-import ssl
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import platformdirs
-import traitlets
-from jupyter_server.base.handlers import FileFindHandler
-from jupyter_server.services.kernels.handlers import KernelHandler
-from jupyter_server.utils import url_path_join
-from jupyterlab_server.themes_handler import ThemesHandler
-from tornado import ioloop, netutil, web
-from tornado.log import app_log, gen_log
-from traitlets.config import Config
-from voila.app import Voila
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
-from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
-from voila.tornado.handler import TornadoVoilaHandler
+import uvicorn
+from h11 import LocalProtocolError
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Mount, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cryutils._io import paths
-from cryutils.app.connections import Connections, Plain, Site, by_name, log_refusal
-from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
-from cryutils.app.login import Identity, Link
+from cryutils.app import pages
+from cryutils.app.binding import LOCAL, Site
+from cryutils.app.connections import Connection
+from cryutils.app.login import Link, LoginRequired
+from cryutils.app.monitor import Models
+from cryutils.app.sockets import MOST_BYTES, Sockets
 from cryutils.app.store import Store
 from cryutils.errors import InputError, printable
+from cryutils.papers.trained_models import find_run
 
-__all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site"]
+__all__ = ["application", "run"]
 
-HERE = Path(__file__).parent
-LOST_S = 600  # the kernel of a lost page is ended after this time
-LOOK_S = 5  # between searches for logins that ended without a request
-EXTENSIONS = [
-    "anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager7",
-    "@voila-dashboards/widgets-manager8",
-]  # fmt: skip
-KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
+MOST_FORM_BYTES = 2**16
+FILES = 4096  # open files, among them connections that do not encrypt yet
 # A page can't contact any other site, so no sound or picture can be sent to one.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
-    "'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' blob:; img-src 'self' data:; "
+    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
 }
+# What is raised where a client is gone.
+_GONE = (ClientDisconnect, ConnectionError, LocalProtocolError, WebSocketDisconnect)
+_logger = logging.getLogger("cryutils.app")
 
 
-class _LoginRequired(Plain):
-    """Refuse every method without a login."""
+def application(
+    store: Store, site: Site, *, run: str | Path | None = None, link: Link | None = None,
+    film: Path | None = None, prepare: Callable[[], object] = lambda: None,
+) -> Starlette:  # fmt: skip
+    """Return the application for the users in `store`.
 
-    async def prepare(self) -> None:  # type: ignore[override]
-        await super().prepare()
-        if self.current_user is None and not self._finished:
-            raise web.HTTPError(403)
+    run: whose models answer. link, film: the login of a demonstration, and what its pages play.
+    prepare: what is done before the models are opened, while the server already answers.
+    """
+    ready, opened = threading.Event(), list[Models]()
 
-
-def _behind_login(handler: type) -> type:
-    return type(handler.__name__, (_LoginRequired, handler), {})
-
-
-class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
-    """End the kernel of a closed page, if it is the caregiver's own."""
-
-    async def post(self, kernel_id: str) -> None:
-        if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
-            raise web.HTTPError(403)
-        await super().post(kernel_id)  # type: ignore[misc]
-
-
-class Server(Voila):
-    """Voilà with a login: one page, its assets, its kernel's websocket, and no other route."""
-
-    store = traitlets.Any()
-    site: Any = traitlets.Instance(Site)
-    link = traitlets.Any()
-    sockets: Any = traitlets.List()
-    tls = traitlets.Any()
-
-    def setup_template_dirs(self) -> None:
-        super().setup_template_dirs()
-        self.template_paths.insert(0, str(HERE / "templates"))
-
-    def init_settings(self) -> dict[str, object]:
-        templates = jinja2.FileSystemLoader(HERE / "templates")
-        return super().init_settings() | {
-            "headers": HEADERS,
-            "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
-            "log_function": log_refusal,
-            "link": self.link,
-            "store": self.store,
-            # If both were equal, a page would be closed at the first ping, before it could answer.
-            "ws_ping_interval": 10_000,
-            "ws_ping_timeout": 30_000,
-            "xsrf_cookie_kwargs": {"samesite": "Strict", "path": self.base_url},
-        }
-
-    def init_handlers(self) -> list[tuple]:
-        """Return all routes. Without a login, only /login is available."""
-        extensions = {"path": self.labextensions_path, "no_cache_paths": ["/"]}
-        themes = {
-            "themes_url": url_path_join(self.base_url, "voila/api/themes"),
-            "path": self.themes_dir,
-            "labextensions_path": self.labextensions_path,
-        }
-        page = {
-            "notebook_path": os.path.relpath(self.notebook_path, self.root_dir),
-            "template_paths": self.template_paths,
-            "config": self.config,
-            "voila_configuration": self.voila_configuration,
-        }
-        static = {"paths": self.static_paths}
-        routes = [
-            *self.identity_provider.get_handlers(),
-            (r"/", _behind_login(TornadoVoilaHandler), page),
-            (rf"/api/kernels/{KERNEL}", _behind_login(KernelHandler)),
-            (rf"/api/kernels/{KERNEL}/channels", Socket),
-            (rf"/voila/api/shutdown/{KERNEL}", _Shutdown),
-            (r"/voila/api/themes/(.*)", _behind_login(ThemesHandler), themes),
-            (r"/voila/labextensions/(.*)", _behind_login(FileFindHandler), extensions),
-            (r"/voila/static/(.*)", _behind_login(MultiStaticFileHandler), static),
-            (r"/voila/templates/(.*)", _behind_login(TemplateStaticFileHandler)),
-        ]
-        return [(url_path_join(self.base_url, path), *rest) for path, *rest in routes]
-
-    def listen(self) -> None:
-        """Serve until a signal stops the server."""
-        logging.basicConfig(format="%(asctime)s %(message)s")
-        for log in (app_log, gen_log):  # their warnings about refusals quote queries
-            log.setLevel(logging.ERROR)
-        server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
-        server.add_sockets(self.sockets)
-        look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
-        look.start()
-        signal.signal(signal.SIGINT, self._handle_signal_stop)
+    def open_models() -> None:
         try:
-            self.ioloop.start()
+            prepare()
+            opened.append(Models(find_run("full", run)))
+        except InputError as error:
+            _logger.warning("nobody can listen yet: %s", error)
         finally:
-            self.stop()
+            ready.set()
 
+    def models() -> Models:
+        ready.wait()
+        if not opened:
+            raise InputError("No models are trained yet. Ask the person who runs this server.")
+        return opened[0]
 
-def server(
-    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
-    link: Link | None = None,
-) -> Server:  # fmt: skip
-    """Return the application's server for the users in `store`.
+    sockets = Sockets(store, models, film)
 
-    link: the login of a demonstration.
-    """
-    folder = Path(platformdirs.user_data_path("cryutils"))
-    config = Config(
-        KernelRestarter={"restart_limit": 0},  # a restarted kernel would lack its widgets
-        Kernels={
-            "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
-            "transport_encryption": "auto",
-        },
-        # No notebooks are signed, so create no files for signing in the user's folder.
-        NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
-        Voila={
-            "authorizer_class": Access,
-            # For the keys of the pages' kernels.
-            "connection_dir_root": str(paths.scratch_dir()),
-            # A demonstration leaves nothing in the user's folder.
-            "cookie_secret": secrets.token_bytes(32) if link else cookie_secret(folder),
-            "identity_provider_class": Identity,
-            "kernel_websocket_connection_class": WidgetMessages,
-            "log_level": "ERROR",
-            "notebook_path": str(HERE / "pages" / "live.ipynb"),
-        },
-        VoilaConfiguration={
-            "allow_template_override": "NO",
-            "allow_theme_override": "NO",
-            "extension_allowlist": EXTENSIONS,
-            "multi_kernel_manager_class": Kernels,
-        },
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=open_models, name="models", daemon=True).start()
+        look = asyncio.create_task(sockets.end_lost())
+        yield
+        look.cancel()
+
+    routes = [*pages.ROUTES, WebSocketRoute("/listen", sockets.listen)]
+    handlers: dict[Any, Any] = {HTTPException: _refuse, InputError: pages.explain}
+    guard = [Middleware(LoginRequired)]
+    app = Starlette(
+        routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
+        middleware=[Middleware(_Refusals), Middleware(_Named, names=site.names | LOCAL)],
+        exception_handlers=handlers, lifespan=lifespan,
     )  # fmt: skip
-    voila = Server(
-        config=config, store=store, sockets=sockets, tls=tls, site=site, link=link,
-        config_file_paths=[],  # no settings from the folder in which the server is started
+    app.state.store, app.state.link, app.state.film = store, link, film
+    app.state.sockets, app.state.page = sockets, pages.page
+    return app
+
+
+def run(app: Starlette, sockets: list[socket.socket], site: Site, **tls: Any) -> None:
+    """Serve until a signal stops the server. tls: `ssl_certfile` and `ssl_keyfile`, for HTTPS."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    Connection.proxies = site.proxies
+    config = uvicorn.Config(
+        app, loop="asyncio", http=Connection, ws="websockets-sansio", log_config=None,
+        access_log=False, server_header=False, headers=list(HEADERS.items()),
+        proxy_headers=bool(site.proxies), forwarded_allow_ips=sorted(site.proxies),
+        ws_max_size=MOST_BYTES, ws_per_message_deflate=False, h11_max_incomplete_event_size=2**15,
+        timeout_graceful_shutdown=3, **tls,
     )  # fmt: skip
-    voila.ioloop = ioloop.IOLoop.current()  # a signal may stop it before it starts
-    voila.initialize([])
-    return voila
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its lines quote queries
+    for number in (signal.SIGINT, signal.SIGTERM):  # which uvicorn raises again after it stopped
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(config).run(sockets)
 
 
-def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
-    """Return the TLS context of a certificate; None without one.
+class _Named:
+    """Refuse requests for a host name that is not the server's.
 
-    Raises InputError if certificate and key do not match.
+    Otherwise another site whose name resolves to this machine could use the server from a
+    caregiver's browser (DNS rebinding).
     """
-    if not certfile and not keyfile:
+
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
+        self._app, self._names = app, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._app
+        if scope["type"] != "lifespan":
+            host = Headers(scope=scope).get("host", "").lower()
+            name = re.sub(r":\d+$", "", host).strip("[]")
+            if name not in self._names and name != (scope.get("server") or ("",))[0]:
+                name = printable(name[:200])
+                words = (
+                    f"This server is not known as {name}. "
+                    f"If it should be, start it with: cryutils serve --name {name}\n"
+                )
+                answer = Response(words, 421, media_type="text/plain")
+        await answer(scope, receive, send)
+
+
+class _Refusals:
+    """Log refused and failed requests in one line, without the query, which may be secret."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun: list[str] = []  # kinds of messages sent
+
+        async def noted(message: Any) -> None:
+            refused = 403 if message["type"] == "websocket.close" and not begun else 0
+            if (status := message.get("status", refused)) >= 400:
+                host = (scope.get("client") or ("",))[0]
+                path, method = printable(scope["path"][:200]), scope.get("method", "GET")
+                _logger.warning("%d %s %s (%s)", status, method, path, host)
+            begun.append(message["type"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except _GONE:
+            return
+        except Exception as error:  # its message may quote the request
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind, name = type(error).__name__, Path(place.filename).name
+            _logger.error("%s in %s, line %d", kind, name, place.lineno)
+            if scope["type"] == "http" and not begun:
+                await Response("Something went wrong.", 500)(scope, receive, send)
+
+
+async def _refuse(connection: Any, error: Any) -> Response | None:
+    if isinstance(connection, WebSocket):
+        await connection.close()
         return None
-    if not certfile or not keyfile:
-        raise InputError("HTTPS needs both --certfile and --keyfile; give the other one as well.")
-    chain, key = paths.resolve(certfile), paths.resolve(keyfile)
-    for path in (chain, key):
-        paths.check_file(path)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(chain, key, password="")
-    except ssl.SSLError as error:
-        raise InputError(
-            f"{chain}: not a certificate for the key in {key}; give both as PEM files, "
-            "the key without a password."
-        ) from error
-    return context
-
-
-def site(names: Sequence[str], proxies: Sequence[str]) -> Site:
-    """Return a `Site` from command-line values. Raises InputError for invalid ones."""
-    for name in names:
-        if not _address(name) and not re.fullmatch(r"[\w.-]+", name):
-            raise InputError(f"--name {printable(name)}: give a name alone, such as baby.local.")
-    for proxy in proxies:
-        if not _address(proxy):
-            raise InputError(f"--proxy {printable(proxy)}: give an address such as 127.0.0.1.")
-    return Site(
-        names=frozenset(_address(name) or name.lower() for name in names),
-        proxies=frozenset(map(_address, proxies)),
-    )
-
-
-def _address(text: str) -> str:
-    """Return an IP address in its shortest form; "" for anything else."""
-    try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
-        return ""
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen at `host` and `port` (0: any free port).
-
-    Raises InputError if that is impossible.
-    """
-    try:
-        return netutil.bind_sockets(port, host)
-    except (OSError, ValueError) as error:  # ValueError for an invalid host name
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{host}, port {port}: {why}; choose another --host or --port.") from error
-
-
-def is_local(sockets: list[socket.socket]) -> bool:
-    """Return whether only this machine can connect."""
-    return all(ipaddress.ip_address(end.getsockname()[0]).is_loopback for end in sockets)
-
-
-def cookie_secret(folder: Path) -> bytes:
-    """Return the key that signs cookies, from a file that only its owner can read."""
-    path = folder / "cookie-secret"
-    if not path.exists():
-        with paths.writing(path) as temporary:
-            temporary.touch(mode=0o600)
-            temporary.write_bytes(secrets.token_bytes(32))
-    return path.read_bytes()
+    return await pages.refuse(connection, error)

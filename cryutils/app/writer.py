@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
 from typing import TypeAlias
+from weakref import WeakSet
 
 from traitlets.log import get_logger
 
@@ -31,6 +32,7 @@ RETRY_S = 5.0  # between attempts to write
 SLOW_S = 2.0  # a log that has not answered after this time is reported
 EXIT_S = 3.0  # most time for writing the last readings when a process ends
 LOST = "lost: the log could not be written"
+_WRITERS: WeakSet[Writer] = WeakSet()
 
 
 class Writer:
@@ -47,7 +49,7 @@ class Writer:
         self._runs = self._hurries = False
         self._why = self._refused = ""
         self._lost = 0
-        atexit.register(self.flush, EXIT_S)
+        _WRITERS.add(self)
 
     def put(self, log: Log, readings: Sequence[Reading]) -> None:
         """Queue readings for a log, a function that returns once they are durable."""
@@ -79,15 +81,14 @@ class Writer:
             n, lost = len(self._batch) + len(self._waiting), self._lost
             why, refused = self._why, self._refused
         if refused:
-            return f"The log can't be written now ({refused.rstrip('.')}); nothing is kept."
+            return f"Nothing is saved now: {refused.rstrip('.')}."
         if not why:
             return ""
         words = (
-            f"The log can't be written now ({why}). {n} readings ({duration(n * HOP_S)}) wait here."
-            " They are written when it is back, and lost if this page or the server ends before"
-            " that."
+            f"Not saved yet: {why}. The last {duration(n * HOP_S)} wait and are saved as soon as"
+            " possible, unless the program ends before that."
         )
-        return f"{words} {lost} older readings are lost already." if lost else words
+        return f"{words} {duration(lost * HOP_S)} before that are lost." if lost else words
 
     def _run(self) -> None:
         while batch := self._next():
@@ -145,6 +146,13 @@ class Writer:
             get_logger().warning("the caregiver log is written again")
             self._lost = 0
         self._why = why
+
+
+@atexit.register
+def _flush() -> None:
+    stop = time.monotonic() + EXIT_S
+    for writer in list(_WRITERS):
+        writer.flush(max(0.0, stop - time.monotonic()))
 
 
 def duration(seconds: float) -> str:

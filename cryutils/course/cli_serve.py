@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -20,8 +19,9 @@ from cryutils.course.cli_store import opened
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
-    from cryutils.app.login import Link
-    from cryutils.app.store import Store
+    from socket import socket
+
+    from cryutils.app.binding import Site
 
 __all__ = ["serve"]
 
@@ -41,7 +41,7 @@ NO_MODELS = (
 @click.option("--name", "names", multiple=True, metavar="NAME",
               help="Another name by which browsers reach the server (repeatable).")  # fmt: skip
 @click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS",
-              help="Address of a proxy that sends X-Real-IP (repeatable).")  # fmt: skip
+              help="Address of a proxy that sends X-Forwarded-For (repeatable).")  # fmt: skip
 @run_option
 @click.option("--demo", is_flag=True,
               help="Show a sample infant with synthetic sound and pictures in your browser, and"
@@ -56,62 +56,67 @@ def serve(
     Ctrl+C stops the server. By default, only this machine can open the page. On a phone, a page may
     use camera and microphone over HTTPS only: docs/application.md.
     """
-    for package in ("argon2", "voila"):
+    for package in ("argon2", "multipart", "starlette", "uvicorn"):
         extras.require(package, "app", "the application")
-    from cryutils.app import serve as application
-    from cryutils.papers.trained_models import find_run, runs_with_models
+    from cryutils.app import binding
 
-    if run is not None:
-        home = find_run("full", run)
-        if home not in runs_with_models("full"):
-            raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
-        os.environ["CRYUTILS_LIVE_RUN"] = home.name
-    tls = application.certificate(certfile, keyfile)
-    site = application.site((host, *names), proxies)
-    sockets = application.listen(host, port)
-    if demo and (tls or not application.is_local(sockets)):
+    tls = binding.certificate(certfile, keyfile)
+    site = binding.site((host, *names), proxies)
+    sockets = binding.listen(host, port)
+    if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
-    scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
-    address = f"{scheme}://{place}:{sockets[0].getsockname()[1]}/"
-    with _demonstration(address) if demo else _everyday(address) as (store, link):
-        if not tls and not application.is_local(sockets):
-            say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
-                " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
-        application.server(store, sockets, tls, site, link).start()
-
-
-@contextmanager
-def _everyday(address: str) -> Iterator[tuple[Store, None]]:
-    """Open the store; yield it and no link."""
-    from cryutils.papers.trained_models import runs_with_models
-
+    place = f"[{host}]" if ":" in host else binding.reachable(host)
+    address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
+    if demo:
+        _demonstrate(address, sockets, site, run)
+        return
+    # Loading the application takes seconds; connections wait until then.
     with opened() as store:
         if not store.users.names():
-            say("Nobody can log in yet: `cryutils users add NAME` adds a user, and"
-                " `cryutils infants add INFANT` an infant.")  # fmt: skip
+            say("Nobody can log in yet: `cryutils users add NAME` adds a user.")
         say(f"Open {address} (Ctrl+C stops).")
-        if not runs_with_models("full"):
-            say(NO_MODELS)
-        yield store, None
+        if not tls and not binding.is_local(sockets):
+            say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
+                " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
+        _check_models(run)
+        from cryutils.app import serve as application
+
+        app = application.application(store, site, run=run)
+        application.run(app, sockets, site, **tls)
 
 
-@contextmanager
-def _demonstration(address: str) -> Iterator[tuple[Store, Link]]:
-    """Open a temporary store and its page in a browser; yield the store and the login link."""
-    from cryutils.app import demo
-    from cryutils.app.login import Link
+def _check_models(run: str | None) -> None:
+    """Say how to train models if there are none. Raises InputError if `run` has none."""
+    from cryutils.papers.trained_models import find_run, runs_with_models
 
-    run = os.environ.setdefault("CRYUTILS_LIVE_RUN", demo.newest_run())
+    if run is None and not runs_with_models("full"):
+        say(NO_MODELS)
+    elif run is not None and (home := find_run("full", run)) not in runs_with_models("full"):
+        raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
+
+
+def _demonstrate(address: str, sockets: list[socket], site: Site, run: str | None) -> None:
+    """Serve a temporary household, and open its page in a browser."""
+    token = secrets.token_urlsafe(32)
+    opening = f"{address}login?link={token}"
+    say("A demonstration with synthetic sound and pictures.")
+    say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
     for number in (signal.SIGTERM, signal.SIGHUP):  # until the server sets its own handlers
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    demo.use_scratch_folder()
+    from cryutils.app import demo
+    from cryutils.app import serve as application
+    from cryutils.app.login import Link
+
+    run = run or demo.newest_run()
+    _check_models(run)
+    film = demo.use_scratch_folder()
     with opened() as store:
-        say(f"A demonstration with synthetic sound and pictures, judged by the run {run}.")
-        link = Link(store.users.add("demo", os.urandom(16).hex()))
+        link = Link(store.users.add("demo", os.urandom(16).hex()), token)
         demo.make_log(store, now=time.time())
-        demo.make_film()
-        opening = f"{address}login?link={link.token}"
-        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
+        say(f"The run {run} answers.")
         # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
-        yield store, link
+        app = application.application(
+            store, site, run=run, link=link, film=film, prepare=lambda: demo.make_film(film)
+        )
+        application.run(app, sockets, site)

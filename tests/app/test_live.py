@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cryutils.app.listener import Listener
 from cryutils.app.live import LiveAnalysis
-from cryutils.app.readings import ANY, GAP, UNSURE, Reading, actions
+from cryutils.app.readings import ANY, GAP, NO_CRY, UNSURE, Reading, actions
 from cryutils.app.store import StoreUnavailable
 from cryutils.errors import InputError
 from cryutils.papers import embeddings, recognition
@@ -24,7 +25,7 @@ from cryutils.papers import embeddings, recognition
 class Ear:
     """Stands in for a monitor: one reading for each push, and what was pushed is kept."""
 
-    classes, uses_camera = ("hungry", "tired"), True
+    classes, uses_camera, every = ("hungry", "tired"), True, 1
 
     def __init__(self) -> None:
         self.pushed: list[tuple[Any, ...]] = []
@@ -55,11 +56,18 @@ class Page:
         self.live = LiveAnalysis(self.ear, log=log, source="An ear.", clock=lambda: self.now)
         self.answers: list[dict[str, Any]] = []
         self.live.send = lambda content, buffers=None: self.answers.append(content)
-        self.live.listening = True
+        self.listen(True)
 
     @property
     def notice(self) -> str:
-        return str(self.live.notice)
+        return str(self.answers[-1]["notice"])
+
+    @property
+    def waiting(self) -> int:
+        return int(self.answers[-1]["waiting"])
+
+    def listen(self, is_on: bool) -> None:
+        self.send({"type": "start" if is_on else "stop", "number": 0})
 
     def send(self, content: dict[str, Any], *buffers: bytes) -> None:
         self.live._handle_custom_msg(content, [memoryview(buffer) for buffer in buffers])
@@ -102,29 +110,59 @@ def test_sound_arrives_as_the_page_heard_it_by_its_own_clock() -> None:
     np.testing.assert_array_equal(samples, SOUND)
     assert sr == 8000
     assert [pushed[2] for pushed in page.ear.pushed] == [999.5, 1000.5], "first samples"
-    assert [answer["number"] for answer in page.answers] == [7, 8]
-    assert page.answers[0]["readings"][0]["verdict"] == "hungry"
+    assert [answer["number"] for answer in page.answers] == [0, 7, 8]
+    reading = page.answers[1]["readings"][0]
+    assert (reading["verdict"], reading["words"]) == ("hungry", "probably hungry, 90 %")
 
     page.now += 3600  # its device slept, and the page's clock stood still
     page.hear(9)
     assert page.ear.pushed[-1][2] == 4599.5
-    page.live.listening = False
-    page.live.listening = True  # the page's clock starts again
+    page.listen(False)
+    page.listen(True)  # the page's clock starts again
     page.hear(0)
     assert page.ear.pushed[-1][2] == 4599.5
     assert page.ear.starts == 2, "what was heard before colours nothing"
 
 
-@pytest.mark.parametrize("film", [b"", b"a film"])
+@pytest.mark.parametrize("film", [False, True])
 @pytest.mark.parametrize("from_file", [False, True])
-def test_only_the_film_of_a_demonstration_shows_a_drawn_face(film: bytes, from_file: bool) -> None:
+def test_only_the_film_of_a_demonstration_shows_a_drawn_face(film: bool, from_file: bool) -> None:
     ear = Ear()
     ear.uses_camera = False
-    live = LiveAnalysis(ear, film=film)
-    live.from_file = from_file
-    live.listening = True
-    assert ear.synthetic == (bool(film) and not from_file)
-    assert live._about["camera"] == bool(film)
+    listener = Listener(ear, film=film)
+    listener.receive({"type": "start", "file": from_file}, [])
+    assert ear.synthetic == (film and not from_file)
+    assert listener.about()["camera"] == film
+
+
+def test_a_page_that_gets_fewer_answers_says_so() -> None:
+    page = Page()
+    page.hear(0)
+    assert page.notice == ""
+    page.ear.every = 4
+    page.hear(1)
+    assert "every 2 s" in page.notice
+
+
+def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
+    page = Page()
+    page.hear(0, 1, 2)
+    assert page.answers[-1]["ended"] is None
+    page.ear.due = [Reading(1003.0, NO_CRY)]
+    page.send({"type": "gap", "number": 0, "at": 3.0})
+    assert page.answers[-1]["ended"] == "probably hungry, 90 %"
+
+    page.send({"type": "start", "file": True})
+    page.hear(0, 1)
+    page.ear.due = [Reading(1003.0, NO_CRY)]
+    page.send({"type": "gap", "number": 0, "at": 3.0})
+    assert page.answers[-1]["ended"] is None
+    page.hear(4)
+    page.listen(False)
+    assert page.answers[-1]["ended"] == "probably hungry, 90 %"
+    page.send({"type": "start", "file": True})
+    page.listen(False)
+    assert page.answers[-1]["ended"] == "no crying in this file"
 
 
 def test_a_picture_arrives_as_rgb() -> None:
@@ -151,9 +189,9 @@ def test_whatever_a_page_sends_is_answered_and_breaks_nothing(
     page = Page()
     page.send(content, *buffers)
 
-    (answer,) = page.answers
+    _, answer = page.answers
     assert answer["number"] is content.get("number")
-    assert page.live.notice or content["type"] in ("sound", "gap")  # or nothing is asked for
+    assert page.notice or content["type"] in ("sound", "gap")  # or nothing is asked for
 
 
 def test_a_picture_that_takes_long_to_decode_is_refused_at_once() -> None:
@@ -173,14 +211,13 @@ def test_readings_wait_until_the_log_takes_them_and_keep_their_order() -> None:
     page.hear(0)
     until(lambda: disk.asked)
     page.hear(1, 2)
-    until(lambda: page.look() and "(its disk is full). 3 readings (2 s) wait here" in page.notice)
-    assert page.live.waiting == 3
-    assert "lost if this page or the server ends before that" in page.notice
+    until(lambda: page.look() and page.notice.startswith("Not saved yet: its disk is full."))
+    assert page.waiting == 3
     assert disk.asked == [1], "asked again later and not at each reading"
 
     disk.full = False
-    page.live.listening = False  # what waits is tried once more as the page stops
-    assert (page.live.waiting, page.notice) == (0, "")
+    page.listen(False)  # what waits is tried once more as the page stops
+    assert (page.waiting, page.notice) == (0, "")
     assert [reading.time for reading in disk.log] == [999.5, 1000.5, 1001.5]
 
 
@@ -195,10 +232,10 @@ def test_a_log_that_refuses_readings_does_not_get_them_again() -> None:
 
     page = Page(write)
     page.hear(0)
-    until(lambda: page.look() and "(no infant 'Mia'); nothing is kept" in page.notice)
-    assert page.live.waiting == 0
+    until(lambda: page.look() and "Nothing is saved now: no infant 'Mia'" in page.notice)
+    assert page.waiting == 0
     page.hear(1)
-    page.live.listening = False
+    page.listen(False)
     assert page.notice == "" and [reading.time for reading in log] == [0.0, 1000.5]
 
 
@@ -207,12 +244,12 @@ def test_what_waits_goes_where_it_was_heard_for() -> None:
     page = Page(first.write)
     page.hear(0)
     until(lambda: first.asked)
-    page.live.listening = False
-    page.live.log_to(second.write)
-    page.live.listening = True
+    page.listen(False)
+    page.live.listener.log = second.write
+    page.listen(True)
     page.hear(1)
     first.full = second.full = False
-    page.live.listening = False
+    page.listen(False)
     assert [[reading.time for reading in disk.log] for disk in (first, second)] == [
         [999.5],
         [999.5],
@@ -226,12 +263,12 @@ def test_a_thousand_gaps_at_once_are_one() -> None:
         page.send({"type": "gap", "number": number, "at": number / 1000, "reason": "hidden"})
     page.now += 1
     page.send({"type": "gap", "number": 1000, "at": 1.0, "reason": "asleep"})
-    page.live.listening = False
+    page.listen(False)
     assert [(reading.verdict, reading.note) for reading in log] == [
         (GAP, "hidden"),
         (GAP, "asleep"),
     ]
-    assert len(page.answers) == 1001
+    assert len(page.answers) == 1003
 
 
 def test_every_state_of_the_models_has_advice_with_a_source() -> None:

@@ -2,139 +2,113 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
+import io
 import json
 import re
 import signal
 import socket
 import sqlite3
-import stat
-import sys
-from collections import deque
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
-import websocket
-from requests.cookies import RequestsCookieJar
 
-pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
+pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from refusals import mistake
-from served import (
-    HANG_S,
-    PASSWORD,
-    Served,
-    Visitor,
-    messages,
-    replies,
-    send,
-    served,
-    until,
-    widgets,
-)
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served, until
+from trained_run import Trained
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
 
-from cryutils.app import serve, store
-from cryutils.app.connections import Site
-from cryutils.app.kernels import MESSAGES, PAGES
+from cryutils.app import pages
+from cryutils.app.readings import Reading
+from cryutils.app.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NOWHERE = "00000000-0000-0000-0000-000000000000"
-SECRET = "what no kernel may know"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB")
+SECRET = "what nobody may know"
 Command = Callable[..., tuple[int, str, str]]
-UNIX = pytest.mark.skipif(sys.platform != "linux", reason="/proc shows a process's environment")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with two caregivers."""
+def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
+    """A server with two caregivers and an infant, behind a proxy on this machine."""
     folder = tmp_path_factory.mktemp("served")
-    (folder / "voila.py").write_text(f"open({str(folder / 'executed')!r}, 'w')\n")
-    with served(
-        folder, "--proxy", "127.0.0.1", DATABASE_PASSWORD=SECRET, JUPYTER_TOKEN="token"
-    ) as server:
+    variables = {"DATABASE_PASSWORD": SECRET, "CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(folder, "--proxy", "127.0.0.1", **variables) as server:
         for name in ("ann", "ben"):
             server.store.users.add(name, PASSWORD)
+        server.store.add_infant("Mia")
         yield server
 
 
 @pytest.fixture(scope="module")
+def mia(server: Served) -> int:
+    return server.store.infant("Mia").id
+
+
+@pytest.fixture
 def ann(server: Served) -> Visitor:
-    """Ann, logged in, with a page open: `ann.kernel`."""
     return visitor(server, "ann")
-
-
-@pytest.fixture(scope="module")
-def ben(server: Served) -> Visitor:
-    return visitor(server, "ben")
 
 
 def visitor(server: Served, name: str) -> Visitor:
     somebody = Visitor(server)
-    assert somebody.log_in(name).status_code == 302
-    somebody.kernel = somebody.open_page()
+    somebody.enter(name)
     return somebody
 
 
-def refused(somebody: Visitor, kernel: str, **options: object) -> int:
-    """Connect with a kernel in vain; return the answer's status."""
-    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
-        somebody.socket(kernel, **options)
-    return caught.value.status_code
+def refused(somebody: Visitor, infant: int, **options: object) -> int:
+    """Connect in vain; return the answer's status."""
+    with pytest.raises(InvalidStatus) as caught:
+        somebody.socket(infant, **options)
+    return caught.value.response.status_code
 
 
-def shown(somebody: Visitor) -> str:
-    """What the widgets of a caregiver's page hold."""
-    with closing(somebody.socket(somebody.kernel)) as connection:
-        return json.dumps(widgets(connection))
+def closed(connection: ClientConnection) -> int | None:
+    """Wait until the server closes a WebSocket; return why."""
+    with suppress(ConnectionClosed):
+        while True:
+            connection.recv(HANG_S)
+    return connection.close_code
 
 
 # Whoever is not logged in
 
 
-def routes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
-    """An address of each route that the web application has, by its own account."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
-    before = signal.getsignal(signal.SIGTERM)
-    made = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [], None, Site())
-    signal.signal(signal.SIGTERM, before)
-    made.init_settings()
-    patterns = [handler[0] for handler in made.init_handlers()]
-    addresses = [
-        re.sub(r"\(\?P<kernel_id>[^)]*\)", NOWHERE, pattern).replace("(.*)", "lab/static/voila.js")
-        for pattern in patterns
-    ]
-    assert not [address for address in addresses if set(address) & set("()*?\\")]
-    return addresses
-
-
-def test_every_route_is_closed_to_whoever_is_not_logged_in(
-    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_route_is_closed_to_whoever_is_not_logged_in(server: Served) -> None:
+    addresses = [route.path.replace("{name}", "live.js") for route in pages.ROUTES]
     stranger, opened = Visitor(server), []
-    addresses = routes(monkeypatch, tmp_path)
-    assert {"/", "/login", "/logout"} < set(addresses)
-    for address in addresses:
-        for method in METHODS:
-            answer = stranger.request(method, address)
-            to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
-            if answer.status_code != 403 and not to_login:
-                opened.append((method, address, answer.status_code))
-    assert opened == [("GET", "/login", 200)]
+    assert {"/", "/login", "/logout", "/export"} < set(addresses)
+    for address, method in product([*addresses, "/listen", "/nowhere", "/static/"], METHODS):
+        answer = stranger.request(method, address)
+        to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
+        if answer.status_code not in (403, 405) and not to_login:
+            opened.append((method, address, answer.status_code))
+    assert opened == [("GET", "/login", 200), ("HEAD", "/login", 200)]
 
 
-def test_no_token_in_an_address_and_no_unsigned_cookie_is_a_login(
-    server: Served, ann: Visitor
-) -> None:
-    stranger = Visitor(server)
-    for address in ("/?token=token", "/?token=", f"/?password={PASSWORD}"):
-        assert stranger.get(address).status_code == 302
-    (name,) = [name for name in ann.cookies.get_dict() if name.startswith("username")]
-    stranger.cookies.set(name, ann.cookies[name][:-4] + "0000")
-    assert stranger.get("/").status_code == 302
+def test_a_forged_and_an_expired_cookie_are_no_login(server: Served, mia: int) -> None:
+    somebody = visitor(server, "ann")
+    (name,) = [name for name in somebody.cookies.get_dict() if name.startswith("login")]
+    ticket = somebody.cookies[name]
+    with sqlite3.connect(server.folder / "store.db") as database:
+        database.execute("UPDATE logins SET expires = 0")
+    for value in (ticket, ticket[:-4] + "0000", "", "' OR 1=1 --", "a" * 4000, "\u00e4"):
+        stranger = Visitor(server)
+        header = {"Cookie": f"{name}={value}".encode()}
+        assert stranger.get("/", headers=header).status_code == 302, value
+        stranger.cookies.set(name, ticket)
+        assert refused(stranger, mia) == 403
+    for address in (f"/?{name}={ticket}", f"/?password={PASSWORD}&name=ann"):
+        assert Visitor(server).get(address).status_code == 302
 
 
 def test_wrong_password_and_unknown_user_are_answered_alike(server: Served) -> None:
@@ -147,169 +121,252 @@ def test_wrong_password_and_unknown_user_are_answered_alike(server: Served) -> N
     assert len(texts) == 1
 
 
-def test_a_form_from_another_site_does_nothing(server: Served, ann: Visitor) -> None:
+def test_guesses_at_once_are_counted_before_they_are_checked(server: Served) -> None:
+    def guess(i: int) -> int:
+        return Visitor(server, "192.0.2.77").log_in("ben", f"guess number {i}").status_code
+
+    with ThreadPoolExecutor(16) as threads:
+        statuses = list(threads.map(guess, range(16)))
+    assert sorted(statuses) == [401] * 5 + [429] * 11
+
+
+def test_many_logins_at_once_are_answered_and_a_page_goes_on(server: Served, mia: int) -> None:
+    listening = visitor(server, "ann").socket(mia)
+
+    def log_in(i: int) -> int:
+        return Visitor(server, f"203.0.113.{i % 250}").log_in("ann").status_code
+
+    with ThreadPoolExecutor(40) as threads:
+        statuses = [threads.submit(log_in, i) for i in range(40)]
+        assert ask(listening, "start")["type"] == "answer"
+        assert {status.result() for status in statuses} == {303}
+    listening.close()
+
+
+def test_a_form_from_another_site_does_nothing(server: Served, ann: Visitor, mia: int) -> None:
     stranger = Visitor(server)
-    form = {"name": "ann", "password": PASSWORD}
+    form = {"name": "ann", "password": PASSWORD, "infant": str(mia), "what": "fed"}
     assert stranger.post("/login", data=form).status_code == 403
-    assert ann.post("/logout").status_code == 403
-    assert ann.post("/logout", data={"_xsrf": "a guess"}).status_code == 403
-    assert ann.post(f"/voila/api/shutdown/{ann.kernel}").status_code == 403
-    assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+    token = re.findall(r'name="token" value="([^"]+)"', ann.get("/").text)[0]
+    for address in ("/logout", "/say", "/babies"):
+        assert ann.post(address, data=form).status_code == 403
+        assert ann.post(address, data=form | {"token": "a guess"}).status_code == 403
+        for origin in ("http://evil.example", "null"):
+            headers = {"Origin": origin}
+            answer = ann.post(address, data=form | {"token": token}, headers=headers)
+            assert answer.status_code == 403
+    assert ann.get("/").status_code == 200
 
 
 # Whoever is logged in
 
 
-def test_there_is_no_other_notebook_file_or_terminal(server: Served, ann: Visitor) -> None:
-    headers = {"X-XSRFToken": ann.cookies["_xsrf"]}
-    for address in ("/api/contents", "/api/terminals", "/files/live.ipynb", "/lab", "/tree",
-                    "/voila/render/live.ipynb", "/voila/execution/" + NOWHERE):  # fmt: skip
-        statuses = {ann.request(method, address, headers=headers).status_code for method in METHODS}
-        assert statuses == {404}, address
-
-
-def test_no_path_leads_out_of_the_assets(server: Served, ann: Visitor) -> None:
+def test_there_is_no_other_file(ann: Visitor) -> None:
     cookie = "; ".join(f"{name}={value}" for name, value in ann.cookies.items())
-    folders = ("static", "templates/lab/static", "labextensions", "api/themes")
-    for folder, up in product(folders, ("../", "..%2f", "%2e%2e/", "..%5c")):
-        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=HANG_S)
-        path = f"/voila/{folder}/{up * 12}etc/passwd"  # sent as it is, unlike by requests
+    for up in ("../", "..%2f", "%2e%2e/", "..%5c", "/"):
+        connection = http.client.HTTPConnection(urlsplit(ann.server.url).netloc, timeout=HANG_S)
+        path = f"/static/{up * 12}etc/passwd"  # sent as it is, unlike by requests
         connection.request("GET", path, headers={"Cookie": cookie})
-        answer = connection.getresponse()
-        assert answer.status >= 400
-        assert b"root:" not in answer.read()
+        assert connection.getresponse().status == 404
+    for address in ("/api/contents", "/tree", "/film.mp4", "/static/serve.py", "/docs"):
+        answer = ann.get(address)
+        assert answer.status_code == 404 and "There is no such page" in answer.text
 
 
-def test_nothing_but_messages_of_widgets_reaches_a_kernel(server: Served, ann: Visitor) -> None:
-    proof = server.folder / "executed"
-    connection = ann.socket(ann.kernel)
-    code = f"open({str(proof)!r}, 'w')"
-    kinds = ("execute_request", "debug_request", "complete_request", "history_request",
-             "input_reply", "interrupt_request", "shutdown_request")  # fmt: skip
-    assert not set(kinds) & set(MESSAGES)
-    forged = {
-        send(connection, kind, channel=channel, code=code, silent=False, value=code, cursor_pos=4)
-        for kind, channel in product(kinds, ("shell", "control", "stdin"))
-    }
-    for target in ("jupyter.widget", "other", None):  # a page makes no widgets of its own
-        forged.add(send(connection, "comm_open", comm_id="new", target_name=target, data={}))
-    asked = send(connection, "kernel_info_request")
-    assert not forged & {parent for _, parent, _ in replies(connection, asked)}
-    connection.close()
-    assert not proof.exists()
+def test_a_name_is_text_and_never_markup_in_any_page(ann: Visitor) -> None:
+    name = '<script>alert("1")</script>\u2067\u05d0'
+    for wrong in ("", "a\x00b", "x" * 65, name.replace("\u2067", "\n")):
+        answer = ann.submit("/babies", name=wrong)
+        assert answer.status_code == 400 and "<script>alert" not in answer.text
+    name = name.replace("\u2067", "")  # a name can be printed
+    answer = ann.submit("/babies", name=name)
+    assert answer.status_code == 303
+    for address in ("/", "/live", "/diary", "/babies"):
+        page = ann.get(address)
+        assert page.status_code == 200
+        assert "&lt;script&gt;" in page.text and "<script>alert" not in page.text
+        assert "<bdi>" in page.text
+    infant = re.findall(r"infant=(\d+)", answer.headers["Location"])[0]
+    assert ann.submit("/babies", infant=infant).status_code == 400, "not sure"
+    assert ann.submit("/babies", infant=infant, sure="yes").status_code == 303
+    assert "&lt;script&gt;" not in ann.get("/babies").text
 
 
-def test_what_is_no_message_ends_the_websocket_and_nothing_else(
+def test_an_export_holds_no_formula(server: Served, ann: Visitor) -> None:
+    log = server.store.add_infant("=1+1")
+    log.append(log.begin("=cmd"), [Reading(1.8e9, "@hungry", note="+1")])
+    answer = ann.get(f"/export?infant={log.id}")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert {row["infant"], row["state"]} == {"'=1+1", "'@hungry"}
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert ann.get(f"/export?infant={log.id}&as=parquet").content[:4] == b"PAR1"
+    log.remove()
+
+
+def test_what_a_caregiver_says_is_in_the_diary_until_it_is_undone(
     server: Served, ann: Visitor
 ) -> None:
-    logged = len(server.log)
-    for message in (b"", b"\xff" * 8, b"\x06" + bytes(99), "text",
-                    serialize_msg_to_ws_v1([b"["] * 4, "shell")):  # fmt: skip
-        connection = ann.socket(ann.kernel)
-        connection.send(message, 1 if isinstance(message, str) else 2)
-        deque(messages(connection))
-    assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
-    assert "Traceback" not in server.log[logged:]
-    assert refused(ann, ann.kernel, subprotocols=None) == 403, "another protocol"
+    log = server.store.add_infant("Kim")
+    now = time.time() - 600
+    cry = [Reading(now + i / 2, "hungry", {"hungry": 0.62, "tired": 0.38}) for i in range(20)]
+    log.append(log.begin("test"), cry)
+    page = f"/diary?infant={log.id}"
+    assert "probably hungry, 62 %" in ann.get(page).text
+
+    def form() -> dict[str, str]:
+        text = ann.get(page).text
+        (start,) = set(re.findall(r'name="start" value="([^"]+)"', text))
+        (stop,) = set(re.findall(r'name="stop" value="([^"]+)"', text))
+        return {"infant": str(log.id), "start": start, "stop": stop}
+
+    spans = form()
+    for what, said in (("correct", "tired"), ("undo", "")):
+        answer = ann.submit(page, "/say", what=what, verdict="tired", back=page, **spans)
+        assert (answer.status_code, answer.headers["Location"]) == (303, page)
+        assert ("You said: <bdi><strong>tired" in ann.get(page).text) == bool(said)
+    ann.submit(page, "/say", what="fed", infant=str(log.id))
+    ann.submit(page, "/say", what="missed", verdict="pain", ago="just now", infant=str(log.id))
+    text = ann.get(page).text
+    assert ">Fed<" in text
+    assert "a cry that was missed" in text and "<strong>pain" in text
+    ann.submit(page, "/say", what="correct", verdict="hungry", **spans)
+    assert "this was right" in ann.get(page).text
+    for wrong in (
+        {"what": "correct"},
+        {"what": "undo", "start": "nan", "stop": "1"},
+        {"what": "missed", "ago": "tomorrow", "verdict": "x"},
+        {"what": "frob"},
+    ):
+        fields = {"infant": str(log.id)} | wrong
+        assert ann.submit(page, "/say", **fields).status_code == 400
+    log.remove()
 
 
-def test_nobody_reaches_another_s_kernel(ann: Visitor, ben: Visitor) -> None:
-    headers = {"X-XSRFToken": ben.cookies["_xsrf"]}
-    address = f"/api/kernels/{ann.kernel}"
-    assert ben.get(address).status_code == 403
-    assert ben.request("DELETE", address, headers=headers).status_code == 403
-    assert ben.post(f"/voila/api/shutdown/{ann.kernel}", headers=headers).status_code == 403
-    assert refused(ben, ann.kernel) == refused(Visitor(ben.server), ann.kernel) == 403
-    assert ann.get(address).status_code == 200
-
-
-def test_who_is_in_a_kernel_is_not_for_the_client_to_say(server: Served) -> None:
-    ann = Visitor(server)
-    ann.log_in("ann")
-    names = ("X-Forwarded-User", "X-Remote-User", "Remote-User", "User", "CRYUTILS_TICKET")
-    ann.headers.update(dict.fromkeys(names, "ben") | {"Authorization": "token token"})
-    ann.kernel = ann.open_page("/?user=ben&CRYUTILS_TICKET=ben&template=reveal&theme=../x")
-    assert "Logged in as ann." in shown(ann)
+def test_a_new_household_is_led_to_add_a_baby_and_the_last_one_is_remembered(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path) as server:
+        assert "Nobody can log in yet" in server.log
+        server.store.users.add("ann", PASSWORD)
+        ann = visitor(server, "ann")
+        for address in ("/", "/live", "/diary"):
+            assert ann.get(address).headers["Location"] == "/babies"
+        first = ann.submit("/babies", name="Mia").headers["Location"]
+        second = ann.submit("/babies", name="Tom").headers["Location"]
+        for address, name in ((first, "Mia"), (second, "Tom")):
+            ann.get(address)
+            assert f"Listen to <bdi>{name}</bdi>" in ann.get("/live").text
 
 
 def test_pages_may_ask_no_other_site_and_stand_in_none(server: Served) -> None:
-    policy = Visitor(server).get("/login").headers["Content-Security-Policy"]
+    headers = Visitor(server).get("/login").headers
+    policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "http" not in policy
+    assert "http" not in policy and "unsafe" not in policy
+    assert headers["Cache-Control"] == "no-store", "not shown again after the logout"
 
 
-@UNIX
-def test_a_kernel_knows_its_ticket_and_none_of_the_server_s_secrets(
-    server: Served, ann: Visitor
+# A page's WebSocket
+
+
+def test_what_is_heard_is_in_the_infant_s_diary(server: Served, ann: Visitor, mia: int) -> None:
+    with ann.socket(mia) as page:
+        about = json.loads(page.recv(HANG_S))["about"]
+        assert about["film"] == "" and "hungry" in about["states"]
+        ask(page, "start", file=False)
+        answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 9)]
+        readings = [reading for answer in answers for reading in answer["readings"]]
+        assert len(readings) >= 3 and all(reading["words"] for reading in readings)
+        assert ask(page, "stop")["waiting"] == 0
+    assert len(list(server.store.infant("Mia").entries())) >= len(readings)
+    with ann.socket(mia + 1) as page:
+        assert "no infant" in json.loads(page.recv(HANG_S))["why"]
+
+
+def test_a_websocket_is_for_pages_of_this_site(ann: Visitor, mia: int) -> None:
+    for origin in ("http://evil.example", "null", None, ann.server.url + ".evil.example"):
+        assert refused(ann, mia, origin=origin) == 403
+    assert refused(Visitor(ann.server), mia) == 403
+
+
+@pytest.mark.parametrize("message", [
+    b"", b"\xff" * 8, b"\x06\0\0\0" + bytes(99), "text", "[]", '{"type": 1e999}', "[" * 100_000,
+    '{"type": "sound", "at": 0, "sr": 48000}', '{"type": "frame", "at": "x"}',
+])  # fmt: skip
+def test_what_is_no_message_is_answered_and_breaks_nothing(
+    ann: Visitor, mia: int, message: bytes | str
 ) -> None:
-    environment = server.kernels()[ann.kernel].environ()
-    assert server.store.logins.user(environment["CRYUTILS_TICKET"]) == "ann"
-    assert SECRET not in environment.values()
-    assert not {name for name in environment if name.startswith(("JUPYTER", "QUERY", "HTTP"))}
+    logged = len(ann.server.log)
+    with ann.socket(mia) as page:
+        page.recv(HANG_S)
+        page.send(message)
+        assert json.loads(page.recv(HANG_S))["notice"]
+        assert ask(page, "start")["notice"] == ""
+    assert "Traceback" not in ann.server.log[logged:]
 
 
-def test_a_caregiver_s_pages_end_one_too_many_one_left_and_the_rest_with_their_login(
-    server: Served,
+def test_a_flood_of_messages_ends_its_own_page_alone(ann: Visitor, mia: int) -> None:
+    with ann.socket(mia) as other, ann.socket(mia) as page:
+        begun = time.monotonic()
+        with suppress(ConnectionClosed):
+            for _ in range(10_000):
+                send(page, "look")
+        assert closed(page) == FLOODED
+        assert time.monotonic() - begun < 60
+        assert ask(other, "start")["type"] == "answer"
+    assert BURST < 10_000
+
+
+def test_a_frame_of_50_mb_ends_its_page_and_takes_no_memory(ann: Visitor, mia: int) -> None:
+    process = psutil.Process(ann.server.process.pid)
+    before = process.memory_info().rss
+    with ann.socket(mia) as page:
+        page.recv(HANG_S)
+        with suppress(ConnectionClosed):
+            page.send(bytes(50_000_000))
+        assert closed(page) == 1009
+    assert process.memory_info().rss - before < 30e6
+    assert ann.get("/").status_code == 200
+
+
+def test_pages_end_with_their_login_and_one_too_many_ends_the_oldest(
+    server: Served, mia: int
 ) -> None:
     server.store.users.add("cleo", PASSWORD)
-    somebody, later = Visitor(server), Visitor(server)
-    somebody.log_in("cleo")
-    later.log_in("cleo")
-    logins = [*[somebody] * (PAGES - 1), later, later]
-    opened = [login.open_page() for login in logins]
-    asked = zip(logins, opened, strict=True)
-    codes = [login.get(f"/api/kernels/{kernel}").status_code for login, kernel in asked]
-    assert codes == [403] + [200] * PAGES
-    until(lambda: opened[0] not in server.kernels(), "the oldest gives way")
-    assert set(opened[1:]) <= set(server.kernels())
+    cleo, later = visitor(server, "cleo"), visitor(server, "cleo")
+    pages = [cleo.socket(mia) for _ in range(PAGES + 1)]
+    other = later.socket(mia)
+    assert closed(pages[0]) == REPLACED
+    assert ask(pages[1], "start")["type"] == "answer"
 
-    headers = {"X-XSRFToken": somebody.cookies["_xsrf"]}
-    answer = somebody.post(f"/voila/api/shutdown/{opened[1]}", headers=headers)
-    assert answer.status_code == 204
-    until(lambda: opened[1] not in server.kernels(), "the page was left")
-    assert set(opened[2:]) <= set(server.kernels())
+    cookies = cleo.cookies.copy()
+    assert cleo.submit("/", "/logout").headers["Location"] == "/login"
+    assert {closed(page) for page in pages[1:]} == {LOGGED_OUT}
+    cleo.cookies = cookies
+    assert cleo.get("/").status_code == 302
+    assert refused(cleo, mia) == 403
 
-    cookies, connection = somebody.cookies.copy(), somebody.socket(opened[2])
-    assert somebody.submit("/logout").headers["Location"] == "/login"
-    over(server, somebody, cookies, connection, opened[2:3])
-    assert set(opened[3:]) <= set(server.kernels())
-
-    cookies, connection = later.cookies.copy(), later.socket(opened[3])
-    with sqlite3.connect(server.folder / "store.db") as database:
-        database.execute("UPDATE logins SET expires = 0 WHERE user = 'cleo'")
-    over(server, later, cookies, connection, opened[3:])
-
-
-def over(
-    server: Served, somebody: Visitor, cookies: RequestsCookieJar,
-    connection: websocket.WebSocket, pages: list[str],
-) -> None:  # fmt: skip
-    """Assert that with a login its cookies, websocket and kernels have ended."""
-    deque(messages(connection))  # they come to an end: the server has closed the websocket
-    until(lambda: not set(pages) & set(server.kernels()), "its processes have ended")
-    somebody.cookies = cookies
-    assert somebody.get("/").status_code == 302
-    assert somebody.get(f"/api/kernels/{pages[0]}").status_code == 403
-    assert refused(somebody, pages[0]) == 403
+    assert ask(other, "start")["type"] == "answer"
+    server.store.users.remove("cleo")  # by a command, without a request
+    assert closed(other) == LOGGED_OUT
 
 
 def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
-    somebody = Visitor(server)
-    somebody.log_in("ann")
+    somebody = visitor(server, "ann")
     cookies = somebody.cookies.copy()
-    assert somebody.submit("/logout", "/login", name="ben", password=PASSWORD).status_code == 302
+    assert somebody.submit("/", "/login", name="ben", password=PASSWORD).status_code == 303
     somebody.cookies = cookies
     assert somebody.get("/").status_code == 302
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) -> None:
-    somebody = Visitor(server)
+    somebody = Visitor(server, "192.0.2.9")
     somebody.headers["X-Forwarded-Proto"] = scheme
     cookie = somebody.log_in("ann").headers["Set-Cookie"]
     assert "; HttpOnly" in cookie
-    assert "; SameSite=Lax" in cookie
+    assert "; SameSite=lax" in cookie
     assert ("; Secure" in cookie) == (scheme == "https")
 
 
@@ -317,17 +374,42 @@ def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) ->
 
 
 def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(
-    server: Served, ann: Visitor
+    server: Served, ann: Visitor, mia: int
 ) -> None:
-    with closing(sqlite3.connect(server.folder / "store.db")) as database:
+    with ann.socket(mia) as page, closing(sqlite3.connect(server.folder / "store.db")) as database:
+        ask(page, "start")
         database.execute("ALTER TABLE logins RENAME TO elsewhere")
         try:
             answer = ann.get("/")
+            heard = ask(page, "sound", noise(), at=0.25, sr=48_000)
         finally:
             database.execute("ALTER TABLE elsewhere RENAME TO logins")
-    assert answer.status_code == 503
-    assert "The log can't be reached just now." in answer.text
-    assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+        assert answer.status_code == 503 and "What was saved before is safe" in answer.text
+        assert heard["type"] == "answer", "the page goes on"
+    assert ann.get("/").status_code == 200
+
+
+def test_a_locked_store_never_makes_a_page_deaf_and_is_written_later(
+    server: Served, ann: Visitor, mia: int
+) -> None:
+    log = server.store.infant("Mia")
+    before = len(list(log.entries()))
+    database = sqlite3.connect(server.folder / "store.db", isolation_level=None)
+    with ann.socket(mia) as page, closing(database):
+        ask(page, "start")
+        database.execute("BEGIN IMMEDIATE")
+        heard: list[dict] = []
+        at = 0.0
+        while not (answer := ask(page, "sound", noise(), at=(at := at + 0.25), sr=48_000))[
+            "waiting"
+        ]:
+            heard += answer["readings"]
+            time.sleep(0.1)
+        assert answer["notice"].startswith("Not saved yet")
+        heard += answer["readings"]
+        database.execute("ROLLBACK")
+        until(lambda: not ask(page, "look")["waiting"], "all is saved")
+        until(lambda: len(list(log.entries())) >= before + len(heard), "nothing is lost")
 
 
 def model(outputs: Path, run: str) -> None:
@@ -338,29 +420,30 @@ def model(outputs: Path, run: str) -> None:
 
 
 def test_an_option_that_cannot_be_used_is_named_in_a_line(apart: Path, command: Command) -> None:
-    model(apart / "outputs", "quick")
     with socket.create_server(("127.0.0.1", 0)) as other:
         for options, words in (
-            (("--run", "quik"), "outputs/quik: no models here. Did you mean quick?"),
             (("--port", str(other.getsockname()[1])), "in use"),
             (("--host", "203.0.113.7"), "203.0.113.7, port 0"),
             (("--name", "http://baby.local/"), "--name http://baby.local/"),
             (("--proxy", "nginx"), "--proxy nginx"),
         ):
             assert words in mistake(command("serve", "--port", "0", *options))
+    model(apart / "outputs", "quick")
+    code, _, err = command("serve", "--port", "0", "--run", "quik")
+    assert code == 2
+    assert "outputs/quik: no models here. Did you mean quick?" in err
 
 
-def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor) -> None:
+def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor, mia: int) -> None:
     somebody = Visitor(server)
     somebody.log_in("ann", "a wrong password")
     somebody.log_in("ann")
     somebody.get(f"/nowhere?password={PASSWORD}&ticket=in-a-query")
-    somebody.get(f"/api/kernels/{NOWHERE}?token=in-a-query")
-    ann.socket(ann.kernel).close()
-    cookies = "|".join([*ann.cookies.values(), *somebody.cookies.values()])
-    secrets = [part for part in re.split(r"[|:]", cookies) if len(part) > 20]
-    somebody.submit("/logout")
-    assert "404 GET /nowhere" in server.log
+    ann.socket(mia).close()
+    secrets = [*ann.cookies.values(), *somebody.cookies.values()]
+    secrets = [secret for secret in secrets if len(secret) > 20]
+    somebody.submit("/", "/logout")
+    until(lambda: "404 GET /nowhere" in server.log, "refusals are logged")
     for secret in (PASSWORD, "a wrong password", "in-a-query", "$argon2", SECRET, *secrets):
         assert secret not in server.log
 
@@ -370,31 +453,52 @@ def test_on_this_machine_a_proxy_names_the_client_s_address(server: Served) -> N
     assert {answer.status_code for answer in answers} == {401}
 
 
-# What is left after a kill
-
-
-def test_a_killed_server_s_logins_last_and_its_kernels_end(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        assert "Nobody can log in yet" in server.log
-        server.store.users.add("ann", PASSWORD)
-        caregiver = Visitor(server)
-        assert caregiver.log_in("ann").status_code == 302
-        caregiver.open_page()
-        secret = tmp_path / "data" / "cryutils" / "cookie-secret"
-        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-        kernels = list(server.kernels().values())
-        server.process.kill()
-        server.process.wait()
-    for kernel in kernels:
-        kernel.wait(timeout=HANG_S)
-    with served(tmp_path, "--port", str(urlsplit(server.url).port)) as server:
-        assert "Nobody" not in server.log
-        assert "ann" in caregiver.get("/logout").text, "still logged in"
-
-
-def test_the_terminal_names_what_trains_models_and_settings_beside_it_are_not_executed(
-    server: Served,
+def test_a_killed_server_loses_nothing_that_it_acknowledged(
+    tmp_path: Path, trained: Trained
 ) -> None:
-    until(lambda: "`cryutils run 04_cry2 05_image` trains" in server.log, "the hint")
-    assert (server.folder / "voila.py").exists()
-    assert not (server.folder / "executed").exists()
+    variables = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(tmp_path, **variables) as server:
+        server.store.users.add("ann", PASSWORD)
+        log = server.store.add_infant("Mia")
+        ann = visitor(server, "ann")
+        page = ann.socket(log.id)
+        ask(page, "start")
+        answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 40)]
+        readings = [reading for answer in answers for reading in answer["readings"]]
+        assert ask(page, "stop")["waiting"] == 0
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    with served(tmp_path, "--port", str(urlsplit(server.url).port), **variables) as server:
+        assert "Nobody" not in server.log
+        assert ann.get("/").status_code == 200, "still logged in"
+        assert len(list(server.store.infant("Mia").entries())) == len(readings)
+
+
+def test_a_full_disk_is_said_so(server: Served, ann: Visitor, mia: int) -> None:
+    database = sqlite3.connect(server.folder / "store.db")
+    # A trigger in place of a disk: SQLite reports the same error to the server.
+    with closing(database), ann.socket(mia) as page:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON readings BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+        database.commit()
+        try:
+            ask(page, "start")
+            at = 0.0
+            while not (answer := ask(page, "sound", noise(), at=(at := at + 0.25), sr=48_000))[
+                "notice"
+            ]:
+                time.sleep(0.05)
+            assert answer["type"] == "answer", "the page goes on"
+        finally:
+            database.execute("DROP TRIGGER full")
+            database.commit()
+
+
+def test_the_terminal_names_what_trains_models(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        assert "`cryutils run 04_cry2 05_image` trains" in server.log
+        server.store.users.add("ann", PASSWORD)
+        infant = server.store.add_infant("Mia").id
+        with visitor(server, "ann").socket(infant) as page:
+            assert "No models are trained yet" in json.loads(page.recv(HANG_S))["why"]

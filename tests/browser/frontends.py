@@ -1,6 +1,6 @@
 """A real browser, a real Jupyter server and a real kernel, for the tests of the widgets.
 
-`CRYUTILS_TEST_FRONTENDS` names the servers to try ("lab,voila"; "classic" where Notebook 6
+`CRYUTILS_TEST_FRONTENDS` names the servers to try ("lab"; "classic" where Notebook 6
 and ipywidgets 7 are installed, which is what Colab's widgets are built on).
 """
 
@@ -25,11 +25,9 @@ from playwright.sync_api import Browser, Page, Playwright, Request, expect
 from processes import end
 from sizes import LARGE
 
-FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
-# What is used in notebooks is tried where students open them, the live page where it is served.
-in_first, in_last = (
-    pytest.mark.parametrize("server", FRONTENDS if LARGE else usual, indirect=True, scope="session")
-    for usual in (FRONTENDS[:1], FRONTENDS[-1:])
+FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab").split(",")
+in_first = pytest.mark.parametrize(
+    "server", FRONTENDS if LARGE else FRONTENDS[:1], indirect=True, scope="session"
 )
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -106,7 +104,7 @@ def notebook_from(source: Path) -> nbformat.NotebookNode:
 
 @dataclass
 class Server:
-    """A running Jupyter server (`kind` lab, voila or classic) over the folder `root`.
+    """A running Jupyter server (`kind` lab or classic) over the folder `root`.
 
     host: the name that a browser knows it by.
     """
@@ -121,7 +119,6 @@ class Server:
         path = {
             "lab": f"lab/tree/{notebook}?token={TOKEN}&reset",
             "classic": f"notebooks/{notebook}?token={TOKEN}",
-            "voila": f"voila/render/{notebook}",
         }[self.kind]
         return f"http://{self.host}:{self.port}/{path}"
 
@@ -134,15 +131,8 @@ def _free_port() -> int:
 
 def _command(kind: str, root: Path, port: int) -> list[str]:
     common = ["--no-browser", f"--port={port}"]
-    if kind == "voila":
-        from cryutils.app.serve import EXTENSIONS
-
-        options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
-        # As `cryutils serve`, it loads no other extension of JupyterLab.
-        options += [f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS]
-        return [sys.executable, "-m", "voila", str(root), *common, *options]
     if kind not in ("lab", "classic"):
-        raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is none of lab, voila, classic")
+        raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is neither lab nor classic")
     app = {"lab": "ServerApp", "classic": "NotebookApp"}[kind]
     settings = {
         "ip": "127.0.0.1", "allow_remote_access": True, "allow_root": True,
@@ -223,10 +213,8 @@ class Notebook:
 
     @property
     def faults(self) -> list[str]:
-        """What went wrong; Voilà's own template asks a network for icons, which is refused."""
-        icons = "https://cdn.jsdelivr.net/npm/@fortawesome/"
-        asked = [url for url in self.strangers if not url.startswith(icons)]
-        return asked + [text for text in self.errors if "net::" not in text]
+        """What went wrong."""
+        return self.strangers + [text for text in self.errors if "net::" not in text]
 
     def state(self) -> dict[str, Any]:
         """Return what Python holds, as the mirror cell shows it."""

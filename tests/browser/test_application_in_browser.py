@@ -23,8 +23,10 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from processes import end
 from sizes import large
 
-pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from served import PASSWORD, Served, served, until
+pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
+from served import PASSWORD, Served, served
+from trained_run import Trained
+from visits import DEVICES
 
 from cryutils.app.readings import Reading
 
@@ -46,7 +48,7 @@ def family(folder: Path) -> Path:
 def add_ann(server: Served) -> None:
     server.store.users.add("ann", PASSWORD)
     log = server.store.add_infant("Mia")
-    log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 1.0})])
+    log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 0.9, "pain": 0.1})])
 
 
 @pytest.fixture(scope="module")
@@ -135,48 +137,53 @@ def test_the_family_s_telephones_can_check_the_certificate(
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
 
 
-def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is_left(
+def test_over_https_a_page_may_ask_for_camera_and_microphone(
     trusting: Browser, site: Served
 ) -> None:
-    context, before = trusting.new_context(viewport=PHONE), set(site.kernels())
+    context = trusting.new_context(viewport=PHONE)
     page = context.new_page()
     log_in(page, site.url)
-    (kernel,) = set(site.kernels()) - before
     assert page.evaluate("window.isSecureContext")
     assert page.evaluate("'getUserMedia' in navigator.mediaDevices")
-    (cookie,) = [cookie for cookie in context.cookies() if cookie["name"].startswith("username")]
+    (cookie,) = [cookie for cookie in context.cookies() if cookie["name"].startswith("login")]
     assert cookie["secure"]
     assert cookie["httpOnly"]
-    page.get_by_role("tab", name="Days").click()
-    page.get_by_role("button", name="Look again").click()
-    expect(page.get_by_role("columnheader", name="hungry")).to_be_visible()
-    assert cookie["path"] == (urlsplit(site.url).path or "") + "/"
-    page.goto("about:blank")
-    until(lambda: kernel not in site.kernels(), "the page's process has ended")
+    page.get_by_role("link", name="Listen", exact=True).click()
+    expect(page.locator("#lost")).to_contain_text("No models are trained yet")
+    page.get_by_role("link", name="Diary").click()
+    expect(page.get_by_text("probably hungry, 90 %")).to_be_visible()
     context.close()
 
 
-def test_a_page_says_that_its_server_or_its_login_is_gone_and_opens_again(
-    trusting: Browser, tmp_path: Path
+def test_a_page_says_that_its_server_or_its_login_is_gone(
+    playwright: Playwright, tmp_path: Path, trained: Trained
 ) -> None:
-    context = trusting.new_context()
+    browser = launch(playwright, *DEVICES)
+    context = browser.new_context()
     page, other = context.new_page(), context.new_page()
     other.set_default_timeout(1000 * HANG_S)
-    with served(tmp_path) as server:
+    outputs = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(tmp_path, **outputs) as server:
         add_ann(server)
         log_in(page, server.url)
+        page.goto(server.url + "/live")
+        page.get_by_role("button", name="Start listening").click()
+        page.get_by_role("button", name="Stop").wait_for()
         expect(page.locator("#lost")).to_be_hidden()
         server.process.kill()
-    expect(page.locator("#lost")).to_contain_text("nothing is listening now")
-    with served(tmp_path, "--port", str(urlsplit(server.url).port)):
-        page.get_by_role("link", name="Open the page again").click()
-        page.get_by_text("Logged in as ann.").wait_for()
+        server.process.wait()
+        expect(page.locator("#lost")).to_contain_text("nothing is listening")
+        expect(page.locator(".live-answer")).to_have_text("Not listening")
+    with served(tmp_path, "--port", str(urlsplit(server.url).port), **outputs):
         expect(page.locator("#lost")).to_be_hidden()
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        expect(page.locator(".live-answer")).not_to_have_text("Not listening")
 
-        other.goto(server.url + "/logout")  # in another tab
+        other.goto(server.url)  # another tab
         other.get_by_role("button", name="Log out").click()
-        other.get_by_role("heading", name="Log in").wait_for()
-        expect(page.locator("#lost")).to_contain_text("nothing is listening now")
+        other.get_by_role("button", name="Log in").wait_for()
+        expect(page.locator("#lost")).to_contain_text("You are logged out")
+        expect(page.get_by_role("button", name="Start listening")).to_be_visible()
         page.get_by_role("link", name="Open the page again").click()
-        page.get_by_role("heading", name="Log in").wait_for()
-        context.close()
+        page.get_by_role("button", name="Log in").wait_for()
+        browser.close()

@@ -53,7 +53,8 @@ def visit(
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Start").wait_for()
+    page.get_by_role("link", name="Listen now").click()
+    page.get_by_role("button", name="Start listening").wait_for()
     yield page
     browser.close()
     assert asked - {""} == {urlsplit(home.url).netloc}

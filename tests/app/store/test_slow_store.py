@@ -88,8 +88,8 @@ def test_a_locked_sqlite_stops_nobody_who_listens(
     with locked(apart / "store.sqlite"):
         ear.hear(40 if LARGE else 13)
     ear.check()
-    assert any("(it does not answer)" in words for words in ear.troubles)
-    assert "(another program has locked it)" in ear.troubles[-1]
+    assert any("it does not answer" in words for words in ear.troubles)
+    assert "another program has locked it" in ear.troubles[-1]
     assert [line.partition(":")[2][:33] for line in lines(caplog)] == [
         " it does not answer (no answer)",
         " another program has locked it (/",
@@ -104,7 +104,7 @@ def test_a_frozen_postgresql_stops_nobody_who_listens(mia: Log, postgres: Server
     with postgres.frozen():
         ear.hear(4)
     ear.check()
-    assert "(it does not answer)" in ear.troubles[-1]
+    assert "it does not answer" in ear.troubles[-1]
 
 
 @in_sqlite
@@ -121,7 +121,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(mia: Log) -> None:
             ear.write, [Reading(START - 1 - k, NO_CRY, note="x" * 999) for k in range(99)]
         )
         ear.hear(1)
-        assert "(its disk is full). 109 readings (54 s) wait here" in ear.troubles[-1]
+        assert "its disk is full. The last 54 s wait" in ear.troubles[-1]
         pages = 2**30
         ear.writer.flush(20)
         assert len(list(mia.entries())) == 109

@@ -18,7 +18,7 @@ from cryutils.app.readings import GAP, NO_CRY, Reading
 
 
 class Ear:
-    classes, uses_camera = ("hungry", "tired"), True
+    classes, uses_camera, every = ("hungry", "tired"), True, 1
     starts = 0
 
     def __init__(self):
@@ -72,7 +72,7 @@ def show():
         text = json.dumps(
             {
                 "starts": ear.starts,
-                "listening": live.listening,
+                "listening": live.listener.listening,
                 "blocks": ear.blocks,
                 "frames": ear.frames,
                 "gaps": [reading.note for reading in ear.log if reading.verdict == GAP],

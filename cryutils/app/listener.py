@@ -1,0 +1,191 @@
+"""The live analysis of one page, `Listener`: messages of `live.js` in, readings out.
+
+Used by the widget `live.LiveAnalysis` in notebooks and by the application's WebSocket. Every
+message is answered, so a page can tell how far behind the server is and send less. Sound and
+pictures stay in memory. A `Writer` writes the readings to the log in its own thread. While the log
+can't be written, readings wait in the `Writer`, and the page says so.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from cryutils.app import words
+from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, QUIET, Reading, actions
+from cryutils.app.writer import Log, Writer
+from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from cryutils.app.monitor import Monitor
+
+__all__ = ["Listener"]
+
+RATES_HZ = (8_000, 192_000)  # of a sound card
+BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
+LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
+LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
+SCAN = b"\xff\xda"  # marker of a scan; decoders visit all pixels in each, and browsers write one
+GAP_EVERY_S = 1.0  # of the gaps reported within this time, only the first counts
+STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
+ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
+
+
+class Listener:
+    """Analyses what a page hears and sees with a monitor.
+
+    log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
+    shown and the readings wait for another try. If it raises an InputError, its message is shown
+    and the readings are dropped. film: whether the pictures are of a drawn face, as in the
+    demonstration. clock: the time in s since 1970, UTC.
+    """
+
+    def __init__(
+        self, monitor: Monitor, *, log: Log | None = None, film: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self.monitor, self.log, self._film, self._clock = monitor, log, film, clock
+        self.listening = self.from_file = False
+        self._start: float | None = None  # zero of the page's clock, in s since 1970
+        self._writer = Writer()
+        self._gap = -math.inf  # when the last reported gap was logged
+        self._cry: list[dict[str, float]] = []  # probabilities since the cry began
+
+    def about(self, **more: Any) -> dict[str, Any]:
+        """Return what the page has to know before it starts, as JSON types."""
+        advice = {state: [action._asdict() for action in some] for state, some in actions().items()}
+        return {
+            "states": {state: words.name(state) for state in self.monitor.classes},
+            "camera": self.monitor.uses_camera or self._film, "gap": GAP, "advice": advice,
+            "any": ANY, **more,
+        }  # fmt: skip
+
+    def receive(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> dict[str, Any]:
+        """Return the answer to a message of the page, as JSON types."""
+        readings: list[Reading] = []
+        refused = ""
+        try:
+            match content.get("type"):
+                case "start" | "stop" as kind:
+                    self._listen(kind == "start", content.get("file") is True)
+                case "look":  # asks for the notice only
+                    pass
+                case _:
+                    readings = self._readings(content, buffers)
+            if self.log is not None and not self.from_file:
+                self._writer.put(self.log, readings)
+        except InputError as error:
+            refused = str(error)
+        trouble = self._writer.trouble()
+        return {
+            "type": "answer", "number": content.get("number"),
+            "readings": [self._shown(reading) for reading in readings],
+            "notice": refused or trouble or self._remark(),
+            "waiting": self._writer.waiting if trouble or not self.listening else 0,
+            "ended": self._ended(readings),
+        }  # fmt: skip
+
+    def close(self) -> None:
+        """Write what waits, within `STOP_S`; later readings are still written by the thread."""
+        self._writer.flush(STOP_S)
+
+    def _listen(self, is_on: bool, from_file: bool) -> None:
+        self._start = None  # the page's clock starts again
+        self.listening = is_on
+        if is_on:
+            self.from_file, self._cry = from_file, []
+            self.monitor.restart(synthetic=self._film and not from_file)
+        else:
+            self.close()
+
+    def _remark(self) -> str:
+        if self.listening and self.from_file and self.log is not None:
+            return "This is a file, so nothing is written into the diary."
+        if self.listening and self.monitor.every > 1:
+            every_s = HOP_S * self.monitor.every
+            return f"Many pages are listening, so answers come every {every_s:g} s."
+        return ""
+
+    def _shown(self, reading: Reading) -> dict[str, Any]:
+        """Return a reading as JSON types, with its words."""
+        share = reading.probabilities.get(reading.verdict)
+        return asdict(reading) | {
+            "words": words.answer(reading.verdict, share), "remark": words.remark(reading),
+            "share": share, "cries": reading.verdict not in (NO_CRY, QUIET, GAP),
+        }  # fmt: skip
+
+    def _ended(self, readings: Sequence[Reading]) -> str | None:
+        """Return the answer to a cry that has just ended, or to a whole file; else None."""
+        for reading in readings:
+            if reading.verdict not in (NO_CRY, QUIET, GAP):
+                self._cry.append({} if words.unlike(reading.note) else reading.probabilities)
+            elif self._cry and not self.from_file:
+                return self._whole()
+        if self.listening or not (self._cry or self.from_file):
+            return None
+        self.from_file = False
+        return self._whole() if self._cry else "no crying in this file"
+
+    def _whole(self) -> str:
+        """Return one answer to all readings of a cry, and forget them."""
+        rows, self._cry = self._cry, []
+        return words.answer(*words.whole(rows))
+
+    def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
+        at = _number(content, "at")
+        if self._start is None or abs(self._start + at - self._clock()) > ADRIFT_S:
+            self._start = self._clock() - at
+        now, gap = self._start + at, []
+        match content.get("type"):
+            case "sound":
+                samples, sr = _sound(content, buffers)
+                self.monitor.push_audio(samples, sr, now - len(samples) / sr)
+            case "frame":
+                self.monitor.push_frame(_picture(buffers), now)
+            case "gap" if self._clock() - self._gap >= GAP_EVERY_S:
+                self._gap = self._clock()
+                gap = [Reading(now, GAP, note=str(content.get("reason", ""))[:80])]
+            case "gap":
+                pass
+            case kind:
+                raise InputError(f"The page sent {kind!r}, which is not a known message.")
+        return [*self.monitor.readings(), *gap]
+
+
+def _number(content: Mapping[str, Any], name: str) -> float:
+    value = content.get(name)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"The page sent {name} {value!r}, which is not a number.")
+    return float(value)
+
+
+def _sound(
+    content: Mapping[str, Any], buffers: Sequence[Any]
+) -> tuple[npt.NDArray[np.float32], int]:
+    sr = round(_number(content, "sr"))
+    if not RATES_HZ[0] <= sr <= RATES_HZ[1]:
+        low, high = RATES_HZ
+        raise InputError(f"The page sent sound at {sr} Hz; only {low} to {high} Hz can be used.")
+    if len(buffers) != 1 or len(buffers[0]) % 4 or len(buffers[0]) > 4 * BLOCK_S * sr:
+        raise InputError("The page sent a block of sound that can't be read.")
+    return np.frombuffer(buffers[0], dtype="<f4"), sr
+
+
+def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
+    try:
+        (content,) = map(bytes, buffers)
+        if len(content) <= LARGEST_JPEG and content.count(SCAN) == 1:
+            with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
+                if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
+                    return np.asarray(picture.convert("RGB"))
+    except (ValueError, OSError, Image.DecompressionBombError):  # all that Pillow raises
+        pass
+    raise InputError("The page sent a picture that can't be read.")

@@ -1,0 +1,250 @@
+"""The application's pages after the login, rendered by the server. Paper B §3, Figures 2 to 6."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.templating import Jinja2Templates
+
+from cryutils._io.paths import project_dir, scratch_dir
+from cryutils.app import diary, words
+from cryutils.app.clip_view import asset
+from cryutils.app.login import ask, form, log_in, log_out, own_path, set_cookie, token
+from cryutils.app.readings import NO_CRY
+from cryutils.app.store.log import local_zone
+from cryutils.app.store.transfer import Kind, rows, to_file
+
+if TYPE_CHECKING:
+    from cryutils.app.store import Log
+
+__all__ = ["ROUTES", "explain", "page", "refuse"]
+
+HERE = Path(__file__).parent
+TEMPLATES = Jinja2Templates(HERE / "templates")
+SCRIPTS = {
+    "site.css": "text/css", "live.css": "text/css", "live.js": "text/javascript",
+    "page.js": "text/javascript",
+}  # fmt: skip
+AGO_S = {"just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0}
+# Reasons that a caregiver can choose; the models' own states are among them.
+STATES = ("hungry", "tired", "discomfort", "pain")
+REASONS = (*STATES, NO_CRY)
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """Return a page for the browser that asks, whose forms have its token."""
+    user = request.scope.get("user")
+    form_token = token(request)
+    about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
+    about |= {"path": request.url.path, "names": words.name, "spent": words.spent}
+    about["reasons"] = REASONS
+    response = TEMPLATES.TemplateResponse(request, template, about | context, status)
+    set_cookie(response, request, "form", form_token)
+    return response
+
+
+async def refuse(request: Request, error: HTTPException) -> Response:
+    """Return the page for a request that can't be answered."""
+    texts = {
+        403: ("Please try again", "This page was open for too long, or the login has ended."),
+        404: ("There is no such page", "The address may be mistyped."),
+        503: ("The diary can't be reached now", "What was saved before is safe. Try again soon."),
+    }
+    title, why = texts.get(error.status_code, ("That did not work", "Go back and try again."))
+    return page(request, "error.html", status=error.status_code, title=title, why=why)
+
+
+async def explain(request: Request, error: Exception) -> Response:
+    """Return the page that says what was wrong with a caregiver's input."""
+    return page(request, "error.html", status=400, title="That did not work", why=str(error))
+
+
+async def chosen(request: Request) -> tuple[list[Log], Log | None]:
+    """Return all infants' logs and the chosen one, which a cookie remembers."""
+    logs = await ask(request.app.state.store.infants)
+    wanted = request.query_params.get("infant") or request.cookies.get("infant", "")
+    return logs, next((log for log in logs if str(log.id) == wanted), logs[0] if logs else None)
+
+
+Shower = Callable[[Request, list["Log"], "Log"], Awaitable[Response]]
+
+
+def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
+    """Return a page about an infant; without one, it leads to adding one."""
+
+    async def shown(request: Request) -> Response:
+        logs, log = await chosen(request)
+        if log is None:
+            return RedirectResponse("/babies", 303)
+        response = await show(request, logs, log)
+        response.set_cookie("infant", str(log.id), max_age=365 * 86400, samesite="lax")
+        return response
+
+    return shown
+
+
+async def start(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show what the application can do, and what not (Figure 2)."""
+    recent = await ask(diary.latest, log, local_zone(), 86_400.0)
+    last = next((line for line in recent if line.note is None), None)
+    return page(request, "start.html", logs=logs, log=log, last=last, evidence=evidence())
+
+
+async def live(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the live analysis (Figures 3 to 5)."""
+    lines = await ask(diary.latest, log, local_zone())
+    context = {"logs": logs, "log": log, "lines": lines, "ago": AGO_S, "evidence": evidence()}
+    return page(request, "live.html", **context)
+
+
+async def lines(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the newest lines alone, for a live page that replaces its own."""
+    context = {"log": log, "lines": await ask(diary.latest, log, local_zone()), "ago": AGO_S}
+    return page(request, "lines.html", back="/live", **context)
+
+
+async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show one day, from noon to noon, and a list of all days (Figure 6)."""
+    try:
+        when = date.fromisoformat(request.query_params.get("day", ""))
+    except ValueError:
+        when = None
+    shown = await ask(diary.day, log, local_zone(), when)
+    days = await ask(diary.days, log, local_zone())
+    return page(
+        request, "diary.html", logs=logs, log=log, day=shown, days=days, notes=diary.NOTES,
+        ago=AGO_S, one=timedelta(days=1), back=f"/diary?infant={log.id}&day={shown.date}",
+    )  # fmt: skip
+
+
+async def say(request: Request) -> Response:
+    """Log what a caregiver says: a correction, a missed cry, a note, or undo."""
+    fields = await form(request)
+    log = await ask(partial(_log, request, fields.get("infant", "")))
+    match fields.get("what", ""):
+        case "correct" if fields.get("verdict"):
+            task = partial(log.correct, *_span(fields), fields["verdict"][:40])
+        case "missed" if fields.get("verdict") and fields.get("ago") in AGO_S:
+            task = partial(diary.missed, log, fields["verdict"][:40], AGO_S[fields["ago"]])
+        case "undo" if fields.get("note", "").isdecimal():
+            task = partial(log.remove_note, int(fields["note"]))
+        case "undo":
+            task = partial(log.undo, *_span(fields))
+        case note if note in diary.NOTES:
+            task = partial(log.note, note, time.time())
+        case _:
+            raise HTTPException(400)
+    await ask(task)
+    return RedirectResponse(own_path(fields.get("back", "/diary")), 303)
+
+
+async def babies(request: Request) -> Response:
+    """Show the infants; add one, or remove one with its whole diary."""
+    store = request.app.state.store
+    if request.method == "POST":
+        fields = await form(request)
+        if "name" in fields:
+            log = await ask(store.add_infant, fields["name"])
+            return RedirectResponse(f"/?infant={log.id}", 303)
+        log = await ask(partial(_log, request, fields.get("infant", "")))
+        if fields.get("sure") != "yes":
+            raise HTTPException(400)
+        await ask(log.remove)
+        return RedirectResponse("/babies", 303)
+    logs, log = await chosen(request)
+    return page(request, "babies.html", logs=logs, log=log)
+
+
+async def export(request: Request, logs: list[Log], log: Log) -> Response:
+    """Send an infant's episodes as a CSV file, or all readings as a Parquet file."""
+    suffix = "parquet" if request.query_params.get("as") == "parquet" else "csv"
+    kind: Kind = "readings" if suffix == "parquet" else "episodes"
+    path = _scratch() / f"{secrets.token_hex(8)}.{suffix}"
+    await ask(lambda: to_file(rows([log], kind), path, kind))
+    name = f"diary-{date.today()}.{suffix}"
+    return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
+
+
+async def static(request: Request) -> Response:
+    """Send a script or style of the pages."""
+    name = request.path_params["name"]
+    if name not in SCRIPTS:
+        raise HTTPException(404)
+    return Response(_asset(name), media_type=SCRIPTS[name])
+
+
+async def film(request: Request) -> Response:
+    """Send the demonstration's film."""
+    path = request.app.state.film
+    if path is None or not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path, media_type="video/mp4")
+
+
+ROUTES = [
+    Route("/login", log_in, methods=["GET", "POST"]),
+    Route("/logout", log_out, methods=["POST"]),
+    Route("/", of_infant(start)),
+    Route("/live", of_infant(live)),
+    Route("/lines", of_infant(lines)),
+    Route("/diary", of_infant(show_diary)),
+    Route("/export", of_infant(export)),
+    Route("/say", say, methods=["POST"]),
+    Route("/babies", babies, methods=["GET", "POST"]),
+    Route("/static/{name}", static),
+    Route("/film.mp4", film),
+]
+
+
+def _log(request: Request, number: str) -> Log:
+    return request.app.state.store.infant(int(number) if number.isdecimal() else -1)
+
+
+def _span(fields: dict[str, str]) -> tuple[float, float]:
+    try:
+        start, stop = float(fields["start"]), float(fields["stop"])
+    except (KeyError, ValueError) as error:
+        raise HTTPException(400) from error
+    if not (math.isfinite(start) and math.isfinite(stop)):
+        raise HTTPException(400)
+    return start, stop
+
+
+@cache
+def _scratch() -> Path:
+    return scratch_dir()
+
+
+@cache
+def _asset(name: str) -> str:
+    if name.startswith("live"):
+        return asset(name)
+    return (HERE / name).read_text("utf-8")
+
+
+@cache
+def evidence() -> dict[str, Any]:
+    """Return the sound model's score for new infants in the reference run; {} without that run."""
+    path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
+    # Read without pandas, which would take a third of the server's memory.
+    for row in json.loads(path.read_text("utf-8")) if path.is_file() else []:
+        if (row["key"], row["split"], row["data"]) == (
+            "cry2.balanced_accuracy", "leak_free", "donateacry",
+        ):  # fmt: skip
+            percent = {name: f"{100 * row[name]:.0f}" for name in ("value", "low", "high")}
+            babies = {name: row[name] for name in ("n", "n_infants")}
+            return percent | babies | {"guess": f"{100 / len(STATES):.0f}"}
+    return {}

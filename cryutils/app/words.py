@@ -1,0 +1,83 @@
+"""What the pages say about readings, in words for caregivers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE, Reading
+from cryutils.models.fusion import verdict
+
+__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent", "unlike", "whole"]
+
+PROBABLE = 0.6  # from here on, a state is "probably" the right one
+# Words for what is not a state of the models.
+NAMES = {NO_CRY: "no crying", QUIET: "very quiet", GAP: "not listening", UNSURE: "not sure why"}
+
+
+def name(verdict: str) -> str:
+    """Return a verdict as people write it, such as "belly pain"."""
+    return NAMES.get(verdict, verdict.replace("_", " "))
+
+
+def answer(verdict: str, share: float | None) -> str:
+    """Return the answer to a cry, never a state without how sure the models are.
+
+    >>> answer("hungry", 0.62)
+    'probably hungry, 62 %'
+    >>> answer("hungry", 0.52)
+    'perhaps hungry, 52 %'
+    """
+    if verdict in NAMES:
+        return name(verdict)
+    if share is None:
+        return f"perhaps {name(verdict)}"
+    strength = "probably" if share >= PROBABLE else "perhaps"
+    return f"{strength} {name(verdict)}, {100 * share:.0f} %"
+
+
+def unlike(note: str) -> bool:
+    """Return whether a reading's sound is unlike all cries that the models were trained on."""
+    return "unlike the training cries" in note
+
+
+def whole(rows: Sequence[dict[str, float]]) -> tuple[str, float | None]:
+    """Return one verdict and its probability for a cry.
+
+    rows: probabilities of each reading by state; {} where there are none.
+    """
+    judged = [row for row in rows if row]
+    if len(judged) <= len(rows) / 2:
+        return UNSURE, None
+    mean = {state: sum(row[state] for row in judged) / len(judged) for state in judged[0]}
+    state = verdict(mean)
+    return state, mean.get(state)
+
+
+def said(verdict: str | None, state: str | None) -> str:
+    """Return what a caregiver said about a cry, or ""."""
+    if verdict is None:
+        return ""
+    return "this was right" if verdict == state else name(verdict)
+
+
+def spent(minutes: int) -> str:
+    """Return a duration in words.
+
+    >>> spent(490)
+    '8 h 10 min'
+    """
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours else f"{minutes} min"
+
+
+def remark(reading: Reading) -> str:
+    """Return what a caregiver should know about a reading, or ""."""
+    if reading.verdict == QUIET:
+        return "If the baby is crying now, move the microphone closer."
+    if unlike(reading.note):
+        return "It sounds different from the cries that this program has learned."
+    if reading.verdict == GAP:
+        return f"Nothing is heard: {reading.note}."
+    if "no face" in reading.note:
+        return "No face in the picture, so this goes by the sound alone."
+    return ""
