@@ -300,7 +300,6 @@ def gate_noise() -> pd.DataFrame:
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
-    "docs/application.md": {"gate": gate, "gate_noise": gate_noise},
     "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
     "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
@@ -313,6 +312,8 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "corvin": lambda: corvin("pain_or_discomfort", "model", PAIN_MODELS),
         "parts": lambda: corvin("cry_or_place", "condition", PARTS),
         "beyond": beyond,
+        "gate": gate,
+        "gate_noise": gate_noise,
     },
 }
 
