@@ -1,6 +1,7 @@
-"""Measure the live analysis of sound and face: latency of readings, speed, and memory.
+"""Measure the live analysis of sound and face: latency of readings, speed, memory, and pages.
 
     python benchmarks/live.py
+    python benchmarks/live.py --pages 8
 
 A synthetic crying infant, sound at 48 kHz and four pictures a second, is replayed twice: in real
 time, where each reading is timed from the end of its window, and without waiting for a simulated
@@ -8,11 +9,20 @@ hour, where the peak memory is compared with that after the first minute. The ne
 notebooks' size and random weights, which does not change their speed. Exits with 1 if a promise is
 broken. Promised, on two cores: 100 ms from a window's end to its reading (95th percentile), 10
 times real time, and constant memory.
+
+`--pages` starts `cryutils serve` and opens some pages at once, each with sound and four pictures a
+second for a minute. It prints the memory of the server without and with pages, how long the login,
+a page and the first reading take, and the latency of the answers.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import io
+import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -111,15 +121,132 @@ def make_models(folder: Path) -> None:
         export.save(model, folder / "models", name, card)
 
 
+def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
+    """Measure a server with `n` pages, print, and return the figures."""
+    import psutil
+    import requests
+
+    from cryutils.app import store
+
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, __file__, "--models", f"{folder}/run"], check=True)
+        url = f"sqlite:///{folder}/store.sqlite"
+        with store.open(url) as home:
+            home.users.add("ann", "four words nobody guesses")
+            infant = home.add_infant("Mia").id
+        environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": url}
+        command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0"]
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            address = re.findall(r"Open (\S+)/", server.stdout.readline())[0]
+            with requests.Session() as browser:
+                form = browser.get(address + "/login").text
+                token = re.findall(r'name="token" value="([^"]+)"', form)[0]
+                time.sleep(5)  # the models are opened
+                fields = {"name": "ann", "password": "four words nobody guesses", "token": token}
+                begun = time.perf_counter()
+                browser.post(address + "/login", data=fields)
+                browser.get(address + "/live")
+                login_s = time.perf_counter() - begun
+            port = address.rpartition(":")[2]
+            with store.open(url) as home:  # a login has at most four pages
+                tickets = [home.logins.begin("ann") for _ in range(0, n, 4)]
+            cookies = [f"login-{port}={tickets[k // 4]}" for k in range(n)]
+            memory = psutil.Process(server.pid).memory_info
+            empty = memory().rss
+            listen = f"{address.replace('http', 'ws', 1)}/listen?infant={infant}"
+            answers = asyncio.run(_pages(listen, address, cookies, seconds))
+            full = memory().rss
+        finally:
+            server.terminate()
+            server.wait()
+    late = np.concatenate([latencies for _, latencies in answers])
+    figures = {
+        "server_mb": empty / 2**20, "page_mb": (full - empty) / n / 2**20, "login_s": login_s,
+        "first_s": max(first for first, _ in answers), "p95_ms": float(np.percentile(late, 95)),
+    }  # fmt: skip
+    print(
+        f"server: {figures['server_mb']:.0f} MiB; {n} pages: {figures['page_mb']:.1f} MiB each;"
+        f" login to page {login_s:.2f} s; start to first reading {figures['first_s']:.2f} s;"
+        f" answers: median {np.median(late):.0f} ms, 95 % within {figures['p95_ms']:.0f} ms;"
+        f" {len(late) / n:.0f} readings each"
+    )
+    return figures
+
+
+async def _pages(
+    url: str, origin: str, cookies: list[str], seconds: float
+) -> list[tuple[float, list[float]]]:
+    """Run pages; return for each the time of its first reading in s, and latencies in ms."""
+    sound, pictures = infant()
+    jpegs = [_jpeg(picture) for picture in pictures[:16]]
+    blocks = [sound[k : k + SR // 4].astype("<f4").tobytes() for k in range(0, len(sound), SR // 4)]
+    pages = (_page(url, origin, cookie, blocks, jpegs, seconds) for cookie in cookies)
+    return await asyncio.gather(*pages)
+
+
+async def _page(
+    url: str, origin: str, cookie: str, blocks: list[bytes], jpegs: list[bytes], seconds: float
+) -> tuple[float, list[float]]:
+    from websockets.asyncio.client import connect
+
+    headers, sent, late, first = {"Cookie": cookie}, dict[int, float](), list[float](), 0.0
+    async with connect(url, origin=origin, additional_headers=headers, proxy=None) as socket:  # type: ignore[arg-type]
+        await socket.recv()
+        begun = time.perf_counter()
+
+        async def hear() -> None:
+            nonlocal first
+            async for text in socket:
+                answer = json.loads(text)
+                if answer.get("readings"):
+                    late.append(1000 * (time.perf_counter() - sent[answer["number"]]))
+                    first = first or time.perf_counter() - begun
+
+        hearing = asyncio.create_task(hear())
+        await socket.send(json.dumps({"type": "start", "number": -1}))
+        for k in range(round(4 * seconds)):
+            at = (k + 1) / 4
+            await asyncio.sleep(max(0.0, begun + at - time.perf_counter()))
+            for kind, data in (("frame", jpegs[k % len(jpegs)]), ("sound", blocks[k % 100])):
+                number = 2 * k + (kind == "sound")
+                head = json.dumps({"type": kind, "number": number, "at": at, "sr": SR}).encode()
+                sent[number] = time.perf_counter()
+                await socket.send(len(head).to_bytes(4, "little") + head + data)
+        await asyncio.sleep(1)
+        hearing.cancel()
+    return first, late
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the live analysis.")
+    parser.add_argument("--pages", type=int, metavar="N", help="of a server, at once")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--models"]:
-        make_models(Path(sys.argv[2]))
-    else:
-        if hasattr(os, "sched_setaffinity"):  # not on macOS and Windows
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-        figures = main()
-        sys.exit(
-            figures["live.latency_p95_ms"] > LATENCY_MS
-            or figures["live.realtime_factor"] < FACTOR
-            or figures["live.memory_growth_mb"] > GROWTH_MB
-        )
+    options = _arguments()
+    if options.models:
+        make_models(options.models)
+        sys.exit()
+    if hasattr(os, "sched_setaffinity"):  # not on macOS and Windows
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    if options.pages:
+        serve_pages(options.pages)
+        sys.exit()
+    figures = main()
+    sys.exit(
+        figures["live.latency_p95_ms"] > LATENCY_MS
+        or figures["live.realtime_factor"] < FACTOR
+        or figures["live.memory_growth_mb"] > GROWTH_MB
+    )
