@@ -325,7 +325,7 @@ def test_a_frame_of_50_mb_ends_its_page_and_takes_no_memory(ann: Visitor, mia: i
         page.recv(HANG_S)
         with suppress(ConnectionClosed):
             page.send(bytes(50_000_000))
-        assert closed(page) == 1009
+        assert closed(page) in (1009, 1006), "at once, perhaps without a word"
     assert process.memory_info().rss - before < 30e6
     assert ann.get("/").status_code == 200
 
