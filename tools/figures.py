@@ -168,9 +168,8 @@ def readings() -> pd.DataFrame:
     means = claims.load_results("reference/judged", metric="reading_accuracy", split="random")
     means = means.rename(columns={"model": "name"})
     means = means.pivot(index=["feature", "name"], columns="condition", values="value")
-    copied = [str(name) for name in means if str(name).startswith("copied")]
-    means = means[["no_copies", *copied, "augmented_to_38", "windows"]]
-    rows = accuracies(board.TABLE2)
+    means = means[["no_copies", *(name for name in means if str(name).startswith("copied"))]]
+    rows = accuracies(board.TABLE2).query("name != 'dnn'")  # the readings have classical models
     table = rows.join(means, on=["feature", "name"])[["published", *means]].map(in_percent)
     return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 
