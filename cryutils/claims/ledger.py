@@ -307,9 +307,9 @@ class _Case:
             f"{'inside' if inside else 'outside'} the middle 90 % of hold-outs of one recipe,"
             f" {100 * low:.0f} to {100 * high:.0f} %"
         )
-        # The verdict depends on one recipe alone. The share over all recipes is only mentioned.
+        # The verdict depends on one reading alone. The share over all readings is only mentioned.
         if every := self._measured("share_above_published"):
-            reason += f"; reached by {100 * every.value:.2g} % of hold-outs with all recipes"
+            reason += f"; reached by {100 * every.value:.2g} % of hold-outs with all readings"
         missed = Verdict.SUBSTITUTE if self._stand_in() else Verdict.NOT_REPRODUCED
         outcome = Verdict.REPRODUCED if inside else missed
         return replace(result, outcome=outcome, reason=reason + self._stand_in())
