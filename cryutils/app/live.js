@@ -35,10 +35,10 @@ registerProcessor("tap", class extends AudioWorkletProcessor {
 });`;
 
 const WORDS = {
-  NotAllowedError: "The browser may not use the WHAT. Allow it in the address bar and press Start again, or choose a file.",
-  NotFoundError: "No WHAT was found. Plug one in and press Start again, or choose a file.",
-  NotReadableError: "The WHAT is in use elsewhere. Close the other program and press Start again, or choose a file.",
-  Untouched: "The browser waits for a touch before it opens the WHAT. Press Start.",
+  NotAllowedError: "The browser may not use the WHAT. Allow it in the address bar and press Start listening again, or choose a file.",
+  NotFoundError: "No WHAT was found. Plug one in and press Start listening again, or choose a file.",
+  NotReadableError: "The WHAT is in use elsewhere. Close the other program and press Start listening again, or choose a file.",
+  Untouched: "The browser waits for a touch before it opens the WHAT. Press Start listening.",
   InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Open this page at an https address.",
 };
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
