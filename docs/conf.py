@@ -82,8 +82,6 @@ html_theme_options = {
 LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 OPEN_IN = re.compile(r"^\[Open in Colab\].*\n\n", re.MULTILINE)
 
-FOLDED = "<details><summary>Solution</summary>\n\n{}\n\n</details>"
-
 
 def prepare(app: Sphinx, name: str, source: list[str]) -> None:
     """Adapt the text of a page before it is parsed."""
@@ -108,8 +106,8 @@ def with_answers(notebook: dict, name: str) -> dict:
     solutions = iter(TOOL["solutions"](name))
     for cell in notebook["cells"]:
         if "check" in tags(cell):
-            cell |= {"source": next(solutions), "outputs": []}
-            cell["metadata"] = {"tags": ["solution"]}
+            cell |= {"source": "#@title Solution\n" + next(solutions), "outputs": []}
+            cell["metadata"] = {"tags": ["hide-cell"]}
         elif "display_quiz(" in "".join(cell["source"]):
             with capture_output() as captured:
                 display_quiz(str(ROOT / "notebooks" / "quiz" / f"{name}.json"))
@@ -119,12 +117,11 @@ def with_answers(notebook: dict, name: str) -> dict:
 
 
 def adapted(notebook: dict) -> dict:
-    """Name figures, fold solutions, and put the parts of a notebook below its title."""
+    """Name figures and folded cells, and put the parts of a notebook below its title."""
     heading, in_part = "", False
     notebook["cells"] = [part for cell in notebook["cells"] for part in figures_apart(cell)]
     for number, cell in enumerate(notebook["cells"]):
         text = "".join(cell["source"])
-        solution = "solution" in tags(cell)
         if cell["cell_type"] == "markdown":
             heading = [heading, *re.findall("^#+ (.+)", text, re.MULTILINE)][-1]
             in_part |= number > 0 and re.search("^# ", text, re.MULTILINE) is not None
@@ -133,16 +130,13 @@ def adapted(notebook: dict) -> dict:
             if not PUBLISHED:
                 text = OPEN_IN.sub("", text)
             text = with_outside_links(text, "notebooks")
-            cell["source"] = FOLDED.format(text) if solution else text
+            cell["source"] = text
         else:
             captions = [o.get("metadata", {}).get("image/png", {}) for o in cell["outputs"]]
             alt = next((c["alt"] for c in captions if c), f"Figure in the section “{heading}”")
             cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
-            title = "Solution" if solution else "".join(re.findall("^#@title (.+)", text))
-            if solution:
-                cell["metadata"]["tags"].append("hide-cell")
-            if title:  # of a folded cell
-                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], title)
+            if title := re.search("^#@title (.+)", text):  # of a folded cell
+                prompts = dict.fromkeys(["code_prompt_show", "code_prompt_hide"], title[1])
                 cell["metadata"]["mystnb"] |= prompts
     return notebook
 
@@ -151,7 +145,7 @@ def figures_apart(cell: dict) -> list[dict]:
     """Return `cell`, and a cell for each further figure: a cell has one alternative text."""
     outputs = cell.get("outputs", [])
     figures = [k for k, output in enumerate(outputs) if "image/png" in output.get("data", {})]
-    if len(figures) < 2 or "solution" in tags(cell):
+    if len(figures) < 2:
         return [cell]
     parts = [outputs[start:end] for start, end in pairwise([0, *figures[1:], len(outputs)])]
     more = [

@@ -90,11 +90,9 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type != "code":
             continue
-        if {"solution", "hide-cell"} & {*tags}:
+        if "hide-cell" in tags:
             cell.metadata.jupyter = {"source_hidden": True}
             cell.metadata.cellView = "form"  # for Colab
-        if "solution" in tags:  # for JupyterLab, and for Colab and the classic notebook
-            cell.metadata.jupyter["outputs_hidden"] = cell.metadata["collapsed"] = True
         if "display_quiz(" in cell.source:  # the code of jupyterquiz
             cell.outputs = []
         count += 1
@@ -152,11 +150,11 @@ def refresh(path: Path, scratch: str) -> None:
 
 
 def lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
-    """Return the numbers of visible and of hidden lines of code, without solutions."""
+    """Return the numbers of visible and of hidden lines of code."""
     counts = [0, 0]
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and "solution" not in tags:
+        if cell.cell_type == "code":
             counts["hide-cell" in tags] += sum(
                 1 for line in cell.source.splitlines() if line.strip()
             )
@@ -184,9 +182,6 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
             cell.source = next(answers)
         if solved and {"exercise", "check"} & {*tags}:
             tags += ["nbval-ignore-output", "solved"]
-        if not solved and "solution" in tags:
-            cell.source = "# Your solution" if cell.cell_type == "code" else "*Your answer*"
-            cell.metadata = nbformat.from_dict({"tags": tags})
         if not solved and cell.cell_type == "code":
             cell.outputs = []
     (folder / "quiz").mkdir(parents=True, exist_ok=True)

@@ -57,17 +57,6 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr() -> None:
     assert list(clean_cell.outputs[2].data) == ["image/png"]
 
 
-def test_clean_folds_a_solution_with_its_output() -> None:
-    """JupyterLab goes by `outputs_hidden`, Colab and the classic notebook by `collapsed`."""
-    hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}
-    cells = [nbformat.v4.new_code_cell("1", metadata=m) for m in (hidden, {"tags": ["other"]})]
-    once = tool.clean(nbformat.v4.new_notebook(cells=cells))
-    solution, other = tool.clean(once).cells
-    assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
-    assert solution.metadata.collapsed is True
-    assert other.metadata == {"tags": ["other"]}
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [("0", "notebook '0' fits 00_start_here, "),
