@@ -65,9 +65,9 @@ def scores(data: str = "donateacry") -> pd.DataFrame:
     return board.scores(runs).query("data == @data")
 
 
-def accuracies(layout: board.Layout, data: str = "donateacry") -> pd.DataFrame:
-    """Return the accuracies of the models in one table on one corpus."""
-    shown = scores(data).query("metric == 'accuracy' and name not in @board.WITHOUT_SOUND")
+def accuracies(layout: board.Layout) -> pd.DataFrame:
+    """Return the accuracies of the models in one table on DonateACry."""
+    shown = scores().query("metric == 'accuracy' and name not in @board.WITHOUT_SOUND")
     return shown[shown.table == layout.title]
 
 

@@ -1,7 +1,7 @@
 """The live analysis of one page, `Listener`: messages of `live.js` in, readings out.
 
 Used by the widget `live.LiveAnalysis` in notebooks and by the application's WebSocket. Every
-message is answered, so a page can tell how far behind the server is and send less. Sound and
+message is answered, so a page notices when the server falls behind, and sends less. Sound and
 pictures stay in memory. A `Writer` writes the readings to the log in its own thread. While the log
 can't be written, readings wait in the `Writer`, and the page says so.
 """
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cryutils.app import words
-from cryutils.app.readings import ANY, GAP, HOP_S, NO_CRY, QUIET, Reading, actions
+from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, one_answer
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
@@ -119,13 +119,13 @@ class Listener:
         share = reading.probabilities.get(reading.verdict)
         return asdict(reading) | {
             "words": words.answer(reading.verdict, share), "remark": words.remark(reading),
-            "share": share, "cries": reading.verdict not in (NO_CRY, QUIET, GAP),
+            "share": share, "cries": reading.verdict not in CALM,
         }  # fmt: skip
 
     def _ended(self, readings: Sequence[Reading]) -> str | None:
         """Return the answer to a cry that has just ended, or to a whole file; else None."""
         for reading in readings:
-            if reading.verdict not in (NO_CRY, QUIET, GAP):
+            if reading.verdict not in CALM:
                 self._cry.append({} if words.unlike(reading.note) else reading.probabilities)
             elif self._cry and not self.from_file:
                 return self._whole()
@@ -137,7 +137,7 @@ class Listener:
     def _whole(self) -> str:
         """Return one answer to all readings of a cry, and forget them."""
         rows, self._cry = self._cry, []
-        return words.answer(*words.whole(rows))
+        return words.answer(*one_answer(rows))
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")

@@ -36,7 +36,7 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import resolve
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
+from cryutils.app.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.models import novelty
@@ -68,7 +68,6 @@ _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
-_NO_ANSWER = (NO_CRY, QUIET, GAP)
 _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 
 
@@ -277,7 +276,7 @@ class Monitor:
             if not episodes(self._passing):
                 what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
                 return Reading(time=end, verdict=what, cry=cry, note=note)
-            is_skipped = self._count % self.every and self._last.verdict not in _NO_ANSWER
+            is_skipped = self._count % self.every and self._last.verdict not in CALM
             if not self._passing[-1] or is_skipped:  # the infant draws breath, or time is short
                 return replace(self._last, time=end, cry=cry)
         else:

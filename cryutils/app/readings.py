@@ -8,18 +8,23 @@ advice may be wrong, as the pages say, so general advice is shown with every sta
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
+from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
 
-__all__ = ["ANY", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Reading", "actions"]
+__all__ = [
+    "ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Reading", "actions",
+    "one_answer",
+]  # fmt: skip
 
 HOP_S = 0.5  # from one reading to the next
 
 # In addition to UNSURE, NO_CRY and QUIET, a verdict that names no state.
 GAP = "gap"  # nothing heard or seen since the previous reading
+CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
 ANY = "any"  # the key of the general advice
 
 
@@ -48,6 +53,19 @@ class Action(NamedTuple):
     text: str
     source: str
     url: str
+
+
+def one_answer(rows: Sequence[dict[str, float]]) -> tuple[str, float | None]:
+    """Return one verdict for a cry, UNSURE if most readings are, and its mean probability.
+
+    rows: probabilities of each reading by state; {} for a reading that names no state.
+    """
+    judged = [row for row in rows if row]
+    if 2 * len(judged) <= len(rows):
+        return UNSURE, None
+    mean = {state: sum(row.get(state, 0.0) for row in judged) / len(judged) for state in judged[0]}
+    state = verdict(mean)
+    return state, mean.get(state)
 
 
 def actions() -> dict[str, list[Action]]:

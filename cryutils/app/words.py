@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE, Reading
-from cryutils.models.fusion import verdict
 
-__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent", "unlike", "whole"]
+__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent", "unlike"]
 
 PROBABLE = 0.6  # from here on, a state is "probably" the right one
 # Words for what is not a state of the models.
@@ -38,19 +35,6 @@ def answer(verdict: str, share: float | None) -> str:
 def unlike(note: str) -> bool:
     """Return whether a reading's sound is unlike all cries that the models were trained on."""
     return "unlike the training cries" in note
-
-
-def whole(rows: Sequence[dict[str, float]]) -> tuple[str, float | None]:
-    """Return one verdict and its probability for a cry.
-
-    rows: probabilities of each reading by state; {} where there are none.
-    """
-    judged = [row for row in rows if row]
-    if len(judged) <= len(rows) / 2:
-        return UNSURE, None
-    mean = {state: sum(row[state] for row in judged) / len(judged) for state in judged[0]}
-    state = verdict(mean)
-    return state, mean.get(state)
 
 
 def said(verdict: str | None, state: str | None) -> str:

@@ -34,9 +34,9 @@ def copy_notebooks(folder: str, force: bool) -> None:
     paths = list(notebooks().values())
     if not paths:
         raise InputError("the course has no notebooks; does CRYUTILS_PROJECT_DIR name its folder?")
-    folder_of_all = paths[0].parent
-    more = [*folder_of_all.glob("quiz/*.json"), *folder_of_all.glob("solutions/*.py")]
-    copies = {source: target / source.relative_to(folder_of_all) for source in paths + more}
+    home = paths[0].parent
+    more = [*home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
+    copies = {source: target / source.relative_to(home) for source in paths + more}
     for source, copy in copies.items():
         if copy.is_file() and copy.read_bytes() != source.read_bytes() and not force:
             raise InputError(

@@ -33,7 +33,7 @@ NAMES = ("--name", "baby.local", "--name", "192.0.2.9")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
-    """A server with names of its own."""
+    """A server with its own host names."""
     folder = tmp_path_factory.mktemp("served")
     with served(folder, *NAMES, CRYUTILS_OUTPUTS_DIR=str(trained.outputs)) as server:
         server.store.users.add("ann", PASSWORD)

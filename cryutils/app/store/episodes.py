@@ -12,15 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE
+from cryutils.app.readings import CALM, HOP_S, one_answer
 from cryutils.models.fusion import verdict
 
 Row: TypeAlias = Mapping[Any, Any]
 
-__all__ = ["CALM", "PAUSE_S", "Episode", "episodes"]
+__all__ = ["PAUSE_S", "Episode", "episodes"]
 
 PAUSE_S = 60.0  # the longest time without crying within an episode
-CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
 
 
 @dataclass(frozen=True)
@@ -50,16 +49,16 @@ def episodes(readings: Iterable[Row], corrections: Iterable[Row]) -> list[Episod
     corrections: `start`, `stop`, `verdict`, the newest first. A correction at a time without crying
     adds an episode.
     """
-    found = [_episode(run) for run in _runs(readings)]
+    cries = [_episode(run) for run in _runs(readings)]
     for correction in corrections:
         start, stop, said = (correction[name] for name in ("start", "stop", "verdict"))
-        hit = [k for k, each in enumerate(found) if start <= each.stop and stop >= each.start]
+        hit = [k for k, each in enumerate(cries) if start <= each.stop and stop >= each.start]
         for k in hit:
-            if found[k].said is None:
-                found[k] = replace(found[k], said=said)
+            if cries[k].said is None:
+                cries[k] = replace(cries[k], said=said)
         if not hit:
-            found.append(Episode(start, stop, None, said=said))
-    heard = (each for each in found if each.state is not None or each.said not in CALM)
+            cries.append(Episode(start, stop, None, said=said))
+    heard = (each for each in cries if each.state is not None or each.said not in CALM)
     return sorted(heard, key=lambda each: each.start)
 
 
@@ -84,13 +83,7 @@ def _episode(run: Sequence[Row]) -> Episode:
         return Episode(start, stop, Counter(row["verdict"] for row in run).most_common(1)[0][0])
     # A reading may be unsure although its probabilities name a state: an unknown kind of sound.
     judged = [
-        each for each, reading in zip(shares, run, strict=True)
-        if each and verdict(each) == reading["verdict"]
-    ]  # fmt: skip
-    if 2 * len(judged) <= len(run):
-        return Episode(start, stop, UNSURE)
-    mean = {
-        state: sum(each.get(state, 0.0) for each in judged) / len(judged) for state in judged[0]
-    }
-    state = verdict(mean)
-    return Episode(start, stop, state, mean.get(state))
+        each if each and verdict(each) == reading["verdict"] else {}
+        for each, reading in zip(shares, run, strict=True)
+    ]
+    return Episode(start, stop, *one_answer(judged))

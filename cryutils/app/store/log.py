@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import sqlalchemy as sa
 
-from cryutils.app.readings import GAP, Reading
+from cryutils.app.readings import CALM, GAP, Reading
 from cryutils.app.store import database as tables
 from cryutils.app.store.accounts import clean_name
 from cryutils.app.store.database import Database, Row
-from cryutils.app.store.episodes import CALM, Episode, episodes
+from cryutils.app.store.episodes import Episode, episodes
 from cryutils.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
