@@ -9,17 +9,18 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from cryutils.app import words
-from cryutils.app.readings import GAP, NO_CRY, QUIET
+from cryutils.app.readings import NO_CRY
 from cryutils.app.store.log import zone
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cryutils.app.store import Log
+    from cryutils.app.store.database import Row
+    from cryutils.app.store.episodes import Episode
 
-__all__ = ["NOTES", "Day", "Line", "day", "days", "latest", "missed"]
+__all__ = ["NOTES", "Day", "Line", "day", "latest", "missed"]
 
 RECENT_S = 2 * 3600.0  # the lines on the live page
 NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}
@@ -45,36 +46,41 @@ class Line:
 
 @dataclass(frozen=True)
 class Day:
-    """The lines from noon of `date` to the next, newest first; minutes listened and cried."""
+    """The lines from noon of `start` to the next, newest first; minutes listened and cried.
 
-    date: date
+    before, after: the nearest other days with readings, or None.
+    """
+
+    start: date
     lines: list[Line]
     listened: int
     cried: int
+    before: date | None
+    after: date | None
 
 
 def day(log: Log, tz: str, when: date | None = None) -> Day:
     """Return the diary of a day; by default the newest."""
     here = zone(tz)
-    when = when or (datetime.now(here) - timedelta(hours=12)).date()
+    when = when or _day(time.time(), here)
     noon, end = (
         datetime(on.year, on.month, on.day, 12, tzinfo=here).timestamp()
         for on in (when, when + timedelta(days=1))
     )
-    (listened, cried), *_ = *_minutes(log.summary("hour", tz, noon, end)), (0, 0)
-    return Day(when, _lines(log, tz, noon, end), listened, cried)
+    cries = log.episodes(noon, end)
+    cried = sum(
+        min(each.stop, end) - max(each.start, noon) for each in cries if each.said != NO_CRY
+    )
+    before, after = (None if at is None else _day(at, here) for at in log.nearest(noon, end))
+    listened = round(log.listened_s(noon, end) / 60)
+    lines = _lines(cries, log.notes(noon, end), tz)
+    return Day(when, lines, listened, round(cried / 60), before, after)
 
 
 def latest(log: Log, tz: str, seconds: float = RECENT_S) -> list[Line]:
     """Return the lines of the last two hours or another time, newest first."""
-    return _lines(log, tz, time.time() - seconds, None)
-
-
-def days(log: Log, tz: str) -> list[tuple[date, int, int]]:
-    """Return the days of the log, newest first: date, minutes listened, minutes cried."""
-    table = log.summary("day", tz)
-    rows = [(start.date(), *_minutes(table.loc[[start]])[0]) for start in table.index]
-    return rows[::-1]
+    since = time.time() - seconds
+    return _lines(log.episodes(since), log.notes(since), tz)
 
 
 def missed(log: Log, verdict: str, ago_s: float) -> None:
@@ -83,26 +89,22 @@ def missed(log: Log, verdict: str, ago_s: float) -> None:
     log.correct(stop - MISSED_S, stop, verdict)
 
 
-def _minutes(table: pd.DataFrame) -> list[tuple[int, int]]:
-    """Return the minutes listened and cried in a summary; [] for an empty one."""
-    if table.empty:
-        return []
-    sums = table.sum()
-    listened = sums.drop(GAP, errors="ignore").sum()
-    return [(round(listened), round(listened - sums.get(NO_CRY, 0) - sums.get(QUIET, 0)))]
+def _day(at: float, here: ZoneInfo) -> date:
+    """Return the day, from noon to noon, of a time in s since 1970."""
+    return (datetime.fromtimestamp(at, here) - timedelta(hours=12)).date()
 
 
-def _lines(log: Log, tz: str, since: float, until: float | None) -> list[Line]:
-    """Return the lines of a period, newest first."""
+def _lines(cries: list[Episode], notes: list[Row], tz: str) -> list[Line]:
+    """Return the lines of a diary, newest first."""
     lines = [
         Line(
             each.start, each.stop, _times(each.start, each.stop, tz), each.state or "",
             words.answer(each.state, each.probability) if each.state else "a cry that was missed",
             words.said(each.said, each.state),
         )
-        for each in log.episodes(since, until)
+        for each in cries
     ]  # fmt: skip
-    for note in log.notes(since, until):
+    for note in notes:
         at, what = note["time"], note["what"]
         lines.append(
             Line(at, at, _times(at, at, tz), "", str(NOTES.get(what, what)), note=note["id"])

@@ -52,10 +52,10 @@ class Listener:
         self, monitor: Monitor, *, log: Log | None = None, film: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        self.monitor, self.log, self._film, self._clock = monitor, log, film, clock
+        self.monitor, self._film, self._clock = monitor, film, clock
         self.listening = self.from_file = False
         self._start: float | None = None  # zero of the page's clock, in s since 1970
-        self._writer = Writer()
+        self._writer = None if log is None else Writer(log)
         self._gap = -math.inf  # when the last reported gap was logged
         self._cry: list[dict[str, float]] = []  # probabilities since the cry began
 
@@ -80,22 +80,25 @@ class Listener:
                     pass
                 case _:
                     readings = self._readings(content, buffers)
-            if self.log is not None and not self.from_file:
-                self._writer.put(self.log, readings)
+            if self._writer is not None and not self.from_file:
+                self._writer.put(readings)
         except InputError as error:
             refused = str(error)
-        trouble = self._writer.trouble()
+        trouble, waiting = "", 0
+        if self._writer is not None:
+            trouble, waiting = self._writer.trouble(), self._writer.waiting
         return {
             "type": "answer", "number": content.get("number"),
             "readings": [self._shown(reading) for reading in readings],
             "notice": refused or trouble or self._remark(),
-            "waiting": self._writer.waiting if trouble or not self.listening else 0,
+            "waiting": waiting if trouble or not self.listening else 0,
             "ended": self._ended(readings),
         }  # fmt: skip
 
     def close(self) -> None:
         """Write what waits, within `STOP_S`; later readings are still written by the thread."""
-        self._writer.flush(STOP_S)
+        if self._writer is not None:
+            self._writer.flush(STOP_S)
 
     def _listen(self, is_on: bool, from_file: bool) -> None:
         self._start = None  # the page's clock starts again
@@ -107,7 +110,7 @@ class Listener:
             self.close()
 
     def _remark(self) -> str:
-        if self.listening and self.from_file and self.log is not None:
+        if self.listening and self.from_file and self._writer is not None:
             return "This is a file, so nothing is written into the diary."
         if self.listening and self.monitor.every > 1:
             every_s = HOP_S * self.monitor.every

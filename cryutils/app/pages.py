@@ -7,6 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -117,16 +118,15 @@ async def lines(request: Request, logs: list[Log], log: Log) -> Response:
 
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show one day, from noon to noon, and a list of all days (Figure 6)."""
-    try:
-        when = date.fromisoformat(request.query_params.get("day", ""))
-    except ValueError:
-        when = None
+    """Show one day, from noon to noon (Figure 6)."""
+    when = None
+    with suppress(ValueError):
+        named = date.fromisoformat(request.query_params.get("day", ""))
+        when = named if 1970 < named.year < 2242 else None
     shown = await ask(diary.day, log, local_zone(), when)
-    days = await ask(diary.days, log, local_zone())
     return page(
-        request, "diary.html", logs=logs, log=log, day=shown, days=days, notes=diary.NOTES,
-        ago=AGO_S, one=timedelta(days=1), back=f"/diary?infant={log.id}&day={shown.date}",
+        request, "diary.html", logs=logs, log=log, day=shown, notes=diary.NOTES,
+        ago=AGO_S, one=timedelta(days=1), back=f"/diary?infant={log.id}&day={shown.start}",
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice, takewhile
 from typing import TypeAlias
 from weakref import WeakSet
 
@@ -36,25 +35,26 @@ _WRITERS: WeakSet[Writer] = WeakSet()
 
 
 class Writer:
-    """Writes readings to their logs; at most `WAITING` wait, not counting the batch in progress.
+    """Writes readings to `log`; at most `WAITING` wait, not counting the batch in progress.
 
-    If more arrive, one gap per log replaces the oldest. The thread ends when nothing waits.
+    log: a function that returns once readings are durable. If more arrive, one gap replaces the
+    oldest. The thread ends when nothing waits.
     """
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: deque[tuple[Log, Reading]] = deque()
-        self._batch: list[tuple[Log, Reading]] = []  # being written
+    def __init__(self, log: Log) -> None:
+        self._log, self._changed = log, threading.Condition()
+        self._waiting: deque[Reading] = deque()
+        self._batch: list[Reading] = []  # being written
         self._begun = 0.0  # when the batch's writing began
         self._runs = self._hurries = False
         self._why = self._refused = ""
         self._lost = 0
         _WRITERS.add(self)
 
-    def put(self, log: Log, readings: Sequence[Reading]) -> None:
-        """Queue readings for a log, a function that returns once they are durable."""
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Queue readings."""
         with self._changed:
-            self._waiting.extend((log, reading) for reading in readings)
+            self._waiting.extend(readings)
             self._shorten()
             if readings and not self._runs:
                 self._runs = True
@@ -92,10 +92,9 @@ class Writer:
 
     def _run(self) -> None:
         while batch := self._next():
-            log = batch[0][0]
             why = detail = refused = ""
             try:
-                log([reading for _, reading in batch])
+                self._log(batch)
             except InputError as error:
                 refused = str(error)
             except StoreUnavailable as error:
@@ -112,31 +111,26 @@ class Writer:
                     self._changed.wait_for(lambda: self._hurries, RETRY_S)
                     self._hurries = False
 
-    def _next(self) -> list[tuple[Log, Reading]]:
-        """Return the next batch of readings for one log; an empty batch ends the thread."""
+    def _next(self) -> list[Reading]:
+        """Return the next batch of readings; an empty batch ends the thread."""
         with self._changed:
             if not self._waiting:
                 self._runs = self._hurries = False
                 self._changed.notify_all()
                 return []
-            log = self._waiting[0][0]
-            same = takewhile(lambda pair: pair[0] == log, self._waiting)
-            batch = list(islice(same, BATCH))
-            for _ in batch:
-                self._waiting.popleft()
-            self._batch, self._begun = batch, time.monotonic()
-            return batch
+            size = min(BATCH, len(self._waiting))
+            self._batch = [self._waiting.popleft() for _ in range(size)]
+            self._begun = time.monotonic()
+            return self._batch
 
     def _shorten(self) -> None:
-        """Replace the oldest of too many readings by one gap in each log."""
+        """Replace the oldest of too many readings by one gap."""
         excess = len(self._waiting) - WAITING
         if excess <= 0:
             return
         oldest = [self._waiting.popleft() for _ in range(excess + 1)]
-        self._lost += sum(reading.note != LOST for _, reading in oldest)
-        newest = dict(oldest)  # by log
-        gaps = [(log, Reading(last.time, GAP, note=LOST)) for log, last in newest.items()]
-        self._waiting.extendleft(reversed(gaps))
+        self._lost += sum(reading.note != LOST for reading in oldest)
+        self._waiting.appendleft(Reading(oldest[-1].time, GAP, note=LOST))
 
     def _report(self, why: str, detail: str) -> None:
         """Store the reason for trouble, and write a new one to the server's log."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +19,6 @@ from cryutils.course.cli_group import SuggestingGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cryutils.app.store import Log, Store
 
 __all__ = ["infants", "log", "opened", "users"]
@@ -120,51 +118,27 @@ _until = click.option("--until", metavar="TIME", help="Before this time.")
 
 @log.command("show")
 @click.argument("infant")
-@click.option("--by", help="Minutes of each state by hour, day or week, instead of episodes.")
 @_since
 @_until
-@example("cryutils log show Mia", "cryutils log show Mia --by hour --since 2026-11-22")
-def log_show(infant: str, by: str | None, since: str | None, until: str | None) -> None:
-    """Show when an INFANT cried: state, how sure the models were, and corrections."""
-    from cryutils.app.store.log import local_zone
+@example("cryutils log show Mia", "cryutils log show Mia --since 2026-11-22")
+def log_show(infant: str, since: str | None, until: str | None) -> None:
+    """Show when an INFANT cried: the most likely state, how sure the models were, corrections."""
+    from cryutils.app import words
+    from cryutils.app.store.log import local_zone, zone
 
-    place, period = local_zone(), (_seconds(since), _seconds(until))
+    place = local_zone()
     with opened() as store:
-        log = store.infant(infant)
-        table = _minutes(log, by, place, *period) if by else _episodes(log, place, *period)
-    if table.empty:
-        say("Nothing was logged then." if by else "No crying was logged then.", err=True)
+        cries = store.infant(infant).episodes(_seconds(since), _seconds(until))
+    if not cries:
+        say("No crying was logged then.", err=True)
         return
-    for line in (
-        table.rename(columns=printable).to_string(float_format="{:.1f}".format).splitlines()
-    ):
-        say(line)
-
-
-def _minutes(
-    log: Log, by: Any, place: str, since: float | None, until: float | None
-) -> pd.DataFrame:
-    table = log.summary(by, place, since, until)
-    form, label = "%F %H:%M %Z" if by == "hour" else "%F", f"minutes by {by}, {place}"
-    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(label)
-    return table
-
-
-def _episodes(log: Log, place: str, since: float | None, until: float | None) -> pd.DataFrame:
-    """Return a table of the episodes, with the times of day in words and "..." for an open one."""
-    import pandas as pd
-
-    from cryutils.app.store.log import zone
-
-    now, here, rows = time.time(), zone(place), {}
-    for each in log.episodes(since, until):
-        start, stop = (datetime.fromtimestamp(at, here) for at in (each.start, each.stop))
-        end = "..." if each.is_open(now) else f"{stop:%H:%M}"
-        sure = "" if each.probability is None else f"{100 * each.probability:.0f} %"
-        rows[f"{start:%F %H:%M} to {end}"] = each.state or "not heard", sure, each.said or ""
-    columns = ["state", "how sure", "corrected"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table.rename_axis(f"cried, {place}")
+    say(f"cried, {place}")
+    for each in cries:
+        start, stop = (datetime.fromtimestamp(at, zone(place)) for at in (each.start, each.stop))
+        end = "..." if each.is_open(time.time()) else f"{stop:%H:%M}"
+        answer = words.answer(each.state, each.probability) if each.state else "not heard"
+        said = f" (corrected: {printable(words.name(each.said))})" if each.said else ""
+        say(f"{start:%F %H:%M} to {end:5}  {answer}{said}")
 
 
 @log.command("export")
@@ -231,18 +205,12 @@ def _give_password(change: Callable[[str, str], object], name: str) -> None:
 
 def _seconds(text: str | None) -> float | None:
     """Return a time in this machine's time zone in s since 1970; None for None."""
-    import pandas as pd
-
     from cryutils.app.store.log import local_zone, zone
 
     if text is None:
         return None
     try:
-        time = pd.Timestamp(text)
-        if time.tzinfo is None:
-            # When clocks change, a time such as midnight may not exist or occur twice.
-            place = zone(local_zone())
-            time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
-        return time.timestamp()
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=zone(local_zone()))).timestamp()
     except (ValueError, OverflowError) as error:
         raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error

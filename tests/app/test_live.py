@@ -239,23 +239,6 @@ def test_a_log_that_refuses_readings_does_not_get_them_again() -> None:
     assert page.notice == "" and [reading.time for reading in log] == [0.0, 1000.5]
 
 
-def test_what_waits_goes_where_it_was_heard_for() -> None:
-    first, second = Disk(), Disk()
-    page = Page(first.write)
-    page.hear(0)
-    until(lambda: first.asked)
-    page.listen(False)
-    page.live.listener.log = second.write
-    page.listen(True)
-    page.hear(1)
-    first.full = second.full = False
-    page.listen(False)
-    assert [[reading.time for reading in disk.log] for disk in (first, second)] == [
-        [999.5],
-        [999.5],
-    ]
-
-
 def test_a_thousand_gaps_at_once_are_one() -> None:
     log: list[Reading] = []
     page = Page(log.extend)

@@ -105,7 +105,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(call: Command, mia: None) -> None
         ("users ad", "", "no command 'ad'. Did you mean add?"),
         ("infants add Mia", "", "Mia: an infant of this name exists"),
         ("log show Mai", "", "no infant 'Mai'. Did you mean Mia?"),
-        ("log show Mia --by month", "", "no period 'month'."),
         ("log show Mia --since tomorrow-ish", "", "'tomorrow-ish': no time"),
         ("log export log.xlsx", "", "name a file that ends in .csv or .parquet"),
         ("log purge", "", "say what to purge"),
@@ -124,30 +123,19 @@ def test_a_missing_store_is_one_line_without_its_password(
 # Infants and their logs
 
 
-def test_a_log_is_shown_by_period_and_time_zone(
+def test_a_log_shows_when_an_infant_cried(
     call: Command, mia: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [
-        line.split() for line in success(call("log", "show", "Mia", "--by", "day")).splitlines()
-    ]
-    assert rows[0][-1] == "hungry"
-    assert rows[-3:] == [["2026-11-22", "0.4"], ["2026-11-23", "0.8"], ["2026-11-24", "0.4"]]
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    _, out, _ = call("log", "show", "Mia", "--by", "day", "--until", "2026-11-23")
-    assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "0.1"]
-    monkeypatch.setenv("TZ", "UTC")
-    _, out, _ = call("log", "show", "Mia", "--by", "hour", "--since", "2026-11-24 11:00")
-    assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "0.0"]
-
-
-def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
     with store.open() as opened:
         log = opened.infant("Mia")
         times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
         log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
         log.correct(times[0], times[-1], "pain")
     lines = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
-    assert lines[-1].split() == ["2026-11-13", "11:59", "to", "12:04", "tired", "80", "%", "pain"]
+    assert lines[-1] == "2026-11-13 11:59 to 12:04  probably tired, 80 % (corrected: pain)"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    lines = success(call("log", "show", "Mia", "--until", "2026-11-13 21:00")).splitlines()
+    assert [line[:25] for line in lines] == ["cried, Asia/Tokyo", "2026-11-13 20:59 to 21:04"]
 
 
 def test_a_log_is_exported(call: Command, mia: None, apart: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import logging
+import math
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, partial
-from itertools import chain, count
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cryutils._io import extras
 from cryutils._io.paths import resolve
-from cryutils.app.readings import GAP, NO_CRY, QUIET
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "CORRECTIONS", "INFANTS", "LATEST_S", "LOGINS", "LONGEST_S", "NOTES", "QUARTERS",
-    "QUARTER_S", "READINGS", "SESSIONS", "STEP_S", "USERS", "VERSION", "Database", "Row",
-    "StoreUnavailable", "corrected", "insert_new", "recount", "shown",
+    "CORRECTIONS", "INFANTS", "LATEST_S", "LOGINS", "LONGEST_S", "NOTES", "READINGS", "SESSIONS",
+    "USERS", "VERSION", "Database", "Row", "StoreUnavailable", "insert_new", "shown",
 ]  # fmt: skip
 
-VERSION = 6  # of the tables; 4 and 5 are converted
-QUARTER_S = 900
-STEP_S = 2  # counted once, however many readings and listening devices it has
+VERSION = 7  # of the tables
 LONGEST_S = 86_400  # of a correction
 LATEST_S = 2.0**33  # since 1970: the year 2242; pandas' times end in 2262
 Row = dict[str, Any]
@@ -58,7 +53,6 @@ _REASONS: dict[object, str] = {
     "53100": _FULL, "55P03": _LOCKED,
 }  # fmt: skip
 
-_logger = logging.getLogger(__name__)
 _TABLES = sa.MetaData()
 _key = partial(sa.Column, primary_key=True, autoincrement=False)
 _column = partial(sa.Column, nullable=False)
@@ -88,12 +82,6 @@ CORRECTIONS = sa.Table(
 NOTES = sa.Table(
     "notes", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
     _column("time", sa.Double), _column("what", sa.Text), sa.Index("notes_infant", "infant"),
-)  # fmt: skip
-# The number of steps of STEP_S with each verdict, as corrected, by quarters of an hour, which make
-# up hours and days in every time zone.
-QUARTERS = sa.Table(
-    "quarters", _TABLES, _key("infant", sa.BigInteger, _infant()), _key("quarter", sa.BigInteger),
-    _key("verdict", sa.Text), _column("n", sa.BigInteger), sqlite_with_rowid=False,
 )  # fmt: skip
 LOGINS = sa.Table(
     "logins", _TABLES, _key("token", sa.Text),
@@ -154,7 +142,7 @@ class Database:
         return cls(engine, str(path))
 
     def prepare(self) -> None:
-        """Create the tables, or convert those of an earlier version.
+        """Create the tables if there are none.
 
         Raises InputError for tables of another program and of another version of cryutils.
         """
@@ -173,12 +161,6 @@ class Database:
                     )
                 _TABLES.create_all(connection)
                 connection.execute(sa.insert(_META).values(key="version", value=VERSION))
-            elif version in (4, 5):
-                if version == 4:
-                    _logger.warning(
-                        "%s: all users of this store now see all its infants", self.shown
-                    )
-                _convert(connection)
             elif version != VERSION:
                 raise InputError(
                     f"{self.shown}: another version of cryutils made this store (format {version},"
@@ -217,83 +199,11 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> i
     return connection.execute(statement, rows, execution_options=options).rowcount
 
 
-def corrected() -> sa.ColumnElement[str]:
-    """Return the newest verdict on a reading in a query; gaps are never corrected."""
-    reading, correction = READINGS.c, CORRECTIONS.c
-    newest = (
-        sa.select(correction.verdict)
-        .where(correction.infant == reading.infant, correction.start <= reading.time)
-        .where(correction.stop >= reading.time, correction.stop <= reading.time + LONGEST_S)
-        .order_by(correction.made.desc(), correction.id.desc())
-        .limit(1)
-        .correlate(READINGS)
-        .scalar_subquery()
-    )
-    is_gap = reading.verdict == GAP
-    return sa.case((is_gap, GAP), else_=sa.func.coalesce(newest, reading.verdict))
-
-
-def recount(connection: sa.Connection, infant: int, start: float, stop: float) -> None:
-    """Count an infant's quarters from that of `start` to that of `stop` again.
-
-    A step that several devices heard counts once, with the verdict that says most: crying before no
-    cry, quiet, and a gap.
-    """
-    first, last = (int(time // QUARTER_S) * QUARTER_S for time in (start, stop))
-    for statement in _recounting(connection.dialect.name):
-        connection.execute(statement, {"which": infant, "first": first, "last": last})
-
-
-@cache  # since building them takes longer than their execution
-def _recounting(dialect: str) -> tuple[sa.Delete, sa.Insert]:
-    """Return the statements of `recount`."""
-    which, first, last = (
-        sa.bindparam(name, type_=sa.BigInteger) for name in ("which", "first", "last")
-    )
-    counted = (QUARTERS.c.infant == which, QUARTERS.c.quarter >= first, QUARTERS.c.quarter <= last)
-    time = READINGS.c.time
-    heard = (READINGS.c.infant == which, time >= first, time < last + QUARTER_S)
-    # SQLite truncates in a cast, PostgreSQL rounds; SQLite may have no floor().
-    step = sa.cast(
-        time / STEP_S if dialect == "sqlite" else sa.func.floor(time / STEP_S), sa.BigInteger
-    )
-    each = sa.select(step.label("step"), corrected().label("verdict")).where(*heard).subquery()
-    rank = sa.case({NO_CRY: "1", QUIET: "2", GAP: "3"}, value=each.c.verdict, else_="0")
-    ranked = sa.func.min(rank + each.c.verdict).label("ranked")
-    steps = sa.select(each.c.step, ranked).group_by(each.c.step).subquery()
-    begin = (steps.c.step // (QUARTER_S // STEP_S) * QUARTER_S).label("quarter")
-    name = sa.func.substr(steps.c.ranked, 2).label("verdict")
-    counts = sa.select(which, begin, name, sa.func.count()).group_by(begin, name)
-    return sa.delete(QUARTERS).where(*counted), sa.insert(QUARTERS).from_select(
-        list(QUARTERS.c), counts
-    )
-
-
 def _version(connection: sa.Connection) -> int | None:
     """Return the version of the tables; None without tables."""
     if not sa.inspect(connection).has_table(_META.name):
         return None
     return connection.scalar(sa.select(_META.c.value).where(_META.c.key == "version"))
-
-
-def _convert(connection: sa.Connection) -> None:
-    """Convert the tables of version 4, in which infants were shared with some users, or 5.
-
-    The column `user` of sessions and corrections and the column `ended` of sessions remain unused.
-    Infants of the same name get a number.
-    """
-    connection.exec_driver_sql("DROP TABLE IF EXISTS shares")
-    for table in ("sessions", "corrections"):
-        connection.exec_driver_sql(f'UPDATE {table} SET "user" = NULL')
-    names: set[str] = set()
-    for infant in connection.execute(sa.select(INFANTS).order_by(INFANTS.c.id)).all():
-        numbers = (f"{infant.name} {n}" for n in count(2))
-        name = next(name for name in chain([infant.name], numbers) if name not in names)
-        names.add(name)
-        connection.execute(sa.update(INFANTS).where(INFANTS.c.id == infant.id).values(name=name))
-        recount(connection, infant.id, 0, LATEST_S)
-    _TABLES.create_all(connection)
-    connection.execute(sa.update(_META).where(_META.c.key == "version").values(value=VERSION))
 
 
 def shown(url: str) -> str:
@@ -331,6 +241,7 @@ def _file(path: Path) -> Path:
 def _settle(connection: Any, _record: Any) -> None:
     """Make a new SQLite connection durable. Transactions are begun only by `_begin`."""
     connection.isolation_level = None
+    connection.create_function("floor", 1, math.floor, deterministic=True)  # SQLite may have none
     with suppress(sqlite3.OperationalError):  # SQLite does not wait here for another writer
         connection.execute("PRAGMA journal_mode=WAL")
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):

@@ -1,7 +1,7 @@
-"""One infant's log, `Log`: sessions, readings, corrections, and counts by hour, day and week.
+"""One infant's log, `Log`: sessions, readings, corrections and notes.
 
-Paper B §3, step 3. Acknowledged readings are on disk. Time
-without monitoring is logged as a gap or not counted, never as silence.
+Paper B §3, step 3. Acknowledged readings are on disk. Time without monitoring is logged as a gap
+or not counted, never as silence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -24,15 +24,11 @@ from cryutils.app.store import database as tables
 from cryutils.app.store.accounts import clean_name
 from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
-from cryutils.errors import InputError, near_miss, printable
+from cryutils.errors import InputError, printable
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Log", "local_zone", "zone"]
 
-__all__ = ["PERIODS", "Log", "local_zone", "zone"]
-
-PERIODS = ("hour", "day", "week")
-_MARGIN_S = 8 * 86_400  # more than a week, the longest period
+_STEP_S = 2  # of listening, counted once, however many devices listened
 _AT_ONCE = 10_000  # readings in memory
 
 
@@ -67,20 +63,16 @@ class Log:
         with self._begin(writes=True) as connection:
             if connection.scalar(sa.select(tables.SESSIONS.c.id).where(number, mine)) is None:
                 raise InputError(f"{self.name}: no session {session}; begin one.")
-            new = tables.insert_new(connection, tables.READINGS, rows) if rows else 0
-            for time in {row["time"] // tables.QUARTER_S: row["time"] for row in rows}.values():
-                tables.recount(connection, self.id, time, time)
-        return new
+            return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
         They are rows of the table, without loading all into memory, with the infant's name and the
-        session's source; `corrected` is the corrected verdict if it differs, or None.
+        session's source. Corrections are not in them, but in `episodes`.
         """
         reading, session = tables.READINGS.c, tables.SESSIONS.c
-        name = sa.func.nullif(tables.corrected(), reading.verdict).label("corrected")
-        query = sa.select(tables.READINGS, session.source, name)
+        query = sa.select(tables.READINGS, session.source)
         query = query.outerjoin(tables.SESSIONS, session.id == reading.session)
         query = query.where(reading.infant == self.id, *_within(reading.time, since, until))
         query = query.order_by(reading.time, reading.session)
@@ -114,11 +106,10 @@ class Log:
         ]  # fmt: skip
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
-        """Correct readings from `start` to `stop` (s since 1970), or add a cry that nothing heard.
+        """Correct a cry from `start` to `stop` (s since 1970), or add one that nothing heard.
 
-        A confirmation is a correction to the same verdict. The newest correction of a reading
-        applies, even if the reading arrives later. Gaps are never corrected. Raises InputError for
-        invalid times, more than a day between them, and for an empty verdict.
+        A confirmation is a correction to the same verdict. The newest correction of a cry applies.
+        Raises InputError for invalid times, more than a day between them, and an empty verdict.
         """
         if not 0 <= start <= stop <= min(start + tables.LONGEST_S, tables.LATEST_S):
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
@@ -130,18 +121,13 @@ class Log:
         }  # fmt: skip
         with self._begin(writes=True) as connection:
             connection.execute(sa.insert(tables.CORRECTIONS), [row])
-            tables.recount(connection, self.id, start, stop)
 
     def undo(self, start: float, stop: float) -> None:
         """Remove all corrections that reach into the time from `start` to `stop`."""
         correction = tables.CORRECTIONS.c
         over = (correction.infant == self.id, correction.start <= stop, correction.stop >= start)
-        extent = sa.select(sa.func.min(correction.start), sa.func.max(correction.stop))
         with self._begin(writes=True) as connection:
-            first, last = connection.execute(extent.where(*over)).one()
-            if first is not None:
-                connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
-                tables.recount(connection, self.id, first, last)
+            connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
 
     def note(self, what: str, time: float) -> None:
         """Note something that a caregiver did at a time (s since 1970), such as "fed"."""
@@ -168,33 +154,32 @@ class Log:
         with self._begin(writes=True) as connection:
             connection.execute(mine)
 
-    def summary(
-        self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
-        until: float | None = None,
-    ) -> pd.DataFrame:  # fmt: skip
-        """Return the minutes (float) of each corrected verdict, by period.
+    def listened_s(self, since: float, until: float) -> int:
+        """Return how long a device listened between two times, in s, in steps of 2 s.
 
-        The table has a row for each period with a reading between `since` and `until` (s since
-        1970), counted as a whole and indexed by its start, and a column for each verdict. `tz` is a
-        time zone such as "Europe/Vienna"; days have 23 to 25 hours. Time in which several devices
-        listened counts once. Raises InputError for an unknown zone or period.
+        Time in which several devices listened counts once, and gaps do not count.
         """
-        import pandas as pd
-
-        if by not in PERIODS:
-            raise InputError(f"no period {by!r}.{near_miss(by, PERIODS)}")
-        zone(tz)
-        first, last = since or 0.0, until or tables.LATEST_S
-        around = _within(tables.QUARTERS.c.quarter, first - _MARGIN_S, last + _MARGIN_S)
-        query = sa.select(tables.QUARTERS).where(tables.QUARTERS.c.infant == self.id, *around)
+        reading = tables.READINGS.c
+        step = sa.cast(sa.func.floor(reading.time / _STEP_S), sa.BigInteger)
+        query = sa.select(sa.func.count(sa.distinct(step))).where(
+            reading.infant == self.id, reading.verdict != GAP,
+            *_within(reading.time, since, until),
+        )  # fmt: skip
         with self._begin() as connection:
-            rows = connection.execute(query).all()
-        counts = pd.DataFrame(rows, columns=["infant", "quarter", "verdict", "n"])
-        counts[by] = _starts(counts.quarter, by, tz)
-        chosen = counts[by][(counts.quarter >= first) & (counts.quarter < last)]
-        counts = counts[counts[by].isin(chosen)]
-        table = counts.pivot_table("n", by, "verdict", "sum", fill_value=0)
-        return table.rename_axis(columns=None) * (tables.STEP_S / 60)
+            return _STEP_S * (connection.scalar(query) or 0)
+
+    def nearest(self, since: float, until: float) -> tuple[float | None, float | None]:
+        """Return when the last reading before `since` and the first from `until` on were logged."""
+        reading = tables.READINGS.c
+        times = (
+            sa.select(sa.func.max(reading.time)).where(reading.time < since),
+            sa.select(sa.func.min(reading.time)).where(reading.time >= until),
+        )
+        with self._begin() as connection:
+            before, after = (
+                connection.scalar(time.where(reading.infant == self.id)) for time in times
+            )
+        return before, after
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
@@ -211,7 +196,6 @@ class Log:
             connection.execute(
                 sa.delete(tables.SESSIONS).where(*ended, session.id.not_in(remaining))
             )
-            tables.recount(connection, self.id, 0.0, before)
         return n
 
     def rename(self, name: str) -> None:
@@ -229,25 +213,16 @@ class Log:
     def remove(self) -> None:
         """Remove the infant and its whole log."""
         with self._begin(writes=True) as connection:
-            for table in (
-                tables.NOTES,
-                tables.READINGS,
-                tables.QUARTERS,
-                tables.CORRECTIONS,
-                tables.SESSIONS,
-            ):
+            for table in (tables.NOTES, tables.READINGS, tables.CORRECTIONS, tables.SESSIONS):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        """Begin a transaction; one that writes waits for others that write to this log."""
+        """Begin a transaction, if the infant is still there."""
         query = sa.select(tables.INFANTS.c.id).where(tables.INFANTS.c.id == self.id)
         with self._database.begin(writes=writes) as connection:
-            if (
-                connection.scalar(query.with_for_update(key_share=True) if writes else query)
-                is None
-            ):
+            if connection.scalar(query) is None:
                 raise InputError(f"no infant {self.name!r}.")
             yield connection
 
@@ -295,15 +270,3 @@ def _within(
         yield column >= since
     if until is not None:
         yield column < until
-
-
-def _starts(quarters: pd.Series[int], by: str, tz: str) -> pd.DatetimeIndex:
-    """Return the start of the period that contains each quarter, which no time zone splits."""
-    import pandas as pd
-
-    times = pd.to_datetime(quarters.to_numpy(np.int64), unit="s", utc=True).tz_convert(tz)
-    if by == "hour":  # a local hour occurs twice when clocks are set back
-        return times - pd.to_timedelta(times.minute, unit="min")
-    periods = times.tz_localize(None).to_period({"day": "D", "week": "W-SUN"}[by])
-    first = np.ones(len(times), bool)  # where midnight occurs twice; it may also be missing
-    return periods.start_time.tz_localize(tz, ambiguous=first, nonexistent="shift_forward")

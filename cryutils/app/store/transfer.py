@@ -31,8 +31,7 @@ _COLUMNS: dict[Kind, dict[str, str]] = {
     },
     "readings": {
         "infant": "text", "session": "id", "source": "text", "time": "time", "verdict": "text",
-        "corrected": "text", "cry": "number", "probabilities": "text", "sound": "text",
-        "face": "text", "note": "text",
+        "cry": "number", "probabilities": "text", "sound": "text", "face": "text", "note": "text",
     },
 }  # fmt: skip
 _PARTS = ("probabilities", "sound", "face")  # JSON
@@ -62,10 +61,10 @@ def rows(
 def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
     """Write `rows` to a file, with times in UTC; return their number.
 
-    `corrected` is a caregiver's correction, and `probabilities`, `sound` and `face` are JSON by
-    state. The file is either complete or absent, and only its owner may read it. In a CSV file, an
-    apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError for a
-    suffix other than .csv and .parquet.
+    `corrected` is a caregiver's correction of an episode, and `probabilities`, `sound` and `face`
+    of a reading are JSON by state. The file is either complete or absent, and only its owner may
+    read it. In a CSV file, an apostrophe precedes texts that a spreadsheet would execute as
+    formulas. Raises InputError for a suffix other than .csv and .parquet.
     """
     extras.require("pyarrow", "app", "an export of the log")
     import pyarrow as pa

@@ -141,41 +141,6 @@ def test_a_store_of_another_version_is_refused(store: Store, url: str) -> None:
     assert "another version of cryutils made this store" in refusal(url)
 
 
-def test_a_store_from_before_households_opens_with_all_that_was_logged(
-    store: Store, url: str, mia: Log, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its infants were shared with some users, and two families each had a Mia."""
-    mia.append(mia.begin("camera"), [Reading(1.8e9, "hungry")])
-    mia.correct(1.8e9, 1.8e9, "pain")
-    changed(
-        url,
-        "UPDATE meta SET value = 4 WHERE key = 'version'",
-        *(
-            f'ALTER TABLE {table} ADD COLUMN "user" TEXT REFERENCES users (name)'
-            for table in ("sessions", "corrections")
-        ),
-        """UPDATE sessions SET "user" = 'demo'""",
-        "UPDATE quarters SET n = 7",
-        'CREATE TABLE shares (infant BIGINT REFERENCES infants (id), "user" TEXT'
-        ' REFERENCES users (name), PRIMARY KEY (infant, "user"))',
-        "INSERT INTO infants VALUES (1, 'Tom'), (281474976710656, 'Mia')",
-        f"INSERT INTO shares VALUES ({mia.id}, 'demo'), (1, 'granny')",
-    )
-    for _ in range(2):
-        with stores.open(url) as again:
-            names = [log.name for log in again.infants()]
-            (row,) = again.infant("Mia").entries()
-    assert names == ["Mia", "Mia 2", "Tom"]
-    assert (row["verdict"], row["corrected"], row["source"]) == ("hungry", "pain", "camera")
-    assert [record.getMessage() for record in caplog.records] == [
-        f"{store.address}: all users of this store now see all its infants"
-    ]
-    assert mia.summary("day", "UTC").pain.tolist() == [1 / 30]
-    store.users.remove("demo")
-    store.infant("Mia 2").remove()
-    assert [log.name for log in store.infants()] == ["Mia", "Tom"]
-
-
 def test_many_may_open_a_new_store_at_once(url: str) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

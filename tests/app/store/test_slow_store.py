@@ -50,7 +50,7 @@ class Ear:
     """Puts a reading every 0.1 s, and takes the time of that and of what the page shows."""
 
     def __init__(self, log: Log) -> None:
-        self.writer, self.log, self.session = Writer(), log, log.begin("test")
+        self.writer, self.log, self.session = Writer(self.write), log, log.begin("test")
         self.times: list[float] = []
         self.troubles: list[str] = []
 
@@ -61,7 +61,7 @@ class Ear:
         for _ in range(round(seconds * 10)):
             self.times.append(START + len(self.times) / 2)
             begun = time.monotonic()
-            self.writer.put(self.write, [Reading(self.times[-1], NO_CRY)])
+            self.writer.put([Reading(self.times[-1], NO_CRY)])
             self.troubles.append(self.writer.trouble())
             assert time.monotonic() - begun < PROMPT_S
             time.sleep(0.1)
@@ -117,9 +117,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(mia: Log) -> None:
     sa.event.listen(sa.pool.Pool, "checkout", limit)
     try:
         ear = Ear(mia)
-        ear.writer.put(
-            ear.write, [Reading(START - 1 - k, NO_CRY, note="x" * 999) for k in range(99)]
-        )
+        ear.writer.put([Reading(START - 1 - k, NO_CRY, note="x" * 999) for k in range(99)])
         ear.hear(1)
         assert "its disk is full. The last 54 s wait" in ear.troubles[-1]
         pages = 2**30
@@ -137,9 +135,9 @@ def test_beyond_an_hour_one_gap_stands_for_the_oldest() -> None:
         assert opened.wait(20)
         logged.extend(readings)
 
-    writer = Writer()
+    writer = Writer(write)
     for second in range(10_000):
-        writer.put(write, [Reading(START + second, NO_CRY)])
+        writer.put([Reading(START + second, NO_CRY)])
     assert writer.waiting <= 7_200 + 1_000
     opened.set()
     writer.flush(20)

@@ -51,7 +51,6 @@ def test_every_reading_is_a_row(name: str, logs: list[Log], apart: Path) -> None
     frame = table(apart / name)
     assert frame.infant.tolist() == ["Mia"] * 11 + [logs[1].name]
     assert frame.time[1] == pd.Timestamp(START + 0.5, unit="s", tz="UTC")
-    assert frame.corrected.fillna("-").tolist() == [*"--", "pain", "pain", "pain", *"-------"]
     assert json.loads(frame.probabilities[0]) == {"hungry": 0.75}
     assert frame.note.fillna("")[10] == "hidden" and frame.source[11] == "cry.wav"
     assert frame.cry.isna().sum() == 11 and json.loads(frame.face[11]) == {"tired": 1.0}
@@ -109,7 +108,7 @@ def mongo(monkeypatch: pytest.MonkeyPatch) -> Any:
     return stand_in.get_default_database("cryutils")
 
 
-def test_a_second_export_to_mongodb_adds_what_is_new_and_updates_corrections(
+def test_a_second_export_to_mongodb_adds_what_is_new(
     mia: Log, mongo: Any
 ) -> None:
     session = mia.begin("camera")
@@ -117,10 +116,8 @@ def test_a_second_export_to_mongodb_adds_what_is_new_and_updates_corrections(
     mia.append(session, readings[:6])
     assert to_mongodb([mia], "mongodb://h/log", "readings") == 6
     mia.append(session, readings)
-    mia.correct(START, START, "pain")
     assert to_mongodb([mia], "mongodb://h/log", "readings") == 10
     documents = list(mongo.readings.find().sort("time"))
-    assert [each["corrected"] for each in documents] == ["pain", *[None] * 9]
     assert documents[0]["probabilities"] == {"hungry": 0.75} and documents[0]["infant"] == "Mia"
     assert documents[1]["time"] == datetime.fromtimestamp(START + 0.5, UTC).replace(tzinfo=None)
 
