@@ -10,8 +10,6 @@ import os
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import pandas as pd
-
 from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.datasets.folder import clips_of, corpus_of
 from cryutils.errors import InputError, near_miss, printable
@@ -69,6 +67,8 @@ def files(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:

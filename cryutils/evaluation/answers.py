@@ -10,10 +10,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io.progress import counting
@@ -29,6 +28,9 @@ from cryutils.evaluation.intervals import (
     paired_interval,
 )
 from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ABOUT", "Answers", "Experiment", "answers", "by_clip", "difference", "mean_over_infants",
@@ -61,6 +63,8 @@ def out_of_fold(
     infant of one, unless the labels are the infants), tests a clip twice, or the experiment returns
     something else.
     """
+    import pandas as pd
+
     split, classes = Split(split), clips.classes
     if not isinstance(folds, int):
         divisions = [list(repeat) for repeat in folds]
@@ -148,6 +152,8 @@ def answers(table: pd.DataFrame) -> Answers:
 
     A repeat that did not draw a unit has `evaluation.NOT_DRAWN`.
     """
+    import pandas as pd
+
     number = table.groupby(["repeat", "clip"]).cumcount()  # of a clip's windows
     unit, names = pd.factorize(pd.MultiIndex.from_arrays([table["clip"], number]))
     repeat = pd.factorize(table["repeat"], sort=True)[0]  # named by numbers, seeds or texts
@@ -186,6 +192,8 @@ def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
 
     answered: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
     """
+    import pandas as pd
+
     by = [name for name in ABOUT if name in answered]
     rows: list[dict[str, Any]] = []
     for about, part in answered.groupby(by, sort=False):
@@ -241,6 +249,7 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     A class that is never predicted has precision and F1 0. answered: of one model on one split,
     columns of `out_of_fold`.
     """
+    import pandas as pd
     from sklearn.metrics import precision_recall_fscore_support
 
     classes = sorted(set(answered.truth))
@@ -262,6 +271,8 @@ def difference(
     answered, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
     model with the other split. Raises InputError if their clips differ.
     """
+    import pandas as pd
+
     first, other = answers(answered), answers(rival)
     if sorted(first.units) != sorted(other.units):
         raise InputError("the two tables answer different clips; compare models on the same ones")

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Labelled, Names, class_indices
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PermutationTest", "fixed_prediction_test", "permutation_order", "permute_labels"]
 
@@ -76,6 +78,8 @@ def permutation_order(
     exchanged only within a stratum, between infants with as many clips in each. Raises InputError
     if the numbers of clips and strata differ.
     """
+    import pandas as pd
+
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
     stratum, _ = pd.factorize(known)
@@ -125,6 +129,8 @@ def fixed_prediction_test(
     strata: as in `permutation_order`; None: the types of phone of a `Corpus`. The same seed gives
     the same permutations. Raises InputError if the clips are not those of the corpus.
     """
+    import pandas as pd
+
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
     shares = []
@@ -148,6 +154,8 @@ def fixed_prediction_test(
 
 def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArray[np.int64]:
     """Return the predictions of a table of answers as class indices, int64 (repeats, clips)."""
+    import pandas as pd
+
     wide = table.pivot(index="repeat", columns="clip", values="predicted")
     if set(wide.columns) != set(clips):
         raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(clips)}")

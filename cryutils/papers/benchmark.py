@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "file_of", "splits_of", "task"]
 
@@ -55,6 +58,8 @@ def file_of(name: str) -> Path:
 
 def splits_of(corpus: Corpus) -> pd.DataFrame:
     """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
+    import pandas as pd
+
     file = file_of(corpus.name)
     if not file.is_file():
         return divide(corpus)
@@ -72,6 +77,8 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
     infant are in one fold. For the task `infant`, `leak_free` divides the infant's sessions in two,
     and `random` its clips. Raises InputError if the corpus allows no task.
     """
+    import pandas as pd
+
     clips = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
     tables = []
     for name in TASKS:
@@ -104,6 +111,8 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
+    import pandas as pd
+
     by_infant = pd.Series(sessions).groupby(np.asarray(infants))
     place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
     odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
@@ -20,6 +19,9 @@ from cryutils.evaluation import calibration
 from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, FaceInput, SoundInput
 from cryutils.models.training import fit_clips
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["STATES", "card", "deploy", "load"]
 
