@@ -37,12 +37,13 @@ CODECS = {
 
 @pytest.fixture
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that the test starts in, with cache and outputs inside and no data folder."""
+    """A folder that the test starts in, with cache, outputs and store, and no data folder."""
     monkeypatch.delenv("COLUMNS", raising=False)  # set by pytest-xdist, and by some shells
     for name in ("DATA_DIR", "OFFLINE", "PROJECT_DIR", "RUN_DIR"):
         monkeypatch.delenv(f"CRYUTILS_{name}", raising=False)
     for name, value in (("CACHE_DIR", "cache"), ("OUTPUTS_DIR", "outputs"), ("START_DIR", ".")):
         monkeypatch.setenv(f"CRYUTILS_{name}", str(tmp_path / value))
+    monkeypatch.setenv("CRYUTILS_STORE", f"sqlite:///{tmp_path / 'store.sqlite'}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
