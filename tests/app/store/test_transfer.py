@@ -108,9 +108,7 @@ def mongo(monkeypatch: pytest.MonkeyPatch) -> Any:
     return stand_in.get_default_database("cryutils")
 
 
-def test_a_second_export_to_mongodb_adds_what_is_new(
-    mia: Log, mongo: Any
-) -> None:
+def test_a_second_export_to_mongodb_adds_what_is_new(mia: Log, mongo: Any) -> None:
     session = mia.begin("camera")
     readings = [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)]
     mia.append(session, readings[:6])
