@@ -4,12 +4,8 @@
 libraries are imported by the functions that need them.
 """
 
-from cryutils._io.paths import ensure_writable_caches
-
-ensure_writable_caches()  # before numba or matplotlib is imported
-
-from cryutils.datasets.registry import load  # noqa: E402
-from cryutils.errors import InputError  # noqa: E402
+from cryutils.datasets.registry import load
+from cryutils.errors import InputError
 
 __all__ = ["InputError", "load"]
 __version__ = "0.1.0"

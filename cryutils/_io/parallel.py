@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
     "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "memory",
-    "on_cluster", "prefetch", "process_map", "thread_map",
+    "on_cluster", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
@@ -158,15 +157,3 @@ def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) ->
     os.environ.pop(SCHEDULER, None)  # a task that waits for tasks could block every worker
     with threadpool_limits(1):
         return function(*shared, item)
-
-
-def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:
-    """Yield `items`, while a thread fetches up to `ahead` of them in advance."""
-    source, end, pool = iter(items), object(), ThreadPoolExecutor(1)
-    try:
-        waiting = deque(pool.submit(next, source, end) for _ in range(ahead))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(pool.submit(next, source, end))
-            yield cast(T, item)
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -10,10 +10,8 @@ installed package if there is no clone.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
-import re
 import shutil
 import stat
 import tempfile
@@ -26,7 +24,7 @@ from pathlib import Path
 from cryutils.errors import InputError
 
 __all__ = [
-    "cache_dir", "check_file", "data_dir", "ensure_writable_caches", "explain_write_errors",
+    "cache_dir", "check_file", "data_dir", "explain_write_errors",
     "file_digest", "other_kind", "outputs_dir", "project_dir", "resolve", "scratch_dir",
     "weights_dir", "writable", "writing",
 ]  # fmt: skip
@@ -49,14 +47,9 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     try:
-        absolute = Path(start, Path(path).expanduser()).resolve()
+        return Path(start, Path(path).expanduser()).resolve()
     except (RuntimeError, ValueError) as error:  # the home of an unknown user, a null byte
         raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
-    is_windows = os.sep == "/" and re.search(r"\\|^[A-Za-z]:/", os.fspath(path))
-    if is_windows and not os.path.exists(absolute):  # noqa: PTH110  no OSError for a long name
-        what = "a Windows path; give its path on this system, with / (in WSL, C: is /mnt/c)"
-        raise InputError(f"{path}: {what}.")
-    return absolute
 
 
 def _named(variable: str) -> Path | None:
@@ -97,23 +90,6 @@ def outputs_dir() -> Path:
     project = project_dir()
     usual = resolve("outputs") if project == _PACKAGED else project / "outputs"
     return _named("CRYUTILS_OUTPUTS_DIR") or usual
-
-
-def ensure_writable_caches() -> None:
-    """Set temporary cache folders for numba and matplotlib if their own are read-only.
-
-    Without them numba's cached functions raise and matplotlib warns in each notebook. Child
-    processes inherit the folders.
-    """
-    for variable, home, usual in (
-        ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
-        ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),
-    ):
-        # Not Path.expanduser, which raises for a user without a home directory.
-        folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
-        if not os.environ.get(variable) and not writable(Path(folder)):
-            os.environ[variable] = tempfile.mkdtemp(prefix="cryutils-")
-            atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 
 def writable(folder: Path) -> bool:

@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from cryutils import video
 from cryutils._io.cache import key
-from cryutils._io.parallel import prefetch
 from cryutils._io.paths import file_digest
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
@@ -48,7 +47,7 @@ CROPS = ("frame", "face")
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-_AHEAD, _FILES = 256, 4  # frames, or whole files of a face track, decoded ahead of the network
+_FILES = 4  # files whose faces are tracked ahead of the network
 
 
 def load(data: str, **simulation: Any) -> Corpus:
@@ -157,7 +156,7 @@ def embed(
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
-    continues with the next clip. Threads decode frames while the network works. engine: as in
+    continues with the next clip. engine: as in
     `runtimes.ready`.
 
     Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` and
@@ -183,7 +182,7 @@ def embed(
 def _sources(
     paths: Sequence[Path | None], missing: Sequence[int], frame_input: FrameInput, pool: Executor
 ) -> list[Callable[[], Iterator[Pixels]]]:
-    """Return for each file a function that returns its frames, decoded ahead of the network.
+    """Return for each file a function that returns its frames.
 
     A face track is known only at the end of its file, so the next files of `missing` are tracked in
     `pool` meanwhile.
@@ -193,7 +192,7 @@ def _sources(
     def frames(number: int) -> Iterator[Pixels]:
         path = paths[number]
         if path is None or frame_input.crop != "face":
-            return prefetch(frame_input.frames(path) if path else (), ahead=_AHEAD)
+            return frame_input.frames(path) if path else iter(())
         for n in (number, *[n for n in missing if n > number][:_FILES]):
             if n not in tracked:
                 tracked[n] = pool.submit(list, frame_input.frames(paths[n]))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cryutils._io import parallel
-from cryutils._io.parallel import prefetch, process_map, thread_map
+from cryutils._io.parallel import process_map, thread_map
 from cryutils._io.progress import counting
 
 Map = Callable[[list[int]], Iterator[int]]
@@ -31,11 +31,7 @@ def by_processes(items: list[int]) -> Iterator[int]:
     return process_map(fail_at_three, items, shared=(), jobs=2)
 
 
-def in_advance(items: list[int]) -> Iterator[int]:
-    return prefetch(map(fail_at_three, items), ahead=4)
-
-
-@pytest.mark.parametrize("mapped", [by_threads, by_processes, in_advance])
+@pytest.mark.parametrize("mapped", [by_threads, by_processes])
 def test_results_come_in_order_and_an_error_in_place_of_its_item(mapped: Map) -> None:
     assert list(mapped([5, 2, 9, 7, 4, 1])) == [-5, -2, -9, -7, -4, -1]
     assert list(mapped([])) == []
@@ -43,33 +39,11 @@ def test_results_come_in_order_and_an_error_in_place_of_its_item(mapped: Map) ->
         list(mapped([0, 1, 2, 3, 4]))
 
 
-def test_a_thread_takes_a_few_items_in_advance() -> None:
-    made: list[int] = []
-    ahead_of_us = threading.Event()
-
-    def items() -> Iterator[int]:
-        for item in range(100):
-            made.append(item)
-            if item == 3:
-                ahead_of_us.set()
-            yield item
-
-    taken = prefetch(items(), ahead=4)
-    assert next(taken) == 0
-    assert ahead_of_us.wait(timeout=600)
-    for item in taken:
-        assert made[-1] <= item + 4 + 1
-    assert made == list(range(100))
-
-
 def test_a_reader_that_stops_leaves_no_thread() -> None:
     before = set(threading.enumerate())
-    for results in (
-        prefetch(range(100), ahead=4),
-        thread_map(operator.neg, range(100), what="sound"),
-    ):
-        next(results)
-        results.close()  # type: ignore[attr-defined]
+    results = thread_map(operator.neg, range(100), what="sound")
+    next(results)
+    results.close()  # type: ignore[attr-defined]
     assert set(threading.enumerate()) <= before
 
 
