@@ -1,4 +1,4 @@
-"""Downloads with pooch: checksums, retries and progress. No file is left incomplete.
+"""Downloads with pooch and a progress bar. No file is left incomplete.
 
 `datasets.archives` uses it and adds the remedy to the cause in `Unavailable`.
 """
@@ -11,67 +11,50 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryutils._io.paths import explain_write_errors, writing
+from cryutils._io.progress import counting
 
-__all__ = ["TIMEOUT_S", "Report", "Unavailable", "download"]
+__all__ = ["Unavailable", "download"]
 
-TIMEOUT_S = 10.0  # for a response and for each part of a file
 _CONNECT_S = 3.0  # for each address of a host; a firewall may block a dozen of them
-
-Report = Callable[[int, int], None]  # done and total, in bytes; total is 0 if it is unknown
+_TIMEOUT_S = 10.0  # for a response and for each part of a file
 
 
 class Unavailable(Exception):
     """A file can't be downloaded; the message names the host and the cause in a few words."""
 
 
-def download(
-    url: str,
-    path: Path,
-    checksum: str | None = None,
-    *,
-    retries: int = 0,
-    report: Report = lambda done, total: None,
-) -> None:
-    """Download `url` to `path`, which is created when it is complete and its checksum is right.
+def download(url: str, path: Path) -> None:
+    """Download `url` to `path`, which is created when it is complete.
 
-    `checksum` is a SHA-256, or "md5:" and an MD5; None accepts any content. Raises Unavailable
-    without a connection, for an HTTP error and for a wrong checksum, and InputError if `path` can't
-    be written, for example because the disk is full.
+    Raises Unavailable without a connection and for an HTTP error, and InputError if `path` can't be
+    written, for example because the disk is full.
     """
     if os.environ.get("CRYUTILS_OFFLINE"):
         raise Unavailable("CRYUTILS_OFFLINE is set")
     import pooch
     import requests
 
-    def get(url: str, file: str, store: object) -> None:
-        bar = _Bar(report)
-        pooch.HTTPDownloader(bar, 2**16, timeout=(_CONNECT_S, TIMEOUT_S))(url, file, store)
-
-    pooch.get_logger().setLevel("WARNING")
-    host = urlsplit(url).hostname
-    with explain_write_errors(path.parent), writing(path) as part:
-        name = part.name
-        store = pooch.create(
-            part.parent, "", registry={name: checksum}, urls={name: url}, retry_if_failed=retries
-        )
+    with (
+        explain_write_errors(path.parent),
+        writing(path) as part,
+        counting("Downloading", "MB") as report,
+    ):
+        get = pooch.HTTPDownloader(_Bar(report), 2**16, timeout=(_CONNECT_S, _TIMEOUT_S))
         try:
-            store.fetch(name, downloader=get)
+            get(url, part, None)
         except requests.RequestException as error:
-            raise Unavailable(f"{host}: {_cause(error)}") from error
-        except ValueError as error:
-            raise Unavailable(f"{host}: {name} is damaged, its checksum is wrong") from error
-        part.chmod(0o644)  # pooch makes files that only their owner can read
+            raise Unavailable(f"{urlsplit(url).hostname}: {_cause(error)}") from error
 
 
 class _Bar:
-    """A progress bar as pooch expects it, which calls `report`."""
+    """A progress bar as pooch expects it. `total` is 0 if the host doesn't send the size."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Callable[[int, int], None]) -> None:
         self.report, self.done, self.total = report, 0, 0
 
     def update(self, size: int) -> None:
         self.done += size
-        self.report(min(self.done, self.total or self.done), self.total)
+        self.report(self.done // 10**6, self.total // 10**6)
 
     def reset(self) -> None:
         """Do nothing: pooch would fill the bar again, with a total that may be 0."""
@@ -85,5 +68,5 @@ def _cause(error: Exception) -> str:
         busy = ", too many requests from this network; wait an hour or use another network"
         return f"HTTP {answer.status_code} {answer.reason}{busy * (answer.status_code == 429)}"
     if "timed out" in str(error):
-        return f"no answer within {TIMEOUT_S:g} s"
+        return f"no answer within {_TIMEOUT_S:g} s"
     return f"the connection failed ({type(error).__name__})"

@@ -26,10 +26,10 @@ import click
 from cryutils._io import extras
 from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
-from cryutils.course.cli_data import counted, data, fetch_files
+from cryutils.course.cli_data import counted, data
 from cryutils.course.cli_doctor import doctor
 from cryutils.course.cli_export import export
-from cryutils.course.cli_group import SuggestingGroup, outputs_option, say
+from cryutils.course.cli_group import HelpGroup, outputs_option, say
 from cryutils.course.cli_notebooks import copy_notebooks
 from cryutils.course.cli_predict import predict
 from cryutils.course.cli_serve import serve
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=HelpGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
     """Rebuild two published infant-cry classifiers and measure what they can do.
@@ -164,9 +164,6 @@ def _find_recordings(names: Iterable[str]) -> None:
     for name in names:
         if registry.is_synthetic(name):
             continue
-        dataset = registry.find(name)
-        if dataset and dataset.files:
-            fetch_files(dataset.files)
         corpus = load(name)
         say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
         if problems := counted(corpus.problems()):
@@ -221,38 +218,25 @@ class _Stopped(SystemExit):
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Raise `_Stopped` for the first signal to end this process, and ignore later signals."""
-    handlers: dict[signal.Signals, Any] = {}
+    """Raise `_Stopped` for a signal to end this process, and ignore later ones while it ends."""
 
     def stop(number: int, _frame: object) -> None:
-        for each in handlers:
-            signal.signal(each, signal.SIG_IGN)
         raise _Stopped(128 + number)
 
-    def send_again(lost: Any) -> None:
-        # Python drops what is raised while it calls a destructor or a weak reference's callback.
-        if not isinstance(lost.exc_value, _Stopped):
-            return unraisable(lost)
-        for each in handlers:
-            signal.signal(each, stop)
-        number = lost.exc_value.code - 128
-        threading.Timer(0.01, os.kill, [os.getpid(), number]).start()
-
+    handlers: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             # Keep ignoring signals that are already ignored, as in a shell's background job.
             if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
                 handlers[each] = signal.signal(each, stop)
-    unraisable, sys.unraisablehook = sys.unraisablehook, send_again
     try:
         yield
     except _Stopped:
-        handlers.clear()  # later signals stay ignored while this process ends
+        handlers = dict.fromkeys(handlers, signal.SIG_IGN)
         raise
     finally:
-        sys.unraisablehook = unraisable
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def main(arguments: list[str] | None = None) -> None:

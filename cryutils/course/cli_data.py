@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils._io.progress import counting
-from cryutils.course.cli_group import SuggestingGroup, example, say
+from cryutils.course.cli_group import HelpGroup, example, say
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from cryutils.datasets.archives import Dataset, Files
 
-__all__ = ["counted", "data", "fetch_files"]
+__all__ = ["counted", "data"]
 
 
-@click.group(cls=SuggestingGroup)
+@click.group(cls=HelpGroup)
 def data() -> None:
     """List, fetch, check and describe the corpora.
 
@@ -53,7 +50,7 @@ def data_list() -> None:
 def data_fetch(name: str) -> None:
     """Download the corpus NAME into the cache, unless it is on this machine."""
     dataset, files = _downloaded(name, "fetch")
-    say(f"{dataset.title}: {fetch_files(files)}")
+    say(f"{dataset.title}: {files.fetch()}")
     say(f"Licence: {dataset.licence}")
     say(f"Cite: {dataset.citation}")
 
@@ -64,10 +61,9 @@ def data_fetch(name: str) -> None:
 def data_check(name: str) -> None:
     """Verify the SHA-256 checksum of every file of the corpus NAME."""
     _, files = _downloaded(name, "check")
-    folder = fetch_files(files)
-    with counting("Verifying", "files") as report:
-        wrong = files.check(folder, report=report)
-    for file, what in wrong:
+    folder = files.fetch()
+    wrong = files.check(folder)
+    for file, what in wrong.items():
         say(f"{folder / file}: {what}", err=True)
     verified = len(files.registry()) - len(wrong)
     say(f"{verified} files verified in {folder}, {len(wrong)} wrong or missing.")
@@ -102,12 +98,6 @@ def data_describe(name: str, problems: bool) -> None:
     hint = "" if problems or table.empty else " --problems lists them."
     say(f"Problems: {counted(table) or 'none'}.{hint}")
     say_all(table.itertuples())
-
-
-def fetch_files(files: Files) -> Path:
-    """Return the folder of a corpus' files; download missing files with a progress bar."""
-    with counting("Downloading", "MB") as report:
-        return files.fetch(report=lambda done, total: report(done // 10**6, -(-total // 10**6)))
 
 
 def counted(problems: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import sys
@@ -16,7 +15,6 @@ from cryutils._io.parallel import memory
 from cryutils._io.paths import cache_dir, outputs_dir, writable
 from cryutils.course.cli_group import say
 from cryutils.datasets import registry
-from cryutils.errors import InputError
 
 __all__ = ["doctor"]
 
@@ -61,11 +59,6 @@ def _checks() -> Iterator[tuple[str, str, str]]:
         if is_ok := writable(folder):
             detail = f"{folder}, {gib:.0f} GiB free (1 needed)"
         yield "ok" if is_ok and gib >= 1 else "BAD", what.lower(), detail
-    try:
-        importlib.import_module("cryutils.video")
-    except InputError as error:  # no dataset can be read
-        yield "BAD", "pictures", str(error)
-        return
     for name in registry.DATASETS:
         if (dataset := registry.find(name)) and dataset.files:
             home = dataset.files.find()

@@ -1,4 +1,4 @@
-"""Shared by the commands: options, a group that suggests names, and `say`, which prints a line."""
+"""Shared by the commands: options, a group that shows its help, and `say`, which prints a line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from cryutils._io.paths import outputs_dir, resolve
-from cryutils.errors import InputError, near_miss, printable
+from cryutils.errors import printable
 
-__all__ = ["SuggestingGroup", "example", "outputs_option", "run_option", "say"]
+__all__ = ["HelpGroup", "example", "outputs_option", "run_option", "say"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,18 +48,9 @@ def say(line: object, *, err: bool = False) -> None:
         print(f"{printable(line)}\n", end="", file=stream, flush=True)
 
 
-class SuggestingGroup(click.Group):
-    """A click group that suggests a command for a mistyped name, and shows help without one."""
+class HelpGroup(click.Group):
+    """A click group that shows its help if no command is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; `--help` if there are none."""
         return super().parse_args(ctx, args or ["--help"])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command at the beginning of `args`. Raises InputError if it is unknown."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            names = self.list_commands(ctx)
-            raise InputError(f"no command {args[0]!r}.{near_miss(args[0], names)}")
-        return super().resolve_command(ctx, args)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryutils._io import extras
-from cryutils.course.cli_group import SuggestingGroup, example, say
+from cryutils.course.cli_group import HelpGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def opened() -> Iterator[Store]:
         yield opened_store
 
 
-@click.group(cls=SuggestingGroup)
+@click.group(cls=HelpGroup)
 @example("cryutils users add demo")
 def users() -> None:
     """Add, list and remove users of the caregiver application."""
@@ -81,7 +81,7 @@ def users_remove(name: str) -> None:
         say(f"{name} may no longer log in.")
 
 
-@click.group(cls=SuggestingGroup)
+@click.group(cls=HelpGroup)
 @example("cryutils infants add Mia")
 def infants() -> None:
     """Add and list infants, which every user sees."""
@@ -106,7 +106,7 @@ def infants_list() -> None:
             say(infant.name)
 
 
-@click.group(cls=SuggestingGroup)
+@click.group(cls=HelpGroup)
 @example("cryutils log show Mia")
 def log() -> None:
     """Show, export and delete logged readings."""

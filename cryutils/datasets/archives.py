@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import os
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryutils._io.download import Report, Unavailable, download
+from cryutils._io.download import Unavailable, download
 from cryutils._io.paths import (
     cache_dir,
     data_dir,
@@ -29,9 +28,7 @@ from cryutils._io.paths import (
 from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.errors import InputError
 
-__all__ = ["RETRIES", "Dataset", "Files", "Registry"]
-
-RETRIES = 1
+__all__ = ["Dataset", "Files", "Registry"]
 
 Registry = dict[str, tuple[str, int]]  # sha256 and size in bytes, by "<label>/<file>"
 
@@ -42,14 +39,13 @@ class Files:
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
     title: name of the corpus in messages. archive_url: a .tar.gz with all files below
-    `archive_folder`. download_bytes: its size. folders: other names of folders there.
+    `archive_folder`. folders: other names of folders there.
     """
 
     name: str
     title: str
     archive_url: str
     archive_folder: str
-    download_bytes: int
     folders: Mapping[str, str] = field(default_factory=dict)
 
     def registry(self) -> Registry:
@@ -72,12 +68,11 @@ class Files:
             return home / self.name
         return None if _missing(cache / self.name, self.registry()) else cache / self.name
 
-    def fetch(self, *, report: Report = lambda done, total: None) -> Path:
+    def fetch(self) -> Path:
         """Return the folder with the files, downloading missing ones as an archive.
 
-        Only files with the right sha256 are kept. report: called as `report(done, total)` in bytes
-        while the archive arrives. Raises InputError if the cache can't be written or files can't be
-        downloaded, with the host's answer and the remedies.
+        Only files with the right sha256 are kept. Raises InputError if the cache can't be written
+        or files can't be downloaded, with the host's answer and the remedies.
         """
         if folder := self.find():
             return folder
@@ -85,14 +80,10 @@ class Files:
             f"set CRYUTILS_DATA_DIR to a folder that holds {self.name}/, "
             f"or run `cryutils data fetch {self.name}` with network access"
         )
-        if os.environ.get("CRYUTILS_OFFLINE"):
-            raise InputError(
-                f"{self.title} isn't on this machine and CRYUTILS_OFFLINE is set: {hint}."
-            )
         root, registry = cache_dir() / self.name, self.registry()
         try:
             with explain_write_errors(root):
-                self._unpack(root, _missing(root, registry), report)
+                self._unpack(root, _missing(root, registry))
         except Unavailable as error:
             raise InputError(
                 f"{self.title} can't be downloaded ({error}), {len(_missing(root, registry))} of"
@@ -100,17 +91,14 @@ class Files:
             ) from error
         return root
 
-    def check(
-        self, root: Path, *, report: Report = lambda done, total: None
-    ) -> list[tuple[str, str]]:
-        """Return `(file, what is wrong)` for each file that is missing, damaged or changed."""
-        wrong, registry = [], self.registry()
-        for done, (name, (sha256, _)) in enumerate(registry.items(), start=1):
+    def check(self, root: Path) -> dict[str, str]:
+        """Return what is wrong with each file that is missing, damaged or changed, by its name."""
+        wrong = {}
+        for name, (sha256, _) in self.registry().items():
             if not (root / name).is_file():
-                wrong.append((name, "missing"))
+                wrong[name] = "missing"
             elif file_digest(root / name) != sha256:
-                wrong.append((name, "the sha256 differs: damaged or changed"))
-            report(done, len(registry))
+                wrong[name] = "the sha256 differs: damaged or changed"
         return wrong
 
     def compare(self, root: Path) -> tuple[list[str], list[Problem]]:
@@ -127,15 +115,12 @@ class Files:
         problems = [Problem("left out", name, what) for name, what in why.items()]
         return [name for name in registry if name not in missing], problems
 
-    def _unpack(self, root: Path, files: Registry, report: Report) -> None:
+    def _unpack(self, root: Path, files: Registry) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""
         path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
         names = {self._in_archive(name): name for name in files}
         try:
-            download(
-                self.archive_url, path, retries=RETRIES,
-                report=lambda done, _: report(done, max(done, self.download_bytes)),
-            )  # fmt: skip
+            download(self.archive_url, path)
             with tarfile.open(path) as archive:
                 for member in archive:
                     name = names.get(member.name.partition(self.archive_folder)[2], "")

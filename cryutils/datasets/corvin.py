@@ -32,7 +32,6 @@ DATASET = Dataset(
         title="Corvin et al. 2024",
         archive_url=f"https://github.com/theunissenlab/BabyCriesDiscomfortPain/archive/{COMMIT}.tar.gz",
         archive_folder="OpenData/",
-        download_bytes=180_000_000,  # GitHub doesn't send the size
     ),
 )
 

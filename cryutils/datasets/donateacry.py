@@ -21,8 +21,8 @@ from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, numb
 from cryutils.errors import InputError
 
 __all__ = [
-    "AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "app_instance", "exclusions",
-    "load", "parse_name",
+    "AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "exclusions", "load",
+    "parse_name",
 ]  # fmt: skip
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
@@ -32,7 +32,6 @@ FILES = Files(
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder="donateacry_corpus_cleaned_and_updated_data/",
-    download_bytes=70_000_000,  # GitHub doesn't send the size
 )
 LICENCE = (
     "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
@@ -96,15 +95,6 @@ def parse_name(name: str) -> FileName:
         age=AGES[match["age"]],
         reason=REASONS[match["reason"]],
     )
-
-
-def app_instance(name: str) -> str | None:
-    """Return the app instance that a file name begins with, in lower case, or None.
-
-    Corpora derived from DonateACry add labels such as `laugh`, whose codes `parse_name` rejects.
-    """
-    match = re.match(rf"({_UUID})-", name)
-    return match[1].lower() if match else None
 
 
 def exclusions() -> dict[str, str]:

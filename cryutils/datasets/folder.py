@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.donateacry import REASONS, UPLOADS, app_instance, parse_name
+from cryutils.datasets.donateacry import REASONS, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["SYSTEM", "clips_of", "corpus_of", "load", "media_files", "walk"]
@@ -69,7 +68,6 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
             "left out", root.name, "the files are only one folder deep; put each infant's files"
             f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
         ))  # fmt: skip
-    problems += _doubts(clips)
     return corpus_of(clips, problems, place=root, **_about(root, clips, dataset))
 
 
@@ -105,8 +103,6 @@ def corpus_of(
 
 def _about(root: Path, clips: Sequence[Clip], dataset: Dataset | None) -> dict[str, str]:
     """Return name, note, citation and licence: those of a dataset, if the files are its own."""
-    if clips and all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips):
-        dataset = UPLOADS
     if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
         dataset = corvin.DATASET
     if dataset and dataset.files:
@@ -237,8 +233,6 @@ def _fields(path: Path, root: Path) -> dict[str, Any]:
         label, infant = folders[:2]
     elif name:
         label, infant = (name.reason if is_upload else folders[0]), name.infant
-    elif (instance := app_instance(path.name)) and not is_upload:
-        label, infant = folders[0], instance
     else:
         raise InputError(
             f"put it into <label>/<infant>/, because its name doesn't identify the infant: {why}"
@@ -298,14 +292,3 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
                     f"{root}: {name} is a part of a split, not a label or an infant; move its"
                     " files to <label>/<infant>/. The course draws its own splits."
                 )
-
-
-def _doubts(clips: Sequence[Clip]) -> list[Problem]:
-    """Return a problem for each group of labels or infants that differ only in case."""
-    return [
-        Problem("doubtful", ", ".join(alike), f"{field}s that differ only in case")
-        for field in ("label", "infant")
-        for names in [sorted({getattr(clip, field) for clip in clips}, key=str.casefold)]
-        for _, group in groupby(names, key=str.casefold)
-        if len(alike := sorted(group)) > 1
-    ]

@@ -102,7 +102,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(call: Command, mia: None) -> None
     for words, typed, line in (
         ("users add demo", PASSWORD, "demo: a user of this name exists"),
         ("users add abel", "", "A password has 8 to 1024 characters"),
-        ("users ad", "", "no command 'ad'. Did you mean add?"),
+        ("users ad", "", "No such command 'ad'. Did you mean 'add'?"),
         ("infants add Mia", "", "Mia: an infant of this name exists"),
         ("log show Mai", "", "no infant 'Mai'. Did you mean Mia?"),
         ("log show Mia --since tomorrow-ish", "", "'tomorrow-ish': no time"),

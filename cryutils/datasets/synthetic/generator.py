@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -252,16 +251,11 @@ def load(
 
     missing = [number for number, clip in enumerate(clips) if not clip.path.is_file()]
     with explain_write_errors(root):
-        try:
-            # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
-            # script without a main guard can't start processes.
-            what = f"synthetic {'videos' if video else 'cries'}"
-            for _ in thread_map(make, missing, what=what, progress=progress):
-                pass
-        except OSError:
-            if len(missing) == len(clips):  # free the space, the disk may be full
-                shutil.rmtree(root, ignore_errors=True)
-            raise
+        # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
+        # script without a main guard can't start processes.
+        what = f"synthetic {'videos' if video else 'cries'}"
+        for _ in thread_map(make, missing, what=what, progress=progress):
+            pass
     return Corpus(
         clips,
         name="synthetic",
