@@ -21,7 +21,6 @@ import sqlalchemy as sa
 
 from cryutils.app.readings import CALM, GAP, Reading
 from cryutils.app.store import database as tables
-from cryutils.app.store.accounts import clean_name
 from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
 from cryutils.errors import InputError, printable
@@ -197,18 +196,6 @@ class Log:
                 sa.delete(tables.SESSIONS).where(*ended, session.id.not_in(remaining))
             )
         return n
-
-    def rename(self, name: str) -> None:
-        """Rename the infant. Raises InputError if the name is taken."""
-        name = clean_name(name)
-        with self._begin(writes=True) as connection:
-            taken = (tables.INFANTS.c.name == name) & (tables.INFANTS.c.id != self.id)
-            if connection.scalar(sa.select(tables.INFANTS.c.id).where(taken)) is not None:
-                raise InputError(f"{name}: an infant of this name exists; choose another.")
-            connection.execute(
-                sa.update(tables.INFANTS).where(tables.INFANTS.c.id == self.id).values(name=name)
-            )
-        self.name = name
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
