@@ -26,6 +26,8 @@ def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[
 
     # Smoothing, because the first clips may come from the cache.
     options: dict[str, Any] = {"leave": False, "miniters": 1, "smoothing": 0.5}
+    if hasattr(_shell(), "kernel"):
+        options |= {"file": _CellLine(), "ncols": 80}
     if not shown or sys.stderr is None or os.environ.get("TQDM_DISABLE"):
         options["disable"] = True
     elif not sys.stderr.isatty():
@@ -38,6 +40,36 @@ def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[
 
         yield report
         bar.total = bar.n  # otherwise the bar of a training that stops early turns red
+
+
+def _shell() -> Any:
+    """Return IPython's shell, which has a `kernel` in a notebook; None without IPython."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+class _CellLine:
+    """A line below a notebook's cell, for tqdm to write to; it disappears when the bar is done.
+
+    tqdm's own widget would stay in a saved notebook as "model not found".
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._line: Any = None
+
+    def write(self, text: str) -> None:
+        """Show a line of text instead of the previous one, and nothing if it is blank."""
+        from IPython.display import display
+
+        shown = {"text/plain": text.strip()} if text.strip() else {}
+        if self._line is not None:
+            self._line.update(shown, raw=True)
+        elif shown:
+            self._line = display(shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def flush(self) -> None:
+        """Do nothing: each line is shown at once."""
 
 
 @contextmanager
