@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
             "left out", root.name, "the files are only one folder deep; put each infant's files"
             f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
         ))  # fmt: skip
+    problems += _doubts(clips)
     return corpus_of(clips, problems, place=root, **_about(root, clips, dataset))
 
 
@@ -292,3 +294,14 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
                     f"{root}: {name} is a part of a split, not a label or an infant; move its"
                     " files to <label>/<infant>/. The course draws its own splits."
                 )
+
+
+def _doubts(clips: Sequence[Clip]) -> list[Problem]:
+    """Return a problem for each group of labels or infants that differ only in case."""
+    return [
+        Problem("doubtful", ", ".join(alike), f"{field}s that differ only in case")
+        for field in ("label", "infant")
+        for names in [sorted({getattr(clip, field) for clip in clips}, key=str.casefold)]
+        for _, group in groupby(names, key=str.casefold)
+        if len(alike := sorted(group)) > 1
+    ]
