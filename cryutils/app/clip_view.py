@@ -1,7 +1,6 @@
-"""What pages show: scripts, and a clip as WAV, envelope, spectrogram, and a still picture.
+"""What pages show: scripts, and a clip's picture and sound.
 
-Pure functions from arrays to bytes, for the cry player (introduced in notebook
-01_data_and_playback). A saved notebook shows the still picture when no kernel is running.
+Introduced in notebook 01_data_and_playback. The still picture needs no kernel.
 """
 
 from __future__ import annotations
@@ -9,9 +8,11 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,14 @@ from cryutils.audio.spectral import normalise_amplitude, resample, stft_db
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
+    import PIL.Image
     from IPython.display import Audio
+    from matplotlib.figure import Figure
 
-__all__ = ["Sound", "Spectrogram", "asset", "envelope", "listen", "spectrogram", "still_html"]
+__all__ = ["Answers", "Sound", "asset", "listen", "picture", "still_html"]
 
-FLOOR_DB = -70.0
-TOP_HZ = 8000.0  # above a cry's formants
+TOP_KHZ = 8.0  # above a cry's formants
+DASHES = ("-", "--", ":", "-.")  # so that lines also differ without colour
 STILL_SR = 8000
 STILL_S = 8.0
 
@@ -52,14 +55,12 @@ class Sound:
 
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=np.float32)
-        if samples.ndim != 1 or samples.size == 0:
+        is_row = samples.ndim == 1 and samples.size > 0
+        if not (is_row and np.isfinite(samples).all() and self.sr > 0):
             raise InputError(
-                f"{self.name}: a sound is one row of samples, not shape {samples.shape}."
+                f"{self.name}: samples of shape {samples.shape} at {self.sr} Hz; a sound is one "
+                "row of finite samples at a rate above 0."
             )
-        if not np.isfinite(samples).all():
-            raise InputError(f"{self.name}: the samples hold NaN or infinity; replace them first.")
-        if self.sr <= 0:
-            raise InputError(f"{self.name}: sr is {self.sr}; give the sampling rate in Hz.")
         object.__setattr__(self, "samples", samples)
 
     @property
@@ -68,14 +69,12 @@ class Sound:
         return self.samples.size / self.sr
 
 
-class Spectrogram(NamedTuple):
-    """A grey spectrogram: `pixels` uint8 (rows, columns), row 0 at 0 Hz, the last row at `top_hz`.
+class Answers(NamedTuple):
+    """By model float (moments, classes), NaN for none; `step_s` is the time between moments."""
 
-    Levels are relative to the clip's loudest point, which is 255; `FLOOR_DB` and below are 0.
-    """
-
-    pixels: NDArray[np.uint8]
-    top_hz: float
+    tracks: Mapping[str, NDArray[np.float64]]
+    classes: list[str]
+    step_s: float
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
@@ -88,85 +87,99 @@ def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
     return Audio(wav_bytes(normalise_amplitude(samples), sr))
 
 
-def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np.float32]:
-    """Return the minimum and maximum of `columns` equal parts of a sound, float32 (columns, 2).
+def picture(
+    samples: NDArray[np.float32], sr: int, answers: Answers
+) -> tuple[bytes, dict[str, float]]:
+    """Return a clip's waveform, spectrogram and answers as PNG, and where the axes are.
 
-    A sound with fewer samples than `columns` has one column per sample.
+    samples: float32 (n,) at `sr` Hz. The position has left, top, width and height of the axes as
+    fractions of the picture. Margins are fixed, because a layout engine takes as long as drawing.
     """
-    columns = min(columns, samples.size)
-    starts = (np.arange(columns) * samples.size) // columns
-    low = np.minimum.reduceat(samples, starts)
-    high = np.maximum.reduceat(samples, starts)
-    return np.stack([low, high], axis=1)
-
-
-def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) -> Spectrogram:
-    """Return the level of the STFT in dB as pixels, in at most about `columns` columns.
-
-    Windows of about 32 ms resolve the harmonics of a cry. The axis is linear in Hz, so harmonics
-    are evenly spaced. Digital silence is all zeros.
-    """
-    n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))
-    hop_length = max(n_fft // 4, -(-samples.size // columns))
-    level = stft_db(samples, n_fft=n_fft, hop_length=hop_length)
-    rows = int(min(TOP_HZ, sr / 2) * n_fft / sr) + 1
-    if not samples.any():
-        return Spectrogram(np.zeros((rows, len(level)), np.uint8), (rows - 1) * sr / n_fft)
-    above_floor = (level[:, :rows] - level.max() - FLOOR_DB) / -FLOOR_DB
-    grey = np.round(255 * np.clip(above_floor, 0.0, 1.0)).astype(np.uint8)
-    return Spectrogram(np.ascontiguousarray(grey.T), (rows - 1) * sr / n_fft)
+    panels = len(answers.tracks)
+    labels = 0.7 if panels else 0.45  # below the axes, in inches, as is `height`
+    height = 2.4 + labels + 0.55 * panels
+    top, bottom, gap = 0.07 / height, labels / height, 0.2 if panels else 0.12
+    margins = {"left": 0.07, "right": 0.98, "top": 1 - top, "bottom": bottom, "hspace": gap}
+    figure = _figure(samples, sr, answers, figsize=(10, height), gridspec=margins)
+    if colour_bar := figure.axes[1].images[0].colorbar:  # only still pictures have room for it
+        colour_bar.remove()
+    position = {"left": 0.07, "top": top, "width": 0.91, "height": 1 - top - bottom}
+    figure.savefig(png := io.BytesIO(), format="png", dpi=100)
+    return png.getvalue(), position
 
 
 def still_html(
-    sound: Sound, *, caption: str, source: str, frame: NDArray[np.uint8] | None = None
+    sound: Sound, answers: Answers, *, source: str, frame: NDArray[np.uint8] | None = None
 ) -> str:
     """Return HTML that shows and plays `sound` without a kernel or network.
 
     A `frame` of its video, uint8 (height, width, 3) RGB, is shown above the waveform. To keep saved
     notebooks small, the sound is resampled to 8 kHz and cut after 8 s, which the text states.
     """
+    from PIL import Image
+
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
         samples, sr = resample(samples, sr=sr, to=STILL_SR), STILL_SR
     excerpt = samples[: int(STILL_S * sr)]
     cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
-    audio = _data_url("audio/wav", wav_bytes(excerpt, sr))
-    image = _data_url("image/png", _still_png(excerpt, sr))
-    text, above = html.escape(caption), ""
+    size = (8, 3.6 + 0.8 * len(answers.tracks))
+    figure = _figure(excerpt, sr, answers, figsize=size, layout="constrained")
+    figure.savefig(drawn := io.BytesIO(), format="png", dpi=90)
+    image = Image.open(drawn).convert("RGB").quantize(64)
+    text, above = html.escape(f"{sound.label}: {sound.name}, {sound.duration_s:.2f} s"), ""
     if frame is not None:
-        above = f'<img alt="A frame of {text}" src="{_data_url("image/jpeg", _jpeg(frame))}"/><br/>'
+        still = Image.fromarray(frame)
+        still.thumbnail((224, 224))
+        above = f'<img alt="A frame of {text}" src="{_image_url(still, "jpeg", quality=85)}"/><br/>'
     return (
         f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
-        f'src="{image}" width="720"/><br/><audio controls src="{audio}"></audio>'
+        f'src="{_image_url(image, "png", optimize=True)}" width="720"/><br/>'
+        f'<audio controls src="{_data_url("audio/wav", wav_bytes(excerpt, sr))}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
+
+
+def _image_url(image: PIL.Image.Image, kind: str, **options: Any) -> str:
+    image.save(buffer := io.BytesIO(), kind, **options)
+    return _data_url(f"image/{kind}", buffer.getvalue())
 
 
 def _data_url(mime: str, content: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
-def _jpeg(frame: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    image, buffer = Image.fromarray(frame), io.BytesIO()
-    image.thumbnail((224, 224))
-    image.save(buffer, format="JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def _still_png(samples: NDArray[np.float32], sr: int) -> bytes:
+def _figure(
+    samples: NDArray[np.float32], sr: int, answers: Answers, *, figsize: tuple[float, float],
+    layout: Literal["constrained"] | None = None, gridspec: dict[str, float] | None = None,
+) -> Figure:  # fmt: skip
+    """Draw a waveform above a spectrogram above a panel for each model."""
     from matplotlib.figure import Figure
-    from PIL import Image
 
     from cryutils import plots
+    from cryutils.plots.palette import INK
 
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    above, below = figure.subplots(2, sharex=True, height_ratios=(1, 2))
-    plots.waveform(samples, above, sr=sr).set(xlabel="")
-    level = stft_db(samples, n_fft=256, hop_length=128)
-    plots.spectrogram(level, below, sr=sr, hop_length=128)
-    drawn, buffer = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=90)
-    Image.open(drawn).convert("RGB").quantize(64).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    figure = Figure(figsize=figsize, layout=layout)
+    panels = len(answers.tracks)
+    axes = figure.subplots(
+        2 + panels, sharex=True, height_ratios=(1, 2, *[0.7] * panels), gridspec_kw=gridspec
+    )
+    plots.waveform(samples, axes[0], sr=sr)
+    n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))  # about 32 ms resolve a cry's harmonics
+    hop_length = max(n_fft // 2, samples.size // 1000)
+    level = stft_db(samples, n_fft=n_fft, hop_length=hop_length)
+    plots.spectrogram(level, axes[1], sr=sr, hop_length=hop_length)
+    axes[1].set_ylim(0, min(TOP_KHZ, sr / 2000))
+    for ax, (model, rows) in zip(axes[2:], answers.tracks.items(), strict=True):
+        edges = np.arange(len(rows) + 1) * answers.step_s
+        for name, shares, ink, dash in zip(answers.classes, rows.T, cycle(INK), cycle(DASHES)):
+            ax.stairs(shares, edges, baseline=None, color=ink, ls=dash, lw=1.8, label=name)
+        ax.set(ylim=(-0.05, 1.05), yticks=(0, 1), yticklabels=("0", "100"), ylabel=f"{model}, %")
+    for ax in axes:
+        ax.set(xlabel="time in s" if ax is axes[-1] else "")
+    if panels:
+        lines = axes[-1].get_legend_handles_labels()
+        figure.legend(
+            *lines, loc="outside lower center", ncols=len(lines[0]), frameon=False, borderpad=0
+        )
+    return figure

@@ -35,21 +35,9 @@ function isDark(style, node) {
 
 // A widget's style, and whether it is drawn on dark, which its own style sheet is told.
 function themed(root) {
-  const style = getComputedStyle(root);
-  const dark = isDark(style, root.parentElement);
+  const dark = isDark(getComputedStyle(root), root.parentElement);
   root.dataset.theme = dark ? "dark" : "light";
-  return { style, dark };
-}
-
-// What draws on a canvas, in its pixels on the page and sharp on any screen; the widget's colours.
-function brush(canvas, style) {
-  const sharp = window.devicePixelRatio || 1;
-  canvas.width = Math.round(canvas.clientWidth * sharp);
-  canvas.height = Math.round(canvas.clientHeight * sharp);
-  const context = canvas.getContext("2d");
-  context.scale(sharp, sharp);
-  context.font = `11px ${style.fontFamily}`;
-  return { context, colour: (name) => style.getPropertyValue(`--cry-${name}`).trim() };
+  return { dark };
 }
 
 // Calls `paint` whenever a page changes between light and dark. Returns what ends it.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from frontends import FRONTENDS, KEEP_AUDIO, Notebook, Server, close, launch, run_all, start
+from frontends import FRONTENDS, Notebook, Server, close, launch, run_all, start
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 
@@ -32,7 +32,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Se
 def window(server: Server, chromium: Browser) -> Iterator[BrowserContext]:
     """Where the notebooks of one frontend are opened."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1000})
-    context.add_init_script(KEEP_AUDIO)
     yield context
     context.close()
 
@@ -65,10 +64,9 @@ def controls(server: Server, window: BrowserContext) -> Iterator[Notebook]:
 
 @pytest.fixture
 def notebook(opened: Notebook) -> Notebook:
-    """The opened notebook with the player as new: first clip, at 0 s, nothing selected."""
+    """The opened notebook with the player at 0 s of the first clip, nothing selected."""
     starts = opened.state()["starts"]
     opened.page.get_by_role("button", name="start over").click()
     opened.until(lambda s: s["starts"] > starts, "the player starts over")
     opened.page.locator(".cry-name").get_by_text("rising").wait_for()
-    opened.page.evaluate("window.audios.length = 0")
     return opened

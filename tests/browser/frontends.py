@@ -41,13 +41,6 @@ HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
-# WCAG 2's contrast of two colours, 0 to 255, and of a text with what is painted behind it.
-# The page keeps each element that plays, since the player's is in no document.
-KEEP_AUDIO = """
-window.audios = [];
-const play = HTMLMediaElement.prototype.play;
-HTMLMediaElement.prototype.play = function () { window.audios.push(this); return play.call(this); };
-"""
 # The notebook is the current tab and its kernel has answered.
 KERNEL_IDLE = """path => {
   const context = window.jupyterapp?.shell.currentWidget?.context;

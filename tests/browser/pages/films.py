@@ -42,11 +42,9 @@ mirror = ipywidgets.HTML()
 
 
 def show(change) -> None:
-    names = ("position_s", "playing")
-    state = {name: getattr(player, name) for name in names}
-    mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
+    mirror.value = f"<pre class='mirror'>{json.dumps({'index': player.index})}</pre>"
 
 
-player.observe(show)
+player.observe(show, "index")
 show(None)
 display(mirror)

@@ -38,39 +38,23 @@ player  # noqa: B018
 
 # %%
 mirror = ipywidgets.HTML()
-heard: list[float] = []
 starts: list[None] = []
 
 
 def show(change) -> None:
-    if change and change["name"] == "playing" and change["new"]:
-        heard.clear()
-    if change and change["name"] == "position_s":
-        heard.append(round(change["new"], 3))
-    names = ("index", "position_s", "playing", "selection", "loop", "rate", "chosen_class")
-    state = {name: getattr(player, name) for name in names} | {
-        "heard": heard,
-        "starts": len(starts),
-    }
+    state = {"index": player.index, "starts": len(starts)}
     mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
 
 
-player.observe(show)
-show(None)
-
-
 def start_over(_) -> None:
-    player.playing = player.loop = False
-    player.rate = 1.0
-    player.chosen_class = ""
+    player.index = 1  # so that the page gets another clip and then the first
     player.index = 0
-    player.selection = []
-    player.position_s = 0.0
-    heard.clear()
     starts.append(None)
     show(None)
 
 
+player.observe(show, "index")
+show(None)
 button = ipywidgets.Button(description="start over")
 button.on_click(start_over)
 display(mirror, button)
