@@ -12,11 +12,10 @@ look alike. Used in notebook 09, appendix_table2 and appendix_table3.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,29 +25,24 @@ from cryutils.errors import InputError
 __all__ = ["chance_of_fit", "class_sizes", "correct", "fitting", "macro_recall", "sizes"]
 
 Printing = Literal["rounded", "cut off", "either"]  # how a share becomes a printed percentage
-Figure = float | str  # a printed percentage: a number has two decimals, a text its own digits
 _WHOLE = 10_000  # 100 %, in units of the last digit of a figure with two decimals
 
 
-def correct(percent: Figure, n: int) -> int | None:
+def correct(percent: float, n: int) -> int | None:
     """Return the k whose k/n is printed as `percent`, or None if there is none.
 
-    If several k fit, the nearest. A share is rounded or cut off to the digits of the figure: papers
-    do both (65.51 is 76/116 cut off). Raises InputError if `percent` or `n` is impossible.
+    If several k fit, the nearest. A share is rounded or cut off to two decimals: papers do both
+    (65.51 is 76/116 cut off). Raises InputError if `percent` is impossible.
 
     >>> correct(97.41, 116)
     113
-    >>> correct("83", 24)  # from 82.5 to below 84
-    20
     """
-    _check_sizes([n])
     (low,), (high,) = _numerators(percent, np.array([n]))
-    printed, whole = _units(percent)
-    nearest = (2 * printed * n + whole) // (2 * whole)
+    nearest = (2 * _in_hundredths(percent) * n + _WHOLE) // (2 * _WHOLE)
     return int(min(max(nearest, low), high)) if low <= high else None
 
 
-def sizes(percent: Figure, *, most: int = 1000, printing: Printing = "either") -> list[int]:
+def sizes(percent: float, *, most: int = 1000, printing: Printing = "either") -> list[int]:
     """Return every size of a test set, up to `most` clips, of which `percent` can be a share.
 
     >>> sizes(97.41, most=200)
@@ -61,32 +55,23 @@ def sizes(percent: Figure, *, most: int = 1000, printing: Printing = "either") -
     return n[low <= high].tolist()
 
 
-def _units(percent: Figure) -> tuple[int, int]:
-    """Return a figure and 100 %, both in units of the figure's last digit."""
-    text = percent if isinstance(percent, str) else f"{percent:.2f}"
-    figure = re.fullmatch(r"\s*(\d+)(?:[.,](\d+))?\s*%?\s*", text)
-    digits, decimals = figure.groups(default="") if figure else ("101", "")
-    printed, one = int(digits + decimals), 10 ** len(decimals)
-    if printed > 100 * one or (isinstance(percent, str) and 0 < printed < one):
-        raise InputError(f"{percent}: give a percentage, 0 or from 1 to 100, such as 83.3.")
-    return printed, 100 * one
-
-
-def _check_sizes(test: Sequence[int]) -> None:
-    if min(test, default=0) < 1:
-        raise InputError(f"test clips {', '.join(map(str, test))}: give 1 or more of each class.")
+def _in_hundredths(percent: float) -> int:
+    """Return a percentage in units of its last digit."""
+    if not 0 <= percent <= 100:
+        raise InputError(f"{percent}: give a percentage, 0 to 100, such as 83.33.")
+    return round(100 * percent)
 
 
 def _numerators(
-    percent: Figure, n: np.ndarray, printing: Printing = "either"
+    percent: float, n: np.ndarray, printing: Printing = "either"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest k for which k/n is printed as `percent`."""
-    printed, whole = _units(percent)
+    printed = _in_hundredths(percent)
     n = n.astype(object)  # Python's integers don't overflow
     # In whole numbers, so that no figure is lost to floating point. Rounding puts the share
     # within half a last digit, both ends counted; cutting off between it and the next digit.
-    rounded = -((1 - 2 * printed) * n // (2 * whole)), (2 * printed + 1) * n // (2 * whole)
-    cut = -(-printed * n // whole), -(-(printed + 1) * n // whole) - 1
+    rounded = -((1 - 2 * printed) * n // (2 * _WHOLE)), (2 * printed + 1) * n // (2 * _WHOLE)
+    cut = -(-printed * n // _WHOLE), -(-(printed + 1) * n // _WHOLE) - 1
     low, high = {
         "rounded": rounded,
         "cut off": cut,
@@ -95,7 +80,7 @@ def _numerators(
     return low, np.minimum(high, n)
 
 
-def macro_recall(percent: Figure, class_sizes: Sequence[int]) -> str | None:
+def macro_recall(percent: float, class_sizes: Sequence[int]) -> str | None:
     """Return the mean of class recalls that is printed as `percent`, or None if there is none.
 
     class_sizes: test clips of each class.
@@ -111,7 +96,6 @@ def macro_recall(percent: Figure, class_sizes: Sequence[int]) -> str | None:
 
 def _recall_numerators(class_sizes: Sequence[int]) -> tuple[np.ndarray, int]:
     """Return every numerator that a mean of class recalls can have, and the denominator."""
-    _check_sizes(class_sizes)
     common_size = math.lcm(*class_sizes)
     reachable = np.zeros(1, np.int64)
     for size in class_sizes:
@@ -121,7 +105,7 @@ def _recall_numerators(class_sizes: Sequence[int]) -> tuple[np.ndarray, int]:
 
 
 def fitting(
-    percents: Mapping[str, Figure], tests: Mapping[str, int | Sequence[int]]
+    percents: Mapping[str, float], tests: Mapping[str, int | Sequence[int]]
 ) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
@@ -131,9 +115,8 @@ def fitting(
     """
     rows = {}
     for name, percent in percents.items():
-        read = percent.replace(",", ".") if isinstance(percent, str) else percent
         least = next(iter(sizes(percent, most=_WHOLE)), None)
-        row = {"percent": read, "smallest": "none"}
+        row: dict[str, Any] = {"percent": percent, "smallest": "none"}
         if least is not None:
             row["smallest"] = f"{correct(percent, least)}/{least}"
         for test, n in tests.items():
