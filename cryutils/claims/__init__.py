@@ -1,7 +1,7 @@
 """What was measured: the store of results, published figures, tables and reports."""
 
 from . import board
-from .gaps import split_gaps
+from .board import split_gaps
 from .ledger import published, unstated
 from .result_store import (
     COLUMNS,
@@ -23,6 +23,5 @@ from .result_store import (
     results,
     run_dir,
     table,
-    unreadable,
     write,
 )

@@ -6,12 +6,10 @@ it, `of_corpus` makes one from a folder of recordings, `audit` measures.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -21,12 +19,11 @@ import pandas as pd
 
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
-from cryutils._io.paths import check_file
-from cryutils.claims.board import METRICS
-from cryutils.claims.gaps import MODEL, gaps
+from cryutils._io.tables import cells, refuse
+from cryutils.claims.board import METRICS, MODEL, paired_gaps
 from cryutils.claims.result_store import SPLITS
 from cryutils.datasets.corpus import Corpus
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
 from cryutils.evaluation.splits import Indices
@@ -34,6 +31,7 @@ from cryutils.papers.ladder import vectors
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
+_FOLDS = 5  # of a folder's clips
 _REQUIRED = ("clip", "infant", "truth")
 _OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1", "device": ""}
 
@@ -72,17 +70,17 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
         if name not in table or not table[name].any():
             table[name] = default
     for name in (*_REQUIRED, "model", "repeat", "fold"):
-        _refuse(path, table[name], table[name] == "", "nothing is given")
+        refuse(path, table[name], table[name] == "", "nothing is given")
     keys = table.truth.map(_key)
     names = dict(zip(keys[::-1], table.truth[::-1], strict=True))  # the first spelling of each
     table["truth"] = keys.map(names)
     wrong = ~table.split.isin(["", "random", "leak_free"])
-    _refuse(path, table.split, wrong, "give random or leak_free")
+    refuse(path, table.split, wrong, "give random or leak_free")
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
-    _refuse(path, table["clip"], wrong, "this clip has two rows; give one, or number repeats")
+    refuse(path, table["clip"], wrong, "this clip has two rows; give one, or number repeats")
     for name in ("truth", "infant", "device"):
         wrong = table[name] != table.groupby("clip")[name].transform("first")
-        _refuse(path, table[name], wrong, "an earlier row of this clip has another one")
+        refuse(path, table[name], wrong, "an earlier row of this clip has another one")
     table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
     table = _with_answers(path, table, names)
     if train_infants is not None:
@@ -94,38 +92,15 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
 
 
 def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Return a table's columns as text, "" if missing. The index is the row in a spreadsheet."""
-    rows: Iterable[Iterable[object]]
-    try:
-        if path.suffix.lower() == ".parquet":
-            stored = pd.read_parquet(path).astype(object)
-            rows = [list(stored), *stored.where(stored.notna(), "").to_numpy()]
-        else:
-            data = path.read_bytes()
-            is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-            text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-            separator = max(",;\t|", key=text.partition("\n")[0].count)
-            rows = csv.reader(StringIO(text, ""), delimiter=separator)
-        cells = [[unicodedata.normalize("NFC", str(x)).strip() for x in row] for row in rows]
-    except (OSError, ValueError, csv.Error) as error:
-        is_workbook = path.suffix.lower() in (".xlsx", ".xls", ".ods")
-        what = "a workbook" if is_workbook else "not a table of predictions"
-        raise InputError(f"{path}: {what}; save it as CSV in UTF-8, or as Parquet.") from error
-    numbered = {number: row for number, row in enumerate(cells, 1) if any(row)}
-    header = numbered.pop(min(numbered, default=1), [])
-    if uneven := [number for number, row in numbered.items() if len(row) != len(header)]:
-        counts = f"row {uneven[0]} has {len(numbered[uneven[0]])} cells, the header {len(header)}"
-        raise InputError(f"{path}: {counts}; decimal commas need semicolons between cells.")
-    names = [f"p_{_key(x[2:])}" if x[:2].casefold() == "p_" else x.casefold() for x in header]
-    names = ["prediction" if name == "predicted" else name for name in names]
-    if again := [name for name in names if name and names.count(name) > 1]:
-        raise InputError(f"{path}: two columns {again[0]!r}.")
-    for name in required:
-        if name not in names:
-            if "audio" in names:  # Hugging Face stores sounds in such tables
-                check_file(path)
-            raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
-    return pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
+    """Return a table's columns as text in one Unicode form, with `p_<class>` by `_key`."""
+
+    def rename(name: str) -> str:
+        if name[:2] == "p_":
+            return f"p_{_key(name[2:])}"
+        return "prediction" if name == "predicted" else name
+
+    table = cells(path, required, rename)
+    return table.map(lambda text: unicodedata.normalize("NFC", text))
 
 
 def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
@@ -142,13 +117,13 @@ def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.
     numbers = texts.apply(pd.to_numeric, errors="coerce")
     blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given
     for name in columns:
-        _refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
+        refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
     if not is_given:
         table["prediction"] = numbers.idxmax(axis=1).str[2:]
     keys = table.prediction.map(_key)
     wrong = ~keys.isin(names)
     what = f"no answer of this model is one of the classes {', '.join(sorted(names.values()))}"
-    _refuse(path, table.prediction, wrong.groupby(table.model).transform("all"), what)
+    refuse(path, table.prediction, wrong.groupby(table.model).transform("all"), what)
     table = table.assign(**numbers, prediction=[names.get(key, key) for key in keys])
     table = table.rename(columns={f"p_{key}": f"p_{name}" for key, name in names.items()})
     table.attrs["notes"] = [
@@ -164,13 +139,6 @@ def _key(name: str) -> str:
     text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
     text = re.sub(r"^([+-]?\d+)[.,]0*$", r"\1", " ".join(text.split()))
     return {"true": "1", "false": "0"}.get(text, text) or name
-
-
-def _refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:
-    """Raise InputError for the first cell of a column that is wrong, if there is one."""
-    for row, value in column[wrong].items():
-        shown = f"{value!r}; " if value else ""
-        raise InputError(f"{path}: row {row}, column {column.name}: {shown}{what}.")
 
 
 def check_folds(table: pd.DataFrame, path: Path) -> None:
@@ -202,13 +170,13 @@ def check_folds(table: pd.DataFrame, path: Path) -> None:
                 raise InputError(f"{model}, {SPLITS[str(split)]}: not the folds of {path}.")
 
 
-def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
+def of_corpus(corpus: Corpus) -> pd.DataFrame:
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
     The features are mean and standard deviation over time of mel bands and MFCC
     (`papers.ladder.vectors`). Columns as in `read`. A class with fewer clips than folds, or from
     one infant, is left out if two others are left. Notes name it, and a split that has no folds.
-    n_folds, repeats, seed: of the folds. Raises InputError if both have none.
+    Raises InputError if both have none.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -216,13 +184,13 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
 
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
-    rare = sizes.index[(sizes < [n_folds, 2]).any(axis=1)]
+    rare = sizes.index[(sizes < [_FOLDS, 2]).any(axis=1)]
     if len(sizes) - len(rare) > 1:
         corpus = corpus.where(lambda clip: clip.label not in rare)
-        notes = [f"Left out: {x!r}; a class needs {n_folds} clips and two infants." for x in rare]
+        notes = [f"Left out: {x!r}; a class needs {_FOLDS} clips and two infants." for x in rare]
     for split in (Split.RANDOM, Split.LEAK_FREE):
         try:
-            divisions[split] = split.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
+            divisions[split] = split.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
         except InputError as error:  # after the semicolon it advises other folds
             reason = str(error).partition(";")[0]
             notes.append(f"{SPLITS[str(split)].capitalize()}: no scores; {reason}.")
@@ -231,7 +199,7 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x = np.array(list(rows))
-    options = {"class_weight": "balanced", "max_iter": 1000, "random_state": seed}
+    options = {"class_weight": "balanced", "max_iter": 1000, "random_state": 0}
 
     def logistic(train: Indices, test: Indices) -> Any:
         model = make_pipeline(StandardScaler(), LogisticRegression(**options))
@@ -247,11 +215,11 @@ def of_corpus(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int =
     return table
 
 
-def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Audit:
+def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
     """Return what a table of predictions shows, columns as in `read`.
 
-    permutations: of the labels, for the p-values; seed: of these. Raises InputError if there is
-    only one class, or only one infant.
+    permutations: of the labels, for the p-values. Raises InputError if there is only one class, or
+    only one infant.
     """
     clips = table.drop_duplicates("clip")
     if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:
@@ -266,7 +234,7 @@ def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Aud
         if part.device.any():
             row = _scores(_device_alone(arrays, part.drop_duplicates("clip").device))[0]
             scores.append(about | row | {"metric": f"{row['metric']} of the device alone"})
-        leaks.append(about | _leak(part, arrays, permutations, seed))
+        leaks.append(about | _leak(part, arrays, permutations))
     rows = pd.DataFrame(scores)
     notes = [
         f"No interval of {', '.join(metrics.unique())}: {reason}."
@@ -277,7 +245,7 @@ def audit(table: pd.DataFrame, *, permutations: int = 999, seed: int = 0) -> Aud
         scores=rows,
         leaks=pd.DataFrame(leaks),
         notes=pd.DataFrame({"note": [*table.attrs.get("notes", []), *notes]}),
-        gaps=gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
+        gaps=paired_gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
     )
 
 
@@ -306,7 +274,7 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
     ]
 
 
-def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> dict[str, float]:
+def _leak(table: pd.DataFrame, part: Answers, permutations: int) -> dict[str, float]:
     """Return the share of answers with the infant in the training part, and a p-value.
 
     The share is unknown if a repeat has one fold and the training infants are not known.
@@ -321,7 +289,7 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int, seed: int) -> d
     labelled = SimpleNamespace(labels=part.truth, infants=part.infants)
     devices = table.drop_duplicates("clip").device.to_numpy()
     test = evaluation.fixed_prediction_test(
-        {"model": complete}, labelled, permutations=permutations, seed=seed, strata=devices
+        {"model": complete}, labelled, permutations=permutations, seed=0, strata=devices
     )
     return {"shared": float(shared), "p_value": float(test.p_values["model"])}
 

@@ -17,16 +17,16 @@ from typing import Any
 import pandas as pd
 
 from cryutils.claims import ledger
-from cryutils.claims.gaps import MODEL, split_gaps
-from cryutils.claims.result_store import SPLITS, key, load_results
+from cryutils.claims.result_store import SPLITS, key, load_predictions, load_results
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
+from cryutils.evaluation import difference
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "PAIRS", "PAPER_B", "PHONE", "TABLE2",
+    "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "MODEL", "PAIRS", "PAPER_B", "PHONE", "TABLE2",
     "TABLE2_SCALED", "TABLE3", "WITHOUT_SOUND", "Layout", "conclusions", "gaps", "in_percent",
-    "note", "of_corpus", "reference", "scores", "words",
+    "note", "of_corpus", "paired_gaps", "reference", "scores", "split_gaps", "words",
 ]  # fmt: skip
 
 PAIRS = {  # the rows of Table 3
@@ -56,6 +56,7 @@ PHONE = "phone type alone"
 WITHOUT_SOUND = {"majority": COMMONEST, "phone": PHONE}  # models without any sound
 _NO_TEST = [("donateacry-uploads", "proposed")]  # chosen when the score was known: p is not valid
 _ABOUT = ["study", "condition", "feature", "name"]
+MODEL = ["study", "condition", "feature", "model", "data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,43 @@ def gaps(shown: pd.DataFrame) -> pd.DataFrame:
     paired = pd.concat(parts).rename(columns={"model": "name"})
     rows = shown[(shown.metric == "balanced_accuracy") & ~shown.name.isin(WITHOUT_SOUND)]
     return rows.merge(paired, on=[*_ABOUT, "data"], suffixes=("_board", ""))
+
+
+def split_gaps(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
+    """Return each model's balanced accuracy with a random split minus its leak-free one.
+
+    run: as in `claims.load_results`. columns: which predictions (study, condition, feature, model,
+    data). Columns of the result are as in `paired_gaps`.
+    """
+    return paired_gaps(load_predictions(run, **columns))
+
+
+def paired_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Return each model's balanced accuracy with a random split minus its leak-free one.
+
+    Both scores are of the same clips, so the difference is paired over infants. There is a row for
+    each model that was scored on both splits. Columns: study, condition, feature, model, data,
+    value, low, high (of the difference), n and n_infants.
+
+    table: columns as in `claims.load_predictions`.
+    """
+    rows: list[dict[str, Any]] = []
+    for about, part in table.groupby(MODEL, sort=False):
+        random, free = (part[part.split == split] for split in ("random", "leak_free"))
+        alike = len(random) and set(random["clip"]) == set(free["clip"])
+        single = any(each.duplicated(["repeat", "clip"]).any() for each in (random, free))
+        if not alike or single or _is_blind(random):
+            continue  # other clips, single windows, or always the same answer
+        gap = difference(random, free)
+        rows.append({**dict(zip(MODEL, about, strict=True)), **gap.row()})
+    return pd.DataFrame(rows, columns=[*MODEL, "value", "low", "high", "n", "n_infants"])
+
+
+def _is_blind(answered: pd.DataFrame) -> bool:
+    """Return whether a model always answers the same, or has a score of 0 for every class."""
+    strengths = answered.filter(regex="^p_")
+    silent = strengths.notna().any(axis=None) and not strengths.fillna(0.0).any(axis=None)
+    return bool(silent) or answered.predicted.nunique(dropna=False) == 1
 
 
 def of_corpus(shown: pd.DataFrame, data: str) -> pd.DataFrame:

@@ -31,7 +31,7 @@ __all__ = [
     "COLUMNS", "SPLITS", "Result", "begin", "benchmark_output", "current", "every_run",
     "figure_path", "key", "load_predictions", "load_results", "merge", "read_results", "record",
     "record_predictions", "record_table", "results",
-    "run_dir", "table", "unreadable", "write",
+    "run_dir", "table", "write",
 ]  # fmt: skip
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
@@ -329,22 +329,14 @@ def _folder(run: str | Path | None) -> Path:
 
 
 def merge(folder: Path, notebooks: Iterable[str]) -> None:
-    """Write `results.json` from the readable files of these notebooks."""
-    keep, damaged = set(notebooks), unreadable(folder)
-    paths = [path for path in sorted((folder / "results").glob("*.json")) if path not in damaged]
-    rows = [row for path in paths for row in read_results(path) if row.notebook in keep]
-    _dump(rows, folder / "results.json")
-
-
-def unreadable(folder: Path) -> list[Path]:
-    """Return the notebooks' own files of results in `folder` that cannot be read."""
-    damaged = []
+    """Write `results.json` from the files of these notebooks, and remove files that are damaged."""
+    keep, rows = set(notebooks), []
     for path in sorted((folder / "results").glob("*.json")):
         try:
-            read_results(path)
+            rows += [row for row in read_results(path) if row.notebook in keep]
         except InputError:
-            damaged.append(path)
-    return damaged
+            path.unlink()
+    _dump(rows, folder / "results.json")
 
 
 def read_results(path: Path) -> list[Result]:

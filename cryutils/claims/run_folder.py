@@ -136,6 +136,4 @@ def clean(folder: Path) -> None:
     """Remove what a killed run left in `folder` and damaged results; rebuild `results.json`."""
     for left in (folder / STAGING, *folder.glob(".part-*")):  # `.part-`: left by `writing`
         shutil.rmtree(left, ignore_errors=True)
-    for damaged in result_store.unreadable(folder):
-        damaged.unlink()
     result_store.merge(folder, states(folder))

@@ -58,28 +58,25 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     another order or at another depth.
     """
     files, problems = media_files(root)
-    folders = [_folders(path, root) for path in files]
     _check_parts(files, root)
+    folders = [_folders(path, root) for path in files]
     _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
     problems += unused
-    is_flat = bool(folders) and all(len(names) == 1 for names in folders)
-    if not clips and is_flat:
-        problems.insert(0, Problem(
-            "left out", root.name, "the files are only one folder deep; put each infant's files"
-            f" into a separate folder, or, if {root.name} is a label, give {root.parent}",
-        ))  # fmt: skip
     problems += _doubts(clips)
-    return corpus_of(clips, problems, place=root, **_about(root, clips, dataset))
+    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
+        dataset = corvin.DATASET
+    return corpus_of(clips, problems, place=root, dataset=dataset)
 
 
 def corpus_of(
-    clips: Sequence[Clip], problems: Sequence[Problem], *, place: Path, note: str, **about: str
-) -> Corpus:
+    clips: Sequence[Clip], problems: Sequence[Problem], *, place: Path,
+    dataset: Dataset | None = None,
+) -> Corpus:  # fmt: skip
     """Return the corpus of clips, with stills joined, sessions numbered and infants merged.
 
-    place: folder or manifest that was loaded. note, about: of `Corpus`. Raises InputError, with
-    all problems, if there is no clip.
+    place: folder or manifest that was loaded. dataset: given if these are its files. Raises
+    InputError, with all problems, if there is no clip.
     """
     clips, photos = _with_stills(clips)
     problems = [*problems, *photos]
@@ -97,26 +94,21 @@ def corpus_of(
     clips = [each if each.session else new for each, new in zip(clips, numbered, strict=True)]
     merged, copies = merge_copies(clips)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
-    if after < before:
-        note += f"; {before} infants counted as {after}: some share recordings"
-    problems += [*copies, *contradictions(clips)]
-    return Corpus(merged, problems=problems, source={"name": str(place)}, note=note, **about)
-
-
-def _about(root: Path, clips: Sequence[Clip], dataset: Dataset | None) -> dict[str, str]:
-    """Return name, note, citation and licence: those of a dataset, if the files are its own."""
-    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
-        dataset = corvin.DATASET
+    name = printable(place.name)
+    about = {
+        "name": name.removesuffix(".csv"), "note": f"recordings in {name}",
+        "citation": f"Recordings in {name}.",
+        "licence": "as stated by the owner of the recordings",
+    }  # fmt: skip
     if dataset and dataset.files:
-        return {
+        about = {
             "name": dataset.files.name, "note": f"{dataset.title} (real recordings)",
             "citation": dataset.citation, "licence": dataset.licence,
         }  # fmt: skip
-    name = printable(root.name)
-    return {
-        "name": name, "note": f"folder {name}", "citation": f"Recordings in the folder {name}.",
-        "licence": "as stated by the owner of the recordings",
-    }  # fmt: skip
+    if after < before:
+        about["note"] += f"; {before} infants counted as {after}: some share recordings"
+    problems += [*copies, *contradictions(clips)]
+    return Corpus(merged, problems=problems, source={"name": str(place)}, **about)
 
 
 def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
@@ -267,19 +259,10 @@ def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
 
 def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
     """Raise InputError if labels of the papers are on the second level of folders."""
-    tops = sorted({names[0] for names in folders})
-    seconds = sorted({names[1] for names in folders})
-    states = [name for name in seconds if name.casefold() in _STATES]
-    if 2 * len(states) <= len(seconds) or any(name.casefold() in _STATES for name in tops):
-        return
-    if all(len(names) >= 3 for names in folders):
-        merge = "" if len(tops) == 1 else ", or merge the folders of the first level"
-        what = f"its recordings are one level too deep; {_EXPECTED}. Give {root / tops[0]}{merge}"
-    else:
-        first, second = tops[0], seconds[0]
-        what = f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move {first}/{second} to"
-        what += f" {second}/{first}, and so on"
-    raise InputError(f"{root}: {what}.")
+    first, second = ({names[k].casefold() for names in folders} for k in (0, 1))
+    labels = sorted(second & _STATES)
+    if 2 * len(labels) > len(second) and not first & _STATES:
+        raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from made_corpus import corpus
 
 from cryutils import claims, evaluation
-from cryutils.claims.gaps import gaps
+from cryutils.claims.board import paired_gaps
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import NOT_DRAWN
 from cryutils.evaluation.answers import answers
@@ -89,4 +89,4 @@ def test_a_gap_is_the_paired_difference_between_the_splits(
 def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus, blind) -> None:
     tables = [answered(cries, split, 0.5, 3).assign(**blind) for split in evaluation.SPLITS]
     about = dict.fromkeys(("study", "condition", "feature", "model"), "")
-    assert gaps(pd.concat(tables).assign(**about)).empty
+    assert paired_gaps(pd.concat(tables).assign(**about)).empty

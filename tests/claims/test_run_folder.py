@@ -6,9 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
-import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -183,21 +181,3 @@ def test_a_damaged_or_deleted_file_counts_as_not_done_and_others_do_not_see_it(
     finished(folder, "01_first", 0.6)
     assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
     assert is_whole(folder, "01_first")
-
-
-def test_an_execution_that_starts_while_the_run_ends_leaves_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    staging = folder / run_folder.STAGING
-    staging.mkdir(parents=True)
-    make = tempfile.mkdtemp
-
-    def moved(**arguments: Any) -> str:
-        made = make(**arguments)
-        staging.rename(folder / ".part-ended")
-        return made
-
-    monkeypatch.setattr(tempfile, "mkdtemp", moved)
-    with pytest.raises(FileNotFoundError):
-        run_folder.stage(folder, "02_second")
-    assert not staging.exists()
