@@ -25,7 +25,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "ALPHA", "PAPERS", "SPLITS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
-    "ledger", "of_runs", "published", "selected", "stand_in", "summary", "unstated", "words",
+    "ledger", "of_runs", "published", "stand_in", "summary", "unstated", "with_verdict",
 ]  # fmt: skip
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
@@ -458,54 +458,12 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
     return table.fillna(0).astype(int)
 
 
-def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
-    """Return the rows of `judged` that have each of the `chosen` values; None allows any value.
+def with_verdict(judged: pd.DataFrame, verdict: str) -> pd.DataFrame:
+    """Return the rows of `judged` that have a verdict with either split.
 
-    Names are columns of `judged`, or `verdict` for the verdict with either split. Raises
-    InputError for an unknown value.
+    Raises InputError for an unknown verdict.
     """
-    shown = judged
-    for name, value in chosen.items():
-        is_verdict = name == "verdict"
-        columns = [f"{split}_verdict" for split in SPLITS] if is_verdict else [name]
-        known = [str(v) for v in Verdict] if is_verdict else sorted({*judged[name]} - {""})
-        if value is not None:
-            if value not in known:
-                raise InputError(f"no {name} {value!r}.{near_miss(value, known)}")
-            shown = shown[(shown[columns].astype(str) == value).any(axis=1)]
-    return shown
-
-
-def words(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return `judged` as texts, by paper and corpus: those without a corpus first, synthetic last.
-
-    Columns: paper, recordings, id, where, claim, run, in print, and for each split the measurement
-    with its interval, the verdict and the reason.
-    """
-    order = judged.assign(synthetic=judged.data.map(is_synthetic).astype(bool))
-    order = order.sort_values(["paper", "synthetic", "data"])
-    table = order[["paper", "data", "id", "where", "claim", "run"]]
-    table = table.rename(columns={"data": "recordings"})
-    table["in print"] = [_number(*row) for row in order[["unit", "value"]].to_numpy()]
-    for split in SPLITS:
-        names = [f"{split}_{name}" for name in ("verdict", "reason", "value", "low", "high")]
-        cells = order[["unit", "data", *names]].to_numpy()
-        table[result_store.SPLITS[split]] = [_judged(*row) for row in cells]
-    return table
-
-
-def _judged(unit: str, data: str, verdict: Verdict, reason: str, *ends: float) -> str:
-    """Return the measurement, if any, the verdict and its reason."""
-    measured = _number(unit, *ends) if data else ""
-    return f"{measured}{'; ' * bool(measured)}{verdict}{f' ({reason})' * bool(reason)}"
-
-
-def _number(unit: str, value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """Return a number with its interval and unit, "" if it is missing."""
-    if pd.isna(value):
-        return ""
-    factor, end = (100, " %") if unit == "share" else (1, f" {unit}".rstrip())
-    if pd.isna(low):
-        return f"{factor * value:,.6g}{end}"
-    digits = "z.0f" if unit == "share" else "z.2f"
-    return f"{factor * value:{digits}} [{factor * low:{digits}}, {factor * high:{digits}}]{end}"
+    if verdict not in (known := [str(v) for v in Verdict]):
+        raise InputError(f"no verdict {verdict!r}.{near_miss(verdict, known)}")
+    columns = [f"{split}_verdict" for split in SPLITS]
+    return judged[(judged[columns].astype(str) == verdict).any(axis=1)]

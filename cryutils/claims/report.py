@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -59,23 +61,44 @@ def _tables(scores: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the ledger from `ledger.of_runs`, real and synthetic infants apart."""
-    for (paper, data), rows in ledger.words(judged).groupby(["paper", "recordings"], sort=False):
+    order = judged.assign(synthetic=judged.data.map(is_synthetic).astype(bool))
+    order = order.sort_values(["paper", "synthetic", "data"])
+    for (paper, data), rows in order.groupby(["paper", "data"], sort=False):
         yield f"{ledger.PAPERS[str(paper)]}: {f'on {data}' if data else 'measured on nothing'}"
         if is_synthetic(str(data)):
             yield _SIMULATED
         for row in rows.to_dict("records"):
             yield f"- {row['claim']}"
             yield f"  {', '.join(filter(None, [row['id'], row['where'], row['run']]))}"
-            if row["in print"]:
-                yield f"  in print: {row['in print']}"
-            both = [SPLITS[split] for split in ledger.SPLITS]
-            if not data and row[both[0]] == row[both[1]]:
-                yield f"  {row[both[0]]}"
+            if in_print := _number(row["unit"], row["value"]):
+                yield f"  in print: {in_print}"
+            texts = {SPLITS[split]: _judged(row, split) for split in ledger.SPLITS}
+            if not data and len(set(texts.values())) == 1:
+                yield f"  {texts[SPLITS['random']]}"
             else:
-                yield from (f"  {split}: {row[split]}" for split in both)
+                yield from (f"  {split}: {text}" for split, text in texts.items())
         yield ""
     yield "How many rows have which verdict:"
     yield from ledger.summary(judged).to_string().splitlines()
+
+
+def _judged(row: Mapping[Any, Any], split: str) -> str:
+    """Return the measurement, if any, the verdict and its reason."""
+    ends = (row[f"{split}_{name}"] for name in ("value", "low", "high"))
+    measured = _number(row["unit"], *ends) if row["data"] else ""
+    verdict, reason = row[f"{split}_verdict"], row[f"{split}_reason"]
+    return f"{measured}{'; ' * bool(measured)}{verdict}{f' ({reason})' * bool(reason)}"
+
+
+def _number(unit: str, value: float, low: float = nan, high: float = nan) -> str:
+    """Return a number with its interval and unit, "" if it is missing."""
+    if pd.isna(value):
+        return ""
+    factor, end = (100, " %") if unit == "share" else (1, f" {unit}".rstrip())
+    if pd.isna(low):
+        return f"{factor * value:,.6g}{end}"
+    digits = "z.0f" if unit == "share" else "z.2f"
+    return f"{factor * value:{digits}} [{factor * low:{digits}}, {factor * high:{digits}}]{end}"
 
 
 def write(home: Path, runs: Mapping[str, pd.DataFrame]) -> Path:
@@ -91,8 +114,7 @@ def write(home: Path, runs: Mapping[str, pd.DataFrame]) -> Path:
     for folder in sorted({path.parents[1] for path in home.glob("*/notebooks/*.ipynb")}):
         notebooks = sorted(folder.glob("notebooks/*.ipynb"))
         notebooks.sort(key=lambda path: not path.stem.startswith("14"))
-        pages = (_page(path, target.parent / folder.name) for path in notebooks)
-        names = [name for name in pages if name]
+        names = [_page(path, target.parent / folder.name) for path in notebooks]
         links = [f'<a href="{escape(f"{folder.name}/{n}")}.html">{escape(n)}</a>' for n in names]
         parts.append(f"<p><b>{escape(folder.name)}</b>: {', '.join(links)}</p>")
     parts.append("<h2>The scoreboard</h2>")
@@ -109,7 +131,7 @@ def write(home: Path, runs: Mapping[str, pd.DataFrame]) -> Path:
 def _page(notebook: Path, folder: Path) -> str:
     """Write an executed notebook as a page in `folder`, unless it is up to date.
 
-    Returns its name, or "" if the notebook can't be read.
+    Returns its name.
     """
     import nbformat
     from nbconvert.exporters import HTMLExporter
@@ -117,11 +139,7 @@ def _page(notebook: Path, folder: Path) -> str:
     page = folder / f"{notebook.stem}.html"
     if page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
         return notebook.stem
-    try:
-        executed = nbformat.read(notebook, as_version=4)
-        nbformat.validate(executed)
-    except (ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError):
-        return ""
+    executed = nbformat.read(notebook, as_version=4)
     for cell in executed.cells:  # a widget needs a kernel; its text and pictures don't
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(_WIDGET, None)

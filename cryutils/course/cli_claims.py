@@ -13,16 +13,12 @@ __all__ = ["claims"]
 
 
 @click.command()
-@click.option("--paper", metavar="A|B", help="Rows of this paper.")
-@click.option("--kind", metavar="KIND", help="Rows of this kind: number, claim, arithmetic, figure,"
-              " citation or setting.")  # fmt: skip
 @click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
-@click.option("--data", metavar="NAME", help="Rows measured on this corpus or folder.")
 @click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
 @outputs_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
               " null if nothing was measured.")  # fmt: skip
-def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None) -> None:
+def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 
     Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
@@ -34,8 +30,7 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
 
     \b
     Examples:
-      cryutils claims --paper A --kind number --data donateacry
-      cryutils claims --verdict inconsistent --kind arithmetic
+      cryutils claims --verdict inconsistent
       cryutils claims --run reference/judged --json
     """
     from cryutils.claims import every_run, ledger, report
@@ -44,7 +39,9 @@ def claims(run: str | None, outputs: Path, as_json: bool, **filters: str | None)
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     runs = {name: runs[name] for name in runs if run in (None, name)}
-    judged = ledger.selected(ledger.of_runs(runs), **filters)
+    judged = ledger.of_runs(runs)
+    if verdict is not None:
+        judged = ledger.with_verdict(judged, verdict)
     if as_json:
         click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
     elif judged.empty:

@@ -32,7 +32,6 @@ def home(apart: Path) -> Path:
         seen = {"text/plain": "<seen>", "application/vnd.jupyter.widget-view+json": {}}
         cells[1].outputs = [nbformat.v4.new_output("display_data", seen)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), run / "notebooks" / f"{name}.ipynb")
-    (run / "notebooks" / "02_damaged.ipynb").write_text('{"cells": [')
     return apart / "outputs"
 
 
@@ -42,7 +41,6 @@ def test_the_index_has_the_scoreboard_and_links_each_page_14_first(home: Path) -
     assert index == home / "report" / "index.html"
     assert text.index("14_scoreboard") < text.index("01 &lt;b&gt;"), "and names are no markup"
     assert "50 [40, 60]" in text and "Synthetic infants: no evidence about real infants" in text
-    assert "02_damaged" not in text
     page = home / "report" / "quick" / f"{NAME}.html"
     assert 'href="14_scoreboard.html"' in page.read_text() and "&lt;seen&gt;" in page.read_text()
 
