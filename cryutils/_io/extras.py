@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 
@@ -30,9 +29,7 @@ def command(extra: str) -> str:
 
 def is_installed(package: str) -> bool:
     """Return whether `package` can be found. It is not imported."""
-    with suppress(ImportError):
-        return find_spec(package) is not None
-    return False
+    return find_spec(package) is not None
 
 
 def packages(extra: str = "") -> list[str]:

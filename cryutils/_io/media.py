@@ -59,14 +59,13 @@ _PAUSE = {"amrnb": 8, "amrwb": 9}
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file contains: duration in s (0.0 for a still), sample rate in Hz (0 without sound).
+    """What a file contains; the duration is in s, 0.0 for a still.
 
     `lost` lists what is in the file but can't be decoded: "sound", "picture". is_synthetic: whether
     the file says that its faces are drawn.
     """
 
     duration_s: float
-    sr: int
     has_audio: bool
     has_video: bool
     lost: tuple[str, ...] = ()
@@ -87,7 +86,7 @@ def probe(path: Path) -> MediaInfo:
     check_file(path)
     if path.suffix.lower() in STILL:
         pictures.read(path)
-        return MediaInfo(duration_s=0.0, sr=0, has_audio=False, has_video=True)
+        return MediaInfo(duration_s=0.0, has_audio=False, has_video=True)
     with opened(path) as container:
         video = picture_stream(container)
         streams = [*container.streams.audio, *([] if video is None else [video])]
@@ -97,19 +96,16 @@ def probe(path: Path) -> MediaInfo:
         if video is not None:
             span = spans[video]
             check_times(span.count, span.unit_s * (span.last - (span.first or 0)), path)
-        sr = next((s.codec_context.sample_rate for s in readable if s.type == "audio"), None)
-        if sr is not None:
-            check_rate(sr, path)
         stated_s = float(max(streams[0].duration or 0, 0) * (streams[0].time_base or 0))
         duration_s = stated_s or (container.duration or 0) / 1e6
         if not 0 < _LEAST_BYTES * duration_s <= path.stat().st_size:
             span = spans[readable[0]]
             duration_s = float(span.unit_s * (span.end - (span.first or 0)))
-        has_video = video in readable
-        lost = ["sound"] if container.streams.audio and sr is None else []
+        has_audio, has_video = any(s.type == "audio" for s in readable), video in readable
+        lost = ["sound"] if container.streams.audio and not has_audio else []
         lost += ["picture"] if video is not None and not has_video else []
         is_synthetic = SYNTHETIC in container.metadata.values()
-        return MediaInfo(duration_s, sr or 0, sr is not None, has_video, tuple(lost), is_synthetic)
+        return MediaInfo(duration_s, has_audio, has_video, tuple(lost), is_synthetic)
 
 
 def _look_through(

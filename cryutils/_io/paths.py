@@ -41,15 +41,10 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
-    """Return `path` as an absolute path, `~` expanded, relative to where the command started.
-
-    Raises InputError if it is not a valid path.
-    """
+    """Return `path` as an absolute path, `~` expanded, relative to where the command started."""
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
-    try:
-        return Path(start, Path(path).expanduser()).resolve()
-    except (RuntimeError, ValueError) as error:  # the home of an unknown user, a null byte
-        raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
+    # Not Path.expanduser, which raises for the home of an unknown user.
+    return Path(start, os.path.expanduser(path)).resolve()  # noqa: PTH111
 
 
 def _named(variable: str) -> Path | None:

@@ -28,10 +28,9 @@ from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data
 from cryutils.course.cli_doctor import doctor
-from cryutils.course.cli_export import export
 from cryutils.course.cli_group import HelpGroup, outputs_option, say
 from cryutils.course.cli_notebooks import copy_notebooks
-from cryutils.course.cli_predict import predict
+from cryutils.course.cli_predict import export, predict
 from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
 from cryutils.datasets import registry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cryutils._io.paths import resolve, writing
+from cryutils._io.paths import project_dir, resolve, writing
 from cryutils.course.cli_group import say
 from cryutils.errors import InputError
 
@@ -30,11 +30,8 @@ def copy_notebooks(folder: str, force: bool) -> None:
     """
     from cryutils.course.runner import notebooks
 
-    target = resolve(folder)
+    target, home = resolve(folder), project_dir() / "notebooks"
     paths = list(notebooks().values())
-    if not paths:
-        raise InputError("the course has no notebooks; does CRYUTILS_PROJECT_DIR name its folder?")
-    home = paths[0].parent
     more = [*home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
     copies = {source: target / source.relative_to(home) for source in paths + more}
     for source, copy in copies.items():
@@ -44,12 +41,7 @@ def copy_notebooks(folder: str, force: bool) -> None:
                 "or give --force to overwrite it."
             )
     for source, copy in copies.items():
-        try:
-            with writing(copy) as part:
-                shutil.copyfile(source, part)
-        except OSError as error:
-            raise InputError(
-                f"{target}: can't be written to ({error.strerror}); choose another folder."
-            ) from error
+        with writing(copy) as part:
+            shutil.copyfile(source, part)
     say(f"{len(paths)} notebooks: {folder}")
     say(f"Next: jupyter lab {shlex.quote(str(Path(folder, '00_start_here.ipynb')))}")

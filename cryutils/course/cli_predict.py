@@ -1,7 +1,8 @@
-"""`cryutils predict`: apply the trained models to any files and print a line per episode of crying.
+"""`cryutils predict` and `export`: what to do with trained models. See `cli`.
 
-Answers go to stdout, messages to stderr. A bad file affects only its own line. The exit code is 1
-if some files were bad, 2 if all were.
+`predict` prints a line per episode of crying in any files. Answers go to stdout, messages to
+stderr. A bad file affects only its own line. The exit code is 1 if some files were bad, 2 if all
+were.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import click
 from cryutils._io.media import RECORDINGS
 from cryutils._io.paths import other_kind, resolve
 from cryutils.course.cli_group import run_option, say
-from cryutils.errors import NO_MEMORY, InputError
+from cryutils.errors import InputError
 
-__all__ = ["predict"]
+__all__ = ["export", "predict"]
 
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
 _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
@@ -63,9 +64,8 @@ def predict(
         message = None
         try:
             predictions = predictor(resolve(name))
-        except (InputError, MemoryError) as error:
-            message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
-            path = resolve(name)
+        except InputError as error:
+            message, path = str(error), resolve(name)
             is_known = path.suffix.lower() in RECORDINGS or other_kind(path)
             if os.path.isfile(path) and not is_known:  # noqa: PTH113
                 message = f"{name}: no sound, video or picture that can be read; {_TYPES}."
@@ -94,8 +94,6 @@ def _recordings(name: str) -> Iterator[str]:
     if not os.path.isdir(root):  # noqa: PTH112  Path.is_dir raises an OSError for a long name
         yield name
         return
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise InputError(f"{name}: this directory can't be opened; allow it to be read.")
     count = 0
     for path, why in walk(root):
         shown = str(Path(name, path.relative_to(root)))
@@ -131,3 +129,29 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
         values = ["; ".join(row[name]) if name == "why" else row[name] for name in fixed]
         table.writerow([*values, *(row["probabilities"].get(state) for state in classes)])
     return text.getvalue()
+
+
+@click.command()
+@click.option("--model", required=True, metavar="NAME",
+              help="Model to export: cry2, image or full (both).")  # fmt: skip
+@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
+              " recordings of training infants.")  # fmt: skip
+@run_option
+@click.option(
+    "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
+)
+def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
+    """Write trained models as LiteRT files.
+
+    The files need no TensorFlow. Each comes with a card that describes its input.
+
+    \b
+    Example:
+      cryutils export --model cry2 --int8
+    """
+    from cryutils.papers.deployment import export_model
+
+    folder = resolve(output) if output else None
+    for path in export_model(model, run=run, int8=int8, folder=folder):
+        say(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    say("No medical device.", err=True)

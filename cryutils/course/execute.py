@@ -78,7 +78,8 @@ def main() -> None:
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
     try:
         papermill.execute_notebook(
-            *(path.replace("{", "{{").replace("}", "}}") for path in (source, target)),
+            source,
+            target,
             parameters=values,
             kernel_name="python3",
             language="python",  # otherwise papermill rejects notebooks without a language

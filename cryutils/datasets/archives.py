@@ -38,12 +38,11 @@ class Files:
     """The files of a corpus, and the host that serves them.
 
     name: folder of the files in the data folder or the cache, and their prefix in the registry.
-    title: name of the corpus in messages. archive_url: a .tar.gz with all files below
-    `archive_folder`. folders: other names of folders there.
+    archive_url: a .tar.gz with all files below `archive_folder`. folders: other names of folders
+    there.
     """
 
     name: str
-    title: str
     archive_url: str
     archive_folder: str
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -86,7 +85,7 @@ class Files:
                 self._unpack(root, _missing(root, registry))
         except Unavailable as error:
             raise InputError(
-                f"{self.title} can't be downloaded ({error}), {len(_missing(root, registry))} of"
+                f"{self.name} can't be downloaded ({error}), {len(_missing(root, registry))} of"
                 f" {len(registry)} files are missing: {hint}."
             ) from error
         return root

@@ -29,7 +29,6 @@ DATASET = Dataset(
     ),
     files=Files(
         name="corvin2024",
-        title="Corvin et al. 2024",
         archive_url=f"https://github.com/theunissenlab/BabyCriesDiscomfortPain/archive/{COMMIT}.tar.gz",
         archive_folder="OpenData/",
     ),

@@ -28,7 +28,6 @@ __all__ = [
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
     name="donateacry",
-    title="DonateACry",
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder="donateacry_corpus_cleaned_and_updated_data/",
@@ -164,7 +163,6 @@ UPLOADS = Dataset(
     files=replace(
         FILES,
         name="donateacry-uploads",
-        title="DonateACry's original uploads",
         archive_folder=f"{COMMIT}/",
         folders={name: f"donateacry-{name}-upload-bucket" for name in ("android", "ios")},
     ),

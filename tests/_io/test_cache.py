@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,42 +52,6 @@ def test_everything_that_a_result_depends_on_is_in_its_key(tmp_path: Path) -> No
     before = key(identity(recording))
     os.utime(recording, (1, 1))
     assert key(identity(recording)) != before
-
-
-def test_a_key_is_the_same_in_another_process() -> None:
-    parts = "('a', {'b': 1, 'c': (2.5, None)}, numpy.arange(9)[::2], [numpy.ones(3)] * 2)"
-    script = f"import numpy; from cryutils._io.cache import key; print(key(*{parts}))"
-    output = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
-    ours = key("a", {"c": (2.5, None), "b": 1}, np.arange(0, 9, 2), [np.ones(3), np.ones(3)])
-    assert output.strip() == ours
-
-
-@pytest.mark.parametrize("mapped", [False, True])
-@pytest.mark.parametrize("length", [0, 100])
-@pytest.mark.filterwarnings("ignore")
-def test_a_file_that_was_cut_short_is_computed_again(
-    folder: Path, mapped: bool, length: int
-) -> None:
-    numbers = counted()
-
-    def compute() -> np.ndarray:
-        return np.full(99, numbers())
-
-    cached(compute, "cut", mapped=mapped)
-    (path,) = folder.rglob("output.pkl")
-    path.write_bytes(path.read_bytes()[:length])
-    assert [cached(compute, "cut", mapped=mapped)[0] for _ in range(2)] == [1, 1]
-
-
-def test_a_computation_that_fails_is_not_stored() -> None:
-    def fail() -> int:
-        raise InputError("no.")
-
-    with pytest.raises(InputError, match="no"):
-        cached(fail, "failing")
-    assert cached(lambda: 1, "failing") == 1
 
 
 def test_a_folder_that_cannot_be_made_is_named(

@@ -60,8 +60,7 @@ def test_samples_of_64_bits_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [999, 2**31 - 1])
 def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", rate=rate)
-    for reading in (media.probe, audio.read):
-        assert f"a sample rate of {rate} Hz" in refusal(path, reading)
+    assert f"a sample rate of {rate} Hz" in refusal(path, audio.read)
 
 
 def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> None:

@@ -15,11 +15,9 @@ Writer = Callable[..., Path]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".3gp", ".caf", ".mp4"])
-def test_a_sound_or_film_has_its_duration_and_rate(
-    suffix: str, tmp_path: Path, sound: Writer
-) -> None:
+def test_a_sound_or_film_has_its_duration(suffix: str, tmp_path: Path, sound: Writer) -> None:
     info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
-    assert (info.has_audio, info.has_video, info.sr) == (True, suffix == ".mp4", 16000)
+    assert (info.has_audio, info.has_video) == (True, suffix == ".mp4")
     # Lossy codecs pad by up to three frames of their own.
     assert 0.5 <= info.duration_s <= 0.5 + 3 * 1152 / 16000
 
@@ -27,7 +25,7 @@ def test_a_sound_or_film_has_its_duration_and_rate(
 @pytest.mark.parametrize("suffix", [".webm", ".ogg"])
 def test_opus_of_a_browser_is_sound_alone(suffix: str, tmp_path: Path, sound: Writer) -> None:
     info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
-    assert (info.has_audio, info.has_video, info.sr) == (True, False, 48000)
+    assert (info.has_audio, info.has_video) == (True, False)
     assert info.duration_s == pytest.approx(0.5, abs=0.1)
 
 
@@ -38,7 +36,7 @@ def test_a_suffix_may_be_upper_case(tmp_path: Path, sound: Writer, still: Writer
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png"])
 def test_a_still_has_no_duration(suffix: str, tmp_path: Path, still: Writer) -> None:
-    assert probe(still(tmp_path / f"a{suffix}")) == MediaInfo(0.0, 0, False, True)
+    assert probe(still(tmp_path / f"a{suffix}")) == MediaInfo(0.0, False, True)
 
 
 def test_a_coding_that_no_decoder_here_reads(tmp_path: Path, sound: Writer) -> None:

@@ -64,23 +64,6 @@ def test_all_bad_is_exit_2_with_a_line_each(predict: Command) -> None:
     assert all(row["error"] for row in json.loads(predict(*files, "--json")[1]))
 
 
-def test_a_recording_that_needs_too_much_memory_is_only_its_own_error(
-    predict: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pieces = audio.pieces
-
-    def greedy(path: Path, *, sr: int) -> object:
-        if path.name == "dark.mp4":
-            np.empty(1 << 60, np.uint8)
-        return pieces(path, sr=sr)
-
-    monkeypatch.setattr(audio, "pieces", greedy)
-    code, out, _ = predict("cry.wav", "dark.mp4", "face.png", "--json")
-    assert code == 1
-    first, error, last = [row["error"] for row in json.loads(out)]
-    assert first is last is None and error.startswith("dark.mp4: it needs more memory")
-
-
 @pytest.mark.parametrize(
     ("name", "line"),
     [(b"caf\xe9.wav", r"caf\xe9.wav"), (b"a\x1b[2J.wav", r"a\x1b[2J.wav"), (b"x\ny.wav", r"x\ny")],

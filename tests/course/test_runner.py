@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -28,7 +27,6 @@ import yaml
 from clock import until
 from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
 from refusals import Command, mistake
-from sizes import LARGE, large
 
 from cryutils import course
 from cryutils.claims import run_folder
@@ -283,26 +281,6 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(
     assert after["models/net.keras"] == after["figures/drawn.png"] == b"0.2"
 
 
-def test_a_kernel_has_sockets_in_a_folder_and_no_ports_that_another_program_may_take(
-    project: Path, apart: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = apart / "jupyter" / "kernels" / "python3"
-    home.mkdir(parents=True)
-    launch = f"""
-import runpy, shutil, sys
-shutil.copy(sys.argv[2], {str(apart / "seen.json")!r})
-runpy.run_module("ipykernel_launcher", run_name="__main__")
-"""
-    spec = {"argv": [sys.executable, "-c", launch, "-f", "{connection_file}"],
-            "display_name": "Python 3", "language": "python"}  # fmt: skip
-    (home / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(apart / "jupyter"))
-    assert command("run", "01_first")[0] == 0
-    seen = json.loads((apart / "seen.json").read_text())
-    assert seen["transport"] == "ipc" and len(seen["ip"]) < 90, "the path of a socket is short"
-    assert not Path(seen["ip"]).parent.exists(), "its folder, with the key, is removed"
-
-
 def test_an_executed_notebook_has_its_figures_whatever_backend_the_shell_sets(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,17 +376,6 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
     notebook("02_second", *tiny("02_second"))
     code, _, err = command("run")
     assert (code, err.count("finished before, kept")) == (0, 2)
-
-
-def test_braces_and_spaces_in_a_path_are_kept(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook("02_second", "1")
-    odd = apart / "my {seed} course"
-    project.rename(odd)
-    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(odd))
-    assert course.run(jobs("02_second", outputs=apart / "{out}")) == {}
-    assert (apart / "{out}" / "quick" / "notebooks" / "02_second.ipynb").is_file()
 
 
 # Killed in the middle
@@ -519,49 +486,6 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
     assert "01_first: finished before, kept" in err
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
-
-
-@large
-def test_killed_at_random_moments_a_run_ends_with_the_same_results(
-    project: Path, apart: Path, command: Command
-) -> None:
-    """Kill the command alone, its process group, or every process, four times in a row."""
-    notebook("02_second", *tiny("02_second", WAIT))
-    gate = apart / "gate"
-    gate.touch()
-    folder = apart / "outputs" / "quick"
-    began = time.monotonic()
-    process = start()
-    _, err = process.communicate()
-    assert process.returncode == 0, err
-    duration_s = time.monotonic() - began
-    until(lambda: not started_here(), HANG_S)
-    reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
-    for seed in range(5 if LARGE else 1):
-        chance = random.Random(seed)
-        shutil.rmtree(folder)
-        victims = chance.sample(["process", "group", "all", "all"], 4)
-        gate.unlink()  # so that no run ends, and the next is killed while it resumes
-        for k, victim in enumerate(victims):
-            if k == 3:
-                gate.touch()
-            process = start()
-            try:
-                time.sleep(duration_s * chance.random())
-                if victim == "group":
-                    os.killpg(process.pid, signal.SIGKILL)
-                for left in started_here() if victim == "all" else [process]:
-                    with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
-                        left.kill()
-                process.communicate()
-                until(lambda: not started_here(), HANG_S)
-            finally:
-                for left in started_here():
-                    left.kill()
-        assert command("run", "--jobs", "2")[0] == 0, (victims, seed)
-        assert (folder / "results.json").read_bytes() == reference, (victims, seed)
-        assert set(whole(folder)) == files, "nothing is missing, nothing left over"
-        assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 STOPPED = "cryutils: stopped; the same command goes on where it was."

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from refusals import success
 
 from cryutils import InputError, load
 from cryutils.datasets import load_or_simulate, registry
@@ -20,57 +19,42 @@ from cryutils.datasets import load_or_simulate, registry
 pytestmark = pytest.mark.usefixtures("apart")
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = "DATASETS = {\n"
-Cryutils = Callable[..., str]
 
 
 @pytest.fixture
-def cryutils(apart, sound, monkeypatch) -> Cryutils:
-    """`cryutils("data", "list")` gives what the command prints in a library that has Tiny."""
+def tiny(apart, sound, monkeypatch) -> Path:
+    """The folder of the corpus that CONTRIBUTING.md adds as an example."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Add a dataset")[2]
-    module, line = re.findall(r"```(?:python|text)\n(.*?)```", guide, re.DOTALL)[:2]
-    package = apart / "library" / "cryutils"
-    shutil.copytree(ROOT / "cryutils", package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "datasets" / "tiny.py").write_text(module)
-    table = package / "datasets" / "registry.py"
-    assert table.read_text().count(TABLE) == 1
-    table.write_text(table.read_text().replace(TABLE, TABLE + line))
-
+    source, line = re.findall(r"```(?:python|text)\n(.*?)```", guide, re.DOTALL)[:2]
+    module = ModuleType("cryutils.datasets.tiny")
+    exec(source, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    ((name, place),) = ast.literal_eval(f"{{{line}}}").items()
+    monkeypatch.setitem(registry.DATASETS, name, place)
     rows = ["file,sha256,size"]
-    for number, name in enumerate(["hungry/a/1", "hungry/b/1", "tired/a/1", "tired/c/1"]):
-        content = sound(apart / "home" / "tiny" / f"{name}.wav", seed=number).read_bytes()
-        rows.append(f"tiny/{name}.wav,{hashlib.sha256(content).hexdigest()},{len(content)}")
-    (apart / "project" / "notebooks").mkdir(parents=True)
-    shutil.copytree(ROOT / "data", apart / "project" / "data")
+    for number, file in enumerate(["hungry/a/1", "hungry/b/1", "tired/a/1", "tired/c/1"]):
+        content = sound(apart / "home" / "tiny" / f"{file}.wav", seed=number).read_bytes()
+        rows.append(f"tiny/{file}.wav,{hashlib.sha256(content).hexdigest()},{len(content)}")
+    (apart / "project" / "data").mkdir(parents=True)
     (apart / "project" / "data" / "registry.csv").write_text("\n".join([*rows, ""]))
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "home"))
-
-    def call(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "cryutils.course.cli", *arguments],
-            capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return call
+    return apart / "home" / "tiny"
 
 
-def test_one_module_and_one_line_make_a_corpus_known_everywhere(cryutils, apart) -> None:
-    home = apart / "home" / "tiny"
+def test_one_module_and_one_line_make_a_corpus_known_everywhere(tiny, command) -> None:
     assert re.search(
-        rf"^tiny +real recordings .*CC BY 4.0\n +{home}$", cryutils("data", "list"), re.M
+        rf"^tiny +real recordings .*CC BY 4.0\n +{tiny}$", success(command("data", "list")), re.M
     )
-    assert cryutils("data", "fetch", "tiny").startswith(
-        f"Tiny: {home}\nLicence: CC BY 4.0\nCite: A."
+    assert success(command("data", "fetch", "tiny")).startswith(
+        f"Tiny: {tiny}\nLicence: CC BY 4.0\nCite: A."
     )
-    assert cryutils("data", "check", "tiny").startswith(f"4 files verified in {home}, 0 wrong")
-    described = cryutils("data", "describe", "tiny")
+    out = success(command("data", "check", "tiny"))
+    assert out.startswith(f"4 files verified in {tiny}, 0 wrong")
+    described = success(command("data", "describe", "tiny"))
     assert re.search(r"^all +4 +3 ", described, re.M)
     assert "\nTiny (real recordings)\n" in described
-    assert f"Tiny: {home}" in cryutils("doctor")
+    assert f"Tiny: {tiny}" in success(command("doctor"))
 
 
 @pytest.mark.parametrize("name", ["synthetic", "own"])

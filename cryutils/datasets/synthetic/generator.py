@@ -175,7 +175,6 @@ def load(
     fps: float = 30,
     size: int = 224,
     face_signal: float | None = None,
-    face_identity: float | None = None,
     progress: bool = True,
 ) -> Corpus:
     """Return a synthetic corpus, generating the files that are not in the cache.
@@ -188,9 +187,8 @@ def load(
     sr: samples per second.
     video: whether to write MP4 files with faces and the same voices, instead of WAV files.
     fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.
-    face_signal, face_identity: 0 to 1, separate dials for the face. The mouth then follows a cry
-    planned with these dials, not the sound, because the timing and width of its opening would
-    reveal the label.
+    face_signal: 0 to 1, a separate dial for the face. The mouth then follows a cry planned with
+    it, not the sound, because the timing and width of its opening would reveal the label.
     progress: whether to show a bar on a terminal or in a notebook.
 
     Raises InputError for a value outside its range, an unknown class, or a cache that can't be
@@ -206,9 +204,7 @@ def load(
         "clips_per_infant": clips_per_infant, "mostly": float(mostly), "sr": sr, "seed": seed,
         "duration_s": float(duration_s), **asdict(dials),
     }  # fmt: skip
-    of_face = {"signal": face_signal, "identity": face_identity}
-    separate = {name: float(dial) for name, dial in of_face.items() if dial is not None}
-    face_dials = replace(dials, **separate)
+    face_dials = dials if face_signal is None else replace(dials, signal=float(face_signal))
 
     def cry(number: int, dials: Dials) -> voice.CryPlan:
         clip = planned[number]
@@ -221,8 +217,8 @@ def load(
     voice.check_rate(sr)
     if video:
         shaped |= _shaped_by_video(face_dials, fps=fps, size=size, sr=sr)
-    elif separate:
-        raise InputError("face_signal and face_identity shape a face; give video=True as well.")
+    elif face_signal is not None:
+        raise InputError("face_signal shapes a face; give video=True as well.")
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
     suffix = ".mp4" if video else ".wav"

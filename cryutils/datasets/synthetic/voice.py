@@ -44,15 +44,6 @@ OPENED = (0.45, 0.2, 0.1)  # relative rise of each formant from a shut mouth to 
 BLOCK_S = 0.008  # formants change from block to block
 
 
-@dataclass(frozen=True)
-class Burst:
-    """One expiratory cry: its start and end in s, and whether it is only a whimper."""
-
-    onset_s: float
-    end_s: float
-    whimper: bool
-
-
 @dataclass(frozen=True, eq=False)
 class CryPlan:
     """The plan of a clip's sound; contours are float32 (frames,), `RATE` frames per second.
@@ -67,7 +58,6 @@ class CryPlan:
     session: int
     duration_s: float
     voice: Voice
-    bursts: tuple[Burst, ...]
     f0: Samples = field(repr=False)
     opening: Samples = field(repr=False)
     loudness: Samples = field(repr=False)
@@ -106,17 +96,16 @@ def plan(
     rng = np.random.default_rng([seed, 1])
     voice = VOICES.draw(state, infant=infant, session=session, dials=dials, rng=rng)
     draft = _Draft(voice, duration_s, rng)
-    bursts = draft.timing()
     previous_end = 0.0
-    for burst in bursts:
-        draft.inhale(previous_end, burst.onset_s)
-        draft.exhale(burst)
-        previous_end = burst.end_s
+    for onset, end, is_whimper in draft.timing():
+        draft.inhale(previous_end, onset)
+        draft.exhale(onset, end, whimper=is_whimper)
+        previous_end = end
     names = ("f0", "opening", "loudness", "gasp", "rough")
     contours = {name: getattr(draft, name).astype(np.float32) for name in names}
     return CryPlan(
         state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice,
-        bursts=tuple(bursts), **contours,
+        **contours,
     )  # fmt: skip
 
 
@@ -166,8 +155,11 @@ class _Draft:
         curves = np.zeros((5, math.ceil(duration_s * RATE) + 1))
         self.f0, self.opening, self.loudness, self.gasp, self.rough = curves
 
-    def timing(self) -> list[Burst]:
-        """Return bursts with log-normal lengths and pauses, some whimpers and a few long rests."""
+    def timing(self) -> list[tuple[float, float, bool]]:
+        """Return start and end in s of each expiratory cry, and whether it is only a whimper.
+
+        Lengths and pauses are log-normal, with a few long rests.
+        """
         voice, rng = self.voice, self.rng
         spread = max(voice.irregular, 0.1)
         bursts = []
@@ -179,32 +171,32 @@ class _Draft:
                 length = rng.uniform(0.1, 0.35)
             else:
                 length = min(max(2 ** rng.normal(voice.burst, spread), 0.2), 3.3)
-            bursts.append(Burst(onset, min(onset + length, self.duration_s), whimper))
+            bursts.append((onset, min(onset + length, self.duration_s), whimper))
             pause = min(max(2 ** rng.normal(voice.pause, spread), 0.08), 2.5)
             rest = rng.uniform(0.6, 1.6) if rng.random() < 0.08 else 0.0
             onset += length + pause + rest
         return bursts
 
-    def exhale(self, burst: Burst) -> None:
+    def exhale(self, onset_s: float, end_s: float, *, whimper: bool) -> None:
         """Add a burst to the contours."""
         voice, rng = self.voice, self.rng
-        first, last = round(burst.onset_s * RATE), round(burst.end_s * RATE)
+        first, last = round(onset_s * RATE), round(end_s * RATE)
         size = last - first
         t = (np.arange(size) + 0.5) / size
         longest = 0.4 * size / RATE
         rise, fall = min(2**voice.attack, longest), min(rng.uniform(0.05, 0.25), longest)
         edges = np.minimum(t / rise, (1 - t) / fall) * (size / RATE)
         gate = np.sin(0.5 * np.pi * np.clip(edges, 0, 1))
-        semitones = voice.pitch + self._melody(t, burst.whimper)
-        if self._happens(voice.hyper) and not burst.whimper:
+        semitones = voice.pitch + self._melody(t, whimper)
+        if self._happens(voice.hyper) and not whimper:
             semitones += 12 * math.log2(rng.uniform(2.2, 3.0)) * self._stretch(t, 0.015)
         if self._happens(voice.rough):
             self.rough[first:last] = self._stretch(t, 0.05) * rng.uniform(0.4, 0.9)
-        effort = rng.uniform(0.1, 0.4) if burst.whimper else rng.uniform(0.5, 1.0)
+        effort = rng.uniform(0.1, 0.4) if whimper else rng.uniform(0.5, 1.0)
         swell = (t / 0.4) ** 0.3 * np.where(t > 0.4, 1 - 0.5 * (t - 0.4), 1.0)
         shimmer = self._wander(size, 12) + 0.4 * rng.standard_normal(size)
         strength = effort * swell * gate**1.5 * 10 ** (voice.shimmer / 20 * shimmer)
-        wide = voice.opening * (0.5 if burst.whimper else 1.0) * (0.7 + 0.4 * swell)
+        wide = voice.opening * (0.5 if whimper else 1.0) * (0.7 + 0.4 * swell)
         self.f0[first:last] = np.clip(PITCH_HZ * 2 ** (semitones / 12), *F0_RANGE_HZ)
         self.loudness[first:last] = np.clip(strength, 0, 1.5)
         self.opening[first:last] = np.clip(gate**0.7 * (wide + 0.1 * self._wander(size, 3)), 0, 1)

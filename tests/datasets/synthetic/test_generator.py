@@ -73,7 +73,7 @@ def test_made_twice_in_different_caches_by_one_thread_or_four_gives_the_same_byt
     [
         (SOUND, [{"duration_s": 0.6}, {"mostly": 1.0}, {"infants": 5}, {"clips_per_infant": 1},
                  {"classes": ["tired", "hungry"]}]),
-        (VIDEO, [{"fps": 12}, {"size": 66}, {"face_signal": 0.5}, {"face_identity": 0.5},
+        (VIDEO, [{"fps": 12}, {"size": 66}, {"face_signal": 0.5},
                  {"video": False, "fps": 30, "size": 224}]),
     ],
     ids=["sound", "video"],
@@ -82,7 +82,7 @@ def test_everything_that_shapes_a_clip_changes_the_folder(small, changes) -> Non
     dials = [{name: 0.5} for name in ("signal", "identity", "interaction", "session")]
     shapes = [{}, {"seed": 1}, {"sr": 16000}, *dials, *changes]
     assert len({root(make(**small | shape)) for shape in shapes}) == len(shapes)
-    assert list(make(**VIDEO, face_signal=1.0, face_identity=1.0)) == list(make(**VIDEO))
+    assert list(make(**VIDEO, face_signal=1.0)) == list(make(**VIDEO))
 
 
 def test_a_version_stands_for_one_voice_and_one_face() -> None:
