@@ -148,7 +148,7 @@ class Dataset:
 
     title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
     parameters are the options of `datasets.load`. None: `files` are loaded as a folder. files: the
-    files, if the corpus is downloaded. is_synthetic: generated, so no evidence about real infants.
+    files of a downloaded corpus. None: it is generated, so no evidence about real infants.
     """
 
     title: str
@@ -157,7 +157,6 @@ class Dataset:
     citation: str
     load: Callable[..., Corpus] | None = None
     files: Files | None = None
-    is_synthetic: bool = False
 
 
 def _missing(root: Path, files: Registry) -> Registry:

@@ -90,4 +90,4 @@ def title(name: str) -> str:
 def is_synthetic(name: str) -> bool:
     """Return whether the corpus `name` is generated and so no evidence about infants."""
     dataset = find(name)
-    return dataset is not None and dataset.is_synthetic
+    return dataset is not None and dataset.files is None
