@@ -46,9 +46,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Day:
-    """The lines from noon of `start` to the next, newest first; minutes listened and cried.
+    """The lines from noon of `start` to the next, newest first.
 
-    before, after: the nearest other days with readings, or None.
+    listened, cried: in minutes, of what was heard. before, after: the nearest other days with
+    readings, or None. is_now: whether the day has not ended.
     """
 
     start: date
@@ -57,6 +58,7 @@ class Day:
     cried: int
     before: date | None
     after: date | None
+    is_now: bool
 
 
 def day(log: Log, tz: str, when: date | None = None) -> Day:
@@ -69,12 +71,15 @@ def day(log: Log, tz: str, when: date | None = None) -> Day:
     )
     cries = log.episodes(noon, end)
     cried = sum(
-        min(each.stop, end) - max(each.start, noon) for each in cries if each.said != NO_CRY
+        min(each.stop, end) - max(each.start, noon)
+        for each in cries
+        if each.state is not None and each.said != NO_CRY
     )
     before, after = (None if at is None else _day(at, here) for at in log.nearest(noon, end))
     listened = round(log.listened_s(noon, end) / 60)
     lines = _lines(cries, log.notes(noon, end), tz)
-    return Day(when, lines, listened, round(cried / 60), before, after)
+    is_now = noon <= time.time() < end
+    return Day(when, lines, listened, round(cried / 60), before, after, is_now)
 
 
 def latest(log: Log, tz: str, seconds: float = RECENT_S) -> list[Line]:
@@ -98,7 +103,7 @@ def _lines(cries: list[Episode], notes: list[Row], tz: str) -> list[Line]:
     """Return the lines of a diary, newest first."""
     lines = [
         Line(
-            each.start, each.stop, _times(each.start, each.stop, tz), each.state or "",
+            each.start, each.stop, _times(each, tz), each.state or "",
             words.answer(each.state, each.probability) if each.state else "a cry that was missed",
             words.said(each.said, each.state),
         )
@@ -106,12 +111,19 @@ def _lines(cries: list[Episode], notes: list[Row], tz: str) -> list[Line]:
     ]  # fmt: skip
     for note in notes:
         at, what = note["time"], note["what"]
-        lines.append(
-            Line(at, at, _times(at, at, tz), "", str(NOTES.get(what, what)), note=note["id"])
-        )
+        lines.append(Line(at, at, _clock(at, tz), "", str(NOTES.get(what, what)), note=note["id"]))
     return sorted(lines, key=lambda line: line.start, reverse=True)
 
 
-def _times(start: float, stop: float, tz: str) -> str:
-    first, last = (f"{datetime.fromtimestamp(at, zone(tz)):%H:%M}" for at in (start, stop))
-    return first if first == last else f"{first} to {last}"
+def _times(cry: Episode, tz: str) -> str:
+    """Return when an infant cried and how long, or about when, if only a caregiver heard it."""
+    first, last = _clock(cry.start, tz), _clock(cry.stop, tz)
+    if cry.state is None:
+        return f"about {last}"
+    seconds = cry.stop - cry.start
+    length = f"{seconds:.0f} s" if seconds < 60 else words.spent(round(seconds / 60))
+    return f"{first if first == last else f'{first} to {last}'}, {length}"
+
+
+def _clock(at: float, tz: str) -> str:
+    return f"{datetime.fromtimestamp(at, zone(tz)):%H:%M}"

@@ -84,6 +84,7 @@ class Listener:
                 self._writer.put(readings)
         except InputError as error:
             refused = str(error)
+        ended = self._ended(readings)
         trouble, waiting = "", 0
         if self._writer is not None:
             trouble, waiting = self._writer.trouble(), self._writer.waiting
@@ -92,7 +93,7 @@ class Listener:
             "readings": [self._shown(reading) for reading in readings],
             "notice": refused or trouble or self._remark(),
             "waiting": waiting if trouble or not self.listening else 0,
-            "ended": self._ended(readings),
+            "ended": ended,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -114,15 +115,17 @@ class Listener:
             return "This is a file, so nothing is written into the diary."
         if self.listening and self.monitor.every > 1:
             every_s = HOP_S * self.monitor.every
-            return f"Many pages are listening, so answers come every {every_s:g} s."
+            return f"The computer is busy, so answers come every {every_s:g} s."
         return ""
 
     def _shown(self, reading: Reading) -> dict[str, Any]:
-        """Return a reading as JSON types, with its words."""
-        share = reading.probabilities.get(reading.verdict)
+        """Return a reading as JSON types, with the answer to the whole cry so far in words."""
+        cries, state, share = reading.verdict not in CALM, reading.verdict, None
+        if cries and self._cry:
+            state, share = one_answer(self._cry)
         return asdict(reading) | {
-            "words": words.answer(reading.verdict, share), "remark": words.remark(reading),
-            "share": share, "cries": reading.verdict not in CALM,
+            "words": f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}",
+            "remark": words.remark(reading), "state": state, "share": share, "cries": cries,
         }  # fmt: skip
 
     def _ended(self, readings: Sequence[Reading]) -> str | None:

@@ -191,7 +191,7 @@ function makeCapture(model) {
     stop();
     const mine = ++attempt;
     const isFile = Boolean(choice.file);
-    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", isFile });
+    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", last: "", isFile });
     paint();
     let stream = null;
     try {
@@ -276,13 +276,16 @@ function makeCapture(model) {
       gapOpen = false;
       send({ type: "start", file: state.isFile });
     }
-    if (type === "over") stop(notice);
+    if (type === "over") {
+      state.over = true;
+      stop();
+    }
     if (type !== "answer") return;
     wordless = false;
     for (const earlier of unanswered.keys()) if (earlier <= number) unanswered.delete(earlier);
     Object.assign(state, { said: notice, waiting });
     if (readings.length) Object.assign(state, { reading: readings.at(-1), readAt: performance.now() });
-    if (ended && state.isFile) state.ended = ended;
+    if (ended) state[state.isFile ? "ended" : "last"] = ended;
     if (ended) model.onEnded?.(ended);
     if (state.phase === "on") flush();
     paint();
@@ -324,7 +327,7 @@ function makeView(model, el, capture) {
     answer, remark, notice, start, awake,
     element("div", { className: "live-now" }, preview,
       element("div", {}, advice, element("ul", {}, ...(about.advice[about.any] ?? []).map(link)))),
-    element("details", {}, element("summary", {}, "More"),
+    element("details", {}, element("summary", {}, "More, and a recording instead"),
       ...(about.camera && !about.film ? [element("label", {}, camera, " camera")] : []),
       element("label", {}, "A recording instead ", file),
       element("label", { className: "live-level" }, "Loudness ", meter), bars),
@@ -352,17 +355,19 @@ function makeView(model, el, capture) {
     const word = !on ? state.ended || "Not listening" : silent ? "Not listening"
       : state.isFile ? "Listening to the recording …" : (reading?.words ?? "Listening …");
     start.textContent = { off: "Start listening", starting: "Asking the browser …", on: "Stop" }[state.phase];
-    for (const input of [camera, file]) input.disabled = state.phase !== "off";
+    start.disabled = Boolean(state.over);
+    for (const input of [camera, file]) input.disabled = state.over || state.phase !== "off";
     const words = [state.notice, state.said].filter(Boolean).join(" ");
     if (notice.textContent !== words) notice.textContent = words; // else it would be read out again
     if (answer.textContent !== word) spoken.textContent = answer.textContent = word;
-    root.dataset.listening = !silent;
+    root.dataset.listening = !silent || (!on && Boolean(state.ended));
     root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const missing = state.missing && `${state.missing}.`;
-    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark].filter(Boolean).join(" ");
+    const last = state.last && !reading?.cries ? `The last cry: ${state.last}.` : "";
+    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark, last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
-    const of = (!state.isFile && reading?.verdict) || "";
+    const of = (!state.isFile && reading?.state) || "";
     if (advice.dataset.of !== of) advice.replaceChildren(...(about.advice[of] ?? []).map(link));
     advice.dataset.of = of;
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));

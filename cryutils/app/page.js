@@ -82,7 +82,7 @@ function over(words) {
   lost.dataset.over = "true";
   say(words);
   if (!link.about) home.replaceChildren();
-  link.tell({ type: "over", notice: words });
+  link.tell({ type: "over" });
   sessionStorage.removeItem("listens");
   link.socket?.close();
 }

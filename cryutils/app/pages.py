@@ -24,7 +24,7 @@ from cryutils._io.paths import project_dir, scratch_dir
 from cryutils.app import diary, words
 from cryutils.app.clip_view import asset
 from cryutils.app.login import ask, form, log_in, log_out, own_path, set_cookie, token
-from cryutils.app.readings import NO_CRY
+from cryutils.app.readings import NO_CRY, UNSURE
 from cryutils.app.store.log import local_zone
 from cryutils.app.store.transfer import Kind, rows, to_file
 
@@ -39,10 +39,13 @@ SCRIPTS = {
     "site.css": "text/css", "live.css": "text/css", "live.js": "text/javascript",
     "page.js": "text/javascript",
 }  # fmt: skip
-AGO_S = {"just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0}
+AGO_S = {
+    "just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0,
+    "two hours ago": 7200.0,
+}  # fmt: skip
 # Reasons that a caregiver can choose; the models' own states are among them.
 STATES = ("hungry", "tired", "discomfort", "pain")
-REASONS = (*STATES, NO_CRY)
+REASONS = (*STATES, NO_CRY, UNSURE)
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
@@ -51,7 +54,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     form_token = token(request)
     about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
     about |= {"path": request.url.path, "names": words.name, "spent": words.spent}
-    about["reasons"] = REASONS
+    about |= {"reasons": REASONS, "ago": AGO_S, "notes": diary.NOTES, "evidence": evidence()}
     response = TEMPLATES.TemplateResponse(request, template, about | context, status)
     set_cookie(response, request, "form", form_token)
     return response
@@ -101,20 +104,19 @@ async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
     recent = await ask(diary.latest, log, local_zone(), 86_400.0)
     last = next((line for line in recent if line.note is None), None)
-    return page(request, "start.html", logs=logs, log=log, last=last, evidence=evidence())
+    return page(request, "start.html", logs=logs, log=log, last=last)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the live analysis (Figures 3 to 5)."""
     lines = await ask(diary.latest, log, local_zone())
-    context = {"logs": logs, "log": log, "lines": lines, "ago": AGO_S, "evidence": evidence()}
-    return page(request, "live.html", **context)
+    return page(request, "live.html", logs=logs, log=log, lines=lines)
 
 
 async def lines(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the newest lines alone, for a live page that replaces its own."""
-    context = {"log": log, "lines": await ask(diary.latest, log, local_zone()), "ago": AGO_S}
-    return page(request, "lines.html", back="/live", **context)
+    recent = await ask(diary.latest, log, local_zone())
+    return page(request, "lines.html", log=log, lines=recent)
 
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
@@ -125,8 +127,8 @@ async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
         when = named if 1970 < named.year < 2242 else None
     shown = await ask(diary.day, log, local_zone(), when)
     return page(
-        request, "diary.html", logs=logs, log=log, day=shown, notes=diary.NOTES,
-        ago=AGO_S, one=timedelta(days=1), back=f"/diary?infant={log.id}&day={shown.start}",
+        request, "diary.html", logs=logs, log=log, day=shown, one=timedelta(days=1),
+        back=f"/diary?infant={log.id}&day={shown.start}",
     )  # fmt: skip
 
 

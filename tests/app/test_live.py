@@ -112,7 +112,7 @@ def test_sound_arrives_as_the_page_heard_it_by_its_own_clock() -> None:
     assert [pushed[2] for pushed in page.ear.pushed] == [999.5, 1000.5], "first samples"
     assert [answer["number"] for answer in page.answers] == [0, 7, 8]
     reading = page.answers[1]["readings"][0]
-    assert (reading["verdict"], reading["words"]) == ("hungry", "probably hungry, 90 %")
+    assert (reading["verdict"], reading["words"]) == ("hungry", "Crying: probably hungry, 90 %")
 
     page.now += 3600  # its device slept, and the page's clock stood still
     page.hear(9)

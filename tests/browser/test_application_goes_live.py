@@ -153,7 +153,7 @@ def test_a_model_that_only_listens_gets_no_camera_and_a_dead_microphone_is_a_gap
         for _ in range(2):
             expect(remark).to_contain_text("the microphone gives no sound")
             expect(answer).to_have_text("Not listening")
-            expect(answer).to_have_text("not sure why")
+            expect(answer).to_have_text("Crying: not sure why")
             expect(remark).to_contain_text("different from the cries")
         assert page.evaluate("[window.asked.join(), window.pictures]") == ["audio", 0]
         page.reload()  # it listens again

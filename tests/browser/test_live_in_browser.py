@@ -131,7 +131,7 @@ def gaps(state: dict[str, Any]) -> list[str]:
 def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
     start(live)
 
-    verdict(live, "probably hungry, 80 %")
+    verdict(live, "Crying: probably hungry, 80 %")
     live.page.locator("summary", has_text="More").click()
     expect(live.page.locator(".live-row", has_text="tired")).to_contain_text("20 %")
     expect(live.page.locator(".live-now")).to_contain_text("Offer a feed")

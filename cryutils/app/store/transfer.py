@@ -6,8 +6,9 @@ Paper B's Figure 6 shows the log in MongoDB Compass.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from cryutils._io import extras
 from cryutils._io.paths import writing
 from cryutils.app.store.database import LATEST_S, Row, shown
+from cryutils.app.store.log import local_zone, zone
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from cryutils.app.store.log import Log
 
 __all__ = ["Kind", "rows", "to_file", "to_mongodb"]
@@ -26,8 +30,8 @@ Kind: TypeAlias = Literal["episodes", "readings"]
 
 _COLUMNS: dict[Kind, dict[str, str]] = {
     "episodes": {
-        "infant": "text", "start": "time", "stop": "time", "state": "text", "probability": "number",
-        "corrected": "text",
+        "infant": "text", "start": "time", "stop": "time", "minutes": "number", "state": "text",
+        "probability": "number", "corrected": "text",
     },
     "readings": {
         "infant": "text", "session": "id", "source": "text", "time": "time", "verdict": "text",
@@ -53,13 +57,14 @@ def rows(
             for each in log.episodes(since, until):
                 yield {
                     "_id": f"{log.id}-{each.start!r}", "infant": log.name, "start": each.start,
-                    "stop": each.stop, "state": each.state, "probability": each.probability,
-                    "corrected": each.said,
+                    "stop": each.stop, "minutes": round((each.stop - each.start) / 60, 2),
+                    "state": each.state, "corrected": each.said,
+                    "probability": each.probability and round(each.probability, 4),
                 }  # fmt: skip
 
 
 def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
-    """Write `rows` to a file, with times in UTC; return their number.
+    """Write `rows` to a file; return their number. Times are in UTC, in CSV in local time.
 
     `corrected` is a caregiver's correction of an episode, and `probabilities`, `sound` and `face`
     of a reading are JSON by state. The file is either complete or absent, and only its owner may
@@ -76,14 +81,18 @@ def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
     types = {"time": pa.timestamp("us", tz="UTC"), "text": pa.string(), "number": pa.float64(),
              "id": pa.int64()}  # fmt: skip
+    time: Callable[[float], object] = _microseconds
+    clean: Callable[[Row], Row] = dict
+    if suffix == ".csv":
+        types["time"], clean = pa.string(), _without_formulas
+        parts = "seconds" if kind == "episodes" else "milliseconds"
+        time = partial(_local, here=zone(local_zone()), parts=parts)
     schema = pa.schema({name: types[of] for name, of in _COLUMNS[kind].items()})
-    clean = _without_formulas if suffix == ".csv" else dict
     n = 0
     with writing(path) as part, writers[suffix](part, schema) as writer:
         part.chmod(0o600)
         for some in _batches(rows):
-            times = [{name: round(row[name] * 1e6) for name in _times(kind)} for row in some]
-            table = [clean(row | time) for row, time in zip(some, times, strict=True)]
+            table = [clean(row | {name: time(row[name]) for name in _times(kind)}) for row in some]
             writer.write_table(pa.Table.from_pylist(table, schema))
             n += len(some)
     return n
@@ -133,6 +142,14 @@ def _document(row: Row, kind: Kind) -> Row:
     times = {name: _utc(row[name]) for name in _times(kind)}
     parts = {name: json.loads(row[name] or "null") for name in _PARTS if name in row}
     return row | times | parts
+
+
+def _microseconds(time: float) -> int:
+    return round(time * 1e6)
+
+
+def _local(time: float, *, here: ZoneInfo, parts: str) -> str:
+    return datetime.fromtimestamp(time, here).isoformat(" ", parts)
 
 
 def _utc(time: float) -> datetime:

@@ -64,7 +64,9 @@ def test_every_episode_is_a_row(name: str, logs: list[Log], apart: Path) -> None
     assert frame.infant.tolist() == ["Mia", logs[1].name]
     assert frame.state.tolist() == ["hungry", "tired"] and frame.probability[0] == 0.75
     assert frame.corrected[0] == "pain" and frame.corrected.isna()[1]
-    assert pd.to_datetime(frame["stop"])[0] == pd.Timestamp(START + 4.5, unit="s", tz="UTC")
+    stop = pd.to_datetime(frame["stop"], utc=True)[0]
+    assert stop.floor("s") == pd.Timestamp(START + 4, unit="s", tz="UTC")
+    assert frame.minutes[0] == 0.08
 
 
 @pytest.mark.parametrize("start", ["=", "@", "\t"])
