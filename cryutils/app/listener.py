@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cryutils.app import words
-from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, one_answer
+from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, average, one_answer
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
@@ -120,10 +120,10 @@ class Listener:
 
     def _shown(self, reading: Reading) -> dict[str, Any]:
         """Return a reading as JSON types, with the answer to the whole cry so far in words."""
-        cries, state, share = reading.verdict not in CALM, reading.verdict, None
-        if cries and self._cry:
-            state, share = one_answer(self._cry)
+        cries = reading.verdict not in CALM
+        state, share = one_answer(self._cry) if cries else (reading.verdict, None)
         return asdict(reading) | {
+            "probabilities": average(self._cry) if cries else {},
             "words": f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}",
             "remark": words.remark(reading), "state": state, "share": share, "cries": cries,
         }  # fmt: skip

@@ -56,8 +56,8 @@ class LiveAnalysis(anywidget.AnyWidget):
         picture = base64.b64encode(Path(__file__).with_name("live.png").read_bytes()).decode()
         data["text/html"] = (  # what a saved notebook shows
             "<p>A picture of the live analysis of a synthetic film. Run the cell to use it.</p>"
-            '<img alt="The live page: verdict, camera, what to try, a probability for each state, '
-            f'the last two minutes" src="data:image/png;base64,{picture}"/>'
+            '<img alt="The live page: the answer, the camera, what to try, and a probability for '
+            f'each state" src="data:image/png;base64,{picture}"/>'
         )
         return data, metadata
 
