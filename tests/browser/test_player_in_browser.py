@@ -89,7 +89,7 @@ def test_a_dragged_selection_is_all_that_plays(notebook: Notebook) -> None:
 
     assert [float(start), float(stop)] == pytest.approx([0.5, 1.0], abs=0.02)
     heard = notebook.page.evaluate("heard")
-    assert min(heard) == pytest.approx(float(start), abs=0.01)
+    assert min(heard) >= float(start) - 0.01
     assert heard[-1] == pytest.approx(float(stop), abs=0.01)
 
 
