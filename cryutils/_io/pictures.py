@@ -6,6 +6,7 @@ they are. Here a phone's rotation flag is applied and transparency becomes white
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -28,12 +29,13 @@ __all__ = ["LONGEST_SIDE", "few_colours", "on_white", "read", "reads_heic"]
 Pixels = npt.NDArray[np.uint8]
 
 _KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")  # whatever the suffix is
-_HEIC = (".heic", ".heif", ".hif")
+_HEIC = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})  # brands
 # Errors of Pillow for a file's content, such as a PNG chunk that is too short (ValueError), a
 # damaged AVIF (RuntimeError) and a TIFF tag of the wrong type (TypeError).
 _DAMAGE = (OSError, SyntaxError, EOFError, struct.error, ValueError, RuntimeError, TypeError)
 LONGEST_SIDE = 4096  # pixels; no model uses more, and larger pictures are shrunk
 _MOST_PIXELS = 8192 * 8192
+_MOST_BYTES = 4 * _MOST_PIXELS
 
 
 def read(path: str | os.PathLike[str]) -> Pixels:
@@ -44,14 +46,17 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     file that is missing, empty, damaged, cut short or not a picture, for HEIC unless pillow-heif is
     installed, and for more than 8192 x 8192 pixels.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     check_file(path)
+    if path.stat().st_size > _MOST_BYTES:
+        raise InputError(_too_large(path, f"{path.stat().st_size >> 20} MB"))
+    content = path.read_bytes()
     warnings.filterwarnings("ignore", module=r"PIL\.")  # about size and broken EXIF
     try:
         kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
-        with Image.open(path, formats=kinds) as picture:
+        with Image.open(io.BytesIO(content), formats=kinds) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 size = f"{picture.width} x {picture.height} pixels"
                 raise InputError(_too_large(path, size))
@@ -61,7 +66,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(path, "beyond any camera's")) from error
     except _DAMAGE as error:
-        if path.suffix.lower() in _HEIC and not reads_heic():
+        is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
+        if isinstance(error, UnidentifiedImageError) and is_heic and not reads_heic():
             raise InputError(
                 f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
                 f" the extra [heic]: {extras.command('heic')}."
