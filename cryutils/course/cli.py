@@ -217,12 +217,15 @@ class _Stopped(SystemExit):
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Raise `_Stopped` for a signal to end this process, and ignore later ones while it ends."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise _Stopped(128 + number)
+    """Raise `_Stopped` for the first signal to end this process, and ignore later signals."""
 
     handlers: dict[int, Any] = {}
+
+    def stop(number: int, _frame: object) -> None:
+        for each in handlers:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped(128 + number)
+
     if threading.current_thread() is threading.main_thread():
         for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             # Keep ignoring signals that are already ignored, as in a shell's background job.
@@ -231,7 +234,7 @@ def _stoppable() -> Iterator[None]:
     try:
         yield
     except _Stopped:
-        handlers = dict.fromkeys(handlers, signal.SIG_IGN)
+        handlers.clear()  # later signals stay ignored while this process ends
         raise
     finally:
         for number, handler in handlers.items():
