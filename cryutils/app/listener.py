@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cryutils.app import words
-from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, average, one_answer
+from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, one_answer
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
@@ -121,9 +121,10 @@ class Listener:
     def _shown(self, reading: Reading) -> dict[str, Any]:
         """Return a reading as JSON types, with the answer to the whole cry so far in words."""
         cries = reading.verdict not in CALM
-        state, share = one_answer(self._cry) if cries else (reading.verdict, None)
+        state, mean = one_answer(self._cry) if cries else (reading.verdict, {})
+        share = mean.get(state)
         return asdict(reading) | {
-            "probabilities": average(self._cry) if cries else {},
+            "probabilities": mean,
             "words": f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}",
             "remark": words.remark(reading), "state": state, "share": share, "cries": cries,
         }  # fmt: skip
@@ -143,7 +144,8 @@ class Listener:
     def _whole(self) -> str:
         """Return one answer to all readings of a cry, and forget them."""
         rows, self._cry = self._cry, []
-        return words.answer(*one_answer(rows))
+        state, mean = one_answer(rows)
+        return words.answer(state, mean.get(state))
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")

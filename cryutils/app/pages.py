@@ -53,8 +53,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     user = request.scope.get("user")
     form_token = token(request)
     about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
-    about |= {"path": request.url.path, "names": words.name, "spent": words.spent}
-    about |= {"reasons": REASONS, "ago": AGO_S, "notes": diary.NOTES, "evidence": evidence()}
+    about["path"] = request.url.path
     response = TEMPLATES.TemplateResponse(request, template, about | context, status)
     set_cookie(response, request, "form", form_token)
     return response
@@ -250,3 +249,10 @@ def evidence() -> dict[str, Any]:
             babies = {name: row[name] for name in ("n", "n_infants")}
             return percent | babies | {"guess": f"{100 / len(STATES):.0f}"}
     return {}
+
+
+# What every template and macro can use.
+TEMPLATES.env.globals.update(
+    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES, reasons=REASONS,
+    spent=words.spent,
+)  # fmt: skip

@@ -187,9 +187,9 @@ def _checked(name: str, answers: Iterable[Any], clips: int, classes: int) -> lis
     """Return each clip's answers as float64 (..., classes), after a check of number and shape."""
     rows = [np.asarray(answer, dtype=np.float64) for answer in answers]
     if len(rows) != clips or {row.shape[-1:] for row in rows} != {(classes,)}:
-        found = ", ".join(sorted({str(row.shape) for row in rows}))
+        shapes = ", ".join(sorted({str(row.shape) for row in rows}))
         raise InputError(
-            f"{name}: {len(rows)} clips with answers of shape {found}; give {clips} clips, "
+            f"{name}: {len(rows)} clips with answers of shape {shapes}; give {clips} clips, "
             f"with {classes} classes as the last axis."
         )
     return rows

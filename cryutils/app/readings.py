@@ -17,7 +17,7 @@ from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
 
 __all__ = [
     "ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Reading", "actions",
-    "average", "one_answer",
+    "one_answer",
 ]  # fmt: skip
 
 HOP_S = 0.5  # from one reading to the next
@@ -55,25 +55,18 @@ class Action(NamedTuple):
     url: str
 
 
-def one_answer(rows: Sequence[dict[str, float]]) -> tuple[str, float | None]:
-    """Return one verdict for a cry, UNSURE if most readings are, and its mean probability.
+def one_answer(rows: Sequence[dict[str, float]]) -> tuple[str, dict[str, float]]:
+    """Return one verdict for a cry, UNSURE if most readings are, and the mean probabilities.
 
-    rows: probabilities of each reading by state; {} for a reading that names no state.
+    rows: probabilities of each reading by state; {} for a reading that names no state, which the
+    mean leaves out.
     """
-    if 2 * sum(map(bool, rows)) <= len(rows):
-        return UNSURE, None
-    mean = average(rows)
-    state = verdict(mean)
-    return state, mean.get(state)
-
-
-def average(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the mean probability of each state over readings that name one; {} without any."""
     judged = [row for row in rows if row]
-    return {
+    mean = {
         state: sum(row.get(state, 0.0) for row in judged) / len(judged)
         for state in (judged[0] if judged else ())
     }
+    return (UNSURE if 2 * len(judged) <= len(rows) else verdict(mean)), mean
 
 
 def actions() -> dict[str, list[Action]]:

@@ -86,4 +86,5 @@ def _episode(run: Sequence[Row]) -> Episode:
         each if each and verdict(each) == reading["verdict"] else {}
         for each, reading in zip(shares, run, strict=True)
     ]
-    return Episode(start, stop, *one_answer(judged))
+    state, mean = one_answer(judged)
+    return Episode(start, stop, state, mean.get(state))

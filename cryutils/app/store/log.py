@@ -98,9 +98,9 @@ class Log:
             corrections = connection.execute(said).mappings().all()
             options = {"yield_per": _AT_ONCE}
             rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            found = episodes(rows.mappings(), corrections)
+            around = episodes(rows.mappings(), corrections)
         return [
-            each for each in found
+            each for each in around
             if (since is None or each.stop >= since) and (until is None or each.start < until)
         ]  # fmt: skip
 

@@ -81,7 +81,7 @@ def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
     types = {"time": pa.timestamp("us", tz="UTC"), "text": pa.string(), "number": pa.float64(),
              "id": pa.int64()}  # fmt: skip
-    time: Callable[[float], object] = _microseconds
+    time: Callable[[float], object] = _utc
     clean: Callable[[Row], Row] = dict
     if suffix == ".csv":
         types["time"], clean = pa.string(), _without_formulas
@@ -142,10 +142,6 @@ def _document(row: Row, kind: Kind) -> Row:
     times = {name: _utc(row[name]) for name in _times(kind)}
     parts = {name: json.loads(row[name] or "null") for name in _PARTS if name in row}
     return row | times | parts
-
-
-def _microseconds(time: float) -> int:
-    return round(time * 1e6)
 
 
 def _local(time: float, *, here: ZoneInfo, parts: str) -> str:
