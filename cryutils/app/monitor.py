@@ -56,7 +56,7 @@ Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are no
 Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
 
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
-KEPT_S = 30.0  # of sound; what is older than this is not judged
+KEPT_S = 15.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
