@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cryutils import course
 from cryutils._io.paths import project_dir
+from cryutils.course import runner as course
 
 CLONE = Path(__file__).resolve().parents[1]
 

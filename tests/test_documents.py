@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import cryutils
-from cryutils import course
 from cryutils.course import cli
+from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

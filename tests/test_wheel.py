@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 from sizes import large
 
-from cryutils import course
+from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = ("argon2", "multipart", "openvino", "psycopg", "pymongo", "starlette", "uvicorn")

@@ -33,8 +33,8 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-from cryutils import course
 from cryutils._io.pictures import few_colours
+from cryutils.course import runner as course
 from cryutils.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent

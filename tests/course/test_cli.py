@@ -203,6 +203,11 @@ def test_loading_the_package_imports_nothing_heavy() -> None:
     assert {"cryutils", "numpy"} <= imported
 
 
+def test_the_server_is_one_small_process() -> None:
+    imported = imported_by("from cryutils.app import serve\nfrom cryutils.course import cli")
+    assert not imported & (HEAVY | {"pandas", "pyarrow"}) - {"av", "cv2"}
+
+
 # claims
 
 

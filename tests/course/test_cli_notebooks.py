@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from refusals import Command, mistake, success
 
-from cryutils import course
+from cryutils.course import runner as course
 
 NOTEBOOKS = course.notebooks()
 

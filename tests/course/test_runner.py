@@ -28,9 +28,9 @@ from clock import until
 from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
 from refusals import Command, mistake
 
-from cryutils import course
 from cryutils.claims import run_folder
 from cryutils.course import runner
+from cryutils.course import runner as course
 
 HANG_S = 600  # only ends a hang
 PROFILES = Path(__file__).resolve().parents[2] / "data" / "profiles"

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from cryutils import course
+from cryutils.course import runner as course
 
 HERE = Path(__file__).parent
 PINNED = dict(

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from cryutils import course
+from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")

@@ -14,7 +14,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from cryutils import course
+from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[2]
 tool = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "notebooks.py")))
