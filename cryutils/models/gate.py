@@ -61,7 +61,8 @@ def without_hum(x: Array) -> Array:
     x = x - x.mean(dtype=np.float64)
     y = np.zeros(len(x) + _TAIL)
     for start in range(0, len(x), _BLOCK):
-        filtered = np.fft.irfft(np.fft.rfft(x[start : start + _BLOCK], _BLOCK + _TAIL) * _highpass())
+        spectrum = np.fft.rfft(x[start : start + _BLOCK], _BLOCK + _TAIL)
+        filtered = np.fft.irfft(spectrum * _highpass())
         stop = min(start + _BLOCK + _TAIL, len(y))
         y[start:stop] += filtered[: stop - start]
     return y[: len(x)].astype(np.float32)
