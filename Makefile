@@ -63,8 +63,8 @@ docs: $(SITE)  ## Build the site into outputs/site
 	@echo "The site: outputs/site/index.html"
 
 # One thread a process, and as many processes as cores, 4 at most. TensorFlow takes up to 2 GiB each.
-test test-all: export OMP_NUM_THREADS = 1
-test test-all: export LOKY_MAX_CPU_COUNT = 1
+test test-all test-colab: export OMP_NUM_THREADS = 1
+test test-all test-colab: export LOKY_MAX_CPU_COUNT = 1
 PARALLEL := -n logical --maxprocesses 4
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting $(PARALLEL) --dist loadfile --no-loadscope-reorder
 MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/[01]*.ipynb))
@@ -95,8 +95,11 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
-test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions
-	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/app tests/browser
+WIDGETS := $(foreach name,controls films live player,tests/browser/test_$(name)_in_browser.py)
+
+test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
+	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \
+	  $(foreach name,knobs live player,tests/app/test_$(name).py) $(WIDGETS)
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(call environment,$(COLAB))
