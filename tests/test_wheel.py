@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(wheel: Path, apart: Path, tmp_path_factory: pytest.TempPathFactory) -> Cryutils:
-    """`installed("doctor")` runs the wheel's command in an empty folder, without the extras."""
+    """`installed("run")` runs the wheel's command in an empty folder, without the extras."""
     site = tmp_path_factory.mktemp("site")
     with ZipFile(wheel) as archive:
         archive.extractall(site)

@@ -1,4 +1,4 @@
-"""Optional packages: what each extra is for, and how to install it."""
+"""Optional packages: whether they are installed, and how to install them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from importlib.util import find_spec
 
 from cryutils.errors import InputError
 
-__all__ = ["PURPOSES", "command", "is_installed", "packages", "require"]
-
-PURPOSES = {
-    "app": "`cryutils serve`, users, exports, stores in PostgreSQL, small and turned faces",
-    "cluster": "`cryutils run --scheduler`, notebooks on a Dask cluster",
-    "docs": "`make docs`, the documentation site",
-    "embeddings": "Google's speech embedding, in notebook 12",
-    "heic": "HEIC pictures, as iPhones take them",
-    "openvino": "a faster frozen network, engine=openvino-bf16",
-    "lab": "JupyterLab",
-    "test": "the tests",
-}
+__all__ = ["command", "is_installed", "packages", "require"]
 
 
 def command(extra: str) -> str:
@@ -32,14 +21,10 @@ def is_installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def packages(extra: str = "") -> list[str]:
-    """Return the packages that `extra` needs, by default those that the course itself needs."""
-    names = []
-    for line in metadata.requires("cryutils") or ():
-        wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
-        if (wanted_by[1] if wanted_by else "") == extra:
-            names.append(re.split(r"[^\w.-]", line)[0])
-    return names
+def packages() -> list[str]:
+    """Return the packages that the course needs, without those of the extras."""
+    lines = metadata.requires("cryutils") or ()
+    return [re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line]
 
 
 def require(package: str, extra: str, purpose: str) -> None:

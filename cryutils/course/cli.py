@@ -27,7 +27,6 @@ from cryutils._io import extras
 from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data
-from cryutils.course.cli_doctor import doctor
 from cryutils.course.cli_group import HelpGroup, outputs_option, say
 from cryutils.course.cli_notebooks import copy_notebooks
 from cryutils.course.cli_predict import export, predict
@@ -53,9 +52,7 @@ def cryutils() -> None:
     """
 
 
-for each in (
-    audit, claims, copy_notebooks, data, doctor, export, infants, log, predict, serve, users,
-):  # fmt: skip
+for each in (audit, claims, copy_notebooks, data, export, infants, log, predict, serve, users):
     cryutils.add_command(each)
 
 

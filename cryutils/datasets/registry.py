@@ -2,7 +2,7 @@
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
 B §3 (data acquisition). To add a corpus, write a module with a `Dataset` and name it in `DATASETS`;
-then the command line, the doctor and reports also find it.
+then the command line and reports also find it.
 """
 
 from __future__ import annotations

@@ -135,6 +135,17 @@ def test_a_mistake_is_one_line(
     assert err.startswith("cryutils: ") and words in err
 
 
+def test_opencv_that_needs_libgl_is_named_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open')")
+    done = subprocess.run(
+        [sys.executable, "-m", "cryutils.course.cli", "predict", "cry.wav"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip install --force-reinstall 'opencv-python-headless" in done.stderr
+
+
 def test_it_never_imports_tensorflow(quick: Trained, recordings: Path) -> None:
     script = f"""
 import sys
