@@ -32,12 +32,8 @@ def near_miss(name: str, names: Iterable[str]) -> str:
     ' Did you mean test_size?'
     """
     options = sorted(names)
-    # Prefixes, then transposed letters such as "rnu" for "run".
-    longer = [option for option in options if name and option.startswith(name)]
-    turned = [option for option in options if sorted(option) == sorted(name)]  # "rnu"
-    close = longer or turned or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
-    if close:
-        return f" Did you mean {close[0]}?"
+    for close in difflib.get_close_matches(name, options, n=1):
+        return f" Did you mean {close}?"
     return f" Known: {', '.join(options)}." if options else ""
 
 

@@ -6,18 +6,12 @@ import pytest
 
 from cryutils.errors import near_miss, printable
 
-NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
-
 
 @pytest.mark.parametrize(
     ("name", "choices", "hint"),
     [
         ("tset_size", ["test_size", "seed"], " Did you mean test_size?"),
-        ("rnu", ["run", "real"], " Did you mean run?"),
-        ("states", ["step_s", "seed"], " Known: seed, step_s."),
-        ("03_feature", NOTEBOOKS, " Did you mean 03_feature_validation?"),
         ("zzz", ["b", "a"], " Known: a, b."),
-        ("", ["b", "a"], " Known: a, b."),
         ("zzz", [], ""),
     ],
 )
@@ -31,12 +25,10 @@ def test_near_miss(name: str, choices: list[str], hint: str) -> None:
         ("a\x1b[2J.wav", r"a\x1b[2J.wav"),
         ("x\ny\r\t\x7f\x9b\u2028\u202e", r"x\ny\r\t\x7f\x9b\u2028\u202e"),
         ("caf\udce9", r"caf\xe9"),
-        ("caf\udcc3\udca9", "café"),
-        ("\udcc2\udc9b", r"\x9b"),
         ("\ud800\udce9", r"\ud800\udce9"),
         ("Zoë 宝宝 \u3000\N{NO-BREAK SPACE}👩\u200d🍼 C:\\new", None),
     ],
-    ids=["escape", "control", "latin-1", "utf-8 as bytes", "both", "stray", "ordinary"],
+    ids=["escape", "control", "latin-1", "stray", "ordinary"],
 )
 def test_printable_spells_out_what_a_terminal_would_obey(name: str, line: str | None) -> None:
     assert printable(name) == (name if line is None else line)
