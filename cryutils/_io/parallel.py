@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -22,7 +21,7 @@ __all__ = [
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
 _SCHEDULER_S = 10  # to wait for the scheduler
-_GROUPS = Path("/sys/fs/cgroup")  # Linux's control groups, such as a container
+_GROUPS = Path("/sys/fs/cgroup")  # Linux's limits of a container
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,18 +53,13 @@ def identity(path: Path) -> Identity:
 
 
 def memory() -> int:
-    """Return the memory in bytes that this process may use: a control group's limit, or all."""
+    """Return the memory in bytes that this process may use: a container's limit, or all."""
     import psutil
 
-    limits, own = [psutil.virtual_memory().total], ""
-    with suppress(OSError):  # not Linux
-        own = Path("/proc/self/cgroup").read_text()
-    groups = [Path(name) for name in re.findall(r"(?m)^\d+:(?:memory)?:/(.*)$", own)]
-    groups += [parent for group in groups for parent in group.parents]
-    for root, name in ((_GROUPS, "memory.max"), (_GROUPS / "memory", "memory.limit_in_bytes")):
-        for group in {Path(), *groups}:
-            with suppress(OSError, ValueError):  # no such group, or no limit ("max")
-                limits.append(int((root / group / name).read_text()))
+    limits = [psutil.virtual_memory().total]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # not in a container, or no limit ("max")
+            limits.append(int((_GROUPS / name).read_text()))
     return min(limits)
 
 
