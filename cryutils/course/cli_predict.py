@@ -86,7 +86,7 @@ def predict(
 
 def _recordings(name: str) -> Iterator[str]:
     """Yield `name`, or if it is a directory the recordings in it, sorted."""
-    from cryutils.datasets.folder import SYSTEM, walk
+    from cryutils.datasets.folder import walk
 
     if not name:
         raise InputError("'': an empty name; give a file or directory.")
@@ -100,7 +100,7 @@ def _recordings(name: str) -> Iterator[str]:
         if not why and path.suffix.lower() in RECORDINGS:
             count += 1
             yield shown
-        elif why != SYSTEM and (why := why or other_kind(path)):
+        elif why := why or other_kind(path):
             say(f"{shown}: {why}.", err=True)
     if not count:
         raise InputError(f"{name}: no recording in this directory; {_TYPES}.")

@@ -1,13 +1,12 @@
 """Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
 
-`datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`;
-those of the system share one. Corvin's recordings are known by the name of their folder.
+`datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`.
+Corvin's recordings are known by the name of their folder.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -25,25 +24,18 @@ from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.donateacry import REASONS, parse_name
+from cryutils.datasets.donateacry import parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["SYSTEM", "clips_of", "corpus_of", "load", "media_files", "walk"]
+__all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
 
-SYSTEM = "files of the system or of another program, such as thumbnails and deleted files"
-
-_SYSTEM_NAME = re.compile(
-    r"@eaDir|[@#]recycle|#snapshot|\$RECYCLE\.BIN|System Volume Information|__MACOSX|lost\+found"
-    r"|(eh)?thumbs\.db|desktop\.ini|.+[:\uf03a]Zone\.Identifier", re.IGNORECASE,
-)  # fmt: skip
+_DELETED = ("@eaDir", "#recycle", "$RECYCLE.BIN")  # thumbnails and deleted files
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 # MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
 _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # codec padding that a stated duration may include
-# Labels of both papers and of DonateACry: a folder with such a name is a label.
-_STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 
@@ -54,13 +46,11 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     dataset: given if these are its files.
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
-    recording are merged. Raises InputError if nothing is usable, or if the folders are probably in
-    another order or at another depth.
+    recording are merged. Raises InputError if nothing is usable, or if a label or an infant is a
+    part of a split.
     """
     files, problems = media_files(root)
     _check_parts(files, root)
-    folders = [_folders(path, root) for path in files]
-    _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
     problems += unused
     problems += _doubts(clips)
@@ -78,8 +68,7 @@ def corpus_of(
     place: folder or manifest that was loaded. dataset: given if these are its files. Raises
     InputError, with all problems, if there is no clip.
     """
-    clips, photos = _with_stills(clips)
-    problems = [*problems, *photos]
+    clips, problems = _with_stills(clips), list(problems)
     if not clips:
         listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
         reason = (
@@ -112,53 +101,40 @@ def corpus_of(
 
 
 def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
-    """Return the recordings below `root`, and a problem for each other file; one for `SYSTEM`."""
-    files, problems, system = [], [], []
+    """Return the recordings below `root`, and a problem for each other file."""
+    files, problems = [], []
     for path, why in walk(root):
         item, suffix = printable(path.relative_to(root).as_posix()), printable(path.suffix)
         if not why and suffix.lower() in RECORDINGS:
             files.append(path)
-        elif why == SYSTEM:
-            system.append(item)
         else:
             unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
             why = why or other_kind(path) or f"{unknown}; rename it if it is a recording"
             problems.append(Problem("left out", item, why))
-    what = f"{SYSTEM} ({len(system)} in all)"
-    problems += [Problem("left out", item, what) for item in system[:1]]
     return files, problems
 
 
-def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
+def walk(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file below `folder` with "", and each unusable path with the reason.
 
-    Paths are sorted. Links are followed, but not back into a folder that contains them. Hidden
-    files, such as .DS_Store, are left out.
+    Paths are sorted. Hidden files, such as .DS_Store, and the folders in `_DELETED` are left out.
     """
-    within = (*within, folder.resolve())
     for path in _shown(folder):
-        if path.suffix == ".icloud":
-            yield path, "not downloaded from iCloud; download it with the Finder or the Files app"
-        elif _SYSTEM_NAME.fullmatch(path.name):
-            yield path, SYSTEM
-        elif not path.exists():
-            yield path, "a broken link"
-        elif not path.is_dir():
+        if path.is_file():
             yield path, ""
-        elif path.resolve() in within:
-            yield path, "a link to a folder that contains it"
+        elif path.is_symlink():
+            yield path, "a link that is broken or leads to a folder; give that folder itself"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
         elif not _shown(path):
             yield path, "an empty folder"
         else:
-            yield from walk(path, within)
+            yield from walk(path)
 
 
 def _shown(folder: Path) -> list[Path]:
-    """Return the paths in `folder` that are not hidden, and the placeholders of iCloud, sorted."""
-    paths = [path for path in folder.iterdir() if path.name[0] != "." or path.suffix == ".icloud"]
-    return sorted(paths)
+    paths = (path for path in folder.iterdir() if path.name not in _DELETED)
+    return sorted(path for path in paths if not path.name.startswith("."))
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -237,32 +213,17 @@ def _fields(path: Path, root: Path) -> dict[str, Any]:
     return known | {"label": label, "infant": infant, "session": ""}
 
 
-def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips, stills joined to sounds of the same stem, and problems of dropped stills.
-
-    A still next to a video with the same stem is dropped, because the two are one Live Photo.
-    """
-    stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
-    paired, problems, taken = [], [], set()
+def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
+    """Return the clips, in which a picture is joined to the sound of the same stem."""
+    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
+    joined = []
     for clip in clips:
         still = stills.get(clip.path.with_suffix(""))
-        if still is not None and still is not clip:
-            taken.add(still.id)
-            if clip.has_video:
-                what = f"part of a Live Photo; its video, {Path(clip.id).name}, is used"
-                problems.append(Problem("left out", still.id, what))
-            else:
-                clip = replace(clip, still=still.path, has_video=True)
-        paired.append(clip)
-    return [clip for clip in paired if clip.id not in taken], problems
-
-
-def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
-    """Raise InputError if labels of the papers are on the second level of folders."""
-    first, second = ({names[k].casefold() for names in folders} for k in (0, 1))
-    labels = sorted(second & _STATES)
-    if 2 * len(labels) > len(second) and not first & _STATES:
-        raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
+        if still is not None and not clip.has_video:
+            clip = replace(clip, still=still, has_video=True)
+        joined.append(clip)
+    used = {clip.still for clip in joined}
+    return [clip for clip in joined if clip.path not in used]
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:

@@ -89,12 +89,10 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recordings / source, path)
     (apart / "infants" / "voice.silk").write_bytes(b"\x02#!SILK_V3" + bytes(99))
-    (apart / "infants" / ".memo.qta.icloud").write_bytes(b"bplist00")
     code, out, err = predict(str(apart / "infants"), "--json")
     assert code == 0
-    wanted = {".memo.qta.icloud": "not downloaded", "voice.silk": "WeChat"}
-    for line, (name, words) in zip(err.splitlines()[:2], wanted.items(), strict=True):
-        assert f"infants/{name}: " in line and words in line
+    first, *_ = err.splitlines()
+    assert "infants/voice.silk: " in first and "WeChat" in first
     names = [Path(row["file"]).relative_to(apart / "infants") for row in json.loads(out)]
     assert [str(name) for name in names] == ["tired/anna/A.PNG", "tired/anna/b.wav", "z.mp4"]
 
