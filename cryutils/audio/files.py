@@ -152,12 +152,11 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
-    `read` does, except for the length. Seven things are listed:
+    `read` does, except for the length. Six things are listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
     - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
       the largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
-    - 16-bit values in samples of 32 or 64 bits are read as 16-bit samples.
     - If averaging the channels would cancel them, the loudest channel is read.
     - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
@@ -195,13 +194,12 @@ class _Track(NamedTuple):
     late_s: Fraction
     stated_s: Fraction
     is_lossless: bool
-    bits: int  # of an integer sample; 0 for floats and lossy codecs
 
 
 def _tracks(path: Path) -> list[_Track]:
     check_file(path)
     if _plain_wav(path) is not None:
-        return [_Track(0, Fraction(0), Fraction(0), is_lossless=True, bits=16)]
+        return [_Track(0, Fraction(0), Fraction(0), is_lossless=True)]
     tracks = []
     with opened(path) as container:
         for number, stream in enumerate(container.streams.audio):
@@ -210,9 +208,7 @@ def _tracks(path: Path) -> list[_Track]:
                 stated_s = (stream.duration or 0) * stream.time_base
             codec = stream.codec_context
             is_lossless = codec is not None and codec.codec.lossless
-            sample = codec.format if codec is not None and is_lossless else None
-            bits = sample.bits if sample is not None and sample.name.startswith("s") else 0
-            tracks.append(_Track(number, late, stated_s, is_lossless, bits))
+            tracks.append(_Track(number, late, stated_s, is_lossless))
     return tracks
 
 
@@ -238,19 +234,12 @@ def _heard(path: Path, track: _Track) -> Heard:
         )
     if column:
         changes.append(f"its channels cancel each other, so channel {column} alone is read")
-    # The steps of a faint 24-bit recording are not finer than 2^-23.
-    unit = 2.0 ** (16 - track.bits)
-    is_finer = ((x * 2**23 % 1).any() for _, x in _decoded(path, track.number, {}))
-    if 0 < max(high[column], -low[column]) <= unit < 1 and any(is_finer):
-        changes.append(f"its samples are 16-bit values in {track.bits} bits, and are read as such")
-    else:
-        unit = 1.0
     mean = float(total[column]) / count
-    offset = mean if abs(mean) > _OFFSET * unit else 0.0
+    offset = mean if abs(mean) > _OFFSET else 0.0
     if offset:
-        changes.append(f"a constant offset of {offset / unit:.3f} is removed")
+        changes.append(f"a constant offset of {offset:.3f} is removed")
     peak = float(max(high[column] - offset, offset - low[column]))
-    scale = peak if track.is_lossless and peak > 1 else unit
+    scale = peak if track.is_lossless and peak > 1 else 1.0
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
     share = float(clipped[column]) / count

@@ -104,22 +104,6 @@ def test_a_folder_lists_what_is_changed(tmp_path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [np.int32, np.int64])
-def test_16_bit_values_in_more_bits_are_read_as_16_bit(tmp_path, kind) -> None:
-    values = np.round(32768 * TONE).astype(kind)
-    wavfile.write(tmp_path / "a.wav", SR, values)
-    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav"), values / 32768)
-    (change,) = audio.inspect(tmp_path / "a.wav").changes
-    assert "16-bit" in change and f"{8 * values.itemsize} bits" in change
-
-
-def test_the_noise_of_a_silent_24_bit_recording_is_not_taken_for_16_bit_values(tmp_path) -> None:
-    steps = np.random.default_rng(0).integers(-3, 4, 9000)
-    wavfile.write(tmp_path / "a.wav", SR, (256 * steps).astype(np.int32))
-    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav"), steps / 2**23)
-    assert audio.inspect(tmp_path / "a.wav").changes == ()
-
-
 # Files that were refused
 
 
