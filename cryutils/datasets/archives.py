@@ -25,7 +25,7 @@ from cryutils._io.paths import (
     project_dir,
     writing,
 )
-from cryutils.datasets.corpus import Corpus, Problem
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 
 __all__ = ["Dataset", "Files", "Registry"]
@@ -99,20 +99,6 @@ class Files:
             elif file_digest(root / name) != sha256:
                 wrong[name] = "the sha256 differs: damaged or changed"
         return wrong
-
-    def compare(self, root: Path) -> tuple[list[str], list[Problem]]:
-        """Return the files in `root` that are in the registry, and a problem for each other file.
-
-        Only sizes are compared, which is fast; `check` compares checksums.
-        """
-        registry = self.registry()
-        missing = _missing(root, registry)
-        lost = ("in the registry, but not in the folder", "its size differs from the registry's")
-        why = {name: lost[(root / name).is_file()] for name in missing}
-        present = {path.relative_to(root).as_posix() for path in root.glob("*/[!.]*")}
-        why |= dict.fromkeys(sorted(present - {*registry}), "not in the registry")
-        problems = [Problem("left out", name, what) for name, what in why.items()]
-        return [name for name in registry if name not in missing], problems
 
     def _unpack(self, root: Path, files: Registry) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""

@@ -63,20 +63,16 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
     audible = [clip for clip in merged if clip.has_audio]
-    alike, linked = (DisjointSet(range(len(sounds))) for _ in range(2))
-    for a, b in _similar([contour for _, contour, _ in sounds]):
-        alike.merge(a, b)
-        linked.merge(a, b)
-    for a, b in _overlaps([peaks for _, _, peaks in sounds]):
+    linked = DisjointSet(range(len(sounds)))
+    similar = _similar([contour for _, contour, _ in sounds])
+    for a, b in (*similar, *_overlaps([peaks for _, _, peaks in sounds])):
         linked.merge(a, b)
     for group in sorted(map(sorted, linked.subsets())):
         first, *others = (audible[k] for k in group)
         if any(clip.infant != first.infant for clip in others):
-            names = f"{', '.join(clip.id for clip in others)}, of another infant"
-            what = f"sounds nearly the same as {names}; if these are copies, keep one"
-            if alike.subset_size(group[0]) < len(group):
-                what = f"shares a part of its sound with {names}; put them under one infant"
-            problems.append(Problem("doubtful", first.id, what))
+            names = ", ".join(clip.id for clip in others)
+            what = f"sounds like {names}, of another infant, or shares a part with it"
+            problems.append(Problem("doubtful", first.id, f"{what}; give them the same infant"))
     return merged, problems
 
 

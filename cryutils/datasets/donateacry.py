@@ -51,8 +51,8 @@ AGES = {
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Two iOS files of 2015 have a fractional time, a second uuid and a doubled extension.
 _NAME = re.compile(
-    rf"(?P<infant>{_UUID})-(?P<time>\d{{9,13}}(?:\.\d+)?)-(?P<version>\d+(?:\.\d+)?)"
-    rf"(?:-(?:{_UUID}))?-(?P<sex>[a-z])-(?P<age>\d\d)-(?P<reason>[a-z]{{2}})(?:\.\w+)+"
+    rf"(?P<infant>{_UUID})-(?P<time>\d{{9,13}}(?:\.\d+)?)-\d+(?:\.\d+)?(?:-{_UUID})?"
+    rf"-(?P<sex>[fm])-(?P<age>{'|'.join(AGES)})-(?P<reason>{'|'.join(REASONS)})(?:\.\w+)+"
 )
 
 
@@ -81,11 +81,6 @@ def parse_name(name: str) -> FileName:
         raise InputError(
             f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav)."
         )
-    for field, allowed in {"sex": "fm", "age": AGES, "reason": REASONS}.items():
-        if match[field] not in allowed:
-            raise InputError(
-                f"{name}: unknown {field} {match[field]!r}; known are {', '.join(allowed)}."
-            )
     time = float(match["time"])
     return FileName(
         infant=match["infant"].lower(),
@@ -111,16 +106,15 @@ def load() -> Corpus:
     Raises InputError if they can't be downloaded, or if none is in the folder.
     """
     root = FILES.fetch()
-    names, problems = FILES.compare(root)
-    read = {name: _clip(root, name) for name in names}
-    problems += [Problem("left out", n, "damaged: no PCM WAV") for n, c in read.items() if not c]
-    clips = number_sessions([clip for clip in read.values() if clip])
+    wrong = FILES.check(root)
+    problems = [Problem("left out", name, what) for name, what in wrong.items()]
+    clips = number_sessions([_clip(root, name) for name in FILES.registry() if name not in wrong])
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
     problems += [
         Problem("doubtful", name, f"by its spectrogram: {reason}")
         for name, reason in exclusions().items()
-        if read.get(name)
+        if name not in wrong
     ]
     return Corpus(
         clips,
@@ -132,13 +126,9 @@ def load() -> Corpus:
     )
 
 
-def _clip(root: Path, name: str) -> Clip | None:
-    """Return the clip of the WAV file `name`, or None if it is damaged."""
-    try:
-        with wave.open(str(root / name)) as sound:
-            duration_s = round(sound.getnframes() / sound.getframerate(), 3)
-    except (wave.Error, EOFError):
-        return None
+def _clip(root: Path, name: str) -> Clip:
+    with wave.open(str(root / name)) as sound:
+        duration_s = round(sound.getnframes() / sound.getframerate(), 3)
     label, file = name.split("/")
     return Clip(
         id=name, path=root / name, label=label, session="", duration_s=duration_s,

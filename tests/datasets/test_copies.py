@@ -37,9 +37,9 @@ def cry(voices) -> Sound:
     return (np.round(0.5 * x / np.abs(x).max() * 2**15) / 2**15).astype(np.float32)
 
 
-def write(path: Path, x: npt.NDArray[np.floating], sr: int = SR, **options: str) -> None:
+def write(path: Path, x: npt.NDArray[np.floating]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, x, sr, **options)
+    soundfile.write(path, x, SR)
 
 
 @pytest.fixture
@@ -50,43 +50,21 @@ def root(apart, cry, voices) -> Path:
     return apart / "own"
 
 
-def louder(x: Sound) -> Sound:
-    return np.float32(10 ** (1 / 20)) * x
-
-
-def faster(x: Sound) -> Sound:
-    return np.asarray(resample_poly(x, 100, 101), np.float32)
-
-
-def same(x: Sound) -> Sound:
-    return x
-
-
-EQUAL: dict[str, tuple] = {  # file, what is done to the cry, and how it is written
-    "FLAC": ("2.flac", same, {}),
-    "stereo": ("2.wav", lambda x: np.stack([x, x], axis=1), {}),
+EQUAL: dict[str, tuple] = {  # file, and what is done to the cry
+    "FLAC": ("2.flac", lambda x: x),
+    "stereo": ("2.wav", lambda x: np.stack([x, x], axis=1)),
 }
-NEARLY: dict[str, tuple] = {
-    "both": ("2.flac", lambda x: louder(faster(x)), {}),
-    "late": ("2.wav", lambda x: np.concatenate([np.zeros(SR, np.float32), x]), {}),
-    "MP3": ("2.mp3", same, {}),
-    "8 kHz": ("2.wav", lambda x: resample_poly(x, 1, 2), {"sr": SR // 2}),
-}
-PARTS: dict[str, tuple] = {
-    "shifted by half": ("2.wav", lambda x: np.roll(x, len(x) // 2), {}),
-    "shifted, rest silent": ("2.wav", lambda x: np.append(np.zeros(2 * SR), x[: 2 * SR]), {}),
-    "a quieter excerpt as MP3": ("2.mp3", lambda x: 0.3 * x[SR:], {}),
-    "an excerpt at 22 kHz": (
-        "2.wav",
-        lambda x: resample_poly(x[SR + 7 :], 441, 320),
-        {"sr": 22050},
-    ),
+ALIKE: dict[str, tuple] = {
+    "louder and 1 % faster": ("2.flac", lambda x: 1.1 * resample_poly(x, 100, 101)),
+    "MP3": ("2.mp3", lambda x: x),
+    "shifted by half": ("2.wav", lambda x: np.roll(x, len(x) // 2)),
+    "a quieter excerpt as MP3": ("2.mp3", lambda x: 0.3 * x[SR:]),
 }
 
 
-@pytest.mark.parametrize(("file", "change", "options"), EQUAL.values(), ids=EQUAL)
-def test_equal_samples_in_another_format_are_one_group(file, change, options, root, cry) -> None:
-    write(root / "tired" / "bo" / file, change(cry), **options)
+@pytest.mark.parametrize(("file", "change"), EQUAL.values(), ids=EQUAL)
+def test_equal_samples_in_another_format_are_one_group(file, change, root, cry) -> None:
+    write(root / "tired" / "bo" / file, change(cry))
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna + bo", "dora"]
     assert corpus.note.endswith("; 3 infants counted as 2: some share recordings")
@@ -96,25 +74,14 @@ def test_equal_samples_in_another_format_are_one_group(file, change, options, ro
     assert problem.what.endswith("infants anna, bo count as one; labels hungry, tired")
 
 
-@pytest.mark.parametrize(("file", "change", "options"), NEARLY.values(), ids=NEARLY)
-def test_nearly_equal_sound_is_doubtful_and_stays_apart(file, change, options, root, cry) -> None:
-    write(root / "tired" / "bo" / file, change(cry), **options)
+@pytest.mark.parametrize(("file", "change"), ALIKE.values(), ids=ALIKE)
+def test_sound_that_is_alike_in_whole_or_in_part_is_doubtful(file, change, root, cry) -> None:
+    write(root / "tired" / "bo" / file, change(cry))
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna", "bo", "dora"]
     (problem,) = corpus.problems().itertuples()
     assert (problem.kind, problem.item) == ("doubtful", "hungry/anna/1.wav")
-    name = next(clip.id for clip in corpus if clip.infant == "bo")
-    assert problem.what == (
-        f"sounds nearly the same as {name}, of another infant; if these are copies, keep one"
-    )
-
-
-@pytest.mark.parametrize(("file", "change", "options"), PARTS.values(), ids=PARTS)
-def test_a_shifted_copy_or_an_excerpt_is_doubtful(file, change, options, root, cry) -> None:
-    write(root / "tired" / "bo" / file, change(cry), **options)
-    (problem,) = load(root).problems().itertuples()
-    assert (problem.kind, problem.item) == ("doubtful", "hungry/anna/1.wav")
-    assert f"shares a part of its sound with tired/bo/{file}," in problem.what
+    assert f"tired/bo/{file}, of another infant" in problem.what
 
 
 def test_cuts_of_a_recording_that_overlap_by_a_second_are_listed_together(apart, voices) -> None:
@@ -131,22 +98,6 @@ def test_cuts_of_a_recording_that_overlap_by_a_second_are_listed_together(apart,
 def test_sounds_of_one_infant_may_overlap(root, cry) -> None:
     write(root / "tired" / "anna" / "2.wav", cry[SR:])
     assert load(root).problems().empty
-
-
-def test_steady_hum_is_no_common_part() -> None:
-    rng, time = np.random.default_rng(0), np.arange(7 * 8000) / 8000
-    hums = []
-    for level in np.repeat([1e-1, 1e-2, 1e-3, 0], 15):
-        noise = level * rng.normal(size=len(time))
-        hums.append(np.float32(np.sin(2 * np.pi * (50 * time + rng.uniform())) + noise))
-    assert not [*copies._overlaps([copies._peaks(hum) for hum in hums])]
-
-
-def test_12000_sounds_are_compared_with_one_that_has_no_contour() -> None:
-    contours = np.random.default_rng(0).normal(size=(12_000, 16, 8)).astype(np.float32)
-    contours[5] = 0
-    contours[11_999] = 2 * contours[7] + 0.1 * contours[8]
-    assert [*copies._similar(contours)] == [[7, 11_999]]
 
 
 def test_different_cries_of_an_infant_or_of_several_are_not_copies(voices, apart) -> None:

@@ -41,33 +41,15 @@ def test_a_name_gives_infant_time_sex_age_and_reason(name, parts) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "cry.wav", "",
-        f"{IOS}-1430742197-1.0-m-04-hu",
-        f"{IOS[:-1]}-1430742197-1.0-m-04-hu.caf",
-        f"{IOS}-14307-1.0-m-04-hu.caf",
-        f"{IOS}-1430742197-m-04-hu.caf",
+        "cry.wav",
         f"{IOS}-1430742197-1.0-m-04-hungry.caf",
+        f"{IOS}-1430742197-1.0-m-04-zz.caf",
         f"copy of {IOS}-1430742197-1.0-m-04-hu.caf",
     ],
-)  # fmt: skip
+)
 def test_another_name_is_refused(name) -> None:
     with pytest.raises(InputError, match="not a DonateACry file name"):
         parse_name(name)
-
-
-@pytest.mark.parametrize(
-    ("part", "match"), [("x-04-hu", "sex 'x'"), ("m-99-hu", "age '99'"), ("m-04-zz", "reason 'zz'")]
-)
-def test_an_unknown_code_is_named_with_the_known_ones(part, match) -> None:
-    with pytest.raises(InputError, match=f"unknown {match}; known are "):
-        parse_name(f"{IOS}-1430742197-1.0-{part}.caf")
-
-
-def test_the_registry_has_457_names_that_parse() -> None:
-    names = [name.split("/") for name in module.FILES.registry()]
-    assert len(names) == 457
-    assert {label for label, _ in names} < set(module.REASONS.values())
-    assert len({parse_name(file) for _, file in names}) == 457
 
 
 # The real files.
@@ -88,9 +70,6 @@ def test_the_real_corpus_has_457_clips_of_221_infants(donateacry) -> None:
         "belly_pain": 7, "burping": 7, "discomfort": 16, "hungry": 205, "tired": 16,
     }  # fmt: skip
     assert corpus.describe().largest_infant["belly_pain"] == 8
-    assert all(clip.label == clip.path.parent.name for clip in corpus)
-    assert all(1 < clip.duration_s < 10 for clip in corpus)
-    assert all(1.4e9 < clip.start_s < 1.5e9 for clip in corpus), "2014 to 2017"
     assert "ODbL" in corpus.cite() and "Open Database License" in corpus.licence
 
 
@@ -119,23 +98,17 @@ def copy(donateacry, tmp_path, monkeypatch) -> Path:
 
 
 def test_each_file_that_differs_from_the_registry_is_one_line(copy) -> None:
-    files = sorted(copy.glob("hungry/*.wav"))[:4]
-    missing, cut, damaged, _ = (file.relative_to(copy).as_posix() for file in files)
+    files = sorted(copy.glob("hungry/*.wav"))[:2]
+    missing, damaged = (file.relative_to(copy).as_posix() for file in files)
     files[0].unlink()
-    files[1].write_bytes(files[1].read_bytes()[:1000])
-    files[2].write_bytes(b"\0" * files[2].stat().st_size)
-    for extra in ("extra.wav", "extra.mp3", ".DS_Store"):
-        shutil.copy(files[3], copy / "hungry" / extra)
+    files[1].write_bytes(b"\0" * files[1].stat().st_size)
     corpus = load("donateacry")
     rows = corpus.problems()
     rows = rows[rows.kind == "left out"]
-    what = dict(zip(rows.item, rows.what, strict=True))
-    assert len(rows) == 5
-    assert "not in the folder" in what[missing]
-    assert "size differs" in what[cut]
-    assert "damaged" in what[damaged]
-    assert what["hungry/extra.wav"] == what["hungry/extra.mp3"] == "not in the registry"
-    assert len(corpus) == 457 - 3
+    assert dict(zip(rows.item, rows.what, strict=True)) == {
+        missing: "missing", damaged: "the sha256 differs: damaged or changed",
+    }  # fmt: skip
+    assert len(corpus) == 457 - 2
 
 
 def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry) -> None:
@@ -147,8 +120,7 @@ def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry
         assert (by_name.label, by_name.infant, by_name.session, by_name.reason) == (
             by_folder.label, by_folder.infant, by_folder.session, by_folder.reason,
         )  # fmt: skip
-        assert by_name.duration_s == pytest.approx(by_folder.duration_s, abs=0.002)
-    assert not folder.problems().what.str.contains("identical recordings|nearly the same").any()
+    assert not folder.problems().what.str.contains("identical recordings|sounds like").any()
 
 
 def test_the_uploads_have_the_states_of_paper_a(donateacry) -> None:
@@ -184,11 +156,10 @@ def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     assert set(corpus.infants) == {ANDROID, IOS.lower(), ODD.lower()}
     first = next(clip for clip in corpus if clip.label == "belly_pain")
     assert (first.start_s, first.sex, first.age) == (1430130072.174, "m", "4-8 weeks")
-    assert first.duration_s == pytest.approx(0.3, abs=0.25)
     rows = corpus.problems()
     left_out = rows[rows.kind == "left out"]
     assert len(left_out) == 2
-    assert left_out.what.str.contains("reason 'zz'").sum() == 1
+    assert left_out.what.str.contains("not a DonateACry file name").sum() == 1
     assert left_out.what.str.contains("can't be decoded").sum() == 1
     # 100 s apart, three labels: one session of the Android donor.
     assert rows[rows.kind == "contradiction"].item.tolist() == [f"{ANDROID}/1"]
