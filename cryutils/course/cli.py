@@ -173,7 +173,7 @@ def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Iterable[str]) ->
 
     for line in report.scoreboard_lines(board.scores({name: runs[name] for name in shown})):
         say(line)
-    say(f"Report: {_shown(report.write(outputs, runs))}")
+    say(f"Report: {report.write(outputs, runs)}")
 
 
 @cryutils.command("report")
@@ -199,11 +199,6 @@ def report_command(outputs: Path) -> None:
         say(f"{folder}/results.json can't be read; run its notebooks again.", err=True)
     if damaged:
         raise SystemExit(1)
-
-
-def _shown(path: Path) -> str:
-    """Return `path`, relative to the current folder if it is inside that folder."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 class _Stopped(SystemExit):

@@ -17,8 +17,7 @@ __all__ = ["copy_notebooks"]
 
 @click.command("notebooks")
 @click.argument("folder", metavar="DIR")
-@click.option("--force", is_flag=True, help="Overwrite notebooks that you have changed.")
-def copy_notebooks(folder: str, force: bool) -> None:
+def copy_notebooks(folder: str) -> None:
     """Copy the course's notebooks, quizzes and solutions to a folder of your own.
 
     There you can open and change them. DIR is created if needed. A notebook in DIR that differs
@@ -35,11 +34,8 @@ def copy_notebooks(folder: str, force: bool) -> None:
     more = [*home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
     copies = {source: target / source.relative_to(home) for source in paths + more}
     for source, copy in copies.items():
-        if copy.is_file() and copy.read_bytes() != source.read_bytes() and not force:
-            raise InputError(
-                f"{copy}: this notebook differs from the course's; choose another folder, "
-                "or give --force to overwrite it."
-            )
+        if copy.is_file() and copy.read_bytes() != source.read_bytes():
+            raise InputError(f"{copy}: this file differs from the course's; choose another folder.")
     for source, copy in copies.items():
         with writing(copy) as part:
             shutil.copyfile(source, part)

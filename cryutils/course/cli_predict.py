@@ -65,10 +65,7 @@ def predict(
         try:
             predictions = predictor(resolve(name))
         except InputError as error:
-            message, path = str(error), resolve(name)
-            is_known = path.suffix.lower() in RECORDINGS or other_kind(path)
-            if os.path.isfile(path) and not is_known:  # noqa: PTH113
-                message = f"{name}: no sound, video or picture that can be read; {_TYPES}."
+            message = str(error)
             say(f"cryutils: {message}", err=True)
             bad += 1
             predictions = [predictor.prediction(Path(name))]

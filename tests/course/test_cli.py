@@ -177,7 +177,7 @@ def test_report_prints_the_scoreboard_and_names_a_damaged_run(
     results = apart / "outputs" / "quick" / "results.json"
     results.write_text("[]")
     out = success(command("report"))
-    assert "Paper A, Table 2" in out and "Report: outputs/report/index.html" in out
+    assert "Paper A, Table 2" in out and f"Report: {apart / 'outputs/report/index.html'}" in out
     results.write_text("{")
     code, _, err = command("report")
     assert code == 1 and "quick/results.json can't be read" in err

