@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import made_media
 import numpy as np
 import pytest
@@ -33,7 +32,6 @@ NO_SOUND = "no sound in it"
 UNDECODABLE = "can't be decoded"
 MIDDLE = "damaged in the middle"
 EMPTY = "the file is empty"
-MISSING = "no such file"
 PICTURE = "this picture can't be decoded"
 
 
@@ -58,8 +56,7 @@ class Case:
     sound_s: float | str = NO_SOUND
     times_s: Sequence[float] | None = None
     size: tuple[int, int] | None = None  # height, width
-    corner: str | None = "top left"
-    grey: bool = False
+    corner: str = "top left"
 
     @property
     def is_left_out(self) -> bool:
@@ -109,24 +106,20 @@ def film(
     )
 
 
-def sleeved(codec: str, **options: Any) -> Callable[[Path], None]:
-    """Return what writes half a second of sound with a cover picture."""
+def sleeved(path: Path) -> None:
+    """Write half a second of sound with a cover picture."""
+    from av.stream import Disposition
 
-    def write(path: Path) -> None:
-        from av.stream import Disposition
-
-        with av.open(str(path), "w", **options) as out:
-            track: Any = out.add_stream(codec, rate=SR, layout="mono")
-            sleeve: Any = out.add_stream("png", rate=1)
-            sleeve.height, sleeve.width, sleeve.pix_fmt = 48, 64, "rgb24"
-            sleeve.disposition = Disposition.attached_pic
-            out.mux(sleeve.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
-            out.mux(sleeve.encode(None))
-            block = av.AudioFrame.from_ndarray(tone(0.5)[None], "fltp", "mono")
-            block.sample_rate, block.pts = SR, 0
-            out.mux([*track.encode(block), *track.encode(None)])
-
-    return write
+    with av.open(str(path), "w", format="mp4") as out:
+        track: Any = out.add_stream("aac", rate=SR, layout="mono")
+        sleeve: Any = out.add_stream("png", rate=1)
+        sleeve.height, sleeve.width, sleeve.pix_fmt = 48, 64, "rgb24"
+        sleeve.disposition = Disposition.attached_pic
+        out.mux(sleeve.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
+        out.mux(sleeve.encode(None))
+        block = av.AudioFrame.from_ndarray(tone(0.5)[None], "fltp", "mono")
+        block.sample_rate, block.pts = SR, 0
+        out.mux([*track.encode(block), *track.encode(None)])
 
 
 def changed(
@@ -161,66 +154,33 @@ def still(
     def write(path: Path) -> None:
         made = Image.fromarray(np.ascontiguousarray(picture(0) if pixels is None else pixels))
         exif = Image.Exif()
-        if turn != 1:
-            exif[0x0112] = turn
+        exif[0x0112] = turn
         options: dict[str, Any] = {"quality": 95, "subsampling": 0, "exif": exif}
         if mode == "P":
             made = made.quantize(16)
             options["transparency"] = made.getpixel((0, 0))  # the white corner
-        elif mode != made.mode:
-            made = made.convert(mode)
         made.save(path, kind, **options)
 
     return write
 
 
-def stored(turn: int) -> np.ndarray:
-    """Return the pixels that EXIF orientation `turn` shows as `picture(0)`."""
-    upright = picture(0)
-    return {2: upright[:, ::-1], 3: upright[::-1, ::-1], 6: np.rot90(upright, 1),
-            8: np.rot90(upright, -1)}[turn]  # fmt: skip
-
-
-def deep(pixels: np.ndarray) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        assert cv2.imwrite(str(path), (pixels.astype(np.uint16) * 257)[..., ::-1].squeeze())
-
-    return write
-
-
-def text(content: str) -> Callable[[Path], Any]:
-    return lambda path: path.write_text(content)
-
-
-def grey_of(pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
-
-
 UNEVEN_MS = [0, 40, 80, 200, 210, 220, 500, 540, 1000]
 SHARP = {"crf": "12"}
 NO_SAMPLES = b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\0\0\0\0"
-HTML = "<!DOCTYPE html><html><head><title>404</title></head><body>Not found</body></html>\n" * 9
 PLAYLIST = "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/cry.ts\n#EXT-X-ENDLIST\n"
 BUSY: dict[str, Any] = {"count": 48, "noisy": True, "height": 96, "width": 128}
 FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the index, that is
 FRAGMENTS: dict[str, Any] = {
     "container_options": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "8"},
 }  # fmt: skip
-MOTION_JPEG: dict[str, Any] = {"video": "mjpeg", "pix_fmt": "yuvj420p"}
 ALL = range(16)
 REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
 
 CASES = [
-    # containers and codecs
+    # codecs, alpha, depth
     Case("h264.mp4", film(options=SHARP), ALL, size=(48, 64)),
-    Case("vp9.webm", film("libvpx-vp9"), ALL),
-    Case("mjpeg.avi", film(**MOTION_JPEG), ALL),
-    Case("prores.mov", film("prores_ks", pix_fmt="yuv422p10le"), ALL),
     Case("fragmented.mp4", film(**FRAGMENTS), ALL),
-    Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
-    # alpha, grey, depth, range
     Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
-    Case("grey.mp4", film(pix_fmt="gray", options=SHARP), ALL, grey=True),
     Case("10 bit.mp4", film(pix_fmt="yuv420p10le", options=SHARP), ALL),
     # rotated and mirrored
     Case("turned 90.mp4", film(turn=90, options=SHARP), ALL, size=(64, 48), corner="bottom left"),
@@ -231,27 +191,17 @@ CASES = [
          times_s=[t / 1000 for t in UNEVEN_MS]),
     Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL,
          times_s=[0.04 * i for i in ALL]),
-    # sizes
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
     Case("no samples.wav", lambda path: path.write_bytes(NO_SAMPLES), sound_s="no sound is left"),
-    Case("sleeve.m4a", sleeved("aac", format="mp4"), sound_s=0.5),
+    Case("sleeve.m4a", sleeved, sound_s=0.5),
     # stills
-    Case("alpha.png", still("RGBA", pixels=with_alpha(picture(0))), [0]),
+    Case("alpha.png", still(pixels=with_alpha(picture(0))), [0]),
     Case("palette.png", still("P"), [0]),
-    Case("grey 16 bit.png", deep(grey_of(picture(0))[..., None]), [0], grey=True),
-    Case("16 bit.png", deep(picture(0)), [0]),
-    Case("cmyk.jpg", still("CMYK"), [0]),
-    Case("a png called.jpg", still(kind="PNG"), [0]),
-    Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
-    *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), turn=turn), [0],
-           size=(48, 64)) for turn in (2, 6)),
+    Case("exif 6.jpg", still(pixels=np.rot90(picture(0)), turn=6), [0], size=(48, 64)),
     # cut short: what is left is shown
     Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5)), Left(12)),
-    Case("cut half.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.5)), Left(8)),
-    Case("cut fragments.mp4", changed(film(**BUSY, **FRAGMENTS), keep(0.5)), Left(12)),
-    Case("end blank.mp4", changed(film(**BUSY, **FIRST), blank(0.7, 1)), Left(20)),
     # WebM starts anew at its next whole cluster, a key frame, with the right time
     Case("hole.webm", changed(film("libvpx", **BUSY), blank(0.45, 0.55)), Left(24)),
     # cut where nothing is left, or where the index was still to come
@@ -262,11 +212,8 @@ CASES = [
     Case("hole with sound.mp4", changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
          MIDDLE, MIDDLE),
     # something else under such a name
-    Case("page.jpg", text(HTML), "a web page", "a web page"),
-    Case("playlist.mp4", text(PLAYLIST), **REFUSED),
+    Case("playlist.mp4", lambda path: path.write_text(PLAYLIST), **REFUSED),
     Case("empty.wav", Path.touch, EMPTY, EMPTY),
-    Case("a folder.mp4", Path.mkdir, MISSING, MISSING),
-    Case("never made.mp4", lambda path: None, MISSING, MISSING),
     Case("a png called.mp4", still(kind="PNG"), [0], size=(48, 64)),
     Case("an mp4 called.wav", film(options=SHARP, format="mp4"), ALL),
 ]  # fmt: skip
@@ -296,14 +243,11 @@ def check(shown: np.ndarray, number: int, case: Case) -> None:
     ends = {"top": slice(0, height), "bottom": slice(-height, None),
             "left": slice(0, width), "right": slice(-width, None)}  # fmt: skip
     opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
-    upright, side = (case.corner or "top left").split()
-    colour = PALETTE[number % 8].astype(float)
-    if case.grey:
-        colour = np.full(3, float(grey_of(PALETTE[number % 8][None, None])[0, 0]))
+    upright, side = case.corner.split()
     ground = shown[ends[opposite[upright]], ends[opposite[side]]].mean(axis=(0, 1))
-    np.testing.assert_allclose(ground, colour, atol=12, err_msg=f"picture {number}")
-    if case.corner:
-        assert shown[ends[upright], ends[side]].mean() > 230, f"corner of picture {number}"
+    wanted = PALETTE[number % 8]
+    np.testing.assert_allclose(ground, wanted, atol=12, err_msg=f"picture {number}")
+    assert shown[ends[upright], ends[side]].mean() > 230, f"corner of picture {number}"
 
 
 @each_case
@@ -350,8 +294,5 @@ def test_a_folder_of_them_all_lists_what_is_refused(made: Callable[[Case], Path]
     problems = corpus.problems()
     listed = {Path(item).name for item in problems.item[problems.kind == "left out"]}
     refused = {case for case in CASES if case.is_left_out}
-    never_made = next(case for case in CASES if case.name == "never made.mp4")
-    assert listed == {
-        made(case).parent.name if case is never_made else case.name for case in refused
-    }
+    assert listed == {case.name for case in refused}
     assert {clip.path.name for clip in corpus} == {case.name for case in {*CASES} - refused}

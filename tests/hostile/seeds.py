@@ -16,8 +16,7 @@ SR = 16000
 # name: (codec, sample rate in Hz, channels)
 SOUNDS = {
     "s16.wav": ("pcm_s16le", SR, 1), "stereo.wav": ("pcm_s16le", SR, 2),
-    "s24.wav": ("pcm_s24le", SR, 1), "f32.wav": ("pcm_f32le", SR, 1),
-    "adpcm.wav": ("adpcm_ms", SR, 1), "a.mp3": ("mp3", SR, 1), "opus.ogg": ("libopus", 48000, 1),
+    "a.mp3": ("mp3", SR, 1), "opus.ogg": ("libopus", 48000, 1),
     "a.flac": ("flac", SR, 1), "a.m4a": ("aac", SR, 1), "a.3gp": ("aac", SR, 1),
     "a.caf": ("pcm_s16le", SR, 1), "sound.webm": ("libopus", 48000, 1),
 }  # fmt: skip
