@@ -28,9 +28,8 @@ def counted() -> Callable[[], int]:
     return lambda: next(numbers)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8, ROW])
-def test_arrays_come_back_as_they_were_and_are_computed_once(dtype: np.dtype) -> None:
-    arrays = [np.ones(n, dtype) for n in (2, 0, 5)]
+def test_arrays_come_back_as_they_were_and_are_computed_once() -> None:
+    arrays = [np.ones(n, ROW) for n in (2, 0, 5)]
 
     def never() -> Iterator[np.ndarray]:
         raise AssertionError("it is in the cache")

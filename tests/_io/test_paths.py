@@ -23,20 +23,9 @@ def test_a_relative_path_means_the_folder_where_the_command_was_started(
     assert paths.resolve("~/cries") == tmp_path / "home" / "cries"
 
 
-@pytest.mark.parametrize(
-    ("variable", "folder"),
-    [
-        ("CRYUTILS_DATA_DIR", paths.data_dir),
-        ("CRYUTILS_CACHE_DIR", paths.cache_dir),
-        ("CRYUTILS_OUTPUTS_DIR", paths.outputs_dir),
-        ("CRYUTILS_PROJECT_DIR", paths.project_dir),
-    ],
-)
-def test_each_variable_moves_its_folder(
-    variable: str, folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, "elsewhere")
-    assert folder() == tmp_path / "elsewhere"
+def test_a_variable_moves_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", "elsewhere")
+    assert paths.data_dir() == tmp_path / "elsewhere"
 
 
 def test_without_variables_the_clone_and_the_users_cache_are_used(
@@ -66,30 +55,27 @@ def test_writing_makes_the_folder_and_nothing_but_the_file(tmp_path: Path) -> No
     assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("end", ["raise RuntimeError", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_a_writer_that_fails_or_is_killed_leaves_the_old_file(tmp_path: Path, end: str) -> None:
+def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "results.json"
     target.write_text("old")
     script = (
         "import os, signal, sys; from pathlib import Path; from cryutils._io.paths import writing\n"
-        f"with writing(Path(sys.argv[1])) as part:\n    part.write_text('ne'); {end}"
+        "with writing(Path(sys.argv[1])) as part:\n"
+        "    part.write_text('ne'); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(target)], check=False, stderr=subprocess.DEVNULL
-    )
-    assert done.returncode in (1, -9)
+    done = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
+    assert done.returncode == -9
     assert target.read_text() == "old"
     assert list(tmp_path.glob("*.json")) == [target]
 
 
-@pytest.mark.parametrize("size", [0, 10_000])
-def test_an_error_while_writing_names_the_file(size: int, apart: Path) -> None:
+def test_an_error_while_writing_names_the_file(apart: Path) -> None:
     # Writes fail with the system's own error where a process' files may not grow.
-    script = f"""
+    script = """
 import resource
 from pathlib import Path
 from cryutils._io.paths import writing
-resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
     with writing(Path("table.csv")) as part:
         part.write_bytes(bytes(20_000))
