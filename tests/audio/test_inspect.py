@@ -34,19 +34,13 @@ def write16(path: Path, x: npt.NDArray[Any], tail: bytes = b"") -> Path:
     return path
 
 
-def write_float(path: Path, x: npt.NDArray[Any]) -> Path:
-    wavfile.write(path, SR, x.astype(np.float32))
-    return path
-
-
 # Levels
 
 
-@pytest.mark.parametrize("offset", [0.01, -0.2])
-def test_a_constant_offset_is_removed_and_listed(tmp_path, offset) -> None:
-    path = write16(tmp_path / "a.wav", TONE + offset)
+def test_a_constant_offset_is_removed_and_listed(tmp_path) -> None:
+    path = write16(tmp_path / "a.wav", TONE - 0.2)
     np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
-    assert audio.inspect(path).changes == (f"a constant offset of {offset:.3f} is removed",)
+    assert audio.inspect(path).changes == ("a constant offset of -0.200 is removed",)
 
 
 def test_no_recording_of_donateacry_is_changed(donateacry) -> None:
@@ -54,12 +48,12 @@ def test_no_recording_of_donateacry_is_changed(donateacry) -> None:
     assert set(changes) == {()}
 
 
-@pytest.mark.parametrize("peak", [1.5, 32768.0])
-def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path, peak) -> None:
-    path = write_float(tmp_path / "a.wav", peak / 0.3 * TONE)
+def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path) -> None:
+    path = tmp_path / "a.wav"
+    wavfile.write(path, SR, np.float32(32768 / 0.3 * TONE))
     np.testing.assert_allclose(audio.read(path), TONE / TONE.max(), atol=1e-5)
-    words = f"its samples, which reach {peak:.4g} times full scale, are scaled down"
-    assert audio.inspect(path).changes == (words,)
+    (words,) = audio.inspect(path).changes
+    assert "which reach 3.277e+04 times full scale, are scaled down" in words
     assert audio.inspect(path).doubts == ()
 
 
@@ -74,8 +68,7 @@ def test_ordinary_stereo_is_averaged(tmp_path) -> None:
     other = 0.3 * np.sin(2 * np.pi * 310 * T)
     path = write16(tmp_path / "a.wav", np.stack([TONE, other], axis=1))
     np.testing.assert_allclose(audio.read(path), (TONE + other) / 2, atol=1e-4)
-    silent = write16(tmp_path / "b.wav", np.zeros((SR, 2)))
-    assert audio.inspect(path).changes == audio.inspect(silent).changes == ()
+    assert audio.inspect(path).changes == ()
 
 
 def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path) -> None:
@@ -110,14 +103,20 @@ def test_a_folder_lists_what_is_changed(tmp_path) -> None:
 def tone(path: Path, hertz: float, channels: int, sr: int) -> bytes:
     """Return one second of a tone in the format of the suffix, with an ID3 tag if it is an MP3."""
     x = (0.3 * np.sin(2 * np.pi * hertz * np.arange(sr) / sr)).astype(np.float32)
-    codec = {".mp3": "mp3", ".aac": "aac", ".oga": "flac"}[path.suffix]
+    codec = path.suffix.removeprefix(".")
     made_media.write(path, (), [np.tile(x, (channels, 1))], sr=sr, codec=codec, title="a title")
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("suffix", [".mp3", ".aac", ".oga"])
-@pytest.mark.parametrize("parts", [((1, 48000), (2, 48000)), ((2, 48000), (1, 48000)),
-                                   ((1, 48000), (1, 24000)), ((1, 48000), (1, 48000))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("suffix", "parts"),
+    [
+        (".mp3", ((1, 48000), (2, 48000))),
+        (".mp3", ((1, 48000), (1, 24000))),
+        (".aac", ((2, 48000), (1, 48000))),
+        (".aac", ((1, 48000), (1, 48000))),
+    ],
+)
 def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
     path = tmp_path / f"a{suffix}"
     written = [tone(path, hertz, *part) for hertz, part in zip((440, 1000), parts, strict=True)]
@@ -135,23 +134,18 @@ def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
     assert [f"{rate} Hz" in change for change in changes] == [True] * (parts[0] != parts[1])
 
 
-@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
-@pytest.mark.parametrize("channels", [(1, 2), (2, 1)])
-def test_joined_ogg_that_cannot_be_read_names_the_change(tmp_path, codec, channels) -> None:
+def test_joined_ogg_that_cannot_be_read_names_the_change(tmp_path) -> None:
     path, content = tmp_path / "a.ogg", b""
-    for count in channels:
-        soundfile.write(path, np.tile(TONE[:, None], count), SR, codec, format="OGG")
+    for count in (1, 2):
+        soundfile.write(path, np.tile(TONE[:, None], count), SR, "OPUS", format="OGG")
         content += path.read_bytes()
     path.write_bytes(content)
     for reading in (media.probe, audio.read):
         assert "its channels or its sample rate change midway" in refusal(path, reading)
 
 
-@pytest.mark.parametrize(("channels", "tail"), [(1, b"\1"), (2, b"\1\2"), (2, b"\1\2\3")])
-def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(
-    tmp_path, channels, tail
-) -> None:
-    path = write16(tmp_path / "a.wav", np.stack(channels * [TONE], axis=1), tail)
+def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(tmp_path) -> None:
+    path = write16(tmp_path / "a.wav", np.stack([TONE, TONE], axis=1), b"\1\2\3")
     np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
 
 
@@ -203,8 +197,8 @@ def click_and_flash_s(path: Path) -> tuple[float, float]:
     ) / 100
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-@pytest.mark.parametrize("late", [{}, {"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("late", [{"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
 def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
     path = film(tmp_path / f"a{suffix}", **late)
     assert click_and_flash_s(path) == (pytest.approx(1.5, abs=0.045), pytest.approx(1.5, abs=0.045))
@@ -223,14 +217,7 @@ def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tracks", "number"),
-    [
-        ((0.0, 1.0), 2),
-        ((0.0, 0.5, 1.0), 2),
-        ((1.0, 0.5), 1),
-        ((1.0, 0.0), None),
-        ((0.0, 0.0), None),
-    ],
+    ("tracks", "number"), [((0.0, 0.5, 1.0), 2), ((1.0, 0.5), 1), ((1.0, 0.0), None)]
 )
 def test_the_first_sound_track_that_is_not_silent_is_read(tmp_path, tracks, number) -> None:
     path = film(tmp_path / "a.mp4", tracks=tracks)
