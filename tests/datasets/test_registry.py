@@ -51,6 +51,13 @@ def test_one_module_and_one_line_make_a_corpus_known_everywhere(tiny, command) -
     )
     out = success(command("data", "check", "tiny"))
     assert out.startswith(f"4 files verified in {tiny}, 0 wrong")
+    (tiny / "hungry" / "a" / "1.wav").write_bytes(b"damaged")
+    code, out, err = command("data", "check", "tiny")
+    assert (code, out) == (1, f"3 files verified in {tiny}, 1 wrong or missing.\n")
+    assert f"{tiny / 'hungry' / 'a' / '1.wav'}: the sha256 differs" in err
+
+
+def test_such_a_corpus_is_described(tiny, command) -> None:
     described = success(command("data", "describe", "tiny"))
     assert re.search(r"^all +4 +3 ", described, re.M)
     assert "\nTiny (real recordings)\n" in described

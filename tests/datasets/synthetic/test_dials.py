@@ -75,10 +75,7 @@ def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects) -> Non
     np.testing.assert_allclose(together, alone, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["signal", "identity", "interaction", "session"])
-@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
-def test_a_dial_outside_its_range_is_named_in_one_line(name, value) -> None:
-    message = f"^face_{name}={value} is outside the dial; use"
-    with pytest.raises(InputError, match=message) as caught:
-        replace(Dials(), **{name: value}).check("face_")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("value", [1.01, float("nan")])
+def test_a_dial_outside_its_range_is_named(value) -> None:
+    with pytest.raises(InputError, match=f"^face_signal={value} is outside the dial; use"):
+        Dials(signal=value).check("face_")

@@ -41,13 +41,13 @@ def test_same_infant_and_seed_give_the_same_pictures() -> None:
     assert first not in (drawn("hungry", infant=3, seed=6), drawn("hungry", infant=4, seed=5))
 
 
-@pytest.mark.parametrize("identity", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("identity", [0.0, 1.0])
 def test_without_signal_the_state_shapes_nothing(identity) -> None:
     pictures = {drawn(s, infant=2, seed=9, signal=0.0, identity=identity) for s in STATES}
     assert len(pictures) == 1
 
 
-@pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("signal", [0.0, 1.0])
 def test_without_identity_the_infant_shapes_nothing(signal) -> None:
     pictures = {drawn("pain", infant=i, seed=9, signal=signal, identity=0.0) for i in (0, 1, 400)}
     assert len(pictures) == 1

@@ -163,9 +163,9 @@ def test_face_and_voice_have_a_signal_each(dials, shown, heard) -> None:
 # Infants, sessions and seeds
 
 
-@pytest.mark.parametrize("mostly", [0.0, 0.5, 0.85, 1.0])
-@pytest.mark.parametrize("classes", [["hungry", "tired"], list(voice.STATES)])
-def test_each_infant_cries_mostly_for_one_reason(mostly, classes) -> None:
+@pytest.mark.parametrize("mostly", [0.0, 0.85])
+def test_each_infant_cries_mostly_for_one_reason(mostly) -> None:
+    classes = ["hungry", "tired"]
     clips = generator.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
     main = {f"infant-{i:03d}": classes[i % len(classes)] for i in range(32)}
     share = np.mean([clip.label == main[clip.infant] for clip in clips])
@@ -217,17 +217,10 @@ def test_sex_and_age_belong_to_the_infant() -> None:
     [
         ({"signal": 2.0}, "signal=2.0"),
         ({"classes": ["hungry", "tierd"]}, "Did you mean tired"),
-        ({"classes": ["hungry", "hungry"]}, "twice"),
         ({"classes": "hungry"}, "not a list"),
         ({"infants": 3}, "4 or more"),
-        ({"clips_per_infant": 0}, "clips_per_infant=0"),
-        ({"mostly": 1.5}, "mostly=1.5"),
-        ({"seed": -1}, "seed=-1"),
         ({"duration_s": 0.0}, "duration_s=0.0"),
-        ({"sr": 100}, "sr=100"),
         ({"fps": float("nan"), "video": True}, "fps=nan"),
-        ({"size": 65, "video": True}, "size=65"),
-        ({"face_signal": 2.0, "video": True}, "face_signal=2.0"),
         ({"sr": 10000, "video": True}, "sr=10000"),
         ({"face_signal": 0.5}, "give video=True"),
     ],
