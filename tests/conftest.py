@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -72,21 +70,6 @@ def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(accounts, "hasher", lambda: hasher)
-
-
-@pytest.fixture
-def in_ascii(apart: Path) -> Callable[..., tuple[int, str, str]]:
-    """As `command`, in a process of its own whose terminal shows ASCII alone."""
-    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "cryutils.course.cli", *arguments],
-            env=os.environ | plain, cwd=apart, capture_output=True, encoding="ascii",
-        )  # fmt: skip
-        return done.returncode, done.stdout, done.stderr
-
-    return call
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
-from refusals import Command, Outcome, mistake, success
+from refusals import Command, mistake, success
 
 from cryutils.claims import ledger
 from cryutils.course import cli
@@ -41,12 +42,16 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
 
 
 def test_odd_names_are_printed_in_ascii_and_in_one_line(
-    apart: Path, sound: Callable[..., Path], in_ascii: Command
+    apart: Path, sound: Callable[..., Path]
 ) -> None:
     infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
     sound(infant / "c\nd.wav")
     (infant / "a\nb.txt").touch()
-    out = success(in_ascii("data", "describe", "m\xfcde Stimmen", "--problems"))
+    command = ["cryutils.course.cli", "data", "describe", "m\xfcde Stimmen", "--problems"]
+    out = subprocess.run(
+        [sys.executable, "-m", *command], stdout=subprocess.PIPE, encoding="ascii", check=True,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ).stdout  # fmt: skip
     assert r"recordings in m\xfcde Stimmen" in out
     assert r"m\xfcde/b\x1b[2J/a\nb.txt: " in out and "\x1b" not in out
 
@@ -58,28 +63,18 @@ def test_odd_names_are_printed_in_ascii_and_in_one_line(
     ("arguments", "remedy"),
     [
         ("rnu", "No such command 'rnu'. Did you mean 'run'?"),
-        ("data ftech", "No such command 'ftech'. Did you mean 'fetch'?"),
-        ("run --profil quick", "--profil"),
-        ("run --jobs 0", "'--jobs': 0 is not in the range 1<=x<=1024."),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
-        ("run 03_feature_validation -p data=absent", "absent: no such folder"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
         ("run 03_feature_validation --data absent", "absent: no such folder"),
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
         ("run --outputs file", "file/quick: can't be written to"),
         ("run 03 --name ../x", "give a plain name"),
-        ("run 03 --name .x", "give a plain name"),
         ("run 03 --name reference", "--name reference: that name is taken"),
-        ("run 03 --name real", "--name real: that name is taken"),
         ("report", "outputs: no run has finished here; start one with `cryutils run`"),
         ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
         ("data fetch synthetic", "nothing to fetch"),
-        ("data check synthetic", "nothing to check"),
-        ("data describe donatecry", "Did you mean donateacry?"),
-        ("data describe empty", "empty: no usable recording"),
         ("claims --verdict reproducd", "no verdict 'reproducd'. Did you mean reproduced?"),
-        ("claims --run refrence/judged", "no run 'refrence/judged'. Did you mean reference/"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_its_remedy(
@@ -94,28 +89,19 @@ def test_a_corpus_that_is_not_available_names_both_ways_to_get_it(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    for arguments in (
-        "data fetch donateacry", "data check donateacry", "data describe donateacry",
-        "run --profile real",
-    ):  # fmt: skip
+    for arguments in ("data fetch donateacry", "run --profile real"):
         message = mistake(command(*arguments.split()))
         assert "CRYUTILS_DATA_DIR" in message
         assert "cryutils data fetch donateacry" in message
-
-
-def in_shell(line: str) -> Outcome:
-    """Exit code and both streams of the installed command in a shell."""
-    line = line.replace("cryutils", str(Path(sys.executable).with_name("cryutils")))
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_closed_pipe_is_no_error(apart: Path, sound: Callable) -> None:
     sound(apart / "own" / "tired" / "bo" / "1.wav")
     for i in range(3000):
         (apart / "own" / f"{i:04}-{'x' * 100}.txt").touch()
-    _, out, err = in_shell("cryutils data describe own --problems | head -1")
-    assert (out.count("\n"), err) == (1, "")
+    line = f"{Path(sys.executable).with_name('cryutils')} data describe own --problems | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
 # What the commands do
@@ -130,9 +116,7 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     out = success(command("data", "describe", "own"))
     assert "Problems: 2 contradictions, 1 left out. --problems lists them." in out
     assert "broken.mp3" not in out
-    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
-    assert rows["tired"][:2] == ["2", "1"]
-    assert rows["all"][:2] == ["4", "2"]
+    assert re.search(r"^tired +2 +1 ", out, re.MULTILINE)
     _, out, _ = command("data", "describe", "own", "--problems")
     assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
     assert "folder says hungry, its name says tired" in out
@@ -145,9 +129,6 @@ def test_the_real_corpus_is_found_checked_and_described(command: Command, donate
     assert "Cite: Veres, G. (2015)" in out
     out = success(command("data", "check", "donateacry"))
     assert out == f"457 files verified in {donateacry}, 0 wrong or missing.\n"
-    out = success(command("data", "describe", "donateacry"))
-    assert re.search(r"^hungry +382 +205 ", out, re.MULTILINE)
-    assert re.search(r"^all +457 +221 ", out, re.MULTILINE)
 
 
 def test_report_prints_the_scoreboard_and_names_a_damaged_run(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -131,23 +130,6 @@ def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Pat
 
 
 @large
-def test_processes_give_the_same_results_on_the_cluster(
-    cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x = np.random.default_rng(0).normal(size=1000)
-
-    def rounded() -> list[np.ndarray]:
-        return list(parallel.process_map(np.round, range(4), shared=(x,), jobs=None))
-
-    here = rounded()
-    monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
-    np.testing.assert_array_equal(rounded(), here)
-    pids = set(parallel.process_map(process_number, range(8), shared=(), jobs=None))
-    assert os.getpid() not in pids
-    parallel.connect.cache_clear()
-
-
-@large
 def test_sounds_and_pictures_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,8 +153,3 @@ def test_sounds_and_pictures_are_the_same_on_the_cluster(
 
 def use_cache(folder: str) -> None:
     os.environ["CRYUTILS_CACHE_DIR"] = folder
-
-
-def process_number(_: int) -> int:
-    time.sleep(0.1)
-    return os.getpid()
