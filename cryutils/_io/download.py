@@ -37,14 +37,7 @@ def download(url: str, path: Path) -> None:
         try:
             get(url, part, None)
         except requests.RequestException as error:
-            raise Unavailable(f"{urlsplit(url).hostname}: {_cause(error)}") from error
-
-
-def _cause(error: Exception) -> str:
-    """Return in words why a download failed."""
-    if (answer := getattr(error, "response", None)) is not None:
-        busy = ", too many requests from this network; wait an hour or use another network"
-        return f"HTTP {answer.status_code} {answer.reason}{busy * (answer.status_code == 429)}"
-    if "timed out" in str(error):
-        return f"no answer within {_TIMEOUT_S:g} s"
-    return f"the connection failed ({type(error).__name__})"
+            answer = error.response
+            cause = f"HTTP {answer.status_code} {answer.reason}" if answer is not None else ""
+            cause = cause or f"the connection failed ({type(error).__name__})"
+            raise Unavailable(f"{urlsplit(url).hostname}: {cause}") from error
