@@ -64,8 +64,7 @@ def audit(source: str, permutations: int, as_json: bool, **files: str | None) ->
         table = audits.of_corpus(corpus)
         if path.exists():
             table.attrs["notes"].append(
-                "The sounds were compared: copies and overlaps of a second are found; reversed or"
-                f" mixed copies aren't. Problems of these recordings: {len(corpus.problems())};"
+                f"Problems of these recordings: {len(corpus.problems())};"
                 f" `cryutils data describe {shlex.quote(source)} --problems` lists them."
             )
     else:

@@ -68,7 +68,7 @@ def corpus_of(
     place: folder or manifest that was loaded. dataset: given if these are its files. Raises
     InputError, with all problems, if there is no clip.
     """
-    clips, problems = _with_stills(clips), list(problems)
+    clips = _with_stills(clips)
     if not clips:
         listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
         reason = (
@@ -83,21 +83,19 @@ def corpus_of(
     clips = [each if each.session else new for each, new in zip(clips, numbered, strict=True)]
     merged, copies = merge_copies(clips)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
-    name = printable(place.name)
-    about = {
-        "name": name.removesuffix(".csv"), "note": f"recordings in {name}",
-        "citation": f"Recordings in {name}.",
-        "licence": "as stated by the owner of the recordings",
-    }  # fmt: skip
-    if dataset and dataset.files:
-        about = {
-            "name": dataset.files.name, "note": f"{dataset.title} (real recordings)",
-            "citation": dataset.citation, "licence": dataset.licence,
-        }  # fmt: skip
+    place_name = printable(place.name)
+    note = f"{dataset.title} (real recordings)" if dataset else f"recordings in {place_name}"
     if after < before:
-        about["note"] += f"; {before} infants counted as {after}: some share recordings"
-    problems += [*copies, *contradictions(clips)]
-    return Corpus(merged, problems=problems, source={"name": str(place)}, **about)
+        note += f"; {before} infants counted as {after}: some share recordings"
+    return Corpus(
+        merged,
+        name=dataset.files.name if dataset and dataset.files else place_name.removesuffix(".csv"),
+        note=note,
+        problems=[*problems, *copies, *contradictions(clips)],
+        citation=dataset.citation if dataset else f"Recordings in {place_name}.",
+        licence=dataset.licence if dataset else "as stated by the owner of the recordings",
+        source={"name": str(place)},
+    )
 
 
 def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
