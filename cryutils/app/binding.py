@@ -6,77 +6,52 @@ This module imports nothing that is slow, so `cryutils serve` can print its addr
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryutils._io import paths
 from cryutils.errors import InputError, printable
 
-__all__ = ["LOCAL", "Site", "certificate", "is_local", "listen", "reachable", "site"]
+__all__ = ["PROXIES", "certificate", "hosts", "is_local", "listen", "reachable"]
 
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-@dataclass(frozen=True)
-class Site:
-    """How browsers reach the server.
-
-    names: names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
-    address at which a connection arrives. proxies: addresses of proxies that are trusted to state a
-    client's address and scheme.
-    """
-
-    names: frozenset[str] = frozenset()
-    proxies: frozenset[str] = frozenset()
+# Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
+# variable. Without it, uvicorn would trust every program on this machine.
+PROXIES = frozenset(filter(None, os.environ.get("FORWARDED_ALLOW_IPS", "").split(",")))
 
 
 def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
     """Return uvicorn's settings for HTTPS with a certificate; {} without one.
 
-    Raises InputError if certificate and key do not match.
+    Raises InputError if certificate and key can't be read or do not match.
     """
     if not certfile and not keyfile:
         return {}
     if not certfile or not keyfile:
         raise InputError("HTTPS needs both --certfile and --keyfile; give the other one as well.")
     chain, key = paths.resolve(certfile), paths.resolve(keyfile)
-    for path in (chain, key):
-        paths.check_file(path)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(chain, key, password="")
-    except ssl.SSLError as error:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key, password="")
+    except OSError as error:  # among them ssl.SSLError
         raise InputError(
-            f"{chain}: not a certificate for the key in {key}; give both as PEM files, "
-            "the key without a password."
+            f"{chain}: not a certificate for the key in {key} ({error.strerror}); give both as PEM "
+            "files, the key without a password."
         ) from error
     return {"ssl_certfile": chain, "ssl_keyfile": key}
 
 
-def site(names: Sequence[str], proxies: Sequence[str]) -> Site:
-    """Return a `Site` from command-line values. Raises InputError for invalid ones."""
+def hosts(place: str, names: Iterable[str]) -> list[str]:
+    """Return the names and addresses by which browsers may call a server at `place`.
+
+    Raises InputError for a name that is none.
+    """
     for name in names:
-        if not _address(name) and not re.fullmatch(r"[\w.-]+", name):
+        if not re.fullmatch(r"[\w.-]+|\[[\da-f:]+\]", name):
             raise InputError(f"--name {printable(name)}: give a name alone, such as baby.local.")
-    for proxy in proxies:
-        if not _address(proxy):
-            raise InputError(f"--proxy {printable(proxy)}: give an address such as 127.0.0.1.")
-    return Site(
-        names=frozenset(_address(name) or name.lower() for name in names),
-        proxies=frozenset(map(_address, proxies)),
-    )
-
-
-def _address(text: str) -> str:
-    """Return an IP address in its shortest form; "" for anything else."""
-    try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
-        return ""
+    return ["localhost", "127.0.0.1", "[::1]", place, *names]
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -98,9 +73,9 @@ def is_local(sockets: list[socket.socket]) -> bool:
 
 
 def reachable(host: str) -> str:
-    """Return an address that another device can open, for a host that stands for all addresses."""
+    """Return `host` as it is written in an address, or for 0.0.0.0 this machine's own address."""
     if host != "0.0.0.0":
-        return host
+        return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses an own address

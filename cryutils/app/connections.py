@@ -14,6 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cryutils.app.binding import PROXIES
 from cryutils.app.store.accounts import network
 
 __all__ = ["COMPLETE_S", "MOST", "MOST_OF_ONE", "Connection"]
@@ -28,8 +29,6 @@ _logger = logging.getLogger("cryutils.app")
 class Connection(H11Protocol):
     """An HTTP connection that ends if its request does not arrive, or to make room for others."""
 
-    proxies: frozenset[str] = frozenset()  # to whose addresses `MOST_OF_ONE` does not apply
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.address = network(self.client[0]) if self.client else ""
@@ -37,7 +36,8 @@ class Connection(H11Protocol):
         # In order of their age, because dictionaries are.
         _OPEN[self] = None
         same = [other for other in _OPEN if other.address == self.address]
-        if len(same) > MOST_OF_ONE and self.address not in self.proxies:
+        is_proxy = self.client is not None and self.client[0] in PROXIES
+        if len(same) > MOST_OF_ONE and not is_proxy:
             same[0].drop(f"too many connections from {self.address}")
         elif len(_OPEN) > MOST:
             next(iter(_OPEN)).drop("too many connections in total")

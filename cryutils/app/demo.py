@@ -1,8 +1,7 @@
-"""The demonstration of `cryutils serve --demo`: a synthetic film and a sample log.
+"""The demonstration of `cryutils serve --demo`: a synthetic film in a temporary folder.
 
-Paper B §3, the live analysis page. The film replaces microphone and camera and is analysed in the
-same way. The log of the previous days is made up. All files are in a temporary folder, which is
-removed when the process ends.
+Paper B §3, the live analysis page. The film replaces microphone and camera and is analysed and
+logged in the same way. The folder is removed when the process ends.
 """
 
 from __future__ import annotations
@@ -13,24 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import outputs_dir, scratch_dir
-from cryutils.app.readings import HOP_S, NO_CRY, UNSURE, Reading
-from cryutils.errors import InputError
-from cryutils.papers.trained_models import runs_with_models
+from cryutils._io.paths import scratch_dir
 
-if TYPE_CHECKING:
-    from cryutils.app.store import Store
+__all__ = ["make_film", "use_scratch_folder"]
 
-__all__ = [
-    "INFANT", "MADE_UP", "make_film", "make_log", "newest_run", "use_scratch_folder",
-]  # fmt: skip
-
-INFANT, MADE_UP = "Demo infant", "made up for the demonstration"
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
 _SCENES = (
@@ -39,22 +28,6 @@ _SCENES = (
 )  # fmt: skip
 _QUIET = 0.15  # peak of the background sounds, as a fraction of full scale
 _SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
-_DAYS, _HOURS, _SESSION_S = 5, (2, 7, 11, 15, 20), 300.0  # the log: days, hours of sessions, length
-_DAY_S, _HOUR_S = 86_400.0, 3_600.0
-
-
-def newest_run() -> str:
-    """Return the name of the run to use: `quick` if it has models, else the page's choice.
-
-    Raises InputError if no run has models yet.
-    """
-    runs = [run.name for run in runs_with_models("full")]
-    if not runs:
-        raise InputError(
-            f"{outputs_dir()}: no run has models for the page yet; `cryutils run 04_cry2 05_image`"
-            " trains them on synthetic infants in about two minutes."
-        )
-    return "quick" if "quick" in runs else runs[0]
 
 
 def use_scratch_folder() -> Path:
@@ -101,32 +74,3 @@ def _scene(
     else:
         x = voice.render(cry, _SR)
     return x, face.frames(face.plan(cry, fps=_FPS, dials=dials), size=_SIZE)
-
-
-def make_log(home: Store, *, now: float) -> None:
-    """Add the sample infant with a log of five days; each reading's note says it is made up.
-
-    now: s since 1970; the last session ends more than an hour before.
-    """
-    log, rng = home.add_infant(INFANT), np.random.default_rng(0)
-    midnight = now - now % _DAY_S
-    starts = (midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS)
-    for start in starts:
-        if start + _SESSION_S + _HOUR_S < now:
-            log.append(log.begin(MADE_UP), _session(start, rng))
-
-
-def _session(start: float, rng: np.random.Generator) -> list[Reading]:
-    """Return the readings of a session in which the infant cries once."""
-    from cryutils.datasets.synthetic.generator import CLASSES
-
-    state, sure = str(rng.choice(CLASSES)), float(rng.uniform(0.5, 0.8))
-    first, last = np.sort(rng.uniform(0, _SESSION_S, 2))
-    readings = []
-    for after in np.arange(HOP_S, _SESSION_S, HOP_S):
-        cries = first <= after < last
-        verdict = (state if rng.random() < 0.9 else UNSURE) if cries else NO_CRY
-        share = 0.25 if verdict == UNSURE else sure
-        shares = {name: share if name == state else (1 - share) / 3 for name in CLASSES}
-        readings.append(Reading(start + after, verdict, shares if cries else {}, note=MADE_UP))
-    return readings

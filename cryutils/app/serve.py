@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import resource
 import signal
 import socket
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from typing import Any
 import uvicorn
 from h11 import LocalProtocolError
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
@@ -33,13 +32,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cryutils.app import pages
-from cryutils.app.binding import LOCAL, Site
+from cryutils.app.binding import PROXIES
 from cryutils.app.connections import Connection
 from cryutils.app.login import Link, LoginRequired
 from cryutils.app.monitor import Models
 from cryutils.app.sockets import MOST_BYTES, Sockets
 from cryutils.app.store import Store
-from cryutils.errors import InputError, printable
+from cryutils.errors import InputError
 from cryutils.papers.trained_models import find_run
 
 __all__ = ["application", "run"]
@@ -62,12 +61,14 @@ _logger = logging.getLogger("cryutils.app")
 
 
 def application(
-    store: Store, site: Site, *, run: str | Path | None = None, link: Link | None = None,
+    store: Store, hosts: Sequence[str], *, run: str | Path | None = None, link: Link | None = None,
     film: Path | None = None, prepare: Callable[[], object] = lambda: None,
 ) -> Starlette:  # fmt: skip
     """Return the application for the users in `store`.
 
-    run: whose models answer. link, film: the login of a demonstration, and what its pages play.
+    hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
+    to this machine could use it from a caregiver's browser (DNS rebinding). run: whose models
+    answer. link, film: the login of a demonstration, and what its pages play.
     prepare: what is done before the models are opened, while the server already answers.
     """
     ready, opened = threading.Event(), list[Models]()
@@ -99,27 +100,26 @@ def application(
     routes = [*pages.ROUTES, WebSocketRoute("/listen", sockets.listen)]
     handlers: dict[Any, Any] = {HTTPException: _refuse, InputError: pages.explain}
     guard = [Middleware(LoginRequired)]
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
         routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
-        middleware=[Middleware(_Refusals), Middleware(_Named, names=site.names | LOCAL)],
-        exception_handlers=handlers, lifespan=lifespan,
+        middleware=[Middleware(_Faults), trusted], exception_handlers=handlers, lifespan=lifespan,
     )  # fmt: skip
     app.state.store, app.state.link, app.state.film = store, link, film
     app.state.sockets, app.state.page = sockets, pages.page
     return app
 
 
-def run(app: Starlette, sockets: list[socket.socket], site: Site, **tls: Any) -> None:
+def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     """Serve until a signal stops the server. tls: `ssl_certfile` and `ssl_keyfile`, for HTTPS."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    Connection.proxies = site.proxies
     config = uvicorn.Config(
         app, loop="asyncio", http=Connection, ws="websockets-sansio", log_config=None,
         access_log=False, server_header=False, headers=list(HEADERS.items()),
-        proxy_headers=bool(site.proxies), forwarded_allow_ips=sorted(site.proxies),
+        proxy_headers=bool(PROXIES), forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, h11_max_incomplete_event_size=2**15,
         timeout_graceful_shutdown=3, **tls,
     )  # fmt: skip
@@ -129,59 +129,22 @@ def run(app: Starlette, sockets: list[socket.socket], site: Site, **tls: Any) ->
     uvicorn.Server(config).run(sockets)
 
 
-class _Named:
-    """Refuse requests for a host name that is not the server's.
-
-    Otherwise another site whose name resolves to this machine could use the server from a
-    caregiver's browser (DNS rebinding).
-    """
-
-    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
-        self._app, self._names = app, names
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._app
-        if scope["type"] != "lifespan":
-            host = Headers(scope=scope).get("host", "").lower()
-            name = re.sub(r":\d+$", "", host).strip("[]")
-            if name not in self._names and name != (scope.get("server") or ("",))[0]:
-                name = printable(name[:200])
-                words = (
-                    f"This server is not known as {name}. "
-                    f"If it should be, start it with: cryutils serve --name {name}\n"
-                )
-                answer = Response(words, 421, media_type="text/plain")
-        await answer(scope, receive, send)
-
-
-class _Refusals:
-    """Log refused and failed requests in one line, without the query, which may be secret."""
+class _Faults:
+    """Log a fault in one line, without the request's query, which may be secret."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun: list[str] = []  # kinds of messages sent
-
-        async def noted(message: Any) -> None:
-            refused = 403 if message["type"] == "websocket.close" and not begun else 0
-            if (status := message.get("status", refused)) >= 400:
-                host = (scope.get("client") or ("",))[0]
-                path, method = printable(scope["path"][:200]), scope.get("method", "GET")
-                _logger.warning("%d %s %s (%s)", status, method, path, host)
-            begun.append(message["type"])
-            await send(message)
-
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send)
         except _GONE:
-            return
+            pass
         except Exception as error:  # its message may quote the request
             place = traceback.extract_tb(error.__traceback__)[-1]
             kind, name = type(error).__name__, Path(place.filename).name
             _logger.error("%s in %s, line %d", kind, name, place.lineno)
-            if scope["type"] == "http" and not begun:
-                await Response("Something went wrong.", 500)(scope, receive, send)
+            raise
 
 
 async def _refuse(connection: Any, error: Any) -> Response | None:

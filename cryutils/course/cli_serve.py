@@ -7,7 +7,6 @@ import secrets
 import signal
 import sys
 import threading
-import time
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     from socket import socket
-
-    from cryutils.app.binding import Site
 
 __all__ = ["serve"]
 
@@ -40,8 +37,6 @@ NO_MODELS = (
 @click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
 @click.option("--name", "names", multiple=True, metavar="NAME",
               help="Another name by which browsers reach the server (repeatable).")  # fmt: skip
-@click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS",
-              help="Address of a proxy that sends X-Forwarded-For (repeatable).")  # fmt: skip
 @run_option
 @click.option("--demo", is_flag=True,
               help="Show a sample infant with synthetic sound and pictures in your browser, and"
@@ -49,7 +44,7 @@ NO_MODELS = (
 @example("cryutils serve --demo", "cryutils serve --host 0.0.0.0 --certfile a.crt --keyfile a.key")
 def serve(
     *, host: str, port: int, certfile: str | None, keyfile: str | None,
-    names: tuple[str, ...], proxies: tuple[str, ...], run: str | None, demo: bool,
+    names: tuple[str, ...], run: str | None, demo: bool,
 ) -> None:  # fmt: skip
     """Serve the caregiver application: a page with a login.
 
@@ -60,15 +55,22 @@ def serve(
         extras.require(package, "app", "the application")
     from cryutils.app import binding
 
-    tls = binding.certificate(certfile, keyfile)
-    site = binding.site((host, *names), proxies)
-    sockets = binding.listen(host, port)
+    tls, place = binding.certificate(certfile, keyfile), binding.reachable(host)
+    hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
-    place = f"[{host}]" if ":" in host else binding.reachable(host)
+    from cryutils.papers.trained_models import find_run, runs_with_models
+
+    runs = [path.name for path in runs_with_models("full")]
+    if demo and run is None and "quick" in runs:
+        run = "quick"  # trained on infants of the program that makes the film
+    if demo or run is not None:
+        find_run("full", run)  # raises InputError if there is none
+    elif not runs:
+        say(NO_MODELS)
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
-        _demonstrate(address, sockets, site, run)
+        _demonstrate(address, hosts, sockets, run)
         return
     # Loading the application takes seconds; connections wait until then.
     with opened() as store:
@@ -78,24 +80,12 @@ def serve(
         if not tls and not binding.is_local(sockets):
             say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
                 " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
-        _check_models(run)
         from cryutils.app import serve as application
 
-        app = application.application(store, site, run=run)
-        application.run(app, sockets, site, **tls)
+        application.run(application.application(store, hosts, run=run), sockets, **tls)
 
 
-def _check_models(run: str | None) -> None:
-    """Say how to train models if there are none. Raises InputError if `run` has none."""
-    from cryutils.papers.trained_models import find_run, runs_with_models
-
-    if run is None and not runs_with_models("full"):
-        say(NO_MODELS)
-    elif run is not None and (home := find_run("full", run)) not in runs_with_models("full"):
-        raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
-
-
-def _demonstrate(address: str, sockets: list[socket], site: Site, run: str | None) -> None:
+def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: str | None) -> None:
     """Serve a temporary household, and open its page in a browser."""
     token = secrets.token_urlsafe(32)
     opening = f"{address}login?link={token}"
@@ -107,16 +97,13 @@ def _demonstrate(address: str, sockets: list[socket], site: Site, run: str | Non
     from cryutils.app import serve as application
     from cryutils.app.login import Link
 
-    run = run or demo.newest_run()
-    _check_models(run)
     film = demo.use_scratch_folder()
     with opened() as store:
         link = Link(store.users.add("demo", os.urandom(16).hex()), token)
-        demo.make_log(store, now=time.time())
-        say(f"The run {run} answers.")
+        store.add_infant("Demo infant")
         # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
         app = application.application(
-            store, site, run=run, link=link, film=film, prepare=lambda: demo.make_film(film)
+            store, hosts, run=run, link=link, film=film, prepare=lambda: demo.make_film(film)
         )
-        application.run(app, sockets, site)
+        application.run(app, sockets)

@@ -1,9 +1,7 @@
-"""The demonstration by itself: its film, its log, its folder, and what it refuses."""
+"""The demonstration by itself: its film, and its link."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +9,14 @@ import pytest
 from trained_run import Trained
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
-from cryutils.app import demo, store
+from cryutils.app import demo
 from cryutils.app.login import Link
 from cryutils.app.monitor import Monitor, replay
 from cryutils.app.readings import NO_CRY, QUIET
 
-Command = Callable[..., tuple[int, str, str]]
 
-
-@pytest.fixture
-def temporary(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, which is the test's own, as the demonstration's files are."""
-    folder = apart / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setenv("CRYUTILS_STORE", f"sqlite:///{folder}/store.sqlite")
-    monkeypatch.setenv("TMPDIR", str(folder))
-    return folder
-
-
-def test_the_film_goes_from_no_cry_to_a_cry_and_back(temporary: Path, quick: Trained) -> None:
-    path = temporary / "film.mp4"
+def test_the_film_goes_from_no_cry_to_a_cry_and_back(tmp_path: Path, quick: Trained) -> None:
+    path = tmp_path / "film.mp4"
     demo.make_film(path)
     readings = [replayed.reading for replayed in replay(path, Monitor(quick.run))]
     # Scenes of 4, 14, 6, 14, 6, 14, 6 and 14 s. A cry begins with its second window, and ends 2 s
@@ -42,19 +27,6 @@ def test_the_film_goes_from_no_cry_to_a_cry_and_back(temporary: Path, quick: Tra
         inside = [r for r in readings if any(start <= r.time <= end for start, end in scenes)]
         assert least <= np.mean([reading.verdict in (NO_CRY, QUIET) for reading in inside]) <= most
     assert np.mean([bool(reading.face) for reading in inside]) > 0.9
-
-
-def test_the_log_says_that_it_is_made_up(temporary: Path) -> None:
-    now = 1.8e9
-    with store.open() as home:
-        demo.make_log(home, now=now)
-        log = home.infant(demo.INFANT)
-        readings = list(log.entries())
-        cries = log.episodes()
-    assert {(row["note"], row["source"]) for row in readings} == {(demo.MADE_UP, demo.MADE_UP)}
-    assert max(row["time"] for row in readings) < now - 3600
-    assert {"hungry", "pain"} < {each.state for each in cries}
-    assert len({each.start // 86_400 for each in cries}) == 5
 
 
 def test_a_link_is_taken_once_and_by_its_token_alone() -> None:

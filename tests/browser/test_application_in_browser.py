@@ -74,7 +74,7 @@ def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
         port = probe.getsockname()[1]
     for name in ("baby.crt", "baby.key"):
         shutil.copy(certificates / name, folder)
-    with served(folder, "--proxy", "127.0.0.1") as server:
+    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1") as server:
         add_ann(server)
         text = (DOCS / "nginx.conf").read_text()
         for before, now in (("8443", port), ("8866", urlsplit(server.url).port)):
