@@ -9,21 +9,20 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from cryutils.app import words
 from cryutils.app.readings import NO_CRY
-from cryutils.app.store.log import zone
 
 if TYPE_CHECKING:
     from cryutils.app.store import Log
     from cryutils.app.store.database import Row
     from cryutils.app.store.episodes import Episode
 
-__all__ = ["NOTES", "Day", "Line", "day", "latest", "missed"]
+__all__ = ["NOTES", "ONE_DAY", "Day", "Line", "day", "latest", "missed"]
 
 RECENT_S = 2 * 3600.0  # the lines on the live page
 NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}
+ONE_DAY = timedelta(days=1)
 MISSED_S = 120.0  # of a cry that a caregiver reports
 
 
@@ -48,44 +47,36 @@ class Line:
 class Day:
     """The lines from noon of `start` to the next, newest first.
 
-    listened, cried: in minutes, of what was heard. before, after: the nearest other days with
-    readings, or None. is_now: whether the day has not ended.
+    listened_s, cried_s: of what was heard. is_now: whether the day has not ended.
     """
 
     start: date
     lines: list[Line]
-    listened: int
-    cried: int
-    before: date | None
-    after: date | None
+    listened_s: float
+    cried_s: float
     is_now: bool
 
 
-def day(log: Log, tz: str, when: date | None = None) -> Day:
-    """Return the diary of a day; by default the newest."""
-    here = zone(tz)
-    when = when or _day(time.time(), here)
+def day(log: Log, when: date | None = None) -> Day:
+    """Return the diary of a day in this machine's time zone; by default the newest."""
+    when = when or (datetime.now() - timedelta(hours=12)).date()
     noon, end = (
-        datetime(on.year, on.month, on.day, 12, tzinfo=here).timestamp()
-        for on in (when, when + timedelta(days=1))
+        datetime(on.year, on.month, on.day, 12).timestamp() for on in (when, when + ONE_DAY)
     )
     cries = log.episodes(noon, end)
-    cried = sum(
+    cried_s = sum(
         min(each.stop, end) - max(each.start, noon)
         for each in cries
         if each.state is not None and each.said != NO_CRY
     )
-    before, after = (None if at is None else _day(at, here) for at in log.nearest(noon, end))
-    listened = round(log.listened_s(noon, end) / 60)
-    lines = _lines(cries, log.notes(noon, end), tz)
-    is_now = noon <= time.time() < end
-    return Day(when, lines, listened, round(cried / 60), before, after, is_now)
+    lines = _lines(cries, log.notes(noon, end))
+    return Day(when, lines, log.listened_s(noon, end), cried_s, noon <= time.time() < end)
 
 
-def latest(log: Log, tz: str, seconds: float = RECENT_S) -> list[Line]:
+def latest(log: Log, seconds: float = RECENT_S) -> list[Line]:
     """Return the lines of the last two hours or another time, newest first."""
     since = time.time() - seconds
-    return _lines(log.episodes(since), log.notes(since), tz)
+    return _lines(log.episodes(since), log.notes(since))
 
 
 def missed(log: Log, verdict: str, ago_s: float) -> None:
@@ -94,16 +85,11 @@ def missed(log: Log, verdict: str, ago_s: float) -> None:
     log.correct(stop - MISSED_S, stop, verdict)
 
 
-def _day(at: float, here: ZoneInfo) -> date:
-    """Return the day, from noon to noon, of a time in s since 1970."""
-    return (datetime.fromtimestamp(at, here) - timedelta(hours=12)).date()
-
-
-def _lines(cries: list[Episode], notes: list[Row], tz: str) -> list[Line]:
+def _lines(cries: list[Episode], notes: list[Row]) -> list[Line]:
     """Return the lines of a diary, newest first."""
     lines = [
         Line(
-            each.start, each.stop, _times(each, tz), each.state or "",
+            each.start, each.stop, _times(each), each.state or "",
             words.answer(each.state, each.probability) if each.state else "a cry that was missed",
             words.said(each.said, each.state),
         )
@@ -111,19 +97,18 @@ def _lines(cries: list[Episode], notes: list[Row], tz: str) -> list[Line]:
     ]  # fmt: skip
     for note in notes:
         at, what = note["time"], note["what"]
-        lines.append(Line(at, at, _clock(at, tz), "", str(NOTES.get(what, what)), note=note["id"]))
+        lines.append(Line(at, at, _clock(at), "", str(NOTES.get(what, what)), note=note["id"]))
     return sorted(lines, key=lambda line: line.start, reverse=True)
 
 
-def _times(cry: Episode, tz: str) -> str:
+def _times(cry: Episode) -> str:
     """Return when an infant cried and how long, or about when, if only a caregiver heard it."""
-    first, last = _clock(cry.start, tz), _clock(cry.stop, tz)
+    first, last = _clock(cry.start), _clock(cry.stop)
     if cry.state is None:
         return f"about {last}"
-    seconds = cry.stop - cry.start
-    length = f"{seconds:.0f} s" if seconds < 60 else words.spent(round(seconds / 60))
-    return f"{first if first == last else f'{first} to {last}'}, {length}"
+    between = first if first == last else f"{first} to {last}"
+    return f"{between}, {words.spent(cry.stop - cry.start)}"
 
 
-def _clock(at: float, tz: str) -> str:
-    return f"{datetime.fromtimestamp(at, zone(tz)):%H:%M}"
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at):%H:%M}"

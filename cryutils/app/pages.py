@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,7 @@ from cryutils.app import diary, words
 from cryutils.app.clip_view import asset
 from cryutils.app.login import ask, form, log_in, log_out, own_path, set_cookie, token
 from cryutils.app.readings import NO_CRY, UNSURE
-from cryutils.app.store.log import local_zone
-from cryutils.app.store.transfer import Kind, rows, to_file
+from cryutils.app.store import transfer
 
 if TYPE_CHECKING:
     from cryutils.app.store import Log
@@ -101,20 +100,20 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
 
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
-    recent = await ask(diary.latest, log, local_zone(), 86_400.0)
+    recent = await ask(diary.latest, log, 86_400.0)
     last = next((line for line in recent if line.note is None), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the live analysis (Figures 3 to 5)."""
-    lines = await ask(diary.latest, log, local_zone())
+    lines = await ask(diary.latest, log)
     return page(request, "live.html", logs=logs, log=log, lines=lines)
 
 
 async def lines(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the newest lines alone, for a live page that replaces its own."""
-    recent = await ask(diary.latest, log, local_zone())
+    recent = await ask(diary.latest, log)
     return page(request, "lines.html", log=log, lines=recent)
 
 
@@ -124,11 +123,9 @@ async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
     with suppress(ValueError):
         named = date.fromisoformat(request.query_params.get("day", ""))
         when = named if 1970 < named.year < 2242 else None
-    shown = await ask(diary.day, log, local_zone(), when)
-    return page(
-        request, "diary.html", logs=logs, log=log, day=shown, one=timedelta(days=1),
-        back=f"/diary?infant={log.id}&day={shown.start}",
-    )  # fmt: skip
+    shown = await ask(diary.day, log, when)
+    back = f"/diary?infant={log.id}&day={shown.start}"
+    return page(request, "diary.html", logs=logs, log=log, day=shown, back=back)
 
 
 async def say(request: Request) -> Response:
@@ -171,10 +168,10 @@ async def babies(request: Request) -> Response:
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
     """Send an infant's episodes as a CSV file, or all readings as a Parquet file."""
-    suffix = "parquet" if request.query_params.get("as") == "parquet" else "csv"
-    kind: Kind = "readings" if suffix == "parquet" else "episodes"
+    kind: transfer.Kind = "readings" if request.query_params.get("as") == "parquet" else "episodes"
+    suffix = "parquet" if kind == "readings" else "csv"
     path = _scratch() / f"{secrets.token_hex(8)}.{suffix}"
-    await ask(lambda: to_file(rows([log], kind), path, kind))
+    await ask(transfer.export, [log], str(path), kind)
     name = f"diary-{date.today()}.{suffix}"
     return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
@@ -253,6 +250,6 @@ def evidence() -> dict[str, Any]:
 
 # What every template and macro can use.
 TEMPLATES.env.globals.update(
-    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES, reasons=REASONS,
-    spent=words.spent,
+    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES, one_day=diary.ONE_DAY,
+    reasons=REASONS, spent=words.spent,
 )  # fmt: skip

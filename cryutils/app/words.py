@@ -44,14 +44,16 @@ def said(verdict: str | None, state: str | None) -> str:
     return "this was right" if verdict == state else name(verdict)
 
 
-def spent(minutes: int) -> str:
+def spent(seconds: float) -> str:
     """Return a duration in words.
 
-    >>> spent(490)
-    '8 h 10 min'
+    >>> spent(90), spent(29_400)
+    ('90 s', '8 h 10 min')
     """
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours else f"{minutes} min"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def remark(reading: Reading) -> str:

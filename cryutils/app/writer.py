@@ -19,9 +19,10 @@ from traitlets.log import get_logger
 
 from cryutils.app.readings import GAP, HOP_S, Reading
 from cryutils.app.store.database import StoreUnavailable
+from cryutils.app.words import spent
 from cryutils.errors import InputError
 
-__all__ = ["LOST", "Log", "Writer", "duration"]
+__all__ = ["LOST", "Log", "Writer"]
 
 Log: TypeAlias = Callable[[list[Reading]], object]
 
@@ -85,10 +86,10 @@ class Writer:
         if not why:
             return ""
         words = (
-            f"Not saved yet: {why}. The last {duration(n * HOP_S)} wait and are saved as soon as"
+            f"Not saved yet: {why}. The last {spent(n * HOP_S)} wait and are saved as soon as"
             " possible, unless the program ends before that."
         )
-        return f"{words} {duration(lost * HOP_S)} before that are lost." if lost else words
+        return f"{words} {spent(lost * HOP_S)} before that are lost." if lost else words
 
     def _run(self) -> None:
         while batch := self._next():
@@ -147,8 +148,3 @@ def _flush() -> None:
     stop = time.monotonic() + EXIT_S
     for writer in list(_WRITERS):
         writer.flush(max(0.0, stop - time.monotonic()))
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in words, such as "90 s" or "10 min"."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

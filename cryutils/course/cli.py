@@ -31,7 +31,7 @@ from cryutils.course.cli_group import HelpGroup, outputs_option, say
 from cryutils.course.cli_notebooks import copy_notebooks
 from cryutils.course.cli_predict import export, predict
 from cryutils.course.cli_serve import serve
-from cryutils.course.cli_store import infants, log, users
+from cryutils.course.cli_store import log, users
 from cryutils.datasets import registry
 from cryutils.errors import InputError
 
@@ -52,7 +52,7 @@ def cryutils() -> None:
     """
 
 
-for each in (audit, claims, copy_notebooks, data, export, infants, log, predict, serve, users):
+for each in (audit, claims, copy_notebooks, data, export, log, predict, serve, users):
     cryutils.add_command(each)
 
 

@@ -1,4 +1,4 @@
-"""`cryutils users`, `infants` and `log`: manage logins, infants and logged readings. See `cli`.
+"""`cryutils users` and `log`: manage logins and logged readings. See `cli`.
 
 They are for the owner of the machine.
 """
@@ -6,7 +6,6 @@ They are for the owner of the machine.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,9 +18,9 @@ from cryutils.course.cli_group import HelpGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from cryutils.app.store import Log, Store
+    from cryutils.app.store import Store
 
-__all__ = ["infants", "log", "opened", "users"]
+__all__ = ["log", "opened", "users"]
 
 
 @contextmanager
@@ -82,38 +81,22 @@ def users_remove(name: str) -> None:
 
 
 @click.group(cls=HelpGroup)
-@example("cryutils infants add Mia")
-def infants() -> None:
-    """Add and list infants, which every user sees."""
-
-
-@infants.command("add")
-@click.argument("name")
-@example("cryutils infants add Mia")
-def infants_add(name: str) -> None:
-    """Add an infant."""
-    with opened() as store:
-        infant = store.add_infant(name)
-        say(f"Every user sees {infant.name} now ({store.address}).")
-
-
-@infants.command("list")
-@example("cryutils infants list")
-def infants_list() -> None:
-    """List the infants."""
-    with opened() as store:
-        for infant in store.infants():
-            say(infant.name)
-
-
-@click.group(cls=HelpGroup)
 @example("cryutils log show Mia")
 def log() -> None:
     """Show, export and delete logged readings."""
 
 
-_since = click.option("--since", metavar="TIME", help="From this time on, such as 2026-11-22.")
-_until = click.option("--until", metavar="TIME", help="Before this time.")
+def _seconds(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Return a time in this machine's time zone in s since 1970; None for None."""
+    try:
+        return None if text is None else datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error
+
+
+_since = click.option("--since", metavar="TIME", callback=_seconds,
+                      help="From this time on, such as 2026-11-22.")  # fmt: skip
+_until = click.option("--until", metavar="TIME", callback=_seconds, help="Before this time.")
 
 
 @log.command("show")
@@ -121,24 +104,22 @@ _until = click.option("--until", metavar="TIME", help="Before this time.")
 @_since
 @_until
 @example("cryutils log show Mia", "cryutils log show Mia --since 2026-11-22")
-def log_show(infant: str, since: str | None, until: str | None) -> None:
-    """Show when an INFANT cried: the most likely state, how sure the models were, corrections."""
-    from cryutils.app import words
-    from cryutils.app.store.log import local_zone, zone
+def log_show(infant: str, since: float | None, until: float | None) -> None:
+    """Show when an INFANT cried: the most likely state, how sure the models were, corrections.
 
-    place = local_zone()
+    Times are in this machine's time zone.
+    """
+    from cryutils.app import words
+
     with opened() as store:
-        cries = store.infant(infant).episodes(_seconds(since), _seconds(until))
+        cries = store.infant(infant).episodes(since, until)
     if not cries:
         say("No crying was logged then.", err=True)
-        return
-    say(f"cried, {place}")
     for each in cries:
-        start, stop = (datetime.fromtimestamp(at, zone(place)) for at in (each.start, each.stop))
-        end = "..." if each.is_open(time.time()) else f"{stop:%H:%M}"
+        start, stop = map(datetime.fromtimestamp, (each.start, each.stop))
         answer = words.answer(each.state, each.probability) if each.state else "not heard"
         said = f" (corrected: {printable(words.name(each.said))})" if each.said else ""
-        say(f"{start:%F %H:%M} to {end:5}  {answer}{said}")
+        say(f"{start:%F %H:%M} to {stop:%H:%M}  {answer}{said}")
 
 
 @log.command("export")
@@ -150,47 +131,30 @@ def log_show(infant: str, since: str | None, until: str | None) -> None:
 @example("cryutils log export log.csv --infant Mia",
          "cryutils log export mongodb://localhost/cryutils")  # fmt: skip
 def log_export(
-    target: str, infant: str | None, readings: bool, since: str | None, until: str | None
+    target: str, infant: str | None, readings: bool, since: float | None, until: float | None
 ) -> None:
     """Write episodes of crying to a CSV or Parquet file, or to MongoDB.
 
     A second export to MongoDB updates the first.
     """
-    from cryutils._io.paths import resolve
     from cryutils.app.store import transfer
 
-    period = _seconds(since), _seconds(until)
     kind: transfer.Kind = "readings" if readings else "episodes"
     with opened() as store:
-        logs = _chosen(store, infant)
-        if target.startswith(("mongodb://", "mongodb+srv://")):
-            say(f"{transfer.to_mongodb(logs, target, kind, *period)} {kind}.")
-        else:
-            rows = transfer.rows(logs, kind, *period)
-            say(f"{transfer.to_file(rows, resolve(target), kind)} {kind}: {resolve(target)}")
+        logs = store.infants() if infant is None else [store.infant(infant)]
+        n = transfer.export(logs, target, kind, since, until)
+        say(f"{n} {kind} were exported.")
 
 
 @log.command("purge")
-@click.option("--before", metavar="TIME", help="Readings before this time.")
-@click.option("--infant", metavar="NAME", help="This infant's readings; alone, also the infant.")
+@click.option("--before", required=True, metavar="TIME", callback=_seconds,
+              help="Readings before this time.")  # fmt: skip
 @example("cryutils log purge --before 2026-06-01")
-def log_purge(before: str | None, infant: str | None) -> None:
-    """Delete readings for good."""
-    if before is None and infant is None:
-        raise InputError("say what to purge: --before, --infant or both.")
-    limit = _seconds(before)
+def log_purge(before: float) -> None:
+    """Delete old readings, corrections and notes of all infants for good."""
     with opened() as store:
-        if limit is not None:
-            n = sum(each.purge(limit) for each in _chosen(store, infant))
-            say(f"{n} readings were deleted.")
-        else:
-            _chosen(store, infant)[0].remove()
-            say(f"{infant} and all readings of {infant} were deleted.")
-
-
-def _chosen(store: Store, infant: str | None) -> list[Log]:
-    """Return the log of `infant`, or the logs of all infants."""
-    return store.infants() if infant is None else [store.infant(infant)]
+        n = sum(log.purge(before) for log in store.infants())
+        say(f"{n} readings were deleted.")
 
 
 def _give_password(change: Callable[[str, str], object], name: str) -> None:
@@ -201,16 +165,3 @@ def _give_password(change: Callable[[str, str], object], name: str) -> None:
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     change(name, password)
-
-
-def _seconds(text: str | None) -> float | None:
-    """Return a time in this machine's time zone in s since 1970; None for None."""
-    from cryutils.app.store.log import local_zone, zone
-
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=zone(local_zone()))).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error

@@ -29,7 +29,7 @@ class Store(AbstractContextManager["Store"]):
     """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        self._database, self._clock = database, clock
+        self._database = database
         self.users = Users(database, clock)
         self.logins = Logins(database, clock)
 
@@ -45,13 +45,13 @@ class Store(AbstractContextManager["Store"]):
             if connection.scalar(sa.select(INFANTS.c.id).where(INFANTS.c.name == name)) is not None:
                 raise InputError(f"{name}: an infant of this name exists; choose another.")
             connection.execute(sa.insert(INFANTS), [{"id": number, "name": name}])
-        return Log(self._database, number, name, self._clock)
+        return Log(self._database, number, name)
 
     def infants(self) -> list[Log]:
         """Return the logs of all infants, sorted by name."""
         with self._database.begin() as connection:
             rows = connection.execute(sa.select(INFANTS)).all()
-        logs = [Log(self._database, row.id, row.name, self._clock) for row in rows]
+        logs = [Log(self._database, row.id, row.name) for row in rows]
         return sorted(logs, key=lambda log: log.name)
 
     def infant(self, name: str | int) -> Log:
@@ -78,8 +78,8 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
     """Return the store at `url`, which is created if it does not exist.
 
     The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
-    resolved against the folder in which the command was started. `clock()` is the time in s since
-    1970.
+    resolved against the folder in which the command was started. `clock()` is the time of users'
+    logins in s since 1970.
 
     Raises InputError, without a password in the message, for a store that can't be reached or
     written, or that another version of cryutils made.

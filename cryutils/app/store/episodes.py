@@ -37,10 +37,6 @@ class Episode:
     probability: float | None = None
     said: str | None = None
 
-    def is_open(self, now: float) -> bool:
-        """Return whether crying at `now` would still belong to this episode."""
-        return now - self.stop <= PAUSE_S
-
 
 def episodes(readings: Iterable[Row], corrections: Iterable[Row]) -> list[Episode]:
     """Return the episodes of readings in order of time, as corrected, in order of their starts.

@@ -7,14 +7,12 @@ or not counted, never as silence.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import sqlalchemy as sa
@@ -25,7 +23,7 @@ from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
 from cryutils.errors import InputError, printable
 
-__all__ = ["Log", "local_zone", "zone"]
+__all__ = ["Log"]
 
 _STEP_S = 2  # of listening, counted once, however many devices listened
 _AT_ONCE = 10_000  # readings in memory
@@ -34,17 +32,15 @@ _AT_ONCE = 10_000  # readings in memory
 class Log:
     """The log of one infant. Every method raises InputError if the infant was removed."""
 
-    def __init__(
-        self, database: Database, number: int, name: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, database: Database, number: int, name: str) -> None:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
-        self._database, self.id, self.name, self._clock = database, number, name, clock
+        self._database, self.id, self.name = database, number, name
 
     def begin(self, source: str) -> int:
         """Begin a session and return its number. source: such as "camera and microphone"."""
         row: Row = {
             "id": secrets.randbits(48), "infant": self.id, "source": printable(source),
-            "started": self._clock(),
+            "started": time.time(),
         }  # fmt: skip
         with self._begin(writes=True) as connection:
             connection.execute(sa.insert(tables.SESSIONS), [row])
@@ -116,7 +112,7 @@ class Log:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
         row: Row = {
             "id": secrets.randbits(48), "infant": self.id, "start": start, "stop": stop,
-            "verdict": printable(verdict), "made": self._clock(),
+            "verdict": printable(verdict), "made": time.time(),
         }  # fmt: skip
         with self._begin(writes=True) as connection:
             connection.execute(sa.insert(tables.CORRECTIONS), [row])
@@ -128,10 +124,10 @@ class Log:
         with self._begin(writes=True) as connection:
             connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
 
-    def note(self, what: str, time: float) -> None:
+    def note(self, what: str, at: float) -> None:
         """Note something that a caregiver did at a time (s since 1970), such as "fed"."""
         row: Row = {
-            "id": secrets.randbits(48), "infant": self.id, "time": time, "what": printable(what),
+            "id": secrets.randbits(48), "infant": self.id, "time": at, "what": printable(what),
         }  # fmt: skip
         with self._begin(writes=True) as connection:
             connection.execute(sa.insert(tables.NOTES), [row])
@@ -167,19 +163,6 @@ class Log:
         with self._begin() as connection:
             return _STEP_S * (connection.scalar(query) or 0)
 
-    def nearest(self, since: float, until: float) -> tuple[float | None, float | None]:
-        """Return when the last reading before `since` and the first from `until` on were logged."""
-        reading = tables.READINGS.c
-        times = (
-            sa.select(sa.func.max(reading.time)).where(reading.time < since),
-            sa.select(sa.func.min(reading.time)).where(reading.time >= until),
-        )
-        with self._begin() as connection:
-            before, after = (
-                connection.scalar(time.where(reading.infant == self.id)) for time in times
-            )
-        return before, after
-
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
         reading, session, correction = tables.READINGS.c, tables.SESSIONS.c, tables.CORRECTIONS.c
@@ -212,20 +195,6 @@ class Log:
             if connection.scalar(query) is None:
                 raise InputError(f"no infant {self.name!r}.")
             yield connection
-
-
-def zone(name: str) -> ZoneInfo:
-    """Return a time zone such as "Europe/Vienna". Raises InputError for an unknown one."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(f"{name!r}: no time zone; name one as Europe/Vienna.") from error
-
-
-def local_zone() -> str:
-    """Return the name of this machine's time zone."""
-    named = os.environ.get("TZ", "").removeprefix(":")
-    return named or Path("/etc/localtime").resolve().as_posix().partition("zoneinfo/")[2] or "UTC"
 
 
 _PARTS = ("probabilities", "sound", "face")

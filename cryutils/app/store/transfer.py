@@ -1,4 +1,4 @@
-"""Export of episodes or readings to a CSV or Parquet file or to MongoDB.
+"""Export of episodes or readings to a CSV or Parquet file or to MongoDB: `export`.
 
 Paper B's Figure 6 shows the log in MongoDB Compass.
 """
@@ -6,165 +6,150 @@ Paper B's Figure 6 shows the log in MongoDB Compass.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cryutils._io import extras
-from cryutils._io.paths import writing
-from cryutils.app.store.database import LATEST_S, Row, shown
-from cryutils.app.store.log import local_zone, zone
+from cryutils._io.paths import resolve, writing
+from cryutils.app.store.database import Row, shown
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    import pandas as pd
 
     from cryutils.app.store.log import Log
 
-__all__ = ["Kind", "rows", "to_file", "to_mongodb"]
+__all__ = ["Kind", "export"]
 
 Kind: TypeAlias = Literal["episodes", "readings"]
 
+_TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
 _COLUMNS: dict[Kind, dict[str, str]] = {
     "episodes": {
-        "infant": "text", "start": "time", "stop": "time", "minutes": "number", "state": "text",
-        "probability": "number", "corrected": "text",
+        "infant": _TEXT, "start": _TIME, "stop": _TIME, "minutes": "float64", "state": _TEXT,
+        "probability": "float64", "corrected": _TEXT,
     },
     "readings": {
-        "infant": "text", "session": "id", "source": "text", "time": "time", "verdict": "text",
-        "cry": "number", "probabilities": "text", "sound": "text", "face": "text", "note": "text",
+        "infant": _TEXT, "session": "int64", "source": _TEXT, "time": _TIME, "verdict": _TEXT,
+        "cry": "float64", "probabilities": _TEXT, "sound": _TEXT, "face": _TEXT, "note": _TEXT,
     },
 }  # fmt: skip
-_PARTS = ("probabilities", "sound", "face")  # JSON
-_AT_ONCE = 50_000  # rows in memory
+_AT_ONCE = 50_000  # rows as Python objects
 _WAIT_MS = 5000  # for a MongoDB server
-# Spreadsheets execute cells that begin like this. (The store's texts have no tabs or line breaks.)
-_FORMULA = ("=", "+", "-", "@")
 
 
-def rows(
-    logs: Iterable[Log], kind: Kind, since: float | None = None, until: float | None = None
-) -> Iterator[Row]:
-    """Yield `Log.entries` or `Log.episodes` of several infants as rows, each with an `_id`."""
-    for log in logs:
-        if kind == "readings":
-            for row in log.entries(since, until):
-                yield row | {"_id": f"{row['session']}-{row['time']!r}"}
-        else:
-            for each in log.episodes(since, until):
-                yield {
-                    "_id": f"{log.id}-{each.start!r}", "infant": log.name, "start": each.start,
-                    "stop": each.stop, "minutes": round((each.stop - each.start) / 60, 2),
-                    "state": each.state, "corrected": each.said,
-                    "probability": each.probability and round(each.probability, 4),
-                }  # fmt: skip
+def export(
+    logs: Sequence[Log], target: str, kind: Kind, since: float | None = None,
+    until: float | None = None,
+) -> int:  # fmt: skip
+    """Write `Log.episodes` or `Log.entries` of infants to a file or to MongoDB; return how many.
 
+    target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE,
+    whose collection is called as `kind` and has UTC; an earlier export of the same infants and
+    period is replaced there. `corrected` is a caregiver's correction of an episode.
+    `probabilities`, `sound` and `face` of a reading are by state, in a file as JSON.
 
-def to_file(rows: Iterable[Row], path: Path, kind: Kind = "readings") -> int:
-    """Write `rows` to a file; return their number. Times are in UTC, in CSV in local time.
-
-    `corrected` is a caregiver's correction of an episode, and `probabilities`, `sound` and `face`
-    of a reading are JSON by state. The file is either complete or absent, and only its owner may
-    read it. In a CSV file, an apostrophe precedes texts that a spreadsheet would execute as
-    formulas. Raises InputError for a suffix other than .csv and .parquet.
+    A file is either complete or absent, and only its owner may read it. In a CSV file, an
+    apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError,
+    without a password in the message, for another target and a server that can't be reached.
     """
-    extras.require("pyarrow", "app", "an export of the log")
-    import pyarrow as pa
-    from pyarrow import csv, parquet
+    batches = _batches(_rows(logs, kind, since, until))
+    if target.startswith(("mongodb://", "mongodb+srv://")):
+        names: Row = {"infant": {"$in": [log.name for log in logs]}}
+        first, last = ("start", "stop") if kind == "episodes" else ("time", "time")
+        lower = {} if since is None else {last: {"$gte": _utc(since)}}
+        upper = {} if until is None else {first: {"$lt": _utc(until)}}
+        return _to_mongodb(target, kind, {"$and": [names, lower, upper]}, batches)
+    return _to_file(resolve(target), kind, batches)
 
-    writers = {".csv": csv.CSVWriter, ".parquet": parquet.ParquetWriter}
+
+def _to_file(path: Path, kind: Kind, batches: Iterator[list[Row]]) -> int:
     suffix = path.suffix.lower()
-    if suffix not in writers:
+    if suffix not in (".csv", ".parquet"):
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
-    types = {"time": pa.timestamp("us", tz="UTC"), "text": pa.string(), "number": pa.float64(),
-             "id": pa.int64()}  # fmt: skip
-    time: Callable[[float], object] = _utc
-    clean: Callable[[Row], Row] = dict
-    if suffix == ".csv":
-        types["time"], clean = pa.string(), _without_formulas
-        parts = "seconds" if kind == "episodes" else "milliseconds"
-        time = partial(_local, here=zone(local_zone()), parts=parts)
-    schema = pa.schema({name: types[of] for name, of in _COLUMNS[kind].items()})
-    n = 0
-    with writing(path) as part, writers[suffix](part, schema) as writer:
-        part.chmod(0o600)
-        for some in _batches(rows):
-            table = [clean(row | {name: time(row[name]) for name in _times(kind)}) for row in some]
-            writer.write_table(pa.Table.from_pylist(table, schema))
-            n += len(some)
+    import pandas as pd
+
+    columns, n = _COLUMNS[kind], 0
+    empty = pd.DataFrame(columns=list(columns)).astype(columns)
+    tables = (pd.DataFrame(rows, columns=list(columns)).astype(columns) for rows in batches)
+    with writing(path) as part:
+        part.touch(0o600)
+        if suffix == ".parquet":
+            table = pd.concat([empty, *tables])
+            table.to_parquet(part, index=False)
+            return len(table)
+        empty.to_csv(part, index=False)
+        for table in tables:
+            _for_spreadsheet(table).to_csv(part, index=False, header=False, mode="a")
+            n += len(table)
     return n
 
 
-def to_mongodb(
-    logs: Sequence[Log], url: str, kind: Kind, since: float | None = None,
-    until: float | None = None,
-) -> int:  # fmt: skip
-    """Copy `rows` to a collection named after their kind, in a MongoDB database; return how many.
+def _for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` with local times, and an apostrophe before texts that look like formulas."""
+    table = table.copy()
+    for name in table:
+        if table[name].dtype == _TEXT:  # the store's texts have no tabs or line breaks
+            table[name] = table[name].str.replace(r"^([=+@-])", r"'\1", regex=True)
+        elif table[name].dtype == _TIME:
+            local = (time.astimezone() for time in table[name].dt.to_pydatetime())
+            table[name] = [time.isoformat(" ", "milliseconds") for time in local]
+    return table
 
-    A repeated export updates what is there, and removes episodes of the period that are no longer
-    in the log, such as one that has become a part of another. The default database is `cryutils`.
-    Raises InputError, without a password in the message, for a server that can't be reached.
-    """
+
+def _to_mongodb(url: str, kind: Kind, old: Row, batches: Iterator[list[Row]]) -> int:
+    """Replace the documents `old`, a query, of a collection; the default database is `cryutils`."""
     extras.require("pymongo", "app", "an export to MongoDB")
     import pymongo
     from pymongo.errors import PyMongoError
 
-    ids: list[str] = []
+    n = 0
     wait = {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
     try:
         client: pymongo.MongoClient[Row] = pymongo.MongoClient(url, **wait)  # type: ignore[arg-type]
         with client:
             collection = client.get_default_database("cryutils")[kind]
-            for some in _batches(rows(logs, kind, since, until)):
-                documents = [_document(row, kind) for row in some]
-                replaced = [
-                    pymongo.ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in documents
-                ]
-                collection.bulk_write(replaced, ordered=False)
-                ids += [document["_id"] for document in documents]
-            if kind == "episodes":
-                limits = {"$gte": _utc(since or 0.0), "$lt": _utc(until or LATEST_S)}
-                names = {"$in": [log.name for log in logs]}
-                old: Row = {"infant": names, "start": limits, "_id": {"$nin": ids}}
-                collection.delete_many(old)
+            collection.delete_many(old)
+            for rows in batches:
+                collection.insert_many(map(_document, rows))
+                n += len(rows)
     except InputError:  # a ValueError, of the log
         raise
     except (PyMongoError, ValueError) as error:  # the message may quote a password
         raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
-    return len(ids)
+    return n
 
 
-def _document(row: Row, kind: Kind) -> Row:
-    """Return a row as a MongoDB document with times, and probabilities by state."""
-    times = {name: _utc(row[name]) for name in _times(kind)}
-    parts = {name: json.loads(row[name] or "null") for name in _PARTS if name in row}
-    return row | times | parts
+def _rows(
+    logs: Sequence[Log], kind: Kind, since: float | None, until: float | None
+) -> Iterator[Row]:
+    for log in logs:
+        if kind == "readings":
+            for row in log.entries(since, until):
+                yield row | {"time": _utc(row["time"])}
+        else:
+            for each in log.episodes(since, until):
+                yield {
+                    "infant": log.name, "start": _utc(each.start), "stop": _utc(each.stop),
+                    "minutes": round((each.stop - each.start) / 60, 2), "state": each.state,
+                    "probability": each.probability and round(each.probability, 4),
+                    "corrected": each.said,
+                }  # fmt: skip
 
 
-def _local(time: float, *, here: ZoneInfo, parts: str) -> str:
-    return datetime.fromtimestamp(time, here).isoformat(" ", parts)
+def _batches(entries: Iterator[Row]) -> Iterator[list[Row]]:
+    while rows := list(islice(entries, _AT_ONCE)):
+        yield rows
+
+
+def _document(row: Row) -> Row:
+    """Return a row as a MongoDB document, with probabilities by state."""
+    parts = ("probabilities", "sound", "face")
+    return row | {name: json.loads(row[name] or "null") for name in parts if name in row}
 
 
 def _utc(time: float) -> datetime:
     return datetime.fromtimestamp(time, UTC)
-
-
-def _times(kind: Kind) -> list[str]:
-    return [name for name, of in _COLUMNS[kind].items() if of == "time"]
-
-
-def _batches(entries: Iterable[Row]) -> Iterator[list[Row]]:
-    rows = iter(entries)
-    while some := list(islice(rows, _AT_ONCE)):
-        yield some
-
-
-def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:
-    """Return `row` with an apostrophe before texts that look like formulas."""
-    return {
-        name: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-        for name, cell in row.items()
-    }

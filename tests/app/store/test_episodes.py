@@ -9,7 +9,7 @@ import pytest
 
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
 from cryutils.app.store import Log
-from cryutils.app.store.episodes import PAUSE_S, Episode, episodes
+from cryutils.app.store.episodes import Episode, episodes
 
 T = 1_800_000_000.0
 HUNGRY = {"hungry": 0.7, "pain": 0.2, "tired": 0.1}
@@ -54,11 +54,6 @@ def test_two_telephones_at_once_hear_one_episode() -> None:
     near, far = heard(0, 30, "hungry"), heard(10.25, 40.25, NO_CRY) + heard(41.25, 45.25, "hungry")
     rows = sorted(near + far, key=lambda row: row["time"])
     assert times(episodes(rows, [])) == [(0, 45.25)]
-
-
-def test_an_episode_is_open_while_more_crying_would_belong_to_it() -> None:
-    (found,) = episodes(heard(0, 10, "hungry"), [])
-    assert found.is_open(T + 10 + PAUSE_S) and not found.is_open(T + 11 + PAUSE_S)
 
 
 def test_an_episode_of_unknown_sounds_is_unsure() -> None:
