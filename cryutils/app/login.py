@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,27 +28,12 @@ from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = [
-    "Link", "LoginRequired", "ask", "form", "is_own", "log_in", "log_out", "own_path", "set_cookie",
+    "LoginRequired", "ask", "form", "is_own", "log_in", "log_out", "own_path", "set_cookie",
     "token",
 ]  # fmt: skip
 
 PUBLIC = ("/login", "/static/site.css")
 HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")  # a hash takes 64 MiB
-
-
-@dataclass
-class Link:
-    """A link that logs a user in once, the only way into a demonstration."""
-
-    user: str
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-
-    def take(self, token: str) -> bool:
-        """Return whether `token` is right; it is accepted only once."""
-        is_right = bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
-        if is_right:
-            self.token = ""
-        return is_right
 
 
 class LoginRequired:
@@ -84,10 +68,10 @@ async def log_in(request: Request) -> Response:
     if request.method != "POST":
         if request.scope["user"] is not None:
             return RedirectResponse("/", 303)
-        if state.link is None:
+        if state.film is None:
             return state.page(request, "login.html", next=target)
-        if state.link.take(request.query_params.get("link", "")):
-            return await _enter(request, state.link.user, "/")
+        if user := state.links.pop(request.query_params.get("link", ""), None):
+            return await _enter(request, user, "/")
         why = "This is a demonstration. The link in the terminal opens it, once."
         return state.page(request, "login.html", status=403, error=why, next=target)
     fields = await form(request)

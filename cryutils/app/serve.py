@@ -34,7 +34,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from cryutils.app import pages
 from cryutils.app.binding import PROXIES
 from cryutils.app.connections import Connection
-from cryutils.app.login import Link, LoginRequired
+from cryutils.app.login import LoginRequired
 from cryutils.app.monitor import Models
 from cryutils.app.sockets import MOST_BYTES, Sockets
 from cryutils.app.store import Store
@@ -61,15 +61,17 @@ _logger = logging.getLogger("cryutils.app")
 
 
 def application(
-    store: Store, hosts: Sequence[str], *, run: str | Path | None = None, link: Link | None = None,
-    film: Path | None = None, prepare: Callable[[], object] = lambda: None,
+    store: Store, hosts: Sequence[str], *, run: str | Path | None = None,
+    links: dict[str, str] | None = None, film: Path | None = None,
+    prepare: Callable[[], object] = lambda: None,
 ) -> Starlette:  # fmt: skip
     """Return the application for the users in `store`.
 
     hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
     to this machine could use it from a caregiver's browser (DNS rebinding). run: whose models
-    answer. link, film: the login of a demonstration, and what its pages play.
-    prepare: what is done before the models are opened, while the server already answers.
+    answer. links: users by the tokens of links, each of which logs in once; the only way into a
+    demonstration. film: what its pages play. prepare: what is done before the models are opened,
+    while the server already answers.
     """
     ready, opened = threading.Event(), list[Models]()
 
@@ -105,7 +107,7 @@ def application(
         routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
         middleware=[Middleware(_Faults), trusted], exception_handlers=handlers, lifespan=lifespan,
     )  # fmt: skip
-    app.state.store, app.state.link, app.state.film = store, link, film
+    app.state.store, app.state.links, app.state.film = store, links or {}, film
     app.state.sockets, app.state.page = sockets, pages.page
     return app
 

@@ -17,12 +17,12 @@ from weakref import WeakSet
 
 from traitlets.log import get_logger
 
-from cryutils.app.readings import GAP, HOP_S, Reading
+from cryutils.app.readings import HOP_S, Reading
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.app.words import spent
 from cryutils.errors import InputError
 
-__all__ = ["LOST", "Log", "Writer"]
+__all__ = ["Log", "Writer"]
 
 Log: TypeAlias = Callable[[list[Reading]], object]
 
@@ -31,32 +31,29 @@ BATCH = 1_000  # most readings written at once
 RETRY_S = 5.0  # between attempts to write
 SLOW_S = 2.0  # a log that has not answered after this time is reported
 EXIT_S = 3.0  # most time for writing the last readings when a process ends
-LOST = "lost: the log could not be written"
 _WRITERS: WeakSet[Writer] = WeakSet()
 
 
 class Writer:
     """Writes readings to `log`; at most `WAITING` wait, not counting the batch in progress.
 
-    log: a function that returns once readings are durable. If more arrive, one gap replaces the
-    oldest. The thread ends when nothing waits.
+    log: a function that returns once readings are durable. If more arrive, the oldest are lost, and
+    their time counts as one without listening. The thread ends when nothing waits.
     """
 
     def __init__(self, log: Log) -> None:
         self._log, self._changed = log, threading.Condition()
-        self._waiting: deque[Reading] = deque()
+        self._waiting: deque[Reading] = deque(maxlen=WAITING)
         self._batch: list[Reading] = []  # being written
         self._begun = 0.0  # when the batch's writing began
         self._runs = self._hurries = False
         self._why = self._refused = ""
-        self._lost = 0
         _WRITERS.add(self)
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Queue readings."""
         with self._changed:
             self._waiting.extend(readings)
-            self._shorten()
             if readings and not self._runs:
                 self._runs = True
                 threading.Thread(target=self._run, name="log", daemon=True).start()
@@ -79,17 +76,17 @@ class Writer:
         with self._changed:
             if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
                 self._report("it does not answer", "no answer")
-            n, lost = len(self._batch) + len(self._waiting), self._lost
+            n = len(self._batch) + len(self._waiting)
             why, refused = self._why, self._refused
         if refused:
             return f"Nothing is saved now: {refused.rstrip('.')}."
         if not why:
             return ""
-        words = (
+        older = " Older readings are lost." if n >= WAITING else ""
+        return (
             f"Not saved yet: {why}. The last {spent(n * HOP_S)} wait and are saved as soon as"
-            " possible, unless the program ends before that."
+            f" possible, unless the program ends before that.{older}"
         )
-        return f"{words} {spent(lost * HOP_S)} before that are lost." if lost else words
 
     def _run(self) -> None:
         while batch := self._next():
@@ -107,8 +104,7 @@ class Writer:
                 self._refused = refused
                 self._report(why or refused, detail or refused)
                 if why:
-                    self._waiting.extendleft(reversed(batch))
-                    self._shorten()
+                    self._waiting = deque([*batch, *self._waiting], WAITING)
                     self._changed.wait_for(lambda: self._hurries, RETRY_S)
                     self._hurries = False
 
@@ -124,22 +120,12 @@ class Writer:
             self._begun = time.monotonic()
             return self._batch
 
-    def _shorten(self) -> None:
-        """Replace the oldest of too many readings by one gap."""
-        excess = len(self._waiting) - WAITING
-        if excess <= 0:
-            return
-        oldest = [self._waiting.popleft() for _ in range(excess + 1)]
-        self._lost += sum(reading.note != LOST for reading in oldest)
-        self._waiting.appendleft(Reading(oldest[-1].time, GAP, note=LOST))
-
     def _report(self, why: str, detail: str) -> None:
         """Store the reason for trouble, and write a new one to the server's log."""
         if why and why != self._why:
             get_logger().warning("the caregiver log can't be written: %s (%s)", why, detail)
         elif self._why and not why:
             get_logger().warning("the caregiver log is written again")
-            self._lost = 0
         self._why = why
 
 

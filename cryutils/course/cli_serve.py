@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import sys
@@ -95,15 +94,14 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: str
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     from cryutils.app import demo
     from cryutils.app import serve as application
-    from cryutils.app.login import Link
 
     film = demo.use_scratch_folder()
     with opened() as store:
-        link = Link(store.users.add("demo", os.urandom(16).hex()), token)
+        links = {token: store.users.add("demo", secrets.token_hex())}
         store.add_infant("Demo infant")
         # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
         app = application.application(
-            store, hosts, run=run, link=link, film=film, prepare=lambda: demo.make_film(film)
+            store, hosts, run=run, links=links, film=film, prepare=lambda: demo.make_film(film)
         )
         application.run(app, sockets)

@@ -1,16 +1,13 @@
-"""The demonstration by itself: its film, and its link."""
+"""The demonstration by itself: its film."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 from trained_run import Trained
 
-pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from cryutils.app import demo
-from cryutils.app.login import Link
 from cryutils.app.monitor import Monitor, replay
 from cryutils.app.readings import NO_CRY, QUIET
 
@@ -27,12 +24,3 @@ def test_the_film_goes_from_no_cry_to_a_cry_and_back(tmp_path: Path, quick: Trai
         inside = [r for r in readings if any(start <= r.time <= end for start, end in scenes)]
         assert least <= np.mean([reading.verdict in (NO_CRY, QUIET) for reading in inside]) <= most
     assert np.mean([bool(reading.face) for reading in inside]) > 0.9
-
-
-def test_a_link_is_taken_once_and_by_its_token_alone() -> None:
-    link = Link("demo")
-    token = link.token
-    assert not link.take("") and not link.take("é") and not link.take(token[:-1])
-    assert link.take(token)
-    assert not link.take(token) and not link.take("")
-    assert token not in repr(link)

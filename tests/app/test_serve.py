@@ -476,3 +476,11 @@ def test_the_terminal_names_what_trains_models(tmp_path: Path) -> None:
         infant = server.store.add_infant("Mia").id
         with visitor(server, "ann").socket(infant) as page:
             assert "No models are trained yet" in json.loads(page.recv(HANG_S))["why"]
+
+
+def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:
+    outputs = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs), "BROWSER": "true"}
+    with served(tmp_path, "--demo", **outputs) as server:
+        (link,) = re.findall(r"login\?link=\S+", server.log)
+        for path, status in (("login?link=x", 403), (link, 303), (link, 403)):
+            assert Visitor(server).get(f"/{path}").status_code == status
