@@ -7,13 +7,11 @@ wait in memory. They are written in order once the log is back. Readings that th
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
-from weakref import WeakSet
 
 from traitlets.log import get_logger
 
@@ -27,11 +25,8 @@ __all__ = ["Log", "Writer"]
 Log: TypeAlias = Callable[[list[Reading]], object]
 
 WAITING = 7_200  # most readings that wait: one hour
-BATCH = 1_000  # most readings written at once
 RETRY_S = 5.0  # between attempts to write
 SLOW_S = 2.0  # a log that has not answered after this time is reported
-EXIT_S = 3.0  # most time for writing the last readings when a process ends
-_WRITERS: WeakSet[Writer] = WeakSet()
 
 
 class Writer:
@@ -48,7 +43,6 @@ class Writer:
         self._begun = 0.0  # when the batch's writing began
         self._runs = self._hurries = False
         self._why = self._refused = ""
-        _WRITERS.add(self)
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Queue readings."""
@@ -115,8 +109,8 @@ class Writer:
                 self._runs = self._hurries = False
                 self._changed.notify_all()
                 return []
-            size = min(BATCH, len(self._waiting))
-            self._batch = [self._waiting.popleft() for _ in range(size)]
+            self._batch = list(self._waiting)
+            self._waiting.clear()
             self._begun = time.monotonic()
             return self._batch
 
@@ -127,10 +121,3 @@ class Writer:
         elif self._why and not why:
             get_logger().warning("the caregiver log is written again")
         self._why = why
-
-
-@atexit.register
-def _flush() -> None:
-    stop = time.monotonic() + EXIT_S
-    for writer in list(_WRITERS):
-        writer.flush(max(0.0, stop - time.monotonic()))

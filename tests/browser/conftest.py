@@ -56,12 +56,6 @@ def films(server: Server, window: BrowserContext) -> Iterator[Notebook]:
     yield from _opened(server, window, "films")
 
 
-@pytest.fixture(scope="module")
-def controls(server: Server, window: BrowserContext) -> Iterator[Notebook]:
-    """The notebook with a slider."""
-    yield from _opened(server, window, "controls")
-
-
 @pytest.fixture
 def notebook(opened: Notebook) -> Notebook:
     """The opened notebook with the player at 0 s of the first clip, nothing selected."""

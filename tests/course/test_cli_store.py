@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 import shutil
 import sys
 import time
@@ -65,27 +63,6 @@ def test_a_password_is_read_from_standard_input_and_never_printed(call: Command)
     out = success(call("users", "add", "Demo", typed=f"{PASSWORD}\n"))
     assert out.startswith("Demo may log in (") and PASSWORD not in out
     assert is_right(PASSWORD)
-
-
-def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> None:
-    child, terminal = pty.fork()
-    if child == 0:
-        environment = os.environ | {"CRYUTILS_STORE": "sqlite:///store.sqlite"}
-        arguments = [sys.executable, "-m", "cryutils.course.cli", "users", "add", "demo"]
-        os.execve(sys.executable, arguments, environment)
-    shown, asked = b"", 0
-    while True:
-        try:
-            shown += os.read(terminal, 1000)
-        except OSError:  # the other end is closed
-            break
-        if shown.count(b": ") > asked:
-            asked += 1
-            os.write(terminal, PASSWORD.encode() + b"\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert b"Password" in shown and b"Again" in shown and b"demo may log in" in shown
-    assert PASSWORD.encode() not in shown
-    os.close(terminal)
 
 
 def test_users_are_listed(call: Command, mia: None) -> None:

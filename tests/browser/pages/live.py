@@ -19,17 +19,11 @@ from cryutils.app.readings import GAP, NO_CRY, Reading
 
 class Ear:
     classes, uses_camera, every = ("hungry", "tired"), True, 1
-    starts = 0
 
     def __init__(self):
-        self.start_over()
-
-    def start_over(self):
-        self.starts += 1
-        self.blocks, self.frames, self.due, self.log = 0, 0, [], []
+        self.frames, self.due, self.log = 0, [], []
 
     def push_audio(self, samples, sr, time):
-        self.blocks += 1
         if np.abs(samples).max() < 0.01:
             self.due.append(Reading(time, NO_CRY))
             return
@@ -57,12 +51,6 @@ live = LiveAnalysis(ear, log=ear.write, source="An ear that hears pitch, no mode
 # %%
 live  # noqa: B018
 
-
-# %%
-button = ipywidgets.Button(description="start over")
-button.on_click(lambda _: ear.start_over())
-button  # noqa: B018
-
 # %%
 mirror = ipywidgets.HTML()
 
@@ -71,14 +59,11 @@ def show():
     while True:
         text = json.dumps(
             {
-                "starts": ear.starts,
                 "listening": live.listener.listening,
-                "blocks": ear.blocks,
                 "frames": ear.frames,
                 "gaps": [reading.note for reading in ear.log if reading.verdict == GAP],
                 "verdicts": sorted({reading.verdict for reading in ear.log}),
                 "logged": len(ear.log),
-                "times": [reading.time for reading in ear.log if reading.verdict != GAP],
             }
         )
         mirror.value = f"<pre class='mirror'>{text}</pre>"
