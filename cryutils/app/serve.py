@@ -15,6 +15,7 @@ import socket
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -73,24 +74,18 @@ def application(
     demonstration. film: what its pages play. prepare: what is done before the models are opened,
     while the server already answers.
     """
-    ready, opened = threading.Event(), list[Models]()
+    models: Future[Models] = Future()
 
     def open_models() -> None:
         try:
             prepare()
-            opened.append(Models(find_run("full", run)))
-        except InputError as error:
+            models.set_result(Models(find_run("full", run)))
+        except Exception as error:  # otherwise pages would wait forever
             _logger.warning("nobody can listen yet: %s", error)
-        finally:
-            ready.set()
+            why = "No models are trained yet. Ask the person who runs this server."
+            models.set_exception(InputError(why))
 
-    def models() -> Models:
-        ready.wait()
-        if not opened:
-            raise InputError("No models are trained yet. Ask the person who runs this server.")
-        return opened[0]
-
-    sockets = Sockets(store, models, film)
+    sockets = Sockets(store, models.result, film)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import platformdirs
@@ -28,10 +26,9 @@ __all__ = ["Log", "Store", "StoreUnavailable", "open"]
 class Store(AbstractContextManager["Store"]):
     """Users, their logins, and infants with their logs. A context manager."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self.users = Users(database, clock)
-        self.logins = Logins(database, clock)
+        self.users, self.logins = Users(database), Logins(database)
 
     @property
     def address(self) -> str:
@@ -74,12 +71,11 @@ class Store(AbstractContextManager["Store"]):
         self.close()
 
 
-def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
+def open(url: str | None = None) -> Store:
     """Return the store at `url`, which is created if it does not exist.
 
     The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
-    resolved against the folder in which the command was started. `clock()` is the time of users'
-    logins in s since 1970.
+    resolved against the folder in which the command was started.
 
     Raises InputError, without a password in the message, for a store that can't be reached or
     written, or that another version of cryutils made.
@@ -91,4 +87,4 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
     except StoreUnavailable as error:
         database.close()
         raise InputError(f"{error.filename}: {error.strerror}.") from error
-    return Store(database, clock)
+    return Store(database)

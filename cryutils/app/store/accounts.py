@@ -11,11 +11,11 @@ import ipaddress
 import secrets
 import unicodedata
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from operator import attrgetter
 from threading import Lock
+from time import time
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -27,9 +27,7 @@ from cryutils.errors import InputError, printable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = [
-    "LIFETIME_S", "Attempt", "Logins", "Users", "clean_name", "folded", "hasher", "network",
-]  # fmt: skip
+__all__ = ["LIFETIME_S", "Attempt", "Logins", "Users", "clean_name", "hasher", "network"]
 
 LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
@@ -105,8 +103,8 @@ class Throttle:
 class Users:
     """The store's users. Names are not case-sensitive."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        self._database, self._clock, self._throttle = database, clock, Throttle()
+    def __init__(self, database: Database) -> None:
+        self._database, self._throttle = database, Throttle()
 
     def add(self, name: str, password: str) -> str:
         """Add a user and return the name as stored. Raises InputError if the name is taken."""
@@ -155,18 +153,26 @@ class Users:
 
         Attempts are counted before they are checked, so parallel attempts can't exceed the limit.
         """
-        return self._throttle.begin(Attempt(folded(name), network(address), self._clock()))
+        return self._throttle.begin(Attempt(folded(name), network(address), time()))
 
     def check(self, attempt: Attempt, password: str) -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
 
         A wrong password and an unknown user give the same answer and take the same work.
         """
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         hashed = self._hash(attempt.user)
-        right = _matches(hashed or _nobody(hasher()), password) and hashed is not None
-        if right:
+        try:
+            # A longer password is wrong, and hashing all of it could stall the server.
+            hasher().verify(
+                hashed or _nobody(hasher()), _normal(password[: PASSWORD_LENGTH[1] + 1])
+            )
+        except (VerificationError, InvalidHashError):
+            return False
+        if hashed is not None:
             self._throttle.succeed(attempt)
-        return right
+        return hashed is not None
 
     def _hash(self, user: str) -> str | None:
         with self._database.begin() as connection:
@@ -176,12 +182,12 @@ class Users:
 class Logins:
     """The logged-in browsers, each with a random ticket."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def begin(self, user: str) -> str:
         """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
-        ticket, now = secrets.token_urlsafe(32), self._clock()
+        ticket, now = secrets.token_urlsafe(32), time()
         row = {"token": _digest(ticket), "user": folded(user), "expires": now + LIFETIME_S}
         with self._database.begin(writes=True) as connection:
             connection.execute(sa.delete(LOGINS).where(LOGINS.c.expires < now))
@@ -190,7 +196,7 @@ class Logins:
 
     def user(self, ticket: str) -> str | None:
         """Return the user of a valid ticket, else None."""
-        valid = (LOGINS.c.token == _digest(ticket)) & (LOGINS.c.expires >= self._clock())
+        valid = (LOGINS.c.token == _digest(ticket)) & (LOGINS.c.expires >= time())
         with self._database.begin() as connection:
             return connection.scalar(sa.select(LOGINS.c.user).where(valid))
 
@@ -233,15 +239,6 @@ def _hashed(password: str) -> str:
 def _nobody(argon2id: PasswordHasher) -> str:
     """Return a hash that no password matches, to check for unknown users."""
     return argon2id.hash(secrets.token_bytes())
-
-
-def _matches(hashed: str, password: str) -> bool:
-    from argon2.exceptions import InvalidHashError, VerificationError
-
-    try:
-        return hasher().verify(hashed, _normal(password[: PASSWORD_LENGTH[1] + 1]))
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 def network(address: str) -> str:

@@ -10,7 +10,7 @@ from clock import Clock
 from postgres import Server, programs
 
 from cryutils.app import store as stores
-from cryutils.app.store import Log, Store
+from cryutils.app.store import Log, Store, accounts
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +36,17 @@ def url(kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequ
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of logins, which a test sets forward."""
+    clock = Clock()
+    monkeypatch.setattr(accounts, "time", clock)
+    return clock
 
 
 @pytest.fixture
 def store(url: str, clock: Clock) -> Iterator[Store]:
     """An empty store with two users, demo and granny."""
-    with stores.open(url, clock=clock) as opened:
+    with stores.open(url) as opened:
         for name in ("demo", "granny"):
             opened.users.add(name, f"{name}'s password")
         yield opened
