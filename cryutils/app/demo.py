@@ -1,13 +1,7 @@
-"""The demonstration of `cryutils serve --demo`: a synthetic film in a temporary folder.
-
-Paper B §3, the live analysis page. The film replaces microphone and camera and is analysed and
-logged in the same way. The folder is removed when the process ends.
-"""
+"""The film of `cryutils serve --demo`, which replaces microphone and camera. Paper B §3."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -16,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import scratch_dir
-
-__all__ = ["make_film", "use_scratch_folder"]
+__all__ = ["make_film"]
 
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
@@ -28,17 +20,6 @@ _SCENES = (
 )  # fmt: skip
 _QUIET = 0.15  # peak of the background sounds, as a fraction of full scale
 _SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
-
-
-def use_scratch_folder() -> Path:
-    """Keep all files of this process in a folder that is removed at the end.
-
-    Returns where the film will be.
-    """
-    folder = scratch_dir()
-    tempfile.tempdir = str(folder)
-    os.environ["CRYUTILS_STORE"] = f"sqlite:///{folder}/store.sqlite"
-    return folder / "film.mp4"
 
 
 def make_film(path: Path) -> None:

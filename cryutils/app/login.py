@@ -77,12 +77,13 @@ async def log_in(request: Request) -> Response:
     fields = await form(request)
     name, password = fields.get("name", ""), fields.get("password", "")
     address = request.client.host if request.client else ""
-    attempt = await ask(partial(state.store.users.attempt, address=address), name)
+    users = state.store.users
+    wait_s = await ask(users.wait_s, name, address)
     refuse = partial(state.page, request, "login.html", name=name, next=target)
-    if attempt.wait_s > 0:
-        minutes = math.ceil(attempt.wait_s / 60)
+    if wait_s > 0:
+        minutes = math.ceil(wait_s / 60)
         return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
-    if not await ask(state.store.users.check, attempt, password, threads=HASHING):
+    if not await ask(users.check, name, password, address, threads=HASHING):
         return refuse(status=401, error="Name or password is wrong.")
     await _leave(request)
     return await _enter(request, name, target)

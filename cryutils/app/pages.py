@@ -34,10 +34,7 @@ __all__ = ["ROUTES", "explain", "page", "refuse"]
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
-SCRIPTS = {
-    "site.css": "text/css", "live.css": "text/css", "live.js": "text/javascript",
-    "page.js": "text/javascript",
-}  # fmt: skip
+SCRIPTS = ("live.css", "live.js", "page.js", "site.css")
 AGO_S = {
     "just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0,
     "two hours ago": 7200.0,
@@ -131,7 +128,7 @@ async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
 async def say(request: Request) -> Response:
     """Log what a caregiver says: a correction, a missed cry, a note, or undo."""
     fields = await form(request)
-    log = await ask(partial(_log, request, fields.get("infant", "")))
+    log = await ask(request.app.state.store.infant, fields.get("infant", ""))
     match fields.get("what", ""):
         case "correct" if fields.get("verdict"):
             task = partial(log.correct, *_span(fields), fields["verdict"][:40])
@@ -157,7 +154,7 @@ async def babies(request: Request) -> Response:
         if "name" in fields:
             log = await ask(store.add_infant, fields["name"])
             return RedirectResponse(f"/?infant={log.id}", 303)
-        log = await ask(partial(_log, request, fields.get("infant", "")))
+        log = await ask(request.app.state.store.infant, fields.get("infant", ""))
         if fields.get("sure") != "yes":
             raise HTTPException(400)
         await ask(log.remove)
@@ -181,7 +178,8 @@ async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in SCRIPTS:
         raise HTTPException(404)
-    return Response(_asset(name), media_type=SCRIPTS[name])
+    kind = "css" if name.endswith(".css") else "javascript"
+    return Response(_asset(name), media_type=f"text/{kind}")
 
 
 async def film(request: Request) -> Response:
@@ -205,10 +203,6 @@ ROUTES = [
     Route("/static/{name}", static),
     Route("/film.mp4", film),
 ]
-
-
-def _log(request: Request, number: str) -> Log:
-    return request.app.state.store.infant(int(number) if number.isdecimal() else -1)
 
 
 def _span(fields: dict[str, str]) -> tuple[float, float]:

@@ -132,9 +132,7 @@ class Sockets:
 
     async def _opened(self, socket: WebSocket) -> Listener:
         """Return the listener of a new page, which logs for the infant that the page names."""
-        number = socket.query_params.get("infant", "")
-        infant = int(number) if number.isdecimal() else -1
-        log = await ask(self._store.infant, infant)
+        log = await ask(self._store.infant, socket.query_params.get("infant", ""))
 
         def make() -> Listener:
             from cryutils.app.monitor import Monitor

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryutils._io import extras
+from cryutils._io.paths import scratch_dir
 from cryutils.course.cli_group import example, run_option, say
 from cryutils.course.cli_store import opened
 from cryutils.errors import InputError
@@ -94,9 +95,11 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: str
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     from cryutils.app import demo
     from cryutils.app import serve as application
+    from cryutils.app import store as stores
 
-    film = demo.use_scratch_folder()
-    with opened() as store:
+    folder = scratch_dir()  # removed when the process ends
+    film = folder / "film.mp4"
+    with stores.open(f"sqlite:///{folder}/store.sqlite") as store:
         links = {token: store.users.add("demo", secrets.token_hex())}
         store.add_infant("Demo infant")
         # In a thread, because some browsers block the call until they are closed.

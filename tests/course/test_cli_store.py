@@ -56,7 +56,7 @@ def mia(with_mia: Path, call: Command, apart: Path) -> None:
 def is_right(password: str) -> bool:
     """Return whether the user demo can log in with `password`."""
     with store.open() as opened:
-        return opened.users.check(opened.users.attempt("demo", address="192.0.2.1"), password)
+        return opened.users.check("demo", password, "192.0.2.1")
 
 
 def test_a_password_is_read_from_standard_input_and_never_printed(call: Command) -> None:

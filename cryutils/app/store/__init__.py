@@ -51,16 +51,16 @@ class Store(AbstractContextManager["Store"]):
         logs = [Log(self._database, row.id, row.name) for row in rows]
         return sorted(logs, key=lambda log: log.name)
 
-    def infant(self, name: str | int) -> Log:
-        """Return the log of the infant of this name or number.
+    def infant(self, name: str) -> Log:
+        """Return the log of the infant of this name or `Log.id`.
 
         Raises InputError if there is no such infant.
         """
         logs = self.infants()
         for log in logs:
-            if name in (log.name, log.id):
+            if name in (log.name, str(log.id)):
                 return log
-        hint = near_miss(str(name), [log.name for log in logs])
+        hint = near_miss(name, [log.name for log in logs])
         raise InputError(f"no infant {printable(name)!r}.{hint}")
 
     def close(self) -> None:

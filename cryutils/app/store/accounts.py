@@ -11,23 +11,21 @@ import ipaddress
 import secrets
 import unicodedata
 from collections import deque
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from operator import attrgetter
 from threading import Lock
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from cryutils._io import extras
 from cryutils.app.store.database import LOGINS, USERS, Database, insert_new
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LIFETIME_S", "Attempt", "Logins", "Users", "clean_name", "hasher", "network"]
+__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "hasher", "network"]
 
 LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
@@ -44,21 +42,18 @@ _FAILED, _HOMES = 10_000, 1_000  # the most that are remembered, until the serve
 
 @cache
 def hasher() -> PasswordHasher:
-    """Return the argon2id password hasher. Raises InputError without the extra [app]."""
-    extras.require("argon2", "app", "the application")
+    """Return the argon2id password hasher."""
     from argon2 import PasswordHasher
 
     return PasswordHasher()
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt to log in at `time`. wait_s: how long it has to wait, in s; 0 if it is counted."""
+class Attempt(NamedTuple):
+    """A failed attempt to log in, at `time` in s since 1970."""
 
     user: str
     address: str
     time: float
-    wait_s: float = 0.0
 
 
 class Throttle:
@@ -69,28 +64,28 @@ class Throttle:
         self._failed: deque[Attempt] = deque(maxlen=_FAILED)
         self._homes: deque[tuple[str, str]] = deque(maxlen=_HOMES)
 
-    def begin(self, attempt: Attempt) -> Attempt:
-        """Count an attempt as failed, unless it has to wait; return it with its wait."""
+    def wait_s(self, user: str, address: str) -> float:
+        """Return how long an attempt has to wait, in s; if 0, count it as failed."""
+        attempt = Attempt(user, address, time())
         with self._lock:
             while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
                 self._failed.popleft()
-            attempt = replace(attempt, wait_s=max(map(partial(self._wait_s, attempt), _FREE)))
-            if not attempt.wait_s:
+            wait_s = max(self._rule(attempt, names) for names in _FREE)
+            if not wait_s:
                 self._failed.append(attempt)
-        return attempt
+        return wait_s
 
-    def succeed(self, attempt: Attempt) -> None:
-        """Forget the user's failed attempts at this address."""
-        here = (attempt.user, attempt.address)
+    def succeed(self, here: tuple[str, str]) -> None:
+        """Forget the failed attempts of a user at an address."""
         with self._lock:
-            others = [each for each in self._failed if (each.user, each.address) != here]
+            others = [each for each in self._failed if each[:2] != here]
             self._failed = deque(others, _FAILED)
             if here not in self._homes:
                 self._homes.append(here)
 
-    def _wait_s(self, attempt: Attempt, names: tuple[str, ...]) -> float:
+    def _rule(self, attempt: Attempt, names: tuple[str, ...]) -> float:
         """Return how long an attempt must wait, by failed ones that agree with it in `names`."""
-        if names == ("user",) and (attempt.user, attempt.address) in self._homes:
+        if names == ("user",) and attempt[:2] in self._homes:
             return 0.0
         common = attrgetter(*names)
         times = [each.time for each in self._failed if common(each) == common(attempt)]
@@ -148,21 +143,21 @@ class Users:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
 
-    def attempt(self, name: str, *, address: str) -> Attempt:
-        """Count an attempt from the client at `address` (not a proxy's address), and return it.
+    def wait_s(self, name: str, address: str) -> float:
+        """Return how long a client at `address` (not a proxy's) must wait to log in, in s.
 
-        Attempts are counted before they are checked, so parallel attempts can't exceed the limit.
+        If 0, the attempt is counted before it is checked, so parallel ones can't exceed the limit.
         """
-        return self._throttle.begin(Attempt(folded(name), network(address), time()))
+        return self._throttle.wait_s(folded(name), network(address))
 
-    def check(self, attempt: Attempt, password: str) -> bool:
+    def check(self, name: str, password: str, address: str) -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
 
         A wrong password and an unknown user give the same answer and take the same work.
         """
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        hashed = self._hash(attempt.user)
+        hashed = self._hash(user := folded(name))
         try:
             # A longer password is wrong, and hashing all of it could stall the server.
             hasher().verify(
@@ -171,7 +166,7 @@ class Users:
         except (VerificationError, InvalidHashError):
             return False
         if hashed is not None:
-            self._throttle.succeed(attempt)
+            self._throttle.succeed((user, network(address)))
         return hashed is not None
 
     def _hash(self, user: str) -> str | None:

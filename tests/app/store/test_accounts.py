@@ -28,8 +28,8 @@ def stored(url: str) -> str:
 
 def tried(store: Store, name: str, password: str, *, address: str = HOME) -> tuple[bool, float]:
     """Try to log in; return whether the password was right, and how long to wait in s."""
-    attempt = store.users.attempt(name, address=address)
-    return attempt.wait_s == 0 and store.users.check(attempt, password), attempt.wait_s
+    wait_s = store.users.wait_s(name, address)
+    return wait_s == 0 and store.users.check(name, password, address), wait_s
 
 
 def waits(store: Store, *passwords: str, address: str = HOME) -> list[float]:

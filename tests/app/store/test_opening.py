@@ -158,7 +158,7 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
 def test_an_infant_is_found_by_name_or_number_and_a_name_is_given_once(
     store: Store, mia: Log
 ) -> None:
-    assert store.infant("Mia").id == store.infant(mia.id).id == mia.id
+    assert store.infant("Mia").id == store.infant(str(mia.id)).id == mia.id
     with pytest.raises(InputError, match="Did you mean Mia"):
         store.infant("Mai")
     with pytest.raises(InputError, match="exists"):
