@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import cv2
@@ -34,18 +33,13 @@ def as_devices(folder: Path, sound: np.ndarray, pictures: list[np.ndarray]) -> l
 
 
 @contextmanager
-def visit(
-    playwright: Playwright, home: Served, name: str, devices: list[str],
-    screen: dict[str, int] = PHONE, scheme: Literal["light", "dark"] = "light",
-) -> Iterator[Page]:  # fmt: skip
-    """A caregiver's page, logged in, in a touch screen's browser with these devices.
+def visit(playwright: Playwright, home: Served, name: str, devices: list[str]) -> Iterator[Page]:
+    """A caregiver's page, logged in, in a telephone's browser with these devices.
 
     Fails if the page asks another site for anything, or anything goes wrong in it.
     """
     asked, browser = set(), launch(playwright, *devices)
-    context = browser.new_context(
-        viewport=screen, color_scheme=scheme, has_touch=True, is_mobile=screen["width"] < 500,
-    )  # type: ignore[arg-type]  # fmt: skip
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
     page = context.new_page()
     errors = noted_errors(page)
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))

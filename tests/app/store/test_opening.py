@@ -46,10 +46,8 @@ def test_by_default_it_is_a_file_in_the_users_data_folder_for_its_owner_alone(
 @pytest.mark.parametrize(
     "url",
     [
-        "log.sqlite", "sqlite:log.sqlite", "sqlite://", "sqlite:///:memory:", "mysql://h/d",
-        f"mysql://u:{SECRET}@h/d", f"postgresql://u:{SECRET}@h:port/d", f"postgresql:{SECRET}",
-        f"postgresql://u:{SECRET}", f"mongodb://u:{SECRET}@h/d", "postgresql://u:pa55@w0rd@h/d",
-        "postgresql://u:x@pa55?w0rd@h/d",
+        "log.sqlite", "sqlite:///:memory:", f"mysql://u:{SECRET}@h/d", f"postgresql:{SECRET}",
+        f"postgresql://u:{SECRET}@h:port/d", "postgresql://u:pa55@w0rd@h/d",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 import sqlalchemy as sa
@@ -25,25 +23,14 @@ PROMPT_S = 0.25  # far less than the page holds back, on a machine with other wo
 in_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 in_postgresql = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 
-LOCKS = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-sys.stdin.read()
-connection.execute("ROLLBACK")
-"""
-
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Have another process write to a SQLite file without end."""
-    with Popen([sys.executable, "-c", LOCKS, str(file)], stdin=PIPE, stdout=PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"locked\n"
+    """Have another connection write to a SQLite file without end."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
         yield
-        assert process.stdin is not None
-        process.stdin.close()
+        connection.execute("ROLLBACK")
 
 
 class Ear:
