@@ -74,7 +74,7 @@ class Sockets:
 
     def __init__(self, store: Store, models: Callable[[], Models], film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film
-        self._pages: list[_Page] = []  # oldest first
+        self._pages: dict[_Page, None] = {}  # oldest first
         threads = min(THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="listen")
 
@@ -105,8 +105,8 @@ class Sockets:
             await oldest.close(REPLACED)
             if oldest is page:
                 return
-            self._forget(oldest)
-        self._pages.append(page)
+            self._pages.pop(oldest, None)
+        self._pages[page] = None
         listener = None
         try:
             listener = await self._opened(socket)
@@ -122,13 +122,9 @@ class Sockets:
                 await socket.send_json({"type": "refused", "why": why})
             await page.close(REFUSED)
         finally:
-            self._forget(page)
+            self._pages.pop(page, None)
             if listener is not None:
                 await run_in_threadpool(listener.close)
-
-    def _forget(self, page: _Page) -> None:
-        with suppress(ValueError):  # it was replaced
-            self._pages.remove(page)
 
     async def _opened(self, socket: WebSocket) -> Listener:
         """Return the listener of a new page, which logs for the infant that the page names."""

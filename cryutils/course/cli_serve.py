@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-NO_MODELS = (
-    "No models are trained yet, so the page can't listen: `cryutils run 04_cry2 05_image` trains"
-    " them on synthetic infants."
-)
-
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
@@ -67,7 +62,8 @@ def serve(
     if demo or run is not None:
         find_run("full", run)  # raises InputError if there is none
     elif not runs:
-        say(NO_MODELS)
+        say("No models are trained yet, so the page can't listen: `cryutils run 04_cry2 05_image`"
+            " trains them on synthetic infants.")  # fmt: skip
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
         _demonstrate(address, hosts, sockets, run)

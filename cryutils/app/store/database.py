@@ -133,8 +133,8 @@ class Database:
             engine = sa.create_engine(url, pool_pre_ping=True, connect_args=chosen)
             sa.event.listen(engine, "begin", _limit)
             return cls(engine, shown(address))
-        if url.database in (None, "", ":memory:"):
-            raise InputError(f"{address}: a database in memory would lose everything; name a file.")
+        if url.database in (None, "", ":memory:"):  # in memory, which would lose everything
+            raise InputError(f"{address}: name a file, as in sqlite:///log.sqlite.")
         path = _file(resolve(str(url.database)))
         engine = sa.create_engine(url.set(database=str(path)), connect_args={"timeout": _WAIT_S})
         sa.event.listen(engine, "connect", _settle)

@@ -38,13 +38,7 @@ class Log:
 
     def begin(self, source: str) -> int:
         """Begin a session and return its number. source: such as "camera and microphone"."""
-        row: Row = {
-            "id": secrets.randbits(48), "infant": self.id, "source": printable(source),
-            "started": time.time(),
-        }  # fmt: skip
-        with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(tables.SESSIONS), [row])
-        return row["id"]
+        return self._add(tables.SESSIONS, source=printable(source), started=time.time())
 
     def append(self, session: int, readings: Sequence[Reading]) -> int:
         """Log readings of a session, a number from `begin`, durably; return how many were new.
@@ -110,12 +104,8 @@ class Log:
             raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
-        row: Row = {
-            "id": secrets.randbits(48), "infant": self.id, "start": start, "stop": stop,
-            "verdict": printable(verdict), "made": time.time(),
-        }  # fmt: skip
-        with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(tables.CORRECTIONS), [row])
+        verdict, made = printable(verdict), time.time()
+        self._add(tables.CORRECTIONS, start=start, stop=stop, verdict=verdict, made=made)
 
     def undo(self, start: float, stop: float) -> None:
         """Remove all corrections that reach into the time from `start` to `stop`."""
@@ -126,11 +116,7 @@ class Log:
 
     def note(self, what: str, at: float) -> None:
         """Note something that a caregiver did at a time (s since 1970), such as "fed"."""
-        row: Row = {
-            "id": secrets.randbits(48), "infant": self.id, "time": at, "what": printable(what),
-        }  # fmt: skip
-        with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(tables.NOTES), [row])
+        self._add(tables.NOTES, time=at, what=printable(what))
 
     def notes(self, since: float | None = None, until: float | None = None) -> list[Row]:
         """Return the notes from `since` to before `until`, with `id`, `time` and `what`."""
@@ -165,19 +151,17 @@ class Log:
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
-        reading, session, correction = tables.READINGS.c, tables.SESSIONS.c, tables.CORRECTIONS.c
-        mine, old = reading.infant == self.id, _within(reading.time, None, before)
-        remaining = sa.select(reading.session).where(mine)
+        reading, session = tables.READINGS.c, tables.SESSIONS.c
+        times = (reading.time, tables.CORRECTIONS.c.stop, tables.NOTES.c.time, session.started)
+        readings, corrections, notes, sessions = (
+            sa.delete(at.table).where(at.table.c.infant == self.id, at < before) for at in times
+        )
+        remaining = sa.select(reading.session).where(reading.infant == self.id)
+        ended = sessions.where(session.id.not_in(remaining))
         with self._begin(writes=True) as connection:
-            n = connection.execute(sa.delete(tables.READINGS).where(mine, *old)).rowcount
-            ended = [correction.infant == self.id, correction.stop < before]
-            connection.execute(sa.delete(tables.CORRECTIONS).where(*ended))
-            noted = [tables.NOTES.c.infant == self.id, tables.NOTES.c.time < before]
-            connection.execute(sa.delete(tables.NOTES).where(*noted))
-            ended = [session.infant == self.id, session.started < before]
-            connection.execute(
-                sa.delete(tables.SESSIONS).where(*ended, session.id.not_in(remaining))
-            )
+            n = connection.execute(readings).rowcount
+            for old in (corrections, notes, ended):
+                connection.execute(old)
         return n
 
     def remove(self) -> None:
@@ -186,6 +170,13 @@ class Log:
             for table in (tables.NOTES, tables.READINGS, tables.CORRECTIONS, tables.SESSIONS):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
+
+    def _add(self, table: sa.Table, **values: Any) -> int:
+        """Add a row of this infant with a new number, and return the number."""
+        number = secrets.randbits(48)
+        with self._begin(writes=True) as connection:
+            connection.execute(sa.insert(table), [{"id": number, "infant": self.id, **values}])
+        return number
 
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
