@@ -34,7 +34,7 @@ $(COURSE): EXTRAS = embeddings,lab
 $(COURSE): SIZE = 3.4 GB
 $(SITE): EXTRAS = app,docs
 $(SITE): SIZE = 3.4 GB
-$(EVERYTHING): EXTRAS = app,cluster,docs,embeddings,heic,lab,openvino,test
+$(EVERYTHING): EXTRAS = app,cluster,docs,embeddings,heic,lab,test
 $(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 

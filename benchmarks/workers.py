@@ -60,7 +60,7 @@ def forests() -> None:
 
 def embeddings(videos: Corpus) -> None:
     """Embed the frames of videos with ResNet-50, whose speed does not depend on its weights."""
-    network = backbones.base("ResNet50", input_shape=(112, 112, 3), weights="random")
+    network = backbones.base("ResNet50", size=112, weights="random")
     embed(videos, network, FrameInput(fps=6.0, size=112))
 
 

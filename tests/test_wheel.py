@@ -15,7 +15,7 @@ from sizes import large
 from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[1]
-OPTIONAL = ("argon2", "multipart", "openvino", "psycopg", "pymongo", "starlette", "uvicorn")
+OPTIONAL = ("argon2", "multipart", "psycopg", "pymongo", "starlette", "uvicorn")
 REFUSING = f"""
 import sys
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cryutils._io.paths import cache_dir, explain_write_errors
 from cryutils.errors import InputError
 
-__all__ = ["cached", "is_cached", "key", "ragged"]
+__all__ = ["cached", "key", "ragged"]
 
 R = TypeVar("R")
 Array = npt.NDArray[Any]
@@ -44,11 +44,6 @@ def cached(compute: Callable[[], R], kind: str, *parts: Any, mapped: bool = Fals
         if "Non-existing item" not in str(error):
             raise
         raise InputError(f"{folder}: no result could be stored; is the disk full?") from error
-
-
-def is_cached(kind: str, *parts: Any, mapped: bool = False) -> bool:
-    """Return whether there is a result for `kind` and `parts`. It is not read."""
-    return bool(_memory(mapped).check_call_in_cache(kind, key(*parts), None))
 
 
 def ragged(compute: Callable[[], Iterable[Array]], kind: str, *parts: Any) -> list[Array]:

@@ -189,7 +189,7 @@ def _library() -> list[Any]:
 def _versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on, by name."""
     installed = {"python": platform.python_version()}
-    for name in (*extras.packages(), "openvino"):
+    for name in extras.packages():
         with suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
     return installed

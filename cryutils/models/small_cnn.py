@@ -46,37 +46,23 @@ def small(*, size: int = 64) -> Backbone:
     return Backbone(model, "small CNN", words, "tf")
 
 
-def choose(
-    name: str = "auto",
-    *,
-    size: int | None = None,
-    weights: str = "auto",
-    seed: int = 0,
-) -> Backbone:
+def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Backbone:
     """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
     (Results of a ResNet-50 with random weights would pass for the paper's.) `Backbone.words` names
     the choice.
 
-    name: "auto", "small", or an application of Keras. size: side in pixels; None: 224, or 64 for
-    `small`. weights, seed: as in `backbones.base`; `small` has its own weights. Raises
-    InputError as `backbones.base` and `small` do.
+    name: "auto", "small", or as in `backbones.base`. size: side in pixels; None: 224, or 64 for
+    `small`. seed: as in `backbones.base`. Raises InputError as `backbones.base` and `small` do.
     """
     if name == "small":
-        if weights != "auto":
-            raise InputError(f'weights={weights!r}: "small" has its own; leave "auto".')
         return small(size=size or 64)
-    side = size or 224
-    instead = name == "auto" and weights == "auto"
+    if name != "auto":
+        return base(name, size=size or 224, seed=seed)
     try:
-        return base(
-            "ResNet50" if name == "auto" else name,
-            input_shape=(side, side, 3),
-            weights="imagenet" if instead else weights,
-            seed=seed,
-        )
+        return base("ResNet50", size=size or 224, weights="imagenet")
     except InputError as error:
-        if not (instead and isinstance(error.__cause__, Unavailable)):
+        if not isinstance(error.__cause__, Unavailable):
             raise
         return small(size=size or 64)
 

@@ -9,8 +9,7 @@ the number of clips.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isfinite
@@ -47,7 +46,6 @@ CROPS = ("frame", "face")
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-_FILES = 4  # files whose faces are tracked ahead of the network
 
 
 def load(data: str, **simulation: Any) -> Corpus:
@@ -68,14 +66,13 @@ class FrameInput:
 
     fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
     "frame", the picture's centred square, as in Paper A for ResNet-50; "face", the face that
-    `video.track` follows, found by `detector` (see `faces`). `small_cnn.small` is trained on faces
-    that fill the crop, so it needs "face".
+    `video.track` follows. `small_cnn.small` is trained on faces that fill the crop, so it needs
+    "face".
     """
 
     fps: float = 30.0
     size: int = 224
     crop: str = "frame"
-    detector: str = "auto"
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
@@ -96,7 +93,7 @@ class FrameInput:
         crops of the file are then in memory. Raises InputError as `video.frames` does.
         """
         if self.crop == "face":
-            yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
+            yield from video.track(path, fps=self.fps, size=self.size).crops
             return
         for picture in video.frames(path, fps=self.fps):
             yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
@@ -105,7 +102,6 @@ class FrameInput:
         """Return the cache key of a file's frames, from its content and these settings."""
         settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
         if self.crop == "face":
-            settings["detector"] = faces.resolve(self.detector)
             settings["followed"] = [video.VERSION, video.MARGIN]
         return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
 
@@ -114,91 +110,51 @@ class FrameInput:
 class PictureInput:
     """Settings of a frozen backbone and of its input frames.
 
-    backbone, weights, seed: as in `small_cnn.choose`. size: side of a frame in pixels; 0 is the
-    backbone's own. crop: as in `FrameInput`; "auto" is the face for `small_cnn.small` and the
-    centred square for others. head_fps: frames per second to train on; 0 is all. engine: as in
-    `embed`.
+    backbone, seed: as in `small_cnn.choose`. fps: frames per second. head_fps: frames per second to
+    train on; 0 is all.
     """
 
     backbone: str = "auto"
-    weights: str = "auto"
-    size: int = 0
-    crop: str = "auto"
     fps: float = 30.0
     head_fps: float = 0.0
-    engine: str = "keras"
     seed: int = 0
 
     @cached_property
     def network(self) -> Backbone:
         """The backbone."""
-        return small_cnn.choose(
-            self.backbone, size=self.size or None, weights=self.weights, seed=self.seed
-        )
+        return small_cnn.choose(self.backbone, seed=self.seed)
 
     @property
     def frames(self) -> FrameInput:
-        """How a video becomes the backbone's input."""
-        is_small = self.backbone == "small" or self.network.name == "small CNN"
-        crop = ("face" if is_small else "frame") if self.crop == "auto" else self.crop
+        """How a video becomes the backbone's input: faces for `small_cnn.small`, else squares."""
+        crop = "face" if self.network.name == "small CNN" else "frame"
         return FrameInput(fps=self.fps, size=self.network.model.input_shape[1], crop=crop)
 
 
 def embed(
-    corpus: Iterable[Clip],
-    backbone: Backbone,
-    frame_input: FrameInput,
-    *,
-    engine: str = "keras",
-    progress: bool = False,
+    corpus: Iterable[Clip], backbone: Backbone, frame_input: FrameInput, *, progress: bool = False
 ) -> list[Array]:
     """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
     (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
-    continues with the next clip. engine: as in
-    `runtimes.ready`.
+    continues with the next clip.
 
-    Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` and
-    `runtimes.ready` do.
+    Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` does.
     """
     wanted = backbone.model.input_shape[1:]
-    if any(side not in (None, have) for side, have in zip(wanted, frame_input.shape, strict=True)):
+    if frame_input.shape != wanted:
         raise InputError(
             f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}."
         )
     paths = [pictures_of(clip) for clip in corpus]
     keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
-    in_cache = backbones.cached(keys, backbone, engine=engine)
-    missing = [n for n, path in enumerate(paths) if path is not None and not in_cache[n]]
-    first = sorted({keys[n]: n for n in reversed(missing)}.values())  # equal files are read once
-    with faces.single_threaded(), ThreadPoolExecutor() as pool:
-        return backbones.embeddings(
-            list(zip(keys, _sources(paths, first, frame_input, pool), strict=True)),
-            backbone, engine=engine, progress=progress,
-        )  # fmt: skip
+    sources = [partial(_frames, frame_input, path) for path in paths]
+    return backbones.embeddings(list(zip(keys, sources, strict=True)), backbone, progress=progress)
 
 
-def _sources(
-    paths: Sequence[Path | None], missing: Sequence[int], frame_input: FrameInput, pool: Executor
-) -> list[Callable[[], Iterator[Pixels]]]:
-    """Return for each file a function that returns its frames.
-
-    A face track is known only at the end of its file, so the next files of `missing` are tracked in
-    `pool` meanwhile.
-    """
-    tracked: dict[int, Future[list[Pixels]]] = {}
-
-    def frames(number: int) -> Iterator[Pixels]:
-        path = paths[number]
-        if path is None or frame_input.crop != "face":
-            return frame_input.frames(path) if path else iter(())
-        for n in (number, *[n for n in missing if n > number][:_FILES]):
-            if n not in tracked:
-                tracked[n] = pool.submit(list, frame_input.frames(paths[n]))  # type: ignore[arg-type]
-        return iter(tracked.pop(number).result())
-
-    return [partial(frames, number) for number in range(len(paths))]
+def _frames(frame_input: FrameInput, path: Path | None) -> Iterator[Pixels]:
+    return iter(()) if path is None else frame_input.frames(path)
 
 
 def pictures_of(clip: Clip) -> Path | None:

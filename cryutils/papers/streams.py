@@ -107,9 +107,7 @@ def of_corpus(
 
     if not any(clip.has_video for clip in corpus):
         return gather(corpus, hearing)
-    embedded = embed(
-        corpus, looking.network, looking.frames, engine=looking.engine, progress=progress
-    )
+    embedded = embed(corpus, looking.network, looking.frames, progress=progress)
     return gather(corpus, hearing, embedded, fps=looking.fps, head_fps=looking.head_fps)
 
 

@@ -18,7 +18,7 @@ from cryutils.models import backend
 from cryutils.models.backbones import Backbone
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
-from cryutils.video import faces, mp4
+from cryutils.video import mp4
 
 SIZE, FPS = 48, 4.0
 INPUT = FrameInput(fps=FPS, size=SIZE)
@@ -117,10 +117,7 @@ def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> No
     )}  # fmt: skip
     assert len(keys) == 4
     assert INPUT.key(other) not in keys
-    assert replace(INPUT, detector="haar").key(path) == INPUT.key(path)
     assert replace(INPUT, fps=4).key(path) == INPUT.key(path)
-    by_name = replace(INPUT, crop="face", detector=faces.resolve("auto")).key(path)
-    assert by_name == replace(INPUT, crop="face").key(path)
 
 
 # Embeddings
