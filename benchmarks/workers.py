@@ -60,7 +60,7 @@ def forests() -> None:
 
 def embeddings(videos: Corpus) -> None:
     """Embed the frames of videos with ResNet-50, whose speed does not depend on its weights."""
-    network = backbones.base("ResNet50", size=112, weights="random")
+    network = backbones.base("ResNet50", size=112)
     embed(videos, network, FrameInput(fps=6.0, size=112))
 
 

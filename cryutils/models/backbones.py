@@ -14,33 +14,22 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from cryutils._io.cache import ragged
 from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
-from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, seeded
 
-__all__ = ["APPLICATIONS", "Backbone", "base", "embeddings", "head_input", "untrained"]
+__all__ = ["APPLICATIONS", "Backbone", "base", "head_input", "untrained"]
 
-Array = npt.NDArray[np.float32]
-Frames = npt.NDArray[np.uint8]
-Source = Callable[[], Iterable[Frames]]
-
-EMBEDDING_VERSION = 1  # increase it whenever the same frames and settings give other embeddings
-_WEIGHTS = ("auto", "imagenet", "random")
 _RANDOM = "random weights"
-_BATCH, _AT_ONCE = 32, 128  # frames per batch, and in memory
 _TIMEOUT_S = 5.0  # for each address of the host, and for each part of the file
 
 
@@ -102,33 +91,25 @@ class Backbone:
         return digest.hexdigest()
 
 
-def base(name: str, *, size: int = 224, weights: str = "auto", seed: int = 0) -> Backbone:
+def base(name: str, *, size: int = 224, seed: int = 0) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
     name: one of `APPLICATIONS`, or a Keras model from pixels to feature maps that
     preprocesses them itself: the path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`.
-    size: side of the pictures in pixels. weights: "imagenet", "random" (drawn from `seed`), or
-    "auto": ImageNet's if available, else random; a `.keras` file has its own. Raises InputError if
-    the name is unknown, the network does not accept the size, the file is damaged, or ImageNet's
-    weights are required but not available.
+    size: side of the pictures in pixels. seed: of random weights, which an application has if
+    ImageNet's are not available. Raises InputError if the name is unknown, the network does not
+    accept the size, or the file is damaged.
     """
     shape = (size, size, 3)
     if name.endswith(".keras"):
         return _of_file(name, shape)
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
-    if weights not in _WEIGHTS:
-        raise InputError(f"weights={weights!r}.{near_miss(weights, _WEIGHTS)}")
     try:
-        network, words = _network(name, shape, weights, seed)
-    except Unavailable as error:
-        if weights == "imagenet":
-            raise InputError(
-                f"{name}'s ImageNet weights are not available ({error}): put"
-                f" {APPLICATIONS[name].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or"
-                " run with network access."
-            ) from error
-        network, _ = _network(name, shape, "random", seed)
+        network, words = _pretrained(name, shape)
+    except Unavailable:
+        with seeded(seed):
+            network = _built(name, shape, None)
         words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"
     module = APPLICATIONS[name].module
     model = _frozen(network, shape, getattr(keras().applications, module).preprocess_input)
@@ -148,11 +129,8 @@ def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], An
     return model
 
 
-def _network(name: str, shape: tuple[int, ...], weights: str, seed: int) -> tuple[Any, str]:
-    """Return the application with ImageNet's weights or random ones, and their origin in words."""
-    if weights == "random":
-        with seeded(seed):
-            return _built(name, shape, None), f"{_RANDOM} (seed {seed})"
+def _pretrained(name: str, shape: tuple[int, ...]) -> tuple[Any, str]:
+    """Return the application with ImageNet's weights, and their origin in words."""
     (_, file, md5), folder = APPLICATIONS[name], weights_dir()
     if folder is not None and (own := folder / file).is_file():
         known = md5 in ("", hashlib.md5(own.read_bytes()).hexdigest())
@@ -216,50 +194,3 @@ def head_input(backbone: Backbone) -> Any:
     """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
-
-
-def embeddings(
-    clips: Sequence[tuple[str, Source]], backbone: Backbone, *, progress: bool = False
-) -> list[Array]:
-    """Return the embeddings of each clip's frames, memory-mapped float32 (frames, features).
-
-    Each clip is cached as soon as it is done, so an interrupted run resumes with the next clip.
-
-    clips: key and source of each clip. The key identifies the pixels. The source, a function that
-    is called only if the clip is not cached, returns frames or arrays of frames, uint8 (height,
-    width, 3) or (n, height, width, 3), in the backbone's size. Raises InputError for frames of
-    another size or type.
-    """
-    network = head_input(backbone)
-
-    def run(source: Source) -> Iterator[Array]:
-        parts = [np.empty((0, *network.output_shape[1:]), np.float32)]
-        for frames in _chunks(source(), network.input_shape[1:]):
-            parts.append(network.predict(frames, batch_size=_BATCH, verbose=0))
-        yield np.concatenate(parts)
-
-    maps = []
-    versions = [metadata.version(package) for package in ("keras", "tensorflow")]
-    parts = [EMBEDDING_VERSION, backbone.digest, versions]
-    with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
-        for done, (frames, source) in enumerate(clips, start=1):
-            maps += ragged(functools.partial(run, source), "embeddings", *parts, frames)
-            report(done, len(clips))
-    return maps
-
-
-def _chunks(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:
-    """Yield all frames in arrays of at least `_AT_ONCE`, except the last."""
-    waiting: list[Frames] = []
-    for some in frames:
-        if some.dtype != np.uint8 or some.shape[-3:] != shape:
-            raise InputError(
-                f"frames are {some.dtype} {some.shape}; "
-                f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
-            )
-        waiting.append(some.reshape(-1, *shape))
-        if sum(map(len, waiting)) >= _AT_ONCE:
-            yield np.concatenate(waiting)
-            waiting = []
-    if waiting:
-        yield np.concatenate(waiting)

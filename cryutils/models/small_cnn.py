@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from cryutils._io.download import Unavailable
 from cryutils.errors import InputError
 from cryutils.models.backbones import Backbone, base
 from cryutils.models.backend import keras
@@ -59,12 +58,8 @@ def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Bac
         return small(size=size or 64)
     if name != "auto":
         return base(name, size=size or 224, seed=seed)
-    try:
-        return base("ResNet50", size=size or 224, weights="imagenet")
-    except InputError as error:
-        if not isinstance(error.__cause__, Unavailable):
-            raise
-        return small(size=size or 64)
+    resnet = base("ResNet50", size=size or 224)
+    return resnet if resnet.trained else small(size=size or 64)
 
 
 def network(size: int) -> Any:

@@ -9,10 +9,11 @@ the number of clips.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from math import isfinite
+from functools import partial
+from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +21,20 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
-from cryutils._io.cache import key
+from cryutils._io.cache import key, ragged
 from cryutils._io.paths import file_digest
+from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.errors import InputError, near_miss
-from cryutils.models import backbones, small_cnn
+from cryutils.models import backbones
 from cryutils.video import faces
 
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
 __all__ = [
-    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "PictureInput", "embed", "load",
+    "CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "embed", "load",
     "pictures_of",
 ]  # fmt: skip
 
@@ -46,6 +48,8 @@ CROPS = ("frame", "face")
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
+_EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other embeddings
+_BATCH, _AT_ONCE = 32, 128  # frames per batch, and in memory
 
 
 def load(data: str, **simulation: Any) -> Corpus:
@@ -77,8 +81,6 @@ class FrameInput:
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
             raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
-        if not (isfinite(self.fps) and 0.001 <= self.fps <= 1000):
-            raise InputError(f"fps={self.fps} is no frame rate; use 0.001 to 1000.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -106,55 +108,40 @@ class FrameInput:
         return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PictureInput:
-    """Settings of a frozen backbone and of its input frames.
-
-    backbone, seed: as in `small_cnn.choose`. fps: frames per second. head_fps: frames per second to
-    train on; 0 is all.
-    """
-
-    backbone: str = "auto"
-    fps: float = 30.0
-    head_fps: float = 0.0
-    seed: int = 0
-
-    @cached_property
-    def network(self) -> Backbone:
-        """The backbone."""
-        return small_cnn.choose(self.backbone, seed=self.seed)
-
-    @property
-    def frames(self) -> FrameInput:
-        """How a video becomes the backbone's input: faces for `small_cnn.small`, else squares."""
-        crop = "face" if self.network.name == "small CNN" else "frame"
-        return FrameInput(fps=self.fps, size=self.network.model.input_shape[1], crop=crop)
-
-
 def embed(
-    corpus: Iterable[Clip], backbone: Backbone, frame_input: FrameInput, *, progress: bool = False
+    corpus: Sequence[Clip], backbone: Backbone, frame_input: FrameInput, *, progress: bool = False
 ) -> list[Array]:
     """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
 
-    One memory-mapped array per clip; (0, features) for a clip without pictures. They are cached
-    (`backbones.embeddings`), so each frame passes the backbone once and a run that was killed
+    One memory-mapped array per clip; (0, features) for a clip without pictures. Each clip is cached
+    as soon as it is done, so each frame passes the backbone once and a run that was killed
     continues with the next clip.
 
     Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` does.
     """
-    wanted = backbone.model.input_shape[1:]
-    if frame_input.shape != wanted:
+    network = backbones.head_input(backbone)
+    if frame_input.shape != (wanted := network.input_shape[1:]):
         raise InputError(
             f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}."
         )
-    paths = [pictures_of(clip) for clip in corpus]
-    keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
-    sources = [partial(_frames, frame_input, path) for path in paths]
-    return backbones.embeddings(list(zip(keys, sources, strict=True)), backbone, progress=progress)
 
+    def run(path: Path | None) -> Iterator[Array]:
+        frames = iter(()) if path is None else frame_input.frames(path)
+        parts = [np.empty((0, *network.output_shape[1:]), np.float32)]
+        while some := list(islice(frames, _AT_ONCE)):
+            parts.append(network.predict(np.stack(some), batch_size=_BATCH, verbose=0))
+        yield np.concatenate(parts)
 
-def _frames(frame_input: FrameInput, path: Path | None) -> Iterator[Pixels]:
-    return iter(()) if path is None else frame_input.frames(path)
+    maps = []
+    versions = [metadata.version(package) for package in ("keras", "tensorflow")]
+    settings = [_EMBEDDING_VERSION, backbone.digest, versions]
+    with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
+        for done, clip in enumerate(corpus, start=1):
+            path = pictures_of(clip)
+            pixels = "no pictures" if path is None else frame_input.key(path)
+            maps += ragged(partial(run, path), "embeddings", *settings, pixels)
+            report(done, len(corpus))
+    return maps
 
 
 def pictures_of(clip: Clip) -> Path | None:

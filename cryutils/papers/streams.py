@@ -18,11 +18,12 @@ import numpy.typing as npt
 from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
+from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput, by_clip, sound_problem
+from cryutils.papers.embeddings import FrameInput, embed
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
-    from cryutils.papers.embeddings import PictureInput
 
 __all__ = ["IMAGE", "PATCH", "Streams", "gather", "of_corpus", "pairs"]
 
@@ -94,21 +95,25 @@ class Streams:
 def of_corpus(
     corpus: Corpus,
     hearing: Mapping[str, SoundInput],
-    looking: PictureInput,
     *,
+    fps: float = 30.0,
+    head_fps: float = 0.0,
+    seed: int = 0,
     progress: bool = False,
 ) -> Streams:
     """Return the windows of a corpus with the embeddings of its frames, if it has pictures.
 
-    hearing: as in `gather`. looking: how frames are embedded. Raises InputError as `gather` and
+    The network is `small_cnn.choose`'s; `small_cnn.small` gets faces, others the centred square.
+    hearing, head_fps: as in `gather`. fps: frames per second. Raises InputError as `gather` and
     `embeddings.embed` do.
     """
-    from cryutils.papers.embeddings import embed
-
     if not any(clip.has_video for clip in corpus):
         return gather(corpus, hearing)
-    embedded = embed(corpus, looking.network, looking.frames, progress=progress)
-    return gather(corpus, hearing, embedded, fps=looking.fps, head_fps=looking.head_fps)
+    network = small_cnn.choose(seed=seed)
+    crop = "face" if network.name == "small CNN" else "frame"
+    frames = FrameInput(fps=fps, size=network.model.input_shape[1], crop=crop)
+    embedded = embed(corpus, network, frames, progress=progress)
+    return gather(corpus, hearing, embedded, fps=fps, head_fps=head_fps)
 
 
 def gather(
@@ -117,13 +122,13 @@ def gather(
     embeddings: Sequence[Array] | None = None,
     *,
     fps: float = 30.0,
-    head_fps: float | None = None,
+    head_fps: float = 0.0,
 ) -> Streams:
     """Return the windows of all recordings that have every stream.
 
     hearing: the settings of each sound stream, by name. embeddings: for each clip, float32 (frames,
     features), at `fps` frames per second; None for sound alone. head_fps: embeddings to use per
-    second, evenly spaced; None: all. Raises InputError if the windows of the sound streams do not
+    second, evenly spaced; 0: all. Raises InputError if the windows of the sound streams do not
     start together, or no recording has every stream.
     """
     timing = next(iter(hearing.values()))

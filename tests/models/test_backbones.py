@@ -16,7 +16,6 @@ from cryutils.models.backbones import APPLICATIONS
 
 SMALL, SIZE = "MobileNetV2", 32
 SHAPE = (SIZE, SIZE, 3)
-FEATURES = 16
 
 
 @pytest.fixture(autouse=True)
@@ -71,42 +70,34 @@ def test_a_file_that_keras_does_not_publish_is_not_called_imagenet(keras, named)
     assert path.name in base.weights and not base.imagenet
 
 
-def test_auto_falls_back_to_random_weights_and_says_so() -> None:
-    base = backbones.base(SMALL, size=SIZE)
-    assert base.words == "MobileNetV2, random weights (seed 0; ImageNet weights not available)"
-    assert not base.imagenet and not base.trained
-
-
-@pytest.mark.parametrize("offline", ["", "1"])
-def test_imagenet_raises_and_names_both_ways(offline: str, monkeypatch: Any) -> None:
-    def unreachable(*_: object, **__: object) -> Any:
-        raise socket.gaierror("Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
-    monkeypatch.setenv("CRYUTILS_OFFLINE", offline)
-    wanted = f"{APPLICATIONS[SMALL].file} into the folder that CRYUTILS_WEIGHTS_DIR names, or run"
-    with pytest.raises(InputError, match=wanted):
-        backbones.base(SMALL, size=SIZE, weights="imagenet")
-    assert socket.getdefaulttimeout() is None
-
-
 def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
     with pytest.raises(InputError, match="nowhere"):
         backbones.base(SMALL, size=SIZE)
 
 
-def test_random_weights_come_from_the_seed_alone(keras) -> None:
-    first = backbones.base(SMALL, size=SIZE, weights="random", seed=3)
+def test_without_weights_random_ones_come_from_the_seed_alone(keras) -> None:
+    first = backbones.base(SMALL, size=SIZE, seed=3)
     keras.utils.set_random_seed(99)
-    again = backbones.base(SMALL, size=SIZE, weights="random", seed=3)
-    other = backbones.base(SMALL, size=SIZE, weights="random", seed=4)
+    again = backbones.base(SMALL, size=SIZE, seed=3)
+    other = backbones.base(SMALL, size=SIZE, seed=4)
     assert first.digest == again.digest != other.digest
-    assert first.weights == "random weights (seed 3)"
+    assert first.words == "MobileNetV2, random weights (seed 3; ImageNet weights not available)"
+    assert not first.imagenet and not first.trained
+
+
+def test_a_download_that_fails_gives_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> Any:
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "")
+    assert not backbones.base(SMALL, size=SIZE).trained
+    assert socket.getdefaulttimeout() is None
 
 
 def test_a_backbone_is_frozen_even_in_training_mode(pixels) -> None:
-    base = backbones.base(SMALL, size=SIZE, weights="random")
+    base = backbones.base(SMALL, size=SIZE)
     assert base.model.trainable_weights == []
     training = np.asarray(base.model(pixels, training=True))
     np.testing.assert_array_equal(training, np.asarray(base.model(pixels, training=False)))
@@ -165,7 +156,6 @@ def test_an_untrained_copy_has_the_same_layers_and_other_weights(keras, own) -> 
     ("wrong", "message"),
     [
         ({"name": "ResNet"}, "there is no backbone 'ResNet'. Did you mean ResNet50?"),
-        ({"weights": "imagnet"}, "weights='imagnet'. Did you mean imagenet?"),
         ({"size": 16}, "size=16: too small"),
     ],
 )
@@ -180,56 +170,3 @@ def test_a_damaged_file_is_one_line(named) -> None:
     (named / APPLICATIONS[SMALL].file).write_text("no weights")
     with pytest.raises(InputError, match=r"_no_top\.h5 is damaged"):
         backbones.base(SMALL, size=SIZE)
-
-
-def drawn(keras: Any, seed: int) -> backbones.Backbone:
-    pixels = keras.Input(SHAPE)
-    maps = keras.layers.Rescaling(1 / 255)(pixels)
-    for width, side in ((8, 4), (FEATURES, 2)):
-        initial = keras.initializers.GlorotUniform(seed)
-        maps = keras.layers.Conv2D(width, side, side, kernel_initializer=initial)(maps)
-    model = keras.Model(pixels, maps)
-    return backbones.Backbone(model, "two layers", f"random weights (seed {seed})", "none")
-
-
-@pytest.fixture(scope="module")
-def small(keras: Any) -> backbones.Backbone:
-    return drawn(keras, 0)
-
-
-def test_embeddings_are_the_pooled_maps_of_each_backbone(keras, small, pixels) -> None:
-    for backbone in (small, drawn(keras, 1)):
-        maps = np.asarray(backbone.model(pixels))
-        (average,) = backbones.embeddings([("pixels", lambda: pixels)], backbone)
-        assert average.dtype == np.float32
-        np.testing.assert_allclose(average, maps.mean(axis=(1, 2)), atol=1e-5)
-
-
-def test_frames_keep_their_order_whatever_arrays_they_come_in(small) -> None:
-    frames = np.random.default_rng(1).integers(0, 256, (150, *SHAPE), dtype=np.uint8)
-    whole, parts, none = backbones.embeddings(
-        [
-            ("whole", lambda: [frames]),
-            ("parts", lambda: [*frames[:3], frames[3:]]),
-            ("none", lambda: ()),
-        ],
-        small,
-    )
-    np.testing.assert_allclose(parts, whole, atol=1e-5)
-    assert none.shape == (0, FEATURES)
-
-
-def test_a_stopped_run_goes_on_where_it_was(small, pixels) -> None:
-    def pulled_plug() -> np.ndarray:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        backbones.embeddings([("one", lambda: pixels), ("two", pulled_plug)], small)
-    both = backbones.embeddings([("one", pulled_plug), ("two", lambda: pixels[:1])], small)
-    assert [len(clip) for clip in both] == [4, 1]
-
-
-def test_frames_that_do_not_fit_are_named(small) -> None:
-    frames = np.zeros((2, 32, 31, 3), np.uint8)
-    with pytest.raises(InputError, match=r"this backbone takes uint8 \(n, 32, 32, 3\)"):
-        backbones.embeddings([("wrong", lambda: [frames])], small)

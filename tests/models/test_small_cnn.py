@@ -8,12 +8,9 @@ import numpy as np
 import pretrain
 from sizes import large
 
-from cryutils import evaluation
-from cryutils.datasets.synthetic import face, states, voice
+from cryutils.datasets.synthetic import states
 from cryutils.datasets.synthetic.states import Face
 from cryutils.models import backbones, small_cnn
-from cryutils.papers.embeddings import STATES
-from cryutils.video.faces import crop
 
 SIZE = 48
 
@@ -56,39 +53,6 @@ def test_the_one_that_comes_with_the_package_is_what_training_makes(tmp_path, mo
     scores.append(explained_share(small_cnn.small(), pixels, labels[:, clear]))
     assert min(scores) > 0.5
     assert abs(scores[0] - scores[1]) < 0.1
-
-
-def crying(infants: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw faces in three states at full signal: crops, uint8 (n, 64, 64, 3), label, infant."""
-    crops, labels, who = [], [], []
-    rng = np.random.default_rng(0)
-    for infant in range(infants):
-        for clip in range(clips):
-            state = STATES[rng.integers(len(STATES))]
-            cry = voice.plan(state, infant=infant, seed=100 * infant + clip, duration_s=1.5)
-            plan = face.plan(cry, fps=2)
-            for frame, box in zip(face.frames(plan, size=96), plan.boxes(size=96), strict=True):
-                crops.append(crop(frame, box, size=64, margin=small_cnn.MARGIN))
-                labels.append(state)
-                who.append(infant)
-    return np.stack(crops), np.array(labels), np.array(who)
-
-
-def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    crops, labels, who = crying(infants=18, clips=5)
-    features = backbones.head_input(small_cnn.small()).predict(crops, verbose=0)
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    classes, truth = np.unique(labels, return_inverse=True)
-    predictions = cross_val_predict(head, features, truth, groups=who, cv=GroupKFold(3))
-    # It was taught nothing about states, so all that is asked is more than guessing.
-    low = evaluation.interval(predictions, truth, who).low
-    assert low is not None
-    assert low > 1 / len(classes)
 
 
 def test_it_is_frozen_and_says_what_it_is() -> None:

@@ -13,6 +13,7 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput, by_clip
 from cryutils.papers import embeddings, streams
 
@@ -63,8 +64,7 @@ def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(
 
 
 def test_a_corpus_of_sound_alone_needs_no_backbone(corpus: Corpus) -> None:
-    looking = embeddings.PictureInput(backbone="no such network")
-    assert streams.of_corpus(corpus, hearing(), looking).names == ("mfcc", "stft")
+    assert streams.of_corpus(corpus, hearing()).names == ("mfcc", "stft")
 
 
 def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, apart: Path) -> None:
@@ -72,11 +72,12 @@ def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, ap
         "synthetic", classes=["hug", "hungry", "sleepy"], infants=6, clips_per_infant=1,
         duration_s=1.5, mostly=1.0, video=True, fps=6.0, size=64,
     )  # fmt: skip
-    looking = embeddings.PictureInput(backbone="small", fps=6.0, head_fps=2.0)
-    assert looking.frames.crop == "face" and looking.frames.size == 64
-    gathered = streams.of_corpus(films, hearing(), looking)
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")  # without ImageNet's weights
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    gathered = streams.of_corpus(films, hearing(), fps=6.0, head_fps=2.0)
     assert gathered.names == ("mfcc", "stft", "image")
-    embedded = embeddings.embed(films, looking.network, looking.frames)
+    faces = embeddings.FrameInput(fps=6.0, size=64, crop="face")
+    embedded = embeddings.embed(films, small_cnn.small(), faces)
     assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
 
