@@ -31,6 +31,7 @@ AUTOENCODER = DenseSettings(
     units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
 )
 _WINDOWS = 512  # windows encoded at once, to limit memory
+_PER_WINDOW = 4  # patches drawn from each window; windows overlap, and patches of a cry are similar
 
 
 def patches(windows: Array, patch: int) -> Array:
@@ -54,20 +55,17 @@ def fit(
     tasks: Sequence[FitSpec],
     *,
     patch: int = 8,
-    per_window: int = 4,
     settings: DenseSettings = AUTOENCODER,
-    progress: bool = False,
 ) -> NetworkBatch:
     """Train one autoencoder of patches per task, all at once.
 
     windows: float32 (windows, frames, coefficients). tasks: their row numbers are indices of
-    `windows`. patch: frames per patch. per_window: patches drawn from each window; a few are
-    enough, because windows overlap and the patches of a cry are similar. settings: three hidden
-    layers, the middle one linear. Raises InputError as `patches` and `stacked.fit` do.
+    `windows`. patch: frames per patch. settings: three hidden layers, the middle one linear. Raises
+    InputError as `patches` and `stacked.fit` do.
     """
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)
-    count = min(max(1, per_window), whole.shape[1])
+    count = min(_PER_WINDOW, whole.shape[1])
     order = rng.random(whole.shape[:2]).argsort(axis=1)[:, :count]
     rows = np.arange(len(whole))[:, None]
     x = whole[rows, order].reshape(-1, whole.shape[2])
@@ -76,7 +74,7 @@ def fit(
         return (np.asarray(of)[:, None] * count + np.arange(count)).ravel()
 
     patch_tasks = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
-    return stacked.fit(x, x, patch_tasks, settings=settings, progress=progress)
+    return stacked.fit(x, x, patch_tasks, settings=settings)
 
 
 def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import blocks, classifier
 
@@ -43,8 +42,6 @@ def build(
     range.
     """
     shape = tuple(input_shape)
-    if len(shape) != 2:
-        raise InputError(f"input_shape={shape}: give (frames, coefficients).")
     keras = _keras()
     layers = keras.layers
     inputs = keras.Input(shape, name="spectrogram")

@@ -133,21 +133,20 @@ class Lite:
     states.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        """Open the file at `path`, to run on `threads` threads. Raises InputError on failure."""
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the file at `path`, to run on one thread. Raises InputError on failure."""
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = Path(path)
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
         with self._running(), quiet_stderr():
-            self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
+            self._interpreter = Interpreter(model_path=str(self.path), num_threads=1)
             self._interpreter.allocate_tensors()
             (self._input,) = self._interpreter.get_input_details()
             (self._output,) = self._interpreter.get_output_details()
         self.dtype = np.dtype(self._input["dtype"])
-        self.input_shape = tuple(int(n) for n in self._input["shape"])
-        self.shape = self.input_shape[1:]
+        self.shape = tuple(int(n) for n in self._input["shape"][1:])
         self.classes = int(self._output["shape"][-1])
 
     def predict(self, x: npt.ArrayLike) -> Array:
@@ -158,10 +157,9 @@ class Lite:
         if not len(rows):
             return np.zeros((0, self.classes), np.float32)
         parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
-        return np.concatenate([self.answers(part) for part in parts])
+        return np.concatenate([self._answers(part) for part in parts])
 
-    def answers(self, x: Examples) -> Array:
-        """Return the output for `x` as a single batch."""
+    def _answers(self, x: Examples) -> Array:
         with self._running():
             if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
                 with quiet_stderr():  # resizing prints a line each time

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import blocks, classifier
 
@@ -42,12 +41,9 @@ def build(
     input_shape: (height, width, 3). augment: augment the crops during training; see `augmentation`.
     Other arguments and errors as in `cry2.build`.
     """
-    shape = tuple(input_shape)
-    if len(shape) != 3 or shape[2] != 3:
-        raise InputError(f"input_shape={shape}: give (height, width, 3), the crops are RGB.")
     keras = _keras()
     layers = keras.layers
-    inputs = keras.Input(shape, dtype="uint8", name="pixels")
+    inputs = keras.Input(tuple(input_shape), dtype="uint8", name="pixels")
     h = layers.Rescaling(1.0, name="float")(inputs)
     if augment:
         h = augmentation()(h)

@@ -21,7 +21,6 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from cryutils._io.cache import cached, key
-from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models.backend import keras as _keras
 from cryutils.models.training import MEASURES, machine
@@ -77,12 +76,10 @@ class DenseSettings:
 class FitSpec:
     """Training data of one network.
 
-    train, validation: row numbers, none in both. Without validation rows all epochs are trained and
-    the weights of the last epoch are kept. group: index of the group of `x` that the rows belong
-    to. classes: indices of the classes that the network distinguishes; its rows have no others.
-    inputs: bool (d,), the inputs that the network may use. None for these two: all. monitor: the
-    measure on the validation rows whose best epoch is kept. draw: networks with the same draw have
-    the same initial weights and row order.
+    train, validation: row numbers, none in both. group: index of the group of `x` that the rows
+    belong to. classes: indices of the classes that the network distinguishes; its rows have no
+    others. inputs: bool (d,), the inputs that the network may use. None for these two: all.
+    monitor: the measure on the validation rows whose best epoch is kept.
     """
 
     train: Rows
@@ -91,7 +88,6 @@ class FitSpec:
     classes: tuple[int, ...] | None = None
     inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     monitor: Monitor = "loss"
-    draw: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +106,6 @@ class NetworkBatch:
     best_epoch: npt.NDArray[np.int64]
     settings: DenseSettings
     allowed: npt.NDArray[np.bool_] | None = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.best_epoch)
 
     def layers(self, task: int) -> list[Layer]:
         """Return kernel (in, out) and bias (out,) of each layer of one network."""
@@ -142,18 +135,17 @@ class NetworkBatch:
 
 
 def network(
-    d: int, draws: Sequence[int], settings: DenseSettings,
+    d: int, count: int, settings: DenseSettings,
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Any:  # fmt: skip
-    """Return dense networks as one compiled Keras model.
+    """Return `count` dense networks with equal initial weights as one compiled Keras model.
 
     It takes float32 (rows, networks, d) and returns logits (rows, networks, classes), or without
     `allowed` a reconstruction (rows, networks, d).
 
-    draws: the draw of each network. allowed: (networks, classes), the classes that each network
-    distinguishes.
+    allowed: (networks, classes), the classes that each network distinguishes.
     """
-    keras, count = _keras(), len(draws)
+    keras = _keras()
     h = inputs = keras.Input((count, d), name="inputs")
     sizes = [*settings.units, d if allowed is None else allowed.shape[1]]
     for k, units in enumerate(sizes):
@@ -166,12 +158,8 @@ def network(
         )  # fmt: skip
         width = h.shape[-1]
         h = layer(h)
-        seeds = {draw: settings.seed + k + len(sizes) * draw for draw in draws}
-        kernels = {
-            draw: np.asarray(keras.initializers.GlorotUniform(seed)((width, units)))
-            for draw, seed in seeds.items()
-        }
-        layer.set_weights([np.stack([kernels[draw] for draw in draws]), layer.bias])
+        kernel = keras.initializers.GlorotUniform(settings.seed + k)((width, units))
+        layer.set_weights([np.stack([np.asarray(kernel)] * count), layer.bias])
         if settings.dropout and not last:
             same = {"noise_shape": (None, 1, None), "seed": settings.seed + k}
             h = keras.layers.Dropout(settings.dropout, **same)(h)
@@ -184,7 +172,7 @@ def network(
 
 def fit(
     x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], *, classes: int = 0,
-    settings: DenseSettings | None = None, progress: bool = False,
+    settings: DenseSettings | None = None,
 ) -> NetworkBatch:  # fmt: skip
     """Train one network per task, with early stopping on the task's validation rows.
 
@@ -216,16 +204,14 @@ def fit(
     steps = max(-(-len(task.train) // settings.batch_size) for task in tasks)
     content = key(grouped, None if y is grouped else y)
     parts, histories = [], []
-    with counting("Training", "networks", shown=progress) as report:
-        for start in range(0, len(tasks), at_once):
-            some = slice(start, start + at_once)
-            mine = None if allowed is None else allowed[some]
-            job = _Job(grouped, y, tasks[some], mine, settings, steps)
-            parts.append(cached(job.train, "dense", content, *job.parts()))
-            gc.collect()  # a reference cycle in TensorFlow keeps the graph and its weights
-            table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
-            histories.append(table.assign(task=table.task + start))
-            report(start + len(job.tasks), len(tasks))
+    for start in range(0, len(tasks), at_once):
+        some = slice(start, start + at_once)
+        mine = None if allowed is None else allowed[some]
+        job = _Job(grouped, y, tasks[some], mine, settings, steps)
+        parts.append(cached(job.train, "dense", content, *job.parts()))
+        gc.collect()  # a reference cycle in TensorFlow keeps the graph and its weights
+        table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
+        histories.append(table.assign(task=table.task + start))
     layers = [
         tuple(np.concatenate([part[f"{name}{k}"] for part in parts]) for name in ("kernel", "bias"))
         for k in range(len(settings.units) + 1)
@@ -255,14 +241,12 @@ class _Job:
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the layers at each network's best epoch, for unscaled inputs, and the history."""
         settings, count = self.settings, len(self.tasks)
-        draws = [task.draw for task in self.tasks]
-        model = network(self.x.shape[2], draws, settings, self.allowed)
+        model = network(self.x.shape[2], count, settings, self.allowed)
         run = self._pass(model)
         by_accuracy = np.array([t.monitor == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
         # Equal accuracies may differ in the last bits because the order of summation changes.
         min_delta = np.where(by_accuracy, 1e-5, 0)
-        unvalidated = np.array([not len(task.validation) for task in self.tasks])
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
         best = model.get_weights()
         history: list[tuple[Any, ...]] = []
@@ -274,7 +258,7 @@ class _Job:
             loss, accuracy = run(*self._training_batches(epoch), training=True)
             val_loss, val_accuracy = run(*validation, training=False)
             value = np.where(by_accuracy, -val_accuracy, val_loss)
-            better = alive & ((value < least - min_delta) | unvalidated)
+            better = alive & (value < least - min_delta)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
             for snapshot, now in zip(best, model.get_weights(), strict=True):
                 snapshot[better] = now[better]
@@ -333,8 +317,7 @@ class _Job:
             sums = np.zeros((2, len(self.tasks)), np.float32)
             for batch, weight in zip(rows, weights, strict=True):
                 sums += step(batch, weight, training).numpy()
-            count = np.float32((weights > 0).sum(axis=(0, 1)))
-            return np.divide(sums, count, where=count > 0, out=np.full_like(sums, np.nan))
+            return sums / np.float32((weights > 0).sum(axis=(0, 1)))
 
         return run
 
@@ -342,7 +325,7 @@ class _Job:
         """Return an epoch's batches: all training rows of each network once, in a new order."""
         rows, weights = [], []
         for task, weight in zip(self.tasks, self._weights, strict=True):
-            rng = np.random.default_rng([self.settings.seed, epoch, task.draw])
+            rng = np.random.default_rng([self.settings.seed, epoch])
             order = rng.permutation(len(task.train))
             rows.append(task.train[order])
             weights.append(weight[order])
@@ -352,7 +335,7 @@ class _Job:
         """Return each network's validation rows, in as few batches as `AT_ONCE` allows."""
         rows = [task.validation for task in self.tasks]
         widest = max(self.x.shape[2], *self.settings.units, 1)
-        steps = -(-max(1, *map(len, rows)) * len(rows) * widest // AT_ONCE)
+        steps = -(-max(map(len, rows)) * len(rows) * widest // AT_ONCE)
         return _padded(rows, self._class_weights(rows), steps)
 
     @property
@@ -383,7 +366,7 @@ class _Job:
         weighted = self.allowed is not None and self.settings.class_weights
         return [
             compute_sample_weight("balanced", self.y[task.group, some])
-            if weighted and len(some)
+            if weighted
             else np.ones(len(some))
             for task, some in zip(self.tasks, rows, strict=True)
         ]
@@ -424,8 +407,8 @@ def _check(
 ) -> None:
     """Raise InputError for a row in both parts of a task, or of a class that is not allowed."""
     for k, task in enumerate(tasks):
-        if not len(task.train):
-            raise InputError(f"task {k}: there are no training rows.")
+        if not len(task.train) or not len(task.validation):
+            raise InputError(f"task {k}: there are no training or no validation rows.")
         both = np.intersect1d(task.train, task.validation)
         if len(both):
             raise InputError(f"task {k}: row {both[0]} is in train and in validation.")

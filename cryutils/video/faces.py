@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from cv2.data import haarcascades
 
 from cryutils._io import extras
 from cryutils._io.progress import quiet_stderr
@@ -66,10 +67,6 @@ def cascade_file() -> Path:
 
     Viola & Jones 2001; Lienhart 2002. Raises InputError if the installed OpenCV has none.
     """
-    try:
-        from cv2.data import haarcascades
-    except ImportError:  # OpenCV 5
-        haarcascades = ""
     path = Path(haarcascades, "haarcascade_frontalface_default.xml")
     if not path.is_file():
         raise InputError(

@@ -10,7 +10,7 @@ decodes files, and `faces` finds faces. A corpus is processed on all cores, and 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -23,9 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.cache import ragged
-from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, identity, thread_map
-from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.video import faces
 from cryutils.video.decoding import sampled, shots
@@ -51,7 +49,6 @@ _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to o
 _LOST_S = 1.0  # after a longer time without a box, the next box starts a new face
 _ROUNDING_S = 1e-6
 _LARGEST = 4096  # pixels of a crop's side
-_LONG_S = 120  # recordings of at least this length get a progress bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +73,6 @@ class FaceTrack:
     def usable(self) -> npt.NDArray[np.bool_]:
         """Whether a model can use each frame, bool (n,): it has a face and isn't blank."""
         return self.with_face & ~self.blank
-
-    def __repr__(self) -> str:
-        return f"<FaceTrack: {len(self)} frames, {int(self.with_face.sum())} with a face>"
 
 
 def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
@@ -122,24 +116,15 @@ def track(
     """Return the track of the face in one video or still.
 
     The file is decoded twice, so that the face is chosen from the whole recording while only the
-    current frame is in memory. For a long recording, the time left is shown.
+    current frame is in memory.
 
     fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
-    runs four times per second, and boxes are interpolated in between. With
-    "blazeface", small and turned faces are searched for if no upright one is found in the whole
-    recording. limit: maximum number of
-    frames, evenly spread over the length; None: all. Raises InputError as `frames` does.
+    runs four times per second, and boxes are interpolated in between. With "blazeface", small and
+    turned faces are searched for if no upright one is found in the whole recording. limit: maximum
+    number of frames, evenly spread over the length; None: all. Raises InputError as `frames` does.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
-    path = Path(path)
-    length_s = probe(path).duration_s
-    with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
-
-        def seconds(done_s: float) -> None:
-            report(round(min(done_s, length_s)), round(length_s))
-
-        rows = _rows(path, settings=settings, report=seconds)
-    return _as_track(rows, settings.detector)
+    return _as_track(_rows(Path(path), settings=settings), settings.detector)
 
 
 def crops(
@@ -287,14 +272,11 @@ def _as_track(rows: Rows, detector: str) -> FaceTrack:
     return FaceTrack(**{name: rows[name] for name in rows.dtype.names or ()}, detector=detector)
 
 
-def _rows(
-    path: Path | None, *, settings: _Settings,
-    report: Callable[[float], None] = lambda done_s: None,
-) -> Rows:  # fmt: skip
-    """Return the frames of a track; `report` is called with the seconds of the file done so far."""
+def _rows(path: Path | None, *, settings: _Settings) -> Rows:
+    """Return the frames of a track; none without a file."""
     if path is None:
         return np.empty(0, settings.row_type)
-    times, looks, boxes_by_look = _look(path, settings, report)
+    times, looks, boxes_by_look = _look(path, settings)
     face = choose(boxes_by_look, looks)
     count = len(times) if settings.limit is None else min(settings.limit, len(times))
     wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
@@ -303,21 +285,18 @@ def _rows(
     rows["boxes"], with_face = follow(face, rows["times_s"])
     is_wanted = np.isin(np.arange(len(times)), wanted)
     samples = compress(sampled(shots(path), settings.rate), is_wanted)
-    for row, (time_s, shot) in zip(rows, samples, strict=False):
+    for row, (_, shot) in zip(rows, samples, strict=False):
         frame = shot.pixels()
         if not face:
             row["boxes"][:4] = faces.centre(*frame.shape[:2])
         margin = MARGIN if face else 0.0
         row["crops"] = faces.crop(frame, row["boxes"], size=settings.size, margin=margin)
-        report((times[-1] + float(time_s)) / 2)
     rows["blank"] = [faces.is_blank(picture) for picture in rows["crops"]]
     rows["with_face"] = with_face & ~rows["blank"]
     return rows
 
 
-def _look(
-    path: Path, settings: _Settings, report: Callable[[float], None]
-) -> tuple[list[float], list[float], list[Boxes]]:
+def _look(path: Path, settings: _Settings) -> tuple[list[float], list[float], list[Boxes]]:
     """Return the times of the frames, the times of the detector's looks, and their boxes."""
     eye = faces.Detector(settings.detector)
     for detect in (eye.detect, eye.search):
@@ -331,7 +310,6 @@ def _look(
                 looks.append(float(time_s))
                 boxes.append(boxes[-1] if shot is shown else detect(shot.pixels()))
                 due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
-                report(times[-1] / 2)
         if eye.name == "haar" or any(map(len, boxes)):
             break
     return times, looks, boxes

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split, hold_back
@@ -165,27 +163,8 @@ def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     assert len(stopping) == 8  # 2 of 11 infants: the nearest to 20 % of 44 clips
 
 
-@given(
-    infants=st.lists(st.integers(0, 6), min_size=6, max_size=30),
-    seed=st.integers(0, 100),
-    data=st.data(),
-)
-def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed, data) -> None:
-    n = len(infants)
-    labels = data.draw(st.lists(st.sampled_from("abc"), min_size=n, max_size=n))
-    names = [str(i) for i in infants]
-    owners = pd.Series(names).groupby(labels).agg(set)
-    alone = set().union(*(members for members in owners if len(members) == 1))
-    train = np.arange(len(names))
-    try:
-        fitting, stopping = hold_back(
-            SimpleNamespace(labels=labels, infants=names), train, split="leak_free", seed=seed
-        )
-    except InputError:
-        assert len(set(labels)) == len(labels)  # one clip of each class
-        return
-    assert {labels[i] for i in fitting} == set(labels)
-    held = {names[i] for i in stopping}
-    assert held
-    if alone < set(names):
-        assert not held & alone and not held & {names[i] for i in fitting}
+def test_the_infant_whose_class_nobody_else_has_is_never_held_back() -> None:
+    cries = SimpleNamespace(labels=list("aaaabbbbcc"), infants=list("1122334455"))
+    for seed in range(9):
+        _, stopping = hold_back(cries, np.arange(10), split="leak_free", seed=seed)
+        assert not {8, 9} & {*stopping.tolist()}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from cryutils.models.fusion import UNSURE, RollingAverage, verdict
+from cryutils.models.fusion import RollingAverage
 
 
 def test_a_rolling_average_of_three_by_hand() -> None:
@@ -17,17 +16,3 @@ def test_a_rolling_average_of_three_by_hand() -> None:
     np.testing.assert_allclose(averages[1:, 0], third, rtol=1e-6)
     assert np.isnan(averages[0]).all()  # no face yet
     assert averages[1:].argmax(axis=1).tolist() == [0, 0, 0, 0, 0, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("p", "expected"),
-    [
-        ([0.5, 0.3, 0.2], "hungry"),
-        ([0.2, 0.3, 0.5], "tired"),
-        ([0.25, 0.5, 0.25], "pain"),
-        ([np.nextafter(0.5, 0), 0.3, 0.2], UNSURE),
-        ([0.4, 0.4, 0.2], UNSURE),
-    ],
-)
-def test_a_state_is_named_from_a_half_on(p, expected) -> None:
-    assert verdict(dict(zip(("hungry", "pain", "tired"), p, strict=True))) == expected

@@ -108,9 +108,7 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         (np.zeros(SR), "silence"),
         (np.full(SR, 0.4), "silence"),  # a constant offset can't be heard
         (resample(np.full(8000, 0.9, np.float32), sr=8000, to=SR), "silence"),
-        (0.4 + noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
         (np.tile([1e-4, -1e-4], SR // 2), "silence (peak -80 dB)"),
-        (noise(0.25), "None"),
         (0.5 + noise(1, 1e-2), "None"),
     ],
 )
@@ -136,9 +134,7 @@ def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
     ("face_track", "why"),
     [
         (None, "no pictures"),
-        (track([], []), "no pictures"),
         (track([0, 0], [1, 1]), "black or blank frames"),
-        (track([0, 0, 0], [0, 1, 0]), "no face in 3 frames"),
         (track([1, 0], [1, 0]), "no face in 2 frames"),  # the one with a face is blank
         (track([0, 1], [1, 0]), None),
     ],

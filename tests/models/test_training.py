@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
-from cryutils.models import cry2, export, image, training
+from cryutils.models import cry2, image, training
 from cryutils.models.backend import keras
 from cryutils.models.training import Fitted, Settings, fit
 
@@ -134,23 +134,6 @@ def test_no_batch_is_much_smaller_than_the_others_and_each_row_comes_once(rows, 
     assert 2 * min(map(len, epoch)) >= max(map(len, epoch))
 
 
-def test_rows_come_in_another_order_each_epoch_and_in_the_same_by_the_same_seed() -> None:
-    x = np.arange(20)
-
-    def epochs(seed: int) -> list[list[tuple[int, ...]]]:
-        batches = training.batches((x, 2 * x), -x, batch_size=8, seed=seed)
-        return [
-            [tuple(map(int, row)) for (a, b), y in batches for row in zip(a, b, y, strict=True)]
-            for _ in range(2)
-        ]
-
-    first, second = epochs(1)
-    assert first != second
-    assert sorted(first) == sorted(second) == [(k, 2 * k, -k) for k in x]
-    assert epochs(1) == [first, second]
-    assert epochs(2)[0] != first
-
-
 # Learning and stopping
 
 
@@ -198,17 +181,3 @@ def test_a_row_in_both_parts_and_a_class_too_many_are_refused() -> None:
         fit(picture_network, x, y, train=TRAIN, validation=np.arange(27, 30))
     with pytest.raises(InputError, match="class 3 is none of the network's 3"):
         fit(picture_network, x, y + 1, train=TRAIN, validation=VALIDATION)
-
-
-# Models on disk
-
-
-def test_a_saved_model_answers_as_before_and_has_its_card(tmp_path) -> None:
-    x, y = bands()
-    fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT)
-    card = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
-    paths = export.save(fitted.model, tmp_path / "models", "cry2", card)
-    assert [path.name for path in paths] == ["cry2.keras", "cry2.json", "cry2.tflite"]
-    assert export.read_card(tmp_path / "models", "cry2") == card
-    model = export.network(paths[0])
-    np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))

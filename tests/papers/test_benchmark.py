@@ -92,10 +92,8 @@ def test_answers_that_joined_are_on_the_folds_without_recordings(path: Path) -> 
     ("change", "file", "word"),
     [
         (lambda table: table.assign(audio=b"RIFF"), "constant/sex.parquet", "audio"),
-        (lambda table: table.assign(infant="one"), "constant/sex.csv", "infant"),
         (lambda table: table.assign(model=table.split), "constant/sex.csv", "several models"),
         (lambda table: table.assign(fold=0), "constant/sex.csv", "folds"),
-        (lambda table: table, "constant/age.csv", "age"),
         (lambda table: table, "nameless/sex.csv", "nameless"),
     ],
 )
@@ -131,13 +129,6 @@ def test_a_task_has_the_fixed_folds_of_its_clips(corpus: Corpus, name: str) -> N
             assert of_infant.max() == (2 if name == "infant" else 1)
     with pytest.raises(InputError, match=r"raeson.*reason"):
         benchmark.task(corpus, "raeson")
-
-
-def test_the_infant_is_tested_in_other_sessions(corpus: Corpus) -> None:
-    clips, _, folds = benchmark.task(corpus, "infant", repeats=1)
-    sessions = np.array([clip.session for clip in clips])
-    for train, test in folds["leak_free"][0]:
-        assert not set(sessions[train]) & set(sessions[test])
 
 
 def test_the_stored_transfer_is_between_other_infants_and_scored_from_its_answers() -> None:

@@ -79,7 +79,6 @@ def test_what_is_usable_answers_and_the_rest_is_named(
     [
         ("nothing.mp4", ("sound: silence", "picture: black or blank frames")),
         ("neither.mp4", ("sound: no sound", "picture: no face in 4 frames")),
-        ("short.wav", ("sound: only 0.10 s of sound", "picture: no pictures")),
     ],
 )
 def test_without_sound_and_face_there_is_no_prediction(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cryutils.video.tracks import HOLD_S, choose, follow, overlap
 
@@ -83,30 +81,3 @@ def test_a_trembling_box_is_steadied() -> None:
     boxes, _ = follow(looks, np.arange(5) * 0.25)
     np.testing.assert_allclose(boxes[1:-1, 0], 10, atol=1e-6)  # (1, 2, 1) / 4 of -1, 1, -1
     np.testing.assert_allclose(boxes[[0, -1], 0], 10 + 1 / 3, atol=1e-6)
-
-
-@given(
-    st.lists(
-        st.lists(
-            st.tuples(*(st.floats(0, 200, width=32),) * 2, *(st.floats(1, 99, width=32),) * 3),
-            max_size=4,
-        ),
-        min_size=1,
-        max_size=12,
-    ),
-    st.floats(0.05, 2),
-)
-def test_at_most_one_face_a_look_and_only_ones_that_were_seen(steps, every_s) -> None:
-    times = [every_s * i for i in range(len(steps))]
-    boxes = [faces(*step) for step in steps]
-    looks = choose(boxes, times)
-    at = [time for time, _ in looks]
-    assert at == sorted(set(at))
-    for time, face in looks:
-        assert (boxes[times.index(time)][:, :4] == face).all(axis=1).any()
-    assert bool(looks) == any(len(step) for step in steps)
-    followed, _ = follow(looks, np.linspace(-1, times[-1] + 1, 20))
-    if looks:
-        look_boxes = np.array([face for _, face in looks])
-        assert (followed >= look_boxes.min(axis=0) - 1e-3).all()
-        assert (followed <= look_boxes.max(axis=0) + 1e-3).all()
