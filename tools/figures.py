@@ -345,7 +345,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not check:
         plots.style()
         for name, (draw, caption) in FIGURES.items():
-            made[name] = plots.png(draw(), Description=caption)
+            made[name] = plots.png(draw(), caption)
     changed = {name: new for name, new in made.items() if (root / name).read_bytes() != new}
     for name, content in changed.items():
         print(f"{name}: {'differs from outputs/reference' if check else 'written'}")

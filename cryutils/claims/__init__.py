@@ -4,12 +4,10 @@ from . import board
 from .board import split_gaps
 from .ledger import published, unstated
 from .result_store import (
-    COLUMNS,
     SPLITS,
     Result,
     begin,
     benchmark_output,
-    current,
     every_run,
     figure_path,
     key,
@@ -18,7 +16,6 @@ from .result_store import (
     merge,
     read_results,
     record,
-    record_predictions,
     record_table,
     results,
     run_dir,

@@ -155,9 +155,7 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
         for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
         (the leak-free score of the most common class; for a balanced accuracy of Table 2 without
         it, 1 over the number of classes); p_value (of the leak-free balanced accuracy) and number
-        of permutations behind it; n, n_infants; comparable (whether the classes are the paper's)
-        and stand_in (such as "hungry for pain", "" for none). Shares are float64, 0-1, NaN if
-        missing.
+        of permutations behind it; n, n_infants. Shares are float64, 0-1, NaN if missing.
     """
     tables: list[pd.DataFrame] = []
     for layout in layouts:
@@ -170,8 +168,7 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
         tables += drawn.values()
     ends = [f"{column}{end}" for column in SPLITS for end in ("", "_low", "_high")]
     columns = ["table", "data", "run", "group", "model", "metric", *_ABOUT, "key", "published",
-               *ends, "commonest", "p_value", "permutations", "n", "n_infants", "comparable",
-               "stand_in"]  # fmt: skip
+               *ends, "commonest", "p_value", "permutations", "n", "n_infants"]  # fmt: skip
     if not tables:
         return pd.DataFrame(columns=columns)
     tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
@@ -180,7 +177,6 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
 
 def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of one table measured on one corpus, columns as in `scores`."""
-    stand_in = ledger.stand_in(measured) if layout.of_table1 else ""
     nothing = dict.fromkeys([*_ABOUT, "group"], "")
     rows = pd.DataFrame([{**nothing, **row} for row in layout.rows])
     rows = rows.assign(place=range(len(rows)))
@@ -209,10 +205,8 @@ def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
         p_value=shown.place.map(tests.value),
         permutations=shown.place.map(tests.permutations),
         commonest=_commonest(shown, free),
-        comparable=stand_in is not None,
-        stand_in=stand_in or "",
     )
-    if stand_in is not None:
+    if not layout.of_table1 or ledger.stand_in(measured) is not None:
         # The paper mentions no class weights: its figure is compared with and without them.
         printed = ledger.published().set_index("key").value
         keys = shown.key.str.replace("_unweighted", "")

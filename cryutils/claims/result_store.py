@@ -28,13 +28,12 @@ if TYPE_CHECKING:
     from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
-    "COLUMNS", "SPLITS", "Result", "begin", "benchmark_output", "current", "every_run",
-    "figure_path", "key", "load_predictions", "load_results", "merge", "read_results", "record",
-    "record_predictions", "record_table", "results",
-    "run_dir", "table", "write",
+    "SPLITS", "Result", "begin", "benchmark_output", "every_run", "figure_path", "key",
+    "load_predictions", "load_results", "merge", "read_results", "record", "record_table",
+    "results", "run_dir", "table", "write",
 ]  # fmt: skip
 
-COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
+_COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 # The only place where stored values of `split` are turned into words for readers.
 SPLITS = {
     "random_frames": "random split of windows", "random": "random split",
@@ -63,11 +62,6 @@ class Result:
     permutations: int | None = None  # behind a p-value, which is at least 1 / (permutations + 1)
     notebook: str
     seed: int | None = None
-
-    @property
-    def key(self) -> str:
-        """The columns as one text, such as "table3.total.svm.accuracy": for people and scripts."""
-        return key(asdict(self))
 
 
 _ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
@@ -106,7 +100,7 @@ def key(columns: Mapping[str, Any]) -> str:
     >>> key({"study": "cry2", "model": "cry2", "rival": "svm", "metric": "accuracy"})
     'cry2.minus_svm.accuracy'
     """
-    parts = {name: columns.get(name) or "" for name in COLUMNS}
+    parts = {name: columns.get(name) or "" for name in _COLUMNS}
     if parts["model"] == parts["study"]:
         parts["model"] = ""
     if parts["rival"]:
@@ -173,7 +167,7 @@ def record(
         number = columns.pop("value")
     about = {"notebook": notebook.name, "seed": notebook.seed, "value": number}
     result = _checked(columns | about)
-    place = *(getattr(result, name) for name in COLUMNS), result.split, result.data
+    place = *(getattr(result, name) for name in _COLUMNS), result.split, result.data
     notebook.results[place] = result
 
 
@@ -196,20 +190,15 @@ def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any)
                 record(float(classes[metric][name]), metric=metric, **names | {"condition": name})
             for metric in ("precision", "recall"):
                 record(float(classes[metric]["macro mean"]), metric=f"macro_{metric}", **names)
-    record_predictions(table)
+    table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), ""))
+    for place, part in table.groupby([*_ABOUT, "split", "data"], sort=False):
+        _collecting().predictions[place] = part
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
     """Collect each row of `table`, with fields of `Result`, and `columns` for all. NaN: missing."""
     for _, row in table.astype(object).iterrows():
         record(**row.dropna(), **columns)
-
-
-def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect predictions, columns as in `load_predictions`; `columns` adds missing ones."""
-    table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
-    for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
-        _collecting().predictions[place] = rows
 
 
 def results() -> pd.DataFrame:
@@ -234,7 +223,8 @@ def _dump(rows: Iterable[Result], path: Path) -> None:
 
 
 def _columns(row: Result) -> dict[str, Any]:
-    return {"key": row.key, **asdict(row)}
+    columns = asdict(row)
+    return {"key": key(columns), **columns}
 
 
 def table(rows: Iterable[Result]) -> pd.DataFrame:
@@ -304,11 +294,6 @@ def benchmark_output(name: str) -> str:
     """Return the stored output of `benchmarks/<name>.py`."""
     path = project_dir() / "outputs" / "reference" / "benchmarks" / f"{name}.txt"
     return path.read_text(encoding="utf-8")
-
-
-def current() -> str:
-    """Return the name of the notebook that called `begin`, or "" before that."""
-    return _current.name if _current else ""
 
 
 def figure_path(name: str) -> Path:

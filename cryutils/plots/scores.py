@@ -25,7 +25,7 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.board import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
-from cryutils.claims.result_store import current, figure_path
+from cryutils.claims.result_store import figure_path
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
@@ -65,27 +65,23 @@ def source(figure: Figure, note: str) -> Figure:
 def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     """Name the data below `figure`, write it to the run's `figures/<key>.png`, and show it.
 
-    caption: a sentence on what the figure shows, which is also its alternative text. The file
-    contains the caption, the data and the notebook's name for the report.
+    caption: a sentence on what the figure shows, which is also its alternative text.
     """
     from IPython import get_ipython
     from IPython.display import display
 
     source(figure, data)
     with writing(figure_path(key)) as part:
-        part.write_bytes(
-            png(figure, Description=caption, Comment=f"Data: {data}", Source=current())
-        )
+        part.write_bytes(png(figure, caption))
     if get_ipython():
         display(figure, metadata={"image/png": {"alt": caption}})
         plt.close(figure)  # or the notebook shows it a second time
 
 
-def png(figure: Figure, **texts: str) -> bytes:
-    """Return `figure` as a PNG file with few colours, with `texts` stored in it by name."""
+def png(figure: Figure, caption: str) -> bytes:
+    """Return `figure` as a PNG file with few colours, which contains its caption."""
     chunks = PngInfo()
-    for name, text in texts.items():
-        chunks.add_itxt(name, text)
+    chunks.add_itxt("Description", caption)
     drawn, small = io.BytesIO(), io.BytesIO()
     # Compress only once the colours are reduced.
     figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
