@@ -19,7 +19,7 @@ PAGES = list(figures.TABLES)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the pages, figures, ledger and stored results that the tool uses."""
     first = "notebooks/00_start_here.ipynb"
-    for name in (*PAGES, *figures.FIGURES, "docs/two_splits.png", first):
+    for name in (*PAGES, figures.FIGURE, "docs/two_splits.png", first):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("data", "outputs/reference"):

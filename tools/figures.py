@@ -20,11 +20,9 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
-import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from cryutils import claims, evaluation, plots
 from cryutils._io.paths import project_dir, writing
@@ -52,6 +50,9 @@ NETWORKS = {  # name by table and model; of Table 3 the row that real recordings
     ("Paper A, Table 3", "sleepy & hungry: phone type alone"):
         "phone type alone, without sound: *sleepy & hungry*",
 }  # fmt: skip
+FIGURE = "docs/table2.png"
+CAPTION = ("Paper A's Table 2: accuracy of each feature and classifier as published, with clips"
+           " split at random and leak-free, with 95 % intervals over infants.")  # fmt: skip
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
 TABLE_3 = "table == @board.TABLE3.title"
@@ -71,31 +72,11 @@ def accuracies(layout: board.Layout) -> pd.DataFrame:
     return shown[shown.table == layout.title]
 
 
-# Figures
-
-
-def table2_figure() -> Figure:
-    """Draw Table 2 on DonateACry."""
+def figure() -> Figure:
+    """Draw Table 2 on DonateACry: published and measured again under two splits."""
     rows = accuracies(board.TABLE2)
-    fig, ax = plt.subplots(figsize=(8.4, 5.4))
-    plots.protocol_scores(
-        rows.set_index(rows.group + " · " + rows.model), ax, chance=rows.commonest.iloc[0],
-        xlabel="accuracy, with 95 % interval over infants",
-    )  # fmt: skip
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), ncols=4)
-    ax.set_title("Paper A, Table 2: published and measured again under two splits")
     words = f"draws of {rows.n.max():.0f} clips, of {rows.n_infants.max():.0f} infants in all"
-    return plots.source(fig, f"DonateACry (real recordings); {words}")
-
-
-FIGURES = {  # function and caption
-    "docs/table2.png": (
-        table2_figure,
-        "Paper A's Table 2: accuracy of each feature and classifier as published, with clips split"
-        " at random and leak-free, with 95 % intervals over infants.",
-    ),
-}
+    return plots.source(plots.scoreboard(rows), f"DonateACry (real recordings); {words}")
 
 
 # Tables: texts; the index becomes the first columns
@@ -119,6 +100,11 @@ def measured(shown: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> pd.
     texts = pd.concat(parts, axis=1).reindex(columns=list(columns)).fillna("–")
     texts = texts.set_axis(list(columns.values()), axis=1)
     return texts.set_axis(pd.MultiIndex.from_arrays([models.table, names(models)]))
+
+
+def in_percents(rows: pd.DataFrame) -> list[str]:
+    """Return shares with intervals in percent, such as "26 [12, 40]"."""
+    return [in_percent(*cell) for cell in rows[ENDS].astype(float).to_numpy()]
 
 
 def in_points(rows: pd.DataFrame) -> list[str]:
@@ -239,7 +225,7 @@ def benchmark_table() -> pd.DataFrame:
     ]
     rows = pd.concat([rows, pd.DataFrame(gaps + guessing)])
     rows.loc[rows.feature == "constant", ["low", "high"]] = None  # exactly 1 / classes
-    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].astype(float).to_numpy()]
+    rows["shown"] = in_percents(rows)
     table = rows.pivot(index=["condition", "feature"], columns="split", values="shown").fillna("–")
     table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
     heads = {"random": "random (%)", "leak_free": "leak-free (%)", "gap": "difference (points)"}
@@ -249,7 +235,7 @@ def benchmark_table() -> pd.DataFrame:
 def beyond() -> pd.DataFrame:
     """Return the leak-free scores of notebook 12, in percent."""
     results = claims.load_results("reference/judged", study="beyond", split="leak_free", rival="")
-    results["shown"] = [in_percent(*cell) for cell in results[ENDS].to_numpy()]
+    results["shown"] = in_percents(results)
     table = results.pivot(index="feature", columns="condition", values="shown")
     table = table.loc[["guessing", *benchmark.IDEAS], list(benchmark.TASKS)]
     table = table.rename(index=benchmark.IDEAS, columns=benchmark.TASKS)
@@ -263,7 +249,7 @@ def corvin(study: str, column: str, names: Mapping[str, str]) -> pd.DataFrame:
     """
     rows = claims.load_results("reference/corvin", study=study, metric="balanced_accuracy")
     rows = rows[rows.rival == ""]
-    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
+    rows["shown"] = in_percents(rows)
     table = rows.pivot(index=column, columns="split", values="shown")[list(claims.SPLITS)[1:]]
     differences = claims.split_gaps("reference/corvin", study=study).set_index(column)
     table["gap"] = pd.Series(in_points(differences), differences.index)
@@ -277,7 +263,7 @@ def gate() -> pd.DataFrame:
     rows = pd.read_csv(project_dir() / "outputs/reference/gate.csv").query("metric != 'found'")
     shares, index = rows.metric == "passing", ["kind", "sounds"]
     rows["metric"] = rows.metric.map({"passing": "%", "events_per_hour": "events an hour"})
-    rows["shown"] = [in_percent(*cell) for cell in rows[ENDS].to_numpy()]
+    rows["shown"] = in_percents(rows)
     events = rows.value.map("{:.0f}".format).where(rows.n * STEP_S >= 300)  # five minutes
     rows["shown"] = rows.shown.where(shares, events)
     table = rows.pivot(index=index, columns=["metric", "how"], values="shown").fillna("–")
@@ -344,8 +330,7 @@ def main(arguments: list[str] | None = None) -> None:
     made["docs/two_splits.png"] = base64.b64decode(cell.outputs[-1].data["image/png"])
     if not check:
         plots.style()
-        for name, (draw, caption) in FIGURES.items():
-            made[name] = plots.png(draw(), caption)
+        made[FIGURE] = plots.png(figure(), CAPTION)
     changed = {name: new for name, new in made.items() if (root / name).read_bytes() != new}
     for name, content in changed.items():
         print(f"{name}: {'differs from outputs/reference' if check else 'written'}")

@@ -25,7 +25,6 @@ from .palette import NAMES
 from .scores import (
     confusion,
     png,
-    protocol_scores,
     save,
     scoreboard,
     source,

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
 
 from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
-from cryutils.plots.parts import colour_legend, name_rows, scores_by_split
+from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
@@ -109,8 +110,8 @@ def decisions(
     longest = max(len(p) for p in timelines.values()) * step_s + 2 * start
     ax.set(xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)")
     ax.grid(visible=False)
-    named = dict(zip(classes, colours, strict=True))
-    colour_legend(ax, named, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
+    blocks = [Patch(color=c, label=spaced(name)) for name, c in zip(classes, colours, strict=True)]
+    ax.legend(handles=blocks, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
     return ax
 
 

@@ -1,15 +1,13 @@
-"""Parts of several figures: named rows, scores with intervals, legends."""
+"""Parts of several figures: named rows, scores with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 
 
 def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
@@ -56,11 +54,3 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
 def spaced(label: str) -> str:
     """Return a class label in words."""
     return label.replace("_", " ")
-
-
-def colour_legend(
-    ax: Axes, colours: Mapping[str, Any], edge: str | None = None, **options: Any
-) -> None:
-    """Draw a legend with a block for each name, in its colour."""
-    blocks = [Patch(fc=c, ec=edge or c, label=spaced(name)) for name, c in colours.items()]
-    ax.legend(handles=blocks, **options)

@@ -90,29 +90,6 @@ def png(figure: Figure, caption: str) -> bytes:
     return small.getvalue()
 
 
-def protocol_scores(
-    table: pd.DataFrame, ax: Axes, *, chance: float | pd.Series[float], xlabel: str = "accuracy"
-) -> Axes:
-    """Draw the published figure and the scores with both splits, one row per classifier.
-
-    table: an index of row names, column `published` (NaN if missing) and, for each split,
-    `<split>`, `<split>_low` and `<split>_high`. chance: the score of always predicting the
-    most common class, one for all rows or one per row. All are shares 0-1.
-    """
-    rows = scores_by_split(table, ax, SPLITS, apart=0.28)
-    ax.plot(
-        table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
-        label="published",
-    )  # fmt: skip
-    if isinstance(chance, pd.Series):
-        ax.plot(chance, rows, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
-                label="most common class")  # fmt: skip
-    else:
-        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="most common class")
-    ax.set(xlim=(0, 1), xlabel=xlabel)
-    return ax
-
-
 def scoreboard(board: pd.DataFrame) -> Figure:
     """Draw each printed accuracy: published, measured, and that of the most common class.
 
@@ -123,9 +100,16 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     printed = models.published.notna()
     rows = _under_headings(models[printed] if printed.any() else models)
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
-    protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS["accuracy"])
-    _embolden(ax, rows.model.isna())
-    ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
+    heights = scores_by_split(rows, ax, SPLITS, apart=0.28)
+    ax.plot(
+        rows.published, heights, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
+        label="published",
+    )  # fmt: skip
+    ax.plot(rows.commonest, heights, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
+            label="most common class")  # fmt: skip
+    for label, is_heading in zip(ax.get_yticklabels(), rows.model.isna(), strict=True):
+        label.set_fontweight("bold" if is_heading else "normal")
+    ax.set(xlim=(0, 1.03), xlabel=METRICS["accuracy"])  # a mark at 1 is drawn whole
     fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
@@ -137,11 +121,6 @@ def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
         heading = pd.DataFrame({"table": [table]}, index=[f"{table}: {group}"])
         parts += [heading, rows.set_index(rows.model)]
     return pd.concat(parts) if parts else models.set_index(models.model)
-
-
-def _embolden(ax: Axes, headings: pd.Series[bool]) -> None:
-    for label, is_heading in zip(ax.get_yticklabels(), headings, strict=True):
-        label.set_fontweight("bold" if is_heading else "normal")
 
 
 def split_accuracies(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from drawn import points, spans, ticks
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -48,16 +47,15 @@ def test_learning_curves_are_each_fold_and_their_mean(ax) -> None:
 # Scores
 
 
-@pytest.mark.parametrize("draw", [plots.protocol_scores, plots.model_scores])
-def test_scores_of_each_split_are_drawn_with_their_intervals(ax, draw) -> None:
+def test_scores_of_each_split_are_drawn_with_their_intervals(ax) -> None:
     splits = {"random": (0.9, 0.7), "leak_free": (0.5, 0.3)}
     numbers = {
         f"{split}{end}": np.add(values, step)
         for split, values in splits.items()
         for end, step in (("", 0), ("_low", -0.125), ("_high", 0.0625))
     }
-    table = pd.DataFrame({**numbers, "published": [0.46, np.nan]}, index=["cry2", "SVM"])
-    assert draw(table, ax, chance=0.25) is ax
+    table = pd.DataFrame(numbers, index=["cry2", "SVM"])
+    assert plots.model_scores(table, ax, chance=0.25) is ax
     for split, label in plots.NAMES.items():
         assert points(ax, label)[0] == list(splits[split])
     assert spans(ax) == [(v - 0.125, v + 0.0625) for values in splits.values() for v in values]
