@@ -40,4 +40,4 @@ def refitted_test(
         order = permutation_order(np.asarray(corpus.infants), np.random.default_rng(stream))
         null.append([score(order)])
     observed = np.array([score(np.arange(len(y)))])
-    return PermutationTest(("model",), observed, np.array(null), seed)
+    return PermutationTest(("model",), observed, np.array(null))

@@ -37,9 +37,9 @@ def correct(percent: float, n: int) -> int | None:
     >>> correct(97.41, 116)
     113
     """
-    (low,), (high,) = _numerators(percent, np.array([n]))
-    nearest = (2 * _in_hundredths(percent) * n + _WHOLE) // (2 * _WHOLE)
-    return int(min(max(nearest, low), high)) if low <= high else None
+    figure = _in_hundredths(percent)
+    nearest, above = (2 * figure * n + _WHOLE) // (2 * _WHOLE), -(-figure * n // _WHOLE)
+    return next((k for k in (nearest, above) if _fits(figure, k, n)), None)
 
 
 def sizes(percent: float, *, most: int = 1000, printing: Printing = "either") -> list[int]:
@@ -50,9 +50,10 @@ def sizes(percent: float, *, most: int = 1000, printing: Printing = "either") ->
     >>> sizes(97.41, most=200, printing="rounded")
     [116, 193]
     """
-    n = np.arange(1, most + 1)
-    low, high = _numerators(percent, n, printing)
-    return n[low <= high].tolist()
+    figure, n = _in_hundredths(percent), np.arange(1, most + 1)
+    below = figure * n // _WHOLE
+    above = np.minimum(below + 1, n)
+    return n[_fits(figure, below, n, printing) | _fits(figure, above, n, printing)].tolist()
 
 
 def _in_hundredths(percent: float) -> int:
@@ -62,22 +63,11 @@ def _in_hundredths(percent: float) -> int:
     return round(100 * percent)
 
 
-def _numerators(
-    percent: float, n: np.ndarray, printing: Printing = "either"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest and largest k for which k/n is printed as `percent`."""
-    printed = _in_hundredths(percent)
-    n = n.astype(object)  # Python's integers don't overflow
-    # In whole numbers, so that no figure is lost to floating point. Rounding puts the share
-    # within half a last digit, both ends counted; cutting off between it and the next digit.
-    rounded = -((1 - 2 * printed) * n // (2 * _WHOLE)), (2 * printed + 1) * n // (2 * _WHOLE)
-    cut = -(-printed * n // _WHOLE), -(-(printed + 1) * n // _WHOLE) - 1
-    low, high = {
-        "rounded": rounded,
-        "cut off": cut,
-        "either": (rounded[0], np.maximum(rounded[1], cut[1])),
-    }[printing]
-    return low, np.minimum(high, n)
+def _fits(figure: int, k: Any, n: Any, printing: Printing = "either") -> Any:
+    """Return whether k/n is printed as `figure`, in units of its last digit."""
+    beyond = _WHOLE * k - figure * n  # whole numbers, so that nothing is lost to floating point
+    rounded, cut = 2 * abs(beyond) <= n, (beyond >= 0) & (beyond < n)
+    return {"rounded": rounded, "cut off": cut, "either": rounded | cut}[printing]
 
 
 def macro_recall(percent: float, class_sizes: Sequence[int]) -> str | None:
@@ -89,8 +79,7 @@ def macro_recall(percent: float, class_sizes: Sequence[int]) -> str | None:
     '91/120'
     """
     reachable, n = _recall_numerators(class_sizes)
-    (low,), (high,) = _numerators(percent, np.array([n]))
-    fits = reachable[(low <= reachable) & (reachable <= high)]
+    fits = reachable[_fits(_in_hundredths(percent), reachable, n)]
     return f"{fits[0]}/{n}" if len(fits) else None
 
 
@@ -115,10 +104,8 @@ def fitting(
     """
     rows = {}
     for name, percent in percents.items():
-        least = next(iter(sizes(percent, most=_WHOLE)), None)
-        row: dict[str, Any] = {"percent": percent, "smallest": "none"}
-        if least is not None:
-            row["smallest"] = f"{correct(percent, least)}/{least}"
+        least = sizes(percent, most=_WHOLE)[0]  # of 10,000 clips, each figure can be a share
+        row: dict[str, Any] = {"percent": percent, "smallest": f"{correct(percent, least)}/{least}"}
         for test, n in tests.items():
             if isinstance(n, int):
                 k = correct(percent, n)

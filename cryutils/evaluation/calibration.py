@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "BINS", "at_temperature", "brier", "chance_errors", "confidence", "confidence_threshold",
+    "at_temperature", "brier", "chance_errors", "confidence_threshold",
     "expected_calibration_error", "overconfidence", "reliability", "risk_coverage", "temperature",
     "unless_unsure",
 ]  # fmt: skip
@@ -35,13 +35,6 @@ Classes = npt.NDArray[np.integer[Any]]
 BINS = 10  # of confidence
 DRAWS = 1000  # simulated errors
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
-
-
-def confidence(probabilities: npt.ArrayLike) -> Array:
-    """Return the largest probability of each row, float64 (clips,). InputError if rows don't sum to
-    1.
-    """
-    return _checked(probabilities).max(axis=1)
 
 
 def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
@@ -101,17 +94,16 @@ def expected_calibration_error(
 
 
 def chance_errors(
-    probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, bins: int = BINS,
-    seed: int = 0,
-) -> Array:  # fmt: skip
+    probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, seed: int = 0
+) -> Array:
     """Return the calibration errors that chance alone would give, float64 (1000,).
 
     A wild cluster bootstrap: the sums of right minus confidence, for each infant and bin, keep or
     change their signs at random. The range is approximate, and miscalibration widens it.
     """
-    sure, right, place, answered = _binned(probabilities, truth, bins)
+    sure, right, place, answered = _binned(probabilities, truth, BINS)
     names, group = np.unique(np.asarray(infants)[answered], return_inverse=True)
-    sums = np.zeros((len(names), bins))
+    sums = np.zeros((len(names), BINS))
     np.add.at(sums, (group, place), right - sure)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(names)))
     return np.asarray(np.abs(signs @ sums).sum(axis=1) / len(sure))
@@ -166,7 +158,7 @@ def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> fl
 
     Choose it on validation clips. 0 if too few clips have an answer.
     """
-    sure = np.nan_to_num(confidence(probabilities))
+    sure = np.nan_to_num(_checked(probabilities).max(axis=1))
     return float(np.sort(sure)[::-1][math.ceil(coverage * len(sure) - 1e-9) - 1])
 
 

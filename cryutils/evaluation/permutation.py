@@ -38,7 +38,6 @@ class PermutationTest:
     cells: tuple[Hashable, ...]
     observed: NDArray[np.float64]
     null: NDArray[np.float64]
-    seed: int
 
     @property
     def p_values(self) -> dict[Hashable, float]:
@@ -147,9 +146,9 @@ def fixed_prediction_test(
         recalls = [called[:, k, truth == k].mean(axis=1) for k in range(len(names))]
         return np.asarray(np.mean(recalls, axis=0))
 
-    strata = _strata(corpus, strata)
+    strata = getattr(corpus, "phones", None) if strata is None else strata
     null = [score(y[_order(infants, seed, b, strata)]) for b in range(permutations)]
-    return PermutationTest(tuple(predictions), score(y), np.array(null), seed)
+    return PermutationTest(tuple(predictions), score(y), np.array(null))
 
 
 def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArray[np.int64]:
@@ -161,10 +160,6 @@ def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArra
         raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(clips)}")
     codes = pd.Index(names).get_indexer(pd.Index(wide[clips].to_numpy().ravel()))
     return codes.reshape(wide.shape)
-
-
-def _strata(corpus: Labelled, strata: Strata | None) -> Strata | None:
-    return getattr(corpus, "phones", None) if strata is None else strata
 
 
 def _order(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "SPLITS", "Choice", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
+    "SPLITS", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
     "fold_seed", "folds", "hold_back", "leak_free_split", "random_split",
 ]  # fmt: skip
 
@@ -57,20 +57,11 @@ class Labelled(Protocol):
     def infants(self) -> Names: ...
 
 
-class Choice(StrEnum):
-    """An enum of names that refuses an unknown name and suggests the nearest."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self:
-        near = near_miss(str(value), [str(member) for member in cls])
-        raise InputError(f"no {cls.__name__.lower()} {value!r}.{near}")
-
-
-class Split(Choice):
+class Split(StrEnum):
     """What is kept whole when data are divided into training and test parts.
 
     RANDOM_FRAMES divides frames of video, or windows of sound. RANDOM divides clips at random, as
-    the papers are read here. LEAK_FREE keeps infants whole.
+    the papers are read here. LEAK_FREE keeps infants whole. Raises InputError for another name.
     """
 
     RANDOM_FRAMES = "random_frames"
@@ -78,10 +69,10 @@ class Split(Choice):
     SESSION = "session"
     LEAK_FREE = "leak_free"
 
-    def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-        """Return one hold-out split of clips (train, test): RANDOM or LEAK_FREE."""
-        divide = random_split if self is Split.RANDOM else leak_free_split
-        return divide(corpus, test_size=test_size, seed=seed)
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        near = near_miss(str(value), [str(member) for member in cls])
+        raise InputError(f"no split {value!r}.{near}")
 
     def k_folds(
         self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0

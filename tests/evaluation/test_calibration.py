@@ -111,7 +111,6 @@ def test_what_has_no_answer_is_no_forecast() -> None:
     ("call", "words"),
     [
         (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sum to 1"),
-        (lambda: calibration.confidence([0.5, 0.5]), "sum to 1"),
         (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
     ],
 )
