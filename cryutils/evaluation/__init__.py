@@ -8,7 +8,7 @@
 """
 
 from .answers import (
-    by_clip,
+    clip_means,
     difference,
     mean_over_infants,
     out_of_fold,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "ABOUT", "Answers", "Experiment", "answers", "by_clip", "difference", "mean_over_infants",
+    "ABOUT", "Answers", "Experiment", "answers", "clip_means", "difference", "mean_over_infants",
     "out_of_fold", "per_class", "recognised", "score", "with_scores",
 ]  # fmt: skip
 
@@ -282,7 +282,7 @@ def difference(
         return replace(gain, n=len(first.units))
     place = pd.Index(first.units).get_indexer(other.units)
     if len(set(first.units)) < len(first.units):
-        raise InputError("a clip has several answers in a repeat; average its windows: by_clip")
+        raise InputError("a clip has several answers in a repeat; average its windows: clip_means")
     aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
     aligned[:, place] = other.predicted
     return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)
@@ -315,7 +315,7 @@ def mean_over_infants(
     return mean_interval(wide.to_numpy(), infant[wide.columns].tolist(), limits=limits)
 
 
-def by_clip(answered: pd.DataFrame) -> pd.DataFrame:
+def clip_means(answered: pd.DataFrame) -> pd.DataFrame:
     """Return one answer for each clip and repeat: the mean of the scores of its windows.
 
     answered: columns of `out_of_fold` with `p_<class>`, and a row for each window. Windows without

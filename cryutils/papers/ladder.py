@@ -30,7 +30,7 @@ from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.answers import by_clip, out_of_fold
+from cryutils.evaluation.answers import clip_means, out_of_fold
 from cryutils.evaluation.crossval import balanced_accuracy
 from cryutils.evaluation.splits import (
     Division,
@@ -287,7 +287,7 @@ def _answers(
 
     pairs = [[(part.fit, part.test) for part in repeat] for repeat in divisions]
     pieces = windows.corpus.take(windows.clip)
-    return by_clip(out_of_fold(answer, pieces, split="random", folds=pairs))
+    return clip_means(out_of_fold(answer, pieces, split="random", folds=pairs))
 
 
 def effects(results: pd.DataFrame) -> pd.DataFrame:

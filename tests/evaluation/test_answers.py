@@ -157,7 +157,7 @@ def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
         of_windows = evaluation.out_of_fold(
             lambda _, test: given[test], windows, split=split, repeats=2
         )
-        answers = evaluation.by_clip(of_windows).set_index(["repeat", "clip"])
+        answers = evaluation.clip_means(of_windows).set_index(["repeat", "clip"])
         expected = given.reshape(60, 2, 3).mean(axis=1)
         ids = [clip.id for clip in CRIES]
         columns = ["p_hungry", "p_pain", "p_tired"]
