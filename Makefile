@@ -66,7 +66,7 @@ docs: $(SITE)  ## Build the site into outputs/site
 test test-all test-colab: export OMP_NUM_THREADS = 1
 test test-all test-colab: export LOKY_MAX_CPU_COUNT = 1
 PARALLEL := -n logical --maxprocesses 4
-NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting $(PARALLEL) --dist loadfile --no-loadscope-reorder
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.kernels $(PARALLEL) --dist loadfile --no-loadscope-reorder
 MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/[01]*.ipynb))
 
 test: lint suite cells  ## Run what every change must pass: lint, unit and browser tests, notebooks 00-11, 13, 14

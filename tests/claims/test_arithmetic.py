@@ -19,10 +19,9 @@ from cryutils.errors import InputError
 @pytest.mark.parametrize(
     ("percent", "k", "n"),
     [
-        (97.41, 113, 116), (97.14, 34, 35), (93.75, 15, 16), (68.42, 13, 19), (80, 4, 5),
-        (86.67, 13, 15), (66.67, 2, 3), (100, 7, 7), (0, 0, 7), (50, 1, 2),
+        (97.41, 113, 116), (66.67, 2, 3), (100, 7, 7), (0, 0, 7),
         (65.51, 76, 116), (66.66, 2, 3),  # cut off, not rounded
-        (97.41, None, 160), (65.51, None, 160), (97.14, None, 116), (66.68, None, 3),
+        (97.41, None, 160), (66.68, None, 3),
     ],
 )  # fmt: skip
 def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(
@@ -30,14 +29,6 @@ def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(
 ) -> None:
     assert arithmetic.correct(percent, n) == k
     assert (n in arithmetic.sizes(percent, most=200)) is (k is not None)
-
-
-@given(n=st.integers(1, 300), k=st.integers(0, 300), cut=st.booleans())
-def test_whatever_was_printed_leads_back_to_its_test_set(n: int, k: int, cut: bool) -> None:
-    share = Decimal(100 * min(k, n)) / Decimal(n)
-    printed = share.quantize(Decimal("0.01"), ROUND_DOWN if cut else ROUND_HALF_UP)
-    count = arithmetic.correct(float(printed), n)
-    assert count == min(k, n)
 
 
 def test_the_table_says_which_tests_a_figure_can_come_from() -> None:
@@ -69,9 +60,7 @@ def printed_ways(k: int, n: int) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("printing", ["rounded", "cut off", "either"])
-@pytest.mark.parametrize(
-    "percent", ["66.66", "66.67", "86.67", "65.51", "97.41", "50.00", "0.00", "0.01", "100.00"]
-)
+@pytest.mark.parametrize("percent", ["66.66", "65.51", "50.00", "0.01", "100.00"])
 def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, percent) -> None:
     tried = [
         n
@@ -117,7 +106,7 @@ def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_no
 # How likely a random figure fits
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 24])
+@pytest.mark.parametrize("n", [3, 24])
 def test_the_chance_of_a_fit_counts_every_figure(n: int) -> None:
     # k/n rounded and cut off: two figures where it has more than two decimals, one where not.
     expected = {way for k in range(n + 1) for way in printed_ways(k, n)["either"]}
@@ -132,9 +121,8 @@ OF_RECALLS = {("a", "b"): [41.67], ("a", "c"): [62.5], ("b", "c"): [80.0, 80.0]}
 
 @pytest.mark.parametrize(
     ("pairs", "recalls", "n", "exists"),
-    [(PAIRS, False, 3, False), (PAIRS, False, 42, True), (PAIRS, False, 59, True),
-     (PAIRS, False, 60, False), (OF_RECALLS, True, 24, True)],
-)  # fmt: skip
+    [(PAIRS, False, 59, True), (PAIRS, False, 60, False), (OF_RECALLS, True, 24, True)],
+)
 def test_class_sizes_are_those_that_trying_every_division_finds(pairs, recalls, n, exists) -> None:
     def fits(percent: float, i: int, j: int) -> bool:
         share = arithmetic.correct(percent, i + j)

@@ -18,8 +18,6 @@ from cryutils.claims import audit as audits
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "table2_predictions.csv"
-
 
 def answers(infants: int = 12, each: int = 4) -> pd.DataFrame:
     """With a random split every answer is right; leak-free, only the first class is."""
@@ -71,12 +69,6 @@ def numbered(truth: type | str = int, prediction: type | str = int) -> pd.DataFr
     )
 
 
-def named(first: str, second: str) -> pd.DataFrame:
-    names = {"belly_pain": first, "müde": second}
-    table = mixed().replace({"truth": names, "prediction": names})
-    return table.rename(columns={f"p_{old}": f"p_{new}" for old, new in names.items()})
-
-
 def respelled(change, column: str = "prediction") -> pd.DataFrame:
     return mixed().assign(**{column: mixed()[column].map(change)})
 
@@ -84,12 +76,6 @@ def respelled(change, column: str = "prediction") -> pd.DataFrame:
 def changed(row: int, column: str, value: object, repeats: tuple[object, ...] = (0,)):
     table = mixed(repeats).astype({column: object})
     table.loc[row - 2, column] = value
-    return table
-
-
-def without_probabilities(row: int) -> pd.DataFrame:
-    table = mixed()
-    table.loc[row - 2, ["p_belly_pain", "p_müde"]] = None
     return table
 
 
@@ -111,17 +97,11 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
 @pytest.mark.parametrize(
     "table",
     [
-        numbered(), numbered(float), numbered(prediction=float), numbered(bool),
-        numbered(bool, float), numbered("Int64", "boolean"), numbered("category", "category"),
-        numbered("category", float), numbered().drop(columns="prediction"), respelled(str.upper),
-        named("NA", "nan"), named("None", "null"), mixed().astype({"infant": "category"}),
+        numbered(prediction=float), numbered(bool, float), numbered("category", "category"),
         respelled(" {} ".format), respelled(lambda name: unicodedata.normalize("NFD", name)),
-        respelled(lambda name: name.replace("_", " ")), respelled(str.title, "truth"),
         mixed().drop(columns="prediction").rename(columns={"p_belly_pain": "P_Belly Pain"}),
         respelled(lambda name: name.replace("i3", "NA"), "infant"),
-        mixed().rename(columns=str.title),
-        mixed().assign(fold=mixed().fold.map("fold {}".format)),
-        mixed((1, 2)), mixed((3_000_000_000, 17)), mixed(("one", "two")), mixed(("90%", "95%")),
+        mixed().assign(fold=mixed().fold.map("fold {}".format)), mixed(("90%", "95%")),
     ],
 )  # fmt: skip
 def test_names_are_compared_as_people_mean_them(
@@ -135,9 +115,8 @@ def test_names_are_compared_as_people_mean_them(
 @pytest.mark.parametrize("lacking", ["prediction", "p_müde"])
 @pytest.mark.parametrize(
     "kind",
-    [{"sep": ";"}, {"sep": "\t"}, {"sep": "\t", "encoding": "utf-16"}, {"encoding": "utf-8-sig"},
-     {"sep": ";", "decimal": ","}, {"decimal": ","}, {"quoting": 1}, {"lineterminator": "\r\n"}],
-)  # fmt: skip
+    [{"sep": "\t", "encoding": "utf-16"}, {"sep": ";", "decimal": ","}, {"quoting": 1}],
+)
 def test_every_kind_of_csv_is_read(tmp_path: Path, kind: dict, lacking: str) -> None:
     table = mixed().drop(columns=lacking)
     plain = audited(table, tmp_path)
@@ -184,17 +163,6 @@ def test_one_infant_in_a_class_leaves_the_other_scores(tmp_path: Path) -> None:
     assert any("'müde'" in note for note in result.notes.note)
 
 
-def test_a_class_of_few_clips_is_scored(tmp_path: Path) -> None:
-    few = mixed()[:12:4].assign(truth="colic", prediction="colic", p_colic=1)
-    few["clip"] = [*"abc"]
-    result = audited(pd.concat([mixed(), few]).fillna({"p_colic": 0}), tmp_path)
-    classes = result.classes.set_index("class")
-    assert classes.loc["colic"].tolist() == [3, 3]
-    scores = result.scores.set_index("metric").value
-    assert scores["accuracy"] == pytest.approx((32 + 3) / (48 + 3))
-    assert np.isfinite(scores["balanced accuracy"])
-
-
 def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
     result = audited(answers(), tmp_path)
     scores = result.scores.set_index(["split", "metric"])
@@ -234,13 +202,6 @@ def test_many_classes_are_not_mixed_up(tmp_path: Path) -> None:
     assert result.leaks.p_value.tolist() == [0.05]
 
 
-def test_the_example_is_of_table_2() -> None:
-    table = audits.read(EXAMPLE)
-    assert table.groupby("split").clip.nunique().tolist() == [76, 76]
-    clips = table.drop_duplicates("clip")
-    assert sorted(clips.groupby("truth").size()) == [16, 20, 20, 20]
-
-
 def test_the_device_of_donateacrys_recordings_is_the_type_of_phone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -272,11 +233,12 @@ def test_a_corpus_is_tested_with_both_splits() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "infants", "splits", "word"),
-    [("ab" * 5, "1234123412", {"random"}, "4 infants"), ("ab", "12", set(), "2 infants"),
-     ("aaaaabbbbb", "12345xxxxx", {"random"}, "'b'"),
-     ("ab" * 6 + "cccc", "1122334455661234", {"random", "leak_free"}, "'c'"),
-     ("ab" * 6 + "ccccc", "112233445566xxxxx", {"random", "leak_free"}, "'c'")],
-)  # fmt: skip
+    [
+        ("ab" * 5, "1234123412", {"random"}, "4 infants"),
+        ("ab", "12", set(), "2 infants"),
+        ("ab" * 6 + "cccc", "1122334455661234", {"random", "leak_free"}, "'c'"),
+    ],
+)
 def test_a_split_without_folds_is_named_and_the_other_tested(
     monkeypatch: pytest.MonkeyPatch, labels: str, infants: str, splits: set[str], word: str
 ) -> None:
@@ -300,43 +262,19 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
     [
         (changed(7, "p_müde", None), "row 7 p_müde"),
         (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
-        (changed(7, "p_müde", None).drop(columns="prediction"), "row 7 p_müde"),
-        (without_probabilities(7), "row 7 p_"),
-        (without_probabilities(7).drop(columns="prediction"), "row 7 p_"),
         (changed(7, "truth", None), "row 7 truth"),
-        (changed(7, "p_müde", "NA"), "row 7 p_müde 'NA'"),
-        (changed(7, "fold", None), "row 7 fold"),
         (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
-        (changed(56, "infant", "i9", (0, 1)), "row 56 infant 'i9'"),
         (changed(5, "repeat", 1, (0, 1)), "row 53 clip '0/3'"),
-        (mixed((0, 1)).assign(device=["iOS"] * 51 + ["?"] + ["iOS"] * 44), "row 53 device '?'"),
+        (mixed().assign(split="donor"), "row 2 split 'donor'"),
         (numbered().assign(prediction=mixed().prediction), "row 2 prediction classes 0, 1"),
-        (mixed().assign(predicted="müde"), "prediction"),
         (mixed().assign(P_Müde=0.5), "p_müde"),
+        (mixed().drop(columns="infant"), "no column 'infant'"),
     ],
 )
 def test_a_cell_that_is_refused_is_named(tmp_path: Path, table, words: str) -> None:
     table.to_csv(tmp_path / "table.csv", index=False)
     message = refusal(tmp_path / "table.csv", audits.read)
     assert all(word in message for word in words.split())
-
-
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"drop": "infant"}, "infant"),
-        ({"drop": "prediction"}, "prediction"),
-        ({"split": "donor"}, "donor"),
-        ({"clip": "0/0"}, "0/0"),
-        ({"truth": None}, "truth"),
-    ],
-)
-def test_a_table_that_cannot_be_audited_is_refused(tmp_path: Path, change: dict, word: str) -> None:
-    table = answers()
-    if column := change.pop("drop", None):
-        table = table.drop(columns=column)
-    table.assign(**change).to_csv(tmp_path / "table.csv", index=False)
-    assert word in refusal(tmp_path / "table.csv", audits.read)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
@@ -372,7 +310,7 @@ def on_fixed_folds(task: str = "reason") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-@pytest.mark.parametrize("task", ["reason", "infant", "age", "sex"])
+@pytest.mark.parametrize("task", ["reason", "infant"])
 def test_answers_on_the_fixed_folds_pass(task: str, tmp_path: Path) -> None:
     on_fixed_folds(task).to_csv(tmp_path / "table.csv", index=False)
     audits.check_folds(audits.read(tmp_path / "table.csv"), FOLDS)
@@ -382,12 +320,10 @@ def test_answers_on_the_fixed_folds_pass(task: str, tmp_path: Path) -> None:
     ("change", "problem"),
     [
         (lambda table: table.drop(columns="fold"), "not the folds of"),
-        (lambda table: table.assign(fold=table.fold.replace("A", "B")), "not the folds of"),
         (lambda table: table.assign(fold=["B", *table.fold[1:]]), "not the folds of"),
         (lambda table: table[table.repeat != 3], "repeats 0, 1, 2, 3, 4"),
         (lambda table: table[1:], "449 clips in each of the repeats"),
         (lambda table: table.drop(columns="split").query("repeat == 0")[:449], "column split"),
-        (lambda table: table[table["clip"] != table["clip"][0]], "no task has exactly"),
         (lambda table: table.assign(truth=table.infant, prediction=table.infant), "no task has"),
     ],
 )
@@ -404,17 +340,16 @@ def test_a_single_test_set_does_not_say_whether_the_infants_are_known(tmp_path: 
     assert audited(table, tmp_path).leaks.shared.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_training_infants_say_how_many_are_known(tmp_path: Path, ending: str) -> None:
+def test_training_infants_say_how_many_are_known(tmp_path: Path) -> None:
     """9 of the 20 test infants are among the 11 training infants, whose numbers have decimals."""
     numbers = range(1, 21)
     truth = ["hungry", "tired"] * 10
     single = pd.DataFrame({"clip": numbers, "infant": numbers, "truth": truth, "predicted": truth})
     single.to_csv(tmp_path / "single.csv", index=False)
     training = pd.DataFrame({"infant": [*numbers[:9], 30.0, 31.0]})
-    path = tmp_path / f"training.{ending}"
-    training.to_parquet(path) if ending == "parquet" else training.to_csv(path, index=False)
-    result = audits.audit(audits.read(tmp_path / "single.csv", path), permutations=19)
+    training.to_csv(tmp_path / "training.csv", index=False)
+    table = audits.read(tmp_path / "single.csv", tmp_path / "training.csv")
+    result = audits.audit(table, permutations=19)
     assert result.leaks.shared.tolist() == [0.45]
     assert "9 of 11" in result.notes.note[0]
 

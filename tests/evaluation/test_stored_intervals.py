@@ -50,6 +50,6 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
         else:
             again = evaluation.interval(a.predicted, a.truth, a.infants, metric=metric)
         ends = (again.value, again.low, again.high)
-        assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row.key
+        assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row
         checked += 1
     assert checked == count

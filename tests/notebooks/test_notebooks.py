@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import runpy
 import subprocess
@@ -88,6 +87,25 @@ def test_every_committed_figure_has_alternative_text(notebook) -> None:
             assert output.metadata["image/png"]["alt"], output.data["text/plain"]
 
 
+def test_nbval_compares_enough_text(notebook) -> None:
+    """A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints."""
+    compared = [
+        "nbval-ignore-output" not in cell.metadata.get("tags", [])
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+        and any(map(has_text, cell.outputs))
+    ]  # fmt: skip
+    least = 5 if notebook.name in LECTURES else 1
+    assert sum(compared) >= max(least, len(compared) / 2)
+
+
+def has_text(output: nbformat.NotebookNode) -> bool:
+    """Return whether nbval compares an output; it does not compare pictures."""
+    if output.output_type == "stream":
+        return bool(output.text.strip())
+    return "image/png" not in output.data and bool({"text/plain", "text/html"} & {*output.data})
+
+
 def test_the_committed_figures_are_small() -> None:
     notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS.values()]
     cells = [c for notebook in notebooks for c in notebook.cells if c.cell_type == "code"]
@@ -160,47 +178,3 @@ def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
             assert not cell.get("outputs")
         for solution in TOOL["solutions"](name):
             assert solution not in "".join(cell.source for cell in stripped.cells)
-
-
-def test_comparing_too_little_fails(tmp_path: Path) -> None:
-    cell, ignored = ("print(1)", "1", []), ("print(1)", "1", ["nbval-ignore-output"])
-    paths = [
-        tiny_notebook(tmp_path / name, cells)
-        for name, cells in (
-            ("few.ipynb", [cell] * 4),
-            ("enough.ipynb", [cell] * 5),
-            ("half.ipynb", [cell] * 5 + [ignored] * 6),
-        )
-    ]
-    done = validated(*paths, MPLCONFIGDIR=str(tmp_path / "fonts"))
-    assert done.returncode == 1, done.stdout
-    assert "20 passed" in done.stdout
-    assert "nbval compared the text of 14 cells in 3 notebooks." in done.stdout
-    assert re.findall(r"^FAILED .*?(\w+)\.ipynb: at least", done.stdout, re.MULTILINE) == [
-        "few", "half",
-    ]  # fmt: skip
-    fonts = list((tmp_path / "fonts").glob("fontlist*.json"))
-    assert fonts, "listed before a cell could say so"
-
-
-def tiny_notebook(path: Path, cells: list[tuple[str, str, list[str]]]) -> Path:
-    """Write a notebook of cells, each with source, what it printed, and tags."""
-    notebook = nbformat.v4.new_notebook()
-    for source, text, tags in cells:
-        output = nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")
-        cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
-        cell.metadata["tags"] = tags
-        notebook.cells.append(cell)
-    nbformat.write(notebook, path)
-    return path
-
-
-def validated(*paths: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Compare notebooks as `make test` does."""
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
-    command += ["-p", "tests.notebooks.counting", *map(str, paths)]
-    # Hypothesis' plugin, for which there is nothing to do, takes half a second.
-    environment = os.environ | {"PYTEST_ADDOPTS": "-p no:hypothesispytest", **variables}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )

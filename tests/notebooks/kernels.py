@@ -1,10 +1,6 @@
-"""A pytest plugin beside nbval: kernels with a home of their own, and a count of what is compared.
+"""A pytest plugin for nbval: kernels have their own folders, and solved exercises must be right.
 
-A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
-each must have at least five cells with text that is compared (an appendix one), and half of those
-with text.
-A figure alone doesn't count: nbval does not compare pictures. Notebooks on DonateACry are compared
-only where its recordings are in `CRYUTILS_DATA_DIR`.
+Notebooks on DonateACry are compared only where its recordings are in `CRYUTILS_DATA_DIR`.
 """
 
 from __future__ import annotations
@@ -12,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -22,13 +17,9 @@ import pytest
 from matplotlib import font_manager  # noqa: F401
 
 FIRST = ("04", "05", "07", "08")  # 06, 09, 11 and 13 use their networks
-LEAST_CELLS = 5
-LEAST_SHARE = 0.5
 HANG_S = 7200.0  # no machine is that slow: what takes longer never ends
 
 _scratch = pytest.StashKey[tempfile.TemporaryDirectory]()
-_with_text: Counter[str] = Counter()
-_compared: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,67 +78,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """Write into a cell's report whether it has text, and whether that was compared.
-
-    A check below a solved exercise fails unless it prints "Right".
-    """
+    """Fail a check below a solved exercise unless it prints "Right"."""
     report = (yield).get_result()
     cell = getattr(item, "cell", None)
     if cell is None or report.when != "call":
         return
-    tags = cell.metadata.get("tags", [])
-    if "check" in tags:
+    if report.passed and {"check", "solved"} <= {*cell.metadata.get("tags", [])}:
         printed = "".join(output.get("text", "") for output in item.test_outputs or [])  # type: ignore[attr-defined]
-        if report.passed and "solved" in tags and not printed.startswith("Right"):
+        if not printed.startswith("Right"):
             report.outcome, report.longrepr = "failed", f"The check says: {printed}"
-    elif any(map(_has_text, cell.outputs)):
-        # nbval itself reads the tags into these options.
-        compared = report.passed and item.options["check"]  # type: ignore[attr-defined]
-        report.user_properties.append(("compared", bool(compared)))
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count the cells, also those that another process ran."""
-    for name, value in report.user_properties:
-        if name == "compared":
-            notebook = report.nodeid.partition("::")[0]
-            _with_text[notebook] += 1
-            _compared[notebook] += value
-
-
-def _has_text(output: dict) -> bool:  # type: ignore[type-arg]
-    if output.get("output_type") == "stream":
-        return bool(output["text"].strip())
-    data = output.get("data", {})
-    return "image/png" not in data and bool(set(data) & {"text/plain", "text/html"})
-
-
-def _vacuous() -> list[str]:
-    return [
-        name
-        for name, total in _with_text.items()
-        if _compared[name] < (1 if "appendix_" in name else LEAST_CELLS)
-        or _compared[name] < LEAST_SHARE * total
-    ]
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a run that compared too little."""
-    if exitstatus == 0 and (_vacuous() or not _compared):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cells were compared, notebook by notebook."""
-    for name in sorted(_with_text):
-        terminalreporter.write_line(
-            f"{name}: {_compared[name]} of {_with_text[name]} cells with text compared"
-        )
-    terminalreporter.write_line(
-        f"nbval compared the text of {_compared.total()} cells in {len(_with_text)} notebooks."
-    )
-    for name in _vacuous():
-        terminalreporter.write_line(
-            f"FAILED {name}: at least {LEAST_CELLS} cells and {LEAST_SHARE:.0%} of those with text "
-            "must be compared."
-        )
