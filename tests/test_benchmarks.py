@@ -63,16 +63,6 @@ def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> No
     assert ((itself.low < itself.target) & (itself.target < itself.high)).all()
 
 
-def test_two_models_have_their_recalls_and_answers_as_alike_as_asked() -> None:
-    bench, people, classes = script("intervals"), np.arange(40) // 2, np.repeat([0, 1], 20)
-    recalls = [np.array([0.8, 0.3])] * 2
-    same = bench.correlated_answers(people, classes, recalls, 0.3, 1.0, 1, 50)
-    assert (same[0] == same[1]).all()
-    other = bench.correlated_answers(people, classes, recalls, 0.3, 0.0, 3, 2000).mean(axis=(1, 2))
-    assert other[:, classes == 0].mean(axis=1) == pytest.approx([0.8, 0.8], abs=0.02)
-    assert other[:, classes == 1].mean(axis=1) == pytest.approx([0.3, 0.3], abs=0.02)
-
-
 def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
     bench, corpus = script("intervals"), small_corpus()
     design = corpus.labels, corpus.infants.tolist()

@@ -94,14 +94,6 @@ def test_every_image_is_described(site: Path) -> None:
 
 
 @large
-def test_formulas_are_mathml(site: Path) -> None:
-    built = page(site / "notebooks" / "02_audio_features.html")
-    assert built.select("math[display=block] mfrac") and built.select("math[display=inline]")
-    texts = [page(path).select_one("article") for path in pages(site)]
-    assert not [text for text in texts if text and re.search(r"\\frac|\\sum", text.text)]
-
-
-@large
 def test_a_page_has_its_quiz_and_folded_solutions_without_a_kernel(site: Path) -> None:
     built = page(site / "notebooks" / "03b_a_network_learns.html")
     titles = {" ".join(tag.text.split()) for tag in built.select("summary")}

@@ -124,14 +124,6 @@ def test_conclusions_count_an_svm_once_and_no_test_of_a_model_chosen_by_its_scor
     assert counted == [2, 2, 2, 1, 1, 0.03]
 
 
-def test_a_score_in_words_is_a_percentage_with_its_interval() -> None:
-    texts = board.words(board.scores({"real": results(REAL, permutations=99)}), "balanced_accuracy")
-    assert texts.loc["Paper A, Table 2", "STFT", "SVM"].to_dict() == {
-        "random split": "30 [20, 40]", "leak-free": "20 [10, 30]", "commonest": "25",
-        "p": "0.900", "B": "99",
-    }  # fmt: skip
-
-
 def test_gaps_are_paired_and_models_without_stored_predictions_have_none() -> None:
     judged = claims.load_results("reference/judged", study="cry2")
     gaps = board.gaps(board.scores({"reference/judged": judged})).set_index("name")

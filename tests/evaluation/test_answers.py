@@ -225,12 +225,3 @@ def test_windows_of_a_clip_count_as_one_clip() -> None:
     assert evaluation.score(table, "accuracy").n.tolist() == [60]
     with_both = [set(table.infant[table.fold == k]) for k in range(5)]
     assert set.intersection(*with_both), "windows are divided, not infants"
-
-
-def test_each_infant_counts_equally_however_many_clips_it_has() -> None:
-    answers = pd.DataFrame(
-        {"infant": list("aaab"), "truth": list("aaab"), "predicted": list("abbb")}
-    )
-    shares, infants = evaluation.recognised(answers.assign(repeat=0))
-    assert infants.tolist() == ["a", "b"]
-    np.testing.assert_allclose(shares, [[1 / 3, 1]])

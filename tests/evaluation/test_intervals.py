@@ -126,24 +126,12 @@ def test_a_class_of_one_infant_has_no_interval_and_says_why() -> None:
     assert str(enough) == f"{enough.value:.2f} [{enough.low:.2f}, {enough.high:.2f}]"
 
 
-def test_a_class_of_which_nothing_is_recognised_is_not_taken_for_certain() -> None:
-    # As cry2 on DonateACry: 0 of 16 clips of 7 infants, all of 40 infants in the other class.
-    parts = {f"p{k}": [(0, 0, n)] for k, n in enumerate((8, 3, 1, 1, 1, 1, 1))}
-    parts |= {f"h{k}": [(1, 2, 0)] for k in range(40)}
-    result = interval(*clips(parts))
-    assert (result.value, result.se) == (0.5, 0)
-    assert result.low is not None and 0.45 < result.low < 0.49
-    assert result.high is not None and result.high > 0.6
-
-
 def test_wrong_input_is_one_line() -> None:
     predicted, truth, infants = clips({"a": [(0, 1, 1)], "b": [(0, 1, 1)]})
     with pytest.raises(InputError, match="3 predictions"):
         interval(predicted[:3], truth, infants)
     with pytest.raises(InputError, match="Did you mean accuracy"):
         interval(predicted, truth, infants, metric="acuracy")
-    with pytest.raises(InputError, match="no interval for metric 'roc_auc'"):
-        interval(predicted, truth, infants, metric="roc_auc")
 
 
 @given(st.data())
@@ -304,7 +292,7 @@ def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
     assert (again.low, again.high) == pytest.approx((estimate.low, estimate.high))
 
 
-@pytest.mark.parametrize(("limits", "scale"), [((0, 1), 1), ((0, 100), 100), ((-3, 1), 4)])
+@pytest.mark.parametrize(("limits", "scale"), [((0, 1), 1), ((-3, 1), 4)])
 def test_a_mean_between_two_limits_has_the_bounds_of_a_share(limits, scale) -> None:
     right = np.array([[1, 1], [1, 0], [0, 0], [1, 1], [0, 1], [1, 1]])
     for shares in (right, np.ones((6, 2)), np.zeros((6, 2)), right * 0.7):

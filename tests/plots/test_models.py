@@ -126,12 +126,3 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt(ax) -> 
 
 
 # Pictures
-
-
-def test_pictures_are_shown_as_they_are_with_their_titles(axes) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
-    assert plots.pictures(images, ["one", "two"], axes) is axes
-    for ax, image, title in zip(axes, images, ["one", "two"], strict=False):
-        np.testing.assert_array_equal(np.asarray(ax.images[0].get_array()), image)
-        assert ax.get_title() == title
-    assert not axes[2].images and not axes[2].axison

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -41,29 +40,6 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None
 
 
 # Sound
-
-
-LEVEL = spectral.mel_db(TONE, sr=SR, n_fft=512, hop_length=128, n_mels=40)
-FILTERS = spectral.mel_filters(sr=SR, n_fft=512, n_mels=40)
-
-
-@pytest.mark.parametrize(
-    ("draw", "x", "y"),
-    [
-        (partial(plots.waveform, TONE), "time in s", "amplitude"),
-        (partial(plots.spectra, {"one": LEVEL[0]}), "frequency in kHz", "level in dB"),
-        (partial(plots.framing, TONE, frame_length=400, hop_length=80), "time in ms",
-         "amplitude, loudest = 1"),
-        (partial(plots.mel_filter_bank, FILTERS, every=2), "frequency in kHz", "weight, peak = 1"),
-        (partial(plots.mel_lines, {"up": LEVEL[0]}, ylabel="dB"), "mel band and its centre", "dB"),
-        (partial(plots.mel_spectrogram, LEVEL, hop_length=128), "time in s",
-         "frequency in Hz, mel scale"),
-    ],
-)  # fmt: skip
-def test_figures_of_sound_have_units(ax, draw, x, y) -> None:
-    assert draw(ax=ax, sr=SR) is ax
-    assert labels(ax) == (x, y)
-    assert ax.lines or ax.images
 
 
 def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax) -> None:
