@@ -12,10 +12,10 @@ def points(ax: Axes, label: str) -> tuple[list[float], list[float]]:
     return [float(v) for v in x], [float(v) for v in y]
 
 
-def spans(ax: Axes, coordinate: int = 0) -> list[tuple[float, float]]:
-    """The ends of all straight lines of the collections, along x (0) or y (1)."""
+def spans(ax: Axes) -> list[tuple[float, float]]:
+    """The ends along x of all straight lines of the collections."""
     segments = [s for lines in ax.collections for s in lines.get_segments() if len(s)]
-    return [(float(s[0, coordinate]), float(s[1, coordinate])) for s in segments]
+    return [(float(s[0, 0]), float(s[1, 0])) for s in segments]
 
 
 def words(ax: Axes) -> list[str]:

@@ -9,7 +9,6 @@ from .result_store import (
     begin,
     benchmark_output,
     every_run,
-    figure_path,
     key,
     load_predictions,
     load_results,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
-    "SPLITS", "Result", "begin", "benchmark_output", "every_run", "figure_path", "key",
-    "load_predictions", "load_results", "merge", "read_results", "record", "record_table",
-    "results", "run_dir", "table", "write",
+    "SPLITS", "Result", "begin", "benchmark_output", "every_run", "key", "load_predictions",
+    "load_results", "merge", "read_results", "record", "record_table", "results", "run_dir",
+    "table", "write",
 ]  # fmt: skip
 
 _COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
@@ -294,13 +294,6 @@ def benchmark_output(name: str) -> str:
     """Return the stored output of `benchmarks/<name>.py`."""
     path = project_dir() / "outputs" / "reference" / "benchmarks" / f"{name}.txt"
     return path.read_text(encoding="utf-8")
-
-
-def figure_path(name: str) -> Path:
-    """Return the path of a figure of this run."""
-    path = run_dir() / "figures" / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _folder(run: str | Path | None) -> Path:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import NOT_DRAWN, one_thread
+from cryutils.evaluation.crossval import NOT_DRAWN
 from cryutils.evaluation.intervals import (
     Interval,
     Metric,
@@ -64,6 +64,7 @@ def out_of_fold(
     something else.
     """
     import pandas as pd
+    from threadpoolctl import threadpool_limits
 
     split, classes = Split(split), clips.classes
     if not isinstance(folds, int):
@@ -75,7 +76,8 @@ def out_of_fold(
     _check(divisions, clips, split)
     parts, wanted = [], inspect.signature(experiment).parameters
     places = [(r, k) for r, repeat in enumerate(divisions) for k in range(len(repeat))]
-    with one_thread(), counting("Training", "folds", shown=progress) as report:
+    # With dozens of clips, waking a second thread costs more than it saves.
+    with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
         for number, (repeat, fold) in enumerate(places):
             train, test = divisions[repeat][fold]
             options = {

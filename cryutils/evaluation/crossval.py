@@ -6,7 +6,6 @@ Notebooks use `evaluation.out_of_fold`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from cryutils.evaluation.splits import Fold, Indices, Names, class_indices
 
 __all__ = [
     "NOT_DRAWN", "Answer", "balanced_accuracy", "cross_predict", "cross_validate",
-    "group_baseline", "one_thread",
+    "group_baseline",
 ]  # fmt: skip
 
 # From training and test clips to a row for each test clip: a class index, or probabilities.
@@ -67,13 +66,14 @@ def cross_predict(
     from `folds`.
     """
     from sklearn.base import clone
+    from threadpoolctl import threadpool_limits
 
     y, _ = class_indices(labels)
 
     def answer(train: Indices, test: Indices) -> NDArray[np.int64]:
         return np.asarray(clone(model).fit(X[train], y[train]).predict(X[test]))
 
-    with one_thread():
+    with threadpool_limits(limits=1):  # dozens of clips: a second thread costs more than it saves
         return cross_validate(answer, repeated_folds, len(y))
 
 
@@ -98,13 +98,3 @@ def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer
     counts = np.bincount(y)
     right = np.bincount(y[y == predicted], minlength=len(counts))
     return float(np.mean(right[counts > 0] / counts[counts > 0]))
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which BLAS and OpenMP use one thread.
-
-    With dozens of clips, waking a second thread costs more than it saves.
-    """
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)

@@ -25,7 +25,7 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.board import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
-from cryutils.claims.result_store import figure_path
+from cryutils.claims.result_store import run_dir
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
 
@@ -71,7 +71,7 @@ def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     from IPython.display import display
 
     source(figure, data)
-    with writing(figure_path(key)) as part:
+    with writing(run_dir() / "figures" / f"{key}.png") as part:
         part.write_bytes(png(figure, caption))
     if get_ipython():
         display(figure, metadata={"image/png": {"alt": caption}})

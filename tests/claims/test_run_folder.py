@@ -38,7 +38,7 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> Path:
         claims.record(value, study="made", metric=name, data="made")
         claims.write()
         for figure in figures:
-            claims.figure_path(figure).write_text(f"{figure} {value}")
+            write(staging / "figures" / f"{figure}.png", f"{figure} {value}")
     write(staging / "models" / f"{name}.keras", f"trained {value}")
     write(staging / "notebooks" / f"{name}.ipynb", f"{value}")
     write(staging / "logs" / f"{name}.log", "")

@@ -239,7 +239,8 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(
 ) -> None:
     """Of the same name, after it has written its results, its figure and its model."""
     draw = (
-        "from cryutils import claims\nclaims.figure_path('drawn').write_text(str(test_size))\n"
+        "from cryutils import claims\nfigures = claims.run_dir() / 'figures'\nfigures.mkdir()\n"
+        "(figures / 'drawn.png').write_text(str(test_size))\n"
         "models = claims.run_dir() / 'models'\nmodels.mkdir(exist_ok=True)\n"
         "(models / 'net.keras').write_text(str(test_size))"
     )

@@ -197,9 +197,11 @@ def coverage(
     return covered / corpora
 
 
-@pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy", "macro_f1"])
-@pytest.mark.parametrize("recalls", [[0.97] * 4, [0, 0, 0.04, 0.9], [1, 1, 1, 1]])
-def test_it_covers_at_recalls_near_0_and_1(recalls, metric) -> None:
+@pytest.mark.parametrize(
+    ("metric", "recalls"),
+    [("balanced_accuracy", [0, 0, 0.04, 0.9]), ("accuracy", [1] * 4), ("macro_f1", [0.97] * 4)],
+)
+def test_it_covers_at_recalls_near_0_and_1(metric, recalls) -> None:
     for models in ([recalls], [recalls, [0.5] * 4]):
         assert coverage(DONORS, models, metric, corpora=400) >= 0.93
 

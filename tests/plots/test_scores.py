@@ -31,7 +31,7 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None
     figure.text(0, 0, "not about the data")
     plots.style()
     plots.save(figure, "mine", "2 × 2 naïve clips", caption="How “loud” each clip is.")
-    path = claims.figure_path("mine")
+    path = claims.run_dir() / "figures" / "mine.png"
     assert path.stat().st_size < 130_000, "a report has dozens of them"
     with Image.open(path) as picture:
         assert picture.info["Description"] == "How “loud” each clip is."
