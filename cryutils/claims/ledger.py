@@ -24,13 +24,12 @@ from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "ALPHA", "PAPERS", "SPLITS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
+    "ALPHA", "SPLITS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
     "ledger", "of_runs", "published", "stand_in", "summary", "unstated", "with_verdict",
 ]  # fmt: skip
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
 ALPHA = 0.05  # a model with a larger p-value is not shown to be better than chance
-PAPERS = {"A": "Paper A", "B": "Paper B"}
 SPLITS = ("random", "leak_free")  # each row has a verdict for each
 _LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
 _FACES = "recordings of sound and face"  # as `data_required`

@@ -64,7 +64,7 @@ def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
     order = judged.assign(synthetic=judged.data.map(is_synthetic).astype(bool))
     order = order.sort_values(["paper", "synthetic", "data"])
     for (paper, data), rows in order.groupby(["paper", "data"], sort=False):
-        yield f"{ledger.PAPERS[str(paper)]}: {f'on {data}' if data else 'measured on nothing'}"
+        yield f"Paper {paper}: {f'on {data}' if data else 'measured on nothing'}"
         if is_synthetic(str(data)):
             yield _SIMULATED
         for row in rows.to_dict("records"):

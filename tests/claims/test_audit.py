@@ -328,20 +328,6 @@ def test_a_single_test_set_does_not_say_whether_the_infants_are_known(tmp_path: 
     assert audited(table, tmp_path).leaks.shared.tolist() == [1, 0]
 
 
-def test_training_infants_say_how_many_are_known(tmp_path: Path) -> None:
-    """9 of the 20 test infants are among the 11 training infants, whose numbers have decimals."""
-    numbers = range(1, 21)
-    truth = ["hungry", "tired"] * 10
-    single = pd.DataFrame({"clip": numbers, "infant": numbers, "truth": truth, "predicted": truth})
-    single.to_csv(tmp_path / "single.csv", index=False)
-    training = pd.DataFrame({"infant": [*numbers[:9], 30.0, 31.0]})
-    training.to_csv(tmp_path / "training.csv", index=False)
-    table = audits.read(tmp_path / "single.csv", tmp_path / "training.csv")
-    result = audits.audit(table, permutations=19)
-    assert result.leaks.shared.tolist() == [0.45]
-    assert "9 of 11" in result.notes.note[0]
-
-
 def test_training_infants_add_to_the_folds_and_a_wrong_file_is_named(tmp_path: Path) -> None:
     answers().to_csv(tmp_path / "table.csv", index=False)
     path = tmp_path / "training.csv"
