@@ -18,10 +18,6 @@ def spans(ax: Axes) -> list[tuple[float, float]]:
     return [(float(s[0, 0]), float(s[1, 0])) for s in segments]
 
 
-def words(ax: Axes) -> list[str]:
-    return [text.get_text() for text in ax.texts]
-
-
 def ticks(ax: Axes, axis: str) -> list[str]:
     return [text.get_text() for text in getattr(ax, f"get_{axis}ticklabels")()]
 

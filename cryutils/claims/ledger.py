@@ -395,8 +395,6 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
 
     It is not reproduced if one comparison still isn't after Holm's correction for their number.
     """
-    if not parts:
-        return Judgement(Verdict.CANNOT_BE_TESTED, "no comparison was measured")
     outcomes = [part.outcome for part in parts]
     against = [part.against for part in parts if not math.isnan(part.against)]
     # First step of Holm's correction: the smallest p-value times the number of comparisons.

@@ -22,9 +22,9 @@ _ASIDE = {"cry2": -0.08, "image": 0.0, "full": 0.08}  # so that intervals don't 
 def stress_figure(scores: pd.DataFrame, panels: Mapping[str, str], *, chance: float) -> Figure:
     """Draw macro F1 against the level of each disturbance, a panel each and a line for each model.
 
-    The legend is in the panel that is left over, or above. scores: from `evaluation.score` with
-    one metric. A condition is "none.0" or `<disturbance>.<level>`, the mildest level first; models
-    are "cry2", "image" and "full". panels: what the levels of a disturbance mean, by its name.
+    scores: from `evaluation.score` with one metric. A condition is "none.0" or
+    `<disturbance>.<level>`, the mildest level first; models are "cry2", "image" and "full".
+    panels: what the levels of a disturbance mean, by its name.
     """
     table = scores.reset_index()
     table = table if "model" in table else table.assign(model="cry2")
@@ -55,10 +55,7 @@ def stress_figure(scores: pd.DataFrame, panels: Mapping[str, str], *, chance: fl
     for ax in axes[:, 0]:
         ax.set_ylabel("macro F1")
     lines = axes[0, 0].get_legend_handles_labels()
-    if len(panels) < axes.size:
-        axes[-1, -1].legend(*lines, loc="center", fontsize=9)
-    else:
-        fig.legend(*lines, loc="outside upper center", ncols=4, fontsize=9)
+    fig.legend(*lines, loc="outside upper center", ncols=4, fontsize=9)
     return fig
 
 

@@ -40,8 +40,6 @@ def test_a_disturbance_has_a_panel_from_none_to_hardest() -> None:
     assert first.collections[0].get_segments()[1][:, 1] == pytest.approx([0.1, 0.7])
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["chance", "cry2", "full"]
-    five = dict.fromkeys(("noise", "dim", "blur", "eyes", "no_sound"), "level")
-    assert plots.stress_figure(scores, five, chance=0.25).axes[-1].get_legend()
 
 
 def test_confidence_is_drawn_at_a_temperature_and_a_threshold() -> None:

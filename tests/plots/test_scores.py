@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import labels, points, spans, ticks, words
+from drawn import labels, points, spans, ticks
 from matplotlib import pyplot as plt
 from matplotlib.font_manager import fontManager
 from PIL import Image
@@ -91,14 +91,6 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     unpublished = plots.scoreboard(board.assign(published=np.nan))
     assert ticks(unpublished.axes[0], "y")[-1] == "other", "all models if nothing was printed"
     plots.scoreboard(board.iloc[:0])
-
-
-def test_confusion_writes_shares_of_each_true_class(ax) -> None:
-    matrix = np.array([[3, 1], [0, 0]])
-    assert plots.confusion(matrix, ["hungry", "belly_pain"], ax) is ax
-    assert words(ax) == ["0.75", "0.25", "0.00", "0.00"]
-    assert ticks(ax, "y") == ["hungry", "belly pain"]
-    assert labels(ax) == ("predicted", "true")
 
 
 LABELS = ["pain $low$ to $$", "_other", "NA", "<b>hug</b>", "جوع"]
