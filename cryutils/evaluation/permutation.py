@@ -147,7 +147,8 @@ def fixed_prediction_test(
         return np.asarray(np.mean(recalls, axis=0))
 
     strata = getattr(corpus, "phones", None) if strata is None else strata
-    null = [score(y[_order(infants, seed, b, strata)]) for b in range(permutations)]
+    streams = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(permutations))
+    null = [score(y[permutation_order(infants, rng, strata)]) for rng in streams]
     return PermutationTest(tuple(predictions), score(y), np.array(null))
 
 
@@ -160,11 +161,3 @@ def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArra
         raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(clips)}")
     codes = pd.Index(names).get_indexer(pd.Index(wide[clips].to_numpy().ravel()))
     return codes.reshape(wide.shape)
-
-
-def _order(
-    infants: NDArray[Any], seed: int, number: int, strata: Strata | None
-) -> NDArray[np.int64]:
-    """Return permutation `number`, the same in every process."""
-    stream = np.random.SeedSequence(seed, spawn_key=(number,))
-    return permutation_order(infants, np.random.default_rng(stream), strata)
