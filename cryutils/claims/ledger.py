@@ -155,7 +155,7 @@ class _Results:
 
     def __init__(self, results: pd.DataFrame) -> None:
         results = results[results.split != "random_frames"]
-        rows = _records(results.astype(object).where(results.notna(), None))
+        rows = _records(results.astype(dict.fromkeys(("n", "n_infants", "trainings"), float)))
         self.rows = {(row["key"], row["data"], row["split"]): row for row in rows}
         self.corpora: dict[str, set[str]] = {}
         for key, data, _ in self.rows:
@@ -169,9 +169,8 @@ class _Results:
     def origin(self, key: str, data: str) -> dict[str, Any]:
         """Return the corpus, clips, infants and notebook of a result, the leak-free one if any."""
         row = self.get(key, data, "leak_free") or self.get(key, data, "random") or {}
-        counts = {name: row.get(name) for name in ("n", "n_infants")}
-        known = {name: math.nan if count is None else count for name, count in counts.items()}
-        return {"data": data, **known, "notebook": row.get("notebook", "")}
+        missing = {"n": math.nan, "n_infants": math.nan, "notebook": ""}
+        return {"data": data} | {name: row.get(name, none) for name, none in missing.items()}
 
 
 def judge(results: pd.DataFrame) -> pd.DataFrame:
@@ -237,8 +236,7 @@ class _Case:
         row = self.results.get(key, self.data, self.split)
         if row is None:
             return None
-        names = ("value", "low", "high", "trainings")
-        numbers = {name: row[name] for name in names if row[name] is not None}
+        numbers = {name: row[name] for name in ("value", "low", "high", "trainings")}
         return Judgement(Verdict.NOT_SHOWN, **numbers)
 
     def _what_is_missing(self) -> str:
