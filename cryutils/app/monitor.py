@@ -22,10 +22,9 @@ import heapq
 import math
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,7 +46,7 @@ from cryutils.papers.predict import DRAWN, TOO_QUIET, Predictor, fuse
 from cryutils.papers.trained_models import find_run
 from cryutils.video import faces, tracks
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Replayed", "Ring", "replay"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -384,48 +383,23 @@ def _small(frame: Pixels) -> Pixels:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-@dataclass(frozen=True)
-class Replayed:
-    """A reading and its latency in s.
-
-    In real time the latency is counted from the window's end in the recording. Without waiting, it
-    is counted from when all of the window's input was pushed.
-    """
-
-    reading: Reading
-    latency_s: float
-
-
-def replay(
-    path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
-) -> Iterator[Replayed]:
+def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:
     """Yield a monitor's readings of a recording, with or without video, pushed block by block.
 
     The monitor is restarted first. Times are relative to the recording: its first sample is at 0 s.
-    With `realtime` the input is pushed in real time, otherwise without waiting. Raises InputError
-    for a file that can't be read.
+    Raises InputError for a file that can't be read.
     """
     path = resolve(path)
     info = media.probe(path)
     monitor.restart(synthetic=info.is_synthetic)
     pictures = _pictures(path) if info.has_video else iter(())
     blocks = _blocks(path) if info.has_audio else iter(())
-    begun, end = time.perf_counter(), 0.0
+    end = 0.0
     for end, is_sound, values in heapq.merge(pictures, blocks):
-        if realtime:
-            time.sleep(max(0.0, begun + end - time.perf_counter()))
         push = monitor.push_audio if is_sound else monitor.push_frame
         push(*values)
-        yield from _timed(monitor.readings(end), begun if realtime else None)
-    yield from _timed(monitor.readings(end + PATIENCE_S), begun if realtime else None)
-
-
-def _timed(readings: Iterator[Reading], begun: float | None) -> Iterator[Replayed]:
-    asked = time.perf_counter()
-    for reading in readings:
-        since = asked if begun is None else begun + reading.time
-        yield Replayed(reading, time.perf_counter() - since)
-        asked = time.perf_counter()
+        yield from monitor.readings(end)
+    yield from monitor.readings(end + PATIENCE_S)
 
 
 def _blocks(path: Path) -> Iterator[Event]:

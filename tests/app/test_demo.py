@@ -15,7 +15,7 @@ from cryutils.app.readings import NO_CRY, QUIET
 def test_the_film_goes_from_no_cry_to_a_cry_and_back(tmp_path: Path, quick: Trained) -> None:
     path = tmp_path / "film.mp4"
     demo.make_film(path)
-    readings = [replayed.reading for replayed in replay(path, Monitor(quick.run))]
+    readings = list(replay(path, Monitor(quick.run)))
     # Scenes of 4, 14, 6, 14, 6, 14, 6 and 14 s. A cry begins with its second window, and ends 2 s
     # after its last one. The gate is wrong about a few seconds.
     quiet = [(1, 4), (21, 24), (41, 44), (61, 64)]

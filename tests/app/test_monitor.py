@@ -85,7 +85,7 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     differences, states = [], set()
     for clip in trained.corpus[::2]:
         (expected,) = predictor(clip.path)
-        last = list(replay(clip.path, monitor))[-1].reading
+        last = list(replay(clip.path, monitor))[-1]
         assert last.verdict == expected.state == clip.label
         states.add(last.verdict)
         differences += [abs(last.probabilities[k] - p) for k, p in expected.probabilities.items()]
