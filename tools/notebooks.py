@@ -5,6 +5,7 @@
                                                   set the links to Colab and Binder
     python tools/notebooks.py students DIR        write an edition without solutions and outputs
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
+    python tools/notebooks.py lines [NAME...]     count visible and hidden lines of code
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
@@ -148,6 +149,18 @@ def refresh(path: Path, scratch: str) -> None:
     nbformat.write(clean(with_address(notebook, path.stem)), path)
 
 
+def lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
+    """Return the numbers of visible and of hidden lines of code."""
+    counts = [0, 0]
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code":
+            counts["hide-cell" in tags] += sum(
+                1 for line in cell.source.splitlines() if line.strip()
+            )
+    return counts[0], counts[1]
+
+
 def solutions(name: str) -> list[str]:
     """Return the solutions of the exercises in the notebook `name`, in their order."""
     file = ROOT / "notebooks" / "solutions" / f"{name}.py"
@@ -179,10 +192,10 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one of the four commands; see the module docstring."""
+    """Run one of the five commands; see the module docstring."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("command", choices=["refresh", "clean", "students", "solved"])
+    parser.add_argument("command", choices=["refresh", "clean", "students", "solved", "lines"])
     parser.add_argument("names", nargs="*", metavar="NAME")
     chosen = parser.parse_args(arguments)
     editions = chosen.command in ("students", "solved")
@@ -194,6 +207,10 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as scratch:
         for name, path in paths.items():
+            if chosen.command == "lines":
+                visible, hidden = lines(nbformat.read(path, as_version=4))
+                print(f"{name:30} {visible:4} visible {hidden:4} hidden")
+                continue
             print(name, flush=True)
             if chosen.command == "refresh":
                 refresh(path, scratch)

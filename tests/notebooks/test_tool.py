@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import runpy
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,12 +85,8 @@ def test_every_notebook_opens_in_colab_and_binder(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_at_most_a_third_as_many_lines_are_hidden_as_visible(name: str) -> None:
-    lines = Counter[bool]()
-    for cell in nbformat.read(NOTEBOOKS[name], as_version=4).cells:
-        if cell.cell_type == "code":
-            is_hidden = "hide-cell" in cell.metadata.get("tags", [])
-            lines[is_hidden] += sum(1 for line in cell.source.splitlines() if line.strip())
-    assert 3 * lines[True] <= lines[False]
+    visible, hidden = tool.lines(nbformat.read(NOTEBOOKS[name], as_version=4))
+    assert 3 * hidden <= visible
 
 
 def test_readme_has_the_same_address() -> None:
