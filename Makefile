@@ -95,7 +95,7 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
-WIDGETS := $(foreach name,controls films live player,tests/browser/test_$(name)_in_browser.py)
+WIDGETS := $(foreach name,films live player,tests/browser/test_$(name)_in_browser.py)
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
 	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \

@@ -24,7 +24,7 @@ from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
-from cryutils.datasets.donateacry import parse_name
+from cryutils.datasets.donateacry import REASONS, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
@@ -36,6 +36,8 @@ _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
 _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # codec padding that a stated duration may include
+# Labels of both papers and of DonateACry: a folder with such a name is a label.
+_STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 
@@ -46,11 +48,13 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     dataset: given if these are its files.
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
-    recording are merged. Raises InputError if nothing is usable, or if a label or an infant is a
-    part of a split.
+    recording are merged. Raises InputError if nothing is usable, if labels are on the second level
+    of folders, or if a label or an infant is a part of a split.
     """
     files, problems = media_files(root)
     _check_parts(files, root)
+    folders = [_folders(path, root) for path in files]
+    _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
     problems += unused
     problems += _doubts(clips)
@@ -222,6 +226,14 @@ def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
         joined.append(clip)
     used = {clip.still for clip in joined}
     return [clip for clip in joined if clip.path not in used]
+
+
+def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
+    """Raise InputError if labels of the papers are on the second level of folders."""
+    first, second = ({names[k].casefold() for names in folders} for k in (0, 1))
+    labels = sorted(second & _STATES)
+    if 2 * len(labels) > len(second) and not first & _STATES:
+        raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from refusals import mistake
-from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served, until
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -128,6 +128,19 @@ def test_guesses_at_once_are_counted_before_they_are_checked(server: Served) -> 
     with ThreadPoolExecutor(16) as threads:
         statuses = list(threads.map(guess, range(16)))
     assert sorted(statuses) == [401] * 5 + [429] * 11
+
+
+def test_many_logins_at_once_are_answered_and_a_page_goes_on(server: Served, mia: int) -> None:
+    listening = visitor(server, "ann").socket(mia)
+
+    def log_in(i: int) -> int:
+        return Visitor(server, f"203.0.113.{i % 250}").log_in("ann").status_code
+
+    with ThreadPoolExecutor(40) as threads:
+        statuses = [threads.submit(log_in, i) for i in range(40)]
+        assert ask(listening, "start")["type"] == "answer"
+        assert {status.result() for status in statuses} == {303}
+    listening.close()
 
 
 def test_a_form_from_another_site_does_nothing(server: Served, ann: Visitor, mia: int) -> None:
@@ -371,6 +384,29 @@ def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(
         assert answer.status_code == 503 and "What was saved before is safe" in answer.text
         assert heard["type"] == "answer", "the page goes on"
     assert ann.get("/").status_code == 200
+
+
+def test_a_locked_store_never_makes_a_page_deaf_and_is_written_later(
+    server: Served, ann: Visitor, mia: int
+) -> None:
+    log = server.store.infant("Mia")
+    before = len(list(log.entries()))
+    database = sqlite3.connect(server.folder / "store.db", isolation_level=None)
+    with ann.socket(mia) as page, closing(database):
+        ask(page, "start")
+        database.execute("BEGIN IMMEDIATE")
+        heard: list[dict] = []
+        at = 0.0
+        while not (answer := ask(page, "sound", noise(), at=(at := at + 0.25), sr=48_000))[
+            "waiting"
+        ]:
+            heard += answer["readings"]
+            time.sleep(0.1)
+        assert answer["notice"].startswith("Not saved yet")
+        heard += answer["readings"]
+        database.execute("ROLLBACK")
+        until(lambda: not ask(page, "look")["waiting"], "all is saved")
+        until(lambda: len(list(log.entries())) >= before + len(heard), "nothing is lost")
 
 
 def model(outputs: Path, run: str) -> None:

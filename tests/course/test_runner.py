@@ -30,7 +30,6 @@ from refusals import Command, mistake
 
 from cryutils.claims import run_folder
 from cryutils.course import runner
-from cryutils.course import runner as course
 
 HANG_S = 600  # only ends a hang
 PROFILES = Path(__file__).resolve().parents[2] / "data" / "profiles"
@@ -60,7 +59,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("cache", "outputs"):
             patch.setenv(f"CRYUTILS_{name.upper()}_DIR", str(place / name))
         made(place, patch)
-        assert course.run(jobs(), processes=2) == {}
+        assert runner.run(jobs(), processes=2) == {}
     return place
 
 
@@ -94,16 +93,16 @@ def test_notebooks_are_chosen_by_name_beginning_or_copy_else_by_the_profile(proj
     assert [job.name for job in jobs("01")] == ["01_first"]
     notebook("01b_between")
     names = ["01_first", "01b_between", "02_second"]
-    assert list(course.notebooks(project / "notebooks")) == names, "01b is read after 01"
+    assert list(runner.notebooks(project / "notebooks")) == names, "01b is read after 01"
     assert [job.name for job in jobs("01", "01b")] == names[:2]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yml")))
 def test_each_profile_names_notebooks_and_parameters_that_exist(name: str, apart: Path) -> None:
     content = yaml.safe_load((PROFILES / f"{name}.yml").read_text())
-    assert [job.name for job in course.plan(name)] == content["notebooks"]
+    assert [job.name for job in runner.plan(name)] == content["notebooks"]
     every = list(content["parameters"])
-    assert [job.name for job in course.plan(name, every)] == every
+    assert [job.name for job in runner.plan(name, every)] == every
 
 
 def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart: Path) -> None:
@@ -271,7 +270,7 @@ def test_an_executed_notebook_has_its_figures_whatever_backend_the_shell_sets(
 ) -> None:
     monkeypatch.setenv("MPLBACKEND", "Agg")
     notebook("01_first", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
-    assert course.run(jobs("01_first")) == {}
+    assert runner.run(jobs("01_first")) == {}
     path = apart / "outputs" / "quick" / "notebooks" / "01_first.ipynb"
     outputs = nbformat.read(path, as_version=4).cells[-1]["outputs"]
     assert ["image/png" in output.get("data", {}) for output in outputs].count(True) == 1
@@ -300,7 +299,7 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
     let_both_only_count()
     for executions in (1, 2):
-        assert course.run(jobs(), processes=2) == {}
+        assert runner.run(jobs(), processes=2) == {}
         assert tally(apart) == {"01_first": executions, "02_second": 1}
     err = capsys.readouterr().err
     assert err.index("02_second: done") < err.index("01_first: done")
@@ -377,7 +376,7 @@ def test_a_signal_waits_until_a_finished_notebook_is_stored(
 
     monkeypatch.setattr(run_folder, "finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        course.run(jobs(), processes=1)
+        runner.run(jobs(), processes=1)
     folder = apart / "outputs" / "quick"
     assert results(folder) == {"made.01_first": 0.3}
     assert [path for path in folder.rglob("*") if path.name.startswith(".")] == []

@@ -291,6 +291,14 @@ def test_a_linked_folder_is_listed_and_not_followed(root) -> None:
     assert all("a link" in line for line in what.values())
 
 
+def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
+    """Known by the papers' states."""
+    for label in ("hungry", "Tired"):
+        sound(apart / "own" / "infant 0" / label / "1.wav")
+    message = refusal(apart / "own", load)
+    assert "hungry is on the second level" in message and "<label>/<infant>/<file>" in message
+
+
 @pytest.mark.parametrize("folder", ["train/hungry/cleo", "hungry/Test/cleo"])
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
     sound(root / folder / "x.wav", seed=3)
