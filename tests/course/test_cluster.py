@@ -22,8 +22,9 @@ from refusals import Command
 from sizes import large
 
 import cryutils
-from cryutils import audio, course, video
+from cryutils import audio, video
 from cryutils._io import parallel
+from cryutils.course import runner
 from cryutils.errors import InputError
 
 BEGUN = """\
@@ -89,7 +90,7 @@ def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path
         (apart / "gate").touch()
 
     waiting(kill)
-    assert course.run(jobs(), scheduler=cluster.scheduler_address) == {}
+    assert runner.run(jobs(), scheduler=cluster.scheduler_address) == {}
     assert psutil.wait_procs(killed, timeout=60)[1] == []
     assert not (apart / "outputs" / "quick" / ".running").exists()
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
@@ -99,7 +100,7 @@ def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path
 def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, project: Path) -> None:
     cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
     notebook("01_first", cell)
-    failed = course.run(jobs("01_first"), scheduler=cluster.scheduler_address)
+    failed = runner.run(jobs("01_first"), scheduler=cluster.scheduler_address)
     why = "its workers were lost, as happens when memory runs out (KilledWorker)"
     assert failed == {"01_first": why}
 
@@ -109,7 +110,7 @@ def test_a_stopped_run_ends_on_the_workers(
 ) -> None:
     waiting(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        course.run(jobs(), scheduler=cluster.scheduler_address)
+        runner.run(jobs(), scheduler=cluster.scheduler_address)
     until(lambda: not executing(cluster))
 
 
@@ -125,7 +126,7 @@ def executing(cluster: Any) -> bool:
 
 def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Path) -> None:
     with pytest.raises(InputError, match=r"no Dask scheduler answers; start one with") as error:
-        course.run(jobs(), scheduler="tcp://127.0.0.1:1")
+        runner.run(jobs(), scheduler="tcp://127.0.0.1:1")
     assert "\n" not in str(error.value)
 
 
