@@ -438,7 +438,8 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
 def test_guessing_in_macro_f1_is_that_of_the_class_shares(run, file, guessing, rows) -> None:
     """Guess each class equally often: a class with share p has the F1 2pq / (p + q), q = 1 / K."""
     path = CLONE / "outputs" / "reference" / run / "predictions" / f"{file}.parquet"
-    truth = pd.read_parquet(path, columns=["clip", "truth"]).drop_duplicates("clip").truth
+    answers = pd.read_parquet(path, columns=["study", "clip", "truth"])
+    truth = answers[answers.study == file[3:]].drop_duplicates("clip").truth
     p, q = truth.value_counts(normalize=True), 1 / truth.nunique()
     f1 = (2 * p * q / (p + q)).mean()
     assert f1 == pytest.approx(guessing, abs=5e-5)
