@@ -41,7 +41,7 @@ _LOUD_DB = -50.0  # from here on, no window is too quiet
 _ABOVE_DB = 3.0  # above the room's own noise, a window counts in full
 _PART_S, _CONTEXT_S, _SHORT_S = 0.25, 7.0, 3.0  # the room's own noise is the quietest part of 7 s
 _HUM_HZ = 200.0  # below: hum of the mains, wind and handling, but no infant's voice
-_BLOCK, _TAIL = 61440, 4096  # samples filtered at once, and after which the filter is silent
+_WHOLE, _TAIL = 65536, 4096  # samples of a spectrum, and after which the filter is silent
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
 PAUSE_S = 2.0  # without a passing window ends an episode
@@ -60,18 +60,18 @@ def without_hum(x: Array) -> Array:
     """
     x = x - x.mean(dtype=np.float64)
     y = np.zeros(len(x) + _TAIL)
-    for start in range(0, len(x), _BLOCK):
-        spectrum = np.fft.rfft(x[start : start + _BLOCK], _BLOCK + _TAIL)
-        filtered = np.fft.irfft(spectrum * _highpass())
-        stop = min(start + _BLOCK + _TAIL, len(y))
-        y[start:stop] += filtered[: stop - start]
+    step = _WHOLE - _TAIL
+    for start in range(0, len(x), step):
+        spectrum = np.fft.rfft(x[start : start + step], _WHOLE)
+        part = y[start : start + _WHOLE]
+        part += np.fft.irfft(spectrum * _highpass())[: len(part)]
     return y[: len(x)].astype(np.float32)
 
 
 @cache
 def _highpass() -> npt.NDArray[np.complex128]:
     """Return the response to the frequencies of a block, from the bilinear transform."""
-    half = np.pi * np.arange(1, (_BLOCK + _TAIL) // 2 + 1) / (_BLOCK + _TAIL)
+    half = np.pi * np.fft.rfftfreq(_WHOLE)[1:]
     s = np.tan(np.pi * _HUM_HZ / SR) / (1j * np.tan(half))  # 1 / s of the analogue filter
     damping = 2 * np.sin(np.pi * np.arange(1, 8, 2) / 16)  # of its four sections
     return np.r_[0, np.prod([1 / (1 + d * s + s**2) for d in damping], axis=0)]
