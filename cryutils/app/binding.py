@@ -20,7 +20,7 @@ __all__ = ["PROXIES", "certificate", "hosts", "is_local", "listen", "reachable"]
 
 # Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
 # variable. Without it, uvicorn would trust every program on this machine.
-PROXIES = frozenset(filter(None, os.environ.get("FORWARDED_ALLOW_IPS", "").split(",")))
+PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").split())
 
 
 def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
