@@ -131,13 +131,14 @@ class Listener:
 
     def _ended(self, readings: Sequence[Reading]) -> str | None:
         """Return the answer to a cry that has just ended, or to a whole file; else None."""
+        ended = None
         for reading in readings:
             if reading.verdict not in CALM:
                 self._cry.append({} if words.unlike(reading.note) else reading.probabilities)
             elif self._cry and not self.from_file:
-                return self._whole()
+                ended = self._whole()
         if self.listening or not (self._cry or self.from_file):
-            return None
+            return ended
         self.from_file = False
         return self._whole() if self._cry else "no crying in this file"
 

@@ -34,7 +34,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cryutils.app import pages
 from cryutils.app.binding import PROXIES
-from cryutils.app.connections import Connection
 from cryutils.app.login import LoginRequired
 from cryutils.app.monitor import Models
 from cryutils.app.sockets import MOST_BYTES, Sockets
@@ -45,7 +44,7 @@ from cryutils.papers.trained_models import find_run
 __all__ = ["application", "run"]
 
 MOST_FORM_BYTES = 2**16
-FILES = 4096  # open files, among them connections that do not encrypt yet
+FILES = 4096  # open files, among them idle connections, which uvicorn does not end
 # A page can't contact any other site, so no sound or picture can be sent to one.
 HEADERS = {
     "Cache-Control": "no-store",
@@ -114,7 +113,7 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     config = uvicorn.Config(
-        app, loop="asyncio", http=Connection, ws="websockets-sansio", log_config=None,
+        app, loop="asyncio", http="h11", ws="websockets-sansio", log_config=None,
         access_log=False, server_header=False, headers=list(HEADERS.items()),
         proxy_headers=bool(PROXIES), forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, h11_max_incomplete_event_size=2**15,

@@ -44,11 +44,11 @@ def execute(
         "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
     }
     target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
-    given = [str(source), str(target), str(log), dict(values), os.getpid()]
+    request = [str(source), str(target), str(log), dict(values), os.getpid()]
     with log.open("w") as output:  # of libraries
         process = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=json.dumps(given),
+            input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,

@@ -46,8 +46,6 @@ def export_model(
     source = find_run(model, run)
     models, folder = source / "models", folder or source / "export"
     names = [name for name in PARTS[model] if (models / f"{name}.tflite").is_file()]
-    if not names:
-        raise InputError(f"{source}: this run has no model {model!r}; `cryutils run` trains it.")
     paths = []
     for name in names:
         card = export.read_card(models, name)

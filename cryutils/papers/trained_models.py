@@ -82,8 +82,8 @@ def _is_synthetic(run: Path, model: str) -> bool:
 def find_run(model: str, run: str | Path | None) -> Path:
     """Return the folder of `run`, a name or an absolute `Path`.
 
-    None: the first of `runs_with_models`. Raises InputError for a model or run that does not
-    exist, and for a name that contains a separator.
+    None: the first of `runs_with_models`. Raises InputError for an unknown model, a run that does
+    not have it, and a name that contains a separator.
     """
     if model not in PARTS:
         raise InputError(f"no model {model!r}.{near_miss(model, PARTS)}")
@@ -101,20 +101,18 @@ def find_run(model: str, run: str | Path | None) -> Path:
         if run in ("", ".", "..") or Path(run).name != str(run):
             raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
         run = outputs_dir() / run
-    if not (run / "models").is_dir():
-        raise InputError(f"{run}: no models here.{hint}")
+    if not any((run / "models" / f"{part}.tflite").is_file() for part in PARTS[model]):
+        raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.{hint}")
     return run
 
 
 def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
-    """Return the networks of `model` for sound and for faces in the folder `run`.
+    """Return the networks of `model` for sound and for faces in the folder of `find_run`.
 
-    One of them is None if `model` or the run lacks it. Raises InputError if both are, or if a file
-    is damaged or does not fit its card.
+    One of them is None if `model` or the run lacks it. Raises InputError if a file is damaged or
+    does not fit its card.
     """
     names = [n for n in PARTS[model] if (run / "models" / f"{n}.tflite").is_file()]
-    if not names:
-        raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.")
     sound = _open(run, "cry2", SoundInput) if "cry2" in names else None
     face = _open(run, "image", FaceInput) if "image" in names else None
     if sound and face and sound.classes != face.classes:

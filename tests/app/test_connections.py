@@ -1,11 +1,10 @@
-"""The application's server against strangers' connections, names, proxies and broken requests."""
+"""The application's server against idle connections, names, proxies and broken requests."""
 
 from __future__ import annotations
 
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -15,16 +14,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from refusals import mistake
-from requests.adapters import HTTPAdapter
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from served import HANG_S, PASSWORD, Served, Visitor, ask, served, until
 from trained_run import Trained
 from websockets.exceptions import InvalidStatus
 
-from cryutils.app.connections import COMPLETE_S, MOST, MOST_OF_ONE
-
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is this machine's on Linux")
 HOST = b"Host: 127.0.0.1\r\nConnection: close\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 Command = Callable[..., tuple[int, str, str]]
@@ -41,60 +36,26 @@ def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterat
         yield server
 
 
-def visitor(server: Served, address: str = "127.0.0.1") -> Visitor:
-    """Somebody who connects from this address of this machine."""
-
-    class From(HTTPAdapter):
-        def init_poolmanager(self, *args: object, **options: object) -> None:
-            super().init_poolmanager(*args, source_address=(address, 0), **options)  # type: ignore[arg-type]
-
-    somebody = Visitor(server)
-    somebody.trust_env = False
-    somebody.mount("http", From())
-    return somebody
-
-
 # What strangers leave open
 
 
-@LINUX
-def test_a_thousand_idle_connections_keep_nobody_out_and_end(server: Served) -> None:
-    ann, process = visitor(server, "127.0.0.2"), psutil.Process(server.process.pid)
+def test_a_thousand_idle_connections_keep_nobody_out(server: Served) -> None:
+    ann, process = Visitor(server), psutil.Process(server.process.pid)
     assert ann.log_in("ann").status_code == 303
     page = ann.socket(server.store.infant("Mia").id)
-    files = process.num_fds()
-    logged, place = server.log, ("127.0.0.1", urlsplit(server.url).port)
+    files, logged = process.num_fds(), server.log
     with ExitStack() as stack:
         for i in range(1000):
+            place = "127.0.0.1", urlsplit(server.url).port
             stranger = stack.enter_context(socket.create_connection(place, timeout=HANG_S))
             stranger.sendall(b"" if i % 2 else b"GET")
-        begun = time.monotonic()
-        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.1"):
-            assert visitor(server, address).log_in("ann").status_code == 303
+        until(lambda: process.num_fds() >= files + 1000, "all are open")
+        assert Visitor(server).log_in("ann").status_code == 303
         assert ask(page, "start")["type"] == "answer"
-        assert process.num_fds() < files + 2 * MOST_OF_ONE
-        until(lambda: process.num_fds() < files + 16, "connections without a request have ended")
-        assert time.monotonic() - begun < 2 * COMPLETE_S + 60
+    until(lambda: process.num_fds() < files + 16, "closed ones have ended")
     assert ask(page, "look")["type"] == "answer", "a page stays"
     page.close()
-    lines = server.log.removeprefix(logged).splitlines()
-    assert {line.split(" ", 2)[2] for line in lines} == {"too many connections from 127.0.0.1"}
-
-
-@LINUX
-def test_connections_from_many_addresses_keep_no_other_out(server: Served) -> None:
-    with ExitStack() as stack:
-        ann, place = visitor(server, "127.0.0.2"), ("127.0.0.1", urlsplit(server.url).port)
-        assert ann.log_in("ann").status_code == 303
-        page = stack.enter_context(ann.socket(server.store.infant("Mia").id))
-        logged = server.log
-        for i in range(MOST + 100):
-            source = f"127.0.1.{i % 200}", 0
-            stack.enter_context(socket.create_connection(place, HANG_S, source_address=source))
-        assert visitor(server, "127.0.0.3").log_in("ann").status_code == 303
-        assert ask(page, "start")["type"] == "answer"
-    lines = server.log.removeprefix(logged).splitlines()
-    assert {line.split(" ", 2)[2] for line in lines} == {"too many connections in total"}
+    assert server.log == logged
 
 
 # Names and proxies
@@ -104,9 +65,9 @@ def test_a_browser_must_call_the_server_by_a_name_of_its_own(server: Served) -> 
     own = ("127.0.0.1", "LocalHost:8866", "[::1]:8866", "BABY.local:80")
     others = ("evil.example", "localhost.evil.example", "a.baby.local", "x" * 9999)
     for host in (*own, *others):
-        answer = visitor(server).get("/login", headers={"Host": host})
+        answer = Visitor(server).get("/login", headers={"Host": host})
         assert answer.status_code == (200 if host in own else 400), host[:50]
-    ann, mia = visitor(server), server.store.infant("Mia").id
+    ann, mia = Visitor(server), server.store.infant("Mia").id
     ann.headers["Host"] = "baby.local"
     assert ann.log_in("ann").status_code == 303
     ann.socket(mia).close()
@@ -181,7 +142,7 @@ def test_a_broken_request_is_a_line_at_most_and_none_has_a_query(server: Served)
 def test_a_right_password_leads_to_this_site_whatever_comes_next(server: Served) -> None:
     for target in ("/x%0d%0aSet-Cookie:a=hush", "http://hush.example", "//hush.example",
                    "/\\hush.example", "javascript:hush(1)", "/%09/hush.example"):  # fmt: skip
-        somebody, logged = visitor(server), server.log
+        somebody, logged = Visitor(server), server.log
         token = re.findall(r'name="token" value="([^"]+)"', somebody.get("/login").text)[0]
         form = {"name": "ann", "password": PASSWORD, "token": token}
         answer = somebody.post(f"/login?next={target}", data=form)
@@ -189,5 +150,5 @@ def test_a_right_password_leads_to_this_site_whatever_comes_next(server: Served)
         assert re.fullmatch(r"/(?![/\\])[!-~]*", answer.headers["Location"])
         assert "hush" not in answer.headers.get("Set-Cookie", "")
         assert "hush" not in server.log.removeprefix(logged)
-    answer = visitor(server).get("/diary?infant=1&day=2026-11-27")
+    answer = Visitor(server).get("/diary?infant=1&day=2026-11-27")
     assert answer.headers["Location"] == "/login?next=/diary%3Finfant%3D1%26day%3D2026-11-27"

@@ -165,6 +165,16 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
     assert page.answers[-1]["ended"] == "no crying in this file"
 
 
+def test_a_cry_that_follows_another_in_one_message_counts() -> None:
+    page = Page()
+    page.hear(0, 1, 2)
+    page.ear.due = [Reading(1003.0, NO_CRY), Reading(1003.5, "tired", {"tired": 0.8})]
+    page.send({"type": "frame", "number": 0, "at": 3.5}, jpeg(24, 32))
+    assert page.answers[-1]["ended"] == "probably hungry, 90 %"
+    page.listen(False)
+    assert page.answers[-1]["ended"] == "probably tired, 80 %"
+
+
 def test_a_picture_arrives_as_rgb() -> None:
     page = Page()
     page.send({"type": "frame", "number": 0, "at": 0.0}, jpeg(24, 32))

@@ -53,7 +53,7 @@ def test_unknown_models_and_runs_are_refused(runs: Path, apart: Path) -> None:
     for run in ("../outputs/old", "sub/old", "/old", ".", ""):
         refused("give a run's name alone", run=run)
     refused("Did you mean image", "imag")
-    refused(r"no models here\. Did you mean old", run="odl")
+    refused(r"odl: this run has no model 'full'.* Did you mean old", run="odl")
     refused("this run has no model 'image'", "image", run="new")
     shutil.rmtree(runs)
     refused("start one with `cryutils run 04_cry2 05_image`")
