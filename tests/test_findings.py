@@ -214,8 +214,8 @@ def test_the_ranges_of_table_2_are_measured() -> None:
     ("run", "page", "above", "words"),
     [
         ("judged", "docs/results.md", 7, "Seven of 33 intervals are above 0"),
-        ("uploads", "docs/results.md", 5, "five of 21 intervals are above 0"),
-        ("uploads", "docs/article.md", 5, "On the uploads 5 of 21 are"),
+        ("uploads", "docs/results.md", 6, "six of 21 intervals are above 0"),
+        ("uploads", "docs/article.md", 6, "On the uploads 6 of 21 are"),
     ],
 )
 def test_intervals_above_zero_are_counted(run: str, page: str, above: int, words: str) -> None:
