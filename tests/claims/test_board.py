@@ -137,6 +137,6 @@ def test_stored_runs_are_shown_with_both_splits() -> None:
     words = board.reference({"uploads": "all three states"}, board.TABLE3)
     row = words.loc["DonateACry's original uploads", "all three states", "ensemble"]
     assert row["balanced accuracy"].to_dict() == {
-        "random split": "49 [39, 59]", "leak-free": "42 [33, 53]",
+        "random split": "48 [39, 59]", "leak-free": "36 [29, 46]",
     }  # fmt: skip
-    assert row["p"].item() == "0.045"
+    assert row["p"].item() == "0.888"
