@@ -103,11 +103,11 @@ async def form(request: Request) -> dict[str, str]:
     fields = {name: value for name, value in (await request.form()).items()
               if isinstance(value, str)}  # fmt: skip
     expected = request.cookies.get(_cookie(request, "form"), "")
-    sent = fields.pop("token", "")
+    answer = fields.pop("token", "")
     if (
         not expected
         or not is_own(request)
-        or not hmac.compare_digest(expected.encode(), sent.encode())
+        or not hmac.compare_digest(expected.encode(), answer.encode())
     ):
         raise HTTPException(403)
     return fields

@@ -225,9 +225,9 @@ class Corpus(Sequence[Clip]):
         if len({clip.label for clip in clips}) < 2:
             names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
             known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
-            present = f"only {', '.join(known)}" if known else "none of them"
+            subset = f"only {', '.join(known)}" if known else "none of them"
             raise InputError(
-                f"{self.name}: at least two of {', '.join(names)} are needed, but it has {present};"
+                f"{self.name}: at least two of {', '.join(names)} are needed, but it has {subset};"
                 " name the folders after these labels."
             )
         words = [f"{label} stands for {state}" for label, state in renamed.items()]

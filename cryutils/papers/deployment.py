@@ -21,7 +21,7 @@ from cryutils.datasets.registry import load
 from cryutils.errors import InputError
 from cryutils.models import export
 from cryutils.models.inputs import FaceInput, SoundInput
-from cryutils.papers.trained_models import PARTS, find_run
+from cryutils.papers.trained_models import find_run, networks_in
 
 __all__ = ["export_model"]
 
@@ -45,9 +45,8 @@ def export_model(
     """
     source = find_run(model, run)
     models, folder = source / "models", folder or source / "export"
-    names = [name for name in PARTS[model] if (models / f"{name}.tflite").is_file()]
     paths = []
-    for name in names:
+    for name in networks_in(source, model):
         card = export.read_card(models, name)
         precision = "int8" if int8 else "float32"
         path = folder / f"{name}_{precision}.tflite"

@@ -22,7 +22,7 @@ from cryutils.evaluation.calibration import at_temperature
 from cryutils.models.export import NOTEBOOKS, Lite, read_card
 from cryutils.models.inputs import FaceInput, SoundInput
 
-__all__ = ["PARTS", "Part", "find_run", "open_model", "runs_with_models"]
+__all__ = ["PARTS", "Part", "find_run", "networks_in", "open_model", "runs_with_models"]
 
 Array = npt.NDArray[np.float32]
 Input = TypeVar("Input", SoundInput, FaceInput)
@@ -101,9 +101,14 @@ def find_run(model: str, run: str | Path | None) -> Path:
         if run in ("", ".", "..") or Path(run).name != str(run):
             raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
         run = outputs_dir() / run
-    if not any((run / "models" / f"{part}.tflite").is_file() for part in PARTS[model]):
+    if not networks_in(run, model):
         raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.{hint}")
     return run
+
+
+def networks_in(run: Path, model: str) -> list[str]:
+    """Return the names of the networks of `model` that the folder `run` has."""
+    return [name for name in PARTS[model] if (run / "models" / f"{name}.tflite").is_file()]
 
 
 def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
@@ -112,7 +117,7 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Fac
     One of them is None if `model` or the run lacks it. Raises InputError if a file is damaged or
     does not fit its card.
     """
-    names = [n for n in PARTS[model] if (run / "models" / f"{n}.tflite").is_file()]
+    names = networks_in(run, model)
     sound = _open(run, "cry2", SoundInput) if "cry2" in names else None
     face = _open(run, "image", FaceInput) if "image" in names else None
     if sound and face and sound.classes != face.classes:

@@ -25,7 +25,7 @@ from cryutils.errors import InputError, printable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "hasher", "network"]
+__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "hasher"]
 
 LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
