@@ -11,12 +11,12 @@ my_clips = arithmetic.sizes(97.41)[0]
 my_right = arithmetic.correct(97.41, my_clips)
 
 # %% 3 · Each baby
-# Some babies are always right, others never. An interval over infants leaves out one at a time.
+# For some babies nearly all answers are right, for others few.
 of_new = answers.query("model == 'proposed' and condition == @main and split == 'leak_free'")
 by_infant = (of_new.truth == of_new.predicted).groupby(of_new.infant).mean()
 
-# %% 4 · The mean of the submodels
-# The mean cannot learn that one submodel deserves less trust, and it needs no training data.
+# %% 4 · The mean of three networks
+# The mean gives each input the same weight, so it cannot trust a bad input less.
 alone = answers.query("study == 'ablation' and feature in @streams.names")  # one input each
 answer = ["split", "clip", "infant", "repeat", "fold", "truth"]  # has a row for each input
 p = [f"p_{name}" for name in classes]
