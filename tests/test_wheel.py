@@ -16,16 +16,8 @@ from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = ("argon2", "multipart", "psycopg", "pymongo", "starlette", "uvicorn")
-REFUSING = f"""
-import sys
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {OPTIONAL}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Refuse())
-"""
+# As if they were not installed, also for `importlib.util.find_spec`.
+REFUSING = f"import sys\nsys.modules.update(dict.fromkeys({OPTIONAL}))\n"
 
 Cryutils = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -17,13 +17,13 @@ REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"
 
 
 @large
-@pytest.mark.parametrize(("run", "count"), [("judged", 502), ("simulated", 744), ("corvin", 156)])
-def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
+@pytest.mark.parametrize("run", ["judged", "simulated", "corvin"])
+def test_stored_intervals_follow_from_the_stored_answers(run) -> None:
     @cache
     def stored(*columns: tuple[str, str]) -> Answers:
         return answers(claims.load_predictions(REFERENCE / run, **dict(columns)))
 
-    checked = 0
+    checked, without_answers = 0, set()
     for row in claims.read_results(REFERENCE / run / "results.json"):
         # The control "infant" is a mean over corpora; in "beyond" and "faces", each is a class.
         of_infants = row.study in ("control", "beyond", "faces") and row.condition == "infant"
@@ -31,18 +31,19 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
             continue
         if row.rival and row.study != "cry2":
             continue
+        metric: Any = row.metric
+        if metric not in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
+            continue
         names = ("study", "condition", "feature", "split", "data")
         about = [(name, getattr(row, name)) for name in names]
         models = [row.model, row.rival] if row.rival else [row.model]
         try:
             a, *rival = (stored(*about, ("model", model)) for model in models)
-        except InputError:  # not stored
+        except InputError:
+            without_answers.add(row.study)
             continue
-        metric: Any = row.metric
         if metric == "roc_auc":
             again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
-        elif metric not in ("accuracy", "balanced_accuracy", "macro_f1"):
-            continue
         elif rival:
             again = evaluation.paired_interval(
                 a.predicted, rival[0].predicted, a.truth, a.infants, metric=metric
@@ -52,4 +53,5 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
         ends = (again.value, again.low, again.high)
         assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row
         checked += 1
-    assert checked == count
+    assert checked > 100
+    assert without_answers <= {"rolling", "who"}  # their tables have none
