@@ -13,14 +13,18 @@ from cryutils.errors import printable
 
 __all__ = ["counting", "quiet_stderr"]
 
-_PIPE_S = 2.0  # between updates in a pipe, a log or a notebook, and before the first one
+# Between updates in a pipe, a log, a notebook or for one file, and before the first one.
+_PIPE_S = 2.0
 
 
 @contextmanager
-def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+def counting(
+    what: str, unit: str, *, shown: bool = True, one_file: bool = False
+) -> Iterator[Callable[[int, int], None]]:
     """Yield `report(done, total)`, which draws a progress bar that is removed at the end.
 
-    Nothing is drawn if `shown` is False.
+    Nothing is drawn if `shown` is False. total: 0 if it is unknown. one_file: of a file among
+    others, so that a bar appears only on a terminal, if the file takes longer than two seconds.
     """
     from tqdm import tqdm
 
@@ -28,9 +32,11 @@ def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[
     options: dict[str, Any] = {"leave": False, "miniters": 1, "smoothing": 0.5}
     if hasattr(_shell(), "kernel"):
         options |= {"file": _CellLine(), "ncols": 80}
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    shown = shown and (is_terminal or not one_file)
     if not shown or sys.stderr is None or os.environ.get("TQDM_DISABLE"):
         options["disable"] = True
-    elif not sys.stderr.isatty():
+    elif one_file or not is_terminal:
         options |= {"mininterval": _PIPE_S, "delay": _PIPE_S}
     with tqdm(desc=printable(what), unit=f" {unit}", **options) as bar:
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from cryutils._io.media import RATE_CHANGES, check_rate, decoded, decoding, late_s, opened
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
+from cryutils._io.progress import counting
 from cryutils.audio.spectral import check_settings, resample
 from cryutils.errors import InputError
 
@@ -290,16 +291,28 @@ def _plain_wav(path: Path) -> tuple[int, npt.NDArray[np.int16]] | None:
 
 
 def _decoded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
-    """Yield (rate in Hz, float32 (samples, channels) as stored); add to `changes` what differs.
+    """Yield (rate in Hz, float32 (samples, channels)) as `_stored` does, with a progress bar."""
+    count = 0
+    with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
+        for rate, samples, stated_s in _stored(path, track, changes):
+            yield rate, samples
+            count += len(samples)
+            report(count // rate, stated_s)
 
-    A part with another number of channels is their mean in each channel.
+
+def _stored(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array, int]]:
+    """Yield (rate in Hz, float32 (samples, channels) as stored, the file's stated duration in s).
+
+    Adds to `changes` what differs. A part with another number of channels is their mean in each
+    channel.
     """
     plain = _plain_wav(path)
     if plain is not None:
         rate, pcm = plain
         check_rate(rate, path)
         for start in range(0, len(pcm), _BLOCK):
-            yield rate, np.asarray(pcm[start : start + _BLOCK] / np.float32(32768))
+            x: Array = np.asarray(pcm[start : start + _BLOCK] / np.float32(32768))
+            yield rate, x, len(pcm) // rate
         return
     channels = 0
     with opened(path) as container:
@@ -313,7 +326,7 @@ def _decoded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple
             channels = channels or samples.shape[1]
             if samples.shape[1] != channels:
                 samples = samples.mean(axis=1, keepdims=True).repeat(channels, axis=1)
-            yield frame.sample_rate, samples
+            yield frame.sample_rate, samples, (container.duration or 0) // 1_000_000
     if not channels:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -30,3 +39,34 @@ def test_a_finished_bar_leaves_nothing_in_a_notebook(
     if kept is not None:
         assert shown == kept
         assert [o.text for o in cell.outputs if o.output_type == "stream"] == ["done\n"]
+
+
+DESCRIBE = """
+from cryutils._io import progress
+from cryutils.course import cli
+progress._PIPE_S = 0.0
+cli.main(["data", "describe", "own"])
+"""
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_one_long_file_shows_on_a_terminal_alone_how_much_is_read(
+    suffix: str, apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    sound(apart / "own" / "hungry" / "anna" / f"night{suffix}", seconds=60)
+    call = [sys.executable, "-c", DESCRIBE]
+    ours, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    drawn = b""
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        with suppress(OSError):  # the process has ended
+            while part := os.read(ours, 4096):
+                drawn += part
+    os.close(ours)
+    assert process.returncode == 0
+    shown = {int(s) for s in re.findall(rf"night{suffix}: .*? (\d+)/60 ", drawn.decode())}
+    assert len(shown) > 5 and max(shown) <= 60
+    elsewhere = subprocess.run(call, capture_output=True, check=True)
+    assert b"night" not in elsewhere.stderr
