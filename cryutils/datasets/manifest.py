@@ -80,10 +80,15 @@ def _paths(path: Path, table: pd.DataFrame) -> list[Path]:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
     table = cells(path, REQUIRED)
     for name in REQUIRED:
         refuse(path, table[name], table[name] == "", "nothing is given")
     # On Windows, programs write "\\" between folders.
     table["file"] = [os.path.normpath(PureWindowsPath(name).as_posix()) for name in table.file]
-    refuse(path, table.file, table.file.duplicated(), "an earlier row names this file")
+    # Folders alone are resolved, because equal recordings may be links to one file (git-annex).
+    places = [each.parent.resolve() / each.name for each in _paths(path, table)]
+    again = pd.Series(places, table.index).duplicated()
+    refuse(path, table.file, again, "an earlier row names this file")
     return table

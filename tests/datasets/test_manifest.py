@@ -112,6 +112,16 @@ def test_a_mistake_is_named_with_row_and_column(change, words, rows) -> None:
     assert refusal(path, load) == f"{path}: {words}"
 
 
+def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, sound) -> None:
+    """Also through a linked folder; otherwise the last row's label would be taken."""
+    Path("linked").symlink_to("sounds")
+    for place in (Path("sounds").absolute(), Path("../linked")):
+        again = {"file": str(place / "a.wav"), "label": "tired", "infant": "anna"}
+        path = written(Path("tables/own.csv").absolute(), [*rows, again])
+        message = refusal(path, load)
+        assert "row 4, column file" in message and "earlier row" in message
+
+
 def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
     path = written(Path("own.csv").absolute(), [{"file": "a", "labels": "b", "infant": "c"}])
     assert "no column 'label'. Did you mean labels?" in refusal(path, load)
