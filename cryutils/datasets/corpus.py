@@ -119,6 +119,11 @@ class Corpus(Sequence[Clip]):
         return np.array([clip.label for clip in self], dtype=str)
 
     @property
+    def ids(self) -> np.ndarray:
+        """Name of each clip, str (clips,); a corpus of windows names a clip several times."""
+        return np.array([clip.id for clip in self], dtype=str)
+
+    @property
     def infants(self) -> np.ndarray:
         """Infant of each clip, str (clips,): the groups of a leak-free split."""
         return np.array([clip.infant for clip in self], dtype=str)

@@ -55,18 +55,25 @@ def out_of_fold(
     `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
     If it has parameters `seed`, `repeat` or `split`, they get the fold's own seed, the number of
     the repeat and the name of the split.
-    split: "random" or "leak_free". folds: their number, or the folds of each repeat. repeats:
-    divisions of all clips; with `draws`, positions of the clips of each, one for each draw.
+    split: a name of `Split`, such as "random" or "leak_free". folds: their number, or the folds of
+    each repeat. repeats: divisions of all clips; with `draws`, positions of the clips of each, one
+    for each draw.
 
     Columns: clip, infant, repeat, fold, split, data, truth, predicted (None without an answer) and,
-    for scores, `p_<class>`. Raises InputError if a fold trains on a test clip (leak-free: on an
-    infant of one, unless the labels are the infants), tests a clip twice, or the experiment returns
+    for scores, `p_<class>`. Raises InputError if a fold trains on a test clip or on a part of what
+    the split keeps whole (an infant is no whole if the labels are the infants), tests a clip twice,
+    if there are no frames or windows to divide by "random_frames", or if the experiment returns
     something else.
     """
     import pandas as pd
     from threadpoolctl import threadpool_limits
 
     split, classes = Split(split), clips.classes
+    if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
+        raise InputError(
+            f"{clips.name}: {split} divides frames or windows; give a corpus with an entry for each"
+            f" of them, or use {Split.RANDOM} for these clips"
+        )
     if not isinstance(folds, int):
         divisions = [list(repeat) for repeat in folds]
     elif draws is not None:
@@ -86,7 +93,7 @@ def out_of_fold(
             options = {name: value for name, value in options.items() if name in wanted}
             answered = _in_columns(experiment(train, test, **options), classes, len(test))
             about = {
-                "clip": [clips[k].id for k in test], "infant": clips.infants[test],
+                "clip": clips.ids[test], "infant": clips.infants[test],
                 "repeat": repeat, "fold": fold, "split": str(split), "data": clips.name,
                 "truth": clips.labels[test],
             }  # fmt: skip
@@ -99,18 +106,17 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
     """Raise InputError for a fold that trains on what it tests, or for a clip tested twice."""
     if not any(divisions):
         raise InputError("there is no fold to test")
-    infants = clips.infants
-    asks_who = np.array_equal(clips.labels, infants)  # known infants, in another session
+    entries, wholes = np.arange(len(clips)), split.wholes(clips)
+    asks_who = np.array_equal(clips.labels, clips.infants)  # known infants, in another session
+    names = entries if wholes is None or (asks_who and split is Split.LEAK_FREE) else wholes
     for repeat, folds in enumerate(divisions):
         tested = np.concatenate([test for _, test in folds])
         for fold, (train, test) in enumerate(folds):
-            both = set(infants[train]) & set(infants[test])
-            if split is Split.LEAK_FREE and both and not asks_who:
-                raise InputError(
-                    f"repeat {repeat}, fold {fold}: infant {min(both)!r} is in training and in test"
-                )
             if len(np.intersect1d(train, test)) or len(np.unique(tested)) < len(tested):
                 raise InputError(f"repeat {repeat} tests a clip twice, or trains on a tested clip")
+            if both := {*names[train]} & {*names[test]}:
+                what = f"{split.unit} {str(min(both))!r} is in training and in test"
+                raise InputError(f"repeat {repeat}, fold {fold}: {what}")
 
 
 def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from types import SimpleNamespace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Corpus
 
 __all__ = [
     "SPLITS", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
@@ -33,7 +35,7 @@ Fold = tuple[Indices, Indices]
 _TOLERANCE, _SPARE = 0.2, 0.1
 _ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
 _HELD_BACK = 0.2  # share of the training clips in the validation part
-_INFANT_ORDERS = 32  # random orders of the infants tried when drawing the validation part
+_GROUP_ORDERS = 32  # random orders of the infants tried when drawing the validation part
 
 
 class Division(NamedTuple):
@@ -60,8 +62,9 @@ class Labelled(Protocol):
 class Split(StrEnum):
     """What is kept whole when data are divided into training and test parts.
 
-    RANDOM_FRAMES divides frames of video, or windows of sound. RANDOM divides clips at random, as
-    the papers are read here. LEAK_FREE keeps infants whole. Raises InputError for another name.
+    RANDOM_FRAMES divides frames of video, or windows of sound, and keeps nothing whole. RANDOM
+    keeps clips whole, as the papers are read here, SESSION sessions and LEAK_FREE infants. Raises
+    InputError for another name.
     """
 
     RANDOM_FRAMES = "random_frames"
@@ -74,28 +77,50 @@ class Split(StrEnum):
         near = near_miss(str(value), [str(member) for member in cls])
         raise InputError(f"no split {value!r}.{near}")
 
+    @property
+    def unit(self) -> str:
+        """What is kept whole, as a noun: "window", "clip", "session" or "infant"."""
+        return dict(zip(Split, ("window", "clip", "session", "infant"), strict=True))[self]
+
+    def wholes(self, corpus: Labelled) -> NDArray[Any] | None:
+        """Return the name of each entry's `unit`, (entries,); None if each entry is its own unit.
+
+        An entry is a clip; a corpus of frames or windows has several for each clip. Raises
+        InputError for SESSION if the session of a clip is not known.
+        """
+        if self is Split.LEAK_FREE:
+            return np.asarray(corpus.infants)
+        if self is Split.SESSION:
+            sessions = np.asarray(getattr(corpus, "sessions", [""]))
+            if not all(sessions):
+                raise InputError("a split by session needs the session of every clip.")
+            return sessions
+        ids = np.asarray(getattr(corpus, "ids", ()) if self is Split.RANDOM else ())
+        return ids if len(np.unique(ids)) < len(ids) else None
+
     def k_folds(
         self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
     ) -> list[list[Fold]]:
-        """Return repeated stratified k-fold, in which LEAK_FREE keeps infants whole; see `folds`.
+        """Return repeated stratified k-fold of the entries of `corpus`, see `wholes` and `folds`.
 
-        With RANDOM_FRAMES, `corpus` has a clip for each frame or window.
+        With RANDOM_FRAMES, `corpus` has an entry for each frame or window.
         """
-        infants = corpus.infants if self is Split.LEAK_FREE else None
-        return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
+        return folds(
+            corpus.labels, self.wholes(corpus), n_splits=n_splits, repeats=repeats, seed=seed,
+            unit=self.unit,
+        )  # fmt: skip
 
     def folds_of_draws(
-        self, corpus: Labelled, draws: Sequence[Indices], *, n_splits: int = 5, seed: int = 0
+        self, corpus: Corpus, draws: Sequence[Indices], *, n_splits: int = 5, seed: int = 0
     ) -> list[list[Fold]]:
         """Return a repeat for each draw of clips, which divides the drawn clips into folds.
 
         draws: positions of the drawn clips in `corpus`, int (clips,) each. seed: of the first
         draw's division; the others have the next seeds.
         """
-        labels, infants = np.asarray(corpus.labels), np.asarray(corpus.infants)
         repeats = []
         for number, clips in enumerate(draws):
-            drawn = SimpleNamespace(labels=labels[clips], infants=infants[clips])
+            drawn = corpus.take(clips)
             (division,) = self.k_folds(drawn, n_splits=n_splits, repeats=1, seed=seed + number)
             repeats.append([(clips[train], clips[test]) for train, test in division])
         return repeats
@@ -173,15 +198,16 @@ def leak_free_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) 
 
 
 def folds(
-    labels: Names, groups: Names | None, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
-) -> list[list[Fold]]:
+    labels: Names, groups: Names | None, *, n_splits: int = 5, repeats: int = 10, seed: int = 0,
+    unit: str = "infant",
+) -> list[list[Fold]]:  # fmt: skip
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
     Train and test are indices of clips, int64. Every class is in every training part.
 
     labels: one for each clip. groups: infants, one for each clip, kept whole (leak-free); None
-    divides clips. Raises InputError if a class has fewer clips than folds, there are fewer infants
-    than folds, or a class has only one infant.
+    divides clips. unit: what groups are, if not infants, for messages. Raises InputError if a class
+    has fewer clips than folds, there are fewer infants than folds, or a class has only one infant.
     """
     y, names = class_indices(labels)
     if n_splits < 2:
@@ -192,15 +218,15 @@ def folds(
     else:
         group = np.unique(np.asarray(groups), return_inverse=True)[1]
         if group.max() + 1 < n_splits:
-            raise InputError(f"only {group.max() + 1} infants for {n_splits} folds; use fewer")
-        _check_classes(names, _infants_per_class(y, group), "infant", 2)
+            raise InputError(f"only {group.max() + 1} {unit}s for {n_splits} folds; use fewer")
+        _check_classes(names, _groups_per_class(y, group), unit, 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
             raise InputError(
                 f"no class has more than {most} clips, for {n_splits} folds; use fewer"
             )
     streams = np.random.default_rng(seed)
-    return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]
+    return [_one_division(y, names, group, n_splits, unit, streams) for _ in range(repeats)]
 
 
 def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
@@ -223,7 +249,8 @@ def hold_back(
 
     With split "random", a fifth of the clips of each class is held back. With "leak_free", whole
     infants are held back, as close to a fifth of each class as possible; each class keeps an infant
-    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well.
+    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well. The
+    same holds for what other splits keep whole, see `Split.wholes`.
 
     clips: the corpus, with labels and infants. train: positions in it, int. The result is int64
     positions. Raises InputError if nothing can be held back.
@@ -232,11 +259,12 @@ def hold_back(
     y, names = class_indices(np.asarray(clips.labels)[train])
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), dtype=bool)
-    if Split(split) is Split.LEAK_FREE:
-        group = np.unique(np.asarray(clips.infants)[train], return_inverse=True)[1]
+    wholes = Split(split).wholes(clips)
+    if wholes is not None:
+        group = np.unique(wholes[train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)
-        held = _held_infants(counts, rng)[group]
+        held = _held_groups(counts, rng)[group]
     if not held.any():
         for k in range(len(names)):
             of_class = np.flatnonzero(y == k)
@@ -250,13 +278,14 @@ def hold_back(
     return train[~held], train[held]
 
 
-def _infants_per_class(y: Indices, group: Indices) -> Indices:
+def _groups_per_class(y: Indices, group: Indices) -> Indices:
     return np.bincount(np.unique(np.stack([y, group]), axis=1)[0])
 
 
 def _one_division(
-    y: Indices, names: list[str], group: Indices | None, n_splits: int, rng: np.random.Generator
-) -> list[Fold]:
+    y: Indices, names: list[str], group: Indices | None, n_splits: int, unit: str,
+    rng: np.random.Generator,
+) -> list[Fold]:  # fmt: skip
     """Return the first folds drawn that have every class in every training part."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -270,9 +299,9 @@ def _one_division(
         if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
             return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
     assert group is not None, "clips divided without groups have every class in every part"
-    rarest = names[int(np.argmin(_infants_per_class(y, group)))]
+    rarest = names[int(np.argmin(_groups_per_class(y, group)))]
     raise InputError(
-        f"{n_splits} folds by infant can't all train on class {rarest!r}, which has few infants;"
+        f"{n_splits} folds by {unit} can't all train on class {rarest!r}, which has few {unit}s;"
         " use fewer folds or leave it out"
     )
 
@@ -323,21 +352,21 @@ def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int
             )
 
 
-def _held_infants(counts: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which infants to hold back, if any: the most balanced of `_INFANT_ORDERS` draws.
+def _held_groups(counts: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which groups to hold back, if any: the most balanced of `_GROUP_ORDERS` draws.
 
-    counts: the number of clips of each infant (rows) and class (columns).
+    counts: the number of clips of each group (rows), such as an infant, and class (columns).
     """
     whole, size = counts.sum(axis=0), counts.sum(axis=1)
     wanted = _HELD_BACK * whole.sum()
     chosen, least = np.zeros(len(counts), dtype=bool), np.inf
-    for _ in range(_INFANT_ORDERS):
+    for _ in range(_GROUP_ORDERS):
         held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
-        for infant in rng.permutation(len(counts)):
-            # Skip an infant that would move the part away from the wanted size, except the first.
-            nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
-            if nearer and (left - counts[infant] >= 1).all():
-                held[infant], left, taken = True, left - counts[infant], taken + size[infant]
+        for group in rng.permutation(len(counts)):
+            # Skip a group that would move the part away from the wanted size, except the first.
+            nearer = abs(taken + size[group] - wanted) < abs(taken - wanted) or not taken
+            if nearer and (left - counts[group] >= 1).all():
+                held[group], left, taken = True, left - counts[group], taken + size[group]
             if taken >= wanted:
                 break
         uneven = np.abs(counts[held].sum(axis=0) / whole - _HELD_BACK).sum()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,11 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
         if rows.truth.nunique() < 2:
             continue
         truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
-        sizes = {"n_splits": 2 if name == "infant" else n_folds, "repeats": repeats, "seed": seed}
+        sizes: Any = {
+            "n_splits": 2 if name == "infant" else n_folds,
+            "repeats": repeats,
+            "seed": seed,
+        }
         if name == "infant":
             leak_free = [across_sessions(infants, list(rows.session))] * repeats
         else:

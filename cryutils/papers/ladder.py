@@ -37,7 +37,6 @@ from cryutils.evaluation.splits import (
     Indices,
     Split,
     class_indices,
-    folds,
     leak_free_split,
     random_split,
 )
@@ -136,7 +135,7 @@ def divide(
     """
     by_window, corpus = unit is Split.RANDOM_FRAMES, windows.corpus
     labels = corpus.labels[windows.clip]
-    groups = {Split.SESSION: corpus.sessions, Split.LEAK_FREE: corpus.infants}.get(unit)
+    groups = unit.wholes(corpus)
     item = np.arange(len(windows.clip)) if by_window else windows.clip
     units = item if groups is None else groups[windows.clip]
     seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
@@ -148,9 +147,8 @@ def divide(
         fit, stop = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
         return Division(train[fit], train[stop], test)
 
-    drawn = folds(
-        labels if by_window else corpus.labels, groups, n_splits=n_folds, repeats=repeats, seed=seed
-    )
+    entries = corpus.take(windows.clip) if by_window else corpus
+    drawn = unit.k_folds(entries, n_splits=n_folds, repeats=repeats, seed=seed)
     return [[division(*sides) for sides in repeat] for repeat in drawn]
 
 
@@ -287,7 +285,7 @@ def _answers(
 
     pairs = [[(part.fit, part.test) for part in repeat] for repeat in divisions]
     pieces = windows.corpus.take(windows.clip)
-    return clip_means(out_of_fold(answer, pieces, split="random", folds=pairs))
+    return clip_means(out_of_fold(answer, pieces, split="random_frames", folds=pairs))
 
 
 def effects(results: pd.DataFrame) -> pd.DataFrame:

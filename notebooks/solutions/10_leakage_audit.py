@@ -6,7 +6,7 @@ few_chosen = SelectKBest(k=20).fit_transform(numbers[:, :100], clips.labels)
 
 # %% 2 · Known clips and babies
 # A clip has two windows, a baby about eight, so the baby is known more often. Split by baby, both are 0.
-train, test = evaluation.Split("random").k_folds(pieces, n_splits=4, seed=seed)[0][0]
+train, test = evaluation.Split("random_frames").k_folds(pieces, n_splits=4, seed=seed)[0][0]
 clip_known = np.isin(windows.clip[test], windows.clip[train]).mean()
 baby_known = np.isin(pieces.infants[test], pieces.infants[train]).mean()
 

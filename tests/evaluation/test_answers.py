@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support, rec
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import claims, evaluation
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import mean_interval
 
@@ -134,6 +136,43 @@ def test_what_is_no_answer_is_refused(answer: Any) -> None:
         evaluation.out_of_fold(lambda _, test: answer(len(test)), CRIES, split="random")
 
 
+RECORDED = [replace(clip, session=f"{clip.infant}/{k % 5 // 2}") for k, clip in enumerate(CRIES)]
+WINDOWS = Corpus(RECORDED, name="windows", note="").take(np.repeat(np.arange(60), 2))
+WHOLES = {"random": WINDOWS.ids, "session": WINDOWS.sessions, "leak_free": WINDOWS.infants}
+WHOLES |= {"random_frames": np.arange(120)}
+
+
+@pytest.mark.parametrize("split", evaluation.Split)
+def test_each_split_keeps_whole_what_it_says_and_no_more(split: evaluation.Split) -> None:
+    whole, shared = WHOLES[split], dict.fromkeys(WHOLES, 0)
+
+    def spy(train: np.ndarray, test: np.ndarray, seed: int) -> Any:
+        for part in (test, evaluation.hold_back(WINDOWS, train, split=split, seed=seed)[1]):
+            rest = np.setdiff1d(train, part)
+            assert not {*whole[rest]} & {*whole[part]}
+        for name, of in WHOLES.items():
+            shared[name] += len({*of[train]} & {*of[test]})
+        return np.zeros(len(test), int)
+
+    for seed in range(5):
+        evaluation.out_of_fold(spy, WINDOWS, split=split, folds=3, seed=seed)
+        draws = [np.random.default_rng(seed).permutation(120)[:100]]
+        evaluation.out_of_fold(spy, WINDOWS, split=split, folds=3, seed=seed, draws=draws)
+    larger = [*evaluation.Split][[*evaluation.Split].index(split) + 1 :]
+    assert {name for name, count in shared.items() if count} == {*larger}
+
+
+def test_a_split_that_these_clips_cannot_keep_is_refused() -> None:
+    with pytest.raises(InputError, match="session of every clip"):
+        evaluation.out_of_fold(neighbours, CRIES, split="session")
+    with pytest.raises(InputError, match="frames or windows"):
+        evaluation.out_of_fold(neighbours, CRIES, split="random_frames")
+    halves = [[(np.arange(0, 120, 2), np.arange(1, 120, 2))]]
+    for split in ("random", "session", "leak_free"):
+        with pytest.raises(InputError, match=evaluation.Split(split).unit):
+            evaluation.out_of_fold(neighbours, WINDOWS, split=split, folds=halves)
+
+
 def test_folds_that_leak_are_refused() -> None:
     everyone = np.arange(60)
     with pytest.raises(InputError, match="i00"):
@@ -153,7 +192,7 @@ def test_folds_that_leak_are_refused() -> None:
 def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
     windows = CRIES.take(np.arange(60).repeat(2))
     given = np.random.default_rng(2).dirichlet(np.ones(3), 120)
-    for split in evaluation.SPLITS:
+    for split in ("random_frames", "leak_free"):
         of_windows = evaluation.out_of_fold(
             lambda _, test: given[test], windows, split=split, repeats=2
         )
@@ -164,7 +203,7 @@ def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
         np.testing.assert_allclose(answers.loc[1].loc[ids, columns].astype(float), expected)
         names = np.array(CRIES.classes)[expected.argmax(axis=1)]
         assert answers.loc[0].loc[ids].predicted.tolist() == names.tolist()
-        assert (-1 in set(answers.fold)) == (split == "random"), "windows of a clip in two folds"
+        assert (-1 in set(answers.fold)) == (split == "random_frames"), "a clip in two folds"
 
 
 def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
