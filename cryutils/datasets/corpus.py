@@ -8,6 +8,7 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "contradictions", "effective_infants",
-    "number_sessions",
+    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "compared", "contradictions",
+    "effective_infants", "first_spellings", "number_sessions", "one_spelling",
 ]  # fmt: skip
 
 SESSION_GAP_S = 600.0  # a longer pause starts a new session
@@ -277,6 +278,52 @@ def effective_infants(infants: Sequence[str]) -> float:
     return float(counts.sum() ** 2 / (counts**2).sum())
 
 
+def compared(name: str) -> str:
+    """Return the form in which names of labels and infants are compared.
+
+    It is equal for names that differ only by case, spaces around them, underscores or Unicode form,
+    and for 1, 1.0 and true.
+
+    >>> compared("Belly_Pain "), compared("belly pain")
+    ('belly pain', 'belly pain')
+    """
+    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
+    text = re.sub(r"^([+-]?\d+)[.,]0*$", r"\1", " ".join(text.split()))
+    return {"true": "1", "false": "0"}.get(text, text) or name
+
+
+def first_spellings(names: Iterable[str]) -> dict[str, str]:
+    """Return each different name with the first one that is the same by `compared`."""
+    first: dict[str, str] = {}
+    return {name: first.setdefault(compared(name), name) for name in dict.fromkeys(names)}
+
+
+def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Return the clips with one spelling of each name, and a problem for each other spelling.
+
+    The names are of labels, infants and sessions. One infant counted as two would leak through a
+    leak-free split; two counted as one only make it stricter.
+    """
+    label = first_spellings(clip.label for clip in clips)
+    infant = first_spellings(clip.infant for clip in clips)
+    session = first_spellings(clip.session for clip in clips)
+    problems = []
+    for field, first in {"label": label, "infant": infant, "session": session}.items():
+        alike: dict[str, list[str]] = defaultdict(list)
+        for name, one in first.items():
+            alike[one].append(name)
+        what = f"{field}s that differ only by case, spaces or underscores count as the first"
+        problems += [
+            Problem("changed", ", ".join(map(repr, names)), what)
+            for names in alike.values() if len(names) > 1
+        ]  # fmt: skip
+    spelled = [
+        replace(c, label=label[c.label], infant=infant[c.infant], session=session[c.session])
+        for c in clips
+    ]
+    return spelled, problems
+
+
 def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
     """Return the clips with session names; a pause above SESSION_GAP_S starts a new session.
 
@@ -300,7 +347,7 @@ def contradictions(clips: Sequence[Clip]) -> list[Problem]:
     problems = [
         Problem("contradiction", clip.id, f"folder says {clip.label}, its name says {clip.reason}")
         for clip in clips
-        if clip.reason is not None and clip.reason != clip.label
+        if clip.reason is not None and compared(clip.reason) != compared(clip.label)
     ]
     for group, field, what in (
         ("infant", "sex", "one app instance, both sexes: {}"),

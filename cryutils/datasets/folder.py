@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,14 @@ from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
-from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
+from cryutils.datasets.corpus import (
+    Clip,
+    Corpus,
+    Problem,
+    contradictions,
+    number_sessions,
+    one_spelling,
+)
 from cryutils.datasets.donateacry import REASONS, parse_name
 from cryutils.errors import InputError, printable
 
@@ -57,7 +63,6 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
     problems += unused
-    problems += _doubts(clips)
     if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
         dataset = corvin.DATASET
     return corpus_of(clips, problems, place=root, dataset=dataset)
@@ -69,10 +74,12 @@ def corpus_of(
 ) -> Corpus:  # fmt: skip
     """Return the corpus of clips, with stills joined, sessions numbered and infants merged.
 
+    Names that differ only by case, spaces or underscores are spelled as the first of them.
+
     place: folder or manifest that was loaded. dataset: given if these are its files. Raises
     InputError, with all problems, if there is no clip.
     """
-    clips = _with_stills(clips)
+    clips, respelled = one_spelling(_with_stills(clips))
     if not clips:
         listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
         reason = (
@@ -95,7 +102,7 @@ def corpus_of(
         merged,
         name=dataset.files.name if dataset and dataset.files else place_name.removesuffix(".csv"),
         note=note,
-        problems=[*problems, *copies, *contradictions(clips)],
+        problems=[*problems, *respelled, *copies, *contradictions(clips)],
         citation=dataset.citation if dataset else f"Recordings in {place_name}.",
         licence=dataset.licence if dataset else "as stated by the owner of the recordings",
         source={"name": str(place)},
@@ -248,14 +255,3 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
                     f"{root}: {name} is a part of a split, not a label or an infant; move its"
                     " files to <label>/<infant>/. The course draws its own splits."
                 )
-
-
-def _doubts(clips: Sequence[Clip]) -> list[Problem]:
-    """Return a problem for each group of labels or infants that differ only in case."""
-    return [
-        Problem("doubtful", ", ".join(alike), f"{field}s that differ only in case")
-        for field in ("label", "infant")
-        for names in [sorted({getattr(clip, field) for clip in clips}, key=str.casefold)]
-        for _, group in groupby(names, key=str.casefold)
-        if len(alike := sorted(group)) > 1
-    ]

@@ -51,6 +51,19 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert list(load(**corpus.source)) == list(corpus)
 
 
+def test_names_that_differ_only_by_case_or_spaces_are_one(rows, sound) -> None:
+    sound(Path("sounds/c.wav"), seconds=1, seed=3)
+    rows[0] |= {"label": "Hungry", "infant": "b03", "session": "bath"}
+    rows[1] |= {"label": "hungry", "infant": "B03", "session": "Bath"}
+    rows += [{"file": "../sounds/c.wav", "label": "HUNGRY ", "infant": "b_03"}]
+    corpus = load(written(Path("tables/own.csv"), rows))
+    assert corpus.classes == ("Hungry",)
+    assert corpus.infants.tolist() == ["b03", "b03", "b_03"]
+    assert corpus.sessions.tolist() == ["b03/bath", "b03/bath", "b_03/1"]
+    items = corpus.problems().query("kind == 'changed'").item.tolist()
+    assert items == ["'Hungry', 'hungry', 'HUNGRY'", "'b03', 'B03'", "'b03/bath', 'B03/Bath'"]
+
+
 def test_a_manifest_of_windows_names_files_with_backslashes(rows) -> None:
     rows[0]["file"] = r"..\sounds\a.wav"
     rows[1]["file"] = r"C:\sounds\b.wav"
