@@ -36,7 +36,7 @@ from cryutils.app import pages
 from cryutils.app.binding import PROXIES
 from cryutils.app.login import LoginRequired
 from cryutils.app.monitor import Models
-from cryutils.app.sockets import MOST_BYTES, Sockets
+from cryutils.app.sockets import MOST_BYTES, Protocol, Sockets
 from cryutils.app.store import Store
 from cryutils.errors import InputError
 from cryutils.papers.trained_models import find_run
@@ -113,7 +113,7 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     config = uvicorn.Config(
-        app, loop="asyncio", http="h11", ws="websockets-sansio", log_config=None,
+        app, loop="asyncio", http="h11", ws=Protocol, log_config=None,
         access_log=False, server_header=False, headers=list(HEADERS.items()),
         proxy_headers=bool(PROXIES), forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, h11_max_incomplete_event_size=2**15,

@@ -1,8 +1,9 @@
 """The pages that listen, `Sockets`: a `Monitor` and a WebSocket each, and threads for all.
 
 A message is JSON as text, or as the beginning of a binary message that ends in sound or a picture.
-One message of a page is answered before its next one is read, so a page that sends too fast slows
-down itself alone. While answers take long, pages judge fewer windows of a cry and say so.
+One message of a page is answered before its next one is read. `Protocol` ends a page that sends
+more frames or bytes than any page does. While answers take long, pages judge fewer windows of a
+cry and say so.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cryutils.app.listener import Listener
 from cryutils.app.login import ask, is_own
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from cryutils.app.monitor import Models
     from cryutils.app.store import Log, Store
 
-__all__ = ["MOST_BYTES", "PAGES", "Sockets"]
+__all__ = ["MOST_BYTES", "PAGES", "Protocol", "Sockets"]
 
-MOST_BYTES = 2**21  # of a message; the page sends 50,000
-PAGES, PAGES_IN_ALL = 4, 32  # of a login, of which one more closes the oldest; and of all
-RATE, BURST = 40.0, 400.0  # messages a second; a page sends 8
+MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page sends 50,000 and 100
+PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
+RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
+PIECE = 2**12  # bytes that are parsed at once
+DISCARD_S = 1.0  # in which a page that sent too much may still be told why it is closed
 SLOW_S, FAST_S = 0.15, 0.05  # mean time of an answer, from which fewer and more windows are judged
 THREADS = 4  # at most; each opens its own copy of the models
 EVERY = 4  # windows, of which at least one is judged
@@ -45,20 +49,13 @@ LOGGED_OUT, REPLACED, REFUSED, FLOODED = 4401, 4409, 4400, 1008  # why a WebSock
 
 @dataclass(eq=False)
 class _Page:
-    """An open page, and its allowance of messages."""
+    """An open page."""
 
     socket: WebSocket
     ticket: str
-    credit: float = BURST
-    at: float = field(default_factory=time.monotonic)
+    user: str
+    listener: Listener | None = None
     mean_s: float = 0.0
-
-    def may_send(self) -> bool:
-        """Count a message; return whether the page has sent as many as it may at most."""
-        now = time.monotonic()
-        self.credit = min(BURST, self.credit + RATE * (now - self.at)) - 1
-        self.at = now
-        return self.credit >= 0
 
     async def close(self, code: int) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # closed in the meantime
@@ -97,23 +94,15 @@ class Sockets:
         if not is_own(socket) or "origin" not in socket.headers:
             await socket.close()
             return
-        page = _Page(socket, socket.scope["ticket"])
+        page = _Page(socket, socket.scope["ticket"], socket.scope["user"])
         await socket.accept()
-        same = [other for other in self._pages if other.ticket == page.ticket]
-        if len(same) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
-            oldest = same[0] if same else page
-            await oldest.close(REPLACED)
-            if oldest is page:
-                return
-            self._pages.pop(oldest, None)
-        self._pages[page] = None
-        listener = None
         try:
-            listener = await self._opened(socket)
-            about = listener.about(film="/film.mp4" if self._film else "")
+            await self._admit(page)
+            page.listener = await self._opened(socket)
+            about = page.listener.about(film="/film.mp4" if self._film else "")
             await socket.send_json({"type": "about", "about": about})
             while True:
-                await self._answer(page, listener)
+                await self._answer(page, page.listener)
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
         except (InputError, HTTPException) as error:
@@ -123,8 +112,26 @@ class Sockets:
             await page.close(REFUSED)
         finally:
             self._pages.pop(page, None)
-            if listener is not None:
-                await run_in_threadpool(listener.close)
+            if page.listener is not None:
+                await run_in_threadpool(page.listener.close)
+
+    async def _admit(self, page: _Page) -> None:
+        """Add a new page. If there are too many, close the user's oldest that does not listen.
+
+        Raises InputError if all of them listen.
+        """
+        mine, replaced = [other for other in self._pages if other.user == page.user], None
+        if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
+            listens = [other.listener is not None and other.listener.listening for other in mine]
+            if all(listens):
+                raise InputError(
+                    "Too many pages are listening. Stop one, then open this one again."
+                )
+            replaced = mine[listens.index(False)]
+            del self._pages[replaced]
+        self._pages[page] = None
+        if replaced is not None:
+            await replaced.close(REPLACED)
 
     async def _opened(self, socket: WebSocket) -> Listener:
         """Return the listener of a new page, which logs for the infant that the page names."""
@@ -144,9 +151,6 @@ class Sockets:
         message = await page.socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
-        if not page.may_send():
-            await page.close(FLOODED)
-            raise WebSocketDisconnect
         content, buffers = _parsed(message)
         begun, loop = time.monotonic(), asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
@@ -154,6 +158,37 @@ class Sockets:
             page.mean_s += 0.2 * (time.monotonic() - begun - page.mean_s)
             _pace(page, listener)
         await page.socket.send_json(answer)
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, ended at once if more arrives than a page sends.
+
+    Frames are counted before they are put together: empty parts of a message and pings never
+    become a message, yet each takes the time of all pages.
+    """
+
+    _left, _counted = BURST, 0.0
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic()
+        self._left = min(BURST, self._left + RATE * (now - self._counted))
+        self._counted = now
+        for start in range(0, len(data), PIECE):
+            if self._left >= 0:
+                super().data_received(data[start : start + PIECE])
+
+    def handle_events(self) -> None:
+        self._left -= len(self.conn.events) + PIECE / 2**16
+        if self._left >= 0:
+            super().handle_events()
+        elif not self.close_sent:
+            self.conn.fail(FLOODED)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            while not self.queue.empty():  # of which none is answered
+                self.queue.get_nowait()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": FLOODED})
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
 
 
 def _pace(page: _Page, listener: Listener) -> None:
@@ -172,7 +207,7 @@ def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview
         size = int.from_bytes(binary[:4], "little")
         data, buffers = binary[4 : 4 + size], [memoryview(binary)[4 + size :]]
     with suppress(ValueError, RecursionError):
-        content = json.loads(data or "")
+        content = json.loads(data or "") if len(data or "") <= MOST_JSON else None
         if isinstance(content, dict):
             return content, buffers
     return {}, []
