@@ -7,6 +7,7 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import math
 import re
@@ -24,7 +25,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from cryutils.app.store.accounts import LIFETIME_S
+from cryutils.app.store.accounts import folded
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 PUBLIC = ("/login", "/static/site.css")
+COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
 HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")  # a hash takes 64 MiB
 
 
@@ -77,16 +79,18 @@ async def log_in(request: Request) -> Response:
     fields = await form(request)
     name, password = fields.get("name", ""), fields.get("password", "")
     address = request.client.host if request.client else ""
-    users = state.store.users
-    wait_s = await ask(users.wait_s, name, address)
+    users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
+    wait_s = await ask(users.wait_s, name, address, mark)
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     if wait_s > 0:
         minutes = math.ceil(wait_s / 60)
         return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
-    if not await ask(users.check, name, password, address, threads=HASHING):
+    if not await ask(users.check, name, password, address, mark, threads=HASHING):
         return refuse(status=401, error="Name or password is wrong.")
     await _leave(request)
-    return await _enter(request, name, target)
+    response = await _enter(request, name, target)
+    set_cookie(response, request, _device(name), await ask(users.mark, name))
+    return response
 
 
 async def log_out(request: Request) -> Response:
@@ -102,33 +106,33 @@ async def form(request: Request) -> dict[str, str]:
     """Return the fields of a posted form. Raises error 403 for a form of another site."""
     fields = {name: value for name, value in (await request.form()).items()
               if isinstance(value, str)}  # fmt: skip
-    expected = request.cookies.get(_cookie(request, "form"), "")
-    answer = fields.pop("token", "")
-    if (
-        not expected
-        or not is_own(request)
-        or not hmac.compare_digest(expected.encode(), answer.encode())
-    ):
+    expected, answer = token(request), fields.pop("token", "")
+    if not is_own(request) or not hmac.compare_digest(expected.encode(), answer.encode()):
         raise HTTPException(403)
     return fields
 
 
 def is_own(connection: HTTPConnection) -> bool:
     """Return whether a request comes from a page of this site, or from no page at all."""
-    origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
+    origin, scheme = (
+        connection.headers.get("origin"),
+        connection.scope["scheme"].replace("ws", "http"),
+    )
+    return origin is None or origin == f"{scheme}://{connection.headers.get('host')}"
 
 
 def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:
-    """Set a cookie for this server's pages alone, for as long as a login lasts."""
+    """Set a cookie for this server's pages alone."""
     response.set_cookie(
-        _cookie(request, name), value, max_age=int(LIFETIME_S), httponly=True, samesite="lax",
+        _cookie(request, name), value, max_age=COOKIE_S, httponly=True, samesite="lax",
         secure=request.url.scheme == "https",
     )  # fmt: skip
 
 
 def token(request: HTTPConnection) -> str:
-    """Return the browser's token for forms, a new one if it has none."""
+    """Return the login's token for forms; before a login the browser's, a new one without any."""
+    if request.scope.get("user") is not None:
+        return hmac.digest(request.scope["ticket"].encode(), b"form", "sha256").hex()
     name = _cookie(request, "form")
     return request.cookies.get(name) or request.scope.setdefault(name, secrets.token_urlsafe(32))
 
@@ -151,6 +155,11 @@ async def _leave(request: Request) -> None:
 def _cookie(connection: HTTPConnection, name: str) -> str:
     """Return a cookie's name; another server on this machine has other ones."""
     return f"{name}-{(connection.scope.get('server') or ('', 0))[1]}"
+
+
+def _device(name: str) -> str:
+    """Return the name of the cookie that a user's devices have."""
+    return f"device-{hashlib.sha256(folded(name).encode()).hexdigest()[:8]}"
 
 
 def own_path(target: str) -> str:

@@ -1,43 +1,58 @@
 """Users with passwords, `Users`, and logged-in browsers, `Logins`. Guessing is throttled.
 
 Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 hashes of tickets, so
-nobody can log in with its contents.
+nobody can log in with its contents. A browser that has logged in keeps a mark, signed with the
+user's hash: its attempts are counted apart from those of others at its address.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import ipaddress
 import secrets
 import unicodedata
 from collections import deque
+from contextlib import suppress
 from functools import cache
 from operator import attrgetter
 from threading import Lock
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from cryutils.app.store.database import LOGINS, USERS, Database, insert_new
+from cryutils.app.store.database import LOGINS, USERS, Database, StoreUnavailable, insert_new
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "hasher"]
+__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "folded", "hasher"]
 
-LIFETIME_S = 7 * 86400.0  # of a login
+LIFETIME_S = 7 * 86400.0  # of a login without use
+_RENEW_S = 3600.0  # from one extension of a login in use to the next
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
 _NAME_LENGTH = 64
 
 # Failed attempts per day without a wait, by what they have in common. After these, each wait is
-# twice the previous one. The limit by user alone does not apply at an address from which the user
-# has logged in before, so guessing from many addresses does not lock a caregiver out at home.
-_FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
+# twice the previous one. A device that has logged in before is a place of its own, to which the
+# limit by user alone does not apply, so nobody else's guesses lock a caregiver out.
+_FREE = {("user", "place"): 5, ("place",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
-_FAILED, _HOMES = 10_000, 1_000  # the most that are remembered, until the server ends
+_FAILED = 10_000  # the most that are remembered, until the server ends
+
+# The most common passwords of eight and more characters, without capitals.
+_COMMON = """
+00000000 11111111 11223344 12121212 123123123 12341234 12345678 123456789 1234567890 1q2w3e4r
+1qaz2wsx 87654321 987654321 aa123456 abc12345 abcd1234 abcdefgh asdfasdf asdfghjkl babybaby baseball
+basketball butterfly changeme computer dragon123 football football1 iloveyou iloveyou1 internet
+jennifer letmein1 liverpool master123 michelle midnight monkey123 p@ssw0rd passw0rd passwort
+passwort1 password password1 password12 password123 princess princess1 q1w2e3r4 qwer1234 qwerty12
+qwerty123 qwertyui qwertyuiop samantha starwars sunshine sunshine1 superman trustno1 welcome1
+welcome123 whatever zaq12wsx zxcvbnm1
+"""
 
 
 @cache
@@ -48,25 +63,27 @@ def hasher() -> PasswordHasher:
     return PasswordHasher()
 
 
+Place = tuple[str, str]  # "device" and its mark, or "address" and a network
+
+
 class Attempt(NamedTuple):
-    """A failed attempt to log in, at `time` in s since 1970."""
+    """A failed attempt to log in, at `time` in s of a clock that nobody sets."""
 
     user: str
-    address: str
+    place: Place
     time: float
 
 
 class Throttle:
-    """The failed attempts of a day, and where users have logged in, in this process's memory."""
+    """The failed attempts of a day, in this process's memory."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._failed: deque[Attempt] = deque(maxlen=_FAILED)
-        self._homes: deque[tuple[str, str]] = deque(maxlen=_HOMES)
 
-    def wait_s(self, user: str, address: str) -> float:
+    def wait_s(self, user: str, place: Place) -> float:
         """Return how long an attempt has to wait, in s; if 0, count it as failed."""
-        attempt = Attempt(user, address, time())
+        attempt = Attempt(user, place, monotonic())
         with self._lock:
             while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
                 self._failed.popleft()
@@ -75,17 +92,15 @@ class Throttle:
                 self._failed.append(attempt)
         return wait_s
 
-    def succeed(self, here: tuple[str, str]) -> None:
-        """Forget the failed attempts of a user at an address."""
+    def succeed(self, user: str, place: Place) -> None:
+        """Forget the failed attempts of a user at a place."""
         with self._lock:
-            others = [each for each in self._failed if each[:2] != here]
+            others = [each for each in self._failed if each[:2] != (user, place)]
             self._failed = deque(others, _FAILED)
-            if here not in self._homes:
-                self._homes.append(here)
 
     def _rule(self, attempt: Attempt, names: tuple[str, ...]) -> float:
         """Return how long an attempt must wait, by failed ones that agree with it in `names`."""
-        if names == ("user",) and attempt[:2] in self._homes:
+        if names == ("user",) and attempt.place[0] == "device":
             return 0.0
         common = attrgetter(*names)
         times = [each.time for each in self._failed if common(each) == common(attempt)]
@@ -104,7 +119,7 @@ class Users:
     def add(self, name: str, password: str) -> str:
         """Add a user and return the name as stored. Raises InputError if the name is taken."""
         user = folded(clean_name(name))
-        row = {"name": user, "hash": _hashed(password)}
+        row = {"name": user, "hash": _hashed(user, password)}
         with self._database.begin(writes=True) as connection:
             if not insert_new(connection, USERS, [row]):
                 raise InputError(f"{user}: a user of this name exists; choose another.")
@@ -128,7 +143,7 @@ class Users:
 
         Raises InputError if there is no such user.
         """
-        user, hashed = self.require(name), _hashed(password)
+        hashed = _hashed(user := self.require(name), password)
         with self._database.begin(writes=True) as connection:
             connection.execute(sa.update(USERS).where(USERS.c.name == user).values(hash=hashed))
             connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
@@ -143,14 +158,20 @@ class Users:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
 
-    def wait_s(self, name: str, address: str) -> float:
+    def wait_s(self, name: str, address: str, mark: str = "") -> float:
         """Return how long a client at `address` (not a proxy's) must wait to log in, in s.
 
-        If 0, the attempt is counted before it is checked, so parallel ones can't exceed the limit.
+        mark: from `mark`, if the client has one. If 0, the attempt is counted before it is checked,
+        so parallel ones can't exceed the limit.
         """
-        return self._throttle.wait_s(folded(name), network(address))
+        return self._throttle.wait_s(user := folded(name), self._place(user, address, mark))
 
-    def check(self, name: str, password: str, address: str) -> bool:
+    def mark(self, name: str) -> str:
+        """Return a new mark for a device on which a user has logged in; a new password ends it."""
+        number = secrets.token_urlsafe(16)
+        return f"{number}.{_signature(self._hash(folded(name)), number)}"
+
+    def check(self, name: str, password: str, address: str, mark: str = "") -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
 
         A wrong password and an unknown user give the same answer and take the same work.
@@ -166,8 +187,15 @@ class Users:
         except (VerificationError, InvalidHashError):
             return False
         if hashed is not None:
-            self._throttle.succeed((user, network(address)))
+            self._throttle.succeed(user, self._place(user, address, mark))
         return hashed is not None
+
+    def _place(self, user: str, address: str, mark: str) -> Place:
+        number, _, signature = mark.partition(".")
+        expected = _signature(self._hash(user), number) if signature else ""
+        if signature and hmac.compare_digest(expected.encode(), signature.encode()):
+            return "device", number
+        return "address", network(address)
 
     def _hash(self, user: str) -> str | None:
         with self._database.begin() as connection:
@@ -190,10 +218,18 @@ class Logins:
         return ticket
 
     def user(self, ticket: str) -> str | None:
-        """Return the user of a valid ticket, else None."""
-        valid = (LOGINS.c.token == _digest(ticket)) & (LOGINS.c.expires >= time())
+        """Return the user of a valid ticket, else None. The ticket is valid for longer then."""
+        mine, now = LOGINS.c.token == _digest(ticket), time()
+        query = sa.select(LOGINS.c.user, LOGINS.c.expires).where(mine, LOGINS.c.expires >= now)
         with self._database.begin() as connection:
-            return connection.scalar(sa.select(LOGINS.c.user).where(valid))
+            login = connection.execute(query).first()
+        if login is None:
+            return None
+        longer = sa.update(LOGINS).where(mine).values(expires=now + LIFETIME_S)
+        if login.expires < now + LIFETIME_S - _RENEW_S:
+            with suppress(StoreUnavailable), self._database.begin(writes=True) as connection:
+                connection.execute(longer)
+        return str(login.user)
 
     def end(self, ticket: str) -> None:
         """Invalidate a ticket."""
@@ -223,11 +259,18 @@ def _normal(password: str) -> bytes:
     return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
 
 
-def _hashed(password: str) -> str:
+def _hashed(user: str, password: str) -> str:
     shortest, longest = PASSWORD_LENGTH
+    if folded(password) in (user, *_COMMON.split()):
+        raise InputError("Many people's guess would be this password; choose another.")
     if not shortest <= len(password) <= longest:
         raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
     return hasher().hash(_normal(password))
+
+
+def _signature(hashed: str | None, number: str) -> str:
+    """Return what only the store can sign a device's number with; "" for an unknown user."""
+    return hmac.digest(hashed.encode(), number.encode(), "sha256").hex() if hashed else ""
 
 
 @cache

@@ -37,9 +37,10 @@ def url(kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequ
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time of logins, which a test sets forward."""
+    """The time of logins and waits, which a test sets forward."""
     clock = Clock()
-    monkeypatch.setattr(accounts, "time", clock)
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(accounts, name, clock)
     return clock
 
 

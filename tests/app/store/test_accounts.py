@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from clock import Clock
 
+from cryutils.app import store as stores
 from cryutils.app.store import Store, accounts
 from cryutils.errors import InputError
 
@@ -26,10 +27,12 @@ def stored(url: str) -> str:
         return str([connection.execute(query).all() for query in queries])
 
 
-def tried(store: Store, name: str, password: str, *, address: str = HOME) -> tuple[bool, float]:
+def tried(
+    store: Store, name: str, password: str, *, address: str = HOME, mark: str = ""
+) -> tuple[bool, float]:
     """Try to log in; return whether the password was right, and how long to wait in s."""
-    wait_s = store.users.wait_s(name, address)
-    return wait_s == 0 and store.users.check(name, password, address), wait_s
+    wait_s = store.users.wait_s(name, address, mark)
+    return wait_s == 0 and store.users.check(name, password, address, mark), wait_s
 
 
 def waits(store: Store, *passwords: str, address: str = HOME) -> list[float]:
@@ -60,6 +63,15 @@ def test_a_new_password_ends_the_logins_and_the_old_password(store: Store) -> No
     assert store.logins.user(ticket) is None
     assert tried(store, "demo", RIGHT) == (False, 0)
     assert tried(store, "demo", "another password") == (True, 0)
+
+
+@in_one
+@pytest.mark.parametrize("password", ["12345678", "Password1", "granny-of-mia", "short"])
+def test_a_password_that_many_would_guess_is_refused(store: Store, password: str) -> None:
+    with pytest.raises(InputError, match="choose another"):
+        store.users.add("Granny-of-Mia", password)
+    with pytest.raises(InputError, match="choose another"):
+        store.users.set_password("demo", password if len(password) < 12 else "demo")
 
 
 def test_a_removed_user_is_logged_out(store: Store) -> None:
@@ -111,12 +123,37 @@ def test_the_sixth_wrong_attempt_waits_and_each_next_one_twice_as_long(
 
 
 @in_one
-def test_a_stranger_elsewhere_locks_no_caregiver_out(store: Store) -> None:
-    assert tried(store, "demo", RIGHT)[0]
-    for i in range(201):
-        waits(store, "wrong", address=f"198.51.100.{i}")
-    assert waits(store, RIGHT, address="203.0.113.9")[0] > 0
-    assert tried(store, "demo", RIGHT)[0]
+def test_nobody_else_s_guesses_lock_out_a_device_that_has_logged_in(store: Store, url: str) -> None:
+    mark = store.users.mark("demo")
+    with stores.open(url) as restarted:
+        waits(restarted, *["wrong"] * 9)
+        for i in range(201):
+            waits(restarted, "wrong", address=f"198.51.100.{i}")
+        for address in (HOME, "203.0.113.9"):
+            assert waits(restarted, RIGHT, address=address)[0] > 0
+            assert tried(restarted, "Demo", RIGHT, address=address, mark=mark)[0]
+        for forged in (store.users.mark("granny"), f"{mark}0", f"0{mark}", ".", "é.é"):
+            assert tried(restarted, "demo", RIGHT, mark=forged)[1] > 0
+
+
+@in_one
+def test_a_stolen_device_guesses_no_faster_and_ends_with_the_password(store: Store) -> None:
+    mark = store.users.mark("demo")
+    tries = [tried(store, "demo", "wrong", address=f"192.0.2.{i}", mark=mark)[1] for i in range(6)]
+    assert tries == [0] * 5 + [15]
+    assert tried(store, "demo", RIGHT)[0], "elsewhere"
+    store.users.set_password("demo", "another password")
+    waits(store, *["wrong"] * 5)
+    assert tried(store, "demo", "another password", mark=mark)[1] > 0
+
+
+@in_one
+def test_a_clock_that_is_set_back_makes_nobody_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    waits(store, *["wrong"] * 5)
+    monkeypatch.setattr(accounts, "time", lambda: clock.now - 3 * 86_400)
+    assert waits(store, RIGHT) == [15]
 
 
 @in_one
@@ -141,6 +178,8 @@ def test_a_ticket_names_its_user_until_it_is_ended(store: Store) -> None:
 def test_a_ticket_expires(store: Store, clock: Clock) -> None:
     ticket = store.logins.begin("demo")
     clock.now += accounts.LIFETIME_S - 1
+    assert store.logins.user(ticket) == "demo", "and used, it lasts for as long again"
+    clock.now += accounts.LIFETIME_S - 1
     assert store.logins.user(ticket) == "demo"
-    clock.now += 1.5
+    clock.now += accounts.LIFETIME_S + 1
     assert store.logins.user(ticket) is None
