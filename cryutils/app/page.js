@@ -4,10 +4,11 @@ import widget from "/static/live.js";
 const AGAIN_MS = 2000; // between attempts to connect
 const WHY = {
   4401: "You are logged out, so nothing is listening.",
-  4409: "Too many pages are open, so this one has stopped. Close another one, then open it again.",
+  4409: "Too many pages are open, so this one, which was not listening, was closed. Open it again.",
   1008: "This page sent too much, so it has stopped. Open it again.",
 };
 const home = document.getElementById("live");
+const lines = `/lines?infant=${home.dataset.infant}`;
 const lost = document.getElementById("lost");
 const title = document.title;
 
@@ -46,7 +47,7 @@ const link = {
     if (lost.dataset.over) return;
     say("Not connected, so nothing is listening. Trying again …");
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    const answer = await fetch("/lines", { redirect: "manual" }).catch(() => null);
+    const answer = await fetch(lines, { redirect: "manual" }).catch(() => null);
     if (answer?.type === "opaqueredirect") over(WHY[4401]);
     else this.connect();
   },
@@ -79,6 +80,7 @@ function say(words) {
 
 // The page is of no use any more: says why, and stops microphone and camera.
 function over(words) {
+  if (heard !== "off") alarm(220, "Not listening", words);
   lost.dataset.over = "true";
   say(words);
   if (!link.about) home.replaceChildren();
@@ -105,16 +107,16 @@ function alarm(hz, head, body) {
 }
 
 // Replaces the lines of the diary, whose forms are sent without leaving the page.
-async function refresh(answer = fetch("/lines")) {
+async function refresh(answer = fetch(lines)) {
   const page = new DOMParser().parseFromString(await (await answer).text(), "text/html");
-  const lines = page.getElementById("lines") ?? page.querySelector("main");
-  if (lines) document.getElementById("lines").replaceChildren(...lines.childNodes);
+  const newest = page.getElementById("lines") ?? page.querySelector("main");
+  if (newest) document.getElementById("lines").replaceChildren(...newest.childNodes);
 }
 
 document.getElementById("lines").addEventListener("submit", (event) => {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(event.target, event.submitter));
-  body.set("back", "/lines");
+  body.set("back", lines);
   refresh(fetch(event.target.action, { method: "POST", body })).catch(() => say("Not saved: no connection."));
 });
 document.querySelector("header").addEventListener("click", (event) => {

@@ -51,7 +51,10 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
     about["path"] = request.url.path
     response = TEMPLATES.TemplateResponse(request, template, about | context, status)
-    set_cookie(response, request, "form", form_token)
+    if user is None:
+        set_cookie(response, request, "form", form_token)
+    if request.url.scheme == "https":  # for 30 days, no longer than a family's mistake may last
+        response.headers["Strict-Transport-Security"] = "max-age=2592000"
     return response
 
 
@@ -72,20 +75,28 @@ async def explain(request: Request, error: Exception) -> Response:
 
 
 async def chosen(request: Request) -> tuple[list[Log], Log | None]:
-    """Return all infants' logs and the chosen one, which a cookie remembers."""
+    """Return all infants' logs, and the one that the address names; None if it was removed.
+
+    An address without an infant is for the one that a cookie remembers, or else for the first.
+    """
     logs = await ask(request.app.state.store.infants)
-    wanted = request.query_params.get("infant") or request.cookies.get("infant", "")
-    return logs, next((log for log in logs if str(log.id) == wanted), logs[0] if logs else None)
+    by_id = {str(log.id): log for log in logs}
+    if named := request.query_params.get("infant"):
+        return logs, by_id.get(named)
+    return logs, by_id.get(request.cookies.get("infant", ""), logs[0] if logs else None)
 
 
 Shower = Callable[[Request, list["Log"], "Log"], Awaitable[Response]]
 
 
 def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
-    """Return a page about an infant; without one, it leads to adding one."""
+    """Return a page about an infant; without any, it leads to adding one."""
 
     async def shown(request: Request) -> Response:
         logs, log = await chosen(request)
+        if log is None and logs:
+            why = "The diary was deleted, or the address is mistyped."
+            return page(request, "error.html", status=404, title="There is no such baby", why=why)
         if log is None:
             return RedirectResponse("/babies", 303)
         response = await show(request, logs, log)
@@ -138,12 +149,13 @@ async def say(request: Request) -> Response:
             task = partial(log.remove_note, int(fields["note"]))
         case "undo":
             task = partial(log.undo, *_span(fields))
-        case note if note in diary.NOTES:
-            task = partial(log.note, note, time.time())
+        case note if (parts := note.partition("-"))[0] in diary.NOTES:
+            number = int(parts[2][:15]) if parts[2].isdecimal() else None
+            task = partial(log.note, parts[0], time.time(), number)
         case _:
             raise HTTPException(400)
     await ask(task)
-    return RedirectResponse(own_path(fields.get("back", "/diary")), 303)
+    return RedirectResponse(own_path(fields.get("back", f"/diary?infant={log.id}")), 303)
 
 
 async def babies(request: Request) -> Response:
@@ -244,6 +256,7 @@ def evidence() -> dict[str, Any]:
 
 # What every template and macro can use.
 TEMPLATES.env.globals.update(
-    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES, one_day=diary.ONE_DAY,
-    reasons=REASONS, spent=words.spent,
+    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES,
+    number=partial(secrets.randbits, 48), one_day=diary.ONE_DAY, reasons=REASONS,
+    spent=words.spent,
 )  # fmt: skip

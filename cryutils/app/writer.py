@@ -92,11 +92,12 @@ class Writer:
             except StoreUnavailable as error:
                 why, detail = error.reason, f"{error.filename}: {error.strerror}"
             except Exception as error:  # otherwise the thread ends and readings wait forever
-                why, detail = "the program has a fault", repr(error)
+                why, detail = "the program has a fault", type(error).__name__
             with self._changed:
                 self._batch = []
                 self._refused = refused
-                self._report(why or refused, detail or refused)
+                # Why readings are refused may name the infant, which is not for the server's log.
+                self._report(why or refused, detail)
                 if why:
                     self._waiting = deque([*batch, *self._waiting], WAITING)
                     self._changed.wait_for(lambda: self._hurries, RETRY_S)
@@ -117,7 +118,8 @@ class Writer:
     def _report(self, why: str, detail: str) -> None:
         """Store the reason for trouble, and write a new one to the server's log."""
         if why and why != self._why:
-            get_logger().warning("the caregiver log can't be written: %s (%s)", why, detail)
+            reason = f"{why} ({detail})" if detail else "its infant or its session is gone"
+            get_logger().warning("the caregiver log can't be written: %s", reason)
         elif self._why and not why:
             get_logger().warning("the caregiver log is written again")
         self._why = why

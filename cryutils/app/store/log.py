@@ -27,6 +27,7 @@ __all__ = ["Log"]
 
 _STEP_S = 2  # of listening, counted once, however many devices listened
 _AT_ONCE = 10_000  # readings in memory
+_AGAIN_S = 3600.0  # between two notes of one button
 
 
 class Log:
@@ -114,9 +115,18 @@ class Log:
         with self._begin(writes=True) as connection:
             connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
 
-    def note(self, what: str, at: float) -> None:
-        """Note something that a caregiver did at a time (s since 1970), such as "fed"."""
-        self._add(tables.NOTES, time=at, what=printable(what))
+    def note(self, what: str, at: float, number: int | None = None) -> None:
+        """Note something that a caregiver did at a time (s since 1970), such as "fed".
+
+        number: of the button, a note's new `id`. Within an hour, a note of the same number is the
+        same note, so a second tap, or one after a lost answer, adds nothing.
+        """
+        note, row = tables.NOTES, {"infant": self.id, "time": at, "what": printable(what)}
+        with self._begin(writes=True) as connection:
+            first = connection.scalar(sa.select(note.c.time).where(note.c.id == number))
+            if first is None or at - first > _AGAIN_S:
+                unused = number if number is not None and first is None else secrets.randbits(48)
+                tables.insert_new(connection, note, [{"id": unused} | row])
 
     def notes(self, since: float | None = None, until: float | None = None) -> list[Row]:
         """Return the notes from `since` to before `until`, with `id`, `time` and `what`."""
