@@ -92,6 +92,7 @@ class Visitor(requests.Session):
         super().__init__()
         self.server = server
         self.headers["X-Forwarded-For"] = address
+        self.scheme = urlsplit(server.url).scheme  # or what a proxy says
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:  # type: ignore[override]
         """Send a request to the server without following redirects."""
@@ -114,8 +115,7 @@ class Visitor(requests.Session):
 
     @property
     def origin(self) -> str:
-        scheme, _, host = self.server.url.partition("://")
-        return f"{scheme}://{self.headers.get('Host') or host}"
+        return f"{self.scheme}://{self.headers.get('Host') or urlsplit(self.server.url).netloc}"
 
     def socket(self, infant: int, **options: Any) -> ClientConnection:
         """Connect as the page of an infant does."""

@@ -45,6 +45,17 @@ def family(folder: Path) -> Path:
     return folder
 
 
+# Counts the tones of a page.
+RINGS = """() => {
+  const { createOscillator } = BaseAudioContext.prototype;
+  window.rings = 0;
+  BaseAudioContext.prototype.createOscillator = function () {
+    window.rings++;
+    return createOscillator.call(this);
+  };
+}"""
+
+
 def add_ann(server: Served) -> None:
     server.store.users.add("ann", PASSWORD)
     log = server.store.add_infant("Mia")
@@ -179,10 +190,18 @@ def test_a_page_says_that_its_server_or_its_login_is_gone(
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
         expect(page.locator(".live-answer")).not_to_have_text("Not listening")
 
-        other.goto(server.url)  # another tab
+        mia, tom = server.store.infant("Mia"), server.store.add_infant("Tom")
+        other.goto(f"{server.url}/live?infant={tom.id}")  # another tab
+        page.get_by_role("button", name="Fed just now").dblclick()
+        expect(page.locator("#lines .line", has_text="Fed")).to_have_count(1)
+        expect(page.locator("#lines")).to_contain_text("probably hungry, 90 %")
+        assert (len(mia.notes()), len(tom.notes())) == (1, 0)
+
+        page.evaluate(RINGS)
         other.get_by_role("button", name="Log out").click()
         other.get_by_role("button", name="Log in").wait_for()
         expect(page.locator("#lost")).to_contain_text("You are logged out")
+        assert page.evaluate("window.rings") == 1
         expect(page.get_by_role("button", name="Start listening")).to_be_visible()
         page.get_by_role("link", name="Open the page again").click()
         page.get_by_role("button", name="Log in").wait_for()
