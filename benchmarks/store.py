@@ -90,9 +90,8 @@ def report(name: str, url: str, days: int) -> bool:
     print(
         f"{name}: {figures.single:.0f} readings a second appended one at a time (promised"
         f" {LIVE_RATE:.0f}, of eight pages), {figures.batches:.0f} {BATCH} at a time (promised"
-        f" {RATE}), {figures.days:.0f} a day at a time;"
-        f" a day with {figures.day.listened_s / 3600:.0f} hours and {len(figures.day.lines)} cries"
-        f" is shown in {figures.diary_s:.2f} s (promised {DIARY_S:g})",
+        f" {RATE}), {figures.days:.0f} a day at a time; a day with {figures.day.cried_s:.0f} s of"
+        f" crying is shown in {figures.diary_s:.2f} s (promised {DIARY_S:g})",
         flush=True,
     )
     kept = figures.single >= LIVE_RATE and figures.batches >= RATE

@@ -293,7 +293,7 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
             heard = reached(whole, sounds) >= threshold
             rows.append(keys | {"metric": "found", "value": heard.mean(), "n": len(heard)})
         elif kind != "pause":
-            events = sum(len(gate.episodes(passes)) for _, passes in part.groupby("sound").gate)
+            events = sum(len(gate.bursts(passes)) for _, passes in part.groupby("sound").gate)
             value = events / (len(part) * STEP_S / 3600)
             rows.append(keys | {"metric": "events_per_hour", "value": value, "n": len(part)})
     return pd.DataFrame(rows)

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from cryutils.app.store.database import Row
     from cryutils.app.store.episodes import Episode
 
-__all__ = ["NOTES", "ONE_DAY", "Day", "Line", "day", "latest", "missed"]
+__all__ = ["NOTES", "ONE_DAY", "Day", "Line", "day", "latest", "lines", "missed"]
 
 RECENT_S = 2 * 3600.0  # the lines on the live page
 NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}
 ONE_DAY = timedelta(days=1)
-MISSED_S = 120.0  # of a cry that a caregiver reports
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,10 @@ def day(log: Log, when: date | None = None) -> Day:
         datetime(on.year, on.month, on.day, 12).timestamp() for on in (when, when + ONE_DAY)
     )
     cries = log.episodes(noon, end)
-    cried_s = sum(
-        min(each.stop, end) - max(each.start, noon)
+    cried_s = log.listened_s(noon, end, crying=True) - sum(
+        log.listened_s(max(each.start, noon), min(each.stop, end), crying=True)
         for each in cries
-        if each.state is not None and each.said != NO_CRY
+        if each.said == NO_CRY
     )
     lines = _lines(cries, log.notes(noon, end))
     return Day(when, lines, log.listened_s(noon, end), cried_s, noon <= time.time() < end)
@@ -75,18 +74,21 @@ def day(log: Log, when: date | None = None) -> Day:
 
 def latest(log: Log, seconds: float = RECENT_S) -> list[Line]:
     """Return the lines of the last two hours or another time, newest first."""
-    since = time.time() - seconds
-    return _lines(log.episodes(since), log.notes(since))
+    return lines(log, time.time() - seconds)
 
 
 def missed(log: Log, verdict: str, ago_s: float) -> None:
-    """Log a cry of `MISSED_S` that the models did not hear; it ended `ago_s` before now."""
-    stop = time.time() - ago_s
-    log.correct(stop - MISSED_S, stop, verdict)
+    """Log a cry that the models did not hear, `ago_s` before now."""
+    at = time.time() - ago_s
+    log.correct(at, at, verdict)
+
+
+def lines(log: Log, since: float | None = None, until: float | None = None) -> list[Line]:
+    """Return the lines of the time from `since` to before `until` (s since 1970), newest first."""
+    return _lines(log.episodes(since, until), log.notes(since, until))
 
 
 def _lines(cries: list[Episode], notes: list[Row]) -> list[Line]:
-    """Return the lines of a diary, newest first."""
     lines = [
         Line(
             each.start, each.stop, _times(each), each.state or "",
@@ -107,7 +109,7 @@ def _times(cry: Episode) -> str:
     if cry.state is None:
         return f"about {last}"
     between = first if first == last else f"{first} to {last}"
-    return f"{between}, {words.spent(cry.stop - cry.start)}"
+    return f"{between}, {words.spent(cry.cried_s)} of crying"
 
 
 def _clock(at: float) -> str:

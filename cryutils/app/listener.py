@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from cryutils.app import words
-from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions, one_answer
+from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions
+from cryutils.app.store.episodes import Episodes, Sums
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
@@ -57,7 +59,8 @@ class Listener:
         self._start: float | None = None  # zero of the page's clock, in s since 1970
         self._writer = None if log is None else Writer(log)
         self._gap = -math.inf  # when the last reported gap was logged
-        self._cry: list[dict[str, float]] = []  # probabilities since the cry began
+        self._cries = Episodes()
+        self._is_crying = False
 
     def about(self, **more: Any) -> dict[str, Any]:
         """Return what the page has to know before it starts, as JSON types."""
@@ -105,7 +108,9 @@ class Listener:
         self._start = None  # the page's clock starts again
         self.listening = is_on
         if is_on:
-            self.from_file, self._cry = from_file, []
+            if from_file or self.from_file:
+                self._cries = Episodes()
+            self.from_file = from_file
             self.monitor.restart(synthetic=self._film and not from_file)
         else:
             self.close()
@@ -119,9 +124,9 @@ class Listener:
         return ""
 
     def _shown(self, reading: Reading) -> dict[str, Any]:
-        """Return a reading as JSON types, with the answer to the whole cry so far in words."""
+        """Return a reading as JSON types, with the answer to the whole episode so far in words."""
         cries = reading.verdict not in CALM
-        state, mean = one_answer(self._cry) if cries else (reading.verdict, {})
+        state, mean = self._cries.all()[-1].answer() if cries else (reading.verdict, {})
         share = mean.get(state)
         return asdict(reading) | {
             "probabilities": mean,
@@ -130,23 +135,20 @@ class Listener:
         }  # fmt: skip
 
     def _ended(self, readings: Sequence[Reading]) -> str | None:
-        """Return the answer to a cry that has just ended, or to a whole file; else None."""
-        ended = None
+        """Return the answer to the newest episode if the crying has paused, or to a whole file."""
         for reading in readings:
             if reading.verdict not in CALM:
-                self._cry.append({} if words.unlike(reading.note) else reading.probabilities)
-            elif self._cry and not self.from_file:
-                ended = self._whole()
-        if self.listening or not (self._cry or self.from_file):
-            return ended
-        self.from_file = False
-        return self._whole() if self._cry else "no crying in this file"
-
-    def _whole(self) -> str:
-        """Return one answer to all readings of a cry, and forget them."""
-        rows, self._cry = self._cry, []
-        state, mean = one_answer(rows)
-        return words.answer(state, mean.get(state))
+                self._cries.add(reading.time, reading.kind, reading.probabilities)
+        cries = self._cries.all()
+        crying = [self._is_crying, *(reading.verdict not in CALM for reading in readings)]
+        crying += [] if self.listening else [False]
+        self._is_crying = crying[-1]
+        if self.from_file and self.listening:
+            return None
+        if self.from_file:
+            self.from_file, self._cries = False, Episodes()
+            return "; then ".join(map(_answer, cries)) or "no crying in this file"
+        return _answer(cries[-1]) if (True, False) in pairwise(crying) else None
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
@@ -167,6 +169,11 @@ class Listener:
             case kind:
                 raise InputError(f"The page sent {kind!r}, which is not a known message.")
         return [*self.monitor.readings(), *gap]
+
+
+def _answer(episode: Sums) -> str:
+    state, mean = episode.answer()
+    return words.answer(state, mean.get(state))
 
 
 def _number(content: Mapping[str, Any], name: str) -> float:

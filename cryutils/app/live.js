@@ -61,7 +61,7 @@ function makeCapture(model) {
     waiting: 0, // readings that are not saved yet
     stream: null,
     preview: null, // the element whose picture is taken
-    missing: "", // which of sound and picture, where the other goes on
+    missing: "", // "sound" or "picture", where the other goes on
     dozes: !navigator.wakeLock, // whether the device may turn its screen off, and stop listening
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
@@ -160,7 +160,7 @@ function makeCapture(model) {
     else {
       gapOpen = false;
       state.silence = "";
-      state.missing = deaf ? "No sound arrives" : blind ? "No picture arrives" : "";
+      state.missing = deaf ? "sound" : blind ? "picture" : "";
     }
     state.dozes = !wakeLock || wakeLock.released;
     if (state.preview?.ended) stop("The file has ended.");
@@ -363,7 +363,7 @@ function makeView(model, el, capture) {
     root.dataset.listening = !silent || (!on && Boolean(state.ended));
     root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
-    const missing = state.missing && `${state.missing}.`;
+    const missing = state.missing && `No ${state.missing} arrives.`;
     const last = state.last && !reading?.cries ? `The last cry: ${state.last}.` : "";
     remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark, last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
@@ -374,7 +374,7 @@ function makeView(model, el, capture) {
     const shown = state.preview?.videoWidth ? state.preview : null;
     if (shown !== preview.firstChild) preview.replaceChildren(...(shown ? [shown] : []));
     paintBars(state.isFile ? null : reading, theme.dark);
-    model.onPaint?.({ on, word, cries: Boolean(reading?.cries), deaf: silent || state.missing.startsWith("No sound") });
+    model.onPaint?.({ on, word, cries: Boolean(reading?.cries), deaf: silent || state.missing === "sound" });
   }
 
   const choice = () => ({ picture: about.camera && camera.checked, file: file.files[0] ?? null });

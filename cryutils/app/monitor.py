@@ -1,8 +1,8 @@
 """The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
 
 `replay` gives it a recording instead of microphone and camera. Used in notebook
-13_live_and_deployment. Paper B §3, the real-time pipeline. Outside of the cry gate's episodes of
-crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In an episode, the
+13_live_and_deployment. Paper B §3, the real-time pipeline. Outside of the cry gate's bursts of
+crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In a burst, the
 run's sound model judges each window that passes the gate and its face model the newest picture,
 with the same `Predictor` that is used for files. Probabilities are averaged over both models and
 the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
@@ -35,12 +35,12 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import resolve
-from cryutils.app.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
+from cryutils.app.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, verdict
-from cryutils.models.gate import PAUSE_S, STEP_S, episodes
+from cryutils.models.gate import CRY_PAUSE_S, STEP_S, bursts
 from cryutils.models.inputs import DEAD_S, is_dead
 from cryutils.papers.predict import DRAWN, TOO_QUIET, Predictor, fuse
 from cryutils.papers.trained_models import find_run
@@ -67,6 +67,7 @@ _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
 _NO_PICTURE = "no picture"
+_NO_FACE = "no face: it may be too small or lying sideways"
 _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 
 
@@ -140,7 +141,7 @@ class Monitor:
 
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
-    _passing: list[bool]  # which windows pass the gate, since the last episode of crying
+    _passing: list[bool]  # which windows pass the gate, since the last burst of crying
     _last: Reading
 
     def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
@@ -253,7 +254,7 @@ class Monitor:
         self._newest = max(self._newest, end_s)
 
     def _forget_cry(self) -> None:
-        """End the episode of crying, so that it does not affect the next."""
+        """End the burst of crying, so that it does not affect the next."""
         self._rolling = RollingAverage(_AVERAGED)
         self._passing = [False]
 
@@ -270,9 +271,9 @@ class Monitor:
                 return self._gap(end, "the microphone gives no sound")
             cry = float(self.gate.scores(x, self._ring.sr, newest=True)[0])
             self._passing.append(cry >= self.gate.threshold)
-            if not any(self._passing[-round(PAUSE_S / STEP_S) :]):
+            if not any(self._passing[-round(CRY_PAUSE_S / STEP_S) :]):
                 self._forget_cry()
-            if not episodes(self._passing):
+            if not bursts(self._passing):
                 what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
                 return Reading(time=end, verdict=what, cry=cry, note=note)
             is_skipped = self._count % self.every and self._last.verdict not in CALM
@@ -290,8 +291,10 @@ class Monitor:
         )
         alone = {"audio": "by sound alone: ", "image": "by face alone: "}.get(used, "")
         note = "; ".join(filter(None, (reasons and alone + reasons, caution)))
+        alone_by_ear = used == "audio" and face == _NO_FACE
+        kind = Kind.UNLIKE if caution else Kind.NO_FACE if alone_by_ear else Kind.PLAIN
         if p is None:
-            return Reading(time=end, verdict=UNSURE, cry=cry, note=note)
+            return Reading(time=end, verdict=UNSURE, cry=cry, note=note, kind=kind)
         probabilities = self._predictor.named(self._rolling.push(p))
         return Reading(
             time=end,
@@ -301,6 +304,7 @@ class Monitor:
             face=None if isinstance(face, str) else self._predictor.named(face),
             cry=cry,
             note=note,
+            kind=kind,
         )
 
     def _heard(self, end: float) -> Array:
@@ -356,7 +360,7 @@ class Monitor:
         times, boxes = zip(*self._looks, strict=True)
         (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
         if not is_near:
-            return "no face: it may be too small or lying sideways"
+            return _NO_FACE
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
         if faces.is_blank(crop):
             return "black or blank picture"

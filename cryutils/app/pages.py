@@ -176,8 +176,8 @@ async def babies(request: Request) -> Response:
 
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
-    """Send an infant's episodes as a CSV file, or all readings as a Parquet file."""
-    kind: transfer.Kind = "readings" if request.query_params.get("as") == "parquet" else "episodes"
+    """Send an infant's diary as a CSV file, or all readings as a Parquet file."""
+    kind: transfer.Kind = "readings" if request.query_params.get("as") == "parquet" else "diary"
     suffix = "parquet" if kind == "readings" else "csv"
     path = _scratch() / f"{secrets.token_hex(8)}.{suffix}"
     await ask(transfer.export, [log], str(path), kind)

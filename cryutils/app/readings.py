@@ -8,16 +8,16 @@ advice may be wrong, as the pages say, so general advice is shown with every sta
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
+from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
 
 __all__ = [
-    "ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Reading", "actions",
-    "one_answer",
+    "ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Kind", "Reading",
+    "actions",
 ]  # fmt: skip
 
 HOP_S = 0.5  # from one reading to the next
@@ -28,6 +28,14 @@ CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
 ANY = "any"  # the key of the general advice
 
 
+class Kind(StrEnum):
+    """What a caregiver should know about an answer; of several kinds, the first here applies."""
+
+    UNLIKE = "unlike"  # the sound is unlike all cries that the models were trained on
+    NO_FACE = "no face"  # the pictures have no face, so the sound alone is judged
+    PLAIN = ""
+
+
 @dataclass(frozen=True)
 class Reading:
     """The models' result for one window.
@@ -35,7 +43,8 @@ class Reading:
     time: the window's end, in seconds since 1970, UTC. verdict: a state, UNSURE, NO_CRY, QUIET or
     GAP. probabilities: by state, fused and averaged over the last windows; empty without a cry.
     sound, face: each model's probabilities before fusion; None if that model gave no answer. cry:
-    the gate's score, 0 to 1; None without sound. note: a short explanation, or "".
+    the gate's score, 0 to 1; None without sound. note: a short explanation for people, or "". kind:
+    what programs may conclude from it.
     """
 
     time: float
@@ -45,6 +54,7 @@ class Reading:
     face: dict[str, float] | None = None
     cry: float | None = None
     note: str = ""
+    kind: Kind = Kind.PLAIN
 
 
 class Action(NamedTuple):
@@ -53,20 +63,6 @@ class Action(NamedTuple):
     text: str
     source: str
     url: str
-
-
-def one_answer(rows: Sequence[dict[str, float]]) -> tuple[str, dict[str, float]]:
-    """Return one verdict for a cry, UNSURE if most readings are, and the mean probabilities.
-
-    rows: probabilities of each reading by state; {} for a reading that names no state, which the
-    mean leaves out.
-    """
-    judged = [row for row in rows if row]
-    mean = {
-        state: sum(row.get(state, 0.0) for row in judged) / len(judged)
-        for state in (judged[0] if judged else ())
-    }
-    return (UNSURE if 2 * len(judged) <= len(rows) else verdict(mean)), mean
 
 
 def actions() -> dict[str, list[Action]]:

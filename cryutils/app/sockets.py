@@ -142,7 +142,9 @@ class Sockets:
 
             source = "synthetic film" if self._film else "live page"
             monitor = Monitor(models=self._models())
-            return Listener(monitor, log=_session(log, source), film=self._film is not None)
+            return Listener(
+                monitor, log=_session(log, source, monitor.run.name), film=self._film is not None
+            )
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)
 
@@ -213,13 +215,13 @@ def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview
     return {}, []
 
 
-def _session(log: Log, source: str) -> Callable[[list[Reading]], None]:
+def _session(log: Log, source: str, run: str) -> Callable[[list[Reading]], None]:
     """Return a function that logs readings of a new session, for the `Writer`'s thread."""
     number: int | None = None
 
     def write(readings: list[Reading]) -> None:
         nonlocal number
-        number = number or log.begin(source)
+        number = number or log.begin(source, run)
         log.append(number, readings)
 
     return write

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE, Reading
+from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE, Kind, Reading
 
-__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent", "unlike"]
+__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent"]
 
 PROBABLE = 0.6  # from here on, a state is "probably" the right one
 # Words for what is not a state of the models.
@@ -32,11 +32,6 @@ def answer(verdict: str, share: float | None) -> str:
     return f"{strength} {name(verdict)}, {100 * share:.0f} %"
 
 
-def unlike(note: str) -> bool:
-    """Return whether a reading's sound is unlike all cries that the models were trained on."""
-    return "unlike the training cries" in note
-
-
 def said(verdict: str | None, state: str | None) -> str:
     """Return what a caregiver said about a cry, or ""."""
     if verdict is None:
@@ -60,10 +55,10 @@ def remark(reading: Reading) -> str:
     """Return what a caregiver should know about a reading, or ""."""
     if reading.verdict == QUIET:
         return "If the baby is crying now, move the microphone closer."
-    if unlike(reading.note):
-        return "It sounds different from the cries that this program has learned."
     if reading.verdict == GAP:
         return f"Nothing is heard: {reading.note}."
-    if "no face" in reading.note:
-        return "No face in the picture, so this goes by the sound alone."
-    return ""
+    return {
+        Kind.UNLIKE: "It sounds different from the cries that this program has learned.",
+        Kind.NO_FACE: "No face in the picture, so this goes by the sound alone.",
+        Kind.PLAIN: "",
+    }[reading.kind]

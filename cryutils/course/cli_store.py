@@ -105,27 +105,25 @@ _until = click.option("--until", metavar="TIME", callback=_seconds, help="Before
 @_until
 @example("cryutils log show Mia", "cryutils log show Mia --since 2026-11-22")
 def log_show(infant: str, since: float | None, until: float | None) -> None:
-    """Show when an INFANT cried: the most likely state, how sure the models were, corrections.
+    """Show an INFANT's diary: cries, their most likely reason, corrections, feeds and sleep.
 
     Times are in this machine's time zone.
     """
-    from cryutils.app import words
+    from cryutils.app import diary
 
     with opened() as store:
-        cries = store.infant(infant).episodes(since, until)
-    if not cries:
-        say("No crying was logged then.", err=True)
-    for each in cries:
-        start, stop = map(datetime.fromtimestamp, (each.start, each.stop))
-        answer = words.answer(each.state, each.probability) if each.state else "not heard"
-        said = f" (corrected: {printable(words.name(each.said))})" if each.said else ""
-        say(f"{start:%F %H:%M} to {stop:%H:%M}  {answer}{said}")
+        lines = diary.lines(store.infant(infant), since, until)
+    if not lines:
+        say("Nothing was logged then.", err=True)
+    for line in reversed(lines):
+        said = f" (you said: {printable(line.said)})" if line.said else ""
+        say(f"{datetime.fromtimestamp(line.start):%F} {line.times}  {line.answer}{said}")
 
 
 @log.command("export")
 @click.argument("target")
 @click.option("--infant", metavar="NAME", help="This infant only (default: all).")
-@click.option("--readings", is_flag=True, help="Every reading instead of episodes of crying.")
+@click.option("--readings", is_flag=True, help="Every reading instead of the diary's lines.")
 @_since
 @_until
 @example("cryutils log export log.csv --infant Mia",
@@ -133,17 +131,17 @@ def log_show(infant: str, since: float | None, until: float | None) -> None:
 def log_export(
     target: str, infant: str | None, readings: bool, since: float | None, until: float | None
 ) -> None:
-    """Write episodes of crying to a CSV or Parquet file, or to MongoDB.
+    """Write the diary to a CSV or Parquet file, or to MongoDB: cries, feeds and sleep.
 
     A second export to MongoDB updates the first.
     """
     from cryutils.app.store import transfer
 
-    kind: transfer.Kind = "readings" if readings else "episodes"
+    kind: transfer.Kind = "readings" if readings else "diary"
     with opened() as store:
         logs = store.infants() if infant is None else [store.infant(infant)]
         n = transfer.export(logs, target, kind, since, until)
-        say(f"{n} {kind} were exported.")
+        say(f"{n} {'readings' if readings else 'lines of the diary'} were exported.")
 
 
 @log.command("purge")

@@ -1,4 +1,4 @@
-"""Detection of crying: `Gate` scores each second of a sound, `episodes` joins the seconds.
+"""Detection of crying: `Gate` scores each second of a sound, `bursts` joins the seconds.
 
 Used in notebook 13_live_and_deployment, by the live analysis and by `cryutils predict`. Paper B §3
 sends every window to its classifier, which predicts a state even for a vacuum cleaner. `Gate` is
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "PAUSE_S", "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "describe", "episodes",
-    "level_db", "reference", "salience", "windows", "without_hum",
+    "CRY_PAUSE_S", "QUIETEST_DB", "READY", "SR", "STEP_S", "WINDOW_S", "Gate", "bursts",
+    "describe", "level_db", "reference", "salience", "windows", "without_hum",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ _HUM_HZ = 200.0  # below: hum of the mains, wind and handling, but no infant's v
 _WHOLE, _TAIL = 65536, 4096  # samples of a spectrum, and after which the filter is silent
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
-PAUSE_S = 2.0  # without a passing window ends an episode
+CRY_PAUSE_S = 2.0  # without a passing window ends a burst
 
 
 def level_db(x: Array) -> float:
@@ -181,15 +181,15 @@ class Gate:
         return np.mean(1 / (1 + np.exp(-np.clip(logits, -50, 50))), axis=0)
 
 
-def episodes(passing: npt.ArrayLike) -> list[tuple[float, float]]:
-    """Return the episodes of crying, start and end in s, from which windows pass, bool (windows,).
+def bursts(passing: npt.ArrayLike) -> list[tuple[float, float]]:
+    """Return the bursts of crying, start and end in s, from which windows pass, bool (windows,).
 
-    An episode begins when two of four windows pass (one, if there is only one), and ends after 2 s
+    A burst begins when two of four windows pass (one, if there is only one), and ends after 2 s
     without one.
     """
     passing = np.asarray(passing, bool)
     indices = np.flatnonzero(passing)
-    groups = np.split(indices, np.flatnonzero(np.diff(indices) > PAUSE_S / STEP_S) + 1)
+    groups = np.split(indices, np.flatnonzero(np.diff(indices) > CRY_PAUSE_S / STEP_S) + 1)
     return [
         (float(group[0] * STEP_S), float(group[-1] * STEP_S + WINDOW_S))
         for group in groups

@@ -22,7 +22,7 @@ from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models import novelty
 from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
-from cryutils.models.gate import PAUSE_S, STEP_S, WINDOW_S, Gate, episodes
+from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, is_dead, picture_problem, sound_problem
 from cryutils.papers.trained_models import find_run, open_model
 from cryutils.video import faces
@@ -214,9 +214,9 @@ class Predictor:
             dead_s += DEAD_S * sum(
                 is_dead(y) for y in x[: len(x) // block * block].reshape(-1, block)
             )
-            for start, end in episodes(scores >= self.gate.threshold):
+            for start, end in bursts(scores >= self.gate.threshold):
                 answer = self._hear_episode(x, start, end)
-                if cries and piece_s + start - cries[-1].end_s <= PAUSE_S - WINDOW_S:
+                if cries and piece_s + start - cries[-1].end_s <= CRY_PAUSE_S - WINDOW_S:
                     last = cries.pop()  # it began in the piece before
                     both = np.concatenate([last.probabilities, answer.probabilities])
                     answer, start = replace(last, probabilities=both), last.start_s - piece_s

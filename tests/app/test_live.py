@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cryutils.app import diary, store, words
 from cryutils.app.listener import Listener
 from cryutils.app.live import LiveAnalysis
-from cryutils.app.readings import ANY, GAP, NO_CRY, UNSURE, Reading, actions
-from cryutils.app.store import StoreUnavailable
+from cryutils.app.readings import ANY, GAP, NO_CRY, UNSURE, Kind, Reading, actions
+from cryutils.app.store import Log, StoreUnavailable
 from cryutils.errors import InputError
+from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.papers import embeddings, recognition
 
 
@@ -100,6 +103,12 @@ def jpeg(height: int, width: int, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.fixture
+def mia(tmp_path: Path) -> Iterator[Log]:
+    with store.open(f"sqlite:///{tmp_path / 'store.sqlite'}") as opened:
+        yield opened.add_infant("Mia")
+
+
 SOUND = np.linspace(-1, 1, 4000, dtype="<f4")
 
 
@@ -168,11 +177,48 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
 def test_a_cry_that_follows_another_in_one_message_counts() -> None:
     page = Page()
     page.hear(0, 1, 2)
-    page.ear.due = [Reading(1003.0, NO_CRY), Reading(1003.5, "tired", {"tired": 0.8})]
-    page.send({"type": "frame", "number": 0, "at": 3.5}, jpeg(24, 32))
-    assert page.answers[-1]["ended"] == "probably hungry, 90 %"
+    page.ear.due = [Reading(1003.0, NO_CRY), Reading(1005.5, "tired", {"tired": 0.8})]
+    page.send({"type": "frame", "number": 0, "at": 5.5}, jpeg(24, 32))
+    assert page.answers[-1]["ended"] == "probably tired, 80 %", "of the newest"
+    assert page.answers[-1]["readings"][-1]["words"] == "Crying: probably tired, 80 %"
     page.listen(False)
     assert page.answers[-1]["ended"] == "probably tired, 80 %"
+
+
+@pytest.mark.parametrize("pause_s", [1, 6, 30, 90])
+@pytest.mark.parametrize("second", [{"hungry": 0.6}, {"pain": 0.7}, {"hungry": 0.4, "pain": 0.4}])
+def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
+    pause_s: int, second: dict[str, float], mia: Log
+) -> None:
+    session = mia.begin("live page", "quick")
+    page = Page(lambda readings: mia.append(session, readings))
+    page.now = 1_800_000_000.0
+    for k in range(28):
+        page.ear.due.append(Reading(page.now + k / 2, "hungry", {"hungry": 0.8, "pain": 0.2}))
+    page.ear.due += [Reading(page.now + 14 + k / 2, NO_CRY) for k in range(2 * pause_s)]
+    begun, most = page.now + 14 + pause_s, max(second, key=lambda state: second[state])
+    state = most if second[most] > 0.5 else UNSURE
+    page.ear.due += [Reading(begun + k / 2, state, second) for k in range(40)]
+    page.ear.due.append(Reading(begun + 20, NO_CRY))
+    page.send({"type": "gap", "number": 1, "at": 0.0})
+    page.listen(False)
+    newest, *others = diary.lines(mia)
+    assert page.answers[-2]["ended"] == newest.answer
+    splits = pause_s > 60 or (pause_s > CRY_PAUSE_S and state == "pain")
+    assert len(others) == splits
+
+
+def test_what_the_page_remarks_follows_from_the_kind_and_not_from_the_words() -> None:
+    named = "no face, unlike the training cries"
+    assert words.remark(Reading(0.0, "hungry", {"hungry": 0.9}, note=named)) == ""
+    remarks = {words.remark(Reading(0.0, "hungry", kind=kind)) for kind in Kind}
+    assert len(remarks) == len(Kind)
+    page = Page()
+    page.ear.due = [
+        Reading(1000.0 + k / 2, UNSURE, {"hungry": 0.9}, kind=Kind.UNLIKE) for k in (1, 2)
+    ]
+    page.send({"type": "gap", "number": 0, "at": 1.0})
+    assert page.answers[-1]["readings"][0]["state"] == UNSURE
 
 
 def test_a_picture_arrives_as_rgb() -> None:

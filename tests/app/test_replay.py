@@ -8,6 +8,7 @@ import pytest
 from trained_run import Trained
 
 from cryutils.app.monitor import Monitor, replay
+from cryutils.app.readings import Kind
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,5 @@ def test_a_recording_of_one_half_is_answered_by_it(
 ) -> None:
     readings = list(replay(recordings / name, monitor))
     assert {reading.note for reading in readings[1:]} == notes
+    kind = Kind.NO_FACE if name == "faceless.mp4" else Kind.PLAIN
+    assert {reading.kind for reading in readings[1:]} == {kind}

@@ -211,7 +211,7 @@ def test_a_name_is_text_and_never_markup_in_any_page(ann: Visitor) -> None:
 
 def test_the_diary_is_exported(server: Served, ann: Visitor) -> None:
     log = server.store.add_infant("Lea")
-    log.append(log.begin("test"), [Reading(1.8e9, "hungry")])
+    log.append(log.begin("test"), [Reading(1.8e9, "hungry", {"hungry": 1.0})])
     answer = ann.get(f"/export?infant={log.id}")
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["infant"], row["state"]) == ("Lea", "hungry")

@@ -106,13 +106,18 @@ def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
         times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
         log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
         log.correct(times[0], times[-1], "pain")
-    out = success(call("log", "show", "Mia", "--until", "2026-11-14"))
-    assert out == "2026-11-13 11:59 to 12:04  probably tired, 80 % (corrected: pain)\n"
+        log.note("fed", times[-1] + 60)
+        log.correct(times[-1] + 120, times[-1] + 120, "hungry")
+    cry, fed, missed = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
+    assert cry.startswith("2026-11-13 11:59 to 12:04, 5 min") and cry.count("pain") == 1
+    assert "probably tired, 80 %" in cry
+    assert fed.startswith("2026-11-13 12:05 ") and "Fed" in fed
+    assert "12:06" in missed and "hungry" in missed and " to " not in missed and "min" not in missed
 
 
 def test_a_log_is_exported_and_purged(call: Command, mia: None) -> None:
     words = ("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24")
-    assert success(call(*words)) == "12 episodes were exported.\n"
+    assert success(call(*words)) == "12 lines of the diary were exported.\n"
     assert success(call(*words, "--readings")) == "12 readings were exported.\n"
     assert len(pd.read_csv("log.csv")) == 12
     out = success(call("log", "purge", "--before", "2026-11-23"))

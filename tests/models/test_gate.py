@@ -19,7 +19,7 @@ from cryutils.models.gate import (
     SR,
     STEP_S,
     Gate,
-    episodes,
+    bursts,
     level_db,
     reference,
     salience,
@@ -71,7 +71,7 @@ def test_hum_of_the_mains_hides_no_cry(real) -> None:
 def test_an_infant_that_cries_passes(sr) -> None:
     sounds = [voice.cry("hungry", infant=k, seed=k, sr=sr) for k in range(900, 905)]
     assert np.mean(np.concatenate([passing(x, sr) for x in sounds])) > 0.8
-    assert all(episodes(passing(x, sr)) for x in sounds)
+    assert all(bursts(passing(x, sr)) for x in sounds)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +85,7 @@ def test_a_machine_for_white_noise_does_not_pass(level) -> None:
     noise = np.random.default_rng(0).standard_normal(60 * SR)
     answers = passing(at_level(noise, level))
     assert answers.mean() <= 0.02
-    assert episodes(answers) == []
+    assert bursts(answers) == []
 
 
 @pytest.mark.parametrize(("level", "least"), [(-60, 0.0), (-40, 0.01), (-10, 0.01)])
@@ -121,7 +121,7 @@ def test_a_cry_in_a_long_quiet_recording_is_found_where_it_is() -> None:
     room = at_level(np.random.default_rng(0).standard_normal(300 * SR), -65)
     cry = voice.cry("hungry", infant=900, seed=900, sr=SR)
     room[150 * SR : 150 * SR + len(cry)] += cry
-    starts, ends = zip(*episodes(passing(room)), strict=True)
+    starts, ends = zip(*bursts(passing(room)), strict=True)
     assert 149 <= starts[0] <= 152
     assert ends[-1] <= 152 + len(cry) / SR
 
@@ -146,7 +146,7 @@ def test_the_newest_window_is_that_of_all_windows() -> None:
     ],
 )
 def test_an_episode_begins_with_two_of_four_and_ends_after_2_s(answers, expected) -> None:
-    assert episodes([letter == "1" for letter in answers]) == expected
+    assert bursts([letter == "1" for letter in answers]) == expected
 
 
 def test_levels() -> None:

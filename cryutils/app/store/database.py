@@ -24,7 +24,7 @@ __all__ = [
     "USERS", "VERSION", "Database", "Row", "StoreUnavailable", "insert_new", "shown",
 ]  # fmt: skip
 
-VERSION = 7  # of the tables
+VERSION = 8  # of the tables
 LONGEST_S = 86_400  # of a correction
 LATEST_S = 2.0**33  # since 1970: the year 2242; pandas' times end in 2262
 Row = dict[str, Any]
@@ -63,7 +63,7 @@ USERS = sa.Table("users", _TABLES, _key("name", sa.Text), _column("hash", sa.Tex
 INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
 SESSIONS = sa.Table(
     "sessions", _TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
-    _column("source", sa.Text), _column("started", sa.Double),
+    _column("source", sa.Text), _column("run", sa.Text), _column("started", sa.Double),
     sa.Index("sessions_infant", "infant"),
 )  # fmt: skip
 READINGS = sa.Table(
@@ -71,7 +71,7 @@ READINGS = sa.Table(
     # No foreign key: removing a session would search all readings of the infant.
     _key("session", sa.BigInteger), _column("verdict", sa.Text), _column("probabilities", sa.Text),
     sa.Column("sound", sa.Text), sa.Column("face", sa.Text), sa.Column("cry", sa.Double),
-    _column("note", sa.Text),
+    _column("note", sa.Text), _column("kind", sa.Text),
     sqlite_with_rowid=False,  # stored in the order of the key
 )  # fmt: skip
 CORRECTIONS = sa.Table(

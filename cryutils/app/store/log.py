@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from cryutils.app.readings import CALM, GAP, Reading
+from cryutils.app.readings import CALM, GAP, HOP_S, Reading
 from cryutils.app.store import database as tables
 from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
@@ -25,7 +25,6 @@ from cryutils.errors import InputError, printable
 
 __all__ = ["Log"]
 
-_STEP_S = 2  # of listening, counted once, however many devices listened
 _AT_ONCE = 10_000  # readings in memory
 _AGAIN_S = 3600.0  # between two notes of one button
 
@@ -37,9 +36,13 @@ class Log:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
         self._database, self.id, self.name = database, number, name
 
-    def begin(self, source: str) -> int:
-        """Begin a session and return its number. source: such as "camera and microphone"."""
-        return self._add(tables.SESSIONS, source=printable(source), started=time.time())
+    def begin(self, source: str, run: str = "") -> int:
+        """Begin a session and return its number.
+
+        source: such as "camera and microphone". run: the name of the run whose models answer.
+        """
+        named = {"source": printable(source), "run": printable(run)}
+        return self._add(tables.SESSIONS, started=time.time(), **named)
 
     def append(self, session: int, readings: Sequence[Reading]) -> int:
         """Log readings of a session, a number from `begin`, durably; return how many were new.
@@ -59,10 +62,10 @@ class Log:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
         They are rows of the table, without loading all into memory, with the infant's name and the
-        session's source. Corrections are not in them, but in `episodes`.
+        session's source and run. Corrections are not in them, but in `episodes`.
         """
         reading, session = tables.READINGS.c, tables.SESSIONS.c
-        query = sa.select(tables.READINGS, session.source)
+        query = sa.select(tables.READINGS, session.source, session.run)
         query = query.outerjoin(tables.SESSIONS, session.id == reading.session)
         query = query.where(reading.infant == self.id, *_within(reading.time, since, until))
         query = query.order_by(reading.time, reading.session)
@@ -73,11 +76,15 @@ class Log:
 
     def episodes(self, since: float | None = None, until: float | None = None) -> list[Episode]:
         """Return the episodes of crying that reach into the time from `since` to before `until`."""
-        reading, correction = tables.READINGS.c, tables.CORRECTIONS.c
+        reading, session = tables.READINGS.c, tables.SESSIONS.c
+        correction = tables.CORRECTIONS.c
         # An episode may begin earlier and end later.
         first = None if since is None else since - tables.LONGEST_S
         last = None if until is None else until + tables.LONGEST_S
-        cries = sa.select(reading.time, reading.verdict, reading.probabilities).where(
+        cries = sa.select(
+            reading.time, reading.verdict, reading.kind, reading.probabilities, session.run
+        ).outerjoin(tables.SESSIONS, session.id == reading.session)
+        cries = cries.where(
             reading.infant == self.id, reading.verdict.not_in(CALM),
             *_within(reading.time, first, last),
         )  # fmt: skip
@@ -97,6 +104,8 @@ class Log:
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
         """Correct a cry from `start` to `stop` (s since 1970), or add one that nothing heard.
+
+        For a missed cry, both are about when it was: nobody measured how long.
 
         A confirmation is a correction to the same verdict. The newest correction of a cry applies.
         Raises InputError for invalid times, more than a day between them, and an empty verdict.
@@ -145,19 +154,20 @@ class Log:
         with self._begin(writes=True) as connection:
             connection.execute(mine)
 
-    def listened_s(self, since: float, until: float) -> int:
-        """Return how long a device listened between two times, in s, in steps of 2 s.
+    def listened_s(self, since: float, until: float, *, crying: bool = False) -> float:
+        """Return how long a device listened between two times, or heard `crying`, in s.
 
-        Time in which several devices listened counts once, and gaps do not count.
+        A reading is about the `HOP_S` that it ends. Time in which several devices listened counts
+        once, and gaps do not count.
         """
         reading = tables.READINGS.c
-        step = sa.cast(sa.func.floor(reading.time / _STEP_S), sa.BigInteger)
+        step = sa.cast(sa.func.floor(reading.time / HOP_S), sa.BigInteger)
         query = sa.select(sa.func.count(sa.distinct(step))).where(
-            reading.infant == self.id, reading.verdict != GAP,
-            *_within(reading.time, since, until),
+            reading.infant == self.id, reading.verdict.not_in(CALM if crying else (GAP,)),
+            *_within(reading.time, since + HOP_S, until + HOP_S),
         )  # fmt: skip
         with self._begin() as connection:
-            return _STEP_S * (connection.scalar(query) or 0)
+            return HOP_S * (connection.scalar(query) or 0)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
@@ -211,7 +221,7 @@ def _row(reading: Reading) -> Row:
         raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
     row: Row = {
         "time": float(reading.time), "verdict": printable(reading.verdict), "cry": reading.cry,
-        "note": printable(reading.note),
+        "note": printable(reading.note), "kind": reading.kind,
     }  # fmt: skip
     for name, part in parts.items():
         shares = part and {state: float(share) for state, share in part.items()}

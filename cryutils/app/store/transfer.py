@@ -1,4 +1,4 @@
-"""Export of episodes or readings to a CSV or Parquet file or to MongoDB: `export`.
+"""Export of the diary or of all readings to a CSV or Parquet file or to MongoDB: `export`.
 
 Paper B's Figure 6 shows the log in MongoDB Compass.
 """
@@ -20,21 +20,23 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryutils.app.store.episodes import Episode
     from cryutils.app.store.log import Log
 
 __all__ = ["Kind", "export"]
 
-Kind: TypeAlias = Literal["episodes", "readings"]
+Kind: TypeAlias = Literal["diary", "readings"]
 
 _TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
 _COLUMNS: dict[Kind, dict[str, str]] = {
-    "episodes": {
-        "infant": _TEXT, "start": _TIME, "stop": _TIME, "minutes": "float64", "state": _TEXT,
-        "probability": "float64", "corrected": _TEXT,
+    "diary": {
+        "infant": _TEXT, "what": _TEXT, "start": _TIME, "stop": _TIME, "cried_minutes": "float64",
+        "state": _TEXT, "probability": "float64", "run": _TEXT, "corrected": _TEXT,
     },
     "readings": {
-        "infant": _TEXT, "session": "int64", "source": _TEXT, "time": _TIME, "verdict": _TEXT,
-        "cry": "float64", "probabilities": _TEXT, "sound": _TEXT, "face": _TEXT, "note": _TEXT,
+        "infant": _TEXT, "session": "int64", "source": _TEXT, "run": _TEXT, "time": _TIME,
+        "verdict": _TEXT, "cry": "float64", "probabilities": _TEXT, "sound": _TEXT, "face": _TEXT,
+        "kind": _TEXT, "note": _TEXT,
     },
 }  # fmt: skip
 _AT_ONCE = 50_000  # rows as Python objects
@@ -45,12 +47,14 @@ def export(
     logs: Sequence[Log], target: str, kind: Kind, since: float | None = None,
     until: float | None = None,
 ) -> int:  # fmt: skip
-    """Write `Log.episodes` or `Log.entries` of infants to a file or to MongoDB; return how many.
+    """Write the diary or all readings of infants to a file or to MongoDB; return how many rows.
 
     target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE,
     whose collection is called as `kind` and has UTC; an earlier export of the same infants and
-    period is replaced there. `corrected` is a caregiver's correction of an episode.
-    `probabilities`, `sound` and `face` of a reading are by state, in a file as JSON.
+    period is replaced there. `what` is "cry", "missed cry" or a caregiver's note, such as "fed".
+    A missed cry and a note have a `start` alone. `cried_minutes` is how long crying was heard,
+    without pauses, and `corrected` what a caregiver said. `probabilities`, `sound` and `face` of a
+    reading are by state, in a file as JSON.
 
     A file is either complete or absent, and only its owner may read it. In a CSV file, an
     apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError,
@@ -59,10 +63,14 @@ def export(
     batches = _batches(_rows(logs, kind, since, until))
     if target.startswith(("mongodb://", "mongodb+srv://")):
         names: Row = {"infant": {"$in": [log.name for log in logs]}}
-        first, last = ("start", "stop") if kind == "episodes" else ("time", "time")
-        lower = {} if since is None else {last: {"$gte": _utc(since)}}
-        upper = {} if until is None else {first: {"$lt": _utc(until)}}
-        return _to_mongodb(target, kind, {"$and": [names, lower, upper]}, batches)
+        first, last = ("start", "stop") if kind == "diary" else ("time", "time")
+        old = [names]
+        if since is not None:
+            late = {"$gte": _utc(since)}
+            old.append({"$or": [{last: late}, {last: None, first: late}]})
+        if until is not None:
+            old.append({first: {"$lt": _utc(until)}})
+        return _to_mongodb(target, kind, {"$and": old}, batches)
     return _to_file(resolve(target), kind, batches)
 
 
@@ -95,8 +103,7 @@ def _for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
         if table[name].dtype == _TEXT:  # the store's texts have no tabs or line breaks
             table[name] = table[name].str.replace(r"^([=+@-])", r"'\1", regex=True)
         elif table[name].dtype == _TIME:
-            local = (time.astimezone() for time in table[name].dt.to_pydatetime())
-            table[name] = [time.isoformat(" ", "milliseconds") for time in local]
+            table[name] = table[name].map(_local, na_action="ignore")
     return table
 
 
@@ -131,13 +138,24 @@ def _rows(
             for row in log.entries(since, until):
                 yield row | {"time": _utc(row["time"])}
         else:
-            for each in log.episodes(since, until):
-                yield {
-                    "infant": log.name, "start": _utc(each.start), "stop": _utc(each.stop),
-                    "minutes": round((each.stop - each.start) / 60, 2), "state": each.state,
-                    "probability": each.probability and round(each.probability, 4),
-                    "corrected": each.said,
-                }  # fmt: skip
+            rows = [*map(_cry, log.episodes(since, until))]
+            rows += [
+                {"what": note["what"], "start": _utc(note["time"])}
+                for note in log.notes(since, until)
+            ]
+            for row in sorted(rows, key=lambda row: row["start"]):
+                yield dict.fromkeys(_COLUMNS["diary"]) | row | {"infant": log.name}
+
+
+def _cry(each: Episode) -> Row:
+    if each.state is None:
+        return {"what": "missed cry", "start": _utc(each.start), "corrected": each.said}
+    return {
+        "what": "cry", "start": _utc(each.start), "stop": _utc(each.stop),
+        "cried_minutes": round(each.cried_s / 60, 2), "state": each.state,
+        "probability": each.probability and round(each.probability, 4), "run": each.run,
+        "corrected": each.said,
+    }  # fmt: skip
 
 
 def _batches(entries: Iterator[Row]) -> Iterator[list[Row]]:
@@ -149,6 +167,11 @@ def _document(row: Row) -> Row:
     """Return a row as a MongoDB document, with probabilities by state."""
     parts = ("probabilities", "sound", "face")
     return row | {name: json.loads(row[name] or "null") for name in parts if name in row}
+
+
+def _local(time: datetime) -> str:
+    """Return a time in this machine's time zone; pandas' own times have no such zone."""
+    return datetime.fromtimestamp(time.timestamp()).astimezone().isoformat(" ", "milliseconds")
 
 
 def _utc(time: float) -> datetime:

@@ -7,21 +7,26 @@ from typing import Any
 
 import pytest
 
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Reading
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
 from cryutils.app.store import Log
 from cryutils.app.store.episodes import Episode, episodes
 
 T = 1_800_000_000.0
 HUNGRY = {"hungry": 0.7, "pain": 0.2, "tired": 0.1}
 PAIN = {"hungry": 0.1, "pain": 0.8, "tired": 0.1}
+SHAKY = {"hungry": 0.52, "pain": 0.2, "tired": 0.28}
 
 
-def heard(start: float, stop: float, verdict: str, shares: dict[str, float] = HUNGRY) -> list[Any]:
+def heard(
+    start: float, stop: float, verdict: str, shares: dict[str, float] = HUNGRY,
+    kind: Kind = Kind.PLAIN, run: str = "a",
+) -> list[Any]:  # fmt: skip
     """Readings from `start` to `stop`, in s after T."""
     n = round((stop - start) / HOP_S)
     times = [T + start + (k + 1) * HOP_S for k in range(n)]
     shares = {} if verdict in (NO_CRY, QUIET, GAP) else shares
-    return [{"time": t, "verdict": verdict, "probabilities": json.dumps(shares)} for t in times]
+    same = {"verdict": verdict, "kind": kind, "probabilities": json.dumps(shares), "run": run}
+    return [{"time": t} | same for t in times]
 
 
 def said(start: float, stop: float, verdict: str) -> Any:
@@ -32,17 +37,15 @@ def times(found: list[Episode]) -> list[tuple[float, float]]:
     return [(each.start - T, each.stop - T) for each in found]
 
 
-def test_an_episode_includes_short_pauses_and_its_most_likely_state_is_of_all_of_it() -> None:
-    rows = heard(0, 20, "hungry") + heard(20, 50, NO_CRY) + heard(50, 60, "pain", PAIN)
+def test_an_episode_has_one_state_over_its_pauses_which_do_not_count_as_crying() -> None:
+    rows = heard(0, 20, "hungry") + heard(20, 50, NO_CRY) + heard(50, 60, "hungry", SHAKY)
     (found,) = episodes(rows, [])
     assert times([found]) == [(0, 60)]
-    assert found.state == "hungry" and found.probability == pytest.approx(
-        (40 * 0.7 + 20 * 0.1) / 60
-    )
-    assert found.said is None
+    assert found.state == "hungry" and found.probability == pytest.approx((2 * 0.7 + 0.52) / 3)
+    assert (found.cried_s, found.said) == (30, None)
 
 
-def test_a_long_pause_or_a_gap_ends_an_episode() -> None:
+def test_a_minute_without_crying_ends_an_episode() -> None:
     for between in (NO_CRY, GAP):
         rows = heard(0, 10, "hungry") + heard(10, 75, between) + heard(75, 80, "hungry")
         assert times(episodes(rows, [])) == [(0, 10), (75, 80)]
@@ -50,14 +53,33 @@ def test_a_long_pause_or_a_gap_ends_an_episode() -> None:
     assert times(episodes(rows, [])) == [(0, 50)]
 
 
+def test_another_state_after_a_pause_is_another_episode_and_an_unsure_one_is_not() -> None:
+    rows = heard(0, 14, "hungry") + heard(18, 32, "pain", PAIN) + heard(40, 50, "hungry")
+    found = episodes(rows, [])
+    assert [each.state for each in found] == ["hungry", "pain", "hungry"]
+    assert times(found) == [(0, 14), (18, 32), (40, 50)]
+    rows = heard(0, 14, "hungry") + heard(18, 22, UNSURE, {}) + heard(30, 50, "hungry")
+    assert [(each.state, each.cried_s) for each in episodes(rows, [])] == [("hungry", 38)]
+    rows = heard(0, 14, "hungry") + heard(14, 20, "pain", PAIN)
+    assert times(episodes(rows, [])) == [(0, 20)], "without a pause it is one cry"
+
+
+def test_two_models_are_not_averaged_and_the_one_that_answered_last_counts() -> None:
+    rows = heard(0, 30, UNSURE, SHAKY, run="a") + heard(30, 40, "pain", PAIN, run="b")
+    (found,) = episodes(rows, [])
+    assert (found.state, found.probability, found.run) == ("pain", pytest.approx(0.8), "b")
+    assert found.cried_s == 40
+
+
 def test_two_telephones_at_once_hear_one_episode() -> None:
-    near, far = heard(0, 30, "hungry"), heard(10.25, 40.25, NO_CRY) + heard(41.25, 45.25, "hungry")
+    near, far = heard(0, 30, "hungry"), heard(10.25, 20.25, NO_CRY) + heard(20.25, 45.25, "hungry")
     rows = sorted(near + far, key=lambda row: row["time"])
-    assert times(episodes(rows, [])) == [(0, 45.25)]
+    (found,) = episodes(rows, [])
+    assert times([found]) == [(0, 45.25)] and found.cried_s == 45
 
 
-def test_an_episode_of_unknown_sounds_is_unsure() -> None:
-    rows = heard(0, 10, UNSURE) + heard(10, 15, "hungry")  # unsure although hungry is probable
+def test_an_episode_of_unknown_sounds_is_unsure_by_their_kind_and_not_by_a_note() -> None:
+    rows = heard(0, 10, UNSURE, kind=Kind.UNLIKE) + heard(10, 15, "hungry")  # hungry is probable
     (found,) = episodes(rows, [])
     assert (found.state, found.probability) == (UNSURE, None)
     rows = heard(0, 10, UNSURE, {}) + heard(10, 15, "hungry", {})
@@ -72,10 +94,9 @@ def test_the_newest_correction_of_an_episode_applies_to_all_of_it() -> None:
 
 def test_a_correction_where_nothing_was_heard_adds_an_episode() -> None:
     rows = heard(0, 200, NO_CRY) + heard(200, 210, "pain", PAIN)
-    found = episodes(rows, [said(90, 150, "tired"), said(80, 100, "hungry"), said(0, 9, NO_CRY)])
-    assert times(found) == [(90, 150), (200, 210)]
-    assert (found[0].state, found[0].probability, found[0].said) == (None, None, "tired")
-    assert episodes(rows[:100], [said(90, 150, NO_CRY), said(90, 150, "tired")]) == []
+    found = episodes(rows, [said(90, 90, "tired"), said(0, 9, NO_CRY)])
+    assert times(found) == [(90, 90), (200, 210)]
+    assert (found[0].state, found[0].cried_s, found[0].said) == (None, 0, "tired")
 
 
 # In a log

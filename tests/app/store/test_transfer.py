@@ -25,10 +25,12 @@ START = 1_800_000_000.0
 @pytest.fixture
 def logs(store: Store, mia: Log) -> list[Log]:
     max_ = store.add_infant("Max, \"the 'great'\"\n".strip())
-    session = mia.begin("camera")
+    session = mia.begin("camera", "judged")
     mia.append(session, [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)])
     mia.append(session, [Reading(START + 60, GAP, note="hidden")])
     mia.correct(START + 1, START + 2, "pain")
+    mia.correct(START + 300, START + 300, "tired")
+    mia.note("fed", START + 200)
     max_.append(max_.begin("cry.wav"), [Reading(START, "tired", {}, None, {"tired": 1.0}, 0.5)])
     return [mia, max_]
 
@@ -47,19 +49,27 @@ def test_every_reading_is_a_row(name: str, logs: list[Log], apart: Path) -> None
     assert frame.time[1] == pd.Timestamp(START + 0.5, unit="s", tz="UTC")
     assert json.loads(frame.probabilities[0]) == {"hungry": 0.75}
     assert frame.note.fillna("")[10] == "hidden" and frame.source[11] == "cry.wav"
+    assert frame.run.fillna("").tolist() == ["judged"] * 11 + [""]
     assert frame.cry.isna().sum() == 11 and json.loads(frame.face[11]) == {"tired": 1.0}
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
-def test_every_episode_is_a_row(name: str, logs: list[Log], apart: Path) -> None:
-    assert export(logs, name, "episodes") == 2
+def test_every_line_of_the_diary_is_a_row_and_a_missed_cry_has_no_length(
+    name: str, logs: list[Log], apart: Path
+) -> None:
+    assert export(logs, name, "diary") == 4
     frame = table(apart / name, "start", "stop")
-    assert frame.infant.tolist() == ["Mia", logs[1].name]
-    assert frame.state.tolist() == ["hungry", "tired"] and frame.probability[0] == 0.75
-    assert frame.corrected[0] == "pain" and frame.corrected.isna()[1]
+    assert frame.infant.tolist() == ["Mia"] * 3 + [logs[1].name]
+    assert frame.what.tolist() == ["cry", "fed", "missed cry", "cry"]
+    assert frame.state.tolist()[::3] == ["hungry", "unsure"] and frame.probability[0] == 0.75
+    assert (frame.corrected[0], frame.corrected[2], frame.run[0]) == ("pain", "tired", "judged")
+    assert frame.corrected.isna()[3]
     assert frame["stop"][0] == pd.Timestamp(START + 4.5, unit="s", tz="UTC")
-    assert frame.minutes[0] == 0.08
-    assert export(logs, name, "episodes", START + 1000) == 0
+    assert frame.start[1] == pd.Timestamp(START + 200, unit="s", tz="UTC")
+    assert frame.cried_minutes[0] == 0.08
+    assert frame[1:3][["stop", "cried_minutes", "state"]].isna().all(axis=None)
+    assert export(logs, name, "diary", START + 200, START + 300) == 1
+    assert export(logs, name, "diary", START + 1000) == 0
     assert list(table(apart / name).columns) == list(frame.columns)
 
 
@@ -108,16 +118,19 @@ def test_a_second_export_to_mongodb_adds_what_is_new(mia: Log, mongo: Any) -> No
     assert documents[1]["time"] == datetime.fromtimestamp(START + 0.5, UTC).replace(tzinfo=None)
 
 
-def test_mongodb_shows_an_episode_as_it_is_after_late_readings(logs: list[Log], mongo: Any) -> None:
-    assert export(logs, "mongodb://h/log", "episodes") == 2
+def test_mongodb_shows_the_diary_as_it_is_after_late_readings(logs: list[Log], mongo: Any) -> None:
+    assert export(logs, "mongodb://h/log", "diary") == 4
     late = Reading(START - 10, "hungry", {"hungry": 0.75})
-    logs[0].append(logs[0].begin("another"), [late])
-    assert export(logs[:1], "mongodb://h/log", "episodes", START) == 1
-    documents = list(mongo.episodes.find().sort("start"))
-    assert [each["infant"] for each in documents] == ["Mia", logs[1].name]
+    logs[0].append(logs[0].begin("another", "judged"), [late])
+    for _ in range(2):
+        assert export(logs[:1], "mongodb://h/log", "diary", START) == 3
+    documents = list(mongo.diary.find().sort("start"))
+    assert [each["what"] for each in documents] == ["cry", "cry", "fed", "missed cry"]
+    assert [each["infant"] for each in documents] == ["Mia", logs[1].name, "Mia", "Mia"]
     assert [documents[0][name] for name in ("state", "probability", "corrected")] == [
         "hungry", 0.75, "pain",
     ]  # fmt: skip
+    assert documents[3]["stop"] is None
 
 
 @pytest.mark.parametrize(
