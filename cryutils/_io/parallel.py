@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -15,12 +17,14 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "memory",
-    "on_cluster", "process_map", "thread_map",
+    "PATIENCE_S", "SCHEDULER", "Cluster", "Identity", "connect", "identities", "identity",
+    "lost_workers", "memory", "on_cluster", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
-_SCHEDULER_S = 10  # to wait for the scheduler
+PATIENCE_S = 600  # without a worker, before work on a cluster is given up
+_SCHEDULER_S = 8  # to wait for the scheduler
+_LOOK_S = 2  # between looks at the cluster
 _GROUPS = Path("/sys/fs/cgroup")  # Linux's limits of a container
 
 T = TypeVar("T")
@@ -103,10 +107,7 @@ def process_map(
     from joblib import Parallel, cpu_count, delayed
 
     if on_cluster():
-        client = connect(os.environ[SCHEDULER])
-        (sent,) = client.scatter([tuple(shared)], broadcast=True)
-        futures = client.map(_in_worker, list(items), function=function, shared=sent, pure=False)
-        yield from (future.result() for future in futures)
+        yield from Cluster(os.environ[SCHEDULER]).map(function, items, tuple(shared))
     else:
         workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
         yield from workers(delayed(function)(*shared, item) for item in items)
@@ -121,19 +122,106 @@ def on_cluster() -> bool:
 def connect(address: str) -> Any:
     """Return this process's client of the Dask scheduler at `address`.
 
-    Raises InputError if no scheduler answers, or if it has no worker.
+    Raises InputError if no scheduler answers within 10 s, or if it has no worker.
     """
     from distributed import Client
 
-    try:
-        client = Client(address, timeout=_SCHEDULER_S, set_as_default=False)
-    except (OSError, ValueError) as error:
+    # Client itself waits for ever for a program that listens and is no scheduler.
+    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a running event loop
+        answer = thread.submit(asyncio.run, _asked(address))
+    if answer.exception() or answer.result().get("type") != "Scheduler":
         raise InputError(
             f"{address}: no Dask scheduler answers; start one with `dask scheduler`."
-        ) from error
-    if not client.scheduler_info()["workers"]:
+        ) from answer.exception()
+    if not answer.result()["workers"]:
         raise InputError(f"{address}: it has no worker; start `dask worker {address}`.")
-    return client
+    return Client(address, timeout=_SCHEDULER_S, set_as_default=False)
+
+
+async def _asked(address: str) -> dict[str, Any]:
+    """Return what a scheduler says about itself."""
+    from distributed import Security, rpc
+
+    arguments = Security().get_connection_args("client")
+    async with rpc(address, timeout=_SCHEDULER_S, connection_args=arguments) as scheduler:
+        answer: dict[str, Any] = await asyncio.wait_for(scheduler.identity(), _SCHEDULER_S)
+        return answer
+
+
+class Cluster:
+    """The workers of the Dask scheduler at `address`. Raises InputError as `connect` does.
+
+    patience_s: how long work waits for a worker once none is left.
+    """
+
+    def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
+        self._client, self._address, self._patience_s = connect(address), address, patience_s
+        self._pool = self._client.get_executor(pure=False, retries=0)
+        self._looked = self._last = time.monotonic()  # the last look, and the last with a worker
+        self._said = False
+
+    def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
+        """Return the future result of `function(*arguments)` on a worker."""
+        return self._pool.submit(function, *arguments)  # type: ignore[no-any-return]
+
+    def map(self, function: Callable[..., R], items: Iterable[T], shared: Any) -> Iterator[R]:
+        """Yield `function(*shared, item)` in order. `shared` is sent to each worker once."""
+        from distributed import wait
+
+        (sent,) = self._client.scatter([shared], broadcast=True)
+        arguments = {"function": function, "shared": sent, "pure": False}
+        for future in self._client.map(_in_worker, list(items), **arguments):
+            while not future.done():
+                if line := self.watch():
+                    print(line, file=sys.stderr)
+                with suppress(TimeoutError):
+                    wait([future], timeout=_LOOK_S)
+            yield future.result()
+
+    def everywhere(self, function: Callable[..., R], *arguments: Any) -> dict[str, R | Exception]:
+        """Return `function(*arguments)` on each worker, or what it raised, by address."""
+        answers = self._client.run(function, *arguments, on_error="return")
+        return dict(sorted(answers.items()))
+
+    def watch(self) -> str:
+        """Return a line to show if no worker is left, once, and "" otherwise.
+
+        To be called about every second while work waits. Raises InputError after `patience_s`
+        without a worker.
+        """
+        now = time.monotonic()
+        if now - self._looked < _LOOK_S:
+            return ""
+        self._looked = now
+        if self._has_worker():
+            self._last, self._said = now, False
+        elif now - self._last > self._patience_s:
+            raise InputError(
+                f"{self._address}: no worker for {self._patience_s:.0f} s; start `dask worker"
+                f" {self._address}` and repeat the command, what has finished is kept."
+            )
+        elif not self._said:
+            self._said = True
+            return (
+                f"{self._address}: no worker left; waiting up to {self._patience_s:.0f} s for one"
+            )
+        return ""
+
+    def _has_worker(self) -> bool:
+        if self._client.status != "running":
+            return False
+        try:
+            answer = self._client.sync(self._client.scheduler.identity, callback_timeout=_LOOK_S)
+            return bool(answer["workers"])
+        except OSError:  # the scheduler is gone, or hangs
+            return False
+
+    def close(self) -> None:
+        """Cancel what is still computed, whether or not a worker is left to hear of it."""
+        self._pool.shutdown(wait=False)
+        connect.cache_clear()
+        with suppress(OSError):
+            self._client.close(timeout=_LOOK_S)
 
 
 def lost_workers() -> tuple[type[BaseException], ...]:

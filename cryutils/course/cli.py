@@ -81,6 +81,9 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
               help="Notebooks to run at once (default: one for each core and 2 GiB).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
+@click.option("--wait-for-workers", "patience_s", type=click.IntRange(0), default=600,
+              show_default=True, metavar="SECONDS",
+              help="With --scheduler: how long to wait once no worker is left.")  # fmt: skip
 @click.option("--data", metavar="FOLDER|CSV", help="Use your own recordings:"
               " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant."
               )  # fmt: skip
@@ -136,7 +139,10 @@ def run(
     if scheduler:
         extras.require("distributed", "cluster", "--scheduler")
     _find_recordings({str(job.parameters["data"]) for job in jobs if "data" in job.parameters})
-    failed = runner.run(jobs, processes=processes, scheduler=scheduler, fresh=options["fresh"])
+    failed = runner.run(
+        jobs, processes=processes, scheduler=scheduler, patience_s=options["patience_s"],
+        fresh=options["fresh"],
+    )  # fmt: skip
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
     runs = every_run(outputs)

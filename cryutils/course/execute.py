@@ -6,8 +6,11 @@ papermill is unsafe in threads.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,15 +18,58 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cryutils._io.paths import scratch_dir
+from cryutils._io import extras
+from cryutils._io.paths import file_digest, scratch_dir, writable
 from cryutils.claims import run_folder
 
-__all__ = ["execute"]
+__all__ = ["digests", "execute", "installation", "versions"]
 
 _TICK_S = 0.5  # between checks whether the process must end
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below `folder`, by its path from the folder's parent."""
+    files = {
+        path.relative_to(folder.parent).as_posix(): path
+        for path in sorted(folder.rglob("*")) if path.is_file()
+    }  # fmt: skip
+    return {
+        name: file_digest(path) for name, path in files.items()
+        if not re.search(r"/(\.|__pycache__)", name)
+    }  # fmt: skip
+
+
+def versions(project: Path) -> dict[str, str]:
+    """Return the versions of Python, of cryutils and of what it needs, and `project`'s commit.
+
+    The commit is that of a clone, with "-dirty" at its end if tracked files have been changed.
+    """
+    found = {"python": platform.python_version()}
+    for name in ("cryutils", *extras.packages()):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    if (project / ".git").exists():  # a wheel may be inside somebody else's repository
+        describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+        with suppress(OSError, subprocess.CalledProcessError):
+            output = subprocess.run(describe, cwd=project, capture_output=True, check=True)
+            found["commit"] = output.stdout.decode().strip()
+    return found
+
+
+def installation(project: Path, folder: Path) -> dict[str, str]:
+    """Return what a worker must have in common with the machine that sends it notebooks.
+
+    These are `versions`, a digest of the library's files, and whether `folder` can be written to.
+    """
+    library = json.dumps(digests(Path(__file__).parents[1]))
+    return versions(project) | {
+        "cryutils' files": hashlib.sha256(library.encode()).hexdigest()[:12],
+        "folder": str(folder.is_dir() and writable(folder)),
+    }
 
 
 def execute(

@@ -11,27 +11,24 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import signal
-import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cryutils._io import extras, parallel
+from cryutils._io import parallel
 from cryutils._io.paths import (
     check_file,
     data_dir,
-    file_digest,
     outputs_dir,
     project_dir,
     resolve,
@@ -39,7 +36,7 @@ from cryutils._io.paths import (
 )
 from cryutils.claims import run_folder
 from cryutils.course.cli_group import say
-from cryutils.course.execute import execute
+from cryutils.course.execute import digests, execute, installation, versions
 from cryutils.datasets import manifest, registry
 from cryutils.errors import InputError, near_miss
 
@@ -177,33 +174,10 @@ def plan(
 
 def _library() -> list[Any]:
     """Return what each notebook depends on: files, by digest or size and time, and versions."""
-    home, digests = project_dir(), {}
-    for folder in (Path(__file__).parents[1], home / "data", home / "outputs" / "reference"):
-        for path in sorted(folder.rglob("*")):
-            file = path.relative_to(folder.parent).as_posix()
-            if path.is_file() and not re.search(r"/(\.|__pycache__)", file):
-                digests[file] = file_digest(path)
-    return [digests, _versions(), _files(str(weights_dir() or ""))]
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on, by name."""
-    installed = {"python": platform.python_version()}
-    for name in extras.packages():
-        with suppress(metadata.PackageNotFoundError):
-            installed[name] = metadata.version(name)
-    return installed
-
-
-def _commit() -> dict[str, str]:
-    """Return the commit of a clone, with "-dirty" at its end if tracked files have been changed."""
-    if not (project_dir() / ".git").exists():  # a wheel may be inside somebody else's repository
-        return {}
-    describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    with suppress(OSError, subprocess.CalledProcessError):
-        output = subprocess.run(describe, cwd=project_dir(), capture_output=True, check=True)
-        return {"commit": output.stdout.decode().strip()}
-    return {}
+    home = project_dir()
+    folders = (Path(__file__).parents[1], home / "data", home / "outputs" / "reference")
+    installed = {key: value for key, value in versions(home).items() if key != "commit"}
+    return [[digests(each) for each in folders], installed, _files(str(weights_dir() or ""))]
 
 
 def _files(text: str) -> list[parallel.Identity]:
@@ -221,6 +195,7 @@ def run(
     *,
     processes: int | None = None,
     scheduler: str | None = None,
+    patience_s: float = parallel.PATIENCE_S,
     fresh: bool = False,
 ) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
@@ -228,16 +203,18 @@ def run(
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
     execution of the notebook has finished. `processes` notebooks are executed in parallel, by
     default one for each core and 2 GiB, or on the workers of the Dask scheduler at `scheduler`,
-    such as "tcp://host:8786". Workers must share this machine's folders. Progress goes to stderr.
+    such as "tcp://host:8786". Workers must share this machine's folders and have the same
+    installation. Without a worker the run waits for `patience_s`. Progress goes to stderr.
 
-    Raises InputError if another process is executing this run, or if no scheduler answers or it has
-    no worker, and OSError if the disk is full.
+    Raises InputError if another process is executing this run, if no scheduler answers, or if its
+    workers are missing, lost or differ from this machine, and OSError if the disk is full.
     """
     from joblib import cpu_count
 
     # The cores and the memory that are allowed here; a notebook takes up to 2 GiB.
     folder, cores = jobs[0].folder, min(cpu_count(), max(1, parallel.memory() // 2**31))
-    with _signals() as received, run_folder.run_lock(folder):
+    with ExitStack() as stack:
+        stack.enter_context(run_folder.run_lock(folder))
         run_folder.clean(folder)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         for job in jobs:
@@ -245,19 +222,47 @@ def run(
                 say(f"{job.name}: finished before, kept", err=True)
         if not waiting:
             return {}
-        submit: Callable[..., Future[Any]] | None = None
         processes = min(processes or cores, len(waiting))
+        cluster = None
         if scheduler:  # a worker has one core; a thread here waits for each notebook
-            submit = parallel.connect(scheduler).get_executor(pure=False, retries=0).submit
+            cluster = parallel.Cluster(scheduler, patience_s=patience_s)
+            stack.callback(cluster.close)
+            _require_same(cluster, folder)
             processes, cores = len(waiting), 1
         environment = _environment(max(1, cores // processes))
         say(f"{len(waiting)} notebooks to run", err=True)
 
         def compute(job: Job) -> tuple[Path, str, float]:
             arguments = (folder, job.source, dict(job.parameters), environment)
-            return submit(execute, *arguments).result() if submit else execute(*arguments)
+            return cluster.submit(execute, *arguments).result() if cluster else execute(*arguments)
 
-        return _run_all(waiting, ThreadPoolExecutor(processes), compute, received)
+        received = stack.enter_context(_signals())
+        return _run_all(waiting, ThreadPoolExecutor(processes), compute, received, cluster)
+
+
+def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
+    """Raise InputError if a worker lacks this run's folder, or has another installation."""
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as token:
+        project = project_dir()
+        here = installation(project, Path(token))
+        answers = cluster.everywhere(installation, project, Path(token))
+    for worker, there in answers.items():
+        if isinstance(there, Exception):
+            raise InputError(
+                f"worker {worker}: it has no such cryutils ({type(there).__name__}); install the"
+                " same version on every machine."
+            ) from there
+        if there["folder"] != here["folder"]:
+            raise InputError(
+                f"worker {worker}: it has not the folder {folder}, or may not write there; share"
+                " the folder with every machine, under the same path."
+            )
+        for key in sorted(here.keys() | there.keys()):
+            if (a := here.get(key, "nothing")) != (b := there.get(key, "nothing")):
+                raise InputError(
+                    f"worker {worker}: {key} is {b} there and {a} here; install the same on every"
+                    " machine and restart the worker."
+                )
 
 
 @contextmanager
@@ -304,10 +309,11 @@ def _run_all(
     pool: ThreadPoolExecutor,
     compute: Callable[[Job], tuple[Path, str, float]],
     received: Sequence[int],
+    cluster: parallel.Cluster | None,
 ) -> dict[str, str]:
     """Execute `jobs` in the threads of `pool`, and return the errors by notebook.
 
-    received: signals; the first ends the run.
+    received: signals; the first ends the run. cluster: where `compute` sends its work.
     """
     storing, staging = threading.Lock(), jobs[0].folder / run_folder.STAGING
     staging.mkdir()
@@ -327,6 +333,8 @@ def _run_all(
         pending = dict(futures)
         while pending and not received:
             wait(pending.values(), timeout=0.5, return_when=FIRST_COMPLETED)
+            if cluster and (line := cluster.watch()):
+                say(line, err=True)
             for name in [name for name, future in pending.items() if future.done()]:
                 if error := pending.pop(name).result():
                     failed[name] = error
@@ -335,7 +343,10 @@ def _run_all(
     finally:
         with storing:
             ended = staging.rename(staging.with_name(".part-ended"))  # its removal ends executions
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        if cluster:
+            cluster.close()  # a worker that is lost answers no thread
+        pool.shutdown()
         shutil.rmtree(ended, ignore_errors=True)
     return failed
 
@@ -358,7 +369,7 @@ def _stored(
             try:
                 run_folder.finish(staging, job.name, {
                     "fingerprint": job.fingerprint, "parameters": dict(job.parameters),
-                    "seconds": round(seconds, 1), "versions": _versions() | _commit(),
+                    "seconds": round(seconds, 1), "versions": versions(project_dir()),
                 })  # fmt: skip
                 return ""
             except InputError as unreadable:

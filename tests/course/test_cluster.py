@@ -5,11 +5,18 @@ The cluster is a real one of two worker processes on this machine.
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +131,85 @@ def executing(cluster: Any) -> bool:
     return False
 
 
-def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Path) -> None:
-    with pytest.raises(InputError, match=r"no Dask scheduler answers; start one with") as error:
-        runner.run(jobs(), scheduler="tcp://127.0.0.1:1")
+@pytest.fixture
+def lonely(project: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler's address and its only worker, which nothing starts again."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard"]
+    settings: dict[str, Any] = {"n_workers": 0, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**settings) as running:
+        address = running.scheduler_address
+        with subprocess.Popen([*command, address], stderr=subprocess.DEVNULL) as worker:
+            until(lambda: running.scheduler.workers)
+            yield address, worker
+            worker.kill()
+
+
+def test_without_a_worker_a_run_says_so_waits_as_long_as_asked_and_can_be_stopped(
+    lonely: Any, waiting: Any, hears_interrupts: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address, worker = lonely
+    impatient, stopped = parallel.Cluster(address, patience_s=0.1), []
+    parallel.connect.cache_clear()
+
+    def lose_the_worker_and_stop() -> None:
+        worker.kill()
+        until(lambda: "no worker left; waiting up to 600 s" in capfd.readouterr().err, 10)
+        stopped.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    waiting(lose_the_worker_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(jobs(), scheduler=address)
+    assert time.monotonic() - stopped[0] < 5
+    with pytest.raises(InputError, match=r"no worker for 0 s; start `dask worker"):
+        until(impatient.watch, 10)
+    impatient.close()
+
+
+def test_a_worker_with_another_installation_or_folder_is_named(cluster: Any, project: Path) -> None:
+    address = cluster.scheduler_address
+    for change, words in ((change_package, "numpy is 0 there"), (hide_folders, "quick")):
+        worker = cluster.workers[1].worker_address
+        cluster.get_client().run(change, workers=[worker])
+        line = refused(address)
+        assert line.startswith(f"worker {worker}: ") and words in line
+
+
+def change_package() -> None:
+    version = metadata.version
+    metadata.version = lambda name: "0" if name == "numpy" else version(name)
+
+
+def hide_folders() -> None:
+    Path.is_dir = lambda _: False  # type: ignore[method-assign]
+
+
+def refused(address: str) -> str:
+    """The line that refuses a run on the workers of this scheduler."""
+    with pytest.raises(InputError) as error:
+        runner.run(jobs(), scheduler=address)
     assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_no_scheduler_is_one_line_within_ten_seconds() -> None:
+    """Nothing that listens, a program that never answers, and a web server."""
+
+    def asked(port: int) -> str:
+        with pytest.raises(InputError) as error:
+            parallel.connect(f"tcp://127.0.0.1:{port}")
+        return str(error.value)
+
+    web = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=web.serve_forever).start()
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as threads:
+        lines = list(threads.map(asked, (1, silent.getsockname()[1], web.server_port)))
+    seconds = time.monotonic() - began
+    web.shutdown()
+    web.server_close()
+    assert all("no Dask scheduler answers; start one with" in line for line in lines)
+    assert seconds < 10 and "\n" not in "".join(lines)
 
 
 @large
