@@ -41,10 +41,15 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
-    """Return `path` as an absolute path, `~` expanded, relative to where the command started."""
+    """Return `path` as an absolute path, `~` expanded, relative to where the command started.
+
+    Links to folders are followed, links to files are not: DataLad keeps a file's content elsewhere,
+    under another name.
+    """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     # Not Path.expanduser, which raises for the home of an unknown user.
-    return Path(start, os.path.expanduser(path)).resolve()  # noqa: PTH111
+    full = Path(start, os.path.expanduser(path))  # noqa: PTH111
+    return full.resolve() if os.path.isdir(full) else full.parent.resolve() / full.name  # noqa: PTH112
 
 
 def _named(variable: str) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -23,42 +24,56 @@ def cells(
     """Return the columns of a CSV or Parquet file as text, "" if missing.
 
     A CSV file is in UTF-8 or UTF-16, with commas, semicolons or tabs. The index is the row in a
-    spreadsheet; empty rows are left out. Names of columns are in lower case. rename: returns the
-    new name of a column. Raises InputError if the file is no such table, or lacks a column of
-    `required`.
+    spreadsheet; empty rows and columns, and lines above the header that begin with #, are left out.
+    Names of columns are in lower case. rename: returns the new name of a column. Raises InputError
+    if the file is no such table, or lacks a column of `required`.
     """
     import pandas as pd
 
-    rows: Iterable[Iterable[object]]
     try:
-        if path.suffix.lower() == ".parquet":
-            stored = pd.read_parquet(path).astype(object)
-            rows = [list(stored), *stored.where(stored.notna(), "").to_numpy()]
-        else:
-            data = path.read_bytes()
-            is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-            text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-            separator = max(",;\t|", key=text.partition("\n")[0].count)
-            rows = csv.reader(StringIO(text, ""), delimiter=separator)
-        texts = [[str(x).strip() for x in row] for row in rows]
+        texts = [[str(x).strip() for x in row] for row in _rows(path)]
     except (OSError, ValueError, csv.Error) as error:
         is_workbook = path.suffix.lower() in (".xlsx", ".xls", ".ods")
         what = "a workbook" if is_workbook else "not a table"
         raise InputError(f"{path}: {what}; save it as CSV in UTF-8, or as Parquet.") from error
     numbered = {number: row for number, row in enumerate(texts, 1) if any(row)}
     header = numbered.pop(min(numbered, default=1), [])
-    if uneven := [number for number, row in numbered.items() if len(row) != len(header)]:
-        counts = f"row {uneven[0]} has {len(numbered[uneven[0]])} cells, the header {len(header)}"
-        raise InputError(f"{path}: {counts}; decimal commas need semicolons between cells.")
-    names = [rename(name.casefold()) for name in header]
-    if again := [name for name in names if name and names.count(name) > 1]:
+    for number, row in numbered.items():
+        if len(row) > len(header):
+            causes = "row names (in R, give row.names = FALSE), a last comma or decimal commas"
+            what = f"more cells than the header, {len(row)} for {len(header)}: {causes}"
+            raise InputError(f"{path}: row {number} has {what}?")
+        if len(row) < len(header):
+            what = f"fewer cells than the header, {len(row)} for {len(header)}"
+            raise InputError(f"{path}: row {number} has {what}; complete it, or remove a comment.")
+    names = [rename(name.casefold()) or f"{k}, unnamed" for k, name in enumerate(header, 1)]
+    if again := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: two columns {again[0]!r}.")
     for name in required:
         if name not in names:
             if "audio" in names:  # Hugging Face stores sounds in such tables
                 check_file(path)
             raise InputError(f"{path}: no column {name!r}.{near_miss(name, names)}")
-    return pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
+    table = pd.DataFrame([*numbered.values()], [*numbered], names, dtype=object)
+    return table.loc[:, [bool(name) or any(table.iloc[:, k]) for k, name in enumerate(header)]]
+
+
+def _rows(path: Path) -> Iterable[Iterable[object]]:
+    """Return the rows of a table, with empty ones for comments above the header."""
+    import pandas as pd
+
+    if path.suffix.lower() == ".parquet":
+        stored = pd.read_parquet(path).astype(object)
+        return [list(stored), *stored.where(stored.notna(), "").to_numpy()]
+    data = path.read_bytes()
+    is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    lines = [*StringIO(data.decode("utf-16" if is_utf16 else "utf-8-sig"), "")]
+    # Excel reads this line and doesn't show it.
+    stated = re.fullmatch(r'"?sep=([,;\t|])"?\s*', lines[0], re.IGNORECASE) if lines else None
+    lines = lines[1:] if stated else lines
+    first = next((k for k, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    separator = stated[1] if stated else max(",;\t|", key="".join(lines[first : first + 1]).count)
+    return csv.reader([*"\n" * first, *lines[first:]], delimiter=separator)
 
 
 def refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:

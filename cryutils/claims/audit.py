@@ -6,7 +6,6 @@ it, `of_corpus` makes one from a folder of recordings, `audit` measures.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from cryutils._io.parallel import thread_map
 from cryutils._io.tables import cells, refuse
 from cryutils.claims.board import METRICS, MODEL, paired_gaps
 from cryutils.claims.result_store import SPLITS
-from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.corpus import Corpus, compared, first_spellings
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
@@ -53,17 +52,21 @@ class Audit:
     notes: pd.DataFrame
 
 
-def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
+def read(
+    path: Path, train_infants: Path | None = None, *, distinct_infants: bool = False
+) -> pd.DataFrame:
     """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
     clip, infant, truth, and prediction or p_<class> for each class. Optional: fold, repeat, model,
-    device, and split, which is "random" or "leak_free". Names of classes are the same if they
-    differ only by case, spaces, underscores or Unicode form, or as 1, 1.0 and true.
+    device, and split, which is "random" or "leak_free". Names of classes, devices, repeats and
+    folds are the same if they differ only by case, spaces, underscores or Unicode form, or as 1,
+    1.0 and true.
 
     train_infants: a table whose column infant has the training infants; `trained` in the result
-    marks their clips. Raises InputError, with row (as in a spreadsheet) and column, if a file can't
-    be read, a value is missing, or rows contradict each other.
+    marks their clips. distinct_infants: whether infants may differ only so. Raises InputError, with
+    row (as in a spreadsheet) and column, if a file can't be read, a value is missing, rows
+    contradict each other, or infants differ only so.
     """
     table = _cells(path, _REQUIRED)
     for name, default in _OPTIONAL.items():
@@ -71,9 +74,13 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
             table[name] = default
     for name in (*_REQUIRED, "model", "repeat", "fold"):
         refuse(path, table[name], table[name] == "", "nothing is given")
-    keys = table.truth.map(_key)
-    names = dict(zip(keys[::-1], table.truth[::-1], strict=True))  # the first spelling of each
-    table["truth"] = keys.map(names)
+    for name in ("truth", "device", "repeat", "fold"):
+        table[name] = table[name].map(first_spellings(table[name]))
+    if not distinct_infants:
+        first = table.infant.map(first_spellings(table.infant))
+        wrong = first != table.infant
+        what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
+        refuse(path, table.infant, wrong, f"{what}, or give --distinct-infants")
     wrong = ~table.split.isin(["", "random", "leak_free"])
     refuse(path, table.split, wrong, "give random or leak_free")
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
@@ -82,32 +89,31 @@ def read(path: Path, train_infants: Path | None = None) -> pd.DataFrame:
         wrong = table[name] != table.groupby("clip")[name].transform("first")
         refuse(path, table[name], wrong, "an earlier row of this clip has another one")
     table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
-    table = _with_answers(path, table, names)
+    table = _with_answers(path, table)
     if train_infants is not None:
-        trained = _cells(train_infants, ["infant"]).infant.map(_key)
-        table["trained"] = table.infant.map(_key).isin(trained)
+        key = str if distinct_infants else compared
+        trained = _cells(train_infants, ["infant"]).infant.map(key)
+        table["trained"] = table.infant.map(key).isin(trained)
         met = f"{table.infant[table.trained].nunique()} of {trained.nunique()} training infants"
         table.attrs["notes"].append(f"{train_infants}: {met} are in this table.")
     return table
 
 
 def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Return a table's columns as text in one Unicode form, with `p_<class>` by `_key`."""
+    """Return a table's columns as text in one Unicode form, with `p_<class>` by `compared`."""
 
     def rename(name: str) -> str:
         if name[:2] == "p_":
-            return f"p_{_key(name[2:])}"
+            return f"p_{compared(name[2:])}"
         return "prediction" if name == "predicted" else name
 
     table = cells(path, required, rename)
     return table.map(lambda text: unicodedata.normalize("NFC", text))
 
 
-def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Return a table with probabilities as numbers, and answers spelled as the classes in `names`.
-
-    names: of the classes, by `_key`.
-    """
+def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with probabilities as numbers, and answers spelled as the classes of truth."""
+    names = {compared(name): name for name in table.truth}
     is_given = "prediction" in table
     chances = [str(name) for name in table if str(name)[:2] == "p_"]
     columns = sorted(name for name in chances if not is_given or name[2:] in names)
@@ -118,9 +124,10 @@ def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.
     blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given
     for name in columns:
         refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
+        refuse(path, table[name], np.isinf(numbers[name]), "give a finite number")
     if not is_given:
         table["prediction"] = numbers.idxmax(axis=1).str[2:]
-    keys = table.prediction.map(_key)
+    keys = table.prediction.map(compared)
     wrong = ~keys.isin(names)
     what = f"no answer of this model is one of the classes {', '.join(sorted(names.values()))}"
     refuse(path, table.prediction, wrong.groupby(table.model).transform("all"), what)
@@ -131,14 +138,36 @@ def _with_answers(path: Path, table: pd.DataFrame, names: dict[str, str]) -> pd.
         f" the first: row {row}, column {'prediction' if is_given else f'p_{key}'}, {key!r}."
         for row, key in keys[wrong][:1].items()
     ]
+    table.attrs["notes"] += _doubts(numbers, keys, table.truth.map(compared), is_given)
     return table.rename(columns={"prediction": "predicted"})
 
 
-def _key(name: str) -> str:
-    """Return a class's name as it is compared."""
-    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
-    text = re.sub(r"^([+-]?\d+)[.,]0*$", r"\1", " ".join(text.split()))
-    return {"true": "1", "false": "0"}.get(text, text) or name
+def _doubts(
+    p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool
+) -> list[str]:
+    """Return a note if answers contradict the probabilities, or these have several largest ones.
+
+    p: columns `p_<class>`. answer, truth: classes, all three by `compared`. is_given: whether the
+    answers have their own column.
+    """
+    if p.empty:
+        return []
+    numbers, place = p.to_numpy(), p.columns.get_indexer(pd.Index("p_" + answer))
+    largest = numbers.max(axis=1, keepdims=True)
+    if is_given:
+        found = (place >= 0) & (np.take_along_axis(numbers, place[:, None], 1) < largest)[:, 0]
+        what = "are not the class with the largest probability; the answers count"
+    else:
+        found = (numbers == largest).sum(axis=1) > 1
+        right = (found & (answer == truth)).sum()
+        what = (
+            "have several largest probabilities; the class first in the alphabet counts, which is"
+            f" right in {right}"
+        )
+    return [
+        f"{found.sum()} of {len(p)} answers {what}; the first: row {row}."
+        for row in p.index[found][:1]
+    ]
 
 
 def check_folds(table: pd.DataFrame, path: Path) -> None:
@@ -149,9 +178,9 @@ def check_folds(table: pd.DataFrame, path: Path) -> None:
     an answer to every clip of one task in every repeat. Folds may have any names.
     """
     fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
-    truths = table.drop_duplicates("clip").set_index("clip").truth.map(_key).sort_index()
+    truths = table.drop_duplicates("clip").set_index("clip").truth.map(compared).sort_index()
     for _, task in fixed.set_index("clip").groupby("task"):
-        if task.truth.map(_key).sort_index().equals(truths):
+        if task.truth.map(compared).sort_index().equals(truths):
             break
     else:
         raise InputError(f"{path}: no task has exactly the clips of this table with their labels.")

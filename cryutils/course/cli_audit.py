@@ -28,8 +28,12 @@ __all__ = ["audit"]
               " fixed folds, such as data/benchmark/donateacry.csv.")  # fmt: skip
 @click.option("--train-infants", metavar="TABLE", help="For a single test set: a table whose"
               " column infant has the infants that the model was trained on.")  # fmt: skip
+@click.option("--distinct-infants", is_flag=True, help="Keep infants apart whose names differ only"
+              " by case, spaces or underscores.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
-def audit(source: str, permutations: int, as_json: bool, **files: str | None) -> None:
+def audit(
+    source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None
+) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -54,12 +58,14 @@ def audit(source: str, permutations: int, as_json: bool, **files: str | None) ->
     path = resolve(source)
     others = {name: resolve(file) for name, file in files.items() if file}
     if path.is_file() and not manifest.is_manifest(path):
-        table = audits.read(path, others.get("train_infants"))
+        training = others.get("train_infants")
+        table = audits.read(path, training, distinct_infants=distinct_infants)
         if "folds" in others:
             audits.check_folds(table, others["folds"])
     elif path.exists() or source in registry.DATASETS:
-        if others:
-            raise InputError(f"{source}: --folds and --train-infants need a table of predictions.")
+        if others or distinct_infants:
+            what = "--folds, --train-infants and --distinct-infants need a table of predictions"
+            raise InputError(f"{source}: {what}.")
         corpus = registry.load(source)
         table = audits.of_corpus(corpus)
         if path.exists():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cryutils._io.tables import cells, refuse
 from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.datasets.folder import clips_of, corpus_of
-from cryutils.errors import printable
+from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,10 @@ __all__ = ["files", "is_manifest", "load"]
 
 REQUIRED = ("file", "label", "infant")
 OPTIONAL = ("session", "start_s", "sex", "age")
+_LATEST_S = 4102444800  # 2100; a time in ms is later
+# A column of these words alone, such as "Begin Time (s)", has a part of a file.
+_PARTS = frozenset({"begin", "duration", "end", "offset", "onset", "start", "stop"})
+_UNITS = frozenset({"in", "ms", "s", "sec", "seconds", "time"})
 
 
 def load(path: Path) -> Corpus:
@@ -40,7 +44,7 @@ def load(path: Path) -> Corpus:
     unused = [name for name in table if name not in REQUIRED + OPTIONAL]
     table = table.assign(**dict.fromkeys({*OPTIONAL} - {*table}, ""))
     start_s = pd.to_numeric(table.start_s.replace("", "0"), errors="coerce")
-    refuse(path, table.start_s, ~start_s.between(0, float("inf"), "left"), "give a unix time in s")
+    refuse(path, table.start_s, ~start_s.between(0, _LATEST_S), "give a unix time in s")
     table["sex"] = table.sex.str.lower()
     refuse(path, table.sex, ~table.sex.isin(["", "f", "m"]), "give f, m or nothing")
     rows: Any = table.drop(columns="file").map(printable).to_dict("records")
@@ -62,12 +66,11 @@ def load(path: Path) -> Corpus:
 
 
 def is_manifest(path: Path) -> bool:
-    """Return whether the first line of a CSV file names the columns of a manifest."""
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return False
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        names = re.split(r"[,;\t]", lines.readline())
-        return set(REQUIRED) <= {name.strip(' "\r\n') for name in names}
+    """Return whether a CSV file has the columns of a manifest.
+
+    Raises InputError if it is no table.
+    """
+    return path.suffix.lower() == ".csv" and {*REQUIRED} <= {*cells(path, ())}
 
 
 def files(path: Path) -> list[Path]:
@@ -83,6 +86,12 @@ def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     table = cells(path, REQUIRED)
+    for name in table.columns.difference([*OPTIONAL], sort=False):
+        words = {*re.findall("[a-z]+", name)}
+        if words & _PARTS and words <= _PARTS | _UNITS and any(table[name]):
+            what = f"column {name!r} says that recordings are parts of files; cut the files first"
+            how = "(ffmpeg -i FILE -ss START -to END PART), or remove the column"
+            raise InputError(f"{path}: {what} {how}.")
     for name in REQUIRED:
         refuse(path, table[name], table[name] == "", "nothing is given")
     # On Windows, programs write "\\" between folders.

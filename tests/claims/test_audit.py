@@ -123,6 +123,21 @@ def test_every_kind_of_csv_is_read(tmp_path: Path, kind: dict, lacking: str) -> 
     same_scores(audits.audit(audits.read(tmp_path / "table.csv"), permutations=19), plain)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "sep=,\n" + text,
+        lambda text: "# answers of 3 May; by me\n\n" + text,
+        lambda text: text.replace("\n", ",\n"),
+        lambda text: "," + text.rstrip("\n").replace("\n", "\n7,") + "\n",
+    ],
+)
+def test_what_programs_add_to_a_table_changes_nothing(tmp_path: Path, clean, change) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(change(mixed().to_csv(index=False)), encoding="utf-8")
+    same_scores(audits.audit(audits.read(path), permutations=19), clean)
+
+
 def test_empty_rows_are_skipped_and_rows_counted_as_in_a_spreadsheet(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("clip;infant;truth;prediction\na;i;x;x\n;;;\n\nb;j;;y\n", encoding="utf-8")
@@ -144,6 +159,41 @@ def test_an_answer_that_is_no_class_is_wrong_and_named(
     assert result.scores.value[1] == pytest.approx(31 / 48)
     (note,) = result.notes.note
     assert all(word in note for word in words.split())
+
+
+def test_answers_that_contradict_the_probabilities_are_named(tmp_path: Path) -> None:
+    table = mixed()
+    table.loc[[5, 7], ["p_belly_pain", "p_müde"]] = table.loc[
+        [5, 7], ["p_müde", "p_belly_pain"]
+    ].to_numpy()
+    result = audited(table, tmp_path)
+    assert result.scores.value[1] == pytest.approx(32 / 48), "the answers count"
+    (note,) = result.notes.note
+    assert "2 of 48" in note and "row 7" in note
+
+
+def test_ties_of_probabilities_are_named_with_what_they_add(tmp_path: Path) -> None:
+    table = mixed().drop(columns="prediction")
+    table.loc[[3, 4, 5], ["p_belly_pain", "p_müde"]] = 0.25
+    assert table.loc[[3, 4, 5], "truth"].tolist() == ["belly_pain", "müde", "müde"]
+    (note,) = audited(table, tmp_path).notes.note
+    assert "3 of 48" in note and "row 5" in note and "right in 1" in note
+
+
+def test_infants_that_differ_only_by_case_are_refused_or_kept_apart(tmp_path: Path) -> None:
+    table = answers().query("split == 'random'")
+    table["infant"] = table.infant.where(table.fold > 0, table.infant.str.upper())
+    path = tmp_path / "table.csv"
+    table.to_csv(path, index=False)
+    message = refusal(path, audits.read)
+    assert "row 3, column infant: 'infant 0'" in message and "'INFANT 0'" in message
+    apart = audits.audit(audits.read(path, distinct_infants=True), permutations=19)
+    assert apart.classes.infants.tolist() == [12, 12]
+    training = tmp_path / "training.csv"
+    training.write_text("infant\nInfant 0\ninfant_1\n", encoding="utf-8")
+    answers().query("fold == 0").to_csv(path, index=False)
+    assert audits.read(path, training).trained.any()
+    assert not audits.read(path, training, distinct_infants=True).trained.any()
 
 
 def test_a_model_without_probabilities_may_be_next_to_one_with_them(tmp_path: Path) -> None:
@@ -250,6 +300,7 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
     [
         (changed(7, "p_müde", None), "row 7 p_müde"),
         (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
+        (changed(7, "p_müde", "-inf"), "row 7 p_müde '-inf' finite"),
         (changed(7, "truth", None), "row 7 truth"),
         (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
         (changed(5, "repeat", 1, (0, 1)), "row 53 clip '0/3'"),
@@ -272,8 +323,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "table.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
         book.writestr("xl/worksheets/sheet1.xml", "<row><c>clip</c></row>" * 99)
     assert "workbook" in refusal(tmp_path / "table.xlsx", audits.read)
-    (tmp_path / "table.csv").write_text("clip,infant,truth,p_a\na,i,x,0,5\n", encoding="utf-8")
-    assert "row 2" in refusal(tmp_path / "table.csv", audits.read)
+    for row, words in (("a,i,x,0,5", "more"), ("1,a,i,x,5", "more"), ("# end", "fewer")):
+        (tmp_path / "table.csv").write_text(f"clip,infant,truth,p_a\n{row}\n", encoding="utf-8")
+        message = refusal(tmp_path / "table.csv", audits.read)
+        assert "row 2" in message and f"{words} cells than the header" in message
 
 
 def test_one_class_or_one_infant_is_too_few(tmp_path: Path) -> None:

@@ -53,3 +53,8 @@ def test_wrong_input_is_one_line(command: Command, apart: Path) -> None:
     assert "none.csv" in mistake(command("audit", str(EXAMPLE), "--train-infants", "none.csv"))
     (apart / "own").mkdir()
     assert "own" in mistake(command("audit", "own", "--train-infants", "none.csv"))
+    assert "own" in mistake(command("audit", "own", "--distinct-infants"))
+    rows = [f"c{k},{'bB'[k % 2]}{k // 4},{'xy'[k // 2 % 2]},x" for k in range(40)]
+    Path("test.csv").write_text("\n".join(["clip,infant,truth,prediction", *rows]), "utf-8")
+    assert "'b0'" in mistake(command("audit", "test.csv"))
+    assert command("audit", "test.csv", "--permutations", "19", "--distinct-infants")[0] == 0

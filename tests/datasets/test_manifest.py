@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from refusals import refusal
+from refusals import mistake, refusal
 
 from cryutils import load
 from cryutils._io.paths import project_dir
@@ -117,6 +117,7 @@ def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
             "row 3, column file: '../sounds/a.wav'; an earlier row names this file.",
         ),
         ({"start_s": "noon"}, "row 3, column start_s: 'noon'; give a unix time in s."),
+        ({"start_s": "1.4e12"}, "row 3, column start_s: '1.4e12'; give a unix time in s."),
     ],
 )
 def test_a_mistake_is_named_with_row_and_column(change, words, rows) -> None:
@@ -133,6 +134,36 @@ def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, so
         path = written(Path("tables/own.csv").absolute(), [*rows, again])
         message = refusal(path, load)
         assert "row 4, column file" in message and "earlier row" in message
+
+
+@pytest.mark.parametrize("column", ["start", "Onset", "duration", "end_s", "Begin Time (s)"])
+def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> None:
+    path = written(Path("own.csv").absolute(), [row | {column: 1.5} for row in rows[:1]] * 2)
+    message = refusal(path, load)
+    assert column.casefold() in message and "cut the files first" in message
+
+
+def test_a_link_to_a_manifest_lists_files_next_to_the_link(rows) -> None:
+    """As DataLad stores it, under another name without a suffix."""
+    content = written(Path("annex/objects/deep/SHA256-s99"), rows)
+    Path("tables").mkdir()
+    Path("tables/own.csv").symlink_to(content.absolute())
+    assert load("tables/own.csv").ids.tolist() == ["../sounds/a.wav", "../sounds/b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "start", "separator"),
+    [("utf-16", "", "\t"), ("utf-8", "sep=|\n", "|"), ("utf-8", "# of 3 May, by me\n\n", ";")],
+)
+def test_commands_read_the_same_tables(encoding, start, separator, rows, command) -> None:
+    lines = [[*map(str.upper, rows[0])], *(row.values() for row in rows)]
+    text = start + "\n".join(map(separator.join, lines))
+    path = Path("tables/own.csv")
+    path.parent.mkdir()
+    path.write_text(text, encoding)
+    assert is_manifest(path)
+    assert load(path).infants.tolist() == ["anna", "bo"]
+    assert "2 infants" in mistake(command("audit", str(path))), "too few, but read as recordings"
 
 
 def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
