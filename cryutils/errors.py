@@ -6,6 +6,7 @@ Notebooks raise it as well. The command turns it into one line on stderr and exi
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from typing import Any
 
 __all__ = ["NO_MEMORY", "InputError", "near_miss", "printable", "require_counts"]
 
+# The name of a file has up to 255 bytes and its path 4096; each may be escaped as four characters.
+_OVERLONG = re.compile(r"[^\s/]{1021,}|\S{16385,}")
 NO_MEMORY = "it needs more memory than there is; cut it into shorter files"
 
 
@@ -40,7 +43,8 @@ def near_miss(name: str, names: Iterable[str]) -> str:
 def printable(text: object) -> str:
     """Return `text` as one line that is safe to print on a terminal, such as a file's name.
 
-    Control characters and bytes that are not UTF-8 are escaped.
+    Control characters and bytes that are not UTF-8 are escaped. A word that is longer than any
+    name or path of a file is cut in the middle.
 
     >>> printable("a\\x1b[2J\\n.wav")
     'a\\\\x1b[2J\\\\n.wav'
@@ -48,7 +52,8 @@ def printable(text: object) -> str:
     text = str(text)
     with suppress(UnicodeEncodeError):  # a surrogate that does not encode a byte
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if _is_shown(c) else ascii(c)[1:-1] for c in text)
+    text = "".join(c if _is_shown(c) else ascii(c)[1:-1] for c in text)
+    return _OVERLONG.sub(lambda word: f"{word[0][:50]}...{word[0][-50:]}", text)
 
 
 def _is_shown(character: str) -> bool:

@@ -32,3 +32,10 @@ def test_near_miss(name: str, choices: list[str], hint: str) -> None:
 )
 def test_printable_spells_out_what_a_terminal_would_obey(name: str, line: str | None) -> None:
     assert printable(name) == (name if line is None else line)
+
+
+def test_printable_cuts_what_is_longer_than_any_name() -> None:
+    line = printable(f"{'a' * 100_000}.wav: no such file.")
+    assert line.startswith("aaa") and line.endswith("a.wav: no such file.") and len(line) < 200
+    for name in ("\udce9" * 255, "/".join(["x" * 255] * 16)):
+        assert len(printable(name)) >= len(name) and "..." not in printable(name)

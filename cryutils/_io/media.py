@@ -213,7 +213,8 @@ def decoding(path: Path) -> Iterator[None]:
     except av.PatchWelcomeError as error:
         what = f"{RATE_CHANGES}, or it is in a format that can't be read"
         raise InputError(f"{path}: {what}; split it, or convert it to WAV.") from error
-    except (av.FFmpegError, EOFError, OverflowError, ValueError) as error:
+    except (av.FFmpegError, EOFError, OSError, OverflowError, ValueError) as error:
+        check_file(path)  # it may have vanished since it was opened
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"{path}: it can't be decoded ({reason}); give an undamaged recording."

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
@@ -48,11 +49,12 @@ def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
 
 
 def identity(path: Path) -> Identity:
-    """Return the identity of the file at `path`. Raises InputError if it does not exist."""
+    """Return the identity of the file at `path`. Raises InputError if it can't be opened."""
     try:
         status = path.stat()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file.") from error
+    except OSError:
+        check_file(path)
+        raise
     return Identity(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 

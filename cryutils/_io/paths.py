@@ -35,6 +35,7 @@ _OTHER_KINDS = {  # by their first bytes
     (b"PAR1",): "a Parquet table; write the sounds in it to files, as docs/data.md shows",
     (b"\x02#!SILK", b"#!SILK"):
         "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
+    (b"bplist",): "not downloaded from iCloud; open its folder in Finder and download it",
     (b"<!DOCTYPE", b"<html"): "a web page instead of the file; download the file again",
 }  # fmt: skip
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only

@@ -50,22 +50,23 @@ def read(path: str | os.PathLike[str]) -> Pixels:
 
     path = Path(path)
     check_file(path)
-    if path.stat().st_size > _MOST_BYTES:
-        raise InputError(_too_large(path, f"{path.stat().st_size >> 20} MB"))
-    content = path.read_bytes()
+    content = b""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # about size and broken EXIF
     try:
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise InputError(_too_large(path, f"{size >> 20} MB"))
+        content = path.read_bytes()
         kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
         with Image.open(io.BytesIO(content), formats=kinds) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
-                size = f"{picture.width} x {picture.height} pixels"
-                raise InputError(_too_large(path, size))
+                raise InputError(_too_large(path, f"{picture.width} x {picture.height} pixels"))
             return _rgb(picture)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(path, "beyond any camera's")) from error
     except _DAMAGE as error:
+        check_file(path)  # it may have vanished meanwhile
         is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
         if isinstance(error, UnidentifiedImageError) and is_heic and not reads_heic():
             raise InputError(

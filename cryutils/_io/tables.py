@@ -1,9 +1,13 @@
-"""Tables that people make with any program: `cells` reads one as text, `refuse` names a cell."""
+"""Tables that people make with any program, and open with one.
+
+`cells` reads a table as text, `refuse` names a cell, and `no_formula` makes a text safe to open.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -15,7 +19,7 @@ from cryutils.errors import InputError, near_miss, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cells", "refuse"]
+__all__ = ["cells", "no_formula", "refuse"]
 
 
 def cells(
@@ -81,3 +85,13 @@ def refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:
     for row, value in column[wrong].items():
         shown = f"{value!r}; " if value else ""
         raise InputError(printable(f"{path}: row {row}, column {column.name}: {shown}{what}."))
+
+
+def no_formula(text: str) -> str:
+    """Return a text, after an apostrophe if a spreadsheet would execute it, as =1+1 or full-width.
+
+    >>> no_formula("=1+1.wav")
+    "'=1+1.wav"
+    """
+    sign = unicodedata.normalize("NFKC", text.lstrip()[:1])
+    return f"'{text}" if sign and sign in "=+-@" else text

@@ -52,6 +52,7 @@ _OFFSET = 2.0**-7
 _CANCELLED = 0.05  # share of the channels' mean power; if less is left, averaging cancels them
 _CLIPPED = 1e-3  # share of samples at full scale, three or more in a row
 _FULL = 1 - 2.0**-14
+_TOO_SMALL = 2.0**-16  # peak of 16-bit values that were stored as 32-bit integers
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
@@ -153,7 +154,7 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
-    `read` does, except for the length. Six things are listed:
+    `read` does, except for the length. Seven things are listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
     - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
@@ -162,6 +163,7 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
     - If more than 0.1 % of the samples are clipped, this is listed as a doubt; nothing is changed.
+    - So is a lossless sound as faint as 16-bit values that were stored as 32-bit integers.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
@@ -244,6 +246,9 @@ def _heard(path: Path, track: _Track) -> Heard:
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
     share = float(clipped[column]) / count
+    if 0 < peak <= _TOO_SMALL and track.is_lossless:
+        values = f"its peak is {20 * np.log10(peak):.0f} dB: probably 16-bit values in 32 bits"
+        doubts.append(f"{values}; save them as 16-bit WAV")
     if scale == 1 and share > _CLIPPED:
         doubts.append(f"{share:.1%} of its samples are clipped; record it with less gain")
     stated = round(track.stated_s * sr)

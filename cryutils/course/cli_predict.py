@@ -20,8 +20,9 @@ import click
 
 from cryutils._io.media import RECORDINGS
 from cryutils._io.paths import other_kind, resolve
+from cryutils._io.tables import no_formula
 from cryutils.course.cli_group import run_option, say
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 
 __all__ = ["export", "predict"]
 
@@ -36,7 +37,8 @@ _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text."
               " unlike: the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text."
+              " An apostrophe precedes a text that a spreadsheet would execute.")  # fmt: skip
 def predict(
     files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool
 ) -> None:
@@ -65,7 +67,7 @@ def predict(
         try:
             predictions = predictor(resolve(name))
         except InputError as error:
-            message = str(error)
+            message = printable(error)
             say(f"cryutils: {message}", err=True)
             bad += 1
             predictions = [predictor.prediction(Path(name))]
@@ -124,7 +126,8 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
     table.writerow([*fixed, *(f"p_{state}" for state in classes)])
     for row in rows:
         values = ["; ".join(row[name]) if name == "why" else row[name] for name in fixed]
-        table.writerow([*values, *(row["probabilities"].get(state) for state in classes)])
+        safe = [no_formula(value) if isinstance(value, str) else value for value in values]
+        table.writerow([*safe, *(row["probabilities"].get(state) for state in classes)])
     return text.getvalue()
 
 

@@ -7,9 +7,12 @@ Corvin's recordings are known by the name of their folder.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +20,7 @@ from typing import Any
 
 from cryutils._io.media import RECORDINGS, STILL, probe
 from cryutils._io.parallel import thread_map
-from cryutils._io.paths import other_kind
+from cryutils._io.paths import check_file, other_kind
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
@@ -35,7 +38,12 @@ from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
 
-_DELETED = ("@eaDir", "#recycle", "$RECYCLE.BIN")  # thumbnails and deleted files
+# Names of hidden and system folders, such as @eaDir, #recycle, $RECYCLE.BIN and __MACOSX.
+_SYSTEM = re.compile(
+    r"[.@#$]|__|(lost\+found|lost\.dir|recycle[rd]|system volume information"
+    r"|network trash folder|temporary items)$",
+    re.I,
+)
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 # MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
@@ -44,8 +52,14 @@ _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # codec padding that a stated duration may include
 # Labels of both papers and of DonateACry: a folder with such a name is a label.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
-# Parts of a split. The course draws its own splits, and an infant in two parts is still one infant.
-_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+# Names made of the words for a part of a split, as test_set is, or for a fold, with its number. The
+# course draws its own splits, and an infant in two parts is still one infant.
+_PARTS = re.compile(
+    r"(?=.*(train|test|val|dev|hold)|(?=.*\d).*(fold|split|part|batch|chunk|shard))"
+    r"(train(ing)?|test(ing)?|e?val(id|uation|idation)?|dev(el(opment)?)?|hold[-_ ]?out"
+    r"|k?fold|split|part|batch|chunk|shard|set|data|\d|[\W_])+",
+    re.I,
+)
 
 
 def load(root: Path, dataset: Dataset | None = None) -> Corpus:
@@ -55,14 +69,14 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
     recording are merged. Raises InputError if nothing is usable, if labels are on the second level
-    of folders, or if a label or an infant is a part of a split.
+    of folders, or if a label or an infant is a part of a split or a fold.
     """
     files, problems = media_files(root)
     _check_parts(files, root)
     folders = [_folders(path, root) for path in files]
     _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
-    problems += unused
+    problems += unused + _other_infants(clips)
     if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
         dataset = corvin.DATASET
     return corpus_of(clips, problems, place=root, dataset=dataset)
@@ -92,7 +106,16 @@ def corpus_of(
         raise error
     numbered = number_sessions(clips)
     clips = [each if each.session else new for each, new in zip(clips, numbered, strict=True)]
-    merged, copies = merge_copies(clips)
+    try:
+        merged, copies = merge_copies(clips)
+    except (InputError, OSError):  # a file may have vanished since it was read
+        refusals = [_refusal(clip.path) or _refusal(clip.still or clip.path) for clip in clips]
+        if not any(refusals):
+            raise
+        pairs = [*zip(clips, refusals, strict=True)]
+        gone = [Problem("left out", clip.id, why) for clip, why in pairs if why]
+        left = [clip for clip, why in pairs if not why]
+        return corpus_of(left, [*problems, *respelled, *gone], place=place, dataset=dataset)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
     place_name = printable(place.name)
     note = f"{dataset.title} (real recordings)" if dataset else f"recordings in {place_name}"
@@ -126,24 +149,54 @@ def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
 def walk(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file below `folder` with "", and each unusable path with the reason.
 
-    Paths are sorted. Hidden files, such as .DS_Store, and the folders in `_DELETED` are left out.
+    Paths are sorted. Hidden files, such as .DS_Store, and hidden and system folders are left out;
+    such a folder is yielded with a reason if sounds or videos are in it. Nothing is opened, and
+    whatever can't be, or vanishes meanwhile, has its reason.
     """
-    for path in _shown(folder):
-        if path.is_file():
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        yield folder, f"this folder can't be opened ({error.strerror}); allow it to be read"
+        return
+    for path in paths:
+        # Not the methods of Path, which raise an OSError in a forbidden folder.
+        if os.path.isdir(path):  # noqa: PTH112
+            yield from _inside(path)
+        elif path.name.startswith("."):
+            if path.suffix == ".icloud":
+                yield path, "not downloaded from iCloud; open its folder in Finder and download it"
+        elif os.path.isfile(path):  # noqa: PTH113
             yield path, ""
-        elif path.is_symlink():
-            yield path, "a link that is broken or leads to a folder; give that folder itself"
-        elif not os.access(path, os.R_OK | os.X_OK):
-            yield path, "this folder can't be opened; allow it to be read"
-        elif not _shown(path):
-            yield path, "an empty folder"
+        elif os.path.islink(path):  # noqa: PTH114
+            yield path, "a link that is broken, or leads to no file and no folder"
         else:
-            yield from walk(path)
+            yield path, _refusal(path)
 
 
-def _shown(folder: Path) -> list[Path]:
-    paths = (path for path in folder.iterdir() if path.name not in _DELETED)
-    return sorted(path for path in paths if not path.name.startswith("."))
+def _refusal(path: Path) -> str:
+    """Return why `check_file` refuses a path, "" if it doesn't."""
+    try:
+        check_file(path)
+    except InputError as error:
+        return _reason(error, path)
+    return ""
+
+
+def _reason(error: InputError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ").rstrip(".")
+
+
+def _inside(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what `walk` does for a folder in another one."""
+    is_link = os.path.islink(folder)  # noqa: PTH114
+    if _SYSTEM.match(folder.name):
+        names = (name for _, _, names in os.walk(folder) for name in names if name[0] != ".")
+        if not is_link and any(Path(name).suffix.lower() in RECORDINGS - STILL for name in names):
+            yield folder, "a hidden or system folder; rename it if its recordings are to be used"
+    elif is_link:
+        yield folder, "a link to a folder; give that folder itself"
+    else:
+        yield from [*walk(folder)] or [(folder, "an empty folder")]
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -184,8 +237,7 @@ def _clip(
             problems += [Problem("changed", item, what) for what in heard.changes]
             problems += [Problem("doubtful", item, what) for what in heard.doubts]
     except InputError as error:
-        what = str(error).removeprefix(f"{path}: ").rstrip(".")
-        return None, [Problem("left out", item, what)]
+        return None, [Problem("left out", item, _reason(error, path))]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
@@ -244,14 +296,31 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:
-    """Raise InputError if a label or an infant is a part of a split, such as `train`."""
+    """Raise InputError if a label or an infant is a part of a split, such as `train`, or a fold."""
     for path in files:
         folders = _folders(path, root)
         if len(folders) == 1 and path.suffix.lower() in _UPLOADS:
             continue
         for name in folders[:2]:
-            if name.casefold() in _PARTS:
+            if _PARTS.fullmatch(name):
                 raise InputError(
                     f"{root}: {name} is a part of a split, not a label or an infant; move its"
-                    " files to <label>/<infant>/. The course draws its own splits."
+                    " files to <label>/<infant>/, or rename it if it is an infant."
+                    " The course draws its own splits."
                 )
+
+
+def _other_infants(clips: Sequence[Clip]) -> list[Problem]:
+    """Return a contradiction for each infant's folder in which names of files say other infants."""
+    others: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        with suppress(InputError):
+            infant = parse_name(clip.path.name).infant
+            if infant != clip.infant.lower():
+                others[clip.infant].add(infant)
+    return [
+        Problem("contradiction", infant, f"folder says {infant}, names in it say {first}{more}")
+        for infant, names in others.items()
+        for first, *rest in [sorted(names)]
+        for more in [f" and {len(rest)} more" * bool(rest)]
+    ]

@@ -221,11 +221,11 @@ class Predictor:
                     both = np.concatenate([last.probabilities, answer.probabilities])
                     answer, start = replace(last, probabilities=both), last.start_s - piece_s
                 cries.append(replace(answer, start_s=piece_s + start, end_s=piece_s + end))
-        if all(problems):
-            why.append(f"sound: {problems[-1]}")
-            return [], None
         inspected = audio.inspect(path)
-        why += [f"sound: {what}" for what in (*inspected.changes, *inspected.doubts)]
+        unusable = problems[-1:] if all(problems) else []
+        why += [f"sound: {what}" for what in (*unusable, *inspected.changes, *inspected.doubts)]
+        if unusable:
+            return [], None
         quiet_s, total_s = STEP_S * sum(quiet) - dead_s, piece_s + len(x) / sr
         if dead_s:
             why.append(f"sound: the microphone gives none for {timedelta(seconds=dead_s)}")

@@ -6,18 +6,22 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import made_media
 import numpy as np
 import pytest
 from refusals import refusal
+from scipy.io import wavfile
 
 from cryutils import audio
 from cryutils._io import media
-from cryutils.datasets.corpus import Corpus
+from cryutils.datasets import folder as folders
+from cryutils.datasets.copies import merge_copies
+from cryutils.datasets.corpus import Clip, Corpus, Problem
 from cryutils.datasets.registry import load
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -102,8 +106,16 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound, still) -> None:
     sound(root / "tired" / "label-only.wav", seed=5)
     (root / ".DS_Store").touch()  # hidden files belong to the system
     sound(root / "tired" / "bo" / "._2.wav")
-    sound(root / ".cache" / "anna" / "1.wav")
-    still(root / "tired" / "bo" / "@eaDir" / "2.jpg")
+    still(root / "tired" / "bo" / "@eaDir" / "2.jpg")  # a thumbnail
+    sound(root / "__MACOSX" / "tired" / "._1.wav")
+    for folder in (".cache", "@Recycle", "lost+found", "tired/#snapshot"):
+        sound(root / folder / "anna" / "1.wav")
+        sound(root / folder / "anna" / "2.wav")
+    (root / "tired" / "bo" / ".4.wav.icloud").write_bytes(b"bplist00" + bytes(99))
+    (root / "tired" / "bo" / "5.wav").write_bytes(b"bplist00" + bytes(99))
+    os.mkfifo(root / "tired" / "bo" / "pipe.wav", 0o777)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("own/tired/bo/socket")  # relative, because its path must be short
     (root / "tired" / "dora").mkdir()
     (root / "tired" / "dora" / ".DS_Store").touch()
     corpus = load(root)
@@ -121,10 +133,46 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound, still) -> None:
         "tired/bo/nan.wav": "samples are no numbers",
         "stray.wav": "put it into <label>/<infant>/, ",
         "tired/label-only.wav": "put it into <label>/<infant>/, ",
+        **dict.fromkeys((".cache", "@Recycle", "lost+found", "tired/#snapshot"), "system folder"),
+        **dict.fromkeys(("tired/bo/.4.wav.icloud", "tired/bo/5.wav"), "iCloud"),
+        **dict.fromkeys(("tired/bo/pipe.wav", "tired/bo/socket"), "no regular file"),
     }
     assert set(what) == set(wanted)
     assert all(wanted[item] in line for item, line in what.items())
     assert not any(str(root) in line for line in what.values())
+
+
+def test_what_vanishes_while_a_folder_is_read_is_one_line(root, sound, monkeypatch) -> None:
+    path = sound(root / "tired" / "bo" / "3.wav", seed=3)
+
+    def compare(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+        path.unlink(missing_ok=True)
+        return merge_copies(clips)
+
+    monkeypatch.setattr(folders, "merge_copies", compare)
+    corpus = load(root)
+    assert len(corpus) == 2 and left_out(corpus) == {"tired/bo/3.wav": "no such file"}
+    listed = folders.walk(root)
+    assert next(listed) == (root / "hungry" / "anna" / "1.wav", "")
+    shutil.rmtree(root / "tired")
+    assert dict(listed) == {root / "tired": "no such file"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_one_line(root, sound) -> None:
+    sound(root / "tired" / "cleo" / "3.wav").chmod(0)
+    for mode in (0, 0o400):
+        sound(root / "tired" / f"dora{mode}" / "4.wav").parent.chmod(mode)
+    what = left_out(load(root))
+    assert sorted(what) == ["tired/cleo/3.wav", "tired/dora0", "tired/dora256/4.wav"]
+    assert all("can't be opened" in line for line in what.values())
+
+
+def test_16_bit_values_in_32_bits_are_named(root) -> None:
+    values = np.round(20000 * tone(1)[0]).astype(np.int32)
+    wavfile.write(root / "tired" / "bo" / "3.wav", 48000, values)
+    ((item, what),) = doubts(load(root))
+    assert item == "tired/bo/3.wav" and "16-bit" in what
 
 
 def copied(source: Path, target: Path) -> None:
@@ -168,8 +216,18 @@ def test_a_name_of_donateacry_gives_what_its_folders_do_not(
     (clip,) = corpus
     assert (clip.label, clip.infant, clip.reason) == (label, infant, reason)
     assert (clip.start_s, clip.sex, clip.age) == (1430742197.0, "m", "0-4 weeks")
-    differs = [f"folder says {label}, its name says {reason}"] if reason != label else []
-    assert corpus.problems().what.tolist() == differs
+    contradictions = corpus.problems().what.tolist()
+    differing = [pair for pair in ((infant, UUID.lower()), (label, reason)) if len({*pair}) > 1]
+    for what, pair in zip(contradictions, differing, strict=True):
+        assert all(name in what for name in pair)
+
+
+def test_a_folder_that_mixes_infants_of_donateacry_is_one_contradiction(root, sound) -> None:
+    for seed in range(3):
+        name = f"{seed}{UUID[1:]}-1430742197-1.0-m-04-hu.wav"
+        sound(root / "hungry" / "home" / name, seed=3 + seed)
+    ((kind, item, _),) = load(root).problems().values.tolist()
+    assert (kind, item) == ("contradiction", "home")
 
 
 def doubts(corpus: Corpus) -> list[tuple[str, str]]:
@@ -300,10 +358,23 @@ def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
     assert "hungry is on the second level" in message and "<label>/<infant>/<file>" in message
 
 
-@pytest.mark.parametrize("folder", ["train/hungry/cleo", "hungry/Test/cleo"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "train/hungry/cleo", "hungry/Test/cleo", "testset", "hungry/fold0", "hungry/hold-out",
+        "hungry/Batch 2", "val_1/hungry/cleo", "part-03/hungry/cleo", "hungry/eval.data",
+    ],
+)  # fmt: skip
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
-    sound(root / folder / "x.wav", seed=3)
+    sound(root / folder / f"{UUID}-1430742197-1.0-m-04-hu.wav", seed=3)
     assert "is a part of a split, not a label or an infant" in refusal(root, load)
+
+
+def test_names_that_only_begin_like_a_part_are_labels_and_infants(root, sound) -> None:
+    names = ["participant3", "part-time", "baby1", "Devon", "set2", "Valentina", "data", "chunky"]
+    for seed, name in enumerate(names):
+        sound(root / name / name / "x.wav", seed=3 + seed)
+    assert {*names} < {*load(root).infants.tolist()}
 
 
 def test_a_root_with_nothing_usable_names_the_first_reason(apart, command) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cryutils._io import extras
 from cryutils._io.paths import resolve, writing
+from cryutils._io.tables import no_formula
 from cryutils.app.store.database import Row, shown
 from cryutils.errors import InputError
 
@@ -100,8 +101,8 @@ def _for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
     """Return `table` with local times, and an apostrophe before texts that look like formulas."""
     table = table.copy()
     for name in table:
-        if table[name].dtype == _TEXT:  # the store's texts have no tabs or line breaks
-            table[name] = table[name].str.replace(r"^([=+@-])", r"'\1", regex=True)
+        if table[name].dtype == _TEXT:
+            table[name] = table[name].map(no_formula, na_action="ignore")
         elif table[name].dtype == _TIME:
             table[name] = table[name].map(_local, na_action="ignore")
     return table

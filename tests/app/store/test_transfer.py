@@ -73,7 +73,7 @@ def test_every_line_of_the_diary_is_a_row_and_a_missed_cry_has_no_length(
     assert list(table(apart / name).columns) == list(frame.columns)
 
 
-@pytest.mark.parametrize("start", ["=", "@"])
+@pytest.mark.parametrize("start", ["=", "@", "\uff1d", " \uff0b"])
 def test_a_spreadsheet_runs_no_cell_of_a_csv(start: str, store: Store, apart: Path) -> None:
     text = f"{start}HYPERLINK(1)"
     log = store.add_infant("Mia's =twin")
