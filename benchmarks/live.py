@@ -135,7 +135,16 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
             home.users.add("ann", "four words nobody guesses")
             infant = home.add_infant("Mia").id
         environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": url}
-        command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "cryutils.course.cli",
+            "serve",
+            "--port",
+            "0",
+            "--run",
+            "run",
+        ]
         server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from scipy.io import wavfile
-from trained_run import Trained
+from trained_run import Trained, record
 
 from cryutils._io.paths import resolve
 
@@ -167,6 +167,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         }  # fmt: skip
         export.save(model, run / "models", name, about)
         models[name] = model
+    record(run)
     return Trained(run.parent, run, corpus, hearing, seeing, models)
 
 
@@ -202,6 +203,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "note": corpus.note, "temperature": 1.0,
         }  # fmt: skip
         export.save(model, run / "models", name, about)
+    record(run)
     return run
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryutils._io.paths import file_digest
 from cryutils.datasets.corpus import Corpus
-from cryutils.models.export import read_card, write_card
+from cryutils.models.export import write_card
 from cryutils.models.inputs import FaceInput, SoundInput
 
 
@@ -24,7 +26,17 @@ class Trained:
 
 
 def change_card(models: Path, name: str, **changes: Any) -> Path:
-    """Write a model's card again; None removes an entry."""
-    content = {**read_card(models, name), **changes}
+    """Write a model's card again, as a run would have; None removes an entry."""
+    content = json.loads((models / f"{name}.json").read_text()) | changes
     content = {key: value for key, value in content.items() if value is not None}
-    return write_card(models / f"{name}.json", content)
+    path = write_card(models / f"{name}.json", content)
+    record(models.parent)
+    return path
+
+
+def record(run: Path) -> None:
+    """Note the digests of a run's models, as `cryutils run` does."""
+    files = sorted((run / "models").glob("*"))
+    (run / "state").mkdir(exist_ok=True)
+    state = {"sha256": {f"models/{path.name}": file_digest(path) for path in files}}
+    (run / "state" / "04_cry2.json").write_text(json.dumps(state))

@@ -128,9 +128,10 @@ class Listener:
         cries = reading.verdict not in CALM
         state, mean = self._cries.all()[-1].answer() if cries else (reading.verdict, {})
         share = mean.get(state)
+        said = f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}"
         return asdict(reading) | {
             "probabilities": mean,
-            "words": f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}",
+            "words": "Crying" if cries and not self.monitor.classes else said,
             "remark": words.remark(reading), "state": state, "share": share, "cries": cries,
         }  # fmt: skip
 
@@ -147,8 +148,13 @@ class Listener:
             return None
         if self.from_file:
             self.from_file, self._cries = False, Episodes()
-            return "; then ".join(map(_answer, cries)) or "no crying in this file"
-        return _answer(cries[-1]) if (True, False) in pairwise(crying) else None
+            return "; then ".join(map(self._answer, cries)) or "no crying in this file"
+        return self._answer(cries[-1]) if (True, False) in pairwise(crying) else None
+
+    def _answer(self, episode: Sums) -> str:
+        """Return the answer to an episode in words."""
+        state, mean = episode.answer()
+        return words.answer(state, mean.get(state)) if self.monitor.classes else "crying"
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
@@ -169,11 +175,6 @@ class Listener:
             case kind:
                 raise InputError(f"The page sent {kind!r}, which is not a known message.")
         return [*self.monitor.readings(), *gap]
-
-
-def _answer(episode: Sums) -> str:
-    state, mean = episode.answer()
-    return words.answer(state, mean.get(state))
 
 
 def _number(content: Mapping[str, Any], name: str) -> float:

@@ -6,10 +6,10 @@ crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. 
 run's sound model judges each window that passes the gate and its face model the newest picture,
 with the same `Predictor` that is used for files. Probabilities are averaged over both models and
 the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
-sound is unlike the training cries (`novelty`). A model trained on drawn faces answers for synthetic
-pictures only. If one modality is missing or stale, the other is used alone, and the reading says
-so. Without sound and without a face, or with a microphone that gives no sound, the reading is a
-gap, never silence. This is no medical device.
+sound is unlike the training cries (`novelty`). A model trained on synthetic infants answers for
+synthetic recordings only; without another one, each cry is "unsure". If one modality is missing or
+stale, the other is used alone, and the reading says so. Without sound and without a face, or with a
+microphone that gives no sound, the reading is a gap, never silence. This is no medical device.
 
 `push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
 is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
@@ -40,10 +40,10 @@ from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, verdict
-from cryutils.models.gate import CRY_PAUSE_S, STEP_S, bursts
-from cryutils.models.inputs import DEAD_S, is_dead
-from cryutils.papers.predict import DRAWN, TOO_QUIET, Predictor, fuse
-from cryutils.papers.trained_models import find_run
+from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
+from cryutils.models.inputs import DEAD_S, FaceInput, SoundInput, is_dead
+from cryutils.papers.predict import TOO_QUIET, Predictor, fuse, hear
+from cryutils.papers.trained_models import Part, find_run
 from cryutils.video import faces, tracks
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
@@ -117,21 +117,34 @@ class Models(threading.local):
     """The models of one run, for any number of monitors.
 
     Each thread opens its own copy when it first uses them, because networks and the face detector
-    are for one thread. run: the run's folder, from `find_run`.
+    are for one thread. run: the run's folder, from `find_run`; None: the cry gate alone.
     """
 
-    def __init__(self, run: Path) -> None:
-        self.predictor = Predictor(run=run)
-        if (face := self.predictor.face) is not None:
+    def __init__(self, run: Path | None) -> None:
+        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
+        if self.predictor and (face := self.predictor.face):
             self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+
+    def answering(
+        self, *, synthetic: bool
+    ) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+        """Return the networks for sound and for faces that answer for these infants."""
+        if (predictor := self.predictor) is None:
+            return None, None
+        sound, face = predictor.sound, predictor.face
+        return (
+            sound if sound and sound.answers_for(synthetic=synthetic) else None,
+            face if face and face.answers_for(synthetic=synthetic) else None,
+        )
 
 
 class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
-    run: the run's folder. classes: the states. note: what the models were trained on. uses_camera:
-    whether one of the models is for real faces. every: only each n-th window of a cry is judged, to
-    save time; the others repeat the last answer.
+    run: the run's folder, None without one. classes: the states that it can name for the infants of
+    `restart`, none if only the cry gate answers. note: what the models were trained on.
+    uses_camera: whether one of the models is for real faces. every: only each n-th window of a cry
+    is judged, to save time; the others repeat the last answer.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
     >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
@@ -147,16 +160,16 @@ class Monitor:
     def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
         """Open the models of `run`, as `Predictor` does, or share `models`."""
         self._models = models or Models(find_run("full", run))
-        self.run, self.classes = self._predictor.run, self._predictor.classes
-        self.note = self._predictor.note
-        self.gate = self._predictor.gate
-        self.uses_camera = self._predictor.sees(synthetic=False)
-        self.every = 1
+        predictor = self._models.predictor
+        self.run = predictor.run if predictor else None
+        self.note = predictor.note if predictor else ""
+        self.gate, self.every = self._models.gate, 1
+        self.uses_camera = self._models.answering(synthetic=False)[1] is not None
         self.restart()
 
     @property
-    def _predictor(self) -> Predictor:
-        return self._models.predictor
+    def _answering(self) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+        return self._models.answering(synthetic=self._synthetic)
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
         """Buffer a block of sound, float (samples,) in [-1, 1] at `sr` Hz.
@@ -183,7 +196,7 @@ class Monitor:
         """
         frame = np.asarray(rgb)
         is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
-        if self._predictor.face is None or not is_rgb or not frame.size or not 0 <= time < _LATEST:
+        if not is_rgb or not frame.size or not 0 <= time < _LATEST or not self._answering[1]:
             return
         self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
@@ -220,9 +233,10 @@ class Monitor:
     def restart(self, *, synthetic: bool = False) -> None:
         """Forget all input, before another infant or another recording.
 
-        synthetic: whether the pictures that follow are of a drawn face.
+        synthetic: whether what follows is of a synthetic infant.
         """
         self._synthetic = synthetic
+        self.classes = next((part.classes for part in self._answering if part), ())
         self._begin(None)
 
     def _begin(self, origin: float | None) -> None:
@@ -295,17 +309,20 @@ class Monitor:
         kind = Kind.UNLIKE if caution else Kind.NO_FACE if alone_by_ear else Kind.PLAIN
         if p is None:
             return Reading(time=end, verdict=UNSURE, cry=cry, note=note, kind=kind)
-        probabilities = self._predictor.named(self._rolling.push(p))
+        probabilities = self._named(self._rolling.push(p))
         return Reading(
             time=end,
             verdict=UNSURE if caution else verdict(probabilities),
             probabilities=probabilities,
-            sound=None if isinstance(sound, str) else self._predictor.named(sound),
-            face=None if isinstance(face, str) else self._predictor.named(face),
+            sound=None if isinstance(sound, str) else self._named(sound),
+            face=None if isinstance(face, str) else self._named(face),
             cry=cry,
             note=note,
             kind=kind,
         )
+
+    def _named(self, probabilities: Array) -> dict[str, float]:
+        return dict(zip(self.classes, map(float, probabilities), strict=True))
 
     def _heard(self, end: float) -> Array:
         """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""
@@ -322,10 +339,10 @@ class Monitor:
         """Return the sound model's answer, and a caution if the sound is unusual, otherwise ""."""
         if self._ring is None or not len(x):
             return "no sound", ""
-        if self._predictor.sound is None:
-            return "these models do not listen", ""
-        y = spectral.resample(x, sr=self._ring.sr, to=self._predictor.sound.input.sr)
-        heard = self._predictor.hear(y, newest=True)
+        if (model := self._answering[0]) is None:
+            return "no model for sound", ""
+        y = spectral.resample(x, sr=self._ring.sr, to=model.input.sr)
+        heard = hear(model, y, newest=True)
         if isinstance(heard, str):
             return heard, ""
         return heard.probabilities[-1], novelty.caution(heard.unlike) or ""
@@ -335,13 +352,11 @@ class Monitor:
 
         The reason is "" if no model is for faces.
         """
-        if self._predictor.face is None:
+        if self._answering[1] is None:
             return ""
         fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
         if not fresh:
             return _NO_PICTURE
-        if not self._predictor.sees(synthetic=self._synthetic):
-            return DRAWN
         at, frame = max(fresh, key=lambda shot: shot[0])
         if at != self._face[0]:
             self._face = (at, self._looked(at, frame))
@@ -349,7 +364,7 @@ class Monitor:
 
     def _looked(self, at: float, frame: Pixels) -> Answer:
         """Return the face model's answer for the tracked face in a picture."""
-        model = self._predictor.face
+        model = self._answering[1]
         assert model is not None
         seen = self._models.detector.detect(frame)
         if len(seen):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 import time
@@ -20,7 +19,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from cryutils._io.paths import project_dir, scratch_dir
+from cryutils._io.paths import scratch_dir
 from cryutils.app import diary, words
 from cryutils.app.clip_view import asset
 from cryutils.app.login import ask, form, log_in, log_out, own_path, set_cookie, token
@@ -49,7 +48,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     user = request.scope.get("user")
     form_token = token(request)
     about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
-    about["path"] = request.url.path
+    about |= {"path": request.url.path, "models": request.app.state.models}
     response = TEMPLATES.TemplateResponse(request, template, about | context, status)
     if user is None:
         set_cookie(response, request, "form", form_token)
@@ -239,24 +238,8 @@ def _asset(name: str) -> str:
     return (HERE / name).read_text("utf-8")
 
 
-@cache
-def evidence() -> dict[str, Any]:
-    """Return the sound model's score for new infants in the reference run; {} without that run."""
-    path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
-    # Read without pandas, which would take a third of the server's memory.
-    for row in json.loads(path.read_text("utf-8")) if path.is_file() else []:
-        if (row["key"], row["split"], row["data"]) == (
-            "cry2.balanced_accuracy", "leak_free", "donateacry",
-        ):  # fmt: skip
-            percent = {name: f"{100 * row[name]:.0f}" for name in ("value", "low", "high")}
-            babies = {name: row[name] for name in ("n", "n_infants")}
-            return percent | babies | {"guess": f"{100 / len(STATES):.0f}"}
-    return {}
-
-
 # What every template and macro can use.
 TEMPLATES.env.globals.update(
-    ago=AGO_S, evidence=evidence, names=words.name, notes=diary.NOTES,
-    number=partial(secrets.randbits, 48), one_day=diary.ONE_DAY, reasons=REASONS,
-    spent=words.spent,
+    ago=AGO_S, names=words.name, notes=diary.NOTES, number=partial(secrets.randbits, 48),
+    one_day=diary.ONE_DAY, reasons=REASONS, spent=words.spent,
 )  # fmt: skip

@@ -39,7 +39,7 @@ from cryutils.app.monitor import Models
 from cryutils.app.sockets import MOST_BYTES, Protocol, Sockets
 from cryutils.app.store import Store
 from cryutils.errors import InputError
-from cryutils.papers.trained_models import find_run
+from cryutils.papers.trained_models import open_model
 
 __all__ = ["application", "run"]
 
@@ -61,27 +61,27 @@ _logger = logging.getLogger("cryutils.app")
 
 
 def application(
-    store: Store, hosts: Sequence[str], *, run: str | Path | None = None,
+    store: Store, hosts: Sequence[str], *, run: Path | None,
     links: dict[str, str] | None = None, film: Path | None = None,
     prepare: Callable[[], object] = lambda: None,
 ) -> Starlette:  # fmt: skip
     """Return the application for the users in `store`.
 
     hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
-    to this machine could use it from a caregiver's browser (DNS rebinding). run: whose models
-    answer. links: users by the tokens of links, each of which logs in once; the only way into a
-    demonstration. film: what its pages play. prepare: what is done before the models are opened,
-    while the server already answers.
+    to this machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the
+    run whose models answer, None for the cry gate alone. links: users by the tokens of links, each
+    of which logs in once; the only way into a demonstration. film: what its pages play. prepare:
+    what is done before the models are opened, while the server already answers.
     """
     models: Future[Models] = Future()
 
     def open_models() -> None:
         try:
             prepare()
-            models.set_result(Models(find_run("full", run)))
+            models.set_result(Models(run))
         except Exception as error:  # otherwise pages would wait forever
             _logger.warning("nobody can listen yet: %s", error)
-            why = "No models are trained yet. Ask the person who runs this server."
+            why = "Its models can't be opened. Ask the person who runs this server."
             models.set_exception(InputError(why))
 
     sockets = Sockets(store, models.result, film)
@@ -103,6 +103,8 @@ def application(
     )  # fmt: skip
     app.state.store, app.state.links, app.state.film = store, links or {}, film
     app.state.sockets, app.state.page = sockets, pages.page
+    parts = (None, None) if run is None else open_model("full", run)
+    app.state.models = [part for part in parts if part and part.answers_for(synthetic=bool(film))]
     return app
 
 

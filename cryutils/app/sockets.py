@@ -142,9 +142,9 @@ class Sockets:
 
             source = "synthetic film" if self._film else "live page"
             monitor = Monitor(models=self._models())
-            return Listener(
-                monitor, log=_session(log, source, monitor.run.name), film=self._film is not None
-            )
+            monitor.restart(synthetic=self._film is not None)
+            run = monitor.run.name if monitor.run and monitor.classes else ""
+            return Listener(monitor, log=_session(log, source, run), film=self._film is not None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)
 

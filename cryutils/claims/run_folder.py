@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cryutils._io.paths import writable, writing
+from cryutils._io.paths import file_digest, writable, writing
 from cryutils.claims import result_store
 from cryutils.errors import InputError
 
@@ -30,8 +30,9 @@ STAGING = ".running"
 def states(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the state of each notebook that has finished in `folder`, by name.
 
-    Keys: fingerprint, profile, parameters, seconds, versions, and `files`, the notebook's
-    files by their paths in the run's folder. A damaged state file is skipped.
+    Keys: fingerprint, profile, parameters, seconds, versions, `files`, the notebook's files by
+    their paths in the run's folder, and `sha256`, the digests of those that are models. A damaged
+    state file is skipped.
     """
     by_name = {}
     for path in sorted(folder.glob("state/*.json")):
@@ -99,8 +100,12 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
         path.as_posix() for path in paths
         if not path.name.startswith(".") and not (staging / path).is_symlink()
     )  # fmt: skip
+    record = {**state, "files": files}
+    record["sha256"] = {
+        file: file_digest(staging / file) for file in files if file.startswith("models/")
+    }
     with writing(staging / stamp) as part:  # before the earlier one goes, as a disk may be full
-        part.write_text(json.dumps({**state, "files": files}, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     others = states(folder)
     in_use = {*files, *(file for key in others.keys() - {name} for file in others[key]["files"])}
     outdated = set(others.pop(name, {"files": []})["files"]) - in_use

@@ -60,7 +60,11 @@ def predict(
         raise InputError("--json, --csv: give one of them.")
     names = [path for name in files for path in _recordings(name)]
     predictor = Predictor(model, run=run)
-    say(f"Models: {predictor.run.name}, trained on {predictor.note}. No medical device.", err=True)
+    about = f"Models: {predictor.run.name}, trained on {predictor.note}."
+    parts = [part for part in (predictor.sound, predictor.face) if part]
+    if not any(part.answers_for(synthetic=False) for part in parts):
+        about += " They know computer-made infants only and say nothing about real ones."
+    say(f"{about} No medical device.", err=True)
     rows, bad = [], 0
     for name in tqdm(names, "recordings", leave=False, disable=None if len(names) > 1 else True):
         message = None

@@ -18,6 +18,7 @@ from cryutils.course.cli_store import opened
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from socket import socket
 
 __all__ = ["serve"]
@@ -59,14 +60,10 @@ def serve(
     runs = [path.name for path in runs_with_models("full")]
     if demo and run is None and "quick" in runs:
         run = "quick"  # trained on infants of the program that makes the film
-    if demo or run is not None:
-        find_run("full", run)  # raises InputError if there is none
-    elif not runs:
-        say("No models are trained yet, so the page can't listen: `cryutils run 04_cry2 05_image`"
-            " trains them on synthetic infants.")  # fmt: skip
+    folder = find_run("full", run) if demo or run is not None or runs else None
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
-        _demonstrate(address, hosts, sockets, run)
+        _demonstrate(address, hosts, sockets, folder)
         return
     # Loading the application takes seconds; connections wait until then.
     with opened() as store:
@@ -78,10 +75,14 @@ def serve(
                 " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
         from cryutils.app import serve as application
 
-        application.run(application.application(store, hosts, run=run), sockets, **tls)
+        app = application.application(store, hosts, run=folder)
+        if not app.state.models:
+            say("No model has learned from real infants, so the page detects crying and names no"
+                " reason: `cryutils run 04_cry2 --profile real` trains one.")  # fmt: skip
+        application.run(app, sockets, **tls)
 
 
-def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: str | None) -> None:
+def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Path | None) -> None:
     """Serve a temporary household, and open its page in a browser."""
     token = secrets.token_urlsafe(32)
     opening = f"{address}login?link={token}"

@@ -218,6 +218,13 @@ class FaceInput:
     limit: int | None = None
     detector: str = "auto"
 
+    def __post_init__(self) -> None:
+        check_settings(fps=self.fps)
+        whole = [self.size] if self.limit is None else [self.size, self.limit]
+        is_right = 0 < self.fps <= 1000 and all(type(n) is int and 0 < n <= 4096 for n in whole)
+        if not (is_right and isinstance(self.detector, str)):
+            raise InputError(f"{self}: fps, size and limit are numbers above 0.")
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of one crop: (height, width, RGB)."""

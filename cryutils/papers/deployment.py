@@ -26,7 +26,7 @@ from cryutils.papers.trained_models import find_run, networks_in
 __all__ = ["export_model"]
 
 _CLIPS, _EXAMPLES = 32, 256  # calibration recordings, and examples from them
-_SHARED = ("classes", "input", "data", "note", "seed", "leak_free", "temperature")
+_SHARED = ("classes", "input", "data", "note", "seed", "score", "temperature")
 _NOTICE = "No medical device. A model is only as reliable as its notebook measured."
 
 

@@ -3,8 +3,9 @@
 The cry gate finds the episodes of crying in a file. Each is prepared as in training, with the
 settings stored next to the models. Paper B's sound and face models answer for its windows and
 frames, and their answers are averaged (Paper B §3). Without usable sound, or without a face, the
-other model answers alone. A model trained on drawn faces answers for synthetic videos only. This is
-not a medical device.
+other model answers alone. A model trained on drawn faces answers for synthetic videos only. One
+trained on synthetic voices answers for every file, since a sound file has no mark of what made it.
+This is not a medical device.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from cryutils._io import media
 from cryutils.models import novelty
 from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
-from cryutils.models.inputs import DEAD_S, is_dead, picture_problem, sound_problem
-from cryutils.papers.trained_models import find_run, open_model
+from cryutils.models.inputs import DEAD_S, SoundInput, is_dead, picture_problem, sound_problem
+from cryutils.papers.trained_models import Part, find_run, open_model
 from cryutils.video import faces
 
-__all__ = ["DRAWN", "TOO_QUIET", "Prediction", "Predictor", "SoundAnswer", "fuse"]
+__all__ = ["DRAWN", "TOO_QUIET", "Prediction", "Predictor", "SoundAnswer", "fuse", "hear"]
 
 Array = npt.NDArray[np.float32]
 # Times in s, float64 (frames,), and probabilities, float32 (frames, classes), of usable frames.
@@ -155,7 +156,7 @@ class Predictor:
             else:
                 why = [*why, "picture: no face while the infant cries"]
         p, used = fuse(None if sound is None else sound.probabilities.mean(axis=0), face)
-        shares = {} if p is None else self.named(p)
+        shares = {} if p is None else dict(zip(self.classes, map(float, p), strict=True))
         unlike = None if sound is None else sound.unlike
         if shares:
             state = UNSURE if novelty.caution(unlike) else verdict(shares)
@@ -173,26 +174,6 @@ class Predictor:
             data=alone.data if alone else self.data,
             unlike=unlike,
         )
-
-    def hear(self, x: Array, *, newest: bool = False) -> SoundAnswer | str:
-        """Return the answer to a sound, or why the sound can't be judged.
-
-        x: float32 (samples,) at the rate of `sound.input`. newest: answer for the last window only.
-        """
-        assert self.sound is not None
-        if problem := sound_problem(x, self.sound.input.sr):
-            return problem
-        rows, reference = self.sound.input.windows(x), self.sound.reference
-        unlike = novelty.share(reference, rows) if reference else None
-        return SoundAnswer(self.sound.predict(rows[-1:] if newest else rows), unlike)
-
-    def sees(self, *, synthetic: bool) -> bool:
-        """Return whether the face model answers for real pictures, or for `synthetic` ones."""
-        return self.face is not None and (synthetic or self.face.data != "synthetic")
-
-    def named(self, probabilities: Array) -> dict[str, float]:
-        """Return probabilities (classes,) by state."""
-        return dict(zip(self.classes, map(float, probabilities), strict=True))
 
     def _hear_file(
         self, path: Path, info: media.MediaInfo, why: list[str]
@@ -239,7 +220,7 @@ class Predictor:
         assert self.sound is not None
         size = round(max(self.sound.input.window_s, end_s - start_s) * self.sound.input.sr)
         first = min(round((start_s + end_s) / 2 * self.sound.input.sr) - size // 2, len(x) - size)
-        answer = self.hear(x[max(0, first) :][:size])
+        answer = hear(self.sound, x[max(0, first) :][:size])
         if isinstance(answer, SoundAnswer):
             return answer
         return SoundAnswer(np.full((1, len(self.classes)), 1 / len(self.classes), np.float32), None)
@@ -249,7 +230,7 @@ class Predictor:
         if not info.has_video or self.face is None:
             why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
-        if not self.sees(synthetic=info.is_synthetic):
+        if not self.face.answers_for(synthetic=info.is_synthetic):
             why.append(f"picture: {DRAWN}")
             return None
         seeing = self.face.input
@@ -259,6 +240,18 @@ class Predictor:
             why.append(f"picture: {problem}")
             return None
         return track.times_s[track.usable], self.face.predict(seeing.crops(track))
+
+
+def hear(model: Part[SoundInput], x: Array, *, newest: bool = False) -> SoundAnswer | str:
+    """Return the answer to a sound, or why the sound can't be judged.
+
+    x: float32 (samples,) at the rate of `model.input`. newest: answer for the last window only.
+    """
+    if problem := sound_problem(x, model.input.sr):
+        return problem
+    rows, reference = model.input.windows(x), model.reference
+    unlike = novelty.share(reference, rows) if reference else None
+    return SoundAnswer(model.predict(rows[-1:] if newest else rows), unlike)
 
 
 def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:

@@ -5,7 +5,6 @@ Used in notebooks 04_cry2, 05_image, 06_full, 11_robustness and 13_live_and_depl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,10 +65,7 @@ def deploy(
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    scores = evaluation.score(scored).reset_index().astype(object)
-    scores = scores.where(scores.notna(), None)  # without an interval
-    intervals = {str(row.metric): row for row in scores.itertuples()}
-    about = card(corpus, settings, intervals) | {
+    about = card(corpus, settings, scored) | {
         "input": asdict(model_input),
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "temperature": max(1.0, round(temperature, 3)),
@@ -79,8 +75,15 @@ def deploy(
     return export.save(fitted.model, folder, name, about)
 
 
-def card(corpus: Corpus, settings: Any, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a model's card on its data, training and leak-free scores."""
+def card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
+    """Return the entries of a model's card on its data, training and scores on new infants."""
+    scores = evaluation.score(scored).reset_index().astype(object)
+    scores = scores.where(scores.notna(), None)  # without an interval
+    metrics = {
+        row.metric: {"value": row.value, "low": row.low, "high": row.high}
+        for row in scores.itertuples()
+    }
+    given = scored["predicted"].value_counts(normalize=True)
     return {
         "classes": corpus.classes,
         "data": corpus.name,
@@ -90,7 +93,12 @@ def card(corpus: Corpus, settings: Any, scores: Mapping[str, Any]) -> dict[str, 
         "source": corpus.source,
         "training": asdict(settings),
         "seed": settings.seed,
-        "leak_free": {
-            m: {"value": s.value, "low": s.low, "high": s.high} for m, s in scores.items()
+        "score": {
+            "metrics": metrics,
+            "clips": scored["clip"].nunique(),
+            "infants": scored["infant"].nunique(),
+            "guessing": 1 / len(corpus.classes),
+            "most_common": given.index[0],
+            "share": float(given.iloc[0]),
         },
     }

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import outputs_dir
+from cryutils._io.paths import file_digest, outputs_dir
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.calibration import at_temperature
 from cryutils.models.export import NOTEBOOKS, Lite, read_card
@@ -29,6 +29,8 @@ Input = TypeVar("Input", SoundInput, FaceInput)
 
 # The models that a user can choose, and the networks of each.
 PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
+SYNTHETIC = "synthetic"  # the corpus of computer-made infants, in a card
+_FILES = (".tflite", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,8 @@ class Part(Generic[Input]):
     """A network of a run, and how its input is prepared.
 
     data, note: the training corpus, and its description. temperature: calibrates the probabilities
-    (`calibration`). reference: `novelty.reference` of the training cries, None without one.
+    (`calibration`). reference: `novelty.reference` of the training cries, None without one. score:
+    of such networks on new infants, as in the card; None if it has none.
     """
 
     network: Lite
@@ -46,6 +49,14 @@ class Part(Generic[Input]):
     note: str
     temperature: float
     reference: Mapping[str, Any] | None
+    score: Mapping[str, Any] | None
+
+    def answers_for(self, *, synthetic: bool) -> bool:
+        """Return whether the network may answer for real infants, or for `synthetic` ones.
+
+        A network that has learned from synthetic infants says nothing about real ones.
+        """
+        return synthetic or self.data != SYNTHETIC
 
     def predict(self, x: npt.NDArray[Any]) -> Array:
         """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
@@ -55,8 +66,8 @@ class Part(Generic[Input]):
 def runs_with_models(model: str = "full") -> list[Path]:
     """Return the runs that have a network of `model`, the preferred one first.
 
-    Runs on real infants come before those on synthetic ones, then complete before incomplete
-    models, then new before old.
+    Runs of `cryutils run`, which records their files, come before copied ones, then real infants
+    before synthetic ones, complete models before incomplete ones, and new before old.
     """
     times: dict[Path, list[int]] = {}
     for part in PARTS[model]:
@@ -64,17 +75,31 @@ def runs_with_models(model: str = "full") -> list[Path]:
             times.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
     return sorted(
         times,
-        key=lambda run: (not _is_synthetic(run, model), len(times[run]), max(times[run])),
+        key=lambda run: (
+            all(_recorded(run, model).values()),
+            not _is_synthetic(run, model),
+            len(times[run]),
+            max(times[run]),
+        ),
         reverse=True,
     )
 
 
-def _is_synthetic(run: Path, model: str) -> bool:
-    for part in PARTS[model]:
-        # An unreadable card is reported when the model is opened.
+def _recorded(run: Path, model: str) -> dict[Path, str]:
+    """Return the files of `model` in a run with the digests that `cryutils run` recorded, or ""."""
+    digests: dict[str, str] = {}
+    for path in run.glob("state/*.json"):  # not by `run_folder`, which imports pandas
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            card = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
-            if card["data"] == "synthetic":
+            digests |= json.loads(path.read_bytes())["sha256"]
+    names = [f"models/{part}{end}" for part in networks_in(run, model) for end in _FILES]
+    return {run / name: digests.get(name, "") for name in names}
+
+
+def _is_synthetic(run: Path, model: str) -> bool:
+    # A card that is refused is reported when the model is opened.
+    for part in networks_in(run, model):
+        with suppress(InputError):
+            if read_card(run / "models", part)["data"] == SYNTHETIC:
                 return True
     return False
 
@@ -82,8 +107,8 @@ def _is_synthetic(run: Path, model: str) -> bool:
 def find_run(model: str, run: str | Path | None) -> Path:
     """Return the folder of `run`, a name or an absolute `Path`.
 
-    None: the first of `runs_with_models`. Raises InputError for an unknown model, a run that does
-    not have it, and a name that contains a separator.
+    None: the first of `runs_with_models`, if its files are as recorded. Raises InputError for an
+    unknown model, a run that does not have it, and a name that contains a separator.
     """
     if model not in PARTS:
         raise InputError(f"no model {model!r}.{near_miss(model, PARTS)}")
@@ -95,6 +120,12 @@ def find_run(model: str, run: str | Path | None) -> Path:
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
                 f" `cryutils run {notebooks}`."
             )
+        for path, digest in _recorded(runs[0], model).items():
+            if not path.is_file() or file_digest(path) != digest:
+                raise InputError(
+                    f"{path}: not as `cryutils run` recorded it; run {NOTEBOOKS[path.stem]} again,"
+                    f" or name the run that you trust, such as --run {runs[0].name}."
+                )
         return runs[0]
     hint = near_miss(Path(run).name, [path.name for path in runs])
     if not (isinstance(run, Path) and run.is_absolute()):
@@ -127,23 +158,17 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Fac
 
 def _open(run: Path, name: str, kind: type[Input]) -> Part[Input]:
     folder = run / "models"
-    card: Mapping[str, Any] = read_card(folder, name)
-    network = Lite(folder / f"{name}.tflite")
-    try:
-        part = Part(
-            network=network,
-            input=kind(**card["input"]),
-            classes=tuple(card["classes"]),
-            data=str(card["data"]),
-            note=str(card["note"]),
-            temperature=float(card["temperature"]),
-            reference=card.get("reference"),
-        )
-        fits = (network.shape, network.classes) == (part.input.shape, len(part.classes))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{folder / name}.json: not a card of {name}.tflite; run {NOTEBOOKS[name]} again."
-        ) from error
-    if not fits:
+    card, network = read_card(folder, name), Lite(folder / f"{name}.tflite")
+    part = Part(
+        network=network,
+        input=kind(**card["input"]),
+        classes=tuple(card["classes"]),
+        data=card["data"],
+        note=card["note"],
+        temperature=float(card["temperature"]),
+        reference=card.get("reference"),
+        score=card.get("score"),
+    )
+    if (network.shape, network.classes) != (part.input.shape, len(part.classes)):
         raise InputError(f"{network.path}: its card does not fit; run {NOTEBOOKS[name]} again.")
     return part

@@ -18,12 +18,12 @@ from trained_run import Trained, change_card
 
 from cryutils import audio, video
 from cryutils._io import extras
-from cryutils.app.monitor import KEPT_S, Monitor, replay
+from cryutils.app.monitor import KEPT_S, Models, Monitor, replay
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.models.export import read_card
 from cryutils.models.inputs import DEAD_S, is_dead
-from cryutils.papers.predict import DRAWN, Predictor
+from cryutils.papers.predict import Predictor
 
 SR = 16000
 FPS = 4
@@ -50,6 +50,13 @@ def cry(trained: Trained) -> np.ndarray:
 def pictures(trained: Trained) -> list[np.ndarray]:
     """Six seconds of a face, four pictures a second."""
     return [f for clip in trained.corpus[:3] for f in video.frames(clip.path, fps=FPS)]
+
+
+def listening(run: Path) -> Monitor:
+    """A monitor of synthetic infants."""
+    monitor = Monitor(run)
+    monitor.restart(synthetic=True)
+    return monitor
 
 
 def noise(db: float, seconds: float) -> np.ndarray:
@@ -161,19 +168,22 @@ def test_with_the_camera_taken_away_it_goes_on_with_sound_and_says_so(
     assert all(reading.face is None and reading.sound for reading in readings[-3:])
 
 
-def test_a_model_trained_on_drawn_faces_gives_no_answer_for_a_camera(
+def test_models_of_synthetic_infants_name_no_reason_for_real_ones(
     monitor: Monitor, trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
 ) -> None:
-    assert not monitor.uses_camera
     monitor.restart()
-    readings = pushed(monitor, cry, pictures)[1:]
-    assert {reading.note for reading in readings} == {f"by sound alone: {DRAWN}"}
-    assert all(reading.sound and reading.face is None for reading in readings)
+    readings = pushed(monitor, cry, pictures)
+    assert (monitor.uses_camera, monitor.classes) == (False, ())
+    assert {reading.verdict for reading in readings[1:]} == {UNSURE}
+    assert not any(r.probabilities or r.sound or r.face for r in readings)
+    gate_alone = pushed(Monitor(models=Models(None)), cry, pictures)
+    assert gate_alone == readings
 
     run = shutil.copytree(trained.run, tmp_path / "run")
     change_card(run / "models", "image", data="my infants")
     other = Monitor(run)
-    assert other.uses_camera and all(r.face for r in pushed(other, cry, pictures)[1:])
+    answers = pushed(other, cry, pictures)[1:]
+    assert other.uses_camera and all(r.face and r.sound is None for r in answers)
 
 
 def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(
@@ -194,7 +204,7 @@ def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_
     shutil.copytree(trained.run, tmp_path / "calibrated")
     for name in ("cry2", "image"):
         change_card(tmp_path / "calibrated" / "models", name, temperature=20.0)
-    calibrated = Monitor(tmp_path / "calibrated")
+    calibrated = listening(tmp_path / "calibrated")
     readings = pushed(calibrated, cry)[1:]
     assert {reading.verdict for reading in readings} == {UNSURE}
     assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
@@ -210,7 +220,7 @@ def test_a_sound_unlike_the_training_cries_is_unsure_and_never_a_state(
     run = shutil.copytree(trained.run, tmp_path / "run")
     far = {**read_card(run / "models", "cry2")["reference"], "distances": [0.0] * 101}
     change_card(run / "models", "cry2", reference=far)
-    readings = pushed(Monitor(run), cry, pictures)[1:]
+    readings = pushed(listening(run), cry, pictures)[1:]
     assert {reading.verdict for reading in readings} == {UNSURE}
     assert {reading.kind for reading in readings} == {Kind.UNLIKE}
 
@@ -297,7 +307,7 @@ def test_models_without_a_picture_input_get_no_picture(
 ) -> None:
     run = shutil.copytree(trained.run, tmp_path / "run")
     (run / "models" / "image.tflite").unlink()
-    monitor = Monitor(run)
+    monitor = listening(run)
     assert not monitor.uses_camera
     readings = pushed(monitor, cry, pictures)[1:]
     assert all(reading.sound and reading.face is None for reading in readings)
@@ -320,7 +330,7 @@ def test_readings_do_not_depend_on_how_the_sound_was_cut(
     x = audio.spectral.resample(cry[: 3 * SR], sr=SR, to=sr)
 
     def cut(ends: list[int]) -> list[Reading]:
-        shared.restart()
+        shared.restart(synthetic=True)
         readings = []
         for start, end in pairwise([0, *ends, len(x)]):
             shared.push_audio(x[start:end], sr, start / sr)
@@ -356,7 +366,7 @@ STEPS = st.one_of(
 @settings(max_examples=15)
 @given(st.lists(STEPS, max_size=12))
 def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ...]]) -> None:
-    shared.restart()
+    shared.restart(synthetic=True)
     for what, *arguments in steps:
         match what:
             case "audio":

@@ -8,7 +8,7 @@ import pytest
 from trained_run import Trained
 
 from cryutils.app.monitor import Monitor, replay
-from cryutils.app.readings import Kind
+from cryutils.app.readings import UNSURE, Kind
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,6 @@ def test_a_film_is_answered_by_sound_and_face(monitor: Monitor, recordings: Path
 @pytest.mark.parametrize(
     ("name", "notes"),
     [
-        ("cry.wav", {"by sound alone: no picture"}),
         ("mute.mp4", {"by face alone: no sound"}),
         ("faceless.mp4", {"by sound alone: no face: it may be too small or lying sideways"}),
     ],
@@ -37,3 +36,12 @@ def test_a_recording_of_one_half_is_answered_by_it(
     assert {reading.note for reading in readings[1:]} == notes
     kind = Kind.NO_FACE if name == "faceless.mp4" else Kind.PLAIN
     assert {reading.kind for reading in readings[1:]} == {kind}
+
+
+def test_a_recording_that_is_not_marked_as_synthetic_gets_no_reason_from_synthetic_models(
+    monitor: Monitor, recordings: Path
+) -> None:
+    readings = list(replay(recordings / "cry.wav", monitor))[1:]
+    assert {(reading.verdict, bool(reading.probabilities)) for reading in readings} == {
+        (UNSURE, False)
+    }

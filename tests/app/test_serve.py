@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -19,16 +20,18 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import psutil
 import pytest
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from refusals import mistake
 from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, served, until
-from trained_run import Trained
+from trained_run import Trained, change_card
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from cryutils import audio
 from cryutils.app import pages
 from cryutils.app.readings import Reading
 from cryutils.app.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
@@ -320,7 +323,7 @@ def test_pages_may_ask_no_other_site_and_stand_in_none(server: Served) -> None:
 def test_what_is_heard_is_in_the_infant_s_diary(server: Served, ann: Visitor, mia: int) -> None:
     with ann.socket(mia) as page:
         about = json.loads(page.recv(HANG_S))["about"]
-        assert about["film"] == "" and "hungry" in about["states"]
+        assert about["film"] == ""
         ask(page, "start", file=False)
         answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 9)]
         readings = [reading for answer in answers for reading in answer["readings"]]
@@ -563,13 +566,50 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(
         assert len(list(server.store.infant("Mia").entries())) == len(readings)
 
 
-def test_the_terminal_names_what_trains_models(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        assert "`cryutils run 04_cry2 05_image` trains" in server.log
+@pytest.mark.parametrize("run", [None, "quick"])
+def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reason(
+    tmp_path: Path, trained: Trained, run: str | None
+) -> None:
+    cry = np.concatenate([audio.read(clip.path, sr=16_000) for clip in trained.corpus[:2]])
+    options, variables = [], {}
+    if run is not None:
+        options, variables = ["--run", run], {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(tmp_path, *options, **variables) as server:
+        assert "`cryutils run 04_cry2 --profile real` trains" in server.log
         server.store.users.add("ann", PASSWORD)
         infant = server.store.add_infant("Mia").id
-        with visitor(server, "ann").socket(infant) as page:
-            assert "No models are trained yet" in json.loads(page.recv(HANG_S))["why"]
+        ann = visitor(server, "ann")
+        for path in ("/", "/live"):
+            text = ann.get(path).text
+            assert "names no reason" in text and 'class="figure"' not in text
+        with ann.socket(infant) as page:
+            about = json.loads(page.recv(HANG_S))["about"]
+            assert (about["states"], about["camera"]) == ({}, False)
+            ask(page, "start", file=False)
+            blocks = [cry[k : k + 4000].tobytes() for k in range(0, len(cry), 4000)]
+            answers = [ask(page, "sound", x, at=k / 4, sr=16_000) for k, x in enumerate(blocks, 1)]
+            readings = [reading for answer in answers for reading in answer["readings"]]
+            assert {reading["words"] for reading in readings[2:]} == {"Crying"}
+            assert not any(reading["probabilities"] for reading in readings)
+
+
+def test_the_pages_show_the_score_of_the_model_that_answers(
+    tmp_path: Path, trained: Trained
+) -> None:
+    score = {
+        "metrics": {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}},
+        "clips": 77, "infants": 13, "guessing": 0.25, "most_common": "tired", "share": 0.62,
+    }  # fmt: skip
+    run = shutil.copytree(trained.run, tmp_path / "outputs" / "mine")
+    change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
+    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(run.parent)) as server:
+        server.store.users.add("ann", PASSWORD)
+        server.store.add_infant("Mia")
+        for path in ("/", "/live", "/diary"):
+            text = visitor(server, "ann").get(path).text
+            shown = re.search('<p class="figure">(.*?)</p>', text, re.DOTALL)[1]
+            assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
+            assert "tired" in shown and "my own infants" in shown
 
 
 def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from trained_run import Trained, change_card
 
 from cryutils import audio
 from cryutils.errors import InputError
-from cryutils.models.export import Lite
+from cryutils.models.export import Lite, read_card
 from cryutils.papers.deployment import export_model
 
 
@@ -33,7 +32,7 @@ def test_each_network_is_written_with_its_card(int8: bool, run: Path, trained: T
     assert paths == [run / "export" / f"{name}_{precision}.tflite" for name in ("cry2", "image")]
     for path, model_input in zip(paths, (trained.hearing, trained.seeing), strict=True):
         text = path.with_suffix(".json").read_text()
-        card = json.loads(text)
+        card = read_card(path.parent, path.stem)
         assert card["classes"] == list(trained.corpus.classes)
         assert card["input"] == asdict(model_input)
         assert (card["precision"], card["data"]) == (precision, "synthetic")
@@ -43,6 +42,9 @@ def test_each_network_is_written_with_its_card(int8: bool, run: Path, trained: T
         model = trained.models[path.name.partition("_")[0]]
         answers, expected = Lite(path).predict(x), model.predict(x, verbose=0)
         np.testing.assert_allclose(answers, expected, atol=0.2 if int8 else 1e-5)
+        path.write_bytes(path.read_bytes() + b"\0")
+        with pytest.raises(InputError, match="damaged"):
+            read_card(path.parent, path.stem)
 
 
 def test_int8_is_calibrated_with_the_training_infants_alone(

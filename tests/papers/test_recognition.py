@@ -58,9 +58,17 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     assert about["source"] == cries.source
     assert about["training"] == asdict(settings)
     scores = evaluation.score(answers).reset_index().set_index("metric")
-    assert {m: list(row.values()) for m, row in about["leak_free"].items()} == {
+    score = about["score"]
+    assert {m: list(row.values()) for m, row in score["metrics"].items()} == {
         metric: [row.value, row.low, row.high] for metric, row in scores.iterrows()
     }
+    assert (score["clips"], score["infants"], score["guessing"]) == (16, 8, 0.25)
+    said = answers.predicted.dropna()
+    assert (
+        score["share"]
+        == (said == score["most_common"]).mean()
+        == max((said == state).mean() for state in STATES)
+    )
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
     held_back = calls[0]["validation"]
