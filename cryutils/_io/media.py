@@ -56,6 +56,8 @@ _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies l
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
 
+ABSENT = {"sound": "no sound", "picture": "no pictures"}  # of a file without any
+
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
@@ -73,8 +75,7 @@ class MediaInfo:
 
     def missing(self, kind: str) -> str:
         """Return in words why there is no "sound" or "picture" to use."""
-        none = {"sound": "no sound", "picture": "no pictures"}
-        return "it can't be decoded" if kind in self.lost else none[kind]
+        return "it can't be decoded" if kind in self.lost else ABSENT[kind]
 
 
 def probe(path: Path) -> MediaInfo:

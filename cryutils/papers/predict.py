@@ -83,7 +83,9 @@ class Prediction:
         Missing pictures, or the missing sound of a still, are left out unless nothing was usable.
         """
         is_still = self.file.suffix.lower() in media.STILL
-        expected = ("picture: no pictures", "sound: no sound" if is_still else "")
+        expected = [
+            f"{kind}: {media.ABSENT[kind]}" for kind in ("picture", "sound")[: 1 + is_still]
+        ]
         reasons = [why for why in self.why if why not in expected]
         if self.state is None:
             reasons = reasons or list(self.why)

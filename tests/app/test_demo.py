@@ -9,7 +9,8 @@ from trained_run import Trained
 
 from cryutils.app import demo
 from cryutils.app.monitor import Monitor, replay
-from cryutils.app.readings import NO_CRY, QUIET
+from cryutils.app.readings import CALM, NO_CRY, QUIET
+from cryutils.app.store.episodes import Episodes
 
 
 def test_the_film_goes_from_no_cry_to_a_cry_and_back(tmp_path: Path, quick: Trained) -> None:
@@ -24,3 +25,9 @@ def test_the_film_goes_from_no_cry_to_a_cry_and_back(tmp_path: Path, quick: Trai
         inside = [r for r in readings if any(start <= r.time <= end for start, end in scenes)]
         assert least <= np.mean([reading.verdict in (NO_CRY, QUIET) for reading in inside]) <= most
     assert np.mean([bool(reading.face) for reading in inside]) > 0.9
+
+    heard, states = Episodes(), ["hungry", "pain", "tired", "discomfort"]
+    for reading in readings:
+        if reading.verdict not in CALM:
+            heard.add(reading.time, reading.kind, {states[int(reading.time - 4) // 20]: 1.0})
+    assert [cry.answer()[0] for cry in heard.all()] == states, "four right answers, four lines"
