@@ -136,7 +136,7 @@ class Listener:
         }  # fmt: skip
 
     def _ended(self, readings: Sequence[Reading]) -> str | None:
-        """Return the answer to the newest episode if the crying has paused, or to a whole file."""
+        """Return the answer to the newest episode if crying has paused, or to a whole file."""
         for reading in readings:
             if reading.verdict not in CALM:
                 self._cries.add(reading.time, reading.kind, reading.probabilities)

@@ -167,8 +167,12 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
     page.send({"type": "gap", "number": 0, "at": 3.0})
     assert page.answers[-1]["ended"] is None
     page.hear(4)
+    page.ear.due.append(Reading(1010.0, "tired", {"tired": 0.8}))
+    page.send({"type": "frame", "number": 0, "at": 10.0}, jpeg(24, 32))
     page.listen(False)
-    assert page.answers[-1]["ended"] == "probably hungry, 90 %"
+    assert page.answers[-1]["ended"].split("; then ") == [
+        "probably hungry, 90 %", "probably tired, 80 %",
+    ], "of each cry in it"  # fmt: skip
     page.send({"type": "start", "file": True})
     page.listen(False)
     assert page.answers[-1]["ended"] == "no crying in this file"
