@@ -36,6 +36,7 @@ BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
 SCAN = b"\xff\xda"  # marker of a scan; decoders visit all pixels in each, and browsers write one
+LARGEST = 2**32  # number in a message; the page sends its age in s, and a sampling rate
 GAP_EVERY_S = 1.0  # of the gaps reported within this time, only the first counts
 STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
 ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
@@ -98,6 +99,11 @@ class Listener:
             "waiting": waiting if trouble or not self.listening else 0,
             "ended": ended,
         }  # fmt: skip
+
+    @property
+    def refused(self) -> str:
+        """Why the log refused the last readings, such as those of an infant that was removed."""
+        return "" if self._writer is None else self._writer.refused
 
     def close(self) -> None:
         """Write what waits, within `STOP_S`; later readings are still written by the thread."""
@@ -179,8 +185,8 @@ class Listener:
 
 def _number(content: Mapping[str, Any], name: str) -> float:
     value = content.get(name)
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"The page sent {name} {value!r}, which is not a number.")
+    if not isinstance(value, int | float) or not abs(value) < LARGEST:  # nor NaN
+        raise InputError(f"The page sent {name} {value!r:.40}, which can't be.")
     return float(value)
 
 

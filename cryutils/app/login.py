@@ -6,36 +6,33 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import math
 import re
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from cryutils.app.asking import Threads, ask
 from cryutils.app.store.accounts import folded
-from cryutils.app.store.database import StoreUnavailable
 
 __all__ = [
-    "LoginRequired", "ask", "form", "is_own", "log_in", "log_out", "own_path", "set_cookie",
+    "PUBLIC", "LoginRequired", "form", "is_own", "log_in", "log_out", "own_path", "set_cookie",
     "token",
 ]  # fmt: skip
 
-PUBLIC = ("/login", "/static/site.css")
+# What needs neither a login nor the store.
+STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
+PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
-HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")  # a hash takes 64 MiB
+HASHING, HASHED_S = Threads(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
 
 class LoginRequired:
@@ -48,7 +45,7 @@ class LoginRequired:
         connection = HTTPConnection(scope)
         scope["ticket"] = connection.cookies.get(_cookie(connection, "login"), "")
         scope["user"] = None
-        if scope["ticket"]:
+        if scope["ticket"] and scope["path"] not in PUBLIC:
             user = connection.app.state.store.logins.user
             scope["user"] = await ask(user, scope["ticket"])
         answer: ASGIApp
@@ -68,12 +65,12 @@ async def log_in(request: Request) -> Response:
     """Show the form; log in, or say that name or password is wrong, or how long to wait."""
     state, target = request.app.state, own_path(request.query_params.get("next", "/"))
     if request.method != "POST":
-        if request.scope["user"] is not None:
-            return RedirectResponse("/", 303)
         if state.film is None:
             return state.page(request, "login.html", next=target)
         if user := state.links.pop(request.query_params.get("link", ""), None):
             return await _enter(request, user, "/")
+        if await ask(state.store.logins.user, request.scope["ticket"]):
+            return RedirectResponse("/", 303)
         why = "This is a demonstration. The link in the terminal opens it, once."
         return state.page(request, "login.html", status=403, error=why, next=target)
     fields = await form(request)
@@ -85,7 +82,10 @@ async def log_in(request: Request) -> Response:
     if wait_s > 0:
         minutes = math.ceil(wait_s / 60)
         return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
-    if not await ask(users.check, name, password, address, mark, threads=HASHING):
+    # Also asked so that a store that does not answer does not block the threads that hash.
+    request.scope["user"] = await ask(state.store.logins.user, request.scope["ticket"])
+    check = partial(users.check, name, password, address, mark)
+    if not await ask(check, threads=HASHING, limit_s=HASHED_S):
         return refuse(status=401, error="Name or password is wrong.")
     await _leave(request)
     response = await _enter(request, name, target)
@@ -167,15 +167,3 @@ def own_path(target: str) -> str:
     # Only printable ASCII, as browsers send it, so that no line break enters a header.
     plain = re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", target) is not None
     return target if plain and not urlsplit(target).netloc else "/"
-
-
-async def ask(
-    question: Callable[..., Any], *about: Any, threads: ThreadPoolExecutor | None = None
-) -> Any:
-    """Ask the store in a thread and return its answer. Raises error 503 if it can't be reached."""
-    try:
-        if threads is not None:
-            return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
-        return await run_in_threadpool(question, *about)
-    except StoreUnavailable as error:
-        raise HTTPException(503) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -21,8 +21,9 @@ from starlette.templating import Jinja2Templates
 
 from cryutils._io.paths import scratch_dir
 from cryutils.app import diary, words
+from cryutils.app.asking import Threads, ask
 from cryutils.app.clip_view import asset
-from cryutils.app.login import ask, form, log_in, log_out, own_path, set_cookie, token
+from cryutils.app.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
 from cryutils.app.readings import NO_CRY, UNSURE
 from cryutils.app.store import transfer
 
@@ -33,7 +34,7 @@ __all__ = ["ROUTES", "explain", "page", "refuse"]
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
-SCRIPTS = ("live.css", "live.js", "page.js", "site.css")
+EXPORTING, EXPORT_S = Threads(2), 600.0
 AGO_S = {
     "just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0,
     "two hours ago": 7200.0,
@@ -62,7 +63,7 @@ async def refuse(request: Request, error: HTTPException) -> Response:
     texts = {
         403: ("Please try again", "This page was open for too long, or the login has ended."),
         404: ("There is no such page", "The address may be mistyped."),
-        503: ("The diary can't be reached now", "What was saved before is safe. Try again soon."),
+        503: ("No diary at the moment", error.detail),
     }
     title, why = texts.get(error.status_code, ("That did not work", "Go back and try again."))
     return page(request, "error.html", status=error.status_code, title=title, why=why)
@@ -144,7 +145,7 @@ async def say(request: Request) -> Response:
             task = partial(log.correct, *_span(fields), fields["verdict"][:40])
         case "missed" if fields.get("verdict") and fields.get("ago") in AGO_S:
             task = partial(diary.missed, log, fields["verdict"][:40], AGO_S[fields["ago"]])
-        case "undo" if fields.get("note", "").isdecimal():
+        case "undo" if re.fullmatch(r"\d{1,18}", fields.get("note", "")):
             task = partial(log.remove_note, int(fields["note"]))
         case "undo":
             task = partial(log.undo, *_span(fields))
@@ -179,7 +180,8 @@ async def export(request: Request, logs: list[Log], log: Log) -> Response:
     kind: transfer.Kind = "readings" if request.query_params.get("as") == "parquet" else "diary"
     suffix = "parquet" if kind == "readings" else "csv"
     path = _scratch() / f"{secrets.token_hex(8)}.{suffix}"
-    await ask(transfer.export, [log], str(path), kind)
+    write = partial(transfer.export, [log], str(path), kind)
+    await ask(write, threads=EXPORTING, limit_s=EXPORT_S)
     name = f"diary-{date.today()}.{suffix}"
     return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
@@ -187,7 +189,7 @@ async def export(request: Request, logs: list[Log], log: Log) -> Response:
 async def static(request: Request) -> Response:
     """Send a script or style of the pages."""
     name = request.path_params["name"]
-    if name not in SCRIPTS:
+    if request.url.path not in STATIC:
         raise HTTPException(404)
     kind = "css" if name.endswith(".css") else "javascript"
     return Response(_asset(name), media_type=f"text/{kind}")
@@ -218,12 +220,9 @@ ROUTES = [
 
 def _span(fields: dict[str, str]) -> tuple[float, float]:
     try:
-        start, stop = float(fields["start"]), float(fields["stop"])
+        return float(fields["start"]), float(fields["stop"])
     except (KeyError, ValueError) as error:
         raise HTTPException(400) from error
-    if not (math.isfinite(start) and math.isfinite(stop)):
-        raise HTTPException(400)
-    return start, stop
 
 
 @cache

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,14 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from cryutils.app.asking import ask
 from cryutils.app.listener import Listener
-from cryutils.app.login import ask, is_own
-from cryutils.app.readings import Reading
+from cryutils.app.login import is_own
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     from cryutils.app.monitor import Models
-    from cryutils.app.store import Log, Store
+    from cryutils.app.store import Store
 
 __all__ = ["MOST_BYTES", "PAGES", "Protocol", "Sockets"]
 
@@ -106,7 +107,7 @@ class Sockets:
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
         except (InputError, HTTPException) as error:
-            why = str(error) if isinstance(error, InputError) else "The diary can't be reached."
+            why = error.detail if isinstance(error, HTTPException) else str(error)
             with suppress(WebSocketDisconnect, RuntimeError):
                 await socket.send_json({"type": "refused", "why": why})
             await page.close(REFUSED)
@@ -140,11 +141,12 @@ class Sockets:
         def make() -> Listener:
             from cryutils.app.monitor import Monitor
 
-            source = "synthetic film" if self._film else "live page"
             monitor = Monitor(models=self._models())
             monitor.restart(synthetic=self._film is not None)
             run = monitor.run.name if monitor.run and monitor.classes else ""
-            return Listener(monitor, log=_session(log, source, run), film=self._film is not None)
+            session = log.begin("synthetic film" if self._film else "live page", run)
+            write = partial(log.append, session)
+            return Listener(monitor, log=write, film=self._film is not None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)
 
@@ -160,6 +162,8 @@ class Sockets:
             page.mean_s += 0.2 * (time.monotonic() - begun - page.mean_s)
             _pace(page, listener)
         await page.socket.send_json(answer)
+        if listener.refused:  # the infant was removed
+            raise InputError(listener.refused)
 
 
 class Protocol(WebSocketsSansIOProtocol):
@@ -213,15 +217,3 @@ def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview
         if isinstance(content, dict):
             return content, buffers
     return {}, []
-
-
-def _session(log: Log, source: str, run: str) -> Callable[[list[Reading]], None]:
-    """Return a function that logs readings of a new session, for the `Writer`'s thread."""
-    number: int | None = None
-
-    def write(readings: list[Reading]) -> None:
-        nonlocal number
-        number = number or log.begin(source, run)
-        log.append(number, readings)
-
-    return write

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from traitlets.log import get_logger
 
 from cryutils.app.readings import HOP_S, Reading
-from cryutils.app.store.database import StoreUnavailable
+from cryutils.app.store.database import NO_ANSWER, StoreUnavailable
 from cryutils.app.words import spent
 from cryutils.errors import InputError
 
@@ -65,11 +65,17 @@ class Writer:
         with self._changed:
             return len(self._batch) + len(self._waiting)
 
+    @property
+    def refused(self) -> str:
+        """Why the log refused the last readings; "" if it did not."""
+        with self._changed:
+            return self._refused
+
     def trouble(self) -> str:
         """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
             if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
-                self._report("it does not answer", "no answer")
+                self._report(NO_ANSWER, NO_ANSWER)
             n = len(self._batch) + len(self._waiting)
             why, refused = self._why, self._refused
         if refused:
@@ -88,15 +94,15 @@ class Writer:
             try:
                 self._log(batch)
             except InputError as error:
-                refused = str(error)
+                refused, detail = str(error), "the infant was removed"
             except StoreUnavailable as error:
-                why, detail = error.reason, f"{error.filename}: {error.strerror}"
+                why = error.reason  # which is in the server's log
             except Exception as error:  # otherwise the thread ends and readings wait forever
-                why, detail = "the program has a fault", type(error).__name__
+                why = "the program has a fault"
+                detail = f"{why} ({type(error).__name__})"
             with self._changed:
                 self._batch = []
                 self._refused = refused
-                # Why readings are refused may name the infant, which is not for the server's log.
                 self._report(why or refused, detail)
                 if why:
                     self._waiting = deque([*batch, *self._waiting], WAITING)
@@ -116,10 +122,9 @@ class Writer:
             return self._batch
 
     def _report(self, why: str, detail: str) -> None:
-        """Store the reason for trouble, and write a new one to the server's log."""
-        if why and why != self._why:
-            reason = f"{why} ({detail})" if detail else "its infant or its session is gone"
-            get_logger().warning("the caregiver log can't be written: %s", reason)
+        """Store the reason for trouble, and write the detail of a new one to the server's log."""
+        if detail and why != self._why:
+            get_logger().warning("the caregiver log can't be written: %s", detail)
         elif self._why and not why:
             get_logger().warning("the caregiver log is written again")
         self._why = why

@@ -6,35 +6,37 @@ import errno
 import math
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from traitlets.log import get_logger
 
 from cryutils._io import extras
 from cryutils._io.paths import resolve
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "CORRECTIONS", "INFANTS", "LATEST_S", "LOGINS", "LONGEST_S", "NOTES", "READINGS", "SESSIONS",
-    "USERS", "VERSION", "Database", "Row", "StoreUnavailable", "insert_new", "shown",
+    "CORRECTIONS", "INFANTS", "LOGINS", "LONGEST_S", "NOTES", "NO_ANSWER", "READINGS", "SESSIONS",
+    "USERS", "VERSION", "DamagedError", "Database", "Row", "StoreUnavailable", "insert_new",
+    "shown",
 ]  # fmt: skip
 
 VERSION = 8  # of the tables
 LONGEST_S = 86_400  # of a correction
-LATEST_S = 2.0**33  # since 1970: the year 2242; pandas' times end in 2262
 Row = dict[str, Any]
 
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 _SERVERS = ("postgresql", "postgres")
 _CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
 _WAIT_S = 10  # for another transaction, and for a connection to a server
-# A lost connection to a server is given up after about the same time. A live server that does not
-# answer blocks its caller, so only threads with no other work may call it (`Writer`).
+# A lost connection to a server is given up after about the same time. A suspended server blocks its
+# caller, so only threads with no other work may call it (`Writer`, `asking`).
 # Poolers such as PgBouncer accept neither start-up options nor prepared statements, and a database
 # in SQL_ASCII returns bytes unless the client names an encoding.
 _POSTGRESQL = {
@@ -46,12 +48,20 @@ _POSTGRESQL = {
 # Why a store can't be used, in words for caregivers, by the error codes of SQLite and PostgreSQL.
 _FULL, _LOCKED = "its disk is full", "another program has locked it"
 _AWAY, _BROKEN = "its server can't be reached", "the database reports an error"
-_DAMAGED = "it is damaged; restore a copy, or move it away to begin a new log"
+NO_ANSWER = "it does not answer"
+_FIRST = "stop the server first, then"
+_DAMAGED = f"it is damaged; {_FIRST} restore a copy, or move it away to begin a new log"
+_MOVED = f"its file was moved, deleted or replaced; put it back, or {_FIRST} begin a new log"
 _REASONS: dict[object, str] = {
     sqlite3.SQLITE_FULL: _FULL, sqlite3.SQLITE_BUSY: _LOCKED, sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED, sqlite3.SQLITE_NOTADB: _DAMAGED,
-    "53100": _FULL, "55P03": _LOCKED,
+    "53100": _FULL, "55P03": _LOCKED, "57014": NO_ANSWER,
 }  # fmt: skip
+_ADVICE = {
+    _DAMAGED: "", _MOVED: "",
+    NO_ANSWER: " What you sent may be saved later, so look before you send it again.",
+}  # fmt: skip
+_logged: set[str] = set()  # the reasons that are in the server's log
 
 _TABLES = sa.MetaData()
 _key = partial(sa.Column, primary_key=True, autoincrement=False)
@@ -91,7 +101,7 @@ LOGINS = sa.Table(
 
 
 class StoreUnavailable(OSError):
-    """The database can't be reached or used. Changes that it acknowledged are safe."""
+    """The database can't be reached or used. A new reason is written to the server's log."""
 
     def __init__(self, why: object, shown: str, reason: str) -> None:
         """Report the first line of `why` for the store `shown`, an address without a password.
@@ -99,15 +109,32 @@ class StoreUnavailable(OSError):
         `reason` is for caregivers.
         """
         self.reason = reason
-        line = (str(why).splitlines() or ["no reason"])[0]
+        line = (str(why).splitlines() or ["no reason"])[0].partition(" with text ")[0]
         super().__init__(errno.EIO, f"the store can't be used ({line}): {reason}", shown)
+        if reason not in _logged:
+            _logged.add(reason)
+            get_logger().warning("%s: %s", shown, self.strerror)
+
+    @property
+    def advice(self) -> str:
+        """Why the store can't be used and what to do, for a caregiver's page."""
+        safe = " What was saved before is safe. Try again soon."
+        return f"The diary can't be used now: {self.reason}.{_ADVICE.get(self.reason, safe)}"
+
+
+class DamagedError(ValueError):
+    """A stored row has values that were never written."""
 
 
 class Database:
-    """The store's tables on an engine. `shown` is the address without a password."""
+    """The store's tables on an engine. `shown` is the address without a password.
 
-    def __init__(self, engine: sa.Engine, shown: str) -> None:
-        self._engine, self.shown = engine, shown
+    path: SQLite's file, which must stay the same one: SQLite would go on writing to a deleted one.
+    """
+
+    def __init__(self, engine: sa.Engine, shown: str, path: Path | None = None) -> None:
+        self._engine, self.shown, self._path = engine, shown, path
+        self._file = path and _identity(path)
 
     @classmethod
     def at(cls, address: str) -> Database:
@@ -130,16 +157,19 @@ class Database:
             extras.require("psycopg", "app", "a store in PostgreSQL")
             url = url.set(drivername="postgresql+psycopg")
             chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
-            engine = sa.create_engine(url, pool_pre_ping=True, connect_args=chosen)
+            engine = sa.create_engine(
+                url, pool_pre_ping=True, pool_timeout=_WAIT_S, connect_args=chosen
+            )
             sa.event.listen(engine, "begin", _limit)
             return cls(engine, shown(address))
         if url.database in (None, "", ":memory:"):  # in memory, which would lose everything
             raise InputError(f"{address}: name a file, as in sqlite:///log.sqlite.")
         path = _file(resolve(str(url.database)))
-        engine = sa.create_engine(url.set(database=str(path)), connect_args={"timeout": _WAIT_S})
+        url, waits = url.set(database=str(path)), {"timeout": _WAIT_S}
+        engine = sa.create_engine(url, pool_timeout=_WAIT_S, connect_args=waits)
         sa.event.listen(engine, "connect", _settle)
         sa.event.listen(engine, "begin", _begin)
-        return cls(engine, str(path))
+        return cls(engine, str(path), path)
 
     def prepare(self) -> None:
         """Create the tables if there are none.
@@ -171,19 +201,30 @@ class Database:
     def begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
         """Yield a connection with a transaction: all changes in it are made, or none.
 
-        Raises StoreUnavailable if the database can't be used, and InputError for rows of an infant
-        or user that was removed.
+        Raises StoreUnavailable if the database can't be used or is damaged, and InputError for rows
+        of an infant or user that was removed.
         """
         try:
+            self._require_file()
             with self._engine.execution_options(writes=writes).begin() as connection:
                 yield connection
+            if writes:
+                self._require_file()
+                _logged.intersection_update({_DAMAGED})
         except sa.exc.IntegrityError as error:
             raise InputError("Someone else removed this in the meantime; look again.") from error
         except (
             sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, UnicodeDecodeError,
+            DamagedError,
         ) as error:  # fmt: skip
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
+
+    def _require_file(self) -> None:
+        """Raise StoreUnavailable if SQLite's file is not the one that was opened."""
+        if self._path is not None and (file := _identity(self._path)) != self._file:
+            why, reason = ("0 bytes", _DAMAGED) if file == (0, 0) else ("another file", _MOVED)
+            raise StoreUnavailable(why, self.shown, reason)
 
     def close(self) -> None:
         """Close all connections."""
@@ -218,10 +259,11 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | DamagedError):
         return _DAMAGED
-    if isinstance(error, sqlite3.Error):
-        return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _BROKEN)
+    if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        return _REASONS.get(code & 0xFF, _BROKEN)
     state = getattr(error, "sqlstate", None)
     # A server that shuts down sends a code of class 57P; one that is gone sends none.
     is_gone = state is None or state.startswith("57P")
@@ -232,10 +274,26 @@ def _file(path: Path) -> Path:
     """Create SQLite's file, accessible only to its owner, if it is missing; return its path."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not path.exists()
         path.touch(mode=0o600)
+        if is_new:
+            with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")  # writes a header
+        for _ in range(20):
+            if path.stat().st_size:
+                return path
+            time.sleep(0.1)  # another process may have just created it
     except OSError as error:
         raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
-    return path
+    raise InputError(f"{path}: 0 bytes, so its log is lost; restore a copy, or delete it.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return a file's device and inode; (0, 0) if it is empty, None if it can't be found."""
+    with suppress(OSError):
+        found = path.stat()
+        return (found.st_dev, found.st_ino) if found.st_size else (0, 0)
+    return None
 
 
 def _settle(connection: Any, _record: Any) -> None:
@@ -255,5 +313,10 @@ def _begin(connection: sa.Connection) -> None:
 
 
 def _limit(connection: sa.Connection) -> None:
-    """Limit how long a transaction of PostgreSQL waits for another one."""
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
+    """Limit how long a transaction of PostgreSQL waits for another one, and for rows.
+
+    Removing a year takes longer than reading a part of it.
+    """
+    writes = connection.get_execution_options().get("writes")
+    limited = "lock_timeout" if writes else "statement_timeout"
+    connection.exec_driver_sql(f"SET LOCAL {limited} = '{_WAIT_S}s'")

@@ -7,12 +7,14 @@ or not counted, never as silence.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -23,10 +25,25 @@ from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
 from cryutils.errors import InputError, printable
 
-__all__ = ["Log"]
+__all__ = ["EARLIEST_S", "LATEST_S", "Log", "Session"]
+
+EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
 _AT_ONCE = 10_000  # readings in memory
 _AGAIN_S = 3600.0  # between two notes of one button
+
+
+class Session(NamedTuple):
+    """A time of listening.
+
+    source: such as "camera and microphone". run: the name of the run whose models answer. started:
+    in s since 1970.
+    """
+
+    id: int
+    source: str
+    run: str
+    started: float
 
 
 class Log:
@@ -36,26 +53,21 @@ class Log:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
         self._database, self.id, self.name = database, number, name
 
-    def begin(self, source: str, run: str = "") -> int:
-        """Begin a session and return its number.
+    def begin(self, source: str, run: str = "") -> Session:
+        """Return a new session, which the first `append` stores. source, run: as in `Session`."""
+        return Session(secrets.randbits(48), printable(source), printable(run), time.time())
 
-        source: such as "camera and microphone". run: the name of the run whose models answer.
-        """
-        named = {"source": printable(source), "run": printable(run)}
-        return self._add(tables.SESSIONS, started=time.time(), **named)
-
-    def append(self, session: int, readings: Sequence[Reading]) -> int:
-        """Log readings of a session, a number from `begin`, durably; return how many were new.
+    def append(self, session: Session, readings: Sequence[Reading]) -> int:
+        """Log readings of a session from `begin`, durably; return how many were new.
 
         Readings with the same session and time count as the same, so a failed call can be repeated.
-        Readings may be late and out of order. Raises InputError for a session of another infant,
-        and for numbers that are NaN or infinite.
+        Readings may be late and out of order. A session that `purge` removed is stored again.
+        Raises InputError for times before 2000 or after 2099, and for NaN and infinite numbers.
         """
-        rows = [_row(reading) | {"infant": self.id, "session": session} for reading in readings]
-        number, mine = tables.SESSIONS.c.id == session, tables.SESSIONS.c.infant == self.id
+        rows = [_row(reading) | {"infant": self.id, "session": session.id} for reading in readings]
+        stored = session._asdict() | {"infant": self.id}
         with self._begin(writes=True) as connection:
-            if connection.scalar(sa.select(tables.SESSIONS.c.id).where(number, mine)) is None:
-                raise InputError(f"{self.name}: no session {session}; begin one.")
+            tables.insert_new(connection, tables.SESSIONS, [stored])
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
@@ -71,8 +83,8 @@ class Log:
         query = query.order_by(reading.time, reading.session)
         with self._begin() as connection:
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-            for row in rows.mappings():
-                yield dict(row) | {"infant": self.name}
+            for row in _checked(rows):
+                yield row | {"infant": self.name}
 
     def episodes(self, since: float | None = None, until: float | None = None) -> list[Episode]:
         """Return the episodes of crying that reach into the time from `since` to before `until`."""
@@ -93,10 +105,10 @@ class Log:
         )
         said = said.order_by(correction.made.desc(), correction.id.desc())
         with self._begin() as connection:
-            corrections = connection.execute(said).mappings().all()
+            corrections = list(_checked(connection.execute(said)))
             options = {"yield_per": _AT_ONCE}
             rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            around = episodes(rows.mappings(), corrections)
+            around = episodes(_checked(rows), corrections)
         return [
             each for each in around
             if (since is None or each.stop >= since) and (until is None or each.start < until)
@@ -108,17 +120,18 @@ class Log:
         For a missed cry, both are about when it was: nobody measured how long.
 
         A confirmation is a correction to the same verdict. The newest correction of a cry applies.
-        Raises InputError for invalid times, more than a day between them, and an empty verdict.
+        Raises InputError for times before 2000 or after 2099, more than a day between them, and an
+        empty verdict.
         """
-        if not 0 <= start <= stop <= min(start + tables.LONGEST_S, tables.LATEST_S):
-            raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
+        _require(start, stop)
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
         verdict, made = printable(verdict), time.time()
         self._add(tables.CORRECTIONS, start=start, stop=stop, verdict=verdict, made=made)
 
     def undo(self, start: float, stop: float) -> None:
-        """Remove all corrections that reach into the time from `start` to `stop`."""
+        """Remove all corrections that reach into a time as in `correct`."""
+        _require(start, stop)
         correction = tables.CORRECTIONS.c
         over = (correction.infant == self.id, correction.start <= stop, correction.stop >= start)
         with self._begin(writes=True) as connection:
@@ -130,6 +143,7 @@ class Log:
         number: of the button, a note's new `id`. Within an hour, a note of the same number is the
         same note, so a second tap, or one after a lost answer, adds nothing.
         """
+        _require(at, at)
         note, row = tables.NOTES, {"infant": self.id, "time": at, "what": printable(what)}
         with self._begin(writes=True) as connection:
             first = connection.scalar(sa.select(note.c.time).where(note.c.id == number))
@@ -144,8 +158,7 @@ class Log:
             note.infant == self.id, *_within(note.time, since, until)
         )
         with self._begin() as connection:
-            rows = connection.execute(query.order_by(note.time)).mappings()
-            return [dict(row) for row in rows]
+            return list(_checked(connection.execute(query.order_by(note.time))))
 
     def remove_note(self, number: int) -> None:
         """Remove a note by its `id`."""
@@ -191,12 +204,11 @@ class Log:
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
-    def _add(self, table: sa.Table, **values: Any) -> int:
-        """Add a row of this infant with a new number, and return the number."""
-        number = secrets.randbits(48)
+    def _add(self, table: sa.Table, **values: Any) -> None:
+        """Add a row of this infant with a new number."""
+        row = {"id": secrets.randbits(48), "infant": self.id, **values}
         with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(table), [{"id": number, "infant": self.id, **values}])
-        return number
+            connection.execute(sa.insert(table), [row])
 
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
@@ -213,8 +225,7 @@ _PARTS = ("probabilities", "sound", "face")
 
 def _row(reading: Reading) -> Row:
     """Return a reading as a row. Raises InputError for NaN and infinity."""
-    if not 0 <= reading.time < tables.LATEST_S:
-        raise InputError(f"reading at {reading.time}: no time in s since 1970.")
+    _require(reading.time, reading.time)
     parts = {name: getattr(reading, name) for name in _PARTS}
     numbers = [reading.cry or 0.0, *chain(*(part.values() for part in parts.values() if part))]
     if not np.isfinite(numbers).all():
@@ -227,6 +238,31 @@ def _row(reading: Reading) -> Row:
         shares = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(shares, separators=(",", ":"))
     return row
+
+
+def _require(start: float, stop: float) -> None:
+    """Raise InputError for what is no span of a day at most in the years that a log has."""
+    if not EARLIEST_S <= start <= stop < LATEST_S:
+        times = " to ".join(dict.fromkeys((f"{start:g}", f"{stop:g}")))
+        raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
+    if stop - start > tables.LONGEST_S:
+        raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
+
+
+def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
+    """Yield rows. Raises DamagedError for times, numbers and texts that never were stored."""
+    for row in map(dict, rows.mappings()):
+        at = [row[name] for name in ("time", "start", "stop") if name in row]
+        texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
+        try:
+            parts = [json.loads(row[name] or "{}") for name in _PARTS if name in row]
+            shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
+            is_whole = all(map(math.isfinite, shares)) and all(0 <= each < 2**33 for each in at)
+        except (AttributeError, TypeError, ValueError):
+            is_whole = False
+        if not (is_whole and all(isinstance(text, str) for text in texts)):
+            raise tables.DamagedError(f"row at {at}")
+        yield row
 
 
 def _within(

@@ -75,7 +75,7 @@ def test_a_repeated_append_adds_nothing(mia: Log) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_number_that_is_none_is_refused_and_its_batch_with_it(reading: Reading, mia: Log) -> None:
-    with pytest.raises(InputError, match=r"^reading at .*(is none|no time)"):
+    with pytest.raises(InputError, match=r"is none|no time"):
         logged(mia, Reading(NOON, NO_CRY), reading)
     assert list(mia.entries()) == []
 
