@@ -436,7 +436,7 @@ def test_pages_end_with_their_login(server: Served, mia: int) -> None:
 def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
     somebody = visitor(server, "ann")
     cookies = somebody.cookies.copy()
-    assert somebody.submit("/", "/login", name="ben", password=PASSWORD).status_code == 303
+    assert somebody.log_in("ben").status_code == 303
     somebody.cookies = cookies
     assert somebody.get("/").status_code == 302
 
