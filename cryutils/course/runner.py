@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from cryutils.claims import run_folder
 from cryutils.course.cli_group import say
 from cryutils.course.execute import digests, execute, installation, versions
 from cryutils.datasets import manifest, registry
+from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run"]
@@ -184,10 +185,15 @@ def _files(text: str) -> list[parallel.Identity]:
     """Return path, size and time of each file that a parameter names: recordings or weights."""
     home = data_dir()
     root = home / text if home and text in registry.DATASETS else resolve(text)
-    files = [root] if text and root.is_file() else sorted(root.rglob("*")) if text else []
-    if text and root.is_file() and root.suffix == ".csv":
-        files += manifest.files(root)
-    return [parallel.identity(path) for path in files if path.is_file()]
+    if text and os.path.isfile(root):  # noqa: PTH113  Path.is_file raises OSErrors
+        files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
+    else:
+        files = [path for path, why in walk(root) if not why] if text else []
+    found = []
+    for path in files:
+        with suppress(InputError):  # it may have vanished; the corpus lists it
+            found.append(parallel.identity(path))
+    return found
 
 
 def run(

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -76,7 +75,7 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
     folders = [_folders(path, root) for path in files]
     _check_order(root, [names for names in folders if len(names) >= 2])
     clips, unused = clips_of(files, root, partial(_fields, root=root))
-    problems += unused + _other_infants(clips)
+    problems += [*unused, *_other_infants(clips)]
     if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
         dataset = corvin.DATASET
     return corpus_of(clips, problems, place=root, dataset=dataset)
@@ -173,19 +172,6 @@ def walk(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, _refusal(path)
 
 
-def _refusal(path: Path) -> str:
-    """Return why `check_file` refuses a path, "" if it doesn't."""
-    try:
-        check_file(path)
-    except InputError as error:
-        return _reason(error, path)
-    return ""
-
-
-def _reason(error: InputError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ").rstrip(".")
-
-
 def _inside(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield what `walk` does for a folder in another one."""
     is_link = os.path.islink(folder)  # noqa: PTH114
@@ -197,6 +183,19 @@ def _inside(folder: Path) -> Iterator[tuple[Path, str]]:
         yield folder, "a link to a folder; give that folder itself"
     else:
         yield from [*walk(folder)] or [(folder, "an empty folder")]
+
+
+def _refusal(path: Path) -> str:
+    """Return why `check_file` refuses a path, "" if it doesn't."""
+    try:
+        check_file(path)
+    except InputError as error:
+        return _reason(error, path)
+    return ""
+
+
+def _reason(error: InputError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ").rstrip(".")
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -310,17 +309,11 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
                 )
 
 
-def _other_infants(clips: Sequence[Clip]) -> list[Problem]:
-    """Return a contradiction for each infant's folder in which names of files say other infants."""
-    others: dict[str, set[str]] = defaultdict(set)
+def _other_infants(clips: Sequence[Clip]) -> Iterator[Problem]:
+    """Yield a contradiction for each DonateACry name of another infant than that of its folder."""
     for clip in clips:
         with suppress(InputError):
             infant = parse_name(clip.path.name).infant
             if infant != clip.infant.lower():
-                others[clip.infant].add(infant)
-    return [
-        Problem("contradiction", infant, f"folder says {infant}, names in it say {first}{more}")
-        for infant, names in others.items()
-        for first, *rest in [sorted(names)]
-        for more in [f" and {len(rest)} more" * bool(rest)]
-    ]
+                what = f"folder says {clip.infant}, its name says {infant}"
+                yield Problem("contradiction", clip.id, what)

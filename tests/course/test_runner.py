@@ -150,8 +150,11 @@ def test_changed_recordings_count(project: Path, apart: Path, sound: Callable) -
     sound(apart / "own" / "tired" / "bo" / "1.wav")
     before = fingerprints(data="own")
     assert fingerprints(data="own") == before != fingerprints()
+    os.mkfifo(apart / "own" / "tired" / "bo" / "pipe.wav")
+    assert fingerprints(data="own") == before
     sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.4)
     assert fingerprints(data="own") != before
+    assert fingerprints(values={"seed": "a" * 300}), "a value that is too long for a path"
 
 
 def test_changed_recordings_of_a_manifest_count(project: Path, apart: Path) -> None:

@@ -222,14 +222,6 @@ def test_a_name_of_donateacry_gives_what_its_folders_do_not(
         assert all(name in what for name in pair)
 
 
-def test_a_folder_that_mixes_infants_of_donateacry_is_one_contradiction(root, sound) -> None:
-    for seed in range(3):
-        name = f"{seed}{UUID[1:]}-1430742197-1.0-m-04-hu.wav"
-        sound(root / "hungry" / "home" / name, seed=3 + seed)
-    ((kind, item, _),) = load(root).problems().values.tolist()
-    assert (kind, item) == ("contradiction", "home")
-
-
 def doubts(corpus: Corpus) -> list[tuple[str, str]]:
     rows = corpus.problems()
     rows = rows[rows.kind == "doubtful"]
