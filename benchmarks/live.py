@@ -159,9 +159,10 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
                 browser.get(address + "/live")
                 login_s = time.perf_counter() - begun
             port = address.rpartition(":")[2]
-            with store.open(url) as home:  # a login has at most four pages
-                tickets = [home.logins.begin("ann") for _ in range(0, n, 4)]
-            cookies = [f"login-{port}={tickets[k // 4]}" for k in range(n)]
+            with store.open(url) as home:  # a user has at most eight pages
+                others = (home.users.add(f"ann{k}", fields["password"]) for k in range(8, n, 8))
+                tickets = [home.logins.begin(user) for user in ("ann", *others)]
+            cookies = [f"login-{port}={tickets[k // 8]}" for k in range(n)]
             memory = psutil.Process(server.pid).memory_info
             empty = memory().rss
             listen = f"{address.replace('http', 'ws', 1)}/listen?infant={infant}"

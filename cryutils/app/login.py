@@ -114,11 +114,9 @@ async def form(request: Request) -> dict[str, str]:
 
 def is_own(connection: HTTPConnection) -> bool:
     """Return whether a request comes from a page of this site, or from no page at all."""
-    origin, scheme = (
-        connection.headers.get("origin"),
-        connection.scope["scheme"].replace("ws", "http"),
-    )
-    return origin is None or origin == f"{scheme}://{connection.headers.get('host')}"
+    origin, scheme = connection.headers.get("origin"), connection.scope["scheme"]
+    own = f"{scheme.replace('ws', 'http')}://{connection.headers.get('host')}"
+    return origin is None or origin == own
 
 
 def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:

@@ -58,6 +58,10 @@ class _Page:
     listener: Listener | None = None
     mean_s: float = 0.0
 
+    @property
+    def listens(self) -> bool:
+        return self.listener is not None and self.listener.listening
+
     async def close(self, code: int) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # closed in the meantime
             await self.socket.close(code)
@@ -121,18 +125,14 @@ class Sockets:
 
         Raises InputError if all of them listen.
         """
-        mine, replaced = [other for other in self._pages if other.user == page.user], None
+        mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
-            listens = [other.listener is not None and other.listener.listening for other in mine]
-            if all(listens):
-                raise InputError(
-                    "Too many pages are listening. Stop one, then open this one again."
-                )
-            replaced = mine[listens.index(False)]
-            del self._pages[replaced]
+            idle = next((other for other in mine if not other.listens), None)
+            if idle is None:
+                raise InputError("Too many pages are listening. Stop one, then open this again.")
+            self._pages[page] = self._pages.pop(idle)
+            await idle.close(REPLACED)
         self._pages[page] = None
-        if replaced is not None:
-            await replaced.close(REPLACED)
 
     async def _opened(self, socket: WebSocket) -> Listener:
         """Return the listener of a new page, which logs for the infant that the page names."""

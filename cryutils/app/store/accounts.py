@@ -166,10 +166,14 @@ class Users:
         """
         return self._throttle.wait_s(user := folded(name), self._place(user, address, mark))
 
-    def mark(self, name: str) -> str:
-        """Return a new mark for a device on which a user has logged in; a new password ends it."""
-        number = secrets.token_urlsafe(16)
-        return f"{number}.{_signature(self._hash(folded(name)), number)}"
+    def mark(self, name: str, number: str = "") -> str:
+        """Return the mark of a device on which a user has logged in; a new password ends it.
+
+        number: of the device, by default a new one.
+        """
+        number = number or secrets.token_urlsafe(16)
+        key = self._hash(folded(name)) or secrets.token_hex()  # nobody has no device
+        return f"{number}.{hmac.digest(key.encode(), number.encode(), 'sha256').hex()}"
 
     def check(self, name: str, password: str, address: str, mark: str = "") -> bool:
         """Return whether `password` is the user's, for an attempt that does not have to wait.
@@ -191,9 +195,8 @@ class Users:
         return hashed is not None
 
     def _place(self, user: str, address: str, mark: str) -> Place:
-        number, _, signature = mark.partition(".")
-        expected = _signature(self._hash(user), number) if signature else ""
-        if signature and hmac.compare_digest(expected.encode(), signature.encode()):
+        number = mark.partition(".")[0]
+        if mark and hmac.compare_digest(self.mark(user, number).encode(), mark.encode()):
             return "device", number
         return "address", network(address)
 
@@ -266,11 +269,6 @@ def _hashed(user: str, password: str) -> str:
     if not shortest <= len(password) <= longest:
         raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
     return hasher().hash(_normal(password))
-
-
-def _signature(hashed: str | None, number: str) -> str:
-    """Return what only the store can sign a device's number with; "" for an unknown user."""
-    return hmac.digest(hashed.encode(), number.encode(), "sha256").hex() if hashed else ""
 
 
 @cache
