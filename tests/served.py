@@ -125,7 +125,7 @@ class Visitor(requests.Session):
         options = {
             "origin": self.origin, "open_timeout": HANG_S, "compression": None, "proxy": None,
             "sock": socket.create_connection((place.hostname, place.port or 0), HANG_S),
-            "additional_headers": {"Cookie": cookie},
+            "additional_headers": {"Cookie": cookie, "X-Forwarded-Proto": self.scheme},
         } | options  # fmt: skip
         return connect(url, **options)
 

@@ -442,7 +442,7 @@ def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) -> None:
+def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, mia: int, scheme: str) -> None:
     somebody = Visitor(server, "192.0.2.9")
     somebody.headers["X-Forwarded-Proto"] = somebody.scheme = scheme
     is_strict = "Strict-Transport-Security" in somebody.get("/login").headers
@@ -451,6 +451,8 @@ def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) ->
     assert "; HttpOnly" in cookie
     assert "; SameSite=lax" in cookie
     assert ("; Secure" in cookie) == (scheme == "https")
+    with somebody.socket(mia) as page:
+        assert ask(page, "look")["type"] == "answer"
 
 
 # Start and end
