@@ -43,13 +43,12 @@ def cells(
     numbered = {number: row for number, row in enumerate(texts, 1) if any(row)}
     header = numbered.pop(min(numbered, default=1), [])
     for number, row in numbered.items():
-        if len(row) > len(header):
-            causes = "row names (in R, give row.names = FALSE), a last comma or decimal commas"
-            what = f"more cells than the header, {len(row)} for {len(header)}: {causes}"
-            raise InputError(f"{path}: row {number} has {what}?")
-        if len(row) < len(header):
-            what = f"fewer cells than the header, {len(row)} for {len(header)}"
-            raise InputError(f"{path}: row {number} has {what}; complete it, or remove a comment.")
+        if len(row) != len(header):
+            what, remedy = "fewer", "complete it, or remove a comment"
+            if len(row) > len(header):
+                what, remedy = "more", "remove row names (R), a last comma or decimal commas"
+            counts = f"{what} cells than the header, {len(row)} for {len(header)}"
+            raise InputError(f"{path}: row {number} has {counts}; {remedy}.")
     names = [rename(name.casefold()) or f"{k}, unnamed" for k, name in enumerate(header, 1)]
     if again := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: two columns {again[0]!r}.")

@@ -159,15 +159,10 @@ def _doubts(
         what = "are not the class with the largest probability; the answers count"
     else:
         found = (numbers == largest).sum(axis=1) > 1
-        right = (found & (answer == truth)).sum()
-        what = (
-            "have several largest probabilities; the class first in the alphabet counts, which is"
-            f" right in {right}"
-        )
-    return [
-        f"{found.sum()} of {len(p)} answers {what}; the first: row {row}."
-        for row in p.index[found][:1]
-    ]
+        what = "have several largest probabilities; the class first in the alphabet counts,"
+        what += f" right in {(found & (answer == truth)).sum()}"
+    rows = p.index[found][:1]
+    return [f"{found.sum()} of {len(p)} answers {what}; the first: row {row}." for row in rows]
 
 
 def check_folds(table: pd.DataFrame, path: Path) -> None:

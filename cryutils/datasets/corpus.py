@@ -304,19 +304,13 @@ def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     The names are of labels, infants and sessions. One infant counted as two would leak through a
     leak-free split; two counted as one only make it stricter.
     """
-    label = first_spellings(clip.label for clip in clips)
-    infant = first_spellings(clip.infant for clip in clips)
-    session = first_spellings(clip.session for clip in clips)
-    problems = []
-    for field, first in {"label": label, "infant": infant, "session": session}.items():
-        alike: dict[str, list[str]] = defaultdict(list)
-        for name, one in first.items():
-            alike[one].append(name)
-        what = f"{field}s that differ only by case, spaces or underscores count as the first"
-        problems += [
-            Problem("changed", ", ".join(map(repr, names)), what)
-            for names in alike.values() if len(names) > 1
-        ]  # fmt: skip
+    fields = ("label", "infant", "session")
+    spell = {field: first_spellings(getattr(c, field) for c in clips) for field in fields}
+    problems = [
+        Problem("changed", name, f"{field} counted as {one!r}, the same but for case or spaces")
+        for field, first in spell.items() for name, one in first.items() if name != one
+    ]  # fmt: skip
+    label, infant, session = spell.values()
     spelled = [
         replace(c, label=label[c.label], infant=infant[c.infant], session=session[c.session])
         for c in clips

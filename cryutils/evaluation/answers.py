@@ -70,14 +70,16 @@ def out_of_fold(
 
     split, classes = Split(split), clips.classes
     if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
-        raise InputError(
-            f"{clips.name}: {split} divides frames or windows; give a corpus with an entry for each"
-            f" of them, or use {Split.RANDOM} for these clips"
-        )
+        what = "random_frames needs several frames or windows of a clip; use random for clips"
+        raise InputError(f"{clips.name}: {what}")
     if not isinstance(folds, int):
         divisions = [list(repeat) for repeat in folds]
     elif draws is not None:
-        divisions = split.folds_of_draws(clips, draws, n_splits=folds, seed=seed)
+        divisions = []
+        for number, drawn in enumerate(draws):
+            part, own_seed = clips.take(drawn), seed + number
+            (division,) = split.k_folds(part, n_splits=folds, repeats=1, seed=own_seed)
+            divisions.append([(drawn[train], drawn[test]) for train, test in division])
     else:
         divisions = split.k_folds(clips, n_splits=folds, repeats=repeats, seed=seed)
     _check(divisions, clips, split)
@@ -106,9 +108,10 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
     """Raise InputError for a fold that trains on what it tests, or for a clip tested twice."""
     if not any(divisions):
         raise InputError("there is no fold to test")
-    entries, wholes = np.arange(len(clips)), split.wholes(clips)
+    names = split.wholes(clips)
     asks_who = np.array_equal(clips.labels, clips.infants)  # known infants, in another session
-    names = entries if wholes is None or (asks_who and split is Split.LEAK_FREE) else wholes
+    if names is None or (asks_who and split is Split.LEAK_FREE):
+        names = np.arange(len(clips))
     for repeat, folds in enumerate(divisions):
         tested = np.concatenate([test for _, test in folds])
         for fold, (train, test) in enumerate(folds):

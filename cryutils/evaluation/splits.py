@@ -10,15 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-
-if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Corpus
 
 __all__ = [
     "SPLITS", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
@@ -109,21 +106,6 @@ class Split(StrEnum):
             corpus.labels, self.wholes(corpus), n_splits=n_splits, repeats=repeats, seed=seed,
             unit=self.unit,
         )  # fmt: skip
-
-    def folds_of_draws(
-        self, corpus: Corpus, draws: Sequence[Indices], *, n_splits: int = 5, seed: int = 0
-    ) -> list[list[Fold]]:
-        """Return a repeat for each draw of clips, which divides the drawn clips into folds.
-
-        draws: positions of the drawn clips in `corpus`, int (clips,) each. seed: of the first
-        draw's division; the others have the next seeds.
-        """
-        repeats = []
-        for number, clips in enumerate(draws):
-            drawn = corpus.take(clips)
-            (division,) = self.k_folds(drawn, n_splits=n_splits, repeats=1, seed=seed + number)
-            repeats.append([(clips[train], clips[test]) for train, test in division])
-        return repeats
 
 
 SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study

@@ -61,7 +61,7 @@ def test_names_that_differ_only_by_case_or_spaces_are_one(rows, sound) -> None:
     assert corpus.infants.tolist() == ["b03", "b03", "b_03"]
     assert corpus.sessions.tolist() == ["b03/bath", "b03/bath", "b_03/1"]
     items = corpus.problems().query("kind == 'changed'").item.tolist()
-    assert items == ["'Hungry', 'hungry', 'HUNGRY'", "'b03', 'B03'", "'b03/bath', 'B03/Bath'"]
+    assert items == ["hungry", "HUNGRY", "B03", "B03/Bath"]
 
 
 def test_a_manifest_of_windows_names_files_with_backslashes(rows) -> None:
