@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-__all__ = ["write"]
+__all__ = ["retimed", "write"]
 
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -55,3 +55,16 @@ def write(
             block.pts = round(sound_s * sr)
             out.mux([*track.encode(block), *track.encode(None)])
     return path
+
+
+def retimed(source: Path, target: Path, time_s: Callable[[float], float | None]) -> Path:
+    """Write a copy of `source` whose packets have other times in s, None: without the packet."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        tracks = {stream: written.add_stream_from_template(stream) for stream in read.streams}
+        for packet in read.demux():
+            at = None if packet.pts is None else time_s(float(packet.pts * packet.time_base))
+            if at is not None:
+                packet.pts = packet.dts = round(at / packet.time_base)
+                packet.stream = tracks[packet.stream]
+                written.mux(packet)
+    return target

@@ -7,6 +7,7 @@ same way.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,16 @@ RECORDINGS = STILL | {
     ".ts", ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
 }  # fmt: skip
 
+# FFmpeg's names of the formats that are opened: files of sound or pictures that hold all of it.
+# Playlists, descriptions of streams and texts name other files, or are rendered as pictures.
+_FORMATS = ",".join((
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv",
+    "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas",
+    "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg",
+    "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv",
+    "wv,xwma",
+))  # fmt: skip
 SYNTHETIC = "cryutils: drawn faces, no evidence about real infants"  # comment in such a video
-_TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text formats that FFmpeg renders as video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _MOST_PIXELS = 36_000_000  # of a video frame: 8K has 33 million
 LONGEST_GAP_S = 600  # between frames, or between the starts of sound and pictures
@@ -55,6 +64,7 @@ _IN_STEP_S = Fraction(1, 20)
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
+_UNDAMAGED = 4  # the bit Q of the first byte (RFC 4867, 4.3.2); zeroed packets lack it
 
 ABSENT = {"sound": "no sound", "picture": "no pictures"}  # of a file without any
 
@@ -172,15 +182,17 @@ def check_size(width: int, height: int, path: Path) -> None:
         )
 
 
-def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction | int = 0) -> None:
+def check_times(
+    count: int, end_s: Fraction, path: Path, *, gap_s: Fraction | int = 0, what: str = "picture"
+) -> None:
     """Raise InputError if `end_s` is too late for `count` frames, or the gap `gap_s` too long.
 
-    Otherwise copies of frames would fill the gaps.
+    Otherwise copies of frames, or silence, would fill the gaps.
     """
     if gap_s > LONGEST_GAP_S or end_s > max(LONGEST_GAP_S, _SPARSE_S * count):
         raise InputError(
-            f"{path}: {count} picture{'s' * (count != 1)} in {float(end_s):.0f} s: its times are"
-            " damaged; copy or record it again."
+            f"{path}: {count} {what}{'s' * (count != 1)} in {float(end_s):.0f} s: its times are"
+            " damaged; copy or record it again, or cut it into two files there."
         )
 
 
@@ -189,15 +201,19 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """Yield the opened file as a PyAV container; errors are raised as in `decoding`."""
     import av
 
-    # Without "file:", FFmpeg takes "12:30.mp4" for a protocol. A playlist must not access the
-    # network, and a title in an old encoding must not make the file unreadable.
-    with (
-        decoding(path),
-        av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        ) as container,
-    ):
-        yield container
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+    with decoding(path):
+        try:
+            # Without "file:", FFmpeg takes "12:30.mp4" for a protocol. A title in an old encoding
+            # must not make the file unreadable.
+            container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        except av.ArgumentError as error:
+            raise InputError(
+                f"{path}: it can't be decoded: it is no sound or video, but perhaps a text or a"
+                " playlist; give the recording itself."
+            ) from error
+        with container:
+            yield container
 
 
 @contextmanager
@@ -231,12 +247,13 @@ _UNKNOWN_CODEC = (
 
 
 def decoded(
-    container: InputContainer, stream: AudioStream | VideoStream, path: Path
+    container: InputContainer, stream: AudioStream | VideoStream, path: Path, noted: dict[str, None]
 ) -> Iterator[Any]:
-    """Yield the frames of a stream, and None for each 20 ms that an AMR recorder left out.
+    """Yield the frames of a stream, and None for each 20 ms that an AMR file left out or lost.
 
-    Iteration ends at damage at the end of a file, for example if it was cut short. Raises
-    InputError if undamaged frames follow the damage, and for a stream without a decoder.
+    What was left out or guessed is added to `noted`. Iteration ends at damage at the end of a file,
+    for example if it was cut short. Raises InputError if undamaged frames follow the damage, and
+    for a stream without a decoder.
     """
     import av
 
@@ -246,17 +263,30 @@ def decoded(
     codec.options = {"err_detect": "crccheck+explode"}
     codec.thread_count = 1  # files are decoded in parallel
     pause = _PAUSE.get(codec.name)
-    started = damaged = False
+    started = damaged = is_corrupt = False
+    lost: Counter[str] = Counter()
     for packet in container.demux(stream):
-        if pause is not None and packet.size and bytes(packet)[0] >> 3 & 15 >= pause:
-            yield None  # FFmpeg's decoder would report an error
-            continue
+        # The last packet may just be short.
+        lost["read as the decoder guesses them"] += is_corrupt and packet.size > 0
+        is_corrupt = packet.is_corrupt
+        if pause is not None and packet.size:
+            head = bytes(packet)[0]
+            is_pause = head >> 3 & 15 >= pause
+            if is_pause:
+                noted["the pauses that its recorder left out are read as silence"] = None
+            elif not head & _UNDAMAGED:
+                lost["read as silence"] += 1
+            # FFmpeg's decoder would report an error, or return noise, which may be longer.
+            if is_pause or not head & _UNDAMAGED:
+                yield None
+                continue
         try:
             frames: list[Any] = packet.decode()
         except av.error.InvalidDataError:
             # The tag of an MP3 file that was appended to another is no damage.
-            started = started and bytes(packet)[:3] not in (b"ID3", b"APE")
-            damaged = started
+            is_tag = bytes(packet)[:3] in (b"ID3", b"APE")
+            lost["left out, at its start or its end"] += not is_tag
+            started = damaged = started and not is_tag
             continue
         for frame in frames:
             if stream.type == "video" and frame.is_corrupt:
@@ -267,14 +297,15 @@ def decoded(
                 raise InputError(f"{path}: it is damaged in the middle; copy or record it again.")
             started = True
             yield frame
+    for how, count in lost.items():
+        if count:
+            noted[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream or None; text files and cover pictures don't count."""
+    """Return the first video stream or None; cover pictures don't count."""
     from av.stream import Disposition
 
-    if container.format.name in _TEXT:
-        return None
     videos = container.streams.video
     return next((s for s in videos if not s.disposition & Disposition.attached_pic), None)
 

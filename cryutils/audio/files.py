@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.media import RATE_CHANGES, check_rate, decoded, decoding, late_s, opened
+from cryutils._io import chunks
+from cryutils._io.media import (
+    RATE_CHANGES,
+    check_rate,
+    check_times,
+    decoded,
+    decoding,
+    late_s,
+    opened,
+)
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
@@ -53,6 +62,16 @@ _CANCELLED = 0.05  # share of the channels' mean power; if less is left, averagi
 _CLIPPED = 1e-3  # share of samples at full scale, three or more in a row
 _FULL = 1 - 2.0**-14
 _TOO_SMALL = 2.0**-16  # peak of 16-bit values that were stored as 32-bit integers
+# A click of a sample or two is in one or two of these blocks; a cry's peaks are in many.
+_CLICK = 64  # samples
+_CLICK_DB = 10.0
+_LEAST = 2.0**-24  # for levels in dB
+_PAUSE_S = Fraction(1, 50)  # of an AMR recorder
+# Shorter holes come from containers that round times, and from recorders that stamp sound when it
+# arrives. FFmpeg's own player corrects times from here on.
+_HOLE_S = Fraction(1, 10)
+_LATE_FRAMES, _LATE = 8, 0.75  # number and share of late frames that a recorder may have
+_RESTART_S = 1  # times that go back by more are those of another recording, joined to the first
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
@@ -60,8 +79,9 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
 
     Any container that FFmpeg reads; the first sound track that is not silent is taken. Channels
     are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
-    the sound starts later than the file's pictures, silence comes first. A file cut short gives the
-    samples that are left. sr: rate in Hz; None keeps the file's own rate (`native_rate`).
+    the sound starts later than the file's pictures, silence comes first; silence also fills the
+    holes in its time stamps. A file cut short gives the samples that are left. sr: rate in Hz; None
+    keeps the file's own rate (`native_rate`).
 
     Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
     sound.
@@ -139,10 +159,11 @@ class Heard:
 
     duration_s: float  # including the silence before a late sound
     sr: int  # Hz
-    samples: int  # without that silence and the codec's padding
+    samples: int  # without that silence and the codec's padding, with the holes
     peak: float  # of what is read
     late_s: Fraction  # silence before the sound, while the file's pictures are already shown
     track: int  # index of the sound track that is read
+    has_clock: bool  # whether its time stamps are followed
     channel: int | None  # the one that is read if averaging would cancel the sound; None: the mean
     offset: float  # a sample x is read as (x - offset) / scale
     scale: float
@@ -154,7 +175,7 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
-    `read` does, except for the length. Seven things are listed:
+    `read` does, except for the length. These are listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
     - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
@@ -162,8 +183,12 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     - If averaging the channels would cancel them, the loudest channel is read.
     - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
-    - If more than 0.1 % of the samples are clipped, this is listed as a doubt; nothing is changed.
-    - So is a lossless sound as faint as 16-bit values that were stored as 32-bit integers.
+    - Silence is read where a frame begins more than 0.1 s late, and for lost packets of AMR; other
+      damaged packets are left out at the start and the end.
+    - Doubts, of which nothing is changed: more than 0.1 % of the samples are clipped; a click of a
+      sample or two is 10 dB above the rest; a lossless sound is as faint as 16-bit values stored as
+      32-bit integers; the file has more sound than it states, or less; its time stamps make no
+      sense.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
@@ -175,7 +200,10 @@ def _inspected(file: Identity) -> Heard:
     tracks, readable, failure = _tracks(path), [], None
     for track in tracks:
         try:
-            readable.append(_heard(path, track))
+            try:
+                readable.append(_heard(path, track))
+            except _NoClockError:
+                readable.append(_heard(path, track, has_clock=False))
         except InputError as error:
             failure = failure or error
     if not readable:
@@ -184,6 +212,8 @@ def _inspected(file: Identity) -> Heard:
         )
     audible = [heard for heard in readable if heard.peak >= 10 ** (SILENCE_DB / 20)]
     heard = (audible or readable)[0]
+    if words := chunks.contradiction(path, heard.duration_s):
+        heard = replace(heard, doubts=(*heard.doubts, words))
     if heard.track or len(audible) > 1:
         words = f"sound track {heard.track + 1} of {len(tracks)} is read, the first usable one"
         return replace(heard, changes=(words, *heard.changes))
@@ -215,22 +245,30 @@ def _tracks(path: Path) -> list[_Track]:
     return tracks
 
 
-def _heard(path: Path, track: _Track) -> Heard:
-    count, late = 0, track.late_s
+def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
+    count = silent = 0
+    late = track.late_s
     low, high = np.array(np.inf), np.array(-np.inf)
     total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
+    loudest = np.zeros((1, 3))
     noted: dict[str, None] = {}
-    for sr, samples in _decoded(path, track.number, noted):  # noqa: B007 (used below)
+    for sr, samples in _decoded(path, track.number, noted, has_clock):  # noqa: B007 (used below)
+        if isinstance(samples, int):
+            silent += samples
+            continue
         x = np.vstack([samples.mean(axis=1), samples.T])
         low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
         total = total + x.sum(axis=1, dtype=np.float64)
         power = power + np.square(x, dtype=np.float64).sum(axis=1)
-        full = np.abs(x) >= _FULL
+        size = np.abs(x)
+        full = size >= _FULL
         clipped = clipped + (full[:, 2:] & full[:, 1:-1] & full[:, :-2]).sum(axis=1)
+        if (size.max(axis=1) > loudest[:, 0]).any():
+            loudest = _three_loudest(loudest, size)
         count += len(samples)
     cancels = power[0] < _CANCELLED * power[1:].mean()
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
-    changes, doubts = [*noted], []
+    changes = [*noted]
     if late:
         changes.append(
             f"its sound starts {float(late):.2f} s after its pictures, and follows silence"
@@ -245,19 +283,39 @@ def _heard(path: Path, track: _Track) -> Heard:
     scale = peak if track.is_lossless and peak > 1 else 1.0
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
-    share = float(clipped[column]) / count
-    if 0 < peak <= _TOO_SMALL and track.is_lossless:
-        values = f"its peak is {20 * np.log10(peak):.0f} dB: probably 16-bit values in 32 bits"
-        doubts.append(f"{values}; save them as 16-bit WAV")
-    if scale == 1 and share > _CLIPPED:
-        doubts.append(f"{share:.1%} of its samples are clipped; record it with less gain")
-    stated = round(track.stated_s * sr)
-    length = stated if 0 < stated < count < stated + _CODEC_BLOCK else count
+    stated, read = round(track.stated_s * sr), count + silent
+    length = stated if 0 < stated < read < stated + _CODEC_BLOCK else read
     return Heard(
         duration_s=float(late) + length / sr, sr=sr, samples=length, peak=peak / scale,
-        late_s=late, track=track.number, channel=column - 1 if column else None, offset=offset,
-        scale=scale, changes=tuple(changes), doubts=tuple(doubts),
+        late_s=late, track=track.number, has_clock=has_clock,
+        channel=column - 1 if column else None, offset=offset, scale=scale,
+        changes=tuple(changes),
+        doubts=(
+            *_level_doubts(peak, float(clipped[column]) / count, loudest[column], track, scale),
+            *([] if has_clock else ["its time stamps make no sense, and are not followed"]),
+        ),
     )  # fmt: skip
+
+
+def _three_loudest(loudest: npt.NDArray[Any], size: Array) -> npt.NDArray[Any]:
+    """Return each row's three largest of its `loudest` so far and of the peaks of its blocks."""
+    rows, samples = size.shape
+    peaks = size[:, : samples // _CLICK * _CLICK].reshape(rows, -1, _CLICK).max(axis=2)
+    return np.sort(np.hstack([np.broadcast_to(loudest, (rows, 3)), peaks]), axis=1)[:, -3:]
+
+
+def _level_doubts(
+    peak: float, clipped: float, loudest: npt.NDArray[Any], track: _Track, scale: float
+) -> Iterator[str]:
+    """Yield doubts about levels; loudest: the peaks of the three loudest blocks, ascending."""
+    if 0 < peak <= _TOO_SMALL and track.is_lossless:
+        values = f"its peak is {20 * np.log10(peak):.0f} dB: probably 16-bit values in 32 bits"
+        yield f"{values}; save them as 16-bit WAV"
+    if scale == 1 and clipped > _CLIPPED:
+        yield f"{clipped:.1%} of its samples are clipped; record it with less gain"
+    third, _, first = 20 * np.log10(np.maximum(loudest, _LEAST))
+    if first - third > _CLICK_DB:
+        yield f"a click is {first - third:.0f} dB above the rest; models scale both, so remove it"
 
 
 def _blocks(path: Path, heard: Heard) -> Iterator[Array]:
@@ -265,63 +323,99 @@ def _blocks(path: Path, heard: Heard) -> Iterator[Array]:
 
     Raises InputError as `read` does, except for the length.
     """
-    if silence := round(heard.late_s * heard.sr):
-        yield np.zeros(silence, np.float32)
+    yield from _silence(round(heard.late_s * heard.sr))
     left = heard.samples
-    for _, block in _decoded(path, heard.track, {}):
-        samples = block[:left]
-        left -= len(samples)
-        x = samples.mean(axis=1) if heard.channel is None else samples[:, heard.channel]
+    for _, samples in _decoded(path, heard.track, {}, heard.has_clock):
+        if isinstance(samples, int):
+            yield from _silence(min(samples, left))
+            left -= min(samples, left)
+            continue
+        block = samples[:left]
+        left -= len(block)
+        x = block.mean(axis=1) if heard.channel is None else block[:, heard.channel]
         if heard.offset or heard.scale != 1:
             x = (x - np.float32(heard.offset)) / np.float32(heard.scale)
         yield x
+    if left:
+        raise InputError(f"{path}: it was changed while it was read; read it again.")
 
 
-def _plain_wav(path: Path) -> tuple[int, npt.NDArray[np.int16]] | None:
-    """Return the rate in Hz and the samples (n, channels) of a complete 16-bit PCM WAV, else None.
+def _silence(samples: int) -> Iterator[Array]:
+    for start in range(0, samples, _BLOCK):
+        yield np.zeros(min(_BLOCK, samples - start), np.float32)
+
+
+class _Pcm(NamedTuple):
+    """Complete 16-bit PCM in a WAV: rate in Hz, byte at which it starts, frames, channels."""
+
+    rate: int
+    start: int
+    frames: int
+    channels: int
+
+
+def _plain_wav(path: Path) -> _Pcm | None:
+    """Return where the samples of a complete 16-bit PCM WAV are, None for any other file.
 
     FFmpeg takes 18 times as long to open and read the files of DonateACry.
     """
     try:
         with wave.open(str(path), "rb") as sound:
-            if sound.getsampwidth() != 2 or not sound.getnframes():
-                return None
-            chunks: Any = sound.getfp()  # at the first sample; 8 bytes precede the chunks
-            shape = sound.getnframes(), sound.getnchannels()
-            samples = np.memmap(path, "<i2", "r", offset=8 + chunks.tell(), shape=shape)
-            return sound.getframerate(), samples
-    # RuntimeError: a chunk is longer than the file. ValueError: so are the samples.
-    except (wave.Error, EOFError, RuntimeError, OSError, ValueError):
+            header: Any = sound.getfp()  # at the first sample; 8 bytes precede the chunks
+            pcm = _Pcm(
+                sound.getframerate(), 8 + header.tell(), sound.getnframes(), sound.getnchannels()
+            )
+            whole = pcm.frames and pcm.frames == chunks.sound_bytes(path) // (2 * pcm.channels)
+            return pcm if whole and sound.getsampwidth() == 2 else None
+    # RuntimeError: a chunk is longer than the file.
+    except (wave.Error, EOFError, RuntimeError, OSError):
         return None
 
 
-def _decoded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
-    """Yield (rate in Hz, float32 (samples, channels)) as `_stored` does, with a progress bar."""
+def _decoded(
+    path: Path, track: int, changes: dict[str, None], has_clock: bool
+) -> Iterator[tuple[int, Array | int]]:
+    """Yield (rate in Hz, samples) as `_stored` does, with a progress bar."""
     count = 0
     with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
-        for rate, samples, stated_s in _stored(path, track, changes):
+        for rate, samples, stated_s in _stored(path, track, changes, has_clock):
             yield rate, samples
-            count += len(samples)
+            count += samples if isinstance(samples, int) else len(samples)
             report(count // rate, stated_s)
 
 
-def _stored(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array, int]]:
-    """Yield (rate in Hz, float32 (samples, channels) as stored, the file's stated duration in s).
+def _stored(
+    path: Path, track: int, changes: dict[str, None], has_clock: bool
+) -> Iterator[tuple[int, Array | int, int]]:
+    """Yield (rate in Hz, samples, the file's stated duration in s).
 
-    Adds to `changes` what differs. A part with another number of channels is their mean in each
-    channel.
+    The samples are float32 (samples, channels) as stored, or a number of silent ones. What differs
+    is added to `changes`. A part with another number of channels is their mean in each channel.
     """
     plain = _plain_wav(path)
     if plain is not None:
-        rate, pcm = plain
-        check_rate(rate, path)
-        for start in range(0, len(pcm), _BLOCK):
-            x: Array = np.asarray(pcm[start : start + _BLOCK] / np.float32(32768))
-            yield rate, x, len(pcm) // rate
+        check_rate(plain.rate, path)
+        # Not mapped into memory: if another program cut the file, the process would be killed.
+        with path.open("rb") as file:
+            file.seek(plain.start)
+            for start in range(0, plain.frames, _BLOCK):
+                size = min(_BLOCK, plain.frames - start) * plain.channels
+                pcm = np.fromfile(file, "<i2", size)
+                if len(pcm) < size:
+                    raise InputError(f"{path}: it was changed while it was read; read it again.")
+                x: Array = np.asarray(pcm.reshape(-1, plain.channels) / np.float32(32768))
+                yield plain.rate, x, plain.frames // plain.rate
         return
     channels = 0
     with opened(path) as container:
-        for frame in _converted(container, container.streams.audio[track], path, changes):
+        stream, stated_s = container.streams.audio[track], (container.duration or 0) // 1_000_000
+        # AVI has no time stamps: FFmpeg counts its bytes.
+        has_clock = has_clock and container.format.name != "avi"
+        parts = _parts(container, stream, path, changes, has_clock=has_clock)
+        for rate, frame in _converted(parts, stream, path, changes):
+            if isinstance(frame, int):
+                yield rate, frame, stated_s
+                continue
             samples: Array = frame.to_ndarray().astype(np.float32, copy=False)
             samples = samples.reshape(-1, frame.layout.nb_channels)
             if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
@@ -331,32 +425,82 @@ def _stored(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[
             channels = channels or samples.shape[1]
             if samples.shape[1] != channels:
                 samples = samples.mean(axis=1, keepdims=True).repeat(channels, axis=1)
-            yield frame.sample_rate, samples, (container.duration or 0) // 1_000_000
+            yield rate, samples, stated_s
     if not channels:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 
 
+class _NoClockError(Exception):
+    """Nearly all frames begin late, as if the unit of their times were wrong."""
+
+
+def _parts(
+    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None], *,
+    has_clock: bool,
+) -> Iterator[AudioFrame | Fraction]:  # fmt: skip
+    """Yield the frames, and the length in s of the silence before a frame that begins late.
+
+    A frame is late if it starts later than the frame before it ends, by more than half its length.
+    The hole is what the time of all samples so far lacks.
+    """
+    holes: list[Fraction] = []
+    now = Fraction(0)  # end of the samples so far
+    origin = end = None  # the stated time of the first sample; the stated end of the last frame
+    late = count = 0
+    for count, frame in enumerate(decoded(container, stream, path, changes), 1):
+        length = _PAUSE_S if frame is None else Fraction(frame.samples, frame.sample_rate)
+        if has_clock and frame is not None and frame.pts is not None and frame.time_base:
+            start = frame.pts * frame.time_base
+            lag = Fraction(0) if origin is None else start - origin - now
+            if origin is None or lag < -_RESTART_S:
+                origin, lag = start - now, Fraction(0)
+            elif end is not None and start - end > length / 2:
+                late += 1
+                if lag > _HOLE_S:
+                    check_times(count, now + lag, path, gap_s=lag, what="block")
+                    yield lag
+                    holes.append(lag)
+                    now += lag
+            end = start
+        yield _PAUSE_S if frame is None else frame
+        now += length
+        end = None if end is None else end + length
+    # Without any packets in silence (DTX), many frames are late, but not nearly all.
+    if late > max(_LATE_FRAMES, _LATE * count):
+        raise _NoClockError
+    if holes:
+        many, verb = ("s", "are") if len(holes) > 1 else ("", "is")
+        words = f"{len(holes)} hole{many} in its time stamps, {float(sum(holes)):.1f} s in all,"
+        changes[f"{words} {verb} read as silence"] = None
+
+
 def _converted(
-    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None]
-) -> Iterator[AudioFrame]:
-    """Yield the frames as 32-bit floats at the first frame's rate, in blocks of one size."""
+    parts: Iterator[AudioFrame | Fraction], stream: AudioStream, path: Path,
+    changes: dict[str, None],
+) -> Iterator[tuple[int, AudioFrame | int]]:  # fmt: skip
+    """Yield (rate in Hz, 32-bit floats at the first frame's rate, or a number of silent samples).
+
+    The floats are in blocks of one size, except before silence.
+    """
     import av
 
     resampler, form, rate = None, None, 0
-    for frame in decoded(container, stream, path):
-        if frame is None:
-            changes["the pauses that its recorder left out are read as silence"] = None
-            hertz = stream.codec_context.sample_rate
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, hertz // 50), "f4"), "fltp", "mono")
-            frame.sample_rate = hertz
-        if resampler is None or form != (frame.sample_rate, frame.layout.name):
-            check_rate(frame.sample_rate, path)
-            rate = rate or frame.sample_rate
-            if resampler is not None:
-                yield from resampler.resample(None)
+    for part in parts:
+        now = None if isinstance(part, Fraction) else (part.sample_rate, part.layout.name)
+        if resampler is not None and form != now:
+            yield from ((rate, block) for block in resampler.resample(None))
+            resampler = None
+        if isinstance(part, Fraction):
+            rate = rate or stream.codec_context.sample_rate
+            check_rate(rate, path)
+            yield rate, round(part * rate)
+            continue
+        if resampler is None:
+            check_rate(part.sample_rate, path)
+            rate = rate or part.sample_rate
+            if form not in (None, now):
                 changes[f"{RATE_CHANGES}; it is read at {rate} Hz"] = None
-            resampler = av.AudioResampler("flt", frame.layout, rate, _BLOCK)
-            form = frame.sample_rate, frame.layout.name
-        yield from resampler.resample(frame)
+            resampler, form = av.AudioResampler("flt", part.layout, rate, _BLOCK), now
+        yield from ((rate, block) for block in resampler.resample(part))
     if resampler is not None:
-        yield from resampler.resample(None)
+        yield from ((rate, block) for block in resampler.resample(None))

@@ -158,7 +158,7 @@ def _timed(
     if stream.codec_context is not None:
         check_size(stream.codec_context.width, stream.codec_context.height, path)
     previous: Fraction | None = None
-    for count, frame in enumerate(decoded(container, stream, path), 1):
+    for count, frame in enumerate(decoded(container, stream, path, {}), 1):
         check_size(frame.width, frame.height, path)  # the size may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit

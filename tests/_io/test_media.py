@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from refusals import refusal
 
-from cryutils import video
+from cryutils import audio, video
 from cryutils._io.media import MediaInfo, probe
 
 Writer = Callable[..., Path]
@@ -34,12 +35,31 @@ def test_a_coding_that_no_decoder_here_reads(tmp_path: Path, sound: Writer) -> N
     assert refusal(path, probe).endswith("can't be read here; convert it to WAV or MP4.")
 
 
-def test_a_text_is_neither_sound_nor_pictures(tmp_path: Path) -> None:
-    """FFmpeg would show it on a terminal."""
-    path = tmp_path / "notes.txt"
-    path.write_text("Mia cried at three.\n" * 500)
-    assert refusal(path, probe).endswith("neither sound nor pictures.")
-    assert "no pictures" in refusal(path, lambda path: next(video.frames(path)))
+TEXTS = {
+    "ffconcat": "ffconcat version 1.0\nfile '{other}'\n",
+    "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n",
+    "stream": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=No\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    "subtitles": "1\n00:00:01,000 --> 00:00:02,000\ncry\n",
+    "notes": "Mia cried at three.\n" * 500,
+}
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".m3u8", ".txt", ".mp4"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_never_opened_as_the_files_that_it_names(
+    text: str, suffix: str, tmp_path: Path, sound: Writer
+) -> None:
+    path, pipe = tmp_path / f"cat{suffix}", tmp_path / "pipe.wav"
+    os.mkfifo(pipe)  # opening it would wait until somebody writes into it
+    for other in (pipe, sound(tmp_path / "other.wav")):
+        path.write_text(TEXTS[text].format(other=other))
+        for reading in (probe, audio.read, lambda path: next(video.frames(path))):
+            assert "can't be decoded" in refusal(path, reading)
+
+
+def test_a_number_in_a_name_is_no_pattern_of_pictures(tmp_path: Path, still: Writer) -> None:
+    still(tmp_path / "a1.png")
+    assert "no such file" in refusal(tmp_path / "a%d.mp4", probe)
 
 
 def test_a_header_without_a_length_is_counted(tmp_path: Path, sound: Writer) -> None:

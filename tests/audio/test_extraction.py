@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import av
 import librosa
 import made_media
 import numpy as np
@@ -123,25 +122,10 @@ def test_a_file_cut_short_gives_what_is_left(tmp_path, suffix) -> None:
     assert tone_level(y, 48000)[0] == pytest.approx(TONE_HZ, abs=1)
 
 
-def shifted(source: Path, target: Path, *, after_s: float, by_s: float) -> Path:
-    """Write a copy of `source` in which the sound from `after_s` on has times `by_s` later."""
-    with av.open(str(source)) as read, av.open(str(target), "w") as written:
-        tracks = {s: written.add_stream_from_template(s) for s in read.streams}
-        for packet in read.demux():
-            if packet.pts is None:
-                continue
-            if packet.stream.type == "audio" and packet.pts * packet.time_base >= after_s:
-                packet.pts = packet.dts = packet.pts + round(by_s / packet.time_base)
-            packet.stream = tracks[packet.stream]
-            written.mux(packet)
-    return target
-
-
-@pytest.mark.parametrize("after_s", [-1.0, 0.5], ids=["late", "paused"])
-def test_a_pause_or_a_late_start_is_no_damage(tmp_path, after_s) -> None:
-    """In a browser's file, time passes during a pause and before the microphone is on."""
+def test_a_late_start_is_no_hole(tmp_path) -> None:
+    """In a browser's file, time passes before the microphone is on."""
     path = encode(tmp_path / "a.webm", tone(48000)[None], sr=48000, codec="libopus")
-    other = shifted(path, tmp_path / "b.webm", after_s=after_s, by_s=2.0)
+    other = made_media.retimed(path, tmp_path / "b.webm", lambda s: s + 2)
     np.testing.assert_array_equal(audio.read(other), audio.read(path))
 
 
