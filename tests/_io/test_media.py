@@ -52,7 +52,7 @@ def test_a_text_is_never_opened_as_the_files_that_it_names(
     path, pipe = tmp_path / f"cat{suffix}", tmp_path / "pipe.wav"
     os.mkfifo(pipe)  # opening it would wait until somebody writes into it
     for other in (pipe, sound(tmp_path / "other.wav")):
-        path.write_text(TEXTS[text].format(other=other))
+        path.write_text(TEXTS[text].format(other=other.name))
         for reading in (probe, audio.read, lambda path: next(video.frames(path))):
             assert "can't be decoded" in refusal(path, reading)
 
