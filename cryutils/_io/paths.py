@@ -24,9 +24,9 @@ from pathlib import Path
 from cryutils.errors import InputError
 
 __all__ = [
-    "cache_dir", "check_file", "data_dir", "explain_write_errors",
-    "file_digest", "other_kind", "outputs_dir", "project_dir", "resolve", "scratch_dir",
-    "weights_dir", "writable", "writing",
+    "cache_dir", "check_file", "data_dir", "explain_no_home", "explain_write_errors",
+    "file_digest", "keras_home", "other_kind", "outputs_dir", "project_dir", "resolve",
+    "scratch_dir", "weights_dir", "writable", "writing",
 ]  # fmt: skip
 
 _OTHER_KINDS = {  # by their first bytes
@@ -79,7 +79,8 @@ def cache_dir() -> Path:
         return folder
     import pooch
 
-    return Path(pooch.os_cache("cryutils"))
+    with explain_no_home("CRYUTILS_CACHE_DIR to a folder"):
+        return Path(pooch.os_cache("cryutils"))
 
 
 def outputs_dir() -> Path:
@@ -175,12 +176,34 @@ def explain_write_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def explain_no_home(remedy: str) -> Iterator[None]:
+    """Turn platformdirs' RuntimeError into an InputError: this user has no home folder."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(f"you have no home folder here: set {remedy}.") from error
+
+
 @cache
 def scratch_dir() -> Path:
     """Return a temporary folder of this process, which is removed when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="cryutils-"))  # short, as a socket's path must be
+    usual = tempfile.gettempdir()  # too long for the path of a socket, it is replaced
+    folder = Path(tempfile.mkdtemp(prefix="cryutils-", dir=usual if len(usual) < 60 else "/tmp"))
     # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
+    return folder
+
+
+def keras_home() -> Path:
+    """Return a folder for KERAS_HOME with the user's downloaded weights, without settings."""
+    folder = scratch_dir() / "keras"
+    weights = resolve(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
+    if not folder.exists():
+        folder.mkdir()
+        with suppress(OSError):  # this user has no home folder
+            weights.mkdir(parents=True, exist_ok=True)
+            (folder / "models").symlink_to(weights)
     return folder
 
 

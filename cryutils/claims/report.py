@@ -7,7 +7,9 @@ nbconvert makes the pages from the executed notebooks. Used by the commands `cry
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from html import escape
 from math import nan
 from pathlib import Path
@@ -30,6 +32,18 @@ th, td { border-bottom: 1px solid #ddd; padding: .2rem .6rem; text-align: left }
 """
 _SIMULATED = "Synthetic infants: no evidence about real infants."
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+# A run can come from somebody else, so that a page's only scripts are these; an output's are not
+# executed. nbconvert's MathJax 2 needs `eval`, with which outputs could execute theirs.
+_MATHJAX = "https://cdn.jsdelivr.net/npm/mathjax@3.2.2/es5/"
+_SETTING = r"MathJax = {tex: {inlineMath: [['$', '$'], ['\\(', '\\)']], tags: 'ams'}}"
+_POLICY = (
+    f"script-src {_MATHJAX} 'sha256-{b64encode(sha256(_SETTING.encode()).digest()).decode()}';"
+    " object-src 'none'; frame-src 'none'; base-uri 'none'; form-action 'none'"
+)
+_HEAD = (
+    f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    f'<script>{_SETTING}</script><script defer src="{_MATHJAX}tex-chtml.js"></script>'
+)
 
 
 def scoreboard_lines(scores: pd.DataFrame) -> Iterator[str]:
@@ -138,13 +152,16 @@ def _page(notebook: Path, folder: Path) -> str:
 
     page = folder / f"{notebook.stem}.html"
     if page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
-        return notebook.stem
+        with page.open(encoding="utf-8", errors="replace") as file:
+            if _HEAD in file.read(2 * len(_HEAD)):  # not one of an earlier version
+                return notebook.stem
     executed = nbformat.read(notebook, as_version=4)
     for cell in executed.cells:  # a widget needs a kernel; its text and pictures don't
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(_WIDGET, None)
     executed.metadata.pop("widgets", None)
     text, _ = HTMLExporter().from_notebook_node(executed)
+    text = text.replace('<meta charset="utf-8"/>', _HEAD, 1)
     with writing(page) as part:  # links between notebooks lead to their pages
         part.write_text(re.sub(r'(<a href="[\w.]+)\.ipynb', r"\1.html", text), encoding="utf-8")
     return notebook.stem

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writable, writing
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -120,9 +120,15 @@ _current: _Notebook | None = None
 
 
 def run_dir() -> Path:
-    """Return the run's folder, which is `outputs/manual` for a notebook executed by hand."""
-    value = os.environ.get("CRYUTILS_RUN_DIR")
-    return resolve(value) if value else outputs_dir() / "manual"
+    """Return the run's folder, which is `outputs/manual` for a notebook executed by hand.
+
+    Raises InputError if that folder can't be written to, as in a course that many people share.
+    """
+    if value := os.environ.get("CRYUTILS_RUN_DIR"):
+        return resolve(value)
+    if not writable(folder := outputs_dir() / "manual"):
+        raise InputError(f"{folder}: can't be written to; set CRYUTILS_OUTPUTS_DIR to your folder.")
+    return folder
 
 
 def begin(notebook: str, *, seed: int | None = None) -> None:

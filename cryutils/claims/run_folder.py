@@ -48,7 +48,10 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises InputError if it is locked by another run or can't be created.
     """
     if not writable(folder):
-        raise InputError(f"{folder}: can't be written to; choose another with --outputs.")
+        raise InputError(
+            f"{folder}: can't be written to; choose another with --outputs,"
+            " or by CRYUTILS_OUTPUTS_DIR."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

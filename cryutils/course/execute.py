@@ -23,12 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io import extras
-from cryutils._io.paths import file_digest, scratch_dir, writable
+from cryutils._io.paths import cache_dir, file_digest, keras_home, scratch_dir, writable
 from cryutils.claims import run_folder
 
 __all__ = ["digests", "execute", "installation", "versions"]
 
 _TICK_S = 0.5  # between checks whether the process must end
+# The user's settings, which would change what a notebook computes and shows.
+_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+_FILES = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -119,6 +122,7 @@ def main() -> None:
 
     source, target, log, values, parent = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
+    _leave_out_settings()
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
@@ -137,6 +141,22 @@ def main() -> None:
     # DeadKernelError is a RuntimeError, a full disk an OSError.
     except (PapermillException, RuntimeError, OSError) as failure:
         os.write(answer, _one_line(failure).encode())
+
+
+def _leave_out_settings() -> None:
+    """Let this process and its kernel find none of the user's settings for libraries.
+
+    Folders of settings are new and empty. Font lists and compiled functions, which take seconds,
+    are kept in the cache.
+    """
+    own, kept = scratch_dir(), cache_dir() if writable(cache_dir()) else scratch_dir()
+    for name in _FILES:
+        os.environ.pop(name, None)
+    for name in _FOLDERS:
+        os.environ[name] = str(own / name.lower())
+    os.environ["KERAS_HOME"] = str(keras_home())
+    os.environ["MPLCONFIGDIR"] = str(kept / "matplotlib")
+    os.environ["NUMBA_CACHE_DIR"] = str(kept / "numba")
 
 
 def _end_with(log: Path, parent: int) -> None:

@@ -27,6 +27,7 @@ import yaml
 
 from cryutils._io import parallel
 from cryutils._io.paths import (
+    cache_dir,
     check_file,
     data_dir,
     outputs_dir,
@@ -88,7 +89,7 @@ def profiles() -> dict[str, Path]:
 
 def chosen(texts: Iterable[str]) -> dict[str, Path]:
     """Return notebooks by name, each given by the beginning of its name or the path of a copy."""
-    known, sources = notebooks(), {}
+    known, sources = notebooks(), dict[str, Path]()
     for text in texts:
         copy = resolve(text) if text.endswith(".ipynb") else None
         if copy:
@@ -100,7 +101,11 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
             raise InputError(f"notebook {name!r} fits {', '.join(names)}; give more of the name.")
         if not names:
             raise InputError(f"no notebook {name!r}.{near_miss(name, known)}")
-        sources[names[0]] = copy or known[names[0]]
+        source = copy or known[names[0]]
+        if sources.setdefault(names[0], source) != source:
+            raise InputError(
+                f"{text}: another {names[0]} is chosen; run it by itself, with --name."
+            )
     return sources
 
 
@@ -154,10 +159,9 @@ def plan(
     known = {name: parameters(path) for name, path in sources.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
-    parts = [Path(corpus).stem, profile] if data else [profile]
-    parts += [f"{key}-{value}" for key, value in sorted(values.items())]
-    run_name = run_name or re.sub(r"[^\w. -]+", "_", "-".join(parts)).lstrip(".")[:100]
-    folder, library = (outputs or outputs_dir()) / run_name, _library()
+    usual = _name([Path(str(corpus)).stem] if data else [], profile, values)
+    folder, library = (outputs or outputs_dir()) / (run_name or usual), _library()
+    _require_own(folder, ({"data": corpus} if data else {}) | ({} if run_name else values))
     jobs = []
     for name, source in sources.items():
         changed = dict(content.get("parameters", {}).get(name, {}))
@@ -171,6 +175,26 @@ def plan(
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         jobs.append(Job(name, source, folder, changed, digest))
     return jobs
+
+
+def _name(first: Sequence[str], profile: str, values: Mapping[str, Any]) -> str:
+    """Return the name of a run, made of what its user has chosen."""
+    parts = [*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))]
+    return re.sub(r"[^\w. -]+", "_", "-".join(parts)).lstrip(".")[:100]
+
+
+def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
+    """Raise InputError if `folder` holds results of the same name, made with other `values`.
+
+    Two folders of recordings can have the same name, and a name is shortened.
+    """
+    for name, state in run_folder.states(folder).items():
+        for key, value in values.items():
+            if (before := state.get("parameters", {}).get(key, value)) != value:
+                raise InputError(
+                    f"{folder}: {name} was run there with {key}={before}, not {value}; give this"
+                    " run another name by --name."
+                )
 
 
 def _library() -> list[Any]:
@@ -301,6 +325,7 @@ def _environment(cores: int) -> dict[str, str]:
     """
     return {
         "CRYUTILS_START_DIR": str(Path.cwd()),
+        "CRYUTILS_CACHE_DIR": str(cache_dir()),
         **{key: value for key, value in os.environ.items() if re.match("CRYUTILS_.*_DIR$", key)},
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "LOKY_MAX_CPU_COUNT": os.environ.get("LOKY_MAX_CPU_COUNT", str(cores)),  # joblib

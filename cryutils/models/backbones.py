@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,7 +135,7 @@ def _pretrained(name: str, shape: tuple[int, ...]) -> tuple[Any, str]:
         known = md5 in ("", hashlib.md5(own.read_bytes()).hexdigest())
         words = "ImageNet" if known else f"{file}, not the file that Keras publishes"
         return _built(name, shape, str(own)), words
-    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    cache = resolve(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
     if os.environ.get("CRYUTILS_OFFLINE") and not (cache / file).is_file():
         raise Unavailable("CRYUTILS_OFFLINE is set")
     before = socket.getdefaulttimeout()

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from cryutils._io.paths import keras_home
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 
@@ -36,7 +37,7 @@ def keras() -> Any:
     if "keras" not in sys.modules:
         for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
             os.environ.pop(name, None)
-        os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(keras_home())}
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         # oneDNN's own memory pool never shrinks after the largest network.
@@ -49,7 +50,7 @@ def keras() -> Any:
     module = importlib.import_module("keras")
     if (name := module.config.backend()) != "tensorflow":
         raise InputError(f"KERAS_BACKEND={name}: restart Python with KERAS_BACKEND=tensorflow.")
-    # The file ~/.keras/keras.json of another course may have other values.
+    # A notebook may have imported Keras before, with the keras.json of another course.
     module.config.set_image_data_format("channels_last")
     module.config.set_floatx("float32")
     module.config.set_dtype_policy("float32")

@@ -16,6 +16,15 @@ from cryutils.claims import report
 BEYOND = """() => [...document.querySelectorAll("p, a, h1, h2, h3, table")].filter(
   e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"""
 
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+# Outputs of somebody else's notebook: what is seen and heard remains, what would run does not.
+FOREIGN = (
+    ("text/html", "<audio controls src='data:audio/wav;base64,UklGRg=='></audio>"
+                  f"<img src='{PIXEL}' onload='window.ran = 1'><script>window.ran = 2</script>"),
+    ("application/javascript", "window.ran = 3"),
+    ("text/html", "<script type='text/x-mathjax-config'>window.ran = 4</script>"),
+)  # fmt: skip
+
 
 def test_the_report_fits_a_phone_and_leads_to_each_notebook(
     chromium: Browser, tmp_path: Path
@@ -25,6 +34,9 @@ def test_the_report_fits_a_phone_and_leads_to_each_notebook(
             for split in ("random_frames", "random", "leak_free")]  # fmt: skip
     run = write_run(tmp_path / "quick", rows)
     cells = [nbformat.v4.new_markdown_cell("# The end"), nbformat.v4.new_code_cell("1 + 1")]
+    cells[1].outputs = [
+        nbformat.v4.new_output("display_data", {kind: text}) for kind, text in FOREIGN
+    ]
     (run / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=cells), run / "notebooks" / "14_scoreboard.ipynb")
     page = chromium.new_page(viewport={"width": 390, "height": 800})
@@ -34,4 +46,8 @@ def test_the_report_fits_a_phone_and_leads_to_each_notebook(
     assert page.get_by_text("100 [100, 100]").count() == 3
     page.get_by_role("link", name="14_scoreboard").click()
     page.get_by_role("heading", name="The end").wait_for()
+    page.locator("img").wait_for()
+    assert page.locator("audio").count() == 1
+    assert page.evaluate("document.querySelector('img').naturalWidth") == 1
+    assert page.evaluate("window.ran") is None, "an output's script was executed"
     page.close()

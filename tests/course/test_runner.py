@@ -28,8 +28,10 @@ from clock import until
 from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
 from refusals import Command, mistake
 
+from cryutils import claims
 from cryutils.claims import run_folder
 from cryutils.course import runner
+from cryutils.errors import InputError
 
 HANG_S = 600  # only ends a hang
 PROFILES = Path(__file__).resolve().parents[2] / "data" / "profiles"
@@ -117,6 +119,29 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
     job = jobs(data="my cries", outputs=apart / "o")[0]
     assert job.folder == apart / "o" / "my cries-quick"
     assert job.parameters["data"] == str(apart / "my cries")
+
+
+def test_inputs_of_one_name_do_not_share_a_run(
+    project: Path, apart: Path, command: Command, sound: Callable
+) -> None:
+    for place in ("a", "b"):
+        sound(apart / place / "cries" / "tired" / "bo" / "1.wav")
+    assert command("run", "01_first", "--data", "a/cries")[0] == 0
+    line = mistake(command("run", "01_first", "--data", "b/cries"))
+    assert f"data={apart}/a/cries, not {apart}/b/cries" in line and "--name" in line
+    assert [job.is_done() for job in jobs("01_first", data="a/cries")] == [True]
+    assert jobs("01_first", data="b/cries", run_name="b")
+
+    long = {"text": "x" * 100}
+    folder = jobs("01_first", values=long)[0].folder
+    (folder / "state").mkdir(parents=True)
+    (folder / "state" / "01_first.json").write_text(json.dumps({"parameters": long}))
+    with pytest.raises(InputError, match="another name by --name"):
+        jobs("01_first", values={"text": "x" * 100 + "y"})
+
+    shutil.copy(project / "notebooks" / "01_first.ipynb", apart)
+    with pytest.raises(InputError, match="another 01_first"):
+        jobs("01_first", str(apart / "01_first.ipynb"))
 
 
 # Fingerprints
@@ -268,15 +293,67 @@ def test_a_failed_execution_leaves_earlier_results_unchanged(
     assert after["models/net.keras"] == after["figures/drawn.png"] == b"0.2"
 
 
-def test_an_executed_notebook_has_its_figures_whatever_backend_the_shell_sets(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+SETTINGS = {
+    "KERAS_HOME/keras.json": '{"floatx": "bfloat16", "epsilon": 0.1}',
+    "MPLCONFIGDIR/matplotlibrc": "text.usetex: True",
+    "IPYTHONDIR/profile_default/startup/00.py": "from numpy import *",
+    "JUPYTER_CONFIG_DIR/jupyter_config.py": "raise SystemExit",
+    "PYTHONSTARTUP/start.py": "from numpy import *",
+}
+PLAIN = """\
+import os
+from pathlib import Path
+assert "array" not in globals(), "a startup file of the user"
+assert not Path(os.environ["KERAS_HOME"], "keras.json").exists()
+from joblib import Parallel, delayed
+assert list(Parallel(n_jobs=2)(delayed(abs)(i) for i in (-1, 2))) == [1, 2]
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.title("not $TeX")
+plt.show()
+"""
+
+
+def test_a_notebook_runs_as_everywhere_whatever_the_user_has_set(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, temporary: Path
 ) -> None:
+    for name, text in SETTINGS.items():
+        (apart / name).parent.mkdir(parents=True)
+        (apart / name).write_text(text)
+        variable = name.partition("/")[0]
+        monkeypatch.setenv(variable, str(apart / (name if name.endswith("start.py") else variable)))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    notebook("01_first", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
+    monkeypatch.setenv("HOME", "/proc/none")
+    long = temporary / ("long" * 30)  # longer than a socket's path may be
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    notebook("01_first", PLAIN)
     assert runner.run(jobs("01_first")) == {}
     path = apart / "outputs" / "quick" / "notebooks" / "01_first.ipynb"
     outputs = nbformat.read(path, as_version=4).cells[-1]["outputs"]
-    assert ["image/png" in output.get("data", {}) for output in outputs].count(True) == 1
+    assert ["image/png" in output.get("data", {}) for output in outputs] == [True]
+
+
+def test_without_a_home_or_a_place_for_results_one_line_names_the_variable(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "/proc/outputs")
+    assert "by CRYUTILS_OUTPUTS_DIR" in mistake(command("run"))
+    with pytest.raises(InputError, match="set CRYUTILS_OUTPUTS_DIR to your folder"):
+        claims.run_dir()
+    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def unknown(_: object) -> None:
+        raise KeyError("no such user")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for variable, arguments in (
+        ("CRYUTILS_CACHE_DIR", ("data", "check", "donateacry")),
+        ("CRYUTILS_STORE", ("users", "list")),
+    ):
+        monkeypatch.delenv(variable)
+        assert variable in mistake(command(*arguments))
 
 
 def test_a_damaged_run_is_repaired_by_the_next_one(

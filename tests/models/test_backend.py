@@ -64,7 +64,7 @@ print(p.dtype, p.tobytes().hex())
 def test_settings_of_keras_for_another_course_give_the_same_numbers(tmp_path: Path) -> None:
     home = tmp_path / "keras"
     home.mkdir()
-    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}
+    settings = {"backend": "jax", "floatx": "bfloat16", "image_data_format": "channels_first"}
     (home / "keras.json").write_text(json.dumps(settings | {"epsilon": 0.1}))
     variables = {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1", "KERAS_HOME": str(home)}
     plain = run(TRAINED, KERAS_HOME=str(tmp_path / "none")).stdout

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 import platformdirs
 import sqlalchemy as sa
 
+from cryutils._io.paths import explain_no_home
 from cryutils.app.store.accounts import Logins, Users, clean_name
 from cryutils.app.store.database import INFANTS, Database, StoreUnavailable
 from cryutils.app.store.log import Log
@@ -80,8 +81,10 @@ def open(url: str | None = None) -> Store:
     Raises InputError, without a password in the message, for a store that can't be reached or
     written, or that another version of cryutils made.
     """
-    default = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
-    database = Database.at(url or os.environ.get("CRYUTILS_STORE") or default)
+    if not (url := url or os.environ.get("CRYUTILS_STORE")):
+        with explain_no_home("CRYUTILS_STORE to a file or database"):
+            url = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
+    database = Database.at(url)
     try:
         database.prepare()
     except StoreUnavailable as error:
