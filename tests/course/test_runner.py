@@ -385,6 +385,17 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     assert err.index("02_second: done") < err.index("01_first: done")
 
 
+def test_a_parameter_of_another_type_is_one_line_in_papermill_too(
+    project: Path, apart: Path
+) -> None:
+    source = str(project / "notebooks" / "01_first.ipynb")
+    options = ["-p", "classes", "hungry", "--language", "python"]
+    papermill = [sys.executable, "-m", "papermill", source, "out.ipynb", *options]
+    done = subprocess.run(papermill, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "InputError: classes='hungry': give a list" in done.stderr.strip().splitlines()[-1]
+
+
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(
     project: Path, apart: Path, command: Command
 ) -> None:
