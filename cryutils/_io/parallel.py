@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -128,6 +129,7 @@ def connect(address: str) -> Any:
     """
     from distributed import Client
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # errors are raised as well
     # Client itself waits for ever for a program that listens and is no scheduler.
     with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a running event loop
         answer = thread.submit(asyncio.run, _asked(address))

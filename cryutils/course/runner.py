@@ -17,7 +17,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -392,6 +392,8 @@ def _stored(
     try:
         staging, error, seconds = compute(job)
     except parallel.lost_workers() as lost:
+        if isinstance(lost, CancelledError):
+            return "the scheduler was lost; start one and repeat the command"
         return f"its workers were lost, as happens when memory runs out ({type(lost).__name__})"
     with storing:
         if not staging.is_dir():
