@@ -451,6 +451,7 @@ def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, mia: int, schem
     assert "; HttpOnly" in cookie
     assert "; SameSite=lax" in cookie
     assert ("; Secure" in cookie) == (scheme == "https")
+    somebody.enter("ann")  # this client sends no secure cookie over HTTP
     with somebody.socket(mia) as page:
         assert ask(page, "look")["type"] == "answer"
 
