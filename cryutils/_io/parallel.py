@@ -8,9 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ from cryutils.errors import InputError
 
 __all__ = [
     "PATIENCE_S", "SCHEDULER", "Cluster", "Identity", "connect", "identities", "identity",
-    "lost_workers", "memory", "on_cluster", "process_map", "thread_map",
+    "lost_workers", "memory", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
@@ -90,7 +91,7 @@ def thread_map(
     ):
         results = (
             process_map(function, clips, shared=(), jobs=None)
-            if on_cluster()
+            if os.environ.get(SCHEDULER)
             else pool.map(function, clips)
         )
         for done, result in enumerate(results, start=1):
@@ -109,16 +110,11 @@ def process_map(
     """
     from joblib import Parallel, cpu_count, delayed
 
-    if on_cluster():
-        yield from Cluster(os.environ[SCHEDULER]).map(function, items, tuple(shared))
+    if address := os.environ.get(SCHEDULER):
+        yield from Cluster(address).map(function, items, tuple(shared))
     else:
         workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
         yield from workers(delayed(function)(*shared, item) for item in items)
-
-
-def on_cluster() -> bool:
-    """Return whether this process sends its work to a Dask cluster."""
-    return bool(os.environ.get(SCHEDULER))
 
 
 @cache
@@ -161,8 +157,7 @@ class Cluster:
     def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
         self._client, self._address, self._patience_s = connect(address), address, patience_s
         self._pool = self._client.get_executor(pure=False, retries=0)
-        self._looked = self._last = time.monotonic()  # the last look, and the last with a worker
-        self._said = False
+        self._looked, self._lost = time.monotonic(), inf  # the last look, the last worker's loss
 
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
         """Return the future result of `function(*arguments)` on a worker."""
@@ -170,16 +165,11 @@ class Cluster:
 
     def map(self, function: Callable[..., R], items: Iterable[T], shared: Any) -> Iterator[R]:
         """Yield `function(*shared, item)` in order. `shared` is sent to each worker once."""
-        from distributed import wait
-
         (sent,) = self._client.scatter([shared], broadcast=True)
-        arguments = {"function": function, "shared": sent, "pure": False}
-        for future in self._client.map(_in_worker, list(items), **arguments):
-            while not future.done():
+        for future in [self.submit(_in_worker, function, sent, item) for item in items]:
+            while not wait([future], timeout=_LOOK_S).done:
                 if line := self.watch():
                     print(line, file=sys.stderr)
-                with suppress(TimeoutError):
-                    wait([future], timeout=_LOOK_S)
             yield future.result()
 
     def everywhere(self, function: Callable[..., R], *arguments: Any) -> dict[str, R | Exception]:
@@ -193,21 +183,18 @@ class Cluster:
         To be called about every second while work waits. Raises InputError after `patience_s`
         without a worker.
         """
-        now = time.monotonic()
-        if now - self._looked < _LOOK_S:
+        if (now := time.monotonic()) - self._looked < _LOOK_S:
             return ""
-        self._looked = now
+        self._looked, patience = now, f"{self._patience_s:.0f} s"
         if self._has_worker():
-            self._last, self._said = now, False
-        elif now - self._last > self._patience_s:
+            self._lost = inf
+        elif self._lost == inf:
+            self._lost = now
+            return f"{self._address}: no worker left; waiting up to {patience} for one"
+        elif now - self._lost > self._patience_s:
             raise InputError(
-                f"{self._address}: no worker for {self._patience_s:.0f} s; start `dask worker"
-                f" {self._address}` and repeat the command, what has finished is kept."
-            )
-        elif not self._said:
-            self._said = True
-            return (
-                f"{self._address}: no worker left; waiting up to {self._patience_s:.0f} s for one"
+                f"{self._address}: no worker for {patience}; start `dask worker {self._address}`"
+                " and repeat the command, what has finished is kept."
             )
         return ""
 
@@ -237,7 +224,7 @@ def lost_workers() -> tuple[type[BaseException], ...]:
     return KilledWorker, CancelledError
 
 
-def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) -> R:
+def _in_worker(function: Callable[..., R], shared: Sequence[Any], item: T) -> R:
     from threadpoolctl import threadpool_limits
 
     os.environ.pop(SCHEDULER, None)  # a task that waits for tasks could block every worker

@@ -51,8 +51,8 @@ def versions(project: Path) -> dict[str, str]:
 
     The commit is that of a clone, with "-dirty" at its end if tracked files have been changed.
     """
-    found = {"python": platform.python_version()}
-    for name in ("cryutils", *extras.packages()):
+    found = {"cryutils": metadata.version("cryutils"), "python": platform.python_version()}
+    for name in extras.packages():
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     if (project / ".git").exists():  # a wheel may be inside somebody else's repository
@@ -63,15 +63,16 @@ def versions(project: Path) -> dict[str, str]:
     return found
 
 
-def installation(project: Path, folder: Path) -> dict[str, str]:
+def installation(project: Path, token: Path) -> dict[str, str]:
     """Return what a worker must have in common with the machine that sends it notebooks.
 
-    These are `versions`, a digest of the library's files, and whether `folder` can be written to.
+    These are `versions`, a digest of the library's files, and whether the folder that contains
+    the new folder `token` is the same one and can be written to.
     """
     library = json.dumps(digests(Path(__file__).parents[1]))
     return versions(project) | {
         "cryutils' files": hashlib.sha256(library.encode()).hexdigest()[:12],
-        "folder": str(folder.is_dir() and writable(folder)),
+        str(token.parent): "writable" if token.is_dir() and writable(token) else "missing",
     }
 
 

@@ -276,22 +276,14 @@ def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
         project = project_dir()
         here = installation(project, Path(token))
         answers = cluster.everywhere(installation, project, Path(token))
-    for worker, there in answers.items():
-        if isinstance(there, Exception):
-            raise InputError(
-                f"worker {worker}: it has no such cryutils ({type(there).__name__}); install the"
-                " same version on every machine."
-            ) from there
-        if there["folder"] != here["folder"]:
-            raise InputError(
-                f"worker {worker}: it has not the folder {folder}, or may not write there; share"
-                " the folder with every machine, under the same path."
-            )
-        for key in sorted(here.keys() | there.keys()):
-            if (a := here.get(key, "nothing")) != (b := there.get(key, "nothing")):
+    for worker, answer in answers.items():
+        there = {} if isinstance(answer, Exception) else answer  # it has no cryutils, or an old one
+        for key in [*here, *there]:
+            a, b = here.get(key, "missing"), there.get(key, "missing")
+            if a != b:
                 raise InputError(
-                    f"worker {worker}: {key} is {b} there and {a} here; install the same on every"
-                    " machine and restart the worker."
+                    f"worker {worker}: {key} is {b} there and {a} here; install the same cryutils,"
+                    " share the same folders, and restart the worker."
                 )
 
 

@@ -31,7 +31,7 @@ from sizes import large
 import cryutils
 from cryutils import audio, video
 from cryutils._io import parallel
-from cryutils.course import runner
+from cryutils.course import execute, runner
 from cryutils.errors import InputError
 
 BEGUN = """\
@@ -162,26 +162,26 @@ def test_without_a_worker_a_run_says_so_waits_as_long_as_asked_and_can_be_stoppe
         runner.run(jobs(), scheduler=address)
     assert time.monotonic() - stopped[0] < 5
     with pytest.raises(InputError, match=r"no worker for 0 s; start `dask worker"):
-        until(impatient.watch, 10)
+        until(lambda: impatient.watch() is None, 10)
     impatient.close()
 
 
 def test_a_worker_with_another_installation_or_folder_is_named(cluster: Any, project: Path) -> None:
     address = cluster.scheduler_address
-    for change, words in ((change_package, "numpy is 0 there"), (hide_folders, "quick")):
+    for change, words in ((hide_folders, "quick is missing there"), (other_package, "numpy is 0")):
         worker = cluster.workers[1].worker_address
         cluster.get_client().run(change, workers=[worker])
         line = refused(address)
         assert line.startswith(f"worker {worker}: ") and words in line
 
 
-def change_package() -> None:
+def other_package() -> None:
     version = metadata.version
     metadata.version = lambda name: "0" if name == "numpy" else version(name)
 
 
 def hide_folders() -> None:
-    Path.is_dir = lambda _: False  # type: ignore[method-assign]
+    execute.writable = lambda _: False  # type: ignore[assignment]
 
 
 def refused(address: str) -> str:
