@@ -21,7 +21,7 @@ from cryutils._io.parallel import thread_map
 from cryutils._io.tables import cells, refuse
 from cryutils.claims.board import METRICS, MODEL, paired_gaps
 from cryutils.claims.result_store import SPLITS
-from cryutils.datasets.corpus import Corpus, compared, first_spellings
+from cryutils.datasets.corpus import Corpus, first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
@@ -91,7 +91,7 @@ def read(
     table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
     table = _with_answers(path, table)
     if train_infants is not None:
-        key = str if distinct_infants else compared
+        key = str if distinct_infants else name_key
         trained = _cells(train_infants, ["infant"]).infant.map(key)
         table["trained"] = table.infant.map(key).isin(trained)
         met = f"{table.infant[table.trained].nunique()} of {trained.nunique()} training infants"
@@ -100,11 +100,11 @@ def read(
 
 
 def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Return a table's columns as text in one Unicode form, with `p_<class>` by `compared`."""
+    """Return a table's columns as text in one Unicode form, with `p_<class>` by `name_key`."""
 
     def rename(name: str) -> str:
         if name[:2] == "p_":
-            return f"p_{compared(name[2:])}"
+            return f"p_{name_key(name[2:])}"
         return "prediction" if name == "predicted" else name
 
     table = cells(path, required, rename)
@@ -113,7 +113,7 @@ def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
 
 def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with probabilities as numbers, and answers spelled as the classes of truth."""
-    names = {compared(name): name for name in table.truth}
+    names = {name_key(name): name for name in table.truth}
     is_given = "prediction" in table
     chances = [str(name) for name in table if str(name)[:2] == "p_"]
     columns = sorted(name for name in chances if not is_given or name[2:] in names)
@@ -127,7 +127,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         refuse(path, table[name], np.isinf(numbers[name]), "give a finite number")
     if not is_given:
         table["prediction"] = numbers.idxmax(axis=1).str[2:]
-    keys = table.prediction.map(compared)
+    keys = table.prediction.map(name_key)
     wrong = ~keys.isin(names)
     what = f"no answer of this model is one of the classes {', '.join(sorted(names.values()))}"
     refuse(path, table.prediction, wrong.groupby(table.model).transform("all"), what)
@@ -138,7 +138,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         f" the first: row {row}, column {'prediction' if is_given else f'p_{key}'}, {key!r}."
         for row, key in keys[wrong][:1].items()
     ]
-    table.attrs["notes"] += _doubts(numbers, keys, table.truth.map(compared), is_given)
+    table.attrs["notes"] += _doubts(numbers, keys, table.truth.map(name_key), is_given)
     return table.rename(columns={"prediction": "predicted"})
 
 
@@ -147,7 +147,7 @@ def _doubts(
 ) -> list[str]:
     """Return a note if answers contradict the probabilities, or these have several largest ones.
 
-    p: columns `p_<class>`. answer, truth: classes, all three by `compared`. is_given: whether the
+    p: columns `p_<class>`. answer, truth: classes, all three by `name_key`. is_given: whether the
     answers have their own column.
     """
     if p.empty:
@@ -173,9 +173,9 @@ def check_folds(table: pd.DataFrame, path: Path) -> None:
     an answer to every clip of one task in every repeat. Folds may have any names.
     """
     fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
-    truths = table.drop_duplicates("clip").set_index("clip").truth.map(compared).sort_index()
+    truths = table.drop_duplicates("clip").set_index("clip").truth.map(name_key).sort_index()
     for _, task in fixed.set_index("clip").groupby("task"):
-        if task.truth.map(compared).sort_index().equals(truths):
+        if task.truth.map(name_key).sort_index().equals(truths):
             break
     else:
         raise InputError(f"{path}: no task has exactly the clips of this table with their labels.")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "compared", "contradictions",
-    "effective_infants", "first_spellings", "number_sessions", "one_spelling",
+    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "contradictions",
+    "effective_infants", "first_spellings", "name_key", "number_sessions", "one_spelling",
 ]  # fmt: skip
 
 SESSION_GAP_S = 600.0  # a longer pause starts a new session
@@ -278,13 +278,13 @@ def effective_infants(infants: Sequence[str]) -> float:
     return float(counts.sum() ** 2 / (counts**2).sum())
 
 
-def compared(name: str) -> str:
+def name_key(name: str) -> str:
     """Return the form in which names of labels and infants are compared.
 
     It is equal for names that differ only by case, spaces around them, underscores or Unicode form,
     and for 1, 1.0 and true.
 
-    >>> compared("Belly_Pain "), compared("belly pain")
+    >>> name_key("Belly_Pain "), name_key("belly pain")
     ('belly pain', 'belly pain')
     """
     text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
@@ -293,9 +293,9 @@ def compared(name: str) -> str:
 
 
 def first_spellings(names: Iterable[str]) -> dict[str, str]:
-    """Return each different name with the first one that is the same by `compared`."""
+    """Return each different name with the first one that is the same by `name_key`."""
     first: dict[str, str] = {}
-    return {name: first.setdefault(compared(name), name) for name in dict.fromkeys(names)}
+    return {name: first.setdefault(name_key(name), name) for name in dict.fromkeys(names)}
 
 
 def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
@@ -341,7 +341,7 @@ def contradictions(clips: Sequence[Clip]) -> list[Problem]:
     problems = [
         Problem("contradiction", clip.id, f"folder says {clip.label}, its name says {clip.reason}")
         for clip in clips
-        if clip.reason is not None and compared(clip.reason) != compared(clip.label)
+        if clip.reason is not None and name_key(clip.reason) != name_key(clip.label)
     ]
     for group, field, what in (
         ("infant", "sex", "one app instance, both sexes: {}"),
