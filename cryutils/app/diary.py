@@ -92,7 +92,8 @@ def _lines(cries: list[Episode], notes: list[Row]) -> list[Line]:
     lines = [
         Line(
             each.start, each.stop, _times(each), each.state or "",
-            words.answer(each.state, each.probability) if each.state else "a cry that was missed",
+            words.answer(each.state, each.probability, by_model=each.run != "")
+            if each.state else "a cry that was missed",
             words.said(each.said, each.state),
         )
         for each in cries

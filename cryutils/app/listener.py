@@ -160,7 +160,7 @@ class Listener:
     def _answer(self, episode: Sums) -> str:
         """Return the answer to an episode in words."""
         state, mean = episode.answer()
-        return words.answer(state, mean.get(state)) if self.monitor.classes else "crying"
+        return words.answer(state, mean.get(state), by_model=bool(self.monitor.classes))
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")

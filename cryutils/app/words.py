@@ -16,14 +16,18 @@ def name(verdict: str) -> str:
     return NAMES.get(verdict, verdict.replace("_", " "))
 
 
-def answer(verdict: str, share: float | None) -> str:
+def answer(verdict: str, share: float | None, *, by_model: bool = True) -> str:
     """Return the answer to a cry, never a state without how sure the models are.
+
+    by_model: whether a model answered that may name a reason.
 
     >>> answer("hungry", 0.62)
     'probably hungry, 62 %'
     >>> answer("hungry", 0.52)
     'perhaps hungry, 52 %'
     """
+    if verdict == UNSURE and not by_model:
+        return "crying"
     if verdict in NAMES:
         return name(verdict)
     if share is None:
