@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils._io import extras
+from cryutils._io.parallel import PATIENCE_S
 from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data
@@ -81,7 +82,7 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
               help="Notebooks to run at once (default: one for each core and 2 GiB).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
-@click.option("--wait-for-workers", "patience_s", type=click.IntRange(0), default=600,
+@click.option("--wait-for-workers", "patience_s", type=click.IntRange(0), default=PATIENCE_S,
               show_default=True, metavar="SECONDS",
               help="With --scheduler: how long to wait once no worker is left.")  # fmt: skip
 @click.option("--data", metavar="FOLDER|CSV", help="Use your own recordings:"
