@@ -189,7 +189,9 @@ def explain_no_home(remedy: str) -> Iterator[None]:
 def scratch_dir() -> Path:
     """Return a temporary folder of this process, which is removed when the process ends."""
     usual = tempfile.gettempdir()  # too long for the path of a socket, it is replaced
-    folder = Path(tempfile.mkdtemp(prefix="cryutils-", dir=usual if len(usual) < 60 else "/tmp"))
+    folder = Path(
+        tempfile.mkdtemp(prefix="cryutils-", dir=usual if len(usual) < 60 else "/var/tmp")
+    )
     # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
     return folder
