@@ -43,6 +43,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         self, monitor: Monitor, *, log: Log | None = None, source: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
+        monitor.restart(synthetic=False)  # it may have answered for synthetic infants before
         self.listener = Listener(monitor, log=log, clock=clock)
         warning = "Course material, not a medical device: its answers may be wrong."
         super().__init__(_about=self.listener.about(source=f"{source} {warning}".strip()))
