@@ -30,26 +30,26 @@ test -x $(1)/bin/python || { \
 	  echo "Python 3.11, 3.12 or 3.13 is needed: install uv (https://docs.astral.sh/uv), which downloads it, or try make PYTHON=/path/to/python3.13" >&2; exit 1; }
 endef
 
-$(COURSE): EXTRAS = embeddings,lab
+$(COURSE): WANTED = -e '.[embeddings,lab]'
 $(COURSE): SIZE = 3.4 GB
-$(SITE): EXTRAS = app,docs
+$(SITE): WANTED = -e '.[app]' --group docs
 $(SITE): SIZE = 3.4 GB
-$(EVERYTHING): EXTRAS = app,cluster,docs,embeddings,heic,lab,test
+$(EVERYTHING): WANTED = -e '.[app,cluster,embeddings,heic,lab]' --group docs --group test
 $(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 
 # What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
 $(COURSE) $(SITE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(call environment,.venv)
-	@echo "Installing the course and its extras $(EXTRAS) into .venv (about $(SIZE)) ..."
+	@echo "Installing $(subst ',,$(WANTED)) into .venv (about $(SIZE)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(WANTED)
 	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \
 	  $(BIN)/python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
 	@touch $@ $(INCLUDED)
 
 lab: $(COURSE)  ## Open the course in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/cryutils lab notebooks
 
 run: $(COURSE)  ## Run the main path on synthetic voices, then on DonateACry; scoreboard and report
 	$(BIN)/cryutils run --profile quick
@@ -104,7 +104,7 @@ test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Col
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(call environment,$(COLAB))
 	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
+	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e '.[course]' -r tests/notebooks/colab.txt
 	@touch $@
 
 # The wheel runs without the clone: an empty home, no variables, offline.

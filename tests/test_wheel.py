@@ -77,13 +77,3 @@ def test_a_copy_of_a_notebook_runs_and_its_outputs_are_in_the_current_folder(
     done = installed("run", "course/14_scoreboard.ipynb")
     assert done.returncode == 0, done.stderr
     assert (apart / "outputs" / "quick" / "state" / "14_scoreboard.json").is_file()
-
-
-@large
-@pytest.mark.parametrize("arguments", [["serve"], ["users", "add", "demo"]])
-def test_a_missing_extra_is_one_line_with_the_remedy(
-    installed: Cryutils, arguments: list[str]
-) -> None:
-    done = installed(*arguments)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and "pip install 'cryutils[app]'" in done.stderr

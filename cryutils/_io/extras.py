@@ -8,7 +8,11 @@ from importlib.util import find_spec
 
 from cryutils.errors import InputError
 
-__all__ = ["command", "is_installed", "packages", "require"]
+__all__ = ["MissingExtra", "command", "is_installed", "packages", "require"]
+
+
+class MissingExtra(InputError):
+    """A package of an extra is not installed; the message names the extra."""
 
 
 def command(extra: str) -> str:
@@ -22,12 +26,15 @@ def is_installed(package: str) -> bool:
 
 
 def packages() -> list[str]:
-    """Return the packages that the course needs, without those of the extras."""
+    """Return the packages of the core and of the extra [course], on which results depend."""
     lines = metadata.requires("cryutils") or ()
-    return [re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line]
+    core = (line for line in lines if not re.search(r"extra == .(?!course)", line))
+    return [re.split(r"[^\w.-]", line)[0] for line in core]
 
 
 def require(package: str, extra: str, purpose: str) -> None:
-    """Raise InputError if `package`, part of `extra` and needed for `purpose`, is missing."""
+    """Raise MissingExtra if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
-        raise InputError(f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}")
+        raise MissingExtra(
+            f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}"
+        )

@@ -7,6 +7,7 @@ same way.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryutils._io import pictures
+from cryutils._io import extras, pictures
 from cryutils._io.paths import check_file
 from cryutils.errors import NO_MEMORY, InputError
 
@@ -198,7 +199,8 @@ def check_times(
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """Yield the opened file as a PyAV container; errors are raised as in `decoding`."""
+    """Yield the opened file as a PyAV container, and turn errors of FFmpeg into InputError."""
+    extras.require("av", "course", f"{path}: a file that is no 16-bit WAV")
     import av
 
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
@@ -206,31 +208,32 @@ def opened(path: Path) -> Iterator[InputContainer]:
         try:
             # Without "file:", FFmpeg takes "12:30.mp4" for a protocol. A title in an old encoding
             # must not make the file unreadable.
-            container = av.open(f"file:{path}", options=options, metadata_errors="replace")
-        except av.ArgumentError as error:
-            raise InputError(
-                f"{path}: it can't be decoded: it is no sound or video, but perhaps a text or a"
-                " playlist; give the recording itself."
-            ) from error
-        with container:
-            yield container
+            try:
+                container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+            except av.ArgumentError as error:
+                raise InputError(
+                    f"{path}: it can't be decoded: it is no sound or video, but perhaps a text or a"
+                    " playlist; give the recording itself."
+                ) from error
+            with container:
+                yield container
+        except av.DecoderNotFoundError as error:
+            raise InputError(f"{path}: {_UNKNOWN_CODEC}") from error
+        except av.PatchWelcomeError as error:
+            what = f"{RATE_CHANGES}, or it is in a format that can't be read"
+            raise InputError(f"{path}: {what}; split it, or convert it to WAV.") from error
 
 
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """Turn errors of FFmpeg, PyAV and NumPy about a file's content into InputError."""
-    import av
-
+    """Turn errors of PyAV and NumPy about a file's content into InputError."""
+    # FFmpeg's errors exist only where PyAV was imported: 16-bit WAV files are read without it.
+    ffmpeg = (sys.modules["av"].FFmpegError,) if sys.modules.get("av") else ()
     try:
         yield
     except InputError:
         raise
-    except av.DecoderNotFoundError as error:
-        raise InputError(f"{path}: {_UNKNOWN_CODEC}") from error
-    except av.PatchWelcomeError as error:
-        what = f"{RATE_CHANGES}, or it is in a format that can't be read"
-        raise InputError(f"{path}: {what}; split it, or convert it to WAV.") from error
-    except (av.FFmpegError, EOFError, OSError, OverflowError, ValueError) as error:
+    except (*ffmpeg, EOFError, OSError, OverflowError, ValueError) as error:
         check_file(path)  # it may have vanished since it was opened
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryutils._io import extras
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError, near_miss, printable
 
@@ -34,6 +35,8 @@ def cells(
     """
     import pandas as pd
 
+    if path.suffix.lower() == ".parquet":
+        extras.require("pyarrow", "course", f"{path}: a Parquet table")
     try:
         texts = [[str(x).strip() for x in row] for row in _rows(path)]
     except (OSError, ValueError, csv.Error) as error:

@@ -22,6 +22,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io import extras
 from cryutils.errors import InputError
 
 __all__ = [
@@ -96,6 +97,7 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
     """
     if sr == to:
         return x
+    extras.require("soxr", "course", f"resampling from {sr} to {to} Hz")
     import soxr
 
     y = soxr.resample(x, sr, to, quality="HQ")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cryutils._io import extras
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writable, writing
 from cryutils.errors import InputError, near_miss
 
@@ -282,6 +283,7 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     folder = _folder(run) / "predictions"
     wanted = [(name, "==", value) for name, value in columns.items()]
     paths = sorted(folder.glob("*.parquet"))
+    extras.require("pyarrow", "course", "a table of stored answers")
     parts = [pd.read_parquet(path, filters=wanted or None) for path in paths]
     if not sum(map(len, parts)):
         raise InputError(f"{folder}: no predictions of {key(columns) or 'any model'} here.")

@@ -29,7 +29,7 @@ from cryutils.course.cli_audit import audit
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data
 from cryutils.course.cli_group import HelpGroup, outputs_option, say
-from cryutils.course.cli_notebooks import copy_notebooks
+from cryutils.course.cli_notebooks import copy_notebooks, lab
 from cryutils.course.cli_predict import export, predict
 from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import log, users
@@ -53,7 +53,7 @@ def cryutils() -> None:
     """
 
 
-for each in (audit, claims, copy_notebooks, data, export, log, predict, serve, users):
+for each in (audit, claims, copy_notebooks, data, export, lab, log, predict, serve, users):
     cryutils.add_command(each)
 
 
@@ -122,6 +122,7 @@ def run(
       cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
+    extras.require("papermill", "course", "running notebooks")
     from cryutils.claims import every_run
     from cryutils.course import runner
 
@@ -194,6 +195,7 @@ def report_command(outputs: Path) -> None:
     Example:
       cryutils report
     """
+    extras.require("nbconvert", "course", "the report")
     from cryutils.claims import every_run
 
     runs = every_run(outputs)

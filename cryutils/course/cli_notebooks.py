@@ -1,18 +1,24 @@
-"""`cryutils notebooks`: copy the course's notebooks to a folder of the user."""
+"""`cryutils notebooks` and `lab`: copy the course's notebooks, and open them. See `cli`."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 
+from cryutils._io import extras
 from cryutils._io.paths import project_dir, resolve, writing
 from cryutils.course.cli_group import say
 from cryutils.errors import InputError
 
-__all__ = ["copy_notebooks"]
+__all__ = ["copy_notebooks", "lab"]
+
+FIRST = "00_start_here.ipynb"
 
 
 @click.command("notebooks")
@@ -27,17 +33,52 @@ def copy_notebooks(folder: str) -> None:
     Example:
       cryutils notebooks course
     """
-    from cryutils.course.runner import notebooks
-
-    target, home = resolve(folder), project_dir() / "notebooks"
-    paths = list(notebooks().values())
-    more = [*home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
-    copies = {source: target / source.relative_to(home) for source in paths + more}
+    home, files = project_dir() / "notebooks", _files()
+    copies = {source: resolve(folder) / source.relative_to(home) for source in files}
     for source, copy in copies.items():
         if copy.is_file() and copy.read_bytes() != source.read_bytes():
             raise InputError(f"{copy}: this file differs from the course's; choose another folder.")
     for source, copy in copies.items():
         with writing(copy) as part:
             shutil.copyfile(source, part)
-    say(f"{len(paths)} notebooks: {folder}")
-    say(f"Next: jupyter lab {shlex.quote(str(Path(folder, '00_start_here.ipynb')))}")
+    say(f"{sum(path.suffix == '.ipynb' for path in files)} notebooks: {folder}")
+    say(f"Next: cryutils lab {shlex.quote(folder)}")
+
+
+@click.command("lab", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", metavar="[DIR] [OPTION OF JUPYTERLAB]...", nargs=-1)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open the course in JupyterLab.
+
+    Notebooks that DIR does not have are copied there first (default: the folder course); those that
+    you have changed stay as they are.
+
+    \b
+    Examples:
+      cryutils lab
+      cryutils lab my-course --no-browser --port 9999
+    """
+    folder, options = "course", list(arguments)
+    if options and not options[0].startswith("-"):
+        folder = options.pop(0)
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    home, target, trusted = project_dir() / "notebooks", resolve(folder), []
+    for source in _files():
+        if not (copy := target / source.relative_to(home)).exists():
+            with writing(copy) as part:
+                shutil.copyfile(source, part)
+        if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
+            trusted.append(str(copy))
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    trust = [sys.executable, "-m", "jupyter", "trust", *trusted]
+    subprocess.run(trust, check=False, stdout=subprocess.DEVNULL)
+    os.chdir(target)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", FIRST, *options])
+
+
+def _files() -> list[Path]:
+    """Return the course's notebooks in reading order, its quizzes and its solutions."""
+    home = project_dir() / "notebooks"
+    numbered = [path for name in ("[0-9][0-9]*_*", "appendix_*") for path in
+                sorted(home.glob(f"{name}.ipynb"))]  # fmt: skip
+    return [*numbered, *home.glob("quiz/*.json"), *home.glob("solutions/*.py")]

@@ -26,6 +26,7 @@ __all__ = ["log", "opened", "users"]
 @contextmanager
 def opened() -> Iterator[Store]:
     """Open the store that CRYUTILS_STORE names, or the user's own."""
+    extras.require("sqlalchemy", "app", "the diary")
     from cryutils.app import store
 
     with store.open() as opened_store:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cryutils._io.extras import MissingExtra
 from cryutils._io.media import RECORDINGS, STILL, probe
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import check_file, other_kind
@@ -235,6 +236,8 @@ def _clip(
                 raise InputError(f"{path}: only {1000 * duration_s:.0f} ms of sound.")
             problems += [Problem("changed", item, what) for what in heard.changes]
             problems += [Problem("doubtful", item, what) for what in heard.doubts]
+    except MissingExtra:
+        raise
     except InputError as error:
         return None, [Problem("left out", item, _reason(error, path))]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})

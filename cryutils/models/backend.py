@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from cryutils._io import extras
 from cryutils._io.paths import keras_home
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
@@ -34,6 +35,7 @@ def keras() -> Any:
     Keras, in the environment or in keras.json, have no effect. Raises InputError if the process has
     already imported Keras with another backend.
     """
+    extras.require("tensorflow", "course", "a network")
     if "keras" not in sys.modules:
         for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
             os.environ.pop(name, None)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import video
 from cryutils._io.cache import key, ragged
 from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
@@ -28,7 +27,6 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.errors import InputError, near_miss
 from cryutils.models import backbones
-from cryutils.video import faces
 
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
@@ -94,6 +92,9 @@ class FrameInput:
         where the face was last or will be next, or the centred square if there is none at all; all
         crops of the file are then in memory. Raises InputError as `video.frames` does.
         """
+        from cryutils import video
+        from cryutils.video import faces
+
         if self.crop == "face":
             yield from video.track(path, fps=self.fps, size=self.size).crops
             return
@@ -104,6 +105,8 @@ class FrameInput:
         """Return the cache key of a file's frames, from its content and these settings."""
         settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
         if self.crop == "face":
+            from cryutils import video
+
             settings["followed"] = [video.VERSION, video.MARGIN]
         return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
 

@@ -1,11 +1,22 @@
-"""`cryutils notebooks` copies the course, and `cryutils run` takes a changed copy."""
+"""`cryutils notebooks` and `lab` copy the course, and `cryutils run` takes a changed copy."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
+from processes import end
 from refusals import Command, mistake, success
+from sizes import large
 
 from cryutils.course import runner as course
 
@@ -16,7 +27,7 @@ def test_the_notebooks_are_copied_and_the_next_step_is_named(command: Command, a
     out = success(command("notebooks", "my course"))
     assert out.splitlines() == [
         f"{len(NOTEBOOKS)} notebooks: my course",
-        "Next: jupyter lab 'my course/00_start_here.ipynb'",
+        "Next: cryutils lab 'my course'",
     ]
     copies = sorted((apart / "my course").glob("*.ipynb"))
     assert [copy.read_bytes() for copy in copies] == [p.read_bytes() for p in NOTEBOOKS.values()]
@@ -43,6 +54,37 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
     assert "  n_mfcc = 21  # " in listing
     assert "01_data_and_playback\n" in listing
     assert "  seed = 7  # " in listing
+
+
+@large
+def test_lab_opens_the_missing_notebooks_as_trusted_ones(apart: Path) -> None:
+    (apart / "mine").mkdir()
+    (apart / "mine" / "03_feature_validation.ipynb").write_text("mine")
+    options = ["--no-browser", "--allow-root", "--port", "0", "--ServerApp.token", "secret"]
+    environment = os.environ | {"CRYUTILS_START_DIR": str(apart), "JUPYTER_DATA_DIR": str(apart)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cryutils.course.cli", "lab", "mine", *options],
+        cwd=apart, env=environment, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if b"http://127.0.0.1" in line).decode()
+        address = re.search(r"http://[\d.:]+", line)
+        assert address
+        cells = None
+        for _ in range(60):  # it prints its address before it listens
+            with suppress(URLError):
+                kind = f"{address[0]}/api/contents/00_start_here.ipynb?token=secret"
+                with urlopen(kind) as answer:
+                    cells = json.load(answer)["content"]["cells"]
+                break
+            time.sleep(0.5)
+    finally:
+        end(server)
+    assert cells and all(
+        cell["metadata"]["trusted"] for cell in cells if cell["cell_type"] == "code"
+    )
+    assert (apart / "mine" / "03_feature_validation.ipynb").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss
-from cryutils.video import mp4
 
 __all__ = [
     "AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan",
@@ -235,6 +234,8 @@ def load(
     def make(number: int) -> None:
         path, sound = clips[number].path, voice.render(cry(number, dials), sr)
         if video:
+            from cryutils.video import mp4
+
             moves = face.plan(cry(number, face_dials), fps=float(fps), dials=face_dials)
             frames = face.frames(moves, size=size)
             mp4.write(
@@ -265,6 +266,8 @@ def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[st
     """Return what else shapes a video's bytes. Raises InputError for values out of range."""
     import av
     import cv2
+
+    from cryutils.video import mp4
 
     face.check(fps=fps, size=size, dials=dials)
     if sr not in mp4.SOUND_RATES:
