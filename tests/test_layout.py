@@ -64,7 +64,7 @@ def test_no_modules_import_one_another() -> None:
 
 # Widgets and store work without the server's packages, which are in the extra [app].
 SERVER = {"starlette", "uvicorn"}
-SERVING = {f"cryutils.app.{name}" for name in ("login", "pages", "serve", "sockets")}
+SERVING = {f"cryutils.app.{name}" for name in ("asking", "login", "pages", "serve", "sockets")}
 
 
 def test_nothing_but_what_serves_the_application_imports_its_server() -> None:
