@@ -51,7 +51,7 @@ import sys
 
 if importlib.util.find_spec("cryutils") is None:
     if "google.colab" not in sys.modules:
-        raise SystemExit("cryutils isn't installed: run `pip install -e '.[course]'` in your clone.")
+        raise SystemExit("not installed: run `pip install -e '.[course]'` in your clone.")
     !test -d /content/course || git clone --quiet --depth 1 {REPOSITORY} /content/course
     %cd /content/course/notebooks
     %pip install --quiet -e '..[course]'

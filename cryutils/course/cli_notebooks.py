@@ -56,7 +56,7 @@ def lab(arguments: tuple[str, ...]) -> None:
     \b
     Examples:
       cryutils lab
-      cryutils lab my-course --no-browser --port 9999
+      cryutils lab my-course
     """
     folder, options = "course", list(arguments)
     if options and not options[0].startswith("-"):

@@ -114,7 +114,7 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742198-1.0-m-04-ti.wav", seed=3)
     (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
     out = success(command("data", "describe", "own"))
-    assert "Problems: 2 contradictions, 1 left out. --problems lists them." in out
+    assert "Problems: 4 contradictions, 1 left out. --problems lists them." in out
     assert "broken.mp3" not in out
     assert re.search(r"^tired +2 +1 ", out, re.MULTILINE)
     _, out, _ = command("data", "describe", "own", "--problems")
