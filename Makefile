@@ -107,16 +107,22 @@ $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e '.[course]' -r tests/notebooks/colab.txt
 	@touch $@
 
-# The wheel runs without the clone: an empty home, no variables, offline.
+define apart
+home=$$(mktemp -d) && cd "$$home" && \
+	  env -i HOME="$$home" PATH="$(CURDIR)/$(TRIAL)/bin:$$PATH" CRYUTILS_OFFLINE=1 sh -c '$(1)' && rm -rf "$$home"
+endef
+
+# The wheel runs without the clone: an empty home, no variables, offline. First the core alone, then the course.
 release: $(EVERYTHING)  ## Build the sdist and the wheel in dist, and try the wheel in a new environment
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TRIAL)
 	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt dist/*.whl
-	home=$$(mktemp -d) && cd "$$home" && \
-	  env -i HOME="$$home" PATH="$(CURDIR)/$(TRIAL)/bin:$$PATH" CRYUTILS_OFFLINE=1 \
-	  sh -c 'cryutils notebooks course && cryutils run course/00_start_here.ipynb' && rm -rf "$$home"
+	test $$(du -sm $(TRIAL) | cut -f1) -le 450  # MB
+	$(call apart,cryutils audit $(CURDIR)/tests/data/table2_predictions.csv)
+	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt "$$(ls dist/*.whl)[course]"
+	$(call apart,cryutils notebooks course && cryutils run course/00_start_here.ipynb)
 	@echo "Ready to publish:" dist/*
 
 clean:  ## Remove environments, caches of tools and what runs wrote
