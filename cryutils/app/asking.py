@@ -11,13 +11,15 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 
 from cryutils.app.store.database import NO_ANSWER, StoreUnavailable
 
 __all__ = ["Threads", "ask"]
+
+T = TypeVar("T")
 
 ANSWER_S = 12.0  # longer than a store itself waits for another program
 
@@ -28,9 +30,9 @@ class Threads(Executor):
     def __init__(self, n: int) -> None:
         self._free, self._tasks = n, SimpleQueue[tuple[Future[Any], Callable[[], Any]]]()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Call a function in a thread, in the order of the calls."""
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
         self._tasks.put((future, partial(fn, *args, **kwargs)))
         if self._free:
             self._free -= 1
@@ -51,9 +53,8 @@ STORE = Threads(8)
 
 
 async def ask(
-    question: Callable[..., Any], *about: Any, threads: Executor = STORE,
-    limit_s: float = ANSWER_S,
-) -> Any:  # fmt: skip
+    question: Callable[..., T], *about: Any, threads: Threads = STORE, limit_s: float = ANSWER_S
+) -> T:
     """Ask the store in a thread and return its answer.
 
     Raises error 503 with the reason, for caregivers, if it can't be used or does not answer within
