@@ -23,7 +23,7 @@ from cryutils._io.paths import scratch_dir
 from cryutils.app import diary, words
 from cryutils.app.asking import Threads, ask
 from cryutils.app.clip_view import asset
-from cryutils.app.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
+from cryutils.app.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, set_cookie, token
 from cryutils.app.readings import NO_CRY, UNSURE
 from cryutils.app.store import transfer
 
@@ -40,8 +40,7 @@ AGO_S = {
     "two hours ago": 7200.0,
 }  # fmt: skip
 # Reasons that a caregiver can choose; the models' own states are among them.
-STATES = ("hungry", "tired", "discomfort", "pain")
-REASONS = (*STATES, NO_CRY, UNSURE)
+REASONS = ("hungry", "tired", "discomfort", "pain", NO_CRY, UNSURE)
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
@@ -100,7 +99,7 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
         if log is None:
             return RedirectResponse("/babies", 303)
         response = await show(request, logs, log)
-        response.set_cookie("infant", str(log.id), max_age=365 * 86400, samesite="lax")
+        response.set_cookie("infant", str(log.id), max_age=COOKIE_S, samesite="lax")
         return response
 
     return shown
@@ -166,7 +165,7 @@ async def babies(request: Request) -> Response:
         if "name" in fields:
             log = await ask(store.add_infant, fields["name"])
             return RedirectResponse(f"/?infant={log.id}", 303)
-        log = await ask(request.app.state.store.infant, fields.get("infant", ""))
+        log = await ask(store.infant, fields.get("infant", ""))
         if fields.get("sure") != "yes":
             raise HTTPException(400)
         await ask(log.remove)
@@ -177,9 +176,9 @@ async def babies(request: Request) -> Response:
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
     """Send an infant's diary as a CSV file, or all readings as a Parquet file."""
-    kind: transfer.Kind = "readings" if request.query_params.get("as") == "parquet" else "diary"
+    kind: transfer.Content = "readings" if request.query_params.get("as") == "parquet" else "diary"
     suffix = "parquet" if kind == "readings" else "csv"
-    path = _scratch() / f"{secrets.token_hex(8)}.{suffix}"
+    path = scratch_dir() / f"{secrets.token_hex(8)}.{suffix}"
     write = partial(transfer.export, [log], str(path), kind)
     await ask(write, threads=EXPORTING, limit_s=EXPORT_S)
     name = f"diary-{date.today()}.{suffix}"
@@ -223,11 +222,6 @@ def _span(fields: dict[str, str]) -> tuple[float, float]:
         return float(fields["start"]), float(fields["stop"])
     except (KeyError, ValueError) as error:
         raise HTTPException(400) from error
-
-
-@cache
-def _scratch() -> Path:
-    return scratch_dir()
 
 
 @cache
