@@ -138,7 +138,7 @@ def log_export(
     """
     from cryutils.app.store import transfer
 
-    kind: transfer.Kind = "readings" if readings else "diary"
+    kind: transfer.Content = "readings" if readings else "diary"
     with opened() as store:
         logs = store.infants() if infant is None else [store.infant(infant)]
         n = transfer.export(logs, target, kind, since, until)

@@ -13,13 +13,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from cryutils.app.readings import CALM, HOP_S, UNSURE, Kind
 from cryutils.models.fusion import verdict
 from cryutils.models.gate import CRY_PAUSE_S
 
-Row: TypeAlias = Mapping[Any, Any]
+if TYPE_CHECKING:
+    from cryutils.app.store.database import Row
 
 __all__ = ["EPISODE_PAUSE_S", "Episode", "Episodes", "Sums", "episodes"]
 

@@ -25,7 +25,7 @@ from cryutils.app.store.database import Database, Row
 from cryutils.app.store.episodes import Episode, episodes
 from cryutils.errors import InputError, printable
 
-__all__ = ["EARLIEST_S", "LATEST_S", "Log", "Session"]
+__all__ = ["EARLIEST_S", "LATEST_S", "PARTS", "Log", "Session"]
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
@@ -126,8 +126,12 @@ class Log:
         _require(start, stop)
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
-        verdict, made = printable(verdict), time.time()
-        self._add(tables.CORRECTIONS, start=start, stop=stop, verdict=verdict, made=made)
+        row = {
+            "id": secrets.randbits(48), "infant": self.id, "start": start, "stop": stop,
+            "verdict": printable(verdict), "made": time.time(),
+        }  # fmt: skip
+        with self._begin(writes=True) as connection:
+            connection.execute(sa.insert(tables.CORRECTIONS), [row])
 
     def undo(self, start: float, stop: float) -> None:
         """Remove all corrections that reach into a time as in `correct`."""
@@ -204,12 +208,6 @@ class Log:
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
-    def _add(self, table: sa.Table, **values: Any) -> None:
-        """Add a row of this infant with a new number."""
-        row = {"id": secrets.randbits(48), "infant": self.id, **values}
-        with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(table), [row])
-
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
         """Begin a transaction, if the infant is still there."""
@@ -220,13 +218,13 @@ class Log:
             yield connection
 
 
-_PARTS = ("probabilities", "sound", "face")
+PARTS = ("probabilities", "sound", "face")
 
 
 def _row(reading: Reading) -> Row:
     """Return a reading as a row. Raises InputError for NaN and infinity."""
     _require(reading.time, reading.time)
-    parts = {name: getattr(reading, name) for name in _PARTS}
+    parts = {name: getattr(reading, name) for name in PARTS}
     numbers = [reading.cry or 0.0, *chain(*(part.values() for part in parts.values() if part))]
     if not np.isfinite(numbers).all():
         raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
@@ -255,7 +253,7 @@ def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
         at = [row[name] for name in ("time", "start", "stop") if name in row]
         texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
         try:
-            parts = [json.loads(row[name] or "{}") for name in _PARTS if name in row]
+            parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
             shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
             is_whole = all(map(math.isfinite, shares)) and all(0 <= each < 2**33 for each in at)
         except (AttributeError, TypeError, ValueError):

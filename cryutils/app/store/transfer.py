@@ -16,20 +16,20 @@ from cryutils._io import extras
 from cryutils._io.paths import resolve, writing
 from cryutils._io.tables import no_formula
 from cryutils.app.store.database import Row, shown
+from cryutils.app.store.log import PARTS, Log
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.app.store.episodes import Episode
-    from cryutils.app.store.log import Log
 
-__all__ = ["Kind", "export"]
+__all__ = ["Content", "export"]
 
-Kind: TypeAlias = Literal["diary", "readings"]
+Content: TypeAlias = Literal["diary", "readings"]
 
 _TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
-_COLUMNS: dict[Kind, dict[str, str]] = {
+_COLUMNS: dict[Content, dict[str, str]] = {
     "diary": {
         "infant": _TEXT, "what": _TEXT, "start": _TIME, "stop": _TIME, "cried_minutes": "float64",
         "state": _TEXT, "probability": "float64", "run": _TEXT, "corrected": _TEXT,
@@ -45,7 +45,7 @@ _WAIT_MS = 5000  # for a MongoDB server
 
 
 def export(
-    logs: Sequence[Log], target: str, kind: Kind, since: float | None = None,
+    logs: Sequence[Log], target: str, kind: Content, since: float | None = None,
     until: float | None = None,
 ) -> int:  # fmt: skip
     """Write the diary or all readings of infants to a file or to MongoDB; return how many rows.
@@ -75,7 +75,7 @@ def export(
     return _to_file(resolve(target), kind, batches)
 
 
-def _to_file(path: Path, kind: Kind, batches: Iterator[list[Row]]) -> int:
+def _to_file(path: Path, kind: Content, batches: Iterator[list[Row]]) -> int:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
@@ -108,7 +108,7 @@ def _for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _to_mongodb(url: str, kind: Kind, old: Row, batches: Iterator[list[Row]]) -> int:
+def _to_mongodb(url: str, kind: Content, old: Row, batches: Iterator[list[Row]]) -> int:
     """Replace the documents `old`, a query, of a collection; the default database is `cryutils`."""
     extras.require("pymongo", "app", "an export to MongoDB")
     import pymongo
@@ -132,7 +132,7 @@ def _to_mongodb(url: str, kind: Kind, old: Row, batches: Iterator[list[Row]]) ->
 
 
 def _rows(
-    logs: Sequence[Log], kind: Kind, since: float | None, until: float | None
+    logs: Sequence[Log], kind: Content, since: float | None, until: float | None
 ) -> Iterator[Row]:
     for log in logs:
         if kind == "readings":
@@ -166,8 +166,7 @@ def _batches(entries: Iterator[Row]) -> Iterator[list[Row]]:
 
 def _document(row: Row) -> Row:
     """Return a row as a MongoDB document, with probabilities by state."""
-    parts = ("probabilities", "sound", "face")
-    return row | {name: json.loads(row[name] or "null") for name in parts if name in row}
+    return row | {name: json.loads(row[name] or "null") for name in PARTS if name in row}
 
 
 def _local(time: datetime) -> str:
