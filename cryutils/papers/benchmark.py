@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -93,16 +94,13 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
         if rows.truth.nunique() < 2:
             continue
         truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
-        sizes: Any = {
-            "n_splits": 2 if name == "infant" else n_folds,
-            "repeats": repeats,
-            "seed": seed,
-        }
+        k = 2 if name == "infant" else n_folds
+        divide_by = partial(folds, truth, n_splits=k, repeats=repeats, seed=seed)
         if name == "infant":
             leak_free = [across_sessions(infants, list(rows.session))] * repeats
         else:
-            leak_free = folds(truth, infants, **sizes)
-        divided = {"random": folds(truth, None, **sizes), "leak_free": leak_free}
+            leak_free = divide_by(infants)
+        divided = {"random": divide_by(None), "leak_free": leak_free}
         digits = {split: _digits(repeated, len(rows)) for split, repeated in divided.items()}
         tables.append(rows[["task", "clip", "infant", "truth"]].assign(**digits))
     if not tables:
