@@ -36,13 +36,10 @@ _FILES = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP"
 
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file below `folder`, by its path from the folder's parent."""
-    files = {
-        path.relative_to(folder.parent).as_posix(): path
-        for path in sorted(folder.rglob("*")) if path.is_file()
-    }  # fmt: skip
+    names = {path: path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*"))}
     return {
-        name: file_digest(path) for name, path in files.items()
-        if not re.search(r"/(\.|__pycache__)", name)
+        name: file_digest(path) for path, name in names.items()
+        if path.is_file() and not re.search(r"/(\.|__pycache__)", name)
     }  # fmt: skip
 
 
