@@ -11,6 +11,7 @@ import re
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from cryutils._io.paths import resolve
 from cryutils._io.tables import cells, refuse
 from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.datasets.folder import clips_of, corpus_of
@@ -96,8 +97,6 @@ def _read(path: Path) -> pd.DataFrame:
         refuse(path, table[name], table[name] == "", "nothing is given")
     # On Windows, programs write "\\" between folders.
     table["file"] = [os.path.normpath(PureWindowsPath(name).as_posix()) for name in table.file]
-    # Folders alone are resolved, because equal recordings may be links to one file (git-annex).
-    places = [each.parent.resolve() / each.name for each in _paths(path, table)]
-    again = pd.Series(places, table.index).duplicated()
+    again = pd.Series([*map(resolve, _paths(path, table))], table.index).duplicated()
     refuse(path, table.file, again, "an earlier row names this file")
     return table
