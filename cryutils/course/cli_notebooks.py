@@ -33,15 +33,14 @@ def copy_notebooks(folder: str) -> None:
     Example:
       cryutils notebooks course
     """
-    home, files = project_dir() / "notebooks", _files()
-    copies = {source: resolve(folder) / source.relative_to(home) for source in files}
+    copies = _copies(folder)
     for source, copy in copies.items():
         if copy.is_file() and copy.read_bytes() != source.read_bytes():
             raise InputError(f"{copy}: this file differs from the course's; choose another folder.")
     for source, copy in copies.items():
         with writing(copy) as part:
             shutil.copyfile(source, part)
-    say(f"{sum(path.suffix == '.ipynb' for path in files)} notebooks: {folder}")
+    say(f"{sum(path.suffix == '.ipynb' for path in copies)} notebooks: {folder}")
     say(f"Next: cryutils lab {shlex.quote(folder)}")
 
 
@@ -62,9 +61,9 @@ def lab(arguments: tuple[str, ...]) -> None:
     if options and not options[0].startswith("-"):
         folder = options.pop(0)
     extras.require("jupyterlab", "lab", "JupyterLab")
-    home, target, trusted = project_dir() / "notebooks", resolve(folder), []
-    for source in _files():
-        if not (copy := target / source.relative_to(home)).exists():
+    trusted = []
+    for source, copy in _copies(folder).items():
+        if not copy.exists():
             with writing(copy) as part:
                 shutil.copyfile(source, part)
         if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
@@ -72,13 +71,14 @@ def lab(arguments: tuple[str, ...]) -> None:
     # JupyterLab removes the sounds of a notebook that it does not trust.
     trust = [sys.executable, "-m", "jupyter", "trust", *trusted]
     subprocess.run(trust, check=False, stdout=subprocess.DEVNULL)
-    os.chdir(target)
+    os.chdir(resolve(folder))
     os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", FIRST, *options])
 
 
-def _files() -> list[Path]:
-    """Return the course's notebooks in reading order, its quizzes and its solutions."""
+def _copies(folder: str) -> dict[Path, Path]:
+    """Return the path in `folder` of each notebook of the course, each quiz and each solution."""
+    from cryutils.course.runner import notebooks
+
     home = project_dir() / "notebooks"
-    numbered = [path for name in ("[0-9][0-9]*_*", "appendix_*") for path in
-                sorted(home.glob(f"{name}.ipynb"))]  # fmt: skip
-    return [*numbered, *home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
+    sources = [*notebooks().values(), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
+    return {source: resolve(folder) / source.relative_to(home) for source in sources}

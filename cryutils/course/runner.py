@@ -23,8 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cryutils._io import parallel
 from cryutils._io.paths import (
     cache_dir,
@@ -151,6 +149,8 @@ def plan(
 
     Raises InputError for an unknown profile, notebook or parameter.
     """
+    import yaml
+
     values = dict(values or {})
     if profile not in (files := profiles()):
         raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
