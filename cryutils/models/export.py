@@ -130,15 +130,6 @@ def _is_score(card: Mapping[str, Any], _kind: str) -> bool:
     )
 
 
-def _is_temperature(card: Mapping[str, Any], _kind: str) -> bool:
-    value = card["temperature"]
-    return type(value) in (int, float) and 0.05 <= value <= 20  # as `calibration.temperature`
-
-
-def _is_input(card: Mapping[str, Any], kind: str) -> bool:
-    return bool(INPUTS[kind](**card["input"]).shape)
-
-
 def _is_reference(card: Mapping[str, Any], kind: str) -> bool:
     stored = card.get("reference")
     width = INPUTS[kind](**card["input"]).shape[-1]
@@ -148,11 +139,13 @@ def _is_reference(card: Mapping[str, Any], kind: str) -> bool:
 # What each entry of a card has to be. Others are for people, or checked where they are used.
 _CHECKS: dict[str, Callable[[Mapping[str, Any], str], bool]] = {
     "classes": _are_classes,
-    "input": _is_input,
+    "input": lambda card, kind: bool(INPUTS[kind](**card["input"]).shape),
     "data": lambda card, _: isinstance(card["data"], str) and bool(card["data"]),
     "note": lambda card, _: isinstance(card["note"], str),
     "seed": lambda card, _: type(card.get("seed", 0)) is int,
-    "temperature": _is_temperature,
+    "temperature": lambda card, _: (  # as `calibration.temperature`
+        type(card["temperature"]) in (int, float) and 0.05 <= card["temperature"] <= 20
+    ),
     "reference": _is_reference,
     "score": _is_score,
     "sha256": lambda card, _: isinstance(card["sha256"], str),
@@ -237,15 +230,11 @@ class Lite:
     def _check_weights(self) -> None:
         """Raise ValueError for a weight that is not finite. Before tensors are allocated."""
         for tensor in self._interpreter.get_tensor_details():
+            numbers = [tensor["quantization_parameters"]["scales"]]
             with suppress(ValueError):  # it is computed, so it has no values yet
-                values = self._interpreter.get_tensor(tensor["index"])
-                if values.dtype.kind == "f" and not np.isfinite(values).all():
-                    break
-            if not np.isfinite(tensor["quantization_parameters"]["scales"]).all():
-                break
-        else:
-            return
-        raise ValueError("a weight is not a finite number; train it again")
+                numbers.append(self._interpreter.get_tensor(tensor["index"]))
+            if not all(np.isfinite(each).all() for each in numbers):
+                raise ValueError("a weight is not a finite number; train it again")
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return the probabilities of `x` (n, *shape), float32 (n, classes)."""
