@@ -23,7 +23,7 @@ from PIL import Image
 from cryutils.app import words
 from cryutils.app.readings import ANY, CALM, GAP, HOP_S, Reading, actions
 from cryutils.app.store.episodes import Episodes, Sums
-from cryutils.app.writer import Log, Writer
+from cryutils.app.writer import Write, Writer
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Listener:
     """
 
     def __init__(
-        self, monitor: Monitor, *, log: Log | None = None, film: bool = False,
+        self, monitor: Monitor, *, log: Write | None = None, film: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.monitor, self._film, self._clock = monitor, film, clock

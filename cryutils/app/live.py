@@ -17,7 +17,7 @@ import traitlets
 
 from cryutils.app.clip_view import asset
 from cryutils.app.listener import Listener
-from cryutils.app.writer import Log
+from cryutils.app.writer import Write
 
 if TYPE_CHECKING:
     from cryutils.app.monitor import Monitor
@@ -40,7 +40,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, monitor: Monitor, *, log: Log | None = None, source: str = "",
+        self, monitor: Monitor, *, log: Write | None = None, source: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         monitor.restart(synthetic=False)  # it may have answered for synthetic infants before

@@ -20,9 +20,9 @@ from cryutils.app.store.database import NO_ANSWER, StoreUnavailable
 from cryutils.app.words import spent
 from cryutils.errors import InputError
 
-__all__ = ["Log", "Writer"]
+__all__ = ["Write", "Writer"]
 
-Log: TypeAlias = Callable[[list[Reading]], object]
+Write: TypeAlias = Callable[[list[Reading]], object]
 
 WAITING = 7_200  # most readings that wait: one hour
 RETRY_S = 5.0  # between attempts to write
@@ -36,7 +36,7 @@ class Writer:
     their time counts as one without listening. The thread ends when nothing waits.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Write) -> None:
         self._log, self._changed = log, threading.Condition()
         self._waiting: deque[Reading] = deque(maxlen=WAITING)
         self._batch: list[Reading] = []  # being written
