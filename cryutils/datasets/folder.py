@@ -109,12 +109,11 @@ def corpus_of(
     try:
         merged, copies = merge_copies(clips)
     except (InputError, OSError):  # a file may have vanished since it was read
-        refusals = [_refusal(clip.path) or _refusal(clip.still or clip.path) for clip in clips]
-        if not any(refusals):
+        whys = {c.id: _refusal(c.path) or _refusal(c.still or c.path) for c in clips}
+        gone = [Problem("left out", item, why) for item, why in whys.items() if why]
+        if not gone:
             raise
-        pairs = [*zip(clips, refusals, strict=True)]
-        gone = [Problem("left out", clip.id, why) for clip, why in pairs if why]
-        left = [clip for clip, why in pairs if not why]
+        left = [clip for clip in clips if not whys[clip.id]]
         return corpus_of(left, [*problems, *respelled, *gone], place=place, dataset=dataset)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
     place_name = printable(place.name)
