@@ -79,3 +79,25 @@ def test_keras_that_was_imported_with_another_backend_is_refused(
     keras.cache_clear()
     with pytest.raises(InputError, match="KERAS_BACKEND=jax"):
         keras()
+
+
+# Networks that are trained one after the other; memory in MB after the 2nd and the 22nd.
+MANY = """
+import gc, numpy as np, psutil
+from cryutils.models.backend import keras
+x, y = np.random.default_rng(0).random((32, 40, 20)), np.arange(32) % 4
+used = []
+for _ in range(22):
+    layers = keras().layers
+    model = keras().Sequential([layers.Conv1D(8, 3), layers.Flatten(), layers.Dense(4, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(x, y, verbose=0)
+    gc.collect()
+    used.append(psutil.Process().memory_info().rss >> 20)
+print(used[1], used[-1])
+"""
+
+
+def test_twenty_trainings_in_one_process_keep_no_memory() -> None:
+    before, after = map(int, run(MANY).stdout.split())
+    assert after - before < 60
