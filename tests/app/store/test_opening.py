@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 from postgres import Server
 
+from cryutils.app import diary
 from cryutils.app import store as stores
 from cryutils.app.readings import Reading
-from cryutils.app.store import Log, Store
+from cryutils.app.store import Log, Store, StoreUnavailable
+from cryutils.app.store.transfer import export
 from cryutils.errors import InputError
 
 SECRET = "pa55:w0rd"
@@ -172,3 +175,35 @@ def test_a_removed_infant_leaves_nothing(store: Store, mia: Log) -> None:
     assert store.infants() == []
     with pytest.raises(InputError, match="no infant"):
         list(mia.entries())
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_a_flipped_byte_is_a_line_at_most(store: Store, mia: Log, apart: Path, url: str) -> None:
+    now = time.time()
+    mia.append(mia.begin("camera"), [Reading(now - 60, "hungry", {"hungry": 1.0}, cry=0.9)])
+    mia.correct(now - 60, now - 60, "pain")
+    mia.note("fed", now)
+    store.close()
+    file, lines = apart / "store.sqlite", []
+    content = file.read_bytes()
+    places = [i for mark in (b"hungry", b"pain", b"fed") for i in range(
+        content.index(mark) - 40, content.index(mark) + 40, 3)]  # fmt: skip
+    for place in places:
+        changed = bytearray(content)
+        changed[place] ^= 0x80 if place % 2 else 0x02
+        file.write_bytes(changed)
+        try:
+            with stores.open(url) as opened:
+                for log in opened.infants():
+                    diary.latest(log)
+                    export([log], "log.csv", "readings")
+        except (InputError, StoreUnavailable) as error:
+            lines.append(str(error))
+    assert any("it is damaged" in line for line in lines)
+    assert all("\n" not in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_a_file_of_0_bytes_is_no_new_store(apart: Path, url: str) -> None:
+    (apart / "store.sqlite").touch()
+    assert "0 bytes" in refusal(url)
