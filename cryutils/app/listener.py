@@ -186,7 +186,7 @@ class Listener:
 def _number(content: Mapping[str, Any], name: str) -> float:
     value = content.get(name)
     if not isinstance(value, int | float) or not abs(value) < LARGEST:  # nor NaN
-        raise InputError(f"The page sent {name} {value!r:.40}, which can't be.")
+        raise InputError(f"The page sent {name} {value!r:.40}, which is out of range.")
     return float(value)
 
 

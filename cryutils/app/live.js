@@ -131,7 +131,7 @@ function makeCapture(model) {
   function why() {
     const track = state.stream?.getAudioTracks()[0];
     if (!track || track.readyState === "ended") return "the microphone is gone";
-    return track.muted ? "the microphone is muted" : "no sound arrives";
+    return track.muted ? "the microphone is muted" : "no sound is coming in";
   }
 
   // Says within two seconds that nothing is heard, whatever took the sound away.
@@ -363,7 +363,7 @@ function makeView(model, el, capture) {
     root.dataset.listening = !silent || (!on && Boolean(state.ended));
     root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
-    const missing = state.missing && `No ${state.missing} arrives.`;
+    const missing = state.missing && `No ${state.missing} is coming in.`;
     const last = state.last && !reading?.cries ? `The last cry: ${state.last}.` : "";
     remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark, last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.

@@ -4,7 +4,7 @@ import widget from "/static/live.js";
 const AGAIN_MS = 2000; // between attempts to connect
 const WHY = {
   4401: "You are logged out, so nothing is listening.",
-  4409: "Too many pages are open, so this one, which was not listening, was closed. Open it again.",
+  4409: "This page was closed, because too many are open. It was not listening. Open it again.",
   1008: "This page sent too much, so it has stopped. Open it again.",
 };
 const home = document.getElementById("live");

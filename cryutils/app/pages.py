@@ -62,7 +62,7 @@ async def refuse(request: Request, error: HTTPException) -> Response:
     texts = {
         403: ("Please try again", "This page was open for too long, or the login has ended."),
         404: ("There is no such page", "The address may be mistyped."),
-        503: ("No diary at the moment", error.detail),
+        503: ("The diary is unavailable right now", error.detail),
     }
     title, why = texts.get(error.status_code, ("That did not work", "Go back and try again."))
     return page(request, "error.html", status=error.status_code, title=title, why=why)

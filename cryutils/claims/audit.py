@@ -64,9 +64,9 @@ def read(
     1.0 and true.
 
     train_infants: a table whose column infant has the training infants; `trained` in the result
-    marks their clips. distinct_infants: whether infants may differ only so. Raises InputError, with
-    row (as in a spreadsheet) and column, if a file can't be read, a value is missing, rows
-    contradict each other, or infants differ only so.
+    marks their clips. distinct_infants: whether infants' names may differ only in these ways.
+    Raises InputError, with row (as in a spreadsheet) and column, if a file can't be read, a value
+    is missing, rows contradict each other, or names of infants differ only in these ways.
     """
     table = _cells(path, _REQUIRED)
     for name, default in _OPTIONAL.items():

@@ -59,7 +59,7 @@ _REASONS: dict[object, str] = {
 }  # fmt: skip
 _ADVICE = {
     _DAMAGED: "", _MOVED: "",
-    NO_ANSWER: " What you sent may be saved later, so look before you send it again.",
+    NO_ANSWER: " What you sent may still be saved: check the diary before you send it again.",
 }  # fmt: skip
 _logged: set[str] = set()  # the reasons that are in the server's log
 
