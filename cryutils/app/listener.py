@@ -132,7 +132,7 @@ class Listener:
     def _shown(self, reading: Reading) -> dict[str, Any]:
         """Return a reading as JSON types, with the answer to the whole episode so far in words."""
         cries = reading.verdict not in CALM
-        state, mean = self._cries.all()[-1].answer() if cries else (reading.verdict, {})
+        state, mean = self._cries.newest().answer() if cries else (reading.verdict, {})
         share = mean.get(state)
         said = f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}"
         return asdict(reading) | {

@@ -82,11 +82,12 @@ async def log_in(request: Request) -> Response:
     if wait_s > 0:
         minutes = math.ceil(wait_s / 60)
         return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
-    # Also asked so that a store that does not answer does not block the threads that hash.
-    request.scope["user"] = await ask(state.store.logins.user, request.scope["ticket"])
+    # Asked before, so that a store that does not answer does not block the threads that hash.
+    user = await ask(state.store.logins.user, request.scope["ticket"])
     check = partial(users.check, name, password, address, mark)
     if not await ask(check, threads=HASHING, limit_s=HASHED_S):
         return refuse(status=401, error="Name or password is wrong.")
+    request.scope["user"] = user
     await _leave(request)
     response = await _enter(request, name, target)
     set_cookie(response, request, _device(name), await ask(users.mark, name))

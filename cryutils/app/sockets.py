@@ -121,13 +121,15 @@ class Sockets:
                 await run_in_threadpool(page.listener.close)
 
     async def _admit(self, page: _Page) -> None:
-        """Add a new page. If there are too many, close the user's oldest that does not listen.
+        """Add a new page. If there are too many, close the oldest that does not listen.
 
-        Raises InputError if all of them listen.
+        These are the user's pages, or all if the server has too many. Raises InputError if all of
+        them listen.
         """
         mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
-            idle = next((other for other in mine if not other.listens), None)
+            crowd = mine if len(mine) >= PAGES else self._pages
+            idle = next((other for other in crowd if not other.listens), None)
             if idle is None:
                 raise InputError("Too many pages are listening. Stop one, then open this again.")
             self._pages[page] = self._pages.pop(idle)

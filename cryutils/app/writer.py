@@ -2,7 +2,7 @@
 
 While the disk is full, another program has locked the log, or its server does not answer, readings
 wait in memory. They are written in order once the log is back. Readings that the log refuses
-(InputError: the infant was removed, or the login has ended) are dropped.
+(InputError: the infant was removed, or a time is impossible) are dropped, and the page says why.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Writer:
             try:
                 self._log(batch)
             except InputError as error:
-                refused, detail = str(error), "the infant was removed"
+                # The reason is for the page alone: it may name the infant.
+                refused, detail = str(error), "it refuses the readings of a page, which says why"
             except StoreUnavailable as error:
                 why = error.reason  # which is in the server's log
             except Exception as error:  # otherwise the thread ends and readings wait forever

@@ -122,9 +122,12 @@ def find_run(model: str, run: str | Path | None) -> Path:
             )
         for path, digest in _recorded(runs[0], model).items():
             if not path.is_file() or file_digest(path) != digest:
+                what = "not as `cryutils run` recorded it"
+                if not digest:
+                    what = "`cryutils run` has no record of it, as of a copy or of work in Jupyter"
                 raise InputError(
-                    f"{path}: not as `cryutils run` recorded it; run {NOTEBOOKS[path.stem]} again,"
-                    f" or name the run that you trust, such as --run {runs[0].name}."
+                    f"{path}: {what}; run {NOTEBOOKS[path.stem]} again, or name the run that you"
+                    f" trust, such as --run {runs[0].name}."
                 )
         return runs[0]
     hint = near_miss(Path(run).name, [path.name for path in runs])

@@ -431,6 +431,16 @@ def test_pages_end_with_their_login(server: Served, mia: int) -> None:
     assert closed(other) == LOGGED_OUT
 
 
+def test_a_browser_that_is_logged_in_may_mistype_a_password(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    wrong = somebody.log_in("ann", "a wrong password")
+    token = re.search(r'name="token" value="([^"]+)"', wrong.text)
+    assert token and wrong.status_code == 401
+    fields = {"name": "ann", "password": PASSWORD, "token": token[1]}
+    right = somebody.post("/login", data=fields, headers={"Origin": somebody.origin})
+    assert right.status_code == 303
+
+
 def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
     somebody = visitor(server, "ann")
     cookies = somebody.cookies.copy()
@@ -571,16 +581,19 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(
         assert len(list(server.store.infant("Mia").entries())) == len(readings)
 
 
-@pytest.mark.parametrize("run", [None, "quick"])
+@pytest.mark.parametrize("run", [None, "quick", "copied"])
 def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reason(
     tmp_path: Path, trained: Trained, run: str | None
 ) -> None:
     cry = np.concatenate([audio.read(clip.path, sr=16_000) for clip in trained.corpus[:2]])
     options, variables = [], {}
-    if run is not None:
+    if run == "quick":
         options, variables = ["--run", run], {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    if run == "copied":  # without the record that `cryutils run` makes
+        model(tmp_path / "outputs", run)
     with served(tmp_path, *options, **variables) as server:
         assert "`cryutils run 04_cry2 --profile real` trains" in server.log
+        assert ("--run copied" in server.log) == (run == "copied")
         server.store.users.add("ann", PASSWORD)
         infant = server.store.add_infant("Mia").id
         ann = visitor(server, "ann")

@@ -61,7 +61,7 @@ def test_a_run_that_no_record_knows_is_asked_only_by_its_name(runs: Path) -> Non
     assert runs_with_models("full") == [runs / "old", runs / "new"]
     assert find_run("cry2", None) == runs / "old"
     shutil.rmtree(runs / "old" / "state")
-    refused("--run new")
+    refused("no record of it.*--run new")
     assert Predictor("cry2", run="new").data == "my infants"
 
 

@@ -100,21 +100,29 @@ class Episodes:
     ) -> None:
         """Add a crying reading, whose fields these are."""
         if self._cry is None or time - self._cry.stop > CRY_PAUSE_S:
-            self._before, self._cry = self.all(), Sums(time - HOP_S)
+            self._before[-1:], self._cry = self._newest(), Sums(time - HOP_S)
         self._cry.add(time, {} if kind == Kind.UNLIKE else probabilities, run)
 
     def all(self) -> list[Sums]:
         """Return the episodes so far."""
+        return [*self._before[:-1], *self._newest()]
+
+    def newest(self) -> Sums:
+        """Return the newest of the episodes, of which there is at least one."""
+        return self._newest()[-1]
+
+    def _newest(self) -> list[Sums]:
+        """Return the last episode before the cry, and the cry if it is another one."""
         if self._cry is None:
             return []
         if not self._before:
             return [self._cry]
-        *others, last = self._before
+        last = self._before[-1]
         states = {last.answer()[0], self._cry.answer()[0]} - {UNSURE}
         is_near = self._cry.start - last.stop <= EPISODE_PAUSE_S
         if is_near and len(states) < 2:
-            return [*others, last.joined(self._cry)]
-        return [*self._before, self._cry]
+            return [last.joined(self._cry)]
+        return [last, self._cry]
 
 
 def episodes(readings: Iterable[Row], corrections: Iterable[Row]) -> list[Episode]:

@@ -7,7 +7,6 @@ or not counted, never as silence.
 from __future__ import annotations
 
 import json
-import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,7 @@ __all__ = ["EARLIEST_S", "LATEST_S", "PARTS", "Log", "Session"]
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
 _AT_ONCE = 10_000  # readings in memory
-_AGAIN_S = 3600.0  # between two notes of one button
+_AGAIN_S = 60.0  # between two taps that are one
 
 
 class Session(NamedTuple):
@@ -144,7 +143,7 @@ class Log:
     def note(self, what: str, at: float, number: int | None = None) -> None:
         """Note something that a caregiver did at a time (s since 1970), such as "fed".
 
-        number: of the button, a note's new `id`. Within an hour, a note of the same number is the
+        number: of the button, a note's new `id`. Within a minute, a note of the same number is the
         same note, so a second tap, or one after a lost answer, adds nothing.
         """
         _require(at, at)
@@ -255,7 +254,7 @@ def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
         try:
             parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
             shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
-            is_whole = all(map(math.isfinite, shares)) and all(0 <= each < 2**33 for each in at)
+            is_whole = all(0 <= each <= 1 for each in shares) and all(0 <= x < 2**33 for x in at)
         except (AttributeError, TypeError, ValueError):
             is_whole = False
         if not (is_whole and all(isinstance(text, str) for text in texts)):

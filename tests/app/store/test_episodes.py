@@ -122,6 +122,12 @@ def test_a_log_s_episodes_are_whole_at_the_ends_of_a_period_and_a_correction_is_
     mia.undo(T, T + 86_400)
 
 
+def test_two_taps_of_a_button_within_a_minute_are_one_note(mia: Log) -> None:
+    for at in (T, T + 2, T + 2400):
+        mia.note("fed", at, 77)
+    assert [note["time"] - T for note in mia.notes()] == [0, 2400]
+
+
 def test_a_note_is_listed_and_removed(mia: Log) -> None:
     mia.note("fed", T + 60)
     mia.note("asleep", T)

@@ -204,6 +204,16 @@ def test_a_flipped_byte_is_a_line_at_most(store: Store, mia: Log, apart: Path, u
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_a_share_that_is_none_is_a_line(mia: Log, apart: Path, store: Store) -> None:
+    mia.append(mia.begin("camera"), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
+    store.close()
+    file = apart / "store.sqlite"
+    file.write_bytes(file.read_bytes().replace(b'{"hungry":0.9}', b'{"hungry":9.9}'))
+    with stores.open(f"sqlite:///{file}") as opened, pytest.raises(StoreUnavailable):
+        diary.latest(opened.infant("Mia"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_a_file_of_0_bytes_is_no_new_store(apart: Path, url: str) -> None:
     (apart / "store.sqlite").touch()
     assert "0 bytes" in refusal(url)
