@@ -64,6 +64,7 @@ _FULL = 1 - 2.0**-14
 _TOO_SMALL = 2.0**-16  # peak of 16-bit values that were stored as 32-bit integers
 # A click of a sample or two is in one or two of these blocks; a cry's peaks are in many.
 _CLICK = 64  # samples
+_CLICKS = 5  # in as many blocks at most
 _CLICK_DB = 10.0
 _LEAST = 2.0**-24  # for levels in dB
 _PAUSE_S = Fraction(1, 50)  # of an AMR recorder
@@ -250,7 +251,7 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
     late = track.late_s
     low, high = np.array(np.inf), np.array(-np.inf)
     total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
-    loudest = np.zeros((1, 3))
+    loudest = np.zeros((1, _CLICKS + 1))
     noted: dict[str, None] = {}
     for sr, samples in _decoded(path, track.number, noted, has_clock):  # noqa: B007 (used below)
         if isinstance(samples, int):
@@ -264,7 +265,7 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
         full = size >= _FULL
         clipped = clipped + (full[:, 2:] & full[:, 1:-1] & full[:, :-2]).sum(axis=1)
         if (size.max(axis=1) > loudest[:, 0]).any():
-            loudest = _three_loudest(loudest, size)
+            loudest = _loudest(loudest, size)
         count += len(samples)
     cancels = power[0] < _CANCELLED * power[1:].mean()
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
@@ -297,25 +298,25 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
     )  # fmt: skip
 
 
-def _three_loudest(loudest: npt.NDArray[Any], size: Array) -> npt.NDArray[Any]:
-    """Return each row's three largest of its `loudest` so far and of the peaks of its blocks."""
-    rows, samples = size.shape
+def _loudest(loudest: npt.NDArray[Any], size: Array) -> npt.NDArray[Any]:
+    """Return each row's largest of its `loudest` so far and of the peaks of its blocks."""
+    (rows, samples), most = size.shape, loudest.shape[1]
     peaks = size[:, : samples // _CLICK * _CLICK].reshape(rows, -1, _CLICK).max(axis=2)
-    return np.sort(np.hstack([np.broadcast_to(loudest, (rows, 3)), peaks]), axis=1)[:, -3:]
+    return np.sort(np.hstack([np.broadcast_to(loudest, (rows, most)), peaks]), axis=1)[:, -most:]
 
 
 def _level_doubts(
     peak: float, clipped: float, loudest: npt.NDArray[Any], track: _Track, scale: float
 ) -> Iterator[str]:
-    """Yield doubts about levels; loudest: the peaks of the three loudest blocks, ascending."""
+    """Yield doubts about levels; loudest: the peaks of the loudest blocks, ascending."""
     if 0 < peak <= _TOO_SMALL and track.is_lossless:
         values = f"its peak is {20 * np.log10(peak):.0f} dB: probably 16-bit values in 32 bits"
         yield f"{values}; save them as 16-bit WAV"
     if scale == 1 and clipped > _CLIPPED:
         yield f"{clipped:.1%} of its samples are clipped; record it with less gain"
-    third, _, first = 20 * np.log10(np.maximum(loudest, _LEAST))
-    if first - third > _CLICK_DB:
-        yield f"a click is {first - third:.0f} dB above the rest; models scale both, so remove it"
+    rest, *_, first = 20 * np.log10(np.maximum(loudest, _LEAST))
+    if first - rest > _CLICK_DB:
+        yield f"a click is {first - rest:.0f} dB above the rest; models scale both, so remove it"
 
 
 def _blocks(path: Path, heard: Heard) -> Iterator[Array]:

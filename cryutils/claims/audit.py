@@ -145,7 +145,8 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 def _doubts(
     p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool
 ) -> list[str]:
-    """Return a note if answers contradict the probabilities, or these have several largest ones.
+    """Return notes on answers that contradict the probabilities, or if these have several largest
+    ones or are outside 0 to 1.
 
     p: columns `p_<class>`. answer, truth: classes, all three by `name_key`. is_given: whether the
     answers have their own column.
@@ -161,8 +162,12 @@ def _doubts(
         found = (numbers == largest).sum(axis=1) > 1
         what = "have several largest probabilities; the class first in the alphabet counts,"
         what += f" right in {(found & (answer == truth)).sum()}"
-    rows = p.index[found][:1]
-    return [f"{found.sum()} of {len(p)} answers {what}; the first: row {row}." for row in rows]
+    notes = {what: found}
+    notes["have probabilities below 0 or above 1"] = ((numbers < 0) | (numbers > 1)).any(axis=1)
+    return [
+        f"{rows.sum()} of {len(p)} answers {what}; the first: row {p.index[rows][0]}."
+        for what, rows in notes.items() if rows.any()
+    ]  # fmt: skip
 
 
 def check_folds(table: pd.DataFrame, path: Path) -> None:

@@ -44,6 +44,8 @@ _HEAD = (
     f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     f'<script>{_SETTING}</script><script defer src="{_MATHJAX}tex-chtml.js"></script>'
 )
+# What nbconvert writes before that.
+_BEFORE = r'<!DOCTYPE html>\s*<html lang="en">\s*<head>\s*'
 
 
 def scoreboard_lines(scores: pd.DataFrame) -> Iterator[str]:
@@ -153,7 +155,9 @@ def _page(notebook: Path, folder: Path) -> str:
     page = folder / f"{notebook.stem}.html"
     if page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
         with page.open(encoding="utf-8", errors="replace") as file:
-            if _HEAD in file.read(2 * len(_HEAD)):  # not one of an earlier version
+            before, policy, _ = file.read(2 * len(_HEAD)).partition(_HEAD)
+            # Not one of an earlier version, nor one that somebody has written.
+            if policy and re.fullmatch(_BEFORE, before):
                 return notebook.stem
     executed = nbformat.read(notebook, as_version=4)
     for cell in executed.cells:  # a widget needs a kernel; its text and pictures don't
@@ -161,7 +165,10 @@ def _page(notebook: Path, folder: Path) -> str:
             output.get("data", {}).pop(_WIDGET, None)
     executed.metadata.pop("widgets", None)
     text, _ = HTMLExporter().from_notebook_node(executed)
-    text = text.replace('<meta charset="utf-8"/>', _HEAD, 1)
+    before, _, rest = text.partition('<meta charset="utf-8"/>')
+    if not re.fullmatch(_BEFORE, before):
+        raise RuntimeError("a page of nbconvert begins in another way, so it would have no policy")
+    text = before + _HEAD + rest
     with writing(page) as part:  # links between notebooks lead to their pages
         part.write_text(re.sub(r'(<a href="[\w.]+)\.ipynb', r"\1.html", text), encoding="utf-8")
     return notebook.stem

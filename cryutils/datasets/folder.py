@@ -40,7 +40,7 @@ __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
 
 # Names of hidden and system folders, such as @eaDir, #recycle, $RECYCLE.BIN and __MACOSX.
 _SYSTEM = re.compile(
-    r"[.@#$]|__|(lost\+found|lost\.dir|recycle[rd]|system volume information"
+    r"[.@#$]|__|(trash|lost\+found|lost\.dir|recycle[rd]|system volume information"
     r"|network trash folder|temporary items)$",
     re.I,
 )
@@ -55,9 +55,10 @@ _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "col
 # Names made of the words for a part of a split, as test_set is, or for a fold, with its number. The
 # course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = re.compile(
-    r"(?=.*(train|test|val|dev|hold)|(?=.*\d).*(fold|split|part|batch|chunk|shard))"
-    r"(train(ing)?|test(ing)?|e?val(id|uation|idation)?|dev(el(opment)?)?|hold[-_ ]?out"
-    r"|k?fold|split|part|batch|chunk|shard|set|data|\d|[\W_])+",
+    r"(?=.*(train|test|val|dev|hold|unseen)"
+    r"|(?=.*(\d|[\W_][a-z]$)).*(fold|split|part|batch|chunk|shard|subset|cv))"
+    r"(train(ing)?|test(ing)?|e?val(id|uation|idation)?|dev(el(opment)?)?|hold[-_ ]?out|unseen"
+    r"|k?fold|split|part|batch|chunk|shard|(sub)?set|cv|data|\d|[\W_]|(?<=[\W_])([a-z]$|clean|other))+",
     re.I,
 )
 

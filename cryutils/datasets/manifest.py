@@ -25,9 +25,11 @@ __all__ = ["files", "is_manifest", "load"]
 REQUIRED = ("file", "label", "infant")
 OPTIONAL = ("session", "start_s", "sex", "age")
 _LATEST_S = 4102444800  # 2100; a time in ms is later
-# A column of these words alone, such as "Begin Time (s)", has a part of a file.
-_PARTS = frozenset({"begin", "duration", "end", "offset", "onset", "start", "stop"})
-_UNITS = frozenset({"in", "ms", "s", "sec", "seconds", "time"})
+# A column with such a word, as "Begin Time (s)" or "segment_start", has the parts of files.
+_PARTS = re.compile(
+    r"(?!.*date)(.*[^a-z])?((begin|end|offset|onset|start|stop)(time|frame|sample)?|[tx](min|max))"
+    r"([^a-z].*)?|duration[^a-z]*(m?s|sec|seconds)?[^a-z]*"
+)
 
 
 def load(path: Path) -> Corpus:
@@ -88,8 +90,7 @@ def _read(path: Path) -> pd.DataFrame:
 
     table = cells(path, REQUIRED)
     for name in table.columns.difference([*OPTIONAL], sort=False):
-        words = {*re.findall("[a-z]+", name)}
-        if words & _PARTS and words <= _PARTS | _UNITS and any(table[name]):
+        if _PARTS.fullmatch(name) and any(table[name]):
             what = f"column {name!r} says that recordings are parts of files; cut the files first"
             how = "(ffmpeg -i FILE -ss START -to END PART), or remove the column"
             raise InputError(f"{path}: {what} {how}.")

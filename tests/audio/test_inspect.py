@@ -226,9 +226,9 @@ def test_the_second_of_two_joined_files_is_listed(tmp_path, suffix) -> None:
     assert float(words.split(" s ")[0]) == pytest.approx(2, abs=0.1)
 
 
-def test_one_click_above_a_cry_is_listed(tmp_path) -> None:
+def test_clicks_above_a_cry_are_listed(tmp_path) -> None:
     x = TONE * 10 ** (-4 / 20)  # 14 dB below full scale
-    for where, listed in (((), False), ((20000,), True), (range(0, 32000, 4000), False)):
+    for where, listed in (((), False), ((20000,), True), (range(0, 30000, 6000), True)):
         y = x.copy()
         y[list(where)] = 1
         doubts = audio.inspect(write16(tmp_path / f"{len(where)}.wav", y)).doubts

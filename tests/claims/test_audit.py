@@ -149,7 +149,7 @@ def test_empty_rows_are_skipped_and_rows_counted_as_in_a_spreadsheet(tmp_path: P
     [
         (changed(7, "prediction", None), "1 of 48 row 7 prediction"),
         (changed(7, "prediction", "colic"), "1 of 48 row 7 prediction 'colic'"),
-        (mixed().drop(columns="prediction").assign(p_colic=[9] + [0.0] * 47), "row 2 p_colic"),
+        (mixed().drop(columns="prediction").assign(p_colic=[1.0] + [0.0] * 47), "row 2 p_colic"),
     ],
 )
 def test_an_answer_that_is_no_class_is_wrong_and_named(
@@ -178,6 +178,13 @@ def test_ties_of_probabilities_are_named_with_what_they_add(tmp_path: Path) -> N
     assert table.loc[[3, 4, 5], "truth"].tolist() == ["belly_pain", "müde", "müde"]
     (note,) = audited(table, tmp_path).notes.note
     assert "3 of 48" in note and "row 5" in note and "right in 1" in note
+
+
+def test_numbers_that_are_no_probabilities_are_named(tmp_path: Path) -> None:
+    table = mixed()
+    table.loc[4, table.columns.str.startswith("p_")] *= 90.0
+    (note,) = audited(table, tmp_path).notes.note
+    assert "1 of 48" in note and "row 6" in note
 
 
 def test_infants_that_differ_only_by_case_are_refused_or_kept_apart(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def test_only_pages_older_than_their_notebook_are_made_again(home: Path) -> None
     assert before[0] == after[0] and before[1] != after[1]
 
 
+def test_a_page_that_somebody_has_prepared_is_made_again(home: Path) -> None:
+    runs = claims.every_run(home)
+    page = report.write(home, runs).parent / "quick" / f"{NAME}.html"
+    text = page.read_text()
+    page.write_text(text.replace("<head>", "<head><script>alert(1)</script>"))
+    report.write(home, runs)
+    assert page.read_text() == text
+
+
 def test_every_run_is_read_newest_first_and_the_reference_last(home: Path) -> None:
     older = write_run(home / "older", [result("study=a metric=n", 1)])
     os.utime(older / "results.json", (1, 1))

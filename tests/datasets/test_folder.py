@@ -355,6 +355,7 @@ def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
     [
         "train/hungry/cleo", "hungry/Test/cleo", "testset", "hungry/fold0", "hungry/hold-out",
         "hungry/Batch 2", "val_1/hungry/cleo", "part-03/hungry/cleo", "hungry/eval.data",
+        "train-clean-100/hungry/cleo", "hungry/training_set_A", "hungry/fold_a", "hungry/cv_fold1",
     ],
 )  # fmt: skip
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:

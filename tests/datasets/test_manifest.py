@@ -136,7 +136,10 @@ def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, so
         assert "row 4, column file" in message and "earlier row" in message
 
 
-@pytest.mark.parametrize("column", ["start", "Onset", "duration", "end_s", "Begin Time (s)"])
+@pytest.mark.parametrize(
+    "column",
+    ["start", "Onset", "duration", "end_s", "Begin Time (s)", "t_start", "startTime", "xmax"],
+)
 def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> None:
     path = written(Path("own.csv").absolute(), [row | {column: 1.5} for row in rows[:1]] * 2)
     message = refusal(path, load)
