@@ -168,11 +168,18 @@ def test_without_a_worker_a_run_says_so_waits_as_long_as_asked_and_can_be_stoppe
 
 def test_a_worker_with_another_installation_or_folder_is_named(cluster: Any, project: Path) -> None:
     address = cluster.scheduler_address
-    for change, words in ((hide_folders, "quick is missing there"), (other_package, "numpy is 0")):
+    for change, words in (
+        (hide_folders, "quick is missing there"), (other_files, "cryutils' files"),
+        (other_package, "numpy is 0"),
+    ):  # fmt: skip
         worker = cluster.workers[1].worker_address
         cluster.get_client().run(change, workers=[worker])
         line = refused(address)
         assert line.startswith(f"worker {worker}: ") and words in line
+
+
+def other_files() -> None:
+    execute.digests = lambda _: {}  # type: ignore[assignment]
 
 
 def other_package() -> None:
