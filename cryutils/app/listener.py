@@ -146,16 +146,15 @@ class Listener:
         for reading in readings:
             if reading.verdict not in CALM:
                 self._cries.add(reading.time, reading.kind, reading.probabilities)
-        cries = self._cries.all()
         crying = [self._is_crying, *(reading.verdict not in CALM for reading in readings)]
         crying += [] if self.listening else [False]
         self._is_crying = crying[-1]
         if self.from_file and self.listening:
             return None
         if self.from_file:
-            self.from_file, self._cries = False, Episodes()
+            cries, self.from_file, self._cries = self._cries.all(), False, Episodes()
             return "; then ".join(map(self._answer, cries)) or "no crying in this file"
-        return self._answer(cries[-1]) if (True, False) in pairwise(crying) else None
+        return self._answer(self._cries.newest()) if (True, False) in pairwise(crying) else None
 
     def _answer(self, episode: Sums) -> str:
         """Return the answer to an episode in words."""

@@ -102,6 +102,7 @@ def application(
         middleware=[Middleware(_Faults), trusted], exception_handlers=handlers, lifespan=lifespan,
     )  # fmt: skip
     app.state.store, app.state.links, app.state.film = store, links or {}, film
+    app.state.tls = False
     app.state.sockets, app.state.page = sockets, pages.page
     parts = (None, None) if run is None else open_model("full", run)
     app.state.models = [part for part in parts if part and part.answers_for(synthetic=bool(film))]
@@ -114,9 +115,10 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    app.state.tls, headers = bool(tls), HEADERS | (pages.STRICT if tls else {})
     config = uvicorn.Config(
         app, loop="asyncio", http="h11", ws=Protocol, log_config=None,
-        access_log=False, server_header=False, headers=list(HEADERS.items()),
+        access_log=False, server_header=False, headers=list(headers.items()),
         proxy_headers=bool(PROXIES), forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES, ws_per_message_deflate=False, h11_max_incomplete_event_size=2**15,
         timeout_graceful_shutdown=3, **tls,

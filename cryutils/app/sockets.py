@@ -131,6 +131,8 @@ class Sockets:
             crowd = mine if len(mine) >= PAGES else self._pages
             idle = next((other for other in crowd if not other.listens), None)
             if idle is None:
+                if crowd is self._pages:  # of others, perhaps all
+                    raise InputError("Too many phones are listening on this computer now.")
                 raise InputError("Too many pages are listening. Stop one, then open this again.")
             self._pages[page] = self._pages.pop(idle)
             await idle.close(REPLACED)
