@@ -145,8 +145,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 def _doubts(
     p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool
 ) -> list[str]:
-    """Return notes on answers that contradict the probabilities, or if these have several largest
-    ones or are outside 0 to 1.
+    """Return notes on answers that contradict probabilities, ties, and numbers outside 0 to 1.
 
     p: columns `p_<class>`. answer, truth: classes, all three by `name_key`. is_given: whether the
     answers have their own column.

@@ -147,14 +147,14 @@ def _leave_out_settings() -> None:
     Folders of settings are new and empty. Font lists and compiled functions, which take seconds,
     are kept in the cache.
     """
-    own, kept = scratch_dir(), cache_dir() if writable(cache_dir()) else scratch_dir()
+    folder, cache = scratch_dir(), cache_dir() if writable(cache_dir()) else scratch_dir()
     for name in _FILES:
         os.environ.pop(name, None)
     for name in _FOLDERS:
-        os.environ[name] = str(own / name.lower())
+        os.environ[name] = str(folder / name.lower())
     os.environ["KERAS_HOME"] = str(keras_home())
-    os.environ["MPLCONFIGDIR"] = str(kept / "matplotlib")
-    os.environ["NUMBA_CACHE_DIR"] = str(kept / "numba")
+    os.environ["MPLCONFIGDIR"] = str(cache / "matplotlib")
+    os.environ["NUMBA_CACHE_DIR"] = str(cache / "numba")
 
 
 def _end_with(log: Path, parent: int) -> None:

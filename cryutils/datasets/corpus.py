@@ -307,8 +307,8 @@ def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     fields = ("label", "infant", "session")
     spell = {field: first_spellings(getattr(c, field) for c in clips) for field in fields}
     problems = [
-        Problem("changed", name, f"{field} counted as {one!r}, the same but for case or spaces")
-        for field, first in spell.items() for name, one in first.items() if name != one
+        Problem("changed", name, f"{field} counted as {same!r}, which differs in spelling alone")
+        for field, first in spell.items() for name, same in first.items() if name != same
     ]  # fmt: skip
     label, infant, session = spell.values()
     spelled = [

@@ -36,8 +36,8 @@ PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall t
 _NAME_LENGTH = 64
 
 # Failed attempts per day without a wait, by what they have in common. After these, each wait is
-# twice the previous one. A device that has logged in before is a place of its own, to which the
-# limit by user alone does not apply, so nobody else's guesses lock a caregiver out.
+# twice the previous one. A device that has logged in before counts as a separate place, to which
+# the limit by user alone does not apply, so nobody else's guesses lock a caregiver out.
 _FREE = {("user", "place"): 5, ("place",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
