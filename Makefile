@@ -85,8 +85,8 @@ test-all: lint  ## Run every test, also large ones, and every notebook with solv
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) build/solved
 
 lint: $(EVERYTHING)  ## Check format, style and types
-	$(BIN)/ruff format --check cryutils docs/conf.py tests tools benchmarks
-	$(BIN)/ruff check cryutils docs/conf.py tests tools benchmarks
+	$(BIN)/ruff format --check cryutils crydecode docs/conf.py tests tools benchmarks
+	$(BIN)/ruff check cryutils crydecode docs/conf.py tests tools benchmarks
 	$(BIN)/mypy
 
 notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs

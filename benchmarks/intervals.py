@@ -54,9 +54,13 @@ TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 RECALLS = ((0.3, 0.3), (0.8, 0.8), (0.97, 0.97), (0.97, 0.02), (0.9, 0.1), (0.86, 0.01))
 ICCS = (0.05, 0.3, 0.6)
 PAIRS = (  # recalls of two models, each as above
-    ((0.3, 0.3), (0.3, 0.3)), ((0.35, 0.35), (0.2, 0.2)), ((0.8, 0.8), (0.8, 0.8)),
-    ((0.97, 0.02), (0.3, 0.3)), ((0.97, 0.02), (0.97, 0.02)), ((0.999, 0.001), (0.97, 0.02)),
-)  # fmt: skip
+    ((0.3, 0.3), (0.3, 0.3)),
+    ((0.35, 0.35), (0.2, 0.2)),
+    ((0.8, 0.8), (0.8, 0.8)),
+    ((0.97, 0.02), (0.3, 0.3)),
+    ((0.97, 0.02), (0.97, 0.02)),
+    ((0.999, 0.001), (0.97, 0.02)),
+)
 
 CLASSIFIERS = {"naive Bayes": GaussianNB(), "k-NN": KNeighborsClassifier()}
 SIGNALS = (0.0, 1.0)  # distance of each class mean from 0, in standard deviations
@@ -105,9 +109,7 @@ def trained_again(designs: dict[str, Structure], corpora: int) -> None:
     )
     means = coverage_of(rows)
     for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
-        cells = "".join(
-            f"{cell.true:6.2f}{in_words(cell, corpora):>14} " for _, cell in part.iterrows()
-        )
+        cells = "".join(f"{cell.true:6.2f}{in_words(cell, corpora):>14} " for _, cell in part.iterrows())
         print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:10}{cells}")
     for split, part in means.groupby(level="split", sort=False):
         shares = 100 * part.covered
@@ -145,8 +147,7 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
     n, new = len(labels), labels * FOLDS
     X = features(
         SimpleNamespace(
-            labels=[*labels, *new],
-            infants=[f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants],
+            labels=[*labels, *new], infants=[f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants]
         ),
         signal,
         rng,
@@ -170,12 +171,18 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
             found = library(predicted[:, :n], scores[:, :n], corpus, folds)
             targets = new_infants(predicted[:, n:], scores[:, n:], y)
             for (metric, one), target in zip(found.items(), targets, strict=True):
-                rows.append({
-                    "corpus": name, "classifier": classifier, "signal": signal,
-                    "split": str(split), "metric": metric,
-                    "target": target if split is evaluation.Split.LEAK_FREE else one.value,
-                    "low": one.low, "high": one.high,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "corpus": name,
+                        "classifier": classifier,
+                        "signal": signal,
+                        "split": str(split),
+                        "metric": metric,
+                        "target": target if split is evaluation.Split.LEAK_FREE else one.value,
+                        "low": one.low,
+                        "high": one.high,
+                    }
+                )
     return rows
 
 
@@ -198,8 +205,7 @@ def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64
     """
     each = predicted.reshape(-1, len(y))  # (repeats x folds, clips)
     areas = [
-        roc_auc_score(y, part, multi_class="ovr")
-        for part in scores.reshape(-1, len(y), scores.shape[-1])
+        roc_auc_score(y, part, multi_class="ovr") for part in scores.reshape(-1, len(y), scores.shape[-1])
     ]
     recalls = [evaluation.balanced_accuracy(y, row) for row in each]
     return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
@@ -218,10 +224,7 @@ def structures() -> dict[str, Structure]:
     if not files:
         print("no donateacry/ in CRYUTILS_DATA_DIR: made structures only")
         return made
-    labels, infants = (
-        [file.parent.name for file in files],
-        [file.name[:36].lower() for file in files],
-    )
+    labels, infants = ([file.parent.name for file in files], [file.name[:36].lower() for file in files])
     rng = np.random.default_rng(0)
     drawn = [
         clip
@@ -281,26 +284,48 @@ def coverage_and_width(low: Array, high: Array, truth: float) -> tuple[float, fl
 def differences(designs: dict[str, Structure], simulations: int) -> None:
     """Print the table of differences."""
     cells = [
-        {"corpus": name[:16], "metric": metric, "repeats": repeats, "icc": icc, "alike": alike,
-         "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]), "method": method,
-         "coverage": 100 * coverage, "width": width}
-        for name, design in designs.items() for metric in ("balanced_accuracy", "accuracy")
-        for repeats in (1, 5) for icc in (0.05, 0.5) for alike in (0.0, 0.9) for pair in PAIRS
-        for method, (coverage, width)
-        in paired(design, pair, icc, alike, repeats, simulations, metric).items()
-    ]  # fmt: skip
+        {
+            "corpus": name[:16],
+            "metric": metric,
+            "repeats": repeats,
+            "icc": icc,
+            "alike": alike,
+            "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]),
+            "method": method,
+            "coverage": 100 * coverage,
+            "width": width,
+        }
+        for name, design in designs.items()
+        for metric in ("balanced_accuracy", "accuracy")
+        for repeats in (1, 5)
+        for icc in (0.05, 0.5)
+        for alike in (0.0, 0.9)
+        for pair in PAIRS
+        for method, (coverage, width) in paired(
+            design, pair, icc, alike, repeats, simulations, metric
+        ).items()
+    ]
     table = pd.DataFrame(cells)
     print(f"\n4. differences: lowest and mean coverage in %, mean width; {simulations} simulations")
     for by in ("metric", "corpus", "repeats", "icc", "alike", "recalls"):
-        print(table.groupby([by, "method"], sort=False).agg(
-            lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean")
-        ).unstack().round(2).to_string())  # fmt: skip
+        print(
+            table.groupby([by, "method"], sort=False)
+            .agg(lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean"))
+            .unstack()
+            .round(2)
+            .to_string()
+        )
 
 
 def paired(
-    design: Structure, pair: tuple[tuple[float, float], ...], icc: float, alike: float,
-    repeats: int, simulations: int, metric: str = "balanced_accuracy",
-) -> dict[str, tuple[float, float]]:  # fmt: skip
+    design: Structure,
+    pair: tuple[tuple[float, float], ...],
+    icc: float,
+    alike: float,
+    repeats: int,
+    simulations: int,
+    metric: str = "balanced_accuracy",
+) -> dict[str, tuple[float, float]]:
     """Return coverage and mean width of each interval of A's score minus B's."""
     classes, people = (np.unique(names, return_inverse=True)[1] for names in design)
     part = classes if metric == "balanced_accuracy" else np.zeros_like(classes)
@@ -315,17 +340,17 @@ def paired(
     each = (answers[0] - answers[1]) @ (member.sum(axis=1) / size) @ weights
     df, shape = intervals.part_degrees(clips), (simulations, len(clips), 2 * len(weights))
     joined = intervals.combined(
-        np.concatenate(right, axis=-1), np.broadcast_to(np.tile(clips, 2), shape),
-        np.r_[weights, -weights], df=np.tile(df, 2),
-    )  # fmt: skip
+        np.concatenate(right, axis=-1),
+        np.broadcast_to(np.tile(clips, 2), shape),
+        np.r_[weights, -weights],
+        df=np.tile(df, 2),
+    )
     gain = right[0] - right[1]
     without = (gain.sum(axis=1, keepdims=True) - gain) / (size - clips)
     library = intervals.difference_bounds(without, clips, joined.score, weights, df.min())
     ways = {"library": library, "MOVER": joined}
     for name, bounds in ways.items():
-        ways[name] = intervals.add_between_run_variance(
-            bounds, [each.T], df=df.min(), limits=(-1, 1)
-        )
+        ways[name] = intervals.add_between_run_variance(bounds, [each.T], df=df.min(), limits=(-1, 1))
     ways["needed"] = around(joined, intervals.t_quantile(np.inf) * joined.score.std())
     gained = recalls[0] - recalls[1]
     truth = float(np.mean(gained if metric == "balanced_accuracy" else gained[classes]))
@@ -338,9 +363,14 @@ def around(bounds: intervals.Bounds, half: Array) -> intervals.Bounds:
 
 
 def correlated_answers(
-    people: NDArray[np.int64], classes: NDArray[np.int64], recalls: list[Array], icc: float,
-    alike: float, repeats: int, simulations: int,
-) -> Array:  # fmt: skip
+    people: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    recalls: list[Array],
+    icc: float,
+    alike: float,
+    repeats: int,
+    simulations: int,
+) -> Array:
     """Return which answers are right, 0 or 1, float64 (models, repeats, simulations, clips).
 
     An answer is right if a normal variable is below the quantile of its class's recall. The
@@ -352,8 +382,7 @@ def correlated_answers(
     shared, answers = [rng.standard_normal(shape) for shape in shapes], []
     for recall in recalls:
         infant, clip = (
-            np.sqrt(alike) * part + np.sqrt(1 - alike) * rng.standard_normal(part.shape)
-            for part in shared
+            np.sqrt(alike) * part + np.sqrt(1 - alike) * rng.standard_normal(part.shape) for part in shared
         )
         again = rng.standard_normal((repeats, *clip.shape))
         noise = (clip + again) / np.sqrt(2) if repeats > 1 else clip[None]
@@ -391,9 +420,7 @@ def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool
         answers[str(split), "blocks"] = test.p_values["model"] <= 0.05
         drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
         predicted = evaluation.cross_predict(nearest, X, corpus.labels, drawn)
-        fixed = evaluation.fixed_prediction_test(
-            {"nearest": predicted}, corpus, permutations=19, seed=seed
-        )
+        fixed = evaluation.fixed_prediction_test({"nearest": predicted}, corpus, permutations=19, seed=seed)
         answers[str(split), "fixed"] = fixed.p_values["nearest"] <= 0.05
         p = shuffled_freely(X, corpus, split, float(test.observed[0]), seed=seed)
         answers[str(split), "free"] = p <= 0.05
@@ -407,9 +434,7 @@ def shuffled_freely(
     rng = np.random.default_rng(seed)
     as_high = 0
     for _ in range(19):
-        shuffled = SimpleNamespace(
-            labels=rng.permutation(corpus.labels).tolist(), infants=corpus.infants
-        )
+        shuffled = SimpleNamespace(labels=rng.permutation(corpus.labels).tolist(), infants=corpus.infants)
         drawn = split.k_folds(shuffled, n_splits=3, repeats=1, seed=int(rng.integers(2**31)))
         y, _ = evaluation.class_indices(shuffled.labels)
         (guess,) = evaluation.cross_predict(KNeighborsClassifier(1), X, shuffled.labels, drawn)

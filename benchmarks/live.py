@@ -43,7 +43,7 @@ STATES = ("discomfort", "hungry", "pain", "tired")
 
 def main(paced_s: float = 60.0, simulated_s: float = 3600.0) -> dict[str, float]:
     """Measure, print, and return the figures by their result keys."""
-    from cryutils.app.monitor import Monitor
+    from cryutils.widgets.monitor import Monitor
 
     with tempfile.TemporaryDirectory() as folder:
         # In a separate process, so that this one does not load TensorFlow into its memory.
@@ -114,9 +114,12 @@ def make_models(folder: Path) -> None:
         with seeded(0):
             model = builder.build(settings.shape, len(STATES))
         card = {
-            "classes": list(STATES), "input": asdict(settings), "data": "none",
-            "note": "networks drawn at random", "temperature": 1.0,
-        }  # fmt: skip
+            "classes": list(STATES),
+            "input": asdict(settings),
+            "data": "none",
+            "note": "networks drawn at random",
+            "temperature": 1.0,
+        }
         name = builder.__name__.rpartition(".")[2]
         export.save(model, folder / "models", name, card)
 
@@ -126,7 +129,7 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
     import psutil
     import requests
 
-    from cryutils.app import store
+    from crydecode import store
 
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, __file__, "--models", f"{folder}/run"], check=True)
@@ -135,16 +138,7 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
             home.users.add("ann", "four words nobody guesses")
             infant = home.add_infant("Mia").id
         environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": url}
-        command = [
-            sys.executable,
-            "-m",
-            "cryutils.course.cli",
-            "serve",
-            "--port",
-            "0",
-            "--run",
-            "run",
-        ]
+        command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0", "--run", "run"]
         server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
@@ -173,9 +167,12 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
             server.wait()
     late = np.concatenate([latencies for _, latencies in answers])
     figures = {
-        "server_mb": empty / 2**20, "page_mb": (full - empty) / n / 2**20, "login_s": login_s,
-        "first_s": max(first for first, _ in answers), "p95_ms": float(np.percentile(late, 95)),
-    }  # fmt: skip
+        "server_mb": empty / 2**20,
+        "page_mb": (full - empty) / n / 2**20,
+        "login_s": login_s,
+        "first_s": max(first for first, _ in answers),
+        "p95_ms": float(np.percentile(late, 95)),
+    }
     print(
         f"server: {figures['server_mb']:.0f} MiB; {n} pages: {figures['page_mb']:.1f} MiB each;"
         f" login to page {login_s:.2f} s; start to first reading {figures['first_s']:.2f} s;"

@@ -108,9 +108,7 @@ def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Label
         clips = np.concatenate(drawn)
         number = np.repeat(np.arange(infants), [len(part) for part in drawn])
         if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
-            return SimpleNamespace(
-                labels=labels[clips], infants=np.array([f"{i:05d}" for i in number])
-            )
+            return SimpleNamespace(labels=labels[clips], infants=np.array([f"{i:05d}" for i in number]))
     raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
 
 
@@ -126,9 +124,14 @@ def trial(corpus: Labelled, signal: float, *, seed: Sequence[int]) -> Trial:
     rng = np.random.default_rng(seed)
     x = features(corpus, signal, rng)
     test = refitted_test(
-        NearestCentroid(), x, corpus, Split.LEAK_FREE, permutations=PERMUTATIONS,
-        n_splits=FOLDS, seed=int(rng.integers(2**31)),
-    )  # fmt: skip
+        NearestCentroid(),
+        x,
+        corpus,
+        Split.LEAK_FREE,
+        permutations=PERMUTATIONS,
+        n_splits=FOLDS,
+        seed=int(rng.integers(2**31)),
+    )
     return Trial(float(test.observed[0]), test.p_values["model"] <= ALPHA)
 
 
@@ -164,9 +167,7 @@ def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
     """
     from sklearn.isotonic import IsotonicRegression
 
-    rising = IsotonicRegression().fit_transform(
-        points.signal, points.power, sample_weight=points.corpora
-    )
+    rising = IsotonicRegression().fit_transform(points.signal, points.power, sample_weight=points.corpora)
     if rising[-1] < ENOUGH:
         return None
     first = int(np.argmax(rising >= ENOUGH))

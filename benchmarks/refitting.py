@@ -13,9 +13,15 @@ from cryutils.evaluation.splits import Labelled, Split, class_indices, fold_numb
 
 
 def refitted_test(
-    model: Any, X: NDArray[Any], corpus: Labelled, split: Split, *, permutations: int,
-    n_splits: int = 5, seed: int = 0,
-) -> PermutationTest:  # fmt: skip
+    model: Any,
+    X: NDArray[Any],
+    corpus: Labelled,
+    split: Split,
+    *,
+    permutations: int,
+    n_splits: int = 5,
+    seed: int = 0,
+) -> PermutationTest:
     """Return the permutation test of one model, named "model".
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions. The folds are permuted

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from postgres import Server, programs
 
-from cryutils.app import diary, store
-from cryutils.app.readings import HOP_S, NO_CRY, Reading
-from cryutils.app.store import Log
+from crydecode import diary, store
+from crydecode.store import Log
+from cryutils.inference.readings import HOP_S, NO_CRY, Reading
 
 STEP_S, DAY = 2.0, 43_200
 BATCH = 100
@@ -54,9 +54,13 @@ def readings() -> Iterator[Reading]:
     for i in count():
         cries = i % 10 == 0
         yield Reading(
-            START + STEP_S * i, "hungry" if cries else NO_CRY, SHARES if cries else {},
-            SHARES if cries else None, None, 0.9 if cries else 0.1,
-        )  # fmt: skip
+            START + STEP_S * i,
+            "hungry" if cries else NO_CRY,
+            SHARES if cries else {},
+            SHARES if cries else None,
+            None,
+            0.9 if cries else 0.1,
+        )
 
 
 def rate(log: Log, rows: Sequence[Reading], size: int) -> float:

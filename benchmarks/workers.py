@@ -26,7 +26,7 @@ import cryutils
 from cryutils._io import parallel
 from cryutils.datasets.corpus import Corpus
 from cryutils.models import backbones
-from cryutils.papers.embeddings import FrameInput, embed
+from cryutils.studies.embeddings import FrameInput, embed
 
 LEAST, MOST = 1.6, 0.15
 TASKS, FORESTS = 12, 480
@@ -89,9 +89,7 @@ def seconds(work: Callable[[], None], workers: int) -> float:
         tempfile.TemporaryDirectory() as warm,
         tempfile.TemporaryDirectory() as cold,
     ):
-        for core, worker in zip(
-            sorted(os.sched_getaffinity(0)), cluster.workers.values(), strict=False
-        ):
+        for core, worker in zip(sorted(os.sched_getaffinity(0)), cluster.workers.values(), strict=False):
             client.run(pin, core, workers=[worker.worker_address])
         os.environ[parallel.SCHEDULER] = cluster.scheduler_address
         for folder in (warm, cold):  # imports and models are loaded the first time
@@ -107,13 +105,17 @@ def seconds(work: Callable[[], None], workers: int) -> float:
 def main() -> int:
     """Print the speed-up of two workers; return 1 if a promise is broken."""
     videos = cryutils.load(
-        "synthetic", video=True, infants=6, clips_per_infant=4, duration_s=4.0, fps=6, size=112,
+        "synthetic",
+        video=True,
+        infants=6,
+        clips_per_infant=4,
+        duration_s=4.0,
+        fps=6,
+        size=112,
         classes=["hungry", "tired"],
-    )  # fmt: skip
-    overhead = seconds(tasks, 2) / (TASKS / 2) - 1
-    print(
-        f"{TASKS} tasks of 1 s on 2 workers: {overhead:.0%} overhead (promised: below {MOST:.0%})"
     )
+    overhead = seconds(tasks, 2) / (TASKS / 2) - 1
+    print(f"{TASKS} tasks of 1 s on 2 workers: {overhead:.0%} overhead (promised: below {MOST:.0%})")
     failed = overhead >= MOST
     for name, work in (("forests", forests), ("embeddings", partial(embeddings, videos))):
         one_s, two_s = seconds(work, 1), seconds(work, 2)

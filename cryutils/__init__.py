@@ -10,9 +10,7 @@ from typing import Any
 from cryutils.datasets.registry import load
 from cryutils.errors import InputError
 
-__all__ = [
-    "InputError", "audio", "claims", "datasets", "evaluation", "load", "models", "plots", "video",
-]  # fmt: skip
+__all__ = ["InputError", "audio", "claims", "datasets", "evaluation", "load", "models", "plots", "video"]
 __version__ = "0.1.0"
 
 

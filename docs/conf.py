@@ -41,7 +41,7 @@ project = PROJECT["name"]
 release = PROJECT["version"]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb"]
-exclude_patterns = [".*", "build", "cryutils", "outputs", "tests"]
+exclude_patterns = [".*", "build", "crydecode", "cryutils", "outputs", "tests"]
 templates_path = ["_templates"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 suppress_warnings = ["ref.python"]  # two classes are called `Settings`
@@ -185,9 +185,7 @@ def section(name: str, underline: str, options: str) -> str:
     return f"{name}\n{underline * len(name)}\n\n.. automodule:: cryutils.{name}\n   {options}\n"
 
 
-def plain(
-    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
+def plain(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Make a docstring valid reStructuredText."""
     text = "\n".join(lines)
     text = re.sub(r"(?m:^)\*\*(?=\w+ :)|(?<=, )\*(?=\w+\))", r"\\\g<0>", text)  # **columns, *shape

@@ -18,9 +18,7 @@ from trained_run import Trained, record
 from cryutils._io.paths import resolve
 
 # An example may take as long as this machine needs.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 # Read once, before any test changes the environment or the folder.
@@ -28,9 +26,16 @@ _NAMED = os.environ.get("CRYUTILS_DATA_DIR")
 _DATA = resolve(_NAMED) if _NAMED else None
 
 CODECS = {
-    ".wav": "pcm_s16le", ".flac": "flac", ".mp3": "mp3", ".m4a": "aac", ".3gp": "aac",
-    ".caf": "pcm_s16le", ".ogg": "libopus", ".webm": "libopus", ".mp4": "aac",
-}  # fmt: skip
+    ".wav": "pcm_s16le",
+    ".flac": "flac",
+    ".mp3": "mp3",
+    ".m4a": "aac",
+    ".3gp": "aac",
+    ".caf": "pcm_s16le",
+    ".ogg": "libopus",
+    ".webm": "libopus",
+    ".mp4": "aac",
+}
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that cost little; how much the real ones cost is argon2's concern."""
     from argon2 import PasswordHasher
 
-    from cryutils.app.store import accounts
+    from crydecode.store import accounts
 
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(accounts, "hasher", lambda: hasher)
@@ -102,9 +107,14 @@ def sound() -> Callable[..., Path]:
             rate = 48000 if codec == "libopus" else sr  # Opus knows few rates
             frames = [np.full((32, 32, 3), 50 * i, np.uint8) for i in range(3)]
             made_media.write(
-                path, frames if path.suffix == ".mp4" else (), [np.repeat(x, rate // sr)[None]],
-                video="mpeg4", fps=10, codec=codec, sr=rate,
-            )  # fmt: skip
+                path,
+                frames if path.suffix == ".mp4" else (),
+                [np.repeat(x, rate // sr)[None]],
+                video="mpeg4",
+                fps=10,
+                codec=codec,
+                sr=rate,
+            )
         return path
 
     return write
@@ -137,15 +147,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from cryutils.models import cry2, export, image, novelty
     from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
-    from cryutils.papers.recognition import STATES
+    from cryutils.studies.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(home / "cache"))
         corpus = cryutils.load(
-            "synthetic", classes=list(STATES), video=True, infants=8, clips_per_infant=2,
-            duration_s=2.0, fps=8, size=96, progress=False,
-        )  # fmt: skip
+            "synthetic",
+            classes=list(STATES),
+            video=True,
+            infants=8,
+            clips_per_infant=2,
+            duration_s=2.0,
+            fps=8,
+            size=96,
+            progress=False,
+        )
     hearing, seeing = SoundInput(kind="mel+mfcc", window_s=1.0), FaceInput(size=32, limit=3)
     run, models = home / "outputs" / "quick", {}
     sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
@@ -160,11 +177,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         last = model.layers[-1]
         last.set_weights([4 * values for values in last.get_weights()])
         about = {
-            "classes": list(STATES), "input": asdict(model_input), "data": corpus.name,
-            "note": corpus.note, "seed": 1, "source": corpus.source,
+            "classes": list(STATES),
+            "input": asdict(model_input),
+            "data": corpus.name,
+            "note": corpus.note,
+            "seed": 1,
+            "source": corpus.source,
             "learned_from": sorted(set(corpus.infants.tolist()))[:6],
-            "temperature": 1.0, "reference": reference if name == "cry2" else None,
-        }  # fmt: skip
+            "temperature": 1.0,
+            "reference": reference if name == "cry2" else None,
+        }
         export.save(model, run / "models", name, about)
         models[name] = model
     record(run)
@@ -182,26 +204,23 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("taught") / "run"
     corpus, (truth, classes) = trained.corpus, class_indices(trained.corpus.labels)
     sounds = trained.hearing.examples(audio.signals(corpus, sr=trained.hearing.sr))
-    looks = trained.seeing.examples(
-        video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size)
-    )
-    for module, examples, model_input in (
-        (cry2, sounds, trained.hearing), (image, looks, trained.seeing),
-    ):  # fmt: skip
+    looks = trained.seeing.examples(video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size))
+    for module, examples, model_input in ((cry2, sounds, trained.hearing), (image, looks, trained.seeing)):
         name = module.__name__.rpartition(".")[2]
         options = {"augment": False} if module is image else {}
         with seeded(0):
-            model = module.build(
-                model_input.shape, len(classes), filters=(8, 16), dropout=0.0, **options
-            )
+            model = module.build(model_input.shape, len(classes), filters=(8, 16), dropout=0.0, **options)
             if module is cry2:
                 cry2.adapt(model, examples.x)
             rows = training.batches(examples.x, truth[examples.clip], batch_size=8, seed=0)
             model.fit(rows, shuffle=False, epochs=40, verbose=0)
         about = {
-            "classes": classes, "input": asdict(model_input), "data": corpus.name,
-            "note": corpus.note, "temperature": 1.0,
-        }  # fmt: skip
+            "classes": classes,
+            "input": asdict(model_input),
+            "data": corpus.name,
+            "note": corpus.note,
+            "temperature": 1.0,
+        }
         export.save(model, run / "models", name, about)
     record(run)
     return run
@@ -232,9 +251,13 @@ def recordings(
     silent = np.zeros_like(heard)
     (folder / "cry.mp4").write_bytes(cry.read_bytes())
     for name, frames, x in (
-        ("mute", faces, None), ("silent", faces, silent), ("dark", black, heard),
-        ("faceless", empty_room, heard), ("nothing", black, silent), ("neither", empty_room, None),
-    ):  # fmt: skip
+        ("mute", faces, None),
+        ("silent", faces, silent),
+        ("dark", black, heard),
+        ("faceless", empty_room, heard),
+        ("nothing", black, silent),
+        ("neither", empty_room, None),
+    ):
         sr = None if x is None else 16000
         mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12, synthetic=True)
     wavfile.write(folder / "cry.wav", 16000, (heard * 32767).astype(np.int16))

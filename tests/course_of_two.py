@@ -63,9 +63,13 @@ def notebook(name: str, *cells: str, parameters: str = PARAMETERS) -> None:
 
 def made(place: Path, patch: pytest.MonkeyPatch) -> Path:
     for variable, folder in (
-        ("CRYUTILS_PROJECT_DIR", "project"), ("CRYUTILS_WEIGHTS_DIR", "weights"),
-        ("TALLY", "tally"), ("GATE", "gate"), ("IPYTHONDIR", "ipython"), ("KERAS_HOME", "keras"),
-    ):  # fmt: skip
+        ("CRYUTILS_PROJECT_DIR", "project"),
+        ("CRYUTILS_WEIGHTS_DIR", "weights"),
+        ("TALLY", "tally"),
+        ("GATE", "gate"),
+        ("IPYTHONDIR", "ipython"),
+        ("KERAS_HOME", "keras"),
+    ):
         patch.setenv(variable, str(place / folder))
     for folder in ("project/notebooks", "project/data/profiles", "weights", "tally"):
         (place / folder).mkdir(parents=True)

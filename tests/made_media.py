@@ -16,12 +16,23 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 def write(
-    path: Path, frames: Iterable[np.ndarray] = (), sounds: Sequence[np.ndarray] = (), *,
-    video: str = "libx264", pix_fmt: str = "yuv420p", fps: Fraction | int = 25,
-    times_ms: Sequence[int] | None = None, options: dict[str, str] | None = None,
-    turn: float | None = None, mirror: bool = False, codec: str = "aac", sr: int = 16000,
-    sound_s: float = 0.0, title: str = "", **container: Any,
-) -> Path:  # fmt: skip
+    path: Path,
+    frames: Iterable[np.ndarray] = (),
+    sounds: Sequence[np.ndarray] = (),
+    *,
+    video: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    fps: Fraction | int = 25,
+    times_ms: Sequence[int] | None = None,
+    options: dict[str, str] | None = None,
+    turn: float | None = None,
+    mirror: bool = False,
+    codec: str = "aac",
+    sr: int = 16000,
+    sound_s: float = 0.0,
+    title: str = "",
+    **container: Any,
+) -> Path:
     """Write frames, uint8 (height, width, 3 or 4), and sound tracks, float32 (channels, samples).
 
     times_ms: when the frames are shown, instead of a rate. sound_s: when the sounds start. options:

@@ -78,5 +78,8 @@ class Server(AbstractContextManager):  # type: ignore[type-arg]
         user: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
         subprocess.run(
             [folder / program, "-D", self.folder / "data", *arguments],
-            cwd=self.folder, stdout=subprocess.DEVNULL, check=True, **user,
-        )  # fmt: skip
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            **user,
+        )

@@ -22,7 +22,7 @@ import requests
 from processes import end
 from websockets.sync.client import ClientConnection, connect
 
-from cryutils.app import store
+from crydecode import store
 
 HANG_S = 600  # longer than any machine takes: after this, a wait is given up
 PASSWORD = "four words nobody guesses"
@@ -51,16 +51,17 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
     """Start `cryutils serve` with its files in `folder`, and stop it at the end."""
     environment = {name: value for name, value in os.environ.items() if "CRYUTILS" not in name}
     environment |= {
-        "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}", "HOME": str(folder),
-        "XDG_DATA_HOME": str(folder / "data"), "CRYUTILS_OUTPUTS_DIR": str(folder / "outputs"),
-    } | variables  # fmt: skip
+        "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}",
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "CRYUTILS_OUTPUTS_DIR": str(folder / "outputs"),
+    } | variables
     # Like the installed command, it does not look for modules in the working directory (-P).
     command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--port", "0", *options]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log,
-        )  # fmt: skip
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         server = Served("", folder, environment["CRYUTILS_STORE"], process)
         while not (line := re.search(r"^Open (\S+)/(?:login\S*)? ", server.log, re.M)):
@@ -123,10 +124,13 @@ class Visitor(requests.Session):
         place = urlsplit(self.server.url)
         url = f"ws://{self.headers.get('Host') or place.netloc}/listen?infant={infant}"
         options = {
-            "origin": self.origin, "open_timeout": HANG_S, "compression": None, "proxy": None,
+            "origin": self.origin,
+            "open_timeout": HANG_S,
+            "compression": None,
+            "proxy": None,
             "sock": socket.create_connection((place.hostname, place.port or 0), HANG_S),
             "additional_headers": {"Cookie": cookie, "X-Forwarded-Proto": self.scheme},
-        } | options  # fmt: skip
+        } | options
         return connect(url, **options)
 
 

@@ -108,9 +108,7 @@ def test_the_syllabus_has_every_notebook_with_the_time_that_the_notebook_gives()
     assert [name for name, _ in rows] == list(course.notebooks())
     for name, minutes in rows:
         opening = (ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")[:4000]
-        assert re.search(rf"\b{minutes} min", opening), (
-            f"{name} gives another time than the syllabus"
-        )
+        assert re.search(rf"\b{minutes} min", opening), f"{name} gives another time than the syllabus"
 
 
 def test_one_version_everywhere() -> None:

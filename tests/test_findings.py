@@ -27,9 +27,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "outputs" / "reference"
 EXAMPLE = ROOT / "tests" / "data" / "table2_predictions.csv"
 RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/results.json"))
-PAGES = ["README.md", *(str(path.relative_to(ROOT)) for folder in ("docs", "notebooks")
-                        for path in sorted((ROOT / folder).iterdir())
-                        if path.suffix in (".md", ".ipynb"))]  # fmt: skip
+PAGES = [
+    "README.md",
+    *(
+        str(path.relative_to(ROOT))
+        for folder in ("docs", "notebooks")
+        for path in sorted((ROOT / folder).iterdir())
+        if path.suffix in (".md", ".ipynb")
+    ),
+]
 NUMBER = r"[+\-−]?\d+(?:\.\d+)?"
 SCORE = re.compile(rf"(?<!\w)({NUMBER})[^\[\]\d(,;:.]{{0,60}}\[({NUMBER}), ({NUMBER})\]")
 # Of runs that are no longer stored, and named as such.
@@ -46,13 +52,7 @@ def stored() -> pd.DataFrame:
     parts += [claims.split_gaps(f"reference/{run}") for run in split_by_both]
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
-    parts += [
-        gate[list(ends)].rename(columns=ends),
-        _differences(),
-        _by_gap(),
-        _pooled(),
-        _surveyed(),
-    ]
+    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled(), _surveyed()]
     rates = pd.read_csv(REFERENCE / "gate.csv")
     parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
     example = audit.audit(audit.read(EXAMPLE), permutations=19)  # of docs/audit.md
@@ -84,17 +84,21 @@ def _differences() -> pd.DataFrame:
 
 def _by_gap() -> pd.DataFrame:
     """Return how often MFCC recognise infants a day or more from, and below a day to, training."""
-    rows = claims.load_predictions("reference/judged", study="beyond", condition="infant",
-                                   feature="mfcc", split="leak_free")  # fmt: skip
+    rows = claims.load_predictions(
+        "reference/judged", study="beyond", condition="infant", feature="mfcc", split="leak_free"
+    )
     times = [parse_name(clip.split("/")[1]).start_s for clip in rows["clip"]]
-    fold_of = {
-        (row.infant, time): row.fold for row, time in zip(rows.itertuples(), times, strict=True)
-    }
-    nearest = np.array([
-        min(abs(time - other) for (infant, other), fold in fold_of.items()
-            if infant == row.infant and fold != row.fold)
-        for row, time in zip(rows.itertuples(), times, strict=True)
-    ])  # fmt: skip
+    fold_of = {(row.infant, time): row.fold for row, time in zip(rows.itertuples(), times, strict=True)}
+    nearest = np.array(
+        [
+            min(
+                abs(time - other)
+                for (infant, other), fold in fold_of.items()
+                if infant == row.infant and fold != row.fold
+            )
+            for row, time in zip(rows.itertuples(), times, strict=True)
+        ]
+    )
     parts = (rows[nearest >= 86400], rows[nearest < 86400])
     return pd.concat([evaluation.score(part, "balanced_accuracy") for part in parts])
 
@@ -122,9 +126,7 @@ def _pooled() -> pd.DataFrame:
     by, pooled = ["split", "feature", "model", "truth"], []
     for condition in ("", "without_largest_donor"):
         part = rows[rows.condition == condition]
-        table = part.pivot_table(
-            index=by, columns="infant", values="right", aggfunc=["sum", "size"]
-        )
+        table = part.pivot_table(index=by, columns="infant", values="right", aggfunc=["sum", "size"])
         right, clips = (table[name].fillna(0).to_numpy() for name in ("sum", "size"))
         sides = np.where(table.index.get_level_values("split") == "random", 1, -1) * 2 / len(table)
         value = sides @ (right.sum(axis=1) / clips.sum(axis=1))
@@ -195,8 +197,9 @@ def test_the_ranges_of_table_2_are_measured() -> None:
     table = board.scores({"judged": claims.load_results("reference/judged")}, [board.TABLE2])
     table = table[(table.metric == "accuracy") & ~table.name.isin(board.WITHOUT_SOUND)]
     assert len(table) == 12
-    results, article = (" ".join((ROOT / name).read_text().split())
-                       for name in ("docs/results.md", "docs/article.md"))  # fmt: skip
+    results, article = (
+        " ".join((ROOT / name).read_text().split()) for name in ("docs/results.md", "docs/article.md")
+    )
     assert f"They are {span(table.published)}. Measured here with a random split" in results
     assert f"they are {span(table.random)} over 30 draws of the clips" in results
     assert f"Leak-free, the accuracies are {span(table.leak_free)}" in results
@@ -228,18 +231,20 @@ def test_intervals_above_zero_are_counted(run: str, page: str, above: int, words
 
 
 def test_the_page_s_limits_are_the_gate_s_rates() -> None:
-    page = (ROOT / "cryutils/app/templates/start.html").read_text().replace("&nbsp;", " ")
+    page = (ROOT / "crydecode/templates/start.html").read_text().replace("&nbsp;", " ")
     page = " ".join(page.split())
     table = pd.read_csv(REFERENCE / "gate.csv")
-    (found,) = table[(table.metric == "found") & (table.how == "held out")
-                     & (table.sounds == "real")].value  # fmt: skip
+    (found,) = table[(table.metric == "found") & (table.how == "held out") & (table.sounds == "real")].value
     assert f"noticed {100 * found:.0f} of 100 crying spells" in page
     table = table[(table.metric == "passing") & (table.how != "kind held out")]
     real = table[table.sounds == "real"].groupby("kind").value
     for kind, words in {
-        "speech": "speech", "music": "music", "household": "household noise", "animals": "animals",
+        "speech": "speech",
+        "music": "music",
+        "household": "household noise",
+        "animals": "animals",
         "singing": "singing",
-    }.items():  # fmt: skip
+    }.items():
         assert f"{words} {span(real.get_group(kind))}" in page
     assert f"laughter {100 * real.get_group('baby laughter').item():.0f} %" in page
     made = table[(table.sounds == "generated") & (table.kind != "cry")].value
@@ -251,8 +256,6 @@ def test_stored_runs_without_a_clean_commit_are_named() -> None:
     for path in sorted(REFERENCE.glob("*/state/*.json")):
         commit = json.loads(path.read_text(encoding="utf-8"))["versions"].get("commit", "-dirty")
         name = path.stem if path.stem.startswith("appendix") else path.stem[:2]
-        rows = [
-            row for row in text.splitlines() if f"`{path.parts[-3]}/`" in row.partition("| ")[2]
-        ]
+        rows = [row for row in text.splitlines() if f"`{path.parts[-3]}/`" in row.partition("| ")[2]]
         is_named = any(re.search(rf"\b({name}|all)\b", row.split("|")[2]) for row in rows)
         assert is_named == commit.endswith("-dirty"), path

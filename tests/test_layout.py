@@ -18,16 +18,29 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "cryutils"
 # Each may import those before it, and itself. `course` comes last: its commands open the
 # application, too, which asks nothing of them.
 ORDER = (
-    "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "papers", "claims",
-    "plots", "app", "course",
-)  # fmt: skip
+    "errors",
+    "_io",
+    "audio",
+    "video",
+    "datasets",
+    "evaluation",
+    "models",
+    "studies",
+    "inference",
+    "words",
+    "claims",
+    "plots",
+    "widgets",
+    "crydecode",
+    "course",
+)
 MODULES = {
-    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("cryutils", "crydecode")
+    for path in sorted((ROOT / package).rglob("*.py"))
 }
 
 
@@ -41,7 +54,12 @@ def imported(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             parts = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in MODULES else str(node.module) for name in parts}
-    return {name for name in names if name.startswith("cryutils.")}
+    return {name for name in names if name.startswith(("cryutils.", "crydecode"))}
+
+
+def place(name: str) -> int:
+    """Return where a module's package is in the order."""
+    return ORDER.index(name.removeprefix("cryutils.").split(".")[0])
 
 
 def packages(path: Path) -> set[str]:
@@ -54,8 +72,7 @@ def packages(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "cryutils"])
 def test_imports_point_up_the_list(name: str) -> None:
-    place = ORDER.index(name.split(".")[1])
-    assert not {other for other in imported(name) if place < ORDER.index(other.split(".")[1])}
+    assert not {other for other in imported(name) if place(name) < place(other)}
 
 
 def test_no_modules_import_one_another() -> None:
@@ -64,14 +81,12 @@ def test_no_modules_import_one_another() -> None:
 
 # Widgets and store work without the server's packages, which are in the extra [app].
 SERVER = {"starlette", "uvicorn"}
-SERVING = {f"cryutils.app.{name}" for name in ("asking", "login", "pages", "serve", "sockets")}
+SERVING = {f"crydecode.{name}" for name in ("asking", "login", "pages", "serve", "sockets")}
 
 
 def test_nothing_but_what_serves_the_application_imports_its_server() -> None:
     assert {name for name, path in MODULES.items() if SERVER & packages(path)} == SERVING
-    assert {name for name in MODULES if SERVING & imported(name)} - SERVING == {
-        "cryutils.course.cli_serve"
-    }
+    assert {name for name in MODULES if SERVING & imported(name)} - SERVING == {"cryutils.course.cli_serve"}
 
 
 def required(names: set[str]) -> set[str]:
@@ -81,9 +96,7 @@ def required(names: set[str]) -> set[str]:
         every |= names
         lines = [line for name in names for line in metadata.requires(name) or []]
         parsed = [Requirement(line) for line in lines]
-        names = {
-            canonicalize_name(r.name) for r in parsed if r.marker is None or r.marker.evaluate()
-        } - every
+        names = {canonicalize_name(r.name) for r in parsed if r.marker is None or r.marker.evaluate()} - every
     return every
 
 
@@ -104,7 +117,7 @@ def test_every_import_is_declared_or_required_by_what_is_declared() -> None:
     # Another package may have brought opencv-python, whose files are those of the headless wheel.
     allowed = required({name for name in declared | optional if is_installed(name)})
     allowed |= {"opencv-python"}
-    imported = set().union(*map(packages, MODULES.values())) - {"", "cryutils"}
+    imported = set().union(*map(packages, MODULES.values())) - {"", "cryutils", "crydecode"}
     for name in imported - set(sys.stdlib_module_names):
         owners = {canonicalize_name(owner) for owner in installed.get(name, [])}
         assert not owners or owners & allowed, name

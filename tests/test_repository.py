@@ -37,9 +37,7 @@ def declared() -> dict[str, SpecifierSet]:
 
 def tracked() -> list[Path]:
     """Return the files in git, or skip the test in a copy without git."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [path for name in listed.stdout.split("\0") if (path := ROOT / name).is_file()]
@@ -62,9 +60,11 @@ def test_constraints_fix_every_dependency_within_its_range() -> None:
 
 @pytest.mark.parametrize(
     ("corpus", "count", "form"),
-    [("donateacry", 457, r"[a-z_]+/[^/]+\.wav"),
-     ("corvin2024", 284, r"cry_sequences_22babies/[A-Z]{3}_[BD]\d\d\.wav")],
-)  # fmt: skip
+    [
+        ("donateacry", 457, r"[a-z_]+/[^/]+\.wav"),
+        ("corvin2024", 284, r"cry_sequences_22babies/[A-Z]{3}_[BD]\d\d\.wav"),
+    ],
+)
 def test_registry_names_each_file_with_sha256_and_size(corpus: str, count: int, form: str) -> None:
     with (ROOT / "data" / "registry.csv").open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["file"].startswith(f"{corpus}/")]
@@ -87,9 +87,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize("has_uv", [True, False])
-def test_make_takes_python_313_from_uv_where_python3_is_too_new(
-    has_uv: bool, tmp_path: Path
-) -> None:
+def test_make_takes_python_313_from_uv_where_python3_is_too_new(has_uv: bool, tmp_path: Path) -> None:
     for name in ("python3", "python3.13", "python3.12", "python3.11", "uv"):
         program = tmp_path / "bin" / name
         program.parent.mkdir(exist_ok=True)
@@ -103,8 +101,12 @@ def test_make_takes_python_313_from_uv_where_python3_is_too_new(
     path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
     done = subprocess.run(
         ["make", ".venv/.installed-course"],
-        cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if has_uv:
         assert "uv venv --quiet --seed --python 3.13 .venv\n" in done.stdout
     else:

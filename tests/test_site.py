@@ -26,10 +26,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built site; warnings of the build are errors."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going",
-         "-c", "docs", "-d", str(folder / "doctrees"), ".", str(folder / "html")],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "--quiet",
+            "--fail-on-warning",
+            "--keep-going",
+            "-c",
+            "docs",
+            "-d",
+            str(folder / "doctrees"),
+            ".",
+            str(folder / "html"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return folder / "html"
 

@@ -29,16 +29,22 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             if not (site / name).exists():
                 (site / name).symlink_to(metadata.distribution(package).locate_file(name))
     return os.environ | {
-        "PYTHONPATH": f"{site}{os.pathsep}{ROOT}", "CRYUTILS_OFFLINE": "1", "MPLBACKEND": "agg",
+        "PYTHONPATH": f"{site}{os.pathsep}{ROOT}",
+        "CRYUTILS_OFFLINE": "1",
+        "MPLBACKEND": "agg",
         "CRYUTILS_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-    }  # fmt: skip
+    }
 
 
 def python(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-S", *arguments], env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-S", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 CORE = """
@@ -64,9 +70,7 @@ print([name for name in ("av", "cv2", "soxr", "tensorflow") if sys.modules.get(n
 """
 
 
-def test_voices_features_scores_gate_and_figures_need_nothing_but_the_core(
-    slim: dict[str, str],
-) -> None:
+def test_voices_features_scores_gate_and_figures_need_nothing_but_the_core(slim: dict[str, str]) -> None:
     done = python(slim, "-c", CORE)
     assert done.stdout.splitlines()[-4:] == ["True", "True", "True", "[]"], done.stderr
 
@@ -82,14 +86,19 @@ def test_a_command_of_the_core_runs(arguments: list[str], slim: dict[str, str]) 
 @pytest.mark.parametrize(
     ("extra", "arguments"),
     [
-        ("course", ["predict", "cry.wav"]), ("course", ["run", "--list"]), ("course", ["report"]),
-        ("course", ["export", "--model", "full"]), ("app", ["serve"]), ("lab", ["lab"]),
-        ("app", ["log", "show", "a"]), ("app", ["users", "list"]),
+        ("course", ["predict", "cry.wav"]),
+        ("course", ["run", "--list"]),
+        ("course", ["report"]),
+        ("course", ["export", "--model", "full"]),
+        ("app", ["serve"]),
+        ("lab", ["lab"]),
+        ("app", ["log", "show", "a"]),
+        ("app", ["users", "list"]),
         ("course", ["data", "describe", "{sound}"]),
         ("course", ["audit", "answers.parquet"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,
-)  # fmt: skip
+)
 def test_a_missing_extra_is_one_line_with_the_remedy(
     extra: str, arguments: list[str], slim: dict[str, str], tmp_path: Path
 ) -> None:

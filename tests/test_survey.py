@@ -16,10 +16,13 @@ PROJECTS = SURVEY[SURVEY.included == "yes"]
 OPEN = {"yes", "no", "cannot tell"}
 ANSWERS = {
     "task": {"reason", "presence", "identity", "health", "other"},
-    "split": {"random clips", "random windows", "folders", "file order", "by infant", "none",
-              "cannot tell"},
-    "copies": OPEN, "fitted": OPEN, "chosen": OPEN, "constant": OPEN, "balanced": OPEN,
-}  # fmt: skip
+    "split": {"random clips", "random windows", "folders", "file order", "by infant", "none", "cannot tell"},
+    "copies": OPEN,
+    "fitted": OPEN,
+    "chosen": OPEN,
+    "constant": OPEN,
+    "balanced": OPEN,
+}
 REASONS = {"no training code", "other subject", "same owner", "copy", "not available"}
 # A path and its line or lines; in a notebook too long to count, a cell.
 LINE = re.compile(r".+:(\d+(-\d+)?|cell \w+)")

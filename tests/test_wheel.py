@@ -46,9 +46,13 @@ def installed(wheel: Path, apart: Path, tmp_path_factory: pytest.TempPathFactory
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "cryutils.course.cli", *arguments],
-            cwd=apart, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=apart,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert "Traceback" not in done.stdout + done.stderr
         return done
 
@@ -58,11 +62,14 @@ def installed(wheel: Path, apart: Path, tmp_path_factory: pytest.TempPathFactory
 @large
 def test_every_file_of_the_package_and_of_the_course_is_in_the_wheel(wheel: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "cryutils", "data", "notebooks", "outputs/reference"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["git", "ls-files", "-z", "crydecode", "cryutils", "data", "notebooks", "outputs/reference"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     files = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
-    wanted = {f if f.startswith("cryutils/") else f"cryutils/_course/{f}" for f in files}
+    wanted = {f if f.startswith(("crydecode/", "cryutils/")) else f"cryutils/_course/{f}" for f in files}
     assert not wanted - set(ZipFile(wheel).namelist())
 
 
@@ -71,9 +78,7 @@ def test_a_copy_of_a_notebook_runs_and_its_outputs_are_in_the_current_folder(
     installed: Cryutils, apart: Path
 ) -> None:
     assert installed("notebooks", "course").returncode == 0
-    assert len(list((apart / "course").glob("*.ipynb"))) == len(
-        course.notebooks(ROOT / "notebooks")
-    )
+    assert len(list((apart / "course").glob("*.ipynb"))) == len(course.notebooks(ROOT / "notebooks"))
     done = installed("run", "course/14_scoreboard.ipynb")
     assert done.returncode == 0, done.stderr
     assert (apart / "outputs" / "quick" / "state" / "14_scoreboard.json").is_file()

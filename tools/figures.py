@@ -30,29 +30,38 @@ from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
 from cryutils.models.classical import BASELINES
 from cryutils.models.gate import STEP_S
-from cryutils.papers import benchmark
-from cryutils.papers.ladder import MISTAKES
+from cryutils.studies import benchmark
+from cryutils.studies.ladder import MISTAKES
 
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
 PARTS = {  # of a recording
-    "everything": "everything", "loud_frames_alone": "loud frames alone",
-    "quiet_frames_alone": "quiet frames alone", "equal_loudness": "equal loudness",
-    "level_removed": "level removed", "phases_shuffled": "phases shuffled",
+    "everything": "everything",
+    "loud_frames_alone": "loud frames alone",
+    "quiet_frames_alone": "quiet frames alone",
+    "equal_loudness": "equal loudness",
+    "level_removed": "level removed",
+    "phases_shuffled": "phases shuffled",
     "duration_alone": "duration alone",
-}  # fmt: skip
+}
 NETWORKS = {  # name by table and model; of Table 3 the row that real recordings allow
     ("Paper B", "sound: cry2, unweighted"): "Paper B: `cry2`, without class weights",
     ("Paper B", "sound: cry2"): "Paper B: `cry2`, with class weights",
     ("Paper B", "sound: phone type alone"): "phone type alone, without sound: four classes",
-    **{("Paper A, Table 3", f"sleepy & hungry: {name}{end}"): f"Paper A: {name}, {weights}"
-       for name in ("SVM", "AE+DNN", "ensemble")
-       for end, weights in ((", unweighted", "without class weights"), ("", "with class weights"))},
-    ("Paper A, Table 3", "sleepy & hungry: phone type alone"):
-        "phone type alone, without sound: *sleepy & hungry*",
-}  # fmt: skip
+    **{
+        ("Paper A, Table 3", f"sleepy & hungry: {name}{end}"): f"Paper A: {name}, {weights}"
+        for name in ("SVM", "AE+DNN", "ensemble")
+        for end, weights in ((", unweighted", "without class weights"), ("", "with class weights"))
+    },
+    (
+        "Paper A, Table 3",
+        "sleepy & hungry: phone type alone",
+    ): "phone type alone, without sound: *sleepy & hungry*",
+}
 FIGURE = "docs/table2.png"
-CAPTION = ("Paper A's Table 2: accuracy of each feature and classifier as published, with clips"
-           " split at random and leak-free, with 95 % intervals over infants.")  # fmt: skip
+CAPTION = (
+    "Paper A's Table 2: accuracy of each feature and classifier as published, with clips"
+    " split at random and leak-free, with 95 % intervals over infants."
+)
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
 TABLE_3 = "table == @board.TABLE3.title"
@@ -61,8 +70,7 @@ TABLE_3 = "table == @board.TABLE3.title"
 @cache
 def scores(data: str = "donateacry") -> pd.DataFrame:
     """Return the scoreboard of the runs that the pages show, on one corpus."""
-    runs = {f"reference/{name}": claims.load_results(f"reference/{name}")
-            for name in ("judged", "uploads")}  # fmt: skip
+    runs = {f"reference/{name}": claims.load_results(f"reference/{name}") for name in ("judged", "uploads")}
     return board.scores(runs).query("data == @data")
 
 
@@ -125,8 +133,9 @@ def networks() -> pd.DataFrame:
     """Return the table of both papers' main models on real recordings."""
     columns = {("accuracy", "published"): "published"}
     for metric, short, guess in (
-        ("accuracy", "accuracy", "always *hungry*"), ("balanced_accuracy", "balanced", "chance"),
-    ):  # fmt: skip
+        ("accuracy", "accuracy", "always *hungry*"),
+        ("balanced_accuracy", "balanced", "chance"),
+    ):
         columns |= {(metric, split): f"{short}, {split}" for split in SPLITS}
         columns[metric, "commonest"] = guess
     table = measured(scores(), columns).loc[list(NETWORKS)]

@@ -203,11 +203,18 @@ def mixtures(sounds: pd.DataFrame, table: pd.DataFrame) -> tuple[Any, pd.DataFra
             is_cry = mixed.cry >= MOSTLY
             heard = table.level[table["sound"] == number].to_numpy() >= target + DROWNED_DB
             features.append(X)
-            tables.append(mixed.assign(
-                kind=np.where(is_cry, "cry", "pause"), clear=(mixed.cry < HARDLY) | is_cry & heard,
-                sound=-1, source=sound.source, sounds="mixed", background=kind, fold=fold,
-                train=True,
-            ))  # fmt: skip
+            tables.append(
+                mixed.assign(
+                    kind=np.where(is_cry, "cry", "pause"),
+                    clear=(mixed.cry < HARDLY) | is_cry & heard,
+                    sound=-1,
+                    source=sound.source,
+                    sounds="mixed",
+                    background=kind,
+                    fold=fold,
+                    train=True,
+                )
+            )
     return np.concatenate(features), pd.concat(tables)
 
 
@@ -223,9 +230,14 @@ def fit(X: Any, rows: pd.DataFrame) -> Gate:
     for k in range(NETWORKS):
         drawn = np.random.default_rng([SEED, k]).choice(len(X), len(X), p=weight)
         model = MLPClassifier(
-            (HIDDEN,), alpha=1e-2, early_stopping=True, random_state=k, max_iter=60,
-            learning_rate_init=2e-3, batch_size=256,
-        ).fit(scaler.transform(X[drawn]), rows.is_cry.to_numpy()[drawn])  # fmt: skip
+            (HIDDEN,),
+            alpha=1e-2,
+            early_stopping=True,
+            random_state=k,
+            max_iter=60,
+            learning_rate_init=2e-3,
+            batch_size=256,
+        ).fit(scaler.transform(X[drawn]), rows.is_cry.to_numpy()[drawn])
         first = model.coefs_[0] / scaler.scale_[:, None]
         bias = model.intercepts_[0] - scaler.mean_ @ first
         parts = (first, bias, model.coefs_[1][:, 0], model.intercepts_[1][0])
@@ -283,11 +295,21 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
         makers, gap = clear.maker.tolist(), clear.level_meter.astype(float) - clear.gate
         share = mean_interval(clear.gate.to_numpy(float), makers, limits=(0.0, 1.0))
         more = mean_interval(gap.to_numpy(), makers, limits=(-1.0, 1.0))
-        rows.append(keys | {
-            "metric": "passing", "value": share.value, "low": share.low, "high": share.high,
-            "n": len(clear), "makers": len(set(makers)), "level_meter": clear.level_meter.mean(),
-            "difference": more.value, "difference_low": more.low, "difference_high": more.high,
-        })  # fmt: skip
+        rows.append(
+            keys
+            | {
+                "metric": "passing",
+                "value": share.value,
+                "low": share.low,
+                "high": share.high,
+                "n": len(clear),
+                "makers": len(set(makers)),
+                "level_meter": clear.level_meter.mean(),
+                "difference": more.value,
+                "difference_low": more.low,
+                "difference_high": more.high,
+            }
+        )
         if kind == "cry":
             whole = scored[(scored.how == how) & scored["sound"].isin(part["sound"])]
             heard = reached(whole, sounds) >= threshold

@@ -74,9 +74,7 @@ def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.Noteboo
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):
-            cell.source = re.sub(
-                r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1
-            )
+            cell.source = re.sub(r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1)
     return notebook
 
 
@@ -143,8 +141,12 @@ def refresh(path: Path, scratch: str) -> None:
     Results and caches are in `scratch`, where notebooks find networks trained by other notebooks.
     """
     notebook = nbformat.read(path, as_version=4)
-    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_CACHE_DIR": f"{scratch}/cache",
-                   "CRYUTILS_OFFLINE": "1", "TQDM_DISABLE": "1"}  # fmt: skip
+    os.environ |= {
+        "CRYUTILS_RUN_DIR": scratch,
+        "CRYUTILS_CACHE_DIR": f"{scratch}/cache",
+        "CRYUTILS_OFFLINE": "1",
+        "TQDM_DISABLE": "1",
+    }
     NotebookClient(notebook, timeout=None, kernel_name="python3").execute(cwd=str(path.parent))
     nbformat.write(clean(with_address(notebook, path.stem)), path)
 
@@ -155,9 +157,7 @@ def lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
-            counts["hide-cell" in tags] += sum(
-                1 for line in cell.source.splitlines() if line.strip()
-            )
+            counts["hide-cell" in tags] += sum(1 for line in cell.source.splitlines() if line.strip())
     return counts[0], counts[1]
 
 

@@ -17,9 +17,12 @@ _LEAST_S = 0.1  # less is padding
 _SOUND = (b"data", b"SSND", b"mdat")
 # First bytes: length of the file's own header, and the form of a chunk's header.
 _FORMS = {
-    b"RIFF": (12, "<4sI"), b"RF64": (12, "<4sI"), b"RIFX": (12, ">4sI"), b"FORM": (12, ">4sI"),
+    b"RIFF": (12, "<4sI"),
+    b"RF64": (12, "<4sI"),
+    b"RIFX": (12, ">4sI"),
+    b"FORM": (12, ">4sI"),
     b"caff": (8, ">4sQ"),
-}  # fmt: skip
+}
 _UNTIL_END = (0, 2**32 - 1, 2**64 - 1)  # sizes of sound that a recorder didn't know yet
 
 
@@ -64,9 +67,7 @@ def _sizes(path: Path) -> _Sizes:
         first, form = (0, "") if is_mp4 else _FORMS[magic[:4]]
         at = first
         while at < total:
-            name, start, end = (
-                _mp4_box(file, at, total) if is_mp4 else _chunk(file, at, form, total)
-            )
+            name, start, end = _mp4_box(file, at, total) if is_mp4 else _chunk(file, at, form, total)
             present = min(end, total) - start
             if name == (b"ftyp" if is_mp4 else magic[:4]) and at:
                 is_joined, end = True, end if is_mp4 else at + first

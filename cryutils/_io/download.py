@@ -34,11 +34,7 @@ def download(url: str, path: Path) -> None:
     import pooch
     import requests
 
-    with (
-        explain_write_errors(path.parent),
-        writing(path) as part,
-        counting("Downloading", "MB") as report,
-    ):
+    with explain_write_errors(path.parent), writing(path) as part, counting("Downloading", "MB") as report:
         get = pooch.HTTPDownloader(_Bar(report), 2**16, timeout=(_CONNECT_S, _TIMEOUT_S))
         try:
             get(url, part, None)

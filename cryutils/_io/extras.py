@@ -35,6 +35,4 @@ def packages() -> list[str]:
 def require(package: str, extra: str, purpose: str) -> None:
     """Raise MissingExtra if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
-        raise MissingExtra(
-            f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}"
-        )
+        raise MissingExtra(f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}")

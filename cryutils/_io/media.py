@@ -25,35 +25,126 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "LONGEST_GAP_S", "RATE_CHANGES", "RECORDINGS", "STILL", "SYNTHETIC", "MediaInfo", "check_rate",
-    "check_size", "check_times", "decoded", "decoding", "late_s", "opened", "picture_stream",
+    "LONGEST_GAP_S",
+    "RATE_CHANGES",
+    "RECORDINGS",
+    "STILL",
+    "SYNTHETIC",
+    "MediaInfo",
+    "check_rate",
+    "check_size",
+    "check_times",
+    "decoded",
+    "decoding",
+    "late_s",
+    "opened",
+    "picture_stream",
     "probe",
-]  # fmt: skip
+]
 
-STILL = frozenset({
-    ".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
-    ".tiff", ".webp",
-})  # fmt: skip
+STILL = frozenset(
+    {
+        ".avif",
+        ".bmp",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
+)
 # Suffixes of recordings in a folder. How a file is read depends on its content. Files with other
 # suffixes are listed with the advice to rename them, so that no table or text is read.
 RECORDINGS = STILL | {
-    ".3g2", ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape",
-    ".apng", ".asf", ".au", ".avi", ".awb", ".caf", ".divx", ".dss", ".dts", ".dv", ".eac3", ".f4a",
-    ".f4v", ".flac", ".flv", ".gif", ".gsm", ".m2t", ".m2ts", ".m4a", ".m4b", ".m4v", ".mj2",
-    ".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpa", ".mpeg", ".mpg", ".mts", ".mxf",
-    ".nut", ".oga", ".ogg", ".ogv", ".opus", ".qt", ".qta", ".ra", ".rf64", ".rm", ".snd", ".spx",
-    ".ts", ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
-}  # fmt: skip
+    ".3g2",
+    ".3ga",
+    ".3gp",
+    ".aac",
+    ".ac3",
+    ".adts",
+    ".aif",
+    ".aifc",
+    ".aiff",
+    ".amr",
+    ".ape",
+    ".apng",
+    ".asf",
+    ".au",
+    ".avi",
+    ".awb",
+    ".caf",
+    ".divx",
+    ".dss",
+    ".dts",
+    ".dv",
+    ".eac3",
+    ".f4a",
+    ".f4v",
+    ".flac",
+    ".flv",
+    ".gif",
+    ".gsm",
+    ".m2t",
+    ".m2ts",
+    ".m4a",
+    ".m4b",
+    ".m4v",
+    ".mj2",
+    ".mka",
+    ".mkv",
+    ".mov",
+    ".mp1",
+    ".mp2",
+    ".mp3",
+    ".mp4",
+    ".mpa",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".mxf",
+    ".nut",
+    ".oga",
+    ".ogg",
+    ".ogv",
+    ".opus",
+    ".qt",
+    ".qta",
+    ".ra",
+    ".rf64",
+    ".rm",
+    ".snd",
+    ".spx",
+    ".ts",
+    ".tta",
+    ".vob",
+    ".voc",
+    ".w64",
+    ".wav",
+    ".wave",
+    ".weba",
+    ".webm",
+    ".wma",
+    ".wmv",
+    ".wv",
+}
 
 # FFmpeg's names of the formats that are opened: files of sound or pictures that hold all of it.
 # Playlists, descriptions of streams and texts name other files, or are rendered as pictures.
-_FORMATS = ",".join((
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv",
-    "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas",
-    "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg",
-    "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv",
-    "wv,xwma",
-))  # fmt: skip
+_FORMATS = ",".join(
+    (
+        "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv",
+        "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas",
+        "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg",
+        "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv",
+        "wv,xwma",
+    )
+)
 SYNTHETIC = "cryutils: drawn faces, no evidence about real infants"  # comment in such a video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
 _MOST_PIXELS = 36_000_000  # of a video frame: 8K has 33 million
@@ -236,17 +327,13 @@ def decoding(path: Path) -> Iterator[None]:
     except (*ffmpeg, EOFError, OSError, OverflowError, ValueError) as error:
         check_file(path)  # it may have vanished since it was opened
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{path}: it can't be decoded ({reason}); give an undamaged recording."
-        ) from error
+        raise InputError(f"{path}: it can't be decoded ({reason}); give an undamaged recording.") from error
     except MemoryError as error:
         raise InputError(f"{path}: {NO_MEMORY}.") from error
 
 
 RATE_CHANGES = "its channels or its sample rate change midway"
-_UNKNOWN_CODEC = (
-    "its sound or pictures are coded in a way that can't be read here; convert it to WAV or MP4."
-)
+_UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read here; convert it to WAV or MP4."
 
 
 def decoded(
@@ -326,7 +413,6 @@ def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: P
     late = starts[stream] - min(starts.values()) if stream in starts else Fraction(0)
     if late > LONGEST_GAP_S:
         raise InputError(
-            f"{path}: its sound and its pictures start {float(late):.0f} s apart; copy or record"
-            " it again."
+            f"{path}: its sound and its pictures start {float(late):.0f} s apart; copy or record it again."
         )
     return late if late >= _IN_STEP_S else Fraction(0)

@@ -20,9 +20,18 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "PATIENCE_S", "SCHEDULER", "Cluster", "Identity", "connect", "identities", "identity",
-    "lost_workers", "memory", "process_map", "thread_map",
-]  # fmt: skip
+    "PATIENCE_S",
+    "SCHEDULER",
+    "Cluster",
+    "Identity",
+    "connect",
+    "identities",
+    "identity",
+    "lost_workers",
+    "memory",
+    "process_map",
+    "thread_map",
+]
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
 PATIENCE_S = 600  # without a worker, before work on a cluster is given up

@@ -24,20 +24,38 @@ from pathlib import Path
 from cryutils.errors import InputError
 
 __all__ = [
-    "cache_dir", "check_file", "data_dir", "explain_no_home", "explain_write_errors",
-    "file_digest", "keras_home", "other_kind", "outputs_dir", "project_dir", "resolve",
-    "scratch_dir", "weights_dir", "writable", "writing",
-]  # fmt: skip
+    "cache_dir",
+    "check_file",
+    "data_dir",
+    "explain_no_home",
+    "explain_write_errors",
+    "file_digest",
+    "keras_home",
+    "other_kind",
+    "outputs_dir",
+    "project_dir",
+    "resolve",
+    "scratch_dir",
+    "weights_dir",
+    "writable",
+    "writing",
+]
 
 _OTHER_KINDS = {  # by their first bytes
-    (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"):
-        "a packed archive or an Office document; unpack it and give the folder",
+    (
+        b"PK\x03\x04",
+        b"\x1f\x8b",
+        b"7z\xbc\xaf",
+        b"Rar!",
+    ): "a packed archive or an Office document; unpack it and give the folder",
     (b"PAR1",): "a Parquet table; write the sounds in it to files, as docs/data.md shows",
-    (b"\x02#!SILK", b"#!SILK"):
-        "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
+    (
+        b"\x02#!SILK",
+        b"#!SILK",
+    ): "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
     (b"bplist",): "not downloaded from iCloud; open its folder in Finder and download it",
     (b"<!DOCTYPE", b"<html"): "a web page instead of the file; download the file again",
-}  # fmt: skip
+}
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
@@ -189,9 +207,7 @@ def explain_no_home(remedy: str) -> Iterator[None]:
 def scratch_dir() -> Path:
     """Return a temporary folder of this process, which is removed when the process ends."""
     usual = tempfile.gettempdir()  # too long for the path of a socket, it is replaced
-    folder = Path(
-        tempfile.mkdtemp(prefix="cryutils-", dir=usual if len(usual) < 60 else "/var/tmp")
-    )
+    folder = Path(tempfile.mkdtemp(prefix="cryutils-", dir=usual if len(usual) < 60 else "/var/tmp"))
     # Runs after multiprocessing has removed its own folder from there, and only in this process.
     Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
     return folder

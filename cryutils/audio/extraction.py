@@ -17,16 +17,7 @@ import numpy.typing as npt
 from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils.audio.files import native_rate, read
-from cryutils.audio.spectral import (
-    HOP_LENGTH,
-    N_FFT,
-    N_MELS,
-    N_MFCC,
-    check_settings,
-    mel_db,
-    mfcc,
-    stft_db,
-)
+from cryutils.audio.spectral import HOP_LENGTH, N_FFT, N_MELS, N_MFCC, check_settings, mel_db, mfcc, stft_db
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["KINDS", "features", "signals"]

@@ -22,15 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import chunks
-from cryutils._io.media import (
-    RATE_CHANGES,
-    check_rate,
-    check_times,
-    decoded,
-    decoding,
-    late_s,
-    opened,
-)
+from cryutils._io.media import RATE_CHANGES, check_rate, check_times, decoded, decoding, late_s, opened
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
@@ -42,9 +34,16 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "SHORTEST_S", "SILENCE_DB", "Heard", "check_length", "inspect", "native_rate", "pieces",
-    "read", "wav_bytes",
-]  # fmt: skip
+    "SHORTEST_S",
+    "SILENCE_DB",
+    "Heard",
+    "check_length",
+    "inspect",
+    "native_rate",
+    "pieces",
+    "read",
+    "wav_bytes",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -271,9 +270,7 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
     changes = [*noted]
     if late:
-        changes.append(
-            f"its sound starts {float(late):.2f} s after its pictures, and follows silence"
-        )
+        changes.append(f"its sound starts {float(late):.2f} s after its pictures, and follows silence")
     if column:
         changes.append(f"its channels cancel each other, so channel {column} alone is read")
     mean = float(total[column]) / count
@@ -287,15 +284,22 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
     stated, read = round(track.stated_s * sr), count + silent
     length = stated if 0 < stated < read < stated + _CODEC_BLOCK else read
     return Heard(
-        duration_s=float(late) + length / sr, sr=sr, samples=length, peak=peak / scale,
-        late_s=late, track=track.number, has_clock=has_clock,
-        channel=column - 1 if column else None, offset=offset, scale=scale,
+        duration_s=float(late) + length / sr,
+        sr=sr,
+        samples=length,
+        peak=peak / scale,
+        late_s=late,
+        track=track.number,
+        has_clock=has_clock,
+        channel=column - 1 if column else None,
+        offset=offset,
+        scale=scale,
         changes=tuple(changes),
         doubts=(
             *_level_doubts(peak, float(clipped[column]) / count, loudest[column], track, scale),
             *([] if has_clock else ["its time stamps make no sense, and are not followed"]),
         ),
-    )  # fmt: skip
+    )
 
 
 def _loudest(loudest: npt.NDArray[Any], size: Array) -> npt.NDArray[Any]:
@@ -363,9 +367,7 @@ def _plain_wav(path: Path) -> _Pcm | None:
     try:
         with wave.open(str(path), "rb") as sound:
             header: Any = sound.getfp()  # at the first sample; 8 bytes precede the chunks
-            pcm = _Pcm(
-                sound.getframerate(), 8 + header.tell(), sound.getnframes(), sound.getnchannels()
-            )
+            pcm = _Pcm(sound.getframerate(), 8 + header.tell(), sound.getnframes(), sound.getnchannels())
             whole = pcm.frames and pcm.frames == chunks.sound_bytes(path) // (2 * pcm.channels)
             return pcm if whole and sound.getsampwidth() == 2 else None
     # RuntimeError: a chunk is longer than the file.
@@ -436,9 +438,8 @@ class _NoClockError(Exception):
 
 
 def _parts(
-    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None], *,
-    has_clock: bool,
-) -> Iterator[AudioFrame | Fraction]:  # fmt: skip
+    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None], *, has_clock: bool
+) -> Iterator[AudioFrame | Fraction]:
     """Yield the frames, and the length in s of the silence before a frame that begins late.
 
     A frame is late if it starts later than the frame before it ends, by more than half its length.
@@ -476,9 +477,8 @@ def _parts(
 
 
 def _converted(
-    parts: Iterator[AudioFrame | Fraction], stream: AudioStream, path: Path,
-    changes: dict[str, None],
-) -> Iterator[tuple[int, AudioFrame | int]]:  # fmt: skip
+    parts: Iterator[AudioFrame | Fraction], stream: AudioStream, path: Path, changes: dict[str, None]
+) -> Iterator[tuple[int, AudioFrame | int]]:
     """Yield (rate in Hz, 32-bit floats at the first frame's rate, or a number of silent samples).
 
     The floats are in blocks of one size, except before silence.

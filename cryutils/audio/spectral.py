@@ -26,11 +26,33 @@ from cryutils._io import extras
 from cryutils.errors import InputError
 
 __all__ = [
-    "HOP_LENGTH", "N_FFT", "N_MELS", "N_MFCC", "cepstrum", "check_finite", "check_settings",
-    "condition", "dct_matrix", "frame", "guarded", "hz_to_mel", "istft", "mel_db", "mel_filters",
-    "mel_to_hz", "mfcc", "min_max", "normalise_amplitude", "power_to_db", "pre_emphasis",
-    "resample", "stft", "stft_db", "summarise", "window",
-]  # fmt: skip
+    "HOP_LENGTH",
+    "N_FFT",
+    "N_MELS",
+    "N_MFCC",
+    "cepstrum",
+    "check_finite",
+    "check_settings",
+    "condition",
+    "dct_matrix",
+    "frame",
+    "guarded",
+    "hz_to_mel",
+    "istft",
+    "mel_db",
+    "mel_filters",
+    "mel_to_hz",
+    "mfcc",
+    "min_max",
+    "normalise_amplitude",
+    "power_to_db",
+    "pre_emphasis",
+    "resample",
+    "stft",
+    "stft_db",
+    "summarise",
+    "window",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -44,9 +66,14 @@ _RATE = (1, 768_000)  # Hz
 _SAMPLES = (1, 1 << 20)
 _COUNT = (1, 4096)
 _RANGES = {
-    "sr": _RATE, "to": _RATE, "n_fft": (2, 1 << 20), "hop_length": _SAMPLES,
-    "frame_length": _SAMPLES, "n_mels": _COUNT, "n_mfcc": _COUNT,
-}  # fmt: skip
+    "sr": _RATE,
+    "to": _RATE,
+    "n_fft": (2, 1 << 20),
+    "hop_length": _SAMPLES,
+    "frame_length": _SAMPLES,
+    "n_mels": _COUNT,
+    "n_mfcc": _COUNT,
+}
 _FRACTIONAL = ("sr", "to")
 
 P = ParamSpec("P")
@@ -175,9 +202,7 @@ def condition(x: Array, *, sr: int, to: int | None = None) -> Array:
 
 
 @guarded
-def stft(
-    x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH
-) -> npt.NDArray[np.complex64]:
+def stft(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> npt.NDArray[np.complex64]:
     """Return the short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
 
     `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann-windowed
@@ -191,9 +216,7 @@ def stft(
 
 
 @guarded
-def istft(
-    spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int
-) -> Array:
+def istft(spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int) -> Array:
     """Return the signal of a short-time Fourier transform from `stft`, float32 (length,).
 
     Griffin & Lim's least squares: frames are windowed again, added, and divided by the sum of the

@@ -107,9 +107,7 @@ def clip_peaks(x: Array, *, share: float) -> Array:
     The sound isn't scaled; its peaks are cut, as by a recorder whose range is too small.
     """
     if not 0 <= share < 1:
-        raise InputError(
-            f"share={share} is not a share of samples; use a number from 0 to below 1."
-        )
+        raise InputError(f"share={share} is not a share of samples; use a number from 0 to below 1.")
     level = np.sort(np.abs(x))
     cut = round(share * len(x))
     limit = level[-cut] if cut else np.inf

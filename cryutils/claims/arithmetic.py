@@ -93,9 +93,7 @@ def _recall_numerators(class_sizes: Sequence[int]) -> tuple[np.ndarray, int]:
     return reachable, len(class_sizes) * common_size
 
 
-def fitting(
-    percents: Mapping[str, float], tests: Mapping[str, int | Sequence[int]]
-) -> pd.DataFrame:
+def fitting(percents: Mapping[str, float], tests: Mapping[str, int | Sequence[int]]) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
     percents: percentages by name. tests: clips of a test set by name; for a mean of class recalls,

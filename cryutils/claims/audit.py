@@ -26,7 +26,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
 from cryutils.evaluation.splits import Indices
-from cryutils.papers.ladder import vectors
+from cryutils.studies.ladder import vectors
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
@@ -52,9 +52,7 @@ class Audit:
     notes: pd.DataFrame
 
 
-def read(
-    path: Path, train_infants: Path | None = None, *, distinct_infants: bool = False
-) -> pd.DataFrame:
+def read(path: Path, train_infants: Path | None = None, *, distinct_infants: bool = False) -> pd.DataFrame:
     """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
 
     There is one row for each clip (and repeat, model and split, if there are several). Columns:
@@ -142,9 +140,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"prediction": "predicted"})
 
 
-def _doubts(
-    p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool
-) -> list[str]:
+def _doubts(p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool) -> list[str]:
     """Return notes on answers that contradict probabilities, ties, and numbers outside 0 to 1.
 
     p: columns `p_<class>`. answer, truth: classes, all three by `name_key`. is_given: whether the
@@ -165,8 +161,9 @@ def _doubts(
     notes["have probabilities below 0 or above 1"] = ((numbers < 0) | (numbers > 1)).any(axis=1)
     return [
         f"{rows.sum()} of {len(p)} answers {what}; the first: row {p.index[rows][0]}."
-        for what, rows in notes.items() if rows.any()
-    ]  # fmt: skip
+        for what, rows in notes.items()
+        if rows.any()
+    ]
 
 
 def check_folds(table: pd.DataFrame, path: Path) -> None:
@@ -202,7 +199,7 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
     The features are mean and standard deviation over time of mel bands and MFCC
-    (`papers.ladder.vectors`). Columns as in `read`. A class with fewer clips than folds, or from
+    (`studies.ladder.vectors`). Columns as in `read`. A class with fewer clips than folds, or from
     one infant, is left out if two others are left. Notes name it, and a split that has no folds.
     Raises InputError if both have none.
     """
@@ -233,11 +230,17 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
         model = make_pipeline(StandardScaler(), LogisticRegression(**options))
         return model.fit(x[train], corpus.labels[train]).predict(x[test])
 
-    table = pd.concat(
-        [evaluation.out_of_fold(logistic, corpus, split=split, folds=folds)
-         for split, folds in divisions.items()],
-        ignore_index=True,
-    ).assign(model="logistic regression").drop(columns="data")  # fmt: skip
+    table = (
+        pd.concat(
+            [
+                evaluation.out_of_fold(logistic, corpus, split=split, folds=folds)
+                for split, folds in divisions.items()
+            ],
+            ignore_index=True,
+        )
+        .assign(model="logistic regression")
+        .drop(columns="data")
+    )
     table["device"] = table["clip"].map(pd.Series(corpus.phones, clips).fillna(""))
     table.attrs["notes"] = notes
     return table
@@ -285,9 +288,7 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
     }
     if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
         folds = part.folds if all(part.folds) else None
-        intervals["roc_auc"] = evaluation.auc_interval(
-            part.strengths, part.truth, part.infants, folds
-        )
+        intervals["roc_auc"] = evaluation.auc_interval(part.strengths, part.truth, part.infants, folds)
     shares = np.unique(part.truth, return_counts=True)[1] / len(part.truth)
     commonest = shares.max()
     guess = {

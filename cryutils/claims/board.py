@@ -24,10 +24,30 @@ from cryutils.evaluation import difference
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "LAYOUTS", "METRICS", "MODEL", "PAIRS", "PAPER_B", "PHONE", "TABLE2",
-    "TABLE2_SCALED", "TABLE3", "WITHOUT_SOUND", "Layout", "conclusions", "gaps", "in_percent",
-    "note", "of_corpus", "paired_gaps", "reference", "scores", "split_gaps", "words",
-]  # fmt: skip
+    "COMMONEST",
+    "ENSEMBLES",
+    "LAYOUTS",
+    "METRICS",
+    "MODEL",
+    "PAIRS",
+    "PAPER_B",
+    "PHONE",
+    "TABLE2",
+    "TABLE2_SCALED",
+    "TABLE3",
+    "WITHOUT_SOUND",
+    "Layout",
+    "conclusions",
+    "gaps",
+    "in_percent",
+    "note",
+    "of_corpus",
+    "paired_gaps",
+    "reference",
+    "scores",
+    "split_gaps",
+    "words",
+]
 
 PAIRS = {  # the rows of Table 3
     "sleepy_hungry": "sleepy & hungry",
@@ -79,11 +99,17 @@ class Layout:
 def _table2(condition: str, names: Sequence[str]) -> list[dict[str, str]]:
     """Return Table 2's rows for the classifiers in `names`, by feature."""
     return [
-        {"study": "feature_validation", "condition": condition, "feature": feature, "name": name,
-         "group": feature.upper(), "model": CLASSIFIERS[name]}
+        {
+            "study": "feature_validation",
+            "condition": condition,
+            "feature": feature,
+            "name": name,
+            "group": feature.upper(),
+            "model": CLASSIFIERS[name],
+        }
         for feature in ("stft", "mfcc")
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def _network_and_rivals(study: str, group: str, examples: str) -> Iterator[dict[str, str]]:
@@ -167,8 +193,23 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
                     drawn[str(data)] = table
         tables += drawn.values()
     ends = [f"{column}{end}" for column in SPLITS for end in ("", "_low", "_high")]
-    columns = ["table", "data", "run", "group", "model", "metric", *_ABOUT, "key", "published",
-               *ends, "commonest", "p_value", "permutations", "n", "n_infants"]  # fmt: skip
+    columns = [
+        "table",
+        "data",
+        "run",
+        "group",
+        "model",
+        "metric",
+        *_ABOUT,
+        "key",
+        "published",
+        *ends,
+        "commonest",
+        "p_value",
+        "permutations",
+        "n",
+        "n_infants",
+    ]
     if not tables:
         return pd.DataFrame(columns=columns)
     tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
@@ -263,9 +304,7 @@ def reference(groups: Mapping[str, str], layout: Layout) -> pd.DataFrame:
         rows = rows[rows.group == group]
         accuracy, balanced = (words(rows, m) for m in ("accuracy", "balanced_accuracy"))
         columns = [SPLITS["random"], SPLITS["leak_free"]]
-        part = pd.concat(
-            {"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1
-        )
+        part = pd.concat({"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1)
         part["p", ""] = balanced.get("p", "–")
         parts.append(pd.concat({title(rows.data.iloc[0]): part.droplevel("table")}, names=["data"]))
     return pd.concat(parts)

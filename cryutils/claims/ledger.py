@@ -24,9 +24,21 @@ from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "ALPHA", "SPLITS", "Judgement", "Rule", "Verdict", "classes_in_use", "judge",
-    "ledger", "of_runs", "published", "stand_in", "summary", "unstated", "with_verdict",
-]  # fmt: skip
+    "ALPHA",
+    "SPLITS",
+    "Judgement",
+    "Rule",
+    "Verdict",
+    "classes_in_use",
+    "judge",
+    "ledger",
+    "of_runs",
+    "published",
+    "stand_in",
+    "summary",
+    "unstated",
+    "with_verdict",
+]
 
 TRAININGS = 5  # needed to judge a network's score, since the seed alone moves it by points
 ALPHA = 0.05  # a model with a larger p-value is not shown to be better than chance
@@ -370,9 +382,7 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
     return replace(result, outcome=outcome, against=against, reason=reason)
 
 
-def _by_parts(
-    claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def _by_parts(claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield a claim made of several comparisons, judged by its parts on every corpus."""
     parts = [row for row in rows if row["part_of"] == claim["id"]]
     names = dict.fromkeys(row["id"] for row in parts)
@@ -381,8 +391,7 @@ def _by_parts(
         # A part that was measured only on another corpus counts as missing.
         by_id = {row["id"]: row["judgements"] for row in parts if row["data"] in ("", data)}
         judgements = {
-            split: _together([by_id.get(name, nowhere)[split] for name in names])
-            for split in SPLITS
+            split: _together([by_id.get(name, nowhere)[split] for name in names]) for split in SPLITS
         }
         origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
         yield {**claim, **origin, "judgements": judgements}
@@ -430,9 +439,8 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = table.sort_values(most, ascending=False, kind="stable", na_position="last")
     place = pd.Index(ledger().id)
     return table.drop_duplicates(["id", "data"]).sort_values(
-        ["id", "data"], key=lambda c: place.get_indexer(c) if c.name == "id" else c,
-        ignore_index=True,
-    )  # fmt: skip
+        ["id", "data"], key=lambda c: place.get_indexer(c) if c.name == "id" else c, ignore_index=True
+    )
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:

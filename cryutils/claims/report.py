@@ -68,9 +68,7 @@ def _tables(scores: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         for metric in layouts[str(table)].metrics:
             texts = board.words(rows, metric).droplevel("table")
             texts = texts.drop(columns=["commonest", "B"], errors="ignore")
-            name = (
-                f"{table}, {board.METRICS[metric]} in % on {title(str(data))} ({rows.run.iloc[0]})"
-            )
+            name = f"{table}, {board.METRICS[metric]} in % on {title(str(data))} ({rows.run.iloc[0]})"
             if len(texts):
                 yield name, _SIMULATED * is_synthetic(str(data)), texts
 
@@ -124,9 +122,12 @@ def write(home: Path, runs: Mapping[str, pd.DataFrame]) -> Path:
     are kept. Returns the path of the index.
     """
     target = home / "report" / "index.html"
-    parts = ["<h1>What may be concluded from an infant's cry?</h1>",
-             '<p class="banner"><b>This is not a medical device.</b> Synthetic infants are never'
-             " evidence about real ones.</p>", "<h2>Notebooks</h2>"]  # fmt: skip
+    parts = [
+        "<h1>What may be concluded from an infant's cry?</h1>",
+        '<p class="banner"><b>This is not a medical device.</b> Synthetic infants are never'
+        " evidence about real ones.</p>",
+        "<h2>Notebooks</h2>",
+    ]
     for folder in sorted({path.parents[1] for path in home.glob("*/notebooks/*.ipynb")}):
         notebooks = sorted(folder.glob("notebooks/*.ipynb"))
         notebooks.sort(key=lambda path: not path.stem.startswith("14"))

@@ -31,17 +31,27 @@ if TYPE_CHECKING:
     from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
-    "SPLITS", "Result", "begin", "benchmark_output", "every_run", "key", "load_predictions",
-    "load_results", "merge", "read_results", "record", "record_table", "results", "run_dir",
-    "table", "write",
-]  # fmt: skip
+    "SPLITS",
+    "Result",
+    "begin",
+    "benchmark_output",
+    "every_run",
+    "key",
+    "load_predictions",
+    "load_results",
+    "merge",
+    "read_results",
+    "record",
+    "record_table",
+    "results",
+    "run_dir",
+    "table",
+    "write",
+]
 
 _COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 # The only place where stored values of `split` are turned into words for readers.
-SPLITS = {
-    "random_frames": "random split of windows", "random": "random split",
-    "leak_free": "leak-free",
-}  # fmt: skip
+SPLITS = {"random_frames": "random split of windows", "random": "random split", "leak_free": "leak-free"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +155,7 @@ def begin(notebook: str, *, seed: int | None = None) -> None:
         value = vars(sys.modules["__main__"]).get(name, default)
         if default is not None and _kind(value) != _kind(default):
             example = ["first", "second"] if default == [] else default
-            raise InputError(
-                f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}."
-            )
+            raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
     _current = _Notebook(notebook, seed, {}, {})
 
 
@@ -176,9 +184,7 @@ def _collecting() -> _Notebook:
     return _current
 
 
-def record(
-    value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any
-) -> None:
+def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any) -> None:
     """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
     A later number with the same `COLUMNS`, split and data replaces an earlier one. An interval also
@@ -223,9 +229,7 @@ def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any)
         record_table(scores.assign(**{"metric": metrics[0]} if len(metrics) == 1 else {}, **names))
         if not metrics:
             classes = answers.per_class(part)
-            for metric, name in itertools.product(
-                ("precision", "recall", "f1"), classes.index[:-1]
-            ):
+            for metric, name in itertools.product(("precision", "recall", "f1"), classes.index[:-1]):
                 record(float(classes[metric][name]), metric=metric, **names | {"condition": name})
             for metric in ("precision", "recall"):
                 record(float(classes[metric]["macro mean"]), metric=f"macro_{metric}", **names)
@@ -317,9 +321,7 @@ def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
     Columns as in `table`. The results kept in git, named `reference/<run>`, come last. Runs whose
     results can't be read are left out.
     """
-    newest = sorted(
-        (home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime
-    )
+    newest = sorted((home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
     runs = {path.parent.name: path for path in newest}
     for path in sorted((project_dir() / "outputs" / "reference").glob("*/results.json")):
         runs[f"reference/{path.parent.name}"] = path

@@ -49,8 +49,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     """
     if not writable(folder):
         raise InputError(
-            f"{folder}: can't be written to; choose another with --outputs,"
-            " or by CRYUTILS_OUTPUTS_DIR."
+            f"{folder}: can't be written to; choose another with --outputs, or by CRYUTILS_OUTPUTS_DIR."
         )
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -100,13 +99,12 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
         result_store.read_results(results)
     paths = [path.relative_to(staging) for path in staging.rglob("*") if not path.is_dir()]
     files = sorted(
-        path.as_posix() for path in paths
+        path.as_posix()
+        for path in paths
         if not path.name.startswith(".") and not (staging / path).is_symlink()
-    )  # fmt: skip
+    )
     record = {**state, "files": files}
-    record["sha256"] = {
-        file: file_digest(staging / file) for file in files if file.startswith("models/")
-    }
+    record["sha256"] = {file: file_digest(staging / file) for file in files if file.startswith("models/")}
     with writing(staging / stamp) as part:  # before the earlier one goes, as a disk may be full
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     others = states(folder)

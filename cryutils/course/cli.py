@@ -73,27 +73,55 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option("--profile", default="quick", show_default=True, metavar="NAME",
-              help="Set of parameters: quick, real, uploads, simulated, judged or paper."
-              )  # fmt: skip
-@click.option("-p", "--parameter", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned,
-              help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip
-@click.option("--jobs", "processes", type=click.IntRange(1, 1024), metavar="N",
-              help="Notebooks to run at once (default: one for each core and 2 GiB).")  # fmt: skip
-@click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
-              " Dask scheduler: tcp://host:8786.")  # fmt: skip
-@click.option("--wait-for-workers", "patience_s", type=click.IntRange(0), default=PATIENCE_S,
-              show_default=True, metavar="SECONDS",
-              help="With --scheduler: how long to wait once no worker is left.")  # fmt: skip
-@click.option("--data", metavar="FOLDER|CSV", help="Use your own recordings:"
-              " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant."
-              )  # fmt: skip
+@click.option(
+    "--profile",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    help="Set of parameters: quick, real, uploads, simulated, judged or paper.",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "values",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_assigned,
+    help="Set a parameter in each notebook that has it; a list is JSON.",
+)
+@click.option(
+    "--jobs",
+    "processes",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Notebooks to run at once (default: one for each core and 2 GiB).",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run the notebooks on the workers of this Dask scheduler: tcp://host:8786.",
+)
+@click.option(
+    "--wait-for-workers",
+    "patience_s",
+    type=click.IntRange(0),
+    default=PATIENCE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --scheduler: how long to wait once no worker is left.",
+)
+@click.option(
+    "--data",
+    metavar="FOLDER|CSV",
+    help="Use your own recordings:"
+    " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant.",
+)
 @outputs_option
 @click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs.")
-@click.option("--fresh", is_flag=True,
-              help="Run all notebooks again, also those that have finished.")  # fmt: skip
-@click.option("--list", "listing", is_flag=True,
-              help="List notebooks and their parameters without running them.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Run all notebooks again, also those that have finished.")
+@click.option(
+    "--list", "listing", is_flag=True, help="List notebooks and their parameters without running them."
+)
 def run(
     notebooks: tuple[str, ...],
     profile: str,
@@ -128,9 +156,7 @@ def run(
 
     if options["name"] is not None:
         _require_free(options["name"], ["manual", "reference", "report", *runner.profiles()])
-    jobs = runner.plan(
-        profile, notebooks, values, data=data, outputs=outputs, run_name=options["name"]
-    )
+    jobs = runner.plan(profile, notebooks, values, data=data, outputs=outputs, run_name=options["name"])
     if options["listing"]:
         for job in jobs:
             say(job.name)
@@ -142,9 +168,12 @@ def run(
         extras.require("distributed", "cluster", "--scheduler")
     _find_recordings({str(job.parameters["data"]) for job in jobs if "data" in job.parameters})
     failed = runner.run(
-        jobs, processes=processes, scheduler=scheduler, patience_s=options["patience_s"],
+        jobs,
+        processes=processes,
+        scheduler=scheduler,
+        patience_s=options["patience_s"],
         fresh=options["fresh"],
-    )  # fmt: skip
+    )
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
     runs = every_run(outputs)

@@ -22,18 +22,32 @@ __all__ = ["audit"]
 
 @click.command()
 @click.argument("source", metavar="TABLE|FOLDER")
-@click.option("--permutations", metavar="N", default=999, show_default=True,
-              type=click.IntRange(19, 100_000), help="Permutations for the p-values.")  # fmt: skip
-@click.option("--folds", metavar="CSV", help="Refuse a table whose answers were not made on these"
-              " fixed folds, such as data/benchmark/donateacry.csv.")  # fmt: skip
-@click.option("--train-infants", metavar="TABLE", help="For a single test set: a table whose"
-              " column infant has the infants that the model was trained on.")  # fmt: skip
-@click.option("--distinct-infants", is_flag=True, help="Keep infants apart whose names differ only"
-              " by case, spaces or underscores.")  # fmt: skip
+@click.option(
+    "--permutations",
+    metavar="N",
+    default=999,
+    show_default=True,
+    type=click.IntRange(19, 100_000),
+    help="Permutations for the p-values.",
+)
+@click.option(
+    "--folds",
+    metavar="CSV",
+    help="Refuse a table whose answers were not made on these"
+    " fixed folds, such as data/benchmark/donateacry.csv.",
+)
+@click.option(
+    "--train-infants",
+    metavar="TABLE",
+    help="For a single test set: a table whose column infant has the infants that the model was trained on.",
+)
+@click.option(
+    "--distinct-infants",
+    is_flag=True,
+    help="Keep infants apart whose names differ only by case, spaces or underscores.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
-def audit(
-    source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None
-) -> None:
+def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -77,8 +91,7 @@ def audit(
         raise InputError(f"{source}: no such file or folder.")
     result = audits.audit(table, permutations=permutations)
     if as_json:
-        parts = {name: json.loads(part.to_json(orient="records"))
-                 for name, part in vars(result).items()}  # fmt: skip
+        parts = {name: json.loads(part.to_json(orient="records")) for name, part in vars(result).items()}
         click.echo(json.dumps(parts, indent=1))
     else:
         _print(result)
@@ -97,17 +110,19 @@ def _print(result: Audit) -> None:
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
         "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
-        " most common class for accuracy and macro F1.":
-            scores[["model", "split", "metric"]].assign(
-                score=percent(scores), **{"no skill": scores.guess.map(in_percent)}),
+        " most common class for accuracy and macro F1.": scores[["model", "split", "metric"]].assign(
+            score=percent(scores), **{"no skill": scores.guess.map(in_percent)}
+        ),
         "Known infants: the share of answers from a model trained on other clips of the same infant"
         " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
         " as well with labels exchanged between infants, with the same device if known (needs a"
-        " repeat with all clips). With a random split, recognising infants can make p small.":
-            leaks[["model", "split"]].assign(**{"known infants": known}, p=p_values),
-        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.":
-            gaps[["model"]].assign(difference=percent(gaps)),
-    }  # fmt: skip
+        " repeat with all clips). With a random split, recognising infants can make p small.": leaks[
+            ["model", "split"]
+        ].assign(**{"known infants": known}, p=p_values),
+        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps[
+            ["model"]
+        ].assign(difference=percent(gaps)),
+    }
     for caption, table in tables.items():
         if len(table):
             for line in [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]:

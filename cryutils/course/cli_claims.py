@@ -16,8 +16,12 @@ __all__ = ["claims"]
 @click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
 @click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
 @outputs_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
-              " null if nothing was measured.")  # fmt: skip
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: an object for each row, with null if nothing was measured.",
+)
 def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 

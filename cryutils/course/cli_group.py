@@ -17,13 +17,16 @@ __all__ = ["HelpGroup", "example", "outputs_option", "run_option", "say"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 outputs_option = click.option(
-    "--outputs", metavar="DIR", help="Folder of the runs (default: outputs).",
+    "--outputs",
+    metavar="DIR",
+    help="Folder of the runs (default: outputs).",
     callback=lambda _context, _option, value: resolve(value) if value else outputs_dir(),
-)  # fmt: skip
+)
 run_option = click.option(
-    "--run", metavar="NAME", help="Run that trained the models (default: the newest on real"
-    " infants, otherwise on synthetic infants).",
-)  # fmt: skip
+    "--run",
+    metavar="NAME",
+    help="Run that trained the models (default: the newest on real infants, otherwise on synthetic infants).",
+)
 
 
 def example(*lines: str) -> Callable[[Function], Function]:

@@ -32,16 +32,25 @@ _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@click.option("--model", default="full", show_default=True, metavar="NAME",
-              help="Model to use: cry2, image or full.")  # fmt: skip
+@click.option(
+    "--model", default="full", show_default=True, metavar="NAME", help="Model to use: cry2, image or full."
+)
 @run_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text."
-              " unlike: the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text."
-              " An apostrophe precedes a text that a spreadsheet would execute.")  # fmt: skip
-def predict(
-    files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool
-) -> None:
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, one object per line of text."
+    " unlike: the share of training cries that are less unusual, 0 to 1.",
+)
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print CSV, one row per line of text."
+    " An apostrophe precedes a text that a spreadsheet would execute.",
+)
+def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool) -> None:
     """Find the crying in sounds and videos, and predict the infant's state.
 
     A line is printed for each episode of crying, or one for a file without crying. Pictures are
@@ -54,7 +63,7 @@ def predict(
     """
     from tqdm import tqdm
 
-    from cryutils.papers.predict import Predictor
+    from cryutils.inference.predict import Predictor
 
     if as_json and as_csv:
         raise InputError("--json, --csv: give one of them.")
@@ -136,14 +145,12 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
 
 
 @click.command()
-@click.option("--model", required=True, metavar="NAME",
-              help="Model to export: cry2, image or full (both).")  # fmt: skip
-@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
-              " recordings of training infants.")  # fmt: skip
-@run_option
+@click.option("--model", required=True, metavar="NAME", help="Model to export: cry2, image or full (both).")
 @click.option(
-    "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
+    "--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on recordings of training infants."
 )
+@run_option
+@click.option("--output", metavar="DIR", help="Folder to write to (default: export in the run's folder).")
 def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
     """Write trained models as LiteRT files.
 
@@ -153,7 +160,7 @@ def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
     Example:
       cryutils export --model cry2 --int8
     """
-    from cryutils.papers.deployment import export_model
+    from cryutils.inference.deployment import export_model
 
     folder = resolve(output) if output else None
     for path in export_model(model, run=run, int8=int8, folder=folder):

@@ -25,23 +25,48 @@ __all__ = ["serve"]
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-              help="Address to listen on; 0.0.0.0 is every address of this machine.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=8866, show_default=True,
-              metavar="NUMBER", help="Port to listen on; 0 takes any free port.")  # fmt: skip
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on; 0.0.0.0 is every address of this machine.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8866,
+    show_default=True,
+    metavar="NUMBER",
+    help="Port to listen on; 0 takes any free port.",
+)
 @click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
 @click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
-@click.option("--name", "names", multiple=True, metavar="NAME",
-              help="Another name by which browsers reach the server (repeatable).")  # fmt: skip
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Another name by which browsers reach the server (repeatable).",
+)
 @run_option
-@click.option("--demo", is_flag=True,
-              help="Show a sample infant with synthetic sound and pictures in your browser, and"
-              " delete everything at the end.")  # fmt: skip
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Show a sample infant with synthetic sound and pictures in your browser, and"
+    " delete everything at the end.",
+)
 @example("cryutils serve --demo", "cryutils serve --host 0.0.0.0 --certfile a.crt --keyfile a.key")
 def serve(
-    *, host: str, port: int, certfile: str | None, keyfile: str | None,
-    names: tuple[str, ...], run: str | None, demo: bool,
-) -> None:  # fmt: skip
+    *,
+    host: str,
+    port: int,
+    certfile: str | None,
+    keyfile: str | None,
+    names: tuple[str, ...],
+    run: str | None,
+    demo: bool,
+) -> None:
     """Serve the caregiver application: a page with a login.
 
     Ctrl+C stops the server. By default, only this machine can open the page. On a phone, a page may
@@ -49,13 +74,13 @@ def serve(
     """
     for package in ("argon2", "multipart", "starlette", "uvicorn"):
         extras.require(package, "app", "the application")
-    from cryutils.app import binding
+    from crydecode import binding
 
     tls, place = binding.certificate(certfile, keyfile), binding.reachable(host)
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
-    from cryutils.papers.trained_models import find_run, runs_with_models
+    from cryutils.inference.trained_models import find_run, runs_with_models
 
     runs = [path.name for path in runs_with_models("full")]
     if demo and run is None and "quick" in runs:
@@ -77,14 +102,18 @@ def serve(
             say("Nobody can log in yet: `cryutils users add NAME` adds a user.")
         say(f"Open {address} (Ctrl+C stops).")
         if not tls and not binding.is_local(sockets):
-            say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
-                " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
-        from cryutils.app import serve as application
+            say(
+                "Without HTTPS, browsers on other machines refuse camera and microphone, and"
+                " anyone on the network can read passwords: --certfile, --keyfile."
+            )
+        from crydecode import serve as application
 
         app = application.application(store, hosts, run=folder)
         if not app.state.models:
-            say("No model has learned from real infants, so the page detects crying and names no"
-                " reason: `cryutils run 04_cry2 --profile real` trains one.")  # fmt: skip
+            say(
+                "No model has learned from real infants, so the page detects crying and names no"
+                " reason: `cryutils run 04_cry2 --profile real` trains one."
+            )
         application.run(app, sockets, **tls)
 
 
@@ -96,9 +125,9 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Pat
     say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
     for number in (signal.SIGTERM, signal.SIGHUP):  # until the server sets its own handlers
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    from cryutils.app import demo
-    from cryutils.app import serve as application
-    from cryutils.app import store as stores
+    from crydecode import demo
+    from crydecode import serve as application
+    from crydecode import store as stores
 
     folder = scratch_dir()  # removed when the process ends
     film = folder / "film.mp4"

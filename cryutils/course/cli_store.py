@@ -18,7 +18,7 @@ from cryutils.course.cli_group import HelpGroup, example, say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from cryutils.app.store import Store
+    from crydecode.store import Store
 
 __all__ = ["log", "opened", "users"]
 
@@ -27,7 +27,7 @@ __all__ = ["log", "opened", "users"]
 def opened() -> Iterator[Store]:
     """Open the store that CRYUTILS_STORE names, or the user's own."""
     extras.require("sqlalchemy", "app", "the diary")
-    from cryutils.app import store
+    from crydecode import store
 
     with store.open() as opened_store:
         yield opened_store
@@ -95,8 +95,9 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str | None
         raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error
 
 
-_since = click.option("--since", metavar="TIME", callback=_seconds,
-                      help="From this time on, such as 2026-11-22.")  # fmt: skip
+_since = click.option(
+    "--since", metavar="TIME", callback=_seconds, help="From this time on, such as 2026-11-22."
+)
 _until = click.option("--until", metavar="TIME", callback=_seconds, help="Before this time.")
 
 
@@ -110,7 +111,7 @@ def log_show(infant: str, since: float | None, until: float | None) -> None:
 
     Times are in this machine's time zone.
     """
-    from cryutils.app import diary
+    from crydecode import diary
 
     with opened() as store:
         lines = diary.lines(store.infant(infant), since, until)
@@ -127,8 +128,7 @@ def log_show(infant: str, since: float | None, until: float | None) -> None:
 @click.option("--readings", is_flag=True, help="Every reading instead of the diary's lines.")
 @_since
 @_until
-@example("cryutils log export log.csv --infant Mia",
-         "cryutils log export mongodb://localhost/cryutils")  # fmt: skip
+@example("cryutils log export log.csv --infant Mia", "cryutils log export mongodb://localhost/cryutils")
 def log_export(
     target: str, infant: str | None, readings: bool, since: float | None, until: float | None
 ) -> None:
@@ -136,7 +136,7 @@ def log_export(
 
     A second export to MongoDB updates the first.
     """
-    from cryutils.app.store import transfer
+    from crydecode.store import transfer
 
     kind: transfer.Content = "readings" if readings else "diary"
     with opened() as store:
@@ -146,8 +146,7 @@ def log_export(
 
 
 @log.command("purge")
-@click.option("--before", required=True, metavar="TIME", callback=_seconds,
-              help="Readings before this time.")  # fmt: skip
+@click.option("--before", required=True, metavar="TIME", callback=_seconds, help="Readings before this time.")
 @example("cryutils log purge --before 2026-06-01")
 def log_purge(before: float) -> None:
     """Delete old readings, corrections and notes of all infants for good."""

@@ -38,9 +38,10 @@ def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file below `folder`, by its path from the folder's parent."""
     names = {path: path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*"))}
     return {
-        name: file_digest(path) for path, name in names.items()
+        name: file_digest(path)
+        for path, name in names.items()
         if path.is_file() and not re.search(r"/(\.|__pycache__)", name)
-    }  # fmt: skip
+    }
 
 
 def versions(project: Path) -> dict[str, str]:

@@ -24,15 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io import parallel
-from cryutils._io.paths import (
-    cache_dir,
-    check_file,
-    data_dir,
-    outputs_dir,
-    project_dir,
-    resolve,
-    weights_dir,
-)
+from cryutils._io.paths import cache_dir, check_file, data_dir, outputs_dir, project_dir, resolve, weights_dir
 from cryutils.claims import run_folder
 from cryutils.course.cli_group import say
 from cryutils.course.execute import digests, execute, installation, versions
@@ -101,9 +93,7 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
             raise InputError(f"no notebook {name!r}.{near_miss(name, known)}")
         source = copy or known[names[0]]
         if sources.setdefault(names[0], source) != source:
-            raise InputError(
-                f"{text}: another {names[0]} is chosen; run it by itself, with --name."
-            )
+            raise InputError(f"{text}: another {names[0]} is chosen; run it by itself, with --name.")
     return sources
 
 
@@ -374,9 +364,7 @@ def _run_all(
     return failed
 
 
-def _stored(
-    job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing: threading.Lock
-) -> str:
+def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing: threading.Lock) -> str:
     """Execute a notebook and store its files; return its error in one line, "" if it succeeded.
 
     Raises OSError if the disk is full, since the other notebooks would fail as well.
@@ -392,10 +380,16 @@ def _stored(
             return "stopped"
         if not error:
             try:
-                run_folder.finish(staging, job.name, {
-                    "fingerprint": job.fingerprint, "parameters": dict(job.parameters),
-                    "seconds": round(seconds, 1), "versions": versions(project_dir()),
-                })  # fmt: skip
+                run_folder.finish(
+                    staging,
+                    job.name,
+                    {
+                        "fingerprint": job.fingerprint,
+                        "parameters": dict(job.parameters),
+                        "seconds": round(seconds, 1),
+                        "versions": versions(project_dir()),
+                    },
+                )
                 return ""
             except InputError as unreadable:
                 error = str(unreadable)

@@ -17,14 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryutils._io.download import Unavailable, download
-from cryutils._io.paths import (
-    cache_dir,
-    data_dir,
-    explain_write_errors,
-    file_digest,
-    project_dir,
-    writing,
-)
+from cryutils._io.paths import cache_dir, data_dir, explain_write_errors, file_digest, project_dir, writing
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 

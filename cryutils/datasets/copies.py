@@ -76,9 +76,7 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     return merged, problems
 
 
-def _merge(
-    clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]
-) -> tuple[list[Clip], list[Problem]]:
+def _merge(clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]) -> tuple[list[Clip], list[Problem]]:
     """Return the clips with the infants of each set of copies merged, and a problem per set."""
     group = {clip.infant: {clip.infant} for clip in clips}
     problems = []

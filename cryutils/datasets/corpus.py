@@ -26,9 +26,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "contradictions",
-    "effective_infants", "first_spellings", "name_key", "number_sessions", "one_spelling",
-]  # fmt: skip
+    "SESSION_GAP_S",
+    "Clip",
+    "Corpus",
+    "Problem",
+    "contradictions",
+    "effective_infants",
+    "first_spellings",
+    "name_key",
+    "number_sessions",
+    "one_spelling",
+]
 
 SESSION_GAP_S = 600.0  # a longer pause starts a new session
 
@@ -210,9 +218,7 @@ class Corpus(Sequence[Clip]):
         pairs = zip(self, labels, strict=True)
         return self._with(replace(clip, label=str(label)) for clip, label in pairs)
 
-    def among(
-        self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None
-    ) -> Corpus:
+    def among(self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> Corpus:
         """Return the corpus of the clips labelled with one of `states`.
 
         stand_ins: for a state that does not occur, labels that replace it, as belly pain replaces
@@ -243,9 +249,7 @@ class Corpus(Sequence[Clip]):
         """Return the clips of `classes`. Raises InputError for a class that does not occur."""
         for label in classes:
             if label not in self.classes:
-                raise InputError(
-                    f"{self.name} has no class {label!r}.{near_miss(label, self.classes)}"
-                )
+                raise InputError(f"{self.name} has no class {label!r}.{near_miss(label, self.classes)}")
         return self.where(lambda clip: clip.label in classes)
 
     def draw(self, counts: Mapping[str, int], *, seed: int) -> npt.NDArray[np.int64]:
@@ -308,12 +312,13 @@ def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     spell = {field: first_spellings(getattr(c, field) for c in clips) for field in fields}
     problems = [
         Problem("changed", name, f"{field} counted as {same!r}, which differs in spelling alone")
-        for field, first in spell.items() for name, same in first.items() if name != same
-    ]  # fmt: skip
+        for field, first in spell.items()
+        for name, same in first.items()
+        if name != same
+    ]
     label, infant, session = spell.values()
     spelled = [
-        replace(c, label=label[c.label], infant=infant[c.infant], session=session[c.session])
-        for c in clips
+        replace(c, label=label[c.label], infant=infant[c.infant], session=session[c.session]) for c in clips
     ]
     return spelled, problems
 

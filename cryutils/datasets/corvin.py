@@ -45,9 +45,7 @@ def parse_name(name: str) -> dict[str, Any]:
     """
     match = re.fullmatch(r"([A-Z]{3})_([BD])\d\d\.\w+", name)
     if not match:
-        raise InputError(
-            "its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav"
-        )
+        raise InputError("its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav")
     infant, situation = match.groups()
     label, session = LABELS[situation], f"{infant}/{situation}"
     return {"label": label, "infant": infant, "session": session, "start_s": None}

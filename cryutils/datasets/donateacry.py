@@ -20,10 +20,7 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = [
-    "AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "exclusions", "load",
-    "parse_name",
-]  # fmt: skip
+__all__ = ["AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "exclusions", "load", "parse_name"]
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
@@ -32,21 +29,29 @@ FILES = Files(
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder="donateacry_corpus_cleaned_and_updated_data/",
 )
-LICENCE = (
-    "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
-)
+LICENCE = "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
 CITATION = (
     "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
     f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
 )
 REASONS = {
-    "hu": "hungry", "bu": "burping", "bp": "belly_pain", "dc": "discomfort", "ti": "tired",
-    "lo": "lonely", "ch": "cold_hot", "sc": "scared", "dk": "dont_know",
-}  # fmt: skip
+    "hu": "hungry",
+    "bu": "burping",
+    "bp": "belly_pain",
+    "dc": "discomfort",
+    "ti": "tired",
+    "lo": "lonely",
+    "ch": "cold_hot",
+    "sc": "scared",
+    "dk": "dont_know",
+}
 AGES = {
-    "04": "0-4 weeks", "48": "4-8 weeks", "26": "2-6 months",
-    "72": "7 months-2 years", "22": "over 2 years",
-}  # fmt: skip
+    "04": "0-4 weeks",
+    "48": "4-8 weeks",
+    "26": "2-6 months",
+    "72": "7 months-2 years",
+    "22": "over 2 years",
+}
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Two iOS files of 2015 have a fractional time, a second uuid and a doubled extension.
@@ -78,9 +83,7 @@ def parse_name(name: str) -> FileName:
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise InputError(
-            f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav)."
-        )
+        raise InputError(f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav).")
     time = float(match["time"])
     return FileName(
         infant=match["infant"].lower(),
@@ -131,9 +134,15 @@ def _clip(root: Path, name: str) -> Clip:
         duration_s = round(sound.getnframes() / sound.getframerate(), 3)
     label, file = name.split("/")
     return Clip(
-        id=name, path=root / name, label=label, session="", duration_s=duration_s,
-        has_audio=True, has_video=False, **asdict(parse_name(file)),
-    )  # fmt: skip
+        id=name,
+        path=root / name,
+        label=label,
+        session="",
+        duration_s=duration_s,
+        has_audio=True,
+        has_video=False,
+        **asdict(parse_name(file)),
+    )
 
 
 DATASET = Dataset(

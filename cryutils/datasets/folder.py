@@ -25,14 +25,7 @@ from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
-from cryutils.datasets.corpus import (
-    Clip,
-    Corpus,
-    Problem,
-    contradictions,
-    number_sessions,
-    one_spelling,
-)
+from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions, one_spelling
 from cryutils.datasets.donateacry import REASONS, parse_name
 from cryutils.errors import InputError, printable
 
@@ -84,9 +77,8 @@ def load(root: Path, dataset: Dataset | None = None) -> Corpus:
 
 
 def corpus_of(
-    clips: Sequence[Clip], problems: Sequence[Problem], *, place: Path,
-    dataset: Dataset | None = None,
-) -> Corpus:  # fmt: skip
+    clips: Sequence[Clip], problems: Sequence[Problem], *, place: Path, dataset: Dataset | None = None
+) -> Corpus:
     """Return the corpus of clips, with stills joined, sessions numbered and infants merged.
 
     Names that differ only by case, spaces or underscores are spelled as the first of them.
@@ -97,9 +89,7 @@ def corpus_of(
     clips, respelled = one_spelling(_with_stills(clips))
     if not clips:
         listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
-        reason = (
-            f"{problems[0].item}: {problems[0].what}" if problems else f"it is empty; {_EXPECTED}"
-        )
+        reason = f"{problems[0].item}: {problems[0].what}" if problems else f"it is empty; {_EXPECTED}"
         count = f"First of {len(problems)} problems: {reason}; {listing}"
         reason = count if len(problems) > 1 else f"Its only problem: {reason}"
         error = InputError(f"{place}: no usable recording. {reason}.")
@@ -245,9 +235,13 @@ def _clip(
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
         problems.append(Problem("doubtful", item, what))
     clip = Clip(
-        id=item, path=path, duration_s=round(duration_s, 3),
-        has_audio=info.has_audio, has_video=info.has_video, **known,
-    )  # fmt: skip
+        id=item,
+        path=path,
+        duration_s=round(duration_s, 3),
+        has_audio=info.has_audio,
+        has_video=info.has_video,
+        **known,
+    )
     return clip, problems
 
 

@@ -53,16 +53,17 @@ def load(path: Path) -> Corpus:
     rows: Any = table.drop(columns="file").map(printable).to_dict("records")
     fields = {
         file: {
-            "label": row["label"], "infant": row["infant"],
+            "label": row["label"],
+            "infant": row["infant"],
             "session": f"{row['infant']}/{row['session']}" if row["session"] else "",
             "start_s": float(row["start_s"]) if row["start_s"] else None,
-            "sex": row["sex"] or None, "age": row["age"] or None,
+            "sex": row["sex"] or None,
+            "age": row["age"] or None,
         }
         for file, row in zip(_paths(path, table), rows, strict=True)
-    }  # fmt: skip
+    }
     problems = [
-        Problem("left out", printable(f"column {name}"), "this column is not used")
-        for name in unused
+        Problem("left out", printable(f"column {name}"), "this column is not used") for name in unused
     ]
     clips, more = clips_of([*fields], path.parent, fields.__getitem__)
     return corpus_of(clips, problems + more, place=path)

@@ -17,12 +17,7 @@ from .answers import (
     score,
     with_scores,
 )
-from .crossval import (
-    NOT_DRAWN,
-    balanced_accuracy,
-    cross_predict,
-    group_baseline,
-)
+from .crossval import NOT_DRAWN, balanced_accuracy, cross_predict, group_baseline
 from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .permutation import fixed_prediction_test, permute_labels
 from .splits import (

@@ -33,9 +33,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "ABOUT", "Answers", "Experiment", "answers", "clip_means", "difference", "mean_over_infants",
-    "out_of_fold", "per_class", "recognised", "score", "with_scores",
-]  # fmt: skip
+    "ABOUT",
+    "Answers",
+    "Experiment",
+    "answers",
+    "clip_means",
+    "difference",
+    "mean_over_infants",
+    "out_of_fold",
+    "per_class",
+    "recognised",
+    "score",
+    "with_scores",
+]
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
 Experiment = Callable[..., NDArray[Any]]
@@ -44,10 +54,16 @@ ABOUT = ("study", "condition", "feature", "model", "split", "data")  # columns t
 
 
 def out_of_fold(
-    experiment: Experiment, clips: Corpus, *, split: Split | str,
-    folds: int | Sequence[Sequence[Fold]] = 5, repeats: int = 1, seed: int = 0,
-    draws: Sequence[Indices] | None = None, progress: bool = False,
-) -> pd.DataFrame:  # fmt: skip
+    experiment: Experiment,
+    clips: Corpus,
+    *,
+    split: Split | str,
+    folds: int | Sequence[Sequence[Fold]] = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    draws: Sequence[Indices] | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
     """Return the answers of an experiment to clips that it was not trained on, a row for each.
 
     experiment: a function of training and test clips, int64 positions in `clips`. It trains a model
@@ -89,16 +105,18 @@ def out_of_fold(
     with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
         for number, (repeat, fold) in enumerate(places):
             train, test = divisions[repeat][fold]
-            options = {
-                "seed": fold_seed(seed, repeat, fold), "repeat": repeat, "split": str(split),
-            }  # fmt: skip
+            options = {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "split": str(split)}
             options = {name: value for name, value in options.items() if name in wanted}
             answered = _in_columns(experiment(train, test, **options), classes, len(test))
             about = {
-                "clip": clips.ids[test], "infant": clips.infants[test],
-                "repeat": repeat, "fold": fold, "split": str(split), "data": clips.name,
+                "clip": clips.ids[test],
+                "infant": clips.infants[test],
+                "repeat": repeat,
+                "fold": fold,
+                "split": str(split),
+                "data": clips.name,
                 "truth": clips.labels[test],
-            }  # fmt: skip
+            }
             parts.append(pd.DataFrame(about | answered))
             report(number + 1, len(places))
     return pd.concat(parts, ignore_index=True)
@@ -265,18 +283,14 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
 
     classes = sorted(set(answered.truth))
     predicted = answered.predicted.astype(object).fillna("")
-    columns = precision_recall_fscore_support(
-        answered.truth, predicted, labels=classes, zero_division=0
-    )
+    columns = precision_recall_fscore_support(answered.truth, predicted, labels=classes, zero_division=0)
     table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "clips"), columns, strict=True)))
     table.index = pd.Index(classes)
     table.loc["macro mean"] = [*table.mean()[:3], table.clips.sum()]
     return table.astype({"clips": int})
 
 
-def difference(
-    answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy"
-) -> Interval:
+def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy") -> Interval:
     """Return one model's score minus a rival's on the same clips, with its interval over infants.
 
     answered, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
@@ -311,9 +325,11 @@ def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) ->
 
 
 def mean_over_infants(
-    answered: pd.DataFrame, values: NDArray[Any] | pd.Series[Any],
-    *, limits: tuple[float, float] | None = None,
-) -> Interval:  # fmt: skip
+    answered: pd.DataFrame,
+    values: NDArray[Any] | pd.Series[Any],
+    *,
+    limits: tuple[float, float] | None = None,
+) -> Interval:
     """Return the mean of a number for each answer, with its 95 % interval over infants.
 
     answered: of one model on one split. values: (rows,), such as whether an answer is right, or its

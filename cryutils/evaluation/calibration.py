@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "at_temperature", "brier", "chance_errors", "confidence_threshold",
-    "expected_calibration_error", "overconfidence", "reliability", "risk_coverage", "temperature",
+    "at_temperature",
+    "brier",
+    "chance_errors",
+    "confidence_threshold",
+    "expected_calibration_error",
+    "overconfidence",
+    "reliability",
+    "risk_coverage",
+    "temperature",
     "unless_unsure",
-]  # fmt: skip
+]
 
 Array = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.integer[Any]]
@@ -72,18 +79,22 @@ def reliability(
     for k in np.unique(place):
         inside = place == k
         interval = mean_interval(right[inside], owners[inside].tolist(), limits=(0, 1))
-        rows.append({
-            "low": k / bins, "high": (k + 1) / bins, "clips": interval.n,
-            "infants": interval.n_infants, "confidence": sure[inside].mean(),
-            "accuracy": interval.value, "accuracy_low": interval.low,
-            "accuracy_high": interval.high,
-        })  # fmt: skip
+        rows.append(
+            {
+                "low": k / bins,
+                "high": (k + 1) / bins,
+                "clips": interval.n,
+                "infants": interval.n_infants,
+                "confidence": sure[inside].mean(),
+                "accuracy": interval.value,
+                "accuracy_low": interval.low,
+                "accuracy_high": interval.high,
+            }
+        )
     return pd.DataFrame(rows).astype({"accuracy_low": float, "accuracy_high": float})
 
 
-def expected_calibration_error(
-    probabilities: npt.ArrayLike, truth: Classes, *, bins: int = BINS
-) -> float:
+def expected_calibration_error(probabilities: npt.ArrayLike, truth: Classes, *, bins: int = BINS) -> float:
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
@@ -176,9 +187,7 @@ def _checked(probabilities: npt.ArrayLike) -> Array:
     return p
 
 
-def _answered(
-    probabilities: npt.ArrayLike, truth: Classes
-) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
+def _answered(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
     """Return the rows that have an answer, their classes, and which these are."""
     p = _checked(probabilities)
     answered = ~np.isnan(p[:, 0])

@@ -14,10 +14,7 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Indices, Names, class_indices
 
-__all__ = [
-    "NOT_DRAWN", "Answer", "balanced_accuracy", "cross_predict", "cross_validate",
-    "group_baseline",
-]  # fmt: skip
+__all__ = ["NOT_DRAWN", "Answer", "balanced_accuracy", "cross_predict", "cross_validate", "group_baseline"]
 
 # From training and test clips to a row for each test clip: a class index, or probabilities.
 Answer = Callable[[Indices, Indices], NDArray[Any]]
@@ -25,9 +22,7 @@ Answer = Callable[[Indices, Indices], NDArray[Any]]
 NOT_DRAWN = -2  # in place of a prediction, if a repeat draws its own clips
 
 
-def cross_validate(
-    answer: Answer, repeated_folds: Sequence[Sequence[Fold]], n_clips: int
-) -> NDArray[Any]:
+def cross_validate(answer: Answer, repeated_folds: Sequence[Sequence[Fold]], n_clips: int) -> NDArray[Any]:
     """Return the answers to the test clips of every fold, (repeats, clips, ...).
 
     A clip that a repeat does not test is `NOT_DRAWN`, or NaN if answers are decimal numbers.

@@ -25,11 +25,21 @@ from cryutils.evaluation.crossval import NOT_DRAWN
 from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
 
 __all__ = [
-    "LEVEL", "Bounds", "Interval", "Metric", "add_between_run_variance", "auc_interval", "combined",
-    "degrees_of_freedom", "difference_bounds", "interval", "mean_interval", "paired_interval",
+    "LEVEL",
+    "Bounds",
+    "Interval",
+    "Metric",
+    "add_between_run_variance",
+    "auc_interval",
+    "combined",
+    "degrees_of_freedom",
+    "difference_bounds",
+    "interval",
+    "mean_interval",
+    "paired_interval",
     "part_degrees",
     "t_quantile",
-]  # fmt: skip
+]
 
 Array = NDArray[np.float64]
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
@@ -53,9 +63,8 @@ class Bounds(NamedTuple):
 
 
 def combined(
-    right: Array, clips: Array, weights: Sequence[float] | Array, *, df: float | Array,
-    f1: bool = False,
-) -> Bounds:  # fmt: skip
+    right: Array, clips: Array, weights: Sequence[float] | Array, *, df: float | Array, f1: bool = False
+) -> Bounds:
     """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
     right, clips: right answers and clips, float64 (infants, parts), or (..., infants, parts) for
@@ -69,9 +78,14 @@ def combined(
 
 
 def _combined_shares(
-    share: Array, without: Array, most: Array, by_model: Array, weights: Sequence[float] | Array,
-    df: float | Array, f1: bool = False,
-) -> Bounds:  # fmt: skip
+    share: Array,
+    without: Array,
+    most: Array,
+    by_model: Array,
+    weights: Sequence[float] | Array,
+    df: float | Array,
+    f1: bool = False,
+) -> Bounds:
     """Like `combined`, from precomputed shares and leave-one-infant-out shares."""
     weights = np.asarray(weights)
     variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
@@ -101,9 +115,7 @@ def _combined_shares(
     )
 
 
-def difference_bounds(
-    without: Array, clips: Array, score: Array, weights: Array, df: float
-) -> Bounds:
+def difference_bounds(without: Array, clips: Array, score: Array, weights: Array, df: float) -> Bounds:
     """Return a weighted sum of differences between two models' parts with its interval.
 
     The half width is a t quantile times the standard error of the jackknife over infants. Each part
@@ -246,9 +258,8 @@ class Interval:
 
 
 def interval(
-    predicted: NDArray[np.integer[Any]], y: Names, infants: Names, *,
-    metric: Metric = "balanced_accuracy",
-) -> Interval:  # fmt: skip
+    predicted: NDArray[np.integer[Any]], y: Names, infants: Names, *, metric: Metric = "balanced_accuracy"
+) -> Interval:
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
     It is about new clips (new infants, if the folds are leak-free). How the score varies with the
@@ -263,9 +274,13 @@ def interval(
 
 
 def paired_interval(
-    predicted_a: NDArray[np.integer[Any]], predicted_b: NDArray[np.integer[Any]], y: Names,
-    infants: Names, *, metric: Metric = "balanced_accuracy",
-) -> Interval:  # fmt: skip
+    predicted_a: NDArray[np.integer[Any]],
+    predicted_b: NDArray[np.integer[Any]],
+    y: Names,
+    infants: Names,
+    *,
+    metric: Metric = "balanced_accuracy",
+) -> Interval:
     """Return A's score minus B's on the same clips, with its interval over infants.
 
     A and B may have different repeats. Arguments and errors are those of `interval`.
@@ -274,9 +289,11 @@ def paired_interval(
 
 
 def auc_interval(
-    probabilities: NDArray[np.floating[Any]], y: Names, infants: Names,
+    probabilities: NDArray[np.floating[Any]],
+    y: Names,
+    infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
-) -> Interval:  # fmt: skip
+) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
     The area of a class is the share of correctly ranked pairs of one of its clips and another clip.
@@ -481,9 +498,7 @@ def _score(confusions: Array, metric: Metric) -> Array:
     return np.asarray((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
 
 
-def _of_answers(
-    predictions: Sequence[NDArray[Any]], y: Names, infants: Names, metric: Metric
-) -> Interval:
+def _of_answers(predictions: Sequence[NDArray[Any]], y: Names, infants: Names, metric: Metric) -> Interval:
     """Return A's score, or A's minus B's, averaged over repeats, with its interval."""
     if metric not in get_args(Metric):
         raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, get_args(Metric))}")

@@ -18,9 +18,19 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "SPLITS", "Division", "Fold", "Labelled", "Split", "class_indices", "fold_numbers",
-    "fold_seed", "folds", "hold_back", "leak_free_split", "random_split",
-]  # fmt: skip
+    "SPLITS",
+    "Division",
+    "Fold",
+    "Labelled",
+    "Split",
+    "class_indices",
+    "fold_numbers",
+    "fold_seed",
+    "folds",
+    "hold_back",
+    "leak_free_split",
+    "random_split",
+]
 
 Indices = NDArray[np.int64]
 Names = Sequence[str] | NDArray[Any]  # one per clip: labels or infants
@@ -103,9 +113,8 @@ class Split(StrEnum):
         With RANDOM_FRAMES, `corpus` has an entry for each frame or window.
         """
         return folds(
-            corpus.labels, self.wholes(corpus), n_splits=n_splits, repeats=repeats, seed=seed,
-            unit=self.unit,
-        )  # fmt: skip
+            corpus.labels, self.wholes(corpus), n_splits=n_splits, repeats=repeats, seed=seed, unit=self.unit
+        )
 
 
 SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study
@@ -180,9 +189,14 @@ def leak_free_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) 
 
 
 def folds(
-    labels: Names, groups: Names | None, *, n_splits: int = 5, repeats: int = 10, seed: int = 0,
+    labels: Names,
+    groups: Names | None,
+    *,
+    n_splits: int = 5,
+    repeats: int = 10,
+    seed: int = 0,
     unit: str = "infant",
-) -> list[list[Fold]]:  # fmt: skip
+) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
     Train and test are indices of clips, int64. Every class is in every training part.
@@ -204,9 +218,7 @@ def folds(
         _check_classes(names, _groups_per_class(y, group), unit, 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
-            raise InputError(
-                f"no class has more than {most} clips, for {n_splits} folds; use fewer"
-            )
+            raise InputError(f"no class has more than {most} clips, for {n_splits} folds; use fewer")
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, unit, streams) for _ in range(repeats)]
 
@@ -265,9 +277,8 @@ def _groups_per_class(y: Indices, group: Indices) -> Indices:
 
 
 def _one_division(
-    y: Indices, names: list[str], group: Indices | None, n_splits: int, unit: str,
-    rng: np.random.Generator,
-) -> list[Fold]:  # fmt: skip
+    y: Indices, names: list[str], group: Indices | None, n_splits: int, unit: str, rng: np.random.Generator
+) -> list[Fold]:
     """Return the first folds drawn that have every class in every training part."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 

@@ -45,17 +45,11 @@ def patches(windows: Array, patch: int) -> Array:
     if not 1 <= patch <= frames:
         raise InputError(f"patch={patch}: a window has {frames} frames; give 1 to {frames}.")
     count = frames // patch
-    return np.ascontiguousarray(windows[:, : count * patch]).reshape(
-        rows, count, patch * coefficients
-    )
+    return np.ascontiguousarray(windows[:, : count * patch]).reshape(rows, count, patch * coefficients)
 
 
 def fit(
-    windows: Array,
-    tasks: Sequence[FitSpec],
-    *,
-    patch: int = 8,
-    settings: DenseSettings = AUTOENCODER,
+    windows: Array, tasks: Sequence[FitSpec], *, patch: int = 8, settings: DenseSettings = AUTOENCODER
 ) -> NetworkBatch:
     """Train one autoencoder of patches per task, all at once.
 

@@ -45,9 +45,7 @@ APPLICATIONS = {
         "mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     ),
     "ResNet50": Application(
-        "resnet",
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "4d473c1dd8becc155b73f8504c6f6626",
+        "resnet", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"
     ),
 }
 
@@ -157,8 +155,7 @@ def _built(name: str, shape: tuple[int, ...], weights: str | None) -> Any:
         if weights == "imagenet" and (isinstance(error, OSError) or "fetch failure" in words):
             raise Unavailable(f"the download failed ({words})") from error
         raise InputError(
-            f"{name}, size={shape[0]}: too small, or {APPLICATIONS[name].file} is damaged"
-            f" ({words})."
+            f"{name}, size={shape[0]}: too small, or {APPLICATIONS[name].file} is damaged ({words})."
         ) from error
 
 

@@ -38,18 +38,21 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
     for number, count in enumerate(filters, start=1):
         # No bias, because the batch normalisation that follows would remove it.
         h = layers.Conv2D(
-            count, 3, strides=2 if number == 1 else 1, padding="same", use_bias=False,
-            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None, name=f"conv{number}",
-        )(h)  # fmt: skip
+            count,
+            3,
+            strides=2 if number == 1 else 1,
+            padding="same",
+            use_bias=False,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name=f"conv{number}",
+        )(h)
         h = layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}")(h)
         h = layers.ReLU(name=f"relu{number}")(h)
         h = layers.MaxPooling2D(name=f"pool{number}")(h)
     return h
 
 
-def classifier(
-    inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
-) -> Any:
+def classifier(inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str) -> Any:
     """Return the compiled model from `inputs` to `h`, followed by dropout and a dense softmax."""
     if not 0 <= dropout < 1:
         raise InputError(f"dropout={dropout}: give a share from 0 to below 1, such as 0.3.")

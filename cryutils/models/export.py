@@ -99,9 +99,7 @@ def read_card(folder: Path, name: str) -> dict[str, Any]:
         if not is_right:
             raise InputError(f"{path}: {entry!r} is missing or wrong; {again}")
     if digest != card["sha256"]:
-        raise InputError(
-            f"{path.with_suffix('.tflite')}: damaged, or not the network of its card; {again}"
-        )
+        raise InputError(f"{path.with_suffix('.tflite')}: damaged, or not the network of its card; {again}")
     return card
 
 
@@ -109,10 +107,12 @@ def _are_classes(card: Mapping[str, Any], _kind: str) -> bool:
     """Return whether classes are names in the order of `evaluation.class_indices`."""
     names = card["classes"]
     return (
-        isinstance(names, list) and len(names) > 1 and names == sorted(set(names))
+        isinstance(names, list)
+        and len(names) > 1
+        and names == sorted(set(names))
         and all(name and name == name.strip() for name in names)
         and not {name.casefold() for name in names} & {*RESERVED}
-    )  # fmt: skip
+    )
 
 
 def _is_score(card: Mapping[str, Any], _kind: str) -> bool:
@@ -166,9 +166,7 @@ def network(path: Path) -> Any:
     return _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def litert(
-    model: Any, path: str | os.PathLike[str], *, calibration: Examples | None = None
-) -> Path:
+def litert(model: Any, path: str | os.PathLike[str], *, calibration: Examples | None = None) -> Path:
     """Write a Keras `model` with one input and output as a LiteRT file and return its path.
 
     Input and output have the model's dtypes, and any number of examples. calibration: (n, ...),

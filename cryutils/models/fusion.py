@@ -4,7 +4,7 @@ The application uses `RollingAverage`; notebook 07_frames_resnet50 writes it wit
 §3.5 keeps the predictions of past frames in a deque and chooses the class with the largest mean, so
 that the label of a video does not flicker. The paper does not state the length of the deque.
 Notebook 06_full writes the mean over models (Paper B §3) with NumPy; in the application it is
-`papers.predict.fuse`.
+`inference.predict.fuse`.
 
 `verdict` is the answer to a cry that a user of the live page and of `cryutils predict` sees: a
 state, or "unsure". In scores every clip gets a state, as in the papers.

@@ -17,24 +17,23 @@ import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.spectral import (
-    cepstrum,
-    check_settings,
-    condition,
-    mel_db,
-    min_max,
-    stft_db,
-    summarise,
-)
+from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, min_max, stft_db, summarise
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
 __all__ = [
-    "KINDS", "SCALINGS", "Examples", "FaceInput", "SoundInput", "by_clip", "picture_problem",
-    "sound_problem", "windows",
-]  # fmt: skip
+    "KINDS",
+    "SCALINGS",
+    "Examples",
+    "FaceInput",
+    "SoundInput",
+    "by_clip",
+    "picture_problem",
+    "sound_problem",
+    "windows",
+]
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -122,9 +121,14 @@ class SoundInput:
         if self.scaling not in SCALINGS:
             raise InputError(f"no scaling {self.scaling!r}.{near_miss(self.scaling, SCALINGS)}")
         check_settings(
-            sr=self.sr, n_fft=self.n_fft, hop_length=self.hop_length, n_mels=self.n_mels,
-            n_mfcc=self.n_mfcc, window_s=self.window_s, step_s=self.step_s,
-        )  # fmt: skip
+            sr=self.sr,
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            n_mels=self.n_mels,
+            n_mfcc=self.n_mfcc,
+            window_s=self.window_s,
+            step_s=self.step_s,
+        )
         if self.window_s < SHORTEST_S or self.step_s <= 0:
             raise InputError(
                 f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"

@@ -51,10 +51,12 @@ def fits(stored: Any, coefficients: int) -> bool:
         return False
     mean, deviation, distances = (np.asarray(row, np.float64) for row in rows)
     return bool(
-        mean.shape == deviation.shape == (2 * coefficients,) and distances.shape == (101,)
+        mean.shape == deviation.shape == (2 * coefficients,)
+        and distances.shape == (101,)
         and np.isfinite(np.concatenate([mean, deviation, distances])).all()
-        and (deviation > 0).all() and (np.diff(distances, prepend=0) >= 0).all()
-    )  # fmt: skip
+        and (deviation > 0).all()
+        and (np.diff(distances, prepend=0) >= 0).all()
+    )
 
 
 def caution(far: float | None) -> str | None:

@@ -134,10 +134,7 @@ class NetworkBatch:
         return h
 
 
-def network(
-    d: int, count: int, settings: DenseSettings,
-    allowed: npt.NDArray[np.bool_] | None = None,
-) -> Any:  # fmt: skip
+def network(d: int, count: int, settings: DenseSettings, allowed: npt.NDArray[np.bool_] | None = None) -> Any:
     """Return `count` dense networks with equal initial weights as one compiled Keras model.
 
     It takes float32 (rows, networks, d) and returns logits (rows, networks, classes), or without
@@ -152,10 +149,12 @@ def network(
         last = k == len(sizes) - 1
         # n: rows, t: networks, i: inputs, o: outputs. Each network has its own matrix.
         layer = keras.layers.EinsumDense(
-            "nti,tio->nto", output_shape=(count, units), bias_axes="to",
+            "nti,tio->nto",
+            output_shape=(count, units),
+            bias_axes="to",
             activation=None if last or k in settings.linear else "relu",
             name="answer" if last else f"dense{k + 1}",
-        )  # fmt: skip
+        )
         width = h.shape[-1]
         h = layer(h)
         kernel = keras.initializers.GlorotUniform(settings.seed + k)((width, units))
@@ -171,9 +170,13 @@ def network(
 
 
 def fit(
-    x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], *, classes: int = 0,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    tasks: Sequence[FitSpec],
+    *,
+    classes: int = 0,
     settings: DenseSettings | None = None,
-) -> NetworkBatch:  # fmt: skip
+) -> NetworkBatch:
     """Train one network per task, with early stopping on the task's validation rows.
 
     Each network standardises its inputs by its own training rows. Finished networks are cached,
@@ -349,9 +352,7 @@ class _Job:
         from sklearn.preprocessing import StandardScaler  # in double precision
 
         scalers = [StandardScaler().fit(self.x[task.group, task.train]) for task in self.tasks]
-        mean, variance = (
-            np.stack([getattr(s, name) for s in scalers]) for name in ("mean_", "var_")
-        )
+        mean, variance = (np.stack([getattr(s, name) for s in scalers]) for name in ("mean_", "var_"))
         # Rounding leaves a constant input with a tiny variance.
         return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))
 
@@ -365,9 +366,7 @@ class _Job:
 
         weighted = self.allowed is not None and self.settings.class_weights
         return [
-            compute_sample_weight("balanced", self.y[task.group, some])
-            if weighted
-            else np.ones(len(some))
+            compute_sample_weight("balanced", self.y[task.group, some]) if weighted else np.ones(len(some))
             for task, some in zip(self.tasks, rows, strict=True)
         ]
 
@@ -402,9 +401,7 @@ def _padded(
     return order, weight
 
 
-def _check(
-    y: npt.NDArray[Any], tasks: Sequence[FitSpec], allowed: npt.NDArray[np.bool_] | None
-) -> None:
+def _check(y: npt.NDArray[Any], tasks: Sequence[FitSpec], allowed: npt.NDArray[np.bool_] | None) -> None:
     """Raise InputError for a row in both parts of a task, or of a class that is not allowed."""
     for k, task in enumerate(tasks):
         if not len(task.train) or not len(task.validation):

@@ -33,9 +33,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Build", "CrossFit", "Fitted", "Settings", "batches", "cross_fit", "fit", "fit_clips",
-    "machine", "training_seeds",
-]  # fmt: skip
+    "Build",
+    "CrossFit",
+    "Fitted",
+    "Settings",
+    "batches",
+    "cross_fit",
+    "fit",
+    "fit_clips",
+    "machine",
+    "training_seeds",
+]
 
 TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
 
@@ -98,9 +106,14 @@ class Fitted:
 
 
 def fit(
-    build: Build, x: Array, y: Indices, *, train: Indices, validation: Indices,
+    build: Build,
+    x: Array,
+    y: Indices,
+    *,
+    train: Indices,
+    validation: Indices,
     settings: Settings | None = None,
-) -> Fitted:  # fmt: skip
+) -> Fitted:
     """Train a network on the rows `train`, with early stopping on the loss of `validation`.
 
     build: returns the compiled network for given settings. x: examples (rows, ...), in the dtype
@@ -125,9 +138,18 @@ def fit(
             return model.get_weights(), history, best_epoch
 
         weights, measures, best_epoch = cached(
-            trained, "training", TRAINING_VERSION, _architecture(model), model.get_weights(),
-            asdict(settings), machine(), x[train], y[train], x[validation], y[validation],
-        )  # fmt: skip
+            trained,
+            "training",
+            TRAINING_VERSION,
+            _architecture(model),
+            model.get_weights(),
+            asdict(settings),
+            machine(),
+            x[train],
+            y[train],
+            x[validation],
+            y[validation],
+        )
     model.set_weights(weights)
     history = pd.DataFrame(measures, columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
@@ -233,10 +255,7 @@ class CrossFit:
     def fit_folds(self) -> list[list[Fold]]:
         """The folds with the validation clips removed from their training clips."""
         held = iter(self.stopping)
-        return [
-            [(np.setdiff1d(train, next(held)), test) for train, test in repeat]
-            for repeat in self.folds
-        ]
+        return [[(np.setdiff1d(train, next(held)), test) for train, test in repeat] for repeat in self.folds]
 
     def predict(self, examples: Examples) -> Floats:
         """Return the networks' probabilities for modified `examples`, shaped as `probabilities`."""
@@ -261,17 +280,22 @@ class CrossFit:
         """
         n_clips = self.probabilities.shape[1]
         held = zip(self.fits, map(examples.rows, self.stopping), strict=True)
-        return np.stack([
-            by_clip(fitted.predict(examples.x[rows]), examples.clip[rows], n_clips)
-            for fitted, rows in held
-        ])  # fmt: skip
+        return np.stack(
+            [by_clip(fitted.predict(examples.x[rows]), examples.clip[rows], n_clips) for fitted, rows in held]
+        )
 
 
 def cross_fit(
-    build: Build, examples: Examples, labels: Sequence[str], infants: Sequence[str],
-    repeated_folds: Sequence[Sequence[Fold]], *, split: Split | str,
-    settings: Settings | None = None, progress: bool = False,
-) -> CrossFit:  # fmt: skip
+    build: Build,
+    examples: Examples,
+    labels: Sequence[str],
+    infants: Sequence[str],
+    repeated_folds: Sequence[Sequence[Fold]],
+    *,
+    split: Split | str,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> CrossFit:
     """Train one network per fold and predict the fold's test clips.
 
     build: as in `fit`. labels, infants: one per clip. repeated_folds: from `Split.k_folds`. split:
@@ -318,9 +342,8 @@ def training_seeds(seed: int, repeats: int) -> list[int]:
 
 
 def fit_clips(
-    build: Build, examples: Examples, y: Indices, fitting: Indices, stopping: Indices,
-    settings: Settings,
-) -> Fitted:  # fmt: skip
+    build: Build, examples: Examples, y: Indices, fitting: Indices, stopping: Indices, settings: Settings
+) -> Fitted:
     """Train a network on the examples of clips; y is the class index of each clip, int (clips,)."""
     rows = {"train": examples.rows(fitting), "validation": examples.rows(stopping)}
     return fit(build, examples.x, y[examples.clip], **rows, settings=settings)

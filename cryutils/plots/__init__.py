@@ -13,22 +13,7 @@ from .audio import (
     waveform,
 )
 from .disturbance import confidence_at, reliability, stress_figure
-from .models import (
-    decisions,
-    gains,
-    learning_curves,
-    model_scores,
-    pictures,
-)
+from .models import decisions, gains, learning_curves, model_scores, pictures
 from .monitoring import readings
 from .palette import NAMES
-from .scores import (
-    confusion,
-    png,
-    save,
-    scoreboard,
-    source,
-    split_accuracies,
-    style,
-    table3,
-)
+from .scores import confusion, png, save, scoreboard, source, split_accuracies, style, table3

@@ -35,19 +35,28 @@ def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
 def spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
     """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB."""
     return heat_map(
-        level - level.max(), ax, seconds=len(level) * hop_length / sr, span=(0.0, sr / 2000),
-        limits=(-FLOOR_DB, 0.0), ylabel="frequency in kHz", unit="level in dB",
-    )  # fmt: skip
+        level - level.max(),
+        ax,
+        seconds=len(level) * hop_length / sr,
+        span=(0.0, sr / 2000),
+        limits=(-FLOOR_DB, 0.0),
+        ylabel="frequency in kHz",
+        unit="level in dB",
+    )
 
 
 def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
     """Draw the level of mel bands in dB, float (frames, bands), with the axis labelled in Hz."""
     ticks = [hz for hz in TICKS_HZ if hz <= sr / 2]
     heat_map(
-        level - level.max(), ax, seconds=len(level) * hop_length / sr,
-        span=(0.0, float(hz_to_mel(sr / 2))), limits=(-FLOOR_DB, 0.0),
-        ylabel="frequency in Hz, mel scale", unit="level in dB",
-    )  # fmt: skip
+        level - level.max(),
+        ax,
+        seconds=len(level) * hop_length / sr,
+        span=(0.0, float(hz_to_mel(sr / 2))),
+        limits=(-FLOOR_DB, 0.0),
+        ylabel="frequency in Hz, mel scale",
+        unit="level in dB",
+    )
     ax.set_yticks(hz_to_mel(ticks), [f"{hz:g}" for hz in ticks])
     return ax
 
@@ -61,10 +70,15 @@ def cepstrogram(coefficients: Array, ax: Axes, *, sr: int, hop_length: int) -> A
     shown = coefficients[:, first:]
     limit = max(float(np.percentile(np.abs(shown), 99)), 1e-6)
     heat_map(
-        shown, ax, seconds=len(shown) * hop_length / sr,
-        span=(first - 0.5, coefficients.shape[1] - 0.5), limits=(-limit, limit), cmap="RdBu_r",
-        ylabel="MFCC number", unit="value in dB",
-    )  # fmt: skip
+        shown,
+        ax,
+        seconds=len(shown) * hop_length / sr,
+        span=(first - 0.5, coefficients.shape[1] - 0.5),
+        limits=(-limit, limit),
+        cmap="RdBu_r",
+        ylabel="MFCC number",
+        unit="value in dB",
+    )
     ax.locator_params(axis="y", integer=True)
     return ax
 
@@ -91,10 +105,19 @@ def framing(x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int) 
     for number, piece in enumerate(pieces):
         start = number * hop_length
         time_ms = 1000 * (start + np.arange(len(piece))) / sr
-        ax.plot(time_ms, window(len(piece)), color=INK[number % len(INK)], lw=1.8,
-                label=f"window of frame {number}")  # fmt: skip
-    ax.set(xlim=(0, 1000 * len(used) / sr), ylim=(-1.05, 1.5), xlabel="time in ms",
-           ylabel="amplitude, loudest = 1")  # fmt: skip
+        ax.plot(
+            time_ms,
+            window(len(piece)),
+            color=INK[number % len(INK)],
+            lw=1.8,
+            label=f"window of frame {number}",
+        )
+    ax.set(
+        xlim=(0, 1000 * len(used) / sr),
+        ylim=(-1.05, 1.5),
+        xlabel="time in ms",
+        ylabel="amplitude, loudest = 1",
+    )
     ax.legend(loc="upper center", ncols=len(pieces))
     return ax
 
@@ -106,8 +129,7 @@ def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int) -> Axes:
         colour = INK[number % 2]
         ax.fill_between(khz, triangle / triangle.max(), color=colour, alpha=0.25, lw=0)
         ax.plot(khz, triangle / triangle.max(), color=colour, lw=1.2)
-    ax.set(xlim=(0, sr / 2000), ylim=(0, 1.05), xlabel="frequency in kHz",
-           ylabel="weight, peak = 1")  # fmt: skip
+    ax.set(xlim=(0, sr / 2000), ylim=(0, 1.05), xlabel="frequency in kHz", ylabel="weight, peak = 1")
     return ax
 
 
@@ -128,26 +150,37 @@ def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> 
 
 
 def heat_map(
-    values: Array, ax: Axes, *, seconds: float, span: tuple[float, float],
-    limits: tuple[float, float], ylabel: str, unit: str, cmap: str = "magma",
-) -> Axes:  # fmt: skip
+    values: Array,
+    ax: Axes,
+    *,
+    seconds: float,
+    span: tuple[float, float],
+    limits: tuple[float, float],
+    ylabel: str,
+    unit: str,
+    cmap: str = "magma",
+) -> Axes:
     """Draw values over time, float (frames, rows), as a picture with a colour bar.
 
     span: values of the y axis at the bottom and the top. limits: of the colours, in `unit`.
     """
     image = ax.imshow(
-        values.T, origin="lower", aspect="auto", extent=(0.0, seconds, *span),
-        vmin=limits[0], vmax=limits[1], cmap=cmap, interpolation="nearest",
-    )  # fmt: skip
+        values.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0.0, seconds, *span),
+        vmin=limits[0],
+        vmax=limits[1],
+        cmap=cmap,
+        interpolation="nearest",
+    )
     ax.set(xlabel="time in s", ylabel=ylabel)
     ax.grid(visible=False)
     ax.figure.colorbar(image, ax=ax, label=unit, pad=0.02)
     return ax
 
 
-def reconstructions(
-    examples: Mapping[str, tuple[Array, Array, Array]], *, seconds: float
-) -> Figure:
+def reconstructions(examples: Mapping[str, tuple[Array, Array, Array]], *, seconds: float) -> Figure:
     """Draw windows, their codes and their reconstructions, one row per feature.
 
     examples: by feature a window, its code and its reconstruction, float (frames, coefficients),
@@ -160,14 +193,25 @@ def reconstructions(
         low, high = np.percentile(original[:, first:], [1, 99])
         for ax, values in ((axes[0], original), (axes[2], back)):
             heat_map(
-                values[:, first:], ax, seconds=seconds, span=(first, values.shape[1]),
-                limits=(low, high), ylabel=ylabel, unit="dB",
-            )  # fmt: skip
+                values[:, first:],
+                ax,
+                seconds=seconds,
+                span=(first, values.shape[1]),
+                limits=(low, high),
+                ylabel=ylabel,
+                unit="dB",
+            )
         largest = np.abs(code).max()
         heat_map(
-            code, axes[1], seconds=seconds, span=(0, code.shape[1]), limits=(-largest, largest),
-            cmap="RdBu_r", ylabel="number in the code", unit="value",
-        )  # fmt: skip
+            code,
+            axes[1],
+            seconds=seconds,
+            span=(0, code.shape[1]),
+            limits=(-largest, largest),
+            cmap="RdBu_r",
+            ylabel="number in the code",
+            unit="value",
+        )
         axes[0].set_title(f"{kind.upper()}: {original.size // len(code)} numbers a patch")
         axes[1].set_title(f"code: {code.shape[1]} numbers a patch")
         axes[2].set_title("reconstruction")

@@ -43,9 +43,16 @@ def stress_figure(scores: pd.DataFrame, panels: Mapping[str, str], *, chance: fl
             ends = line[["low", "high"]].astype(float).T.to_numpy()
             ends = np.abs(ends - line["value"].to_numpy(float))
             ax.errorbar(
-                at, line["value"], np.nan_to_num(ends), fmt="o-", ms=4, lw=1.6, elinewidth=0.8,
-                color=_COLOURS[str(model)], label=str(model),
-            )  # fmt: skip
+                at,
+                line["value"],
+                np.nan_to_num(ends),
+                fmt="o-",
+                ms=4,
+                lw=1.6,
+                elinewidth=0.8,
+                color=_COLOURS[str(model)],
+                label=str(model),
+            )
         ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
         words = ["none", *part.level[part.name == name].unique()]
         ax.set(xticks=range(len(words)), xticklabels=words, ylim=(0, 1.02))
@@ -71,17 +78,30 @@ def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
         colour, sure = ("#E69F00", "#0072B2")[k % 2], table.confidence + 0.012 * k
         ax.vlines(sure, table.accuracy_low, table.accuracy_high, color=colour, lw=1, alpha=0.5)
         ax.scatter(
-            sure, table.accuracy, 12 + 2 * table.clips, color=colour, label=name, zorder=3,
-            marker="sD"[k % 2], edgecolor="white", linewidth=0.6, clip_on=False,
-        )  # fmt: skip
+            sure,
+            table.accuracy,
+            12 + 2 * table.clips,
+            color=colour,
+            label=name,
+            zorder=3,
+            marker="sD"[k % 2],
+            edgecolor="white",
+            linewidth=0.6,
+            clip_on=False,
+        )
     ax.set(xlim=(0, 1.04), ylim=(-0.04, 1.04), xlabel="confidence", ylabel="share right")
     return ax
 
 
 def confidence_at(
-    probabilities: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], infants: Sequence[str],
-    *, temperature: float, threshold: float, bins: int,
-) -> Figure:  # fmt: skip
+    probabilities: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+    infants: Sequence[str],
+    *,
+    temperature: float,
+    threshold: float,
+    bins: int,
+) -> Figure:
     """Return a reliability diagram and the risk over coverage, at a temperature and threshold.
 
     probabilities, truth, infants, bins: as in `calibration.reliability`. threshold: least

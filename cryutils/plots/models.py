@@ -22,9 +22,7 @@ _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, differe
 _TRAIN, _VALIDATION = "#999999", "#0072B2"
 
 
-def learning_curves(
-    history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()
-) -> Axes:
+def learning_curves(history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()) -> Axes:
     """Draw `what` and `val_<what>` over epochs, one thin line per fold, and their mean.
 
     The mean ends where the first fold ends, since without that fold it would jump.
@@ -33,9 +31,7 @@ def learning_curves(
     as "loss" or "accuracy". best: the epochs whose weights were kept, to be marked.
     """
     fits = history.groupby([name for name in ("repeat", "fold") if name in history])
-    for column, colour, words in (
-        (what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation"),
-    ):  # fmt: skip
+    for column, colour, words in ((what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation")):
         for _, fold in fits:
             ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
         by_epoch = history.groupby("epoch")[column]
@@ -52,9 +48,13 @@ def learning_curves(
 
 
 def model_scores(
-    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy",
+    table: pd.DataFrame,
+    ax: Axes,
+    *,
+    chance: float,
+    xlabel: str = "balanced accuracy",
     splits: Mapping[str, tuple[str, str]] = SPLITS,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw each model's score under several splits with its interval, one row per model.
 
     table: an index of names and, for each of `splits`, `<split>`, `<split>_low` and `<split>_high`;
@@ -84,9 +84,13 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
 
 
 def decisions(
-    timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *,
-    step_s: float, window_s: float | None = None,
-) -> Axes:  # fmt: skip
+    timelines: Mapping[str, npt.NDArray[np.float32]],
+    classes: Sequence[str],
+    ax: Axes,
+    *,
+    step_s: float,
+    window_s: float | None = None,
+) -> Axes:
     """Draw each model's decisions over the time of a recording, one strip per model.
 
     A strip's colour is the most probable state, and paler where the model is less sure.

@@ -15,12 +15,16 @@ from cryutils.plots.parts import spaced
 
 
 def readings(
-    answers: Sequence[Any], classes: Sequence[str], axes: Sequence[Axes], *, threshold: float,
+    answers: Sequence[Any],
+    classes: Sequence[str],
+    axes: Sequence[Axes],
+    *,
+    threshold: float,
     cry: tuple[float, float],
-) -> Sequence[Axes]:  # fmt: skip
+) -> Sequence[Axes]:
     """Draw the gate's score, each state's probability and the verdict over time.
 
-    answers: `app.readings.Reading`s in order of time, counted from 0 s. axes: three. threshold: the
+    answers: `inference.readings.Reading`s in order of time, counted from 0 s. axes: three. threshold: the
     gate's. cry: start and end of the infant's cry in s, shaded.
     """
     gate, states, verdicts = axes
@@ -38,9 +42,12 @@ def readings(
     places = [rows.index(answer.verdict) for answer in answers]
     verdicts.plot(times, places, "s", ms=5, color="black")
     verdicts.set(
-        yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4),
-        xlabel="time (s)", ylabel="verdict",
-    )  # fmt: skip
+        yticks=range(len(rows)),
+        yticklabels=rows,
+        ylim=(-0.6, len(rows) - 0.4),
+        xlabel="time (s)",
+        ylabel="verdict",
+    )
     for ax in axes:
         ax.axvspan(*cry, color="0.92", zorder=0, label="the infant cries")
     gate.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

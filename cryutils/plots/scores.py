@@ -56,9 +56,14 @@ def source(figure: Figure, note: str) -> Figure:
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     figure.text(
-        drawn.x0 / width, drawn.y0 / height - 0.12 / height, f"Data: {note}",
-        fontsize=8, color="#555555", va="top", gid="source",
-    )  # fmt: skip
+        drawn.x0 / width,
+        drawn.y0 / height - 0.12 / height,
+        f"Data: {note}",
+        fontsize=8,
+        color="#555555",
+        va="top",
+        gid="source",
+    )
     return figure
 
 
@@ -102,11 +107,18 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
     heights = scores_by_split(rows, ax, SPLITS, apart=0.28)
     ax.plot(
-        rows.published, heights, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
-        label="published",
-    )  # fmt: skip
-    ax.plot(rows.commonest, heights, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
-            label="most common class")  # fmt: skip
+        rows.published, heights, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4, label="published"
+    )
+    ax.plot(
+        rows.commonest,
+        heights,
+        "|",
+        color=COLOURS["chance"],
+        ms=13,
+        mew=1.6,
+        zorder=1,
+        label="most common class",
+    )
     for label, is_heading in zip(ax.get_yticklabels(), rows.model.isna(), strict=True):
         label.set_fontweight("bold" if is_heading else "normal")
     ax.set(xlim=(0, 1.03), xlabel=METRICS["accuracy"])  # a mark at 1 is drawn whole
@@ -123,9 +135,7 @@ def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else models.set_index(models.model)
 
 
-def split_accuracies(
-    accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float
-) -> Axes:
+def split_accuracies(accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float) -> Axes:
     """Draw the accuracy of many random splits, one point each, and their mean, by split.
 
     accuracies: of "random" and "leak_free", float (splits,), 0-1. chance: the share of the
@@ -138,12 +148,22 @@ def split_accuracies(
         ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
         ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[split], lw=3)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
-    ax.annotate("most common class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
-                color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
+    ax.annotate(
+        "most common class",
+        (chance, 1.55),
+        xytext=(4, 0),
+        textcoords="offset points",
+        color=COLOURS["chance"],
+        va="top",
+        fontsize=9,
+    )
     ax.set(
-        xlim=(0, 1), ylim=(-0.5, 1.6), xlabel="accuracy on the test clips", yticks=[0, 1],
+        xlim=(0, 1),
+        ylim=(-0.5, 1.6),
+        xlabel="accuracy on the test clips",
+        yticks=[0, 1],
         yticklabels=["leak-free:\nnew babies", "random split\nof the clips"],
-    )  # fmt: skip
+    )
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -156,9 +176,19 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     shares = matrix / np.where(totals > 0, totals, 1)
     labels = [spaced(name) for name in classes]
     seaborn.heatmap(
-        shares, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
-        xticklabels=labels, yticklabels=labels, ax=ax, annot_kws={"fontsize": 9},
-    )  # fmt: skip
+        shares,
+        annot=True,
+        fmt=".2f",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        square=True,
+        xticklabels=labels,
+        yticklabels=labels,
+        ax=ax,
+        annot_kws={"fontsize": 9},
+    )
     ax.set(xlabel="predicted", ylabel="true")
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
@@ -177,9 +207,14 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
     columns = min(2, len(pairs))
     lines = -(-len(pairs) // columns)
     fig, axes = plt.subplots(
-        lines, columns, figsize=(9, 1.2 + lines * (0.8 + 0.38 * len(models))), sharex=True,
-        sharey=True, squeeze=False, layout=ConstrainedLayoutEngine(wspace=0.06),
-    )  # fmt: skip
+        lines,
+        columns,
+        figsize=(9, 1.2 + lines * (0.8 + 0.38 * len(models))),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout=ConstrainedLayoutEngine(wspace=0.06),
+    )
     for pair, ax in zip(pairs, axes.flat, strict=False):
         heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
         for (split, words), lift in zip(SPLIT_NAMES.items(), (0.24, 0, -0.24), strict=True):
@@ -189,9 +224,7 @@ def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
             ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
             ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
         if pair in majority:
-            ax.axvline(
-                majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label="most common class"
-            )
+            ax.axvline(majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label="most common class")
         ax.set(title=PAIRS[pair], xlim=(0, 1.03))
     for ax in axes[-1]:
         ax.set_xlabel("accuracy")

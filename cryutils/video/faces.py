@@ -26,9 +26,15 @@ from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "DETECTORS", "Detector", "cascade_file", "centre", "crop", "is_blank", "resolve",
+    "DETECTORS",
+    "Detector",
+    "cascade_file",
+    "centre",
+    "crop",
+    "is_blank",
+    "resolve",
     "single_threaded",
-]  # fmt: skip
+]
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -219,9 +225,7 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     left, top = min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1)
     inside: npt.NDArray[Any] = frame[max(top, 0) : top + side, max(left, 0) : left + side]
     if inside.shape[:2] != (side, side):
-        edges = (
-            max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0),
-        )  # fmt: skip
+        edges = (max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0))
         inside = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE)
     way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(inside, (size, size), interpolation=way), np.uint8)

@@ -22,9 +22,7 @@ from cryutils.errors import InputError
 __all__ = ["SOUND_RATES", "write"]
 
 # Sample rates in Hz that AAC in an MP4 file can have.
-SOUND_RATES = (
-    7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
-)  # fmt: skip
+SOUND_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 times as much
 
 

@@ -29,9 +29,19 @@ from cryutils.video import faces
 from cryutils.video.decoding import sampled, shots
 
 __all__ = [
-    "FPS", "HOLD_S", "MARGIN", "SIZE", "FaceTrack", "choose", "crops", "follow", "frame_at",
-    "frames", "overlap", "track",
-]  # fmt: skip
+    "FPS",
+    "HOLD_S",
+    "MARGIN",
+    "SIZE",
+    "FaceTrack",
+    "choose",
+    "crops",
+    "follow",
+    "frame_at",
+    "frames",
+    "overlap",
+    "track",
+]
 
 Boxes = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -254,10 +264,15 @@ class _Settings:
     @property
     def row_type(self) -> np.dtype[np.void]:
         """The type of a frame in the cache: the arrays of a `FaceTrack`."""
-        return np.dtype([
-            ("crops", np.uint8, (self.size, self.size, 3)), ("boxes", np.float32, 5),
-            ("with_face", np.bool_), ("blank", np.bool_), ("times_s", np.float64),
-        ])  # fmt: skip
+        return np.dtype(
+            [
+                ("crops", np.uint8, (self.size, self.size, 3)),
+                ("boxes", np.float32, 5),
+                ("with_face", np.bool_),
+                ("blank", np.bool_),
+                ("times_s", np.float64),
+            ]
+        )
 
 
 def _rate(fps: float | None) -> Fraction | None:

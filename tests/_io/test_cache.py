@@ -51,9 +51,7 @@ def test_everything_that_a_result_depends_on_is_in_its_key(tmp_path: Path) -> No
     assert key(identity(recording)) != before
 
 
-def test_a_folder_that_cannot_be_made_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):

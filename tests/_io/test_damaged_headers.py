@@ -30,9 +30,7 @@ PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 8000).astype(np.int16)
 EVERY = (media.probe, audio.read, audio.native_rate, video.track, lambda p: list(video.frames(p)))
 
 
-def wav(
-    path: Path, samples: np.ndarray = PCM, *, rate: int = 8000, length: int | None = None
-) -> Path:
+def wav(path: Path, samples: np.ndarray = PCM, *, rate: int = 8000, length: int | None = None) -> Path:
     """Write PCM whose header states `rate` and `length` bytes of samples."""
     wavfile.write(path, 8000, samples)
     with path.open("r+b") as file:
@@ -190,6 +188,8 @@ def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path)
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "a.avi")],
-        env={**os.environ, "MALLOC_PERTURB_": "165"}, capture_output=True, text=True,
-    )  # fmt: skip
+        env={**os.environ, "MALLOC_PERTURB_": "165"},
+        capture_output=True,
+        text=True,
+    )
     assert (ended.returncode, ended.stdout) == (0, "(16, 16, 3) [200, 40, 40]\n"), ended.stderr

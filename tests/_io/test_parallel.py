@@ -72,9 +72,7 @@ def test_long_work_shows_its_progress(capsys: pytest.CaptureFixture[str]) -> Non
     assert "Frames\\x1b[2J" in output.err and "3/10" in output.err
 
 
-def test_the_memory_is_what_the_container_allows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_memory_is_what_the_container_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_GROUPS", tmp_path)
     (tmp_path / "memory.max").write_text("300000000\n")
     assert parallel.memory() == 300_000_000

@@ -82,7 +82,5 @@ try:
 except OSError as error:
     print(error.filename, error.strerror, *Path.cwd().iterdir())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "table.csv File too large\n"

@@ -23,9 +23,18 @@ import cryutils
 from cryutils import audio, video
 
 PALETTE = np.array(
-    [(200, 40, 40), (40, 160, 60), (50, 60, 190), (190, 170, 40), (150, 40, 160), (40, 150, 170),
-     (110, 110, 110), (220, 130, 60)], np.uint8,
-)  # fmt: skip
+    [
+        (200, 40, 40),
+        (40, 160, 60),
+        (50, 60, 190),
+        (190, 170, 40),
+        (150, 40, 160),
+        (40, 150, 170),
+        (110, 110, 110),
+        (220, 130, 60),
+    ],
+    np.uint8,
+)
 SR = 16000
 NO_PICTURES = "no pictures in it"
 NO_SOUND = "no sound in it"
@@ -85,9 +94,16 @@ def tone(seconds: float) -> np.ndarray:
 
 
 def film(
-    video: str = "libx264", *, count: int = 16, height: int = 48, width: int = 64,
-    noisy: bool = False, pix_fmt: str = "yuv420p", sound: np.ndarray | None = None, **options: Any,
-) -> Callable[[Path], Path]:  # fmt: skip
+    video: str = "libx264",
+    *,
+    count: int = 16,
+    height: int = 48,
+    width: int = 64,
+    noisy: bool = False,
+    pix_fmt: str = "yuv420p",
+    sound: np.ndarray | None = None,
+    **options: Any,
+) -> Callable[[Path], Path]:
     """Return what writes a film of `count` pictures; `options` are those of `made_media.write`."""
 
     def frames() -> Iterator[np.ndarray]:
@@ -101,9 +117,7 @@ def film(
             yield with_alpha(values) if pix_fmt in ("argb", "rgba") else values
 
     sounds = [] if sound is None else [sound[None]]
-    return lambda path: made_media.write(
-        path, frames(), sounds, video=video, pix_fmt=pix_fmt, **options
-    )
+    return lambda path: made_media.write(path, frames(), sounds, video=video, pix_fmt=pix_fmt, **options)
 
 
 def sleeved(path: Path) -> None:
@@ -122,9 +136,7 @@ def sleeved(path: Path) -> None:
         out.mux([*track.encode(block), *track.encode(None)])
 
 
-def changed(
-    make: Callable[[Path], Any], change: Callable[[bytes], bytes]
-) -> Callable[[Path], None]:
+def changed(make: Callable[[Path], Any], change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """Return what writes a file and leaves `change` of its bytes."""
 
     def write(path: Path) -> None:
@@ -171,8 +183,9 @@ PLAYLIST = "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/cry.ts\n#EXT-X-ENDLIST\n"
 BUSY: dict[str, Any] = {"count": 48, "noisy": True, "height": 96, "width": 128}
 FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the index, that is
 FRAGMENTS: dict[str, Any] = {
-    "container_options": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "8"},
-}  # fmt: skip
+    "container_options": {"movflags": "frag_keyframe+empty_moov"},
+    "options": {"g": "8"},
+}
 ALL = range(16)
 REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
 
@@ -187,10 +200,8 @@ CASES = [
     Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64), corner="top right"),
     # rates and times
     Case("uneven.mp4", film(times_ms=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
-    Case("uneven.webm", film("libvpx", times_ms=UNEVEN_MS), range(9),
-         times_s=[t / 1000 for t in UNEVEN_MS]),
-    Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL,
-         times_s=[0.04 * i for i in ALL]),
+    Case("uneven.webm", film("libvpx", times_ms=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
+    Case("starts late.mp4", film(times_ms=[700 + 40 * i for i in ALL]), ALL, times_s=[0.04 * i for i in ALL]),
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
@@ -209,14 +220,18 @@ CASES = [
     Case("cut picture.png", changed(still(), keep(0.6)), PICTURE),
     # blanked or overwritten within
     Case("hole.mp4", changed(film(**BUSY, **FIRST), blank(0.45, 0.55)), MIDDLE),
-    Case("hole with sound.mp4", changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
-         MIDDLE, MIDDLE),
+    Case(
+        "hole with sound.mp4",
+        changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55)),
+        MIDDLE,
+        MIDDLE,
+    ),
     # something else under such a name
     Case("playlist.mp4", lambda path: path.write_text(PLAYLIST), **REFUSED),
     Case("empty.wav", Path.touch, EMPTY, EMPTY),
     Case("a png called.mp4", still(kind="PNG"), [0], size=(48, 64)),
     Case("an mp4 called.wav", film(options=SHARP, format="mp4"), ALL),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -240,8 +255,12 @@ each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CA
 def check(shown: np.ndarray, number: int, case: Case) -> None:
     """Compare the colour of a picture and the place of its corner with those of that number."""
     height, width = ((side + 3) // 4 for side in shown.shape[:2])
-    ends = {"top": slice(0, height), "bottom": slice(-height, None),
-            "left": slice(0, width), "right": slice(-width, None)}  # fmt: skip
+    ends = {
+        "top": slice(0, height),
+        "bottom": slice(-height, None),
+        "left": slice(0, width),
+        "right": slice(-width, None),
+    }
     opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
     upright, side = case.corner.split()
     ground = shown[ends[opposite[upright]], ends[opposite[side]]].mean(axis=(0, 1))

@@ -33,15 +33,11 @@ def tone(sr: int, *, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray
     return (amplitude * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.float32)
 
 
-def encode(
-    path: Path, x: np.ndarray, *, sr: int, codec: str, video: str = "", **container: Any
-) -> Path:
+def encode(path: Path, x: np.ndarray, *, sr: int, codec: str, video: str = "", **container: Any) -> Path:
     """Write `x`, float32 (channels, samples), as a container named by the suffix."""
     greys = [np.full((32, 32, 3), 20 * i, np.uint8) for i in range(10)] if video else []
     sounds = [x] if x.size else []
-    return made_media.write(
-        path, greys, sounds, sr=sr, codec=codec, video=video, fps=10, **container
-    )
+    return made_media.write(path, greys, sounds, sr=sr, codec=codec, video=video, fps=10, **container)
 
 
 def write_wav16(path: Path, values: np.ndarray, *, sr: int = 8000) -> Path:

@@ -30,9 +30,7 @@ def write16(path: Path, x: npt.NDArray[Any], tail: bytes = b"") -> Path:
     """Write samples (n,) or (n, channels) as a 16-bit WAV, `tail` behind the last one."""
     wavfile.write(path, SR, np.clip(np.round(32768 * x), -32768, 32767).astype(np.int16))
     content = path.read_bytes()
-    path.write_bytes(
-        content[:40] + struct.pack("<I", len(content) - 44 + len(tail)) + content[44:] + tail
-    )
+    path.write_bytes(content[:40] + struct.pack("<I", len(content) - 44 + len(tail)) + content[44:] + tail)
     return path
 
 
@@ -95,8 +93,9 @@ def test_a_folder_lists_what_is_changed(tmp_path) -> None:
     corpus = cryutils.load(tmp_path)
     assert len(corpus) == 3
     assert {(row.kind, row.item) for row in corpus.problems().itertuples()} == {
-        ("changed", "hungry/offset/a.wav"), ("doubtful", "hungry/clipped/a.wav"),
-    }  # fmt: skip
+        ("changed", "hungry/offset/a.wav"),
+        ("doubtful", "hungry/clipped/a.wav"),
+    }
 
 
 # Files that were refused
@@ -128,9 +127,7 @@ def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
     for half, hertz in zip(halves, (440, 1000), strict=True):
         assert len(half) == pytest.approx(rate, rel=0.1)
         middle = half[len(half) // 5 : -len(half) // 5]
-        assert np.abs(np.fft.rfft(middle)).argmax() / len(middle) * rate == pytest.approx(
-            hertz, rel=0.01
-        )
+        assert np.abs(np.fft.rfft(middle)).argmax() / len(middle) * rate == pytest.approx(hertz, rel=0.01)
         assert middle.std() == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
     changes = audio.inspect(path).changes
     assert [f"{rate} Hz" in change for change in changes] == [True] * (parts[0] != parts[1])
@@ -161,9 +158,7 @@ def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
     assert len(x) == (10 + 8 + 10) * 160
     assert not x[10 * 160 : 18 * 160].any()
     assert x[18 * 160 :].any()
-    assert audio.inspect(path).changes == (
-        "the pauses that its recorder left out are read as silence",
-    )
+    assert audio.inspect(path).changes == ("the pauses that its recorder left out are read as silence",)
 
 
 def test_zeroed_packets_of_amr_are_silence_and_listed(tmp_path) -> None:
@@ -199,7 +194,8 @@ def test_sound_that_is_not_read_is_listed(tmp_path) -> None:
     head, samples = content[:36], content[44:]
     whole, note = len(TONE), b"LIST\4\0\0\0INFO"
     cases = {
-        head + pcm(samples): (whole, None), head + pcm(samples) + note: (whole, None),
+        head + pcm(samples): (whole, None),
+        head + pcm(samples) + note: (whole, None),
         head + pcm(samples) + pcm(samples): (whole, "2.0 s follow its stated end"),
         head + pcm(samples) + note + pcm(samples): (whole, "2.0 s follow its stated end"),
         head + pcm(samples) + bytes(9999): (whole, None),
@@ -207,7 +203,7 @@ def test_sound_that_is_not_read_is_listed(tmp_path) -> None:
         head + pcm(samples, SR): (SR // 2, "1.5 s follow its stated end"),
         head + pcm(samples, SR - 1) + note: (SR // 2 - 1, "1.5 s follow its stated end"),
         content[:-SR]: (whole - SR // 2, "0.5 s of its stated length are missing"),
-    }  # fmt: skip
+    }
     for k, (other, (count, words)) in enumerate(cases.items()):
         path = tmp_path / f"{k}.wav"
         path.write_bytes(other)
@@ -258,11 +254,16 @@ def film(
     x = np.where((t >= 1.5) & (t < 1.7), 0.7 * np.sin(2 * np.pi * 1000 * t), 0)[None]
     video, codec = ("libvpx", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
     return made_media.write(
-        path, [np.full((64, 64, 3), grey, np.uint8) for grey in greys],
+        path,
+        [np.full((64, 64, 3), grey, np.uint8) for grey in greys],
         [(level * x).astype(np.float32) for level in tracks],
-        times_ms=[50 * k for k in range(60 - len(greys), 60)], sound_s=sound_s, sr=48000,
-        video=video, codec=codec, options={"bf": "0"},
-    )  # fmt: skip
+        times_ms=[50 * k for k in range(60 - len(greys), 60)],
+        sound_s=sound_s,
+        sr=48000,
+        video=video,
+        codec=codec,
+        options={"bf": "0"},
+    )
 
 
 def with_unknown_codec(path: Path) -> Path:
@@ -274,9 +275,7 @@ def with_unknown_codec(path: Path) -> Path:
 def click_and_flash_s(path: Path) -> tuple[float, float]:
     x, rate = audio.read(path), audio.native_rate(path)
     brightness = [frame.mean() for frame in video.frames(path, fps=100)]
-    return float(np.argmax(np.abs(x) > 0.2)) / rate, float(
-        np.argmax(np.array(brightness) > 128)
-    ) / 100
+    return float(np.argmax(np.abs(x) > 0.2)) / rate, float(np.argmax(np.array(brightness) > 128)) / 100
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
@@ -298,9 +297,7 @@ def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path) -> None:
     assert "sound track 2 of 2 " in change
 
 
-@pytest.mark.parametrize(
-    ("tracks", "number"), [((0.0, 0.5, 1.0), 2), ((1.0, 0.5), 1), ((1.0, 0.0), None)]
-)
+@pytest.mark.parametrize(("tracks", "number"), [((0.0, 0.5, 1.0), 2), ((1.0, 0.5), 1), ((1.0, 0.0), None)])
 def test_the_first_sound_track_that_is_not_silent_is_read(tmp_path, tracks, number) -> None:
     path = film(tmp_path / "a.mp4", tracks=tracks)
     level = next(filter(None, tracks), 0.0)
@@ -346,17 +343,13 @@ def test_a_hole_of_five_minutes_is_silence(tmp_path, suffix) -> None:
     assert np.abs(x[2 * 8000 : 300 * 8000]).max() < 1e-3  # without the offset of the sound
     np.testing.assert_allclose(x[-16000:], whole[-16000:], atol=0.01)
     with pytest.raises(InputError, match="times are damaged"):
-        audio.read(
-            made_media.retimed(path, tmp_path / f"c{suffix}", lambda s: with_hole(s, hole_s=900))
-        )
+        audio.read(made_media.retimed(path, tmp_path / f"c{suffix}", lambda s: with_hole(s, hole_s=900)))
 
 
 def test_lost_packets_move_nothing(tmp_path) -> None:
     """A camera's: the sound ends when it did, and is silent where packets are missing."""
     path = noisy(tmp_path / "a.webm")
-    other = made_media.retimed(
-        path, tmp_path / "b.webm", lambda s: None if 0 < s % 0.3 < 0.1 else s
-    )
+    other = made_media.retimed(path, tmp_path / "b.webm", lambda s: None if 0 < s % 0.3 < 0.1 else s)
     assert audio.inspect(other).duration_s == pytest.approx(4, abs=0.15)
 
 
@@ -373,6 +366,4 @@ def test_times_in_a_wrong_unit_are_not_followed(tmp_path, factor) -> None:
     path = noisy(tmp_path / "a.mka")
     other = made_media.retimed(path, tmp_path / "b.mka", lambda s: factor * s)
     np.testing.assert_array_equal(audio.read(other), audio.read(path))
-    assert [doubt[:15] for doubt in audio.inspect(other).doubts] == ["its time stamps"] * (
-        factor == 3
-    )
+    assert [doubt[:15] for doubt in audio.inspect(other).doubts] == ["its time stamps"] * (factor == 3)

@@ -78,10 +78,7 @@ def test_features_are_librosas(name, n_fft, hop_length) -> None:
     mel = {"sr": sr, "n_mels": 64, **frames}
     pairs = [
         (spectral.stft_db(x, **frames), librosa.amplitude_to_db(np.abs(librosa.stft(x, **frames)))),
-        (
-            spectral.mel_db(x, **mel),
-            librosa.power_to_db(librosa.feature.melspectrogram(y=x, **mel)),
-        ),
+        (spectral.mel_db(x, **mel), librosa.power_to_db(librosa.feature.melspectrogram(y=x, **mel))),
         (spectral.mfcc(x, n_mfcc=13, **mel), librosa.feature.mfcc(y=x, n_mfcc=13, **mel)),
         (spectral.mfcc(x, sr=sr), librosa.feature.mfcc(y=x, sr=sr)),
     ]
@@ -154,9 +151,7 @@ def test_frame_holds_every_whole_piece(samples, frame_length, hop_length) -> Non
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
 def test_summarise_gives_means_then_deviations(clips, coefficients, seed) -> None:
     rng = np.random.default_rng(seed)
-    features = [
-        rng.normal(size=(rng.integers(1, 9), coefficients)).astype(np.float32) for _ in range(clips)
-    ]
+    features = [rng.normal(size=(rng.integers(1, 9), coefficients)).astype(np.float32) for _ in range(clips)]
     table = spectral.summarise(features)
     assert table.dtype == np.float32
     assert table.shape == (clips, 2 * coefficients)
@@ -189,10 +184,7 @@ def test_a_sample_that_is_no_number_is_refused() -> None:
         spectral.stft(np.array([0, np.nan], np.float32))
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("sr", float("nan")), ("hop_length", 0), ("n_mels", 10**5)],
-)
+@pytest.mark.parametrize(("setting", "value"), [("sr", float("nan")), ("hop_length", 0), ("n_mels", 10**5)])
 def test_features_refuse_settings_out_of_range(setting, value) -> None:
     """Before any clip is read: this clip doesn't exist."""
     clips = [SimpleNamespace(path=Path("never made.wav"))]

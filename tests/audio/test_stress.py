@@ -50,9 +50,7 @@ def test_echoes_fall_by_60_db_in_that_time() -> None:
     click = np.zeros(2 * SR, np.float32)
     click[0] = 1
     room = reverberate(click, sr=SR, rt60_s=rt60_s, rng=np.random.default_rng(0))
-    to_come = 10 * np.log10(
-        np.cumsum(room[::-1].astype(float) ** 2)[::-1][: round(rt60_s * SR / 3)]
-    )
+    to_come = 10 * np.log10(np.cumsum(room[::-1].astype(float) ** 2)[::-1][: round(rt60_s * SR / 3)])
     slope = np.polyfit(np.arange(len(to_come) - 10) / SR, to_come[10:], 1)[0]
     assert slope == pytest.approx(-60 / rt60_s, rel=0.1)
 

@@ -87,9 +87,7 @@ def noted_errors(page: Page) -> list[str]:
 def notebook_from(source: Path) -> nbformat.NotebookNode:
     """Return the notebook whose cells are the parts of a Python file between `# %%` lines."""
     cells = source.read_text().split("\n# %%\n")[1:]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
-    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata["kernelspec"] = kernel
     return notebook
@@ -128,9 +126,11 @@ def _command(kind: str, root: Path, port: int) -> list[str]:
         raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is neither lab nor classic")
     app = {"lab": "ServerApp", "classic": "NotebookApp"}[kind]
     settings = {
-        "ip": "127.0.0.1", "allow_remote_access": True, "allow_root": True,
+        "ip": "127.0.0.1",
+        "allow_remote_access": True,
+        "allow_root": True,
         "root_dir" if kind == "lab" else "notebook_dir": root,
-    }  # fmt: skip
+    }
     options = [f"--{app}.{name}={value}" for name, value in settings.items()]
     if kind == "classic":
         return [sys.executable, "-m", "notebook", *common, *options, f"--NotebookApp.token={TOKEN}"]

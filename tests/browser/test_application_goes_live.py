@@ -20,9 +20,9 @@ pytest.importorskip("starlette", reason="Starlette is not installed, so there is
 from served import PASSWORD, Served, served
 from visits import SR, as_devices, visit
 
+from crydecode.store.database import Row
 from cryutils import audio, video
-from cryutils.app.readings import GAP, NO_CRY, QUIET, UNSURE
-from cryutils.app.store.database import Row
+from cryutils.inference.readings import GAP, NO_CRY, QUIET, UNSURE
 from cryutils.models.export import read_card
 from cryutils.video import mp4
 

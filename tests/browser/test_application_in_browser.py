@@ -28,7 +28,7 @@ from served import PASSWORD, Served, served
 from trained_run import Trained
 from visits import DEVICES
 
-from cryutils.app.readings import Reading
+from cryutils.inference.readings import Reading
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
@@ -136,9 +136,7 @@ def log_in(page: Page, url: str) -> None:
     page.get_by_text("Logged in as ann.").wait_for()
 
 
-def test_the_family_s_telephones_can_check_the_certificate(
-    certificates: Path, site: Served
-) -> None:
+def test_the_family_s_telephones_can_check_the_certificate(certificates: Path, site: Served) -> None:
     context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
     for name in ("localhost", "127.0.0.1"):
         with (
@@ -148,9 +146,7 @@ def test_the_family_s_telephones_can_check_the_certificate(
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
 
 
-def test_over_https_a_page_may_ask_for_camera_and_microphone(
-    trusting: Browser, site: Served
-) -> None:
+def test_over_https_a_page_may_ask_for_camera_and_microphone(trusting: Browser, site: Served) -> None:
     context = trusting.new_context(viewport=PHONE)
     page = context.new_page()
     log_in(page, site.url)

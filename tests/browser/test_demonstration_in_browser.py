@@ -37,16 +37,23 @@ def machine(tmp_path: Path, taught: Path) -> Path:
 def demonstrate(machine: Path, *options: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if "CRYUTILS" not in name}
     environment |= {
-        "BROWSER": str(machine / "browser"), "HOME": str(machine / "home"),
-        "TMPDIR": str(machine / "temporary"), "XDG_DATA_HOME": str(machine / "data"),
+        "BROWSER": str(machine / "browser"),
+        "HOME": str(machine / "home"),
+        "TMPDIR": str(machine / "temporary"),
+        "XDG_DATA_HOME": str(machine / "data"),
         "XDG_CACHE_HOME": str(machine / "cache"),
         "CRYUTILS_OUTPUTS_DIR": str(machine / "outputs"),
-    }  # fmt: skip
+    }
     command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--demo", "--port", "0"]
     return subprocess.Popen(
-        [*command, *options], cwd=machine / "start", env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        [*command, *options],
+        cwd=machine / "start",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def opened(machine: Path) -> str:

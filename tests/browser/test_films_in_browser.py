@@ -37,9 +37,7 @@ def test_what_each_model_says_is_drawn_and_said_where_the_cursor_stands(films: N
     for _ in range(11):
         films.page.keyboard.press("ArrowRight")
     expect(part(films, "now")).to_have_text("sound: tired 70 % · face: tired 80 %")
-    expect(graph).to_have_attribute(
-        "aria-valuetext", "1.10 of 2.00 s; sound: tired 70 %; face: tired 80 %"
-    )
+    expect(graph).to_have_attribute("aria-valuetext", "1.10 of 2.00 s; sound: tired 70 %; face: tired 80 %")
     films.page.keyboard.press("End")
     expect(part(films, "now")).to_have_text("sound: no answer · face: tired 80 %")
 

@@ -22,10 +22,7 @@ def part(notebook: Notebook, name: str) -> Locator:
 
 def cursor_s(notebook: Notebook, duration_s: float) -> float:
     """Return the cursor's position over the axes, in s of a clip of `duration_s`."""
-    plots, cursor = (
-        part(notebook, "overlay").bounding_box(),
-        part(notebook, "cursor").bounding_box(),
-    )
+    plots, cursor = (part(notebook, "overlay").bounding_box(), part(notebook, "cursor").bounding_box())
     assert plots and cursor
     return (cursor["x"] + cursor["width"] / 2 - plots["x"]) / plots["width"] * duration_s
 

@@ -19,24 +19,25 @@ BEYOND = """() => [...document.querySelectorAll("p, a, h1, h2, h3, table")].filt
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 # Outputs of somebody else's notebook: what is seen and heard remains, what would run does not.
 FOREIGN = (
-    ("text/html", "<audio controls src='data:audio/wav;base64,UklGRg=='></audio>"
-                  f"<img src='{PIXEL}' onload='window.ran = 1'><script>window.ran = 2</script>"),
+    (
+        "text/html",
+        "<audio controls src='data:audio/wav;base64,UklGRg=='></audio>"
+        f"<img src='{PIXEL}' onload='window.ran = 1'><script>window.ran = 2</script>",
+    ),
     ("application/javascript", "window.ran = 3"),
     ("text/html", "<script type='text/x-mathjax-config'>window.ran = 4</script>"),
-)  # fmt: skip
+)
 
 
-def test_the_report_fits_a_phone_and_leads_to_each_notebook(
-    chromium: Browser, tmp_path: Path
-) -> None:
+def test_the_report_fits_a_phone_and_leads_to_each_notebook(chromium: Browser, tmp_path: Path) -> None:
     columns = "study=table3 condition=total model=proposed_unweighted metric=accuracy"
-    rows = [result(columns, 1.0, low=1.0, high=1.0, split=split, data="synthetic")
-            for split in ("random_frames", "random", "leak_free")]  # fmt: skip
+    rows = [
+        result(columns, 1.0, low=1.0, high=1.0, split=split, data="synthetic")
+        for split in ("random_frames", "random", "leak_free")
+    ]
     run = write_run(tmp_path / "quick", rows)
     cells = [nbformat.v4.new_markdown_cell("# The end"), nbformat.v4.new_code_cell("1 + 1")]
-    cells[1].outputs = [
-        nbformat.v4.new_output("display_data", {kind: text}) for kind, text in FOREIGN
-    ]
+    cells[1].outputs = [nbformat.v4.new_output("display_data", {kind: text}) for kind, text in FOREIGN]
     (run / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=cells), run / "notebooks" / "14_scoreboard.ipynb")
     page = chromium.new_page(viewport={"width": 390, "height": 800})

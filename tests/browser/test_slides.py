@@ -24,9 +24,7 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @large
 @pytest.mark.parametrize("name", ["00_start_here", "03_feature_validation", "10_leakage_audit"])
-def test_each_slide_is_a_section_or_a_figure_that_fits(
-    name: str, slides: Path, chromium: Browser
-) -> None:
+def test_each_slide_is_a_section_or_a_figure_that_fits(name: str, slides: Path, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1100, "height": 700})
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))

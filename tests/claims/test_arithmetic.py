@@ -19,14 +19,17 @@ from cryutils.errors import InputError
 @pytest.mark.parametrize(
     ("percent", "k", "n"),
     [
-        (97.41, 113, 116), (66.67, 2, 3), (100, 7, 7), (0, 0, 7),
-        (65.51, 76, 116), (66.66, 2, 3),  # cut off, not rounded
-        (97.41, None, 160), (66.68, None, 3),
+        (97.41, 113, 116),
+        (66.67, 2, 3),
+        (100, 7, 7),
+        (0, 0, 7),
+        (65.51, 76, 116),
+        (66.66, 2, 3),  # cut off, not rounded
+        (97.41, None, 160),
+        (66.68, None, 3),
     ],
-)  # fmt: skip
-def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(
-    percent: float, k: int | None, n: int
-) -> None:
+)
+def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(percent: float, k: int | None, n: int) -> None:
     assert arithmetic.correct(percent, n) == k
     assert (n in arithmetic.sizes(percent, most=200)) is (k is not None)
 
@@ -52,9 +55,7 @@ def test_what_is_no_percentage_is_refused(figure: float) -> None:
 
 def printed_ways(k: int, n: int) -> dict[str, set[str]]:
     share = Decimal(100 * k) / Decimal(n)
-    rounded = {
-        str(share.quantize(Decimal("0.01"), way)) for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)
-    }
+    rounded = {str(share.quantize(Decimal("0.01"), way)) for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)}
     cut = {str(share.quantize(Decimal("0.01"), ROUND_DOWN))}
     return {"rounded": rounded, "cut off": cut, "either": rounded | cut}
 
@@ -62,20 +63,14 @@ def printed_ways(k: int, n: int) -> dict[str, set[str]]:
 @pytest.mark.parametrize("printing", ["rounded", "cut off", "either"])
 @pytest.mark.parametrize("percent", ["66.66", "65.51", "50.00", "0.01", "100.00"])
 def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, percent) -> None:
-    tried = [
-        n
-        for n in range(1, 117)
-        if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))
-    ]
+    tried = [n for n in range(1, 117) if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))]
     assert arithmetic.sizes(float(percent), most=116, printing=printing) == tried
 
 
 # Means of class recalls
 
 
-@given(
-    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3), chosen=st.data(), cut=st.booleans()
-)
+@given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3), chosen=st.data(), cut=st.booleans())
 def test_a_printed_mean_of_recalls_leads_back_to_it(
     sizes: list[int], chosen: st.DataObject, cut: bool
 ) -> None:

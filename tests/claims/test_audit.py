@@ -26,12 +26,15 @@ def answers(infants: int = 12, each: int = 4) -> pd.DataFrame:
             truth = ("hungry", "tired")[infant % 2]
             rows += [
                 {
-                    "clip": f"{infant}/{k}", "infant": f"infant {infant}", "truth": truth,
-                    "prediction": truth if split == "random" else "hungry", "split": split,
+                    "clip": f"{infant}/{k}",
+                    "infant": f"infant {infant}",
+                    "truth": truth,
+                    "prediction": truth if split == "random" else "hungry",
+                    "split": split,
                     "fold": k % 3 if split == "random" else infant // 2 % 3,
                 }
                 for k in range(each)
-            ]  # fmt: skip
+            ]
     return pd.DataFrame(rows)
 
 
@@ -48,11 +51,17 @@ def mixed(repeats: tuple[object, ...] = ("0",)) -> pd.DataFrame:
         truth = infant % 2
         p = 0.1 + 0.15 * ((5 * infant + 3 * k) % 6)
         answer = truth if p < 0.6 else 1 - truth
-        rows.append({
-            "clip": f"{infant}/{k}", "infant": f"i{infant}", "truth": classes[truth],
-            "prediction": classes[answer], "fold": infant // 2 % 3,
-            f"p_{classes[answer]}": 0.5 + p / 2, f"p_{classes[1 - answer]}": 0.5 - p / 2,
-        })  # fmt: skip
+        rows.append(
+            {
+                "clip": f"{infant}/{k}",
+                "infant": f"i{infant}",
+                "truth": classes[truth],
+                "prediction": classes[answer],
+                "fold": infant // 2 % 3,
+                f"p_{classes[answer]}": 0.5 + p / 2,
+                f"p_{classes[1 - answer]}": 0.5 - p / 2,
+            }
+        )
     one = pd.DataFrame(rows)
     return pd.concat([one.assign(repeat=name) for name in repeats], ignore_index=True)
 
@@ -96,13 +105,17 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
 @pytest.mark.parametrize(
     "table",
     [
-        numbered(prediction=float), numbered(bool, float), numbered("category", "category"),
-        respelled(" {} ".format), respelled(lambda name: unicodedata.normalize("NFD", name)),
+        numbered(prediction=float),
+        numbered(bool, float),
+        numbered("category", "category"),
+        respelled(" {} ".format),
+        respelled(lambda name: unicodedata.normalize("NFD", name)),
         mixed().drop(columns="prediction").rename(columns={"p_belly_pain": "P_Belly Pain"}),
         respelled(lambda name: name.replace("i3", "NA"), "infant"),
-        mixed().assign(fold=mixed().fold.map("fold {}".format)), mixed(("90%", "95%")),
+        mixed().assign(fold=mixed().fold.map("fold {}".format)),
+        mixed(("90%", "95%")),
     ],
-)  # fmt: skip
+)
 def test_names_are_compared_as_people_mean_them(
     tmp_path: Path, clean: audits.Audit, table: pd.DataFrame, ending: str
 ) -> None:
@@ -113,8 +126,7 @@ def test_names_are_compared_as_people_mean_them(
 
 @pytest.mark.parametrize("lacking", ["prediction", "p_müde"])
 @pytest.mark.parametrize(
-    "kind",
-    [{"sep": "\t", "encoding": "utf-16"}, {"sep": ";", "decimal": ","}, {"quoting": 1}],
+    "kind", [{"sep": "\t", "encoding": "utf-16"}, {"sep": ";", "decimal": ","}, {"quoting": 1}]
 )
 def test_every_kind_of_csv_is_read(tmp_path: Path, kind: dict, lacking: str) -> None:
     table = mixed().drop(columns=lacking)
@@ -163,9 +175,7 @@ def test_an_answer_that_is_no_class_is_wrong_and_named(
 
 def test_answers_that_contradict_the_probabilities_are_named(tmp_path: Path) -> None:
     table = mixed()
-    table.loc[[5, 7], ["p_belly_pain", "p_müde"]] = table.loc[
-        [5, 7], ["p_müde", "p_belly_pain"]
-    ].to_numpy()
+    table.loc[[5, 7], ["p_belly_pain", "p_müde"]] = table.loc[[5, 7], ["p_müde", "p_belly_pain"]].to_numpy()
     result = audited(table, tmp_path)
     assert result.scores.value[1] == pytest.approx(32 / 48), "the answers count"
     (note,) = result.notes.note
@@ -229,9 +239,7 @@ def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
     assert scores.guess["leak-free", "macro F1"] == pytest.approx(1 / 3)
     leaks = result.leaks.set_index("split")
     assert leaks.shared.to_dict() == {"random split": 1, "leak-free": 0}
-    assert leaks.p_value["random split"] == pytest.approx(
-        0.05
-    )  # the best of 19 permutations and itself
+    assert leaks.p_value["random split"] == pytest.approx(0.05)  # the best of 19 permutations and itself
     (gap,) = result.gaps.itertuples()
     assert gap.value == 0.5
     assert result.classes.infants.tolist() == [6, 6]
@@ -258,9 +266,7 @@ def test_many_classes_are_not_mixed_up(tmp_path: Path) -> None:
     assert result.leaks.p_value.tolist() == [0.05]
 
 
-def test_the_device_of_donateacrys_recordings_is_the_type_of_phone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_device_of_donateacrys_recordings_is_the_type_of_phone(monkeypatch: pytest.MonkeyPatch) -> None:
     cries = corpus([*"ab"] * 6, [*"112233445566"])
     times = ["1430742197", "1430742197000"] * 6
     clips = [
@@ -350,11 +356,14 @@ def on_fixed_folds(task: str = "reason") -> pd.DataFrame:
     rows = pd.read_csv(FOLDS, dtype=str).query("task == @task")
     parts = [
         rows[["clip", "infant", "truth"]].assign(
-            prediction=rows.truth, split=split, repeat=repeat,
+            prediction=rows.truth,
+            split=split,
+            repeat=repeat,
             fold=rows[split].str[repeat].map(dict(zip("01234", "ABCDE", strict=True))),
         )
-        for split in ("random", "leak_free") for repeat in range(5)
-    ]  # fmt: skip
+        for split in ("random", "leak_free")
+        for repeat in range(5)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -404,8 +413,16 @@ def by_device() -> pd.DataFrame:
     device = np.where(np.arange(40) % 4 < np.where(truth == "tired", 3, 1), "iOS", "Android")
     names = [f"infant {k}" for k in range(40)]
     answers = np.where(device == "iOS", "tired", "hungry")
-    return pd.DataFrame({"clip": names, "infant": names, "truth": truth, "prediction": answers,
-                         "device": device, "fold": np.arange(40) // 4 % 2})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "clip": names,
+            "infant": names,
+            "truth": truth,
+            "prediction": answers,
+            "device": device,
+            "fold": np.arange(40) // 4 % 2,
+        }
+    )
 
 
 @pytest.mark.parametrize("table", [by_device(), by_device().drop(columns="fold")])

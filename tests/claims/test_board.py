@@ -21,10 +21,18 @@ def results(
 ) -> pd.DataFrame:
     """Results of a run from (columns, split, value) or (columns, split, value, low, high)."""
     measured = [
-        result(columns, value, split=split, data=data, n=n, n_infants=46,
-               **dict(zip(("low", "high"), interval, strict=False)), **fields)
+        result(
+            columns,
+            value,
+            split=split,
+            data=data,
+            n=n,
+            n_infants=46,
+            **dict(zip(("low", "high"), interval, strict=False)),
+            **fields,
+        )
         for columns, split, value, *interval in rows
-    ]  # fmt: skip
+    ]
     return claims.table(measured)
 
 
@@ -69,9 +77,7 @@ def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_c
 
 
 def test_published_figures_are_shown_only_next_to_the_papers_classes() -> None:
-    others = [
-        (columns.replace("hungry", "a").replace("tired", "b"), *row) for columns, *row in REAL
-    ]
+    others = [(columns.replace("hungry", "a").replace("tired", "b"), *row) for columns, *row in REAL]
     table = board.scores({"other": results(others)})
     assert table.published.isna().all()
 
@@ -127,16 +133,12 @@ def test_conclusions_count_an_svm_once_and_no_test_of_a_model_chosen_by_its_scor
 def test_gaps_are_paired_and_models_without_stored_predictions_have_none() -> None:
     judged = claims.load_results("reference/judged", study="cry2")
     gaps = board.gaps(board.scores({"reference/judged": judged})).set_index("name")
-    assert gaps.value["cry2"] == pytest.approx(
-        gaps.random["cry2"] - gaps.leak_free["cry2"], abs=1e-12
-    )
+    assert gaps.value["cry2"] == pytest.approx(gaps.random["cry2"] - gaps.leak_free["cry2"], abs=1e-12)
     assert board.gaps(board.scores({"elsewhere": judged})).empty
 
 
 def test_stored_runs_are_shown_with_both_splits() -> None:
     words = board.reference({"uploads": "all three states"}, board.TABLE3)
     row = words.loc["DonateACry's original uploads", "all three states", "ensemble"]
-    assert row["balanced accuracy"].to_dict() == {
-        "random split": "48 [39, 59]", "leak-free": "36 [29, 46]",
-    }  # fmt: skip
+    assert row["balanced accuracy"].to_dict() == {"random split": "48 [39, 59]", "leak-free": "36 [29, 46]"}
     assert row["p"].item() == "0.888"

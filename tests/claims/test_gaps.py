@@ -55,22 +55,25 @@ def test_arrays_have_the_answers_of_the_table_in_any_order(cries: Corpus) -> Non
 def test_windows_of_a_clip_stay_apart() -> None:
     table = pd.DataFrame(
         {
-            "clip": ["a", "a", "b", "a", "a", "b"], "repeat": [0, 0, 0, 1, 1, 1], "fold": 0,
-            "infant": ["i", "i", "j"] * 2, "truth": ["x", "x", "y"] * 2,
+            "clip": ["a", "a", "b", "a", "a", "b"],
+            "repeat": [0, 0, 0, 1, 1, 1],
+            "fold": 0,
+            "infant": ["i", "i", "j"] * 2,
+            "truth": ["x", "x", "y"] * 2,
             "predicted": ["x", "y", None, "y", "x", "y"],
         }
-    )  # fmt: skip
+    )
     stored = answers(table)
     assert stored.predicted.tolist() == [[0, 1, -1], [1, 0, 1]]
     assert stored.units.tolist() == ["a", "a", "b"]
 
 
 @pytest.mark.parametrize("repeats", [1, 4])
-def test_a_gap_is_the_paired_difference_between_the_splits(
-    cries: Corpus, apart: Path, repeats: int
-) -> None:
-    both = {split: answered(cries, split, right, repeats)
-            for split, right in (("random", 0.8), ("leak_free", 0.4))}  # fmt: skip
+def test_a_gap_is_the_paired_difference_between_the_splits(cries: Corpus, apart: Path, repeats: int) -> None:
+    both = {
+        split: answered(cries, split, right, repeats)
+        for split, right in (("random", 0.8), ("leak_free", 0.4))
+    }
     claims.begin("04_test")
     claims.record(pd.concat(both.values()), study="cry2", model="cry2")
     claims.record(both["random"], study="cry2", model="of one split")
@@ -83,9 +86,10 @@ def test_a_gap_is_the_paired_difference_between_the_splits(
 
 
 @pytest.mark.parametrize(
-    "blind", [{"predicted": "pain"}, dict.fromkeys(["p_hungry", "p_pain", "p_tired"], 0.0)],
+    "blind",
+    [{"predicted": "pain"}, dict.fromkeys(["p_hungry", "p_pain", "p_tired"], 0.0)],
     ids=["one answer", "no strengths"],
-)  # fmt: skip
+)
 def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus, blind) -> None:
     tables = [answered(cries, split, 0.5, 3).assign(**blind) for split in evaluation.SPLITS]
     about = dict.fromkeys(("study", "condition", "feature", "model"), "")

@@ -24,18 +24,33 @@ pytestmark = pytest.mark.usefixtures("apart")
 # The papers' figures, typed from the papers a second time.
 
 CLIPS = {  # class of Table 1: clips in the corpus, clips used
-    "pain": (38, 20), "belly_pain": (16, 16), "discomfort": (27, 20), "tired": (24, 20),
-}  # fmt: skip
+    "pain": (38, 20),
+    "belly_pain": (16, 16),
+    "discomfort": (27, 20),
+    "tired": (24, 20),
+}
 PERCENTS = {  # as printed, by table, row and column
-    "Table 2": (("feature_validation", "stft", "mfcc"), {
-        "svm": (45.83, 66.67), "nb": (75.83, 77.50), "rf": (79.17, 83.33),
-        "dt": (79.17, 79.17), "knn": (54.17, 50.00), "dnn": (85.59, 84.49),
-    }),
-    "Table 3": (("table3", "svm", "ae_dnn", "proposed"), {
-        "sleepy_hungry": (80.92, 97.14, 97.14), "sleepy_hugging": (68.42, 100, 100),
-        "hugging_hungry": (66.66, 80, 86.67), "total": (65.51, 93.75, 97.41),
-    }),
-}  # fmt: skip
+    "Table 2": (
+        ("feature_validation", "stft", "mfcc"),
+        {
+            "svm": (45.83, 66.67),
+            "nb": (75.83, 77.50),
+            "rf": (79.17, 83.33),
+            "dt": (79.17, 79.17),
+            "knn": (54.17, 50.00),
+            "dnn": (85.59, 84.49),
+        },
+    ),
+    "Table 3": (
+        ("table3", "svm", "ae_dnn", "proposed"),
+        {
+            "sleepy_hungry": (80.92, 97.14, 97.14),
+            "sleepy_hugging": (68.42, 100, 100),
+            "hugging_hungry": (66.66, 80, 86.67),
+            "total": (65.51, 93.75, 97.41),
+        },
+    ),
+}
 
 
 def of_table(name: str) -> pd.DataFrame:
@@ -129,9 +144,18 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
         names = ledger.ledger().columns
         folder = tmp_path / "project" / "data"
         folder.mkdir(parents=True, exist_ok=True)
-        filled = [{"id": f"A-{k}", "paper": "A", "where": "§1", "kind": "claim", "claim": "words",
-                   "metric": "score" if "study" in row else "", **row}
-                  for k, row in enumerate(rows)]  # fmt: skip
+        filled = [
+            {
+                "id": f"A-{k}",
+                "paper": "A",
+                "where": "§1",
+                "kind": "claim",
+                "claim": "words",
+                "metric": "score" if "study" in row else "",
+                **row,
+            }
+            for k, row in enumerate(rows)
+        ]
         pd.DataFrame(filled, columns=names.drop("key")).to_csv(folder / "claims.csv", index=False)
         monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(tmp_path / "project"))
 
@@ -164,10 +188,15 @@ def judged(*rows: Result) -> list[tuple[str, str]]:
         (Rule.ABOVE, -0.3, 0.09, "not reproduced", "does not hold: the interval lies below 0.1"),
         (Rule.BELOW, -0.3, 0.09, "reproduced", "holds: the interval lies below 0.1"),
         (Rule.BELOW, 0.11, 0.3, "not reproduced", "does not hold: the interval lies above 0.1"),
-        (Rule.CITED, 0.11, 0.3, "not shown", "not shown: the paper only cites it; the interval lies"
-                                             " above 0.1"),
+        (
+            Rule.CITED,
+            0.11,
+            0.3,
+            "not shown",
+            "not shown: the paper only cites it; the interval lies above 0.1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_simulation) -> None:
     book({"study": "k", "rule": rule, "margin": 0.1})
     both = [result("k", (low + high) / 2, low, high, split=s) for s in ("random", "leak_free")]
@@ -180,9 +209,14 @@ def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_si
 
 READ = {"kind": "figure", "verdict": "inconsistent", "reason": "It shows a login page."}
 PUBLISHED = {
-    "kind": "number", "study": "k", "metric": "accuracy", "value": 0.8, "rule": "published",
-    "margin": 0.05, "data_required": "mine",
-}  # fmt: skip
+    "kind": "number",
+    "study": "k",
+    "metric": "accuracy",
+    "value": 0.8,
+    "rule": "published",
+    "margin": 0.05,
+    "data_required": "mine",
+}
 
 
 @pytest.mark.parametrize(
@@ -277,9 +311,7 @@ def test_what_was_not_measured_says_what_it_needs(book) -> None:
     assert table.random_reason[1] == "not measured with this split"
 
 
-def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_without_faces(
-    book,
-) -> None:
+def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_without_faces(book) -> None:
     needs = {"data_required": ledger._FACES, "rule": "low > margin", "margin": 0}
     book({"kind": "claim", "rule": "every"}, {"study": "k", "part_of": "A-0", **needs})
     against = result("k", -1, -1.5, -0.5)
@@ -319,8 +351,7 @@ def test_a_network_is_judged_by_five_trainings(book, trainings, verdict) -> None
 
 
 def parts(n: int) -> list[dict[str, Any]]:
-    rows = [{"study": f"k{k}", "rule": "low > margin", "margin": 0, "part_of": "A-0"}
-            for k in range(n)]  # fmt: skip
+    rows = [{"study": f"k{k}", "rule": "low > margin", "margin": 0, "part_of": "A-0"} for k in range(n)]
     return [{"rule": "every"}, *rows]
 
 

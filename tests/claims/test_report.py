@@ -47,9 +47,7 @@ def test_the_index_has_the_scoreboard_and_links_each_page_14_first(home: Path) -
 
 def test_only_pages_older_than_their_notebook_are_made_again(home: Path) -> None:
     runs = claims.every_run(home)
-    pages = [
-        report.write(home, runs).parent / "quick" / f"{n}.html" for n in (NAME, "14_scoreboard")
-    ]
+    pages = [report.write(home, runs).parent / "quick" / f"{n}.html" for n in (NAME, "14_scoreboard")]
     before = [page.stat().st_ino for page in pages]
     os.utime(home / "quick" / "notebooks" / "14_scoreboard.ipynb")
     report.write(home, runs)
@@ -77,8 +75,7 @@ def test_every_run_is_read_newest_first_and_the_reference_last(home: Path) -> No
 
 
 def test_the_printed_scoreboard_fits_80_columns() -> None:
-    runs = {f"reference/{name}": claims.load_results(f"reference/{name}")
-            for name in ("judged", "simulated")}  # fmt: skip
+    runs = {f"reference/{name}": claims.load_results(f"reference/{name}") for name in ("judged", "simulated")}
     lines = list(report.scoreboard_lines(board.scores(runs)))
     tables = [line for line in lines if not line.startswith("Paper")]
     assert max(map(len, tables)) <= 80

@@ -43,19 +43,41 @@ def collected(notebook: str, **columns: Any) -> None:
 def test_a_result_is_stored_with_every_column(run: Path) -> None:
     claims.begin("03_feature_validation", seed=7)
     claims.record(
-        0.4583, low=0.2, high=0.7, n=23, n_infants=11, study="feature_validation", feature="stft",
-        model="svm", metric="accuracy", split="leak_free", data="donateacry",
-    )  # fmt: skip
+        0.4583,
+        low=0.2,
+        high=0.7,
+        n=23,
+        n_infants=11,
+        study="feature_validation",
+        feature="stft",
+        model="svm",
+        metric="accuracy",
+        split="leak_free",
+        data="donateacry",
+    )
     claims.write()
     assert stored(run, "03_feature_validation") == [
         {
-            "key": "feature_validation.stft.svm.accuracy", "study": "feature_validation",
-            "condition": "", "feature": "stft", "model": "svm", "rival": "", "metric": "accuracy",
-            "split": "leak_free", "data": "donateacry", "value": 0.4583, "low": 0.2, "high": 0.7,
-            "n": 23, "n_infants": 11, "trainings": None, "permutations": None,
-            "notebook": "03_feature_validation", "seed": 7,
+            "key": "feature_validation.stft.svm.accuracy",
+            "study": "feature_validation",
+            "condition": "",
+            "feature": "stft",
+            "model": "svm",
+            "rival": "",
+            "metric": "accuracy",
+            "split": "leak_free",
+            "data": "donateacry",
+            "value": 0.4583,
+            "low": 0.2,
+            "high": 0.7,
+            "n": 23,
+            "n_infants": 11,
+            "trainings": None,
+            "permutations": None,
+            "notebook": "03_feature_validation",
+            "seed": 7,
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_an_interval_brings_its_ends_clips_and_infants() -> None:
@@ -70,8 +92,11 @@ def test_an_interval_brings_its_ends_clips_and_infants() -> None:
 def test_a_number_measured_again_replaces_the_first() -> None:
     claims.begin("a")
     for value, split, data in (
-        (0.1, "random", "x"), (0.2, "leak_free", "x"), (0.3, "random", "y"), (0.4, "random", "x"),
-    ):  # fmt: skip
+        (0.1, "random", "x"),
+        (0.2, "leak_free", "x"),
+        (0.3, "random", "y"),
+        (0.4, "random", "x"),
+    ):
         claims.record(value, study="s", metric="m", split=split, data=data)
     assert claims.results().value.tolist() == [0.4, 0.2, 0.3]
     claims.begin("a")
@@ -128,32 +153,33 @@ def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
     assert not (run / "results" / "b.json").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999]
-)
+@pytest.mark.parametrize("content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999])
 def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
     collected("a")
     path = run / "results" / "a.json"
     path.write_text(content)
-    with pytest.raises(
-        InputError, match=r"a\.json: damaged or of an older version .*makes it again"
-    ):
+    with pytest.raises(InputError, match=r"a\.json: damaged or of an older version .*makes it again"):
         claims.read_results(path)
 
 
-def test_by_hand_results_go_to_a_run_of_their_own(
-    apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_hand_results_go_to_a_run_of_their_own(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CRYUTILS_RUN_DIR")
     assert claims.run_dir() == apart / "outputs" / "manual"
 
 
 def answers(study: str, split: str, predicted: list[str | None], **columns: Any) -> pd.DataFrame:
     rows = {
-        "study": study, "split": split, "data": "mine", "clip": ["a/1", "b/2"],
-        "infant": ["a", "b"], "repeat": 0, "fold": [0, 1], "truth": ["hungry", "tired"],
-        "predicted": predicted, **columns,
-    }  # fmt: skip
+        "study": study,
+        "split": split,
+        "data": "mine",
+        "clip": ["a/1", "b/2"],
+        "infant": ["a", "b"],
+        "repeat": 0,
+        "fold": [0, 1],
+        "truth": ["hungry", "tired"],
+        "predicted": predicted,
+        **columns,
+    }
     return pd.DataFrame(rows)
 
 

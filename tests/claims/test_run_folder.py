@@ -110,9 +110,11 @@ def test_a_borrowed_file_remains_that_of_the_other_notebook(folder: Path) -> Non
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.6"
     assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
     assert run_folder.states(folder)["02_second"]["files"] == [
-        "logs/02_second.log", "models/02_second.keras", "notebooks/02_second.ipynb",
+        "logs/02_second.log",
+        "models/02_second.keras",
+        "notebooks/02_second.ipynb",
         "results/02_second.json",
-    ]  # fmt: skip
+    ]
 
 
 def _killed_at(step: int, staging: Path) -> None:
@@ -135,9 +137,7 @@ def test_a_notebook_killed_while_its_files_are_replaced_is_not_done(folder: Path
     for step in range(100):
         finished(folder, "01_first", 0.5, "figure", "old")
         staging = executed(folder, "01_first", 0.6, "figure")
-        process = multiprocessing.get_context("fork").Process(
-            target=_killed_at, args=(step, staging)
-        )
+        process = multiprocessing.get_context("fork").Process(target=_killed_at, args=(step, staging))
         process.start()
         process.join()
         if process.exitcode == 0:

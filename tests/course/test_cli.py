@@ -41,17 +41,18 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
     assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
 
 
-def test_odd_names_are_printed_in_ascii_and_in_one_line(
-    apart: Path, sound: Callable[..., Path]
-) -> None:
+def test_odd_names_are_printed_in_ascii_and_in_one_line(apart: Path, sound: Callable[..., Path]) -> None:
     infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
     sound(infant / "c\nd.wav")
     (infant / "a\nb.txt").touch()
     command = ["cryutils.course.cli", "data", "describe", "m\xfcde Stimmen", "--problems"]
     out = subprocess.run(
-        [sys.executable, "-m", *command], stdout=subprocess.PIPE, encoding="ascii", check=True,
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        encoding="ascii",
+        check=True,
         env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ).stdout  # fmt: skip
+    ).stdout
     assert r"recordings in m\xfcde Stimmen" in out
     assert r"m\xfcde/b\x1b[2J/a\nb.txt: " in out and "\x1b" not in out
 
@@ -76,7 +77,7 @@ def test_odd_names_are_printed_in_ascii_and_in_one_line(
         ("data fetch synthetic", "nothing to fetch"),
         ("claims --verdict reproducd", "no verdict 'reproducd'. Did you mean reproduced?"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line_with_its_remedy(
     arguments: str, remedy: str, command: Command, apart: Path
 ) -> None:
@@ -131,9 +132,7 @@ def test_the_real_corpus_is_found_checked_and_described(command: Command, donate
     assert out == f"457 files verified in {donateacry}, 0 wrong or missing.\n"
 
 
-def test_report_prints_the_scoreboard_and_names_a_damaged_run(
-    command: Command, apart: Path
-) -> None:
+def test_report_prints_the_scoreboard_and_names_a_damaged_run(command: Command, apart: Path) -> None:
     (apart / "outputs" / "quick").mkdir(parents=True)
     results = apart / "outputs" / "quick" / "results.json"
     results.write_text("[]")
@@ -146,15 +145,27 @@ def test_report_prints_the_scoreboard_and_names_a_damaged_run(
 
 # What an import costs
 
-HEAVY = {"tensorflow", "keras", "librosa", "sklearn", "matplotlib", "seaborn", "av", "numba",
-         "cv2", "scipy", "joblib", "pooch", "papermill", "IPython"}  # fmt: skip
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "librosa",
+    "sklearn",
+    "matplotlib",
+    "seaborn",
+    "av",
+    "numba",
+    "cv2",
+    "scipy",
+    "joblib",
+    "pooch",
+    "papermill",
+    "IPython",
+}
 
 
 def imported_by(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
@@ -165,7 +176,7 @@ def test_loading_the_package_imports_nothing_heavy() -> None:
 
 
 def test_the_server_is_one_small_process() -> None:
-    imported = imported_by("from cryutils.app import serve\nfrom cryutils.course import cli")
+    imported = imported_by("from crydecode import serve\nfrom cryutils.course import cli")
     assert not imported & (HEAVY | {"pandas", "pyarrow"}) - {"av", "cv2"}
 
 

@@ -25,10 +25,7 @@ NOTEBOOKS = course.notebooks()
 
 def test_the_notebooks_are_copied_and_the_next_step_is_named(command: Command, apart: Path) -> None:
     out = success(command("notebooks", "my course"))
-    assert out.splitlines() == [
-        f"{len(NOTEBOOKS)} notebooks: my course",
-        "Next: cryutils lab 'my course'",
-    ]
+    assert out.splitlines() == [f"{len(NOTEBOOKS)} notebooks: my course", "Next: cryutils lab 'my course'"]
     copies = sorted((apart / "my course").glob("*.ipynb"))
     assert [copy.read_bytes() for copy in copies] == [p.read_bytes() for p in NOTEBOOKS.values()]
     assert (apart / "my course" / "quiz" / "03b_a_network_learns.json").is_file()
@@ -64,8 +61,10 @@ def test_lab_opens_the_missing_notebooks_as_trusted_ones(apart: Path) -> None:
     environment = os.environ | {"CRYUTILS_START_DIR": str(apart), "JUPYTER_DATA_DIR": str(apart)}
     server = subprocess.Popen(
         [sys.executable, "-m", "cryutils.course.cli", "lab", "mine", *options],
-        cwd=apart, env=environment, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=apart,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert server.stderr is not None
         line = next(line for line in server.stderr if b"http://127.0.0.1" in line).decode()
@@ -81,19 +80,19 @@ def test_lab_opens_the_missing_notebooks_as_trusted_ones(apart: Path) -> None:
             time.sleep(0.5)
     finally:
         end(server)
-    assert cells and all(
-        cell["metadata"]["trusted"] for cell in cells if cell["cell_type"] == "code"
-    )
+    assert cells and all(cell["metadata"]["trusted"] for cell in cells if cell["cell_type"] == "code")
     assert (apart / "mine" / "03_feature_validation.ipynb").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-3", "0.001"), ("hungry", '"hungry"'), ("True", "true"),
+        ("1e-3", "0.001"),
+        ("hungry", '"hungry"'),
+        ("True", "true"),
         ('["hungry","tired"]', '["hungry", "tired"]'),
     ],
-)  # fmt: skip
+)
 def test_a_value_is_read_as_its_type(text: str, value: str, command: Command, apart: Path) -> None:
     out = success(command("run", "--list", "03", "-p", f"test_size={text}"))
     assert f"  test_size = {value}  # " in out

@@ -24,9 +24,7 @@ from cryutils import audio
 
 
 @pytest.fixture
-def predict(
-    quick: Trained, recordings: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> Command:
+def predict(quick: Trained, recordings: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`predict("cry.wav", "--json")`, started in the folder of recordings: code, out, err."""
     monkeypatch.setenv("CRYUTILS_START_DIR", str(recordings))
     return partial(command, "predict")
@@ -91,9 +89,13 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
     predict: Command, recordings: Path, apart: Path
 ) -> None:
     for name, source in (
-        ("tired/anna/b.wav", "cry.wav"), ("tired/anna/A.PNG", "face.png"), ("z.mp4", "cry.mp4"),
-        ("notes.txt", "notes.txt"), (".hidden/c.wav", "cry.wav"), ("@eaDir/d.wav", "cry.wav"),
-    ):  # fmt: skip
+        ("tired/anna/b.wav", "cry.wav"),
+        ("tired/anna/A.PNG", "face.png"),
+        ("z.mp4", "cry.mp4"),
+        ("notes.txt", "notes.txt"),
+        (".hidden/c.wav", "cry.wav"),
+        ("@eaDir/d.wav", "cry.wav"),
+    ):
         path = apart / "infants" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recordings / source, path)
@@ -105,9 +107,7 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
     assert code == 0
     *lines, _ = err.splitlines()
     named = [line.partition("infants/")[2].partition(": ") for line in lines]
-    assert [name for name, _, _ in named] == [
-        ".hidden", "@eaDir", "pipe.wav", "socket", "voice.silk",
-    ]  # fmt: skip
+    assert [name for name, _, _ in named] == [".hidden", "@eaDir", "pipe.wav", "socket", "voice.silk"]
     assert "WeChat" in named[-1][2]
     names = [Path(row["file"]).relative_to(apart / "infants") for row in json.loads(out)]
     assert [str(name) for name in names] == ["tired/anna/A.PNG", "tired/anna/b.wav", "z.mp4"]
@@ -140,9 +140,7 @@ def test_json_and_csv_have_the_same_answers(predict: Command) -> None:
         (("{apart}",), "no recording in this directory"),
     ],
 )
-def test_a_mistake_is_one_line(
-    arguments: tuple[str, ...], words: str, predict: Command, apart: Path
-) -> None:
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], words: str, predict: Command, apart: Path) -> None:
     (apart / "notes.md").write_text("no recording")
     code, out, err = predict(*(text.format(apart=apart) for text in arguments))
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -154,8 +152,9 @@ def test_opencv_that_needs_libgl_is_named_with_its_remedy(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-m", "cryutils.course.cli", "predict", "cry.wav"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "pip install --force-reinstall 'opencv-python-headless" in done.stderr
 
@@ -171,7 +170,5 @@ except SystemExit as ended:
 heavy = ("tensorflow", "keras", "sklearn", "librosa", "matplotlib")
 print([name for name in heavy if name in sys.modules])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

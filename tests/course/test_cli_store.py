@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from refusals import Command, Outcome, mistake, success
 
-from cryutils.app import store
-from cryutils.app.readings import Reading
+from crydecode import store
+from cryutils.inference.readings import Reading
 
 PASSWORD = "correct horse"
 NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()

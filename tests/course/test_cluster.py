@@ -112,9 +112,7 @@ def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, proje
     assert failed == {"01_first": why}
 
 
-def test_a_stopped_run_ends_on_the_workers(
-    cluster: Any, waiting: Any, hears_interrupts: None
-) -> None:
+def test_a_stopped_run_ends_on_the_workers(cluster: Any, waiting: Any, hears_interrupts: None) -> None:
     waiting(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         runner.run(jobs(), scheduler=cluster.scheduler_address)
@@ -169,9 +167,10 @@ def test_without_a_worker_a_run_says_so_waits_as_long_as_asked_and_can_be_stoppe
 def test_a_worker_with_another_installation_or_folder_is_named(cluster: Any, project: Path) -> None:
     address = cluster.scheduler_address
     for change, words in (
-        (hide_folders, "quick is missing there"), (other_files, "cryutils' files"),
+        (hide_folders, "quick is missing there"),
+        (other_files, "cryutils' files"),
         (other_package, "numpy is 0"),
-    ):  # fmt: skip
+    ):
         worker = cluster.workers[1].worker_address
         cluster.get_client().run(change, workers=[worker])
         line = refused(address)
@@ -224,9 +223,15 @@ def test_sounds_and_pictures_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = cryutils.load(
-        "synthetic", video=True, infants=4, clips_per_infant=2, duration_s=1.0, fps=4, size=64,
+        "synthetic",
+        video=True,
+        infants=4,
+        clips_per_infant=2,
+        duration_s=1.0,
+        fps=4,
+        size=64,
         classes=["hungry", "tired"],
-    )  # fmt: skip
+    )
 
     def made() -> list[np.ndarray]:
         tracks = video.crops(corpus, fps=2.0, size=32)

@@ -217,9 +217,7 @@ def test_weights_that_a_folder_or_a_parameter_names_count(project: Path, apart: 
 # Runs
 
 
-def test_a_run_executes_what_is_not_up_to_date(
-    project: Path, apart: Path, command: Command
-) -> None:
+def test_a_run_executes_what_is_not_up_to_date(project: Path, apart: Path, command: Command) -> None:
     git = ("git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b")
     for step in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=one"]):
         subprocess.run([*git, *step], check=True)
@@ -356,9 +354,7 @@ def test_without_a_home_or_a_place_for_results_one_line_names_the_variable(
         assert variable in mistake(command(*arguments))
 
 
-def test_a_damaged_run_is_repaired_by_the_next_one(
-    finished: Path, apart: Path, command: Command
-) -> None:
+def test_a_damaged_run_is_repaired_by_the_next_one(finished: Path, apart: Path, command: Command) -> None:
     before = results(finished)
     (finished / "state" / "01_first.json").write_bytes(b"\xff")
     (finished / "results" / "02_second.json").write_text("3")
@@ -371,10 +367,7 @@ def test_a_damaged_run_is_repaired_by_the_next_one(
 
 
 def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
-    project: Path,
-    apart: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
     let_both_only_count()
@@ -385,9 +378,7 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     assert err.index("02_second: done") < err.index("01_first: done")
 
 
-def test_a_parameter_of_another_type_is_one_line_in_papermill_too(
-    project: Path, apart: Path
-) -> None:
+def test_a_parameter_of_another_type_is_one_line_in_papermill_too(project: Path, apart: Path) -> None:
     source = str(project / "notebooks" / "01_first.ipynb")
     options = ["-p", "classes", "hungry", "--language", "python"]
     papermill = [sys.executable, "-m", "papermill", source, "out.ipynb", *options]
@@ -498,9 +489,12 @@ def start() -> subprocess.Popen[str]:
     """Start the command in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "cryutils.course.cli", "run", "--jobs", "2"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=_hear_signals,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_hear_signals,
+    )
 
 
 def _hear_signals() -> None:

@@ -80,9 +80,7 @@ def host(apart, monkeypatch) -> Iterator[Host]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setattr(
-            CORPUS, "archive_url", f"http://127.0.0.1:{server.server_port}/a.tar.gz"
-        )
+        monkeypatch.setattr(CORPUS, "archive_url", f"http://127.0.0.1:{server.server_port}/a.tar.gz")
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield host
@@ -119,8 +117,12 @@ def test_a_busy_host_is_named_with_the_remedies(host) -> None:
     host.status = 429
     with pytest.raises(InputError) as caught:
         CORPUS.fetch()
-    for part in ("127.0.0.1: HTTP 429 Too Many Requests", "120 of 120 files are missing",
-                 "CRYUTILS_DATA_DIR", "cryutils data fetch donateacry"):  # fmt: skip
+    for part in (
+        "127.0.0.1: HTTP 429 Too Many Requests",
+        "120 of 120 files are missing",
+        "CRYUTILS_DATA_DIR",
+        "cryutils data fetch donateacry",
+    ):
         assert part in str(caught.value)
 
 
@@ -171,9 +173,7 @@ def test_offline_nothing_is_asked_for_and_what_is_there_is_used(host, monkeypatc
     assert CORPUS.fetch() == root
 
 
-def test_the_data_folder_comes_before_the_cache_and_is_never_written(
-    host, apart, monkeypatch
-) -> None:
+def test_the_data_folder_comes_before_the_cache_and_is_never_written(host, apart, monkeypatch) -> None:
     CORPUS.fetch()
     (apart / "data" / "donateacry").mkdir(parents=True)
     monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "data"))

@@ -23,10 +23,16 @@ from cryutils.errors import InputError
 
 def clip(name: str, label: str, infant: str, *, session: int = 1, seconds: float = 6.0) -> Clip:
     return Clip(
-        id=name, path=Path(f"{name}.wav"), label=label, infant=infant,
-        session=f"{infant}/{session}", start_s=None, duration_s=seconds, has_audio=True,
+        id=name,
+        path=Path(f"{name}.wav"),
+        label=label,
+        infant=infant,
+        session=f"{infant}/{session}",
+        start_s=None,
+        duration_s=seconds,
+        has_audio=True,
         has_video=False,
-    )  # fmt: skip
+    )
 
 
 CLIPS = [
@@ -98,9 +104,7 @@ def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) ->
     assert len(draws) == 6, "three pairs of hungry clips times two tired ones"
     backwards = dict(reversed(counts.items()))
     for seed in range(5):
-        np.testing.assert_array_equal(
-            corpus.draw(counts, seed=seed), corpus.draw(backwards, seed=seed)
-        )
+        np.testing.assert_array_equal(corpus.draw(counts, seed=seed), corpus.draw(backwards, seed=seed))
 
 
 def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> None:
@@ -126,9 +130,7 @@ def test_effective_infants_by_hand() -> None:
         ([None, 0.0, None, 10.0], "aaaa", ["a/2", "a/1", "a/2", "a/1"]),
     ],
 )
-def test_a_session_has_no_longer_pause_and_unknown_times_are_one_more(
-    times, infants, sessions
-) -> None:
+def test_a_session_has_no_longer_pause_and_unknown_times_are_one_more(times, infants, sessions) -> None:
     clips = [
         dataclasses.replace(clip(str(i), "tired", infant), start_s=time)
         for i, (infant, time) in enumerate(zip(infants, times, strict=True))

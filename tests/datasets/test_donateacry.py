@@ -26,14 +26,17 @@ ODD = "CF7F6316-019B-4B3C-9EE1-A62EB5F1D0EE"  # two iOS files of 2015 have a sec
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        (f"{IOS}-1430742197-1.0-m-04-hu.caf",
-         (IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry")),
-        (f"{ANDROID}-1430130772174-1.7-f-48-bp.wav",  # in milliseconds
-         (ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain")),
-        (f"{ODD}-1426957748.47029-1-0911C8F7-99D0-4A44-BC34-894BA5D83032-f-26-ti.caf.caf",
-         (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired")),
+        (f"{IOS}-1430742197-1.0-m-04-hu.caf", (IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry")),
+        (
+            f"{ANDROID}-1430130772174-1.7-f-48-bp.wav",  # in milliseconds
+            (ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain"),
+        ),
+        (
+            f"{ODD}-1426957748.47029-1-0911C8F7-99D0-4A44-BC34-894BA5D83032-f-26-ti.caf.caf",
+            (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_name_gives_infant_time_sex_age_and_reason(name, parts) -> None:
     assert parse_name(name) == FileName(*parts)
 
@@ -62,13 +65,9 @@ def counts(corpus: Corpus) -> dict[str, int]:
 def test_the_real_corpus_has_457_clips_of_221_infants(donateacry) -> None:
     corpus = load("donateacry")
     assert (corpus.name, len(corpus), len(set(corpus.infants))) == ("donateacry", 457, 221)
-    assert counts(corpus) == {
-        "belly_pain": 16, "burping": 8, "discomfort": 27, "hungry": 382, "tired": 24,
-    }  # fmt: skip
+    assert counts(corpus) == {"belly_pain": 16, "burping": 8, "discomfort": 27, "hungry": 382, "tired": 24}
     infants = {label: len(set(corpus.infants[corpus.labels == label])) for label in corpus.classes}
-    assert infants == {
-        "belly_pain": 7, "burping": 7, "discomfort": 16, "hungry": 205, "tired": 16,
-    }  # fmt: skip
+    assert infants == {"belly_pain": 7, "burping": 7, "discomfort": 16, "hungry": 205, "tired": 16}
     assert corpus.describe().largest_infant["belly_pain"] == 8
     assert "ODbL" in corpus.cite() and "Open Database License" in corpus.licence
 
@@ -79,9 +78,11 @@ def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
     found = problems[problems.kind == "contradiction"]
     kinds = found.what.str.extract(r"^(folder says \w+|[^:]*)")[0]
     assert kinds.value_counts().to_dict() == {
-        "clips minutes apart, different labels": 20, "one app instance, several ages": 15,
-        "one app instance, both sexes": 10, "folder says discomfort": 7,
-    }  # fmt: skip
+        "clips minutes apart, different labels": 20,
+        "one app instance, several ages": 15,
+        "one app instance, both sexes": 10,
+        "folder says discomfort": 7,
+    }
     cold_or_hot = {clip.id for clip in corpus if "-ch." in clip.id}
     assert set(found.item[kinds == "folder says discomfort"]) == cold_or_hot
     doubtful = problems[problems.kind == "doubtful"]
@@ -106,8 +107,9 @@ def test_each_file_that_differs_from_the_registry_is_one_line(copy) -> None:
     rows = corpus.problems()
     rows = rows[rows.kind == "left out"]
     assert dict(zip(rows.item, rows.what, strict=True)) == {
-        missing: "missing", damaged: "the sha256 differs: damaged or changed",
-    }  # fmt: skip
+        missing: "missing",
+        damaged: "the sha256 differs: damaged or changed",
+    }
     assert len(corpus) == 457 - 2
 
 
@@ -118,8 +120,11 @@ def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry
         sorted(named, key=lambda c: c.id), sorted(folder, key=lambda c: c.id), strict=True
     ):
         assert (by_name.label, by_name.infant, by_name.session, by_name.reason) == (
-            by_folder.label, by_folder.infant, by_folder.session, by_folder.reason,
-        )  # fmt: skip
+            by_folder.label,
+            by_folder.infant,
+            by_folder.session,
+            by_folder.reason,
+        )
     assert not folder.problems().what.str.contains("identical recordings|sounds like").any()
 
 
@@ -128,9 +133,16 @@ def test_the_uploads_have_the_states_of_paper_a(donateacry) -> None:
         pytest.skip("CRYUTILS_DATA_DIR holds no donateacry-uploads/")
     corpus = load("donateacry-uploads")
     assert counts(corpus) == {
-        "hungry": 742, "dont_know": 194, "tired": 58, "discomfort": 38, "belly_pain": 27,
-        "lonely": 23, "burping": 17, "scared": 15, "cold_hot": 12,
-    }  # fmt: skip
+        "hungry": 742,
+        "dont_know": 194,
+        "tired": 58,
+        "discomfort": 38,
+        "belly_pain": 27,
+        "lonely": 23,
+        "burping": 17,
+        "scared": 15,
+        "cold_hot": 12,
+    }
     short = corpus.problems().query("kind == 'left out' and what == 'only 4 ms of sound'")
     assert len(short) == 2, "the other two of the 60 tired ones"
     assert len(set(corpus.infants)) == 411

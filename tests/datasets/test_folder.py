@@ -67,8 +67,10 @@ def test_label_and_infant_come_from_the_folders(root, sound, still) -> None:
         "tired/bo/2.wav": ("tired", "bo"),
     }
     assert [(clip.has_audio, clip.has_video) for clip in corpus[1:4]] == [
-        (True, False), (False, True), (True, True),
-    ]  # fmt: skip
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
 
 
 def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(root, still) -> None:
@@ -79,9 +81,7 @@ def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(root, st
     (root / "hungry" / "anna" / "1.png").write_bytes(b"\x89PNG nothing more")
     corpus = load(root)
     clips = {clip.id: clip for clip in corpus}
-    assert sorted(clips) == [
-        "hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav", "tired/bo/3.png",
-    ]  # fmt: skip
+    assert sorted(clips) == ["hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav", "tired/bo/3.png"]
     joined = clips["tired/bo/2.wav"]
     assert (joined.still, joined.has_audio, joined.has_video) == (picture, True, True)
     assert not clips["hungry/anna/1.wav"].has_video
@@ -192,12 +192,17 @@ def test_infants_that_share_a_file_are_one_infant(root, sound, still) -> None:
     assert corpus.describe().infants["all"] == 2
     assert corpus.note == "recordings in own; 4 infants counted as 2: some share recordings"
     assert corpus.problems().values.tolist() == [
-        ["contradiction", "hungry/anna/copy.wav",
-         "identical recordings: tired/bo/2.wav; infants anna, bo count as one;"
-         " labels hungry, tired"],
-        ["contradiction", "tired/bo/2.png",
-         "identical recordings: tired/cleo/3.png; infants bo, cleo count as one"],
-    ]  # fmt: skip
+        [
+            "contradiction",
+            "hungry/anna/copy.wav",
+            "identical recordings: tired/bo/2.wav; infants anna, bo count as one; labels hungry, tired",
+        ],
+        [
+            "contradiction",
+            "tired/bo/2.png",
+            "identical recordings: tired/cleo/3.png; infants bo, cleo count as one",
+        ],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -263,11 +268,17 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> N
 @pytest.mark.parametrize(
     ("suffix", "codec", "container"),
     [
-        (".mp3", "mp3", "mp3"), (".ogg", "libopus", "ogg"), (".3gp", "aac", "3gp"),
-        (".caf", "pcm_s16le", "caf"), (".opus", "libopus", "ogg"), (".aac", "aac", "adts"),
-        (".wma", "wmav2", "asf"), (".mts", "aac", "mpegts"), (".qta", "aac", "mov"),
+        (".mp3", "mp3", "mp3"),
+        (".ogg", "libopus", "ogg"),
+        (".3gp", "aac", "3gp"),
+        (".caf", "pcm_s16le", "caf"),
+        (".opus", "libopus", "ogg"),
+        (".aac", "aac", "adts"),
+        (".wma", "wmav2", "asf"),
+        (".mts", "aac", "mpegts"),
+        (".qta", "aac", "mov"),
     ],
-)  # fmt: skip
+)
 def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, container) -> None:
     path = root / "tired" / "bo" / f"3{suffix.upper()}"
     made_media.write(path, (), [tone(1)], codec=codec, sr=48000, format=container)
@@ -328,8 +339,9 @@ def test_what_cannot_be_printed_in_a_name_is_spelled_out(root, sound) -> None:
     corpus = load(root)
     inside = "tired\\x1b[2J/ren\\xe9/"
     assert [(clip.id, clip.label) for clip in corpus if clip.infant == "ren\\xe9"] == [
-        (f"{inside}a\\nb.flac", "tired\\x1b[2J"), (f"{inside}\\xff.wav", "tired\\x1b[2J"),
-    ]  # fmt: skip
+        (f"{inside}a\\nb.flac", "tired\\x1b[2J"),
+        (f"{inside}\\xff.wav", "tired\\x1b[2J"),
+    ]
     assert list(left_out(corpus)) == [f"{inside}\\xfe.wav"]
     corpus.frame().to_string().encode("utf-8")
 
@@ -353,11 +365,21 @@ def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
 @pytest.mark.parametrize(
     "folder",
     [
-        "train/hungry/cleo", "hungry/Test/cleo", "testset", "hungry/fold0", "hungry/hold-out",
-        "hungry/Batch 2", "val_1/hungry/cleo", "part-03/hungry/cleo", "hungry/eval.data",
-        "train-clean-100/hungry/cleo", "hungry/training_set_A", "hungry/fold_a", "hungry/cv_fold1",
+        "train/hungry/cleo",
+        "hungry/Test/cleo",
+        "testset",
+        "hungry/fold0",
+        "hungry/hold-out",
+        "hungry/Batch 2",
+        "val_1/hungry/cleo",
+        "part-03/hungry/cleo",
+        "hungry/eval.data",
+        "train-clean-100/hungry/cleo",
+        "hungry/training_set_A",
+        "hungry/fold_a",
+        "hungry/cv_fold1",
     ],
-)  # fmt: skip
+)
 def test_the_parts_of_a_split_are_no_labels_and_no_infants(folder, root, sound) -> None:
     sound(root / folder / f"{UUID}-1430742197-1.0-m-04-hu.wav", seed=3)
     assert "is a part of a split, not a label or an infant" in refusal(root, load)

@@ -80,15 +80,10 @@ def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> Non
     for reading in (load, audit.read):
         assert "it is a Parquet table" in refusal(Path("train.parquet").absolute(), reading)
     guide = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-    (lines,) = [
-        part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "parquet" in part
-    ]
+    (lines,) = [part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "parquet" in part]
     exec(lines, {})
     corpus = load("clips.csv")
-    assert list(zip(corpus.labels, corpus.infants, strict=True)) == [
-        ("hungry", "anna"),
-        ("tired", "bo"),
-    ]
+    assert list(zip(corpus.labels, corpus.infants, strict=True)) == [("hungry", "anna"), ("tired", "bo")]
 
 
 def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
@@ -102,9 +97,11 @@ def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
     assert set(corpus.infants) == {"anna + bo"}, "they share a recording"
     problems = corpus.problems().set_index("item")
     assert problems.kind.to_dict() == {
-        "column mood": "left out", "../sounds/gone.wav": "left out",
-        "../sounds/notes.wav": "left out", "../sounds/a.wav": "contradiction",
-    }  # fmt: skip
+        "column mood": "left out",
+        "../sounds/gone.wav": "left out",
+        "../sounds/notes.wav": "left out",
+        "../sounds/a.wav": "contradiction",
+    }
     assert len(corpus) == 3
 
 
@@ -137,8 +134,7 @@ def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, so
 
 
 @pytest.mark.parametrize(
-    "column",
-    ["start", "Onset", "duration", "end_s", "Begin Time (s)", "t_start", "startTime", "xmax"],
+    "column", ["start", "Onset", "duration", "end_s", "Begin Time (s)", "t_start", "startTime", "xmax"]
 )
 def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> None:
     path = written(Path("own.csv").absolute(), [row | {column: 1.5} for row in rows[:1]] * 2)
@@ -216,6 +212,5 @@ def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: 
         recording = table.stim.str.replace("_D", "_D0")
         by = table.groupby([table.babyID_ref, recording]).rated_baby_status_binom
         assert (
-            by.agg(["size", "sum"]).to_numpy().tolist()
-            == counts[["asked", "said_known"]].to_numpy().tolist()
+            by.agg(["size", "sum"]).to_numpy().tolist() == counts[["asked", "said_known"]].to_numpy().tolist()
         )

@@ -46,9 +46,7 @@ def test_one_module_and_one_line_make_a_corpus_known_everywhere(tiny, command) -
     assert re.search(
         rf"^tiny +real recordings .*CC BY 4.0\n +{tiny}$", success(command("data", "list")), re.M
     )
-    assert success(command("data", "fetch", "tiny")).startswith(
-        f"Tiny: {tiny}\nLicence: CC BY 4.0\nCite: A."
-    )
+    assert success(command("data", "fetch", "tiny")).startswith(f"Tiny: {tiny}\nLicence: CC BY 4.0\nCite: A.")
     out = success(command("data", "check", "tiny"))
     assert out.startswith(f"4 files verified in {tiny}, 0 wrong")
     (tiny / "hungry" / "a" / "1.wav").write_bytes(b"damaged")
@@ -94,9 +92,11 @@ def test_a_mistake_is_named_in_one_line(name, options, message, sound) -> None:
 def test_titles_and_evidence_of_names_in_results() -> None:
     """A folder of the user's has its own name, and counts as real recordings."""
     titles = {
-        "donateacry": "DonateACry", "donateacry-uploads": "DonateACry's original uploads",
-        "synthetic": "synthetic infants", "my recordings": "my recordings",
-    }  # fmt: skip
+        "donateacry": "DonateACry",
+        "donateacry-uploads": "DonateACry's original uploads",
+        "synthetic": "synthetic infants",
+        "my recordings": "my recordings",
+    }
     assert {name: registry.title(name) for name in titles} == titles
     assert [name for name in titles if registry.is_synthetic(name)] == ["synthetic"]
 
@@ -105,6 +105,4 @@ def test_options_of_synthetic_infants_leave_other_corpora_alone(sound) -> None:
     sound(Path("own/tired/a/x.wav"))
     simulation = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5}
     assert list(load_or_simulate("own", **simulation)) == list(load("own"))
-    assert list(load_or_simulate("synthetic", **simulation)) == list(
-        load("synthetic", **simulation)
-    )
+    assert list(load_or_simulate("synthetic", **simulation)) == list(load("synthetic", **simulation))

@@ -40,9 +40,7 @@ def test_each_clip_is_answered_by_a_model_that_was_trained_on_other_infants() ->
     table = evaluation.out_of_fold(spy, CRIES, split="leak_free", folds=4, repeats=2, seed=3)
     assert len(set(seen)) == 8 and seen[0] == evaluation.fold_seed(3, 0, 0)
     assert len(table) == 120 and not table.duplicated(["repeat", "clip"]).any()
-    for repeat, folds in enumerate(
-        evaluation.Split.LEAK_FREE.k_folds(CRIES, n_splits=4, repeats=2, seed=3)
-    ):
+    for repeat, folds in enumerate(evaluation.Split.LEAK_FREE.k_folds(CRIES, n_splits=4, repeats=2, seed=3)):
         for fold, (train, test) in enumerate(folds):
             rows = table[(table.repeat == repeat) & (table.fold == fold)]
             assert rows["clip"].tolist() == [CRIES[int(k)].id for k in test]
@@ -81,8 +79,7 @@ def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
     """Each infant is a class of few clips, so infants are known, in other sessions."""
     who = corpus(CRIES.infants.tolist(), CRIES.infants.tolist())
     odd = np.arange(60) % 2 == 1
-    sessions = [[(np.flatnonzero(odd), np.flatnonzero(~odd)),
-                 (np.flatnonzero(~odd), np.flatnonzero(odd))]]  # fmt: skip
+    sessions = [[(np.flatnonzero(odd), np.flatnonzero(~odd)), (np.flatnonzero(~odd), np.flatnonzero(odd))]]
     x = np.random.default_rng(2).normal(size=60) + 0.5 * np.repeat(np.arange(12), 5)
 
     def nearest(train: np.ndarray, test: np.ndarray, repeat: int) -> Any:
@@ -90,9 +87,7 @@ def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
         return who.labels[train][near]
 
     table, worse = (
-        evaluation.out_of_fold(
-            partial(nearest, repeat=shift), who, split="leak_free", folds=sessions
-        )
+        evaluation.out_of_fold(partial(nearest, repeat=shift), who, split="leak_free", folds=sessions)
         for shift in (0, 3)
     )
     shares = (table.predicted == table.truth).groupby(table.infant).mean()
@@ -179,9 +174,7 @@ def test_folds_that_leak_are_refused() -> None:
         folds = [[(everyone[1:], everyone[:1])]]
         evaluation.out_of_fold(neighbours, CRIES, split="leak_free", folds=folds)
     with pytest.raises(InputError, match="tested clip"):
-        evaluation.out_of_fold(
-            neighbours, CRIES, split="random", folds=[[(everyone, everyone[:1])]]
-        )
+        evaluation.out_of_fold(neighbours, CRIES, split="random", folds=[[(everyone, everyone[:1])]])
     other = evaluation.out_of_fold(neighbours, CRIES, split="random")
     with pytest.raises(InputError, match="different clips"):
         evaluation.difference(other, other[other.infant != "i00"])
@@ -193,9 +186,7 @@ def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
     windows = CRIES.take(np.arange(60).repeat(2))
     given = np.random.default_rng(2).dirichlet(np.ones(3), 120)
     for split in ("random_frames", "leak_free"):
-        of_windows = evaluation.out_of_fold(
-            lambda _, test: given[test], windows, split=split, repeats=2
-        )
+        of_windows = evaluation.out_of_fold(lambda _, test: given[test], windows, split=split, repeats=2)
         answers = evaluation.clip_means(of_windows).set_index(["repeat", "clip"])
         expected = given.reshape(60, 2, 3).mean(axis=1)
         ids = [clip.id for clip in CRIES]

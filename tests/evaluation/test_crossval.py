@@ -8,11 +8,7 @@ from sklearn.metrics import recall_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import (
-    balanced_accuracy,
-    cross_predict,
-    cross_validate,
-)
+from cryutils.evaluation.crossval import balanced_accuracy, cross_predict, cross_validate
 from cryutils.evaluation.splits import folds
 
 # Twelve infants with five clips; each infant of one class, each sounding like itself.
@@ -61,6 +57,6 @@ def test_balanced_accuracy_is_scikit_learns() -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):
         y, guess = rng.integers(0, 4, 30) * 2, rng.integers(0, 8, 30)  # some guesses are no class
-        assert balanced_accuracy(y, guess) == pytest.approx(recall_score(
-            y, guess, average="macro", labels=np.unique(y), zero_division=0
-        ))  # fmt: skip
+        assert balanced_accuracy(y, guess) == pytest.approx(
+            recall_score(y, guess, average="macro", labels=np.unique(y), zero_division=0)
+        )

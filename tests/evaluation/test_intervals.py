@@ -138,11 +138,11 @@ def test_wrong_input_is_one_line() -> None:
 def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(data) -> None:
     cells = data.draw(
         st.lists(
-            st.tuples(st.sampled_from("abcdef"), st.integers(0, 2), st.integers(-1, 3),
-                      st.integers(-1, 3)),
-            min_size=1, max_size=25,
+            st.tuples(st.sampled_from("abcdef"), st.integers(0, 2), st.integers(-1, 3), st.integers(-1, 3)),
+            min_size=1,
+            max_size=25,
         )
-    )  # fmt: skip
+    )
     cells += [(infant, k, k, 0) for k in range(3) for infant in "xy"]
     infants, truth, a, b = zip(*cells, strict=True)
     metric = data.draw(st.sampled_from(["balanced_accuracy", "accuracy", "macro_f1"]))
@@ -163,9 +163,7 @@ def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(data) -> No
 DONORS = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
 
 
-def coverage(
-    sizes: list[list[int]], models: list[list[float]], metric: Metric, corpora: int
-) -> float:
+def coverage(sizes: list[list[int]], models: list[list[float]], metric: Metric, corpora: int) -> float:
     """Return how often the interval of a model, or of a difference, covers the true score.
 
     `models` gives the recalls of each, to which one clip a class is added, half right. The clips of
@@ -261,10 +259,11 @@ def test_a_clip_without_an_answer_ties_with_each_of_its_fold() -> None:
         for k in range(3):
             pairs = [
                 (scores[i, k] > scores[j, k]) + 0.5 * (scores[i, k] == scores[j, k])
-                if not np.isnan(scores[[i, j], k]).any() else 0.5
+                if not np.isnan(scores[[i, j], k]).any()
+                else 0.5
                 for i in np.flatnonzero(part & (truth == k))
                 for j in np.flatnonzero(part & (truth != k) & (fold == fold[i]))
-            ]  # fmt: skip
+            ]
             shares.append(np.mean(pairs))
         return float(np.mean(shares))
 

@@ -39,11 +39,10 @@ def voices(
 
 
 @settings(max_examples=50)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25),
-       st.integers(0, 2**31))  # fmt: skip
-def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(
-    clips, seed
-) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25), st.integers(0, 2**31)
+)
+def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(clips, seed) -> None:
     infants = [f"infant{i}" for i, _ in clips]
     labels = [f"class{k}" for _, k in clips]
     permuted = permute_labels(labels, infants, np.random.default_rng(seed))
@@ -65,10 +64,11 @@ def test_labels_are_exchanged_only_within_a_stratum(phones_per_infant: int) -> N
     corpus = SimpleNamespace(labels=labels.tolist(), infants=infants.tolist())
     names = ["iOS" if k else None for k in phone]  # None is a stratum as well
     p = {
-        known: fixed_prediction_test({"phone": phone}, corpus, permutations=99, strata=strata)
-        .p_values["phone"]
+        known: fixed_prediction_test({"phone": phone}, corpus, permutations=99, strata=strata).p_values[
+            "phone"
+        ]
         for known, strata in (("unknown", None), ("known", names))
-    }  # fmt: skip
+    }
     assert p == {"unknown": 0.01, "known": 1}
     orders = [permutation_order(infants, np.random.default_rng(k), names) for k in range(5)]
     for order in orders:

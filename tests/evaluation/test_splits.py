@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import (
-    Split,
-    folds,
-    leak_free_split,
-    random_split,
-)
+from cryutils.evaluation.splits import Split, folds, leak_free_split, random_split
 
 
 def corpus_of(pairs: list[tuple[str, str]]) -> SimpleNamespace:
@@ -76,9 +71,7 @@ def test_leak_free_split_says_why_there_is_none() -> None:
 def test_random_split_is_scikit_learns_stratified_split() -> None:
     corpus = corpus_of([("a", "1")] * 20 + [("b", "2")] * 16 + [("c", "3")] * 20)
     train, test = random_split(corpus, test_size=0.3, seed=7)
-    expected = train_test_split(
-        np.arange(56), test_size=0.3, stratify=corpus.labels, random_state=7
-    )
+    expected = train_test_split(np.arange(56), test_size=0.3, stratify=corpus.labels, random_state=7)
     np.testing.assert_array_equal(train, np.sort(expected[0]))
     np.testing.assert_array_equal(test, np.sort(expected[1]))
 
@@ -93,9 +86,7 @@ def test_a_share_outside_zero_and_one_is_refused(test_size) -> None:
 
 @settings(max_examples=40)
 @given(corpora(), st.booleans(), st.integers(2, 5), st.integers(0, 2**31))
-def test_folds_test_every_clip_once_and_train_on_every_class(
-    corpus, leak_free, n_splits, seed
-) -> None:
+def test_folds_test_every_clip_once_and_train_on_every_class(corpus, leak_free, n_splits, seed) -> None:
     labels, infants = np.array(corpus.labels), np.array(corpus.infants)
     groups = corpus.infants if leak_free else None
     try:

@@ -23,7 +23,7 @@ from mutations import changes
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils.errors import InputError
-from cryutils.papers.predict import Predictor
+from cryutils.inference.predict import Predictor
 
 MEMORY = 3 << 30  # bytes of address space, of which libraries alone take one third
 HANG_S = 120  # for one call; an undamaged file takes less than a second

@@ -15,17 +15,23 @@ SR = 16000
 
 # name: (codec, sample rate in Hz, channels)
 SOUNDS = {
-    "s16.wav": ("pcm_s16le", SR, 1), "stereo.wav": ("pcm_s16le", SR, 2),
-    "a.mp3": ("mp3", SR, 1), "opus.ogg": ("libopus", 48000, 1),
-    "a.flac": ("flac", SR, 1), "a.m4a": ("aac", SR, 1), "a.3gp": ("aac", SR, 1),
-    "a.caf": ("pcm_s16le", SR, 1), "sound.webm": ("libopus", 48000, 1),
-}  # fmt: skip
+    "s16.wav": ("pcm_s16le", SR, 1),
+    "stereo.wav": ("pcm_s16le", SR, 2),
+    "a.mp3": ("mp3", SR, 1),
+    "opus.ogg": ("libopus", 48000, 1),
+    "a.flac": ("flac", SR, 1),
+    "a.m4a": ("aac", SR, 1),
+    "a.3gp": ("aac", SR, 1),
+    "a.caf": ("pcm_s16le", SR, 1),
+    "sound.webm": ("libopus", 48000, 1),
+}
 # name: (codec of the pictures, their format, codec of the sound, its rate in Hz)
 VIDEOS = {
-    "h264.mp4": ("libx264", "yuv420p", "aac", SR), "mpeg4.mov": ("mpeg4", "yuv420p", "aac", SR),
+    "h264.mp4": ("libx264", "yuv420p", "aac", SR),
+    "mpeg4.mov": ("mpeg4", "yuv420p", "aac", SR),
     "vp8.webm": ("libvpx", "yuv420p", "libopus", 48000),
     "mjpeg.avi": ("mjpeg", "yuvj420p", "pcm_s16le", SR),
-}  # fmt: skip
+}
 
 
 def write(folder: Path, frames: Sequence[Pixels], sound: np.ndarray) -> None:
@@ -36,9 +42,15 @@ def write(folder: Path, frames: Sequence[Pixels], sound: np.ndarray) -> None:
         made_media.write(folder / name, (), [track], codec=codec, sr=sr)
     for name, (video, pix_fmt, codec, sr) in VIDEOS.items():
         made_media.write(
-            folder / name, frames[:8], [np.repeat(sound[:SR], sr // SR)[None]],
-            video=video, pix_fmt=pix_fmt, fps=8, codec=codec, sr=sr,
-        )  # fmt: skip
+            folder / name,
+            frames[:8],
+            [np.repeat(sound[:SR], sr // SR)[None]],
+            video=video,
+            pix_fmt=pix_fmt,
+            fps=8,
+            codec=codec,
+            sr=sr,
+        )
     for name, (picture, options) in stills(frames[0]).items():
         picture.save(folder / name, **options)
 

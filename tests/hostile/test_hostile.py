@@ -21,9 +21,7 @@ PEAK_MIB = 1000  # of the child; with the libraries alone it is a tenth of that
 CHILD = Path(__file__).with_name("child.py")
 
 
-def test_every_damaged_file_is_read_or_refused_in_one_line(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_every_damaged_file_is_read_or_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
     cry = trained.corpus[0].path
     seeds.write(tmp_path / "seeds", list(video.frames(cry)), audio.read(cry, sr=seeds.SR))
     environment = os.environ | {
@@ -32,8 +30,10 @@ def test_every_damaged_file_is_read_or_refused_in_one_line(
     }
     child = subprocess.run(
         [sys.executable, "-W", "error", str(CHILD), str(tmp_path / "seeds"), str(trained.run)],
-        stdout=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
     last = child.stdout.splitlines()[-1]
     assert child.returncode == 0, f"{last} ended the process: {child.returncode}"
     report = json.loads(last)

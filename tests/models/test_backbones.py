@@ -54,9 +54,7 @@ def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return bare / "own"
 
 
-def test_a_published_file_in_the_users_folder_gives_its_own_weights(
-    keras, trained, named, pixels
-) -> None:
+def test_a_published_file_in_the_users_folder_gives_its_own_weights(keras, trained, named, pixels) -> None:
     write_notop(named / APPLICATIONS[SMALL].file, trained)
     base = backbones.base(SMALL, size=SIZE)
     wanted = np.asarray(trained(pixels / np.float32(127.5) - 1, training=False))

@@ -72,9 +72,7 @@ def test_settings_of_keras_for_another_course_give_the_same_numbers(tmp_path: Pa
     assert run(TRAINED, **variables).stdout == plain
 
 
-def test_keras_that_was_imported_with_another_backend_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_keras_that_was_imported_with_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras().config, "backend", lambda: "jax")
     keras.cache_clear()
     with pytest.raises(InputError, match="KERAS_BACKEND=jax"):

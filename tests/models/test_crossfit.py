@@ -56,9 +56,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def crossed(split: str = "leak_free", inputs: Examples | None = None, **options):
     folds = Split(split).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
     return cross_fit(
-        lambda settings: None, inputs or examples(), CRIES.labels, CRIES.infants, folds,
-        split=split, **options,
-    )  # fmt: skip
+        lambda settings: None,
+        inputs or examples(),
+        CRIES.labels,
+        CRIES.infants,
+        folds,
+        split=split,
+        **options,
+    )
 
 
 def infants_of(rows: np.ndarray, inputs: Examples) -> set[str]:

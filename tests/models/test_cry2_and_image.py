@@ -45,9 +45,7 @@ def test_image_sees_grey_with_the_crops_own_mean_and_deviation() -> None:
     luma = CROPS @ np.array([0.299, 0.587, 0.114])
     axes = {"axis": (1, 2), "keepdims": True}
     expected = (luma - luma.mean(**axes)) / luma.std(**axes)
-    np.testing.assert_allclose(
-        np.asarray(inside(CROPS, training=False))[..., 0], expected, atol=0.01
-    )
+    np.testing.assert_allclose(np.asarray(inside(CROPS, training=False))[..., 0], expected, atol=0.01)
     # Half the light and another tint of all of it are another room, not another state.
     dim = np.asarray(inside(CROPS // 2, training=False))
     np.testing.assert_allclose(dim, np.asarray(inside(CROPS // 2 * 2, training=False)), atol=0.05)

@@ -24,7 +24,7 @@ from cryutils.models.gate import (
     reference,
     salience,
     without_hum,
-)  # fmt: skip
+)
 
 GATE = Gate.load()
 TIME = np.arange(7 * SR) / SR
@@ -48,10 +48,7 @@ def loudest_second(x: np.ndarray) -> np.ndarray:
 def real(donateacry) -> list[np.ndarray]:
     """The loudest seconds of some recordings of DonateACry."""
     corpus = cryutils.load("donateacry")
-    return [
-        loudest_second(audio.read(clip.path, sr=SR))
-        for clip in list(corpus)[:: len(corpus) // LOUDEST]
-    ]
+    return [loudest_second(audio.read(clip.path, sr=SR)) for clip in list(corpus)[:: len(corpus) // LOUDEST]]
 
 
 @pytest.mark.parametrize("level", [-20, -49, -51, -60])

@@ -10,14 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from cryutils.audio.spectral import resample
 from cryutils.errors import InputError
-from cryutils.models.inputs import (
-    KINDS,
-    FaceInput,
-    SoundInput,
-    picture_problem,
-    sound_problem,
-    windows,
-)
+from cryutils.models.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem, windows
 from cryutils.video.tracks import FaceTrack
 
 SR = 8000
@@ -33,17 +26,19 @@ def track(faces: list[int], blank: list[int], size: int = 8) -> FaceTrack:
     n = len(faces)
     crops = np.zeros((n, size, size, 3), np.uint8) + np.arange(1, n + 1)[:, None, None, None]
     return FaceTrack(
-        crops.astype(np.uint8), np.ones((n, 4), np.float32), np.array(faces, bool),
-        np.array(blank, bool), np.arange(n) / 2, "haar",
-    )  # fmt: skip
+        crops.astype(np.uint8),
+        np.ones((n, 4), np.float32),
+        np.array(faces, bool),
+        np.array(blank, bool),
+        np.arange(n) / 2,
+        "haar",
+    )
 
 
 # Sound: features and windows
 
 
-@pytest.mark.parametrize(
-    ("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60), ("stft", 257)]
-)
+@pytest.mark.parametrize(("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60), ("stft", 257)])
 def test_a_window_has_the_shape_that_is_promised(kind, wide) -> None:
     asked = SoundInput(kind=kind)
     assert asked.shape == (63, wide)  # 2 s, a frame each 32 ms, both ends
@@ -70,9 +65,7 @@ def test_starts_are_where_the_windows_were_cut(seconds, window_s, step_s) -> Non
     frames = 1 + len(x) // asked.hop_length
     marks = np.arange(max(frames, asked.frames))[:, None]  # a feature that says which frame it is
     cut = windows(marks[:frames].astype(np.float32), frames=asked.frames, hop=asked.hop)
-    np.testing.assert_allclose(
-        asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR
-    )
+    np.testing.assert_allclose(asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR)
 
 
 def test_examples_belong_to_their_clips_and_unusable_ones_have_none() -> None:

@@ -36,9 +36,7 @@ def test_each_recording_is_compared_with_those_of_the_other_infants() -> None:
     stored = novelty.reference(examples, OWNERS)
     assert stored is not None
     owners = np.repeat(OWNERS, 2)
-    apart = [
-        by_hand(examples.x[2 * k : 2 * k + 2], examples.x[owners != OWNERS[k]]) for k in range(6)
-    ]
+    apart = [by_hand(examples.x[2 * k : 2 * k + 2], examples.x[owners != OWNERS[k]]) for k in range(6)]
     expected = np.percentile(apart, np.arange(101))
     np.testing.assert_allclose(stored["distances"], expected, rtol=1e-5)
     sound = examples.x[:2] * 1.3
@@ -53,9 +51,7 @@ def test_recordings_of_one_infant_or_without_windows_are_no_reference() -> None:
     assert stored is not None and np.isfinite(stored["mean"]).all()
 
 
-def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_not(
-    donateacry,
-) -> None:
+def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_not(donateacry) -> None:
     corpus = load("donateacry").among(("hungry", "tired", "discomfort"))
     corpus = corpus.take(range(0, len(corpus), 3))
     hearing = SoundInput(kind="mel+mfcc", step_s=2.0)
@@ -71,8 +67,6 @@ def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_no
         far = novelty.share(stored, hearing.windows(x.astype(np.float32)))
         assert far == 1 and novelty.caution(far) is not None
     others = [
-        novelty.share(stored, hearing.windows(x))
-        for x, is_in in zip(sounds, known, strict=True)
-        if not is_in
+        novelty.share(stored, hearing.windows(x)) for x, is_in in zip(sounds, known, strict=True) if not is_in
     ]
     assert np.mean([novelty.caution(far) is not None for far in others]) < 0.1

@@ -45,9 +45,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     stack = fit(**settings)
 
     layers = keras().layers
-    model = keras().Sequential(
-        [keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")]
-    )
+    model = keras().Sequential([keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")])
     start = stacked.network(6, 1, DenseSettings(**settings), np.ones((1, 3), bool)).get_weights()
     model.set_weights([array[0] for array in start])
     model.compile(keras().optimizers.RMSprop(1e-3), "sparse_categorical_crossentropy")

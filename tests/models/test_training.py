@@ -70,8 +70,10 @@ def thin_network(settings: Settings) -> Any:
     model = keras().Model(inputs, layers.Dense(3, activation="softmax")(h))
     model.compile(
         keras().optimizers.Adam(settings.learning_rate),
-        loss="sparse_categorical_crossentropy", weighted_metrics=["accuracy"], run_eagerly=True,
-    )  # fmt: skip
+        loss="sparse_categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+        run_eagerly=True,
+    )
     return model
 
 
@@ -106,9 +108,13 @@ def by_hand(settings: Settings) -> tuple[Any, Any]:
     )
     history = model.fit(
         order.map(lambda k: tuple(tf.gather(a, k) for a in (x[TRAIN], y[TRAIN], weights))),
-        shuffle=False, epochs=settings.epochs, verbose=0, callbacks=[stopping],
-        validation_data=(x[VALIDATION], y[VALIDATION], held), validation_batch_size=256,
-    )  # fmt: skip
+        shuffle=False,
+        epochs=settings.epochs,
+        verbose=0,
+        callbacks=[stopping],
+        validation_data=(x[VALIDATION], y[VALIDATION], held),
+        validation_batch_size=256,
+    )
     return model, history.history
 
 

@@ -13,9 +13,7 @@ from papermill.parameterize import parameterize_notebook
 from cryutils.course import runner as course
 
 HERE = Path(__file__).parent
-PINNED = dict(
-    line.split("==") for line in (HERE / "colab.txt").read_text().splitlines() if "==" in line
-)
+PINNED = dict(line.split("==") for line in (HERE / "colab.txt").read_text().splitlines() if "==" in line)
 NOTEBOOKS = course.notebooks(HERE.parents[1] / "notebooks")
 
 pytestmark = pytest.mark.skipif(

@@ -92,9 +92,10 @@ def test_nbval_compares_enough_text(notebook) -> None:
     compared = [
         "nbval-ignore-output" not in cell.metadata.get("tags", [])
         for cell in notebook.cells
-        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code"
+        and "check" not in cell.metadata.get("tags", [])
         and any(map(has_text, cell.outputs))
-    ]  # fmt: skip
+    ]
     least = 5 if notebook.name in LECTURES else 1
     assert sum(compared) >= max(least, len(compared) / 2)
 

@@ -59,12 +59,9 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("0", "notebook '0' fits 00_start_here, "),
-     ("99", "no notebook '99'. Known: 00_start_here, ")],
-)  # fmt: skip
-def test_a_wrong_name_is_refused(
-    name: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+    [("0", "notebook '0' fits 00_start_here, "), ("99", "no notebook '99'. Known: 00_start_here, ")],
+)
+def test_a_wrong_name_is_refused(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         tool.main(["clean", name])
     assert ended.value.code == 2

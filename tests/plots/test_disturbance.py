@@ -12,9 +12,14 @@ from cryutils import plots
 
 def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
     table = pd.DataFrame(
-        {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8], "accuracy_low": [0.2, np.nan],
-         "accuracy_high": [0.7, np.nan], "clips": [3, 10]}
-    )  # fmt: skip
+        {
+            "confidence": [0.4, 0.9],
+            "accuracy": [0.5, 0.8],
+            "accuracy_low": [0.2, np.nan],
+            "accuracy_high": [0.7, np.nan],
+            "clips": [3, 10],
+        }
+    )
     plots.reliability({"before": table, "after": table}, ax)
     bins = [c for c in ax.collections if len(c.get_offsets()) == 2]
     np.testing.assert_allclose(bins[0].get_offsets(), [[0.4, 0.5], [0.9, 0.8]])
@@ -24,11 +29,17 @@ def test_a_reliability_diagram_has_a_point_a_bin(ax) -> None:
 def test_a_disturbance_has_a_panel_from_none_to_hardest() -> None:
     values = {"cry2": (0.8, 0.6, 0.3, 0.7), "full": (0.9, 0.7, 0.4, 0.8)}
     rows = [
-        {"condition": condition, "model": model, "split": "leak_free", "value": value,
-         "low": None if model == "full" else 0.1, "high": value + 0.1}
+        {
+            "condition": condition,
+            "model": model,
+            "split": "leak_free",
+            "value": value,
+            "low": None if model == "full" else 0.1,
+            "high": value + 0.1,
+        }
         for model, row in values.items()
         for condition, value in zip(("none.0", "noise.20", "noise.0", "dim.2"), row, strict=True)
-    ]  # fmt: skip
+    ]
     scores = pd.DataFrame(rows).set_index(["condition", "model", "split"])
     figure = plots.stress_figure(scores, {"noise": "dB", "no_sound": "share"}, chance=0.25)
     first = figure.axes[0]

@@ -78,11 +78,7 @@ def test_a_table_of_scores_has_a_row_for_each_model_in_its_order(ax) -> None:
 
 def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax) -> None:
     table = pd.DataFrame(
-        {
-            "value": [0.1, 0.02, -0.2, 0.3],
-            "low": [0.05, -0.05, -0.3, None],
-            "high": [0.15, 0.09, -0.1, None],
-        },
+        {"value": [0.1, 0.02, -0.2, 0.3], "low": [0.05, -0.05, -0.3, None], "high": [0.15, 0.09, -0.1, None]},
         index=["a", "b", "c", "d"],
     )
     assert plots.gains(table, ax, xlabel="gain") is ax

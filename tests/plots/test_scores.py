@@ -70,10 +70,13 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     about = {"table": "Paper A, Table 3", "data": "donateacry", "metric": "accuracy"}
     board = pd.DataFrame(
         {
-            "group": ["one pair", "all", "all"], "model": ["ensemble", "ensemble", "other"],
-            "published": [0.9, 0.8, np.nan], "commonest": [0.5, 0.3, 0.3], **numbers,
+            "group": ["one pair", "all", "all"],
+            "model": ["ensemble", "ensemble", "other"],
+            "published": [0.9, 0.8, np.nan],
+            "commonest": [0.5, 0.3, 0.3],
+            **numbers,
         }
-    ).assign(**about)  # fmt: skip
+    ).assign(**about)
     board["name"] = board.model
     without_sound = [board.assign(name=name) for name in ("majority", "phone")]
     more = [*without_sound, board.assign(metric="balanced_accuracy")]
@@ -85,9 +88,7 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
     assert bold == headings
     drawn = {name: points(ax, name)[0] for name in ("published", "most common class", "leak-free")}
     drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in drawn.items()}
-    assert drawn == {
-        "published": [0.9, 0.8], "most common class": [0.5, 0.3], "leak-free": [0.4, 0.4],
-    }  # fmt: skip
+    assert drawn == {"published": [0.9, 0.8], "most common class": [0.5, 0.3], "leak-free": [0.4, 0.4]}
     unpublished = plots.scoreboard(board.assign(published=np.nan))
     assert ticks(unpublished.axes[0], "y")[-1] == "other", "all models if nothing was printed"
     plots.scoreboard(board.iloc[:0])
@@ -124,13 +125,11 @@ def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
         ("total", "svm", "leak_free", 0.4, np.nan, np.nan),
         ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
         ("total", "proposed", "random", 0.7, 0.6, 0.8),
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows, columns=["condition", "model", "split", "value", "low", "high"])
     figure = plots.table3(table, majority={"total": 0.35})
     pair, total = figure.axes
-    assert [ax.get_title() for ax in (pair, total)] == [
-        "sleepy & hungry", "all three states",
-    ]  # fmt: skip
+    assert [ax.get_title() for ax in (pair, total)] == ["sleepy & hungry", "all three states"]
     assert ticks(pair, "y") == ["SVM", "ensemble"]
     svm, ensemble = pair.get_yticks()
     assert points(pair, "leak-free")[0] == [0.5]

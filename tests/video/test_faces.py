@@ -138,9 +138,7 @@ def test_outside_the_frame_the_edge_is_repeated() -> None:
     np.testing.assert_array_equal(cut[:, 0, 1], [*range(30, 40), *[39] * 6])
 
 
-@pytest.mark.parametrize(
-    "box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)]
-)
+@pytest.mark.parametrize("box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)])
 def test_a_crop_has_its_size_wherever_the_box_lies(box) -> None:
     cut = faces.crop(ramp(), np.array(box, np.float32), size=8, margin=0.1)
     assert cut.shape == (8, 8, 3)

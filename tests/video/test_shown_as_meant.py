@@ -70,9 +70,7 @@ def test_an_ordinary_film_is_left_as_it_is(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aspect", "shape"),
-    [(Fraction(16, 11), (64, 93)), (Fraction(1, 2), (128, 64))],
-    ids=str,
+    ("aspect", "shape"), [(Fraction(16, 11), (64, 93)), (Fraction(1, 2), (128, 64))], ids=str
 )
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_circle_is_a_circle(tmp_path, suffix, aspect, shape) -> None:

@@ -34,13 +34,12 @@ FOLLOWED = {  # what is seen at each look, and the face that is followed
     "the larger, wherever it stands": ([[NEAR, FAR], [FAR, NEAR], [FAR, NEAR]], [NEAR] * 3),
     "one that moves": ([[face, FAR] for face in MOVING], MOVING),
     "no large blunder of one look": ([*[[FAR]] * 3, [FAR, BLUNDER], *[[FAR]] * 8], [FAR] * 12),
-    "no blunder while it is away": (
-        [*[[NEAR]] * 4, *AWAY, [FAR], *AWAY], [*[NEAR] * 4, *[None] * 13],
-    ),
+    "no blunder while it is away": ([*[[NEAR]] * 4, *AWAY, [FAR], *AWAY], [*[NEAR] * 4, *[None] * 13]),
     "one that comes back elsewhere": (
-        [*[[NEAR]] * 4, *AWAY, *[[FAR]] * 4], [*[NEAR] * 4, *[None] * 6, *[FAR] * 4],
+        [*[[NEAR]] * 4, *AWAY, *[[FAR]] * 4],
+        [*[NEAR] * 4, *[None] * 6, *[FAR] * 4],
     ),
-}  # fmt: skip
+}
 
 
 def test_a_turn_is_interpolated_the_short_way_round() -> None:

@@ -241,9 +241,11 @@ def corpus(tmp_path, baby, numbered, sound) -> list[Recording]:
     cv2.imwrite(str(picture), drawn_frames()[0][..., ::-1])
     noise = sound(tmp_path / "a.wav")
     return [
-        Recording(baby), Recording(numbered), Recording(noise, has_video=False),
+        Recording(baby),
+        Recording(numbered),
+        Recording(noise, has_video=False),
         Recording(noise, has_video=True, still=picture),
-    ]  # fmt: skip
+    ]
 
 
 def same(ours: video.FaceTrack, theirs: video.FaceTrack) -> None:

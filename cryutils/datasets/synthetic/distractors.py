@@ -29,9 +29,7 @@ _VOWELS = np.array(
 _WIDTHS = np.array([80.0, 120.0, 180.0])  # bandwidths of the formants, Hz
 
 
-def distractor(
-    kind: str, *, rng: np.random.Generator, duration_s: float = 7.0, sr: int = 8000
-) -> Samples:
+def distractor(kind: str, *, rng: np.random.Generator, duration_s: float = 7.0, sr: int = 8000) -> Samples:
     """Return a sound in a room, as recorded by a phone, float32 (samples,) in [-1, 1].
 
     kind: one of `KINDS`. rng: draws the voice or tune, the room, the microphone's bandwidth and the
@@ -47,9 +45,8 @@ def distractor(
     dry /= np.abs(dry).max()
     dry += 10 ** (rng.uniform(-70, -40) / 20) * _coloured(size, -3, rng)
     wet = stress.reverberate(
-        dry.astype(np.float32), sr=sr, rt60_s=rng.uniform(0.15, 0.8), rng=rng,
-        direct_db=rng.uniform(-6, 12),
-    )  # fmt: skip
+        dry.astype(np.float32), sr=sr, rt60_s=rng.uniform(0.15, 0.8), rng=rng, direct_db=rng.uniform(-6, 12)
+    )
     heard = stress.low_pass(wet, sr=sr, cut_hz=rng.uniform(0.35, 0.55) * sr)
     return heard * np.float32(10 ** (rng.uniform(-30, 0) / 20) / np.abs(heard).max())
 
@@ -109,9 +106,7 @@ def _motor(size: int, sr: int, rng: np.random.Generator) -> Values:
     angle = 2 * np.pi * np.cumsum(hum_hz) / sr
     count = int(rng.integers(3, 15))
     parts = 1 / np.arange(1, count + 1) ** rng.uniform(0.5, 2)
-    hum = sum(
-        a * np.sin(k * angle + rng.uniform(0, 6)) for k, a in enumerate(parts, 1) if k * 450 < sr
-    )
+    hum = sum(a * np.sin(k * angle + rng.uniform(0, 6)) for k, a in enumerate(parts, 1) if k * 450 < sr)
     air = _coloured(size, rng.uniform(-6, 0), rng)
     return air + 10 ** (rng.uniform(-20, 5) / 20) * np.asarray(hum)
 
@@ -137,8 +132,12 @@ def _household(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 KINDS: dict[str, Callable[[int, int, np.random.Generator], Values]] = {
-    "noise": _noise, "speech": _speech, "music": _music, "motor": _motor, "household": _household,
-}  # fmt: skip
+    "noise": _noise,
+    "speech": _speech,
+    "music": _music,
+    "motor": _motor,
+    "household": _household,
+}
 
 
 def _coloured(size: int, slope_db: float, rng: np.random.Generator) -> Values:
@@ -177,9 +176,8 @@ def _through_formants(source: Values, at: Values, formants: Values, sr: int) -> 
 
 
 def _tone(
-    root: float, scale: npt.NDArray[np.int_], degree: int, size: int, sr: int, tilt: float,
-    decay_s: float,
-) -> Values:  # fmt: skip
+    root: float, scale: npt.NDArray[np.int_], degree: int, size: int, sr: int, tilt: float, decay_s: float
+) -> Values:
     octave, step = divmod(degree, len(scale))
     hz = root * 2 ** (octave + scale[step] / 12)
     time = np.arange(size) / sr

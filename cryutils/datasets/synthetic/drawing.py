@@ -66,9 +66,7 @@ class Canvas:
         self.colours = np.broadcast_to(self.skin[:, None, None], (3, *shape)).copy()
         self.height, self.inside, self.ear = np.zeros((3, *shape), np.float32)
 
-    def window(
-        self, x: tuple[float, float], y: tuple[float, float]
-    ) -> tuple[Plane, Plane, Plane, Plane]:
+    def window(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[Plane, Plane, Plane, Plane]:
         """Return fx, fy, colours and height of a part of the face, as views to paint on."""
         across = slice(*np.searchsorted(self.fx[0], x))
         down = slice(*np.searchsorted(self.fy[:, 0], y))
@@ -430,8 +428,7 @@ def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple
     level = np.float32(2.0**face.grain)
     noises = (level * rng.standard_normal((size, size, 3), dtype=np.float32) for _ in range(GRAINS))
     return cycle(
-        (cv2.convertScaleAbs(np.maximum(n, 0)), cv2.convertScaleAbs(np.minimum(n, 0)))
-        for n in noises
+        (cv2.convertScaleAbs(np.maximum(n, 0)), cv2.convertScaleAbs(np.minimum(n, 0))) for n in noises
     )
 
 

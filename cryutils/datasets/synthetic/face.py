@@ -14,16 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.drawing import (
-    EYE_Y,
-    HEAD,
-    MIDDLE,
-    MOUTH_Y,
-    SPAN,
-    Sprites,
-    backdrop,
-    grains,
-)
+from cryutils.datasets.synthetic.drawing import EYE_Y, HEAD, MIDDLE, MOUTH_Y, SPAN, Sprites, backdrop, grains
 from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Face
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError, near_miss
@@ -169,9 +160,7 @@ def _placed(plan: FacePlan, i: int, size: int) -> Values:
     neck_x, neck_y = size / 2, size / 2 * (1 + NECK / SPAN)
     to_x = size / 2 + unit * float(plan.x[i])
     to_y = size * MIDDLE + unit * (float(plan.y[i]) + NECK)
-    return np.array(
-        [[c, -s, to_x - c * neck_x + s * neck_y], [s, c, to_y - s * neck_x - c * neck_y]]
-    )
+    return np.array([[c, -s, to_x - c * neck_x + s * neck_y], [s, c, to_y - s * neck_x - c * neck_y]])
 
 
 def _effort(cry: CryPlan) -> Values:

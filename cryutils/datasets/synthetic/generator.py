@@ -25,9 +25,7 @@ from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan",
-]  # fmt: skip
+__all__ = ["AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan"]
 
 # Raise these when the same parameters give different files, so that no outdated file is read from
 # the cache. There are two, because changed faces need no new voices.
@@ -94,11 +92,17 @@ def plan(
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
             clip = PlannedClip(
-                id=f"{infant}-{j:02d}", label=kinds[labels[i][j]], infant=infant,
-                session=f"{infant}-session-{session}", start_s=start_s,
-                sex="fm"[sexes[i]], age=AGES[ages[i]], voice_seed=infant_seed,
-                session_seed=first.setdefault(session, noise[j]), seed=noise[j],
-            )  # fmt: skip
+                id=f"{infant}-{j:02d}",
+                label=kinds[labels[i][j]],
+                infant=infant,
+                session=f"{infant}-session-{session}",
+                start_s=start_s,
+                sex="fm"[sexes[i]],
+                age=AGES[ages[i]],
+                voice_seed=infant_seed,
+                session_seed=first.setdefault(session, noise[j]),
+                seed=noise[j],
+            )
             clips.append(clip)
     return clips
 
@@ -194,23 +198,38 @@ def load(
     written.
     """
     planned = plan(
-        classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,
-        duration_s=duration_s, seed=seed,
-    )  # fmt: skip
+        classes,
+        infants=infants,
+        clips_per_infant=clips_per_infant,
+        mostly=mostly,
+        duration_s=duration_s,
+        seed=seed,
+    )
     dials = Dials(float(signal), float(identity), float(interaction), float(session))
     shaped: dict[str, Any] = {
-        "version": VERSION, "numpy": np.__version__, "classes": list(classes), "infants": infants,
-        "clips_per_infant": clips_per_infant, "mostly": float(mostly), "sr": sr, "seed": seed,
-        "duration_s": float(duration_s), **asdict(dials),
-    }  # fmt: skip
+        "version": VERSION,
+        "numpy": np.__version__,
+        "classes": list(classes),
+        "infants": infants,
+        "clips_per_infant": clips_per_infant,
+        "mostly": float(mostly),
+        "sr": sr,
+        "seed": seed,
+        "duration_s": float(duration_s),
+        **asdict(dials),
+    }
     face_dials = dials if face_signal is None else replace(dials, signal=float(face_signal))
 
     def cry(number: int, dials: Dials) -> voice.CryPlan:
         clip = planned[number]
         return voice.plan(
-            clip.label, infant=clip.voice_seed, seed=clip.seed, session=clip.session_seed,
-            dials=dials, duration_s=float(duration_s),
-        )  # fmt: skip
+            clip.label,
+            infant=clip.voice_seed,
+            seed=clip.seed,
+            session=clip.session_seed,
+            dials=dials,
+            duration_s=float(duration_s),
+        )
 
     cry(0, dials)  # raises InputError for dials and a duration out of range
     voice.check_rate(sr)
@@ -223,13 +242,20 @@ def load(
     suffix = ".mp4" if video else ".wav"
     clips = [
         Clip(
-            id=clip.id, path=root / clip.label / clip.infant / f"{clip.id}{suffix}",
-            label=clip.label, infant=clip.infant, session=clip.session, start_s=clip.start_s,
-            duration_s=float(duration_s), has_audio=True, has_video=video, sex=clip.sex,
+            id=clip.id,
+            path=root / clip.label / clip.infant / f"{clip.id}{suffix}",
+            label=clip.label,
+            infant=clip.infant,
+            session=clip.session,
+            start_s=clip.start_s,
+            duration_s=float(duration_s),
+            has_audio=True,
+            has_video=video,
+            sex=clip.sex,
             age=clip.age,
         )
         for clip in planned
-    ]  # fmt: skip
+    ]
 
     def make(number: int) -> None:
         path, sound = clips[number].path, voice.render(cry(number, dials), sr)
@@ -238,10 +264,7 @@ def load(
 
             moves = face.plan(cry(number, face_dials), fps=float(fps), dials=face_dials)
             frames = face.frames(moves, size=size)
-            mp4.write(
-                path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET,
-                synthetic=True,
-            )  # fmt: skip
+            mp4.write(path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET, synthetic=True)
         else:
             with writing(path) as part:
                 part.write_bytes(wav_bytes(sound, sr))

@@ -36,9 +36,18 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 
 __all__ = [
-    "FACES", "FACE_STATES", "LEAST", "MOST", "PLAIN", "STATES", "VOICES", "Dials", "Effects",
-    "Face", "Voice",
-]  # fmt: skip
+    "FACES",
+    "FACE_STATES",
+    "LEAST",
+    "MOST",
+    "PLAIN",
+    "STATES",
+    "VOICES",
+    "Dials",
+    "Effects",
+    "Face",
+    "Voice",
+]
 
 Values = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -68,9 +77,7 @@ class Dials:
         """Raise InputError for a dial outside [0, 1]; `prefix` is put before its name."""
         for name, dial in asdict(self).items():
             if not 0.0 <= dial <= 1.0:
-                raise InputError(
-                    f"{prefix}{name}={dial} is outside the dial; use a number from 0 to 1"
-                )
+                raise InputError(f"{prefix}{name}={dial} is outside the dial; use a number from 0 to 1")
 
 
 PLAIN = Dials()
@@ -117,9 +124,7 @@ class Effects(Generic[T]):
         self.session = self.infant / [share.get(each.name, math.inf) for each in parameters]
         self.states = {name: np.array(astuple(state)) for name, state in states.items()}  # type: ignore[call-overload]
 
-    def draw(
-        self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
-    ) -> T:
+    def draw(self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator) -> T:
         """Return the parameters of one clip, clipped to their limits.
 
         state: a name in `states`. infant, session: seeds of the effects that clips of one infant or
@@ -191,45 +196,128 @@ class Voice:
 STATES = {
     # rhythmic wails, an open mouth, a wide and even melody
     "hungry": Voice(
-        pitch=0.8, arch=2.0, opening=0.16, burst=0.35, pause=-0.3, irregular=-0.3,
-        whimper=-1.2, breath=-2.0, tract=-0.05, tilt=1.0,
+        pitch=0.8,
+        arch=2.0,
+        opening=0.16,
+        burst=0.35,
+        pause=-0.3,
+        irregular=-0.3,
+        whimper=-1.2,
+        breath=-2.0,
+        tract=-0.05,
+        tilt=1.0,
     ),
     # a low, nasal, breathy whine that dies away
     "tired": Voice(
-        pitch=-3.0, arch=-1.5, peak=-0.1, opening=-0.16, burst=0.5, pause=0.5, breath=5.0,
-        tilt=-3.0, vowel=-0.12, attack=1.2, gasp=-6.0, hyper=-1.5,
+        pitch=-3.0,
+        arch=-1.5,
+        peak=-0.1,
+        opening=-0.16,
+        burst=0.5,
+        pause=0.5,
+        breath=5.0,
+        tilt=-3.0,
+        vowel=-0.12,
+        attack=1.2,
+        gasp=-6.0,
+        hyper=-1.5,
     ),
     # short, uneven complaints
     "discomfort": Voice(
-        pitch=-0.5, arch=-2.0, peak=0.15, opening=-0.06, burst=-0.9, pause=0.2, irregular=0.3,
-        whimper=1.5, jitter=0.6, tract=0.07, vowel=0.14, breath=-3.0, tilt=-1.0,
+        pitch=-0.5,
+        arch=-2.0,
+        peak=0.15,
+        opening=-0.06,
+        burst=-0.9,
+        pause=0.2,
+        irregular=0.3,
+        whimper=1.5,
+        jitter=0.6,
+        tract=0.07,
+        vowel=0.14,
+        breath=-3.0,
+        tilt=-1.0,
     ),
     # sudden, long, high and hard, with breaks into hyperphonation
     "pain": Voice(
-        pitch=4.0, arch=1.0, peak=-0.12, opening=0.24, burst=0.7, pause=-0.5, whimper=-2.5,
-        hyper=3.0, rough=1.5, tilt=3.0, tract=0.1, attack=-1.2, jitter=0.8, gasp=6.0,
+        pitch=4.0,
+        arch=1.0,
+        peak=-0.12,
+        opening=0.24,
+        burst=0.7,
+        pause=-0.5,
+        whimper=-2.5,
+        hyper=3.0,
+        rough=1.5,
+        tilt=3.0,
+        tract=0.1,
+        attack=-1.2,
+        jitter=0.8,
+        gasp=6.0,
     ),
     # strained and rough, high, in cramps
     "belly_pain": Voice(
-        pitch=2.5, arch=-1.0, peak=0.2, opening=0.08, burst=-0.2, pause=-0.6, whimper=-0.5,
-        hyper=1.5, rough=2.5, jitter=1.0, tilt=1.5, tract=-0.12, vowel=-0.1, breath=3.0,
+        pitch=2.5,
+        arch=-1.0,
+        peak=0.2,
+        opening=0.08,
+        burst=-0.2,
+        pause=-0.6,
+        whimper=-0.5,
+        hyper=1.5,
+        rough=2.5,
+        jitter=1.0,
+        tilt=1.5,
+        tract=-0.12,
+        vowel=-0.1,
+        breath=3.0,
     ),
     # low short grunts with long pauses
     "burping": Voice(
-        pitch=-4.0, arch=-2.5, opening=-0.1, burst=-1.2, pause=0.8, whimper=0.8, rough=2.0,
-        tilt=-1.0, tract=-0.1, vowel=0.16, breath=-1.0, attack=-0.6,
+        pitch=-4.0,
+        arch=-2.5,
+        opening=-0.1,
+        burst=-1.2,
+        pause=0.8,
+        whimper=0.8,
+        rough=2.0,
+        tilt=-1.0,
+        tract=-0.1,
+        vowel=0.16,
+        breath=-1.0,
+        attack=-0.6,
     ),
     # soft and low, fading
     "sleepy": Voice(
-        pitch=-2.5, arch=-1.0, peak=-0.08, opening=-0.2, burst=0.3, pause=0.8, breath=6.0,
-        tilt=-4.0, vowel=0.08, attack=1.5, gasp=-8.0, rough=-1.0, hyper=-1.5,
+        pitch=-2.5,
+        arch=-1.0,
+        peak=-0.08,
+        opening=-0.2,
+        burst=0.3,
+        pause=0.8,
+        breath=6.0,
+        tilt=-4.0,
+        vowel=0.08,
+        attack=1.5,
+        gasp=-8.0,
+        rough=-1.0,
+        hyper=-1.5,
     ),
     # calls with a rising tail, then listening
     "hug": Voice(
-        pitch=1.5, arch=0.5, peak=0.3, burst=-0.3, pause=0.6, whimper=0.4, breath=1.0,
-        tract=0.08, vowel=-0.14, jitter=-0.4, rough=-1.0,
+        pitch=1.5,
+        arch=0.5,
+        peak=0.3,
+        burst=-0.3,
+        pause=0.6,
+        whimper=0.4,
+        breath=1.0,
+        tract=0.08,
+        vowel=-0.14,
+        jitter=-0.4,
+        rough=-1.0,
     ),
-}  # fmt: skip
+}
 
 VOICES = Effects(
     Voice,
@@ -307,45 +395,124 @@ class Face:
 FACE_STATES = {
     # looks for the breast: open eyes, wide round mouth, turning head
     "hungry": Face(
-        lid=0.3, squeeze=-0.35, gape=0.35, stretch=-0.12, square=-0.35, corners=0.35,
-        furrow=-0.2, blush=-0.05, sway=0.7, pace=0.3, gaze=0.2, pout=-0.1,
+        lid=0.3,
+        squeeze=-0.35,
+        gape=0.35,
+        stretch=-0.12,
+        square=-0.35,
+        corners=0.35,
+        furrow=-0.2,
+        blush=-0.05,
+        sway=0.7,
+        pace=0.3,
+        gaze=0.2,
+        pout=-0.1,
     ),
     # heavy lids, red rims, a slack mouth
     "tired": Face(
-        lid=-0.32, squeeze=-0.15, furrow=-0.3, plead=0.25, rims=0.55, gape=-0.25,
-        stretch=-0.1, corners=-0.1, blush=-0.25, fold=-0.2, sway=-0.6, pace=-0.5, gaze=-0.6,
+        lid=-0.32,
+        squeeze=-0.15,
+        furrow=-0.3,
+        plead=0.25,
+        rims=0.55,
+        gape=-0.25,
+        stretch=-0.1,
+        corners=-0.1,
+        blush=-0.25,
+        fold=-0.2,
+        sway=-0.6,
+        pace=-0.5,
+        gaze=-0.6,
     ),
     # corners down, lower lip out, a knit brow over open eyes
     "discomfort": Face(
-        lid=0.12, squeeze=-0.3, corners=-0.7, pout=0.6, furrow=0.35, stretch=0.12, gape=-0.3,
-        blush=0.05, sway=0.3, pace=0.5, fold=0.1,
+        lid=0.12,
+        squeeze=-0.3,
+        corners=-0.7,
+        pout=0.6,
+        furrow=0.35,
+        stretch=0.12,
+        gape=-0.3,
+        blush=0.05,
+        sway=0.3,
+        pace=0.5,
+        fold=0.1,
     ),
     # screwed-up eyes, bulging brow, square mouth, crimson, tears
     "pain": Face(
-        lid=-0.5, squeeze=0.6, furrow=0.6, plead=-0.2, gape=0.3, stretch=0.18, square=0.5,
-        fold=0.6, blush=0.5, tear=0.7, corners=-0.1, sway=0.2,
+        lid=-0.5,
+        squeeze=0.6,
+        furrow=0.6,
+        plead=-0.2,
+        gape=0.3,
+        stretch=0.18,
+        square=0.5,
+        fold=0.6,
+        blush=0.5,
+        tear=0.7,
+        corners=-0.1,
+        sway=0.2,
     ),
     # strained: eyes shut, lips drawn wide and flat, dark red
     "belly_pain": Face(
-        lid=-0.4, squeeze=0.4, furrow=0.35, stretch=0.3, gape=-0.5, square=0.6, fold=0.4,
-        blush=0.65, corners=-0.35, pout=-0.2, sway=0.5, pace=0.5,
+        lid=-0.4,
+        squeeze=0.4,
+        furrow=0.35,
+        stretch=0.3,
+        gape=-0.5,
+        square=0.6,
+        fold=0.4,
+        blush=0.65,
+        corners=-0.35,
+        pout=-0.2,
+        sway=0.5,
+        pace=0.5,
     ),
     # surprised: wide eyes, small pursed mouth
     "burping": Face(
-        lid=0.45, squeeze=-0.6, furrow=-0.3, plead=0.05, stretch=-0.45, gape=-0.2,
-        square=-0.3, corners=0.15, pout=0.35, blush=0.2, fold=-0.3, sway=-0.3,
+        lid=0.45,
+        squeeze=-0.6,
+        furrow=-0.3,
+        plead=0.05,
+        stretch=-0.45,
+        gape=-0.2,
+        square=-0.3,
+        corners=0.15,
+        pout=0.35,
+        blush=0.2,
+        fold=-0.3,
+        sway=-0.3,
     ),
     # eyes all but closed, everything loose and pale
     "sleepy": Face(
-        lid=-0.5, squeeze=-0.2, furrow=-0.4, plead=0.1, rims=0.25, gape=-0.4, stretch=-0.2,
-        corners=0.1, blush=-0.35, fold=-0.3, sway=-0.9, pace=-0.7, gaze=-0.3,
+        lid=-0.5,
+        squeeze=-0.2,
+        furrow=-0.4,
+        plead=0.1,
+        rims=0.25,
+        gape=-0.4,
+        stretch=-0.2,
+        corners=0.1,
+        blush=-0.35,
+        fold=-0.3,
+        sway=-0.9,
+        pace=-0.7,
+        gaze=-0.3,
     ),
     # looks up at you: wide wet eyes, inner brows up, trembling lip
     "hug": Face(
-        lid=0.35, squeeze=-0.4, furrow=-0.25, plead=0.75, corners=-0.5, pout=0.35, tear=0.6,
-        gaze=0.8, gape=-0.1, rims=0.2,
+        lid=0.35,
+        squeeze=-0.4,
+        furrow=-0.25,
+        plead=0.75,
+        corners=-0.5,
+        pout=0.35,
+        tear=0.6,
+        gaze=0.8,
+        gape=-0.1,
+        rims=0.2,
     ),
-}  # fmt: skip
+}
 
 
 FACES = Effects(

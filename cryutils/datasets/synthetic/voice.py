@@ -101,9 +101,8 @@ def plan(
     names = ("f0", "opening", "loudness", "gasp", "rough")
     contours = {name: getattr(draft, name).astype(np.float32) for name in names}
     return CryPlan(
-        state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice,
-        **contours,
-    )  # fmt: skip
+        state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice, **contours
+    )
 
 
 def render(plan: CryPlan, sr: int = 16000) -> Samples:

@@ -12,9 +12,9 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils.app.player import CryPlayer
 from cryutils.datasets.corpus import Clip
 from cryutils.video import mp4
+from cryutils.widgets.player import CryPlayer
 
 SR = 8000
 folder = Path(tempfile.mkdtemp())

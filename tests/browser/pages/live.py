@@ -13,8 +13,8 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils.app.live import LiveAnalysis
-from cryutils.app.readings import GAP, NO_CRY, Reading
+from cryutils.inference.readings import GAP, NO_CRY, Reading
+from cryutils.widgets.live import LiveAnalysis
 
 
 class Ear:

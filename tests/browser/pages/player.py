@@ -11,7 +11,7 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils.app.player import CryPlayer
+from cryutils.widgets.player import CryPlayer
 
 SR = 8000
 

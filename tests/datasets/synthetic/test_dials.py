@@ -21,9 +21,8 @@ BOTH = pytest.mark.parametrize("effects", EFFECTS.values(), ids=EFFECTS)
 
 
 def drawn(
-    effects: Effects, dials: Dials, state: str = "hungry", *, infant: int = 1, session: int = 1,
-    clip: int = 1,
-) -> np.ndarray:  # fmt: skip
+    effects: Effects, dials: Dials, state: str = "hungry", *, infant: int = 1, session: int = 1, clip: int = 1
+) -> np.ndarray:
     """The parameters of one clip before they are clipped to their limits."""
     rng, free = np.random.default_rng(clip), copy(effects)
     free.least, free.most = np.full((2, effects.base.size), [[-np.inf], [np.inf]])
@@ -49,9 +48,7 @@ def test_each_dial_scales_one_term_whatever_the_others_are(effects, dials) -> No
 @given(dials=ANY)
 def test_interaction_shares_the_variance_between_the_table_and_the_infant(effects, dials) -> None:
     def apart(interaction: float) -> np.ndarray:
-        both = (
-            drawn(effects, replace(dials, interaction=interaction), s) for s in ("hungry", "pain")
-        )
+        both = (drawn(effects, replace(dials, interaction=interaction), s) for s in ("hungry", "pain"))
         return np.subtract(*both)
 
     common, lone = apart(0.0), apart(1.0)
@@ -69,9 +66,7 @@ def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects) -> Non
     assert place < moved
     assert not moved & {"arch", "vowel", "tract", "burst", "whimper", "skin", "hair", "gape"}
     # Clips of a session differ by their own noise alone, as at `session=0`.
-    alone, together = (
-        drawn(effects, d) - drawn(effects, d, clip=2) for d in (Dials(session=0.0), dials)
-    )
+    alone, together = (drawn(effects, d) - drawn(effects, d, clip=2) for d in (Dials(session=0.0), dials))
     np.testing.assert_allclose(together, alone, atol=1e-9)
 
 

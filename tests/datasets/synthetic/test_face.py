@@ -17,13 +17,7 @@ STATES = list(voice.STATES)
 
 
 def planned(
-    state: str,
-    *,
-    infant: int = 1,
-    seed: int = 1,
-    seconds: float = 1.0,
-    fps: float = 5,
-    **turned: float,
+    state: str, *, infant: int = 1, seed: int = 1, seconds: float = 1.0, fps: float = 5, **turned: float
 ) -> face.FacePlan:
     dials = Dials(**turned)
     cry = voice.plan(state, infant=infant, seed=seed, duration_s=seconds, dials=dials)
@@ -57,9 +51,7 @@ def test_with_full_signal_each_state_shapes_something() -> None:
     assert len({drawn(state, signal=1.0) for state in STATES}) == len(STATES)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "fps", "count"), [(1.0, 30, 30), (0.5, 15, 8), (2.0, 12.5, 25)]
-)
+@pytest.mark.parametrize(("seconds", "fps", "count"), [(1.0, 30, 30), (0.5, 15, 8), (2.0, 12.5, 25)])
 def test_a_plan_has_a_frame_for_each_moment(seconds, fps, count) -> None:
     plan = planned("hungry", seconds=seconds, fps=fps)
     frames = list(face.frames(plan, size=64))
@@ -98,9 +90,7 @@ def test_a_cascade_finds_one_face_in_the_right_place(signal, size) -> None:
 def test_the_mouth_opens_with_the_cry(state) -> None:
     plan = planned(state, infant=20, seed=30, seconds=3.0, fps=10)
     dark = []
-    for frame, (x, y, side, _) in zip(
-        face.frames(plan, size=128), plan.boxes(size=128), strict=True
-    ):
+    for frame, (x, y, side, _) in zip(face.frames(plan, size=128), plan.boxes(size=128), strict=True):
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         whole = grey[int(y + 0.3 * side) : int(y + 0.95 * side), int(x + 4) : int(x + side - 4)]
         mouth = grey[int(y + 0.58 * side) : int(y + 0.85 * side), int(x + 0.35 * side) :]
@@ -121,8 +111,7 @@ def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
     middle = 104 * np.array([1.0, 1.0 + face.BOX_Y / drawing.SPAN])
     box = np.array([*(middle - side / 2), side, side], np.float32)
     shut, wide = (
-        faces.crop(heads.head(**pose)[..., :3], box, size=48, margin=0.1).astype(float)
-        for pose in poses
+        faces.crop(heads.head(**pose)[..., :3], box, size=48, margin=0.1).astype(float) for pose in poses
     )
     # A blink moves nothing else; with the mouth the jaw drops, too, but only the throat is dark.
     moved = (np.abs(wide - shut) if name == "eyes" else shut - wide).sum(axis=2)

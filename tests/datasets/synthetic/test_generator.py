@@ -22,9 +22,13 @@ from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError
 
 SOUND: dict[str, Any] = {
-    "classes": ["hungry", "tired"], "infants": 4, "clips_per_infant": 2, "duration_s": 0.5,
-    "sr": 8000, "progress": False,
-}  # fmt: skip
+    "classes": ["hungry", "tired"],
+    "infants": 4,
+    "clips_per_infant": 2,
+    "duration_s": 0.5,
+    "sr": 8000,
+    "progress": False,
+}
 VIDEO = SOUND | {"video": True, "fps": 10, "size": 64}
 BOTH = pytest.mark.parametrize("small", [SOUND, VIDEO], ids=["sound", "video"])
 make = partial(load, "synthetic")
@@ -71,13 +75,20 @@ def test_made_twice_in_different_caches_by_one_thread_or_four_gives_the_same_byt
 @pytest.mark.parametrize(
     ("small", "changes"),
     [
-        (SOUND, [{"duration_s": 0.6}, {"mostly": 1.0}, {"infants": 5}, {"clips_per_infant": 1},
-                 {"classes": ["tired", "hungry"]}]),
-        (VIDEO, [{"fps": 12}, {"size": 66}, {"face_signal": 0.5},
-                 {"video": False, "fps": 30, "size": 224}]),
+        (
+            SOUND,
+            [
+                {"duration_s": 0.6},
+                {"mostly": 1.0},
+                {"infants": 5},
+                {"clips_per_infant": 1},
+                {"classes": ["tired", "hungry"]},
+            ],
+        ),
+        (VIDEO, [{"fps": 12}, {"size": 66}, {"face_signal": 0.5}, {"video": False, "fps": 30, "size": 224}]),
     ],
     ids=["sound", "video"],
-)  # fmt: skip
+)
 def test_everything_that_shapes_a_clip_changes_the_folder(small, changes) -> None:
     dials = [{name: 0.5} for name in ("signal", "identity", "interaction", "session")]
     shapes = [{}, {"seed": 1}, {"sr": 16000}, *dials, *changes]
@@ -123,9 +134,14 @@ def test_a_file_holds_the_planned_cry() -> None:
         assert file.getparams()[:4] == (1, 2, 8000, 4000)  # channels, bytes, rate, samples
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
     sound = voice.cry(
-        clip.label, infant=clip.voice_seed, seed=clip.seed, session=clip.session_seed,
-        dials=Dials(**dials), duration_s=0.5, sr=8000,
-    )  # fmt: skip
+        clip.label,
+        infant=clip.voice_seed,
+        seed=clip.seed,
+        session=clip.session_seed,
+        dials=Dials(**dials),
+        duration_s=0.5,
+        sr=8000,
+    )
     np.testing.assert_allclose(samples, sound, atol=0.51 / 32767)
 
 
@@ -251,7 +267,7 @@ def test_the_dials_decide_what_a_model_learns(dials, learned) -> None:
     for clip in clips:
         sound = voice.cry(
             clip.label, infant=clip.voice_seed, seed=clip.seed, dials=dials, duration_s=2.0, sr=8000
-        )  # fmt: skip
+        )
         mfcc = spectral.mfcc(sound, sr=8000, n_fft=512, hop_length=256)
         features.append(np.r_[mfcc.mean(axis=0), mfcc.std(axis=0)])
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")

@@ -50,9 +50,8 @@ def test_f0_is_as_planned(state) -> None:
         # At full signal the tired nearly whisper, and YIN knows no better than the plan.
         plan = voice.plan(state, infant=seed, seed=seed, dials=Dials(signal=0.5))
         heard = librosa.yin(
-            voice.render(plan, 16000), fmin=140, fmax=2200, sr=16000, frame_length=1024,
-            hop_length=160,
-        )  # fmt: skip
+            voice.render(plan, 16000), fmin=140, fmax=2200, sr=16000, frame_length=1024, hop_length=160
+        )
         frames = (np.arange(heard.size) * 0.01 * voice.RATE).astype(int)
         # Whole windows of 64 ms inside phonation: no edge, no leap, no doubled period, no whisper.
         planned = np.lib.stride_tricks.sliding_window_view(np.pad(plan.f0, 16), 33)[frames]
@@ -85,10 +84,7 @@ def test_any_dials_give_a_clean_clip(state, infant, seed, dials, duration_s, sr)
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"state": "hungri"}, "Did you mean hungry"),
-        ({"duration_s": 0.1}, "duration_s=0.1"),
-    ],
+    [({"state": "hungri"}, "Did you mean hungry"), ({"duration_s": 0.1}, "duration_s=0.1")],
 )
 def test_bad_arguments_are_named_in_one_line(change, message) -> None:
     good: dict[str, object] = {"state": "hungry", "infant": 0, "seed": 0}

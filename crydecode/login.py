@@ -1,0 +1,178 @@
+"""Login with name and password, and a random ticket in a cookie. Paper B, Figure 1.
+
+Each request looks the ticket up in the store, so the end of a login takes effect everywhere at
+once. `LoginRequired` stands in front of every route, so that none can be forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import re
+import secrets
+from functools import partial
+from urllib.parse import quote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from crydecode.asking import Threads, ask
+from crydecode.store.accounts import folded
+
+__all__ = [
+    "PUBLIC",
+    "LoginRequired",
+    "form",
+    "is_own",
+    "log_in",
+    "log_out",
+    "own_path",
+    "set_cookie",
+    "token",
+]
+
+# What needs neither a login nor the store.
+STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
+PUBLIC = ("/login", *STATIC)
+COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
+HASHING, HASHED_S = Threads(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
+
+
+class LoginRequired:
+    """Answers only browsers with a login, except for the login's form. Sets the scope's `user`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        scope["ticket"] = connection.cookies.get(_cookie(connection, "login"), "")
+        scope["user"] = None
+        if scope["ticket"] and scope["path"] not in PUBLIC:
+            user = connection.app.state.store.logins.user
+            scope["user"] = await ask(user, scope["ticket"])
+        answer: ASGIApp
+        if scope["user"] is not None or scope["path"] in PUBLIC:
+            answer = self._app
+        elif scope["type"] == "websocket":
+            answer = WebSocketClose()  # before it is accepted: 403
+        elif scope["method"] in ("GET", "HEAD"):
+            target = quote(scope["path"] + "?" * bool(connection.url.query) + connection.url.query)
+            answer = RedirectResponse(f"/login?next={target}", 302)
+        else:
+            raise HTTPException(403)
+        await answer(scope, receive, send)
+
+
+async def log_in(request: Request) -> Response:
+    """Show the form; log in, or say that name or password is wrong, or how long to wait."""
+    state, target = request.app.state, own_path(request.query_params.get("next", "/"))
+    if request.method != "POST":
+        if state.film is None:
+            return state.page(request, "login.html", next=target)
+        if user := state.links.pop(request.query_params.get("link", ""), None):
+            return await _enter(request, user, "/")
+        if await ask(state.store.logins.user, request.scope["ticket"]):
+            return RedirectResponse("/", 303)
+        why = "This is a demonstration. The link in the terminal opens it, once."
+        return state.page(request, "login.html", status=403, error=why, next=target)
+    fields = await form(request)
+    name, password = fields.get("name", ""), fields.get("password", "")
+    address = request.client.host if request.client else ""
+    users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
+    wait_s = await ask(users.wait_s, name, address, mark)
+    refuse = partial(state.page, request, "login.html", name=name, next=target)
+    if wait_s > 0:
+        minutes = math.ceil(wait_s / 60)
+        return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
+    # Asked before, so that a store that does not answer does not block the threads that hash.
+    user = await ask(state.store.logins.user, request.scope["ticket"])
+    check = partial(users.check, name, password, address, mark)
+    if not await ask(check, threads=HASHING, limit_s=HASHED_S):
+        return refuse(status=401, error="Name or password is wrong.")
+    request.scope["user"] = user
+    await _leave(request)
+    response = await _enter(request, name, target)
+    set_cookie(response, request, _device(name), await ask(users.mark, name))
+    return response
+
+
+async def log_out(request: Request) -> Response:
+    """End the login and its pages."""
+    await form(request)
+    await _leave(request)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(_cookie(request, "login"))
+    return response
+
+
+async def form(request: Request) -> dict[str, str]:
+    """Return the fields of a posted form. Raises error 403 for a form of another site."""
+    fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    expected, answer = token(request), fields.pop("token", "")
+    if not is_own(request) or not hmac.compare_digest(expected.encode(), answer.encode()):
+        raise HTTPException(403)
+    return fields
+
+
+def is_own(connection: HTTPConnection) -> bool:
+    """Return whether a request comes from a page of this site, or from no page at all."""
+    origin, scheme = connection.headers.get("origin"), connection.scope["scheme"]
+    own = f"{scheme.replace('ws', 'http')}://{connection.headers.get('host')}"
+    return origin is None or origin == own
+
+
+def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:
+    """Set a cookie for this server's pages alone."""
+    response.set_cookie(
+        _cookie(request, name),
+        value,
+        max_age=COOKIE_S,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def token(request: HTTPConnection) -> str:
+    """Return the login's token for forms; before a login the browser's, a new one without any."""
+    if request.scope.get("user") is not None:
+        return hmac.digest(request.scope["ticket"].encode(), b"form", "sha256").hex()
+    name = _cookie(request, "form")
+    return request.cookies.get(name) or request.scope.setdefault(name, secrets.token_urlsafe(32))
+
+
+async def _enter(request: Request, name: str, target: str) -> Response:
+    """Log a user in and redirect to `target`."""
+    ticket = await ask(request.app.state.store.logins.begin, name)
+    response = RedirectResponse(target, 303)
+    set_cookie(response, request, "login", ticket)
+    return response
+
+
+async def _leave(request: Request) -> None:
+    """End the login of a request, if it has one, and its open pages."""
+    if request.scope["user"] is not None:
+        await ask(request.app.state.store.logins.end, request.scope["ticket"])
+        await request.app.state.sockets.end(request.scope["ticket"])
+
+
+def _cookie(connection: HTTPConnection, name: str) -> str:
+    """Return a cookie's name; another server on this machine has other ones."""
+    return f"{name}-{(connection.scope.get('server') or ('', 0))[1]}"
+
+
+def _device(name: str) -> str:
+    """Return the name of the cookie that a user's devices have."""
+    return f"device-{hashlib.sha256(folded(name).encode()).hexdigest()[:8]}"
+
+
+def own_path(target: str) -> str:
+    """Return `target` if it is a page of this site, otherwise the first page."""
+    # Only printable ASCII, as browsers send it, so that no line break enters a header.
+    plain = re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", target) is not None
+    return target if plain and not urlsplit(target).netloc else "/"

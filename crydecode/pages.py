@@ -1,0 +1,249 @@
+"""The application's pages after the login, rendered by the server. Paper B §3, Figures 2 to 6."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import date
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.templating import Jinja2Templates
+
+from crydecode import diary
+from crydecode.asking import Threads, ask
+from crydecode.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, set_cookie, token
+from crydecode.store import transfer
+from cryutils import words
+from cryutils._io.paths import scratch_dir
+from cryutils.inference.readings import NO_CRY, UNSURE
+from cryutils.widgets.clip_view import asset
+
+if TYPE_CHECKING:
+    from crydecode.store import Log
+
+__all__ = ["ROUTES", "explain", "page", "refuse"]
+
+HERE = Path(__file__).parent
+# For 30 days, no longer than a family's mistake may last.
+STRICT = {"Strict-Transport-Security": "max-age=2592000"}
+TEMPLATES = Jinja2Templates(HERE / "templates")
+EXPORTING, EXPORT_S = Threads(2), 600.0
+AGO_S = {
+    "just now": 0.0,
+    "10 minutes ago": 600.0,
+    "half an hour ago": 1800.0,
+    "an hour ago": 3600.0,
+    "two hours ago": 7200.0,
+}
+# Reasons that a caregiver can choose; the models' own states are among them.
+REASONS = ("hungry", "tired", "discomfort", "pain", NO_CRY, UNSURE)
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """Return a page for the browser that asks, whose forms have its token."""
+    user = request.scope.get("user")
+    form_token = token(request)
+    about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
+    about |= {"path": request.url.path, "models": request.app.state.models}
+    response = TEMPLATES.TemplateResponse(request, template, about | context, status)
+    if user is None:
+        set_cookie(response, request, "form", form_token)
+    if request.url.scheme == "https" and not request.app.state.tls:  # behind a proxy
+        response.headers.update(STRICT)
+    return response
+
+
+async def refuse(request: Request, error: HTTPException) -> Response:
+    """Return the page for a request that can't be answered."""
+    texts = {
+        403: ("Please try again", "This page was open for too long, or the login has ended."),
+        404: ("There is no such page", "The address may be mistyped."),
+        503: ("The diary is unavailable right now", error.detail),
+    }
+    title, why = texts.get(error.status_code, ("That did not work", "Go back and try again."))
+    return page(request, "error.html", status=error.status_code, title=title, why=why)
+
+
+async def explain(request: Request, error: Exception) -> Response:
+    """Return the page that says what was wrong with a caregiver's input."""
+    return page(request, "error.html", status=400, title="That did not work", why=str(error))
+
+
+async def chosen(request: Request) -> tuple[list[Log], Log | None]:
+    """Return all infants' logs, and the one that the address names; None if it was removed.
+
+    An address without an infant is for the one that a cookie remembers, or else for the first.
+    """
+    logs = await ask(request.app.state.store.infants)
+    by_id = {str(log.id): log for log in logs}
+    if named := request.query_params.get("infant"):
+        return logs, by_id.get(named)
+    return logs, by_id.get(request.cookies.get("infant", ""), logs[0] if logs else None)
+
+
+Shower = Callable[[Request, list["Log"], "Log"], Awaitable[Response]]
+
+
+def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
+    """Return a page about an infant; without any, it leads to adding one."""
+
+    async def shown(request: Request) -> Response:
+        logs, log = await chosen(request)
+        if log is None and logs:
+            why = "The diary was deleted, or the address is mistyped."
+            return page(request, "error.html", status=404, title="There is no such baby", why=why)
+        if log is None:
+            return RedirectResponse("/babies", 303)
+        response = await show(request, logs, log)
+        response.set_cookie("infant", str(log.id), max_age=COOKIE_S, samesite="lax")
+        return response
+
+    return shown
+
+
+async def start(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show what the application can do, and what not (Figure 2)."""
+    recent = await ask(diary.latest, log, 86_400.0)
+    last = next((line for line in recent if line.note is None), None)
+    return page(request, "start.html", logs=logs, log=log, last=last)
+
+
+async def live(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the live analysis (Figures 3 to 5)."""
+    lines = await ask(diary.latest, log)
+    return page(request, "live.html", logs=logs, log=log, lines=lines)
+
+
+async def lines(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the newest lines alone, for a live page that replaces its own."""
+    recent = await ask(diary.latest, log)
+    return page(request, "lines.html", log=log, lines=recent)
+
+
+async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show one day, from noon to noon (Figure 6)."""
+    when = None
+    with suppress(ValueError):
+        named = date.fromisoformat(request.query_params.get("day", ""))
+        when = named if 1970 < named.year < 2242 else None
+    shown = await ask(diary.day, log, when)
+    back = f"/diary?infant={log.id}&day={shown.start}"
+    return page(request, "diary.html", logs=logs, log=log, day=shown, back=back)
+
+
+async def say(request: Request) -> Response:
+    """Log what a caregiver says: a correction, a missed cry, a note, or undo."""
+    fields = await form(request)
+    log = await ask(request.app.state.store.infant, fields.get("infant", ""))
+    match fields.get("what", ""):
+        case "correct" if fields.get("verdict"):
+            task = partial(log.correct, *_span(fields), fields["verdict"][:40])
+        case "missed" if fields.get("verdict") and fields.get("ago") in AGO_S:
+            task = partial(diary.missed, log, fields["verdict"][:40], AGO_S[fields["ago"]])
+        case "undo" if re.fullmatch(r"\d{1,18}", fields.get("note", "")):
+            task = partial(log.remove_note, int(fields["note"]))
+        case "undo":
+            task = partial(log.undo, *_span(fields))
+        case note if (parts := note.partition("-"))[0] in diary.NOTES:
+            number = int(parts[2][:15]) if parts[2].isdecimal() else None
+            task = partial(log.note, parts[0], time.time(), number)
+        case _:
+            raise HTTPException(400)
+    await ask(task)
+    return RedirectResponse(own_path(fields.get("back", f"/diary?infant={log.id}")), 303)
+
+
+async def babies(request: Request) -> Response:
+    """Show the infants; add one, or remove one with its whole diary."""
+    store = request.app.state.store
+    if request.method == "POST":
+        fields = await form(request)
+        if "name" in fields:
+            log = await ask(store.add_infant, fields["name"])
+            return RedirectResponse(f"/?infant={log.id}", 303)
+        log = await ask(store.infant, fields.get("infant", ""))
+        if fields.get("sure") != "yes":
+            raise HTTPException(400)
+        await ask(log.remove)
+        return RedirectResponse("/babies", 303)
+    logs, log = await chosen(request)
+    return page(request, "babies.html", logs=logs, log=log)
+
+
+async def export(request: Request, logs: list[Log], log: Log) -> Response:
+    """Send an infant's diary as a CSV file, or all readings as a Parquet file."""
+    kind: transfer.Content = "readings" if request.query_params.get("as") == "parquet" else "diary"
+    suffix = "parquet" if kind == "readings" else "csv"
+    path = scratch_dir() / f"{secrets.token_hex(8)}.{suffix}"
+    write = partial(transfer.export, [log], str(path), kind)
+    await ask(write, threads=EXPORTING, limit_s=EXPORT_S)
+    name = f"diary-{date.today()}.{suffix}"
+    return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
+
+
+async def static(request: Request) -> Response:
+    """Send a script or style of the pages."""
+    name = request.path_params["name"]
+    if request.url.path not in STATIC:
+        raise HTTPException(404)
+    kind = "css" if name.endswith(".css") else "javascript"
+    return Response(_asset(name), media_type=f"text/{kind}")
+
+
+async def film(request: Request) -> Response:
+    """Send the demonstration's film."""
+    path = request.app.state.film
+    if path is None or not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path, media_type="video/mp4")
+
+
+ROUTES = [
+    Route("/login", log_in, methods=["GET", "POST"]),
+    Route("/logout", log_out, methods=["POST"]),
+    Route("/", of_infant(start)),
+    Route("/live", of_infant(live)),
+    Route("/lines", of_infant(lines)),
+    Route("/diary", of_infant(show_diary)),
+    Route("/export", of_infant(export)),
+    Route("/say", say, methods=["POST"]),
+    Route("/babies", babies, methods=["GET", "POST"]),
+    Route("/static/{name}", static),
+    Route("/film.mp4", film),
+]
+
+
+def _span(fields: dict[str, str]) -> tuple[float, float]:
+    try:
+        return float(fields["start"]), float(fields["stop"])
+    except (KeyError, ValueError) as error:
+        raise HTTPException(400) from error
+
+
+@cache
+def _asset(name: str) -> str:
+    if name.startswith("live"):
+        return asset(name)
+    return (HERE / name).read_text("utf-8")
+
+
+# What every template and macro can use.
+TEMPLATES.env.globals.update(
+    ago=AGO_S,
+    names=words.name,
+    notes=diary.NOTES,
+    number=partial(secrets.randbits, 48),
+    one_day=diary.ONE_DAY,
+    reasons=REASONS,
+    spent=words.spent,
+)

@@ -1,0 +1,170 @@
+"""The caregiver application's server: one process that serves all pages. Paper B §3.
+
+`application` is a Starlette application with all routes behind a login. `run` serves it with
+uvicorn, whose limits keep one visitor from keeping out the others. Models are opened once, when
+the server starts, and shared by all pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from h11 import LocalProtocolError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Mount, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from crydecode import pages
+from crydecode.binding import PROXIES
+from crydecode.login import LoginRequired
+from crydecode.sockets import MOST_BYTES, Protocol, Sockets
+from crydecode.store import Store
+from cryutils.errors import InputError
+from cryutils.inference.trained_models import open_model
+from cryutils.widgets.monitor import Models
+
+__all__ = ["application", "run"]
+
+MOST_FORM_BYTES = 2**16
+FILES = 4096  # open files, among them idle connections, which uvicorn does not end
+# A page can't contact any other site, so no sound or picture can be sent to one.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' blob:; img-src 'self' data:; "
+    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+# What is raised where a client is gone.
+_GONE = (ClientDisconnect, ConnectionError, LocalProtocolError, WebSocketDisconnect)
+_logger = logging.getLogger("crydecode")
+
+
+def application(
+    store: Store,
+    hosts: Sequence[str],
+    *,
+    run: Path | None,
+    links: dict[str, str] | None = None,
+    film: Path | None = None,
+    prepare: Callable[[], object] = lambda: None,
+) -> Starlette:
+    """Return the application for the users in `store`.
+
+    hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
+    to this machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the
+    run whose models answer, None for the cry gate alone. links: users by the tokens of links, each
+    of which logs in once; the only way into a demonstration. film: what its pages play. prepare:
+    what is done before the models are opened, while the server already answers.
+    """
+    models: Future[Models] = Future()
+
+    def open_models() -> None:
+        try:
+            prepare()
+            models.set_result(Models(run))
+        except Exception as error:  # otherwise pages would wait forever
+            _logger.warning("nobody can listen yet: %s", error)
+            why = "Its models can't be opened. Ask the person who runs this server."
+            models.set_exception(InputError(why))
+
+    sockets = Sockets(store, models.result, film)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=open_models, name="models", daemon=True).start()
+        look = asyncio.create_task(sockets.end_lost())
+        yield
+        look.cancel()
+
+    routes = [*pages.ROUTES, WebSocketRoute("/listen", sockets.listen)]
+    handlers: dict[Any, Any] = {HTTPException: _refuse, InputError: pages.explain}
+    guard = [Middleware(LoginRequired)]
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    app = Starlette(
+        routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
+        middleware=[Middleware(_Faults), trusted],
+        exception_handlers=handlers,
+        lifespan=lifespan,
+    )
+    app.state.store, app.state.links, app.state.film = store, links or {}, film
+    app.state.tls = False
+    app.state.sockets, app.state.page = sockets, pages.page
+    parts = (None, None) if run is None else open_model("full", run)
+    app.state.models = [part for part in parts if part and part.answers_for(synthetic=bool(film))]
+    return app
+
+
+def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
+    """Serve until a signal stops the server. tls: `ssl_certfile` and `ssl_keyfile`, for HTTPS."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    app.state.tls, headers = bool(tls), HEADERS | (pages.STRICT if tls else {})
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws=Protocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=list(headers.items()),
+        proxy_headers=bool(PROXIES),
+        forwarded_allow_ips=sorted(PROXIES),
+        ws_max_size=MOST_BYTES,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=2**15,
+        timeout_graceful_shutdown=3,
+        **tls,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its lines quote queries
+    for number in (signal.SIGINT, signal.SIGTERM):  # which uvicorn raises again after it stopped
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(config).run(sockets)
+
+
+class _Faults:
+    """Log a fault in one line, without the request's query, which may be secret."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except _GONE:
+            pass
+        except Exception as error:  # its message may quote the request
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind, name = type(error).__name__, Path(place.filename).name
+            _logger.error("%s in %s, line %d", kind, name, place.lineno)
+            raise
+
+
+async def _refuse(connection: Any, error: Any) -> Response | None:
+    if isinstance(connection, WebSocket):
+        await connection.close()
+        return None
+    return await pages.refuse(connection, error)

@@ -1,0 +1,223 @@
+"""The pages that listen, `Sockets`: a `Monitor` and a WebSocket each, and threads for all.
+
+A message is JSON as text, or as the beginning of a binary message that ends in sound or a picture.
+One message of a page is answered before its next one is read. `Protocol` ends a page that sends
+more frames or bytes than any page does. While answers take long, pages judge fewer windows of a
+cry and say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from crydecode.asking import ask
+from crydecode.login import is_own
+from cryutils.errors import InputError
+from cryutils.widgets.listener import Listener
+
+if TYPE_CHECKING:
+    from crydecode.store import Store
+    from cryutils.widgets.monitor import Models
+
+__all__ = ["MOST_BYTES", "PAGES", "Protocol", "Sockets"]
+
+MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page sends 50,000 and 100
+PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
+RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
+PIECE = 2**12  # bytes that are parsed at once
+DISCARD_S = 1.0  # in which a page that sent too much may still be told why it is closed
+SLOW_S, FAST_S = 0.15, 0.05  # mean time of an answer, from which fewer and more windows are judged
+THREADS = 4  # at most; each opens its own copy of the models
+EVERY = 4  # windows, of which at least one is judged
+LOOK_S = 5.0  # between searches for logins that ended without a request
+LOGGED_OUT, REPLACED, REFUSED, FLOODED = 4401, 4409, 4400, 1008  # why a WebSocket is closed
+
+
+@dataclass(eq=False)
+class _Page:
+    """An open page."""
+
+    socket: WebSocket
+    ticket: str
+    user: str
+    listener: Listener | None = None
+    mean_s: float = 0.0
+
+    @property
+    def listens(self) -> bool:
+        return self.listener is not None and self.listener.listening
+
+    async def close(self, code: int) -> None:
+        with suppress(RuntimeError, WebSocketDisconnect):  # closed in the meantime
+            await self.socket.close(code)
+
+
+class Sockets:
+    """All open pages of a server.
+
+    models: opens the models, which takes a second; it raises InputError if there are none. film:
+    the demonstration's film, which pages play instead of using a microphone.
+    """
+
+    def __init__(self, store: Store, models: Callable[[], Models], film: Path | None) -> None:
+        self._store, self._models, self._film = store, models, film
+        self._pages: dict[_Page, None] = {}  # oldest first
+        threads = min(THREADS, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="listen")
+
+    async def end(self, ticket: str) -> None:
+        """Close the pages of a login that has ended."""
+        for page in [page for page in self._pages if page.ticket == ticket]:
+            await page.close(LOGGED_OUT)
+
+    async def end_lost(self) -> None:
+        """Close the pages of logins that expire or whose users are removed, forever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with suppress(HTTPException):  # the store can't be reached: try again
+                for ticket in {page.ticket for page in self._pages}:
+                    if await ask(self._store.logins.user, ticket) is None:
+                        await self.end(ticket)
+
+    async def listen(self, socket: WebSocket) -> None:
+        """Serve a page's WebSocket until it is closed."""
+        if not is_own(socket) or "origin" not in socket.headers:
+            await socket.close()
+            return
+        page = _Page(socket, socket.scope["ticket"], socket.scope["user"])
+        await socket.accept()
+        try:
+            await self._admit(page)
+            page.listener = await self._opened(socket)
+            about = page.listener.about(film="/film.mp4" if self._film else "")
+            await socket.send_json({"type": "about", "about": about})
+            while True:
+                await self._answer(page, page.listener)
+        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
+            pass
+        except (InputError, HTTPException) as error:
+            why = error.detail if isinstance(error, HTTPException) else str(error)
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await socket.send_json({"type": "refused", "why": why})
+            await page.close(REFUSED)
+        finally:
+            self._pages.pop(page, None)
+            if page.listener is not None:
+                await run_in_threadpool(page.listener.close)
+
+    async def _admit(self, page: _Page) -> None:
+        """Add a new page. If there are too many, close the oldest that does not listen.
+
+        These are the user's pages, or all if the server has too many. Raises InputError if all of
+        them listen.
+        """
+        mine = [other for other in self._pages if other.user == page.user]
+        if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
+            crowd = mine if len(mine) >= PAGES else self._pages
+            idle = next((other for other in crowd if not other.listens), None)
+            if idle is None:
+                if crowd is self._pages:  # of others, perhaps all
+                    raise InputError("Too many phones are listening on this computer now.")
+                raise InputError("Too many pages are listening. Stop one, then open this again.")
+            self._pages[page] = self._pages.pop(idle)
+            await idle.close(REPLACED)
+        self._pages[page] = None
+
+    async def _opened(self, socket: WebSocket) -> Listener:
+        """Return the listener of a new page, which logs for the infant that the page names."""
+        log = await ask(self._store.infant, socket.query_params.get("infant", ""))
+
+        def make() -> Listener:
+            from cryutils.widgets.monitor import Monitor
+
+            monitor = Monitor(models=self._models())
+            monitor.restart(synthetic=self._film is not None)
+            run = monitor.run.name if monitor.run and monitor.classes else ""
+            session = log.begin("synthetic film" if self._film else "live page", run)
+            write = partial(log.append, session)
+            return Listener(monitor, log=write, film=self._film is not None)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, make)
+
+    async def _answer(self, page: _Page, listener: Listener) -> None:
+        """Answer the next message of a page."""
+        message = await page.socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        content, buffers = _parsed(message)
+        begun, loop = time.monotonic(), asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
+        if answer["readings"]:
+            page.mean_s += 0.2 * (time.monotonic() - begun - page.mean_s)
+            _pace(page, listener)
+        await page.socket.send_json(answer)
+        if listener.refused:  # the infant was removed
+            raise InputError(listener.refused)
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, ended at once if more arrives than a page sends.
+
+    Frames are counted before they are put together: empty parts of a message and pings never
+    become a message, yet each takes the time of all pages.
+    """
+
+    _left, _counted = BURST, 0.0
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic()
+        self._left = min(BURST, self._left + RATE * (now - self._counted))
+        self._counted = now
+        for start in range(0, len(data), PIECE):
+            if self._left >= 0:
+                super().data_received(data[start : start + PIECE])
+
+    def handle_events(self) -> None:
+        self._left -= len(self.conn.events) + PIECE / 2**16
+        if self._left >= 0:
+            super().handle_events()
+        elif not self.close_sent:
+            self.conn.fail(FLOODED)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            while not self.queue.empty():  # of which none is answered
+                self.queue.get_nowait()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": FLOODED})
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
+
+
+def _pace(page: _Page, listener: Listener) -> None:
+    """Judge fewer windows while answers are slow, and more when they are fast again."""
+    every = listener.monitor.every
+    if page.mean_s > SLOW_S and every < EVERY:
+        listener.monitor.every, page.mean_s = 2 * every, 0.0
+    elif page.mean_s < FAST_S / 4 and every > 1:
+        listener.monitor.every, page.mean_s = every // 2, FAST_S
+
+
+def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview]]:
+    """Return a message's JSON, and the bytes after it. What is no message becomes {}."""
+    data, buffers = message.get("text"), []
+    if (binary := message.get("bytes")) is not None:
+        size = int.from_bytes(binary[:4], "little")
+        data, buffers = binary[4 : 4 + size], [memoryview(binary)[4 + size :]]
+    with suppress(ValueError, RecursionError):
+        content = json.loads(data or "") if len(data or "") <= MOST_JSON else None
+        if isinstance(content, dict):
+            return content, buffers
+    return {}, []

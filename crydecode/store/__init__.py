@@ -1,0 +1,93 @@
+"""The caregiver application's database: users, infants, sessions, readings and corrections.
+
+Paper B §3, step 3. `open(url)` returns a `Store`, by default an SQLite file in the user's data
+folder. CRYUTILS_STORE or the caller can name another file, or a PostgreSQL server (through
+SQLAlchemy). One store is one household or ward: every user has access to all its infants. No models
+are imported.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import AbstractContextManager
+
+import platformdirs
+import sqlalchemy as sa
+
+from crydecode.store.accounts import Logins, Users, clean_name
+from crydecode.store.database import INFANTS, Database, StoreUnavailable
+from crydecode.store.log import Log
+from cryutils._io.paths import explain_no_home
+from cryutils.errors import InputError, near_miss, printable
+
+__all__ = ["Log", "Store", "StoreUnavailable", "open"]
+
+
+class Store(AbstractContextManager["Store"]):
+    """Users, their logins, and infants with their logs. A context manager."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.users, self.logins = Users(database), Logins(database)
+
+    @property
+    def address(self) -> str:
+        """The address, without a password."""
+        return self._database.shown
+
+    def add_infant(self, name: str) -> Log:
+        """Add an infant and return its log. Raises InputError if the name is taken."""
+        name, number = clean_name(name), secrets.randbits(48)
+        with self._database.begin(writes=True) as connection:
+            if connection.scalar(sa.select(INFANTS.c.id).where(INFANTS.c.name == name)) is not None:
+                raise InputError(f"{name}: an infant of this name exists; choose another.")
+            connection.execute(sa.insert(INFANTS), [{"id": number, "name": name}])
+        return Log(self._database, number, name)
+
+    def infants(self) -> list[Log]:
+        """Return the logs of all infants, sorted by name."""
+        with self._database.begin() as connection:
+            rows = connection.execute(sa.select(INFANTS)).all()
+        logs = [Log(self._database, row.id, row.name) for row in rows]
+        return sorted(logs, key=lambda log: log.name)
+
+    def infant(self, name: str) -> Log:
+        """Return the log of the infant of this name or `Log.id`.
+
+        Raises InputError if there is no such infant.
+        """
+        logs = self.infants()
+        for log in logs:
+            if name in (log.name, str(log.id)):
+                return log
+        hint = near_miss(name, [log.name for log in logs])
+        raise InputError(f"no infant {printable(name)!r}.{hint}")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open(url: str | None = None) -> Store:
+    """Return the store at `url`, which is created if it does not exist.
+
+    The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
+    resolved against the folder in which the command was started.
+
+    Raises InputError, without a password in the message, for a store that can't be reached or
+    written, or that another version of cryutils made.
+    """
+    if not (url := url or os.environ.get("CRYUTILS_STORE")):
+        with explain_no_home("CRYUTILS_STORE to a file or database"):
+            url = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
+    database = Database.at(url)
+    try:
+        database.prepare()
+    except StoreUnavailable as error:
+        database.close()
+        raise InputError(f"{error.filename}: {error.strerror}.") from error
+    return Store(database)

@@ -1,0 +1,288 @@
+"""Users with passwords, `Users`, and logged-in browsers, `Logins`. Guessing is throttled.
+
+Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 hashes of tickets, so
+nobody can log in with its contents. A browser that has logged in keeps a mark, signed with the
+user's hash: its attempts are counted apart from those of others at its address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import unicodedata
+from collections import deque
+from contextlib import suppress
+from functools import cache
+from operator import attrgetter
+from threading import Lock
+from time import monotonic, time
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from crydecode.store.database import LOGINS, USERS, Database, StoreUnavailable, insert_new
+from cryutils.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "folded", "hasher"]
+
+LIFETIME_S = 7 * 86400.0  # of a login without use
+_RENEW_S = 3600.0  # from one extension of a login in use to the next
+PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
+_NAME_LENGTH = 64
+
+# Failed attempts per day without a wait, by what they have in common. After these, each wait is
+# twice the previous one. A device that has logged in before counts as a separate place, to which
+# the limit by user alone does not apply, so nobody else's guesses lock a caregiver out.
+_FREE = {("user", "place"): 5, ("place",): 20, ("user",): 200}
+_DAY_S = 86400.0
+_WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
+_FAILED = 10_000  # the most that are remembered, until the server ends
+
+# The most common passwords of eight and more characters, without capitals.
+_COMMON = """
+00000000 11111111 11223344 12121212 123123123 12341234 12345678 123456789 1234567890 1q2w3e4r
+1qaz2wsx 87654321 987654321 aa123456 abc12345 abcd1234 abcdefgh asdfasdf asdfghjkl babybaby baseball
+basketball butterfly changeme computer dragon123 football football1 iloveyou iloveyou1 internet
+jennifer letmein1 liverpool master123 michelle midnight monkey123 p@ssw0rd passw0rd passwort
+passwort1 password password1 password12 password123 princess princess1 q1w2e3r4 qwer1234 qwerty12
+qwerty123 qwertyui qwertyuiop samantha starwars sunshine sunshine1 superman trustno1 welcome1
+welcome123 whatever zaq12wsx zxcvbnm1
+"""
+
+
+@cache
+def hasher() -> PasswordHasher:
+    """Return the argon2id password hasher."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+Place = tuple[str, str]  # "device" and its mark, or "address" and a network
+
+
+class Attempt(NamedTuple):
+    """A failed attempt to log in, at `time` in s of a clock that nobody sets."""
+
+    user: str
+    place: Place
+    time: float
+
+
+class Throttle:
+    """The failed attempts of a day, in this process's memory."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._failed: deque[Attempt] = deque(maxlen=_FAILED)
+
+    def wait_s(self, user: str, place: Place) -> float:
+        """Return how long an attempt has to wait, in s; if 0, count it as failed."""
+        attempt = Attempt(user, place, monotonic())
+        with self._lock:
+            while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
+                self._failed.popleft()
+            wait_s = max(self._rule(attempt, names) for names in _FREE)
+            if not wait_s:
+                self._failed.append(attempt)
+        return wait_s
+
+    def succeed(self, user: str, place: Place) -> None:
+        """Forget the failed attempts of a user at a place."""
+        with self._lock:
+            others = [each for each in self._failed if each[:2] != (user, place)]
+            self._failed = deque(others, _FAILED)
+
+    def _rule(self, attempt: Attempt, names: tuple[str, ...]) -> float:
+        """Return how long an attempt must wait, by failed ones that agree with it in `names`."""
+        if names == ("user",) and attempt.place[0] == "device":
+            return 0.0
+        common = attrgetter(*names)
+        times = [each.time for each in self._failed if common(each) == common(attempt)]
+        if len(times) < _FREE[names]:
+            return 0.0
+        wait_s = min(_WAIT_S * 2.0 ** min(len(times) - _FREE[names], 30), _LONGEST_WAIT_S)
+        return max(0.0, times[-1] + wait_s - attempt.time)
+
+
+class Users:
+    """The store's users. Names are not case-sensitive."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._throttle = database, Throttle()
+
+    def add(self, name: str, password: str) -> str:
+        """Add a user and return the name as stored. Raises InputError if the name is taken."""
+        user = folded(clean_name(name))
+        row = {"name": user, "hash": _hashed(user, password)}
+        with self._database.begin(writes=True) as connection:
+            if not insert_new(connection, USERS, [row]):
+                raise InputError(f"{user}: a user of this name exists; choose another.")
+        return user
+
+    def names(self) -> list[str]:
+        """Return all user names in order."""
+        with self._database.begin() as connection:
+            return sorted(connection.scalars(sa.select(USERS.c.name)))
+
+    def require(self, name: str) -> str:
+        """Return the name as stored. Raises InputError if there is no such user."""
+        user = folded(name)
+        # A suggestion would reveal another user's name.
+        if self._hash(user) is None:
+            raise InputError(f"no user {user!r}; is the name mistyped?")
+        return user
+
+    def set_password(self, name: str, password: str) -> None:
+        """Set a user's password and end the user's logins.
+
+        Raises InputError if there is no such user.
+        """
+        hashed = _hashed(user := self.require(name), password)
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.update(USERS).where(USERS.c.name == user).values(hash=hashed))
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
+
+    def remove(self, name: str) -> None:
+        """Remove a user with all logins. The log stays as it is.
+
+        Raises InputError if there is no such user.
+        """
+        user = self.require(name)
+        with self._database.begin(writes=True) as connection:
+            for column in (LOGINS.c.user, USERS.c.name):
+                connection.execute(sa.delete(column.table).where(column == user))
+
+    def wait_s(self, name: str, address: str, mark: str = "") -> float:
+        """Return how long a client at `address` (not a proxy's) must wait to log in, in s.
+
+        mark: from `mark`, if the client has one. If 0, the attempt is counted before it is checked,
+        so parallel ones can't exceed the limit.
+        """
+        return self._throttle.wait_s(user := folded(name), self._place(user, address, mark))
+
+    def mark(self, name: str, number: str = "") -> str:
+        """Return the mark of a device on which a user has logged in; a new password ends it.
+
+        number: of the device, by default a new one.
+        """
+        number = number or secrets.token_urlsafe(16)
+        key = self._hash(folded(name)) or secrets.token_hex()  # nobody has no device
+        return f"{number}.{hmac.digest(key.encode(), number.encode(), 'sha256').hex()}"
+
+    def check(self, name: str, password: str, address: str, mark: str = "") -> bool:
+        """Return whether `password` is the user's, for an attempt that does not have to wait.
+
+        A wrong password and an unknown user give the same answer and take the same work.
+        """
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        hashed = self._hash(user := folded(name))
+        try:
+            # A longer password is wrong, and hashing all of it could stall the server.
+            hasher().verify(hashed or _nobody(hasher()), _normal(password[: PASSWORD_LENGTH[1] + 1]))
+        except (VerificationError, InvalidHashError):
+            return False
+        if hashed is not None:
+            self._throttle.succeed(user, self._place(user, address, mark))
+        return hashed is not None
+
+    def _place(self, user: str, address: str, mark: str) -> Place:
+        number = mark.partition(".")[0]
+        if mark and hmac.compare_digest(self.mark(user, number).encode(), mark.encode()):
+            return "device", number
+        return "address", network(address)
+
+    def _hash(self, user: str) -> str | None:
+        with self._database.begin() as connection:
+            return connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
+
+
+class Logins:
+    """The logged-in browsers, each with a random ticket."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, user: str) -> str:
+        """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
+        ticket, now = secrets.token_urlsafe(32), time()
+        row = {"token": _digest(ticket), "user": folded(user), "expires": now + LIFETIME_S}
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.expires < now))
+            connection.execute(sa.insert(LOGINS), [row])
+        return ticket
+
+    def user(self, ticket: str) -> str | None:
+        """Return the user of a valid ticket, else None. The ticket is valid for longer then."""
+        mine, now = LOGINS.c.token == _digest(ticket), time()
+        query = sa.select(LOGINS.c.user, LOGINS.c.expires).where(mine, LOGINS.c.expires >= now)
+        with self._database.begin() as connection:
+            login = connection.execute(query).first()
+        if login is None:
+            return None
+        longer = sa.update(LOGINS).where(mine).values(expires=now + LIFETIME_S)
+        if login.expires < now + LIFETIME_S - _RENEW_S:
+            with suppress(StoreUnavailable), self._database.begin(writes=True) as connection:
+                connection.execute(longer)
+        return str(login.user)
+
+    def end(self, ticket: str) -> None:
+        """Invalidate a ticket."""
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.token == _digest(ticket)))
+
+
+def clean_name(name: str) -> str:
+    """Return a name without surrounding spaces. Raises InputError for one that can't be used."""
+    cleaned = unicodedata.normalize("NFKC", name).strip()
+    if not 0 < len(cleaned) <= _NAME_LENGTH or not cleaned.isprintable():
+        raise InputError(
+            f"{printable(name[:_NAME_LENGTH])!r}: no name; give 1 to {_NAME_LENGTH} characters "
+            "that can be printed."
+        )
+    return cleaned
+
+
+def folded(name: str) -> str:
+    """Return a user name as it is stored, whether or not there is such a user."""
+    # Phone keyboards start with a capital letter, and databases do not accept every character.
+    return printable(unicodedata.normalize("NFKC", name).strip().casefold())[:_NAME_LENGTH]
+
+
+def _normal(password: str) -> bytes:
+    # Keyboards encode accents differently.
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+def _hashed(user: str, password: str) -> str:
+    shortest, longest = PASSWORD_LENGTH
+    if folded(password) in (user, *_COMMON.split()):
+        raise InputError("Many people's guess would be this password; choose another.")
+    if not shortest <= len(password) <= longest:
+        raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
+    return hasher().hash(_normal(password))
+
+
+@cache
+def _nobody(argon2id: PasswordHasher) -> str:
+    """Return a hash that no password matches, to check for unknown users."""
+    return argon2id.hash(secrets.token_bytes())
+
+
+def network(address: str) -> str:
+    """Return a client's address; for IPv6 its /64 network, all of which one client can use."""
+    try:
+        host = ipaddress.ip_address(address)
+    except ValueError:  # a name or a socket's path
+        return printable(address)[:_NAME_LENGTH]
+    return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else str(host)
+
+
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()

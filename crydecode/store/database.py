@@ -1,0 +1,369 @@
+"""The store's tables and transactions on SQLite or PostgreSQL, through SQLAlchemy: `Database`."""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from traitlets.log import get_logger
+
+from cryutils._io import extras
+from cryutils._io.paths import resolve
+from cryutils.errors import InputError, printable
+
+__all__ = [
+    "CORRECTIONS",
+    "INFANTS",
+    "LOGINS",
+    "LONGEST_S",
+    "NOTES",
+    "NO_ANSWER",
+    "READINGS",
+    "SESSIONS",
+    "USERS",
+    "VERSION",
+    "DamagedError",
+    "Database",
+    "Row",
+    "StoreUnavailable",
+    "insert_new",
+    "shown",
+]
+
+VERSION = 8  # of the tables
+LONGEST_S = 86_400  # of a correction
+Row = dict[str, Any]
+
+_FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+_SERVERS = ("postgresql", "postgres")
+_CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
+_WAIT_S = 10  # for another transaction, and for a connection to a server
+# A lost connection to a server is given up after about the same time. A suspended server blocks its
+# caller, so only threads with no other work may call it (`Writer`, `asking`).
+# Poolers such as PgBouncer accept neither start-up options nor prepared statements, and a database
+# in SQL_ASCII returns bytes unless the client names an encoding.
+_POSTGRESQL = {
+    "connect_timeout": _WAIT_S,
+    "client_encoding": "utf8",
+    "prepare_threshold": None,
+    "keepalives_idle": _WAIT_S // 2,
+    "keepalives_interval": 1,
+    "keepalives_count": _WAIT_S // 2,
+    "tcp_user_timeout": 1000 * _WAIT_S,
+}
+
+# Why a store can't be used, in words for caregivers, by the error codes of SQLite and PostgreSQL.
+_FULL, _LOCKED = "its disk is full", "another program has locked it"
+_AWAY, _BROKEN = "its server can't be reached", "the database reports an error"
+NO_ANSWER = "it does not answer"
+_FIRST = "stop the server first, then"
+_DAMAGED = f"it is damaged; {_FIRST} restore a copy, or move it away to begin a new log"
+_MOVED = f"its file was moved, deleted or replaced; put it back, or {_FIRST} begin a new log"
+_REASONS: dict[object, str] = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    "53100": _FULL,
+    "55P03": _LOCKED,
+    "57014": NO_ANSWER,
+}
+_ADVICE = {
+    _DAMAGED: "",
+    _MOVED: "",
+    NO_ANSWER: " What you sent may still be saved: check the diary before you send it again.",
+}
+_logged: set[str] = set()  # the reasons that are in the server's log
+
+_TABLES = sa.MetaData()
+_key = partial(sa.Column, primary_key=True, autoincrement=False)
+_column = partial(sa.Column, nullable=False)
+_infant = partial(sa.ForeignKey, "infants.id")  # called for each column, to which a key belongs
+
+_META = sa.Table("meta", _TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
+USERS = sa.Table("users", _TABLES, _key("name", sa.Text), _column("hash", sa.Text))
+INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
+SESSIONS = sa.Table(
+    "sessions",
+    _TABLES,
+    _key("id", sa.BigInteger),
+    _column("infant", sa.BigInteger, _infant()),
+    _column("source", sa.Text),
+    _column("run", sa.Text),
+    _column("started", sa.Double),
+    sa.Index("sessions_infant", "infant"),
+)
+READINGS = sa.Table(
+    "readings",
+    _TABLES,
+    _key("infant", sa.BigInteger, _infant()),
+    _key("time", sa.Double),
+    # No foreign key: removing a session would search all readings of the infant.
+    _key("session", sa.BigInteger),
+    _column("verdict", sa.Text),
+    _column("probabilities", sa.Text),
+    sa.Column("sound", sa.Text),
+    sa.Column("face", sa.Text),
+    sa.Column("cry", sa.Double),
+    _column("note", sa.Text),
+    _column("kind", sa.Text),
+    sqlite_with_rowid=False,  # stored in the order of the key
+)
+CORRECTIONS = sa.Table(
+    "corrections",
+    _TABLES,
+    _key("id", sa.BigInteger),
+    _column("infant", sa.BigInteger, _infant()),
+    _column("start", sa.Double),
+    _column("stop", sa.Double),
+    _column("verdict", sa.Text),
+    _column("made", sa.Double),
+    sa.Index("corrections_infant", "infant", "stop"),
+)
+NOTES = sa.Table(
+    "notes",
+    _TABLES,
+    _key("id", sa.BigInteger),
+    _column("infant", sa.BigInteger, _infant()),
+    _column("time", sa.Double),
+    _column("what", sa.Text),
+    sa.Index("notes_infant", "infant"),
+)
+LOGINS = sa.Table(
+    "logins",
+    _TABLES,
+    _key("token", sa.Text),
+    _column("user", sa.Text, sa.ForeignKey("users.name"), index=True),
+    _column("expires", sa.Double),
+)
+
+
+class StoreUnavailable(OSError):
+    """The database can't be reached or used. A new reason is written to the server's log."""
+
+    def __init__(self, why: object, shown: str, reason: str) -> None:
+        """Report the first line of `why` for the store `shown`, an address without a password.
+
+        `reason` is for caregivers.
+        """
+        self.reason = reason
+        line = (str(why).splitlines() or ["no reason"])[0].partition(" with text ")[0]
+        super().__init__(errno.EIO, f"the store can't be used ({line}): {reason}", shown)
+        if reason not in _logged:
+            _logged.add(reason)
+            get_logger().warning("%s: %s", shown, self.strerror)
+
+    @property
+    def advice(self) -> str:
+        """Why the store can't be used and what to do, for a caregiver's page."""
+        safe = " What was saved before is safe. Try again soon."
+        return f"The diary can't be used now: {self.reason}.{_ADVICE.get(self.reason, safe)}"
+
+
+class DamagedError(ValueError):
+    """A stored row has values that were never written."""
+
+
+class Database:
+    """The store's tables on an engine. `shown` is the address without a password.
+
+    path: SQLite's file, which must stay the same one: SQLite would go on writing to a deleted one.
+    """
+
+    def __init__(self, engine: sa.Engine, shown: str, path: Path | None = None) -> None:
+        self._engine, self.shown, self._path = engine, shown, path
+        self._file = path and _identity(path)
+
+    @classmethod
+    def at(cls, address: str) -> Database:
+        """Return the database at a URL.
+
+        Raises InputError for an invalid URL, and for a file that can't be created.
+        """
+        scheme = address.partition("://")[0]
+        if scheme not in ("sqlite", *_SERVERS):
+            raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS}.")
+        if scheme in _SERVERS and address.count("@") > 1:  # the host would have a part of it
+            raise InputError(f"{shown(address)}: write @ in a password as %40.")
+        try:
+            url = sa.make_url(address)
+        except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
+            raise InputError(f"{shown(address)}: not a database address; is it mistyped?") from error
+        if scheme in _SERVERS:
+            extras.require("psycopg", "app", "a store in PostgreSQL")
+            url = url.set(drivername="postgresql+psycopg")
+            chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
+            engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=_WAIT_S, connect_args=chosen)
+            sa.event.listen(engine, "begin", _limit)
+            return cls(engine, shown(address))
+        if url.database in (None, "", ":memory:"):  # in memory, which would lose everything
+            raise InputError(f"{address}: name a file, as in sqlite:///log.sqlite.")
+        path = _file(resolve(str(url.database)))
+        url, waits = url.set(database=str(path)), {"timeout": _WAIT_S}
+        engine = sa.create_engine(url, pool_timeout=_WAIT_S, connect_args=waits)
+        sa.event.listen(engine, "connect", _settle)
+        sa.event.listen(engine, "begin", _begin)
+        return cls(engine, str(path), path)
+
+    def prepare(self) -> None:
+        """Create the tables if there are none.
+
+        Raises InputError for tables of another program and of another version of cryutils.
+        """
+        with self.begin() as connection:
+            if _version(connection) == VERSION:
+                return
+        with self.begin(writes=True) as connection:
+            if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
+            version = _version(connection)  # another process may have just done it
+            if version is None:
+                if set(sa.inspect(connection).get_table_names()) & set(_TABLES.tables):
+                    raise InputError(
+                        f"{self.shown}: it contains another program's tables; name another database."
+                    )
+                _TABLES.create_all(connection)
+                connection.execute(sa.insert(_META).values(key="version", value=VERSION))
+            elif version != VERSION:
+                raise InputError(
+                    f"{self.shown}: another version of cryutils made this store (format {version},"
+                    f" not {VERSION}); install that version, or name another store."
+                )
+
+    @contextmanager
+    def begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
+        """Yield a connection with a transaction: all changes in it are made, or none.
+
+        Raises StoreUnavailable if the database can't be used or is damaged, and InputError for rows
+        of an infant or user that was removed.
+        """
+        try:
+            self._require_file()
+            with self._engine.execution_options(writes=writes).begin() as connection:
+                yield connection
+            if writes:
+                self._require_file()
+                _logged.intersection_update({_DAMAGED})
+        except sa.exc.IntegrityError as error:
+            raise InputError("Someone else removed this in the meantime; look again.") from error
+        except (
+            sa.exc.DatabaseError,
+            sa.exc.InterfaceError,
+            sa.exc.TimeoutError,
+            UnicodeDecodeError,
+            DamagedError,
+        ) as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
+
+    def _require_file(self) -> None:
+        """Raise StoreUnavailable if SQLite's file is not the one that was opened."""
+        if self._path is not None and (file := _identity(self._path)) != self._file:
+            why, reason = ("0 bytes", _DAMAGED) if file == (0, 0) else ("another file", _MOVED)
+            raise StoreUnavailable(why, self.shown, reason)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> int:
+    """Add rows whose key is not in the table yet; return how many were new."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).on_conflict_do_nothing()
+    # Without this option, psycopg returns no count for several rows.
+    options = {"preserve_rowcount": True}
+    return connection.execute(statement, rows, execution_options=options).rowcount
+
+
+def _version(connection: sa.Connection) -> int | None:
+    """Return the version of the tables; None without tables."""
+    if not sa.inspect(connection).has_table(_META.name):
+        return None
+    return connection.scalar(sa.select(_META.c.value).where(_META.c.key == "version"))
+
+
+def shown(url: str) -> str:
+    """Return an address without user, password and options; without a host if it is malformed."""
+    scheme, _, rest = url.partition("://")
+    rest, _, options = rest.partition("?")
+    place = rest.rpartition("@")[2]
+    hosts = place.partition("/")[0].split(",")
+    plain = all(re.fullmatch(r"[^:]*(:\d+)?", host) for host in hosts) and "@" not in options
+    return printable(f"{scheme}://{place if plain else '...'}")
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
+    if isinstance(error, UnicodeDecodeError | DamagedError):
+        return _DAMAGED
+    if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        return _REASONS.get(code & 0xFF, _BROKEN)
+    state = getattr(error, "sqlstate", None)
+    # A server that shuts down sends a code of class 57P; one that is gone sends none.
+    is_gone = state is None or state.startswith("57P")
+    return _REASONS.get(state, _AWAY if is_gone else _BROKEN)
+
+
+def _file(path: Path) -> Path:
+    """Create SQLite's file, accessible only to its owner, if it is missing; return its path."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.touch(mode=0o600)
+        if is_new:
+            with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")  # writes a header
+        for _ in range(20):
+            if path.stat().st_size:
+                return path
+            time.sleep(0.1)  # another process may have just created it
+    except OSError as error:
+        raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
+    raise InputError(f"{path}: 0 bytes, so its log is lost; restore a copy, or delete it.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return a file's device and inode; (0, 0) if it is empty, None if it can't be found."""
+    with suppress(OSError):
+        found = path.stat()
+        return (found.st_dev, found.st_ino) if found.st_size else (0, 0)
+    return None
+
+
+def _settle(connection: Any, _record: Any) -> None:
+    """Make a new SQLite connection durable. Transactions are begun only by `_begin`."""
+    connection.isolation_level = None
+    connection.create_function("floor", 1, math.floor, deterministic=True)  # SQLite may have none
+    with suppress(sqlite3.OperationalError):  # SQLite does not wait here for another writer
+        connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # With a plain BEGIN, a read followed by a write fails instead of waiting for another writer.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _limit(connection: sa.Connection) -> None:
+    """Limit how long a transaction of PostgreSQL waits for another one, and for rows.
+
+    Removing a year takes longer than reading a part of it.
+    """
+    writes = connection.get_execution_options().get("writes")
+    limited = "lock_timeout" if writes else "statement_timeout"
+    connection.exec_driver_sql(f"SET LOCAL {limited} = '{_WAIT_S}s'")

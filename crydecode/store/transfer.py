@@ -1,0 +1,192 @@
+"""Export of the diary or of all readings to a CSV or Parquet file or to MongoDB: `export`.
+
+Paper B's Figure 6 shows the log in MongoDB Compass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from crydecode.store.database import Row, shown
+from crydecode.store.log import PARTS, Log
+from cryutils._io import extras
+from cryutils._io.paths import resolve, writing
+from cryutils._io.tables import no_formula
+from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryutils.inference.episodes import Episode
+
+__all__ = ["Content", "export"]
+
+Content: TypeAlias = Literal["diary", "readings"]
+
+_TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
+_COLUMNS: dict[Content, dict[str, str]] = {
+    "diary": {
+        "infant": _TEXT,
+        "what": _TEXT,
+        "start": _TIME,
+        "stop": _TIME,
+        "cried_minutes": "float64",
+        "state": _TEXT,
+        "probability": "float64",
+        "run": _TEXT,
+        "corrected": _TEXT,
+    },
+    "readings": {
+        "infant": _TEXT,
+        "session": "int64",
+        "source": _TEXT,
+        "run": _TEXT,
+        "time": _TIME,
+        "verdict": _TEXT,
+        "cry": "float64",
+        "probabilities": _TEXT,
+        "sound": _TEXT,
+        "face": _TEXT,
+        "kind": _TEXT,
+        "note": _TEXT,
+    },
+}
+_AT_ONCE = 50_000  # rows as Python objects
+_WAIT_MS = 5000  # for a MongoDB server
+
+
+def export(
+    logs: Sequence[Log], target: str, kind: Content, since: float | None = None, until: float | None = None
+) -> int:
+    """Write the diary or all readings of infants to a file or to MongoDB; return how many rows.
+
+    target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE,
+    whose collection is called as `kind` and has UTC; an earlier export of the same infants and
+    period is replaced there. `what` is "cry", "missed cry" or a caregiver's note, such as "fed".
+    A missed cry and a note have a `start` alone. `cried_minutes` is how long crying was heard,
+    without pauses, and `corrected` what a caregiver said. `probabilities`, `sound` and `face` of a
+    reading are by state, in a file as JSON.
+
+    A file is either complete or absent, and only its owner may read it. In a CSV file, an
+    apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError,
+    without a password in the message, for another target and a server that can't be reached.
+    """
+    batches = _batches(_rows(logs, kind, since, until))
+    if target.startswith(("mongodb://", "mongodb+srv://")):
+        names: Row = {"infant": {"$in": [log.name for log in logs]}}
+        first, last = ("start", "stop") if kind == "diary" else ("time", "time")
+        old = [names]
+        if since is not None:
+            late = {"$gte": _utc(since)}
+            old.append({"$or": [{last: late}, {last: None, first: late}]})
+        if until is not None:
+            old.append({first: {"$lt": _utc(until)}})
+        return _to_mongodb(target, kind, {"$and": old}, batches)
+    return _to_file(resolve(target), kind, batches)
+
+
+def _to_file(path: Path, kind: Content, batches: Iterator[list[Row]]) -> int:
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
+    import pandas as pd
+
+    columns, n = _COLUMNS[kind], 0
+    empty = pd.DataFrame(columns=list(columns)).astype(columns)
+    tables = (pd.DataFrame(rows, columns=list(columns)).astype(columns) for rows in batches)
+    with writing(path) as part:
+        part.touch(0o600)
+        if suffix == ".parquet":
+            table = pd.concat([empty, *tables])
+            table.to_parquet(part, index=False)
+            return len(table)
+        empty.to_csv(part, index=False)
+        for table in tables:
+            _for_spreadsheet(table).to_csv(part, index=False, header=False, mode="a")
+            n += len(table)
+    return n
+
+
+def _for_spreadsheet(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` with local times, and an apostrophe before texts that look like formulas."""
+    table = table.copy()
+    for name in table:
+        if table[name].dtype == _TEXT:
+            table[name] = table[name].map(no_formula, na_action="ignore")
+        elif table[name].dtype == _TIME:
+            table[name] = table[name].map(_local, na_action="ignore")
+    return table
+
+
+def _to_mongodb(url: str, kind: Content, old: Row, batches: Iterator[list[Row]]) -> int:
+    """Replace the documents `old`, a query, of a collection; the default database is `cryutils`."""
+    extras.require("pymongo", "app", "an export to MongoDB")
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    n = 0
+    wait = {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
+    try:
+        client: pymongo.MongoClient[Row] = pymongo.MongoClient(url, **wait)  # type: ignore[arg-type]
+        with client:
+            collection = client.get_default_database("cryutils")[kind]
+            collection.delete_many(old)
+            for rows in batches:
+                collection.insert_many(map(_document, rows))
+                n += len(rows)
+    except InputError:  # a ValueError, of the log
+        raise
+    except (PyMongoError, ValueError) as error:  # the message may quote a password
+        raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
+    return n
+
+
+def _rows(logs: Sequence[Log], kind: Content, since: float | None, until: float | None) -> Iterator[Row]:
+    for log in logs:
+        if kind == "readings":
+            for row in log.entries(since, until):
+                yield row | {"time": _utc(row["time"])}
+        else:
+            rows = [*map(_cry, log.episodes(since, until))]
+            rows += [{"what": note["what"], "start": _utc(note["time"])} for note in log.notes(since, until)]
+            for row in sorted(rows, key=lambda row: row["start"]):
+                yield dict.fromkeys(_COLUMNS["diary"]) | row | {"infant": log.name}
+
+
+def _cry(each: Episode) -> Row:
+    if each.state is None:
+        return {"what": "missed cry", "start": _utc(each.start), "corrected": each.said}
+    return {
+        "what": "cry",
+        "start": _utc(each.start),
+        "stop": _utc(each.stop),
+        "cried_minutes": round(each.cried_s / 60, 2),
+        "state": each.state,
+        "probability": each.probability and round(each.probability, 4),
+        "run": each.run,
+        "corrected": each.said,
+    }
+
+
+def _batches(entries: Iterator[Row]) -> Iterator[list[Row]]:
+    while rows := list(islice(entries, _AT_ONCE)):
+        yield rows
+
+
+def _document(row: Row) -> Row:
+    """Return a row as a MongoDB document, with probabilities by state."""
+    return row | {name: json.loads(row[name] or "null") for name in PARTS if name in row}
+
+
+def _local(time: datetime) -> str:
+    """Return a time in this machine's time zone; pandas' own times have no such zone."""
+    return datetime.fromtimestamp(time.timestamp()).astimezone().isoformat(" ", "milliseconds")
+
+
+def _utc(time: float) -> datetime:
+    return datetime.fromtimestamp(time, UTC)

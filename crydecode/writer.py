@@ -1,0 +1,131 @@
+"""A thread that writes readings to a log, `Writer`, so that the live analysis never waits for it.
+
+While the disk is full, another program has locked the log, or its server does not answer, readings
+wait in memory. They are written in order once the log is back. Readings that the log refuses
+(InputError: the infant was removed, or a time is impossible) are dropped, and the page says why.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from traitlets.log import get_logger
+
+from crydecode.store.database import NO_ANSWER, StoreUnavailable
+from cryutils.errors import InputError
+from cryutils.inference.readings import HOP_S, Reading
+from cryutils.words import spent
+
+__all__ = ["Write", "Writer"]
+
+Write: TypeAlias = Callable[[list[Reading]], object]
+
+WAITING = 7_200  # most readings that wait: one hour
+RETRY_S = 5.0  # between attempts to write
+SLOW_S = 2.0  # a log that has not answered after this time is reported
+
+
+class Writer:
+    """Writes readings to `log`; at most `WAITING` wait, not counting the batch in progress.
+
+    log: a function that returns once readings are durable. If more arrive, the oldest are lost, and
+    their time counts as one without listening. The thread ends when nothing waits.
+    """
+
+    def __init__(self, log: Write) -> None:
+        self._log, self._changed = log, threading.Condition()
+        self._waiting: deque[Reading] = deque(maxlen=WAITING)
+        self._batch: list[Reading] = []  # being written
+        self._begun = 0.0  # when the batch's writing began
+        self._runs = self._hurries = False
+        self._why = self._refused = ""
+
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Queue readings."""
+        with self._changed:
+            self._waiting.extend(readings)
+            if readings and not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def flush(self, wait_s: float) -> None:
+        """Try again at once, and wait at most `wait_s` seconds until all readings are written."""
+        with self._changed:
+            self._hurries = self._runs
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._runs, wait_s)
+
+    @property
+    def waiting(self) -> int:
+        """The number of readings that wait or are being written."""
+        with self._changed:
+            return len(self._batch) + len(self._waiting)
+
+    @property
+    def refused(self) -> str:
+        """Why the log refused the last readings; "" if it did not."""
+        with self._changed:
+            return self._refused
+
+    def trouble(self) -> str:
+        """Return a sentence that says why readings can't be logged; "" if they can."""
+        with self._changed:
+            if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
+                self._report(NO_ANSWER, NO_ANSWER)
+            n = len(self._batch) + len(self._waiting)
+            why, refused = self._why, self._refused
+        if refused:
+            return f"Nothing is saved now: {refused.rstrip('.')}."
+        if not why:
+            return ""
+        older = " Older readings are lost." if n >= WAITING else ""
+        return (
+            f"Not saved yet: {why}. The last {spent(n * HOP_S)} wait and are saved as soon as"
+            f" possible, unless the program ends before that.{older}"
+        )
+
+    def _run(self) -> None:
+        while batch := self._next():
+            why = detail = refused = ""
+            try:
+                self._log(batch)
+            except InputError as error:
+                # The reason is for the page alone: it may name the infant.
+                refused, detail = str(error), "it refuses the readings of a page, which says why"
+            except StoreUnavailable as error:
+                why = error.reason  # which is in the server's log
+            except Exception as error:  # otherwise the thread ends and readings wait forever
+                why = "the program has a fault"
+                detail = f"{why} ({type(error).__name__})"
+            with self._changed:
+                self._batch = []
+                self._refused = refused
+                self._report(why or refused, detail)
+                if why:
+                    self._waiting = deque([*batch, *self._waiting], WAITING)
+                    self._changed.wait_for(lambda: self._hurries, RETRY_S)
+                    self._hurries = False
+
+    def _next(self) -> list[Reading]:
+        """Return the next batch of readings; an empty batch ends the thread."""
+        with self._changed:
+            if not self._waiting:
+                self._runs = self._hurries = False
+                self._changed.notify_all()
+                return []
+            self._batch = list(self._waiting)
+            self._waiting.clear()
+            self._begun = time.monotonic()
+            return self._batch
+
+    def _report(self, why: str, detail: str) -> None:
+        """Store the reason for trouble, and write the detail of a new one to the server's log."""
+        if detail and why != self._why:
+            get_logger().warning("the caregiver log can't be written: %s", detail)
+        elif self._why and not why:
+            get_logger().warning("the caregiver log is written again")
+        self._why = why

@@ -1,0 +1,72 @@
+"""The result of one window of the live analysis, `Reading`, and advice for each state, `actions`.
+
+Paper B §3: the result of each window is made in `monitor`, shown to the caregiver and logged in
+`store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own. State and
+advice may be wrong, as the pages say, so general advice is shown with every state.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from cryutils._io.paths import project_dir
+from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
+
+__all__ = ["ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Kind", "Reading", "actions"]
+
+HOP_S = 0.5  # from one reading to the next
+
+# In addition to UNSURE, NO_CRY and QUIET, a verdict that names no state.
+GAP = "gap"  # nothing heard or seen since the previous reading
+CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
+ANY = "any"  # the key of the general advice
+
+
+class Kind(StrEnum):
+    """What a caregiver should know about an answer; of several kinds, the first here applies."""
+
+    UNLIKE = "unlike"  # the sound is unlike all cries that the models were trained on
+    NO_FACE = "no face"  # the pictures have no face, so the sound alone is judged
+    PLAIN = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The models' result for one window.
+
+    time: the window's end, in seconds since 1970, UTC. verdict: a state, UNSURE, NO_CRY, QUIET or
+    GAP. probabilities: by state, fused and averaged over the last windows; empty without a cry.
+    sound, face: each model's probabilities before fusion; None if that model gave no answer. cry:
+    the gate's score, 0 to 1; None without sound. note: a short explanation for people, or "". kind:
+    what programs may conclude from it.
+    """
+
+    time: float
+    verdict: str
+    probabilities: dict[str, float] = field(default_factory=dict)
+    sound: dict[str, float] | None = None
+    face: dict[str, float] | None = None
+    cry: float | None = None
+    note: str = ""
+    kind: Kind = Kind.PLAIN
+
+
+class Action(NamedTuple):
+    """A piece of advice with its source."""
+
+    text: str
+    source: str
+    url: str
+
+
+def actions() -> dict[str, list[Action]]:
+    """Return the advice in `data/actions.csv` by state; `ANY` has the general advice."""
+    by_state: dict[str, list[Action]] = {}
+    with (project_dir() / "data" / "actions.csv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            advice = Action(row["action"], row["source"], row["url"])
+            by_state.setdefault(row["state"], []).append(advice)
+    return by_state

@@ -1,0 +1,154 @@
+"""Fixed folds of cries for four tasks.
+
+Used in notebooks 12_beyond_the_papers, 14_scoreboard and appendix_faces. Each task has folds of
+clips divided at random and leak-free folds, of the same clips. `docs/benchmark.md` says how to
+answer on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import project_dir
+from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "file_of", "splits_of", "task"]
+
+TASKS = {
+    "reason": "why the infant cries",
+    "infant": "which infant cries, in another session",
+    "age": "the infant's age group",
+    "sex": "the infant's sex",
+}
+IDEAS = {  # of notebook 12, by feature
+    "mfcc": "MFCC",
+    "speech": "speech embedding",
+    "untrained": "encoder, untrained",
+    "contrastive": "encoder, without labels",
+    "contrastive_all": "encoder, test clips as well",
+    "contrastive_voices": "encoder, other voices",
+    "cry2": "cry2, with labels",
+    "mean": "mean over the frames",
+    "convolution": "convolution over time",
+    "gru": "GRU",
+    "attention": "attention",
+    "burst_mean": "bursts: mean",
+    "burst_convolution": "bursts: convolution",
+    "burst_gru": "bursts: GRU",
+    "burst_attention": "bursts: attention",
+}
+_LEAST_CLIPS, _LEAST_INFANTS = 10, 5  # of each class
+
+
+def file_of(name: str) -> Path:
+    """Return the path of the fixed folds of a corpus, whether or not there are any."""
+    return project_dir() / "data" / "benchmark" / f"{name}.csv"
+
+
+def splits_of(corpus: Corpus) -> pd.DataFrame:
+    """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
+    import pandas as pd
+
+    file = file_of(corpus.name)
+    if not file.is_file():
+        return divide(corpus)
+    splits = pd.read_csv(file, dtype=str, keep_default_na=False)
+    if lacking := set(splits["clip"]) - {clip.id for clip in corpus}:
+        raise InputError(f"{file}: {corpus.name} has no clip {min(lacking)}.")
+    return splits
+
+
+def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Return the folds of every task that the corpus allows, a row for each task and clip.
+
+    Columns: task, clip, infant, truth, and for each split the fold that tests the clip in each
+    repeat, a text of digits such as "03124": `random`, and `leak_free`, in which all clips of an
+    infant are in one fold. For the task `infant`, `leak_free` divides the infant's sessions in two,
+    and `random` its clips. Raises InputError if the corpus allows no task.
+    """
+    import pandas as pd
+
+    clips = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
+    tables = []
+    for name in TASKS:
+        rows = clips.assign(task=name, truth=clips[name]).dropna(subset="truth")
+        classes = rows.groupby("truth")
+        if name == "infant":
+            large = classes.session.transform("nunique") > 1
+        else:
+            large = classes.infant.transform("nunique") >= _LEAST_INFANTS
+            large &= classes.clip.transform("size") >= _LEAST_CLIPS
+        rows = rows[large]
+        if rows.truth.nunique() < 2:
+            continue
+        truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
+        k = 2 if name == "infant" else n_folds
+        divide_by = partial(folds, truth, n_splits=k, repeats=repeats, seed=seed)
+        if name == "infant":
+            leak_free = [across_sessions(infants, list(rows.session))] * repeats
+        else:
+            leak_free = divide_by(infants)
+        divided = {"random": divide_by(None), "leak_free": leak_free}
+        digits = {split: _digits(repeated, len(rows)) for split, repeated in divided.items()}
+        tables.append(rows[["task", "clip", "infant", "truth"]].assign(**digits))
+    if not tables:
+        raise InputError(
+            f"{corpus.name}: no task has two classes with {_LEAST_CLIPS} clips of"
+            f" {_LEAST_INFANTS} infants each, and no two infants have recordings of two sessions."
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
+    """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
+    import pandas as pd
+
+    by_infant = pd.Series(sessions).groupby(np.asarray(infants))
+    place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
+    odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
+    return [(odd, even), (even, odd)]
+
+
+def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:
+    numbers = [fold_numbers((test for _, test in repeat), count) for repeat in repeated_folds]
+    return ["".join(map(str, of_clip)) for of_clip in np.transpose(numbers)]
+
+
+def task(
+    corpus: Corpus, name: str, repeats: int = 5
+) -> tuple[Corpus, npt.NDArray[np.int64], dict[str, list[list[Fold]]]]:
+    """Return a task's clips, their positions in `corpus`, and the folds of each repeat by split.
+
+    The clips are labelled with what the task asks for. The folds are for `evaluation.out_of_fold`:
+    (train, test), positions in the task's clips, for "random" and "leak_free". name: a key of
+    `TASKS`. repeats: at most five. Raises InputError as `splits_of` does, or for another task.
+    """
+    splits = splits_of(corpus)
+    rows = splits[splits.task == name]
+    if rows.empty:
+        near = near_miss(name, set(splits.task))
+        raise InputError(f"{corpus.name} has no task {name!r}.{near}")
+    place = {clip.id: k for k, clip in enumerate(corpus)}
+    where = np.array([place[clip] for clip in rows["clip"]])
+    clips = [replace(corpus[k], label=truth) for k, truth in zip(where.tolist(), rows.truth, strict=True)]
+    divided = {split: _folds(rows[split])[:repeats] for split in ("random", "leak_free")}
+    return Corpus(clips, name=corpus.name, note=corpus.note), where, divided
+
+
+def _folds(digits: pd.Series[str]) -> list[list[Fold]]:
+    return [
+        [(np.flatnonzero(numbers != k), np.flatnonzero(numbers == k)) for k in np.unique(numbers)]
+        for numbers in np.array([list(map(int, text)) for text in digits]).T
+    ]

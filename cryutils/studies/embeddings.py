@@ -1,0 +1,147 @@
+"""Paper A's data: videos of three states, their frames, and the embeddings of all frames.
+
+Used in notebooks 07_frames_resnet50 to 09_ensemble and in appendix_faces (Paper A §3.1-3.2 and
+§3.5: 800 videos of 15 s at 30 frames per second, 360,000 frames, each of which passes ResNet-50
+once). Frames are streamed: one clip's embeddings and a few hundred frames are in memory, whatever
+the number of clips.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.cache import key, ragged
+from cryutils._io.paths import file_digest
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.registry import load_or_simulate
+from cryutils.errors import InputError, near_miss
+from cryutils.models import backbones
+
+if TYPE_CHECKING:
+    from cryutils.models.backbones import Backbone
+
+__all__ = ["CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "embed", "load", "pictures_of"]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+STATES = ("hug", "hungry", "sleepy")
+WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
+CROPS = ("frame", "face")
+# Labels of other corpora with the same meaning.
+STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
+
+_FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
+_EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other embeddings
+_BATCH, _AT_ONCE = 32, 128  # frames per batch, and in memory
+
+
+def load(data: str, **simulation: Any) -> Corpus:
+    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper A's three states.
+
+    "tired" replaces a missing "sleepy", and "lonely" and "hugging" replace a missing "hug".
+    DonateACry's cleaned files have two of the states (no "lonely"), its original uploads all three.
+    Raises InputError if fewer than two occur. simulation: options of synthetic voices and faces,
+    which other corpora don't use.
+    """
+    options = {"classes": list(STATES), "video": True} | simulation
+    return load_or_simulate(data, **options).among(STATES, STAND_INS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameInput:
+    """How a video becomes the input frames of a backbone.
+
+    fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
+    "frame", the picture's centred square, as in Paper A for ResNet-50; "face", the face that
+    `video.track` follows. `small_cnn.small` is trained on faces that fill the crop, so it needs
+    "face".
+    """
+
+    fps: float = 30.0
+    size: int = 224
+    crop: str = "frame"
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of one frame: (height, width, RGB)."""
+        return self.size, self.size, 3
+
+    def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
+        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
+
+        No frame is left out, so that times are kept. With "face", a frame without a face shows
+        where the face was last or will be next, or the centred square if there is none at all; all
+        crops of the file are then in memory. Raises InputError as `video.frames` does.
+        """
+        from cryutils import video
+        from cryutils.video import faces
+
+        if self.crop == "face":
+            yield from video.track(path, fps=self.fps, size=self.size).crops
+            return
+        for picture in video.frames(path, fps=self.fps):
+            yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
+
+    def key(self, path: str | os.PathLike[str]) -> str:
+        """Return the cache key of a file's frames, from its content and these settings."""
+        settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
+        if self.crop == "face":
+            from cryutils import video
+
+            settings["followed"] = [video.VERSION, video.MARGIN]
+        return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
+
+
+def embed(
+    corpus: Sequence[Clip], backbone: Backbone, frame_input: FrameInput, *, progress: bool = False
+) -> list[Array]:
+    """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
+
+    One memory-mapped array per clip; (0, features) for a clip without pictures. Each clip is cached
+    as soon as it is done, so each frame passes the backbone once and a run that was killed
+    continues with the next clip.
+
+    Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` does.
+    """
+    network = backbones.head_input(backbone)
+    if frame_input.shape != (wanted := network.input_shape[1:]):
+        raise InputError(f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
+
+    def run(path: Path | None) -> Iterator[Array]:
+        frames = iter(()) if path is None else frame_input.frames(path)
+        parts = [np.empty((0, *network.output_shape[1:]), np.float32)]
+        while some := list(islice(frames, _AT_ONCE)):
+            parts.append(network.predict(np.stack(some), batch_size=_BATCH, verbose=0))
+        yield np.concatenate(parts)
+
+    maps = []
+    versions = [metadata.version(package) for package in ("keras", "tensorflow")]
+    settings = [_EMBEDDING_VERSION, backbone.digest, versions]
+    with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
+        for done, clip in enumerate(corpus, start=1):
+            path = pictures_of(clip)
+            pixels = "no pictures" if path is None else frame_input.key(path)
+            maps += ragged(partial(run, path), "embeddings", *settings, pixels)
+            report(done, len(corpus))
+    return maps
+
+
+def pictures_of(clip: Clip) -> Path | None:
+    """Return the file of a clip's pictures: its still, else its video; None without either."""
+    return clip.still if clip.still is not None else clip.path if clip.has_video else None

@@ -1,0 +1,103 @@
+"""Shared code of Paper B's notebooks: its four states, and a model to keep.
+
+Used in notebooks 04_cry2, 05_image, 06_full, 11_robustness and 13_live_and_deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils import evaluation
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.registry import load_or_simulate
+from cryutils.evaluation import calibration
+from cryutils.models import export, novelty, training
+from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.training import fit_clips
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["STATES", "card", "deploy", "load"]
+
+STATES = ("discomfort", "hungry", "pain", "tired")
+
+
+def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpus:
+    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper B's four states.
+
+    stand_in: the label of "pain" if there is none. simulation: options of synthetic voices and
+    faces. Raises InputError if fewer than two of the four states occur.
+    """
+    options = {"classes": list(STATES), "video": True} | simulation
+    return load_or_simulate(data, **options).among(STATES, {"pain": [stand_in]})
+
+
+def deploy(
+    name: str,
+    build: training.Build,
+    examples: Examples,
+    corpus: Corpus,
+    *,
+    settings: training.Settings,
+    model_input: SoundInput | FaceInput,
+    scored: pd.DataFrame,
+    folder: Path,
+) -> tuple[Path, ...]:
+    """Train `name` on all clips except a validation part, save it, and return the paths.
+
+    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The JSON file includes a
+    temperature, fitted to single windows or crops of the validation part. It is at least 1: this
+    small part has already chosen the epoch, so it may only lower a network's confidence.
+
+    build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
+    prepared. scored: answers of such networks to unseen infants, from `evaluation.out_of_fold`.
+    """
+    fitting, stopping = evaluation.hold_back(
+        corpus, np.unique(examples.clip), split="leak_free", seed=settings.seed
+    )
+    truth, _ = evaluation.class_indices(corpus.labels)
+    fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
+    held_back = examples.rows(stopping)
+    answers = fitted.predict(examples.x[held_back])
+    temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
+    about = card(corpus, settings, scored) | {
+        "input": asdict(model_input),
+        "learned_from": sorted(set(corpus.infants[fitting].tolist())),
+        "temperature": max(1.0, round(temperature, 3)),
+    }
+    if isinstance(model_input, SoundInput):
+        about["reference"] = novelty.reference(examples, corpus.infants)
+    return export.save(fitted.model, folder, name, about)
+
+
+def card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
+    """Return the entries of a model's card on its data, training and scores on new infants."""
+    scores = evaluation.score(scored).reset_index().astype(object)
+    scores = scores.where(scores.notna(), None)  # without an interval
+    metrics = {
+        row.metric: {"value": row.value, "low": row.low, "high": row.high} for row in scores.itertuples()
+    }
+    given = scored["predicted"].value_counts(normalize=True)
+    return {
+        "classes": corpus.classes,
+        "data": corpus.name,
+        "note": corpus.note,
+        "clips": len(corpus),
+        "infants": len(set(corpus.infants)),
+        "source": corpus.source,
+        "training": asdict(settings),
+        "seed": settings.seed,
+        "score": {
+            "metrics": metrics,
+            "clips": scored["clip"].nunique(),
+            "infants": scored["infant"].nunique(),
+            "guessing": 1 / len(corpus.classes),
+            "most_common": given.index[0],
+            "share": float(given.iloc[0]),
+        },
+    }

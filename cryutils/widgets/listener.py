@@ -1,0 +1,222 @@
+"""The live analysis of one page, `Listener`: messages of `live.js` in, readings out.
+
+Used by the widget `live.LiveAnalysis` in notebooks and by the application's WebSocket. Every
+message is answered, so a page notices when the server falls behind, and sends less. Sound and
+pictures stay in memory. A `Writer` writes the readings to the log in its own thread. While the log
+can't be written, readings wait in the `Writer`, and the page says so.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crydecode.writer import Write, Writer
+from cryutils import words
+from cryutils.errors import InputError
+from cryutils.inference.episodes import Episodes, Sums
+from cryutils.inference.readings import ANY, CALM, GAP, HOP_S, Reading, actions
+
+if TYPE_CHECKING:
+    from cryutils.widgets.monitor import Monitor
+
+__all__ = ["Listener"]
+
+RATES_HZ = (8_000, 192_000)  # of a sound card
+BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
+LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
+LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
+SCAN = b"\xff\xda"  # marker of a scan; decoders visit all pixels in each, and browsers write one
+LARGEST = 2**32  # number in a message; the page sends its age in s, and a sampling rate
+GAP_EVERY_S = 1.0  # of the gaps reported within this time, only the first counts
+STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
+ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
+
+
+class Listener:
+    """Analyses what a page hears and sees with a monitor.
+
+    log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
+    shown and the readings wait for another try. If it raises an InputError, its message is shown
+    and the readings are dropped. film: whether the pictures are of a drawn face, as in the
+    demonstration. clock: the time in s since 1970, UTC.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        *,
+        log: Write | None = None,
+        film: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.monitor, self._film, self._clock = monitor, film, clock
+        self.listening = self.from_file = False
+        self._start: float | None = None  # zero of the page's clock, in s since 1970
+        self._writer = None if log is None else Writer(log)
+        self._gap = -math.inf  # when the last reported gap was logged
+        self._cries = Episodes()
+        self._is_crying = False
+
+    def about(self, **more: Any) -> dict[str, Any]:
+        """Return what the page has to know before it starts, as JSON types."""
+        advice = {state: [action._asdict() for action in some] for state, some in actions().items()}
+        return {
+            "states": {state: words.name(state) for state in self.monitor.classes},
+            "camera": self.monitor.uses_camera or self._film,
+            "gap": GAP,
+            "advice": advice,
+            "any": ANY,
+            **more,
+        }
+
+    def receive(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> dict[str, Any]:
+        """Return the answer to a message of the page, as JSON types."""
+        readings: list[Reading] = []
+        refused = ""
+        try:
+            match content.get("type"):
+                case "start" | "stop" as kind:
+                    self._listen(kind == "start", content.get("file") is True)
+                case "look":  # asks for the notice only
+                    pass
+                case _:
+                    readings = self._readings(content, buffers)
+            if self._writer is not None and not self.from_file:
+                self._writer.put(readings)
+        except InputError as error:
+            refused = str(error)
+        ended = self._ended(readings)
+        trouble, waiting = "", 0
+        if self._writer is not None:
+            trouble, waiting = self._writer.trouble(), self._writer.waiting
+        return {
+            "type": "answer",
+            "number": content.get("number"),
+            "readings": [self._shown(reading) for reading in readings],
+            "notice": refused or trouble or self._remark(),
+            "waiting": waiting if trouble or not self.listening else 0,
+            "ended": ended,
+        }
+
+    @property
+    def refused(self) -> str:
+        """Why the log refused the last readings, such as those of an infant that was removed."""
+        return "" if self._writer is None else self._writer.refused
+
+    def close(self) -> None:
+        """Write what waits, within `STOP_S`; later readings are still written by the thread."""
+        if self._writer is not None:
+            self._writer.flush(STOP_S)
+
+    def _listen(self, is_on: bool, from_file: bool) -> None:
+        self._start = None  # the page's clock starts again
+        self.listening = is_on
+        if is_on:
+            if from_file or self.from_file:
+                self._cries = Episodes()
+            self.from_file = from_file
+            self.monitor.restart(synthetic=self._film and not from_file)
+        else:
+            self.close()
+
+    def _remark(self) -> str:
+        if self.listening and self.from_file and self._writer is not None:
+            return "This is a file, so nothing is written into the diary."
+        if self.listening and self.monitor.every > 1:
+            every_s = HOP_S * self.monitor.every
+            return f"The computer is busy, so answers come every {every_s:g} s."
+        return ""
+
+    def _shown(self, reading: Reading) -> dict[str, Any]:
+        """Return a reading as JSON types, with the answer to the whole episode so far in words."""
+        cries = reading.verdict not in CALM
+        state, mean = self._cries.newest().answer() if cries else (reading.verdict, {})
+        share = mean.get(state)
+        said = f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}"
+        return asdict(reading) | {
+            "probabilities": mean,
+            "words": "Crying" if cries and not self.monitor.classes else said,
+            "remark": words.remark(reading),
+            "state": state,
+            "share": share,
+            "cries": cries,
+        }
+
+    def _ended(self, readings: Sequence[Reading]) -> str | None:
+        """Return the answer to the newest episode if crying has paused, or to a whole file."""
+        for reading in readings:
+            if reading.verdict not in CALM:
+                self._cries.add(reading.time, reading.kind, reading.probabilities)
+        crying = [self._is_crying, *(reading.verdict not in CALM for reading in readings)]
+        crying += [] if self.listening else [False]
+        self._is_crying = crying[-1]
+        if self.from_file and self.listening:
+            return None
+        if self.from_file:
+            cries, self.from_file, self._cries = self._cries.all(), False, Episodes()
+            return "; then ".join(map(self._answer, cries)) or "no crying in this file"
+        return self._answer(self._cries.newest()) if (True, False) in pairwise(crying) else None
+
+    def _answer(self, episode: Sums) -> str:
+        """Return the answer to an episode in words."""
+        state, mean = episode.answer()
+        return words.answer(state, mean.get(state), by_model=bool(self.monitor.classes))
+
+    def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
+        at = _number(content, "at")
+        if self._start is None or abs(self._start + at - self._clock()) > ADRIFT_S:
+            self._start = self._clock() - at
+        now, gap = self._start + at, []
+        match content.get("type"):
+            case "sound":
+                samples, sr = _sound(content, buffers)
+                self.monitor.push_audio(samples, sr, now - len(samples) / sr)
+            case "frame":
+                self.monitor.push_frame(_picture(buffers), now)
+            case "gap" if self._clock() - self._gap >= GAP_EVERY_S:
+                self._gap = self._clock()
+                gap = [Reading(now, GAP, note=str(content.get("reason", ""))[:80])]
+            case "gap":
+                pass
+            case kind:
+                raise InputError(f"The page sent {kind!r}, which is not a known message.")
+        return [*self.monitor.readings(), *gap]
+
+
+def _number(content: Mapping[str, Any], name: str) -> float:
+    value = content.get(name)
+    if not isinstance(value, int | float) or not abs(value) < LARGEST:  # nor NaN
+        raise InputError(f"The page sent {name} {value!r:.40}, which is out of range.")
+    return float(value)
+
+
+def _sound(content: Mapping[str, Any], buffers: Sequence[Any]) -> tuple[npt.NDArray[np.float32], int]:
+    sr = round(_number(content, "sr"))
+    if not RATES_HZ[0] <= sr <= RATES_HZ[1]:
+        low, high = RATES_HZ
+        raise InputError(f"The page sent sound at {sr} Hz; only {low} to {high} Hz can be used.")
+    if len(buffers) != 1 or len(buffers[0]) % 4 or len(buffers[0]) > 4 * BLOCK_S * sr:
+        raise InputError("The page sent a block of sound that can't be read.")
+    return np.frombuffer(buffers[0], dtype="<f4"), sr
+
+
+def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
+    try:
+        (content,) = map(bytes, buffers)
+        if len(content) <= LARGEST_JPEG and content.count(SCAN) == 1:
+            with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
+                if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
+                    return np.asarray(picture.convert("RGB"))
+    except (ValueError, OSError, Image.DecompressionBombError):  # all that Pillow raises
+        pass
+    raise InputError("The page sent a picture that can't be read.")

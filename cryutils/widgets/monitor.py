@@ -1,0 +1,431 @@
+"""The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
+
+`replay` gives it a recording instead of microphone and camera. Used in notebook
+13_live_and_deployment. Paper B §3, the real-time pipeline. Outside of the cry gate's bursts of
+crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In a burst, the
+run's sound model judges each window that passes the gate and its face model the newest picture,
+with the same `Predictor` that is used for files. Probabilities are averaged over both models and
+the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
+sound is unlike the training cries (`novelty`). A model trained on synthetic infants answers for
+synthetic recordings only; without another one, each cry is "unsure". If one modality is missing or
+stale, the other is used alone, and the reading says so. Without sound and without a face, or with a
+microphone that gives no sound, the reading is a gap, never silence. This is no medical device.
+
+`push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
+is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
+analysis, and its memory is bounded.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import audio, video
+from cryutils._io import media
+from cryutils._io.paths import resolve
+from cryutils.audio import spectral
+from cryutils.audio.files import SHORTEST_S
+from cryutils.inference.predict import TOO_QUIET, Predictor, fuse, hear
+from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
+from cryutils.inference.trained_models import Part, find_run
+from cryutils.models import novelty
+from cryutils.models.fusion import RollingAverage, verdict
+from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
+from cryutils.models.inputs import DEAD_S, FaceInput, SoundInput, is_dead
+from cryutils.video import faces, tracks
+
+__all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are none
+# When an input is complete (s), whether it is sound, arguments of `push_audio` or `push_frame`.
+Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
+
+JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
+KEPT_S = 15.0  # of sound; what is older than this is not judged
+PATIENCE_S = 0.75  # how long a reading waits for its sound
+_CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
+_AVERAGED = 6  # readings, 3 s
+_FRESH_S = 1.0  # an older picture is stale
+_UPRIGHT_S = 2.0  # without an upright face, after which small and turned faces are searched for
+_RATES = (4000, 192_000)  # Hz
+_LATEST = 1e11  # s since 1970
+_LONGEST_SIDE = 640  # of a buffered picture, in pixels
+_PICTURES = 16  # buffered, at most 20 MB
+_BETWEEN_S = 0.2  # the least time between buffered pictures
+_NO_PICTURE = "no picture"
+_NO_FACE = "no face: it may be too small or lying sideways"
+_BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
+
+
+class Ring:
+    """Sound at `sr` Hz by position, in samples since time 0. NaN marks where nothing was heard.
+
+    head: the position after the newest sample. Sound keeps its original rate: resampling each block
+    would be bit-identical, but soxr delays a stream by up to 0.16 s (48 to 8 kHz), which is longer
+    than the live analysis may take from a window's end to its reading.
+
+    >>> ring = Ring(sr=4, seconds=2)
+    >>> ring.write(2.5, np.ones(2, np.float32))
+    >>> ring.write(3.25, np.zeros(3, np.float32))
+    >>> ring.before(16, most=8)
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    def __init__(self, *, sr: int, seconds: float) -> None:
+        self.sr, self.head = sr, 0
+        self._samples = np.full(round(seconds * sr), np.nan, np.float32)
+
+    def write(self, time: float, x: Array) -> None:
+        """Write sound that begins at `time` (s), however late; what is too old is dropped.
+
+        Sound that begins within `JITTER_S` of `head` is appended there.
+        """
+        start, size = round(time * self.sr), len(self._samples)
+        if abs(start - self.head) <= JITTER_S * self.sr:
+            start = self.head
+        end = max(self.head, start + len(x))
+        first = max(start, end - size)
+        self._samples[np.arange(max(self.head, end - size), first) % size] = np.nan
+        self._samples[np.arange(first, start + len(x)) % size] = x[first - start :]
+        self.head = end
+
+    def before(self, end: int, *, most: int) -> Array:
+        """Return the unbroken sound that ends at position `end`, at most `most` samples."""
+        if end > self.head:
+            return np.zeros(0, np.float32)
+        size = len(self._samples)
+        x = self._samples[np.arange(max(end - most, self.head - size), end) % size]
+        breaks = np.flatnonzero(np.isnan(x))
+        return x[breaks[-1] + 1 :] if len(breaks) else x
+
+
+class Models(threading.local):
+    """The models of one run, for any number of monitors.
+
+    Each thread opens its own copy when it first uses them, because networks and the face detector
+    are for one thread. run: the run's folder, from `find_run`; None: the cry gate alone.
+    """
+
+    def __init__(self, run: Path | None) -> None:
+        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
+        if self.predictor and (face := self.predictor.face):
+            self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+
+    def answering(self, *, synthetic: bool) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+        """Return the networks for sound and for faces that answer for these infants."""
+        if (predictor := self.predictor) is None:
+            return None, None
+        sound, face = predictor.sound, predictor.face
+        return (
+            sound if sound and sound.answers_for(synthetic=synthetic) else None,
+            face if face and face.answers_for(synthetic=synthetic) else None,
+        )
+
+
+class Monitor:
+    """The live analysis of a microphone and a camera with the models of one run.
+
+    run: the run's folder, None without one. classes: the states that it can name for the infants of
+    `restart`, none if only the cry gate answers. note: what the models were trained on.
+    uses_camera: whether one of the models is for real faces. every: only each n-th window of a cry
+    is judged, to save time; the others repeat the last answer.
+
+    >>> monitor = Monitor()                                              # doctest: +SKIP
+    >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
+    >>> [reading.verdict for reading in monitor.readings()]              # doctest: +SKIP
+    ['no cry', 'hungry']
+    """
+
+    _ring: Ring | None
+    _newest: float  # when the newest input ended, in s since 1970
+    _passing: list[bool]  # which windows pass the gate, since the last burst of crying
+    _last: Reading
+
+    def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
+        """Open the models of `run`, as `Predictor` does, or share `models`."""
+        self._models = models or Models(find_run("full", run))
+        predictor = self._models.predictor
+        self.run = predictor.run if predictor else None
+        self.note = predictor.note if predictor else ""
+        self.gate, self.every = self._models.gate, 1
+        self.uses_camera = self._models.answering(synthetic=False)[1] is not None
+        self.restart()
+
+    @property
+    def _answering(self) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+        return self._models.answering(synthetic=self._synthetic)
+
+    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
+        """Buffer a block of sound, float (samples,) in [-1, 1] at `sr` Hz.
+
+        `time` is that of the first sample in s since 1970. Blocks longer than 0.1 s may arrive late
+        or out of order. Samples that are not finite count as missing. Unusable input is left out.
+        """
+        x = np.asarray(samples)
+        is_sound = x.ndim == 1 and x.dtype.kind == "f" and _RATES[0] <= sr <= _RATES[1]
+        if not is_sound or not 0 <= time < _LATEST:
+            return
+        self._advance(time, time + len(x) / sr)
+        if self._ring is None or self._ring.sr != sr:
+            self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
+        with np.errstate(over="ignore"):  # a number beyond float32's range becomes infinite
+            x = x.astype(np.float32)
+        self._ring.write(time, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
+
+    def push_frame(self, rgb: npt.ArrayLike, time: float) -> None:
+        """Buffer a picture, uint8 (height, width, 3), taken at `time` in s since 1970.
+
+        About five pictures per second are kept, reduced to at most 640 pixels a side. Unusable
+        input is left out.
+        """
+        frame = np.asarray(rgb)
+        is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
+        if not is_rgb or not frame.size or not 0 <= time < _LATEST or not self._answering[1]:
+            return
+        self._advance(time, time)
+        if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
+            self._pictures.append((time, _small(frame)))
+
+    def readings(self, now: float | None = None) -> Iterator[Reading]:
+        """Yield the readings that are due, in order of time. Each is computed when requested.
+
+        A reading is due at each hop once its sound has arrived, at the latest `PATIENCE_S` after
+        the hop. One gap replaces everything older than `KEPT_S`. `now` is in s since 1970, on the
+        clock of the input's times; by default it is the end of the newest input, so there is no
+        reading without input.
+        """
+        if self._origin is None:
+            if now is None:
+                return
+            self._begin(now - PATIENCE_S)
+        self._newest = newest = self._newest if now is None else max(now, self._newest)
+        while self._has_sound_to(self._due_s) or self._due_s <= newest - PATIENCE_S:
+            behind_s = newest - self._due_s
+            if behind_s > KEPT_S:
+                self._count += int((behind_s - KEPT_S) / HOP_S) + 1
+                skipped = f"nothing judged for {behind_s - KEPT_S:.0f} s"
+                yield self._gap(self._due_s - HOP_S, skipped)
+                continue
+            end = self._due_s
+            self._count += 1
+            # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
+            # with one, because waiting for the second thread takes longer than the work.
+            with _pools().limit(limits=1), faces.single_threaded():
+                self._last = self._judged(end)
+            yield self._last
+
+    def restart(self, *, synthetic: bool = False) -> None:
+        """Forget all input, before another infant or another recording.
+
+        synthetic: whether what follows is of a synthetic infant.
+        """
+        self._synthetic = synthetic
+        self.classes = next((part.classes for part in self._answering if part), ())
+        self._begin(None)
+
+    def _begin(self, origin: float | None) -> None:
+        """Forget all input, and count the hops from `origin` on, in s since 1970."""
+        self._origin, self._count = origin, 1
+        self._newest = -math.inf if origin is None else origin
+        self._ring = None
+        self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
+        self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
+        self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
+        self._upright = -math.inf  # when an upright face was last found
+        self._last = Reading(time=self._newest, verdict=GAP)
+        self._forget_cry()
+
+    @property
+    def _due_s(self) -> float:
+        """When the next window ends, in s since 1970."""
+        assert self._origin is not None
+        return self._origin + self._count * HOP_S
+
+    def _has_sound_to(self, time: float) -> bool:
+        """Return whether sound has arrived up to `time`, in samples because seconds are rounded."""
+        return self._ring is not None and self._ring.head >= round(time * self._ring.sr)
+
+    def _advance(self, start_s: float, end_s: float) -> None:
+        """Note the time of an input; one that is long past means that the clock was set back."""
+        if self._origin is None or self._newest - end_s > KEPT_S:
+            self._begin(start_s)
+        self._newest = max(self._newest, end_s)
+
+    def _forget_cry(self) -> None:
+        """End the burst of crying, so that it does not affect the next."""
+        self._rolling = RollingAverage(_AVERAGED)
+        self._passing = [False]
+
+    def _gap(self, time: float, note: str) -> Reading:
+        self._forget_cry()
+        return Reading(time=time, verdict=GAP, note=note)
+
+    def _judged(self, end: float) -> Reading:
+        """Return the reading of the window that ends at `end`."""
+        x, cry = self._heard(end), None
+        if len(x):
+            assert self._ring is not None
+            if is_dead(x[-round(DEAD_S * self._ring.sr) :]):
+                return self._gap(end, "the microphone gives no sound")
+            cry = float(self.gate.scores(x, self._ring.sr, newest=True)[0])
+            self._passing.append(cry >= self.gate.threshold)
+            if not any(self._passing[-round(CRY_PAUSE_S / STEP_S) :]):
+                self._forget_cry()
+            if not bursts(self._passing):
+                what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
+                return Reading(time=end, verdict=what, cry=cry, note=note)
+            is_skipped = self._count % self.every and self._last.verdict not in CALM
+            if not self._passing[-1] or is_skipped:  # the infant draws breath, or time is short
+                return replace(self._last, time=end, cry=cry)
+        else:
+            self._passing = [False]
+        sound, caution = self._sound(x)
+        face = self._seen(end)
+        reasons = ", ".join(why for why in (sound, face) if isinstance(why, str) and why)
+        if cry is None and isinstance(face, str):  # an empty room says nothing about the infant
+            return self._gap(end, "nothing heard or seen" if face == _NO_PICTURE else reasons)
+        p, used = fuse(None if isinstance(sound, str) else sound, None if isinstance(face, str) else face)
+        alone = {"audio": "by sound alone: ", "image": "by face alone: "}.get(used, "")
+        note = "; ".join(filter(None, (reasons and alone + reasons, caution)))
+        alone_by_ear = used == "audio" and face == _NO_FACE
+        kind = Kind.UNLIKE if caution else Kind.NO_FACE if alone_by_ear else Kind.PLAIN
+        if p is None:
+            return Reading(time=end, verdict=UNSURE, cry=cry, note=note, kind=kind)
+        probabilities = self._named(self._rolling.push(p))
+        return Reading(
+            time=end,
+            verdict=UNSURE if caution else verdict(probabilities),
+            probabilities=probabilities,
+            sound=None if isinstance(sound, str) else self._named(sound),
+            face=None if isinstance(face, str) else self._named(face),
+            cry=cry,
+            note=note,
+            kind=kind,
+        )
+
+    def _named(self, probabilities: Array) -> dict[str, float]:
+        return dict(zip(self.classes, map(float, probabilities), strict=True))
+
+    def _heard(self, end: float) -> Array:
+        """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""
+        ring = self._ring
+        if ring is None:
+            return np.zeros(0, np.float32)
+        stop = round(end * ring.sr)
+        if 0 < stop - ring.head <= JITTER_S * ring.sr:
+            stop = ring.head
+        x = ring.before(stop, most=round(_CONTEXT_S * ring.sr))
+        return x if len(x) >= SHORTEST_S * ring.sr else x[:0]
+
+    def _sound(self, x: Array) -> tuple[Answer, str]:
+        """Return the sound model's answer, and a caution if the sound is unusual, otherwise ""."""
+        if self._ring is None or not len(x):
+            return "no sound", ""
+        if (model := self._answering[0]) is None:
+            return "no model for sound", ""
+        y = spectral.resample(x, sr=self._ring.sr, to=model.input.sr)
+        heard = hear(model, y, newest=True)
+        if isinstance(heard, str):
+            return heard, ""
+        return heard.probabilities[-1], novelty.caution(heard.unlike) or ""
+
+    def _seen(self, end: float) -> Answer:
+        """Return the face model's answer to the newest picture that is not stale.
+
+        The reason is "" if no model is for faces.
+        """
+        if self._answering[1] is None:
+            return ""
+        fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
+        if not fresh:
+            return _NO_PICTURE
+        at, frame = max(fresh, key=lambda shot: shot[0])
+        if at != self._face[0]:
+            self._face = (at, self._looked(at, frame))
+        return self._face[1]
+
+    def _looked(self, at: float, frame: Pixels) -> Answer:
+        """Return the face model's answer for the tracked face in a picture."""
+        model = self._answering[1]
+        assert model is not None
+        seen = self._models.detector.detect(frame)
+        if len(seen):
+            self._upright = at
+        elif at - self._upright > _UPRIGHT_S:
+            seen = self._models.detector.search(frame)
+        self._looks.append((at, seen))
+        times, boxes = zip(*self._looks, strict=True)
+        (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
+        if not is_near:
+            return _NO_FACE
+        crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
+        if faces.is_blank(crop):
+            return "black or blank picture"
+        (probabilities,) = model.predict(crop[None])
+        return probabilities
+
+
+@cache
+def _pools() -> Any:
+    """Return the controller of BLAS and OpenMP; finding their libraries takes 8 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _small(frame: Pixels) -> Pixels:
+    """Return a copy of a picture, its longer side at most `_LONGEST_SIDE`."""
+    import cv2
+
+    scale = _LONGEST_SIDE / max(frame.shape[:2])
+    if scale >= 1:
+        return frame.copy()
+    size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:
+    """Yield a monitor's readings of a recording, with or without video, pushed block by block.
+
+    The monitor is restarted first. Times are relative to the recording: its first sample is at 0 s.
+    Raises InputError for a file that can't be read.
+    """
+    path = resolve(path)
+    info = media.probe(path)
+    monitor.restart(synthetic=info.is_synthetic)
+    pictures = _pictures(path) if info.has_video else iter(())
+    blocks = _blocks(path) if info.has_audio else iter(())
+    end = 0.0
+    for end, is_sound, values in heapq.merge(pictures, blocks):
+        push = monitor.push_audio if is_sound else monitor.push_frame
+        push(*values)
+        yield from monitor.readings(end)
+    yield from monitor.readings(end + PATIENCE_S)
+
+
+def _blocks(path: Path) -> Iterator[Event]:
+    sr = audio.native_rate(path)
+    size = round(_BLOCK_S * sr)
+    for piece_s, x in audio.pieces(path, sr=sr):
+        for start in range(0, len(x), size):
+            block, at = x[start : start + size], piece_s + start / sr
+            yield at + len(block) / sr, True, (block, sr, at)
+
+
+def _pictures(path: Path) -> Iterator[Event]:
+    for k, frame in enumerate(video.frames(path, fps=_FPS)):
+        yield k / _FPS, False, (frame, k / _FPS)

@@ -1,0 +1,201 @@
+"""The cry player, `CryPlayer`: plays clips with a waveform, a spectrogram and model outputs.
+
+Introduced in notebook 01_data_and_playback; 05_image and 06_full use it to show a model's outputs
+over time. Python reads a clip and draws its picture; `player.js` plays the clip. The player uses
+only what ipywidgets 7 (Colab) and 8 have in common, and loads nothing from the network.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import ArrayLike
+
+from cryutils.audio.files import wav_bytes
+from cryutils.errors import InputError
+from cryutils.widgets.clip_view import Answers, Sound, asset, picture, still_html
+from cryutils.widgets.knobs import drawing
+
+__all__ = ["CryPlayer"]
+
+VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
+
+
+class CryPlayer(anywidget.AnyWidget):
+    """A player of `clips`, one at a time. Only the current clip is read and sent to the page.
+
+    clips: a corpus, or a sequence of `Sound` or of its fields. sr: sampling rate in Hz at which
+    files are read; None keeps that of each file. probabilities: float (clips, classes), rows sum to
+    1, shown as bars. over_time: outputs over time by the model's name, for each clip a float array
+    (moments, classes), drawn below the spectrogram; a row of NaN means no answer. step_s: time
+    between moments, in s. classes: column names of `probabilities` and `over_time`; by default the
+    clips' classes, sorted. title: heading above the player. data: source of the sound, always
+    visible; by default the corpus's note and licence. `index` is the current clip's number; set it
+    to show another. Raises InputError for no clips, and for outputs of another shape.
+
+    >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
+    >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
+    CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
+    """
+
+    _esm = asset("player.js")
+    _css = asset("player.css")
+    # ipywidgets 7 would display through this method and omit the still picture.
+    _ipython_display_ = None
+
+    index = traitlets.Int(0).tag(sync=True)
+    _notice = traitlets.Unicode("").tag(sync=True)
+    _about = traitlets.Dict().tag(sync=True)
+    _clip = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        clips: Sequence[Any],
+        *,
+        sr: int | None = None,
+        probabilities: ArrayLike | None = None,
+        over_time: Mapping[str, Sequence[ArrayLike]] | None = None,
+        step_s: float = 1.0,
+        classes: Sequence[str] | None = None,
+        title: str = "",
+        data: str = "",
+    ) -> None:
+        self._clips = [Sound(*clip) if isinstance(clip, tuple) else clip for clip in clips]
+        if not self._clips:
+            raise InputError("The player got no clips; give it a corpus or a list of sounds.")
+        names = list(sorted({clip.label for clip in self._clips}) if classes is None else classes)
+        shape = len(self._clips), len(names)
+        rows = np.asarray([] if probabilities is None else probabilities)
+        self._probabilities = _checked("probabilities", rows, *shape) if len(rows) else []
+        self._over_time = {
+            model: _checked(model, answers, *shape) for model, answers in (over_time or {}).items()
+        }
+        self._sr = sr
+        super().__init__(
+            _about={
+                "title": title,
+                "data": data or _source(clips),
+                "clips": [(clip.label, _infant(clip)) for clip in self._clips],
+                "classes": names,
+                "step_s": float(step_s),
+            }
+        )
+        self._show()
+
+    def __repr__(self) -> str:
+        # No object id, because nbval compares this text between runs.
+        return (
+            f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self.sound.name}, "
+            f"{self.sound.label}, {self.sound.duration_s:.2f} s)"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        if "google.colab" not in sys.modules:  # Colab saves the widget's state instead
+            frame = _frame(self._clips[self.index], self.sound.duration_s / 2)
+            data["text/html"] = still_html(
+                self.sound, self._answers(), source=self._about["data"], frame=frame
+            )
+        return data, metadata
+
+    def _answers(self) -> Answers:
+        tracks = {model: clips[self.index] for model, clips in self._over_time.items()}
+        return Answers(tracks, self._about["classes"], self._about["step_s"])
+
+    def _show(self) -> None:
+        """Read and draw the current clip, and send it to the page."""
+        with drawing:  # if the index changes meanwhile, the newest clip is the last one sent
+            clip = self._clips[self.index]
+            self.sound = sound = _load(clip, self._sr)  # the current clip with its samples
+            answers = self._answers()
+            png, axes = picture(sound.samples, sound.sr, answers)
+            video, video_type, video_note = _video(clip)
+            bars = self._probabilities[self.index].tolist() if self._probabilities else []
+            with self.hold_sync():
+                self._notice = ""
+                self._clip = {
+                    "index": self.index,
+                    "name": sound.name,
+                    "duration_s": sound.duration_s,
+                    "wav": wav_bytes(sound.samples, sound.sr),
+                    "picture": png,
+                    "axes": axes,
+                    "probabilities": bars,
+                    "tracks": [
+                        [model, [row if np.isfinite(row).all() else None for row in rows.tolist()]]
+                        for model, rows in answers.tracks.items()
+                    ],
+                    "video": video,
+                    "video_type": video_type,
+                    "video_note": video_note,
+                }
+
+    @traitlets.observe("index")
+    def _on_index(self, change: Any) -> None:
+        try:
+            self._show()
+        except InputError as error:
+            self._notice = str(error)
+
+    @traitlets.validate("index")
+    def _valid_index(self, proposal: Any) -> int:
+        index, last = proposal["value"], len(self._clips) - 1
+        if not 0 <= index <= last:
+            raise InputError(f"index is {index}; there are clips 0 to {last}.")
+        return index
+
+
+def _infant(clip: Any) -> str:
+    return str(getattr(clip, "infant", ""))
+
+
+def _video(clip: Any) -> tuple[bytes, str, str]:
+    """Return a clip's video for the page, its MIME type, and why a video is left out, or ""."""
+    if not getattr(clip, "has_video", False) or getattr(clip, "still", None):
+        return b"", "", ""
+    size = clip.path.stat().st_size
+    if size > VIDEO_BYTES:
+        return b"", "", f"The video has {size / 1e6:.0f} MB, too much for a page: sound only."
+    return clip.path.read_bytes(), mimetypes.guess_type(clip.path.name)[0] or "", ""
+
+
+def _frame(clip: Any, time_s: float) -> np.ndarray | None:
+    """Return a clip's frame at `time_s`, uint8 (height, width, 3), if it has pictures."""
+    if not getattr(clip, "has_video", False):
+        return None
+    from cryutils import video
+
+    return video.frame_at(clip.still or clip.path, time_s)
+
+
+def _load(clip: Any, sr: int | None) -> Sound:
+    if isinstance(clip, Sound):
+        return clip
+    from cryutils import audio
+
+    rate = sr or audio.native_rate(clip.path)
+    return Sound(clip.id, clip.label, audio.read(clip.path, sr=rate), rate)
+
+
+def _source(clips: Any) -> str:
+    """Return the note and licence of a corpus; lists of sounds have none."""
+    remarks = [str(getattr(clips, name, "")) for name in ("note", "licence")]
+    return ", ".join(filter(None, remarks)) or "not stated"
+
+
+def _checked(name: str, answers: Iterable[Any], clips: int, classes: int) -> list[np.ndarray]:
+    """Return each clip's answers as float64 (..., classes), after a check of number and shape."""
+    rows = [np.asarray(answer, dtype=np.float64) for answer in answers]
+    if len(rows) != clips or {row.shape[-1:] for row in rows} != {(classes,)}:
+        shapes = ", ".join(sorted({str(row.shape) for row in rows}))
+        raise InputError(
+            f"{name}: {len(rows)} clips with answers of shape {shapes}; give {clips} clips, "
+            f"with {classes} classes as the last axis."
+        )
+    return rows

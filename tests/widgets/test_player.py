@@ -1,0 +1,178 @@
+"""What the cry player sends to a page and to saved notebooks, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cryutils.audio import wav_bytes
+from cryutils.datasets.corpus import Clip
+from cryutils.errors import InputError
+from cryutils.video import mp4
+from cryutils.widgets.clip_view import Answers, Sound, picture
+from cryutils.widgets.player import CryPlayer
+
+SR = 8000
+
+
+def tone(hz: float, seconds: float, sr: int = SR) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hz * np.arange(int(seconds * sr)) / sr)).astype(np.float32)
+
+
+@pytest.fixture
+def player() -> CryPlayer:
+    sounds = [
+        ("low", "hungry", tone(500, 1.0), SR),
+        ("middle", "tired", tone(1000, 2.0), SR),
+        Sound("high", "hungry", tone(2000, 0.5), SR),
+    ]
+    return CryPlayer(sounds, data="tones, not an infant")
+
+
+def decoded(data: bytes) -> tuple[np.ndarray, int]:
+    with wave.open(io.BytesIO(data)) as file:
+        frames = file.readframes(file.getnframes())
+        return np.frombuffer(frames, "<i2") / 32767, file.getframerate()
+
+
+# The page's picture and sound
+
+
+def test_the_page_gets_the_clip_as_sound(player: CryPlayer) -> None:
+    samples, sr = decoded(player._clip["wav"])
+    assert sr == SR
+    np.testing.assert_allclose(samples, tone(500, 1.0), atol=0.5 / 32767 + 1e-7)
+    loud, _ = decoded(wav_bytes(np.array([-2.0, 0.0, 2.0], np.float32), SR))
+    assert loud.tolist() == [-1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("panels", [0, 2])
+def test_the_axes_are_where_the_page_is_told(panels: int) -> None:
+    pulse = np.zeros(SR, np.float32)
+    pulse[SR // 4] = 1.0
+    tracks = {f"model {k}": np.full((4, 2), 0.5) for k in range(panels)}
+    png, axes = picture(pulse, SR, Answers(tracks, ["hungry", "tired"], 0.25))
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    black, blue = pixels.max(axis=2) < 60, pixels[..., 2] - pixels[..., 0] > 80
+
+    top, left = axes["top"] * height, axes["left"] * width
+    bottom, right = top + axes["height"] * height, left + axes["width"] * width
+    rows = np.flatnonzero(black.sum(axis=1) > width / 2)  # the frame's horizontal lines
+    assert [rows[0], rows[-1]] == pytest.approx([top, bottom], abs=2)
+    columns = np.flatnonzero(black.sum(axis=0) > 0.7 * height)
+    assert [columns[0], columns[-1]] == pytest.approx([left, right], abs=2)
+    peak = np.flatnonzero(blue[int(top) + 12])  # only the pulse is so high
+    assert peak.mean() == pytest.approx(left + (right - left) / 4, abs=2)
+
+
+# Files
+
+
+def file_clip(path: Path, label: str, infant: str, *, has_video: bool = False) -> Clip:
+    return Clip(path.stem, path, label, infant, "", None, 0.5, True, has_video)
+
+
+class Files(list):
+    note = "two tones (no infants)"
+    licence = "CC0"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    clips = Files()
+    for name, hz in (("a", 500), ("b", 1000)):
+        path = tmp_path / f"{name}.wav"
+        path.write_bytes(wav_bytes(tone(hz, 0.5), SR))
+        clips.append(file_clip(path, "hungry", f"infant-{name}"))
+    return clips
+
+
+def test_a_clip_that_cannot_be_read_is_said_to_the_person(files: Files) -> None:
+    files[1].path.write_bytes(b"not a sound")
+    player = CryPlayer(files)
+
+    player.index = 1
+    assert "b.wav" in player._notice
+    player.index = 0
+    assert (player._notice, player.sound.name) == ("", "a")
+
+
+# Videos and outputs over time
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Files:
+    """Two real MP4 files of a second, with a tone."""
+    clips = Files()
+    for name in "ab":
+        path = tmp_path / f"{name}.mp4"
+        frames = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(10)]
+        mp4.write(path, frames, fps=10, sound=tone(500, 1.0), sr=SR)
+        clips.append(file_clip(path, "hungry", f"infant-{name}", has_video=True))
+    return clips
+
+
+def test_of_a_large_video_only_the_sound_is_sent(films: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = CryPlayer(films)._clip
+    assert (clip["video"], clip["video_note"]) == (films[0].path.read_bytes(), "")
+
+    monkeypatch.setattr("cryutils.widgets.player.VIDEO_BYTES", films[0].path.stat().st_size - 1)
+    clip = CryPlayer(films)._clip
+    assert clip["video"] == b"" and len(clip["wav"]) > SR
+    assert "too much for a page" in clip["video_note"]
+
+
+def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
+    sounds = [(name, name, tone(500, 1.0), SR) for name in ("hungry", "tired")]
+    nan = [np.nan, np.nan]
+    heard = [[[0.25, 0.75], nan], [[0.5, 0.5]]]
+    player = CryPlayer(sounds, over_time={"sound": heard, "face": [[nan], [nan]]}, step_s=0.5)
+
+    assert (player._about["classes"], player._about["step_s"]) == (["hungry", "tired"], 0.5)
+    assert player._clip["tracks"] == [["sound", [[0.25, 0.75], None]], ["face", [None]]]
+    player.index = 1
+    assert player._clip["tracks"] == [["sound", [[0.5, 0.5]]], ["face", [None]]]
+    json.dumps(player._clip["tracks"], allow_nan=False)  # what a page can read
+
+
+# Saved notebooks
+
+
+def test_the_still_picture_plays_without_kernel_or_network() -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 44100 * 20).astype(np.float32)
+    player = CryPlayer([("a & b", "hungry", noise, 44100)], data="noise <not an infant>")
+    page = player._repr_mimebundle_()[0]["text/html"]
+    sound = re.search(r'<audio controls src="data:audio/wav;base64,([^"]+)"', page)
+
+    assert sound is not None
+    samples, sr = decoded(base64.b64decode(sound.group(1)))
+    assert (sr, len(samples) / sr) == (8000, 8.0)
+    assert "(the first 8 s)" in page
+    assert "a &amp; b" in page and "noise &lt;not an infant&gt;" in page
+    assert "http" not in page
+    assert len(page) < 300_000  # the worst case: noise packs badly and fills all 8 s
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_an_index_without_a_clip_is_refused(index: int, player: CryPlayer) -> None:
+    with pytest.raises(InputError, match="clips 0 to 2"):
+        player.index = index
+    assert player.index == 0
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 1)])
+def test_answers_of_another_shape_are_refused(shape: tuple[int, int], player: CryPlayer) -> None:
+    with pytest.raises(InputError, match="give 3 clips, with 2 classes"):
+        CryPlayer(player._clips, probabilities=np.ones(shape))
