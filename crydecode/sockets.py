@@ -27,6 +27,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from crydecode.asking import ask
 from crydecode.login import is_own
+from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
 
@@ -149,8 +150,8 @@ class Sockets:
             monitor.restart(synthetic=self._film is not None)
             run = monitor.run.name if monitor.run and monitor.classes else ""
             session = log.begin("synthetic film" if self._film else "live page", run)
-            write = partial(log.append, session)
-            return Listener(monitor, log=write, film=self._film is not None)
+            writer = Writer(partial(log.append, session))
+            return Listener(monitor, writer=writer, film=self._film is not None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)
 

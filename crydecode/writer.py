@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from traitlets.log import get_logger
 
@@ -20,9 +19,7 @@ from cryutils.errors import InputError
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import spent
 
-__all__ = ["Write", "Writer"]
-
-Write: TypeAlias = Callable[[list[Reading]], object]
+__all__ = ["Writer"]
 
 WAITING = 7_200  # most readings that wait: one hour
 RETRY_S = 5.0  # between attempts to write
@@ -36,7 +33,7 @@ class Writer:
     their time counts as one without listening. The thread ends when nothing waits.
     """
 
-    def __init__(self, log: Write) -> None:
+    def __init__(self, log: Callable[[list[Reading]], object]) -> None:
         self._log, self._changed = log, threading.Condition()
         self._waiting: deque[Reading] = deque(maxlen=WAITING)
         self._batch: list[Reading] = []  # being written

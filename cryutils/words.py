@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from cryutils.inference.readings import GAP, NO_CRY, QUIET, UNSURE, Kind, Reading
-
 __all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent"]
 
 PROBABLE = 0.6  # from here on, a state is "probably" the right one
 # Words for what is not a state of the models.
-NAMES = {NO_CRY: "no crying", QUIET: "very quiet", GAP: "not listening", UNSURE: "not sure why"}
+NAMES = {"no cry": "no crying", "quiet": "very quiet", "gap": "not listening", "unsure": "not sure why"}
 
 
 def name(verdict: str) -> str:
@@ -26,7 +24,7 @@ def answer(verdict: str, share: float | None, *, by_model: bool = True) -> str:
     >>> answer("hungry", 0.52)
     'perhaps hungry, 52 %'
     """
-    if verdict == UNSURE and not by_model:
+    if verdict == "unsure" and not by_model:
         return "crying"
     if verdict in NAMES:
         return name(verdict)
@@ -55,14 +53,14 @@ def spent(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def remark(reading: Reading) -> str:
-    """Return what a caregiver should know about a reading, or ""."""
-    if reading.verdict == QUIET:
+def remark(verdict: str, kind: str, note: str) -> str:
+    """Return what a caregiver should know about a reading with these fields, or ""."""
+    if verdict == "quiet":
         return "If the baby is crying now, move the microphone closer."
-    if reading.verdict == GAP:
-        return f"Nothing is heard: {reading.note}."
+    if verdict == "gap":
+        return f"Nothing is heard: {note}."
     return {
-        Kind.UNLIKE: "It sounds different from the cries that this program has learned.",
-        Kind.NO_FACE: "No face in the picture, so this goes by the sound alone.",
-        Kind.PLAIN: "",
-    }[reading.kind]
+        "unlike": "It sounds different from the cries that this program has learned.",
+        "no face": "No face in the picture, so this goes by the sound alone.",
+        "": "",
+    }[kind]

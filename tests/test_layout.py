@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # application, too, which asks nothing of them.
 ORDER = (
     "errors",
+    "words",
     "_io",
     "audio",
     "video",
@@ -30,7 +31,6 @@ ORDER = (
     "models",
     "studies",
     "inference",
-    "words",
     "claims",
     "plots",
     "widgets",

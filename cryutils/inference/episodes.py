@@ -13,14 +13,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cryutils.inference.readings import CALM, HOP_S, UNSURE, Kind
 from cryutils.models.fusion import verdict
 from cryutils.models.gate import CRY_PAUSE_S
-
-if TYPE_CHECKING:
-    from crydecode.store.database import Row
 
 __all__ = ["EPISODE_PAUSE_S", "Episode", "Episodes", "Sums", "episodes"]
 
@@ -123,7 +120,9 @@ class Episodes:
         return [last, self._cry]
 
 
-def episodes(readings: Iterable[Row], corrections: Iterable[Row]) -> list[Episode]:
+def episodes(
+    readings: Iterable[Mapping[str, Any]], corrections: Iterable[Mapping[str, Any]]
+) -> list[Episode]:
     """Return the episodes of readings, as corrected, in order of their starts.
 
     readings: in order of time, with `time`, `verdict`, `kind`, `probabilities` (JSON by state) and

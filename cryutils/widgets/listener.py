@@ -2,8 +2,7 @@
 
 Used by the widget `live.LiveAnalysis` in notebooks and by the application's WebSocket. Every
 message is answered, so a page notices when the server falls behind, and sends less. Sound and
-pictures stay in memory. A `Writer` writes the readings to the log in its own thread. While the log
-can't be written, readings wait in the `Writer`, and the page says so.
+pictures stay in memory. The application passes a `Writer`, which keeps the readings.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crydecode.writer import Write, Writer
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.episodes import Episodes, Sums
@@ -29,7 +27,7 @@ from cryutils.inference.readings import ANY, CALM, GAP, HOP_S, Reading, actions
 if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "Writer"]
 
 RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
@@ -42,12 +40,31 @@ STOP_S = 1.0  # how long the end of a session waits for its last readings to be 
 ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
 
 
+class Writer(Protocol):
+    """Writes readings to a log without delaying the page.
+
+    waiting: how many readings are not yet written. refused: why the log refused the last readings,
+    such as those of an infant that was removed; "" if it did not.
+    """
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def refused(self) -> str: ...
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Queue readings."""
+
+    def flush(self, wait_s: float) -> None:
+        """Wait at most `wait_s` seconds until all readings are written."""
+
+    def trouble(self) -> str:
+        """Return a sentence that says why readings can't be written; "" if they can."""
+
+
 class Listener:
     """Analyses what a page hears and sees with a monitor.
 
-    log: called in a thread with lists of new readings. If it raises StoreUnavailable, the reason is
-    shown and the readings wait for another try. If it raises an InputError, its message is shown
-    and the readings are dropped. film: whether the pictures are of a drawn face, as in the
+    writer: what new readings are given to. film: whether the pictures are of a drawn face, as in the
     demonstration. clock: the time in s since 1970, UTC.
     """
 
@@ -55,14 +72,14 @@ class Listener:
         self,
         monitor: Monitor,
         *,
-        log: Write | None = None,
+        writer: Writer | None = None,
         film: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.monitor, self._film, self._clock = monitor, film, clock
         self.listening = self.from_file = False
         self._start: float | None = None  # zero of the page's clock, in s since 1970
-        self._writer = None if log is None else Writer(log)
+        self._writer = writer
         self._gap = -math.inf  # when the last reported gap was logged
         self._cries = Episodes()
         self._is_crying = False
@@ -146,7 +163,7 @@ class Listener:
         return asdict(reading) | {
             "probabilities": mean,
             "words": "Crying" if cries and not self.monitor.classes else said,
-            "remark": words.remark(reading),
+            "remark": words.remark(reading.verdict, reading.kind, reading.note),
             "state": state,
             "share": share,
             "cries": cries,

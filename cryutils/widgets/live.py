@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from crydecode.writer import Write
 from cryutils.widgets.clip_view import asset
 from cryutils.widgets.listener import Listener
 
@@ -28,7 +27,7 @@ __all__ = ["LiveAnalysis"]
 class LiveAnalysis(anywidget.AnyWidget):
     """A widget that sends the page's microphone and camera to a monitor and shows its readings.
 
-    log, clock: as in `Listener`. source: which models answer and what they were trained on; always
+    clock: as in `Listener`. source: which models answer and what they were trained on; always
     visible.
     """
 
@@ -39,16 +38,9 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     _about = traitlets.Dict().tag(sync=True)
 
-    def __init__(
-        self,
-        monitor: Monitor,
-        *,
-        log: Write | None = None,
-        source: str = "",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, monitor: Monitor, *, source: str = "", clock: Callable[[], float] = time.time) -> None:
         monitor.restart(synthetic=False)  # it may have answered for synthetic infants before
-        self.listener = Listener(monitor, log=log, clock=clock)
+        self.listener = Listener(monitor, clock=clock)
         warning = "Course material, not a medical device: its answers may be wrong."
         super().__init__(_about=self.listener.about(source=f"{source} {warning}".strip()))
         self.on_msg(self._on_message)

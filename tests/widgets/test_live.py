@@ -17,6 +17,7 @@ from PIL import Image
 
 from crydecode import diary, store
 from crydecode.store import Log, StoreUnavailable
+from crydecode.writer import Writer
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.readings import ANY, GAP, NO_CRY, UNSURE, Kind, Reading, actions
@@ -57,7 +58,10 @@ class Page:
     def __init__(self, log: Any = None) -> None:
         self.ear = Ear()
         self.now = 1000.0
-        self.live = LiveAnalysis(self.ear, log=log, source="An ear.", clock=lambda: self.now)
+        clock = lambda: self.now  # noqa: E731
+        self.live = LiveAnalysis(self.ear, source="An ear.", clock=clock)
+        if log is not None:
+            self.live.listener = Listener(self.ear, writer=Writer(log), clock=clock)
         self.answers: list[dict[str, Any]] = []
         self.live.send = lambda content, buffers=None: self.answers.append(content)
         self.listen(True)
@@ -216,8 +220,8 @@ def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
 
 def test_what_the_page_remarks_follows_from_the_kind_and_not_from_the_words() -> None:
     named = "no face, unlike the training cries"
-    assert words.remark(Reading(0.0, "hungry", {"hungry": 0.9}, note=named)) == ""
-    remarks = {words.remark(Reading(0.0, "hungry", kind=kind)) for kind in Kind}
+    assert words.remark("hungry", Kind.PLAIN, named) == ""
+    remarks = {words.remark("hungry", kind, "") for kind in Kind}
     assert len(remarks) == len(Kind)
     page = Page()
     page.ear.due = [Reading(1000.0 + k / 2, UNSURE, {"hungry": 0.9}, kind=Kind.UNLIKE) for k in (1, 2)]

@@ -13,7 +13,9 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
+from crydecode.writer import Writer
 from cryutils.inference.readings import GAP, NO_CRY, Reading
+from cryutils.widgets.listener import Listener
 from cryutils.widgets.live import LiveAnalysis
 
 
@@ -46,7 +48,8 @@ class Ear:
 
 
 ear = Ear()
-live = LiveAnalysis(ear, log=ear.write, source="An ear that hears pitch, no model of infants.")
+live = LiveAnalysis(ear, source="An ear that hears pitch, no model of infants.")
+live.listener = Listener(ear, writer=Writer(ear.write))
 
 # %%
 live  # noqa: B018
