@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from cryutils.errors import printable
 
-__all__ = ["counting", "quiet_stderr"]
+__all__ = ["counting", "quiet_stderr", "say"]
 
 # Between updates in a pipe, a log, a notebook or for one file, and before the first one.
 _PIPE_S = 2.0
@@ -93,3 +93,14 @@ def quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def say(line: object, *, err: bool = False) -> None:
+    """Print one line to stdout or stderr, with control characters escaped."""
+    # Not click.echo, which writes UTF-8 even to an ASCII stream.
+    if (stream := sys.stderr if err else sys.stdout) is None:  # it was closed
+        return
+    bars = sys.modules.get("tqdm")  # progress bars are cleared first and redrawn afterwards
+    with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
+        # In one write: a signal between text and line end would join it to the next line.
+        print(f"{printable(line)}\n", end="", file=stream, flush=True)

@@ -1,4 +1,4 @@
-"""The `cryutils` command with `run` and `report`; other commands are in `cli_*`.
+"""The `cryutils` command. `predict` and `export` are in `cli_predict`, the application in `cli_serve`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command
@@ -13,10 +13,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,37 +27,42 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils._io import extras
-from cryutils._io.parallel import PATIENCE_S
-from cryutils.course.cli_audit import audit
-from cryutils.course.cli_claims import claims
-from cryutils.course.cli_data import counted, data
-from cryutils.course.cli_group import HelpGroup, outputs_option, say
-from cryutils.course.cli_notebooks import copy_notebooks, lab
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
+from cryutils._io.progress import say
 from cryutils.course.cli_predict import export, predict
-from cryutils.course.cli_serve import serve
-from cryutils.course.cli_store import log, users
+from cryutils.course.cli_serve import log, serve, users
 from cryutils.datasets import registry
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryutils.claims.audit import Audit
+    from cryutils.datasets.archives import Dataset, Files
+
 __all__ = ["main"]
 
+outputs_option = click.option(
+    "--outputs",
+    metavar="DIR",
+    help="Folder of the runs (default: outputs).",
+    callback=lambda _context, _option, value: resolve(value) if value else outputs_dir(),
+)
 
-@click.group(cls=HelpGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: cryutils run --profile quick"
+)
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
-    """Rebuild two published infant-cry classifiers and measure what they can do.
-
-    \b
-    Example:
-      cryutils run --profile quick
-    """
+    """Rebuild two published infant-cry classifiers and measure what they can do."""
 
 
-for each in (audit, claims, copy_notebooks, data, export, lab, log, predict, serve, users):
+for each in (export, log, predict, serve, users):
     cryutils.add_command(each)
+
+
+# Running notebooks
 
 
 def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[str, object]:
@@ -102,15 +110,6 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
     help="Run the notebooks on the workers of this Dask scheduler: tcp://host:8786.",
 )
 @click.option(
-    "--wait-for-workers",
-    "patience_s",
-    type=click.IntRange(0),
-    default=PATIENCE_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="With --scheduler: how long to wait once no worker is left.",
-)
-@click.option(
     "--data",
     metavar="FOLDER|CSV",
     help="Use your own recordings:"
@@ -126,10 +125,10 @@ def run(
     notebooks: tuple[str, ...],
     profile: str,
     values: dict[str, object],
-    processes: int | None,
-    scheduler: str | None,
     data: str | None,
     outputs: Path,
+    name: str | None,
+    listing: bool,
     **options: Any,
 ) -> None:
     """Run notebooks and write their results, figures and the report.
@@ -154,57 +153,42 @@ def run(
     from cryutils.claims import every_run
     from cryutils.course import runner
 
-    if options["name"] is not None:
-        _require_free(options["name"], ["manual", "reference", "report", *runner.profiles()])
-    jobs = runner.plan(profile, notebooks, values, data=data, outputs=outputs, run_name=options["name"])
-    if options["listing"]:
+    if name is not None and not re.fullmatch(r"\w[\w. -]*", name):
+        raise InputError(f"--name {name!r}: give a plain name, such as trial-2.")
+    if name in ("manual", "reference", "report", *runner.profiles()):
+        raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
+    jobs = runner.plan(profile, notebooks, values, data=data, outputs=outputs, run_name=name)
+    if listing:
         for job in jobs:
             say(job.name)
-            for name, parameter in runner.parameters(job.source).items():
-                value = json.dumps(job.parameters[name]) if name in job.parameters else ""
-                say(f"  {name} = {value or parameter['default']}  # {parameter['help']}")
+            for key, parameter in runner.parameters(job.source).items():
+                value = json.dumps(job.parameters[key]) if key in job.parameters else parameter["default"]
+                say(f"  {key} = {value}  # {parameter['help']}")
         return
-    if scheduler:
+    if options["scheduler"]:
         extras.require("distributed", "cluster", "--scheduler")
-    _find_recordings({str(job.parameters["data"]) for job in jobs if "data" in job.parameters})
-    failed = runner.run(
-        jobs,
-        processes=processes,
-        scheduler=scheduler,
-        patience_s=options["patience_s"],
-        fresh=options["fresh"],
-    )
-    for name, error in failed.items():
-        say(f"{name}: {error}", err=True)
+    for corpus in {str(job.parameters["data"]) for job in jobs if "data" in job.parameters}:
+        _find_recordings(corpus)
+    failed = runner.run(jobs, **options)
+    for notebook, error in failed.items():
+        say(f"{notebook}: {error}", err=True)
     runs = every_run(outputs)
-    _show(outputs, runs, {jobs[0].folder.name} & set(runs))
+    _show(outputs, runs, [run for run in runs if run == jobs[0].folder.name])
     if failed:
         raise SystemExit(1)
 
 
-def _require_free(name: str, taken: Iterable[str]) -> None:
-    """Raise InputError if `--name` is no plain folder name, or is `taken`."""
-    if not re.fullmatch(r"[^./\\][^/\\]*", name) or not name.isprintable():
-        raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
-    if name in taken:
-        raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
+def _find_recordings(name: str) -> None:
+    """Load a corpus before any notebook does, and say how many problems it has."""
+    if registry.is_synthetic(name):
+        return
+    corpus = registry.load(name)
+    say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
+    if problems := _counted(corpus.problems()):
+        say(f"Problems: {problems}; `cryutils data describe {shlex.quote(name)} --problems` lists them.")
 
 
-def _find_recordings(names: Iterable[str]) -> None:
-    """Load each corpus before any notebook does, and say how many problems it has."""
-    from cryutils.datasets import load
-
-    for name in names:
-        if registry.is_synthetic(name):
-            continue
-        corpus = load(name)
-        say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
-        if problems := counted(corpus.problems()):
-            hint = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
-            say(f"Problems: {problems}; {hint}.")
-
-
-def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Iterable[str]) -> None:
+def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Sequence[str]) -> None:
     """Print what the runs in `shown` have measured, write the report and print where it is."""
     from cryutils.claims import board, report
 
@@ -213,16 +197,12 @@ def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Iterable[str]) ->
     say(f"Report: {report.write(outputs, runs)}")
 
 
-@cryutils.command("report")
+@cryutils.command("report", epilog="Example: cryutils report")
 @outputs_option
 def report_command(outputs: Path) -> None:
     """Print the scoreboard of all runs and write their report.
 
     The report, outputs/report/index.html, has the scoreboard and each executed notebook.
-
-    \b
-    Example:
-      cryutils report
     """
     extras.require("nbconvert", "course", "the report")
     from cryutils.claims import every_run
@@ -231,12 +211,327 @@ def report_command(outputs: Path) -> None:
     folders = [path.parent for path in sorted(outputs.glob("*/results.json"))]
     if not folders:
         raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
-    _show(outputs, runs, runs)
+    _show(outputs, runs, list(runs))
     damaged = [folder for folder in folders if folder.name not in runs]
     for folder in damaged:
         say(f"{folder}/results.json can't be read; run its notebooks again.", err=True)
     if damaged:
         raise SystemExit(1)
+
+
+@cryutils.command("notebooks", epilog="Example: cryutils notebooks course")
+@click.argument("folder", metavar="DIR")
+def copy_notebooks(folder: str) -> None:
+    """Copy the course's notebooks, quizzes and solutions to a folder of your own.
+
+    There you can open and change them. DIR is created if needed. A notebook in DIR that differs
+    from the course's is not overwritten.
+    """
+    copies = _copies(folder)
+    for source, copy in copies.items():
+        if copy.is_file() and copy.read_bytes() != source.read_bytes():
+            raise InputError(f"{copy}: this file differs from the course's; choose another folder.")
+    _copy_missing(copies)
+    say(f"{sum(path.suffix == '.ipynb' for path in copies)} notebooks: {folder}")
+    say(f"Next: cryutils lab {shlex.quote(folder)}")
+
+
+@cryutils.command("lab", context_settings={"ignore_unknown_options": True}, epilog="Example: cryutils lab")
+@click.argument("arguments", metavar="[DIR] [OPTION OF JUPYTERLAB]...", nargs=-1)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open the course in JupyterLab.
+
+    Notebooks that DIR does not have are copied there first (default: the folder course); those that
+    you have changed stay as they are.
+    """
+    folder, options = "course", list(arguments)
+    if options and not options[0].startswith("-"):
+        folder = options.pop(0)
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    copies = _copies(folder)
+    _copy_missing(copies)
+    same = [copy for source, copy in copies.items() if copy.read_bytes() == source.read_bytes()]
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    trust = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "trust",
+        *(str(copy) for copy in same if copy.suffix == ".ipynb"),
+    ]
+    subprocess.run(trust, check=False, stdout=subprocess.DEVNULL)
+    os.chdir(resolve(folder))
+    start = [sys.executable, "-m", "jupyter", "lab", "00_start_here.ipynb", *options]
+    os.execv(sys.executable, start)
+
+
+def _copies(folder: str) -> dict[Path, Path]:
+    """Return the path in `folder` of each notebook of the course, each quiz and each solution."""
+    from cryutils.course.runner import notebooks
+
+    home = project_dir() / "notebooks"
+    sources = [*notebooks().values(), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
+    return {source: resolve(folder) / source.relative_to(home) for source in sources}
+
+
+def _copy_missing(copies: dict[Path, Path]) -> None:
+    for source, copy in copies.items():
+        if not copy.exists():
+            with writing(copy) as part:
+                shutil.copyfile(source, part)
+
+
+# Claims and audits
+
+
+@cryutils.command()
+@click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
+@click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
+@outputs_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: an object for each row, with null if nothing was measured.",
+)
+def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -> None:
+    """Compare each claim of both papers with the measurements.
+
+    Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
+    results are those of all runs and of the reference runs that come with the code. If several runs
+    measured a claim on the same recordings, the run that tested most clips counts. The
+    verdicts: reproduced, not reproduced (also: with a substitute class), not shown, in simulation
+    (measured on synthetic infants alone) and cannot be tested; for sums, captions and references,
+    consistent and inconsistent. The reason says why.
+
+    \b
+    Examples:
+      cryutils claims --verdict inconsistent
+      cryutils claims --run reference/judged --json
+    """
+    from cryutils.claims import every_run, ledger, report
+
+    runs = every_run(outputs)
+    if run is not None and run not in runs:
+        raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
+    judged = ledger.of_runs({name: runs[name] for name in runs if run in (None, name)})
+    if verdict is not None:
+        judged = ledger.with_verdict(judged, verdict)
+    if as_json:
+        click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
+    elif judged.empty:
+        say("No row of the ledger is like this.")
+    else:
+        for line in report.claim_lines(judged):
+            say(line)
+
+
+@cryutils.command()
+@click.argument("source", metavar="TABLE|FOLDER")
+@click.option(
+    "--permutations",
+    metavar="N",
+    default=999,
+    show_default=True,
+    type=click.IntRange(19, 100_000),
+    help="Permutations for the p-values.",
+)
+@click.option(
+    "--folds",
+    metavar="CSV",
+    help="Refuse a table whose answers were not made on these"
+    " fixed folds, such as data/benchmark/donateacry.csv.",
+)
+@click.option(
+    "--train-infants",
+    metavar="TABLE",
+    help="For a single test set: a table whose column infant has the infants that the model was trained on.",
+)
+@click.option(
+    "--distinct-infants",
+    is_flag=True,
+    help="Keep infants apart whose names differ only by case, spaces or underscores.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
+def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None) -> None:
+    """Measure what predictions or recordings can show.
+
+    TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
+    and prediction or p_<class> for each class; if known, fold, repeat, model, device and split
+    ("random" or "leak_free"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file
+    that lists them (file, label, infant), or the name of a corpus; a logistic regression is then
+    tested with both splits.
+
+    Printed are intervals over infants, what no skill reaches, how often the model knew the infant,
+    a permutation test, and the difference between the splits.
+
+    \b
+    Examples:
+      cryutils audit tests/data/table2_predictions.csv
+      cryutils audit donateacry
+      cryutils audit answers.csv --folds data/benchmark/donateacry.csv
+    """
+    from cryutils.claims import audit as audits
+    from cryutils.datasets import manifest
+
+    path = resolve(source)
+    others = {name: resolve(file) for name, file in files.items() if file}
+    if path.is_file() and not manifest.is_manifest(path):
+        training = others.get("train_infants")
+        table = audits.read(path, training, distinct_infants=distinct_infants)
+        if "folds" in others:
+            audits.check_folds(table, others["folds"])
+    elif path.exists() or source in registry.DATASETS:
+        if others or distinct_infants:
+            what = "--folds, --train-infants and --distinct-infants need a table of predictions"
+            raise InputError(f"{source}: {what}.")
+        corpus = registry.load(source)
+        table = audits.of_corpus(corpus)
+        if path.exists():
+            table.attrs["notes"].append(
+                f"Problems of these recordings: {len(corpus.problems())};"
+                f" `cryutils data describe {shlex.quote(source)} --problems` lists them."
+            )
+    else:
+        raise InputError(f"{source}: no such file or folder.")
+    result = audits.audit(table, permutations=permutations)
+    if as_json:
+        parts = {name: json.loads(part.to_json(orient="records")) for name, part in vars(result).items()}
+        click.echo(json.dumps(parts, indent=1))
+    else:
+        _print_audit(result)
+
+
+def _print_audit(result: Audit) -> None:
+    """Print the parts of an audit as tables, in percent, each below its caption."""
+    from cryutils.claims.board import in_percent
+
+    def percent(table: pd.DataFrame) -> list[str]:
+        return [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
+
+    scores, leaks, gaps = result.scores, result.leaks, result.gaps
+    known = leaks.shared.map(in_percent).replace("–", "unknown")
+    p_values = leaks.p_value.map("{:.3f}".format).replace("nan", "–")
+    tables = {
+        "Clips; an infant with several labels is counted in each class.": result.classes,
+        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
+        " most common class for accuracy and macro F1.": scores[["model", "split", "metric"]].assign(
+            score=percent(scores), **{"no skill": scores.guess.map(in_percent)}
+        ),
+        "Known infants: the share of answers from a model trained on other clips of the same infant"
+        " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
+        " as well with labels exchanged between infants, with the same device if known (needs a"
+        " repeat with all clips). With a random split, recognising infants can make p small.": leaks[
+            ["model", "split"]
+        ].assign(**{"known infants": known}, p=p_values),
+        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps[
+            ["model"]
+        ].assign(difference=percent(gaps)),
+    }
+    for caption, table in tables.items():
+        if len(table):
+            for line in [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]:
+                say(line)
+    for note in result.notes.note:
+        say(note)
+    if gaps.empty:
+        say("No model has different answers to the same clips with both splits.")
+
+
+# Corpora
+
+
+@cryutils.group(epilog="Example: cryutils data fetch donateacry")
+def data() -> None:
+    """List, fetch, check and describe the corpora."""
+
+
+@data.command("list", epilog="Example: cryutils data list")
+def data_list() -> None:
+    """List the corpora that can be loaded by name, and their folders."""
+    for name in registry.DATASETS:
+        dataset = registry.find(name)
+        assert dataset is not None
+        say(f"{name:<20}{dataset.contents}; {dataset.licence}")
+        if dataset.files:
+            folder = dataset.files.find()
+            say(f"{'':<20}{folder or f'not on this machine: cryutils data fetch {name}'}")
+    say(f"{'FOLDER':<20}your own recordings as <label>/<infant>/<file>")
+    say(f"{'FILE.csv':<20}your own recordings, listed with the columns file, label, infant")
+
+
+@data.command("fetch", epilog="Example: cryutils data fetch donateacry")
+@click.argument("name")
+def data_fetch(name: str) -> None:
+    """Download the corpus NAME into the cache, unless it is on this machine."""
+    dataset, files = _downloaded(name, "fetch")
+    say(f"{dataset.title}: {files.fetch()}")
+    say(f"Licence: {dataset.licence}")
+    say(f"Cite: {dataset.citation}")
+
+
+@data.command("check", epilog="Example: cryutils data check donateacry")
+@click.argument("name")
+def data_check(name: str) -> None:
+    """Verify the SHA-256 checksum of every file of the corpus NAME."""
+    _, files = _downloaded(name, "check")
+    folder = files.fetch()
+    wrong = files.check(folder)
+    for file, what in wrong.items():
+        say(f"{folder / file}: {what}", err=True)
+    verified = len(files.registry()) - len(wrong)
+    say(f"{verified} files verified in {folder}, {len(wrong)} wrong or missing.")
+    if wrong:
+        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
+        raise SystemExit(1)
+
+
+@data.command("describe", epilog="Example: cryutils data describe donateacry --problems")
+@click.argument("name")
+@click.option("--problems", is_flag=True, help="Also list each problem on its own line.")
+def data_describe(name: str, problems: bool) -> None:
+    """Count the clips, infants, sessions and problems of a corpus.
+
+    NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a manifest.
+    """
+
+    def say_all(rows: Any) -> None:
+        for row in rows if problems else ():
+            say(f"{row.kind}  {row.item}: {row.what}")
+
+    try:
+        corpus = registry.load(name)
+    except InputError as error:
+        say_all(error.problems)
+        raise
+    table = corpus.problems()
+    origin = ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}")
+    for line in (*corpus.describe().to_string().split("\n"), *origin):
+        say(line)
+    hint = "" if problems or table.empty else " --problems lists them."
+    say(f"Problems: {_counted(table) or 'none'}.{hint}")
+    say_all(table.itertuples())
+
+
+def _counted(problems: pd.DataFrame) -> str:
+    """Return the number of rows of each kind in `Corpus.problems`, in words."""
+    return ", ".join(
+        f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1)
+        for kind, n in problems.kind.value_counts().items()
+    )
+
+
+def _downloaded(name: str, what: str) -> tuple[Dataset, Files]:
+    """Return the dataset `name` and its files. Raises InputError if there are none to `what`."""
+    dataset = registry.find(name)
+    if dataset is None:
+        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
+    if dataset.files is None:
+        raise InputError(f"{name}: it is generated when it is used; nothing to {what}.")
+    return dataset, dataset.files
+
+
+# Errors and signals
 
 
 class _Stopped(SystemExit):
@@ -281,6 +576,9 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
         with _stoppable():
             code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
+        sys.exit(0)
     except (InputError, click.ClickException) as error:
         message = error if isinstance(error, InputError) else error.format_message()
         say(f"cryutils: {message}", err=True)

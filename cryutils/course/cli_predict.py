@@ -20,13 +20,18 @@ import click
 
 from cryutils._io.media import RECORDINGS
 from cryutils._io.paths import other_kind, resolve
+from cryutils._io.progress import say
 from cryutils._io.tables import no_formula
-from cryutils.course.cli_group import run_option, say
 from cryutils.errors import InputError, printable
 
-__all__ = ["export", "predict"]
+__all__ = ["export", "predict", "run_option"]
 
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
+run_option = click.option(
+    "--run",
+    metavar="NAME",
+    help="Run that trained the models (default: the newest on real infants, otherwise on synthetic infants).",
+)
 _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 
 

@@ -25,8 +25,8 @@ from typing import Any
 
 from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, check_file, data_dir, outputs_dir, project_dir, resolve, weights_dir
+from cryutils._io.progress import say
 from cryutils.claims import run_folder
-from cryutils.course.cli_group import say
 from cryutils.course.execute import digests, execute, installation, versions
 from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
@@ -211,12 +211,7 @@ def _files(text: str) -> list[parallel.Identity]:
 
 
 def run(
-    jobs: Sequence[Job],
-    *,
-    processes: int | None = None,
-    scheduler: str | None = None,
-    patience_s: float = parallel.PATIENCE_S,
-    fresh: bool = False,
+    jobs: Sequence[Job], *, processes: int | None = None, scheduler: str | None = None, fresh: bool = False
 ) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
@@ -224,7 +219,7 @@ def run(
     execution of the notebook has finished. `processes` notebooks are executed in parallel, by
     default one for each core and 2 GiB, or on the workers of the Dask scheduler at `scheduler`,
     such as "tcp://host:8786". Workers must share this machine's folders and have the same
-    installation. Without a worker the run waits for `patience_s`. Progress goes to stderr.
+    installation. Progress goes to stderr.
 
     Raises InputError if another process is executing this run, if no scheduler answers, or if its
     workers are missing, lost or differ from this machine, and OSError if the disk is full.
@@ -245,7 +240,7 @@ def run(
         processes = min(processes or cores, len(waiting))
         cluster = None
         if scheduler:  # a worker has one core; a thread here waits for each notebook
-            cluster = parallel.Cluster(scheduler, patience_s=patience_s)
+            cluster = parallel.Cluster(scheduler)
             stack.callback(cluster.close)
             _require_same(cluster, folder)
             processes, cores = len(waiting), 1

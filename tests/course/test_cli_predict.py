@@ -1,4 +1,4 @@
-"""`cryutils predict`: a line for each file on stdout, reasons on stderr, and exit codes."""
+"""`cryutils predict`: a line for each file on stdout, reasons on stderr; and `export`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refusals import Command
+from refusals import Command, mistake
 from scipy.io import wavfile
 from trained_run import Trained
 
 from cryutils import audio
+from cryutils.models.export import Lite
 
 
 @pytest.fixture
@@ -172,3 +173,30 @@ print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_int8_is_exported_to_the_output_folder(
+    quick: Trained, command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(quick.outputs.parent / "cache"))
+    code, out, err = command("export", "--model", "cry2", "--int8", "--output", "device")
+    path = apart / "device" / "cry2_int8.tflite"
+    size = path.stat().st_size / 1000
+    assert (code, out, err) == (0, f"{path}: {size:.0f} kB\n", "No medical device.\n")
+    assert Lite(path).classes == 4
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "cry2_int8.json"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--model cry3", "Did you mean cry2?"),
+        ("--model cry2 --run quik", "Did you mean quick?"),
+        ("--model cry2 --run quick --output file", "file: can't be written to"),
+    ],
+)
+def test_a_mistake_of_export_is_one_line(
+    arguments: str, words: str, quick: Trained, command: Command, apart: Path
+) -> None:
+    (apart / "file").write_text("no folder")
+    assert words in mistake(command("export", *arguments.split()))

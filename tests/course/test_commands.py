@@ -1,0 +1,387 @@
+"""The contract of every command: help with an example, exit codes, and one line for each mistake.
+
+Then what `data`, `claims`, `audit`, `notebooks`, `users` and `log` do. `predict`, `export` and `run` have
+files of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from processes import end
+from refusals import Command, Outcome, mistake, success
+from sizes import large
+
+from crydecode import store
+from cryutils.claims import ledger
+from cryutils.course import cli
+from cryutils.course import runner as course
+from cryutils.inference.readings import Reading
+
+EXAMPLE = str(Path(__file__).parents[1] / "data" / "table2_predictions.csv")
+PASSWORD = "correct horse"
+NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
+
+
+def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, subcommand in group.commands.items():
+        if isinstance(subcommand, click.Group):
+            yield from commands(subcommand, *names, name)
+        else:
+            yield (*names, name)
+
+
+COMMANDS = list(commands())
+
+
+@pytest.fixture
+def call(command: Command, fast_hashes: None, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`call("users", "list", typed="")` returns exit code, out and err, with a new store."""
+    monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///store.sqlite")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+    def run(*arguments: str, typed: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        return command(*arguments)
+
+    return run
+
+
+@pytest.fixture
+def mia(call: Command, apart: Path) -> None:
+    """A store with a user demo and an infant Mia; two days of its readings, an hour apart."""
+    with store.open() as opened:
+        opened.users.add("demo", PASSWORD)
+        log = opened.add_infant("Mia")
+        log.append(log.begin("test"), [Reading(NOON + 3600 * i, "hungry") for i in range(48)])
+
+
+# The contract
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command) -> None:
+    out = success(command(*names, "--help"))
+    examples = re.findall(r"cryutils .+", out.split("Example")[1])
+    assert examples
+    assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
+
+
+@pytest.mark.parametrize("names", [names for names in COMMANDS if names != ("lab",)], ids=" ".join)
+def test_an_unknown_option_is_one_line(names: tuple[str, ...], command: Command) -> None:
+    assert "No such option" in mistake(command(*names, "--nonsense"))
+
+
+@pytest.mark.parametrize("group", [(), ("data",), ("users",), ("log",)], ids=" ".join)
+def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command) -> None:
+    assert success(command(*group)) == success(command(*group, "--help"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        ("rnu", "No such command 'rnu'. Did you mean 'run'?"),
+        ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
+        ("run 03_feature_validtion", "Did you mean 03_feature_validation?"),
+        ("run 0", "notebook '0' fits 00_start_here, "),
+        ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
+        ("run 03_feature_validation -p test_size", "write it as key=value"),
+        ("run 03_feature_validation --data absent", "absent: no such folder"),
+        ("run 03_feature_validation --data empty", "empty: no usable recording"),
+        ("run --outputs file", "file/quick: can't be written to"),
+        ("run 03 --name ../x", "give a plain name"),
+        ("run 03 --name reference", "--name reference: that name is taken"),
+        ("report", "outputs: no run has finished here; start one with `cryutils run`"),
+        ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
+        ("data fetch synthetic", "nothing to fetch"),
+        ("claims --verdict reproducd", "no verdict 'reproducd'. Did you mean reproduced?"),
+        ("claims --run quik", "no run 'quik'"),
+        ("audit nowhere.csv", "nowhere.csv: no such file"),
+        ("audit empty --distinct-infants", "need a table of predictions"),
+        (f"audit {EXAMPLE} --train-infants none.csv", "none.csv"),
+        ("users ad", "No such command 'ad'. Did you mean 'add'?"),
+        ("users add demo", "demo: a user of this name exists"),
+        ("users add abel", "A password has 8 to 1024 characters"),
+        ("log show Mai", "no infant 'Mai'. Did you mean Mia?"),
+        ("log show Mia --since tomorrow-ish", "'tomorrow-ish': no time"),
+        ("log export log.xlsx", "name a file that ends in .csv or .parquet"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_remedy(
+    arguments: str, remedy: str, call: Command, mia: None, apart: Path
+) -> None:
+    (apart / "empty").mkdir()
+    (apart / "file").write_text("no folder")
+    typed = PASSWORD if arguments == "users add demo" else ""
+    assert remedy in mistake(call(*arguments.split(), typed=typed))
+
+
+def test_a_corpus_that_is_not_available_names_both_ways_to_get_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    message = mistake(command("run", "--profile", "real"))
+    assert "CRYUTILS_DATA_DIR" in message and "cryutils data fetch donateacry" in message
+
+
+def test_a_missing_store_is_one_line_without_its_password(
+    call: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_STORE", "postgresql://me:secret@127.0.0.1:1/log")
+    line = mistake(call("users", "list"))
+    assert "127.0.0.1:1/log" in line and "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [("CRYUTILS_CACHE_DIR", "data check donateacry"), ("CRYUTILS_STORE", "users list")],
+)
+def test_without_a_home_one_line_names_the_variable(
+    variable: str, arguments: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_: object) -> None:
+        raise KeyError("no such user")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", variable):
+        monkeypatch.delenv(name, raising=False)
+    assert variable in mistake(command(*arguments.split()))
+
+
+def test_odd_names_are_printed_in_ascii_and_in_one_line(apart: Path, sound: Callable[..., Path]) -> None:
+    infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
+    sound(infant / "c\nd.wav")
+    (infant / "a\nb.txt").touch()
+    command = ["cryutils.course.cli", "data", "describe", "m\xfcde Stimmen", "--problems"]
+    out = subprocess.run(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        encoding="ascii",
+        check=True,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ).stdout
+    assert r"recordings in m\xfcde Stimmen" in out
+    assert r"m\xfcde/b\x1b[2J/a\nb.txt: " in out and "\x1b" not in out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    line = f"{Path(sys.executable).with_name('cryutils')} claims --json | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+# What an import costs
+
+HEAVY = {"IPython", "av", "cv2", "joblib", "keras", "librosa", "matplotlib", "numba", "papermill", "pooch"}
+HEAVY |= {"scipy", "seaborn", "sklearn", "tensorflow"}
+
+
+def imported_by(statement: str) -> set[str]:
+    script = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_package_commands_and_server_import_nothing_heavy() -> None:
+    assert not imported_by("from cryutils import load") & HEAVY
+    assert not imported_by("from cryutils.course import cli") & HEAVY
+    imported = imported_by("from crydecode import serve\nfrom cryutils.course import cli")
+    assert not imported & (HEAVY | {"pandas", "pyarrow"}) - {"av", "cv2"}
+
+
+# data
+
+
+def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound: Callable) -> None:
+    sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.6)
+    sound(apart / "own" / "tired" / "bo" / "2.wav", seed=1)
+    sound(apart / "own" / "hungry" / "anna" / "1.wav", seed=2)
+    (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
+    out = success(command("data", "describe", "own"))
+    assert "Problems: 1 left out. --problems lists them." in out
+    assert "broken.mp3" not in out
+    assert re.search(r"^tired +2 +1 ", out, re.MULTILINE)
+    out = success(command("data", "describe", "own", "--problems"))
+    assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
+
+
+def test_the_real_corpus_is_found_checked_and_described(command: Command, donateacry: Path) -> None:
+    assert str(donateacry) in command("data", "list")[1]
+    out = success(command("data", "fetch", "donateacry"))
+    assert f"DonateACry: {donateacry}\nLicence: Open Database License" in out
+    assert "Cite: Veres, G. (2015)" in out
+    out = success(command("data", "check", "donateacry"))
+    assert out == f"457 files verified in {donateacry}, 0 wrong or missing.\n"
+
+
+# report, claims, audit
+
+
+def test_report_prints_the_scoreboard_and_names_a_damaged_run(command: Command, apart: Path) -> None:
+    (apart / "outputs" / "quick").mkdir(parents=True)
+    results = apart / "outputs" / "quick" / "results.json"
+    results.write_text("[]")
+    out = success(command("report"))
+    assert "Paper A, Table 2" in out and f"Report: {apart / 'outputs/report/index.html'}" in out
+    results.write_text("{")
+    code, _, err = command("report")
+    assert code == 1 and "quick/results.json can't be read" in err
+
+
+def test_claims_are_json_without_nan_or_filtered_lines(command: Command) -> None:
+    rows = json.loads(success(command("claims", "--json")), parse_constant=pytest.fail)
+    assert len({row["id"] for row in rows}) == len(ledger.ledger())
+    by_id = {row["id"]: row for row in rows if row["data"] in ("", "donateacry")}
+    row = by_id["A-T2-mfcc-dnn"]
+    assert (row["value"], row["data"], row["run"]) == (0.8449, "donateacry", "reference/judged")
+    assert row["leak_free_low"] < row["leak_free_value"] < row["leak_free_high"]
+    assert by_id["A-communication"]["leak_free_value"] is None
+    options = ["--run", "reference/simulated", "--verdict"]
+    out = success(command("claims", *options, "in simulation"))
+    assert "no evidence about real infants" in out and "donateacry" not in out
+    out = success(command("claims", *options, "not reproduced with a substitute class"))
+    assert out == "No row of the ledger is like this.\n"
+
+
+def test_an_audit_is_printed_as_tables_or_json(command: Command) -> None:
+    out = success(command("audit", EXAMPLE, "--permutations", "19"))
+    for text in ("33 [15, 51]", "13 [7, 32]", "20 [-11, 52]", "random split"):
+        assert text in out
+    out = success(command("audit", EXAMPLE, "--permutations", "19", "--json"))
+    parts = json.loads(out, parse_constant=pytest.fail)
+    assert list(parts) == ["classes", "scores", "leaks", "gaps", "notes"]
+    assert parts["gaps"][0]["value"] == pytest.approx(0.2, abs=0.005)
+
+
+def test_an_audit_of_a_folder_counts_its_problems(command: Command, apart: Path) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(10):
+        folder = apart / "own" / ("hungry", "tired")[k % 2] / f"infant{k}"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "1.wav", 0.1 * rng.normal(size=8000), 8000)
+    out = success(command("audit", "own", "--permutations", "19"))
+    assert "Problems of these recordings: 0;" in out
+
+
+def test_a_single_test_set_says_unknown_or_compares_the_training_infants(command: Command) -> None:
+    rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]},phone {k % 3}" for k in range(20)]
+    Path("test.csv").write_text("\n".join(["clip,infant,truth,prediction,device", *rows]), "utf-8")
+    Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
+    out = success(command("audit", "test.csv", "--permutations", "19"))
+    assert "unknown" in out and "of the device alone" in out
+    out = success(command("audit", "test.csv", "--train-infants", "train.csv"))
+    assert " 45 " in out and "unknown" not in out
+
+
+# notebooks, lab
+
+
+def test_notebooks_are_copied_and_a_changed_one_is_not_overwritten(command: Command, apart: Path) -> None:
+    out = success(command("notebooks", "my course"))
+    sources = course.notebooks().values()
+    assert out.splitlines() == [f"{len(sources)} notebooks: my course", "Next: cryutils lab 'my course'"]
+    copies = sorted((apart / "my course").glob("*.ipynb"))
+    assert {copy.read_bytes() for copy in copies} == {source.read_bytes() for source in sources}
+    assert (apart / "my course" / "quiz" / "03b_a_network_learns.json").is_file()
+    assert (apart / "my course" / "solutions" / "03b_a_network_learns.py").is_file()
+
+    changed, lost, *_ = copies
+    changed.write_text("mine")
+    lost.unlink()
+    assert mistake(command("notebooks", "my course")).startswith(f"cryutils: {changed}: ")
+    assert changed.read_text() == "mine"
+    assert not lost.exists(), "a refusal copies nothing"
+
+
+@large
+def test_lab_opens_the_missing_notebooks_as_trusted_ones(apart: Path) -> None:
+    (apart / "mine").mkdir()
+    (apart / "mine" / "03_feature_validation.ipynb").write_text("mine")
+    options = ["--no-browser", "--allow-root", "--port", "0", "--ServerApp.token", "secret"]
+    environment = os.environ | {"CRYUTILS_START_DIR": str(apart), "JUPYTER_DATA_DIR": str(apart)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cryutils.course.cli", "lab", "mine", *options],
+        cwd=apart,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if b"http://127.0.0.1" in line).decode()
+        address = re.search(r"http://[\d.:]+", line)
+        assert address
+        cells = None
+        for _ in range(60):  # it prints its address before it listens
+            with suppress(URLError):
+                kind = f"{address[0]}/api/contents/00_start_here.ipynb?token=secret"
+                with urlopen(kind) as answer:
+                    cells = json.load(answer)["content"]["cells"]
+                break
+            time.sleep(0.5)
+    finally:
+        end(server)
+    assert cells and all(cell["metadata"]["trusted"] for cell in cells if cell["cell_type"] == "code")
+    assert (apart / "mine" / "03_feature_validation.ipynb").read_text() == "mine"
+
+
+# users, log
+
+
+def is_right(password: str) -> bool:
+    """Return whether the user demo can log in with `password`."""
+    with store.open() as opened:
+        return opened.users.check("demo", password, "192.0.2.1")
+
+
+def test_users_are_added_listed_changed_and_removed(call: Command) -> None:
+    out = success(call("users", "add", "demo", typed=f"{PASSWORD}\n"))
+    assert out.startswith("demo may log in (") and PASSWORD not in out
+    assert is_right(PASSWORD)
+    assert call("users", "list")[1] == "demo\n"
+    success(call("users", "password", "demo", typed="another horse\n"))
+    assert is_right("another horse") and not is_right(PASSWORD)
+    success(call("users", "remove", "demo"))
+    code, out, err = call("users", "list")
+    assert (code, out) == (0, "") and "cryutils users add" in err
+
+
+def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
+    with store.open() as opened:
+        log = opened.infant("Mia")
+        times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
+        log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
+        log.correct(times[0], times[-1], "pain")
+        log.note("fed", times[-1] + 60)
+        log.correct(times[-1] + 120, times[-1] + 120, "hungry")
+    cry, fed, missed = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
+    assert cry.startswith("2026-11-13 11:59 to 12:04, 5 min") and cry.count("pain") == 1
+    assert "probably tired, 80 %" in cry
+    assert fed.startswith("2026-11-13 12:05 ") and "Fed" in fed
+    assert "12:06" in missed and "hungry" in missed and " to " not in missed and "min" not in missed
+
+
+def test_a_log_is_exported_and_purged(call: Command, mia: None) -> None:
+    words = ("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24")
+    assert success(call(*words)) == "12 lines of the diary were exported.\n"
+    assert success(call(*words, "--readings")) == "12 readings were exported.\n"
+    assert len(pd.read_csv("log.csv")) == 12
+    out = success(call("log", "purge", "--before", "2026-11-23"))
+    assert out == "12 readings were deleted.\n"
