@@ -10,7 +10,7 @@ COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run docs test suite cells test-all test-colab lint notebooks figures release clean
+.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,7 @@ MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/[01]*.ipynb))
 test: lint suite cells  ## Run what every change must pass: lint, unit and browser tests, notebooks 00-11, 13, 14
 
 suite: $(EVERYTHING)
+	$(BIN)/python -m pytest --doctest-modules --quiet cryutils crydecode
 	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal --durations=25 tests
 
 cells: $(EVERYTHING)
@@ -84,10 +85,15 @@ test-all: lint  ## Run every test, also large ones, and every notebook with solv
 	$(BIN)/python tools/notebooks.py solved build/solved
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) build/solved
 
-lint: $(EVERYTHING)  ## Check format, style and types
+lint: $(EVERYTHING)  ## Check format, style, types, the order of imports and the dependencies
 	$(BIN)/ruff format --check cryutils crydecode docs/conf.py tests tools benchmarks
 	$(BIN)/ruff check cryutils crydecode docs/conf.py tests tools benchmarks
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/deptry cryutils crydecode
+
+links: $(SITE)  ## Check the site's links to other sites; needs the network
+	$(BIN)/sphinx-build --quiet -b linkcheck -c docs -d build/doctrees . build/links
 
 notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh

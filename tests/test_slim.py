@@ -12,10 +12,20 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_layout import required
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = str(ROOT / "tests" / "data" / "table2_predictions.csv")
+
+
+def required(names: set[str]) -> set[str]:
+    """Return these distributions and what they require without an extra."""
+    every: set[str] = set()
+    while names:
+        every |= names
+        lines = [line for name in names for line in metadata.requires(name) or []]
+        parsed = [Requirement(line) for line in lines]
+        names = {canonicalize_name(r.name) for r in parsed if r.marker is None or r.marker.evaluate()} - every
+    return every
 
 
 @pytest.fixture(scope="module")
