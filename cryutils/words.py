@@ -1,12 +1,51 @@
-"""What the pages say about readings, in words for caregivers."""
+"""Keys and what they are called in front of people: models, verdicts, readings."""
 
 from __future__ import annotations
 
-__all__ = ["NAMES", "PROBABLE", "answer", "name", "remark", "said", "spent"]
+__all__ = [
+    "ANY",
+    "BASELINES",
+    "CALM",
+    "CLASSIFIERS",
+    "GAP",
+    "NAMES",
+    "NO_CRY",
+    "PROBABLE",
+    "QUIET",
+    "UNSURE",
+    "answer",
+    "name",
+    "remark",
+    "said",
+    "spent",
+]
+
+CLASSIFIERS = {  # of Paper A's Table 2
+    "svm": "SVM",
+    "nb": "Naïve Bayes",
+    "rf": "Random Forest",
+    "dt": "Decision Tree",
+    "knn": "K-NN",
+    "dnn": "DNN",
+}
+BASELINES = {  # the rivals of Paper B's networks
+    "logistic": "Logistic regression",
+    "svm": "SVM",
+    "forest": "Random forest",
+    "boosting": "Gradient boosting",
+}
+
+# Verdicts that name no state.
+UNSURE = "unsure"
+NO_CRY = "no cry"
+QUIET = "quiet"  # too quiet to judge whether an infant cries
+GAP = "gap"  # nothing heard or seen since the previous reading
+CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
+ANY = "any"  # the key of the general advice
 
 PROBABLE = 0.6  # from here on, a state is "probably" the right one
 # Words for what is not a state of the models.
-NAMES = {"no cry": "no crying", "quiet": "very quiet", "gap": "not listening", "unsure": "not sure why"}
+NAMES = {NO_CRY: "no crying", QUIET: "very quiet", GAP: "not listening", UNSURE: "not sure why"}
 
 
 def name(verdict: str) -> str:
@@ -55,9 +94,9 @@ def spent(seconds: float) -> str:
 
 def remark(verdict: str, kind: str, note: str) -> str:
     """Return what a caregiver should know about a reading with these fields, or ""."""
-    if verdict == "quiet":
+    if verdict == QUIET:
         return "If the baby is crying now, move the microphone closer."
-    if verdict == "gap":
+    if verdict == GAP:
         return f"Nothing is heard: {note}."
     return {
         "unlike": "It sounds different from the cries that this program has learned.",

@@ -28,10 +28,10 @@ from cryutils import claims, evaluation, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, board, ledger
 from cryutils.claims.board import COMMONEST, in_percent
-from cryutils.models.classical import BASELINES
 from cryutils.models.gate import STEP_S
 from cryutils.studies import benchmark
 from cryutils.studies.ladder import MISTAKES
+from cryutils.words import BASELINES
 
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
 PARTS = {  # of a recording

@@ -21,7 +21,7 @@ from cryutils.claims.result_store import SPLITS, key, load_predictions, load_res
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError
 from cryutils.evaluation import difference
-from cryutils.models.classical import BASELINES, CLASSIFIERS
+from cryutils.words import BASELINES, CLASSIFIERS
 
 __all__ = [
     "COMMONEST",

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cryutils.inference.readings import CALM, HOP_S, UNSURE, Kind
-from cryutils.models.fusion import verdict
+from cryutils.inference.readings import CALM, HOP_S, UNSURE, Kind, verdict
 from cryutils.models.gate import CRY_PAUSE_S
 
 __all__ = ["EPISODE_PAUSE_S", "Episode", "Episodes", "Sums", "episodes"]

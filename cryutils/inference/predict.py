@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io import media
+from cryutils.inference.readings import NO_CRY, QUIET, UNSURE, verdict
 from cryutils.inference.trained_models import Part, find_run, open_model
 from cryutils.models import novelty
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE, verdict
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, SoundInput, is_dead, picture_problem, sound_problem
 from cryutils.video import faces

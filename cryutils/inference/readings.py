@@ -8,21 +8,31 @@ advice may be wrong, as the pages say, so general advice is shown with every sta
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
+from cryutils.words import ANY, CALM, GAP, NO_CRY, QUIET, UNSURE
 
-__all__ = ["ANY", "CALM", "GAP", "HOP_S", "NO_CRY", "QUIET", "UNSURE", "Action", "Kind", "Reading", "actions"]
+__all__ = [
+    "ANY",
+    "CALM",
+    "GAP",
+    "HOP_S",
+    "NO_CRY",
+    "QUIET",
+    "UNSURE",
+    "Action",
+    "Kind",
+    "Reading",
+    "actions",
+    "verdict",
+]
 
 HOP_S = 0.5  # from one reading to the next
-
-# In addition to UNSURE, NO_CRY and QUIET, a verdict that names no state.
-GAP = "gap"  # nothing heard or seen since the previous reading
-CALM = (NO_CRY, QUIET, GAP)  # verdicts without crying
-ANY = "any"  # the key of the general advice
+_SURE = 0.5  # at least as probable as all other states together
 
 
 class Kind(StrEnum):
@@ -52,6 +62,22 @@ class Reading:
     cry: float | None = None
     note: str = ""
     kind: Kind = Kind.PLAIN
+
+
+def verdict(probabilities: Mapping[str, float]) -> str:
+    """Return the most probable state, or `UNSURE` if its probability is below 0.5.
+
+    Only live answers may be unsure: in scores every clip gets a state, as in the papers.
+
+    probabilities: calibrated, by state.
+
+    >>> verdict({"hungry": 0.5, "pain": 0.3, "tired": 0.2})
+    'hungry'
+    >>> verdict({"hungry": 0.4, "pain": 0.4, "tired": 0.2})
+    'unsure'
+    """
+    best = max(probabilities, key=lambda state: probabilities[state])
+    return best if probabilities[best] >= _SURE else UNSURE
 
 
 class Action(NamedTuple):

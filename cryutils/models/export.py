@@ -28,14 +28,14 @@ from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models import novelty
 from cryutils.models.backend import keras as _keras
-from cryutils.models.fusion import NO_CRY, QUIET, UNSURE
 from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.words import ANY, CALM, UNSURE
 
 __all__ = ["NOTEBOOKS", "Lite", "litert", "network", "read_card", "save", "write_card"]
 
 NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
 INPUTS: dict[str, Callable[..., SoundInput | FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
-RESERVED = (UNSURE, NO_CRY, QUIET, "gap", "any")  # what the application says instead of a class
+_RESERVED = {UNSURE, *CALM, ANY}  # what the application says instead of a class
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
 Array = npt.NDArray[np.float32]
@@ -111,7 +111,7 @@ def _are_classes(card: Mapping[str, Any], _kind: str) -> bool:
         and len(names) > 1
         and names == sorted(set(names))
         and all(name and name == name.strip() for name in names)
-        and not {name.casefold() for name in names} & {*RESERVED}
+        and not {name.casefold() for name in names} & _RESERVED
     )
 
 

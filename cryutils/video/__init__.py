@@ -12,5 +12,4 @@ except ImportError as error:
         " then pip install --force-reinstall 'opencv-python-headless>=4.10,<5'."
     ) from error
 
-from . import features
 from .tracks import MARGIN, VERSION, FaceTrack, crops, frame_at, frames, track

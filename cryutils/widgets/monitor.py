@@ -38,10 +38,9 @@ from cryutils._io.paths import resolve
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.inference.predict import TOO_QUIET, Predictor, fuse, hear
-from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
+from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run
 from cryutils.models import novelty
-from cryutils.models.fusion import RollingAverage, verdict
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, FaceInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
@@ -267,7 +266,7 @@ class Monitor:
 
     def _forget_cry(self) -> None:
         """End the burst of crying, so that it does not affect the next."""
-        self._rolling = RollingAverage(_AVERAGED)
+        self._answers = deque[Array](maxlen=_AVERAGED)
         self._passing = [False]
 
     def _gap(self, time: float, note: str) -> Reading:
@@ -305,7 +304,8 @@ class Monitor:
         kind = Kind.UNLIKE if caution else Kind.NO_FACE if alone_by_ear else Kind.PLAIN
         if p is None:
             return Reading(time=end, verdict=UNSURE, cry=cry, note=note, kind=kind)
-        probabilities = self._named(self._rolling.push(p))
+        self._answers.append(p)  # rolling prediction averaging, Paper A §3.5
+        probabilities = self._named(np.asarray(np.mean(self._answers, axis=0, dtype=np.float64), np.float32))
         return Reading(
             time=end,
             verdict=UNSURE if caution else verdict(probabilities),
