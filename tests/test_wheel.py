@@ -32,6 +32,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def test_it_is_small(wheel: Path) -> None:
+    assert wheel.stat().st_size <= 8e6
+
+
 @pytest.fixture
 def installed(wheel: Path, apart: Path, tmp_path_factory: pytest.TempPathFactory) -> Cryutils:
     """`installed("run")` runs the wheel's command in an empty folder, without the extras."""

@@ -348,18 +348,11 @@ def paired_gaps(table: pd.DataFrame) -> pd.DataFrame:
         random, free = (part[part.split == split] for split in ("random", "leak_free"))
         alike = len(random) and set(random["clip"]) == set(free["clip"])
         single = any(each.duplicated(["repeat", "clip"]).any() for each in (random, free))
-        if not alike or single or _is_blind(random):
+        if not alike or single or random.predicted.nunique(dropna=False) == 1:
             continue  # other clips, single windows, or always the same answer
         gap = difference(random, free)
         rows.append({**dict(zip(MODEL, about, strict=True)), **gap.row()})
     return pd.DataFrame(rows, columns=[*MODEL, "value", "low", "high", "n", "n_infants"])
-
-
-def _is_blind(answered: pd.DataFrame) -> bool:
-    """Return whether a model always answers the same, or has a score of 0 for every class."""
-    strengths = answered.filter(regex="^p_")
-    silent = strengths.notna().any(axis=None) and not strengths.fillna(0.0).any(axis=None)
-    return bool(silent) or answered.predicted.nunique(dropna=False) == 1
 
 
 def of_corpus(shown: pd.DataFrame, data: str) -> pd.DataFrame:

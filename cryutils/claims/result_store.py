@@ -234,6 +234,7 @@ def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any)
             for metric in ("precision", "recall"):
                 record(float(classes[metric]["macro mean"]), metric=f"macro_{metric}", **names)
     table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), ""))
+    table = table.sort_values(["repeat", "clip"], kind="stable")  # files become a third smaller
     for place, part in table.groupby([*_ABOUT, "split", "data"], sort=False):
         _collecting().predictions[place] = part
 
@@ -250,13 +251,25 @@ def results() -> pd.DataFrame:
 
 
 def write() -> None:
-    """Write what this notebook has collected to `results/` and `predictions/` of the run."""
+    """Write what this notebook has collected to the run's folder.
+
+    Scores are in `results/`, answers in `predictions/`, and their probabilities, the same rows, in
+    `probabilities/`, which the wheel leaves out because of its size.
+    """
     notebook = _collecting()
     _dump(notebook.results.values(), run_dir() / "results" / f"{notebook.name}.json")
     if notebook.predictions:
-        answers = pd.concat(notebook.predictions.values(), ignore_index=True)
-        with writing(run_dir() / "predictions" / f"{notebook.name}.parquet") as part:
-            answers.assign(seed=notebook.seed).to_parquet(part, index=False)
+        answers = pd.concat(notebook.predictions.values(), ignore_index=True).assign(seed=notebook.seed)
+        scores = [str(name) for name in answers if str(name).startswith("p_")]
+        _store(answers.drop(columns=scores), "predictions")
+        if scores:
+            answers = answers[[*_ABOUT, "split", "data", *scores]]
+            _store(answers, "probabilities", use_dictionary=False, use_byte_stream_split=scores)
+
+
+def _store(table: pd.DataFrame, folder: str, **options: Any) -> None:
+    with writing(run_dir() / folder / f"{_collecting().name}.parquet") as part:
+        table.to_parquet(part, index=False, compression="zstd", compression_level=19, **options)
 
 
 def _dump(rows: Iterable[Result], path: Path) -> None:
@@ -282,16 +295,21 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     run: as in `load_results`. `columns`: values to select by: study, condition, feature, model,
     split, data. Columns of the table: these, clip, infant, repeat, fold (-1 if unknown), truth,
     predicted (None without an answer), seed, and `p_<class>` if the model gives probabilities or
-    other scores. Raises InputError if no predictions match.
+    other scores (those of `reference/` runs only in a clone). Raises InputError if no predictions
+    match.
     """
-    folder = _folder(run) / "predictions"
-    wanted = [(name, "==", value) for name, value in columns.items()]
-    paths = sorted(folder.glob("*.parquet"))
+    folder, parts = _folder(run) / "predictions", []
     extras.require("pyarrow", "course", "a table of stored answers")
-    parts = [pd.read_parquet(path, filters=wanted or None) for path in paths]
-    if not sum(map(len, parts)):
+    wanted = [(name, "==", value) for name, value in columns.items()] or None
+    for path in sorted(folder.glob("*.parquet")):
+        part = pd.read_parquet(path, filters=wanted)
+        probabilities = folder.with_name("probabilities") / path.name
+        if len(part) and probabilities.is_file():  # the same rows
+            part = part.join(pd.read_parquet(probabilities, filters=wanted).filter(regex="^p_"))
+        parts += [part] if len(part) else []
+    if not parts:
         raise InputError(f"{folder}: no predictions of {key(columns) or 'any model'} here.")
-    answers = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    answers = pd.concat(parts, ignore_index=True)
     empty = answers.columns[answers.isna().all()]
     return answers.drop(columns=empty[empty.str.startswith("p_")])
 

@@ -85,12 +85,7 @@ def test_a_gap_is_the_paired_difference_between_the_splits(cries: Corpus, apart:
     assert (row.n, row.n_infants) == (30, 12)
 
 
-@pytest.mark.parametrize(
-    "blind",
-    [{"predicted": "pain"}, dict.fromkeys(["p_hungry", "p_pain", "p_tired"], 0.0)],
-    ids=["one answer", "no strengths"],
-)
-def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus, blind) -> None:
-    tables = [answered(cries, split, 0.5, 3).assign(**blind) for split in evaluation.SPLITS]
+def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus) -> None:
+    tables = [answered(cries, split, 0.5, 3).assign(predicted="pain") for split in evaluation.SPLITS]
     about = dict.fromkeys(("study", "condition", "feature", "model"), "")
     assert paired_gaps(pd.concat(tables).assign(**about)).empty
