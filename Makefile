@@ -101,10 +101,10 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
-WIDGETS := $(foreach name,films live player,tests/browser/test_$(name)_in_browser.py)
+WIDGETS := $(foreach name,live player,tests/browser/test_$(name)_in_browser.py)
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
-	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \
+	CRYUTILS_TEST_FRONTEND=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \
 	  $(foreach name,knobs live player,tests/app/test_$(name).py) $(WIDGETS)
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt

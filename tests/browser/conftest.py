@@ -1,13 +1,12 @@
-"""One browser and one server for all tests of a frontend, and one page of JupyterLab."""
+"""One browser, one Jupyter server and one opened notebook for all tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from frontends import FRONTENDS, Notebook, Server, close, launch, run_all, start
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from frontends import FRONTEND, Notebook, Server, launch, run_all, start
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 
 @pytest.fixture(scope="session")
@@ -23,37 +22,18 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session", params=FRONTENDS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Server]:
-    yield from start(request.param, tmp_path_factory.mktemp(request.param))
-
-
 @pytest.fixture(scope="session")
-def window(server: Server, chromium: Browser) -> Iterator[BrowserContext]:
-    """Where the notebooks of one frontend are opened."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
-    yield context
-    context.close()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from start(FRONTEND, tmp_path_factory.mktemp(FRONTEND))
 
 
-def _opened(server: Server, window: BrowserContext, name: str) -> Iterator[Notebook]:
-    pages = window.pages if server.kind == "lab" else []
-    notebook = Notebook(pages[0] if pages else window.new_page(), server)
-    run_all(notebook, name)
+@pytest.fixture(scope="module")
+def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
+    """The player's notebook, opened and run once for all tests."""
+    notebook = Notebook(chromium.new_page(viewport={"width": 1280, "height": 1400}), server)
+    run_all(notebook, "player")
     yield notebook
-    close(notebook)
-
-
-@pytest.fixture(scope="module")
-def opened(server: Server, window: BrowserContext) -> Iterator[Notebook]:
-    """The player's notebook, opened and run once for all tests of one frontend."""
-    yield from _opened(server, window, "player")
-
-
-@pytest.fixture(scope="module")
-def films(server: Server, window: BrowserContext) -> Iterator[Notebook]:
-    """The notebook with a player of videos."""
-    yield from _opened(server, window, "films")
+    notebook.page.close()
 
 
 @pytest.fixture
@@ -62,5 +42,5 @@ def notebook(opened: Notebook) -> Notebook:
     starts = opened.state()["starts"]
     opened.page.get_by_role("button", name="start over").click()
     opened.until(lambda s: s["starts"] > starts, "the player starts over")
-    opened.page.locator(".cry-name").get_by_text("rising").wait_for()
+    opened.page.locator(".cry-name").get_by_text("clip-0").wait_for()
     return opened

@@ -1,7 +1,7 @@
 """A real browser, a real Jupyter server and a real kernel, for the tests of the widgets.
 
-`CRYUTILS_TEST_FRONTENDS` names the servers to try ("lab"; "classic" where Notebook 6
-and ipywidgets 7 are installed, which is what Colab's widgets are built on).
+`CRYUTILS_TEST_FRONTEND` names the server: "lab", or "classic" where Notebook 6 and ipywidgets 7
+are installed, which is what Colab's widgets are built on.
 """
 
 from __future__ import annotations
@@ -23,12 +23,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, expect
 from processes import end
-from sizes import LARGE
 
-FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab").split(",")
-in_first = pytest.mark.parametrize(
-    "server", FRONTENDS if LARGE else FRONTENDS[:1], indirect=True, scope="session"
-)
+FRONTEND = os.environ.get("CRYUTILS_TEST_FRONTEND", "lab")
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",
@@ -56,17 +52,12 @@ CLASSIC_READY = """() => {
 
 
 def find_chromium(playwright: Playwright) -> str:
-    """Return the path of an installed Chromium, or else of Playwright's own; or fail."""
+    """Return the path of an installed Chromium, or else of Playwright's own."""
     if path := next(filter(None, map(shutil.which, INSTALLED)), None):
         return path
     chromium = Path(playwright.chromium.executable_path)
-    problem = "none of " + ", ".join(INSTALLED) + " is installed"
     if not chromium.exists():
-        command = [sys.executable, "-m", "playwright", "install", "chromium"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
-        problem += f"; {' '.join(command)}: {done.stderr or done.stdout}"
-    if not chromium.exists():
-        pytest.fail(f"no Chromium for the browser tests: {problem}")
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     return str(chromium)
 
 
@@ -95,23 +86,19 @@ def notebook_from(source: Path) -> nbformat.NotebookNode:
 
 @dataclass
 class Server:
-    """A running Jupyter server (`kind` lab or classic) over the folder `root`.
-
-    host: the name that a browser knows it by.
-    """
+    """A running Jupyter server (`kind` lab or classic) over the folder `root`."""
 
     kind: str
     root: Path
     port: int
     log: Path
-    host: str = "127.0.0.1"
 
     def url(self, notebook: str) -> str:
         path = {
             "lab": f"lab/tree/{notebook}?token={TOKEN}&reset",
             "classic": f"notebooks/{notebook}?token={TOKEN}",
         }[self.kind]
-        return f"http://{self.host}:{self.port}/{path}"
+        return f"http://127.0.0.1:{self.port}/{path}"
 
 
 def _free_port() -> int:
@@ -122,8 +109,6 @@ def _free_port() -> int:
 
 def _command(kind: str, root: Path, port: int) -> list[str]:
     common = ["--no-browser", f"--port={port}"]
-    if kind not in ("lab", "classic"):
-        raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is neither lab nor classic")
     app = {"lab": "ServerApp", "classic": "NotebookApp"}[kind]
     settings = {
         "ip": "127.0.0.1",
@@ -185,15 +170,10 @@ def start(kind: str, root: Path) -> Iterator[Server]:
 
 @dataclass
 class Notebook:
-    """A notebook in a page, its cells run, with what went wrong in the page.
-
-    strangers: the addresses outside this machine that the page asks for. look_ms: how long `until`
-    waits before it looks again.
-    """
+    """A notebook in a page, with its errors and the addresses outside this machine that it asks for."""
 
     page: Page
     server: Server
-    look_ms: int = 40
 
     def __post_init__(self) -> None:
         self.errors, self.strangers = noted_errors(self.page), list[str]()
@@ -206,7 +186,6 @@ class Notebook:
 
     @property
     def faults(self) -> list[str]:
-        """What went wrong."""
         return self.strangers + [text for text in self.errors if "net::" not in text]
 
     def state(self) -> dict[str, Any]:
@@ -221,42 +200,19 @@ class Notebook:
         while not true(state := self.state()):
             if time.monotonic() > deadline:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
-            self.page.wait_for_timeout(self.look_ms)
+            self.page.wait_for_timeout(100)
         return state
 
 
-def show(notebook: Notebook, name: str) -> None:
-    """Open the notebook called `name` in the page, in JupyterLab as one more tab."""
-    page, path = notebook.page, f"{name}.ipynb"
-    if notebook.server.kind == "lab" and "/lab" in page.url:
-        page.evaluate("path => void jupyterapp.commands.execute('docmanager:open', {path})", path)
-    else:
-        page.goto(notebook.server.url(path))
-
-
-def close(notebook: Notebook) -> None:
-    """Close the notebook in front, in JupyterLab without asking whether to save it."""
-    if notebook.server.kind == "lab":
-        notebook.page.evaluate("jupyterapp.shell.currentWidget.dispose()")
-    else:
-        notebook.page.close()
-
-
 def run_all(notebook: Notebook, name: str) -> None:
-    """Open the notebook called `name` and run all its cells, the way its frontend does it.
-
-    Each page opens its own copy, because pages of one notebook share a kernel: running a second
-    page would close the widgets of the first.
-    """
-    page, kind, root = notebook.page, notebook.server.kind, notebook.server.root
-    copies = len(list(root.glob(f"{name}-*.ipynb")))
-    name = shutil.copy(root / f"{name}.ipynb", root / f"{name}-{copies}.ipynb").stem
-    show(notebook, name)
+    """Open the notebook called `name` and run all its cells, the way its frontend does it."""
+    page, kind = notebook.page, notebook.server.kind
+    page.goto(notebook.server.url(f"{name}.ipynb"))
     if kind == "lab":
         page.wait_for_function(KERNEL_IDLE, arg=f"{name}.ipynb")
         # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    elif kind == "classic":
+    else:
         page.wait_for_function(CLASSIC_READY)
         page.evaluate("Jupyter.notebook.execute_all_cells()")
     page.locator("pre.mirror").wait_for()

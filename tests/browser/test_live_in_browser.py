@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frontends import Notebook, Server, in_first, launch, run_all
+from frontends import Notebook, Server, launch, run_all
 from playwright.sync_api import Playwright, expect
 
 from cryutils.audio import wav_bytes
@@ -25,8 +25,6 @@ if (ask) navigator.mediaDevices.getUserMedia = async (wishes) => {
 };
 """
 
-pytestmark = in_first
-
 
 @pytest.fixture
 def live(server: Server, playwright: Playwright, tmp_path: Path) -> Iterator[Notebook]:
@@ -42,7 +40,7 @@ def live(server: Server, playwright: Playwright, tmp_path: Path) -> Iterator[Not
     # High enough for JupyterLab to keep the mirror below in the page.
     context = browser.new_context(viewport={"width": 1024, "height": 1800})
     context.add_init_script(HANDLES)
-    notebook = Notebook(context.new_page(), server, look_ms=100)
+    notebook = Notebook(context.new_page(), server)
     run_all(notebook, "live")
     yield notebook
     browser.close()

@@ -1,30 +1,25 @@
-"""The cry player in a real browser: it shows and plays clips, and asks Python for others.
-
-Each test runs on one opened notebook, in `make test-all` of every frontend.
-"""
+"""The cry player in a real browser: it shows and plays clips, and asks Python for others."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from frontends import Notebook, in_first
+from frontends import Notebook
 from playwright.sync_api import Locator, expect
 
-pytestmark = in_first
-
-RISING_S = 2.0
+CLIP_S = 2.0
 
 
 def part(notebook: Notebook, name: str) -> Locator:
     return notebook.page.locator(f".cry-player .cry-{name}")
 
 
-def cursor_s(notebook: Notebook, duration_s: float) -> float:
-    """Return the cursor's position over the axes, in s of a clip of `duration_s`."""
+def cursor_s(notebook: Notebook) -> float:
+    """Return the cursor's position over the axes, in s."""
     plots, cursor = (part(notebook, "overlay").bounding_box(), part(notebook, "cursor").bounding_box())
     assert plots and cursor
-    return (cursor["x"] + cursor["width"] / 2 - plots["x"]) / plots["width"] * duration_s
+    return (cursor["x"] + cursor["width"] / 2 - plots["x"]) / plots["width"] * CLIP_S
 
 
 def drag(notebook: Notebook, start: float, stop: float) -> None:
@@ -39,10 +34,6 @@ def drag(notebook: Notebook, start: float, stop: float) -> None:
     notebook.page.mouse.up()
 
 
-def position_s(notebook: Notebook) -> float:
-    return float(part(notebook, "graph").get_attribute("aria-valuenow") or "nan")
-
-
 def wait(notebook: Notebook, name: str, condition: str) -> None:
     """Wait until an expression in `node`, a part of the player, is true."""
     element = part(notebook, name).element_handle()
@@ -53,7 +44,7 @@ def test_a_clip_is_drawn_and_named(notebook: Notebook) -> None:
     wait(notebook, "picture", "node.complete && node.naturalWidth > 500")
     expect(part(notebook, "label")).to_have_text("hungry")
     expect(part(notebook, "number")).to_have_text("1 of 3")
-    expect(part(notebook, "data")).to_contain_text("generated tones, not a real infant")
+    expect(part(notebook, "data")).to_contain_text("no infant")
     assert part(notebook, "class").locator("option").all_inner_texts() == [
         "all classes (3)",
         "hungry (2)",
@@ -62,13 +53,27 @@ def test_a_clip_is_drawn_and_named(notebook: Notebook) -> None:
     assert part(notebook, "value").all_inner_texts() == ["70 %", "30 %"]
 
 
-def test_the_cursor_follows_the_sound(notebook: Notebook) -> None:
+def test_cursor_and_video_follow_the_sound(notebook: Notebook) -> None:
     part(notebook, "play").click()
-    wait(notebook, "graph", "Number(node.getAttribute('aria-valuenow')) > 0.3")
+    wait(notebook, "video", "!node.paused && node.currentTime > 0.3")
     part(notebook, "play").click()
-    expect(part(notebook, "play")).to_have_attribute("aria-label", "Play")
+    wait(notebook, "video", "node.paused && !node.seeking")
+    at = float(part(notebook, "graph").get_attribute("aria-valuenow") or "nan")
+    assert cursor_s(notebook) == pytest.approx(at, abs=0.02)
+    assert part(notebook, "video").evaluate("v => [v.muted, v.videoWidth]") == [True, 64]
+    assert part(notebook, "video").evaluate("v => v.currentTime") == pytest.approx(at, abs=0.1)
 
-    assert cursor_s(notebook, RISING_S) == pytest.approx(position_s(notebook), abs=0.02)
+
+def test_the_models_answers_at_the_cursor_are_drawn_and_announced(notebook: Notebook) -> None:
+    graph = part(notebook, "graph")
+    graph.focus()
+    notebook.page.keyboard.press("Home")
+    expect(part(notebook, "now")).to_have_text("sound: hungry 90 % · face: tired 80 %")
+    for _ in range(11):
+        notebook.page.keyboard.press("ArrowRight")
+    expect(graph).to_have_attribute("aria-valuetext", "1.10 of 2.00 s; sound: tired 70 %; face: tired 80 %")
+    notebook.page.keyboard.press("End")
+    expect(part(notebook, "now")).to_have_text("sound: no answer · face: tired 80 %")
 
 
 def test_a_dragged_selection_is_all_that_plays(notebook: Notebook) -> None:
@@ -90,19 +95,18 @@ def test_a_dragged_selection_is_all_that_plays(notebook: Notebook) -> None:
     assert heard[-1] == pytest.approx(float(stop), abs=0.01)
 
 
-def test_next_shows_and_announces_another_clip(notebook: Notebook) -> None:
+def test_another_infant_and_then_another_class_are_shown_and_announced(notebook: Notebook) -> None:
     before = part(notebook, "picture").get_attribute("src")
-    part(notebook, "play").click()
-    wait(notebook, "graph", "Number(node.getAttribute('aria-valuenow')) > 0.1")
-    part(notebook, "next").click()
-    notebook.until(lambda s: s["index"] == 1, "the second clip")
-
-    expect(part(notebook, "name")).to_have_text("falling")
-    expect(part(notebook, "spoken")).to_have_text("Clip 2 of 3: hungry, falling, 1.50 seconds")
-    expect(part(notebook, "value")).to_have_text(["40 %", "60 %"])
-    expect(part(notebook, "time")).to_have_text("0.00 of 1.50 s")
-    expect(part(notebook, "play")).to_have_attribute("aria-label", "Play")
+    part(notebook, "infant").select_option("ada")
+    expect(part(notebook, "number")).to_have_text("1 of 1")
+    part(notebook, "class").select_option("tired")
+    notebook.until(lambda s: s["index"] == 2, "the only tired clip, of ben")
+    expect(part(notebook, "name")).to_have_text("clip-2 · infant ben")
+    expect(part(notebook, "infant")).to_have_value("")
+    expect(part(notebook, "spoken")).to_contain_text("tired, clip-2")
+    expect(part(notebook, "value")).to_have_text(["10 %", "90 %"])
     assert part(notebook, "picture").get_attribute("src") != before
+    part(notebook, "class").select_option("")
 
 
 def test_the_keyboard_does_it_all(notebook: Notebook) -> None:

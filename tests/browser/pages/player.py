@@ -1,36 +1,38 @@
 """The notebook of the player's browser tests: cells are split at `# %%`.
 
-The mirror shows what Python holds, in every frontend alike, so the tests read the state
-that came through the kernel and not what the page believes of itself.
+Three real MP4 files of two infants. The mirror shows what Python holds.
 """
 
 # %%
 import json
+import tempfile
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
 from IPython.display import display
 
+from cryutils.datasets.corpus import Clip
+from cryutils.video import mp4
 from cryutils.widgets.player import CryPlayer
 
 SR = 8000
-
-
-def sweep(start_hz: float, stop_hz: float, seconds: float) -> np.ndarray:
-    frequency = np.linspace(start_hz, stop_hz, int(SR * seconds))
-    return (0.5 * np.sin(2 * np.pi * np.cumsum(frequency) / SR)).astype(np.float32)
-
-
-clips = [
-    ("rising", "hungry", sweep(300, 900, 2.0), SR),
-    ("falling", "hungry", sweep(900, 300, 1.5), SR),
-    ("high", "tired", sweep(1500, 3000, 2.0), SR),
-]
+folder = Path(tempfile.mkdtemp())
+clips = []
+for number, (infant, label) in enumerate([("ada", "hungry"), ("ben", "hungry"), ("ben", "tired")]):
+    path = folder / f"{number}.mp4"
+    frames = (np.full((64, 64, 3), 10 * k, np.uint8) for k in range(20))
+    tone = (0.5 * np.sin(np.arange(2 * SR) * (0.2 + 0.2 * number))).astype(np.float32)
+    mp4.write(path, frames, fps=10, sound=tone, sr=SR)
+    clips.append(Clip(f"clip-{number}", path, label, infant, "", None, 2.0, True, True))
+sure = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [np.nan, np.nan]]
 player = CryPlayer(
     clips,
     probabilities=[[0.7, 0.3], [0.4, 0.6], [0.1, 0.9]],
-    title="Sweeps",
-    data="generated tones, not a real infant",
+    over_time={"sound": [sure] * 3, "face": [[[0.2, 0.8]] * 4] * 3},
+    step_s=0.5,
+    title="Films",
+    data="grey frames and tones, no infant",
 )
 
 # %%
