@@ -33,6 +33,8 @@ ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
 ]
+DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+PHONE: Any = {"width": 390, "height": 844}
 HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")

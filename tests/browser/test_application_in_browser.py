@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from frontends import HANG_S, launch
+from frontends import DEVICES, HANG_S, PHONE, launch
 from playwright.sync_api import Browser, Page, Playwright, expect
 from processes import end
 from sizes import large
@@ -26,17 +26,17 @@ from sizes import large
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from served import PASSWORD, Served, served
 from trained_run import Trained
-from visits import DEVICES
 
 from cryutils.inference.readings import Reading
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
-PHONE = {"width": 390, "height": 844}
 
 
-def family(folder: Path) -> Path:
-    """Make this machine a certificate by the commands of docs/application.md; return its folder."""
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a certificate for this machine, made by the commands of docs/application.md."""
+    folder = tmp_path_factory.mktemp("family")
     text = (DOCS / "application.md").read_text()
     for name in ("authority", "certificate"):
         commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
@@ -60,11 +60,6 @@ def add_ann(server: Served) -> None:
     server.store.users.add("ann", PASSWORD)
     log = server.store.add_infant("Mia")
     log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 0.9, "pain": 0.1})])
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return family(tmp_path_factory.mktemp("family"))
 
 
 @contextmanager
