@@ -29,17 +29,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from power import features
+from power import Design, features
 from refitting import refitted_test
 from scipy.special import ndtri
 from sklearn.base import clone
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.model_selection import cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -47,7 +47,6 @@ from cryutils import evaluation
 from cryutils._io import paths
 from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
-from cryutils.evaluation.crossval import cross_validate
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
@@ -145,28 +144,19 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
     labels, infants = designs[name]
     rng = np.random.default_rng([len(labels), SIGNALS.index(signal), seed])
     n, new = len(labels), labels * FOLDS
-    X = features(
-        SimpleNamespace(
-            labels=[*labels, *new], infants=[f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants]
-        ),
-        signal,
-        rng,
-    )
-    corpus = SimpleNamespace(labels=labels, infants=np.array(infants))
+    many = [f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants]
+    X = features(Design(np.array([*labels, *new]), np.array(many)), signal, rng)
+    corpus = Design(np.array(labels), np.array(infants))
     y, _ = evaluation.class_indices(labels)
     every, rows = np.tile(y, FOLDS + 1), []
-    for split in evaluation.SPLITS:
-        folds = split.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
-        with_new = [
-            [(train, np.r_[test, (k + 1) * n : (k + 2) * n]) for k, (train, test) in enumerate(f)]
-            for f in folds
-        ]
+    for split, groups in by_split(corpus).items():
+        folds = evaluation.folds(labels, groups, n_splits=FOLDS, repeats=REPEATS, seed=seed)
         for classifier, model in CLASSIFIERS.items():
-
-            def probabilities(train: Any, test: Any, model: Any = model) -> Array:
-                return clone(model).fit(X[train], every[train]).predict_proba(X[test])
-
-            scores = cross_validate(probabilities, with_new, len(X))
+            scores = np.empty((REPEATS, len(X), y.max() + 1))
+            for row, repeat in zip(scores, folds, strict=True):
+                for k, (train, test) in enumerate(repeat):
+                    answered = np.r_[test, (k + 1) * n : (k + 2) * n]
+                    row[answered] = clone(model).fit(X[train], every[train]).predict_proba(X[answered])
             predicted = scores.argmax(axis=-1)
             found = library(predicted[:, :n], scores[:, :n], corpus, folds)
             targets = new_infants(predicted[:, n:], scores[:, n:], y)
@@ -176,9 +166,9 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
                         "corpus": name,
                         "classifier": classifier,
                         "signal": signal,
-                        "split": str(split),
+                        "split": split,
                         "metric": metric,
-                        "target": target if split is evaluation.Split.LEAK_FREE else one.value,
+                        "target": target if split == "leak_free" else one.value,
                         "low": one.low,
                         "high": one.high,
                     }
@@ -186,8 +176,13 @@ def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list
     return rows
 
 
+def by_split(corpus: Design) -> dict[str, NDArray[np.str_] | None]:
+    """Return the groups that each split keeps whole."""
+    return {"random": None, "leak_free": corpus.infants}
+
+
 def library(
-    predicted: NDArray[np.int64], scores: Array, corpus: evaluation.Labelled, folds: Any
+    predicted: NDArray[np.int64], scores: Array, corpus: Design, folds: Any
 ) -> dict[str, evaluation.Interval]:
     """Return the library's interval of each score."""
     y, _ = evaluation.class_indices(corpus.labels)
@@ -207,7 +202,7 @@ def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64
     areas = [
         roc_auc_score(y, part, multi_class="ovr") for part in scores.reshape(-1, len(y), scores.shape[-1])
     ]
-    recalls = [evaluation.balanced_accuracy(y, row) for row in each]
+    recalls = [balanced_accuracy_score(y, row) for row in each]
     return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
 
 
@@ -399,12 +394,12 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
     return {key: float(np.mean([one[key] for one in answers])) for key in answers[0]}
 
 
-def null_corpus(rng: np.random.Generator) -> tuple[Array, evaluation.Labelled]:
+def null_corpus(rng: np.random.Generator) -> tuple[Array, Design]:
     """Return features by which infants are recognisable, and labels that do not shape them."""
     infants = np.repeat(np.arange(18), 3)
     labels = (infants % 3 + (rng.random(54) < 0.15)) % 3
     X = rng.normal(size=(18, 4))[infants] + 0.3 * rng.normal(size=(54, 4))
-    return X, SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
+    return X, Design(np.array([f"class{k}" for k in labels]), infants.astype(str))
 
 
 def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool]:
@@ -415,30 +410,32 @@ def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool
     seed, (X, corpus) = trial
     nearest = KNeighborsClassifier(1)
     answers = {}
-    for split in evaluation.SPLITS:
-        test = refitted_test(nearest, X, corpus, split, permutations=19, n_splits=3, seed=seed)
-        answers[str(split), "blocks"] = test.p_values["model"] <= 0.05
-        drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
-        predicted = evaluation.cross_predict(nearest, X, corpus.labels, drawn)
-        fixed = evaluation.fixed_prediction_test({"nearest": predicted}, corpus, permutations=19, seed=seed)
-        answers[str(split), "fixed"] = fixed.p_values["nearest"] <= 0.05
-        p = shuffled_freely(X, corpus, split, float(test.observed[0]), seed=seed)
-        answers[str(split), "free"] = p <= 0.05
+    for split, groups in by_split(corpus).items():
+        options = {"n_splits": 3, "seed": seed}
+        test = refitted_test(nearest, X, *corpus, groups=groups, permutations=19, **options)
+        answers[split, "blocks"] = test.p_values["model"] <= 0.05
+        (drawn,) = evaluation.folds(corpus.labels, groups, repeats=1, **options)
+        y, _ = evaluation.class_indices(corpus.labels)
+        predicted = cross_val_predict(nearest, X, y, cv=drawn)
+        fixed = evaluation.permutation_test({"nearest": predicted}, *corpus, permutations=19, seed=seed)
+        answers[split, "fixed"] = fixed.p_values["nearest"] <= 0.05
+        p = shuffled_freely(X, corpus.labels, groups, float(test.observed[0]), seed=seed)
+        answers[split, "free"] = p <= 0.05
     return answers
 
 
 def shuffled_freely(
-    X: Array, corpus: evaluation.Labelled, split: evaluation.Split, observed: float, *, seed: int
+    X: Array, labels: NDArray[np.str_], groups: NDArray[np.str_] | None, observed: float, *, seed: int
 ) -> float:
     """Return the p-value of the wrong test, which shuffles labels freely over clips."""
     rng = np.random.default_rng(seed)
     as_high = 0
     for _ in range(19):
-        shuffled = SimpleNamespace(labels=rng.permutation(corpus.labels).tolist(), infants=corpus.infants)
-        drawn = split.k_folds(shuffled, n_splits=3, repeats=1, seed=int(rng.integers(2**31)))
-        y, _ = evaluation.class_indices(shuffled.labels)
-        (guess,) = evaluation.cross_predict(KNeighborsClassifier(1), X, shuffled.labels, drawn)
-        as_high += evaluation.balanced_accuracy(y, guess) >= observed
+        shuffled = rng.permutation(labels)
+        own_seed = int(rng.integers(2**31))
+        (drawn,) = evaluation.folds(shuffled, groups, n_splits=3, repeats=1, seed=own_seed)
+        guess = cross_val_predict(KNeighborsClassifier(1), X, shuffled, cv=drawn)
+        as_high += balanced_accuracy_score(shuffled, guess) >= observed
     return (as_high + 1) / 20
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from refitting import refitted_test
 from cryutils._io.parallel import process_map
 from cryutils.datasets import donateacry
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Labelled, Split, class_indices
+from cryutils.evaluation.splits import class_indices
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 INFANTS = (50, 100, 400)  # in addition to DonateACry's own
@@ -57,7 +56,7 @@ def main() -> None:
         print(f"signal detected in {ENOUGH:.0%} of corpora: {words}\n")
 
 
-def simulated(donors: Labelled, infants: int, corpora: int) -> pd.DataFrame:
+def simulated(donors: Design, infants: int, corpora: int) -> pd.DataFrame:
     """Return a row per simulated corpus: signal, balanced_accuracy, rejected."""
     points = [(signal, seed) for signal in SIGNALS for seed in range(corpora)]
     trials = list(process_map(judged, points, shared=(donors, infants), jobs=None))
@@ -65,13 +64,20 @@ def simulated(donors: Labelled, infants: int, corpora: int) -> pd.DataFrame:
     return table.assign(signal=[signal for signal, _ in points])
 
 
-def judged(donors: Labelled, infants: int, point: tuple[float, int]) -> Trial:
+def judged(donors: Design, infants: int, point: tuple[float, int]) -> Trial:
     """Return the trial of one corpus: with the donors themselves, or `infants` drawn from them."""
     (signal, seed), corpus = point, donors
     if infants != len(set(donors.infants)):
         corpus = resampled(donors, infants, np.random.default_rng([infants, seed]))
     level = SIGNALS.index(signal)
     return trial(corpus, signal, seed=[infants, level, seed])
+
+
+class Design(NamedTuple):
+    """Labels and infants of the clips of a corpus, str (clips,)."""
+
+    labels: NDArray[np.str_]
+    infants: NDArray[np.str_]
 
 
 class Trial(NamedTuple):
@@ -81,7 +87,7 @@ class Trial(NamedTuple):
     rejected: bool
 
 
-def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def features(corpus: Design, signal: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return Gaussian features of a corpus's clips, float64 (clips, dimensions), of variance 1.
 
     The mean of each class is `signal` along its own axis.
@@ -95,7 +101,7 @@ def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArr
     return x
 
 
-def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
+def resampled(corpus: Design, infants: int, rng: np.random.Generator) -> Design:
     """Return the labels and infants of a corpus with `infants` infants drawn from this one.
 
     Each draw is a new infant. Draws are repeated until each class has two infants, which the test
@@ -108,11 +114,11 @@ def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Label
         clips = np.concatenate(drawn)
         number = np.repeat(np.arange(infants), [len(part) for part in drawn])
         if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
-            return SimpleNamespace(labels=labels[clips], infants=np.array([f"{i:05d}" for i in number]))
+            return Design(labels[clips], np.array([f"{i:05d}" for i in number]))
     raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
 
 
-def trial(corpus: Labelled, signal: float, *, seed: Sequence[int]) -> Trial:
+def trial(corpus: Design, signal: float, *, seed: Sequence[int]) -> Trial:
     """Return the result of the leak-free test on one simulated corpus of this structure.
 
     The model is the nearest class mean, which is optimal for such features, and it is fitted again
@@ -126,8 +132,8 @@ def trial(corpus: Labelled, signal: float, *, seed: Sequence[int]) -> Trial:
     test = refitted_test(
         NearestCentroid(),
         x,
-        corpus,
-        Split.LEAK_FREE,
+        *corpus,
+        groups=corpus.infants,
         permutations=PERMUTATIONS,
         n_splits=FOLDS,
         seed=int(rng.integers(2**31)),
@@ -135,7 +141,7 @@ def trial(corpus: Labelled, signal: float, *, seed: Sequence[int]) -> Trial:
     return Trial(float(test.observed[0]), test.p_values["model"] <= ALPHA)
 
 
-def donateacry_donors() -> Labelled:
+def donateacry_donors() -> Design:
     """Return the labels and infants of DonateACry's clips, by file name, without burping's 8 clips.
 
     They come from `data/registry.csv`, so no recording is needed.
@@ -143,7 +149,7 @@ def donateacry_donors() -> Labelled:
     files = (file.split("/") for file in donateacry.FILES.registry())
     rows = [(label, donateacry.parse_name(name).infant) for label, name in files]
     labels, infants = zip(*(row for row in rows if row[0] != "burping"), strict=True)
-    return SimpleNamespace(labels=np.array(labels), infants=np.array(infants))
+    return Design(np.array(labels), np.array(infants))
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:

@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import cross_val_predict
 
 from cryutils import evaluation
 from cryutils.evaluation.permutation import PermutationTest, permutation_order
-from cryutils.evaluation.splits import Labelled, Split, class_indices, fold_numbers
+from cryutils.evaluation.splits import Names, class_indices, fold_numbers
 
 
 def refitted_test(
     model: Any,
     X: NDArray[Any],
-    corpus: Labelled,
-    split: Split,
+    labels: Names,
+    infants: Names,
     *,
+    groups: Names | None,
     permutations: int,
     n_splits: int = 5,
     seed: int = 0,
@@ -26,10 +29,11 @@ def refitted_test(
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions. The folds are permuted
     along with the labels, which makes the test exact. model: a classifier of scikit-learn with a
-    fixed `random_state`. X: float (clips, features). seed: of folds and permutations.
+    fixed `random_state`. X: float (clips, features). groups: what a fold keeps whole, as in
+    `evaluation.folds`. seed: of folds and permutations.
     """
-    y, _ = class_indices(corpus.labels)
-    (folds,) = split.k_folds(corpus, n_splits=n_splits, repeats=1, seed=seed)
+    y, _ = class_indices(labels)
+    (folds,) = evaluation.folds(labels, groups, n_splits=n_splits, repeats=1, seed=seed)
     fold_of = fold_numbers((test for _, test in folds), len(y))
 
     def score(order: NDArray[np.int64]) -> float:
@@ -37,13 +41,13 @@ def refitted_test(
             (np.flatnonzero(fold_of[order] != k), np.flatnonzero(fold_of[order] == k))
             for k in range(n_splits)
         ]
-        (predicted,) = evaluation.cross_predict(model, X, y[order], [drawn])
-        return evaluation.balanced_accuracy(y[order], predicted)
+        predicted = cross_val_predict(model, X, y[order], cv=drawn)
+        return float(balanced_accuracy_score(y[order], predicted))
 
     null = []
     for number in range(permutations):
         stream = np.random.SeedSequence(seed, spawn_key=(number,))
-        order = permutation_order(np.asarray(corpus.infants), np.random.default_rng(stream))
+        order = permutation_order(infants, np.random.default_rng(stream))
         null.append([score(order)])
     observed = np.array([score(np.arange(len(y)))])
     return PermutationTest(("model",), observed, np.array(null))

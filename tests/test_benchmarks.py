@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -43,16 +43,15 @@ def test_the_stores_year_is_logged_whole_and_a_day_of_it_is_shown(tmp_path: Path
     assert (f"{figures.day.start}", 2 * figures.day.listened_s) == ("2026-01-02", 6 * 3600 - 1)
 
 
-def small_corpus() -> SimpleNamespace:
+def small_corpus() -> tuple[list[str], list[str]]:
     rng = np.random.default_rng(0)
     infants = np.repeat([f"infant{k:02d}" for k in range(12)], 4)
     labels = [f"class{k}" for k in rng.permutation(np.arange(48) % 3)]
-    return SimpleNamespace(labels=labels, infants=infants)
+    return labels, infants.tolist()
 
 
 def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> None:
-    bench, corpus = script("intervals"), small_corpus()
-    designs = {"small": (corpus.labels, corpus.infants.tolist())}
+    bench, designs = script("intervals"), {"small": small_corpus()}
     rows = pd.DataFrame(row for k in range(8) for row in bench.scored(designs, ("small", 0.0, k)))
     assert len(rows) == 8 * 2 * 2 * 3
     assert (rows.low < rows.high).all()
@@ -64,9 +63,8 @@ def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> No
 
 
 def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
-    bench, corpus = script("intervals"), small_corpus()
-    design = corpus.labels, corpus.infants.tolist()
-    ways = bench.paired(design, ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
+    bench = script("intervals")
+    ways = bench.paired(small_corpus(), ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
     assert ways["library"][0] >= 0.95 and ways["MOVER"][0] >= 0.95
     assert ways["needed"][1] < ways["library"][1] < ways["MOVER"][1] < 0.5
 
@@ -82,7 +80,7 @@ def test_the_power_of_one_corpus_with_a_strong_signal_is_that_it_is_rejected() -
 def test_features_have_the_variance_the_infants_share_and_the_signal_that_were_asked_for() -> None:
     bench, infants = script("power"), np.repeat(np.arange(4000), 2)
     y = infants % 2
-    corpus = SimpleNamespace(labels=[f"class{k}" for k in y], infants=infants)
+    corpus = bench.Design(np.array([f"class{k}" for k in y]), infants)
     x = bench.features(corpus, 1.5, np.random.default_rng(0))
     assert x[:, 2:].var() == pytest.approx(1.0, abs=0.03)
     pairs = x[:, 2:].reshape(4000, 2, -1)
@@ -108,7 +106,7 @@ def test_where_power_reaches_80_percent_by_hand(powers: list[float], signal: flo
 
 def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
     bench, infants = script("power"), np.repeat(np.arange(10), 3)
-    corpus = SimpleNamespace(labels=[f"class{k % 2}" for k in infants], infants=infants)
+    corpus = bench.Design(np.array([f"class{k % 2}" for k in infants]), infants)
     drawn = bench.resampled(corpus, 25, np.random.default_rng(0))
     assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
     for infant in set(drawn.infants):

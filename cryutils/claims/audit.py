@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -315,10 +314,9 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int) -> dict[str, fl
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
     if not len(complete):
         return {"shared": float(shared), "p_value": np.nan}
-    labelled = SimpleNamespace(labels=part.truth, infants=part.infants)
     devices = table.drop_duplicates("clip").device.to_numpy()
-    test = evaluation.fixed_prediction_test(
-        {"model": complete}, labelled, permutations=permutations, seed=0, strata=devices
+    test = evaluation.permutation_test(
+        {"model": complete}, part.truth, part.infants, strata=devices, permutations=permutations
     )
     return {"shared": float(shared), "p_value": float(test.p_values["model"])}
 
@@ -328,8 +326,12 @@ def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:
 
     It is trained in the same folds if these keep infants whole, else on all other infants.
     """
-    (tree, x), infants = evaluation.group_baseline(devices.to_numpy()), part.infants
+    infants, (y, _) = part.infants, evaluation.class_indices(part.truth)
     apart = [len(a) and {*infants[a]}.isdisjoint(infants[b]) for row in part.folds for a, b in row]
     others = [(np.flatnonzero(infants != i), np.flatnonzero(infants == i)) for i in set(infants)]
     folds = part.folds if apart and all(apart) else [others]
-    return part._replace(predicted=evaluation.cross_predict(tree, x, part.truth, folds))
+    rule, predicted = evaluation.group_rule(devices.to_numpy(), y), np.full((len(folds), len(y)), NOT_DRAWN)
+    for row, repeat in zip(predicted, folds, strict=True):
+        for train, test in repeat:
+            row[test] = rule(train, test).argmax(axis=1)
+    return part._replace(predicted=predicted)

@@ -8,8 +8,10 @@
 """
 
 from .answers import (
+    answers_table,
     clip_means,
     difference,
+    group_rule,
     mean_over_infants,
     out_of_fold,
     per_class,
@@ -17,18 +19,6 @@ from .answers import (
     score,
     with_scores,
 )
-from .crossval import NOT_DRAWN, balanced_accuracy, cross_predict, group_baseline
-from .intervals import Interval, Metric, auc_interval, interval, mean_interval, paired_interval
-from .permutation import fixed_prediction_test, permute_labels
-from .splits import (
-    SPLITS,
-    Fold,
-    Labelled,
-    Split,
-    class_indices,
-    fold_seed,
-    folds,
-    hold_back,
-    leak_free_split,
-    random_split,
-)
+from .intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval, paired_interval
+from .permutation import fixed_prediction_test, permutation_test, permute_labels
+from .splits import SPLITS, Fold, Split, class_indices, fold_seed, folds, hold_back, single_split

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import NOT_DRAWN
 from cryutils.evaluation.intervals import (
+    NOT_DRAWN,
     Interval,
     Metric,
     auc_interval,
@@ -27,7 +28,7 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     paired_interval,
 )
-from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
+from cryutils.evaluation.splits import Fold, Indices, Names, Split, class_indices, fold_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,10 @@ __all__ = [
     "Answers",
     "Experiment",
     "answers",
+    "answers_table",
     "clip_means",
     "difference",
+    "group_rule",
     "mean_over_infants",
     "out_of_fold",
     "per_class",
@@ -62,6 +65,7 @@ def out_of_fold(
     repeats: int = 1,
     seed: int = 0,
     draws: Sequence[Indices] | None = None,
+    workers: int = 1,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Return the answers of an experiment to clips that it was not trained on, a row for each.
@@ -69,22 +73,22 @@ def out_of_fold(
     experiment: a function of training and test clips, int64 positions in `clips`. It trains a model
     and returns a probability (or other score) of each class, float (test, classes), in the order of
     `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
-    If it has parameters `seed`, `repeat` or `split`, they get the fold's own seed, the number of
-    the repeat and the name of the split.
+    If it has parameters `seed`, `repeat`, `fold`, `split` or `groups`, they get the fold's own
+    seed, the numbers of repeat and fold, the name of the split, and what the split keeps on one
+    side (a name for each clip, or None), for `hold_back`.
     split: a name of `Split`, such as "random" or "leak_free". folds: their number, or the folds of
     each repeat. repeats: divisions of all clips; with `draws`, positions of the clips of each, one
-    for each draw.
+    for each draw. workers: processes that train folds at the same time, with the same answers; if
+    CRYUTILS_SCHEDULER is set, the workers of this Dask cluster instead. What an experiment stores
+    stays in its process.
 
     Columns: clip, infant, repeat, fold, split, data, truth, predicted (None without an answer) and,
     for scores, `p_<class>`. Raises InputError if a fold trains on a test clip or on a part of what
     the split keeps whole (an infant is no whole if the labels are the infants), tests a clip twice,
-    if there are no frames or windows to divide by "random_frames", or if the experiment returns
-    something else.
+    if `clips` does not allow the split, or if the experiment returns something else.
     """
-    import pandas as pd
-    from threadpoolctl import threadpool_limits
-
-    split, classes = Split(split), clips.classes
+    split = Split(split)
+    groups = split.groups(clips)
     if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
         what = "random_frames needs several frames or windows of a clip; use random for clips"
         raise InputError(f"{clips.name}: {what}")
@@ -99,26 +103,84 @@ def out_of_fold(
     else:
         divisions = split.k_folds(clips, n_splits=folds, repeats=repeats, seed=seed)
     _check(divisions, clips, split)
-    parts, wanted = [], inspect.signature(experiment).parameters
-    places = [(r, k) for r, repeat in enumerate(divisions) for k in range(len(repeat))]
+    wanted, tasks = inspect.signature(experiment).parameters, []
+    for repeat, division in enumerate(divisions):
+        for fold, sides in enumerate(division):
+            options: dict[str, Any] = {"split": str(split), "groups": groups}
+            options |= {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "fold": fold}
+            tasks.append((*sides, {name: options[name] for name in options if name in wanted}))
+    one_by_one = (_answer(experiment, task) for task in tasks)
+    results = process_map(_answer, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
+    collected = []
+    with counting("Training", "folds", shown=progress) as report:
+        for number, result in enumerate(results, start=1):
+            collected.append(result)
+            report(number, len(tasks))
+    return _table(collected, clips, divisions, split)
+
+
+def _answer(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]]) -> NDArray[Any]:
+    """Return an experiment's answers to the test clips of a fold."""
+    from threadpoolctl import threadpool_limits
+
+    train, test, options = task
     # With dozens of clips, waking a second thread costs more than it saves.
-    with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
-        for number, (repeat, fold) in enumerate(places):
-            train, test = divisions[repeat][fold]
-            options = {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "split": str(split)}
-            options = {name: value for name, value in options.items() if name in wanted}
-            answered = _in_columns(experiment(train, test, **options), classes, len(test))
-            about = {
-                "clip": clips.ids[test],
-                "infant": clips.infants[test],
-                "repeat": repeat,
-                "fold": fold,
-                "split": str(split),
-                "data": clips.name,
-                "truth": clips.labels[test],
-            }
-            parts.append(pd.DataFrame(about | answered))
-            report(number + 1, len(places))
+    with threadpool_limits(limits=1):
+        return np.asarray(experiment(train, test, **options))
+
+
+def answers_table(
+    predicted: NDArray[Any], clips: Corpus, folds: Sequence[Sequence[Fold]], *, split: Split | str
+) -> pd.DataFrame:
+    """Return the table of `out_of_fold` from answers that are already computed.
+
+    predicted: for every clip what an experiment returns, (clips, ...), or (repeats, clips, ...).
+    Only the rows of each fold's test clips are used. folds: of each repeat. The errors are those of
+    `out_of_fold`.
+    """
+    split, rows = Split(split), np.asarray(predicted)
+    if rows.ndim == 1 + (rows.dtype.kind == "f"):
+        rows = np.broadcast_to(rows, (len(folds), *rows.shape))
+    if rows.shape[:2] != (len(folds), len(clips)):
+        raise InputError(f"answers {rows.shape} for {len(folds)} repeats of {len(clips)} clips")
+    _check(folds, clips, split)
+    results = [row[test] for row, repeat in zip(rows, folds, strict=True) for _, test in repeat]
+    return _table(results, clips, folds, split)
+
+
+def group_rule(groups: Names, labels: Names) -> Experiment:
+    """Return an experiment that knows a clip's group alone, such as the type of phone.
+
+    It answers the most common training class of the group, with classes weighted equally, as a
+    probability of each class. groups, labels: one for each clip.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    kinds, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    x, (y, names) = np.eye(len(kinds))[codes], class_indices(labels)
+
+    def rule(train: Indices, test: Indices) -> NDArray[Any]:
+        tree = DecisionTreeClassifier(class_weight="balanced", random_state=0).fit(x[train], y[train])
+        p = np.zeros((len(test), len(names)))  # also of a class that is not in training
+        p[:, tree.classes_] = tree.predict_proba(x[test])
+        return p
+
+    return rule
+
+
+def _table(
+    results: Sequence[NDArray[Any]], clips: Corpus, divisions: Sequence[Sequence[Fold]], split: Split
+) -> pd.DataFrame:
+    """Return the answers to the test clips of each fold as one table."""
+    import pandas as pd
+
+    ids, infants, labels, classes = clips.ids, clips.infants, clips.labels, clips.classes
+    remaining, parts = iter(results), []
+    for repeat, division in enumerate(divisions):
+        for fold, (_, test) in enumerate(division):
+            about = {"clip": ids[test], "infant": infants[test], "repeat": repeat, "fold": fold}
+            about |= {"split": str(split), "data": clips.name, "truth": labels[test]}
+            parts.append(pd.DataFrame(about | _in_columns(next(remaining), classes, len(test))))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -126,18 +188,20 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
     """Raise InputError for a fold that trains on what it tests, or for a clip tested twice."""
     if not any(divisions):
         raise InputError("there is no fold to test")
-    names = split.wholes(clips)
-    asks_who = np.array_equal(clips.labels, clips.infants)  # known infants, in another session
-    if names is None or (asks_who and split is Split.LEAK_FREE):
-        names = np.arange(len(clips))
+    names, what = split.groups(clips), split.unit
+    if names is not None and split is Split.LEAK_FREE and np.array_equal(clips.labels, names):
+        # Known infants, in other sessions.
+        names, what = (clips.sessions, "session") if all(clips.sessions) else (None, "clip")
+        names = None if names is None else np.char.add(np.char.add(clips.infants, "/"), names)
+    names = np.arange(len(clips)) if names is None else names
     for repeat, folds in enumerate(divisions):
         tested = np.concatenate([test for _, test in folds])
         for fold, (train, test) in enumerate(folds):
             if len(np.intersect1d(train, test)) or len(np.unique(tested)) < len(tested):
                 raise InputError(f"repeat {repeat} tests a clip twice, or trains on a tested clip")
             if both := {*names[train]} & {*names[test]}:
-                what = f"{split.unit} {str(min(both))!r} is in training and in test"
-                raise InputError(f"repeat {repeat}, fold {fold}: {what}")
+                where = f"repeat {repeat}, fold {fold}"
+                raise InputError(f"{where}: {what} {str(min(both))!r} is in training and in test")
 
 
 def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, Any]:

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.crossval import NOT_DRAWN
 from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
 
 __all__ = [
     "LEVEL",
+    "NOT_DRAWN",
     "Bounds",
     "Interval",
     "Metric",
@@ -45,6 +45,7 @@ Array = NDArray[np.float64]
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 
 LEVEL = 0.95  # confidence of every interval
+NOT_DRAWN = -2  # in place of a prediction, if a repeat draws its own clips
 
 # The share of a clip's variance that belongs to its infant, in the working model for degrees of
 # freedom and for parts in which nothing varies: halfway between independent clips and infants

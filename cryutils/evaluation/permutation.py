@@ -10,18 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Labelled, Names, class_indices
+from cryutils.evaluation.splits import Names, class_indices
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PermutationTest", "fixed_prediction_test", "permutation_order", "permute_labels"]
+__all__ = [
+    "PermutationTest",
+    "fixed_prediction_test",
+    "permutation_order",
+    "permutation_test",
+    "permute_labels",
+]
 
 Strata = Sequence[Hashable] | NDArray[Any]
 
@@ -107,13 +114,14 @@ def permute_labels(
     return np.asarray(labels)[permutation_order(infants, rng, strata)]
 
 
-def fixed_prediction_test(
-    predictions: Mapping[Hashable, NDArray[np.integer[Any]] | pd.DataFrame],
-    corpus: Labelled,
+def permutation_test(
+    predictions: Mapping[Hashable, NDArray[np.integer[Any]]],
+    labels: Names,
+    infants: Names,
     *,
+    strata: Strata | None = None,
     permutations: int = 999,
     seed: int = 0,
-    strata: Strata | None = None,
 ) -> PermutationTest:
     """Return the permutation test of fixed predictions: the models are not trained again.
 
@@ -123,19 +131,13 @@ def fixed_prediction_test(
     the labels of the others: with a true null, `benchmarks/intervals.py` finds 7 % of corpora
     rejected at 5 %.
 
-    predictions: by name, class indices, int (repeats, clips), or one model's answers on one split,
-    a table of `out_of_fold` for all clips. permutations: B; the smallest p-value is 1 / (B + 1).
-    strata: as in `permutation_order`; None: the types of phone of a `Corpus`. The same seed gives
-    the same permutations. Raises InputError if the clips are not those of the corpus.
+    predictions: by name, indices of the sorted labels, int (repeats, clips) or (clips,).
+    permutations: B; the smallest p-value is 1 / (B + 1). strata: as in `permutation_order`. The
+    same seed gives the same permutations. Raises InputError if the numbers of clips differ.
     """
-    import pandas as pd
-
-    y, names = class_indices(corpus.labels)
-    infants = np.asarray(corpus.infants)
+    y, names = class_indices(labels)
     shares = []
     for name, predicted in predictions.items():
-        if isinstance(predicted, pd.DataFrame):
-            predicted = _of_table(predicted, [clip.id for clip in cast("Any", corpus)], names)
         rows = np.atleast_2d(np.asarray(predicted))
         if rows.shape[1] != len(y):
             raise InputError(f"{name!r} predicts {rows.shape[1]} clips, the corpus has {len(y)}")
@@ -146,18 +148,28 @@ def fixed_prediction_test(
         recalls = [called[:, k, truth == k].mean(axis=1) for k in range(len(names))]
         return np.asarray(np.mean(recalls, axis=0))
 
-    strata = getattr(corpus, "phones", None) if strata is None else strata
     streams = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(permutations))
     null = [score(y[permutation_order(infants, rng, strata)]) for rng in streams]
     return PermutationTest(tuple(predictions), score(y), np.array(null))
 
 
-def _of_table(table: pd.DataFrame, clips: list[str], names: list[str]) -> NDArray[np.int64]:
-    """Return the predictions of a table of answers as class indices, int64 (repeats, clips)."""
+def fixed_prediction_test(
+    tables: Mapping[Hashable, pd.DataFrame], corpus: Corpus, *, permutations: int = 999, seed: int = 0
+) -> PermutationTest:
+    """Return the `permutation_test` of models' answers, within the types of phone of a corpus.
+
+    tables: by name, one model's answers on one split, columns of `out_of_fold`, for all clips of
+    the corpus. Raises InputError if the clips differ.
+    """
     import pandas as pd
 
-    wide = table.pivot(index="repeat", columns="clip", values="predicted")
-    if set(wide.columns) != set(clips):
-        raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(clips)}")
-    codes = pd.Index(names).get_indexer(pd.Index(wide[clips].to_numpy().ravel()))
-    return codes.reshape(wide.shape)
+    predictions = {}
+    for name, table in tables.items():
+        wide = table.pivot(index="repeat", columns="clip", values="predicted")
+        if set(wide.columns) != set(corpus.ids):
+            raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(corpus)}")
+        codes = pd.Index(corpus.classes).get_indexer(pd.Index(wide[corpus.ids].to_numpy().ravel()))
+        predictions[name] = codes.reshape(wide.shape)
+    return permutation_test(
+        predictions, corpus.labels, corpus.infants, strata=corpus.phones, permutations=permutations, seed=seed
+    )

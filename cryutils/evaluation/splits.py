@@ -10,30 +10,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "SPLITS",
     "Division",
     "Fold",
-    "Labelled",
     "Split",
     "class_indices",
     "fold_numbers",
     "fold_seed",
     "folds",
     "hold_back",
-    "leak_free_split",
-    "random_split",
+    "single_split",
 ]
 
 Indices = NDArray[np.int64]
-Names = Sequence[str] | NDArray[Any]  # one per clip: labels or infants
+Names = Sequence[Any] | NDArray[Any]  # one for each clip: labels or groups
 Fold = tuple[Indices, Indices]
 
 # The test share of a class is even if it differs from `test_size` by at most _TOLERANCE. An infant
@@ -55,15 +54,6 @@ class Division(NamedTuple):
     fit: Indices
     stop: Indices
     test: Indices
-
-
-class Labelled(Protocol):
-    """A corpus for a split: labels and infants, one for each clip, in the same order."""
-
-    @property
-    def labels(self) -> Names: ...
-    @property
-    def infants(self) -> Names: ...
 
 
 class Split(StrEnum):
@@ -89,32 +79,27 @@ class Split(StrEnum):
         """What is kept whole, as a noun: "window", "clip", "session" or "infant"."""
         return dict(zip(Split, ("window", "clip", "session", "infant"), strict=True))[self]
 
-    def wholes(self, corpus: Labelled) -> NDArray[Any] | None:
-        """Return the name of each entry's `unit`, (entries,); None if each entry is its own unit.
+    def groups(self, corpus: Corpus) -> NDArray[Any] | None:
+        """Return what must stay on one side, a name for each entry, (entries,); None: nothing.
 
         An entry is a clip; a corpus of frames or windows has several for each clip. Raises
         InputError for SESSION if the session of a clip is not known.
         """
         if self is Split.LEAK_FREE:
-            return np.asarray(corpus.infants)
+            return corpus.infants
         if self is Split.SESSION:
-            sessions = np.asarray(getattr(corpus, "sessions", [""]))
-            if not all(sessions):
+            if not all(corpus.sessions):
                 raise InputError("a split by session needs the session of every clip.")
-            return sessions
-        ids = np.asarray(getattr(corpus, "ids", ()) if self is Split.RANDOM else ())
-        return ids if len(np.unique(ids)) < len(ids) else None
+            return corpus.sessions
+        is_whole = len(set(corpus.ids)) == len(corpus)
+        return None if self is Split.RANDOM_FRAMES or is_whole else corpus.ids
 
     def k_folds(
-        self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
+        self, corpus: Corpus, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
     ) -> list[list[Fold]]:
-        """Return repeated stratified k-fold of the entries of `corpus`, see `wholes` and `folds`.
-
-        With RANDOM_FRAMES, `corpus` has an entry for each frame or window.
-        """
-        return folds(
-            corpus.labels, self.wholes(corpus), n_splits=n_splits, repeats=repeats, seed=seed, unit=self.unit
-        )
+        """Return repeated stratified k-fold of the entries of `corpus`, see `groups` and `folds`."""
+        options = {"n_splits": n_splits, "repeats": repeats, "seed": seed}
+        return folds(corpus.labels, self.groups(corpus), **options, unit=self.unit)
 
 
 SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study
@@ -134,18 +119,46 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
     return np.array([position[str(label)] for label in labels], dtype=np.int64), names
 
 
-def random_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-    """Return (train, test) indices, int64: clips at random, stratified by class.
+def single_split(
+    labels: Names, groups: Names | None = None, *, test_size: float = 0.3, seed: int = 0
+) -> Fold:
+    """Return (train, test) indices of clips, int64, with every class on both sides.
 
-    Clips of one infant are on both sides. Paper A (section 3.3) says only 70/30.
+    Without groups, clips are drawn at random, stratified by class. Paper A (section 3.3) says only
+    70/30. With groups, each is on one side: the first of a random order are tested, as many as come
+    nearest to `test_size` of the clips. The first order is used in which the test share of every
+    class is within 0.2 of `test_size` (more only if one group has much of the class), else the one
+    nearest in size.
 
-    test_size: share of clips to test. Raises InputError if `test_size` is not between 0 and 1, or
-    leaves a class out of one side.
+    labels: one for each clip. groups: such as its infant (leak-free). test_size: share of clips to
+    test. Raises InputError if `test_size` is not between 0 and 1, or no such split has every class
+    on both sides.
     """
+    y, names = class_indices(labels)
+    if not 0 < test_size < 1:
+        raise InputError(f"test_size={test_size} is not a share; use one between 0 and 1")
+    if groups is None:
+        return _random_sides(y, names, test_size, seed)
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    counts = np.zeros((group.max() + 1, len(names)))
+    np.add.at(counts, (group, y), 1)
+    per_class = (counts > 0).sum(axis=0)
+    _check_classes(names, per_class, "infant", 2)
+    rng = np.random.default_rng(seed)
+    for even in (True, False):
+        for _ in range(_ROUNDS):
+            tested = _tested_groups(counts, test_size, even, rng)
+            if tested is not None:
+                return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
+    raise InputError(
+        f"no split by infant with test_size={test_size} has every class on both sides; record more"
+        f" infants with class {names[int(per_class.argmin())]!r} or leave it out"
+    )
+
+
+def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> Fold:
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    y, names = class_indices(corpus.labels)
-    _check_share(test_size)
     _check_classes(names, np.bincount(y), "clip", 2)
     splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
     sides: Fold = (np.array([], int), np.array([], int))
@@ -158,34 +171,6 @@ def random_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
         )
     train, test = sides
     return np.sort(train).astype(np.int64), np.sort(test).astype(np.int64)
-
-
-def leak_free_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-    """Return (train, test) indices, int64, with no infant on both sides and every class on each.
-
-    The first infants of a random order are tested, as many as come nearest to `test_size` of the
-    clips. The first order is used in which the test share of every class is within 0.2 of
-    `test_size` (more only if one infant has much of the class), else the one nearest in size with
-    every class on both sides. Raises InputError if a class has fewer than two infants, or no split
-    has every class on both sides.
-    """
-    y, names = class_indices(corpus.labels)
-    _check_share(test_size)
-    group = np.unique(np.asarray(corpus.infants), return_inverse=True)[1]
-    counts = np.zeros((group.max() + 1, len(names)))
-    np.add.at(counts, (group, y), 1)
-    per_class = (counts > 0).sum(axis=0)
-    _check_classes(names, per_class, "infant", 2)
-    rng = np.random.default_rng(seed)
-    for even in (True, False):
-        for _ in range(_ROUNDS):
-            tested = _tested_infants(counts, test_size, even, rng)
-            if tested is not None:
-                return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
-    raise InputError(
-        f"no split by infant with test_size={test_size} has every class on both sides; record more"
-        f" infants with class {names[int(per_class.argmin())]!r} or leave it out"
-    )
 
 
 def folds(
@@ -237,25 +222,23 @@ def fold_seed(seed: int, repeat: int, fold: int) -> int:
 
 
 def hold_back(
-    clips: Labelled, train: Indices, *, split: Split | str, seed: int = 0
+    labels: Names, train: Indices, groups: Names | None = None, *, seed: int = 0
 ) -> tuple[Indices, Indices]:
     """Divide the training clips of a fold into training and validation clips.
 
-    With split "random", a fifth of the clips of each class is held back. With "leak_free", whole
-    infants are held back, as close to a fifth of each class as possible; each class keeps an infant
-    in the training part. If no infant can be spared, clips are drawn with "leak_free" as well. The
-    same holds for what other splits keep whole, see `Split.wholes`.
+    Without groups, a fifth of the clips of each class is held back. With groups, whole groups are
+    held back, as close to a fifth of each class as possible; each class keeps a group in the
+    training part. If no group can be spared, clips are drawn as without groups.
 
-    clips: the corpus, with labels and infants. train: positions in it, int. The result is int64
-    positions. Raises InputError if nothing can be held back.
+    labels: one for each clip. train: positions of clips, int. groups: such as the infant of each
+    clip. The result is int64 positions. Raises InputError if nothing can be held back.
     """
     train = np.sort(np.asarray(train, dtype=np.int64))
-    y, names = class_indices(np.asarray(clips.labels)[train])
+    y, names = class_indices(np.asarray(labels)[train])
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), dtype=bool)
-    wholes = Split(split).wholes(clips)
-    if wholes is not None:
-        group = np.unique(wholes[train], return_inverse=True)[1]
+    if groups is not None:
+        group = np.unique(np.asarray(groups)[train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)
         held = _held_groups(counts, rng)[group]
@@ -299,7 +282,7 @@ def _one_division(
     )
 
 
-def _tested_infants(
+def _tested_groups(
     counts: NDArray[np.float64], test_size: float, even: bool, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
     """Return the infants to test, bool (infants,), by the first suitable of some random orders, or
@@ -327,11 +310,6 @@ def _tested_infants(
     chosen = np.zeros(len(counts), dtype=bool)
     chosen[orders[order, : cut[order] + 1]] = True
     return chosen
-
-
-def _check_share(test_size: float) -> None:
-    if not 0 < test_size < 1:
-        raise InputError(f"test_size={test_size} is not a share; use one between 0 and 1")
 
 
 def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int) -> None:

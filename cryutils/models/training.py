@@ -1,4 +1,4 @@
-"""Training of networks with Keras' own loop: one network, `fit`, and cross-validation, `cross_fit`.
+"""Training of a network with Keras' own loop.
 
 Used in notebooks 04_cry2 and 05_image (Paper B §3). The paper states neither the number of epochs
 nor a stopping rule. Here the loss on a validation part of the training clips decides when to stop.
@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.cache import cached
-from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
-from cryutils.evaluation.crossval import cross_validate
-from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, fold_seed, hold_back
+from cryutils.evaluation.splits import Indices, fold_seed
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
@@ -32,18 +29,7 @@ from cryutils.models.inputs import Examples, by_clip
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Build",
-    "CrossFit",
-    "Fitted",
-    "Settings",
-    "batches",
-    "cross_fit",
-    "fit",
-    "fit_clips",
-    "machine",
-    "training_seeds",
-]
+__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "fit_clips", "machine", "training_seeds"]
 
 TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
 
@@ -103,6 +89,15 @@ class Fitted:
         batches = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
         parts = [self.model.predict_on_batch(batch) for batch in batches]
         return np.concatenate(parts or [np.zeros((0, self.model.output_shape[-1]), np.float32)])
+
+    def predict_clips(self, examples: Examples, clips: Indices) -> npt.NDArray[np.float32]:
+        """Return the mean probabilities over the examples of each of some clips.
+
+        float32 (clips, classes), NaN for a clip without examples. clips: positions, int (clips,).
+        """
+        rows = examples.rows(clips)
+        means = by_clip(self.predict(examples.x[rows]), examples.clip[rows], int(np.max(clips)) + 1)
+        return means[clips]
 
 
 def fit(
@@ -234,106 +229,6 @@ def machine() -> dict[str, Any]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
     }
-
-
-@dataclass(frozen=True, eq=False)
-class CrossFit:
-    """One network per fold, and its probabilities for the fold's test clips.
-
-    probabilities: float32 (repeats, clips, classes), NaN for a clip without examples or in no test
-    part. fits: one per fold, repeat after repeat. folds: (train, test) of each repeat and fold.
-    stopping: the validation clips of each fit, int (clips,).
-    """
-
-    probabilities: Floats = field(repr=False)
-    fits: list[Fitted] = field(repr=False)
-    folds: list[list[Fold]] = field(repr=False)
-    classes: list[str]
-    stopping: list[Indices] = field(default_factory=list, repr=False)
-
-    @property
-    def fit_folds(self) -> list[list[Fold]]:
-        """The folds with the validation clips removed from their training clips."""
-        held = iter(self.stopping)
-        return [[(np.setdiff1d(train, next(held)), test) for train, test in repeat] for repeat in self.folds]
-
-    def predict(self, examples: Examples) -> Floats:
-        """Return the networks' probabilities for modified `examples`, shaped as `probabilities`."""
-        clips = self.probabilities.shape[1]
-        return np.stack([by_clip(row, examples.clip, clips) for row in self.rows(examples)])
-
-    def rows(self, examples: Examples) -> Floats:
-        """Return the probabilities of test examples, else NaN, float32 (repeats, rows, classes)."""
-        shape = len(self.folds), len(examples.x), len(self.classes)
-        answers, remaining = np.full(shape, np.nan, np.float32), iter(self.fits)
-        for repeat_answers, repeat in zip(answers, self.folds, strict=True):
-            for _, test in repeat:
-                rows = examples.rows(test)
-                repeat_answers[rows] = next(remaining).predict(examples.x[rows])
-        return answers
-
-    def validation(self, examples: Examples) -> Floats:
-        """Return each network's probabilities for its validation clips, NaN for all others.
-
-        float32 (fits, clips, classes), for fitting a temperature or threshold. The network's best
-        epoch was chosen on these clips, so it does slightly better on them than on new clips.
-        """
-        n_clips = self.probabilities.shape[1]
-        held = zip(self.fits, map(examples.rows, self.stopping), strict=True)
-        return np.stack(
-            [by_clip(fitted.predict(examples.x[rows]), examples.clip[rows], n_clips) for fitted, rows in held]
-        )
-
-
-def cross_fit(
-    build: Build,
-    examples: Examples,
-    labels: Sequence[str],
-    infants: Sequence[str],
-    repeated_folds: Sequence[Sequence[Fold]],
-    *,
-    split: Split | str,
-    settings: Settings | None = None,
-    progress: bool = False,
-) -> CrossFit:
-    """Train one network per fold and predict the fold's test clips.
-
-    build: as in `fit`. labels, infants: one per clip. repeated_folds: from `Split.k_folds`. split:
-    "random" or "leak_free", how `evaluation.hold_back` draws the validation part. settings: of each
-    fit; its seed is derived from `settings.seed`, repeat and fold. Raises InputError if, with split
-    "leak_free", an infant is in training and test of a fold, no clip has examples, or `fit` or
-    `evaluation.hold_back` fails.
-    """
-    y, names = class_indices(labels)
-    settings, split = settings or Settings(), Split(split)
-    usable = np.isin(np.arange(len(y)), examples.clip)
-    if not usable.any():
-        raise InputError("no clip has an example; check the features, or the faces found.")
-    places = [(r, k) for r, folds in enumerate(repeated_folds) for k in range(len(folds))]
-    fits: list[Fitted] = []
-    held: list[Indices] = []
-
-    def answer(train: Indices, test: Indices) -> Floats:
-        repeat, fold = places[len(fits)]
-        both = {infants[i] for i in train} & {infants[i] for i in test}
-        if split is Split.LEAK_FREE and both:
-            raise InputError(
-                f"repeat {repeat}, fold {fold} has infant {min(both)!r} in training and in test;"
-                ' draw the folds with Split("leak_free").k_folds.'
-            )
-        seed = fold_seed(settings.seed, repeat, fold)
-        clips = SimpleNamespace(labels=labels, infants=infants)
-        fitting, stopping = hold_back(clips, train[usable[train]], split=split, seed=seed)
-        fits.append(fit_clips(build, examples, y, fitting, stopping, replace(settings, seed=seed)))
-        held.append(stopping)
-        report(len(fits), len(places))
-        rows = examples.rows(test)
-        p = fits[-1].predict(examples.x[rows])
-        return by_clip(p, examples.clip[rows], len(y))[test]
-
-    with counting("Training", "networks", shown=progress) as report:
-        p = cross_validate(answer, repeated_folds, len(y))
-    return CrossFit(p, fits, [list(repeat) for repeat in repeated_folds], names, held)
 
 
 def training_seeds(seed: int, repeats: int) -> list[int]:

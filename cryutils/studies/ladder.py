@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,8 +30,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.answers import clip_means, out_of_fold
-from cryutils.evaluation.crossval import balanced_accuracy
-from cryutils.evaluation.splits import Division, Indices, Split, class_indices, leak_free_split, random_split
+from cryutils.evaluation.splits import Division, Indices, Split, class_indices, single_split
 
 __all__ = ["MISTAKES", "Windows", "audit", "effects", "vectors"]
 
@@ -126,22 +124,22 @@ def divide(
     The windows that a fold doesn't test are divided again in the same way. So divided by infant, a
     class needs three infants; raises InputError if it has fewer.
     """
-    by_window, corpus = unit is Split.RANDOM_FRAMES, windows.corpus
-    labels = corpus.labels[windows.clip]
-    groups = unit.wholes(corpus)
-    item = np.arange(len(windows.clip)) if by_window else windows.clip
-    units = item if groups is None else groups[windows.clip]
+    corpus = windows.corpus
+    labels, item = corpus.labels[windows.clip], windows.clip
+    if unit is Split.RANDOM_FRAMES:
+        corpus, item, groups = corpus.take(item), np.arange(len(item)), None
+    else:
+        names = unit.groups(corpus)
+        groups = item if names is None else names[item]
     seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
-    split = random_split if by_window else leak_free_split
 
     def division(train: Indices, test: Indices) -> Division:
         train, test = (np.flatnonzero(np.isin(item, side)) for side in (train, test))
-        labelled = SimpleNamespace(labels=labels[train], infants=units[train])
-        fit, stop = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
+        whole = None if groups is None else groups[train]
+        fit, stop = single_split(labels[train], whole, test_size=VALIDATION, seed=int(next(seeds)))
         return Division(train[fit], train[stop], test)
 
-    entries = corpus.take(windows.clip) if by_window else corpus
-    drawn = unit.k_folds(entries, n_splits=n_folds, repeats=repeats, seed=seed)
+    drawn = unit.k_folds(corpus, n_splits=n_folds, repeats=repeats, seed=seed)
     return [[division(*sides) for sides in repeat] for repeat in drawn]
 
 
@@ -202,7 +200,7 @@ def ensemble(rows: Rows, test: Rows, validation: Rows, wrong: frozenset[str], *,
     probabilities and those of a nearest-neighbour classifier are averaged with the weights that
     give the validation rows the highest likelihood (with "stacking", the training rows).
     """
-    from sklearn.metrics import log_loss
+    from sklearn.metrics import balanced_accuracy_score, log_loss
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
 
@@ -216,7 +214,7 @@ def ensemble(rows: Rows, test: Rows, validation: Rows, wrong: frozenset[str], *,
     judge, highest = test if "epochs" in wrong else validation, -1.0
     for _ in range(EPOCHS):
         network.partial_fit(*rows, classes=classes)
-        score = balanced_accuracy(judge.y, network.predict(judge.x))
+        score = balanced_accuracy_score(judge.y, network.predict(judge.x))
         if score > highest:
             best, highest = copy.deepcopy(network), score
     members = best, KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(*rows)
@@ -271,10 +269,8 @@ def _answers(
     seed: int,
 ) -> pd.DataFrame:
     """Return the answers of one recipe, which has the mistakes `wrong`, to every clip."""
-    places = ((r, k) for r, repeat in enumerate(divisions) for k in range(len(repeat)))
 
-    def answer(_: Indices, test: Indices) -> Array:
-        repeat, fold = next(places)
+    def answer(_: Indices, test: Indices, repeat: int, fold: int) -> Array:
         division, place = divisions[repeat][fold], [seed, repeat, fold]
         rows = training_rows(windows, division.fit, sizes, wrong, seed=place)
         parts = [Rows(windows.x[part], windows.y[part]) for part in (test, division.stop)]

@@ -58,7 +58,7 @@ def deploy(
     prepared. scored: answers of such networks to unseen infants, from `evaluation.out_of_fold`.
     """
     fitting, stopping = evaluation.hold_back(
-        corpus, np.unique(examples.clip), split="leak_free", seed=settings.seed
+        corpus.labels, np.unique(examples.clip), corpus.infants, seed=settings.seed
     )
     truth, _ = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)

@@ -140,7 +140,7 @@ def _jobs(
         own_seed = fold_seed(seed, repeat, k)
         learn, stop = train, test
         if split is Split.LEAK_FREE:
-            learn, stop = hold_back(clips, train, split=split, seed=own_seed)
+            learn, stop = hold_back(clips.labels, train, clips.infants, seed=own_seed)
         inner = _inner(clips, learn, split, folds, own_seed)
         yield _Job(cell, cell.windows(learn), cell.windows(stop), [*map(cell.windows, inner)])
 
@@ -396,13 +396,10 @@ def _answers(
         of_clip = [
             by_clip(q[inside], cell.of_window[inside], len(cell.clips))[:, cell.states] for _, q in group
         ]
-        means = iter(of_clip)
-        table = evaluation.out_of_fold(
-            lambda train, test, means=means: next(means)[test],
-            cell.clips,
-            split=cell.split,
-            folds=[cell.folds],
-        )
+        means = np.empty_like(of_clip[0])
+        for (_, test), rows in zip(cell.folds, of_clip, strict=True):
+            means[test] = rows[test]
+        table = evaluation.answers_table(means, cell.clips, [cell.folds], split=cell.split)
         condition = cell.row if study == "table3" else ""
         tables.append(
             table.assign(repeat=cell.repeat, study=study, condition=condition, feature=feature, model=model)

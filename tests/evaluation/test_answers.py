@@ -141,8 +141,8 @@ WHOLES |= {"random_frames": np.arange(120)}
 def test_each_split_keeps_whole_what_it_says_and_no_more(split: evaluation.Split) -> None:
     whole, shared = WHOLES[split], dict.fromkeys(WHOLES, 0)
 
-    def spy(train: np.ndarray, test: np.ndarray, seed: int) -> Any:
-        for part in (test, evaluation.hold_back(WINDOWS, train, split=split, seed=seed)[1]):
+    def spy(train: np.ndarray, test: np.ndarray, seed: int, groups: Any) -> Any:
+        for part in (test, evaluation.hold_back(WINDOWS.labels, train, groups, seed=seed)[1]):
             rest = np.setdiff1d(train, part)
             assert not {*whole[rest]} & {*whole[part]}
         for name, of in WHOLES.items():
@@ -212,8 +212,8 @@ def test_answers_are_recorded_with_their_scores(apart: Path) -> None:
     results = claims.load_results()
     (p,) = results[results.key == "validation.svm.p_value"].itertuples()
     guesses = tables[3].pivot(index="repeat", columns="clip", values="predicted")
-    guesses = guesses[[clip.id for clip in CRIES]].map(CRIES.classes.index).to_numpy()
-    again = evaluation.fixed_prediction_test({"svm": guesses}, CRIES, permutations=19)
+    guesses = guesses[CRIES.ids].map(CRIES.classes.index).to_numpy()
+    again = evaluation.permutation_test({"svm": guesses}, CRIES.labels, CRIES.infants, permutations=19)
     assert (p.value, p.permutations) == (again.adjusted["svm"], 19)
     row = results.set_index(["key", "split"]).loc["validation.svm.balanced_accuracy", "leak_free"]
     score = evaluation.score(tables[3], "balanced_accuracy").iloc[0]

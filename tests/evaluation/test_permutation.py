@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,25 +16,25 @@ from sklearn.neighbors import KNeighborsClassifier
 from cryutils.errors import InputError
 from cryutils.evaluation.permutation import (
     PermutationTest,
-    fixed_prediction_test,
     permutation_order,
+    permutation_test,
     permute_labels,
 )
-from cryutils.evaluation.splits import Split, class_indices, fold_numbers
+from cryutils.evaluation.splits import class_indices, fold_numbers, folds
 
 REMEMBERS = KNeighborsClassifier(1)  # the nearest training clip, so it recognises the infant
 
 
 def voices(
     rng: np.random.Generator, *, signal: float, n_infants: int = 18, n_clips: int = 3
-) -> tuple[SimpleNamespace, np.ndarray]:
+) -> tuple[list[str], list[str], np.ndarray]:
     """Infants that sound like themselves, mostly cry for one reason, and show it by `signal`."""
     infants = np.repeat(np.arange(n_infants), n_clips)
     labels = (infants % 3 + (rng.random(len(infants)) < 0.1)) % 3
     X = rng.normal(size=(n_infants, 4))[infants] + 0.3 * rng.normal(size=(len(infants), 4))
     X[np.arange(len(labels)), labels] += signal
     names = [f"class{k}" for k in labels]
-    return SimpleNamespace(labels=names, infants=[f"infant{i}" for i in infants]), X
+    return names, [f"infant{i}" for i in infants], X
 
 
 @settings(max_examples=50)
@@ -61,10 +60,9 @@ def test_labels_are_exchanged_only_within_a_stratum(phones_per_infant: int) -> N
     infants = np.repeat(np.arange(40), 4)
     phone = infants % 2 if phones_per_infant == 1 else np.arange(len(infants)) // 2 % 2
     labels = np.where(rng.random(len(phone)) < 0.8, phone, 1 - phone)
-    corpus = SimpleNamespace(labels=labels.tolist(), infants=infants.tolist())
     names = ["iOS" if k else None for k in phone]  # None is a stratum as well
     p = {
-        known: fixed_prediction_test({"phone": phone}, corpus, permutations=99, strata=strata).p_values[
+        known: permutation_test({"phone": phone}, labels, infants, permutations=99, strata=strata).p_values[
             "phone"
         ]
         for known, strata in (("unknown", None), ("known", names))
@@ -92,11 +90,11 @@ def test_p_values_count_the_nulls_that_score_as_high() -> None:
     assert certain.words("a") == "p = 0.2, the least that 4 permutations can show"
 
 
-def p_value(X: np.ndarray, corpus: SimpleNamespace, seed: int) -> float:
+def p_value(X: np.ndarray, labels: list[str], infants: list[str], seed: int) -> float:
     """Return the p-value of a model with a random split, trained again in nine permutations."""
-    y = class_indices(corpus.labels)[0]
-    (folds,) = Split.RANDOM.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
-    fold_of = fold_numbers((test for _, test in folds), len(y))
+    y = class_indices(labels)[0]
+    (drawn,) = folds(labels, None, n_splits=3, repeats=1, seed=seed)
+    fold_of = fold_numbers((test for _, test in drawn), len(y))
 
     def score(order: np.ndarray) -> float:
         parts = PredefinedSplit(fold_of[order])
@@ -104,7 +102,7 @@ def p_value(X: np.ndarray, corpus: SimpleNamespace, seed: int) -> float:
         return float(balanced_accuracy_score(y[order], predicted))
 
     rng, observed = np.random.default_rng(seed), score(np.arange(len(y)))
-    null = [score(permutation_order(corpus.infants, rng)) for _ in range(9)]
+    null = [score(permutation_order(infants, rng)) for _ in range(9)]
     return (1 + sum(each >= observed - 1e-12 for each in null)) / 10
 
 
@@ -113,18 +111,17 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
     rng = np.random.default_rng(20)
     tried, enough, by_blocks, freely = 100, 30, 0, 0
     for trial in range(tried):
-        corpus, X = voices(rng, signal=0)
-        by_blocks += p_value(X, corpus, trial) <= 0.1
+        labels, infants, X = voices(rng, signal=0)
+        by_blocks += p_value(X, labels, infants, trial) <= 0.1
         if trial < enough:  # what happens so often is seen sooner
-            loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
-            freely += p_value(X, loners, trial) <= 0.1
+            freely += p_value(X, labels, [str(i) for i in range(len(X))], trial) <= 0.1
     assert by_blocks / tried < 0.1 + 3 * np.sqrt(0.09 / tried)
     assert freely / enough > 0.3
 
 
 def test_wrong_input_is_one_line() -> None:
-    corpus, _ = voices(np.random.default_rng(0), signal=0)
+    labels, infants, _ = voices(np.random.default_rng(0), signal=0)
     with pytest.raises(InputError, match="'net' predicts 3 clips"):
-        fixed_prediction_test({"net": np.zeros(3, int)}, corpus)
+        permutation_test({"net": np.zeros(3, int)}, labels, infants)
     with pytest.raises(InputError, match="2 strata for 54 clips"):
-        permute_labels(corpus.labels, corpus.infants, np.random.default_rng(0), ["iOS", "Android"])
+        permute_labels(labels, infants, np.random.default_rng(0), ["iOS", "Android"])

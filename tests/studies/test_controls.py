@@ -6,6 +6,7 @@ must not be shown to lose; at `signal=0` the leak-free test must not find what i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,21 +44,18 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         "image": lambda s: image.build(seeing.shape, 4, learning_rate=s.learning_rate),
     }
     settings = training.Settings(epochs=20, learning_rate=3e-3, seed=1)
-    folds = evaluation.Split.LEAK_FREE.k_folds(corpus, n_splits=3, repeats=1, seed=1)
-    answers = {}
+    y, answers = evaluation.class_indices(corpus.labels)[0], {}
     for name, made in build.items():
-        fit = training.cross_fit(
-            made,
-            examples[name],
-            corpus.labels.tolist(),
-            corpus.infants.tolist(),
-            folds,
-            split="leak_free",
-            settings=settings,
-        )
-        p = fit.probabilities[0]
-        experiment = lambda train, test, p=p: p[test]  # noqa: E731
-        answers[name] = evaluation.out_of_fold(experiment, corpus, split="leak_free", folds=folds)
+
+        def experiment(train, test, seed, groups, name=name, made=made):
+            train = train[np.isin(train, examples[name].clip)]
+            fit, stop = evaluation.hold_back(corpus.labels, train, groups, seed=seed)
+            own = replace(settings, seed=seed)
+            return training.fit_clips(made, examples[name], y, fit, stop, own).predict_clips(
+                examples[name], test
+            )
+
+        answers[name] = evaluation.out_of_fold(experiment, corpus, split="leak_free", folds=3, seed=1)
     columns = [f"p_{name}" for name in corpus.classes]
     both = [table[columns].to_numpy() for table in answers.values()]
     fused = evaluation.with_scores(answers["audio"], np.nanmean(both, axis=0))
