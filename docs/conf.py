@@ -30,6 +30,8 @@ from nbconvert import SlidesExporter
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
+import cryutils
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
@@ -38,7 +40,7 @@ InteractiveShell.instance()  # captures what a quiz displays
 PUBLISHED = "/OWNER/" not in REPOSITORY  # otherwise a link would lead nowhere
 
 project = PROJECT["name"]
-release = PROJECT["version"]
+release = cryutils.__version__
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb"]
 exclude_patterns = [".*", "build", "crydecode", "cryutils", "outputs", "tests"]
