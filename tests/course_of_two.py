@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cryutils._io.paths import project_dir
@@ -51,14 +52,19 @@ def tiny(name: str, *between: str) -> list[str]:
     return [COUNT.format(name=name), *between, RECORD.format(name=name)]
 
 
-def notebook(name: str, *cells: str, parameters: str = PARAMETERS) -> None:
-    """Write a notebook into the project that `made` has made."""
+def notebook(name: str, *cells: str, parameters: str = PARAMETERS, **about: Any) -> None:
+    """Write a notebook into the project that `made` has made, and into its list of notebooks."""
     first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
     content = new_notebook(
         cells=[new_markdown_cell("# Tiny"), first, *map(new_code_cell, cells)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
-    nbformat.write(content, project_dir() / "notebooks" / f"{name}.ipynb")
+    home = project_dir() / "notebooks"
+    nbformat.write(content, home / f"{name}.ipynb")
+    file = home / "contents.yml"
+    rows = yaml.safe_load(file.read_text()) if file.exists() else []
+    rows = [row for row in rows if row["name"] != name] + [{"name": name, "profiles": ["quick"]} | about]
+    file.write_text(yaml.safe_dump(sorted(rows, key=lambda row: row["name"])))
 
 
 def made(place: Path, patch: pytest.MonkeyPatch) -> Path:

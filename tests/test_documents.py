@@ -14,7 +14,6 @@ import yaml
 
 import cryutils
 from cryutils.course import cli
-from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -98,15 +97,6 @@ def test_documents_name_only_make_targets_that_exist() -> None:
         text = path.read_text(encoding="utf-8")
         named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, flags=re.MULTILINE)
         assert set(named) <= TARGETS, path.name
-
-
-def test_the_syllabus_has_every_notebook_with_the_time_that_the_notebook_gives() -> None:
-    text = (ROOT / "docs" / "syllabus.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| \[(\w+)\]\(../notebooks/\1\.ipynb\) .* (\d+) minutes \|$", text, re.M)
-    assert [name for name, _ in rows] == list(course.notebooks())
-    for name, minutes in rows:
-        opening = (ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")[:4000]
-        assert re.search(rf"\b{minutes} min", opening), f"{name} gives another time than the syllabus"
 
 
 def test_one_version_everywhere() -> None:

@@ -82,7 +82,7 @@ def test_a_copy_of_a_notebook_runs_and_its_outputs_are_in_the_current_folder(
     installed: Cryutils, apart: Path
 ) -> None:
     assert installed("notebooks", "course").returncode == 0
-    assert len(list((apart / "course").glob("*.ipynb"))) == len(course.notebooks(ROOT / "notebooks"))
+    assert len(list((apart / "course").glob("*.ipynb"))) == len(course.notebooks())
     done = installed("run", "course/14_scoreboard.ipynb")
     assert done.returncode == 0, done.stderr
     assert (apart / "outputs" / "quick" / "state" / "14_scoreboard.json").is_file()

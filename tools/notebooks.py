@@ -5,7 +5,8 @@
                                                   set the links to Colab and Binder
     python tools/notebooks.py students DIR        write an edition without solutions and outputs
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
-    python tools/notebooks.py lines [NAME...]     count visible and hidden lines of code
+    python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
+                                                  in 00, each time and Next, the table of the syllabus
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
@@ -22,12 +23,14 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import itertools
 import os
 import re
 import shutil
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -151,14 +154,49 @@ def refresh(path: Path, scratch: str) -> None:
     nbformat.write(clean(with_address(notebook, path.stem)), path)
 
 
-def lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
-    """Return the numbers of visible and of hidden lines of code."""
-    counts = [0, 0]
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code":
-            counts["hide-cell" in tags] += sum(1 for line in cell.source.splitlines() if line.strip())
-    return counts[0], counts[1]
+def link(row: dict[str, Any]) -> str:
+    """Return a link to a notebook, with its number and title."""
+    number = row["name"].partition("_")[0].removeprefix("appendix")
+    return f"[{' · '.join(filter(None, [number, row['title']]))}]({row['name']}.ipynb)"
+
+
+def course_map(rows: list[dict[str, Any]]) -> str:
+    """Return the map of the course in notebook 00: a line for each part, with links."""
+    parts = dict.fromkeys(row["part"] for row in rows[1:])
+    lines = [f"- **{part}**: {', '.join(link(r) for r in rows if r.get('part') == part)}." for part in parts]
+    return "\n".join(["## The map of the course", "", *lines])
+
+
+def syllabus_table(rows: list[dict[str, Any]]) -> str:
+    """Return the table of the notebooks in the syllabus."""
+    lines = [
+        "| [{name}](../notebooks/{name}.ipynb) | {question} | {minutes} minutes |".format(**row)
+        for row in rows
+    ]
+    return "\n".join(["| notebook | question | time |", "|---|---|---|", *lines])
+
+
+def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
+    """Return the syllabus and the notebooks, by path, with what follows from the list of notebooks."""
+    numbered = [row for row in rows if row["part"] != "Appendices"]
+    following = {a["name"]: link(b) for a, b in itertools.pairwise([*numbered, rows[0]])}
+    syllabus = ROOT / "docs" / "syllabus.md"
+    table = rf"\g<1>{syllabus_table(rows)}\n"
+    texts = {
+        syllabus: re.sub(r"(?s)(## The notebooks\n\n).*?\n(?=\n## )", table, syllabus.read_text("utf-8"))
+    }
+    for row in rows:
+        path = ROOT / "notebooks" / f"{row['name']}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.source.startswith("## The map of the course"):
+                cell.source = course_map(rows)
+            if next_link := following.get(row["name"]):
+                cell.source = re.sub(r"(?m)^\*\*Next\*\*.*$", f"**Next** {next_link}", cell.source)
+        time = f"**Time** {row['minutes']} minutes"
+        notebook.cells[0].source = re.sub(r"\*\*Time\*\* [\w ]*minutes", time, notebook.cells[0].source)
+        texts[path] = nbformat.writes(notebook) + "\n"
+    return texts
 
 
 def solutions(name: str) -> list[str]:
@@ -195,9 +233,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one of the five commands; see the module docstring."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("command", choices=["refresh", "clean", "students", "solved", "lines"])
+    parser.add_argument("command", choices=["refresh", "clean", "contents", "students", "solved"])
     parser.add_argument("names", nargs="*", metavar="NAME")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "contents":
+        for path, text in with_contents(course.contents()).items():
+            path.write_text(text, encoding="utf-8")
+        return
     editions = chosen.command in ("students", "solved")
     if editions and len(chosen.names) != 1:
         parser.error(f"{chosen.command}: give one folder.")
@@ -207,10 +249,6 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as scratch:
         for name, path in paths.items():
-            if chosen.command == "lines":
-                visible, hidden = lines(nbformat.read(path, as_version=4))
-                print(f"{name:30} {visible:4} visible {hidden:4} hidden")
-                continue
             print(name, flush=True)
             if chosen.command == "refresh":
                 refresh(path, scratch)

@@ -7,12 +7,10 @@ notebooks and reports are made from these files alone.
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -145,37 +143,9 @@ def run_dir() -> Path:
 
 
 def begin(notebook: str, *, seed: int | None = None) -> None:
-    """Start collecting the results of `notebook`; `seed` is stored with each of them.
-
-    Raises InputError if a parameter of the notebook that calls it has another type than its
-    default, such as a text instead of a list. papermill does not check this.
-    """
+    """Start collecting the results of `notebook`; `seed` is stored with each of them."""
     global _current
-    for name, default in _defaults(project_dir() / "notebooks" / f"{notebook}.ipynb").items():
-        value = vars(sys.modules["__main__"]).get(name, default)
-        if default is not None and _kind(value) != _kind(default):
-            example = ["first", "second"] if default == [] else default
-            raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
     _current = _Notebook(notebook, seed, {}, {})
-
-
-def _defaults(notebook: Path) -> dict[str, Any]:
-    """Return the plain values in the notebook's cell of parameters, by name."""
-    defaults: dict[str, Any] = {}
-    cells = json.loads(notebook.read_bytes())["cells"] if notebook.is_file() else []
-    for cell in cells:
-        if "parameters" in cell["metadata"].get("tags", ()):
-            for line in ast.parse("".join(cell["source"])).body:
-                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-                    with suppress(ValueError):  # a calculation
-                        defaults[line.targets[0].id] = ast.literal_eval(line.value)
-    return defaults
-
-
-def _kind(value: object) -> str:
-    kinds = {bool: "true or false", str: "a text", dict: "names with values"}
-    number = "a number" if isinstance(value, Real) else "a list"
-    return kinds.get(type(value), number)
 
 
 def _collecting() -> _Notebook:

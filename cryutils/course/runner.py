@@ -3,59 +3,81 @@
 A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each finished
 notebook has a state file with its fingerprint, a digest of everything that its results depend on.
 So a killed run can be resumed, and a notebook is executed again when its inputs have changed.
+
+papermill executes each notebook in its own process (`python -m cryutils.course.runner`), as it is
+unsafe in threads. The process and its kernel end when the process that started them ends or the run is
+stopped.
 """
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from cryutils._io import parallel
-from cryutils._io.paths import cache_dir, check_file, data_dir, outputs_dir, project_dir, resolve, weights_dir
+from cryutils._io import extras, parallel
+from cryutils._io.paths import (
+    cache_dir,
+    check_file,
+    data_dir,
+    file_digest,
+    keras_home,
+    outputs_dir,
+    project_dir,
+    resolve,
+    scratch_dir,
+    weights_dir,
+    writable,
+)
 from cryutils._io.progress import say
 from cryutils.claims import run_folder
-from cryutils.course.execute import digests, execute, installation, versions
 from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["AFTER", "ALWAYS", "Job", "chosen", "notebooks", "parameters", "plan", "profiles", "run"]
+__all__ = ["Job", "chosen", "contents", "notebooks", "parameters", "plan", "profiles", "run", "sources"]
 
-# These reuse networks or embeddings of the notebooks listed, which would be computed twice.
-AFTER = {
-    "06_full": ("04_cry2", "05_image"),
-    "09_ensemble": ("07_frames_resnet50",),
-    "11_robustness": ("04_cry2", "05_image"),
-    "13_live_and_deployment": ("04_cry2", "05_image"),
-    "appendix_explanations": ("04_cry2", "05_image"),
-}
-# These read the results of all runs, which no fingerprint covers. They take seconds, and wait for
-# all other notebooks.
-ALWAYS = ("14_scoreboard",)
+_LIBRARY = Path(__file__).parents[2]
+_TICK_S = 0.5  # between checks whether a notebook's process must end
+# The user's settings, which would change what a notebook computes and shows.
+_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+_FILES = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook to execute in the run's `folder`, with the `parameters` that the run sets."""
+    """One notebook to execute in the run's `folder`, with the `parameters` that the run sets.
+
+    after: notebooks that must have finished, "all" for every other notebook. Such a notebook reads the
+    results of all runs, which no fingerprint covers, so it is executed each time.
+    """
 
     name: str
     source: Path
     folder: Path
     parameters: Mapping[str, Any]
     fingerprint: str
+    after: Sequence[str]
 
     def is_done(self) -> bool:
         """Return whether a job with this fingerprint has finished and none of its files is gone."""
@@ -65,11 +87,22 @@ class Job:
         )
 
 
-def notebooks(folder: Path | None = None) -> dict[str, Path]:
-    """Return the numbered notebooks by name, in reading order, then the appendices."""
-    folder = folder or project_dir() / "notebooks"
-    numbered, appendices = (folder.glob(f"{n}.ipynb") for n in ("[0-9][0-9]*_*", "appendix_*"))
-    return {path.stem: path for path in [*sorted(numbered), *sorted(appendices)]}
+# What the course has
+
+
+def contents() -> list[dict[str, Any]]:
+    """Return the rows of `notebooks/contents.yml`, the notebooks in reading order."""
+    extras.require("yaml", "course", "the list of notebooks")
+    import yaml
+
+    path = project_dir() / "notebooks" / "contents.yml"
+    return list(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def notebooks() -> dict[str, Path]:
+    """Return the notebooks by name, in reading order."""
+    home = project_dir() / "notebooks"
+    return {row["name"]: home / f"{row['name']}.ipynb" for row in contents()}
 
 
 def profiles() -> dict[str, Path]:
@@ -116,10 +149,36 @@ def parameters(path: Path) -> dict[str, Any]:
     return dict(papermill.inspect_notebook(notebook))
 
 
+# What a run does
+
+
+def _defaults(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default of each parameter in `parameters` that is a plain value."""
+    values = {}
+    for name, parameter in described.items():
+        with suppress(ValueError, SyntaxError):  # a calculation
+            values[name] = ast.literal_eval(parameter["default"])
+    return values
+
+
 def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
     for name in names:
         if name not in known:
             raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
+
+
+def _require_types(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        default = defaults.get(name)
+        if default is not None and _kind(value) != _kind(default):
+            example = ["first", "second"] if default == [] else default
+            raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "true or false", str: "a text", dict: "names with values"}
+    number = "a number" if isinstance(value, Real) else "a list"
+    return kinds.get(type(value), number)
 
 
 def plan(
@@ -137,7 +196,8 @@ def plan(
     are parameters that override the profile's, `data` the user's own recordings, `outputs` the
     folder of the runs. `run_name` replaces the name made of `data`, the profile and `values`.
 
-    Raises InputError for an unknown profile, notebook or parameter.
+    Raises InputError for an unknown profile, notebook or parameter, and for a value of another type
+    than the parameter's default, which papermill does not check.
     """
     import yaml
 
@@ -145,32 +205,32 @@ def plan(
     if profile not in (files := profiles()):
         raise InputError(f"no profile {profile!r}.{near_miss(profile, files)}")
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
-    sources = chosen(texts or content.get("notebooks", notebooks()))
-    known = {name: parameters(path) for name, path in sources.items()}
+    rows = {row["name"]: row for row in contents()}
+    selected = chosen(texts or [name for name, row in rows.items() if profile in row["profiles"]])
+    known = {name: parameters(path) for name, path in selected.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
-    usual = _name([Path(str(corpus)).stem] if data else [], profile, values)
-    folder, library = (outputs or outputs_dir()) / (run_name or usual), _library()
+    first = [Path(str(corpus)).stem] if data else []
+    usual = "-".join([*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))])
+    usual = re.sub(r"[^\w. -]+", "_", usual).lstrip(".")[:100]
+    folder = (outputs or outputs_dir()) / (run_name or usual)
     _require_own(folder, ({"data": corpus} if data else {}) | ({} if run_name else values))
-    jobs = []
-    for name, source in sources.items():
+    shared, jobs = _shared(), []
+    for name, path in selected.items():
         changed = dict(content.get("parameters", {}).get(name, {}))
         _require_known(changed, known[name], name)
         if corpus and "data" in known[name]:
             changed["data"] = corpus
         changed |= {key: value for key, value in values.items() if key in known[name]}
-        defaults = {key: each["default"].strip("'\"") for key, each in known[name].items()}
-        used = [_files(value) for value in (defaults | changed).values() if isinstance(value, str)]
-        inputs = [[cell.source for cell in _read(source).cells], changed, used, library]
+        defaults = _defaults(known[name])
+        _require_types(changed, defaults)
+        used = [_files(text) for text in (defaults | changed).values() if isinstance(text, str)]
+        cells = [cell.source for cell in _read(path).cells]
+        library = {str(file): file_digest(file) for file in sources(cells)}
+        inputs = [cells, changed, used, library, shared]
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-        jobs.append(Job(name, source, folder, changed, digest))
+        jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
-
-
-def _name(first: Sequence[str], profile: str, values: Mapping[str, Any]) -> str:
-    """Return the name of a run, made of what its user has chosen."""
-    parts = [*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))]
-    return re.sub(r"[^\w. -]+", "_", "-".join(parts)).lstrip(".")[:100]
 
 
 def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
@@ -187,12 +247,62 @@ def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
                 )
 
 
-def _library() -> list[Any]:
-    """Return what each notebook depends on: files, by digest or size and time, and versions."""
+def _shared() -> list[Any]:
+    """Return what all notebooks depend on: stored data and results by digest, versions and weights."""
     home = project_dir()
-    folders = (Path(__file__).parents[1], home / "data", home / "outputs" / "reference")
+    stored = digests(home / "data") | digests(home / "outputs" / "reference")
+    stored = {name: digest for name, digest in stored.items() if not name.startswith("data/profiles/")}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
-    return [[digests(each) for each in folders], installed, _files(str(weights_dir() or ""))]
+    return [stored, installed, _files(str(weights_dir() or ""))]
+
+
+def sources(cells: Iterable[str], library: Path = _LIBRARY) -> list[Path]:
+    """Return the files of the library that the code in `cells` imports, directly or indirectly.
+
+    These are modules, and the scripts and tables next to them. library: the folder that contains the
+    packages cryutils and crydecode.
+    """
+    modules = _modules(library)
+    lines = "\n".join(cells)
+    found, waiting = set[str](), _imported(re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", lines), "", modules)
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting |= _imports_of(name, library) - found
+    files = {modules[name] for name in found}
+    beside = {path for file in files for path in file.parent.iterdir() if path.suffix not in (".py", "")}
+    return sorted(files | beside)
+
+
+@cache
+def _modules(library: Path) -> dict[str, Path]:
+    files = [path for package in ("cryutils", "crydecode") for path in (library / package).rglob("*.py")]
+    names = [".".join(path.relative_to(library).with_suffix("").parts) for path in files]
+    return {name.removesuffix(".__init__"): path for name, path in zip(names, files, strict=True)}
+
+
+@cache
+def _imports_of(module: str, library: Path) -> set[str]:
+    modules = _modules(library)
+    package = module if modules[module].stem == "__init__" else module.rpartition(".")[0]
+    return _imported(modules[module].read_text(encoding="utf-8"), package, modules)
+
+
+def _imported(code: str, package: str, modules: Collection[str]) -> set[str]:
+    """Return the modules that `code` imports or names, and their packages; all if it is no Python."""
+    names = set(re.findall(r"\bcryutils[.\w]*", code))  # `cryutils.audio` is imported when it is used
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except SyntaxError:
+        return set(modules)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    parts = [name.split(".") for name in names if name.startswith(("cryutils", "crydecode"))]
+    return {".".join(each[:n]) for each in parts for n in range(1, len(each) + 1)} & {*modules}
 
 
 def _files(text: str) -> list[parallel.Identity]:
@@ -208,6 +318,36 @@ def _files(text: str) -> list[parallel.Identity]:
         with suppress(InputError):  # it may have vanished; the corpus lists it
             found.append(parallel.identity(path))
     return found
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below `folder`, by its path from the folder's parent."""
+    names = {path: path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*"))}
+    return {
+        name: file_digest(path)
+        for path, name in names.items()
+        if path.is_file() and not re.search(r"/(\.|__pycache__)", name)
+    }
+
+
+def versions(project: Path) -> dict[str, str]:
+    """Return the versions of Python, of cryutils and of what it needs, and `project`'s commit.
+
+    The commit is that of a clone, with "-dirty" at its end if tracked files have been changed.
+    """
+    found = {"cryutils": metadata.version("cryutils"), "python": platform.python_version()}
+    for name in extras.packages():
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    if (project / ".git").exists():  # a wheel may be inside somebody else's repository
+        describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+        with suppress(OSError, subprocess.CalledProcessError):
+            output = subprocess.run(describe, cwd=project, capture_output=True, check=True)
+            found["commit"] = output.stdout.decode().strip()
+    return found
+
+
+# Executing notebooks
 
 
 def run(
@@ -231,7 +371,7 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(run_folder.run_lock(folder))
         run_folder.clean(folder)
-        waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
+        waiting = [job for job in jobs if fresh or job.after == "all" or not job.is_done()]
         for job in jobs:
             if job not in waiting:
                 say(f"{job.name}: finished before, kept", err=True)
@@ -270,6 +410,19 @@ def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
                     f"worker {worker}: {key} is {b} there and {a} here; install the same cryutils,"
                     " share the same folders, and restart the worker."
                 )
+
+
+def installation(project: Path, token: Path) -> dict[str, str]:
+    """Return what a worker must have in common with the machine that sends it notebooks.
+
+    These are `versions`, a digest of the library's files, and whether the folder that contains
+    the new folder `token` is the same one and can be written to.
+    """
+    library = json.dumps(digests(Path(__file__).parents[1]))
+    return versions(project) | {
+        "cryutils' files": hashlib.sha256(library.encode()).hexdigest()[:12],
+        str(token.parent): "writable" if token.is_dir() and writable(token) else "missing",
+    }
 
 
 @contextmanager
@@ -333,9 +486,9 @@ def _run_all(
         return _stored(job, compute, storing)
 
     try:
-        # Those that wait for others come after them, those in `ALWAYS` last.
-        for job in sorted(jobs, key=lambda job: (job.name in ALWAYS, job.name in AFTER, job.name)):
-            before = futures if job.name in ALWAYS else AFTER.get(job.name, ())
+        # Those that wait for others come after them.
+        for job in sorted(jobs, key=lambda job: (job.after == "all", bool(job.after), job.name)):
+            before = futures if job.after == "all" else job.after
             earlier = [futures[name] for name in before if name in futures]
             futures[job.name] = pool.submit(run_one, job, earlier)
         pending = dict(futures)
@@ -394,3 +547,122 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
             raise OSError(full, os.strerror(full), f"{job.name}: {error}")
     path = kept.get("notebook" if seconds else "log")  # 0: its process ended early
     return f"{error} (see {path})" if path else error
+
+
+# One notebook in its own process
+
+
+def execute(
+    folder: Path, source: Path, values: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Path, str, float]:
+    """Execute the notebook `source` in a new process, with `values` for its parameters.
+
+    Called here or on a worker that shares the run's `folder`. If a worker is lost, the call is
+    repeated, so each call has its own staging folder. Its removal ends the execution.
+
+    Returns the staging folder, the error in one line or "", and the seconds, 0 if the process ended
+    early.
+    """
+    staging, began = run_folder.stage(folder, source.stem), time.monotonic()
+    own = {
+        "CRYUTILS_RUN_DIR": str(staging),
+        "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
+        "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
+    }
+    target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
+    request = [str(source), str(target), str(log), dict(values), os.getpid()]
+    with log.open("w") as output:  # of libraries
+        process = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(request),
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+            check=False,
+            env={**os.environ, **environment, **own},
+            start_new_session=True,  # a terminal's Ctrl-C reaches only the command
+        )
+    if process.returncode and not process.stdout:
+        return staging, "its process ended early, as happens when memory runs out", 0.0
+    return staging, process.stdout, time.monotonic() - began
+
+
+def main() -> None:
+    """Execute the notebook that `execute` describes on stdin; print its error in one line, if any.
+
+    The kernel is reached through sockets in a folder of this process. Jupyter chooses ports before
+    the kernel opens them, and a kernel whose port another program has taken hangs.
+    """
+    import papermill
+    from papermill.exceptions import PapermillException
+    from traitlets.config import Config
+
+    source, target, log, values, parent = json.load(sys.stdin)
+    threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
+    _leave_out_settings()
+    answer = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
+    place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters=values,
+            kernel_name="python3",
+            language="python",  # otherwise papermill rejects notebooks without a language
+            cwd=str(Path(source).parent),
+            start_timeout=600,  # s; a slow machine under load needs more than one minute
+            progress_bar=False,
+            config=Config({"KernelManager": place}),
+        )
+    # DeadKernelError is a RuntimeError, a full disk an OSError.
+    except (PapermillException, RuntimeError, OSError) as failure:
+        os.write(answer, _one_line(failure).encode())
+
+
+def _leave_out_settings() -> None:
+    """Let this process and its kernel find none of the user's settings for libraries.
+
+    Folders of settings are new and empty. Font lists and compiled functions, which take seconds,
+    are kept in the cache.
+    """
+    folder, cache = scratch_dir(), cache_dir() if writable(cache_dir()) else scratch_dir()
+    for name in _FILES:
+        os.environ.pop(name, None)
+    for name in _FOLDERS:
+        os.environ[name] = str(folder / name.lower())
+    os.environ["KERAS_HOME"] = str(keras_home())
+    os.environ["MPLCONFIGDIR"] = str(cache / "matplotlib")
+    os.environ["NUMBA_CACHE_DIR"] = str(cache / "numba")
+
+
+def _end_with(log: Path, parent: int) -> None:
+    """End this process and its kernel when the process `parent` ends or `log` is removed."""
+    import psutil
+
+    while log.is_file() and os.getppid() == parent:
+        time.sleep(_TICK_S)
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            child.kill()
+    shutil.rmtree(scratch_dir(), ignore_errors=True)  # the kernel's sockets and key
+    os._exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    from click import unstyle
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, DeadKernelError):
+        return "its kernel was killed, as happens when memory runs out"
+    cell, kind, message = "", type(error).__name__, str(error)
+    if isinstance(error, PapermillExecutionError):
+        cell, kind, message = f"cell {error.exec_count}: ", error.ename, error.evalue
+    if kind != "InputError":
+        message = f"{kind}: {message.strip()}"
+    return cell + unstyle(message).strip().partition("\n")[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ from sizes import large
 import cryutils
 from cryutils import audio, video
 from cryutils._io import parallel
-from cryutils.course import execute, runner
+from cryutils.course import runner
 from cryutils.errors import InputError
 
 BEGUN = """\
@@ -124,7 +124,7 @@ def executing(cluster: Any) -> bool:
     for worker in cluster.workers.values():
         for child in psutil.Process(worker.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # it has just ended
-                if "cryutils.course.execute" in " ".join(child.cmdline()):
+                if "cryutils.course.runner" in " ".join(child.cmdline()):
                     return True
     return False
 
@@ -178,7 +178,7 @@ def test_a_worker_with_another_installation_or_folder_is_named(cluster: Any, pro
 
 
 def other_files() -> None:
-    execute.digests = lambda _: {}  # type: ignore[assignment]
+    runner.digests = lambda _: {}  # type: ignore[assignment]
 
 
 def other_package() -> None:
@@ -187,7 +187,7 @@ def other_package() -> None:
 
 
 def hide_folders() -> None:
-    execute.writable = lambda _: False  # type: ignore[assignment]
+    runner.writable = lambda _: False  # type: ignore[assignment]
 
 
 def refused(address: str) -> str:

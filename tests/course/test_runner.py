@@ -25,7 +25,7 @@ import psutil
 import pytest
 import yaml
 from clock import until
-from course_of_two import COUNT, WAIT, jobs, made, notebook, profile, results, tally, tiny
+from course_of_two import COUNT, WAIT, jobs, made, notebook, results, tally, tiny
 from refusals import Command, mistake
 
 from cryutils import claims
@@ -90,20 +90,19 @@ def test_notebooks_are_chosen_by_name_beginning_or_copy_else_by_the_profile(proj
     shutil.copy(project / "notebooks" / copy.name, copy)
     assert [job.name for job in jobs("02_")] == ["02_second"]
     assert [job.source for job in jobs(str(copy))] == [copy]
-    profile("quick", "notebooks: [02_second]\n")
+    notebook("01_first", profiles=[])
     assert [job.name for job in jobs()] == ["02_second"]
     assert [job.name for job in jobs("01")] == ["01_first"]
     notebook("01b_between")
     names = ["01_first", "01b_between", "02_second"]
-    assert list(runner.notebooks(project / "notebooks")) == names, "01b is read after 01"
+    assert list(runner.notebooks()) == names
     assert [job.name for job in jobs("01", "01b")] == names[:2]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yml")))
 def test_each_profile_names_notebooks_and_parameters_that_exist(name: str, apart: Path) -> None:
-    content = yaml.safe_load((PROFILES / f"{name}.yml").read_text())
-    assert [job.name for job in runner.plan(name)] == content["notebooks"]
-    every = list(content["parameters"])
+    assert runner.plan(name)
+    every = list(yaml.safe_load((PROFILES / f"{name}.yml").read_text())["parameters"])
     assert [job.name for job in runner.plan(name, every)] == every
 
 
@@ -121,21 +120,17 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
     assert job.parameters["data"] == str(apart / "my cries")
 
 
-def test_inputs_of_one_name_do_not_share_a_run(
-    project: Path, apart: Path, command: Command, sound: Callable
-) -> None:
-    for place in ("a", "b"):
-        sound(apart / place / "cries" / "tired" / "bo" / "1.wav")
-    assert command("run", "01_first", "--data", "a/cries")[0] == 0
-    line = mistake(command("run", "01_first", "--data", "b/cries"))
-    assert f"data={apart}/a/cries, not {apart}/b/cries" in line and "--name" in line
-    assert [job.is_done() for job in jobs("01_first", data="a/cries")] == [True]
+def test_inputs_of_one_name_do_not_share_a_run(project: Path, apart: Path) -> None:
+    def has_run(job: runner.Job) -> None:
+        (job.folder / "state").mkdir(parents=True)
+        (job.folder / "state" / "01_first.json").write_text(json.dumps({"parameters": job.parameters}))
+
+    has_run(jobs("01_first", data="a/cries")[0])
+    with pytest.raises(InputError, match=r"data=.*/a/cries, not .*/b/cries; .* by --name"):
+        jobs("01_first", data="b/cries")
     assert jobs("01_first", data="b/cries", run_name="b")
 
-    long = {"text": "x" * 100}
-    folder = jobs("01_first", values=long)[0].folder
-    (folder / "state").mkdir(parents=True)
-    (folder / "state" / "01_first.json").write_text(json.dumps({"parameters": long}))
+    has_run(jobs("01_first", values={"text": "x" * 100})[0])
     with pytest.raises(InputError, match="another name by --name"):
         jobs("01_first", values={"text": "x" * 100 + "y"})
 
@@ -179,7 +174,7 @@ def test_changed_recordings_count(project: Path, apart: Path, sound: Callable) -
     assert fingerprints(data="own") == before
     sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.4)
     assert fingerprints(data="own") != before
-    assert fingerprints(values={"seed": "a" * 300}), "a value that is too long for a path"
+    assert fingerprints(values={"text": "a" * 300}), "a value that is too long for a path"
 
 
 def test_changed_recordings_of_a_manifest_count(project: Path, apart: Path) -> None:
@@ -196,6 +191,34 @@ def test_a_changed_file_counts_whatever_its_suffix(file: str, project: Path) -> 
     (project / file).parent.mkdir(parents=True, exist_ok=True)
     (project / file).write_text("1")
     assert fingerprints()["01_first"] != before["01_first"]
+
+
+def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) -> None:
+    for name, text in {
+        "__init__.py": "from cryutils.errors import InputError",
+        "errors.py": "",
+        "audio/__init__.py": "from .files import read",
+        "audio/files.py": "def read():\n    import cryutils.video",
+        "audio/unused.py": "",
+        "video/__init__.py": "",
+        "video/faces.json": "{}",
+        "widgets/__init__.py": "import cryutils.audio.unused",
+    }.items():
+        path = tmp_path / "cryutils" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def names(*cells: str) -> list[str]:
+        return [
+            path.relative_to(tmp_path / "cryutils").as_posix() for path in runner.sources(cells, tmp_path)
+        ]
+
+    audio = ["__init__.py", "audio/__init__.py", "audio/files.py", "errors.py"]
+    video = ["video/__init__.py", "video/faces.json"]
+    assert names("%pip install x", "from cryutils import audio") == [*audio, *video]
+    assert names("import cryutils", "cryutils.audio.read()") == [*audio, *video]
+    assert names("import cryutils.video") == ["__init__.py", "errors.py", *video]
+    assert names("import numpy") == []
 
 
 def test_the_versions_of_packages_count(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,10 +390,10 @@ def test_a_damaged_run_is_repaired_by_the_next_one(finished: Path, apart: Path, 
 
 
 def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
     let_both_only_count()
+    notebook("01_first", COUNT.format(name="01_first"), after="all")
     for executions in (1, 2):
         assert runner.run(jobs(), processes=2) == {}
         assert tally(apart) == {"01_first": executions, "02_second": 1}
@@ -378,13 +401,9 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
     assert err.index("02_second: done") < err.index("01_first: done")
 
 
-def test_a_parameter_of_another_type_is_one_line_in_papermill_too(project: Path, apart: Path) -> None:
-    source = str(project / "notebooks" / "01_first.ipynb")
-    options = ["-p", "classes", "hungry", "--language", "python"]
-    papermill = [sys.executable, "-m", "papermill", source, "out.ipynb", *options]
-    done = subprocess.run(papermill, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "InputError: classes='hungry': give a list" in done.stderr.strip().splitlines()[-1]
+def test_a_parameter_of_another_type_is_refused(project: Path) -> None:
+    with pytest.raises(InputError, match="classes='hungry': give a list, such as"):
+        jobs(values={"classes": "hungry"})
 
 
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(

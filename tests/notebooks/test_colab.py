@@ -14,7 +14,7 @@ from cryutils.course import runner as course
 
 HERE = Path(__file__).parent
 PINNED = dict(line.split("==") for line in (HERE / "colab.txt").read_text().splitlines() if "==" in line)
-NOTEBOOKS = course.notebooks(HERE.parents[1] / "notebooks")
+NOTEBOOKS = course.notebooks()
 
 pytestmark = pytest.mark.skipif(
     metadata.version("ipywidgets") != PINNED["ipywidgets"],

@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = course.notebooks(ROOT / "notebooks")
+NOTEBOOKS = course.notebooks()
 TOOL = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
 LECTURES = [name for name in NOTEBOOKS if not name.startswith("appendix_")]
 
@@ -156,11 +156,12 @@ def test_committed_clean_and_executed(notebook) -> None:
             assert output.get("name") != "stderr"
 
 
-def test_the_map_in_00_links_to_every_notebook() -> None:
-    cells = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4).cells
-    (text,) = [cell.source for cell in cells if "The map of the course" in cell.source]
-    numbered = [name for name in list(NOTEBOOKS)[1:] if not name.startswith("appendix_")]
-    assert [name for name in numbered if f"({name}.ipynb)" not in text] == []
+def test_map_times_next_and_syllabus_follow_from_the_list_of_notebooks() -> None:
+    """After a change of notebooks/contents.yml: run `python tools/notebooks.py contents`."""
+    assert list(NOTEBOOKS) == sorted(NOTEBOOKS)
+    assert set(NOTEBOOKS) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    for path, text in TOOL["with_contents"](course.contents()).items():
+        assert path.read_text(encoding="utf-8") == text, path
 
 
 def test_no_notebook_shows_an_output_widget(notebook) -> None:

@@ -18,7 +18,7 @@ from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[2]
 tool = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "notebooks.py")))
-NOTEBOOKS = course.notebooks(ROOT / "notebooks")
+NOTEBOOKS = course.notebooks()
 
 
 def picture(colours: int) -> str:
@@ -78,12 +78,6 @@ def test_every_notebook_opens_in_colab_and_binder(name: str) -> None:
     (setup,) = [cell for cell in notebook.cells if cell.source.startswith("#@title Setup\n")]
     assert tool.links(name) in notebook.cells[0].source
     assert setup.source.startswith(tool.SETUP)
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_at_most_a_third_as_many_lines_are_hidden_as_visible(name: str) -> None:
-    visible, hidden = tool.lines(nbformat.read(NOTEBOOKS[name], as_version=4))
-    assert 3 * hidden <= visible
 
 
 def test_readme_has_the_same_address() -> None:
