@@ -21,6 +21,7 @@ from starlette.templating import Jinja2Templates
 
 from crydecode import diary
 from crydecode.asking import Threads, ask
+from crydecode.lines import CRY, MISSED, NOTES
 from crydecode.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, set_cookie, token
 from crydecode.store import transfer
 from cryutils import words
@@ -114,7 +115,7 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
     recent = await ask(diary.latest, log, 86_400.0)
-    last = next((line for line in recent if line.note is None), None)
+    last = next((line for line in recent if line.what in (CRY, MISSED)), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
 
 
@@ -154,7 +155,7 @@ async def say(request: Request) -> Response:
             task = partial(log.remove_note, int(fields["note"]))
         case "undo":
             task = partial(log.undo, *_span(fields))
-        case note if (parts := note.partition("-"))[0] in diary.NOTES:
+        case note if (parts := note.partition("-"))[0] in NOTES:
             number = int(parts[2][:15]) if parts[2].isdecimal() else None
             task = partial(log.note, parts[0], time.time(), number)
         case _:
@@ -241,7 +242,7 @@ def _asset(name: str) -> str:
 TEMPLATES.env.globals.update(
     ago=AGO_S,
     names=words.name,
-    notes=diary.NOTES,
+    notes=NOTES,
     number=partial(secrets.randbits, 48),
     one_day=diary.ONE_DAY,
     reasons=REASONS,

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import sqlalchemy as sa
 
+from crydecode.lines import Line, lines
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
-from cryutils.inference.episodes import Episode, episodes
 from cryutils.inference.readings import CALM, GAP, HOP_S, Reading
 
 __all__ = ["EARLIEST_S", "LATEST_S", "PARTS", "Log", "Session"]
@@ -73,7 +73,7 @@ class Log:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
         They are rows of the table, without loading all into memory, with the infant's name and the
-        session's source and run. Corrections are not in them, but in `episodes`.
+        session's source and run. Corrections are not in them, but in `lines`.
         """
         reading, session = tables.READINGS.c, tables.SESSIONS.c
         query = sa.select(tables.READINGS, session.source, session.run)
@@ -85,11 +85,11 @@ class Log:
             for row in _checked(rows):
                 yield row | {"infant": self.name}
 
-    def episodes(self, since: float | None = None, until: float | None = None) -> list[Episode]:
-        """Return the episodes of crying that reach into the time from `since` to before `until`."""
+    def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
+        """Return the diary's lines that reach into the time from `since` to before `until`."""
         reading, session = tables.READINGS.c, tables.SESSIONS.c
-        correction = tables.CORRECTIONS.c
-        # An episode may begin earlier and end later.
+        correction, note = tables.CORRECTIONS.c, tables.NOTES.c
+        # A cry may begin earlier and end later.
         first = None if since is None else since - tables.LONGEST_S
         last = None if until is None else until + tables.LONGEST_S
         cries = sa.select(
@@ -102,15 +102,18 @@ class Log:
             correction.infant == self.id, *_within(correction.stop, first, last)
         )
         said = said.order_by(correction.made.desc(), correction.id.desc())
+        notes = sa.select(note.id, note.time, note.what).where(
+            note.infant == self.id, *_within(note.time, since, until)
+        )
         with self._begin() as connection:
             corrections = list(_checked(connection.execute(said)))
             options = {"yield_per": _AT_ONCE}
             rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            around = episodes(_checked(rows), corrections)
+            around = lines(_checked(rows), corrections, _checked(connection.execute(notes)))
         return [
-            each
-            for each in around
-            if (since is None or each.stop >= since) and (until is None or each.start < until)
+            line
+            for line in around
+            if (since is None or line.stop >= since) and (until is None or line.start < until)
         ]
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
@@ -157,15 +160,6 @@ class Log:
             if first is None or at - first > _AGAIN_S:
                 unused = number if number is not None and first is None else secrets.randbits(48)
                 tables.insert_new(connection, note, [{"id": unused} | row])
-
-    def notes(self, since: float | None = None, until: float | None = None) -> list[Row]:
-        """Return the notes from `since` to before `until`, with `id`, `time` and `what`."""
-        note = tables.NOTES.c
-        query = sa.select(note.id, note.time, note.what).where(
-            note.infant == self.id, *_within(note.time, since, until)
-        )
-        with self._begin() as connection:
-            return list(_checked(connection.execute(query.order_by(note.time))))
 
     def remove_note(self, number: int) -> None:
         """Remove a note by its `id`."""

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from crydecode.lines import CRY, Line
 from crydecode.store.database import Row, shown
 from crydecode.store.log import PARTS, Log
 from cryutils._io import extras
@@ -21,8 +22,6 @@ from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from cryutils.inference.episodes import Episode
 
 __all__ = ["Content", "export"]
 
@@ -152,24 +151,22 @@ def _rows(logs: Sequence[Log], kind: Content, since: float | None, until: float 
             for row in log.entries(since, until):
                 yield row | {"time": _utc(row["time"])}
         else:
-            rows = [*map(_cry, log.episodes(since, until))]
-            rows += [{"what": note["what"], "start": _utc(note["time"])} for note in log.notes(since, until)]
-            for row in sorted(rows, key=lambda row: row["start"]):
-                yield dict.fromkeys(_COLUMNS["diary"]) | row | {"infant": log.name}
+            for line in log.lines(since, until):
+                yield _row(line) | {"infant": log.name}
 
 
-def _cry(each: Episode) -> Row:
-    if each.state is None:
-        return {"what": "missed cry", "start": _utc(each.start), "corrected": each.said}
-    return {
-        "what": "cry",
-        "start": _utc(each.start),
-        "stop": _utc(each.stop),
-        "cried_minutes": round(each.cried_s / 60, 2),
-        "state": each.state,
-        "probability": each.probability and round(each.probability, 4),
-        "run": each.run,
-        "corrected": each.said,
+def _row(line: Line) -> Row:
+    """Return a line of the diary; only a cry has a length and an answer."""
+    row = dict.fromkeys(_COLUMNS["diary"]) | {"what": line.what, "start": _utc(line.start)}
+    if line.what != CRY:
+        return row | {"corrected": line.corrected}
+    return row | {
+        "stop": _utc(line.stop),
+        "cried_minutes": round(line.cried_s / 60, 2),
+        "state": line.state,
+        "probability": line.probability and round(line.probability, 4),
+        "run": line.run,
+        "corrected": line.corrected,
     }
 
 

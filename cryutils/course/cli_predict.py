@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,11 @@ from cryutils._io.paths import other_kind, resolve
 from cryutils._io.progress import say
 from cryutils._io.tables import no_formula
 from cryutils.errors import InputError, printable
+from cryutils.inference.readings import Reading
+from cryutils.words import GAP
+
+if TYPE_CHECKING:
+    from cryutils.inference.predict import Predictor
 
 __all__ = ["export", "predict", "run_option"]
 
@@ -83,16 +88,16 @@ def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, 
     for name in tqdm(names, "recordings", leave=False, disable=None if len(names) > 1 else True):
         message = None
         try:
-            predictions = predictor(resolve(name))
+            readings = predictor(resolve(name))
         except InputError as error:
             message = printable(error)
             say(f"cryutils: {message}", err=True)
             bad += 1
-            predictions = [predictor.prediction(Path(name))]
-        for prediction in predictions:
-            rows.append({**prediction.row(), "file": name, "error": message})
+            readings = [Reading(0.0, GAP)]
+        for reading in readings:
+            rows.append(_row(name, reading, predictor) | {"error": message})
             if not (as_json or as_csv or message):
-                say(_line(rows[-1], prediction.remarks))
+                say(_line(rows[-1], reading.note))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
@@ -123,8 +128,27 @@ def _recordings(name: str) -> Iterator[str]:
         raise InputError(f"{name}: no recording in this directory; {_TYPES}.")
 
 
-def _line(row: dict[str, Any], remarks: Sequence[str]) -> str:
-    """Return an answer as one line: times, state, probabilities, what was used, and remarks."""
+def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
+    """Return an answer to a file as JSON types."""
+    used, start = reading.used, reading.start
+    alone = {"audio": predictor.sound, "image": predictor.face}.get(used)
+    return {
+        "file": name,
+        "start_s": start,
+        "end_s": None if start is None else reading.time,
+        "state": None if reading.verdict == GAP else reading.verdict,
+        "probabilities": {state: round(p, 4) for state, p in reading.probabilities.items()},
+        "used": used,
+        "why": list(reading.why),
+        "run": predictor.run.name,
+        "model": {"audio": "cry2", "image": "image"}.get(used, predictor.model),
+        "data": alone.data if alone else predictor.data,
+        "unlike": None if reading.unlike is None else round(reading.unlike, 2),
+    }
+
+
+def _line(row: dict[str, Any], note: str) -> str:
+    """Return an answer as one line: times, state, probabilities, what was used, and the note."""
     parts = []
     if row["start_s"] is not None:
         start, end = (timedelta(seconds=round(row[name])) for name in ("start_s", "end_s"))
@@ -133,7 +157,7 @@ def _line(row: dict[str, Any], remarks: Sequence[str]) -> str:
     shares = ", ".join(f"{state.replace('_', ' ')} {share:.0%}" for state, share in ranked)
     parts.append(f"{row['state']} ({shares})" if shares else row["state"] or "no prediction")
     parts += [f"by {_USED[row['used']]}"] if shares else []
-    return f"{row['file']}: {'; '.join([*parts, *remarks])}"
+    return f"{row['file']}: {'; '.join(filter(None, [*parts, note]))}"
 
 
 def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:

@@ -230,13 +230,11 @@ def log_show(infant: str, since: float | None, until: float | None) -> None:
 
     Times are in this machine's time zone.
     """
-    from crydecode import diary
-
     with opened() as store:
-        lines = diary.lines(store.infant(infant), since, until)
+        lines = store.infant(infant).lines(since, until)
     if not lines:
         say("Nothing was logged then.", err=True)
-    for line in reversed(lines):
+    for line in lines:
         said = f" (you said: {printable(line.said)})" if line.said else ""
         say(f"{datetime.fromtimestamp(line.start):%F} {line.times}  {line.answer}{said}")
 

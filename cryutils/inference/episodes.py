@@ -1,4 +1,4 @@
-"""Episodes of crying, one for each line of the diary, made of readings and of what caregivers said.
+"""Episodes of crying, made of readings: one for each line of the diary.
 
 Paper B's Figure 6 lists single answers. Here crying is one episode, whichever device heard it,
 until `EPISODE_PAUSE_S` without any. Infants draw breath and rest, and a line for each part would
@@ -8,39 +8,16 @@ pause of more than `CRY_PAUSE_S`. The live page and the diary both use this defi
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
 
-from cryutils.inference.readings import CALM, HOP_S, UNSURE, Kind, verdict
+from cryutils.inference.readings import HOP_S, UNSURE, Kind, verdict
 from cryutils.models.gate import CRY_PAUSE_S
 
-__all__ = ["EPISODE_PAUSE_S", "Episode", "Episodes", "Sums", "episodes"]
+__all__ = ["EPISODE_PAUSE_S", "Episodes", "Sums"]
 
 EPISODE_PAUSE_S = 60.0  # the longest time without crying within an episode
-
-
-@dataclass(frozen=True)
-class Episode:
-    """Crying from `start` to `stop`, in s since 1970.
-
-    state: the most likely one, UNSURE, or None if only a caregiver heard it: then the times are the
-    caregiver's and say nothing about its length. probability: of the state, averaged over the
-    readings; None if they have none. cried_s: how long crying was heard; pauses do not count, and
-    several devices count once. run: whose models answered. said: the newest correction by a
-    caregiver, NO_CRY for a false alarm, or None.
-    """
-
-    start: float
-    stop: float
-    state: str | None
-    probability: float | None = None
-    cried_s: float = 0.0
-    run: str = ""
-    said: str | None = None
 
 
 class Sums:
@@ -117,35 +94,3 @@ class Episodes:
         if is_near and len(states) < 2:
             return [last.joined(self._cry)]
         return [last, self._cry]
-
-
-def episodes(
-    readings: Iterable[Mapping[str, Any]], corrections: Iterable[Mapping[str, Any]]
-) -> list[Episode]:
-    """Return the episodes of readings, as corrected, in order of their starts.
-
-    readings: in order of time, with `time`, `verdict`, `kind`, `probabilities` (JSON by state) and
-    `run`. corrections: `start`, `stop`, `verdict`, the newest first. A correction at a time without
-    crying adds an episode that only a caregiver heard.
-    """
-    heard = Episodes()
-    for row in readings:
-        if row["verdict"] not in CALM:
-            shares = json.loads(row["probabilities"])
-            heard.add(row["time"], row["kind"], shares, row["run"] or "")
-    cries = [_episode(sums) for sums in heard.all()]
-    for correction in corrections:
-        start, stop, said = (correction[name] for name in ("start", "stop", "verdict"))
-        hit = [k for k, each in enumerate(cries) if start <= each.stop and stop >= each.start]
-        for k in hit:
-            if cries[k].said is None:
-                cries[k] = replace(cries[k], said=said)
-        if not hit:
-            cries.append(Episode(start, stop, None, said=said))
-    known = (each for each in cries if each.state is not None or each.said not in CALM)
-    return sorted(known, key=lambda each: each.start)
-
-
-def _episode(sums: Sums) -> Episode:
-    state, mean = sums.answer()
-    return Episode(sums.start, sums.stop, state, mean.get(state), sums.cried_s, sums.run)

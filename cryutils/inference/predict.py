@@ -11,93 +11,45 @@ This is not a medical device.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io import media
-from cryutils.inference.readings import NO_CRY, QUIET, UNSURE, verdict
+from cryutils.inference.readings import GAP, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run, open_model
 from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, SoundInput, is_dead, picture_problem, sound_problem
 from cryutils.video import faces
 
-__all__ = ["DRAWN", "TOO_QUIET", "Prediction", "Predictor", "SoundAnswer", "fuse", "hear"]
+__all__ = ["DRAWN", "TOO_QUIET", "Answer", "Predictor", "fuse", "hear", "named"]
 
 Array = npt.NDArray[np.float32]
 # Times in s, float64 (frames,), and probabilities, float32 (frames, classes), of usable frames.
 Looks: TypeAlias = tuple[npt.NDArray[np.float64], Array]
+# What could not be used or was changed, and whether a user should know even if there is an answer.
+Reasons: TypeAlias = dict[str, bool]
 
 NO_MODEL = "this run has no model for it"
 TOO_QUIET = "too quiet to judge"
 DRAWN = "the face model was trained on drawn faces"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SoundAnswer:
-    """The sound model's answer: probabilities of each window, float32 (windows, classes).
+class Answer(NamedTuple):
+    """A model's answer: probabilities, float32 (windows, classes), or None.
 
-    unlike: the share of training recordings that are nearer to the others than this sound is
-    (`novelty`); None without a reference. start_s, end_s: of the episode of crying in a file.
+    why: the reason if there are none, or a caution. kind, unlike: as in `Reading`.
     """
 
-    probabilities: Array
-    unlike: float | None
-    start_s: float = 0.0
-    end_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """The models' answer to one episode of crying, or to a file without one.
-
-    start_s, end_s: the episode's; None for a whole file. state: a state or "unsure", also for a
-    sound unlike the training cries; "no cry" or "quiet" without an episode; None if nothing in the
-    file was usable. probabilities: by state. used: "both", "audio", "image" or "none". why: what in
-    the file could not be used or was changed. run, model: which model answered. data: its training
-    corpus. unlike: as in `SoundAnswer`, None without sound.
-    """
-
-    file: Path
-    start_s: float | None
-    end_s: float | None
-    state: str | None
-    probabilities: dict[str, float]
-    used: str
-    why: tuple[str, ...]
-    run: str
-    model: str
-    data: str
-    unlike: float | None
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks for the user: what could not be used, and whether the sound is unusual.
-
-        Missing pictures, or the missing sound of a still, are left out unless nothing was usable.
-        """
-        is_still = self.file.suffix.lower() in media.STILL
-        expected = [f"{kind}: {media.ABSENT[kind]}" for kind in ("picture", "sound")[: 1 + is_still]]
-        reasons = [why for why in self.why if why not in expected]
-        if self.state is None:
-            reasons = reasons or list(self.why)
-        far = novelty.caution(self.unlike)
-        return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
-
-    def row(self) -> dict[str, Any]:
-        """Return the prediction as JSON types."""
-        return asdict(self) | {
-            "file": str(self.file),
-            "probabilities": {name: round(value, 4) for name, value in self.probabilities.items()},
-            "why": list(self.why),
-            "unlike": None if self.unlike is None else round(self.unlike, 2),
-        }
+    probabilities: Array | None
+    why: str = ""
+    kind: Kind = Kind.PLAIN
+    unlike: float | None = None
 
 
 class Predictor:
@@ -106,7 +58,7 @@ class Predictor:
     run: the run's folder. classes: the states. sound, face: the networks with their settings, None
     without one. gate: the cry gate. data, note: the training corpora, and a description of them.
 
-    >>> [p.state for p in Predictor(run="quick")(Path("cry.mp4"))]        # doctest: +SKIP
+    >>> [reading.verdict for reading in Predictor(run="quick")(Path("cry.mp4"))]        # doctest: +SKIP
     ['hungry']
     """
 
@@ -123,74 +75,71 @@ class Predictor:
         self.data = ", ".join(dict.fromkeys(part.data for part in parts))
         self.note = "; ".join(dict.fromkeys(part.note for part in parts))
 
-    def __call__(self, path: Path) -> list[Prediction]:
+    def __call__(self, path: Path) -> list[Reading]:
         """Return the answers to the file at `path`: a sound, a video or a picture.
 
-        There is one for each episode of crying, in order, or one for a file without an episode.
-        Without usable sound, and by the model "image", the whole file is judged. Raises InputError
-        if the file can't be read.
+        There is one for each cry, in order, or one for a file without any, with the verdict GAP if
+        nothing in it was usable. Without usable sound, and by the model "image", the whole file is
+        judged. Raises InputError if the file can't be read.
         """
         info = media.probe(path)
-        why: list[str] = []
-        cries, state = self._hear_file(path, info, why) if self.model != "image" else ([], None)
-        looks = self._see_file(path, info, why) if self.model != "cry2" and not state else None
+        why: Reasons = {}
+        cries, without = self._hear_file(path, info, why) if self.model != "image" else ([], GAP)
+        looks = self._see_file(path, info, why) if self.model != "cry2" and without == GAP else None
         if not cries:
-            return [self.prediction(path, None, looks, why, state)]
-        return [self.prediction(path, cry, looks, why, state) for cry in cries]
+            return [self._reading(None, 0.0, Answer(None), looks, why, without)]
+        return [self._reading(*cry, looks, why, without) for cry in cries]
 
-    def prediction(
-        self,
-        path: Path,
-        sound: SoundAnswer | None = None,
-        looks: Looks | None = None,
-        why: Sequence[str] = (),
-        state: str | None = None,
-    ) -> Prediction:
-        """Return the answer to an episode of crying, or without `sound` to a whole file.
+    def _reading(
+        self, start: float | None, end: float, heard: Answer, looks: Looks | None, why: Reasons, without: str
+    ) -> Reading:
+        """Return the answer to a cry from `start` to `end`, or to a whole file if `start` is None.
 
-        looks: the answers to the file's faces. state: the answer if neither model has one.
+        without: the verdict if neither model answers.
         """
-        face = None
+        sound = face = None
+        if heard.probabilities is not None:
+            sound = heard.probabilities.mean(axis=0)
         if looks is not None:
-            times, faces = looks
-            if sound is not None:
-                faces = faces[(times >= sound.start_s) & (times <= sound.end_s)]
-            if len(faces):
-                face = faces.mean(axis=0)
+            times, rows = looks
+            rows = rows if start is None else rows[(times >= start) & (times <= end)]
+            if len(rows):
+                face = rows.mean(axis=0)
             else:
-                why = [*why, "picture: no face while the infant cries"]
-        p, used = fuse(None if sound is None else sound.probabilities.mean(axis=0), face)
-        shares = {} if p is None else dict(zip(self.classes, map(float, p), strict=True))
-        unlike = None if sound is None else sound.unlike
-        if shares:
-            state = UNSURE if novelty.caution(unlike) else verdict(shares)
-        alone = {"audio": self.sound, "image": self.face}.get(used)
-        return Prediction(
-            file=path,
-            start_s=None if sound is None else sound.start_s,
-            end_s=None if sound is None else sound.end_s,
-            state=state,
+                why = why | {"picture: no face while the infant cries": True}
+        p = fuse(sound, face)
+        shares = {} if p is None else named(self.classes, p)
+        answer = without if p is None else UNSURE if heard.kind == Kind.UNLIKE else verdict(shares)
+        remarks = [text for text, matters in why.items() if matters]
+        if answer == GAP:
+            remarks = remarks or [*why]
+        return Reading(
+            time=end,
+            verdict=answer,
             probabilities=shares,
-            used=used,
+            sound=None if sound is None else named(self.classes, sound),
+            face=None if face is None else named(self.classes, face),
+            note="; ".join([*remarks, *([f"sound: {heard.why}"] if heard.why else [])]),
+            kind=heard.kind,
+            start=start,
             why=tuple(why),
-            run=self.run.name,
-            model={"audio": "cry2", "image": "image"}.get(used, self.model),
-            data=alone.data if alone else self.data,
-            unlike=unlike,
+            unlike=heard.unlike,
         )
 
     def _hear_file(
-        self, path: Path, info: media.MediaInfo, why: list[str]
-    ) -> tuple[list[SoundAnswer], str | None]:
-        """Return the answers to a file's episodes, and its state if usable sound has none.
+        self, path: Path, info: media.MediaInfo, why: Reasons
+    ) -> tuple[list[tuple[float, float, Answer]], str]:
+        """Return start, end and answer of a file's cries, and the verdict without any.
 
-        Adds to `why` what is wrong with the sound.
+        That is GAP if the sound is not usable. Adds to `why` what is wrong with the sound.
         """
         if not info.has_audio or self.sound is None:
-            why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
-            return [], None
+            text = f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}"
+            is_still = path.suffix.lower() in media.STILL
+            why[text] = info.has_audio or "sound" in info.lost or not is_still
+            return [], GAP
         sr, block = self.sound.input.sr, round(DEAD_S * self.sound.input.sr)
-        cries: list[SoundAnswer] = []
+        cries: list[tuple[float, float, Answer]] = []
         problems, quiet, dead_s = [], [], 0.0
         for piece_s, x in audio.pieces(path, sr=sr):
             problems.append(sound_problem(x, sr))
@@ -198,69 +147,73 @@ class Predictor:
             quiet += list(scores == 0)
             dead_s += DEAD_S * sum(is_dead(y) for y in x[: len(x) // block * block].reshape(-1, block))
             for start, end in bursts(scores >= self.gate.threshold):
-                answer = self._hear_episode(x, start, end)
-                if cries and piece_s + start - cries[-1].end_s <= CRY_PAUSE_S - WINDOW_S:
-                    last = cries.pop()  # it began in the piece before
-                    both = np.concatenate([last.probabilities, answer.probabilities])
-                    answer, start = replace(last, probabilities=both), last.start_s - piece_s
-                cries.append(replace(answer, start_s=piece_s + start, end_s=piece_s + end))
+                answer, begun = self._hear_burst(x, start, end), piece_s + start
+                if cries and begun - cries[-1][1] <= CRY_PAUSE_S - WINDOW_S:
+                    begun, _, before = cries.pop()  # in the piece before
+                    both = np.concatenate([before.probabilities, answer.probabilities])
+                    answer = before._replace(probabilities=both)
+                cries.append((begun, piece_s + end, answer))
         inspected = audio.inspect(path)
         unusable = problems[-1:] if all(problems) else []
-        why += [f"sound: {what}" for what in (*unusable, *inspected.changes, *inspected.doubts)]
+        why |= {f"sound: {what}": True for what in (*unusable, *inspected.changes, *inspected.doubts)}
         if unusable:
-            return [], None
+            return [], GAP
         quiet_s, total_s = STEP_S * sum(quiet) - dead_s, piece_s + len(x) / sr
         if dead_s:
-            why.append(f"sound: the microphone gives none for {timedelta(seconds=dead_s)}")
+            why[f"sound: the microphone gives none for {timedelta(seconds=dead_s)}"] = True
         if quiet_s > total_s / 2:
             spent, total = (timedelta(seconds=round(s)) for s in (quiet_s, total_s))
-            why.append(f"sound: {TOO_QUIET} for {spent} of {total}")
-        return cries, None if cries else QUIET if all(quiet) else NO_CRY
+            why[f"sound: {TOO_QUIET} for {spent} of {total}"] = True
+        return cries, GAP if cries else QUIET if all(quiet) else NO_CRY
 
-    def _hear_episode(self, x: Array, start_s: float, end_s: float) -> SoundAnswer:
-        """Return the answer to an episode, as long as a window of the sound model or longer."""
+    def _hear_burst(self, x: Array, start_s: float, end_s: float) -> Answer:
+        """Return the answer to a burst of crying, as long as a window of the sound model or longer."""
         assert self.sound is not None
         size = round(max(self.sound.input.window_s, end_s - start_s) * self.sound.input.sr)
         first = min(round((start_s + end_s) / 2 * self.sound.input.sr) - size // 2, len(x) - size)
         answer = hear(self.sound, x[max(0, first) :][:size])
-        if isinstance(answer, SoundAnswer):
+        if answer.probabilities is not None:
             return answer
-        return SoundAnswer(np.full((1, len(self.classes)), 1 / len(self.classes), np.float32), None)
+        return Answer(np.full((1, len(self.classes)), 1 / len(self.classes), np.float32))
 
-    def _see_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Looks | None:
+    def _see_file(self, path: Path, info: media.MediaInfo, why: Reasons) -> Looks | None:
         """Return the answers to a file's faces; add to `why` what is wrong with them."""
         if not info.has_video or self.face is None:
-            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
+            text = f"picture: {NO_MODEL if info.has_video else info.missing('picture')}"
+            why[text] = info.has_video or "picture" in info.lost
             return None
         if not self.face.answers_for(synthetic=info.is_synthetic):
-            why.append(f"picture: {DRAWN}")
+            why[f"picture: {DRAWN}"] = True
             return None
         seeing = self.face.input
         detector = faces.resolve(seeing.detector, search=True)
         track = video.track(path, fps=seeing.fps, size=seeing.size, detector=detector)
         if problem := picture_problem(track):
-            why.append(f"picture: {problem}")
+            why[f"picture: {problem}"] = True
             return None
         return track.times_s[track.usable], self.face.predict(seeing.crops(track))
 
 
-def hear(model: Part[SoundInput], x: Array, *, newest: bool = False) -> SoundAnswer | str:
-    """Return the answer to a sound, or why the sound can't be judged.
+def hear(model: Part[SoundInput], x: Array, *, newest: bool = False) -> Answer:
+    """Return the answer to a sound.
 
     x: float32 (samples,) at the rate of `model.input`. newest: answer for the last window only.
     """
     if problem := sound_problem(x, model.input.sr):
-        return problem
+        return Answer(None, problem)
     rows, reference = model.input.windows(x), model.reference
     unlike = novelty.share(reference, rows) if reference else None
-    return SoundAnswer(model.predict(rows[-1:] if newest else rows), unlike)
+    caution = novelty.caution(unlike) or ""
+    kind = Kind.UNLIKE if caution else Kind.PLAIN
+    return Answer(model.predict(rows[-1:] if newest else rows), caution, kind, unlike)
 
 
-def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
-    """Return the mean of the available probabilities, float32 (classes,), and which were available.
+def fuse(sound: Array | None, face: Array | None) -> Array | None:
+    """Return the mean of the available probabilities, float32, or None (Paper B §3, fusion strategy)."""
+    available = [p for p in (sound, face) if p is not None]
+    return np.mean(available, axis=0, dtype=np.float32) if available else None
 
-    The second is "both", "audio", "image" or "none" (Paper B §3, fusion strategy).
-    """
-    if sound is not None and face is not None:
-        return ((sound + face) / 2).astype(np.float32), "both"
-    return (face, "none" if face is None else "image") if sound is None else (sound, "audio")
+
+def named(classes: Sequence[str], p: Array) -> dict[str, float]:
+    """Return probabilities, float32 (classes,), by state."""
+    return dict(zip(classes, map(float, p), strict=True))

@@ -1,4 +1,4 @@
-"""The result of one window of the live analysis, `Reading`, and advice for each state, `actions`.
+"""The answer to one window or to one cry in a file, `Reading`, and advice for each state, `actions`.
 
 Paper B §3: the result of each window is made in `monitor`, shown to the caregiver and logged in
 `store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own. State and
@@ -45,13 +45,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """The models' result for one window.
+    """The models' answer to one window of the live analysis, or to one cry in a file.
 
-    time: the window's end, in seconds since 1970, UTC. verdict: a state, UNSURE, NO_CRY, QUIET or
-    GAP. probabilities: by state, fused and averaged over the last windows; empty without a cry.
-    sound, face: each model's probabilities before fusion; None if that model gave no answer. cry:
-    the gate's score, 0 to 1; None without sound. note: a short explanation for people, or "". kind:
-    what programs may conclude from it.
+    time: the end, in s since 1970, UTC, or since the start of a recording. verdict: a state,
+    UNSURE, NO_CRY, QUIET or GAP. probabilities: by state, fused and averaged over the last windows
+    or over the cry; empty without a cry. sound, face: each model's probabilities before fusion;
+    None if that model gave no answer. cry: the gate's score, 0 to 1; None without sound. note: a
+    short explanation for people, or "". kind: what programs may conclude from it.
+
+    Only a file has these. start: where the cry begins, in s; None if the whole file is judged. why:
+    what in the file could not be used or was changed. unlike: the share of training recordings that
+    are nearer to the others than this sound is (`novelty`); None without sound.
     """
 
     time: float
@@ -62,6 +66,15 @@ class Reading:
     cry: float | None = None
     note: str = ""
     kind: Kind = Kind.PLAIN
+    start: float | None = None
+    why: tuple[str, ...] = ()
+    unlike: float | None = None
+
+    @property
+    def used(self) -> str:
+        """Which models answered: "both", "audio", "image" or "none"."""
+        by_ear, by_eye = self.sound is not None, self.face is not None
+        return "both" if by_ear and by_eye else "audio" if by_ear else "image" if by_eye else "none"
 
 
 def verdict(probabilities: Mapping[str, float]) -> str:

@@ -37,10 +37,9 @@ from cryutils._io import media
 from cryutils._io.paths import resolve
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
-from cryutils.inference.predict import TOO_QUIET, Predictor, fuse, hear
+from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, fuse, hear, named
 from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run
-from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, FaceInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
@@ -49,7 +48,6 @@ __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-Answer: TypeAlias = Array | str  # probabilities (classes,), or why there are none
 # When an input is complete (s), whether it is sound, arguments of `push_audio` or `push_frame`.
 Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
 
@@ -65,8 +63,8 @@ _LATEST = 1e11  # s since 1970
 _LONGEST_SIDE = 640  # of a buffered picture, in pixels
 _PICTURES = 16  # buffered, at most 20 MB
 _BETWEEN_S = 0.2  # the least time between buffered pictures
-_NO_PICTURE = "no picture"
-_NO_FACE = "no face: it may be too small or lying sideways"
+_NO_PICTURE = Answer(None, "no picture")
+_NO_FACE = Answer(None, "no face: it may be too small or lying sideways", Kind.NO_FACE)
 _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 
 
@@ -292,33 +290,29 @@ class Monitor:
                 return replace(self._last, time=end, cry=cry)
         else:
             self._passing = [False]
-        sound, caution = self._sound(x)
-        face = self._seen(end)
-        reasons = ", ".join(why for why in (sound, face) if isinstance(why, str) and why)
-        if cry is None and isinstance(face, str):  # an empty room says nothing about the infant
-            return self._gap(end, "nothing heard or seen" if face == _NO_PICTURE else reasons)
-        p, used = fuse(None if isinstance(sound, str) else sound, None if isinstance(face, str) else face)
-        alone = {"audio": "by sound alone: ", "image": "by face alone: "}.get(used, "")
-        note = "; ".join(filter(None, (reasons and alone + reasons, caution)))
-        alone_by_ear = used == "audio" and face == _NO_FACE
-        kind = Kind.UNLIKE if caution else Kind.NO_FACE if alone_by_ear else Kind.PLAIN
+        sound, face = self._sound(x), self._seen(end)
+        reasons = ", ".join(part.why for part in (sound, face) if part.probabilities is None and part.why)
+        if cry is None and face.probabilities is None:  # an empty room says nothing about the infant
+            return self._gap(end, "nothing heard or seen" if face is _NO_PICTURE else reasons)
+        p = fuse(sound.probabilities, face.probabilities)
         if p is None:
-            return Reading(time=end, verdict=UNSURE, cry=cry, note=note, kind=kind)
-        self._answers.append(p)  # rolling prediction averaging, Paper A §3.5
-        probabilities = self._named(np.asarray(np.mean(self._answers, axis=0, dtype=np.float64), np.float32))
+            return Reading(time=end, verdict=UNSURE, cry=cry, note=reasons)
+        by_ear, by_eye = sound.probabilities is not None, face.probabilities is not None
+        alone = "" if by_ear and by_eye else "by sound alone: " if by_ear else "by face alone: "
+        caution = sound.why if by_ear else ""
+        self._answers.append(p[0])  # rolling prediction averaging, Paper A §3.5
+        mean = np.asarray(np.mean(self._answers, axis=0, dtype=np.float64), np.float32)
+        probabilities = named(self.classes, mean)
         return Reading(
             time=end,
             verdict=UNSURE if caution else verdict(probabilities),
             probabilities=probabilities,
-            sound=None if isinstance(sound, str) else self._named(sound),
-            face=None if isinstance(face, str) else self._named(face),
+            sound=None if sound.probabilities is None else named(self.classes, sound.probabilities[0]),
+            face=None if face.probabilities is None else named(self.classes, face.probabilities[0]),
             cry=cry,
-            note=note,
-            kind=kind,
+            note="; ".join(filter(None, (reasons and alone + reasons, caution))),
+            kind=sound.kind or (face.kind if by_ear else Kind.PLAIN),
         )
-
-    def _named(self, probabilities: Array) -> dict[str, float]:
-        return dict(zip(self.classes, map(float, probabilities), strict=True))
 
     def _heard(self, end: float) -> Array:
         """Return the unbroken sound up to `end`, at most `_CONTEXT_S` long; empty if too short."""
@@ -331,25 +325,19 @@ class Monitor:
         x = ring.before(stop, most=round(_CONTEXT_S * ring.sr))
         return x if len(x) >= SHORTEST_S * ring.sr else x[:0]
 
-    def _sound(self, x: Array) -> tuple[Answer, str]:
-        """Return the sound model's answer, and a caution if the sound is unusual, otherwise ""."""
+    def _sound(self, x: Array) -> Answer:
+        """Return the sound model's answer to the newest window."""
         if self._ring is None or not len(x):
-            return "no sound", ""
+            return Answer(None, "no sound")
         if (model := self._answering[0]) is None:
-            return "no model for sound", ""
+            return Answer(None, "no model for sound")
         y = spectral.resample(x, sr=self._ring.sr, to=model.input.sr)
-        heard = hear(model, y, newest=True)
-        if isinstance(heard, str):
-            return heard, ""
-        return heard.probabilities[-1], novelty.caution(heard.unlike) or ""
+        return hear(model, y, newest=True)
 
     def _seen(self, end: float) -> Answer:
-        """Return the face model's answer to the newest picture that is not stale.
-
-        The reason is "" if no model is for faces.
-        """
+        """Return the face model's answer to the newest picture that is not stale."""
         if self._answering[1] is None:
-            return ""
+            return Answer(None)
         fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
         if not fresh:
             return _NO_PICTURE
@@ -374,9 +362,8 @@ class Monitor:
             return _NO_FACE
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
         if faces.is_blank(crop):
-            return "black or blank picture"
-        (probabilities,) = model.predict(crop[None])
-        return probabilities
+            return Answer(None, "black or blank picture")
+        return Answer(model.predict(crop[None]))
 
 
 @cache

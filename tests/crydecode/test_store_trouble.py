@@ -136,7 +136,7 @@ def test_what_is_no_number_or_time_is_refused_in_a_line(server: Served, mia: Log
         ):
             answer = ann.submit("/babies", "/say", **({"infant": infant} | wrong))
             assert answer.status_code == 400 and len(answer.text) < 4000, wrong
-    assert mia.episodes() == mia.notes() == []
+    assert mia.lines() == []
     with ann.socket(mia.id) as page:
         ask(page, "start")
         for content in (

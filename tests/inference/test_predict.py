@@ -13,7 +13,8 @@ from trained_run import Trained, change_card
 
 from cryutils import audio, video
 from cryutils.datasets.synthetic.distractors import distractor
-from cryutils.inference.predict import DRAWN, Prediction, Predictor, fuse
+from cryutils.inference.predict import DRAWN, Predictor, fuse
+from cryutils.inference.readings import GAP, Reading
 from cryutils.models.export import read_card
 from cryutils.video import mp4
 
@@ -44,34 +45,34 @@ def by_hand(run: Trained, path: Path, used: str) -> np.ndarray:
     return np.mean(answers, axis=0)
 
 
-def only(predictor: Predictor, path: Path) -> Prediction:
+def only(predictor: Predictor, path: Path) -> Reading:
     """The single answer to a file."""
     (prediction,) = predictor(path)
     return prediction
 
 
-def check(prediction: Prediction, expected: np.ndarray) -> None:
+def check(prediction: Reading, expected: np.ndarray) -> None:
     np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-4)
     best = list(prediction.probabilities)[int(expected.argmax())]
-    assert prediction.state == (best if expected.max() >= 0.5 else "unsure")
+    assert prediction.verdict == (best if expected.max() >= 0.5 else "unsure")
 
 
 @pytest.mark.parametrize(
-    ("name", "used", "model", "why"),
+    ("name", "used", "why"),
     [
-        ("cry.mp4", "both", "full", ()),
-        ("cry.wav", "audio", "cry2", ("picture: no pictures",)),
-        ("dark.mp4", "audio", "cry2", ("picture: black or blank frames",)),
-        ("faceless.mp4", "audio", "cry2", ("picture: no face in 4 frames",)),
-        ("silent.mp4", "image", "image", ("sound: silence",)),
+        ("cry.mp4", "both", ()),
+        ("cry.wav", "audio", ("picture: no pictures",)),
+        ("dark.mp4", "audio", ("picture: black or blank frames",)),
+        ("faceless.mp4", "audio", ("picture: no face in 4 frames",)),
+        ("silent.mp4", "image", ("sound: silence",)),
     ],
 )
 def test_what_is_usable_answers_and_the_rest_is_named(
-    name: str, used: str, model: str, why: tuple[str, ...], run: Trained, recordings: Path
+    name: str, used: str, why: tuple[str, ...], run: Trained, recordings: Path
 ) -> None:
     prediction = only(Predictor(), recordings / name)
     check(prediction, by_hand(run, recordings / name, used))
-    assert (prediction.used, prediction.model, prediction.why) == (used, model, why)
+    assert (prediction.used, prediction.why) == (used, why)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_without_sound_and_face_there_is_no_prediction(
     name: str, why: tuple[str, ...], run: Trained, recordings: Path
 ) -> None:
     prediction = only(Predictor(), recordings / name)
-    assert (prediction.state, prediction.probabilities, prediction.used) == (None, {}, "none")
+    assert (prediction.verdict, prediction.probabilities, prediction.used) == (GAP, {}, "none")
     assert prediction.why == why
 
 
@@ -100,7 +101,7 @@ def test_one_model_alone_does_not_mention_the_other(
     check(prediction, by_hand(run, recordings / "cry.mp4", used))
     assert (prediction.used, prediction.why) == (used, ())
     nothing = only(predictor, recordings / other)
-    assert nothing.state is None and len(nothing.why) == 1
+    assert nothing.verdict == GAP and len(nothing.why) == 1
 
 
 def test_a_model_trained_on_drawn_faces_answers_for_synthetic_videos_only(
@@ -114,8 +115,8 @@ def test_a_model_trained_on_drawn_faces_answers_for_synthetic_videos_only(
     assert (real.used, real.why) == ("audio", (f"picture: {DRAWN}",))
     check(real, by_hand(run, mine, "audio"))
     for path in (mine, recordings / "face.png"):
-        assert only(Predictor("image"), path).state is None
-    assert f"picture: {DRAWN}" in only(Predictor(), recordings / "face.png").remarks
+        assert only(Predictor("image"), path).verdict == GAP
+    assert f"picture: {DRAWN}" in only(Predictor(), recordings / "face.png").note
 
     change_card(run.run / "models", "image", data="my infants")
     assert only(Predictor(), mine).used == "both"
@@ -134,25 +135,24 @@ def test_different_recordings_get_different_answers(run: Trained) -> None:
 def test_a_temperature_calibrates_the_answer(run: Trained, recordings: Path) -> None:
     change_card(run.run / "models", "cry2", temperature=20.0)
     prediction = only(Predictor("cry2"), recordings / "cry.wav")
-    assert prediction.state == "unsure" and max(prediction.probabilities.values()) < 0.35
+    assert prediction.verdict == "unsure" and max(prediction.probabilities.values()) < 0.35
 
 
 def test_what_was_changed_in_a_sound_is_a_remark(run: Trained, recordings: Path, tmp_path: Path) -> None:
     x = audio.read(recordings / "cry.wav", sr=16000)
     wavfile.write(tmp_path / "offset.wav", 16000, (x * 16384 + 1638).astype(np.int16))
     prediction = only(Predictor("cry2"), tmp_path / "offset.wav")
-    assert prediction.remarks == ("sound: a constant offset of 0.050 is removed",)
+    assert prediction.note == "sound: a constant offset of 0.050 is removed"
 
 
 def test_a_cry_unlike_the_training_cries_is_unsure_and_never_a_state(run: Trained, recordings: Path) -> None:
     cry = only(Predictor("cry2"), run.corpus[0].path)
-    assert cry.remarks == () and cry.unlike is not None and cry.unlike < 0.99
+    assert cry.note == "" and cry.unlike is not None and cry.unlike < 0.99
     far = {**read_card(run.run / "models", "cry2")["reference"], "distances": [0.0] * 101}
     change_card(run.run / "models", "cry2", reference=far)
     prediction = only(Predictor(), recordings / "cry.mp4")
-    assert (prediction.state, prediction.unlike, prediction.used) == ("unsure", 1, "both")
-    (remark,) = prediction.remarks
-    assert "unlike the training cries" in remark
+    assert (prediction.verdict, prediction.unlike, prediction.used) == ("unsure", 1, "both")
+    assert "unlike the training cries" in prediction.note
     change_card(run.run / "models", "cry2", reference=None)
     without = only(Predictor(), recordings / "cry.mp4")
     assert without.unlike is None and without.probabilities == prediction.probabilities
@@ -163,7 +163,7 @@ def test_a_sound_without_crying_gets_no_state(kind: str, state: str, run: Traine
     x = ROOM[: 8 * SR] if kind == "quiet" else distractor(kind, rng=np.random.default_rng(0), sr=SR)
     wavfile.write(tmp_path / "x.wav", SR, x)
     prediction = only(Predictor(), tmp_path / "x.wav")
-    assert (prediction.state, prediction.used, prediction.start_s) == (state, "none", None)
+    assert (prediction.verdict, prediction.used, prediction.start) == (state, "none", None)
     assert prediction.probabilities == {} and prediction.unlike is None
 
 
@@ -173,11 +173,11 @@ def test_in_a_night_of_30_minutes_the_one_cry_at_15_00_is_found(run: Trained, tm
     night[1200 * SR : 1500 * SR] = 0
     wavfile.write(tmp_path / "night.wav", SR, night)
     prediction = only(Predictor(), tmp_path / "night.wav")
-    assert prediction.start_s == pytest.approx(900, abs=1)
-    assert prediction.end_s == pytest.approx(900 + len(cry) / SR, abs=1)
+    assert prediction.start == pytest.approx(900, abs=1)
+    assert prediction.time == pytest.approx(900 + len(cry) / SR, abs=1)
     expected = only(Predictor(), run.corpus[0].path).probabilities
     assert prediction.probabilities == pytest.approx(expected, abs=0.2)
-    dead, quiet = prediction.remarks
+    dead, quiet = prediction.note.split("; ")
     assert dead == "sound: the microphone gives none for 0:05:00"
     assert "sound: too quiet to judge for 0:24:5" in quiet and quiet.endswith(" of 0:30:00")
 
@@ -191,7 +191,7 @@ def test_a_long_file_is_judged_as_if_it_were_read_at_once(
     for piece_s in (600, 5):
         monkeypatch.setattr(audio.files, "PIECE_S", piece_s)
         prediction = only(Predictor("cry2"), tmp_path / "cries.wav")
-        spans.append((prediction.start_s, prediction.end_s))
+        spans.append((prediction.start, prediction.time))
     assert spans[0] == spans[1]
 
 
@@ -204,9 +204,9 @@ def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path)
 
 def test_fusion_is_the_mean_of_the_models_that_answer() -> None:
     sound, face = np.array([[0.8, 0.2], [0.4, 0.6]], np.float32)
-    mean, used = fuse(sound, face)
-    assert mean is not None and used == "both" and mean.dtype == np.float32
+    mean = fuse(sound, face)
+    assert mean is not None and mean.dtype == np.float32
     np.testing.assert_allclose(mean, [0.6, 0.4], rtol=1e-6)
-    assert fuse(sound, None)[0] is sound and fuse(sound, None)[1] == "audio"
-    assert fuse(None, face)[0] is face and fuse(None, face)[1] == "image"
-    assert fuse(None, None) == (None, "none")
+    np.testing.assert_array_equal(fuse(sound, None), sound)
+    np.testing.assert_array_equal(fuse(None, face), face)
+    assert fuse(None, None) is None

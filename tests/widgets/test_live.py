@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from crydecode import diary, store
+from crydecode import store
 from crydecode.store import Log, StoreUnavailable
 from crydecode.writer import Writer
 from cryutils import words
@@ -212,7 +212,7 @@ def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
     page.ear.due.append(Reading(begun + 20, NO_CRY))
     page.send({"type": "gap", "number": 1, "at": 0.0})
     page.listen(False)
-    newest, *others = diary.lines(mia)
+    *others, newest = mia.lines()
     assert page.answers[-2]["ended"] == newest.answer
     splits = pause_s > 60 or (pause_s > CRY_PAUSE_S and state == "pain")
     assert len(others) == splits

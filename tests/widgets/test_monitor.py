@@ -93,7 +93,7 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     for clip in trained.corpus[::2]:
         (expected,) = predictor(clip.path)
         last = list(replay(clip.path, monitor))[-1]
-        assert last.verdict == expected.state == clip.label
+        assert last.verdict == expected.verdict == clip.label
         states.add(last.verdict)
         differences += [abs(last.probabilities[k] - p) for k, p in expected.probabilities.items()]
     assert max(differences) < 0.2
@@ -204,7 +204,7 @@ def test_live_and_for_a_file_it_is_unsure_if_no_state_is_more_probable_than_all_
     assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
     soundfile.write(tmp_path / "cry.wav", cry, SR)
     (prediction,) = Predictor("cry2", run=calibrated.run)(tmp_path / "cry.wav")
-    assert prediction.state == UNSURE
+    assert prediction.verdict == UNSURE
     assert monitor.note == calibrated.note
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from crydecode.lines import MISSED, Line, lines
 from crydecode.store import Log
-from cryutils.inference.episodes import Episode, episodes
 from cryutils.inference.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
 
 T = 1_800_000_000.0
@@ -37,40 +37,40 @@ def said(start: float, stop: float, verdict: str) -> Any:
     return {"start": T + start, "stop": T + stop, "verdict": verdict}
 
 
-def times(found: list[Episode]) -> list[tuple[float, float]]:
+def times(found: list[Line]) -> list[tuple[float, float]]:
     return [(each.start - T, each.stop - T) for each in found]
 
 
 def test_an_episode_has_one_state_over_its_pauses_which_do_not_count_as_crying() -> None:
     rows = heard(0, 20, "hungry") + heard(20, 50, NO_CRY) + heard(50, 60, "hungry", SHAKY)
-    (found,) = episodes(rows, [])
+    (found,) = lines(rows, [])
     assert times([found]) == [(0, 60)]
     assert found.state == "hungry" and found.probability == pytest.approx((2 * 0.7 + 0.52) / 3)
-    assert (found.cried_s, found.said) == (30, None)
+    assert (found.cried_s, found.corrected) == (30, None)
 
 
 def test_a_minute_without_crying_ends_an_episode() -> None:
     for between in (NO_CRY, GAP):
         rows = heard(0, 10, "hungry") + heard(10, 75, between) + heard(75, 80, "hungry")
-        assert times(episodes(rows, [])) == [(0, 10), (75, 80)]
+        assert times(lines(rows, [])) == [(0, 10), (75, 80)]
     rows = heard(0, 10, "hungry") + heard(40, 40.5, GAP) + heard(41, 50, "hungry")
-    assert times(episodes(rows, [])) == [(0, 50)]
+    assert times(lines(rows, [])) == [(0, 50)]
 
 
 def test_another_state_after_a_pause_is_another_episode_and_an_unsure_one_is_not() -> None:
     rows = heard(0, 14, "hungry") + heard(18, 32, "pain", PAIN) + heard(40, 50, "hungry")
-    found = episodes(rows, [])
+    found = lines(rows, [])
     assert [each.state for each in found] == ["hungry", "pain", "hungry"]
     assert times(found) == [(0, 14), (18, 32), (40, 50)]
     rows = heard(0, 14, "hungry") + heard(18, 22, UNSURE, {}) + heard(30, 50, "hungry")
-    assert [(each.state, each.cried_s) for each in episodes(rows, [])] == [("hungry", 38)]
+    assert [(each.state, each.cried_s) for each in lines(rows, [])] == [("hungry", 38)]
     rows = heard(0, 14, "hungry") + heard(14, 20, "pain", PAIN)
-    assert times(episodes(rows, [])) == [(0, 20)], "without a pause it is one cry"
+    assert times(lines(rows, [])) == [(0, 20)], "without a pause it is one cry"
 
 
 def test_two_models_are_not_averaged_and_the_one_that_answered_last_counts() -> None:
     rows = heard(0, 30, UNSURE, SHAKY, run="a") + heard(30, 40, "pain", PAIN, run="b")
-    (found,) = episodes(rows, [])
+    (found,) = lines(rows, [])
     assert (found.state, found.probability, found.run) == ("pain", pytest.approx(0.8), "b")
     assert found.cried_s == 40
 
@@ -78,29 +78,29 @@ def test_two_models_are_not_averaged_and_the_one_that_answered_last_counts() -> 
 def test_two_telephones_at_once_hear_one_episode() -> None:
     near, far = heard(0, 30, "hungry"), heard(10.25, 20.25, NO_CRY) + heard(20.25, 45.25, "hungry")
     rows = sorted(near + far, key=lambda row: row["time"])
-    (found,) = episodes(rows, [])
+    (found,) = lines(rows, [])
     assert times([found]) == [(0, 45.25)] and found.cried_s == 45
 
 
 def test_an_episode_of_unknown_sounds_is_unsure_by_their_kind_and_not_by_a_note() -> None:
     rows = heard(0, 10, UNSURE, kind=Kind.UNLIKE) + heard(10, 15, "hungry")  # hungry is probable
-    (found,) = episodes(rows, [])
+    (found,) = lines(rows, [])
     assert (found.state, found.probability) == (UNSURE, None)
     rows = heard(0, 10, UNSURE, {}) + heard(10, 15, "hungry", {})
-    assert episodes(rows, [])[0].state == UNSURE
+    assert lines(rows, [])[0].state == UNSURE
 
 
 def test_the_newest_correction_of_an_episode_applies_to_all_of_it() -> None:
     rows = heard(0, 20, "hungry") + heard(100, 120, "hungry")
-    found = episodes(rows, [said(0, 10, "pain"), said(0, 20, "tired")])
-    assert [(each.state, each.said) for each in found] == [("hungry", "pain"), ("hungry", None)]
+    found = lines(rows, [said(0, 10, "pain"), said(0, 20, "tired")])
+    assert [(each.state, each.corrected) for each in found] == [("hungry", "pain"), ("hungry", None)]
 
 
 def test_a_correction_where_nothing_was_heard_adds_an_episode() -> None:
     rows = heard(0, 200, NO_CRY) + heard(200, 210, "pain", PAIN)
-    found = episodes(rows, [said(90, 90, "tired"), said(0, 9, NO_CRY)])
+    found = lines(rows, [said(90, 90, "tired"), said(0, 9, NO_CRY)])
     assert times(found) == [(90, 90), (200, 210)]
-    assert (found[0].state, found[0].cried_s, found[0].said) == (None, 0, "tired")
+    assert (found[0].what, found[0].cried_s, found[0].corrected) == (MISSED, 0, "tired")
 
 
 # In a log
@@ -111,29 +111,34 @@ def test_a_log_s_episodes_are_whole_at_the_ends_of_a_period_and_a_correction_is_
     for start, stop in ((0, 20), (3600, 3620)):
         cry = [Reading(T + start + k / 2, "hungry", HUNGRY) for k in range(1, 2 * (stop - start) + 1)]
         mia.append(session, [*cry, Reading(T + stop + 1, NO_CRY)])
-    assert times(mia.episodes()) == [(0, 20), (3600, 3620)]
-    assert times(mia.episodes(T + 10, T + 15)) == times(mia.episodes(until=T + 3599)) == [(0, 20)]
+    assert times(mia.lines()) == [(0, 20), (3600, 3620)]
+    assert times(mia.lines(T + 10, T + 15)) == times(mia.lines(until=T + 3599)) == [(0, 20)]
     mia.correct(T, T + 20, "pain")
     mia.correct(T + 600, T + 700, "tired")
-    assert [each.said for each in mia.episodes()] == ["pain", "tired", None]
+    assert [each.corrected for each in mia.lines()] == ["pain", "tired", None]
     mia.undo(T + 5, T + 5)
     mia.undo(T + 600, T + 700)
-    assert [each.said for each in mia.episodes()] == [None, None]
+    assert [each.corrected for each in mia.lines()] == [None, None]
     mia.undo(T, T + 86_400)
+
+
+def notes(log: Log, *span: float) -> list[tuple[str, float]]:
+    return [(line.what, line.start - T) for line in log.lines(*span)]
 
 
 def test_two_taps_of_a_button_within_a_minute_are_one_note(mia: Log) -> None:
     for at in (T, T + 2, T + 2400):
         mia.note("fed", at, 77)
-    assert [note["time"] - T for note in mia.notes()] == [0, 2400]
+    assert notes(mia) == [("fed", 0), ("fed", 2400)]
 
 
 def test_a_note_is_listed_and_removed(mia: Log) -> None:
     mia.note("fed", T + 60)
     mia.note("asleep", T)
-    assert [(note["what"], note["time"] - T) for note in mia.notes()] == [("asleep", 0), ("fed", 60)]
-    (fed,) = mia.notes(T + 1, T + 61)
-    mia.remove_note(fed["id"])
-    assert mia.purge(T) == 0 and len(mia.notes()) == 1
+    assert notes(mia) == [("asleep", 0), ("fed", 60)]
+    (fed,) = mia.lines(T + 1, T + 61)
+    assert fed.note is not None
+    mia.remove_note(fed.note)
+    assert mia.purge(T) == 0 and len(notes(mia)) == 1
     mia.purge(T + 1)
-    assert mia.notes() == []
+    assert notes(mia) == []

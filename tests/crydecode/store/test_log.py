@@ -155,5 +155,5 @@ def test_an_infant_never_cries_longer_than_a_device_listened(
                 log.correct(phase + start / 2, phase + at / 2, NO_CRY)
         logged(log, *readings)
     day = diary.day(log, EIGHT.date())
-    right = [each.cried_s for each in log.episodes() if each.state and each.said != NO_CRY]
+    right = [each.cried_s for each in log.lines() if each.state and each.corrected != NO_CRY]
     assert day.cried_s == sum(right) <= day.listened_s
