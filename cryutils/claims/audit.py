@@ -24,7 +24,6 @@ from cryutils.datasets.corpus import Corpus, first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
-from cryutils.evaluation.splits import Indices
 from cryutils.studies.ladder import vectors
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
@@ -202,10 +201,6 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     one infant, is left out if two others are left. Notes name it, and a split that has no folds.
     Raises InputError if both have none.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
     rare = sizes.index[(sizes < [_FOLDS, 2]).any(axis=1)]
@@ -223,16 +218,11 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     sr, clips = 8000, [clip.id for clip in corpus]
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
     x = np.array(list(rows))
-    options = {"class_weight": "balanced", "max_iter": 1000, "random_state": 0}
-
-    def logistic(train: Indices, test: Indices) -> Any:
-        model = make_pipeline(StandardScaler(), LogisticRegression(**options))
-        return model.fit(x[train], corpus.labels[train]).predict(x[test])
-
+    experiment = evaluation.linear(x, corpus.labels)
     table = (
         pd.concat(
             [
-                evaluation.out_of_fold(logistic, corpus, split=split, folds=folds)
+                evaluation.out_of_fold(experiment, corpus, split=split, folds=folds)
                 for split, folds in divisions.items()
             ],
             ignore_index=True,

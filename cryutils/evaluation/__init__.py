@@ -11,7 +11,8 @@ from .answers import (
     answers_table,
     clip_means,
     difference,
-    group_rule,
+    drop_answers,
+    late_fusion,
     mean_over_infants,
     out_of_fold,
     per_class,
@@ -19,6 +20,7 @@ from .answers import (
     score,
     with_scores,
 )
+from .baselines import group_rule, linear
 from .intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval, paired_interval
 from .permutation import fixed_prediction_test, permutation_test, permute_labels
 from .splits import SPLITS, Fold, Split, class_indices, fold_seed, folds, hold_back, single_split

@@ -28,7 +28,7 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     paired_interval,
 )
-from cryutils.evaluation.splits import Fold, Indices, Names, Split, class_indices, fold_seed
+from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,8 @@ __all__ = [
     "answers_table",
     "clip_means",
     "difference",
-    "group_rule",
+    "drop_answers",
+    "late_fusion",
     "mean_over_infants",
     "out_of_fold",
     "per_class",
@@ -146,26 +147,6 @@ def answers_table(
     _check(folds, clips, split)
     results = [row[test] for row, repeat in zip(rows, folds, strict=True) for _, test in repeat]
     return _table(results, clips, folds, split)
-
-
-def group_rule(groups: Names, labels: Names) -> Experiment:
-    """Return an experiment that knows a clip's group alone, such as the type of phone.
-
-    It answers the most common training class of the group, with classes weighted equally, as a
-    probability of each class. groups, labels: one for each clip.
-    """
-    from sklearn.tree import DecisionTreeClassifier
-
-    kinds, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    x, (y, names) = np.eye(len(kinds))[codes], class_indices(labels)
-
-    def rule(train: Indices, test: Indices) -> NDArray[Any]:
-        tree = DecisionTreeClassifier(class_weight="balanced", random_state=0).fit(x[train], y[train])
-        p = np.zeros((len(test), len(names)))  # also of a class that is not in training
-        p[:, tree.classes_] = tree.predict_proba(x[test])
-        return p
-
-    return rule
 
 
 def _table(
@@ -386,6 +367,27 @@ def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) ->
     names = map(str, answered.columns)
     classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
     return answered.assign(**_in_columns(strengths, classes, len(answered)))
+
+
+def late_fusion(
+    sound: NDArray[np.floating[Any]], face: NDArray[np.floating[Any]], weight: float = 0.5
+) -> NDArray[Any]:
+    """Return the mean of two models' probabilities, (..., classes); a missing one (NaN) is left out.
+
+    weight: of the first model. Paper B, the notebook `full`; notebook 06 builds it.
+    """
+    mean = weight * sound + (1 - weight) * face
+    return np.where(np.isnan(sound), face, np.where(np.isnan(face), sound, mean))
+
+
+def drop_answers(answered: pd.DataFrame, ids: NDArray[Any], share: float, *, seed: int) -> pd.DataFrame:
+    """Return a table of answers in which a random share of the clips has lost its answers.
+
+    ids: all clips, such as `Corpus.ids`; the same order and seed lose the same clips.
+    """
+    lost = np.random.default_rng(seed).permutation(ids)[: round(share * len(ids))]
+    p = answered.filter(regex="^p_").mask(answered["clip"].isin(lost))
+    return with_scores(answered, p.to_numpy())
 
 
 def mean_over_infants(

@@ -83,16 +83,16 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
     return np.stack([features[i : i + frames] for i in starts]).astype(np.float32, copy=False)
 
 
-def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
-    """Return the mean over each clip's rows, float32 (n_clips, d); NaN for a clip without rows.
+def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> npt.NDArray[Any]:
+    """Return the mean over each clip's rows, (n_clips, d); NaN for a clip without rows.
 
-    values: (rows, d). clip: the clip index of each row, int (rows,).
+    values: float32 or float64 (rows, d), as the result. clip: the clip index of each row, int (rows,).
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
     rows = np.bincount(clip, minlength=n_clips)[:, None]
     mean = np.divide(total, rows, where=rows > 0, out=np.full_like(total, np.nan))
-    return mean.astype(np.float32)
+    return mean.astype(values.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ answer on them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["IDEAS", "TASKS", "across_sessions", "divide", "file_of", "splits_of", "task"]
+__all__ = ["IDEAS", "TASKS", "across_sessions", "agreement", "divide", "file_of", "splits_of", "task"]
 
 TASKS = {
     "reason": "why the infant cries",
@@ -119,6 +119,18 @@ def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
     odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
     return [(odd, even), (even, odd)]
+
+
+def agreement(weights: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, float]:
+    """Return the mean rank correlation over time of each network's attention with the first one's.
+
+    weights: by name of the network, (examples, moments).
+    """
+    import pandas as pd
+
+    ranks = {name: pd.DataFrame(w.T).rank() for name, w in weights.items()}
+    first, *others = ranks
+    return {name: float(ranks[first].corrwith(ranks[name]).mean()) for name in others}
 
 
 def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:

@@ -22,14 +22,16 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pandas as pd
 import pytest
 from clock import until
 from course_of_two import WAIT, jobs, notebook, results, tally, tiny
 from refusals import Command
 from sizes import large
+from sklearn.ensemble import RandomForestClassifier
 
 import cryutils
-from cryutils import audio, video
+from cryutils import audio, evaluation, video
 from cryutils._io import parallel
 from cryutils.course import runner
 from cryutils.errors import InputError
@@ -219,7 +221,7 @@ def test_what_is_no_scheduler_is_one_line_within_ten_seconds() -> None:
 
 
 @large
-def test_sounds_and_pictures_are_the_same_on_the_cluster(
+def test_sounds_pictures_and_folds_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = cryutils.load(
@@ -237,12 +239,20 @@ def test_sounds_and_pictures_are_the_same_on_the_cluster(
         tracks = video.crops(corpus, fps=2.0, size=32)
         return [*audio.signals(corpus, sr=8000), *(track.crops for track in tracks)]
 
-    here = made()
+    labels = corpus.labels
+
+    def forest(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        model = RandomForestClassifier(5, random_state=seed).fit(train[:, None], labels[train])
+        return model.predict_proba(test[:, None])
+
+    here, answers = made(), evaluation.out_of_fold(forest, corpus, split="leak_free", folds=2)
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(apart / "shared"))
     monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
     cluster.get_client().run(use_cache, str(apart / "shared"))
     for expected, there in zip(here, made(), strict=True):
         np.testing.assert_array_equal(there, expected)
+    there = evaluation.out_of_fold(forest, corpus, split="leak_free", folds=2, workers=2)
+    pd.testing.assert_frame_equal(there, answers, check_exact=True)
     parallel.connect.cache_clear()
 
 

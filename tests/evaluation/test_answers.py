@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_corpus import corpus
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support, recall_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -50,6 +53,49 @@ def test_each_clip_is_answered_by_a_model_that_was_trained_on_other_infants() ->
             assert rows.predicted.tolist() == [CRIES.classes[k] for k in p.argmax(axis=1)]
 
 
+def test_ready_answers_give_the_same_table_and_folds_that_leak_do_not() -> None:
+    folds = evaluation.Split.RANDOM.k_folds(CRIES, n_splits=4, repeats=2, seed=3)
+    expected = evaluation.out_of_fold(neighbours, CRIES, split="random", folds=folds)
+    p, names = np.full((2, 60, 3), np.nan), np.full((2, 60), None, dtype=object)
+    for row, answered, repeat in zip(p, names, folds, strict=True):
+        for train, test in repeat:
+            row[test] = neighbours(train, test)
+            answered[test] = np.array(CRIES.classes)[row[test].argmax(axis=1)]
+    table = evaluation.answers_table(p, CRIES, folds, split="random")
+    pd.testing.assert_frame_equal(table, expected)
+    table = evaluation.answers_table(names, CRIES, folds, split="random")
+    pd.testing.assert_frame_equal(table, expected[list(table)])
+    once = evaluation.answers_table(p[0], CRIES, folds[:1], split="random")
+    pd.testing.assert_frame_equal(once, expected[expected.repeat == 0])
+    with pytest.raises(InputError, match="in training and in test"):
+        evaluation.answers_table(p, CRIES, folds, split="leak_free")
+    with pytest.raises(InputError, match="2 repeats of 60 clips"):
+        evaluation.answers_table(p[:1], CRIES, folds, split="random")
+
+
+def forest(train: np.ndarray, test: np.ndarray, seed: int, repeat: int, fold: int) -> Any:
+    model = RandomForestClassifier(5, random_state=seed).fit(X[train], Y[train])
+    return model.predict_proba(X[test]) + 10 * repeat + fold
+
+
+def test_folds_trained_in_processes_have_the_same_answers() -> None:
+    options = {"split": "leak_free", "folds": 3, "repeats": 2, "seed": 1}
+    expected = evaluation.out_of_fold(forest, CRIES, **options)
+    pd.testing.assert_frame_equal(
+        evaluation.out_of_fold(forest, CRIES, workers=2, **options), expected, check_exact=True
+    )
+
+
+def test_baselines_know_the_features_or_the_group_alone() -> None:
+    answered = evaluation.linear(X, CRIES.labels)(np.arange(0, 60, 2), np.arange(1, 60, 2))
+    assert np.mean(answered == CRIES.labels[1::2]) > 0.5
+    phones = np.array(["iOS", None])[[0, 0, 0, 1, 1, 1, 1, 1]]
+    rule = evaluation.group_rule(phones, [*"aabbbbca"])
+    # Weighted: of iOS a has 2/2 and b 1/4, of None b 3/4.
+    p = rule(np.arange(6), np.array([7, 0]))
+    np.testing.assert_allclose(p, [[0, 1, 0], [0.8, 0.2, 0]])
+
+
 def test_scores_are_scikit_learns_and_intervals_are_over_infants() -> None:
     both = pd.concat(
         evaluation.out_of_fold(neighbours, CRIES, split=split, repeats=2).assign(model="knn")
@@ -82,12 +128,12 @@ def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
     sessions = [[(np.flatnonzero(odd), np.flatnonzero(~odd)), (np.flatnonzero(~odd), np.flatnonzero(odd))]]
     x = np.random.default_rng(2).normal(size=60) + 0.5 * np.repeat(np.arange(12), 5)
 
-    def nearest(train: np.ndarray, test: np.ndarray, repeat: int) -> Any:
-        near = np.abs(x[test][:, None] - (x[train] + repeat)).argmin(axis=1)
+    def nearest(train: np.ndarray, test: np.ndarray, shift: int) -> Any:
+        near = np.abs(x[test][:, None] - (x[train] + shift)).argmin(axis=1)
         return who.labels[train][near]
 
     table, worse = (
-        evaluation.out_of_fold(partial(nearest, repeat=shift), who, split="leak_free", folds=sessions)
+        evaluation.out_of_fold(partial(nearest, shift=shift), who, split="leak_free", folds=sessions)
         for shift in (0, 3)
     )
     shares = (table.predicted == table.truth).groupby(table.infant).mean()
@@ -131,30 +177,63 @@ def test_what_is_no_answer_is_refused(answer: Any) -> None:
         evaluation.out_of_fold(lambda _, test: answer(len(test)), CRIES, split="random")
 
 
-RECORDED = [replace(clip, session=f"{clip.infant}/{k % 5 // 2}") for k, clip in enumerate(CRIES)]
-WINDOWS = Corpus(RECORDED, name="windows", note="").take(np.repeat(np.arange(60), 2))
-WHOLES = {"random": WINDOWS.ids, "session": WINDOWS.sessions, "leak_free": WINDOWS.infants}
-WHOLES |= {"random_frames": np.arange(120)}
+@st.composite
+def windows_of_clips(draw: st.DrawFn) -> Corpus:
+    """Windows of clips of a few infants in a few sessions, some sessions of two infants."""
+    clips = []
+    for infant in range(draw(st.integers(4, 10))):
+        for _ in range(draw(st.integers(1, 4))):
+            name, session = f"c{len(clips)}", f"s{infant // 2 * 2 + draw(st.integers(0, 2))}"
+            label = "pain" if draw(st.booleans()) else "tired"
+            clips.append(replace(CRIES[0], id=name, label=label, infant=f"i{infant}", session=session))
+    rows = draw(st.lists(st.integers(1, 3), min_size=len(clips), max_size=len(clips)))
+    return Corpus(clips, name="windows", note="").take(np.repeat(np.arange(len(clips)), rows))
 
 
 @pytest.mark.parametrize("split", evaluation.Split)
-def test_each_split_keeps_whole_what_it_says_and_no_more(split: evaluation.Split) -> None:
-    whole, shared = WHOLES[split], dict.fromkeys(WHOLES, 0)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
+@given(windows=windows_of_clips(), seed=st.integers(0, 2**31), by_draw=st.booleans())
+def test_each_split_keeps_on_one_side_what_it_promises(
+    split: evaluation.Split, windows: Corpus, seed: int, by_draw: bool
+) -> None:
+    everything = {"random": windows.ids, "session": windows.sessions, "leak_free": windows.infants}
+    whole = everything.get(split, np.arange(len(windows)))
 
     def spy(train: np.ndarray, test: np.ndarray, seed: int, groups: Any) -> Any:
-        for part in (test, evaluation.hold_back(WINDOWS.labels, train, groups, seed=seed)[1]):
-            rest = np.setdiff1d(train, part)
-            assert not {*whole[rest]} & {*whole[part]}
-        for name, of in WHOLES.items():
-            shared[name] += len({*of[train]} & {*of[test]})
+        assert not {*whole[train]} & {*whole[test]}
+        fit, stop = evaluation.hold_back(windows.labels, train, groups, seed=seed)
+        assert sorted([*fit, *stop]) == sorted(train)
+        assert len({*whole[fit]} & {*whole[stop]}) == 0 or cannot_spare(fit, stop)
         return np.zeros(len(test), int)
 
-    for seed in range(5):
-        evaluation.out_of_fold(spy, WINDOWS, split=split, folds=3, seed=seed)
-        draws = [np.random.default_rng(seed).permutation(120)[:100]]
-        evaluation.out_of_fold(spy, WINDOWS, split=split, folds=3, seed=seed, draws=draws)
-    larger = [*evaluation.Split][[*evaluation.Split].index(split) + 1 :]
-    assert {name for name, count in shared.items() if count} == {*larger}
+    def cannot_spare(fit: np.ndarray, stop: np.ndarray) -> bool:
+        """Return whether each part of the training clips is the only one of a class."""
+        train = np.sort([*fit, *stop])
+        owners = pd.Series(whole[train]).groupby(windows.labels[train])
+        return bool((owners.nunique() == 1).any())
+
+    draws = [np.random.default_rng(seed).permutation(len(windows))] if by_draw else None
+    try:
+        evaluation.out_of_fold(spy, windows, split=split, folds=2, seed=seed, draws=draws)
+    except InputError as error:
+        assert "\n" not in str(error)
+
+
+WINDOWS = CRIES.take(np.repeat(np.arange(60), 2))
+WINDOWS = Corpus(
+    [replace(w, session=f"{w.infant}/{k // 4}") for k, w in enumerate(WINDOWS)], name="", note=""
+)
+
+
+def test_a_random_split_divides_infants_and_frames_divide_clips() -> None:
+    """So a split keeps no more than it promises, and leaks show."""
+    wholes = [np.arange(120), WINDOWS.ids, WINDOWS.sessions, WINDOWS.infants]
+    for place, split in enumerate(evaluation.Split):
+        train, test = split.k_folds(WINDOWS, repeats=1)[0][0]
+        shared = [bool({*names[train]} & {*names[test]}) for names in wholes]
+        assert shared == [False] * (place + 1) + [True] * (3 - place)
+    with pytest.raises(InputError, match="Did you mean leak_free"):
+        evaluation.Split("leakfree")
 
 
 def test_a_split_that_these_clips_cannot_keep_is_refused() -> None:
@@ -240,6 +319,11 @@ def test_other_scores_give_other_answers_and_means_are_over_infants() -> None:
     assert mean.value == pytest.approx(right.mean()) and (mean.n, mean.n_infants) == (60, 12)
     mixed = table.sample(frac=1, random_state=0)
     assert evaluation.mean_over_infants(mixed, right[mixed.index], limits=(0, 1)) == mean
+    fewer = evaluation.drop_answers(table, CRIES.ids, 0.25, seed=0)
+    assert fewer.groupby("clip").predicted.count().value_counts().to_dict() == {2: 45, 0: 15}
+    fused = evaluation.late_fusion(p[:5], table[columns].to_numpy()[:5], 0.25)
+    np.testing.assert_array_equal(fused[:3], table[columns][:3])  # one alone
+    np.testing.assert_allclose(fused[3:], 0.25 * p[3:5] + 0.75 * table[columns][3:5])
     with pytest.raises(InputError, match="hungry, pain, tired"):
         evaluation.with_scores(table, p[:, :2])
 
