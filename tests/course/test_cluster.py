@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pandas as pd
+import psutil
 import pytest
 from clock import until
 from course_of_two import WAIT, jobs, notebook, results, tally, tiny
