@@ -108,9 +108,9 @@ def make_models(folder: Path) -> None:
     """Write both networks as notebooks 04 and 05 do, but untrained."""
     from cryutils.models import cry2, export, image
     from cryutils.models.backend import seeded
-    from cryutils.models.inputs import FaceInput, SoundInput
+    from cryutils.models.inputs import PictureInput, SoundInput
 
-    for builder, settings in ((cry2, SoundInput(kind="mel+mfcc")), (image, FaceInput(size=48))):
+    for builder, settings in ((cry2, SoundInput(kind="mel+mfcc")), (image, PictureInput(size=48))):
         with seeded(0):
             model = builder.build(settings.shape, len(STATES))
         card = {

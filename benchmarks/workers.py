@@ -26,7 +26,8 @@ import cryutils
 from cryutils._io import parallel
 from cryutils.datasets.corpus import Corpus
 from cryutils.models import backbones
-from cryutils.studies.embeddings import FrameInput, embed
+from cryutils.models.inputs import PictureInput
+from cryutils.studies.embeddings import embed
 
 LEAST, MOST = 1.6, 0.15
 TASKS, FORESTS = 12, 480
@@ -61,7 +62,7 @@ def forests() -> None:
 def embeddings(videos: Corpus) -> None:
     """Embed the frames of videos with ResNet-50, whose speed does not depend on its weights."""
     network = backbones.base("ResNet50", size=112)
-    embed(videos, network, FrameInput(fps=6.0, size=112))
+    embed(videos, network, PictureInput(fps=6.0, size=112, crop="frame"))
 
 
 def use_cache(folder: str) -> None:

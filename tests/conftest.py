@@ -146,7 +146,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from cryutils import audio
     from cryutils.models import cry2, export, image, novelty
     from cryutils.models.backend import seeded
-    from cryutils.models.inputs import FaceInput, SoundInput
+    from cryutils.models.inputs import PictureInput, SoundInput
     from cryutils.studies.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")
@@ -163,7 +163,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             size=96,
             progress=False,
         )
-    hearing, seeing = SoundInput(kind="mel+mfcc", window_s=1.0), FaceInput(size=32, limit=3)
+    hearing, seeing = SoundInput(kind="mel+mfcc", window_s=1.0), PictureInput(size=32, limit=3)
     run, models = home / "outputs" / "quick", {}
     sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
     for name, model_input in (("cry2", hearing), ("image", seeing)):

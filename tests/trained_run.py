@@ -10,7 +10,7 @@ from typing import Any
 from cryutils._io.paths import file_digest
 from cryutils.datasets.corpus import Corpus
 from cryutils.models.export import write_card
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Trained:
     run: Path
     corpus: Corpus
     hearing: SoundInput
-    seeing: FaceInput
+    seeing: PictureInput
     models: dict[str, Any]
 
 

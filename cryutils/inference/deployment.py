@@ -21,7 +21,7 @@ from cryutils.datasets.registry import load
 from cryutils.errors import InputError
 from cryutils.inference.trained_models import find_run, networks_in
 from cryutils.models import export
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 
 __all__ = ["export_model"]
 
@@ -85,7 +85,7 @@ def _calibration(name: str, card: Mapping[str, Any]) -> npt.NDArray[Any]:
         hearing = SoundInput(**card["input"])
         examples = hearing.examples(audio.signals(clips, sr=hearing.sr))
     else:
-        seeing = FaceInput(**card["input"])
+        seeing = PictureInput(**card["input"])
         examples = seeing.examples(
             video.crops(clips, fps=seeing.fps, size=seeing.size, limit=seeing.limit, detector=seeing.detector)
         )

@@ -20,12 +20,12 @@ from cryutils._io.paths import file_digest, outputs_dir
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.calibration import at_temperature
 from cryutils.models.export import NOTEBOOKS, Lite, read_card
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 
 __all__ = ["PARTS", "Part", "find_run", "networks_in", "open_model", "runs_with_models"]
 
 Array = npt.NDArray[np.float32]
-Input = TypeVar("Input", SoundInput, FaceInput)
+Input = TypeVar("Input", SoundInput, PictureInput)
 
 # The models that a user can choose, and the networks of each.
 PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
@@ -145,7 +145,7 @@ def networks_in(run: Path, model: str) -> list[str]:
     return [name for name in PARTS[model] if (run / "models" / f"{name}.tflite").is_file()]
 
 
-def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
     """Return the networks of `model` for sound and for faces in the folder of `find_run`.
 
     One of them is None if `model` or the run lacks it. Raises InputError if a file is damaged or
@@ -153,7 +153,7 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Fac
     """
     names = networks_in(run, model)
     sound = _open(run, "cry2", SoundInput) if "cry2" in names else None
-    face = _open(run, "image", FaceInput) if "image" in names else None
+    face = _open(run, "image", PictureInput) if "image" in names else None
     if sound and face and sound.classes != face.classes:
         raise InputError(f"{run}: cry2 and image were trained on different states; run both again.")
     return sound, face

@@ -28,13 +28,13 @@ from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models import novelty
 from cryutils.models.backend import keras as _keras
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.words import ANY, CALM, UNSURE
 
 __all__ = ["NOTEBOOKS", "Lite", "litert", "network", "read_card", "save", "write_card"]
 
 NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
-INPUTS: dict[str, Callable[..., SoundInput | FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
+INPUTS: dict[str, Callable[..., SoundInput | PictureInput]] = {"cry2": SoundInput, "image": PictureInput}
 _RESERVED = {UNSURE, *CALM, ANY}  # what the application says instead of a class
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 

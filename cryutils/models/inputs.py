@@ -1,4 +1,4 @@
-"""Inputs of models: `SoundInput`, `FaceInput`, and unusable recordings.
+"""Inputs of models: `SoundInput`, `PictureInput`, and unusable recordings.
 
 Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebook
 09_ensemble scales sound as Paper A does (§3.2, §3.4). The card of a trained model contains these
@@ -8,7 +8,8 @@ over them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ __all__ = [
     "KINDS",
     "SCALINGS",
     "Examples",
-    "FaceInput",
+    "PictureInput",
     "SoundInput",
     "by_clip",
     "picture_problem",
@@ -40,6 +41,7 @@ Indices = npt.NDArray[np.int64]
 
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
+CROPS = ("face", "frame")
 DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
 DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
@@ -210,19 +212,24 @@ class SoundInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaceInput:
-    """How pictures become face crops.
+class PictureInput:
+    """How a recording's pictures become the inputs of a network.
 
-    fps: frames per second. size: side of a crop in pixels. limit: maximum number of frames of a
-    recording, spread over its length (None: all). detector: see `video.faces`.
+    fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
+    "face", the face that `video.track` follows, or "frame", the picture's centred square, as in
+    Paper A for ResNet-50. limit: maximum number of frames of a recording, spread over its length
+    (None: all). detector: see `video.faces`. Raises InputError for a setting out of range.
     """
 
     fps: float = 2.0
     size: int = 64
+    crop: str = "face"
     limit: int | None = None
     detector: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
         check_settings(fps=self.fps)
         whole = [self.size] if self.limit is None else [self.size, self.limit]
         is_right = 0 < self.fps <= 1000 and all(type(n) is int and 0 < n <= 4096 for n in whole)
@@ -231,7 +238,7 @@ class FaceInput:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of one crop: (height, width, RGB)."""
+        """Shape of one frame: (height, width, RGB)."""
         return self.size, self.size, 3
 
     def crops(self, track: FaceTrack) -> npt.NDArray[np.uint8]:
@@ -242,6 +249,22 @@ class FaceInput:
         """Return the usable crops of all recordings; a track is None if there are no pictures."""
         none = np.zeros((0, *self.shape), np.uint8)
         return Examples.of([none if track is None else self.crops(track) for track in tracks])
+
+    def frames(self, path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
+
+        No frame is left out, so that times are kept. With "face", a frame without a face shows
+        where the face was last or will be next, or the centred square if there is none at all; all
+        crops of the file are then in memory. Raises InputError as `video.frames` does.
+        """
+        from cryutils import video
+        from cryutils.video import faces
+
+        if self.crop == "face":
+            yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
+            return
+        for picture in video.frames(path, fps=self.fps):
+            yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
 
 
 def sound_problem(x: Array, sr: int) -> str | None:

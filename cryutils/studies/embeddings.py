@@ -8,9 +8,7 @@ the number of clips.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -25,20 +23,20 @@ from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.registry import load_or_simulate
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 from cryutils.models import backbones
+from cryutils.models.inputs import PictureInput
 
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
-__all__ = ["CROPS", "STAND_INS", "STATES", "WORDS", "FrameInput", "embed", "load", "pictures_of"]
+__all__ = ["STAND_INS", "STATES", "WORDS", "embed", "load", "pictures_of"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
-CROPS = ("frame", "face")
 # Labels of other corpora with the same meaning.
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
@@ -59,57 +57,8 @@ def load(data: str, **simulation: Any) -> Corpus:
     return load_or_simulate(data, **options).among(STATES, STAND_INS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class FrameInput:
-    """How a video becomes the input frames of a backbone.
-
-    fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
-    "frame", the picture's centred square, as in Paper A for ResNet-50; "face", the face that
-    `video.track` follows. `small_cnn.small` is trained on faces that fill the crop, so it needs
-    "face".
-    """
-
-    fps: float = 30.0
-    size: int = 224
-    crop: str = "frame"
-
-    def __post_init__(self) -> None:
-        if self.crop not in CROPS:
-            raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of one frame: (height, width, RGB)."""
-        return self.size, self.size, 3
-
-    def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
-        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
-
-        No frame is left out, so that times are kept. With "face", a frame without a face shows
-        where the face was last or will be next, or the centred square if there is none at all; all
-        crops of the file are then in memory. Raises InputError as `video.frames` does.
-        """
-        from cryutils import video
-        from cryutils.video import faces
-
-        if self.crop == "face":
-            yield from video.track(path, fps=self.fps, size=self.size).crops
-            return
-        for picture in video.frames(path, fps=self.fps):
-            yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
-
-    def key(self, path: str | os.PathLike[str]) -> str:
-        """Return the cache key of a file's frames, from its content and these settings."""
-        settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
-        if self.crop == "face":
-            from cryutils import video
-
-            settings["followed"] = [video.VERSION, video.MARGIN]
-        return key(file_digest(Path(path)), _FRAMES_VERSION, settings)
-
-
 def embed(
-    corpus: Sequence[Clip], backbone: Backbone, frame_input: FrameInput, *, progress: bool = False
+    corpus: Sequence[Clip], backbone: Backbone, pictures: PictureInput, *, progress: bool = False
 ) -> list[Array]:
     """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
 
@@ -117,14 +66,14 @@ def embed(
     as soon as it is done, so each frame passes the backbone once and a run that was killed
     continues with the next clip.
 
-    Raises InputError if `frame_input.size` is not the backbone's, and as `FrameInput.frames` does.
+    Raises InputError if `pictures.size` is not the backbone's, and as `PictureInput.frames` does.
     """
     network = backbones.head_input(backbone)
-    if frame_input.shape != (wanted := network.input_shape[1:]):
-        raise InputError(f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
+    if pictures.shape != (wanted := network.input_shape[1:]):
+        raise InputError(f"size={pictures.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
 
     def run(path: Path | None) -> Iterator[Array]:
-        frames = iter(()) if path is None else frame_input.frames(path)
+        frames = iter(()) if path is None else pictures.frames(path)
         parts = [np.empty((0, *network.output_shape[1:]), np.float32)]
         while some := list(islice(frames, _AT_ONCE)):
             parts.append(network.predict(np.stack(some), batch_size=_BATCH, verbose=0))
@@ -136,10 +85,20 @@ def embed(
     with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, clip in enumerate(corpus, start=1):
             path = pictures_of(clip)
-            pixels = "no pictures" if path is None else frame_input.key(path)
+            pixels = "no pictures" if path is None else _frames_key(pictures, path)
             maps += ragged(partial(run, path), "embeddings", *settings, pixels)
             report(done, len(corpus))
     return maps
+
+
+def _frames_key(pictures: PictureInput, path: Path) -> str:
+    """Return the cache key of a file's frames, from its content and the settings."""
+    settings: dict[str, Any] = {"fps": float(pictures.fps), "size": pictures.size, "crop": pictures.crop}
+    if pictures.crop == "face":
+        from cryutils import video
+
+        settings["followed"] = [video.VERSION, video.MARGIN, pictures.detector]
+    return key(file_digest(path), _FRAMES_VERSION, settings)
 
 
 def pictures_of(clip: Clip) -> Path | None:

@@ -16,7 +16,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.models import export, novelty, training
-from cryutils.models.inputs import Examples, FaceInput, SoundInput
+from cryutils.models.inputs import Examples, PictureInput, SoundInput
 from cryutils.models.training import fit_clips
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def deploy(
     corpus: Corpus,
     *,
     settings: training.Settings,
-    model_input: SoundInput | FaceInput,
+    model_input: SoundInput | PictureInput,
     scored: pd.DataFrame,
     folder: Path,
 ) -> tuple[Path, ...]:

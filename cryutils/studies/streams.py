@@ -19,8 +19,8 @@ from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models import small_cnn
-from cryutils.models.inputs import SoundInput, by_clip, sound_problem
-from cryutils.studies.embeddings import FrameInput, embed
+from cryutils.models.inputs import PictureInput, SoundInput, by_clip, sound_problem
+from cryutils.studies.embeddings import embed
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
@@ -111,7 +111,7 @@ def of_corpus(
         return gather(corpus, hearing)
     network = small_cnn.choose(seed=seed)
     crop = "face" if network.name == "small CNN" else "frame"
-    frames = FrameInput(fps=fps, size=network.model.input_shape[1], crop=crop)
+    frames = PictureInput(fps=fps, size=network.model.input_shape[1], crop=crop)
     embedded = embed(corpus, network, frames, progress=progress)
     return gather(corpus, hearing, embedded, fps=fps, head_fps=head_fps)
 

@@ -41,7 +41,7 @@ from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, fuse, hear,
 from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
-from cryutils.models.inputs import DEAD_S, FaceInput, SoundInput, is_dead
+from cryutils.models.inputs import DEAD_S, PictureInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
@@ -122,7 +122,7 @@ class Models(threading.local):
         if self.predictor and (face := self.predictor.face):
             self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
 
-    def answering(self, *, synthetic: bool) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+    def answering(self, *, synthetic: bool) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
         """Return the networks for sound and for faces that answer for these infants."""
         if (predictor := self.predictor) is None:
             return None, None
@@ -163,7 +163,7 @@ class Monitor:
         self.restart()
 
     @property
-    def _answering(self) -> tuple[Part[SoundInput] | None, Part[FaceInput] | None]:
+    def _answering(self) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
         return self._models.answering(synthetic=self._synthetic)
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from cryutils.audio.spectral import resample
 from cryutils.errors import InputError
-from cryutils.models.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem, windows
+from cryutils.models.inputs import KINDS, PictureInput, SoundInput, picture_problem, sound_problem, windows
 from cryutils.video.tracks import FaceTrack
 
 SR = 8000
@@ -114,7 +114,7 @@ def test_why_a_sound_cannot_be_judged(x, why) -> None:
 
 
 def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
-    asked = FaceInput(size=8)
+    asked = PictureInput(size=8)
     tracks = [track([1, 1, 1], [0, 0, 1]), None, track([0], [0]), track([0, 1], [0, 0])]
     examples = asked.examples(tracks)
     assert examples.x.dtype == np.uint8
@@ -134,7 +134,7 @@ def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
 )
 def test_why_pictures_cannot_be_judged(face_track, why) -> None:
     assert picture_problem(face_track) == why
-    usable = 0 if face_track is None else len(FaceInput(size=8).crops(face_track))
+    usable = 0 if face_track is None else len(PictureInput(size=8).crops(face_track))
     assert (usable == 0) == (why is not None)
 
 

@@ -15,7 +15,7 @@ from sizes import large
 import cryutils
 from cryutils import audio, evaluation, video
 from cryutils.models import cry2, image, training
-from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.studies import recognition
 
 
@@ -34,7 +34,7 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         size=128,
         seed=1,
     )
-    hearing, seeing = SoundInput(kind="mel+mfcc"), FaceInput(fps=2, size=48, limit=4)
+    hearing, seeing = SoundInput(kind="mel+mfcc"), PictureInput(fps=2, size=48, limit=4)
     examples = {
         "audio": hearing.examples(audio.signals(corpus, sr=8000)),
         "image": seeing.examples(video.crops(corpus, fps=2, size=48, limit=4)),

@@ -12,7 +12,7 @@ import cryutils
 from cryutils import evaluation
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
-from cryutils.models.inputs import SoundInput
+from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.models.stacked import DenseSettings
 from cryutils.studies import embeddings, streams, table3
 
@@ -41,7 +41,7 @@ def answers(signal: float, splits: Sequence[Split], *, infants: int) -> pd.DataF
         seed=1,
     )
     backbone = small_cnn.small()
-    embedded = embeddings.embed(corpus, backbone, embeddings.FrameInput(fps=5.0, size=64, crop="face"))
+    embedded = embeddings.embed(corpus, backbone, PictureInput(fps=5.0, size=64, crop="face"))
     hearing = {
         kind: SoundInput(
             kind=kind, sr=8000, n_fft=256, hop_length=128, window_s=2.0, step_s=1.0, scaling="recording"

@@ -16,12 +16,12 @@ from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
 from cryutils.models import backend
 from cryutils.models.backbones import Backbone
+from cryutils.models.inputs import PictureInput
 from cryutils.studies import embeddings
-from cryutils.studies.embeddings import FrameInput
 from cryutils.video import mp4
 
 SIZE, FPS = 48, 4.0
-INPUT = FrameInput(fps=FPS, size=SIZE)
+INPUT = PictureInput(fps=FPS, size=SIZE, crop="frame")
 
 
 def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
@@ -95,7 +95,7 @@ def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple
 
 def test_the_whole_frame_is_its_centred_square(bare: Path) -> None:
     path = write(bare / "wide.mp4")
-    frame_input = FrameInput(fps=FPS, size=64)
+    frame_input = PictureInput(fps=FPS, size=64, crop="frame")
     for frame, picture in zip(frame_input.frames(path), video.frames(path, fps=FPS), strict=True):
         np.testing.assert_array_equal(frame, picture[:, 16:80])
 
@@ -114,7 +114,7 @@ def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
         size=96,
         progress=False,
     )
-    frames = np.stack(list(FrameInput(fps=8, size=32, crop="face").frames(corpus[0].path)))
+    frames = np.stack(list(PictureInput(fps=8, size=32, crop="face").frames(corpus[0].path)))
     track = video.track(corpus[0].path, fps=8, size=32)
     np.testing.assert_array_equal(frames, track.crops)
     assert track.with_face.any()

@@ -14,7 +14,7 @@ from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.models import small_cnn
-from cryutils.models.inputs import SoundInput, by_clip
+from cryutils.models.inputs import PictureInput, SoundInput, by_clip
 from cryutils.studies import embeddings, streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
@@ -85,7 +85,7 @@ def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, ap
     monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
     gathered = streams.of_corpus(films, hearing(), fps=6.0, head_fps=2.0)
     assert gathered.names == ("mfcc", "stft", "image")
-    faces = embeddings.FrameInput(fps=6.0, size=64, crop="face")
+    faces = PictureInput(fps=6.0, size=64, crop="face")
     embedded = embeddings.embed(films, small_cnn.small(), faces)
     assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
