@@ -120,22 +120,6 @@ def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
     assert track.with_face.any()
 
 
-def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> None:
-    path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
-    keys = {
-        frame_input.key(path)
-        for frame_input in (
-            INPUT,
-            replace(INPUT, fps=5.0),
-            replace(INPUT, size=32),
-            replace(INPUT, crop="face"),
-        )
-    }
-    assert len(keys) == 4
-    assert INPUT.key(other) not in keys
-    assert replace(INPUT, fps=4).key(path) == INPUT.key(path)
-
-
 # Embeddings
 
 
