@@ -12,6 +12,7 @@ __all__ = [
     "NO_CRY",
     "PROBABLE",
     "QUIET",
+    "SPLITS",
     "UNSURE",
     "answer",
     "name",
@@ -34,6 +35,9 @@ BASELINES = {  # the rivals of Paper B's networks
     "forest": "Random forest",
     "boosting": "Gradient boosting",
 }
+
+# The values of `split` in results, as readers see them.
+SPLITS = {"random_frames": "random split of windows", "random": "random split", "leak_free": "leak-free"}
 
 # Verdicts that name no state.
 UNSURE = "unsure"

@@ -19,7 +19,7 @@ import pytest
 from scipy.stats import binomtest
 
 from cryutils import claims, evaluation
-from cryutils.claims import audit, board
+from cryutils.claims import audit, tables
 from cryutils.datasets.donateacry import parse_name
 from cryutils.evaluation import intervals
 
@@ -194,8 +194,8 @@ def span(shares: pd.Series) -> str:
 
 
 def test_the_ranges_of_table_2_are_measured() -> None:
-    table = board.scores({"judged": claims.load_results("reference/judged")}, [board.TABLE2])
-    table = table[(table.metric == "accuracy") & ~table.name.isin(board.WITHOUT_SOUND)]
+    table = tables.scores({"judged": claims.load_results("reference/judged")}, [tables.TABLE2])
+    table = table[(table.metric == "accuracy") & ~table.name.isin(tables.WITHOUT_SOUND)]
     assert len(table) == 12
     results, article = (
         " ".join((ROOT / name).read_text().split()) for name in ("docs/results.md", "docs/article.md")
@@ -222,9 +222,9 @@ def test_the_ranges_of_table_2_are_measured() -> None:
     ],
 )
 def test_intervals_above_zero_are_counted(run: str, page: str, above: int, words: str) -> None:
-    layouts = [board.TABLE3] if run == "uploads" else board.LAYOUTS
-    shown = board.scores({f"reference/{run}": claims.load_results(f"reference/{run}")}, layouts)
-    gaps = board.gaps(shown[shown.data.str.startswith("donateacry")])
+    layouts = [tables.TABLE3] if run == "uploads" else tables.LAYOUTS
+    shown = tables.scores({f"reference/{run}": claims.load_results(f"reference/{run}")}, layouts)
+    gaps = tables.gaps(shown[shown.data.str.startswith("donateacry")])
     assert (gaps.low > 0).sum() == above
     text = " ".join((ROOT / page).read_text().split())
     assert words in text and str(len(gaps)) in words

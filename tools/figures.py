@@ -26,8 +26,8 @@ from matplotlib.figure import Figure
 
 from cryutils import claims, evaluation, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import audit, board, ledger
-from cryutils.claims.board import COMMONEST, in_percent
+from cryutils.claims import audit, tables
+from cryutils.claims.tables import COMMONEST, in_percent
 from cryutils.models.gate import STEP_S
 from cryutils.studies import benchmark
 from cryutils.studies.ladder import MISTAKES
@@ -64,25 +64,25 @@ CAPTION = (
 )
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
-TABLE_3 = "table == @board.TABLE3.title"
+TABLE_3 = "table == @tables.TABLE3.title"
 
 
 @cache
 def scores(data: str = "donateacry") -> pd.DataFrame:
     """Return the scoreboard of the runs that the pages show, on one corpus."""
     runs = {f"reference/{name}": claims.load_results(f"reference/{name}") for name in ("judged", "uploads")}
-    return board.scores(runs).query("data == @data")
+    return tables.scores(runs).query("data == @data")
 
 
-def accuracies(layout: board.Layout) -> pd.DataFrame:
+def accuracies(layout: tables.Layout) -> pd.DataFrame:
     """Return the accuracies of the models in one table on DonateACry."""
-    shown = scores().query("metric == 'accuracy' and name not in @board.WITHOUT_SOUND")
+    shown = scores().query("metric == 'accuracy' and name not in @tables.WITHOUT_SOUND")
     return shown[shown.table == layout.title]
 
 
 def figure() -> Figure:
     """Draw Table 2 on DonateACry: published and measured again under two splits."""
-    rows = accuracies(board.TABLE2)
+    rows = accuracies(tables.TABLE2)
     words = f"draws of {rows.n.max():.0f} clips, of {rows.n_infants.max():.0f} infants in all"
     return plots.source(plots.scoreboard(rows), f"DonateACry (real recordings); {words}")
 
@@ -99,12 +99,12 @@ def names(rows: pd.DataFrame) -> pd.Series[str]:
 def measured(shown: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     """Return the scores of each table and model as texts.
 
-    columns: the heading of each metric and column of `board.words` to show.
+    columns: the heading of each metric and column of `tables.words` to show.
     """
     models = shown[["table", "group", "model"]].drop_duplicates()
     index = pd.MultiIndex.from_frame(models)
     metrics = ("accuracy", "balanced_accuracy")
-    parts = {metric: board.words(shown, metric).reindex(index) for metric in metrics}
+    parts = {metric: tables.in_words(shown, metric).reindex(index) for metric in metrics}
     texts = pd.concat(parts, axis=1).reindex(columns=list(columns)).fillna("–")
     texts = texts.set_axis(list(columns.values()), axis=1)
     return texts.set_axis(pd.MultiIndex.from_arrays([models.table, names(models)]))
@@ -125,7 +125,7 @@ def every_score(shown: pd.DataFrame) -> pd.DataFrame:
     """Return both metrics under both splits for each model."""
     columns = {("accuracy", "published"): "published accuracy (%)"}
     for metric in ("accuracy", "balanced_accuracy"):
-        columns |= {(metric, split): f"{board.METRICS[metric]}, {split} (%)" for split in SPLITS}
+        columns |= {(metric, split): f"{tables.METRICS[metric]}, {split} (%)" for split in SPLITS}
     return measured(shown, columns | {("balanced_accuracy", "p"): "p, leak-free"})
 
 
@@ -147,13 +147,13 @@ def table2() -> pd.DataFrame:
     columns = {("accuracy", "published"): "published (%)"}
     columns |= {("accuracy", split): f"{split} (%)" for split in SPLITS}
     columns["accuracy", "p"] = "p, leak-free"
-    shown = scores().query("table == @board.TABLE2.title and model != @COMMONEST")
+    shown = scores().query("table == @tables.TABLE2.title and model != @COMMONEST")
     return measured(shown, columns).droplevel("table")
 
 
 def gaps(shown: pd.DataFrame) -> pd.DataFrame:
     """Return the difference between the two splits for every model, in points."""
-    rows = board.gaps(shown)
+    rows = tables.gaps(shown)
     index = pd.MultiIndex.from_arrays([rows.table, names(rows)])
     return pd.DataFrame({"random split minus leak-free (points)": in_points(rows)}, index)
 
@@ -164,7 +164,7 @@ def readings() -> pd.DataFrame:
     means = means.rename(columns={"model": "name"})
     means = means.pivot(index=["feature", "name"], columns="condition", values="value")
     means = means[["no_copies", *(name for name in means if str(name).startswith("copied"))]]
-    rows = accuracies(board.TABLE2).query("name != 'dnn'")  # the readings have classical models
+    rows = accuracies(tables.TABLE2).query("name != 'dnn'")  # the readings have classical models
     table = rows.join(means, on=["feature", "name"])[["published", *means]].map(in_percent)
     return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 
@@ -194,7 +194,7 @@ def leaks() -> pd.DataFrame:
 
 def verdicts() -> pd.DataFrame:
     """Return how many rows of the ledger have which verdict, with all stored runs."""
-    table = ledger.summary(ledger.of_runs(claims.every_run(project_dir() / "outputs/reference")))
+    table = tables.verdict_counts(tables.judge_runs(claims.every_run(project_dir() / "outputs/reference")))
     heads = [", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()]
     return table.set_axis(heads, axis=1).rename_axis("verdict")
 

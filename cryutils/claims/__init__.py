@@ -1,10 +1,9 @@
 """What was measured: the store of results, published figures, tables and reports."""
 
-from . import board
-from .board import split_gaps
-from .ledger import published, unstated
-from .result_store import (
-    SPLITS,
+from cryutils.words import SPLITS
+
+from . import tables
+from .store import (
     Result,
     begin,
     benchmark_output,
@@ -21,3 +20,4 @@ from .result_store import (
     table,
     write,
 )
+from .tables import published, split_gaps, unstated

@@ -18,13 +18,13 @@ import pandas as pd
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils._io.tables import cells, refuse
-from cryutils.claims.board import METRICS, MODEL, paired_gaps
-from cryutils.claims.result_store import SPLITS
+from cryutils.claims.tables import METRICS, MODEL, paired_gaps
 from cryutils.datasets.corpus import Corpus, first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
 from cryutils.studies.ladder import vectors
+from cryutils.words import SPLITS
 
 __all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 

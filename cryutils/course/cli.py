@@ -34,6 +34,8 @@ from cryutils.course.cli_serve import log, serve, users
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
+SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -155,7 +157,7 @@ def run(
 
     if name is not None and not re.fullmatch(r"\w[\w. -]*", name):
         raise InputError(f"--name {name!r}: give a plain name, such as trial-2.")
-    if name in ("manual", "reference", "report", *runner.profiles()):
+    if name in ("manual", "reference", *runner.profiles()):
         raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
     jobs = runner.plan(profile, notebooks, values, data=data, outputs=outputs, run_name=name)
     if listing:
@@ -190,19 +192,34 @@ def _find_recordings(name: str) -> None:
 
 def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Sequence[str]) -> None:
     """Print what the runs in `shown` have measured, write the report and print where it is."""
-    from cryutils.claims import board, report
+    from cryutils.claims import tables
 
-    for line in report.scoreboard_lines(board.scores({name: runs[name] for name in shown})):
+    for line in tables.scoreboard_lines(tables.scores({name: runs[name] for name in shown})):
         say(line)
-    say(f"Report: {report.write(outputs, runs)}")
+    for name in shown:
+        if (outputs / name / SCOREBOARD).is_file():
+            say(f"Report: {_write_report(outputs / name)}")
+
+
+def _write_report(run: Path) -> Path:
+    """Write a run's notebook 14 as one page without scripts, and return its path."""
+    from nbconvert.exporters import HTMLExporter
+
+    page = run / "report.html"
+    text, _ = HTMLExporter(sanitize_html=True).from_filename(str(run / SCOREBOARD))
+    text = re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<a href=")(\w+\.ipynb)', r"\1notebooks/\2", text).replace('"../docs/', '"../../docs/')
+    with writing(page) as part:
+        part.write_text(text, encoding="utf-8")
+    return page
 
 
 @cryutils.command("report", epilog="Example: cryutils report")
 @outputs_option
 def report_command(outputs: Path) -> None:
-    """Print the scoreboard of all runs and write their report.
+    """Print the scoreboard of all runs and write the report of each.
 
-    The report, outputs/report/index.html, has the scoreboard and each executed notebook.
+    The report is notebook 14 as a page: outputs/<run>/report.html.
     """
     extras.require("nbconvert", "course", "the report")
     from cryutils.claims import every_run
@@ -309,20 +326,20 @@ def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -
       cryutils claims --verdict inconsistent
       cryutils claims --run reference/judged --json
     """
-    from cryutils.claims import every_run, ledger, report
+    from cryutils.claims import every_run, tables
 
     runs = every_run(outputs)
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
-    judged = ledger.of_runs({name: runs[name] for name in runs if run in (None, name)})
+    judged = tables.judge_runs({name: runs[name] for name in runs if run in (None, name)})
     if verdict is not None:
-        judged = ledger.with_verdict(judged, verdict)
+        judged = tables.with_verdict(judged, verdict)
     if as_json:
         click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
     elif judged.empty:
         say("No row of the ledger is like this.")
     else:
-        for line in report.claim_lines(judged):
+        for line in tables.claim_lines(judged):
             say(line)
 
 
@@ -404,7 +421,7 @@ def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool,
 
 def _print_audit(result: Audit) -> None:
     """Print the parts of an audit as tables, in percent, each below its caption."""
-    from cryutils.claims.board import in_percent
+    from cryutils.claims.tables import in_percent
 
     def percent(table: pd.DataFrame) -> list[str]:
         return [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]

@@ -5,7 +5,7 @@ Okabe and Ito's palette: people with any colour vision can tell its colours apar
 
 from __future__ import annotations
 
-from cryutils.claims.result_store import SPLITS as _WORDS
+from cryutils.words import SPLITS as _WORDS
 
 # Ordered so that neighbours also differ in lightness.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -23,11 +23,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
-from cryutils.claims.board import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
-from cryutils.claims.result_store import SPLITS as SPLIT_NAMES
-from cryutils.claims.result_store import run_dir
+from cryutils.claims.store import run_dir
+from cryutils.claims.tables import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced
+from cryutils.words import SPLITS as SPLIT_NAMES
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
 _OTHER_SCRIPTS = r"Sans (CJK|KR|SC|Devanagari)|NanumGothic$|SD Gothic|PingFang|Malgun|YaHei|Zen Hei"
@@ -99,7 +99,7 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     """Draw each printed accuracy: published, measured, and that of the most common class.
 
     Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
-    board: rows of `claims.board.scores` on one corpus.
+    board: rows of `claims.tables.scores` on one corpus.
     """
     models = board[~board.name.isin(WITHOUT_SOUND) & (board.metric == "accuracy")]
     printed = models.published.notna()

@@ -9,6 +9,6 @@ farthest = above.idxmax()
 
 # %% 2 · Two orders
 # Accuracy weighs states by their clips, balanced accuracy equally. Table 2's are of similar size.
-models = here[(here.table == "Paper A, Table 2") & ~here.name.isin(board.WITHOUT_SOUND)]
+models = here[(here.table == "Paper A, Table 2") & ~here.name.isin(tables.WITHOUT_SOUND)]
 both = models.pivot_table("leak_free", ["group", "model"], "metric")
 agreement = both.corr("spearman").loc["accuracy", "balanced_accuracy"]

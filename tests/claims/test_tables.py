@@ -1,4 +1,4 @@
-"""The ledger: its table is whole and well-formed, and each verdict comes where it should."""
+"""The ledger is whole, each verdict comes where it should, and the scoreboard has every score once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from made_corpus import corpus
+from measured import result as stored
 from scipy.stats import norm
 
-from cryutils import claims
-from cryutils.claims import ledger
-from cryutils.claims.ledger import Rule, Verdict
-from cryutils.claims.result_store import Result
-from cryutils.errors import InputError
+from cryutils import claims, evaluation
+from cryutils.claims import tables
+from cryutils.claims.store import Result
+from cryutils.claims.tables import Rule, Verdict
+from cryutils.datasets.corpus import Corpus
 
 CLONE = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("apart")
@@ -98,7 +101,7 @@ SYNTHETIC_ALONE = (
 
 
 def test_every_row_has_an_id_a_paper_words_and_a_rule_a_verdict_or_what_it_lacks() -> None:
-    book = ledger.ledger()
+    book = tables.ledger()
     assert book.id.is_unique
     assert set(book.paper) == {"A", "B"} and (book.id.str[0] == book.paper).all()
     assert (book.claim != "").all() and (book["where"] != "").all()
@@ -117,7 +120,7 @@ def test_every_row_has_an_id_a_paper_words_and_a_rule_a_verdict_or_what_it_lacks
 
 
 def test_every_key_is_recorded_by_a_notebook() -> None:
-    book = ledger.ledger()
+    book = tables.ledger()
     measured = book[book.rule.isin(set(Rule) - {Rule.EVERY})]
     keys = set(reference("judged").key) | set(reference("simulated").key)
     for key in measured.key:
@@ -141,7 +144,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
     """`book({...}, ...)` makes these rows the ledger."""
 
     def write(*rows: dict[str, Any]) -> None:
-        names = ledger.ledger().columns
+        names = tables.ledger().columns
         folder = tmp_path / "project" / "data"
         folder.mkdir(parents=True, exist_ok=True)
         filled = [
@@ -170,7 +173,7 @@ def result(
 
 
 def judge(*rows: Result) -> pd.DataFrame:
-    return ledger.judge(claims.table(rows))
+    return tables.judge(claims.table(rows))
 
 
 def judged(*rows: Result) -> list[tuple[str, str]]:
@@ -202,7 +205,7 @@ def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_si
     both = [result("k", (low + high) / 2, low, high, split=s) for s in ("random", "leak_free")]
     assert judged(*both) == [(verdict, verdict)]
     simulated = judge(*(replace(row, data="synthetic") for row in both))
-    for split in ledger.SPLITS:
+    for split in evaluation.SPLITS:
         assert simulated[f"{split}_verdict"].tolist() == [Verdict.IN_SIMULATION]
         assert simulated[f"{split}_reason"].tolist() == [in_simulation]
 
@@ -251,7 +254,7 @@ def test_a_figure_of_one_corpus_is_not_held_against_another(book) -> None:
 
 def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     real = reference("judged")
-    table = ledger.judge(real)
+    table = tables.judge(real)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert len(figures) == 12
     assert set(figures.random_verdict) == {"not reproduced with a substitute class"}
@@ -259,7 +262,7 @@ def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     for reason in figures.leak_free_reason:
         assert "; lower here: " in reason and reason.endswith("hungry stands for pain")
     others = real[(real.study != "table1") | (real.condition != "tired")]
-    table = ledger.judge(others)
+    table = tables.judge(others)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert set(figures.random_verdict) == {Verdict.CANNOT_BE_TESTED}
 
@@ -302,17 +305,8 @@ def test_of_two_models_at_chance_none_beats_the_other(book, p_values, verdict, r
     assert (row.leak_free_verdict, row.leak_free_reason) == (verdict, reason)
 
 
-def test_what_was_not_measured_says_what_it_needs(book) -> None:
-    book({"data_required": "a survey"}, {"study": "k", "rule": "low > margin", "margin": 0})
-    table = judge(result("other", 1))
-    assert set(table.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
-    assert table.leak_free_reason.tolist() == ["needs a survey", "no run here has measured it"]
-    table = judge(result("k", 1, 0.5, 1.5))
-    assert table.random_reason[1] == "not measured with this split"
-
-
 def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_without_faces(book) -> None:
-    needs = {"data_required": ledger._FACES, "rule": "low > margin", "margin": 0}
+    needs = {"data_required": tables._FACES, "rule": "low > margin", "margin": 0}
     book({"kind": "claim", "rule": "every"}, {"study": "k", "part_of": "A-0", **needs})
     against = result("k", -1, -1.5, -0.5)
     whole, part = judge(against).itertuples()
@@ -408,45 +402,36 @@ def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
         "as large": claims.table([result("k", 0, -1, 1, n=90)]),
         "without": claims.table([result("x", 0)]),
     }
-    table = ledger.of_runs(runs)
+    table = tables.judge_runs(runs)
     shown = table[["id", "data", "run", "leak_free_verdict"]].to_numpy().tolist()
     assert [[*map(str, row)] for row in shown] == [
         ["A-0", "mine", "large", "not reproduced"],
         ["A-0", "yours", "small", "reproduced"],
         ["A-1", "", "", "cannot be tested"],
     ]
-    assert ledger.of_runs({}).id.tolist() == ["A-0", "A-1"]
+    assert tables.judge_runs({}).id.tolist() == ["A-0", "A-1"]
     once, often = (claims.table([result("k", 1, 0.5, 2, trainings=n)]) for n in (1, 5))
-    assert ledger.of_runs({"once": once, "often": often}).run[0] == "often"
+    assert tables.judge_runs({"once": once, "often": often}).run[0] == "often"
 
 
 def test_the_summary_counts_real_and_synthetic_apart(book) -> None:
     book({"study": "k", "rule": "low > margin", "margin": 0}, READ)
     rows = [result("k", 1, 0.5, 2), result("k", 1, 0.5, 2, data="synthetic")]
-    counts = ledger.summary(judge(*rows))
+    counts = tables.verdict_counts(judge(*rows))
     assert counts["in print", ""].to_dict()["inconsistent"] == 1
     assert counts["leak-free", "real"].to_dict()["reproduced"] == 1
     assert counts["leak-free", "synthetic"].to_dict()["in simulation"] == 1
     assert counts.to_numpy().sum() == 5
 
 
-def test_rows_are_selected_by_verdict_with_the_near_miss(book) -> None:
-    book({"study": "k", "rule": "low > margin", "margin": 0}, READ)
-    table = judge(result("k", 1, 0.5, 2))
-    assert ledger.with_verdict(table, "reproduced").id.tolist() == ["A-0"]
-    assert ledger.with_verdict(table, "in simulation").empty
-    with pytest.raises(InputError, match=r"not show.*not shown"):
-        ledger.with_verdict(table, "not show")
-
-
 # The ledger against the runs that git keeps
 
 
 def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> None:
-    table = ledger.of_runs({name: reference(name) for name in ("judged", "simulated")})
-    assert set(table.id) == set(ledger.ledger().id)
+    table = tables.judge_runs({name: reference(name) for name in ("judged", "simulated")})
+    assert set(table.id) == set(tables.ledger().id)
     assert {*table.random_verdict, *table.leak_free_verdict} <= set(Verdict)
-    for split in ledger.SPLITS:
+    for split in evaluation.SPLITS:
         bare = table[table[f"{split}_reason"] == ""]
         assert bare.empty, bare[["id", f"{split}_verdict"]].to_numpy().tolist()
     synthetic = table[table.data == "synthetic"]
@@ -456,26 +441,173 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
     assert set(simulated.str.partition(":")[0]) == {"holds", "does not hold", "not shown"}
 
 
-# The ledger's rows
+# The scoreboard
+
+STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
-@pytest.mark.parametrize(
-    ("run", "file", "guessing", "rows"),
-    [
-        ("judged", "04_cry2", 0.1585, ["B-alone-noise"]),
-        ("simulated", "06_full", 0.25, ["B-alone-light", "B-alone-occlusion-eyes"]),
-    ],
-)
-def test_guessing_in_macro_f1_is_that_of_the_class_shares(run, file, guessing, rows) -> None:
-    """Guess each class equally often: a class with share p has the F1 2pq / (p + q), q = 1 / K."""
-    path = CLONE / "outputs" / "reference" / run / "predictions" / f"{file}.parquet"
-    answers = pd.read_parquet(path, columns=["study", "clip", "truth"])
-    truth = answers[answers.study == file[3:]].drop_duplicates("clip").truth
-    p, q = truth.value_counts(normalize=True), 1 / truth.nunique()
-    f1 = (2 * p * q / (p + q)).mean()
-    assert f1 == pytest.approx(guessing, abs=5e-5)
-    book = ledger.ledger().set_index("id")
-    for name in rows:
-        assert "at most 5 points above" in book.claim[name]
-        assert book.margin[name] == round(f1 + 0.05, 2)
-        assert f"{f1:.2f} with" in book.claim[name]
+def results(
+    rows: list[tuple[Any, ...]], data: str = "donateacry", n: int = 76, **fields: Any
+) -> pd.DataFrame:
+    """Results of a run from (columns, split, value) or (columns, split, value, low, high)."""
+    measured = [
+        stored(
+            columns,
+            value,
+            split=split,
+            data=data,
+            n=n,
+            n_infants=46,
+            **dict(zip(("low", "high"), interval, strict=False)),
+            **fields,
+        )
+        for columns, split, value, *interval in rows
+    ]
+    return claims.table(measured)
+
+
+SVM = "study=feature_validation feature=stft model=svm metric="
+KNN = "study=feature_validation feature=mfcc model=knn metric="
+MAJORITY = "study=feature_validation model=majority metric="
+REAL = [
+    *((f"study=table1 condition={label} metric=test_count", "", 20) for label in STAND_IN),
+    (f"{SVM}accuracy", "random", 0.30, 0.20, 0.40),
+    (f"{SVM}accuracy", "leak_free", 0.20, 0.10, 0.35),
+    (f"{SVM}holdout_accuracy", "random", 0.30, 0.20, 0.42),
+    (f"{SVM}balanced_accuracy", "random", 0.30, 0.20, 0.40),
+    (f"{SVM}balanced_accuracy", "leak_free", 0.20, 0.10, 0.30),
+    (f"{SVM}p_value", "leak_free", 0.9),
+    (f"{KNN}accuracy", "random", 0.45, 0.35, 0.55),
+    (f"{KNN}accuracy", "leak_free", 0.42, 0.40, 0.50),
+    (f"{KNN}balanced_accuracy", "leak_free", 0.42, 0.30, 0.50),
+    (f"{KNN}p_value", "leak_free", 0.04),
+    (f"{MAJORITY}accuracy", "random", 0.26),
+    (f"{MAJORITY}accuracy", "leak_free", 0.25),
+]
+PROPOSED = "study=table3 condition=total model=proposed metric="
+SYNTHETIC = [
+    (f"{PROPOSED}accuracy", "random", 0.9, 0.8, 1.0),
+    (f"{PROPOSED}accuracy", "leak_free", 0.6, 0.5, 0.7),
+    ("study=table3 condition=total model=majority metric=accuracy", "leak_free", 0.33),
+]
+
+
+def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_class() -> None:
+    table = tables.scores({"real": results(REAL)}).set_index("key")
+    assert table.index.is_unique and len(table) == 5, "hold-outs are no score"
+    row = table.loc["feature_validation.stft.svm.accuracy"]
+    assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
+    assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
+    assert (row.published, row.random, row.leak_free) == (0.4583, 0.30, 0.20)
+    assert (row.random_low, row.random_high) == (0.20, 0.40)
+    assert (row.leak_free_low, row.leak_free_high) == (0.10, 0.35)
+    assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
+    assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
+    assert pd.isna(row.random_frames)
+
+
+def test_guessing_in_balanced_accuracy_depends_on_the_classes_in_use() -> None:
+    for rows, guessing in ((REAL, 1 / 4), (REAL[:2] + REAL[3:], 1 / 3)):
+        table = tables.scores({"real": results(rows)}).set_index("metric").commonest
+        assert set(table["balanced_accuracy"]) == {guessing}
+        assert set(table["accuracy"]) == {0.25}
+
+
+def test_real_and_synthetic_recordings_are_apart_whatever_the_order_of_runs() -> None:
+    table = tables.scores({"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)})
+    assert list(table.data.unique()) == ["donateacry", "synthetic"]
+    assert set(table.run[table.data == "synthetic"]) == {"quick"}
+    real, simulated = (tables.of_corpus(table, name) for name in ("donateacry", "synthetic"))
+    assert tables.note(real) == "DonateACry; measured by real"
+    assert "no evidence about real infants" in tables.note(simulated)
+    assert tables.of_corpus(table, "recordings/synthetic").equals(simulated)
+    assert tables.of_corpus(table, "unknown").equals(real), "the first corpus"
+    assert tables.scores({}).empty
+
+
+def test_the_conclusions_are_those_counted_by_hand() -> None:
+    runs = {"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)}
+    table = tables.conclusions(tables.scores(runs))
+    assert table.loc["DonateACry"].tolist() == [2, 1, 1, 2, 1, 0.04]
+    assert table.loc["synthetic infants"].tolist()[:5] == [1, 1, 1, 0, 0]
+
+
+def test_gaps_are_paired_and_models_without_stored_predictions_have_none() -> None:
+    judged = claims.load_results("reference/judged", study="cry2")
+    gaps = tables.gaps(tables.scores({"reference/judged": judged})).set_index("name")
+    assert gaps.value["cry2"] == pytest.approx(gaps.random["cry2"] - gaps.leak_free["cry2"], abs=1e-12)
+    assert tables.gaps(tables.scores({"elsewhere": judged})).empty
+
+
+def test_stored_runs_are_shown_with_both_splits() -> None:
+    words = tables.reference({"uploads": "all three states"}, tables.TABLE3)
+    row = words.loc["DonateACry's original uploads", "all three states", "ensemble"]
+    assert row["balanced accuracy"].to_dict() == {"random split": "48 [39, 59]", "leak-free": "36 [29, 46]"}
+    assert row["p"].item() == "0.888"
+
+
+# Random minus leak-free
+
+
+@pytest.fixture
+def cries() -> Corpus:
+    return corpus(["hungry", "pain", "tired"] * 16, [f"i{k // 4:02d}" for k in range(48)])
+
+
+def answered(cries: Corpus, split: str, right: float, repeats: int) -> pd.DataFrame:
+    """Return answers to 30 drawn clips; the first of each fold has none."""
+    rng = np.random.default_rng(repeats)
+    draws = [cries.draw(dict.fromkeys(cries.classes, 10), seed=k) for k in range(repeats)]
+    truth = evaluation.class_indices(cries.labels)[0]
+
+    def guess(_: np.ndarray, test: np.ndarray) -> np.ndarray:
+        p = rng.random((len(test), 3))
+        answer = (truth[test] + (rng.random(len(test)) >= right)) % 3
+        p[np.arange(len(test)), answer] += 1
+        p[0] = np.nan
+        return p
+
+    return evaluation.out_of_fold(guess, cries, split=split, folds=3, draws=draws)
+
+
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_a_gap_is_the_paired_difference_between_the_splits(cries: Corpus, apart: Path, repeats: int) -> None:
+    both = {
+        split: answered(cries, split, right, repeats)
+        for split, right in (("random", 0.8), ("leak_free", 0.4))
+    }
+    claims.begin("04_test")
+    claims.record(pd.concat(both.values()), study="cry2", model="cry2")
+    claims.record(both["random"], study="cry2", model="of one split")
+    claims.write()
+    (row,) = claims.split_gaps(study="cry2").itertuples()
+    gap = evaluation.difference(both["random"], both["leak_free"])
+    assert (row.model, row.data) == ("cry2", "cries")
+    assert (row.value, row.low, row.high) == pytest.approx((gap.value, gap.low, gap.high))
+    assert (row.n, row.n_infants) == (30, 12)
+
+
+def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus) -> None:
+    parts = [answered(cries, split, 0.5, 3).assign(predicted="pain") for split in evaluation.SPLITS]
+    about = dict.fromkeys(("study", "condition", "feature", "model"), "")
+    assert tables.paired_gaps(pd.concat(parts).assign(**about)).empty
+
+
+# As text
+
+
+def test_the_printed_scoreboard_fits_80_columns() -> None:
+    runs = {f"reference/{name}": claims.load_results(f"reference/{name}") for name in ("judged", "simulated")}
+    lines = list(tables.scoreboard_lines(tables.scores(runs)))
+    rows = [line for line in lines if not line.startswith("Paper")]
+    assert max(map(len, rows)) <= 80
+    assert any("27 [17, 39]" in line and "46" in line for line in rows)
+    assert "Synthetic infants: no evidence about real infants." in lines
+
+
+def test_every_row_of_the_ledger_is_printed_once_for_each_corpus() -> None:
+    judged = tables.judge_runs({"judged": claims.load_results("reference/judged")})
+    lines = list(tables.claim_lines(judged))
+    rows = [line for line in lines if line.startswith("- ")]
+    assert len(rows) == len(judged) and pd.Series(rows).nunique() <= len(tables.ledger())
+    assert any(line.startswith("  random split: 27 [17, 39] %; not reproduced") for line in lines)

@@ -1,0 +1,340 @@
+"""What is recorded comes back whole; executions that finish or are killed leave a whole run."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from measured import result, write_run
+
+from cryutils import claims
+from cryutils._io.paths import writing
+from cryutils.claims import store
+from cryutils.errors import InputError
+
+ABOUT: dict[str, Any] = {"study": "s", "metric": "accuracy", "data": "mine"}
+
+
+@pytest.fixture(autouse=True)
+def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run."""
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "outputs" / "quick"))
+    return apart / "outputs" / "quick"
+
+
+def stored(run: Path, notebook: str) -> list[dict[str, Any]]:
+    return json.loads((run / "results" / f"{notebook}.json").read_text())
+
+
+def studies(run: Path) -> list[str]:
+    return [row["study"] for row in json.loads((run / "results.json").read_text())]
+
+
+def collected(notebook: str, **columns: Any) -> None:
+    """Write a notebook with one result."""
+    claims.begin(notebook)
+    claims.record(1.0, **{**ABOUT, **columns})
+    claims.write()
+
+
+def test_a_result_is_stored_with_every_column(run: Path) -> None:
+    claims.begin("03_feature_validation", seed=7)
+    claims.record(
+        0.4583,
+        low=0.2,
+        high=0.7,
+        n=23,
+        n_infants=11,
+        study="feature_validation",
+        feature="stft",
+        model="svm",
+        metric="accuracy",
+        split="leak_free",
+        data="donateacry",
+    )
+    claims.write()
+    assert stored(run, "03_feature_validation") == [
+        {
+            "key": "feature_validation.stft.svm.accuracy",
+            "study": "feature_validation",
+            "condition": "",
+            "feature": "stft",
+            "model": "svm",
+            "rival": "",
+            "metric": "accuracy",
+            "split": "leak_free",
+            "data": "donateacry",
+            "value": 0.4583,
+            "low": 0.2,
+            "high": 0.7,
+            "n": 23,
+            "n_infants": 11,
+            "trainings": None,
+            "permutations": None,
+            "notebook": "03_feature_validation",
+            "seed": 7,
+        }
+    ]
+
+
+def test_a_number_measured_again_replaces_the_first() -> None:
+    claims.begin("a")
+    for value, split, data in (
+        (0.1, "random", "x"),
+        (0.2, "leak_free", "x"),
+        (0.3, "random", "y"),
+        (0.4, "random", "x"),
+    ):
+        claims.record(value, study="s", metric="m", split=split, data=data)
+    assert claims.results().value.tolist() == [0.4, 0.2, 0.3]
+    claims.begin("a")
+    assert claims.results().empty
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"value": math.nan}, "value: nan"),
+        ({"low": math.inf}, "low"),
+        ({"split": "leakfree"}, "split: 'leakfree'"),
+        ({"metrik": "accuracy"}, "metrik.*metric"),
+        ({"data": ""}, "data"),
+        ({"n": -1}, "n:"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(columns: dict[str, Any], message: str) -> None:
+    claims.begin("a")
+    value, rest = columns.get("value", 0.5), {k: v for k, v in columns.items() if k != "value"}
+    with pytest.raises(InputError, match=message) as error:
+        claims.record(value, **{**ABOUT, **rest})
+    assert "\n" not in str(error.value)
+    assert claims.results().empty
+
+
+# Files
+
+
+def test_loading_gives_every_notebooks_rows(run: Path) -> None:
+    for notebook in ("a", "b"):
+        collected(notebook, study=f"of_{notebook}")
+    table = claims.load_results()
+    assert list(table.columns) == ["key", *claims.Result.__slots__]
+    assert table.study.tolist() == ["of_a", "of_b"]
+    assert table.equals(claims.load_results("quick"))
+    kept = claims.load_results("reference/simulated")  # whatever the outputs folder
+    assert not kept.empty and not kept.equals(table)
+    assert table.equals(claims.load_results(run))
+    with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
+        claims.load_results("real")
+
+
+def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
+    for notebook in ("a", "b", "c"):
+        collected(notebook, study=notebook)
+    claims.merge(run, ["a", "c"])
+    assert studies(run) == ["a", "c"]
+    (run / "results" / "b.json").write_text("[{")
+    with pytest.raises(InputError, match=r"b\.json: damaged or of an older version"):
+        claims.load_results()
+    claims.merge(run, ["a", "b"])
+    assert studies(run) == ["a"]
+    assert not (run / "results" / "b.json").exists()
+
+
+@pytest.mark.parametrize("content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999])
+def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
+    collected("a")
+    path = run / "results" / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"a\.json: damaged or of an older version .*makes it again"):
+        claims.read_results(path)
+
+
+def answers(study: str, split: str, predicted: list[str | None], **columns: Any) -> pd.DataFrame:
+    rows = {
+        "study": study,
+        "split": split,
+        "data": "mine",
+        "clip": ["a/1", "b/2"],
+        "infant": ["a", "b"],
+        "repeat": 0,
+        "fold": [0, 1],
+        "truth": ["hungry", "tired"],
+        "predicted": predicted,
+        **columns,
+    }
+    return pd.DataFrame(rows)
+
+
+def test_predictions_are_found_by_their_columns() -> None:
+    claims.begin("04_test", seed=3)
+    claims.record(answers("cry2", "random", ["hungry", None]), "accuracy", model="cry2")
+    claims.record(answers("x", "random", ["a", "b"], p_a=[0.9, 0.1]), "accuracy")
+    claims.record(answers("cry2", "leak_free", ["tired", "tired"]), "accuracy", model="cry2")
+    claims.record(answers("cry2", "random", ["hungry", "hungry"]), "accuracy", model="cry2")
+    claims.write()
+    table = claims.load_predictions(study="cry2")
+    assert table.split.tolist() == ["random", "random", "leak_free", "leak_free"]
+    assert table.predicted.tolist() == ["hungry", "hungry", "tired", "tired"]
+    assert set(table.seed) == {3} and "p_a" not in table
+    other = claims.load_predictions(claims.run_dir(), study="x", split="random")
+    assert other.p_a.tolist() == [0.9, 0.1] and set(other.model) == {""}
+    with pytest.raises(InputError, match=r"predictions: no predictions of cry\.cry2 here"):
+        claims.load_predictions(study="cry", model="cry2")
+
+
+def test_every_run_is_read_newest_first_and_the_reference_last(run: Path) -> None:
+    home = run.parent
+    write_run(run, [result("study=a metric=n", 1)])
+    older = write_run(home / "older", [result("study=a metric=n", 1)])
+    os.utime(older / "results.json", (1, 1))
+    write_run(home / "damaged", [])
+    (home / "damaged" / "results.json").write_text("{")
+    names = list(claims.every_run(home))
+    assert names[:2] == ["quick", "older"] and "damaged" not in names
+    assert all(name.startswith("reference/") for name in names[2:])
+
+
+# Executions
+
+STATE = {"fingerprint": "f", "parameters": {}, "seconds": 1.0, "versions": {}}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def executed(run: Path, name: str, value: float, *figures: str) -> Path:
+    """The execution of a notebook that recorded one number and wrote figures and a model."""
+    (run / store.STAGING).mkdir(parents=True, exist_ok=True)
+    staging = store.stage(run, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_RUN_DIR", str(staging))
+        claims.begin(name)
+        claims.record(value, study="made", metric=name, data="made")
+        claims.write()
+        for figure in figures:
+            write(staging / "figures" / f"{figure}.png", f"{figure} {value}")
+    write(staging / "models" / f"{name}.keras", f"trained {value}")
+    write(staging / "notebooks" / f"{name}.ipynb", f"{value}")
+    write(staging / "logs" / f"{name}.log", "")
+    return staging
+
+
+def finished(run: Path, name: str, value: float, *figures: str) -> None:
+    store.finish(executed(run, name, value, *figures), name, STATE)
+
+
+def contents(run: Path) -> dict[str, str]:
+    files = [path for path in run.rglob("*") if path.is_file() and path.suffix != ".log"]
+    return {path.relative_to(run).as_posix(): path.read_text() for path in sorted(files)}
+
+
+def numbers(run: Path) -> dict[str, float]:
+    rows = json.loads((run / "results.json").read_text())
+    return {row["key"]: row["value"] for row in rows}
+
+
+def is_whole(run: Path, name: str) -> bool:
+    state = store.states(run).get(name)
+    return state is not None and all((run / file).is_file() for file in state["files"])
+
+
+def test_an_execution_is_seen_only_when_it_has_finished(run: Path) -> None:
+    finished(run, "01_first", 0.5, "kept", "gone")
+    before = contents(run)
+    staging = executed(run, "01_first", 0.6, "kept", "new")
+    assert {k: v for k, v in contents(run).items() if not k.startswith(".running")} == before
+
+    store.finish(staging, "01_first", STATE)
+    assert numbers(run) == {"made.01_first": 0.6}
+    assert is_whole(run, "01_first")
+    assert {path.name for path in (run / "figures").iterdir()} == {"kept.png", "new.png"}
+    assert (run / "models" / "01_first.keras").read_text() == "trained 0.6"
+    assert not list((run / ".running").iterdir())
+
+
+def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(run, "01_first", 0.5)
+    finished(run, "02_second", 0.7)
+    staging = store.stage(run, "02_second")
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(staging))
+    claims.begin("02_second")
+    claims.record(1.0, study="new", metric="n", data="made")
+    claims.write()
+    assert claims.run_dir().name == "quick"
+    assert claims.load_results().key.tolist() == ["made.01_first", "new.n"]
+    models = staging / "models"
+    assert [path.name for path in models.iterdir()] == ["01_first.keras"]
+
+    # A file that it writes again belongs to it.
+    with writing(models / "01_first.keras") as part:
+        part.write_text("trained again")
+    assert (run / "models" / "01_first.keras").read_text() == "trained 0.5"
+
+
+def _killed_at(step: int, staging: Path) -> None:
+    """Finish, but be killed before the move of that number."""
+    replace, steps = Path.replace, iter(range(1000))
+
+    def replacing(path: Path, target: Path) -> Path:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(path, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replacing)
+        store.finish(staging, "01_first", STATE)
+    os._exit(0)
+
+
+def test_a_notebook_killed_while_its_files_are_replaced_is_not_done(run: Path) -> None:
+    finished(run, "02_second", 0.7)
+    for step in range(100):
+        finished(run, "01_first", 0.5, "figure", "old")
+        staging = executed(run, "01_first", 0.6, "figure")
+        process = multiprocessing.get_context("fork").Process(target=_killed_at, args=(step, staging))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        assert numbers(run)["made.01_first"] in (0.5, 0.6), "whole at any time"
+        store.clean(run)
+        assert not [path for path in run.rglob("*") if path.name.startswith(".")]
+        assert is_whole(run, "02_second")
+        kept = {"made.01_first": 0.5} if is_whole(run, "01_first") else {}
+        assert bool(kept) == (step == 0), "the first step is in the staging folder"
+        assert numbers(run) == {**kept, "made.02_second": 0.7}
+    assert step >= 6, "the state twice, four files, results.json"
+    assert numbers(run) == {"made.01_first": 0.6, "made.02_second": 0.7}
+    assert not (run / "figures" / "old.png").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"3", b'[{"key": "k"}]'])
+@pytest.mark.parametrize("name", ["state/01_first.json", "results/01_first.json"])
+def test_a_damaged_or_deleted_file_counts_as_not_done_and_others_do_not_see_it(
+    name: str, content: bytes | None, run: Path
+) -> None:
+    finished(run, "01_first", 0.5)
+    finished(run, "02_second", 0.7)
+    path = run / name
+    path.unlink() if content is None else path.write_bytes(content)
+    store.clean(run)
+    assert not is_whole(run, "01_first")
+    (run / store.STAGING).mkdir()
+    borrowed = store.stage(run, "02_second") / "results" / "01_first.json"
+    assert borrowed.exists() == (not name.startswith("results"))
+    finished(run, "01_first", 0.6)
+    assert numbers(run) == {"made.01_first": 0.6, "made.02_second": 0.7}
+    assert is_whole(run, "01_first")
