@@ -8,13 +8,13 @@ same way.
 from __future__ import annotations
 
 import sys
-from collections import Counter
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryutils._io import extras, pictures
 from cryutils._io.paths import check_file
@@ -39,111 +39,30 @@ __all__ = [
     "late_s",
     "opened",
     "picture_stream",
+    "plain_wav",
     "probe",
 ]
 
-STILL = frozenset(
-    {
-        ".avif",
-        ".bmp",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".jfif",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-    }
-)
+_PICTURES = ".avif .bmp .heic .heif .hif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
+STILL = frozenset(_PICTURES.split())
 # Suffixes of recordings in a folder. How a file is read depends on its content. Files with other
 # suffixes are listed with the advice to rename them, so that no table or text is read.
-RECORDINGS = STILL | {
-    ".3g2",
-    ".3ga",
-    ".3gp",
-    ".aac",
-    ".ac3",
-    ".adts",
-    ".aif",
-    ".aifc",
-    ".aiff",
-    ".amr",
-    ".ape",
-    ".apng",
-    ".asf",
-    ".au",
-    ".avi",
-    ".awb",
-    ".caf",
-    ".divx",
-    ".dss",
-    ".dts",
-    ".dv",
-    ".eac3",
-    ".f4a",
-    ".f4v",
-    ".flac",
-    ".flv",
-    ".gif",
-    ".gsm",
-    ".m2t",
-    ".m2ts",
-    ".m4a",
-    ".m4b",
-    ".m4v",
-    ".mj2",
-    ".mka",
-    ".mkv",
-    ".mov",
-    ".mp1",
-    ".mp2",
-    ".mp3",
-    ".mp4",
-    ".mpa",
-    ".mpeg",
-    ".mpg",
-    ".mts",
-    ".mxf",
-    ".nut",
-    ".oga",
-    ".ogg",
-    ".ogv",
-    ".opus",
-    ".qt",
-    ".qta",
-    ".ra",
-    ".rf64",
-    ".rm",
-    ".snd",
-    ".spx",
-    ".ts",
-    ".tta",
-    ".vob",
-    ".voc",
-    ".w64",
-    ".wav",
-    ".wave",
-    ".weba",
-    ".webm",
-    ".wma",
-    ".wmv",
-    ".wv",
-}
+_SOUNDS_AND_VIDEOS = """
+    .3g2 .3ga .3gp .aac .ac3 .adts .aif .aifc .aiff .amr .ape .apng .asf .au .avi .awb .caf .divx .dss
+    .dts .dv .eac3 .f4a .f4v .flac .flv .gif .gsm .m2t .m2ts .m4a .m4b .m4v .mj2 .mka .mkv .mov .mp1
+    .mp2 .mp3 .mp4 .mpa .mpeg .mpg .mts .mxf .nut .oga .ogg .ogv .opus .qt .qta .ra .rf64 .rm .snd .spx
+    .ts .tta .vob .voc .w64 .wav .wave .weba .webm .wma .wmv .wv
+"""
+RECORDINGS = STILL.union(_SOUNDS_AND_VIDEOS.split())
 
 # FFmpeg's names of the formats that are opened: files of sound or pictures that hold all of it.
 # Playlists, descriptions of streams and texts name other files, or are rendered as pictures.
-_FORMATS = ",".join(
-    (
-        "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv",
-        "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas",
-        "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg",
-        "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv",
-        "wv,xwma",
-    )
+_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv,"
+    "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas,"
+    "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg,"
+    "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv,"
+    "wv,xwma"
 )
 SYNTHETIC = "cryutils: drawn faces, no evidence about real infants"  # comment in such a video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
@@ -153,10 +72,10 @@ _SPARSE_S = 10  # longest average time per frame
 # Smaller differences between the starts of sound and pictures come from a codec's lead-in, and are
 # below what viewers notice (45 ms, ITU-R BT.1359).
 _IN_STEP_S = Fraction(1, 20)
+_UNKNOWN_LENGTH = 2**31 - 2**16  # bytes
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
-_UNDAMAGED = 4  # the bit Q of the first byte (RFC 4867, 4.3.2); zeroed packets lack it
 
 ABSENT = {"sound": "no sound", "picture": "no pictures"}  # of a file without any
 
@@ -190,6 +109,8 @@ def probe(path: Path) -> MediaInfo:
     if path.suffix.lower() in STILL:
         pictures.read(path)
         return MediaInfo(duration_s=0.0, has_audio=False, has_video=True)
+    if pcm := plain_wav(path):
+        return MediaInfo(pcm.stated / pcm.rate, has_audio=True, has_video=False)
     with opened(path) as container:
         video = picture_stream(container)
         streams = [*container.streams.audio, *([] if video is None else [video])]
@@ -209,6 +130,33 @@ def probe(path: Path) -> MediaInfo:
         lost += ["picture"] if video is not None and not has_video else []
         is_synthetic = SYNTHETIC in container.metadata.values()
         return MediaInfo(duration_s, has_audio, has_video, tuple(lost), is_synthetic)
+
+
+class Pcm(NamedTuple):
+    """16-bit PCM in a WAV: rate in Hz, channels, byte at which it starts, frames, stated frames."""
+
+    rate: int
+    channels: int
+    start: int
+    frames: int
+    stated: int
+
+
+def plain_wav(path: Path) -> Pcm | None:
+    """Return where the samples of a 16-bit PCM WAV are, None for any other file."""
+    try:
+        with wave.open(str(path), "rb") as sound:
+            header: Any = sound.getfp()  # at the first sample; 8 bytes precede the chunks
+            start, size = 8 + header.tell(), 2 * sound.getnchannels()
+            present, stated = (path.stat().st_size - start) // size, sound.getnframes()
+            if sound.getsampwidth() != 2 or not min(present, stated):
+                return None
+            # A program that writes into a pipe doesn't know the length, and states 2 or 4 GB.
+            stated = present if stated * size >= _UNKNOWN_LENGTH else stated
+            return Pcm(sound.getframerate(), size // 2, start, min(present, stated), stated)
+    # RuntimeError: a chunk is longer than the file.
+    except (wave.Error, EOFError, RuntimeError, OSError):
+        return None
 
 
 def _look_through(
@@ -339,9 +287,9 @@ _UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read he
 def decoded(
     container: InputContainer, stream: AudioStream | VideoStream, path: Path, noted: dict[str, None]
 ) -> Iterator[Any]:
-    """Yield the frames of a stream, and None for each 20 ms that an AMR file left out or lost.
+    """Yield the frames of a stream, and None for each 20 ms that an AMR recorder left out.
 
-    What was left out or guessed is added to `noted`. Iteration ends at damage at the end of a file,
+    What was left out is added to `noted`. Iteration ends at damage at the end of a file,
     for example if it was cut short. Raises InputError if undamaged frames follow the damage, and
     for a stream without a decoder.
     """
@@ -353,29 +301,20 @@ def decoded(
     codec.options = {"err_detect": "crccheck+explode"}
     codec.thread_count = 1  # files are decoded in parallel
     pause = _PAUSE.get(codec.name)
-    started = damaged = is_corrupt = False
-    lost: Counter[str] = Counter()
+    started = damaged = False
+    lost = 0
     for packet in container.demux(stream):
-        # The last packet may just be short.
-        lost["read as the decoder guesses them"] += is_corrupt and packet.size > 0
-        is_corrupt = packet.is_corrupt
-        if pause is not None and packet.size:
-            head = bytes(packet)[0]
-            is_pause = head >> 3 & 15 >= pause
-            if is_pause:
-                noted["the pauses that its recorder left out are read as silence"] = None
-            elif not head & _UNDAMAGED:
-                lost["read as silence"] += 1
-            # FFmpeg's decoder would report an error, or return noise, which may be longer.
-            if is_pause or not head & _UNDAMAGED:
-                yield None
-                continue
+        # FFmpeg's decoder would report an error, or return noise, which may be longer.
+        if pause is not None and packet.size and bytes(packet)[0] >> 3 & 15 >= pause:
+            noted["the pauses that its recorder left out are read as silence"] = None
+            yield None
+            continue
         try:
             frames: list[Any] = packet.decode()
         except av.error.InvalidDataError:
             # The tag of an MP3 file that was appended to another is no damage.
             is_tag = bytes(packet)[:3] in (b"ID3", b"APE")
-            lost["left out, at its start or its end"] += not is_tag
+            lost += not is_tag
             started = damaged = started and not is_tag
             continue
         for frame in frames:
@@ -387,9 +326,9 @@ def decoded(
                 raise InputError(f"{path}: it is damaged in the middle; copy or record it again.")
             started = True
             yield frame
-    for how, count in lost.items():
-        if count:
-            noted[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
+    if lost:
+        packets = "packets are" if lost > 1 else "packet is"
+        noted[f"{lost} damaged {packets} left out, at its start or its end"] = None
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:

@@ -2,5 +2,5 @@
 
 from . import spectral, stress
 from .extraction import KINDS, features, signals
-from .files import Heard, inspect, native_rate, pieces, read, wav_bytes
+from .files import SoundInfo, inspect, native_rate, pieces, read, wav_bytes
 from .spectral import summarise

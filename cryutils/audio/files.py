@@ -21,8 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import chunks
-from cryutils._io.media import RATE_CHANGES, check_rate, check_times, decoded, decoding, late_s, opened
+from cryutils._io.media import (
+    RATE_CHANGES,
+    check_rate,
+    check_times,
+    decoded,
+    decoding,
+    late_s,
+    opened,
+    plain_wav,
+)
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SHORTEST_S",
     "SILENCE_DB",
-    "Heard",
+    "SoundInfo",
     "check_length",
     "inspect",
     "native_rate",
@@ -70,8 +78,6 @@ _PAUSE_S = Fraction(1, 50)  # of an AMR recorder
 # Shorter holes come from containers that round times, and from recorders that stamp sound when it
 # arrives. FFmpeg's own player corrects times from here on.
 _HOLE_S = Fraction(1, 10)
-_LATE_FRAMES, _LATE = 8, 0.75  # number and share of late frames that a recorder may have
-_RESTART_S = 1  # times that go back by more are those of another recording, joined to the first
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
@@ -88,11 +94,11 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
-    heard = inspect(path)
-    check_length(heard, path)
+    info = inspect(path)
+    check_length(info, path)
     with decoding(path):
-        x = np.concatenate(list(_blocks(path, heard)))
-    return _resampled(x, heard.sr, sr)
+        x = np.concatenate(list(_blocks(path, info)))
+    return _resampled(x, info.sr, sr)
 
 
 def pieces(path: str | os.PathLike[str], *, sr: int | None = None) -> Iterator[tuple[float, Array]]:
@@ -104,20 +110,20 @@ def pieces(path: str | os.PathLike[str], *, sr: int | None = None) -> Iterator[t
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
-    heard = inspect(path)
-    length = PIECE_S * min(heard.sr, 48_000)  # limits memory, not time, above 48 kHz
+    info = inspect(path)
+    length = PIECE_S * min(info.sr, 48_000)  # limits memory, not time, above 48 kHz
     parts: list[Array] = []
     start = count = 0
-    for block in _blocks(path, heard):
+    for block in _blocks(path, info):
         parts.append(block)
         count += len(block)
         if count >= 2 * length:
             x = np.concatenate(parts)
             while len(x) >= 2 * length:
-                yield start / heard.sr, _resampled(x[:length], heard.sr, sr)
+                yield start / info.sr, _resampled(x[:length], info.sr, sr)
                 start, x = start + length, x[length:]
             parts, count = [x.copy()], len(x)
-    yield start / heard.sr, _resampled(np.concatenate(parts), heard.sr, sr)
+    yield start / info.sr, _resampled(np.concatenate(parts), info.sr, sr)
 
 
 def _resampled(x: Array, rate: int, sr: int | None) -> Array:
@@ -140,18 +146,18 @@ def native_rate(path: str | os.PathLike[str]) -> int:
     return inspect(path).sr
 
 
-def check_length(heard: Heard, path: Path) -> None:
+def check_length(info: SoundInfo, path: Path) -> None:
     """Raise InputError for more than an hour of sound (less above 48 kHz), to limit memory."""
-    most_s = _LONGEST_S * min(1, 48_000 / heard.sr)
-    if heard.duration_s > most_s:
+    most_s = _LONGEST_S * min(1, 48_000 / info.sr)
+    if info.duration_s > most_s:
         raise InputError(
-            f"{path}: more than {most_s / 60:.0f} min of sound at {heard.sr} Hz, too much to hold"
+            f"{path}: more than {most_s / 60:.0f} min of sound at {info.sr} Hz, too much to hold"
             " at once; cut it into shorter files."
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SoundInfo:
     """Measurements of a file's sound, and the changes made when it is read.
 
     `changes` describes what is changed, `doubts` what looks wrong but is not changed.
@@ -159,11 +165,10 @@ class Heard:
 
     duration_s: float  # including the silence before a late sound
     sr: int  # Hz
-    samples: int  # without that silence and the codec's padding, with the holes
+    samples: int  # without that silence and the codec's padding
     peak: float  # of what is read
     late_s: Fraction  # silence before the sound, while the file's pictures are already shown
     track: int  # index of the sound track that is read
-    has_clock: bool  # whether its time stamps are followed
     channel: int | None  # the one that is read if averaging would cancel the sound; None: the mean
     offset: float  # a sample x is read as (x - offset) / scale
     scale: float
@@ -171,7 +176,7 @@ class Heard:
     doubts: tuple[str, ...]
 
 
-def inspect(path: str | os.PathLike[str]) -> Heard:
+def inspect(path: str | os.PathLike[str]) -> SoundInfo:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
@@ -183,79 +188,73 @@ def inspect(path: str | os.PathLike[str]) -> Heard:
     - If averaging the channels would cancel them, the loudest channel is read.
     - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
-    - Silence is read where a frame begins more than 0.1 s late, and for lost packets of AMR; other
-      damaged packets are left out at the start and the end.
+    - Silence is read where a frame begins more than 0.1 s late, and in pauses of AMR recorders.
+      Damaged packets at the start or the end are left out.
     - Doubts, of which nothing is changed: more than 0.1 % of the samples are clipped; a click of a
       sample or two is 10 dB above the rest; a lossless sound is as faint as 16-bit values stored as
-      32-bit integers; the file has more sound than it states, or less; its time stamps make no
-      sense.
+      32-bit integers.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
 
 
 @lru_cache(maxsize=4096)
-def _inspected(file: Identity) -> Heard:
+def _inspected(file: Identity) -> SoundInfo:
     path = Path(file.path)
     tracks, readable, failure = _tracks(path), [], None
     for track in tracks:
         try:
-            try:
-                readable.append(_heard(path, track))
-            except _NoClockError:
-                readable.append(_heard(path, track, has_clock=False))
+            readable.append(_measured(path, track))
         except InputError as error:
             failure = failure or error
     if not readable:
         raise failure or InputError(
             f"{path}: no sound in it; give a recording, or a video with a sound track."
         )
-    audible = [heard for heard in readable if heard.peak >= 10 ** (SILENCE_DB / 20)]
-    heard = (audible or readable)[0]
-    if words := chunks.contradiction(path, heard.duration_s):
-        heard = replace(heard, doubts=(*heard.doubts, words))
-    if heard.track or len(audible) > 1:
-        words = f"sound track {heard.track + 1} of {len(tracks)} is read, the first usable one"
-        return replace(heard, changes=(words, *heard.changes))
-    return heard
+    audible = [info for info in readable if info.peak >= 10 ** (SILENCE_DB / 20)]
+    info = (audible or readable)[0]
+    if info.track or len(audible) > 1:
+        words = f"sound track {info.track + 1} of {len(tracks)} is read, the first usable one"
+        return replace(info, changes=(words, *info.changes))
+    return info
 
 
 class _Track(NamedTuple):
-    """The header of a sound track; stated_s: duration stated in an MP4 file, 0 for other files."""
+    """The header of a sound track; stated_s: its duration, 0 if none is stated."""
 
     number: int
     late_s: Fraction
     stated_s: Fraction
+    is_mp4: bool
     is_lossless: bool
 
 
 def _tracks(path: Path) -> list[_Track]:
     check_file(path)
-    if _plain_wav(path) is not None:
-        return [_Track(0, Fraction(0), Fraction(0), is_lossless=True)]
+    if pcm := plain_wav(path):
+        length_s = Fraction(pcm.frames, pcm.rate)
+        return [_Track(0, Fraction(0), length_s, is_mp4=False, is_lossless=True)]
     tracks = []
     with opened(path) as container:
+        is_mp4 = "mp4" in container.format.name
         for number, stream in enumerate(container.streams.audio):
-            late, stated_s = late_s(container, stream, path), Fraction(0)
-            if "mp4" in container.format.name and stream.time_base is not None:
-                stated_s = (stream.duration or 0) * stream.time_base
+            stated_s = (stream.duration or 0) * (stream.time_base or Fraction(0))
+            stated_s = stated_s or Fraction(container.duration or 0, 1_000_000)
             codec = stream.codec_context
             is_lossless = codec is not None and codec.codec.lossless
-            tracks.append(_Track(number, late, stated_s, is_lossless))
+            late = late_s(container, stream, path)
+            tracks.append(_Track(number, late, stated_s, is_mp4, is_lossless))
     return tracks
 
 
-def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
-    count = silent = 0
-    late = track.late_s
+def _measured(path: Path, track: _Track) -> SoundInfo:
+    """Return the measurements of a sound track, which is decoded to its end."""
+    count = sounding = 0
     low, high = np.array(np.inf), np.array(-np.inf)
     total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
     loudest = np.zeros((1, _CLICKS + 1))
     noted: dict[str, None] = {}
-    for sr, samples in _decoded(path, track.number, noted, has_clock):  # noqa: B007 (used below)
-        if isinstance(samples, int):
-            silent += samples
-            continue
+    for sr, samples in _stored(path, track.number, track.stated_s, noted):  # noqa: B007 (used below)
         x = np.vstack([samples.mean(axis=1), samples.T])
         low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
         total = total + x.sum(axis=1, dtype=np.float64)
@@ -266,14 +265,16 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
         if (size.max(axis=1) > loudest[:, 0]).any():
             loudest = _loudest(loudest, size)
         count += len(samples)
+        sounding += len(samples) if samples.any() else 0
     cancels = power[0] < _CANCELLED * power[1:].mean()
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
     changes = [*noted]
-    if late:
-        changes.append(f"its sound starts {float(late):.2f} s after its pictures, and follows silence")
+    if track.late_s:
+        late = f"{float(track.late_s):.2f} s"
+        changes.append(f"its sound starts {late} after its pictures, and follows silence")
     if column:
         changes.append(f"its channels cancel each other, so channel {column} alone is read")
-    mean = float(total[column]) / count
+    mean = float(total[column]) / max(sounding, 1)  # without holes
     offset = mean if abs(mean) > _OFFSET else 0.0
     if offset:
         changes.append(f"a constant offset of {offset:.3f} is removed")
@@ -281,24 +282,21 @@ def _heard(path: Path, track: _Track, *, has_clock: bool = True) -> Heard:
     scale = peak if track.is_lossless and peak > 1 else 1.0
     if scale > 1:
         changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
-    stated, read = round(track.stated_s * sr), count + silent
-    length = stated if 0 < stated < read < stated + _CODEC_BLOCK else read
-    return Heard(
-        duration_s=float(late) + length / sr,
+    stated = round(track.stated_s * sr)
+    is_padded = track.is_mp4 and 0 < stated < count < stated + _CODEC_BLOCK
+    length = stated if is_padded else count
+    return SoundInfo(
+        duration_s=float(track.late_s) + length / sr,
         sr=sr,
         samples=length,
         peak=peak / scale,
-        late_s=late,
+        late_s=track.late_s,
         track=track.number,
-        has_clock=has_clock,
         channel=column - 1 if column else None,
         offset=offset,
         scale=scale,
         changes=tuple(changes),
-        doubts=(
-            *_level_doubts(peak, float(clipped[column]) / count, loudest[column], track, scale),
-            *([] if has_clock else ["its time stamps make no sense, and are not followed"]),
-        ),
+        doubts=tuple(_doubts(peak, float(clipped[column]) / count, loudest[column], track, scale)),
     )
 
 
@@ -309,7 +307,7 @@ def _loudest(loudest: npt.NDArray[Any], size: Array) -> npt.NDArray[Any]:
     return np.sort(np.hstack([np.broadcast_to(loudest, (rows, most)), peaks]), axis=1)[:, -most:]
 
 
-def _level_doubts(
+def _doubts(
     peak: float, clipped: float, loudest: npt.NDArray[Any], track: _Track, scale: float
 ) -> Iterator[str]:
     """Yield doubts about levels; loudest: the peaks of the loudest blocks, ascending."""
@@ -323,122 +321,91 @@ def _level_doubts(
         yield f"a click is {first - rest:.0f} dB above the rest; models scale both, so remove it"
 
 
-def _blocks(path: Path, heard: Heard) -> Iterator[Array]:
+def _blocks(path: Path, info: SoundInfo) -> Iterator[Array]:
     """Yield the sound of a file as float32 (samples,), so that memory doesn't grow with its length.
 
     Raises InputError as `read` does, except for the length.
     """
-    yield from _silence(round(heard.late_s * heard.sr))
-    left = heard.samples
-    for _, samples in _decoded(path, heard.track, {}, heard.has_clock):
-        if isinstance(samples, int):
-            yield from _silence(min(samples, left))
-            left -= min(samples, left)
-            continue
+    yield from _silence(round(info.late_s * info.sr))
+    left = info.samples
+    for _, samples in _stored(path, info.track, info.duration_s, {}):
         block = samples[:left]
         left -= len(block)
-        x = block.mean(axis=1) if heard.channel is None else block[:, heard.channel]
-        if heard.offset or heard.scale != 1:
-            x = (x - np.float32(heard.offset)) / np.float32(heard.scale)
+        x = block.mean(axis=1) if info.channel is None else block[:, info.channel]
+        if (info.offset or info.scale != 1) and x.any():
+            x = (x - np.float32(info.offset)) / np.float32(info.scale)
         yield x
     if left:
         raise InputError(f"{path}: it was changed while it was read; read it again.")
 
 
-def _silence(samples: int) -> Iterator[Array]:
-    for start in range(0, samples, _BLOCK):
-        yield np.zeros(min(_BLOCK, samples - start), np.float32)
-
-
-class _Pcm(NamedTuple):
-    """Complete 16-bit PCM in a WAV: rate in Hz, byte at which it starts, frames, channels."""
-
-    rate: int
-    start: int
-    frames: int
-    channels: int
-
-
-def _plain_wav(path: Path) -> _Pcm | None:
-    """Return where the samples of a complete 16-bit PCM WAV are, None for any other file.
-
-    FFmpeg takes 18 times as long to open and read the files of DonateACry.
-    """
-    try:
-        with wave.open(str(path), "rb") as sound:
-            header: Any = sound.getfp()  # at the first sample; 8 bytes precede the chunks
-            pcm = _Pcm(sound.getframerate(), 8 + header.tell(), sound.getnframes(), sound.getnchannels())
-            whole = pcm.frames and pcm.frames == chunks.sound_bytes(path) // (2 * pcm.channels)
-            return pcm if whole and sound.getsampwidth() == 2 else None
-    # RuntimeError: a chunk is longer than the file.
-    except (wave.Error, EOFError, RuntimeError, OSError):
-        return None
-
-
-def _decoded(
-    path: Path, track: int, changes: dict[str, None], has_clock: bool
-) -> Iterator[tuple[int, Array | int]]:
-    """Yield (rate in Hz, samples) as `_stored` does, with a progress bar."""
-    count = 0
-    with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
-        for rate, samples, stated_s in _stored(path, track, changes, has_clock):
-            yield rate, samples
-            count += samples if isinstance(samples, int) else len(samples)
-            report(count // rate, stated_s)
+def _silence(*shape: int) -> Iterator[Array]:
+    for start in range(0, shape[0], _BLOCK):
+        yield np.zeros((min(_BLOCK, shape[0] - start), *shape[1:]), np.float32)
 
 
 def _stored(
-    path: Path, track: int, changes: dict[str, None], has_clock: bool
-) -> Iterator[tuple[int, Array | int, int]]:
-    """Yield (rate in Hz, samples, the file's stated duration in s).
+    path: Path, track: int, stated_s: float | Fraction, changes: dict[str, None]
+) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, samples), float32 (samples, channels) as stored, with a progress bar.
 
-    The samples are float32 (samples, channels) as stored, or a number of silent ones. What differs
-    is added to `changes`. A part with another number of channels is their mean in each channel.
+    What differs is added to `changes`.
     """
-    plain = _plain_wav(path)
-    if plain is not None:
-        check_rate(plain.rate, path)
-        # Not mapped into memory: if another program cut the file, the process would be killed.
-        with path.open("rb") as file:
-            file.seek(plain.start)
-            for start in range(0, plain.frames, _BLOCK):
-                size = min(_BLOCK, plain.frames - start) * plain.channels
-                pcm = np.fromfile(file, "<i2", size)
-                if len(pcm) < size:
-                    raise InputError(f"{path}: it was changed while it was read; read it again.")
-                x: Array = np.asarray(pcm.reshape(-1, plain.channels) / np.float32(32768))
-                yield plain.rate, x, plain.frames // plain.rate
-        return
+    count = 0
+    with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
+        for rate, samples in _pcm(path) if plain_wav(path) else _coded(path, track, changes):
+            yield rate, samples
+            count += len(samples)
+            report(count // rate, int(stated_s))
+
+
+def _pcm(path: Path) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, samples) of a 16-bit WAV, without PyAV.
+
+    FFmpeg takes 18 times as long to open and read the files of DonateACry.
+    """
+    pcm = plain_wav(path)
+    assert pcm is not None
+    check_rate(pcm.rate, path)
+    # Not mapped into memory: if another program cut the file, the process would be killed.
+    with path.open("rb") as file:
+        file.seek(pcm.start)
+        for start in range(0, pcm.frames, _BLOCK):
+            content = file.read(2 * pcm.channels * min(_BLOCK, pcm.frames - start))
+            whole = len(content) // (2 * pcm.channels)
+            samples = np.frombuffer(content, "<i2", whole * pcm.channels)
+            yield pcm.rate, samples.reshape(-1, pcm.channels) / np.float32(32768)
+
+
+def _coded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, samples) of a file that PyAV decodes.
+
+    A part with another number of channels is their mean in each channel.
+    """
     channels = 0
     with opened(path) as container:
-        stream, stated_s = container.streams.audio[track], (container.duration or 0) // 1_000_000
-        # AVI has no time stamps: FFmpeg counts its bytes.
-        has_clock = has_clock and container.format.name != "avi"
-        parts = _parts(container, stream, path, changes, has_clock=has_clock)
-        for rate, frame in _converted(parts, stream, path, changes):
+        stream = container.streams.audio[track]
+        for rate, frame in _converted(_parts(container, stream, path, changes), stream, path, changes):
             if isinstance(frame, int):
-                yield rate, frame, stated_s
+                channels = channels or stream.codec_context.channels
+                yield from ((rate, silence) for silence in _silence(frame, channels))
                 continue
             samples: Array = frame.to_ndarray().astype(np.float32, copy=False)
             samples = samples.reshape(-1, frame.layout.nb_channels)
+            channels = channels or samples.shape[1]
             if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
                 raise InputError(
                     f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
                 )
-            channels = channels or samples.shape[1]
             if samples.shape[1] != channels:
                 samples = samples.mean(axis=1, keepdims=True).repeat(channels, axis=1)
-            yield rate, samples, stated_s
+            yield rate, samples
     if not channels:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 
 
-class _NoClockError(Exception):
-    """Nearly all frames begin late, as if the unit of their times were wrong."""
-
-
 def _parts(
-    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None], *, has_clock: bool
+    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None]
 ) -> Iterator[AudioFrame | Fraction]:
     """Yield the frames, and the length in s of the silence before a frame that begins late.
 
@@ -448,28 +415,23 @@ def _parts(
     holes: list[Fraction] = []
     now = Fraction(0)  # end of the samples so far
     origin = end = None  # the stated time of the first sample; the stated end of the last frame
-    late = count = 0
+    # AVI has no time stamps: FFmpeg counts its bytes.
+    has_clock = container.format.name != "avi"
     for count, frame in enumerate(decoded(container, stream, path, changes), 1):
         length = _PAUSE_S if frame is None else Fraction(frame.samples, frame.sample_rate)
         if has_clock and frame is not None and frame.pts is not None and frame.time_base:
             start = frame.pts * frame.time_base
-            lag = Fraction(0) if origin is None else start - origin - now
-            if origin is None or lag < -_RESTART_S:
-                origin, lag = start - now, Fraction(0)
-            elif end is not None and start - end > length / 2:
-                late += 1
-                if lag > _HOLE_S:
-                    check_times(count, now + lag, path, gap_s=lag, what="block")
-                    yield lag
-                    holes.append(lag)
-                    now += lag
+            origin = start - now if origin is None else origin
+            hole = start - origin - now
+            if end is not None and start - end > length / 2 and hole > _HOLE_S:
+                check_times(count, now + hole, path, gap_s=hole, what="block")
+                yield hole
+                holes.append(hole)
+                now += hole
             end = start
         yield _PAUSE_S if frame is None else frame
         now += length
         end = None if end is None else end + length
-    # Without any packets in silence (DTX), many frames are late, but not nearly all.
-    if late > max(_LATE_FRAMES, _LATE * count):
-        raise _NoClockError
     if holes:
         many, verb = ("s", "are") if len(holes) > 1 else ("", "is")
         words = f"{len(holes)} hole{many} in its time stamps, {float(sum(holes)):.1f} s in all,"

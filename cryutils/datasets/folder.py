@@ -41,7 +41,7 @@ _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 # MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
-_MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
+_STATING = _MP4 | {".aif", ".aiff", ".flac", ".mka", ".mkv", ".wav", ".weba", ".webm"}
 _PADDING_S = 0.1  # codec padding that a stated duration may include
 # Labels of both papers and of DonateACry: a folder with such a name is a label.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
@@ -219,18 +219,18 @@ def _clip(
         problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
         if info.has_audio:
             # Decode the whole sound: the header may be wrong, or the damage only at the end.
-            heard = inspect(path)
-            check_length(heard, path)
-            duration_s = heard.duration_s
+            sound = inspect(path)
+            check_length(sound, path)
+            duration_s = sound.duration_s
             if duration_s < SHORTEST_S and not info.has_video:
                 raise InputError(f"{path}: only {1000 * duration_s:.0f} ms of sound.")
-            problems += [Problem("changed", item, what) for what in heard.changes]
-            problems += [Problem("doubtful", item, what) for what in heard.doubts]
+            problems += [Problem("changed", item, what) for what in sound.changes]
+            problems += [Problem("doubtful", item, what) for what in sound.doubts]
     except MissingExtra:
         raise
     except InputError as error:
         return None, [Problem("left out", item, _reason(error, path))]
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _STATING)
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
         problems.append(Problem("doubtful", item, what))
