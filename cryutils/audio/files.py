@@ -373,8 +373,9 @@ def _pcm(path: Path) -> Iterator[tuple[int, Array]]:
         for start in range(0, pcm.frames, _BLOCK):
             content = file.read(2 * pcm.channels * min(_BLOCK, pcm.frames - start))
             whole = len(content) // (2 * pcm.channels)
-            samples = np.frombuffer(content, "<i2", whole * pcm.channels)
-            yield pcm.rate, samples.reshape(-1, pcm.channels) / np.float32(32768)
+            values = np.frombuffer(content, "<i2", whole * pcm.channels)
+            samples: Array = np.asarray(values.reshape(-1, pcm.channels) / np.float32(32768))
+            yield pcm.rate, samples
 
 
 def _coded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
