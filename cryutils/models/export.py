@@ -3,7 +3,7 @@
 `save` writes a trained model in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing). Its
 card is plain JSON: the classes in output order, the settings of the input, the training data, the
 seed, the scores on new infants, the temperature for calibration, what `novelty` needs, and the
-SHA-256 of the LiteRT file. `read_card` checks all of it. `litert` writes and `Lite` runs a network
+SHA-256 of the LiteRT file. `litert` writes and `Lite` runs a network
 without TensorFlow, in notebook 13_live_and_deployment (§3: on-device inference, quantised). A
 float32 file gives Keras' probabilities up to rounding.
 """
@@ -11,12 +11,11 @@ float32 file gives Keras' probabilities up to rounding.
 from __future__ import annotations
 
 import json
-import math
 import os
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,11 @@ def save(
 ) -> tuple[Path, Path, Path]:
     """Write a trained model as `<name>.keras`, `.json` (its card) and `.tflite`; return the paths.
 
-    name: "cry2" or "image". card: JSON types. Raises InputError if the folder cannot be written, or
-    if the files could not be used: an entry of the card is wrong, or a weight is not finite.
+    name: "cry2" or "image". card: JSON types. Raises InputError if the folder cannot be written, an
+    entry of the card is wrong, or a weight is not finite.
     """
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise InputError(f"{name}: a weight is not a finite number; train it again.")
     path = Path(folder, f"{name}.keras")
     try:
         with writing(path) as part:
@@ -64,7 +65,6 @@ def save(
             " choose a folder that you can write to, on a disk with free space."
         ) from error
     read_card(path.parent, name)
-    Lite(light)
     return path, about, light
 
 
@@ -79,77 +79,39 @@ def write_card(path: Path, card: Mapping[str, Any]) -> Path:
 def read_card(folder: Path, name: str) -> dict[str, Any]:
     """Return the card of the network `name` in `folder`, such as "cry2" or "cry2_int8".
 
-    Raises InputError if it cannot be read, if an entry is missing, out of its range or of another
-    type, or if the network's file is not the one that the card was written for.
+    Raises InputError if it cannot be read, if an entry is missing or wrong, or if the network's
+    file is not the one that the card was written for.
     """
     path, kind = folder / f"{name}.json", name.partition("_")[0]
     again = f"run {NOTEBOOKS[kind]} again."
     try:
         card = dict(json.loads(path.read_text(encoding="utf-8")))
         digest = file_digest(path.with_suffix(".tflite"))
+        is_right = _is_right(card, kind)
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}; {again}") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: damaged; {again}") from error
-    for entry, fits in _CHECKS.items():
-        try:
-            is_right = fits(card, kind)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            is_right = False
-        if not is_right:
-            raise InputError(f"{path}: {entry!r} is missing or wrong; {again}")
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        is_right = False
+    if not is_right:
+        raise InputError(f"{path}: damaged, or an entry is missing or wrong; {again}")
     if digest != card["sha256"]:
         raise InputError(f"{path.with_suffix('.tflite')}: damaged, or not the network of its card; {again}")
     return card
 
 
-def _are_classes(card: Mapping[str, Any], _kind: str) -> bool:
-    """Return whether classes are names in the order of `evaluation.class_indices`."""
-    names = card["classes"]
-    return (
-        isinstance(names, list)
-        and len(names) > 1
-        and names == sorted(set(names))
-        and all(name and name == name.strip() for name in names)
-        and not {name.casefold() for name in names} & _RESERVED
-    )
-
-
-def _is_score(card: Mapping[str, Any], _kind: str) -> bool:
-    """Return whether the scores on new infants, if there are any, are plausible."""
-    if (score := card.get("score")) is None:
-        return True
-    shares = [score["guessing"], score["share"], score["metrics"]["balanced_accuracy"]["value"]]
-    values = [value for metric in score["metrics"].values() for value in metric.values()]
-    numbers = [*shares, *(value for value in values if value is not None)]
-    return (
-        score["most_common"] in card["classes"]
-        and all(type(score[name]) is int and score[name] > 0 for name in ("clips", "infants"))
-        and all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
-        and all(0 <= value <= 1 for value in shares)
-    )
-
-
-def _is_reference(card: Mapping[str, Any], kind: str) -> bool:
-    stored = card.get("reference")
+def _is_right(card: Mapping[str, Any], kind: str) -> bool:
+    """Return whether the entries that an answer depends on are usable."""
+    classes, reference = card["classes"], card.get("reference")
     width = INPUTS[kind](**card["input"]).shape[-1]
-    return stored is None or (kind == "cry2" and novelty.fits(stored, width))
-
-
-# What each entry of a card has to be. Others are for people, or checked where they are used.
-_CHECKS: dict[str, Callable[[Mapping[str, Any], str], bool]] = {
-    "classes": _are_classes,
-    "input": lambda card, kind: bool(INPUTS[kind](**card["input"]).shape),
-    "data": lambda card, _: isinstance(card["data"], str) and bool(card["data"]),
-    "note": lambda card, _: isinstance(card["note"], str),
-    "seed": lambda card, _: type(card.get("seed", 0)) is int,
-    "temperature": lambda card, _: (  # as `calibration.temperature`
-        type(card["temperature"]) in (int, float) and 0.05 <= card["temperature"] <= 20
-    ),
-    "reference": _is_reference,
-    "score": _is_score,
-    "sha256": lambda card, _: isinstance(card["sha256"], str),
-}
+    return bool(
+        len(classes) > 1
+        and classes == sorted({str(name).strip() for name in classes} - {""})
+        and not {name.casefold() for name in classes} & _RESERVED
+        and all(isinstance(card[name], str) for name in ("data", "note", "sha256"))
+        and card["data"]
+        and 0.05 <= card["temperature"] <= 20  # as `calibration.temperature`
+        and (reference is None or novelty.fits(reference, width))
+    )
 
 
 def network(path: Path) -> Any:
@@ -202,7 +164,7 @@ def _converted(model: Any, calibration: Examples | None) -> bytes:
 
 
 class Lite:
-    """A LiteRT network with a `predict` like that of Keras, and only finite weights.
+    """A LiteRT network with a `predict` like that of Keras.
 
     path: its file. dtype: type of its input. shape: shape of one example. classes: number of
     states.
@@ -217,22 +179,12 @@ class Lite:
             raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
         with self._running(), quiet_stderr():
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=1)
-            self._check_weights()
             self._interpreter.allocate_tensors()
             (self._input,) = self._interpreter.get_input_details()
             (self._output,) = self._interpreter.get_output_details()
         self.dtype = np.dtype(self._input["dtype"])
         self.shape = tuple(int(n) for n in self._input["shape"][1:])
         self.classes = int(self._output["shape"][-1])
-
-    def _check_weights(self) -> None:
-        """Raise ValueError for a weight that is not finite. Before tensors are allocated."""
-        for tensor in self._interpreter.get_tensor_details():
-            numbers = [tensor["quantization_parameters"]["scales"]]
-            with suppress(ValueError):  # it is computed, so it has no values yet
-                numbers.append(self._interpreter.get_tensor(tensor["index"]))
-            if not all(np.isfinite(each).all() for each in numbers):
-                raise ValueError("a weight is not a finite number; train it again")
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return the probabilities of `x` (n, *shape), float32 (n, classes)."""

@@ -88,11 +88,9 @@ STATES = ["discomfort", "hungry", "pain", "tired"]
         *({"classes": c} for c in (STATES[2:], STATES[::-1], STATES[:3] * 2, "abcd", [1, 2, 3, 4])),
         *({"classes": [name, *STATES[1:]]} for name in ("", " a", ANY.title(), "No cry")),
         *({"classes": sorted([name, *STATES[1:]])} for name in (ANY, *words.NAMES)),
-        *({"temperature": t} for t in ("warm", "2", 0, 0.0, -1, 1e9, math.nan, math.inf, True)),
+        *({"temperature": t} for t in ("warm", "2", 0, 0.0, -1, 1e9, math.nan, math.inf)),
         *({"reference": r} for r in ({}, [], {"mean": [], "deviation": [], "distances": []})),
-        {"score": {"metrics": {}}},
         {"data": ""},
-        {"seed": 0.5},
     ],
     ids=str,
 )
@@ -127,19 +125,6 @@ def test_every_changed_bit_and_the_card_of_another_network_are_refused(runs: Pat
     (path.parent / "image.json").write_bytes((runs / "old" / "models" / "image.json").read_bytes())
     shutil.copy(path, path.with_stem("image"))
     refused(r"image\.tflite: damaged, or not the network of its card", run="new")
-
-
-def test_a_weight_that_is_no_number_is_refused(runs: Path, trained: Trained) -> None:
-    path = runs / "new" / "models" / "cry2.tflite"
-    weights, whole = trained.models["cry2"].get_weights()[-2], path.read_bytes()
-    for value in (np.nan, np.inf):
-        worse = weights.T.copy()  # as LiteRT stores them
-        worse[0, 0] = value
-        changed = whole.replace(weights.T.tobytes(), worse.tobytes())
-        assert changed != whole
-        path.write_bytes(changed)
-        change_card(path.parent, "cry2")
-        refused("weight is not a finite number", run="new")
 
 
 def test_two_models_of_different_states_are_not_fused(runs: Path) -> None:

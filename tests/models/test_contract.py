@@ -1,0 +1,197 @@
+"""Every Keras network keeps the same promises, from its layers to the file for a phone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from cryutils.errors import InputError
+from cryutils.models import blocks, cry2, export, image
+from cryutils.models.backend import keras, seeded
+from cryutils.models.training import Fitted, Settings, fit
+
+NETWORKS = {"cry2": (cry2, (24, 16)), "image": (image, (32, 32, 3))}
+TRAIN, VALIDATION, NEW = np.arange(28), np.arange(28, 36), np.arange(36, 48)
+SETTINGS = Settings(epochs=6, batch_size=8, patience=6, class_weights=False)
+
+
+class Network(NamedTuple):
+    """A trained network, its examples (48, ...) and their classes."""
+
+    name: str
+    build: Any  # returns it untrained, with the weights of a seed
+    x: np.ndarray
+    y: np.ndarray
+    fitted: Fitted
+
+
+def examples(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with a bright band; the class is its place. Sound in dB, or RGB pixels."""
+    rng, y = np.random.default_rng(0), np.arange(48) % 2
+    x = rng.normal(60, 3, (48, *shape))
+    places = np.moveaxis(x, 2 if len(shape) == 2 else 1, 1)  # coefficients, or rows of pixels
+    size = places.shape[1]
+    for k, place in enumerate((slice(1, size // 2 - 1), slice(size // 2 + 1, size - 1))):
+        places[y == k, place] += 60
+    return (x.astype(np.float32) - 120, y) if len(shape) == 2 else (x.astype(np.uint8), y)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
+    module, shape = NETWORKS[request.param]
+    x, y = examples(shape)
+
+    def build(_: Settings) -> Any:
+        return module.build(shape, 2, filters=(8, 8), dropout=0.1, learning_rate=1e-2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        fitted = fit(build, x, y, train=TRAIN, validation=VALIDATION, settings=SETTINGS)
+    return Network(request.param, build, x, y, fitted)
+
+
+# Layers
+
+
+def test_the_layers_are_the_papers(network: Network) -> None:
+    table = blocks.describe(network.fitted.model)
+    kinds = table["kind"].tolist()
+    start = kinds.index("ReLU") - 2
+    assert kinds[start : start + 8] == ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"] * 2
+    assert kinds[-2:] == ["Dropout", "Dense"]
+    assert ("Sequential" in kinds[:start]) == (network.name == "image")  # augmentation
+    assert type(network.fitted.model.optimizer).__name__ == "Adam"
+    by_name = table.set_index("layer")
+    assert by_name.loc["norm1", ["parameters", "trained"]].tolist() == [4 * 8, 2 * 8]
+    assert table.parameters.sum() == network.fitted.model.count_params()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_cannot_be_built_is_refused_in_one_line(name: str) -> None:
+    module, shape = NETWORKS[name]
+    for changes, words in (
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"filters": (4,) * 6}, "128 x 128 at least"),
+        ({"filters": ()}, "one block or more"),
+    ):
+        with pytest.raises(InputError, match=words) as error:
+            module.build(shape, 2, **changes)
+        assert "\n" not in str(error.value)
+
+
+# Training
+
+
+def test_answers_are_probabilities_of_any_number_of_examples(network: Network) -> None:
+    p = network.fitted.predict(network.x)
+    assert p.dtype == np.float32 and p.shape == (48, 2)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert network.fitted.predict(network.x[:0]).shape == (0, 2)
+
+
+def test_it_learns_what_is_separable(network: Network) -> None:
+    p = network.fitted.predict(network.x[NEW])
+    assert (p.argmax(axis=1) == network.y[NEW]).mean() == 1
+
+
+def test_the_seed_draws_the_weights(network: Network) -> None:
+    answers = []
+    for seed in (1, 1, 2):
+        with seeded(seed):
+            answers.append(network.build(SETTINGS).predict_on_batch(network.x[:4]))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert np.abs(answers[0] - answers[2]).max() > 1e-4
+
+
+# Files
+
+
+@pytest.fixture(scope="module")
+def files(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the network's files, also in 8-bit integers."""
+    folder = tmp_path_factory.mktemp("files")
+    export.litert(network.fitted.model, folder / "float32.tflite")
+    export.litert(network.fitted.model, folder / "int8.tflite", calibration=network.x[TRAIN])
+    network.fitted.model.save(folder / "network.keras")
+    return folder
+
+
+def test_every_file_answers_as_the_network(network: Network, files: Path) -> None:
+    expected = network.fitted.predict(network.x)
+    loaded = export.network(files / "network.keras").predict(network.x, verbose=0)
+    np.testing.assert_allclose(loaded, expected, atol=1e-6)
+    floats, integers = (export.Lite(files / f"{name}.tflite") for name in ("float32", "int8"))
+    np.testing.assert_allclose(floats.predict(network.x), expected, atol=1e-5)
+    np.testing.assert_allclose(integers.predict(network.x), expected, atol=0.1)
+    assert integers.path.stat().st_size < 0.6 * floats.path.stat().st_size
+
+
+def test_a_file_takes_any_number_of_examples_in_the_networks_own_type(network: Network, files: Path) -> None:
+    light = export.Lite(files / "float32.tflite")
+    assert (light.dtype, light.shape, light.classes) == (network.x.dtype, network.x.shape[1:], 2)
+    together = light.predict(np.concatenate([network.x] * 6))  # more than one batch
+    for n in (0, 1, 3, 1):
+        np.testing.assert_allclose(light.predict(network.x[:n]), together[:n], atol=1e-6)
+    with pytest.raises(InputError, match=r"not \(5, 5\)"):
+        light.predict(np.zeros((2, 5, 5)))
+
+
+def test_missing_and_damaged_files_are_refused_in_one_line(files: Path, tmp_path: Path) -> None:
+    for name, open_file in (("float32.tflite", export.Lite), ("network.keras", export.network)):
+        whole, path = (files / name).read_bytes(), tmp_path / name
+        for content in (None, b"", b"no network\n" * 99, whole[: len(whole) // 2]):
+            if content is not None:
+                path.write_bytes(content)
+            with pytest.raises(InputError, match=f"{name}: no ") as caught:
+                open_file(path)
+            assert "\n" not in str(caught.value)
+
+
+def test_a_network_whose_training_diverged_is_not_saved(tmp_path: Path) -> None:
+    model = cry2.build((24, 16), 2, filters=(4,))
+    model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+    with pytest.raises(InputError, match="not a finite number; train it again"):
+        export.save(model, tmp_path, "cry2", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_answers_need_no_tensorflow(files: Path) -> None:
+    script = f"""
+import sys, numpy as np
+from cryutils.models.export import Lite
+light = Lite({str(files / "float32.tflite")!r})
+print(light.predict(np.zeros((2, *light.shape), light.dtype)).shape, "tensorflow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("(2, 2) False\n", "")
+
+
+# What each network scales inside
+
+
+def test_image_sees_grey_with_the_crops_own_mean_and_deviation() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    model = image.build((32, 32, 3), 4, filters=(4,))
+    inside = keras().Model(model.inputs[0], model.get_layer("own_contrast").output)
+    luma = x @ np.array([0.299, 0.587, 0.114])
+    axes = {"axis": (1, 2), "keepdims": True}
+    expected = (luma - luma.mean(**axes)) / luma.std(**axes)
+    np.testing.assert_allclose(np.asarray(inside(x, training=False))[..., 0], expected, atol=0.01)
+    assert not model.get_layer("grey").trainable
+
+
+def test_cry2_normalises_each_coefficient_by_the_training_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(3, [0, 10, 100, *[1] * 13], (20, 24, 16)).astype(np.float32)
+    model = cry2.build((24, 16), 2, filters=(4,))
+    cry2.adapt(model, rows)
+    model.fit(rows, np.arange(20) % 2, epochs=1, verbose=0)  # which leaves it as it is
+    inside = keras().Model(model.inputs[0], model.get_layer("normalise").output)
+    out = np.asarray(inside(rows)).reshape(-1, 16)
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(out.std(axis=0), [0] + [1] * 15, atol=1e-4)  # the first is constant
