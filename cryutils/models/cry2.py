@@ -57,15 +57,13 @@ def build(
     return classifier(inputs, h, classes, dropout, learning_rate, name="cry2")
 
 
-def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
-    """Set mean and variance of the first layer to those of `rows`, the training windows.
+def adapt(model: Any, rows: npt.NDArray[np.float32]) -> Any:
+    """Return the `model`, scaling its inputs by mean and variance of `rows`, the training windows.
 
-    `training.fit` passes training rows only. Networks without that layer, such as `image`, are
-    not changed. A constant coefficient is centred but not scaled. rows: float32 (rows, frames,
-    coefficients).
+    A constant coefficient is centred but not scaled. rows: float32 (rows, frames, coefficients).
+    model: from `build`, or another one with a batch normalisation named "normalise".
     """
-    if not any(layer.name == _NORMALISER for layer in model.layers):
-        return
     mean = rows.mean(axis=(0, 1), dtype=np.float64)
     variance = rows.var(axis=(0, 1), dtype=np.float64)
     model.get_layer(_NORMALISER).set_weights([mean, np.where(variance > 0, variance, 1.0)])
+    return model

@@ -7,7 +7,6 @@ Finished fits are cached.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable
@@ -20,8 +19,7 @@ import numpy.typing as npt
 
 from cryutils._io.cache import cached
 from cryutils.errors import InputError, require_counts
-from cryutils.evaluation.splits import Indices, fold_seed
-from cryutils.models import cry2
+from cryutils.evaluation.splits import Indices
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
 from cryutils.models.inputs import Examples, by_clip
@@ -29,12 +27,12 @@ from cryutils.models.inputs import Examples, by_clip
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "fit_clips", "machine", "training_seeds"]
+__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine"]
 
 TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
 
 Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+Part = tuple[Array, Indices]  # examples and the class index of each
 
 _BATCH = 256  # rows per batch of a prediction
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -44,16 +42,14 @@ MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 class Settings:
     """How a network is trained. Raises InputError if a setting is out of range.
 
-    epochs: at most. batch_size: in rows. learning_rate, dropout: for the `Build` function.
-    patience: epochs without a lower validation loss after which training stops. warm_up: epochs
-    that early stopping ignores, while the averages of batch normalisation settle. class_weights:
-    weight all classes equally in training and validation loss. seed: of every random draw.
+    epochs: at most. batch_size: in rows. patience: epochs without a lower validation loss after
+    which training stops. warm_up: epochs that early stopping ignores, while the averages of batch
+    normalisation settle. class_weights: weight all classes equally in training and validation
+    loss. seed: of every random draw.
     """
 
     epochs: int = 30
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    dropout: float = 0.3
     patience: int = 8
     warm_up: int = 4
     class_weights: bool = True
@@ -61,15 +57,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_counts(self, "epochs", "batch_size", "patience")
-        if self.warm_up < 0 or self.learning_rate <= 0 or not 0 <= self.seed < 2**32:
+        if self.warm_up < 0 or not 0 <= self.seed < 2**32:
             raise InputError(
-                f"warm_up={self.warm_up}, learning_rate={self.learning_rate}, seed={self.seed}:"
-                " give a warm-up of 0 or more, a rate above 0, and a seed from 0 to below 2^32."
+                f"warm_up={self.warm_up}, seed={self.seed}: give a warm-up of 0 or more, and a seed"
+                " from 0 to below 2^32."
             )
 
 
-# Returns a compiled network: lambda s: cry2.build(shape, 4, dropout=s.dropout, ...).
-Build = Callable[[Settings], Any]
+# From training examples to a compiled network: lambda rows: image.build(rows.shape[1:], 4).
+Build = Callable[[Array], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,49 +98,41 @@ class Fitted:
 
 def fit(
     build: Build,
-    x: Array,
+    examples: Examples,
     y: Indices,
     *,
     train: Indices,
     validation: Indices,
     settings: Settings | None = None,
 ) -> Fitted:
-    """Train a network on the rows `train`, with early stopping on the loss of `validation`.
+    """Train a network on clips, with early stopping on the loss of validation clips.
 
-    build: returns the compiled network for given settings. x: examples (rows, ...), in the dtype
-    that the network takes. y: class index of each row, int (rows,). train: training rows, also
-    passed to `cry2.adapt`. validation: rows that are never trained on. Raises InputError if a row
-    is in both parts, or the network lacks a class.
+    It frees the graphs of the networks trained before, which still predict.
+
+    build: returns the compiled network for the examples of the training clips, (rows, ...), by
+    which it may scale its inputs (`cry2.adapt`). examples: of all clips. y: class index of each
+    clip, int (clips,). train, validation: positions of clips, none in both. Raises InputError if a
+    clip is in both parts, or the network lacks a class.
     """
     import pandas as pd
 
     settings = settings or Settings()
+    both = np.intersect1d(train, validation)
+    if len(both):
+        raise InputError(f"clip {both[0]} is in train and in validation; keep them apart.")
+    parts = [(examples.x[rows], y[examples.clip[rows]]) for rows in map(examples.rows, (train, validation))]
+    _keras().backend.clear_session()  # also names of layers begin again, which `to_json` includes
     with seeded(settings.seed):
-        model = build(settings)
-        both, classes = np.intersect1d(train, validation), model.output_shape[-1]
-        if len(both):
-            raise InputError(f"row {both[0]} is in train and in validation; keep them apart.")
-        if y.max() >= classes:
-            raise InputError(f"class {y.max()} is none of the network's {classes}.")
-        cry2.adapt(model, x[train])
+        model = build(parts[0][0])
+        if y.max() >= model.output_shape[-1]:
+            raise InputError(f"class {y.max()} is none of the network's {model.output_shape[-1]}.")
 
         def trained() -> tuple[list[Array], Array, int]:
-            history, best_epoch = _train(model, x, y, train, validation, settings)
+            history, best_epoch = _train(model, *parts, settings)
             return model.get_weights(), history, best_epoch
 
-        weights, measures, best_epoch = cached(
-            trained,
-            "training",
-            TRAINING_VERSION,
-            _architecture(model),
-            model.get_weights(),
-            asdict(settings),
-            machine(),
-            x[train],
-            y[train],
-            x[validation],
-            y[validation],
-        )
+        about = [TRAINING_VERSION, model.to_json(), model.get_weights(), asdict(settings), machine()]
+        weights, measures, best_epoch = cached(trained, "training", *about, parts)
     model.set_weights(weights)
     history = pd.DataFrame(measures, columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
@@ -170,7 +158,7 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
 
 
 def _train(
-    network: Any, x: Array, y: Indices, train: Indices, validation: Indices, settings: Settings
+    network: Any, train: Part, validation: Part, settings: Settings
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Train `network` to its best epoch; return `MEASURES` per epoch and the best epoch, from 1."""
     from sklearn.utils.class_weight import compute_sample_weight
@@ -184,7 +172,7 @@ def _train(
     )
     weights = "balanced" if settings.class_weights else None
     training_rows, validation_rows = (
-        (x[rows], y[rows], compute_sample_weight(weights, y[rows])) for rows in (train, validation)
+        (x, y, compute_sample_weight(weights, y)) for x, y in (train, validation)
     )
     history = network.fit(
         batches(*training_rows, batch_size=settings.batch_size, seed=settings.seed),
@@ -196,25 +184,6 @@ def _train(
         verbose=0,
     ).history
     return np.array([history[name] for name in MEASURES]).T, stopping.best_epoch + 1
-
-
-def _architecture(model: Any) -> Any:
-    """Return layers, wiring, losses and optimiser of a compiled model, as JSON types.
-
-    Layers are numbered by first appearance, because Keras' names depend on earlier models.
-    """
-    numbers: dict[str, int] = {}
-
-    def numbered(node: dict[str, Any]) -> dict[str, Any]:
-        node = {k: v for k, v in node.items() if k not in ("input_layers", "output_layers")}
-        if isinstance(node.get("name"), str):
-            node["name"] = numbers.setdefault(node["name"], len(numbers))
-        if "keras_history" in node:
-            layer, *place = node["keras_history"]
-            node["keras_history"] = [numbers.setdefault(layer, len(numbers)), *place]
-        return node
-
-    return json.loads(model.to_json(), object_hook=numbered)
 
 
 def machine() -> dict[str, Any]:
@@ -229,16 +198,3 @@ def machine() -> dict[str, Any]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
     }
-
-
-def training_seeds(seed: int, repeats: int) -> list[int]:
-    """Return the seeds of the repeated trainings of one table; the first is `seed` itself."""
-    return [seed, *(fold_seed(seed, repeat, 0) for repeat in range(1, repeats))]
-
-
-def fit_clips(
-    build: Build, examples: Examples, y: Indices, fitting: Indices, stopping: Indices, settings: Settings
-) -> Fitted:
-    """Train a network on the examples of clips; y is the class index of each clip, int (clips,)."""
-    rows = {"train": examples.rows(fitting), "validation": examples.rows(stopping)}
-    return fit(build, examples.x, y[examples.clip], **rows, settings=settings)

@@ -17,7 +17,6 @@ from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, PictureInput, SoundInput
-from cryutils.models.training import fit_clips
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +60,7 @@ def deploy(
         corpus.labels, np.unique(examples.clip), corpus.infants, seed=settings.seed
     )
     truth, _ = evaluation.class_indices(corpus.labels)
-    fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
+    fitted = training.fit(build, examples, truth, train=fitting, validation=stopping, settings=settings)
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])

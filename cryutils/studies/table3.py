@@ -26,7 +26,6 @@ from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed, hold_bac
 from cryutils.models import autoencoders, stacked
 from cryutils.models.inputs import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
-from cryutils.models.training import training_seeds
 from cryutils.studies.streams import IMAGE, PATCH, Streams
 
 __all__ = ["ROWS", "SPLITS", "differences", "fit"]
@@ -76,7 +75,7 @@ def fit(
     tables: list[pd.DataFrame] = []
     done = 0
     with counting("Training", "steps", shown=progress) as report:
-        for repeat, number in enumerate(training_seeds(seed, repeats)):
+        for repeat in range(repeats):
             jobs = [
                 job
                 for row, states in rows.items()
@@ -84,6 +83,7 @@ def fit(
                 for job in _jobs(streams, row, states, Split(split), folds, repeat, seed)
             ]
             jobs = [job._replace(number=k) for k, job in enumerate(jobs)]
+            number = fold_seed(seed, repeat, 0) if repeat else seed
             seeded = {name: replace(s, seed=number) for name, s in networks.items()}
             training = _Training(streams, seeded, jobs, [*rows][-1])
             for step in training.steps:

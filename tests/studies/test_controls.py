@@ -40,10 +40,10 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         "image": seeing.examples(video.crops(corpus, fps=2, size=48, limit=4)),
     }
     build = {
-        "audio": lambda s: cry2.build(hearing.shape, 4, learning_rate=s.learning_rate),
-        "image": lambda s: image.build(seeing.shape, 4, learning_rate=s.learning_rate),
+        "audio": lambda rows: cry2.adapt(cry2.build(hearing.shape, 4, learning_rate=3e-3), rows),
+        "image": lambda _: image.build(seeing.shape, 4, learning_rate=3e-3),
     }
-    settings = training.Settings(epochs=20, learning_rate=3e-3, seed=1)
+    settings = training.Settings(epochs=20, seed=1)
     y, answers = evaluation.class_indices(corpus.labels)[0], {}
     for name, made in build.items():
 
@@ -51,9 +51,8 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
             train = train[np.isin(train, examples[name].clip)]
             fit, stop = evaluation.hold_back(corpus.labels, train, groups, seed=seed)
             own = replace(settings, seed=seed)
-            return training.fit_clips(made, examples[name], y, fit, stop, own).predict_clips(
-                examples[name], test
-            )
+            fitted = training.fit(made, examples[name], y, train=fit, validation=stop, settings=own)
+            return fitted.predict_clips(examples[name], test)
 
         answers[name] = evaluation.out_of_fold(experiment, corpus, split="leak_free", folds=3, seed=1)
     columns = [f"p_{name}" for name in corpus.classes]

@@ -36,7 +36,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",
-        lambda s: cry2.build(hearing.shape, 4, filters=(4, 8)),
+        lambda rows: cry2.adapt(cry2.build(rows.shape[1:], 4, filters=(4, 8)), rows),
         examples,
         cries,
         settings=settings,
@@ -48,7 +48,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     folder = apart / "outputs" / "manual" / "models"
     assert files == tuple(folder / f"cry2.{end}" for end in ("keras", "json", "tflite"))
     # All clips but a validation part of whole infants, under the seed that is told.
-    parts = [cries.infants[examples.clip[calls[0][part]]] for part in ("train", "validation")]
+    parts = [cries.infants[calls[0][part]] for part in ("train", "validation")]
     assert set(parts[0]) | set(parts[1]) == set(cries.infants)
     assert not set(parts[0]) & set(parts[1])
     assert calls[0]["settings"] == settings
@@ -75,7 +75,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     )
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
-    held_back = calls[0]["validation"]
+    held_back = examples.rows(calls[0]["validation"])
     network = export.network(files[0])
     fitted = calibration.temperature(
         network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
