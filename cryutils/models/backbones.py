@@ -1,4 +1,4 @@
-"""Frozen image networks: Keras applications by name, and users' Keras files.
+"""Frozen image networks: ResNet-50, and users' Keras files.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 followed by a small trainable model) and in appendix_faces.
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,28 +26,12 @@ from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, seeded
 
-__all__ = ["APPLICATIONS", "Backbone", "base", "head_input", "untrained"]
+__all__ = ["RESNET50", "Backbone", "base", "head_input", "untrained"]
 
+RESNET50 = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras publishes it
+_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 _RANDOM = "random weights"
 _TIMEOUT_S = 5.0  # for each address of the host, and for each part of the file
-
-
-class Application(NamedTuple):
-    """The module with `preprocess_input`; file and MD5 of the weights without the classifier."""
-
-    module: str
-    file: str
-    md5: str = ""  # Keras publishes none for some
-
-
-APPLICATIONS = {
-    "MobileNetV2": Application(
-        "mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-    ),
-    "ResNet50": Application(
-        "resnet", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -91,26 +75,24 @@ class Backbone:
 def base(name: str, *, size: int = 224, seed: int = 0) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: one of `APPLICATIONS`, or a Keras model from pixels to feature maps that
-    preprocesses them itself: the path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`.
-    size: side of the pictures in pixels. seed: of random weights, which an application has if
-    ImageNet's are not available. Raises InputError if the name is unknown, the network does not
-    accept the size, or the file is damaged.
+    name: "ResNet50", or a Keras model from pixels to feature maps that preprocesses them itself: the
+    path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in
+    pixels. seed: of random weights, which ResNet-50 has if ImageNet's are not available. Raises
+    InputError if the name is unknown, the network does not accept the size, or the file is damaged.
     """
     shape = (size, size, 3)
     if name.endswith(".keras"):
         return _of_file(name, shape)
-    if name not in APPLICATIONS:
-        raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
+    if name != "ResNet50":
+        raise InputError(f"there is no backbone {name!r}.{near_miss(name, ['ResNet50'])}")
     try:
-        network, words = _pretrained(name, shape)
+        network, words = _pretrained(shape)
     except Unavailable:
         with seeded(seed):
-            network = _built(name, shape, None)
+            network = _built(shape, None)
         words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"
-    module = APPLICATIONS[name].module
-    model = _frozen(network, shape, getattr(keras().applications, module).preprocess_input)
-    return Backbone(model, name, words, module)
+    model = _frozen(network, shape, keras().applications.resnet.preprocess_input)
+    return Backbone(model, name, words, "resnet")
 
 
 def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
@@ -126,36 +108,35 @@ def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], An
     return model
 
 
-def _pretrained(name: str, shape: tuple[int, ...]) -> tuple[Any, str]:
-    """Return the application with ImageNet's weights, and their origin in words."""
-    (_, file, md5), folder = APPLICATIONS[name], weights_dir()
-    if folder is not None and (own := folder / file).is_file():
-        known = md5 in ("", hashlib.md5(own.read_bytes()).hexdigest())
-        words = "ImageNet" if known else f"{file}, not the file that Keras publishes"
-        return _built(name, shape, str(own)), words
+def _pretrained(shape: tuple[int, ...]) -> tuple[Any, str]:
+    """Return ResNet-50 with ImageNet's weights, and their origin in words."""
+    folder = weights_dir()
+    if folder is not None and (own := folder / RESNET50).is_file():
+        known = hashlib.md5(own.read_bytes()).hexdigest() == _MD5
+        words = "ImageNet" if known else f"{RESNET50}, not the file that Keras publishes"
+        return _built(shape, str(own)), words
     cache = resolve(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
-    if os.environ.get("CRYUTILS_OFFLINE") and not (cache / file).is_file():
+    if os.environ.get("CRYUTILS_OFFLINE") and not (cache / RESNET50).is_file():
         raise Unavailable("CRYUTILS_OFFLINE is set")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         with redirect_stdout(sys.stderr):  # Keras draws a progress bar
-            return _built(name, shape, "imagenet"), "ImageNet"
+            return _built(shape, "imagenet"), "ImageNet"
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _built(name: str, shape: tuple[int, ...], weights: str | None) -> Any:
-    """Return the application with some `weights`; raise Unavailable if a download fails."""
-    build = getattr(keras().applications, name)
+def _built(shape: tuple[int, ...], weights: str | None) -> Any:
+    """Return ResNet-50 with some `weights`; raise Unavailable if a download fails."""
     try:
-        return build(include_top=False, weights=weights, input_shape=shape)
+        return keras().applications.ResNet50(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # Keras raises no other type if the download fails
         words = " ".join(str(error).split())
         if weights == "imagenet" and (isinstance(error, OSError) or "fetch failure" in words):
             raise Unavailable(f"the download failed ({words})") from error
         raise InputError(
-            f"{name}, size={shape[0]}: too small, or {APPLICATIONS[name].file} is damaged ({words})."
+            f"ResNet50, size={shape[0]}: too small, or {RESNET50} is damaged ({words})."
         ) from error
 
 

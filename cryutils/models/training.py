@@ -120,19 +120,21 @@ def fit(
     both = np.intersect1d(train, validation)
     if len(both):
         raise InputError(f"clip {both[0]} is in train and in validation; keep them apart.")
-    parts = [(examples.x[rows], y[examples.clip[rows]]) for rows in map(examples.rows, (train, validation))]
+    fitting, stopping = (
+        (examples.x[rows], y[examples.clip[rows]]) for rows in map(examples.rows, (train, validation))
+    )
     _keras().backend.clear_session()  # also names of layers begin again, which `to_json` includes
     with seeded(settings.seed):
-        model = build(parts[0][0])
+        model = build(fitting[0])
         if y.max() >= model.output_shape[-1]:
             raise InputError(f"class {y.max()} is none of the network's {model.output_shape[-1]}.")
 
         def trained() -> tuple[list[Array], Array, int]:
-            history, best_epoch = _train(model, *parts, settings)
+            history, best_epoch = _train(model, fitting, stopping, settings)
             return model.get_weights(), history, best_epoch
 
         about = [TRAINING_VERSION, model.to_json(), model.get_weights(), asdict(settings), machine()]
-        weights, measures, best_epoch = cached(trained, "training", *about, parts)
+        weights, measures, best_epoch = cached(trained, "training", *about, *fitting, *stopping)
     model.set_weights(weights)
     history = pd.DataFrame(measures, columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))

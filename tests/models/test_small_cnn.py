@@ -68,4 +68,4 @@ def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(mon
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     backbone = small_cnn.choose(size=SIZE)
     assert backbone.name == "small CNN"
-    assert small_cnn.choose("MobileNetV2", size=32).weights.startswith("random weights")
+    assert small_cnn.choose("ResNet50", size=32).weights.startswith("random weights")
