@@ -195,20 +195,6 @@ class Corpus(Sequence[Clip]):
         """Return the corpus of the clips for which `keep(clip)` is true."""
         return self._with(clip for clip in self if keep(clip))
 
-    def having(self, *, sound: bool = True, pictures: bool | None = False) -> Corpus:
-        """Return the clips that have sound, pictures or both.
-
-        pictures: None keeps clips without pictures only if no clip has sound and pictures. Raises
-        InputError if no clip is left.
-        """
-        if pictures is None:
-            pictures = any(clip.has_audio and clip.has_video for clip in self)
-        clips = [clip for clip in self if clip.has_audio >= sound and clip.has_video >= pictures]
-        if not clips:
-            lacking = " and ".join(["sound"] * sound + ["pictures"] * pictures)
-            raise InputError(f"{self.name}: no recording has {lacking}, which is needed here.")
-        return self._with(clips)
-
     def take(self, indices: Iterable[int]) -> Corpus:
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)
@@ -218,39 +204,37 @@ class Corpus(Sequence[Clip]):
         pairs = zip(self, labels, strict=True)
         return self._with(replace(clip, label=str(label)) for clip, label in pairs)
 
-    def among(self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> Corpus:
-        """Return the corpus of the clips labelled with one of `states`.
+    def select(self, labels: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> Corpus:
+        """Return the clips with one of `labels`.
 
-        stand_ins: for a state that does not occur, labels that replace it, as belly pain replaces
-        pain in DonateACry. Their clips are relabelled, and `note` says so. Raises InputError if
-        fewer than two states are left.
+        stand_ins: labels that replace one that does not occur, as belly pain replaces pain in
+        DonateACry. Their clips are relabelled, and `note` says so. Then other labels may be missing
+        if at least two are left. Raises InputError for a label that does not occur.
         """
-        stand_ins = stand_ins or {}
-        renamed = {
-            other: state
-            for state, others in stand_ins.items()
+        if stand_ins is None:
+            for label in labels:
+                if label not in self.classes:
+                    raise InputError(f"{self.name} has no class {label!r}.{near_miss(label, self.classes)}")
+            return self.where(lambda clip: clip.label in labels)
+        new = {label: label for label in labels} | {
+            other: label
+            for label, others in stand_ins.items()
             for other in others
-            if state not in self.classes and other in self.classes
+            if label not in self.classes and other in self.classes
         }
-        clips = [replace(clip, label=renamed.get(clip.label, clip.label)) for clip in self]
-        clips = [clip for clip in clips if clip.label in states]
-        if len({clip.label for clip in clips}) < 2:
-            names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
-            known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
+        part = self.where(lambda clip: new.get(clip.label) in labels)
+        if len({new[label] for label in part.classes}) < 2:
+            names = [" or ".join([label, *stand_ins.get(label, ())]) for label in labels]
+            known = sorted({*labels, *chain(*stand_ins.values())} & {*self.classes})
             subset = f"only {', '.join(known)}" if known else "none of them"
             raise InputError(
                 f"{self.name}: at least two of {', '.join(names)} are needed, but it has {subset};"
                 " name the folders after these labels."
             )
-        words = [f"{label} stands for {state}" for label, state in renamed.items()]
-        return self._with(clips, note="; ".join([self.note, *words]))
-
-    def select(self, classes: Sequence[str]) -> Corpus:
-        """Return the clips of `classes`. Raises InputError for a class that does not occur."""
-        for label in classes:
-            if label not in self.classes:
-                raise InputError(f"{self.name} has no class {label!r}.{near_miss(label, self.classes)}")
-        return self.where(lambda clip: clip.label in classes)
+        part = part.relabel(new[label] for label in part.labels.tolist())
+        words = [f"{other} stands for {label}" for other, label in new.items() if other != label]
+        part.note = "; ".join([self.note, *words])
+        return part
 
     def draw(self, counts: Mapping[str, int], *, seed: int) -> npt.NDArray[np.int64]:
         """Return the positions of at most `counts[label]` random clips of each label, sorted.
@@ -263,9 +247,9 @@ class Corpus(Sequence[Clip]):
             chosen += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
         return np.array(sorted(chosen), int)
 
-    def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
+    def _with(self, clips: Iterable[Clip]) -> Corpus:
         part = copy(self)
-        part._clips, part.note = tuple(clips), note or self.note
+        part._clips = tuple(clips)
         return part
 
 

@@ -1,4 +1,4 @@
-"""Load a corpus of cries by name, from a folder or from a manifest: `load`, `load_or_simulate`.
+"""Load a corpus of cries by name, from a folder or from a manifest: `load`.
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
 B §3 (data acquisition). To add a corpus, write a module with a `Dataset` and name it in `DATASETS`;
@@ -18,7 +18,7 @@ from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["DATASETS", "find", "is_synthetic", "load", "load_or_simulate", "title"]
+__all__ = ["DATASETS", "find", "is_synthetic", "load", "title"]
 
 # Module and name of each `Dataset`, imported on first use.
 DATASETS = {
@@ -29,29 +29,39 @@ DATASETS = {
 }
 
 
-def load(name: str | Path, **options: Any) -> Corpus:
+def load(
+    name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any
+) -> Corpus:
     """Return the corpus `name`, one of `DATASETS`, or recordings.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
     or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
-    (`datasets.manifest`). `options` are the parameters of `datasets.synthetic.generator.load`; the
-    other corpora have none.
+    (`datasets.manifest`).
 
-    Raises InputError if nothing is usable, or for an option that the corpus does not have.
+    sound, pictures: whether to leave out clips without sound, or without pictures. pictures=None
+    leaves these out only if any clip has sound and pictures. options: parameters of
+    `datasets.synthetic.generator.load`. Real recordings ignore them, so a notebook passes the same
+    options for all data.
+
+    Raises InputError if nothing is usable or left, or for an unknown option.
+
+    >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
+    >>> len(voices.select(["hungry", "tired"]))
+    4
     """
-    dataset = find(name)
-    known = inspect.signature(dataset.load).parameters if dataset and dataset.load else ()
+    dataset, known = find(name), _options() if options else {}
     for option in options:
         if option not in known:
-            raise InputError(f"{name} has no option {option!r}.{near_miss(option, known)}")
+            raise InputError(f"load has no option {option!r}.{near_miss(option, known)}")
     path = resolve(name)
-    if dataset:
-        if dataset.load:
-            corpus = dataset.load(**options)
-        else:
-            assert dataset.files is not None
-            corpus = folder.load(dataset.files.fetch(), dataset)
-        corpus.source = {"name": name, **options}
+    if dataset and dataset.load:
+        used = {option: options[option] for option in options if dataset.load is known[option]}
+        corpus = dataset.load(**used)
+        corpus.source = {"name": name, **used}
+    elif dataset:
+        assert dataset.files is not None
+        corpus = folder.load(dataset.files.fetch(), dataset)
+        corpus.source = {"name": name}
     elif path.is_file() and path.suffix.lower() == ".csv":
         corpus = manifest.load(path)
     elif path.is_dir():
@@ -61,15 +71,19 @@ def load(name: str | Path, **options: Any) -> Corpus:
             check_file(path)
         hint = near_miss(str(name), DATASETS)
         raise InputError(f"{path}: no such folder or CSV file, and no corpus of that name.{hint}")
-    return corpus
+    if pictures is None:
+        pictures = any(clip.has_audio and clip.has_video for clip in corpus)
+    part = corpus.where(lambda clip: clip.has_audio >= sound and clip.has_video >= pictures)
+    if not part:
+        lacking = " and ".join(["sound"] * sound + ["pictures"] * pictures)
+        raise InputError(f"{corpus.name}: no recording has {lacking}, which is needed here.")
+    return part
 
 
-def load_or_simulate(name: str | Path, **simulation: Any) -> Corpus:
-    """Return the corpus `name` as `load` does; `simulation` are options of synthetic infants.
-
-    Other corpora don't use them, so a notebook can pass them whatever its data are.
-    """
-    return load(name, **simulation) if name == "synthetic" else load(name)
+def _options() -> dict[str, Any]:
+    """Return the parameters of all corpora, each with the function that takes it."""
+    loaders = [dataset.load for dataset in map(find, DATASETS) if dataset and dataset.load]
+    return {option: loader for loader in loaders for option in inspect.signature(loader).parameters}
 
 
 def find(name: object) -> Dataset | None:

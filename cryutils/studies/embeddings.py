@@ -21,8 +21,7 @@ import numpy.typing as npt
 from cryutils._io.cache import key, ragged
 from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
-from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.registry import load_or_simulate
+from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
 from cryutils.models import backbones
 from cryutils.models.inputs import PictureInput
@@ -30,31 +29,20 @@ from cryutils.models.inputs import PictureInput
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
-__all__ = ["STAND_INS", "STATES", "WORDS", "embed", "load", "pictures_of"]
+__all__ = ["STAND_INS", "STATES", "WORDS", "embed", "pictures_of"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
-# Labels of other corpora with the same meaning.
+# Labels of other corpora with the same meaning. DonateACry's cleaned files have two of the three
+# states (no "lonely"), its original uploads all three.
 STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other embeddings
 _BATCH, _AT_ONCE = 32, 128  # frames per batch, and in memory
-
-
-def load(data: str, **simulation: Any) -> Corpus:
-    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper A's three states.
-
-    "tired" replaces a missing "sleepy", and "lonely" and "hugging" replace a missing "hug".
-    DonateACry's cleaned files have two of the states (no "lonely"), its original uploads all three.
-    Raises InputError if fewer than two occur. simulation: options of synthetic voices and faces,
-    which other corpora don't use.
-    """
-    options = {"classes": list(STATES), "video": True} | simulation
-    return load_or_simulate(data, **options).among(STATES, STAND_INS)
 
 
 def embed(

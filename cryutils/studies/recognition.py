@@ -13,7 +13,6 @@ import numpy as np
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
-from cryutils.datasets.registry import load_or_simulate
 from cryutils.evaluation import calibration
 from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, PictureInput, SoundInput
@@ -21,19 +20,10 @@ from cryutils.models.inputs import Examples, PictureInput, SoundInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STATES", "card", "deploy", "load"]
+__all__ = ["STAND_INS", "STATES", "card", "deploy"]
 
 STATES = ("discomfort", "hungry", "pain", "tired")
-
-
-def load(data: str, *, stand_in: str = "belly_pain", **simulation: Any) -> Corpus:
-    """Return the corpus `data` as in `cryutils.load`, with the clips of Paper B's four states.
-
-    stand_in: the label of "pain" if there is none. simulation: options of synthetic voices and
-    faces. Raises InputError if fewer than two of the four states occur.
-    """
-    options = {"classes": list(STATES), "video": True} | simulation
-    return load_or_simulate(data, **options).among(STATES, {"pain": [stand_in]})
+STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have
 
 
 def deploy(

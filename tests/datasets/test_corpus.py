@@ -109,12 +109,12 @@ def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) ->
 
 def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> None:
     stand_ins = {"pain": ["burping", "colic"], "tired": ["burping"]}
-    states = corpus.among(["tired", "pain"], stand_ins)
+    states = corpus.select(["tired", "pain"], stand_ins)
     assert [(c.id, c.label) for c in states] == [("a", "tired"), ("e", "tired"), ("f", "pain")]
     assert states.note == "made by hand; burping stands for pain"
     assert (corpus.note, corpus[5].label) == ("made by hand", "burping")
     with pytest.raises(InputError, match=r"at least two of pain or colic, tired .* only tired;"):
-        corpus.among(["pain", "tired"], {"pain": ["colic"]})
+        corpus.select(["pain", "tired"], {"pain": ["colic"]})
 
 
 def test_effective_infants_by_hand() -> None:
@@ -153,29 +153,6 @@ def test_contradictions_by_hand() -> None:
         ("contradiction", "a", "one app instance, both sexes: f, m"),
         ("contradiction", "a/1", "clips minutes apart, different labels: hungry, tired"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("needs", "left"),
-    [
-        ({}, "ab"),
-        ({"pictures": True}, "b"),
-        ({"sound": False, "pictures": True}, "bc"),
-        ({"pictures": None}, "b"),
-    ],
-)
-def test_clips_with_sound_and_pictures(needs, left) -> None:
-    media = {"a": (True, False), "b": (True, True), "c": (False, True)}
-    clips = {
-        name: dataclasses.replace(clip(name, "tired", "x"), has_audio=sound, has_video=pictures)
-        for name, (sound, pictures) in media.items()
-    }
-    kept = Corpus(list(clips.values()), name="cries", note="").having(**needs)
-    assert [clip.id for clip in kept] == list(left)
-    only_sound = Corpus([clips["a"]], name="cries", note="")
-    assert len(only_sound.having(pictures=None)) == 1
-    with pytest.raises(InputError, match="cries: no recording has sound and pictures"):
-        only_sound.having(pictures=True)
 
 
 @pytest.mark.parametrize(

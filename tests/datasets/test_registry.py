@@ -14,7 +14,7 @@ import pytest
 from refusals import success
 
 from cryutils import InputError, load
-from cryutils.datasets import load_or_simulate, registry
+from cryutils.datasets import registry
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -77,9 +77,8 @@ def test_a_corpus_says_how_it_is_loaded_again(name, sound) -> None:
         ("donatecry", {}, "donatecry: no such folder .* Did you mean donateacry"),
         ("absent", {}, "absent: no such folder"),
         ("own/tired/a/x.wav", {}, "x.wav: no such folder"),
-        ("own", {"signal": 1.0}, "own has no option .signal"),
-        ("synthetic", {"infant": 3}, "no option 'infant'. Did you mean infants"),
-        ("donateacry", {"infants": 3}, "donateacry has no option 'infants'"),
+        ("own", {"signl": 1.0}, "load has no option 'signl'. Did you mean signal"),
+        ("own", {"pictures": True}, "own: no recording has pictures, which is needed here"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(name, options, message, sound) -> None:
@@ -103,6 +102,23 @@ def test_titles_and_evidence_of_names_in_results() -> None:
 
 def test_options_of_synthetic_infants_leave_other_corpora_alone(sound) -> None:
     sound(Path("own/tired/a/x.wav"))
-    simulation = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5}
-    assert list(load_or_simulate("own", **simulation)) == list(load("own"))
-    assert list(load_or_simulate("synthetic", **simulation)) == list(load("synthetic", **simulation))
+    assert list(load("own", infants=8, duration_s=0.5)) == list(load("own"))
+
+
+@pytest.mark.parametrize(
+    ("needs", "left"),
+    [
+        ({}, "sound both pictures"),
+        ({"sound": True}, "sound both"),
+        ({"sound": True, "pictures": True}, "both"),
+        ({"pictures": True}, "both pictures"),
+        ({"pictures": None}, "both pictures"),
+    ],
+)
+def test_clips_with_sound_and_pictures(needs, left, sound, still) -> None:
+    sound(Path("own/tired/a/sound.wav"), seed=1)
+    assert len(load("own", sound=True, pictures=None)) == 1
+    sound(Path("own/tired/b/both.wav"), seed=2)
+    still(Path("own/tired/b/both.png"))
+    still(Path("own/tired/c/pictures.png"), seed=3)
+    assert [clip.path.stem for clip in load("own", **needs)] == left.split()

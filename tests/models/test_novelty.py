@@ -52,7 +52,7 @@ def test_recordings_of_one_infant_or_without_windows_are_no_reference() -> None:
 
 
 def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_not(donateacry) -> None:
-    corpus = load("donateacry").among(("hungry", "tired", "discomfort"))
+    corpus = load("donateacry").select(("hungry", "tired", "discomfort"))
     corpus = corpus.take(range(0, len(corpus), 3))
     hearing = SoundInput(kind="mel+mfcc", step_s=2.0)
     sounds = audio.signals(corpus, sr=hearing.sr)

@@ -85,7 +85,7 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
     ],
 )
 def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple[str, ...]) -> None:
-    chosen = corpus(list(labels)).among(embeddings.STATES, embeddings.STAND_INS)
+    chosen = corpus(list(labels)).select(embeddings.STATES, embeddings.STAND_INS)
     assert tuple(chosen.labels) == states
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
