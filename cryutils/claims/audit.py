@@ -230,7 +230,7 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
         .assign(model="logistic regression")
         .drop(columns="data")
     )
-    table["device"] = table["clip"].map(pd.Series(corpus.phones, clips).fillna(""))
+    table["device"] = table["clip"].map(pd.Series(corpus.devices, clips).fillna(""))
     table.attrs["notes"] = notes
     return table
 

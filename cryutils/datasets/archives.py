@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryutils._io.download import Unavailable, download
@@ -128,6 +129,9 @@ class Dataset:
     title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`; its
     parameters are the options of `datasets.load`. None: `files` are loaded as a folder. files: the
     files of a downloaded corpus. None: it is generated, so no evidence about real infants.
+    fields: what a file's name says about its clip, as fields of `Clip`: its infant, its label or a
+    reason, and perhaps more. It raises InputError for a name of another form. inside: the folder
+    of such files, if their names alone could be another corpus'.
     """
 
     title: str
@@ -136,6 +140,8 @@ class Dataset:
     citation: str
     load: Callable[..., Corpus] | None = None
     files: Files | None = None
+    fields: Callable[[str], dict[str, Any]] | None = None
+    inside: str | None = None
 
 
 def _missing(root: Path, files: Registry) -> Registry:

@@ -46,8 +46,8 @@ class Clip:
     """One recording, with its label and its infant.
 
     start_s: unix time in s, None if unknown. duration_s: in s, 0.0 for a picture. reason: label in
-    the file's name, which may differ from `label`. still: picture that belongs to the sound at
-    `path`.
+    the file's name, which may differ from `label`. device: type of the recorder, such as a phone's
+    system. still: picture that belongs to the sound at `path`.
     """
 
     id: str
@@ -62,13 +62,8 @@ class Clip:
     reason: str | None = None
     sex: str | None = None
     age: str | None = None
+    device: str | None = None
     still: Path | None = None
-
-    @property
-    def phone(self) -> str | None:
-        """The type of phone: "iOS" or "Android" by a time in s or ms in DonateACry's file names."""
-        time = re.search(r"-(\d{10}|\d{13})(?:\.\d+)?-\d", self.path.name)
-        return None if time is None else {10: "iOS", 13: "Android"}[len(time[1])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +138,9 @@ class Corpus(Sequence[Clip]):
         return np.array([clip.session for clip in self], dtype=str)
 
     @property
-    def phones(self) -> np.ndarray:
-        """`Clip.phone` of each clip, object (clips,): the strata of a permutation test."""
-        return np.array([clip.phone for clip in self], dtype=object)
+    def devices(self) -> np.ndarray:
+        """Device of each clip or None, object (clips,): the strata of a permutation test."""
+        return np.array([clip.device for clip in self], dtype=object)
 
     @property
     def classes(self) -> tuple[str, ...]:

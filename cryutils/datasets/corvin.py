@@ -13,11 +13,27 @@ from typing import Any
 from cryutils.datasets.archives import Dataset, Files
 from cryutils.errors import InputError
 
-__all__ = ["DATASET", "FOLDER", "parse_name"]
+__all__ = ["DATASET", "fields"]
 
 COMMIT = "537b4bd8b9e8fa30368296b3abedae7343c47fc5"
-FOLDER = "cry_sequences_22babies"
 LABELS = {"B": "discomfort", "D": "pain"}  # bath, vaccination
+
+
+def fields(name: str) -> dict[str, Any]:
+    """Return label, infant and session of the file `name`; an infant has one session per situation.
+
+    Raises InputError if the name does not have this form.
+
+    >>> fields("ABC_D01.wav")
+    {'label': 'pain', 'infant': 'ABC', 'session': 'ABC/D', 'start_s': None}
+    """
+    match = re.fullmatch(r"([A-Z]{3})_([BD])\d\d\.\w+", name)
+    if not match:
+        raise InputError("its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav")
+    infant, situation = match.groups()
+    label, session = LABELS[situation], f"{infant}/{situation}"
+    return {"label": label, "infant": infant, "session": session, "start_s": None}
+
 
 DATASET = Dataset(
     title="Corvin et al. 2024",
@@ -32,20 +48,6 @@ DATASET = Dataset(
         archive_url=f"https://github.com/theunissenlab/BabyCriesDiscomfortPain/archive/{COMMIT}.tar.gz",
         archive_folder="OpenData/",
     ),
+    fields=fields,
+    inside="cry_sequences_22babies",
 )
-
-
-def parse_name(name: str) -> dict[str, Any]:
-    """Return label, infant and session of the file `name`; an infant has one session per situation.
-
-    Raises InputError if the name does not have this form.
-
-    >>> parse_name("ABC_D01.wav")
-    {'label': 'pain', 'infant': 'ABC', 'session': 'ABC/D', 'start_s': None}
-    """
-    match = re.fullmatch(r"([A-Z]{3})_([BD])\d\d\.\w+", name)
-    if not match:
-        raise InputError("its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav")
-    infant, situation = match.groups()
-    label, session = LABELS[situation], f"{infant}/{situation}"
-    return {"label": label, "infant": infant, "session": session, "start_s": None}

@@ -14,13 +14,25 @@ import re
 import wave
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = ["AGES", "DATASET", "FILES", "REASONS", "UPLOADS", "FileName", "exclusions", "load", "parse_name"]
+__all__ = [
+    "AGES",
+    "DATASET",
+    "FILES",
+    "REASONS",
+    "UPLOADS",
+    "FileName",
+    "exclusions",
+    "fields",
+    "load",
+    "parse_name",
+]
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
@@ -63,13 +75,14 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """The content of a file name: app instance, unix time in s, sex, age band and reason."""
+    """The content of a file name: app instance, unix time in s, sex, age band, reason, device."""
 
     infant: str
     start_s: float
     sex: str
     age: str
     reason: str
+    device: str | None
 
 
 def parse_name(name: str) -> FileName:
@@ -84,14 +97,21 @@ def parse_name(name: str) -> FileName:
     match = _NAME.fullmatch(name)
     if match is None:
         raise InputError(f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav).")
-    time = float(match["time"])
+    digits, time = len(match["time"].partition(".")[0]), float(match["time"])
     return FileName(
         infant=match["infant"].lower(),
         start_s=time / 1000 if time > 1e11 else time,
         sex=match["sex"],
         age=AGES[match["age"]],
         reason=REASONS[match["reason"]],
+        device={10: "iOS", 13: "Android"}.get(digits),
     )
+
+
+def fields(name: str) -> dict[str, Any]:
+    """Return `parse_name` as a dict; the apps' own files, which no one sorted, have their label."""
+    known = asdict(parse_name(name))
+    return known | ({"label": known["reason"]} if name.lower().endswith((".3gp", ".caf")) else {})
 
 
 def exclusions() -> dict[str, str]:
@@ -152,6 +172,7 @@ DATASET = Dataset(
     licence=LICENCE,
     citation=CITATION,
     files=FILES,
+    fields=fields,
 )
 
 UPLOADS = Dataset(
@@ -159,6 +180,7 @@ UPLOADS = Dataset(
     contents="1,128 real recordings, of which `donateacry` is a selection",
     licence=LICENCE,
     citation=CITATION,
+    fields=fields,
     files=replace(
         FILES,
         name="donateacry-uploads",

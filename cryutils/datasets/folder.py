@@ -1,7 +1,6 @@
-"""Load a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
+"""Load a folder of recordings: `<label>/<infant>/<file>`, or files named as those of a known corpus.
 
 `datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`.
-Corvin's recordings are known by the name of their folder.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,9 @@ from cryutils._io.media import RECORDINGS, STILL, probe
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import check_file, other_kind
 from cryutils.audio.files import SHORTEST_S, check_length, inspect
-from cryutils.datasets import corvin
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions, one_spelling
-from cryutils.datasets.donateacry import REASONS, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
@@ -38,13 +34,12 @@ _SYSTEM = re.compile(
     re.I,
 )
 _EXPECTED = "expected <label>/<infant>/<file>"
-_UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
 # MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
 _STATING = _MP4 | {".aif", ".aiff", ".flac", ".mka", ".mkv", ".wav", ".weba", ".webm"}
 _PADDING_S = 0.1  # codec padding that a stated duration may include
-# Labels of both papers and of DonateACry: a folder with such a name is a label.
-_STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
+# A folder with such a name is a label.
+_STATES = {"belly_pain", "burping", "discomfort", "hug", "hungry", "lonely", "pain", "sleepy", "tired"}
 # Names made of the words for a part of a split, as test_set is, or for a fold, with its number. The
 # course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = re.compile(
@@ -56,23 +51,24 @@ _PARTS = re.compile(
 )
 
 
-def load(root: Path, dataset: Dataset | None = None) -> Corpus:
+def load(root: Path, known: Sequence[Dataset] = (), *, dataset: Dataset | None = None) -> Corpus:
     """Return the corpus of the recordings under `root`.
 
-    dataset: given if these are its files.
+    known: corpora whose files are recognised by their names. dataset: given if these are its files.
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
     recording are merged. Raises InputError if nothing is usable, if labels are on the second level
     of folders, or if a label or an infant is a part of a split or a fold.
     """
     files, problems = media_files(root)
-    _check_parts(files, root)
+    _check_parts(files, root, known)
     folders = [_folders(path, root) for path in files]
     _check_order(root, [names for names in folders if len(names) >= 2])
-    clips, unused = clips_of(files, root, partial(_fields, root=root))
-    problems += [*unused, *_other_infants(clips)]
-    if clips and all(clip.path.parent.name == corvin.FOLDER for clip in clips):
-        dataset = corvin.DATASET
+    clips, unused = clips_of(files, root, partial(_fields, root=root, known=known))
+    problems += [*unused, *_other_infants(clips, known)]
+    for each in known:
+        if each.inside and {clip.path.parent.name for clip in clips} == {each.inside}:
+            dataset = each
     return corpus_of(clips, problems, place=root, dataset=dataset)
 
 
@@ -245,29 +241,34 @@ def _clip(
     return clip, problems
 
 
-def _fields(path: Path, root: Path) -> dict[str, Any]:
-    if path.parent.name == corvin.FOLDER:
-        return corvin.parse_name(path.name)
-    folders = _folders(path, root)
-    # The apps' uploads are in one folder per platform, which is not a label.
-    is_upload = not folders or path.suffix.lower() in _UPLOADS
-    name, why = None, ""
-    try:
-        name = parse_name(path.name)
-    except InputError as error:
-        why = str(error).removeprefix(f"{path.name}: ")
+def _named(path: Path, known: Sequence[Dataset]) -> tuple[dict[str, Any], str]:
+    """Return what a file's name says, as fields of `Clip`, or {} and why it says nothing."""
+    whys = []
+    for dataset in known:
+        if dataset.fields and dataset.inside in (None, path.parent.name):
+            try:
+                return dataset.fields(path.name), ""
+            except InputError as error:
+                whys.append(_reason(error, Path(path.name)))
+    return {}, "; ".join(whys)
+
+
+def _fields(path: Path, root: Path, known: Sequence[Dataset]) -> dict[str, Any]:
+    """Return a file's label and infant, by its folders or its name, and what else the name says."""
+    folders, (name, why) = _folders(path, root), _named(path, known)
+    if "session" in name:
+        return name
     if len(folders) >= 2:
         label, infant = folders[:2]
     elif name:
-        label, infant = (name.reason if is_upload else folders[0]), name.infant
+        label, infant = name.get("label") or (*folders, name["reason"])[0], name["infant"]
     else:
         raise InputError(
             f"put it into <label>/<infant>/, because its name doesn't identify the infant: {why}"
         )
     # macOS writes accents in another Unicode form than other systems.
     label, infant = (unicodedata.normalize("NFC", printable(text)) for text in (label, infant))
-    known = asdict(name) if name else {"start_s": None}
-    return known | {"label": label, "infant": infant, "session": ""}
+    return {"start_s": None, **name, "label": label, "infant": infant, "session": ""}
 
 
 def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
@@ -291,12 +292,12 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
         raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
 
 
-def _check_parts(files: Sequence[Path], root: Path) -> None:
+def _check_parts(files: Sequence[Path], root: Path, known: Sequence[Dataset]) -> None:
     """Raise InputError if a label or an infant is a part of a split, such as `train`, or a fold."""
     for path in files:
         folders = _folders(path, root)
-        if len(folders) == 1 and path.suffix.lower() in _UPLOADS:
-            continue
+        if len(folders) == 1 and "label" in _named(path, known)[0]:
+            continue  # the folder is not used
         for name in folders[:2]:
             if _PARTS.fullmatch(name):
                 raise InputError(
@@ -306,11 +307,10 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
                 )
 
 
-def _other_infants(clips: Sequence[Clip]) -> Iterator[Problem]:
-    """Yield a contradiction for each DonateACry name of another infant than that of its folder."""
+def _other_infants(clips: Sequence[Clip], known: Sequence[Dataset]) -> Iterator[Problem]:
+    """Yield a contradiction for each name of another infant than that of its folder."""
     for clip in clips:
-        with suppress(InputError):
-            infant = parse_name(clip.path.name).infant
-            if infant != clip.infant.lower():
-                what = f"folder says {clip.infant}, its name says {infant}"
-                yield Problem("contradiction", clip.id, what)
+        infant = _named(clip.path, known)[0].get("infant", clip.infant)
+        if infant.lower() != clip.infant.lower():
+            what = f"folder says {clip.infant}, its name says {infant}"
+            yield Problem("contradiction", clip.id, what)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["files", "is_manifest", "load"]
 
 REQUIRED = ("file", "label", "infant")
-OPTIONAL = ("session", "start_s", "sex", "age")
+OPTIONAL = ("session", "start_s", "sex", "age", "device")
 _LATEST_S = 4102444800  # 2100; a time in ms is later
 # A column with such a word, as "Begin Time (s)" or "segment_start", has the parts of files.
 _PARTS = re.compile(
@@ -37,7 +37,7 @@ def load(path: Path) -> Corpus:
 
     A row is a recording. `file` is relative to the manifest's folder; `label` and `infant` are
     texts. Optional: `session`, otherwise recordings at most ten minutes apart; `start_s`, unix
-    time in s; `sex`, f or m; `age`, a text. Raises InputError, with row and column, for a value
+    time in s; `sex`, f or m; `age` and `device`, texts. Raises InputError, with row and column, for a value
     that can't be used, or if no file is usable. Rows are counted as in a spreadsheet, where row 1
     has the names of the columns.
     """
@@ -59,6 +59,7 @@ def load(path: Path) -> Corpus:
             "start_s": float(row["start_s"]) if row["start_s"] else None,
             "sex": row["sex"] or None,
             "age": row["age"] or None,
+            "device": row["device"] or None,
         }
         for file, row in zip(_paths(path, table), rows, strict=True)
     }

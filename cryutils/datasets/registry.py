@@ -29,9 +29,7 @@ DATASETS = {
 }
 
 
-def load(
-    name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any
-) -> Corpus:
+def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any) -> Corpus:
     """Return the corpus `name`, one of `DATASETS`, or recordings.
 
     A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
@@ -60,12 +58,12 @@ def load(
         corpus.source = {"name": name, **used}
     elif dataset:
         assert dataset.files is not None
-        corpus = folder.load(dataset.files.fetch(), dataset)
+        corpus = folder.load(dataset.files.fetch(), [dataset], dataset=dataset)
         corpus.source = {"name": name}
     elif path.is_file() and path.suffix.lower() == ".csv":
         corpus = manifest.load(path)
     elif path.is_dir():
-        corpus = folder.load(path)
+        corpus = folder.load(path, _recognised())
     else:
         if path.is_file():
             check_file(path)
@@ -78,6 +76,12 @@ def load(
         lacking = " and ".join(["sound"] * sound + ["pictures"] * pictures)
         raise InputError(f"{corpus.name}: no recording has {lacking}, which is needed here.")
     return part
+
+
+def _recognised() -> list[Dataset]:
+    """Return one corpus for each form of file names that is known."""
+    forms = {dataset.fields: dataset for dataset in map(find, DATASETS) if dataset and dataset.fields}
+    return [*forms.values()]
 
 
 def _options() -> dict[str, Any]:

@@ -155,19 +155,6 @@ def test_contradictions_by_hand() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856-1430742197-1.0-m-04-hu.wav", "iOS"),
-        ("549a46d8-9c84-430e-ade8-97eae2bef787-1430130772174-1.7-m-48-bp.wav", "Android"),
-        ("infant-003-01.wav", None),
-    ],
-)
-def test_a_file_name_tells_the_phone_by_its_time(name: str, expected: str | None) -> None:
-    recording = dataclasses.replace(CLIPS[0], path=Path(name))
-    assert recording.phone == expected
-
-
 def test_clips_get_other_labels_and_stay_the_same() -> None:
     corpus = Corpus(CLIPS, name="six", note="made up")
     asked = corpus.relabel(corpus.infants)

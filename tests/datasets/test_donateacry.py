@@ -26,18 +26,18 @@ ODD = "CF7F6316-019B-4B3C-9EE1-A62EB5F1D0EE"  # two iOS files of 2015 have a sec
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        (f"{IOS}-1430742197-1.0-m-04-hu.caf", (IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry")),
+        (f"{IOS}-1430742197-1.0-m-04-hu.caf", (IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry", "iOS")),
         (
             f"{ANDROID}-1430130772174-1.7-f-48-bp.wav",  # in milliseconds
-            (ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain"),
+            (ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain", "Android"),
         ),
         (
             f"{ODD}-1426957748.47029-1-0911C8F7-99D0-4A44-BC34-894BA5D83032-f-26-ti.caf.caf",
-            (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired"),
+            (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired", "iOS"),
         ),
     ],
 )
-def test_a_name_gives_infant_time_sex_age_and_reason(name, parts) -> None:
+def test_a_name_gives_infant_time_sex_age_reason_and_device(name, parts) -> None:
     assert parse_name(name) == FileName(*parts)
 
 

@@ -38,7 +38,7 @@ def rows(apart, sound) -> list[dict[str, Any]]:
 
 def test_every_column_is_in_the_clips(rows, sound) -> None:
     sound(Path("sounds/c d.m4a"), seconds=1, seed=3)
-    more = {"start_s": 1e9, "sex": "F", "age": "3 months", "session": "bath"}
+    more = {"start_s": 1e9, "sex": "F", "age": "3 months", "session": "bath", "device": "Zoom H1n"}
     rows += [{"file": "../sounds/c d.m4a", "label": "hungry", "infant": "anna", **more}]
     path = written(Path("tables/own.csv"), rows)
     assert is_manifest(path)
@@ -48,6 +48,7 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert (first.id, first.label, first.infant) == ("../sounds/a.wav", "hungry", "anna")
     assert (first.session, first.start_s, first.sex, first.age) == ("anna/2", None, None, None)
     assert (last.session, last.start_s, last.sex, last.age) == ("anna/bath", 1e9, "f", "3 months")
+    assert corpus.devices.tolist() == [None, None, "Zoom H1n"]
     assert list(load(**corpus.source)) == list(corpus)
 
 
