@@ -171,5 +171,10 @@ def fixed_prediction_test(
         codes = pd.Index(corpus.classes).get_indexer(pd.Index(wide[corpus.ids].to_numpy().ravel()))
         predictions[name] = codes.reshape(wide.shape)
     return permutation_test(
-        predictions, corpus.labels, corpus.infants, strata=corpus.devices, permutations=permutations, seed=seed
+        predictions,
+        corpus.labels,
+        corpus.infants,
+        strata=corpus.devices,
+        permutations=permutations,
+        seed=seed,
     )
