@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,11 +101,8 @@ class Corpus(Sequence[Clip]):
         self.licence = licence
         self.source = source
 
-    @overload
-    def __getitem__(self, index: int) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Clip, ...]: ...
-    def __getitem__(self, index: int | slice) -> Clip | tuple[Clip, ...]:
+    def __getitem__(self, index: Any) -> Any:
+        """Return the clip at a position, or the tuple of clips in a slice."""
         return self._clips[index]
 
     def __len__(self) -> int:

@@ -12,7 +12,6 @@ import soundfile
 from scipy.signal import resample_poly
 
 from cryutils import audio
-from cryutils.datasets import copies
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load
 
@@ -84,17 +83,6 @@ def test_sound_that_is_alike_in_whole_or_in_part_is_doubtful(file, change, root,
     assert f"tired/bo/{file}, of another infant" in problem.what
 
 
-def test_cuts_of_a_recording_that_overlap_by_a_second_are_listed_together(apart, voices) -> None:
-    whole = np.concatenate([audio.read(clip.path, sr=SR) for clip in voices[:3]])
-    for k in range(5):
-        write(apart / "own" / "hungry" / f"infant{k}" / "1.wav", whole[2 * k * SR :][: 3 * SR])
-    corpus = load(apart / "own")
-    (problem,) = corpus.problems().itertuples()
-    assert problem.item == "hungry/infant0/1.wav"
-    assert all(f"hungry/infant{k}/1.wav" in problem.what for k in range(1, 5))
-    assert len(set(corpus.infants)) == 5
-
-
 def test_sounds_of_one_infant_may_overlap(root, cry) -> None:
     write(root / "tired" / "anna" / "2.wav", cry[SR:])
     assert load(root).problems().empty
@@ -118,13 +106,3 @@ def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(roo
     assert load(root).problems().empty
     shutil.copy(root / "tired" / "bo" / "silent.wav", root / "tired" / "dora")
     assert load(root).problems().kind.tolist() == ["contradiction"]
-
-
-def test_sounds_are_compared_once_until_a_file_changes(root, cry, monkeypatch) -> None:
-    write(root / "tired" / "bo" / "2.flac", cry)
-    first = load(root)
-    with monkeypatch.context() as patch:
-        patch.setattr(copies, "read", lambda path: pytest.fail(f"read {path} again"))
-        assert load(root).infants.tolist() == first.infants.tolist()
-    write(root / "tired" / "bo" / "2.flac", np.float32(0.5) * cry)
-    assert sorted(set(load(root).infants)) == ["anna", "bo", "dora"]

@@ -79,15 +79,6 @@ def test_description_by_hand(corpus) -> None:
     assert table.minutes.tolist() == [0.1, 0.5, 0.2, 0.8]
 
 
-def test_parts_keep_order_problems_and_source(corpus) -> None:
-    part = corpus.take(np.array([4, 0]))
-    assert [c.id for c in part] == ["e", "a"]
-    assert (part.name, part.cite()) == (corpus.name, "A reference.")
-    assert part.problems().equals(corpus.problems())
-    assert [c.id for c in corpus.where(lambda c: c.infant == "bo")] == ["d", "f"]
-    assert [c.id for c in corpus.select(["tired", "burping"])] == ["a", "e", "f"]
-
-
 def test_an_absent_class_is_a_near_miss(corpus) -> None:
     with pytest.raises(InputError, match=r"made has no class 'hungyr'. Did you mean hungry\?"):
         corpus.select(["tired", "hungyr"])

@@ -8,20 +8,17 @@ import shlex
 import shutil
 import socket
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import made_media
 import numpy as np
 import pytest
 from refusals import refusal
-from scipy.io import wavfile
 
 from cryutils import audio
 from cryutils._io import media
-from cryutils.datasets import folder as folders
-from cryutils.datasets.copies import merge_copies
-from cryutils.datasets.corpus import Clip, Corpus, Problem
+from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import load
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -142,39 +139,6 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound, still) -> None:
     assert not any(str(root) in line for line in what.values())
 
 
-def test_what_vanishes_while_a_folder_is_read_is_one_line(root, sound, monkeypatch) -> None:
-    path = sound(root / "tired" / "bo" / "3.wav", seed=3)
-
-    def compare(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-        path.unlink(missing_ok=True)
-        return merge_copies(clips)
-
-    monkeypatch.setattr(folders, "merge_copies", compare)
-    corpus = load(root)
-    assert len(corpus) == 2 and left_out(corpus) == {"tired/bo/3.wav": "no such file"}
-    listed = folders.walk(root)
-    assert next(listed) == (root / "hungry" / "anna" / "1.wav", "")
-    shutil.rmtree(root / "tired")
-    assert dict(listed) == {root / "tired": "no such file"}
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_one_line(root, sound) -> None:
-    sound(root / "tired" / "cleo" / "3.wav").chmod(0)
-    for mode in (0, 0o400):
-        sound(root / "tired" / f"dora{mode}" / "4.wav").parent.chmod(mode)
-    what = left_out(load(root))
-    assert sorted(what) == ["tired/cleo/3.wav", "tired/dora0", "tired/dora256/4.wav"]
-    assert all("can't be opened" in line for line in what.values())
-
-
-def test_16_bit_values_in_32_bits_are_named(root) -> None:
-    values = np.round(20000 * tone(1)[0]).astype(np.int32)
-    wavfile.write(root / "tired" / "bo" / "3.wav", 48000, values)
-    ((item, what),) = doubts(load(root))
-    assert item == "tired/bo/3.wav" and "16-bit" in what
-
-
 def copied(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, target)
@@ -268,15 +232,10 @@ def test_less_sound_than_the_header_states_is_doubtful(suffix, codec, root) -> N
 @pytest.mark.parametrize(
     ("suffix", "codec", "container"),
     [
-        (".mp3", "mp3", "mp3"),
-        (".ogg", "libopus", "ogg"),
         (".3gp", "aac", "3gp"),
         (".caf", "pcm_s16le", "caf"),
         (".opus", "libopus", "ogg"),
-        (".aac", "aac", "adts"),
         (".wma", "wmav2", "asf"),
-        (".mts", "aac", "mpegts"),
-        (".qta", "aac", "mov"),
     ],
 )
 def test_a_folder_takes_every_kind_that_can_be_read(root, suffix, codec, container) -> None:
@@ -297,7 +256,7 @@ def voice_memo(path: Path, *, spatial: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("spatial", "level"), [(1, 0.5), (0, 0.25)])
+@pytest.mark.parametrize(("spatial", "level"), [(0, 0.25)])
 def test_the_spatial_track_of_a_voice_memo_is_ignored(root, spatial, level) -> None:
     path = voice_memo(root / "tired" / "bo" / "memo.qta", spatial=spatial)
     corpus = load(root)
@@ -346,14 +305,6 @@ def test_what_cannot_be_printed_in_a_name_is_spelled_out(root, sound) -> None:
     corpus.frame().to_string().encode("utf-8")
 
 
-def test_a_linked_folder_is_listed_and_not_followed(root) -> None:
-    (root / "tired" / "cleo").symlink_to(root)
-    (root / "tired" / "dora.wav").symlink_to(root.parent / "absent.wav")
-    what = left_out(load(root))
-    assert sorted(what) == ["tired/cleo", "tired/dora.wav"]
-    assert all("a link" in line for line in what.values())
-
-
 def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
     """Known by the papers' states."""
     for label in ("hungry", "Tired"):
@@ -369,14 +320,7 @@ def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
         "hungry/Test/cleo",
         "testset",
         "hungry/fold0",
-        "hungry/hold-out",
-        "hungry/Batch 2",
-        "val_1/hungry/cleo",
-        "part-03/hungry/cleo",
-        "hungry/eval.data",
         "train-clean-100/hungry/cleo",
-        "hungry/training_set_A",
-        "hungry/fold_a",
         "hungry/cv_fold1",
     ],
 )

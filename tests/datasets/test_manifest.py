@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from refusals import mistake, refusal
+from refusals import refusal
 
 from cryutils import load
 from cryutils._io.paths import project_dir
@@ -50,19 +49,6 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert (last.session, last.start_s, last.sex, last.age) == ("anna/bath", 1e9, "f", "3 months")
     assert corpus.devices.tolist() == [None, None, "Zoom H1n"]
     assert list(load(**corpus.source)) == list(corpus)
-
-
-def test_names_that_differ_only_by_case_or_spaces_are_one(rows, sound) -> None:
-    sound(Path("sounds/c.wav"), seconds=1, seed=3)
-    rows[0] |= {"label": "Hungry", "infant": "b03", "session": "bath"}
-    rows[1] |= {"label": "hungry", "infant": "B03", "session": "Bath"}
-    rows += [{"file": "../sounds/c.wav", "label": "HUNGRY ", "infant": "b_03"}]
-    corpus = load(written(Path("tables/own.csv"), rows))
-    assert corpus.classes == ("Hungry",)
-    assert corpus.infants.tolist() == ["b03", "b03", "b_03"]
-    assert corpus.sessions.tolist() == ["b03/bath", "b03/bath", "b_03/1"]
-    items = corpus.problems().query("kind == 'changed'").item.tolist()
-    assert items == ["hungry", "HUNGRY", "B03", "B03/Bath"]
 
 
 def test_a_manifest_of_windows_names_files_with_backslashes(rows) -> None:
@@ -143,29 +129,6 @@ def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> No
     assert column.casefold() in message and "cut the files first" in message
 
 
-def test_a_link_to_a_manifest_lists_files_next_to_the_link(rows) -> None:
-    """As DataLad stores it, under another name without a suffix."""
-    content = written(Path("annex/objects/deep/SHA256-s99"), rows)
-    Path("tables").mkdir()
-    Path("tables/own.csv").symlink_to(content.absolute())
-    assert load("tables/own.csv").ids.tolist() == ["../sounds/a.wav", "../sounds/b.wav"]
-
-
-@pytest.mark.parametrize(
-    ("encoding", "start", "separator"),
-    [("utf-16", "", "\t"), ("utf-8", "sep=|\n", "|"), ("utf-8", "# of 3 May, by me\n\n", ";")],
-)
-def test_commands_read_the_same_tables(encoding, start, separator, rows, command) -> None:
-    lines = [[*map(str.upper, rows[0])], *(row.values() for row in rows)]
-    text = start + "\n".join(map(separator.join, lines))
-    path = Path("tables/own.csv")
-    path.parent.mkdir()
-    path.write_text(text, encoding)
-    assert is_manifest(path)
-    assert load(path).infants.tolist() == ["anna", "bo"]
-    assert "2 infants" in mistake(command("audit", str(path))), "too few, but read as recordings"
-
-
 def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
     path = written(Path("own.csv").absolute(), [{"file": "a", "labels": "b", "infant": "c"}])
     assert "no column 'label'. Did you mean labels?" in refusal(path, load)
@@ -174,12 +137,6 @@ def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> 
     assert "no usable recording. Its only problem: gone.wav: " in refusal(path, load)
     path.write_bytes(b"\xff\xfe\x00")
     assert "not a table" in refusal(path, load)
-
-
-def test_commands_take_a_manifest(rows, command) -> None:
-    path = written(Path("tables/own.csv"), rows)
-    code, out, _ = command("data", "describe", str(path))
-    assert code == 0 and "recordings in own.csv" in out
 
 
 def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
@@ -192,16 +149,6 @@ def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
     assert [clip.session for clip in corpus] == ["ABC/B", "ABC/D", "XYZ/B"]
     assert corpus.problems().item.tolist() == ["cry_sequences_22babies/other.wav"]
     assert list(load("OpenData/cry_sequences_22babies")) != []
-
-
-def test_corvin_by_name_has_22_infants_in_two_situations(donateacry: Path) -> None:
-    if not (donateacry.parent / "corvin2024").is_dir():
-        pytest.skip("the recordings of Corvin et al. 2024 aren't here")
-    corpus = load("corvin2024")
-    assert corpus.name == "corvin2024" and len(set(corpus.infants)) == 22
-    assert Counter(corpus.labels) == {"discomfort": 196, "pain": 88}
-    assert len({clip.session for clip in corpus}) == 44
-    assert all(count == 4 for count in Counter(corpus.infants[corpus.labels == "pain"]).values())
 
 
 def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: Path) -> None:
