@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -98,12 +98,12 @@ def thread_map(
         counting(what, "clips", shown=progress) as report,
         ThreadPoolExecutor(cpu_count()) as pool,
     ):
-        results = (
-            process_map(function, clips, shared=(), jobs=None)
-            if os.environ.get(SCHEDULER)
-            else pool.map(function, clips)
-        )
-        for done, result in enumerate(results, start=1):
+        run: Callable[..., Iterator[R]] = pool.map
+        if os.environ.get(SCHEDULER):
+            run = partial(process_map, shared=(), jobs=None)
+        elif sys.platform == "emscripten":
+            run = map  # a browser has no threads
+        for done, result in enumerate(run(function, clips), start=1):
             yield result
             report(done, len(clips))
 

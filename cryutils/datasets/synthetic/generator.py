@@ -83,7 +83,9 @@ def plan(
     labels = _labels(len(kinds), infants, clips_per_infant, mostly, rng)
     sexes = rng.permutation(np.arange(infants) % 2)
     ages = rng.permutation(np.arange(infants) % len(AGES))
-    seeds = rng.permutation(2 * infants * (clips_per_infant + 1)) + int(rng.integers(2**40))
+    # 64 bits: a browser's own integers have 32.
+    seeds = rng.permutation(2 * infants * (clips_per_infant + 1)).astype(np.int64)
+    seeds += int(rng.integers(2**40))
     clips = []
     for i in range(infants):
         infant = f"infant-{i:03d}"
