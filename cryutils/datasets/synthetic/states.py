@@ -9,8 +9,10 @@ one. On 39,201 cries recorded at home, neither trained listeners nor machine lea
 recognise the cause, while age and identity were audible (Lockhart-Bouron et al. 2023, doi
 10.1038/s44271-023-00022-z). Only the face of pain follows a published code: brow bulge, eyes
 squeezed shut, nasolabial furrow, open and stretched mouth (Grunau & Craig 1987, Pain 28:395-410).
-The offsets only give a classifier something to find. Sex and age have no effect: in 172 newborns
-they made no significant difference (Michelsson et al. 2002).
+The offsets in states.csv only give a classifier something to find. A hungry infant wails in a
+rhythm and looks for the breast; a tired one whines and lets its lids fall; discomfort is short and
+uneven, with the corners of the mouth down; a call to be hugged ends in a rising tail. Sex and age
+have no effect: in 172 newborns they made no significant difference (Michelsson et al. 2002).
 
 The dials set how strongly state, infant and session shape a clip. A parameter of a clip is a sum,
 and each dial controls one term independently of the other dials:
@@ -25,9 +27,11 @@ other infants helps with a new one.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -191,143 +195,6 @@ class Voice:
     high_cut: float = spread(math.log2(3600.0), 0.5, 0.06)  # log2 of Hz, microphone
 
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`. `interaction`
-# makes a share of them specific to each infant.
-STATES = {
-    # rhythmic wails, an open mouth, a wide and even melody
-    "hungry": Voice(
-        pitch=0.8,
-        arch=2.0,
-        opening=0.16,
-        burst=0.35,
-        pause=-0.3,
-        irregular=-0.3,
-        whimper=-1.2,
-        breath=-2.0,
-        tract=-0.05,
-        tilt=1.0,
-    ),
-    # a low, nasal, breathy whine that dies away
-    "tired": Voice(
-        pitch=-3.0,
-        arch=-1.5,
-        peak=-0.1,
-        opening=-0.16,
-        burst=0.5,
-        pause=0.5,
-        breath=5.0,
-        tilt=-3.0,
-        vowel=-0.12,
-        attack=1.2,
-        gasp=-6.0,
-        hyper=-1.5,
-    ),
-    # short, uneven complaints
-    "discomfort": Voice(
-        pitch=-0.5,
-        arch=-2.0,
-        peak=0.15,
-        opening=-0.06,
-        burst=-0.9,
-        pause=0.2,
-        irregular=0.3,
-        whimper=1.5,
-        jitter=0.6,
-        tract=0.07,
-        vowel=0.14,
-        breath=-3.0,
-        tilt=-1.0,
-    ),
-    # sudden, long, high and hard, with breaks into hyperphonation
-    "pain": Voice(
-        pitch=4.0,
-        arch=1.0,
-        peak=-0.12,
-        opening=0.24,
-        burst=0.7,
-        pause=-0.5,
-        whimper=-2.5,
-        hyper=3.0,
-        rough=1.5,
-        tilt=3.0,
-        tract=0.1,
-        attack=-1.2,
-        jitter=0.8,
-        gasp=6.0,
-    ),
-    # strained and rough, high, in cramps
-    "belly_pain": Voice(
-        pitch=2.5,
-        arch=-1.0,
-        peak=0.2,
-        opening=0.08,
-        burst=-0.2,
-        pause=-0.6,
-        whimper=-0.5,
-        hyper=1.5,
-        rough=2.5,
-        jitter=1.0,
-        tilt=1.5,
-        tract=-0.12,
-        vowel=-0.1,
-        breath=3.0,
-    ),
-    # low short grunts with long pauses
-    "burping": Voice(
-        pitch=-4.0,
-        arch=-2.5,
-        opening=-0.1,
-        burst=-1.2,
-        pause=0.8,
-        whimper=0.8,
-        rough=2.0,
-        tilt=-1.0,
-        tract=-0.1,
-        vowel=0.16,
-        breath=-1.0,
-        attack=-0.6,
-    ),
-    # soft and low, fading
-    "sleepy": Voice(
-        pitch=-2.5,
-        arch=-1.0,
-        peak=-0.08,
-        opening=-0.2,
-        burst=0.3,
-        pause=0.8,
-        breath=6.0,
-        tilt=-4.0,
-        vowel=0.08,
-        attack=1.5,
-        gasp=-8.0,
-        rough=-1.0,
-        hyper=-1.5,
-    ),
-    # calls with a rising tail, then listening
-    "hug": Voice(
-        pitch=1.5,
-        arch=0.5,
-        peak=0.3,
-        burst=-0.3,
-        pause=0.6,
-        whimper=0.4,
-        breath=1.0,
-        tract=0.08,
-        vowel=-0.14,
-        jitter=-0.4,
-        rough=-1.0,
-    ),
-}
-
-VOICES = Effects(
-    Voice,
-    STATES,
-    place=("room", "decay", "noise", "colour", "body", "presence", "edge", "low_cut", "high_cut"),
-    day=("pitch", "jitter", "breath", "tilt", "rough", "gasp"),
-    streams=(0, 7, 8),
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Face:
     """The parameters of a clip's face, or offsets to them; lengths in half heights of the head.
@@ -391,130 +258,25 @@ class Face:
     grain: float = spread(1.0, 0.5, 0.1, -1.0, 2.0)  # log2 of noise, grey levels of 255
 
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets, multiplied by `signal`.
-FACE_STATES = {
-    # looks for the breast: open eyes, wide round mouth, turning head
-    "hungry": Face(
-        lid=0.3,
-        squeeze=-0.35,
-        gape=0.35,
-        stretch=-0.12,
-        square=-0.35,
-        corners=0.35,
-        furrow=-0.2,
-        blush=-0.05,
-        sway=0.7,
-        pace=0.3,
-        gaze=0.2,
-        pout=-0.1,
-    ),
-    # heavy lids, red rims, a slack mouth
-    "tired": Face(
-        lid=-0.32,
-        squeeze=-0.15,
-        furrow=-0.3,
-        plead=0.25,
-        rims=0.55,
-        gape=-0.25,
-        stretch=-0.1,
-        corners=-0.1,
-        blush=-0.25,
-        fold=-0.2,
-        sway=-0.6,
-        pace=-0.5,
-        gaze=-0.6,
-    ),
-    # corners down, lower lip out, a knit brow over open eyes
-    "discomfort": Face(
-        lid=0.12,
-        squeeze=-0.3,
-        corners=-0.7,
-        pout=0.6,
-        furrow=0.35,
-        stretch=0.12,
-        gape=-0.3,
-        blush=0.05,
-        sway=0.3,
-        pace=0.5,
-        fold=0.1,
-    ),
-    # screwed-up eyes, bulging brow, square mouth, crimson, tears
-    "pain": Face(
-        lid=-0.5,
-        squeeze=0.6,
-        furrow=0.6,
-        plead=-0.2,
-        gape=0.3,
-        stretch=0.18,
-        square=0.5,
-        fold=0.6,
-        blush=0.5,
-        tear=0.7,
-        corners=-0.1,
-        sway=0.2,
-    ),
-    # strained: eyes shut, lips drawn wide and flat, dark red
-    "belly_pain": Face(
-        lid=-0.4,
-        squeeze=0.4,
-        furrow=0.35,
-        stretch=0.3,
-        gape=-0.5,
-        square=0.6,
-        fold=0.4,
-        blush=0.65,
-        corners=-0.35,
-        pout=-0.2,
-        sway=0.5,
-        pace=0.5,
-    ),
-    # surprised: wide eyes, small pursed mouth
-    "burping": Face(
-        lid=0.45,
-        squeeze=-0.6,
-        furrow=-0.3,
-        plead=0.05,
-        stretch=-0.45,
-        gape=-0.2,
-        square=-0.3,
-        corners=0.15,
-        pout=0.35,
-        blush=0.2,
-        fold=-0.3,
-        sway=-0.3,
-    ),
-    # eyes all but closed, everything loose and pale
-    "sleepy": Face(
-        lid=-0.5,
-        squeeze=-0.2,
-        furrow=-0.4,
-        plead=0.1,
-        rims=0.25,
-        gape=-0.4,
-        stretch=-0.2,
-        corners=0.1,
-        blush=-0.35,
-        fold=-0.3,
-        sway=-0.9,
-        pace=-0.7,
-        gaze=-0.3,
-    ),
-    # looks up at you: wide wet eyes, inner brows up, trembling lip
-    "hug": Face(
-        lid=0.35,
-        squeeze=-0.4,
-        furrow=-0.25,
-        plead=0.75,
-        corners=-0.5,
-        pout=0.35,
-        tear=0.6,
-        gaze=0.8,
-        gape=-0.1,
-        rims=0.2,
-    ),
-}
+def _offsets(kind: type[T], of: str) -> dict[str, T]:
+    """Return each state's offsets, rows "voice" or "face" of states.csv, in the table's order."""
+    with Path(__file__).with_name("states.csv").open(newline="", encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if row.pop("of") == of]
+    names = [row.pop("parameter") for row in rows]
+    return {
+        state: kind(**{name: float(row[state] or 0) for name, row in zip(names, rows, strict=True)})
+        for state in rows[0]
+    }
 
 
+STATES, FACE_STATES = _offsets(Voice, "voice"), _offsets(Face, "face")
+VOICES = Effects(
+    Voice,
+    STATES,
+    place=("room", "decay", "noise", "colour", "body", "presence", "edge", "low_cut", "high_cut"),
+    day=("pitch", "jitter", "breath", "tilt", "rough", "gasp"),
+    streams=(0, 7, 8),
+)
 FACES = Effects(
     Face,
     FACE_STATES,

@@ -35,30 +35,6 @@ def test_same_infant_and_seed_give_the_same_pictures() -> None:
     assert first not in (drawn("hungry", infant=3, seed=6), drawn("hungry", infant=4, seed=5))
 
 
-@pytest.mark.parametrize("identity", [0.0, 1.0])
-def test_without_signal_the_state_shapes_nothing(identity) -> None:
-    pictures = {drawn(s, infant=2, seed=9, signal=0.0, identity=identity) for s in STATES}
-    assert len(pictures) == 1
-
-
-@pytest.mark.parametrize("signal", [0.0, 1.0])
-def test_without_identity_the_infant_shapes_nothing(signal) -> None:
-    pictures = {drawn("pain", infant=i, seed=9, signal=signal, identity=0.0) for i in (0, 1, 400)}
-    assert len(pictures) == 1
-
-
-def test_with_full_signal_each_state_shapes_something() -> None:
-    assert len({drawn(state, signal=1.0) for state in STATES}) == len(STATES)
-
-
-@pytest.mark.parametrize(("seconds", "fps", "count"), [(1.0, 30, 30), (0.5, 15, 8), (2.0, 12.5, 25)])
-def test_a_plan_has_a_frame_for_each_moment(seconds, fps, count) -> None:
-    plan = planned("hungry", seconds=seconds, fps=fps)
-    frames = list(face.frames(plan, size=64))
-    assert len(plan) == len(frames) == len(plan.boxes(size=64)) == count
-    assert {(frame.shape, frame.dtype.str) for frame in frames} == {((64, 64, 3), "|u1")}
-
-
 def test_a_face_stays_inside_the_picture() -> None:
     for i in range(200):
         plan = planned(STATES[i % 8], infant=i, seed=i, signal=i % 2, seconds=2.0)

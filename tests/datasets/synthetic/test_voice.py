@@ -23,24 +23,6 @@ def test_same_infant_and_seed_give_the_same_bytes() -> None:
     assert not np.array_equal(first, voice.cry("tired", infant=3, seed=5))
 
 
-@pytest.mark.parametrize("identity", [0.0, 1.0])
-def test_without_signal_the_state_shapes_nothing(identity) -> None:
-    sounds = {
-        voice.cry(s, infant=2, seed=9, dials=Dials(0.0, identity, 1.0, 1.0), duration_s=2).tobytes()
-        for s in voice.STATES
-    }
-    assert len(sounds) == 1
-
-
-@pytest.mark.parametrize("signal", [0.0, 1.0])
-def test_without_identity_the_infant_shapes_nothing(signal) -> None:
-    sounds = {
-        voice.cry("pain", infant=i, seed=9, dials=Dials(signal, 0.0), duration_s=2).tobytes()
-        for i in (0, 1, 17, 400)
-    }
-    assert len(sounds) == 1
-
-
 @pytest.mark.parametrize("state", voice.STATES)
 def test_f0_is_as_planned(state) -> None:
     import librosa
