@@ -1,8 +1,8 @@
 """Load a corpus of cries by name, from a folder or from a manifest: `load`.
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
-B §3 (data acquisition). To add a corpus, write a module with a `Dataset` and name it in `DATASETS`;
-then the command line and reports also find it.
+B §3 (data acquisition). To add a corpus, write a module with a `Dataset`, name it in `DATASETS` and
+list its files in data/registry.csv; then the command line and reports also find it.
 """
 
 from __future__ import annotations
