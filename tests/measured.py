@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cryutils.claims.store import Result
+from cryutils.claims.records import Result
 
 
 def result(columns: str, value: float, **fields: Any) -> Result:

@@ -3,7 +3,7 @@
 from cryutils.words import SPLITS
 
 from . import tables
-from .store import (
+from .records import (
     Result,
     begin,
     benchmark_output,

@@ -27,7 +27,7 @@ from scipy.stats import norm
 
 from cryutils import evaluation
 from cryutils._io.paths import project_dir
-from cryutils.claims.store import key, load_predictions, load_results, table
+from cryutils.claims.records import key, load_predictions, load_results, table
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 from cryutils.words import BASELINES, CLASSIFIERS, SPLITS

@@ -50,7 +50,7 @@ from cryutils._io.paths import (
     writable,
 )
 from cryutils._io.progress import say
-from cryutils.claims import store
+from cryutils.claims import records
 from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
@@ -81,7 +81,7 @@ class Job:
 
     def is_done(self) -> bool:
         """Return whether a job with this fingerprint has finished and none of its files is gone."""
-        state = store.states(self.folder).get(self.name, {})
+        state = records.states(self.folder).get(self.name, {})
         return state.get("fingerprint") == self.fingerprint and all(
             (self.folder / file).is_file() for file in state["files"]
         )
@@ -238,7 +238,7 @@ def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
 
     Two folders of recordings can have the same name, and a name is shortened.
     """
-    for name, state in store.states(folder).items():
+    for name, state in records.states(folder).items():
         for key, value in values.items():
             if (before := state.get("parameters", {}).get(key, value)) != value:
                 raise InputError(
@@ -369,8 +369,8 @@ def run(
     # The cores and the memory that are allowed here; a notebook takes up to 2 GiB.
     folder, cores = jobs[0].folder, min(cpu_count(), max(1, parallel.memory() // 2**31))
     with ExitStack() as stack:
-        stack.enter_context(store.run_lock(folder))
-        store.clean(folder)
+        stack.enter_context(records.run_lock(folder))
+        records.clean(folder)
         waiting = [job for job in jobs if fresh or job.after == "all" or not job.is_done()]
         for job in jobs:
             if job not in waiting:
@@ -476,7 +476,7 @@ def _run_all(
 
     received: signals; the first ends the run. cluster: where `compute` sends its work.
     """
-    storing, staging = threading.Lock(), jobs[0].folder / store.STAGING
+    storing, staging = threading.Lock(), jobs[0].folder / records.STAGING
     staging.mkdir()
     futures: dict[str, Future[str]] = {}
     failed: dict[str, str] = {}
@@ -528,7 +528,7 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
             return "stopped"
         if not error:
             try:
-                store.finish(
+                records.finish(
                     staging,
                     job.name,
                     {
@@ -541,7 +541,7 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
                 return ""
             except InputError as unreadable:
                 error = str(unreadable)
-        kept = store.give_up(staging, job.name)
+        kept = records.give_up(staging, job.name)
     for full in (errno.ENOSPC, errno.EDQUOT):
         if os.strerror(full) in error:
             raise OSError(full, os.strerror(full), f"{job.name}: {error}")
@@ -563,7 +563,7 @@ def execute(
     Returns the staging folder, the error in one line or "", and the seconds, 0 if the process ended
     early.
     """
-    staging, began = store.stage(folder, source.stem), time.monotonic()
+    staging, began = records.stage(folder, source.stem), time.monotonic()
     own = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),

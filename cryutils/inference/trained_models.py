@@ -88,7 +88,7 @@ def runs_with_models(model: str = "full") -> list[Path]:
 def _recorded(run: Path, model: str) -> dict[Path, str]:
     """Return the files of `model` in a run with the digests that `cryutils run` recorded, or ""."""
     digests: dict[str, str] = {}
-    for path in run.glob("state/*.json"):  # not by `claims.store`, which imports pandas
+    for path in run.glob("state/*.json"):  # not by `claims.records`, which imports pandas
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             digests |= json.loads(path.read_bytes())["sha256"]
     names = [f"models/{part}{end}" for part in networks_in(run, model) for end in _FILES]

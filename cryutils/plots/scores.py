@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
-from cryutils.claims.store import run_dir
+from cryutils.claims.records import run_dir
 from cryutils.claims.tables import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
 from cryutils.plots.palette import COLOURS, SPLITS
 from cryutils.plots.parts import name_rows, scores_by_split, spaced

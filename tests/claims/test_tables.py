@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from cryutils import claims, evaluation
 from cryutils.claims import tables
-from cryutils.claims.store import Result
+from cryutils.claims.records import Result
 from cryutils.claims.tables import Rule, Verdict
 from cryutils.datasets.corpus import Corpus
 

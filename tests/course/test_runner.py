@@ -29,7 +29,7 @@ from course_of_two import COUNT, WAIT, jobs, made, notebook, results, tally, tin
 from refusals import Command, mistake
 
 from cryutils import claims
-from cryutils.claims import store as run_files
+from cryutils.claims import records as run_files
 from cryutils.course import runner
 from cryutils.errors import InputError
 

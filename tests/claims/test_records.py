@@ -16,7 +16,7 @@ from measured import result, write_run
 
 from cryutils import claims
 from cryutils._io.paths import writing
-from cryutils.claims import store
+from cryutils.claims import records
 from cryutils.errors import InputError
 
 ABOUT: dict[str, Any] = {"study": "s", "metric": "accuracy", "data": "mine"}
@@ -214,8 +214,8 @@ def write(path: Path, text: str) -> None:
 
 def executed(run: Path, name: str, value: float, *figures: str) -> Path:
     """The execution of a notebook that recorded one number and wrote figures and a model."""
-    (run / store.STAGING).mkdir(parents=True, exist_ok=True)
-    staging = store.stage(run, name)
+    (run / records.STAGING).mkdir(parents=True, exist_ok=True)
+    staging = records.stage(run, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_RUN_DIR", str(staging))
         claims.begin(name)
@@ -230,7 +230,7 @@ def executed(run: Path, name: str, value: float, *figures: str) -> Path:
 
 
 def finished(run: Path, name: str, value: float, *figures: str) -> None:
-    store.finish(executed(run, name, value, *figures), name, STATE)
+    records.finish(executed(run, name, value, *figures), name, STATE)
 
 
 def contents(run: Path) -> dict[str, str]:
@@ -244,7 +244,7 @@ def numbers(run: Path) -> dict[str, float]:
 
 
 def is_whole(run: Path, name: str) -> bool:
-    state = store.states(run).get(name)
+    state = records.states(run).get(name)
     return state is not None and all((run / file).is_file() for file in state["files"])
 
 
@@ -254,7 +254,7 @@ def test_an_execution_is_seen_only_when_it_has_finished(run: Path) -> None:
     staging = executed(run, "01_first", 0.6, "kept", "new")
     assert {k: v for k, v in contents(run).items() if not k.startswith(".running")} == before
 
-    store.finish(staging, "01_first", STATE)
+    records.finish(staging, "01_first", STATE)
     assert numbers(run) == {"made.01_first": 0.6}
     assert is_whole(run, "01_first")
     assert {path.name for path in (run / "figures").iterdir()} == {"kept.png", "new.png"}
@@ -267,7 +267,7 @@ def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
 ) -> None:
     finished(run, "01_first", 0.5)
     finished(run, "02_second", 0.7)
-    staging = store.stage(run, "02_second")
+    staging = records.stage(run, "02_second")
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(staging))
     claims.begin("02_second")
     claims.record(1.0, study="new", metric="n", data="made")
@@ -294,7 +294,7 @@ def _killed_at(step: int, staging: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", replacing)
-        store.finish(staging, "01_first", STATE)
+        records.finish(staging, "01_first", STATE)
     os._exit(0)
 
 
@@ -310,7 +310,7 @@ def test_a_notebook_killed_while_its_files_are_replaced_is_not_done(run: Path) -
             break
         assert process.exitcode == -signal.SIGKILL
         assert numbers(run)["made.01_first"] in (0.5, 0.6), "whole at any time"
-        store.clean(run)
+        records.clean(run)
         assert not [path for path in run.rglob("*") if path.name.startswith(".")]
         assert is_whole(run, "02_second")
         kept = {"made.01_first": 0.5} if is_whole(run, "01_first") else {}
@@ -330,10 +330,10 @@ def test_a_damaged_or_deleted_file_counts_as_not_done_and_others_do_not_see_it(
     finished(run, "02_second", 0.7)
     path = run / name
     path.unlink() if content is None else path.write_bytes(content)
-    store.clean(run)
+    records.clean(run)
     assert not is_whole(run, "01_first")
-    (run / store.STAGING).mkdir()
-    borrowed = store.stage(run, "02_second") / "results" / "01_first.json"
+    (run / records.STAGING).mkdir()
+    borrowed = records.stage(run, "02_second") / "results" / "01_first.json"
     assert borrowed.exists() == (not name.startswith("results"))
     finished(run, "01_first", 0.6)
     assert numbers(run) == {"made.01_first": 0.6, "made.02_second": 0.7}
