@@ -16,7 +16,6 @@ from .answers import (
     mean_over_infants,
     out_of_fold,
     per_class,
-    recognised,
     score,
     with_scores,
 )

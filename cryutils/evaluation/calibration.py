@@ -1,6 +1,6 @@
-"""Calibration of a model's probabilities, and the choice to answer "unsure".
+"""Calibration of a model's probabilities, and the choice to answer "unsure" (notebook 11).
 
-Used in notebook 11_robustness. All functions take probabilities of new clips, float (clips,
+All functions take probabilities of new clips, float (clips,
 classes), and their true classes, int (clips,). A row of NaN is no answer.
 
 Reliability, its error and temperature scaling: Guo et al. 2017 (arXiv 1706.04599). Error of a
@@ -74,23 +74,13 @@ def reliability(
     import pandas as pd
 
     sure, right, place, answered = _binned(probabilities, truth, bins)
-    owners = np.asarray(infants)[answered]
-    rows = []
+    owners, rows = np.asarray(infants)[answered], []
     for k in np.unique(place):
         inside = place == k
-        interval = mean_interval(right[inside], owners[inside].tolist(), limits=(0, 1))
-        rows.append(
-            {
-                "low": k / bins,
-                "high": (k + 1) / bins,
-                "clips": interval.n,
-                "infants": interval.n_infants,
-                "confidence": sure[inside].mean(),
-                "accuracy": interval.value,
-                "accuracy_low": interval.low,
-                "accuracy_high": interval.high,
-            }
-        )
+        interval = mean_interval(right[inside], owners[inside], limits=(0, 1))
+        about = {"low": k / bins, "high": (k + 1) / bins, "clips": interval.n, "infants": interval.n_infants}
+        ends = {"accuracy": interval.value, "accuracy_low": interval.low, "accuracy_high": interval.high}
+        rows.append(about | {"confidence": sure[inside].mean()} | ends)
     return pd.DataFrame(rows).astype({"accuracy_low": float, "accuracy_high": float})
 
 

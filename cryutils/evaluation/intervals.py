@@ -486,12 +486,6 @@ def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
     return right, clips
 
 
-def _without_each_infant(right: Array, clips: Array, f1: bool) -> Array:
-    """Return each part's share, or F1, without each infant in turn, (infants, parts)."""
-    share = (right.sum(axis=0) - right) / (clips.sum(axis=0) - clips)
-    return 2 * share / (1 + share) if f1 else share
-
-
 def _score(confusions: Array, metric: Metric) -> Array:
     """Return a score (...) from the confusions of all infants together."""
     right, clips = _parts(confusions, metric)
@@ -526,7 +520,9 @@ def _of_answers(predictions: Sequence[NDArray[Any]], y: Names, infants: Names, m
     if len(pairs) == 1:
         bounds = combined(*pairs[0], weights, df=df, f1=f1)
     else:
-        first, rival = (_without_each_infant(*pair, f1) for pair in pairs)
+        first, rival = ((r.sum(axis=0) - r) / (n.sum(axis=0) - n) for r, n in pairs)
+        if f1:
+            first, rival = (2 * share / (1 + share) for share in (first, rival))
         bounds = difference_bounds(first - rival, clips, np.asarray(value), weights, df.min())
     limits = (0.0, 1.0) if len(pairs) == 1 else (-1.0, 1.0)
     bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)

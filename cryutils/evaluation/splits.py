@@ -1,8 +1,7 @@
-"""Divisions into training and test clips: the random split and the leak-free one.
+"""Divisions into training and test clips, such as the random split and the leak-free one.
 
-Notebook 03 evaluates both side by side (Paper A, section 3.3). The papers only give the shares of
-their splits. They are read here as splits of clips, so that clips of one infant are on both sides.
-The leak-free split keeps all clips of an infant together.
+The papers only give the shares of their splits (Paper A, section 3.3). They are read here as splits
+of clips, so that clips of one infant are on both sides. The leak-free split keeps them together.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "SPLITS",
-    "Division",
     "Fold",
     "Split",
     "class_indices",
@@ -42,18 +40,6 @@ _TOLERANCE, _SPARE = 0.2, 0.1
 _ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
 _HELD_BACK = 0.2  # share of the training clips in the validation part
 _GROUP_ORDERS = 32  # random orders of the infants tried when drawing the validation part
-
-
-class Division(NamedTuple):
-    """A fold whose training part is divided again, as int64 indices.
-
-    fit: to train on. stop: decides when training stops; where a paper chose its epochs on the test
-    part, it is the test part. test: to predict.
-    """
-
-    fit: Indices
-    stop: Indices
-    test: Indices
 
 
 class Split(StrEnum):
@@ -139,9 +125,7 @@ def single_split(
         raise InputError(f"test_size={test_size} is not a share; use one between 0 and 1")
     if groups is None:
         return _random_sides(y, names, test_size, seed)
-    group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    counts = np.zeros((group.max() + 1, len(names)))
-    np.add.at(counts, (group, y), 1)
+    group, counts = _counts(groups, y)
     per_class = (counts > 0).sum(axis=0)
     _check_classes(names, per_class, "infant", 2)
     rng = np.random.default_rng(seed)
@@ -197,10 +181,10 @@ def folds(
         _check_classes(names, np.bincount(y), "clip", n_splits)
         group = None
     else:
-        group = np.unique(np.asarray(groups), return_inverse=True)[1]
-        if group.max() + 1 < n_splits:
-            raise InputError(f"only {group.max() + 1} {unit}s for {n_splits} folds; use fewer")
-        _check_classes(names, _groups_per_class(y, group), unit, 2)
+        group, counts = _counts(groups, y)
+        if len(counts) < n_splits:
+            raise InputError(f"only {len(counts)} {unit}s for {n_splits} folds; use fewer")
+        _check_classes(names, (counts > 0).sum(axis=0), unit, 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
             raise InputError(f"no class has more than {most} clips, for {n_splits} folds; use fewer")
@@ -238,9 +222,7 @@ def hold_back(
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), dtype=bool)
     if groups is not None:
-        group = np.unique(np.asarray(groups)[train], return_inverse=True)[1]
-        counts = np.zeros((group.max(initial=-1) + 1, len(names)))
-        np.add.at(counts, (group, y), 1)
+        group, counts = _counts(np.asarray(groups)[train], y)
         held = _held_groups(counts, rng)[group]
     if not held.any():
         for k in range(len(names)):
@@ -255,8 +237,12 @@ def hold_back(
     return train[~held], train[held]
 
 
-def _groups_per_class(y: Indices, group: Indices) -> Indices:
-    return np.bincount(np.unique(np.stack([y, group]), axis=1)[0])
+def _counts(groups: Names, y: Indices) -> tuple[Indices, NDArray[np.float64]]:
+    """Return the group of each clip, and the clips of each group (rows) and class (columns)."""
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    counts = np.zeros((group.max(initial=-1) + 1, y.max(initial=-1) + 1))
+    np.add.at(counts, (group, y), 1)
+    return group, counts
 
 
 def _one_division(
@@ -275,7 +261,7 @@ def _one_division(
         if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
             return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
     assert group is not None, "clips divided without groups have every class in every part"
-    rarest = names[int(np.argmin(_groups_per_class(y, group)))]
+    rarest = names[int((_counts(group, y)[1] > 0).sum(axis=0).argmin())]
     raise InputError(
         f"{n_splits} folds by {unit} can't all train on class {rarest!r}, which has few {unit}s;"
         " use fewer folds or leave it out"

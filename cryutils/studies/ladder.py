@@ -30,7 +30,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.answers import clip_means, out_of_fold
-from cryutils.evaluation.splits import Division, Indices, Split, class_indices, single_split
+from cryutils.evaluation.splits import Indices, Split, class_indices, single_split
 
 __all__ = ["MISTAKES", "Windows", "audit", "effects", "vectors"]
 
@@ -89,6 +89,14 @@ class Windows:
     def y(self) -> Indices:
         """Class index of each window, int64 (windows,)."""
         return class_indices(self.corpus.labels)[0][self.clip]
+
+
+class Division(NamedTuple):
+    """Windows to train on, to choose the epoch, and to predict, int64 positions."""
+
+    fit: Indices
+    stop: Indices
+    test: Indices
 
 
 class Rows(NamedTuple):

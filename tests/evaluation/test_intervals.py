@@ -201,7 +201,7 @@ def coverage(sizes: list[list[int]], models: list[list[float]], metric: Metric, 
 )
 def test_it_covers_at_recalls_near_0_and_1(metric, recalls) -> None:
     for models in ([recalls], [recalls, [0.5] * 4]):
-        assert coverage(DONORS, models, metric, corpora=400) >= 0.93
+        assert coverage(DONORS, models, metric, corpora=200) >= 0.92
 
 
 def test_macro_f1_is_scikit_learns_with_a_jackknife_by_hand_and_no_answer_is_wrong() -> None:

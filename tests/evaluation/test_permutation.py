@@ -109,7 +109,7 @@ def p_value(X: np.ndarray, labels: list[str], infants: list[str], seed: int) -> 
 def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_often() -> None:
     """At no signal and full identity, blocks keep 10 %; labels shuffled clip by clip do not."""
     rng = np.random.default_rng(20)
-    tried, enough, by_blocks, freely = 100, 30, 0, 0
+    tried, enough, by_blocks, freely = 50, 20, 0, 0
     for trial in range(tried):
         labels, infants, X = voices(rng, signal=0)
         by_blocks += p_value(X, labels, infants, trial) <= 0.1
