@@ -46,7 +46,7 @@ def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
     """
     ends = scores[["value", "low", "high"]].astype(float)
     wide = ends.apply(lambda column: column.fillna(ends["value"])).unstack("split")
-    wide = wide.loc[scores.index.droplevel("split").unique()]  # pandas 2 mixes rows with sort=False
+    wide = wide.loc[scores.reset_index("split").index.unique()]  # pandas 2 mixes rows with sort=False
     wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
     wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
     return wide
