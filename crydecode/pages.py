@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES", "explain", "page", "refuse"]
 
 HERE = Path(__file__).parent
-# For 30 days, no longer than a family's mistake may last.
-STRICT = {"Strict-Transport-Security": "max-age=2592000"}
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTING, EXPORT_S = Threads(2), 600.0
 AGO_S = {
@@ -59,8 +57,6 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     response = TEMPLATES.TemplateResponse(request, template, about | context, status)
     if user is None:
         set_cookie(response, request, "form", form_token)
-    if request.url.scheme == "https" and not request.app.state.tls:  # behind a proxy
-        response.headers.update(STRICT)
     return response
 
 

@@ -1,8 +1,7 @@
 """The caregiver application's server: one process that serves all pages. Paper B §3.
 
 `application` is a Starlette application with all routes behind a login. `run` serves it with
-uvicorn, whose limits keep one visitor from keeping out the others. Models are opened once, when
-the server starts, and shared by all pages.
+uvicorn, whose limits keep one visitor from keeping out the others.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from typing import Any
 import uvicorn
 from h11 import LocalProtocolError
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from crydecode import pages
@@ -38,7 +38,6 @@ from crydecode.login import LoginRequired
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
 from crydecode.store import Store
 from cryutils.errors import InputError
-from cryutils.inference.trained_models import open_model
 from cryutils.widgets.monitor import Models
 
 __all__ = ["application", "run"]
@@ -55,6 +54,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+# Over HTTPS, for 30 days: no longer than a family's mistake may last.
+STRICT = {"Strict-Transport-Security": "max-age=2592000"}
 # What is raised where a client is gone.
 _GONE = (ClientDisconnect, ConnectionError, LocalProtocolError, WebSocketDisconnect)
 _logger = logging.getLogger("crydecode")
@@ -75,24 +76,25 @@ def application(
     to this machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the
     run whose models answer, None for the cry gate alone. links: users by the tokens of links, each
     of which logs in once; the only way into a demonstration. film: what its pages play. prepare:
-    what is done before the models are opened, while the server already answers.
+    what is done before anybody can listen, while the server already answers.
     """
-    models: Future[Models] = Future()
+    models = Models(run)
+    ready: Future[Models] = Future()
 
-    def open_models() -> None:
+    def get_ready() -> None:
         try:
             prepare()
-            models.set_result(Models(run))
+            ready.set_result(models)
         except Exception as error:  # otherwise pages would wait forever
             _logger.warning("nobody can listen yet: %s", error)
-            why = "Its models can't be opened. Ask the person who runs this server."
-            models.set_exception(InputError(why))
+            why = "The film can't be made. Ask the person who runs this server."
+            ready.set_exception(InputError(why))
 
-    sockets = Sockets(store, models.result, film)
+    sockets = Sockets(store, ready.result, film)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        threading.Thread(target=open_models, name="models", daemon=True).start()
+        threading.Thread(target=get_ready, name="ready", daemon=True).start()
         look = asyncio.create_task(sockets.end_lost())
         yield
         look.cancel()
@@ -103,15 +105,13 @@ def application(
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
         routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
-        middleware=[Middleware(_Faults), trusted],
+        middleware=[Middleware(_Faults), Middleware(_Headers), trusted],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
     app.state.store, app.state.links, app.state.film = store, links or {}, film
-    app.state.tls = False
     app.state.sockets, app.state.page = sockets, pages.page
-    parts = (None, None) if run is None else open_model("full", run)
-    app.state.models = [part for part in parts if part and part.answers_for(synthetic=bool(film))]
+    app.state.models = [part for part in models.answering(synthetic=film is not None) if part]
     return app
 
 
@@ -121,7 +121,6 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    app.state.tls, headers = bool(tls), HEADERS | (pages.STRICT if tls else {})
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -130,7 +129,6 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        headers=list(headers.items()),
         proxy_headers=bool(PROXIES),
         forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES,
@@ -143,6 +141,22 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # which uvicorn raises again after it stopped
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets)
+
+
+class _Headers:
+    """Adds `HEADERS` to every answer, and `STRICT` to one over HTTPS, be it a proxy's or its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                is_https = scope["scheme"] == "https"
+                MutableHeaders(scope=message).update(HEADERS | (STRICT if is_https else {}))
+            await send(message)
+
+        await self._app(scope, receive, answer)
 
 
 class _Faults:

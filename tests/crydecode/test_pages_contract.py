@@ -1,0 +1,214 @@
+"""What every page keeps: it needs a login, says names as text, has its headers and refuses in a line.
+
+The application answers here without a server, on SQLite and on PostgreSQL where it is installed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
+from postgres import Server, programs
+from starlette.testclient import TestClient
+
+from crydecode import pages, serve
+from crydecode import store as stores
+from crydecode.store import Store
+from cryutils.inference.readings import Reading
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx`")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB")
+ROUTES = [route.path.replace("{name}", "live.js") for route in pages.ROUTES]
+OF_INFANT = ("/", "/live", "/lines", "/diary", "/export")
+SHOWN = (*OF_INFANT[:-1], "/babies")
+PASSWORD = "four words nobody guesses"
+MARKUP = '<script>alert("1")</script>\u05d0'
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    if programs() is None:
+        pytest.skip("PostgreSQL (initdb, pg_ctl) is not installed here")
+    with Server("fsync=off") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, fast_hashes: object) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").emptied()
+    with stores.open(url) as opened:
+        opened.users.add("ann", PASSWORD)
+        yield opened
+
+
+@pytest.fixture
+def stranger(store: Store) -> TestClient:
+    app = serve.application(store, ["testserver"], run=None)
+    return TestClient(app, follow_redirects=False)
+
+
+@pytest.fixture
+def ann(store: Store, stranger: TestClient) -> TestClient:
+    """A caregiver who is logged in."""
+    caregiver = TestClient(stranger.app, follow_redirects=False)
+    caregiver.cookies.set("login-80", store.logins.begin("ann"))
+    return caregiver
+
+
+def submit(client: TestClient, form: str, path: str, **fields: str) -> tuple[int, str, str]:
+    """Send a form of the page `form`; return status, text and where the answer leads."""
+    token = re.findall(r'name="token" value="([^"]+)"', client.get(form).text)[0]
+    answer = client.post(path, data=fields | {"token": token})
+    return answer.status_code, answer.text, answer.headers.get("Location", "")
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/listen", "/nowhere", "/static/", "/static/serve.py"])
+def test_a_page_is_closed_to_strangers_and_has_its_headers(
+    path: str, stranger: TestClient, store: Store
+) -> None:
+    is_public = path in ("/login", "/static/live.js")
+    for method in METHODS:
+        answer = stranger.request(method, path)
+        to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login?next=")
+        is_open = is_public and method in ("GET", "HEAD")
+        assert answer.status_code == 200 if is_open else to_login or answer.status_code in (403, 405), method
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+        assert "http" not in policy and "unsafe" not in policy
+        assert answer.headers["Cache-Control"] == "no-store", "not shown again after the logout"
+        assert "Strict-Transport-Security" not in answer.headers
+    secure = TestClient(stranger.app, base_url="https://testserver", follow_redirects=False)
+    assert "Strict-Transport-Security" in secure.get(path).headers
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_a_page_says_a_name_as_text_and_links_to_its_own_infant(
+    path: str, ann: TestClient, store: Store
+) -> None:
+    log, other = store.add_infant(MARKUP), store.add_infant("Lou")
+    log.append(log.begin("test"), [Reading(time.time() - 60, MARKUP, {MARKUP: 0.9})])
+    log.note("fed", time.time())
+    ann.get(f"/diary?infant={other.id}")  # in another tab
+    answer = ann.get(f"{path}?infant={log.id}")
+    assert answer.status_code == 200 and "<script>alert" not in answer.text
+    assert "&lt;script&gt;" in answer.text and "<bdi>" in answer.text
+    for link in re.findall(r'(?:href|value)="(/(?:live|diary)?(?:\?[^"]*)?)"', answer.text):
+        assert path == "/babies" or f"infant={log.id}" in link or "infant" not in link, link
+    if path in OF_INFANT:
+        assert log.name not in ann.get(f"{path}?infant={other.id}").text
+
+
+@pytest.mark.parametrize("path", OF_INFANT)
+def test_a_page_of_an_infant_that_is_gone_or_of_none_leads_on(
+    path: str, ann: TestClient, store: Store
+) -> None:
+    assert ann.get(path).headers["Location"] == "/babies"
+    log = store.add_infant("Mia")
+    assert ann.get(path).status_code == 200
+    store.add_infant("Lou")
+    log.remove()
+    answer = ann.get(f"{path}?infant={log.id}")
+    assert answer.status_code == 404 and "no such baby" in answer.text
+
+
+WRONG = [
+    ("/babies", {"name": ""}),
+    ("/babies", {"name": "a\0b"}),
+    ("/babies", {"name": "x" * 65}),
+    ("/babies", {"infant": "{infant}"}),  # not sure
+    ("/say", {"what": "correct"}),
+    ("/say", {"what": "undo", "start": "nan", "stop": "1"}),
+    ("/say", {"what": "undo", "note": "9" * 400}),
+    ("/say", {"what": "correct", "verdict": "pain", "start": "1e308", "stop": "1e308"}),
+    ("/say", {"what": "correct", "verdict": "pain", "start": "-1", "stop": "9"}),
+    ("/say", {"what": "missed", "ago": "tomorrow", "verdict": "x"}),
+    ("/say", {"what": "fed", "infant": "9" * 4000}),
+    ("/say", {"what": "frob"}),
+]
+
+
+@pytest.mark.parametrize(("path", "fields"), WRONG)
+def test_a_form_with_a_mistake_is_refused_in_a_line(
+    path: str, fields: dict[str, str], ann: TestClient, store: Store
+) -> None:
+    infant = str(store.add_infant("Mia").id)
+    fields = ({"infant": infant} if path == "/say" else {}) | fields
+    filled = {name: text.format(infant=infant) for name, text in fields.items()}
+    status, text, _ = submit(ann, "/babies", path, **filled)
+    assert status == 400 and len(text) < 4000 and "Traceback" not in text
+    assert store.infant("Mia").lines() == []
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/say", "/babies"])
+def test_a_form_of_another_site_or_login_does_nothing(path: str, ann: TestClient, store: Store) -> None:
+    store.add_infant("Mia")
+    token = re.findall(r'name="token" value="([^"]+)"', ann.get("/").text)[0]
+    other = TestClient(ann.app)
+    other.cookies.set("login-80", store.logins.begin("ann"))
+    foreign = re.findall(r'name="token" value="([^"]+)"', other.get("/").text)[0]
+    for wrong in ("", "a guess", foreign):
+        assert ann.post(path, data={"token": wrong}).status_code == 403
+    for origin in ("http://evil.example", "null", "https://testserver"):
+        assert ann.post(path, data={"token": token}, headers={"Origin": origin}).status_code == 403
+    assert ann.get("/").status_code == 200
+
+
+def test_what_a_caregiver_says_is_in_the_diary_until_it_is_undone(ann: TestClient, store: Store) -> None:
+    log, now = store.add_infant("Kim"), time.time() - 600
+    cry = [Reading(now + i / 2, "hungry", {"hungry": 0.62, "tired": 0.38}) for i in range(20)]
+    log.append(log.begin("test"), cry)
+    page, infant = f"/diary?infant={log.id}", str(log.id)
+    text = ann.get(page).text
+    assert "probably hungry, 62 %" in text
+    (start,), (stop,) = (
+        set(re.findall(f'name="{name}" value="([^"]+)"', text)) for name in ("start", "stop")
+    )
+    span = {"infant": infant, "start": start, "stop": stop}
+    for what, is_said in (("correct", True), ("undo", False)):
+        status, _, place = submit(ann, page, "/say", what=what, verdict="tired", back=page, **span)
+        assert (status, place) == (303, page)
+        assert ("You said: <bdi><strong>tired" in ann.get(page).text) == is_said
+    button = re.findall(r'value="(fed-\d+)"', text)[0]
+    for _ in range(2):  # a double tap
+        submit(ann, page, "/say", what=button, infant=infant)
+    submit(ann, page, "/say", what="missed", verdict="pain", ago="just now", infant=infant)
+    submit(ann, page, "/say", what="correct", verdict="hungry", **span)
+    text = ann.get(page).text
+    assert text.count(">Fed<") == 1 and "this was right" in text
+    assert "a cry that was missed" in text and "<strong>pain" in text
+    answer = ann.get(f"/export?infant={infant}")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sorted(row["what"] for row in rows) == ["cry", "fed", "missed cry"]
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert ann.get(f"/export?infant={infant}&as=parquet").content[:4] == b"PAR1"
+
+
+def test_a_baby_is_added_remembered_and_removed(ann: TestClient, store: Store) -> None:
+    places = [submit(ann, "/babies", "/babies", name=name)[2] for name in ("Mia", "Tom")]
+    for place, name in zip(places, ("Mia", "Tom"), strict=True):
+        ann.get(place)
+        assert f"Listen to <bdi>{name}</bdi>" in ann.get("/live").text
+    infant = str(store.infant("Tom").id)
+    assert submit(ann, "/babies", "/babies", infant=infant, sure="yes")[0] == 303
+    assert [log.name for log in store.infants()] == ["Mia"]
+
+
+def test_wrong_password_and_unknown_user_are_answered_alike(stranger: TestClient) -> None:
+    names = ("ann", "nobody", "' OR 1=1 --", "<b>ann</b>", "")
+    answers = [submit(stranger, "/login", "/login", name=name, password="wrong") for name in names]
+    assert {status for status, _, _ in answers} == {401}
+    assert len({re.sub(r'value="[^"]*"', "", text) for _, text, _ in answers}) == 1
+    for target in ("//evil.example", "/\\evil.example", "javascript:x(1)", "/x%0d%0aSet-Cookie:a=x"):
+        right = {"name": "ann", "password": PASSWORD}
+        status, _, place = submit(stranger, "/login", f"/login?next={target}", **right)
+        assert status == 303 and re.fullmatch(r"/(?![/\\])[!-~]*", place)
+        stranger.cookies.clear()
