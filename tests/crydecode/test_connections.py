@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import subprocess
 import time
@@ -77,44 +76,24 @@ def test_a_browser_must_call_the_server_by_a_name_of_its_own(server: Served) -> 
     assert refused.value.response.status_code == 400
 
 
-def test_a_stranger_s_word_on_addresses_and_https_is_not_believed(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        server.store.users.add("ann", PASSWORD)
-        answers = []
-        for i in range(6):
-            stranger = Visitor(server)
-            forged = dict.fromkeys(("X-Real-IP", "X-Forwarded-For"), f"192.0.2.{i}")
-            stranger.headers.update(forged | {"X-Forwarded-Proto": "https", "X-Scheme": "https"})
-            answers.append(stranger.log_in("ben", "wrong"))
-        assert [answer.status_code for answer in answers] == [401] * 5 + [429]
-        assert "192.0.2." not in server.log
-        cookie = stranger.get("/login").headers.get("Set-Cookie", "")
-        assert "Secure" not in cookie + stranger.log_in("ann").headers.get("Set-Cookie", "")
+def test_a_stranger_s_word_on_addresses_and_https_is_not_believed(server: Served) -> None:
+    answers = []
+    for i in range(6):
+        stranger = Visitor(server)
+        forged = dict.fromkeys(("X-Real-IP", "X-Forwarded-For"), f"198.51.100.{i}")
+        stranger.headers.update(forged | {"X-Forwarded-Proto": "https", "X-Scheme": "https"})
+        answers.append(stranger.log_in("ben", "wrong"))
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert "198.51.100." not in server.log
+    cookie = stranger.get("/login").headers.get("Set-Cookie", "")
+    assert "Secure" not in cookie + stranger.log_in("ann").headers.get("Set-Cookie", "")
 
 
 def test_a_certificate_that_does_not_fit_is_named_in_a_line(command: Command, apart: Path) -> None:
     for name in ("it", "other"):
-        subprocess.run(
-            [
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-subj",
-                "/CN=it",
-                "-keyout",
-                f"{name}.key",
-                "-out",
-                f"{name}.crt",
-            ],
-            cwd=apart,
-            check=True,
-            capture_output=True,
-        )
+        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=it"
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
+        subprocess.run([*request.split(), *files], cwd=apart, check=True, capture_output=True)
     line = mistake(command("serve", "--certfile", "it.crt", "--keyfile", "other.key"))
     assert "it.crt: not a certificate for the key in" in line
     assert "No such file" in mistake(command("serve", "--certfile", "no", "--keyfile", "it.key"))
@@ -158,24 +137,3 @@ def test_a_broken_request_is_a_line_at_most_and_none_has_a_query(server: Served)
         assert len(lines) <= 1, (request[:80], lines)
     assert "hush" not in server.log
     assert "Traceback" not in server.log
-
-
-def test_a_right_password_leads_to_this_site_whatever_comes_next(server: Served) -> None:
-    for target in (
-        "/x%0d%0aSet-Cookie:a=hush",
-        "http://hush.example",
-        "//hush.example",
-        "/\\hush.example",
-        "javascript:hush(1)",
-        "/%09/hush.example",
-    ):
-        somebody, logged = Visitor(server), server.log
-        token = re.findall(r'name="token" value="([^"]+)"', somebody.get("/login").text)[0]
-        form = {"name": "ann", "password": PASSWORD, "token": token}
-        answer = somebody.post(f"/login?next={target}", data=form)
-        assert answer.status_code == 303
-        assert re.fullmatch(r"/(?![/\\])[!-~]*", answer.headers["Location"])
-        assert "hush" not in answer.headers.get("Set-Cookie", "")
-        assert "hush" not in server.log.removeprefix(logged)
-    answer = Visitor(server).get("/diary?infant=1&day=2026-11-27")
-    assert answer.headers["Location"] == "/login?next=/diary%3Finfant%3D1%26day%3D2026-11-27"

@@ -184,17 +184,6 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
     assert page.answers[-1]["ended"] == "no crying in this file"
 
 
-def test_a_cry_that_follows_another_in_one_message_counts() -> None:
-    page = Page()
-    page.hear(0, 1, 2)
-    page.ear.due = [Reading(1003.0, NO_CRY), Reading(1005.5, "tired", {"tired": 0.8})]
-    page.send({"type": "frame", "number": 0, "at": 5.5}, jpeg(24, 32))
-    assert page.answers[-1]["ended"] == "probably tired, 80 %", "of the newest"
-    assert page.answers[-1]["readings"][-1]["words"] == "Crying: probably tired, 80 %"
-    page.listen(False)
-    assert page.answers[-1]["ended"] == "probably tired, 80 %"
-
-
 @pytest.mark.parametrize("pause_s", [1, 6, 30, 90])
 @pytest.mark.parametrize("second", [{"hungry": 0.6}, {"pain": 0.7}, {"hungry": 0.4, "pain": 0.4}])
 def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
@@ -227,15 +216,6 @@ def test_what_the_page_remarks_follows_from_the_kind_and_not_from_the_words() ->
     page.ear.due = [Reading(1000.0 + k / 2, UNSURE, {"hungry": 0.9}, kind=Kind.UNLIKE) for k in (1, 2)]
     page.send({"type": "gap", "number": 0, "at": 1.0})
     assert page.answers[-1]["readings"][0]["state"] == UNSURE
-
-
-def test_a_picture_arrives_as_rgb() -> None:
-    page = Page()
-    page.send({"type": "frame", "number": 0, "at": 0.0}, jpeg(24, 32))
-
-    rgb, _ = page.ear.pushed[0]
-    assert rgb.shape == (24, 32, 3) and rgb.dtype == np.uint8
-    np.testing.assert_allclose(rgb[12, 16], (200, 100, 50), atol=4)
 
 
 CONTENTS = st.dictionaries(

@@ -16,7 +16,6 @@ from PIL import Image
 from cryutils.audio import wav_bytes
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.video import mp4
 from cryutils.widgets.clip_view import Answers, Sound, picture
 from cryutils.widgets.player import CryPlayer
 
@@ -106,29 +105,7 @@ def test_a_clip_that_cannot_be_read_is_said_to_the_person(files: Files) -> None:
     assert (player._notice, player.sound.name) == ("", "a")
 
 
-# Videos and outputs over time
-
-
-@pytest.fixture
-def films(tmp_path: Path) -> Files:
-    """Two real MP4 files of a second, with a tone."""
-    clips = Files()
-    for name in "ab":
-        path = tmp_path / f"{name}.mp4"
-        frames = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(10)]
-        mp4.write(path, frames, fps=10, sound=tone(500, 1.0), sr=SR)
-        clips.append(file_clip(path, "hungry", f"infant-{name}", has_video=True))
-    return clips
-
-
-def test_of_a_large_video_only_the_sound_is_sent(films: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = CryPlayer(films)._clip
-    assert (clip["video"], clip["video_note"]) == (films[0].path.read_bytes(), "")
-
-    monkeypatch.setattr("cryutils.widgets.player.VIDEO_BYTES", films[0].path.stat().st_size - 1)
-    clip = CryPlayer(films)._clip
-    assert clip["video"] == b"" and len(clip["wav"]) > SR
-    assert "too much for a page" in clip["video_note"]
+# Outputs over time
 
 
 def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
@@ -163,13 +140,6 @@ def test_the_still_picture_plays_without_kernel_or_network() -> None:
 
 
 # Mistakes
-
-
-@pytest.mark.parametrize("index", [-1, 3])
-def test_an_index_without_a_clip_is_refused(index: int, player: CryPlayer) -> None:
-    with pytest.raises(InputError, match="clips 0 to 2"):
-        player.index = index
-    assert player.index == 0
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 1)])

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import psycopg
 import pytest
 import sqlalchemy as sa
-from postgres import Server
 
 from crydecode import diary
 from crydecode import store as stores
 from crydecode.store import Log, Store, StoreUnavailable
-from crydecode.store.transfer import export
 from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 
@@ -62,12 +59,7 @@ def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) 
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://u:pa55w0rd@127.0.0.1:1/d",
-        "postgresql://u@127.0.0.1:1/d?password=pa55w0rd",
-        "postgresql://u:pa55%3Aw0rd@nowhere.invalid/d",
-    ],
+    "url", ["postgresql://u:pa55w0rd@127.0.0.1:1/d", "postgresql://u@127.0.0.1:1/d?password=pa55w0rd"]
 )
 def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: str) -> None:
     assert refusal(url).startswith(f"{url.partition('u')[0]}{url.rpartition('@')[2].split('?')[0]}")
@@ -85,49 +77,6 @@ def test_a_damaged_file_is_named_with_the_remedy(
     file.write_bytes(content[:start] + damage + content[start + len(damage) :])
     message = refusal(url)
     assert message.startswith(f"{file}: ") and "restore a copy" in message
-
-
-# Servers
-
-
-@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_an_address_may_begin_with_postgres(url: str) -> None:
-    with stores.open(url.replace("postgresql://", "postgres://")) as store:
-        assert store.users.names() == []
-
-
-@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_a_pooler_in_front_of_the_server_is_asked_for_nothing_that_it_refuses(url: str) -> None:
-    """PgBouncer refuses start-up options, and its clients share sessions."""
-    made: list[psycopg.Connection[Any]] = []
-
-    def note(connection: psycopg.Connection[Any], _: object) -> None:
-        made.append(connection)
-
-    sa.event.listen(sa.pool.Pool, "connect", note)
-    with stores.open(url) as store:
-        sa.event.remove(sa.pool.Pool, "connect", note)
-        mia = store.add_infant("Mia")
-        session = mia.begin("camera")
-        for i in range(12):  # psycopg would prepare the sixth
-            mia.append(session, [Reading(1.8e9 + i, "hungry")])
-        (connection,) = made
-        assert connection.info.options == ""
-        assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
-        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
-
-
-def test_a_database_in_sql_ascii_keeps_every_name(postgres: Server) -> None:
-    address = postgres.emptied()
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS plain")
-        connection.execute("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0")
-    url = address.replace("/postgres?", "/plain?")
-    for name in ("Zoë", "美咲"):
-        with stores.open(url) as store:
-            store.add_infant(name)
-    with stores.open(url) as store:
-        assert [log.name for log in store.infants()] == ["Zoë", "美咲"]
 
 
 # Versions
@@ -178,35 +127,6 @@ def test_a_removed_infant_leaves_nothing(store: Store, mia: Log) -> None:
     assert store.infants() == []
     with pytest.raises(InputError, match="no infant"):
         list(mia.entries())
-
-
-@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_a_flipped_byte_is_a_line_at_most(store: Store, mia: Log, apart: Path, url: str) -> None:
-    now = time.time()
-    mia.append(mia.begin("camera"), [Reading(now - 60, "hungry", {"hungry": 1.0}, cry=0.9)])
-    mia.correct(now - 60, now - 60, "pain")
-    mia.note("fed", now)
-    store.close()
-    file, lines = apart / "store.sqlite", []
-    content = file.read_bytes()
-    places = [
-        i
-        for mark in (b"hungry", b"pain", b"fed")
-        for i in range(content.index(mark) - 40, content.index(mark) + 40, 3)
-    ]
-    for place in places:
-        changed = bytearray(content)
-        changed[place] ^= 0x80 if place % 2 else 0x02
-        file.write_bytes(changed)
-        try:
-            with stores.open(url) as opened:
-                for log in opened.infants():
-                    diary.latest(log)
-                    export([log], "log.csv", "readings")
-        except (InputError, StoreUnavailable) as error:
-            lines.append(str(error))
-    assert any("it is damaged" in line for line in lines)
-    assert all("\n" not in line for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
