@@ -17,7 +17,7 @@ from crydecode.store.database import Row, shown
 from crydecode.store.log import PARTS, Log
 from cryutils._io import extras
 from cryutils._io.paths import resolve, writing
-from cryutils._io.tables import no_formula
+from cryutils._io.spreadsheet import no_formula
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:

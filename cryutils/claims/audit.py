@@ -17,7 +17,7 @@ import pandas as pd
 
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
-from cryutils._io.tables import cells, refuse
+from cryutils._io.spreadsheet import cells, refuse
 from cryutils.claims.tables import METRICS, MODEL, paired_gaps
 from cryutils.datasets.corpus import Corpus, first_spellings, name_key
 from cryutils.errors import InputError

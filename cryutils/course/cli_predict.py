@@ -21,7 +21,7 @@ import click
 from cryutils._io.media import RECORDINGS
 from cryutils._io.paths import other_kind, resolve
 from cryutils._io.progress import say
-from cryutils._io.tables import no_formula
+from cryutils._io.spreadsheet import no_formula
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import Reading
 from cryutils.words import GAP

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from cryutils._io.paths import resolve
-from cryutils._io.tables import cells, refuse
+from cryutils._io.spreadsheet import cells, refuse
 from cryutils.datasets.corpus import Corpus, Problem
 from cryutils.datasets.folder import clips_of, corpus_of
 from cryutils.errors import InputError, printable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import product
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.claims import arithmetic
-from cryutils.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -32,22 +30,6 @@ from cryutils.errors import InputError
 def test_a_percentage_is_a_fraction_of_its_clips_or_of_none(percent: float, k: int | None, n: int) -> None:
     assert arithmetic.correct(percent, n) == k
     assert (n in arithmetic.sizes(percent, most=200)) is (k is not None)
-
-
-def test_the_table_says_which_tests_a_figure_can_come_from() -> None:
-    figures = {"proposed": 97.41, "ae_dnn": 93.75}
-    table = arithmetic.fitting(figures, {"clips": 160, "frames": 72_000})
-    assert list(table.columns) == ["percent", "smallest", "clips", "frames"]
-    assert table.loc["proposed"].tolist() == [97.41, "113/116", "none", "70135/72000"]
-    assert table.loc["ae_dnn"].tolist() == [93.75, "15/16", "150/160", "67500/72000"]
-    for fraction, percent in zip(table.frames, table.percent, strict=True):
-        assert 100 * float(Fraction(fraction)) == pytest.approx(percent, abs=0.005)
-
-
-@pytest.mark.parametrize("figure", [100.5, -1])
-def test_what_is_no_percentage_is_refused(figure: float) -> None:
-    with pytest.raises(InputError, match=re.escape(f"{figure}: ")):
-        arithmetic.sizes(figure)
 
 
 # Rounded and cut off

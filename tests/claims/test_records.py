@@ -60,28 +60,27 @@ def test_a_result_is_stored_with_every_column(run: Path) -> None:
         data="donateacry",
     )
     claims.write()
-    assert stored(run, "03_feature_validation") == [
-        {
-            "key": "feature_validation.stft.svm.accuracy",
-            "study": "feature_validation",
-            "condition": "",
-            "feature": "stft",
-            "model": "svm",
-            "rival": "",
-            "metric": "accuracy",
-            "split": "leak_free",
-            "data": "donateacry",
-            "value": 0.4583,
-            "low": 0.2,
-            "high": 0.7,
-            "n": 23,
-            "n_infants": 11,
-            "trainings": None,
-            "permutations": None,
-            "notebook": "03_feature_validation",
-            "seed": 7,
-        }
-    ]
+    (row,) = stored(run, "03_feature_validation")
+    assert {
+        "key": "feature_validation.stft.svm.accuracy",
+        "study": "feature_validation",
+        "condition": "",
+        "feature": "stft",
+        "model": "svm",
+        "rival": "",
+        "metric": "accuracy",
+        "split": "leak_free",
+        "data": "donateacry",
+        "value": 0.4583,
+        "low": 0.2,
+        "high": 0.7,
+        "n": 23,
+        "n_infants": 11,
+        "trainings": None,
+        "permutations": None,
+        "notebook": "03_feature_validation",
+        "seed": 7,
+    }.items() <= row.items()
 
 
 def test_a_number_measured_again_replaces_the_first() -> None:
@@ -133,19 +132,6 @@ def test_loading_gives_every_notebooks_rows(run: Path) -> None:
     assert table.equals(claims.load_results(run))
     with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
         claims.load_results("real")
-
-
-def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
-    for notebook in ("a", "b", "c"):
-        collected(notebook, study=notebook)
-    claims.merge(run, ["a", "c"])
-    assert studies(run) == ["a", "c"]
-    (run / "results" / "b.json").write_text("[{")
-    with pytest.raises(InputError, match=r"b\.json: damaged or of an older version"):
-        claims.load_results()
-    claims.merge(run, ["a", "b"])
-    assert studies(run) == ["a"]
-    assert not (run / "results" / "b.json").exists()
 
 
 @pytest.mark.parametrize("content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999])

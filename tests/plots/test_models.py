@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from drawn import points, spans, ticks
+from drawn import spans, ticks
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.lines import Line2D
 
 from cryutils import plots
 
@@ -18,62 +16,7 @@ STATES = ["discomfort", "hungry", "pain", "tired"]
 # Curves
 
 
-def history(folds: dict[tuple[int, int], list[float]]) -> pd.DataFrame:
-    """A row an epoch; validation is a half more."""
-    return pd.DataFrame(
-        [
-            {"repeat": r, "fold": k, "epoch": e, "loss": v, "val_loss": v + 0.5}
-            for (r, k), values in folds.items()
-            for e, v in enumerate(values, start=1)
-        ]
-    )
-
-
-def thin(ax: Axes) -> list[Line2D]:
-    return [line for line in ax.lines if line.get_alpha() == 0.35]
-
-
-def test_learning_curves_are_each_fold_and_their_mean(ax) -> None:
-    curves = history({(0, 0): [1.0, 0.5], (0, 1): [2.0, 1.5]}).drop(columns="repeat")
-    assert plots.learning_curves(curves, ax, best=[2, 1]) is ax
-    assert points(ax, "training") == ([1, 2], [1.5, 1.0])
-    assert points(ax, "validation") == ([1, 2], [2.0, 1.5])
-    assert [list(line.get_ydata()) for line in thin(ax)[:2]] == [[1.0, 0.5], [2.0, 1.5]]
-    best_epochs = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
-    assert best_epochs == [2, 1]
-    assert ax.get_ylabel() == "loss"
-
-
 # Scores
-
-
-def test_scores_of_each_split_are_drawn_with_their_intervals(ax) -> None:
-    splits = {"random": (0.9, 0.7), "leak_free": (0.5, 0.3)}
-    numbers = {
-        f"{split}{end}": np.add(values, step)
-        for split, values in splits.items()
-        for end, step in (("", 0), ("_low", -0.125), ("_high", 0.0625))
-    }
-    table = pd.DataFrame(numbers, index=["cry2", "SVM"])
-    assert plots.model_scores(table, ax, chance=0.25) is ax
-    for split, label in plots.NAMES.items():
-        assert points(ax, label)[0] == list(splits[split])
-    assert spans(ax) == [(v - 0.125, v + 0.0625) for values in splits.values() for v in values]
-    assert ticks(ax, "y") == ["cry2", "SVM"]
-
-
-def test_a_table_of_scores_has_a_row_for_each_model_in_its_order(ax) -> None:
-    index = pd.MultiIndex.from_product(
-        [["random", "leak_free"], ["mfcc"], ["svm", "knn"]], names=["split", "feature", "model"]
-    )
-    values = pd.Series([0.7, 0.6, 0.3, 0.2], index)
-    table = pd.DataFrame({"value": values, "low": values - 0.1, "high": values + 0.1})
-    table.loc[("random", "mfcc", "knn"), ["low", "high"]] = None  # no interval
-    plots.model_scores(table, ax, chance=0.25)
-    assert ticks(ax, "y") == ["mfcc · svm", "mfcc · knn"]
-    for split, label in plots.NAMES.items():
-        assert points(ax, label)[0] == values[split].tolist()
-    np.testing.assert_allclose(spans(ax), [(0.6, 0.8), (0.6, 0.6), (0.2, 0.4), (0.1, 0.3)])
 
 
 def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax) -> None:

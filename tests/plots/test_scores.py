@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import labels, points, spans, ticks
+from drawn import labels, points, ticks
 from matplotlib import pyplot as plt
-from matplotlib.font_manager import fontManager
 from PIL import Image
 
 from cryutils import claims, plots
@@ -95,47 +92,3 @@ def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> No
 
 
 LABELS = ["pain $low$ to $$", "_other", "NA", "<b>hug</b>", "جوع"]
-
-
-@pytest.mark.filterwarnings("error")
-def test_any_label_is_drawn_as_it_is_written() -> None:
-    plots.style()
-    fig, ax = plt.subplots()
-    plots.confusion(np.eye(len(LABELS), dtype=int), LABELS, ax)
-    source = plots.source(fig, "folder $a$").texts[-1]
-    drawn = ax.get_yticklabels()
-    assert [text.get_text() for text in drawn] == [LABELS[0], " other", *LABELS[2:]]
-    assert not any(text.get_parse_math() for text in [*drawn, source])
-
-
-def test_fonts_for_other_scripts_are_used_where_they_are_installed(monkeypatch) -> None:
-    plots.style()
-    before = list(plt.rcParams["font.family"])
-    here = replace(fontManager.ttflist[0], name="NanumGothic")
-    monkeypatch.setattr(fontManager, "ttflist", [*fontManager.ttflist, here])
-    plots.style()
-    assert plt.rcParams["font.family"][0] == before[0] == "DejaVu Sans"
-    assert "NanumGothic" in plt.rcParams["font.family"]
-
-
-def test_table_3_shows_every_split_in_a_panel_for_each_pair() -> None:
-    rows = [
-        ("total", "svm", "random_frames", 0.9, 0.88, 0.92),
-        ("total", "svm", "random", 0.6, 0.5, 0.7),
-        ("total", "svm", "leak_free", 0.4, np.nan, np.nan),
-        ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
-        ("total", "proposed", "random", 0.7, 0.6, 0.8),
-    ]
-    table = pd.DataFrame(rows, columns=["condition", "model", "split", "value", "low", "high"])
-    figure = plots.table3(table, majority={"total": 0.35})
-    pair, total = figure.axes
-    assert [ax.get_title() for ax in (pair, total)] == ["sleepy & hungry", "all three states"]
-    assert ticks(pair, "y") == ["SVM", "ensemble"]
-    svm, ensemble = pair.get_yticks()
-    assert points(pair, "leak-free")[0] == [0.5]
-    assert points(total, "random split of windows")[0] == [0.9]
-    assert points(total, "random split") == ([0.6, 0.7], [svm, ensemble])
-    assert points(total, "leak-free")[0] == [0.4]
-    assert {(0.88, 0.92), (0.5, 0.7), (0.6, 0.8)} <= set(spans(total))
-    assert points(total, "most common class")[0] == [0.35, 0.35]
-    assert not [line for line in pair.lines if line.get_label() == "most common class"]
