@@ -1,4 +1,4 @@
-"""A temporary PostgreSQL server for tests and `benchmarks/store.py`: `Server`.
+"""A temporary PostgreSQL server for tests: `Server`.
 
 It needs Debian's `postgresql`, or another package with `initdb` and `pg_ctl`. Clients connect
 through a socket in its folder.

@@ -35,14 +35,6 @@ def test_the_live_analysis_is_measured() -> None:
     assert figures["live.latency_p95_ms"] > 0 and figures["live.realtime_factor"] > 1
 
 
-def test_the_stores_year_is_logged_whole_and_a_day_of_it_is_shown(tmp_path: Path) -> None:
-    bench = script("store")
-    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    figures = bench.measure(url, days=2, single=3, batches=250)
-    # The second of two days that begin at midnight has readings from after noon to midnight.
-    assert (f"{figures.day.start}", 2 * figures.day.listened_s) == ("2026-01-02", 6 * 3600 - 1)
-
-
 def small_corpus() -> tuple[list[str], list[str]]:
     rng = np.random.default_rng(0)
     infants = np.repeat([f"infant{k:02d}" for k in range(12)], 4)

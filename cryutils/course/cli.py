@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 outputs_option = click.option(
     "--outputs",
     metavar="DIR",
@@ -52,9 +53,7 @@ outputs_option = click.option(
 )
 
 
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: cryutils run --profile quick"
-)
+@click.group(context_settings=SETTINGS, epilog="Example: cryutils run --profile quick")
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
     """Rebuild two published infant-cry classifiers and measure what they can do."""
@@ -65,6 +64,9 @@ for each in (export, log, predict, serve, users):
 
 
 # Running notebooks
+
+_VALUE = "Set a parameter in each notebook that has it; a list is JSON."
+_RECORDINGS = "Your own recordings: <label>/<infant>/<file>, or a CSV file with file, label, infant."
 
 
 def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[str, object]:
@@ -83,46 +85,15 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option(
-    "--profile",
-    default="quick",
-    show_default=True,
-    metavar="NAME",
-    help="Set of parameters: quick, real, uploads, simulated, judged or paper.",
-)
-@click.option(
-    "-p",
-    "--parameter",
-    "values",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=_assigned,
-    help="Set a parameter in each notebook that has it; a list is JSON.",
-)
-@click.option(
-    "--jobs",
-    "processes",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Notebooks to run at once (default: one for each core and 2 GiB).",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Run the notebooks on the workers of this Dask scheduler: tcp://host:8786.",
-)
-@click.option(
-    "--data",
-    metavar="FOLDER|CSV",
-    help="Use your own recordings:"
-    " <label>/<infant>/<file>, or a CSV file with the columns file, label, infant.",
-)
+@click.option("--profile", default="quick", help="quick, real, uploads, corvin, simulated, judged or paper.")
+@click.option("-p", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned, help=_VALUE)
+@click.option("--jobs", "processes", type=click.IntRange(1), metavar="N", help="Notebooks to run at once.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster: tcp://host:8786.")
+@click.option("--data", metavar="FOLDER|CSV", help=_RECORDINGS)
 @outputs_option
-@click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs.")
+@click.option("--name", help="Name of the run, a folder in outputs.")
 @click.option("--fresh", is_flag=True, help="Run all notebooks again, also those that have finished.")
-@click.option(
-    "--list", "listing", is_flag=True, help="List notebooks and their parameters without running them."
-)
+@click.option("--list", "listing", is_flag=True, help="List notebooks and parameters without running them.")
 def run(
     notebooks: tuple[str, ...],
     profile: str,
@@ -303,14 +274,9 @@ def _copy_missing(copies: dict[Path, Path]) -> None:
 
 @cryutils.command()
 @click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
-@click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
+@click.option("--run", help="Use the results of this run only (default: all runs).")
 @outputs_option
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print JSON: an object for each row, with null if nothing was measured.",
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with null if nothing was measured.")
 def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 
@@ -345,30 +311,10 @@ def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -
 
 @cryutils.command()
 @click.argument("source", metavar="TABLE|FOLDER")
-@click.option(
-    "--permutations",
-    metavar="N",
-    default=999,
-    show_default=True,
-    type=click.IntRange(19, 100_000),
-    help="Permutations for the p-values.",
-)
-@click.option(
-    "--folds",
-    metavar="CSV",
-    help="Refuse a table whose answers were not made on these"
-    " fixed folds, such as data/benchmark/donateacry.csv.",
-)
-@click.option(
-    "--train-infants",
-    metavar="TABLE",
-    help="For a single test set: a table whose column infant has the infants that the model was trained on.",
-)
-@click.option(
-    "--distinct-infants",
-    is_flag=True,
-    help="Keep infants apart whose names differ only by case, spaces or underscores.",
-)
+@click.option("--permutations", metavar="N", default=999, type=click.IntRange(19), help="For the p-values.")
+@click.option("--folds", metavar="CSV", help="Refuse answers that were not made on these fixed folds.")
+@click.option("--train-infants", metavar="TABLE", help="Infants (column infant) that trained the model.")
+@click.option("--distinct-infants", is_flag=True, help="Keep names apart that differ by case, spaces or _.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
 def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None) -> None:
     """Measure what predictions or recordings can show.

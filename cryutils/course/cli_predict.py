@@ -32,34 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["export", "predict", "run_option"]
 
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
-run_option = click.option(
-    "--run",
-    metavar="NAME",
-    help="Run that trained the models (default: the newest on real infants, otherwise on synthetic infants).",
-)
+run_option = click.option("--run", help="Run that trained the models (default: the newest on real infants).")
 _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@click.option(
-    "--model", default="full", show_default=True, metavar="NAME", help="Model to use: cry2, image or full."
-)
+@click.option("--model", default="full", help="cry2, image or full.")
 @run_option
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print JSON, one object per line of text."
-    " unlike: the share of training cries that are less unusual, 0 to 1.",
-)
-@click.option(
-    "--csv",
-    "as_csv",
-    is_flag=True,
-    help="Print CSV, one row per line of text."
-    " An apostrophe precedes a text that a spreadsheet would execute.",
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text.")
 def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool) -> None:
     """Find the crying in sounds and videos, and predict the infant's state.
 
@@ -173,21 +155,15 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
     return text.getvalue()
 
 
-@click.command()
-@click.option("--model", required=True, metavar="NAME", help="Model to export: cry2, image or full (both).")
-@click.option(
-    "--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on recordings of training infants."
-)
+@click.command(epilog="Example: cryutils export --model cry2 --int8")
+@click.option("--model", required=True, help="cry2, image or full (both).")
+@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on training infants.")
 @run_option
 @click.option("--output", metavar="DIR", help="Folder to write to (default: export in the run's folder).")
 def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
     """Write trained models as LiteRT files.
 
     The files need no TensorFlow. Each comes with a card that describes its input.
-
-    \b
-    Example:
-      cryutils export --model cry2 --int8
     """
     from cryutils.inference.deployment import export_model
 

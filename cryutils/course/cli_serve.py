@@ -30,39 +30,14 @@ __all__ = ["log", "serve", "users"]
 
 
 @click.command(epilog="Example: cryutils serve --demo")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    metavar="ADDRESS",
-    help="Address to listen on; 0.0.0.0 is every address of this machine.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8866,
-    show_default=True,
-    metavar="NUMBER",
-    help="Port to listen on; 0 takes any free port.",
-)
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is every address.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8866, help="0 takes any free port.")
 @click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
 @click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help="Another name by which browsers reach the server (repeatable).",
-)
+@click.option("--name", "names", multiple=True, help="Another name of the server (repeatable).")
 @run_option
-@click.option(
-    "--demo",
-    is_flag=True,
-    help="Show a sample infant with synthetic sound and pictures in your browser, and"
-    " delete everything at the end.",
-)
+@click.option("--demo", is_flag=True, help="Show a synthetic infant; everything is deleted at the end.")
 def serve(
-    *,
     host: str,
     port: int,
     certfile: str | None,

@@ -31,6 +31,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import resolve_name
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -225,9 +226,10 @@ def plan(
         defaults = _defaults(known[name])
         _require_types(changed, defaults)
         used = [_files(text) for text in (defaults | changed).values() if isinstance(text, str)]
-        cells = [cell.source for cell in _read(path).cells]
-        library = {str(file): file_digest(file) for file in sources(cells)}
-        inputs = [cells, changed, used, library, shared]
+        cells = _read(path).cells
+        code = [cell.source for cell in cells if cell.cell_type == "code"]
+        library = {str(file): file_digest(file) for file in sources(code)}
+        inputs = [[cell.source for cell in cells], changed, used, library, shared]
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
@@ -263,8 +265,8 @@ def sources(cells: Iterable[str], library: Path = _LIBRARY) -> list[Path]:
     packages cryutils and crydecode.
     """
     modules = _modules(library)
-    lines = "\n".join(cells)
-    found, waiting = set[str](), _imported(re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", lines), "", modules)
+    code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", "\n".join(cells))  # IPython's commands
+    found, waiting = set[str](), _imported(code, "", modules)
     while waiting:
         found.add(name := waiting.pop())
         waiting |= _imports_of(name, library) - found
@@ -298,8 +300,7 @@ def _imported(code: str, package: str, modules: Collection[str]) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
+            base = resolve_name("." * node.level + (node.module or ""), package)
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     parts = [name.split(".") for name in names if name.startswith(("cryutils", "crydecode"))]
     return {".".join(each[:n]) for each in parts for n in range(1, len(each) + 1)} & {*modules}

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import pandas as pd
 import psutil
 import pytest
 from clock import until
-from course_of_two import WAIT, jobs, notebook, results, tally, tiny
+from course_of_two import WAIT, jobs, notebook, results, tiny
 from refusals import Command
 from sizes import large
 from sklearn.ensemble import RandomForestClassifier
@@ -56,18 +55,6 @@ def cluster(project: Path) -> Iterator[Any]:
         yield running
 
 
-def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
-    cluster: Any, project: Path, apart: Path, command: Command
-) -> None:
-    for options in ([], ["--scheduler", cluster.scheduler_address, "--name", "cluster"]):
-        code, _, err = command("run", *options)
-        assert code == 0, err
-    home = apart / "outputs"
-    assert results(home / "cluster") == results(home / "quick")
-    assert tally(apart) == {"01_first": 2, "02_second": 2}
-    assert not (home / "cluster" / ".running").exists()
-
-
 @pytest.fixture
 def waiting(project: Path, apart: Path) -> Iterator[Callable[[Callable[[], None]], None]]:
     """`waiting(act)` calls `act` in a thread once 01_first has begun to wait for the gate."""
@@ -87,7 +74,7 @@ def waiting(project: Path, apart: Path) -> Iterator[Callable[[Callable[[], None]
         thread.join()
 
 
-def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path) -> None:
+def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path, command: Command) -> None:
     killed: list[psutil.Process] = []
 
     def kill() -> None:
@@ -99,7 +86,8 @@ def test_a_killed_worker_costs_only_time(cluster: Any, waiting: Any, apart: Path
         (apart / "gate").touch()
 
     waiting(kill)
-    assert runner.run(jobs(), scheduler=cluster.scheduler_address) == {}
+    code, _, err = command("run", "--scheduler", cluster.scheduler_address)
+    assert code == 0, err
     assert psutil.wait_procs(killed, timeout=60)[1] == []
     assert not (apart / "outputs" / "quick" / ".running").exists()
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
@@ -112,23 +100,6 @@ def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, proje
     failed = runner.run(jobs("01_first"), scheduler=cluster.scheduler_address)
     why = "its workers were lost, as happens when memory runs out (KilledWorker)"
     assert failed == {"01_first": why}
-
-
-def test_a_stopped_run_ends_on_the_workers(cluster: Any, waiting: Any, hears_interrupts: None) -> None:
-    waiting(lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        runner.run(jobs(), scheduler=cluster.scheduler_address)
-    until(lambda: not executing(cluster))
-
-
-def executing(cluster: Any) -> bool:
-    """Whether a process that executes a notebook is running on one of the workers."""
-    for worker in cluster.workers.values():
-        for child in psutil.Process(worker.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # it has just ended
-                if "cryutils.course.runner" in " ".join(child.cmdline()):
-                    return True
-    return False
 
 
 @pytest.fixture
