@@ -16,6 +16,7 @@ from .answers import (
     mean_over_infants,
     out_of_fold,
     per_class,
+    recognised,
     score,
     with_scores,
 )

@@ -46,6 +46,7 @@ __all__ = [
     "mean_over_infants",
     "out_of_fold",
     "per_class",
+    "recognised",
     "score",
     "with_scores",
 ]
@@ -283,7 +284,7 @@ def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     return table.set_index(index) if index else table
 
 
-def _recognised(answered: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def recognised(answered: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Return the share of each infant's clips that are recognised in each repeat, and the infants.
 
     The shares are float64 (repeats, infants).
@@ -301,7 +302,7 @@ def _asks_who(table: pd.DataFrame) -> bool:
 def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval:
     """Return one score with its interval; none if the answer is always the same."""
     if metric == "balanced_accuracy" and _asks_who(table):
-        return mean_interval(*_recognised(table), limits=(0, 1))
+        return mean_interval(*recognised(table), limits=(0, 1))
     drawn = part.predicted != NOT_DRAWN
     scored = part.strengths[drawn & np.isfinite(part.strengths).all(axis=-1)]
     if metric == "roc_auc":
@@ -346,8 +347,8 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
     if sorted(first.units) != sorted(other.units):
         raise InputError("the two tables answer different clips; compare models on the same ones")
     if metric == "balanced_accuracy" and _asks_who(answered):
-        shares, infants = _recognised(answered)
-        gain = mean_interval(shares - _recognised(rival)[0], infants)
+        shares, infants = recognised(answered)
+        gain = mean_interval(shares - recognised(rival)[0], infants)
         return replace(gain, n=len(first.units))
     place = pd.Index(first.units).get_indexer(other.units)
     if len(set(first.units)) < len(first.units):
