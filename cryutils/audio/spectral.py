@@ -178,7 +178,11 @@ def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
     """
     if len(x) < frame_length:
         raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
-    return np.lib.stride_tricks.sliding_window_view(x, frame_length)[::hop_length]
+    # `sliding_window_view` has a row for each sample, too many for an index of 32 bits.
+    count, step = 1 + (len(x) - frame_length) // hop_length, x.strides[0]
+    return np.lib.stride_tricks.as_strided(
+        x, (count, frame_length), (hop_length * step, step), writeable=False
+    )
 
 
 @lru_cache(maxsize=16)

@@ -95,7 +95,8 @@ def windows(x: Array) -> Array:
     A sound shorter than `WINDOW_S` is one window.
     """
     size = min(round(WINDOW_S * SR), len(x))
-    return np.lib.stride_tricks.sliding_window_view(x, size)[:: round(STEP_S * SR)]
+    starts = range(0, len(x) - size + 1, round(STEP_S * SR))
+    return np.stack([x[start : start + size] for start in starts])
 
 
 def salience(x: Array) -> Floats:

@@ -1,4 +1,4 @@
-"""Reading the pictures of any file, each with its time: `shots`, `sampled`.
+"""Reading the pictures of any file, each with its time: `timed_pictures`, `sampled`.
 
 The basis of `video`, as `audio.files` is of `audio`. Papers A (§3.2) and B (§3) take frames from
 crying videos. PyAV contains FFmpeg, so every container and codec is read in the same way. Only
@@ -34,7 +34,7 @@ from cryutils._io.media import (
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
-__all__ = ["Shot", "sampled", "shots", "turned"]
+__all__ = ["Picture", "sampled", "timed_pictures", "turned"]
 
 Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int32]
@@ -48,7 +48,7 @@ _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM store times in whole millise
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Picture:
     """One picture of a file, shown from `start_s` for `length_s`, both in s (0 for a still)."""
 
     path: Path
@@ -84,7 +84,7 @@ class Shot:
         return np.ascontiguousarray(upright, np.uint8)
 
 
-def shots(path: Path) -> Iterator[Shot]:
+def timed_pictures(path: Path) -> Iterator[Picture]:
     """Yield the pictures of a file in the order of their times.
 
     Times count from the start of the file: if its pictures start 0.7 s after its sound, a black
@@ -93,11 +93,11 @@ def shots(path: Path) -> Iterator[Shot]:
     """
     check_file(path)
     if path.suffix.lower() in STILL:
-        return iter([Shot(path, Fraction(0), Fraction(0), pictures.read(path))])
+        return iter([Picture(path, Fraction(0), Fraction(0), pictures.read(path))])
     return _of_video(path)
 
 
-def sampled(series: Iterator[Shot], rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]:
+def sampled(series: Iterator[Picture], rate: Fraction | None) -> Iterator[tuple[Fraction, Picture]]:
     """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the last picture ends.
 
     The picture shown is the last that starts at or before that time, with half a millisecond of
@@ -105,20 +105,20 @@ def sampled(series: Iterator[Shot], rate: Fraction | None) -> Iterator[tuple[Fra
     its start.
     """
     if rate is None:
-        yield from ((shot.start_s, shot) for shot in series)
+        yield from ((picture.start_s, picture) for picture in series)
         return
     k, shown = 0, next(series)
-    for shot in series:
-        while k / rate < shot.start_s - _ROUNDED_S:
+    for picture in series:
+        while k / rate < picture.start_s - _ROUNDED_S:
             yield k / rate, shown
             k += 1
-        shown = shot
+        shown = picture
     while k == 0 or k / rate < shown.start_s + shown.length_s - _ROUNDED_S:
         yield k / rate, shown
         k += 1
 
 
-def _of_video(path: Path) -> Iterator[Shot]:
+def _of_video(path: Path) -> Iterator[Picture]:
     with opened(path) as container:
         stream = picture_stream(container)
         if stream is None:
@@ -132,10 +132,10 @@ def _of_video(path: Path) -> Iterator[Shot]:
             is_first, empty = empty, False
             if is_first and stream.codec_context.name not in _NAMED_PROFILES:
                 matrix = _display_matrix(frame)
-            shot = Shot(path, start_s, length_s, frame, converter, matrix, aspect)
+            picture = Picture(path, start_s, length_s, frame, converter, matrix, aspect)
             if is_first and start_s:
-                yield Shot(path, Fraction(0), start_s, np.zeros_like(shot.pixels()))
-            yield shot
+                yield Picture(path, Fraction(0), start_s, np.zeros_like(picture.pixels()))
+            yield picture
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
 

@@ -26,7 +26,7 @@ from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils.errors import InputError
 from cryutils.video import faces
-from cryutils.video.decoding import sampled, shots
+from cryutils.video.decoding import sampled, timed_pictures
 
 __all__ = [
     "FPS",
@@ -98,7 +98,7 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     empty, damaged, or without pictures.
     """
     rate = _rate(fps)
-    return (shot.pixels() for _, shot in sampled(shots(Path(path)), rate))
+    return (picture.pixels() for _, picture in sampled(timed_pictures(Path(path)), rate))
 
 
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
@@ -106,12 +106,12 @@ def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
 
     It is the last picture if the recording is shorter. Raises InputError as `frames` does.
     """
-    series = shots(Path(path))
+    series = timed_pictures(Path(path))
     shown = next(series)
-    for shot in series:
-        if shot.start_s > time_s:
+    for picture in series:
+        if picture.start_s > time_s:
             break
-        shown = shot
+        shown = picture
     return shown.pixels()
 
 
@@ -299,9 +299,9 @@ def _rows(path: Path | None, *, settings: _Settings) -> Rows:
     rows["times_s"] = np.array(times)[wanted]
     rows["boxes"], with_face = follow(face, rows["times_s"])
     is_wanted = np.isin(np.arange(len(times)), wanted)
-    samples = compress(sampled(shots(path), settings.rate), is_wanted)
-    for row, (_, shot) in zip(rows, samples, strict=False):
-        frame = shot.pixels()
+    samples = compress(sampled(timed_pictures(path), settings.rate), is_wanted)
+    for row, (_, picture) in zip(rows, samples, strict=False):
+        frame = picture.pixels()
         if not face:
             row["boxes"][:4] = faces.centre(*frame.shape[:2])
         margin = MARGIN if face else 0.0
@@ -319,12 +319,12 @@ def _look(path: Path, settings: _Settings) -> tuple[list[float], list[float], li
         looks: list[float] = []
         boxes: list[Boxes] = []
         due, shown = Fraction(0), None
-        for time_s, shot in sampled(shots(path), settings.rate):
+        for time_s, picture in sampled(timed_pictures(path), settings.rate):
             times.append(float(time_s))
             if time_s >= due:
                 looks.append(float(time_s))
-                boxes.append(boxes[-1] if shot is shown else detect(shot.pixels()))
-                due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
+                boxes.append(boxes[-1] if picture is shown else detect(picture.pixels()))
+                due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, picture
         if eye.name == "haar" or any(map(len, boxes)):
             break
     return times, looks, boxes

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import made_media
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,8 +18,6 @@ from scipy.io import wavfile
 
 from cryutils import audio, video
 from cryutils._io import media, pictures
-from cryutils.audio import files
-from cryutils.errors import InputError
 from cryutils.video import mp4
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -63,16 +60,6 @@ def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> No
     assert [start for start, _ in parts] == [600.0 * k for k in range(6)]
     assert [len(x) for _, x in parts] == [600_000] * 5 + [601_000]
     np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), samples / 2**15)
-
-
-def test_pieces_together_are_the_whole_recording(
-    tmp_path: Path, sound: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = sound(tmp_path / "a.m4a", seconds=2.7)
-    monkeypatch.setattr(files, "PIECE_S", 1)
-    parts = [x for _, x in audio.pieces(path)]
-    assert len(parts) == 2
-    np.testing.assert_array_equal(np.concatenate(parts), audio.read(path))
 
 
 def test_only_a_file_is_opened(tmp_path: Path) -> None:
@@ -142,13 +129,6 @@ def test_large_pictures_are_shrunk(mode: str, tmp_path: Path) -> None:
 # --- videos ----------------------------------------------------------------------------------
 
 
-def film(path: Path, seconds: list[float]) -> Path:
-    """Write pictures of 16 x 16 pixels that are shown from those times on."""
-    greys = [np.full((16, 16, 3), 20 + 20 * (k % 10), np.uint8) for k in range(len(seconds))]
-    times_ms = [round(1000 * at) for at in seconds]
-    return made_media.write(path, greys, times_ms=times_ms, options={"bf": "0"})
-
-
 def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     mp4.write(path, (np.full((16, 16, 3), 9 * k, np.uint8) for k in range(20)), fps=10)
@@ -157,22 +137,6 @@ def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_pa
     (unit,) = struct.unpack(">I", content[at : at + 4])
     path.write_bytes(content[:at] + struct.pack(">I", unit // 1000) + content[at + 4 :])
     assert "20 pictures in 1946 s: its times are damaged" in refusal(path, media.probe)
-
-
-def test_a_video_whose_header_claims_weeks_has_its_frames(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", [float(k) for k in range(20)])
-    content = path.read_bytes()
-    for box in ("mvhd", "mdhd", "tkhd"):
-        at = content.index(box.encode()) + 4 + (20 if box == "tkhd" else 16)
-        content = content[:at] + b"\xff" * 4 + content[at + 4 :]
-    path.write_bytes(content)
-    assert len(video.track(path, fps=None)) == len(video.track(path, fps=1)) == 20
-    assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
-
-
-def test_a_video_of_pictures_beyond_8k_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
-        media.check_size(8000, 8000, tmp_path)
 
 
 def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from cryutils._io import parallel
 from cryutils._io.parallel import process_map, thread_map
 from cryutils._io.progress import counting
 
@@ -76,9 +74,3 @@ def test_long_work_shows_its_progress(capsys: pytest.CaptureFixture[str]) -> Non
     output = capsys.readouterr()
     assert output.out == ""
     assert "Frames\\x1b[2J" in output.err and "3/10" in output.err
-
-
-def test_the_memory_is_what_the_container_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_GROUPS", tmp_path)
-    (tmp_path / "memory.max").write_text("300000000\n")
-    assert parallel.memory() == 300_000_000

@@ -64,13 +64,6 @@ def test_channels_that_cancel_are_not_averaged(tmp_path) -> None:
     assert audio.inspect(path).changes == (words,)
 
 
-def test_ordinary_stereo_is_averaged(tmp_path) -> None:
-    other = 0.3 * np.sin(2 * np.pi * 310 * T)
-    path = write16(tmp_path / "a.wav", np.stack([TONE, other], axis=1))
-    np.testing.assert_allclose(audio.read(path), (TONE + other) / 2, atol=1e-4)
-    assert audio.inspect(path).changes == ()
-
-
 def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path) -> None:
     x = 3 * np.sin(2 * np.pi * 50 * T)
     path = write16(tmp_path / "a.wav", x)
@@ -110,13 +103,7 @@ def tone(path: Path, hertz: float, channels: int, sr: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "parts"),
-    [
-        (".mp3", ((1, 48000), (2, 48000))),
-        (".mp3", ((1, 48000), (1, 24000))),
-        (".aac", ((2, 48000), (1, 48000))),
-        (".aac", ((1, 48000), (1, 48000))),
-    ],
+    ("suffix", "parts"), [(".mp3", ((1, 48000), (2, 48000))), (".aac", ((2, 48000), (1, 48000)))]
 )
 def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
     path = tmp_path / f"a{suffix}"
@@ -253,7 +240,7 @@ def with_hole(s: float, *, at_s: float = 1.0, hole_s: float = 20.0) -> float:
     return s + hole_s if s >= at_s else s
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts", ".webm"])
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".webm"])
 def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) -> None:
     path = made_media.retimed(film(tmp_path / f"a{suffix}"), tmp_path / f"b{suffix}", with_hole)
     x, rate = audio.read(path), audio.native_rate(path)
@@ -273,7 +260,7 @@ def noisy(path: Path, seconds: float = 4.0) -> Path:
     return made_media.write(path, (), [np.float32(x)[None]], sr=48000, codec=codec)
 
 
-@pytest.mark.parametrize("suffix", [".ogg", ".webm", ".mka", ".ts"])
+@pytest.mark.parametrize("suffix", [".webm", ".mka"])
 def test_a_hole_of_five_minutes_is_silence(tmp_path, suffix) -> None:
     path = noisy(tmp_path / f"a{suffix}")
     other = made_media.retimed(path, tmp_path / f"b{suffix}", lambda s: with_hole(s, hole_s=300))

