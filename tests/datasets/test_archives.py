@@ -151,22 +151,3 @@ def test_offline_nothing_is_asked_for_and_what_is_there_is_used(host, monkeypatc
     root = CORPUS.fetch()
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     assert CORPUS.fetch() == root
-
-
-def test_the_data_folder_comes_before_the_cache_and_is_never_written(host, apart, monkeypatch) -> None:
-    CORPUS.fetch()
-    (apart / "data" / "donateacry").mkdir(parents=True)
-    monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "data"))
-    assert CORPUS.fetch() == apart / "data" / "donateacry"
-    assert list((apart / "data" / "donateacry").iterdir()) == []
-    assert host.asked == 1
-
-
-def test_check_names_what_is_missing_and_what_was_changed(host) -> None:
-    root = CORPUS.fetch()
-    (root / FIRST).unlink()
-    (root / LAST).write_bytes(bytes(2000))
-    wrong = CORPUS.check(root)
-    assert set(wrong) == {FIRST, LAST}
-    assert wrong[FIRST] == "missing"
-    assert "sha256" in wrong[LAST]

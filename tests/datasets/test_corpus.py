@@ -9,15 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils.datasets.corpus import (
-    SESSION_GAP_S,
-    Clip,
-    Corpus,
-    Problem,
-    contradictions,
-    effective_infants,
-    number_sessions,
-)
+from cryutils.datasets.corpus import SESSION_GAP_S, Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
 
@@ -106,11 +98,6 @@ def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> Non
     assert (corpus.note, corpus[5].label) == ("made by hand", "burping")
     with pytest.raises(InputError, match=r"at least two of pain or colic, tired .* only tired;"):
         corpus.select(["pain", "tired"], {"pain": ["colic"]})
-
-
-def test_effective_infants_by_hand() -> None:
-    assert effective_infants(["a"] * 8 + ["b"] * 2) == pytest.approx(100 / 68)
-    assert effective_infants(list("abcd") * 3) == pytest.approx(4)
 
 
 @pytest.mark.parametrize(

@@ -286,25 +286,6 @@ def test_a_file_of_another_kind_is_named_wherever_it_is_given(name, root) -> Non
         assert words in refusal(path, reading)
 
 
-def test_what_cannot_be_printed_in_a_name_is_spelled_out(root, sound) -> None:
-    folder = root / "tired\x1b[2J" / os.fsdecode(b"ren\xe9")
-    try:
-        folder.mkdir(parents=True)
-    except OSError:
-        pytest.skip("this file system takes UTF-8 alone")
-    sound(root / "tired" / "bo" / "3.wav", seed=3).rename(folder / os.fsdecode(b"\xff.wav"))
-    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / "a\nb.flac")
-    (folder / os.fsdecode(b"\xfe.wav")).touch()
-    corpus = load(root)
-    inside = "tired\\x1b[2J/ren\\xe9/"
-    assert [(clip.id, clip.label) for clip in corpus if clip.infant == "ren\\xe9"] == [
-        (f"{inside}a\\nb.flac", "tired\\x1b[2J"),
-        (f"{inside}\\xff.wav", "tired\\x1b[2J"),
-    ]
-    assert list(left_out(corpus)) == [f"{inside}\\xfe.wav"]
-    corpus.frame().to_string().encode("utf-8")
-
-
 def test_labels_on_the_second_level_are_refused(apart, sound) -> None:
     """Known by the papers' states."""
     for label in ("hungry", "Tired"):

@@ -51,15 +51,6 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert list(load(**corpus.source)) == list(corpus)
 
 
-def test_a_manifest_of_windows_names_files_with_backslashes(rows) -> None:
-    rows[0]["file"] = r"..\sounds\a.wav"
-    rows[1]["file"] = r"C:\sounds\b.wav"
-    corpus = load(written(Path("tables/own.csv"), rows))
-    assert [clip.id for clip in corpus] == ["../sounds/a.wav"]
-    ((_, item, what),) = corpus.problems().values.tolist()
-    assert item == "C:/sounds/b.wav" and "no such file" in what
-
-
 def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> None:
     sounds = [{"bytes": Path(f"sounds/{name}.wav").read_bytes(), "path": None} for name in "ab"]
     table = {"audio": sounds, "label": ["hungry", "tired"], "baby_id": ["anna", "bo"]}
@@ -120,9 +111,7 @@ def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, so
         assert "row 4, column file" in message and "earlier row" in message
 
 
-@pytest.mark.parametrize(
-    "column", ["start", "Onset", "duration", "end_s", "Begin Time (s)", "t_start", "startTime", "xmax"]
-)
+@pytest.mark.parametrize("column", ["start", "Begin Time (s)", "xmax"])
 def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> None:
     path = written(Path("own.csv").absolute(), [row | {column: 1.5} for row in rows[:1]] * 2)
     message = refusal(path, load)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import wave
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,28 +178,12 @@ def test_infants_sessions_and_clips_have_seeds_of_their_own() -> None:
     assert len({c.seed for c in clips} | {*voices.values()}) == len(clips) + len(voices)
 
 
-def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
-    clips = generator.plan(infants=24, clips_per_infant=6)
-    sizes = Counter(c.session for c in clips)
-    assert max(sizes.values()) > 1
-    for before, after in itertools.pairwise(clips):
-        if before.infant == after.infant:
-            gap = after.start_s - before.start_s
-            assert gap > 0
-            assert (gap < 600) == (before.session == after.session)
-        else:
-            assert before.session != after.session
-
-
 @pytest.mark.parametrize(
     ("dials", "message"),
     [
         ({"signal": 2.0}, "signal=2.0"),
         ({"classes": ["hungry", "tierd"]}, "Did you mean tired"),
-        ({"classes": "hungry"}, "not a list"),
         ({"infants": 3}, "4 or more"),
-        ({"duration_s": 0.0}, "duration_s=0.0"),
-        ({"fps": float("nan"), "video": True}, "fps=nan"),
         ({"sr": 10000, "video": True}, "sr=10000"),
         ({"face_signal": 0.5}, "give video=True"),
     ],
