@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from functools import cache, partial
+from contextlib import ExitStack, suppress
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -90,20 +90,20 @@ def thread_map(
     times as long. The workers of a cluster need the files at the same paths. `what` names the work
     in the progress bar.
     """
-    from joblib import cpu_count
-    from threadpoolctl import threadpool_limits
-
-    with (
-        threadpool_limits(1, "blas"),
-        counting(what, "clips", shown=progress) as report,
-        ThreadPoolExecutor(cpu_count()) as pool,
-    ):
-        run: Callable[..., Iterator[R]] = pool.map
+    with ExitStack() as stack:
+        report = stack.enter_context(counting(what, "clips", shown=progress))
+        results: Iterable[R]
         if os.environ.get(SCHEDULER):
-            run = partial(process_map, shared=(), jobs=None)
-        elif sys.platform == "emscripten":
-            run = map  # a browser has no threads
-        for done, result in enumerate(run(function, clips), start=1):
+            results = process_map(function, clips, shared=(), jobs=None)
+        elif sys.platform == "emscripten":  # a browser has no threads
+            results = map(function, clips)
+        else:
+            from joblib import cpu_count
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(1, "blas"))
+            results = stack.enter_context(ThreadPoolExecutor(cpu_count())).map(function, clips)
+        for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))
 

@@ -28,6 +28,9 @@ def counting(
     """
     from tqdm import tqdm
 
+    if sys.platform == "emscripten":  # a browser has no thread for tqdm's monitor
+        tqdm.monitor_interval = 0
+
     # Smoothing, because the first clips may come from the cache.
     options: dict[str, Any] = {"leave": False, "miniters": 1, "smoothing": 0.5}
     if hasattr(_shell(), "kernel"):
