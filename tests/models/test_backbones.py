@@ -69,31 +69,21 @@ def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch)
         backbones.base("ResNet50", size=SIZE)
 
 
-def test_without_weights_random_ones_come_from_the_seed_alone(keras) -> None:
-    first = backbones.base("ResNet50", size=SIZE, seed=3)
-    keras.utils.set_random_seed(99)
-    again = backbones.base("ResNet50", size=SIZE, seed=3)
-    other = backbones.base("ResNet50", size=SIZE, seed=4)
-    assert first.digest == again.digest != other.digest
-    assert first.words == "ResNet50, random weights (seed 3; ImageNet weights not available)"
-    assert not first.imagenet and not first.trained
-
-
-def test_a_download_that_fails_gives_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weights_random_ones_come_from_the_seed_alone(keras, monkeypatch, pixels) -> None:
     def unreachable(*_: object, **__: object) -> Any:
         raise socket.gaierror("Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    first = backbones.base("ResNet50", size=SIZE, seed=3)
+    assert first.words == "ResNet50, random weights (seed 3; ImageNet weights not available)"
+    assert not first.imagenet and not first.trained
+    frozen, training = (np.asarray(first.model(pixels, training=is_on)) for is_on in (False, True))
+    np.testing.assert_array_equal(frozen, training)
+    assert first.model.trainable_weights == []
+    keras.utils.set_random_seed(99)
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)  # the download fails
     monkeypatch.setenv("CRYUTILS_OFFLINE", "")
-    assert not backbones.base("ResNet50", size=SIZE).trained
+    assert backbones.base("ResNet50", size=SIZE, seed=3).digest == first.digest
     assert socket.getdefaulttimeout() is None
-
-
-def test_a_backbone_is_frozen_even_in_training_mode(pixels) -> None:
-    base = backbones.base("ResNet50", size=SIZE)
-    assert base.model.trainable_weights == []
-    training = np.asarray(base.model(pixels, training=True))
-    np.testing.assert_array_equal(training, np.asarray(base.model(pixels, training=False)))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models.backend import keras
 
@@ -33,14 +32,6 @@ print("tensorflow" in sys.modules)
 sys.stderr.write("x")
 """)
     assert (done.stdout, done.stderr) == ("False\nTrue\n", "x")
-
-
-def test_what_is_written_while_quiet_is_dropped_and_an_error_passes(capfd) -> None:
-    with pytest.raises(ValueError, match="told"), quiet_stderr():
-        os.write(2, b"noise")
-        raise ValueError("told")
-    os.write(2, b"heard")
-    assert capfd.readouterr().err == "heard"
 
 
 # A network that is trained for three epochs, with what settings of Keras might change.

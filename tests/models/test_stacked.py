@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from graphs import without_graphs
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.errors import InputError
@@ -127,39 +127,6 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     assert least <= np.mean(errors[train]) < 1.1 * least
     assert stack.history.val_loss.min() == pytest.approx(np.mean(errors[validation]), rel=1e-3)
     assert stack.hidden(0, x).shape == (600, 2)
-
-
-def test_classes_have_the_same_weight_in_training_and_in_validation() -> None:
-    rng = np.random.default_rng(3)
-    y = (np.arange(400) % 10 == 0).astype(int)
-    x = (rng.standard_normal((400, 2)) + y[:, None] * 0.7).astype(np.float32)
-    train, validation = parts(len(x), every=3)
-    recall = {}
-    for weights in (True, False):
-        settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
-        stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=2, settings=settings)
-        recall[weights] = np.mean(stack.predict(0, x[y == 1]).argmax(axis=1))
-        best, answers = stack.history.iloc[stack.best_epoch[0] - 1], stack.predict(0, x[validation])
-        weight = compute_sample_weight("balanced" if weights else None, y[validation])
-        loss = log_loss(y[validation], answers, sample_weight=weight)
-        assert best.val_loss == pytest.approx(loss, rel=1e-4)
-        score = balanced_accuracy_score if weights else accuracy_score
-        right = score(y[validation], answers.argmax(axis=1))
-        assert best.val_accuracy == pytest.approx(right, abs=1e-5)
-    assert recall[True] > recall[False] + 0.2
-
-
-@without_graphs()
-def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
-    tasks = [FitSpec(TRAIN[k:], VALIDATION) for k in range(5)]
-    whole = fit(tasks, epochs=2)
-    monkeypatch.setattr(stacked, "AT_ONCE", 2 * 64 * 32)
-    divided, again = fit(tasks, epochs=2), fit(tasks, epochs=2)
-    assert sorted(divided.history.task.unique()) == [0, 1, 2, 3, 4]
-    for k in range(5):
-        assert divided.predict(k, X) == pytest.approx(whole.predict(k, X), abs=1e-5)
-    assert (again.predict(4, X) == divided.predict(4, X)).all()
-    assert again.history.equals(divided.history)
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,6 @@ def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(corpus: 
     assert (labels == corpus.labels[gathered.clip]).all()
 
 
-def test_a_corpus_of_sound_alone_needs_no_backbone(corpus: Corpus) -> None:
-    assert streams.of_corpus(corpus, hearing()).names == ("mfcc", "stft")
-
-
 def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, apart: Path) -> None:
     films = cryutils.load(
         "synthetic",
