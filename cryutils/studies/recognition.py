@@ -20,7 +20,7 @@ from cryutils.models.inputs import Examples, PictureInput, SoundInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STAND_INS", "STATES", "card", "deploy"]
+__all__ = ["STAND_INS", "STATES", "deploy"]
 
 STATES = ("discomfort", "hungry", "pain", "tired")
 STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have
@@ -54,7 +54,7 @@ def deploy(
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = card(corpus, settings, scored) | {
+    about = _card(corpus, settings, scored) | {
         "input": asdict(model_input),
         "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "temperature": max(1.0, round(temperature, 3)),
@@ -64,7 +64,7 @@ def deploy(
     return export.save(fitted.model, folder, name, about)
 
 
-def card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
+def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
     """Return the entries of a model's card on its data, training and scores on new infants."""
     scores = evaluation.score(scored).reset_index().astype(object)
     scores = scores.where(scores.notna(), None)  # without an interval
