@@ -59,38 +59,36 @@ def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     return p.max(axis=1) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == truth)
 
 
-def reliability(
-    probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, bins: int = BINS
-) -> pd.DataFrame:
+def reliability(probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str]) -> pd.DataFrame:
     """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
     Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy,
     and its 95 % interval accuracy_low and accuracy_high, NaN if all clips of a bin are of one
     infant.
 
-    infants: one for each clip. bins: equal bins between 0 and 1; each includes its upper end.
-    Raises InputError if no row has an answer.
+    infants: one for each clip. A bin includes its upper end. Raises InputError if no row has an
+    answer.
     """
     import pandas as pd
 
-    sure, right, place, answered = _binned(probabilities, truth, bins)
+    sure, right, place, answered = _binned(probabilities, truth)
     owners, rows = np.asarray(infants)[answered], []
     for k in np.unique(place):
         inside = place == k
         interval = mean_interval(right[inside], owners[inside], limits=(0, 1))
-        about = {"low": k / bins, "high": (k + 1) / bins, "clips": interval.n, "infants": interval.n_infants}
+        about = {"low": k / BINS, "high": (k + 1) / BINS, "clips": interval.n, "infants": interval.n_infants}
         ends = {"accuracy": interval.value, "accuracy_low": interval.low, "accuracy_high": interval.high}
         rows.append(about | {"confidence": sure[inside].mean()} | ends)
     return pd.DataFrame(rows).astype({"accuracy_low": float, "accuracy_high": float})
 
 
-def expected_calibration_error(probabilities: npt.ArrayLike, truth: Classes, *, bins: int = BINS) -> float:
+def expected_calibration_error(probabilities: npt.ArrayLike, truth: Classes) -> float:
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
     clip's bin. `chance_errors` shows how large it is by chance.
     """
-    sure, right, place, _ = _binned(probabilities, truth, bins)
+    sure, right, place, _ = _binned(probabilities, truth)
     return float(np.abs(np.bincount(place, right - sure)).sum() / len(sure))
 
 
@@ -102,7 +100,7 @@ def chance_errors(
     A wild cluster bootstrap: the sums of right minus confidence, for each infant and bin, keep or
     change their signs at random. The range is approximate, and miscalibration widens it.
     """
-    sure, right, place, answered = _binned(probabilities, truth, BINS)
+    sure, right, place, answered = _binned(probabilities, truth)
     names, group = np.unique(np.asarray(infants)[answered], return_inverse=True)
     sums = np.zeros((len(names), BINS))
     np.add.at(sums, (group, place), right - sure)
@@ -187,11 +185,11 @@ def _answered(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Clas
 
 
 def _binned(
-    probabilities: npt.ArrayLike, truth: Classes, bins: int
+    probabilities: npt.ArrayLike, truth: Classes
 ) -> tuple[Array, Array, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Return confidence, 1 if right and bin of each answered clip, and which these are."""
     p, y, answered = _answered(probabilities, truth)
     sure, right = p.max(axis=1), p.argmax(axis=1) == y
     # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
-    upper = np.ceil(np.round(sure * bins, 4)).astype(np.int64) - 1
-    return sure, right.astype(np.float64), np.clip(upper, 0, bins - 1), answered
+    upper = np.ceil(np.round(sure * BINS, 4)).astype(np.int64) - 1
+    return sure, right.astype(np.float64), np.clip(upper, 0, BINS - 1), answered

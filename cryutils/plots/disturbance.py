@@ -100,20 +100,19 @@ def confidence_at(
     *,
     temperature: float,
     threshold: float,
-    bins: int,
 ) -> Figure:
     """Return a reliability diagram and the risk over coverage, at a temperature and threshold.
 
-    probabilities, truth, infants, bins: as in `calibration.reliability`. threshold: least
+    probabilities, truth, infants: as in `calibration.reliability`. threshold: least
     confidence of an answer; its point is marked.
     """
     p = calibration.at_temperature(probabilities, temperature)
     sure = np.nan_to_num(p.max(axis=1)) >= threshold
     share = float(sure.mean())
     wrong = float((p[sure].argmax(axis=1) != truth[sure]).mean()) if sure.any() else np.nan
-    error = calibration.expected_calibration_error(p, truth, bins=bins)
+    error = calibration.expected_calibration_error(p, truth)
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    reliability({"": calibration.reliability(p, truth, infants, bins=bins)}, left)
+    reliability({"": calibration.reliability(p, truth, infants)}, left)
     left.axvline(threshold, color="#000000", lw=1, ls=":")
     left.set_title(f"Temperature {temperature:.1f}: ECE {error:.2f}")
     curve, colour = calibration.risk_coverage(p, truth), MODALITIES["fused"]

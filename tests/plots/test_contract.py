@@ -40,11 +40,7 @@ READINGS = [
 # By name, what is given before an `ax`, the `ax` or axes (their number), and options.
 FIGURES: dict[str, tuple[tuple[Any, ...], int, dict[str, Any]]] = {
     "cepstrogram": ((spectral.cepstrum(MEL, n_mfcc=20),), 1, {"sr": SR, "hop_length": HOP}),
-    "confidence_at": (
-        (SHARES, np.array([0, 1]), ["a", "b"]),
-        0,
-        {"temperature": 1.0, "threshold": 0.5, "bins": 5},
-    ),
+    "confidence_at": ((SHARES, np.array([0, 1]), ["a", "b"]), 0, {"temperature": 1.0, "threshold": 0.5}),
     "confusion": ((np.eye(2, dtype=int), ["hungry", "belly_pain"]), 1, {}),
     "decisions": (({"sound": SHARES}, ["hungry", "pain"]), 1, {"step_s": 0.5}),
     "framing": ((TONE,), 1, {"sr": SR, "frame_length": 512, "hop_length": HOP}),
