@@ -105,7 +105,7 @@ WIDGETS := $(foreach name,live player,tests/browser/test_$(name)_in_browser.py)
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
 	CRYUTILS_TEST_FRONTEND=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \
-	  $(foreach name,knobs live player,tests/app/test_$(name).py) $(WIDGETS)
+	  $(foreach name,knobs live player,tests/widgets/test_$(name).py) $(WIDGETS)
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(call environment,$(COLAB))
