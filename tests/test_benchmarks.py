@@ -54,6 +54,18 @@ def test_models_trained_again_are_scored_on_new_infants_or_by_themselves() -> No
     assert ((itself.low < itself.target) & (itself.target < itself.high)).all()
 
 
+@pytest.mark.parametrize("recalls", [(0.97, 0.97), (0.97, 0.02), (0.86, 0.01)])
+def test_intervals_cover_at_recalls_near_0_and_1(recalls: tuple[float, float]) -> None:
+    """Like DonateACry: three small classes, and one of 380 clips, whose recall comes first."""
+    donors = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
+    clips, first = np.zeros((sum(map(len, donors)), 4)), 0
+    for k, counts in enumerate(donors):
+        clips[first : first + len(counts), k] = counts
+        first += len(counts)
+    covered, width = script("intervals").held(clips, recalls, 0.3, 1000)["library"]
+    assert covered >= 0.93 and width < 0.2
+
+
 def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
     bench = script("intervals")
     ways = bench.paired(small_corpus(), ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -133,6 +134,15 @@ def test_an_earlier_network_still_answers() -> None:
 
 
 # The cache
+
+
+def test_a_clip_is_answered_by_the_mean_over_its_examples() -> None:
+    model = SimpleNamespace(predict_on_batch=lambda x: x, output_shape=(None, 2))
+    x = np.random.default_rng(0).random((5, 2)).astype(np.float32)
+    answers = Fitted(model, pd.DataFrame(), 1).predict_clips(
+        Examples(x, np.array([0, 2, 2, 3, 3])), np.array([2, 1, 0])
+    )
+    np.testing.assert_allclose(answers, [x[1:3].mean(axis=0), [np.nan] * 2, x[0]], rtol=1e-6)
 
 
 def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(cache) -> None:
