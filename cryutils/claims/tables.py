@@ -124,11 +124,11 @@ class Judgement:
 
     outcome: Verdict
     reason: str = ""
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    trainings: float = math.nan
-    against: float = math.nan
+    value: float = nan
+    low: float = nan
+    high: float = nan
+    trainings: float = nan
+    against: float = nan
 
     def columns(self, split: str, data: str) -> dict[str, Any]:
         """Return the fields and the verdict as columns: on synthetic infants, in simulation."""
@@ -212,7 +212,7 @@ class _Results:
     def origin(self, name: str, data: str) -> dict[str, Any]:
         """Return the corpus, clips, infants and notebook of a result, the leak-free one if any."""
         row = self.get(name, data, "leak_free") or self.get(name, data, "random") or {}
-        missing = {"n": math.nan, "n_infants": math.nan, "notebook": ""}
+        missing = {"n": nan, "n_infants": nan, "notebook": ""}
         return {"data": data} | {column: row.get(column, none) for column, none in missing.items()}
 
 
@@ -406,7 +406,7 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
         place, outcome = "reaches across", Verdict.NOT_SHOWN
     beyond = margin - result.value if upwards else result.value - margin
     bound = result.high - result.value if upwards else result.value - result.low
-    against = math.nan
+    against = nan
     if beyond > 0:  # not on the claim's side
         against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
     reason = f"the interval {place} {margin:.4g}"
@@ -425,7 +425,7 @@ def _by_parts(claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> It
             split: _together([by_id.get(name, nowhere)[split] for name in names])
             for split in evaluation.SPLITS
         }
-        origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
+        origin = {"data": data, "n": nan, "n_infants": nan, "notebook": ""}
         yield {**claim, **origin, "judgements": judgements}
 
 
@@ -438,7 +438,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     against = [part.against for part in parts if not math.isnan(part.against)]
     # First step of Holm's correction: the smallest p-value times the number of comparisons.
     smallest = min(1.0, len(parts) * min(against, default=1.0))
-    trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
+    trainings = min((part.trainings for part in parts if part.trainings >= 0), default=nan)
     held = outcomes.count(Verdict.REPRODUCED)
     undertrained = sum(p.outcome == Verdict.NOT_SHOWN and p.trainings < TRAININGS for p in parts)
     untested, count = outcomes.count(Verdict.CANNOT_BE_TESTED), f"{len(parts)} comparisons"
@@ -650,23 +650,8 @@ def scores(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS
                     drawn[str(data)] = table
         tables += drawn.values()
     ends = [f"{column}{end}" for column in SPLITS for end in ("", "_low", "_high")]
-    columns = [
-        "table",
-        "data",
-        "run",
-        "group",
-        "model",
-        "metric",
-        *_ABOUT,
-        "key",
-        "published",
-        *ends,
-        "commonest",
-        "p_value",
-        "permutations",
-        "n",
-        "n_infants",
-    ]
+    first = ["table", "data", "run", "group", "model", "metric", *_ABOUT, "key", "published"]
+    columns = [*first, *ends, "commonest", "p_value", "permutations", "n", "n_infants"]
     if not tables:
         return pd.DataFrame(columns=columns)
     tables.sort(key=lambda table: (is_synthetic(table.data.iloc[0]), table.data.iloc[0]))
