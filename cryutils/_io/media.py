@@ -7,6 +7,7 @@ same way.
 
 from __future__ import annotations
 
+import re
 import sys
 import wave
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ __all__ = [
     "picture_stream",
     "plain_wav",
     "probe",
+    "unread",
 ]
 
 _PICTURES = ".avif .bmp .heic .heif .hif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
@@ -73,6 +75,12 @@ _SPARSE_S = 10  # longest average time per frame
 # below what viewers notice (45 ms, ITU-R BT.1359).
 _IN_STEP_S = Fraction(1, 20)
 _UNKNOWN_LENGTH = 2**31 - 2**16  # bytes
+# The first bytes of WAV, AIFF, CAF, and (after the size of its box) MP4.
+_BEGINNING = re.compile(
+    rb"RIFF....WAVE|FORM....AIF[FC]|caff\x00\x01\x00\x00|ftyp(?:M4[AB] |isom|mp4[12]|3gp.|qt  )", re.DOTALL
+)
+_HEADER = 16  # bytes of the file's own beginning
+_PADDING_S = 0.1
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
@@ -157,6 +165,28 @@ def plain_wav(path: Path) -> Pcm | None:
     # RuntimeError: a chunk is longer than the file.
     except (wave.Error, EOFError, RuntimeError, OSError):
         return None
+
+
+def unread(path: Path) -> str:
+    """Return in words that a file has more sound than is read, "" if nothing suggests it.
+
+    FFmpeg reads the first of joined files, and a WAV up to its stated end, without a word.
+    """
+    with path.open("rb") as file:
+        tail = file.read(_HEADER)
+        while block := file.read(1 << 20):
+            if _BEGINNING.search(tail + block, 5):
+                return "another recording follows in the file and is not read; split it"
+            tail = block[-_HEADER:]
+        if pcm := plain_wav(path):
+            end = pcm.start + 2 * pcm.channels * pcm.frames
+            file.seek(end)
+            rest = file.read()
+            left_s = len(rest) / (2 * pcm.channels * pcm.rate)
+            is_chunk = rest[:4] != b"data" and rest[:4].isascii() and rest[:4].decode().isprintable()
+            if left_s > _PADDING_S and any(rest) and not is_chunk:
+                return f"{left_s:.1f} s follow its stated end and are not read"
+    return ""
 
 
 def _look_through(

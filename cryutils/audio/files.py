@@ -30,6 +30,7 @@ from cryutils._io.media import (
     late_s,
     opened,
     plain_wav,
+    unread,
 )
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
@@ -192,7 +193,8 @@ def inspect(path: str | os.PathLike[str]) -> SoundInfo:
       Damaged packets at the start or the end are left out.
     - Doubts, of which nothing is changed: more than 0.1 % of the samples are clipped; a click of a
       sample or two is 10 dB above the rest; a lossless sound is as faint as 16-bit values stored as
-      32-bit integers.
+      32-bit integers; another recording follows in the file, or a 16-bit WAV goes on after its
+      stated end.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
@@ -213,6 +215,8 @@ def _inspected(file: Identity) -> SoundInfo:
         )
     audible = [info for info in readable if info.peak >= 10 ** (SILENCE_DB / 20)]
     info = (audible or readable)[0]
+    if words := unread(path):
+        info = replace(info, doubts=(*info.doubts, words))
     if info.track or len(audible) > 1:
         words = f"sound track {info.track + 1} of {len(tracks)} is read, the first usable one"
         return replace(info, changes=(words, *info.changes))

@@ -148,6 +148,27 @@ def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
     assert audio.inspect(path).changes == ("the pauses that its recorder left out are read as silence",)
 
 
+def test_sound_after_the_stated_end_is_listed(tmp_path) -> None:
+    path = write16(tmp_path / "a.wav", TONE)
+    content = path.read_bytes()
+    path.write_bytes(content[:40] + struct.pack("<I", SR) + content[44:])  # 0.5 s
+    assert len(audio.read(path)) == SR // 2
+    assert audio.inspect(path).doubts == ("1.5 s follow its stated end and are not read",)
+    for harmless in (b"LIST\4\0\0\0INFO" * 9999, bytes(99999)):
+        path.write_bytes(content + harmless)
+        assert audio.inspect(path).doubts == ()
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".caf", ".aiff"])
+def test_the_second_of_two_joined_files_is_listed(tmp_path, suffix) -> None:
+    path, codec = tmp_path / f"a{suffix}", "aac" if suffix == ".m4a" else "pcm_s16be"
+    codec = "pcm_s16le" if suffix == ".wav" else codec
+    content = made_media.write(path, (), [np.float32(TONE)[None]], codec=codec).read_bytes()
+    assert audio.inspect(path).doubts == ()
+    path.write_bytes(2 * content)
+    assert len(audio.inspect(path).doubts) == 1
+
+
 def test_clicks_above_a_cry_are_listed(tmp_path) -> None:
     x = TONE * 10 ** (-4 / 20)  # 14 dB below full scale
     for where, listed in (((), False), ((20000,), True), (range(0, 30000, 6000), True)):
