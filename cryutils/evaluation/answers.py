@@ -88,6 +88,8 @@ def out_of_fold(
     the split keeps whole (an infant is no whole if the labels are the infants), tests a clip twice,
     if `clips` does not allow the split, or if the experiment returns something else.
     """
+    from threadpoolctl import threadpool_limits
+
     split = Split(split)
     groups = split.groups(clips)
     if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
@@ -111,9 +113,12 @@ def out_of_fold(
             options |= {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "fold": fold}
             tasks.append((*sides, {name: options[name] for name in options if name in wanted}))
     one_by_one = (_answer(experiment, task) for task in tasks)
-    results = process_map(_answer, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
+    results = (
+        process_map(_in_process, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
+    )
     collected = []
-    with counting("Training", "folds", shown=progress) as report:
+    # With dozens of clips, waking a second thread costs more than it saves.
+    with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
         for number, result in enumerate(results, start=1):
             collected.append(result)
             report(number, len(tasks))
@@ -122,12 +127,16 @@ def out_of_fold(
 
 def _answer(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]]) -> NDArray[Any]:
     """Return an experiment's answers to the test clips of a fold."""
+    train, test, options = task
+    return np.asarray(experiment(train, test, **options))
+
+
+def _in_process(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]]) -> NDArray[Any]:
+    """Like `_answer`, in a process that only trains folds."""
     from threadpoolctl import threadpool_limits
 
-    train, test, options = task
-    # With dozens of clips, waking a second thread costs more than it saves.
     with threadpool_limits(limits=1):
-        return np.asarray(experiment(train, test, **options))
+        return _answer(experiment, task)
 
 
 def answers_table(
