@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from cryutils.datasets.corpus import SESSION_GAP_S, Clip, Corpus, Problem, contradictions, number_sessions
+from cryutils.datasets.corpus import SESSION_GAP_S, Clip, Corpus, contradictions, number_sessions
 from cryutils.errors import InputError
 
 
@@ -39,13 +38,7 @@ CLIPS = [
 
 @pytest.fixture
 def corpus() -> Corpus:
-    return Corpus(
-        CLIPS,
-        name="made",
-        note="made by hand",
-        problems=[Problem("left out", "x.wav", "the file is empty")],
-        citation="A reference.",
-    )
+    return Corpus(CLIPS, name="made", note="made by hand")
 
 
 def test_a_corpus_is_a_sequence_of_clips(corpus) -> None:
@@ -53,7 +46,6 @@ def test_a_corpus_is_a_sequence_of_clips(corpus) -> None:
     assert (len(corpus), corpus[-1]) == (6, CLIPS[5])
     assert list(corpus) == CLIPS
     assert corpus[1:3] == tuple(CLIPS[1:3])
-    assert repr(corpus) == "<Corpus made: 6 clips, 3 infants, 3 classes, 1 problems>"
     assert corpus.labels.tolist() == ["tired", "hungry", "hungry", "hungry", "tired", "burping"]
     assert corpus.infants.tolist() == ["anna", "anna", "anna", "bo", "cleo", "bo"]
     assert corpus.classes == ("burping", "hungry", "tired")
@@ -71,13 +63,6 @@ def test_description_by_hand(corpus) -> None:
     assert table.minutes.tolist() == [0.1, 0.5, 0.2, 0.8]
 
 
-def test_an_absent_class_is_a_near_miss(corpus) -> None:
-    with pytest.raises(InputError, match=r"made has no class 'hungyr'. Did you mean hungry\?"):
-        corpus.select(["tired", "hungyr"])
-    with pytest.raises(InputError, match="Did you mean hungry"):
-        corpus.draw({"hungyr": 2}, seed=0)
-
-
 def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) -> None:
     drawn = corpus.draw({"hungry": 2, "burping": 5}, seed=0).tolist()
     assert drawn == sorted(drawn) and len(drawn) == len(set(drawn))
@@ -85,9 +70,8 @@ def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) ->
     counts = {"hungry": 2, "tired": 1}
     draws = {tuple(corpus.draw(counts, seed=seed)) for seed in range(40)}
     assert len(draws) == 6, "three pairs of hungry clips times two tired ones"
-    backwards = dict(reversed(counts.items()))
-    for seed in range(5):
-        np.testing.assert_array_equal(corpus.draw(counts, seed=seed), corpus.draw(backwards, seed=seed))
+    backwards = {tuple(corpus.draw({"tired": 1, "hungry": 2}, seed=seed)) for seed in range(40)}
+    assert backwards == draws
 
 
 def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> None:
@@ -133,8 +117,7 @@ def test_contradictions_by_hand() -> None:
     ]
 
 
-def test_clips_get_other_labels_and_stay_the_same() -> None:
-    corpus = Corpus(CLIPS, name="six", note="made up")
+def test_clips_get_other_labels_and_stay_the_same(corpus) -> None:
     asked = corpus.relabel(corpus.infants)
     assert asked.classes == ("anna", "bo", "cleo") and asked.labels.tolist() == [*corpus.infants]
     assert asked.sessions.tolist() == [clip.session for clip in CLIPS]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from cryutils import load
-from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.donateacry import FileName, exclusions, parse_name
 from cryutils.errors import InputError
 
@@ -38,24 +37,11 @@ def test_a_name_gives_infant_time_sex_age_reason_and_device(name, parts) -> None
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "cry.wav",
-        f"{IOS}-1430742197-1.0-m-04-hungry.caf",
-        f"{IOS}-1430742197-1.0-m-04-zz.caf",
-        f"copy of {IOS}-1430742197-1.0-m-04-hu.caf",
-    ],
+    "name", [f"{IOS}-1430742197-1.0-m-04-zz.caf", f"copy of {IOS}-1430742197-1.0-m-04-hu.caf"]
 )
 def test_another_name_is_refused(name) -> None:
     with pytest.raises(InputError, match="not a DonateACry file name"):
         parse_name(name)
-
-
-# The real files.
-
-
-def counts(corpus: Corpus) -> dict[str, int]:
-    return {label: int((corpus.labels == label).sum()) for label in corpus.classes}
 
 
 def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
@@ -78,26 +64,15 @@ def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
 
 def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry) -> None:
     named, folder = load("donateacry"), load(donateacry)
-    assert sorted(clip.id for clip in folder) == sorted(clip.id for clip in named)
-    for by_name, by_folder in zip(
-        sorted(named, key=lambda c: c.id), sorted(folder, key=lambda c: c.id), strict=True
-    ):
-        assert (by_name.label, by_name.infant, by_name.session, by_name.reason) == (
-            by_folder.label,
-            by_folder.infant,
-            by_folder.session,
-            by_folder.reason,
-        )
+    by_name, by_folder = (
+        sorted((c.id, c.label, c.infant, c.session, c.reason) for c in corpus) for corpus in (named, folder)
+    )
+    assert by_name == by_folder
     assert not folder.problems().what.str.contains("identical recordings|sounds like").any()
 
 
-# The original uploads, rebuilt small: one folder a platform, all labels in the names.
-
-
 def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
-    android, ios = (
-        apart / "corpus" / f"donateacry-{platform}-upload-bucket" for platform in ("android", "ios")
-    )
+    android, ios = (apart / "corpus" / f"donateacry-{name}-upload-bucket" for name in ("android", "ios"))
     for seed, reason in enumerate(("bp", "lo", "dk")):
         sound(android / f"{ANDROID}-1430130{seed}72174-1.7-m-48-{reason}.3gp", seed=seed)
     sound(ios / f"{IOS}-1430742197-1.0-f-04-sc.caf", seed=3)
@@ -106,14 +81,12 @@ def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     (ios / f"{IOS}-1430742300-1.0-f-04-zz.caf").write_bytes(b"an unknown reason")
     (ios / f"{IOS}-1430742400-1.0-f-04-hu.caf").write_bytes(b"damaged")
     corpus = load("corpus")
-    assert counts(corpus) == {"belly_pain": 1, "dont_know": 1, "lonely": 1, "scared": 1, "tired": 1}
+    assert sorted(corpus.labels) == ["belly_pain", "dont_know", "lonely", "scared", "tired"]
     assert set(corpus.infants) == {ANDROID, IOS.lower(), ODD.lower()}
     first = next(clip for clip in corpus if clip.label == "belly_pain")
     assert (first.start_s, first.sex, first.age) == (1430130072.174, "m", "4-8 weeks")
     rows = corpus.problems()
-    left_out = rows[rows.kind == "left out"]
+    left_out = rows[rows.kind == "left out"].what.tolist()
     assert len(left_out) == 2
-    assert left_out.what.str.contains("not a DonateACry file name").sum() == 1
-    assert left_out.what.str.contains("can't be decoded").sum() == 1
     # 100 s apart, three labels: one session of the Android donor.
     assert rows[rows.kind == "contradiction"].item.tolist() == [f"{ANDROID}/1"]

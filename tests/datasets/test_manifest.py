@@ -12,7 +12,6 @@ from refusals import refusal
 
 from cryutils import load
 from cryutils._io.paths import project_dir
-from cryutils.claims import audit
 from cryutils.datasets.manifest import is_manifest
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -55,8 +54,7 @@ def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> Non
     sounds = [{"bytes": Path(f"sounds/{name}.wav").read_bytes(), "path": None} for name in "ab"]
     table = {"audio": sounds, "label": ["hungry", "tired"], "baby_id": ["anna", "bo"]}
     pd.DataFrame(table).to_parquet("train.parquet")
-    for reading in (load, audit.read):
-        assert "it is a Parquet table" in refusal(Path("train.parquet").absolute(), reading)
+    assert "it is a Parquet table" in refusal(Path("train.parquet").absolute(), load)
     guide = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     (lines,) = [part for part in re.findall(r"```python\n(.*?)```", guide, re.S) if "parquet" in part]
     exec(lines, {})
@@ -67,10 +65,8 @@ def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> Non
 def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
     Path("sounds/notes.wav").write_text("no sound")
     sound(Path("sounds/copy.wav"), seconds=1, seed=1)
-    rows += [
-        {"file": f"../sounds/{name}", "label": "tired", "infant": "bo"}
-        for name in ("gone.wav", "notes.wav", "copy.wav")
-    ]
+    names = ("gone.wav", "notes.wav", "copy.wav")
+    rows += [{"file": f"../sounds/{name}", "label": "tired", "infant": "bo"} for name in names]
     corpus = load(written(Path("tables/own.csv"), [row | {"mood": "bad"} for row in rows]))
     assert set(corpus.infants) == {"anna + bo"}, "they share a recording"
     problems = corpus.problems().set_index("item")
@@ -91,7 +87,6 @@ def test_nothing_is_left_out_without_being_listed(rows, sound) -> None:
             {"file": "../sounds/./a.wav"},
             "row 3, column file: '../sounds/a.wav'; an earlier row names this file.",
         ),
-        ({"start_s": "noon"}, "row 3, column start_s: 'noon'; give a unix time in s."),
         ({"start_s": "1.4e12"}, "row 3, column start_s: '1.4e12'; give a unix time in s."),
     ],
 )
@@ -101,21 +96,10 @@ def test_a_mistake_is_named_with_row_and_column(change, words, rows) -> None:
     assert refusal(path, load) == f"{path}: {words}"
 
 
-def test_a_file_listed_by_its_relative_and_its_absolute_path_is_refused(rows, sound) -> None:
-    """Also through a linked folder; otherwise the last row's label would be taken."""
-    Path("linked").symlink_to("sounds")
-    for place in (Path("sounds").absolute(), Path("../linked")):
-        again = {"file": str(place / "a.wav"), "label": "tired", "infant": "anna"}
-        path = written(Path("tables/own.csv").absolute(), [*rows, again])
-        message = refusal(path, load)
-        assert "row 4, column file" in message and "earlier row" in message
-
-
-@pytest.mark.parametrize("column", ["start", "Begin Time (s)", "xmax"])
-def test_parts_of_files_are_refused_with_the_way_to_cut_them(column, rows) -> None:
-    path = written(Path("own.csv").absolute(), [row | {column: 1.5} for row in rows[:1]] * 2)
+def test_parts_of_files_are_refused_with_the_way_to_cut_them(rows) -> None:
+    path = written(Path("own.csv").absolute(), [row | {"Begin Time (s)": 1.5} for row in rows])
     message = refusal(path, load)
-    assert column.casefold() in message and "cut the files first" in message
+    assert "begin time (s)" in message and "cut the files first" in message
 
 
 def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
@@ -137,7 +121,6 @@ def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
     assert corpus.infants.tolist() == ["ABC", "ABC", "XYZ"]
     assert [clip.session for clip in corpus] == ["ABC/B", "ABC/D", "XYZ/B"]
     assert corpus.problems().item.tolist() == ["cry_sequences_22babies/other.wav"]
-    assert list(load("OpenData/cry_sequences_22babies")) != []
 
 
 def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: Path) -> None:
@@ -147,7 +130,5 @@ def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: 
     if published.is_file():
         table = pd.read_csv(published, sep=";")
         recording = table.stim.str.replace("_D", "_D0")
-        by = table.groupby([table.babyID_ref, recording]).rated_baby_status_binom
-        assert (
-            by.agg(["size", "sum"]).to_numpy().tolist() == counts[["asked", "said_known"]].to_numpy().tolist()
-        )
+        answers = table.groupby([table.babyID_ref, recording]).rated_baby_status_binom.agg(["size", "sum"])
+        assert (answers.to_numpy() == counts[["asked", "said_known"]]).all(axis=None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 import pytest
@@ -24,17 +22,6 @@ def planned(
     return face.plan(cry, fps=fps, dials=dials)
 
 
-def drawn(state: str, *, size: int = 64, **arguments: float) -> bytes:
-    frames = face.frames(planned(state, **arguments), size=size)  # type: ignore[arg-type]
-    return b"".join(frame.tobytes() for frame in frames)
-
-
-def test_same_infant_and_seed_give_the_same_pictures() -> None:
-    first = drawn("hungry", infant=3, seed=5)
-    assert first == drawn("hungry", infant=3, seed=5)
-    assert first not in (drawn("hungry", infant=3, seed=6), drawn("hungry", infant=4, seed=5))
-
-
 def test_a_face_stays_inside_the_picture() -> None:
     for i in range(200):
         plan = planned(STATES[i % 8], infant=i, seed=i, signal=i % 2, seconds=2.0)
@@ -43,8 +30,10 @@ def test_a_face_stays_inside_the_picture() -> None:
         assert np.abs(plan.roll).max() <= 15
 
 
-def cascade_finds(signal: float, size: int) -> Iterator[bool]:
-    """For frames of 24 infants in all states: does OpenCV see one face, where it is?"""
+@pytest.mark.parametrize(("signal", "size"), [(0.0, 224), (1.0, 128)])
+def test_a_cascade_finds_one_face_in_the_right_place(signal, size) -> None:
+    """In frames of 24 infants in all states."""
+    hits = []
     detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     least = round(0.375 * size)
     for i in range(24):
@@ -52,17 +41,12 @@ def cascade_finds(signal: float, size: int) -> Iterator[bool]:
         for frame, box in zip(face.frames(plan, size=size), plan.boxes(size=size), strict=True):
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
             detections = detector.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
-            yield len(detections) == 1 and overlap(box, detections)[0] > 0.6
-
-
-@pytest.mark.parametrize(("signal", "size"), [(0.0, 224), (1.0, 128)])
-def test_a_cascade_finds_one_face_in_the_right_place(signal, size) -> None:
-    hits = list(cascade_finds(signal, size))
+            hits.append(len(detections) == 1 and overlap(box, detections)[0] > 0.6)
     assert len(hits) == 72
     assert np.mean(hits) >= 0.95
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", STATES[::2])
 def test_the_mouth_opens_with_the_cry(state) -> None:
     plan = planned(state, infant=20, seed=30, seconds=3.0, fps=10)
     dark = []
@@ -75,22 +59,21 @@ def test_the_mouth_opens_with_the_cry(state) -> None:
     assert np.corrcoef(dark, plan.opening)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("infant", range(4))
+@pytest.mark.parametrize("infant", range(2))
 @pytest.mark.parametrize("name", ["eyes", "mouth"])
 def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
     heads = drawing.Sprites(planned("hungry", infant=infant, signal=0.0).face, size=208)
-    poses = [
-        {"opening": float(name == "mouth") * k, "effort": 0.5, "blink": name == "eyes" and k == 1}
-        for k in (0, 1)
-    ]
+    moved = {"blink": True} if name == "eyes" else {"opening": 1.0}
+    rest = {"opening": 0.0, "effort": 0.5, "blink": False}
     side = face.BOX_SIDE / drawing.SPAN / 2 * 208
     middle = 104 * np.array([1.0, 1.0 + face.BOX_Y / drawing.SPAN])
     box = np.array([*(middle - side / 2), side, side], np.float32)
     shut, wide = (
-        faces.crop(heads.head(**pose)[..., :3], box, size=48, margin=0.1).astype(float) for pose in poses
+        faces.crop(heads.head(**pose)[..., :3], box, size=48, margin=0.1).astype(float)
+        for pose in (rest, rest | moved)
     )
-    # A blink moves nothing else; with the mouth the jaw drops, too, but only the throat is dark.
-    moved = (np.abs(wide - shut) if name == "eyes" else shut - wide).sum(axis=2)
+    # A blink moves nothing else; with the mouth the jaw drops as well, but only the throat is dark.
+    change = (np.abs(wide - shut) if name == "eyes" else shut - wide).sum(axis=2)
     inside = face.region(name, size=48, margin=0.1)
-    assert (moved[~inside] < 100).all() and (moved[inside] > 100).sum() > 10
+    assert (change[~inside] < 100).all() and (change[inside] > 100).sum() > 10
     assert inside.mean() < 0.2

@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 
 from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.states import Dials
-from cryutils.errors import InputError
 
 DIAL = st.floats(0.0, 1.0)
 SEED = st.integers(0, 2**40)
-
-
-def test_same_infant_and_seed_give_the_same_bytes() -> None:
-    first = voice.cry("hungry", infant=3, seed=5)
-    assert first.tobytes() == voice.cry("hungry", infant=3, seed=5).tobytes()
-    assert not np.array_equal(first, voice.cry("hungry", infant=3, seed=6))
-    assert not np.array_equal(first, voice.cry("hungry", infant=4, seed=5))
-    assert not np.array_equal(first, voice.cry("tired", infant=3, seed=5))
 
 
 @pytest.mark.parametrize("state", voice.STATES)
@@ -46,30 +37,23 @@ def test_f0_is_as_planned(state) -> None:
     assert np.mean(np.abs(errors) < 0.05) > 0.8
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     state=st.sampled_from(sorted(voice.STATES)),
     infant=SEED,
     seed=SEED,
     dials=st.builds(Dials, DIAL, DIAL, DIAL, DIAL),
-    duration_s=st.floats(0.5, 4.0),
+    duration_s=st.floats(0.5, 3.0),
     sr=st.sampled_from([4000, 8000, 11025, 16000, 22050]),
 )
 def test_any_dials_give_a_clean_clip(state, infant, seed, dials, duration_s, sr) -> None:
-    sound = voice.cry(state, infant=infant, seed=seed, dials=dials, duration_s=duration_s, sr=sr)
+    sound, again = (
+        voice.cry(state, infant=infant, seed=seed, dials=dials, duration_s=duration_s, sr=sr)
+        for _ in range(2)
+    )
+    assert sound.tobytes() == again.tobytes()
     assert sound.dtype == np.float32
     assert sound.shape == (round(duration_s * sr),)
     assert np.isfinite(sound).all()
     # Normalised below full scale, so no sample can have been clipped.
     assert 0.35 < np.abs(sound).max() < 0.95
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [({"state": "hungri"}, "Did you mean hungry"), ({"duration_s": 0.1}, "duration_s=0.1")],
-)
-def test_bad_arguments_are_named_in_one_line(change, message) -> None:
-    good: dict[str, object] = {"state": "hungry", "infant": 0, "seed": 0}
-    with pytest.raises(InputError, match=message) as caught:
-        voice.cry(**{**good, **change})  # type: ignore[arg-type]
-    assert "\n" not in str(caught.value)
