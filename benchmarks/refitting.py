@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_predict
 
 from cryutils import evaluation
 from cryutils.evaluation.permutation import PermutationTest, permutation_order
-from cryutils.evaluation.splits import Names, class_indices, fold_numbers
+from cryutils.evaluation.splits import Names, class_indices, fold_numbers, folds_of
 
 
 def refitted_test(
@@ -37,10 +37,7 @@ def refitted_test(
     fold_of = fold_numbers((test for _, test in folds), len(y))
 
     def score(order: NDArray[np.int64]) -> float:
-        drawn = [
-            (np.flatnonzero(fold_of[order] != k), np.flatnonzero(fold_of[order] == k))
-            for k in range(n_splits)
-        ]
+        (drawn,) = folds_of(fold_of[order][None])
         predicted = cross_val_predict(model, X, y[order], cv=drawn)
         return float(balanced_accuracy_score(y[order], predicted))
 

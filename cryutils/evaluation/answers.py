@@ -28,7 +28,7 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     paired_interval,
 )
-from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed
+from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed, folds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,16 +248,9 @@ def answers(table: pd.DataFrame) -> Answers:
     fold[repeat, unit] = table.fold
     strengths = np.full((*shape, len(classes)), np.nan)
     strengths[repeat, unit] = table.reindex(columns=[f"p_{name}" for name in classes])
-    folds = [
-        [
-            (np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k))
-            for k in np.unique(row[row >= 0])
-        ]
-        for row in fold
-    ]
     infants = table.infant.astype(str).to_numpy()[first]
     clips = np.array([str(clip) for clip, _ in names])
-    return Answers(predicted, truth, infants, clips, strengths, folds)
+    return Answers(predicted, truth, infants, clips, strengths, folds_of(fold))
 
 
 ScoreName = Metric | Literal["roc_auc"]

@@ -25,6 +25,7 @@ __all__ = [
     "fold_numbers",
     "fold_seed",
     "folds",
+    "folds_of",
     "hold_back",
     "single_split",
 ]
@@ -144,17 +145,15 @@ def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> 
     from sklearn.model_selection import StratifiedShuffleSplit
 
     _check_classes(names, np.bincount(y), "clip", 2)
-    splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
-    sides: Fold = (np.array([], int), np.array([], int))
     if len(names) <= round(test_size * len(y)) <= len(y) - len(names):
-        sides = next(splitter.split(np.zeros(len(y)), y))
-    if any(len(np.unique(y[side])) < len(names) for side in sides):
-        raise InputError(
-            f"test_size={test_size} of {len(y)} clips leaves a class out of one side; choose a"
-            " share nearer to 0.5 or add recordings"
-        )
-    train, test = sides
-    return np.sort(train).astype(np.int64), np.sort(test).astype(np.int64)
+        splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
+        train, test = (np.sort(side).astype(np.int64) for side in next(splitter.split(y, y)))
+        if len(np.unique(y[train])) == len(np.unique(y[test])) == len(names):
+            return train, test
+    raise InputError(
+        f"test_size={test_size} of {len(y)} clips leaves a class out of one side; choose a"
+        " share nearer to 0.5 or add recordings"
+    )
 
 
 def folds(
@@ -198,6 +197,17 @@ def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
     for number, test in enumerate(tests):
         numbers[test] = number
     return numbers
+
+
+def folds_of(numbers: Indices) -> list[list[Fold]]:
+    """Return the folds of each repeat from `fold_numbers`, int64 (repeats, clips)."""
+    return [
+        [
+            (np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k))
+            for k in np.unique(row[row >= 0])
+        ]
+        for row in numbers
+    ]
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:

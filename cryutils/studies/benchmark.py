@@ -19,7 +19,7 @@ import numpy.typing as npt
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds
+from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds, folds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,13 +94,10 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
         if rows.truth.nunique() < 2:
             continue
         truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
-        k = 2 if name == "infant" else n_folds
-        divide_by = partial(folds, truth, n_splits=k, repeats=repeats, seed=seed)
-        if name == "infant":
-            leak_free = [across_sessions(infants, list(rows.session))] * repeats
-        else:
-            leak_free = divide_by(infants)
-        divided = {"random": divide_by(None), "leak_free": leak_free}
+        known = name == "infant"
+        divide_by = partial(folds, truth, n_splits=2 if known else n_folds, repeats=repeats, seed=seed)
+        sessions = [across_sessions(infants, list(rows.session))] * repeats
+        divided = {"random": divide_by(None), "leak_free": sessions if known else divide_by(infants)}
         digits = {split: _digits(repeated, len(rows)) for split, repeated in divided.items()}
         tables.append(rows[["task", "clip", "infant", "truth"]].assign(**digits))
     if not tables:
@@ -160,7 +157,4 @@ def task(
 
 
 def _folds(digits: pd.Series[str]) -> list[list[Fold]]:
-    return [
-        [(np.flatnonzero(numbers != k), np.flatnonzero(numbers == k)) for k in np.unique(numbers)]
-        for numbers in np.array([list(map(int, text)) for text in digits]).T
-    ]
+    return folds_of(np.array([list(map(int, text)) for text in digits]).T)
