@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-def until(condition: Callable[[], object], limit_s: float = 60) -> None:
+def until(condition: Callable[[], object], limit_s: float = 600) -> None:
     """Wait until `condition()` is true; the limit only ends a hang."""
     end = time.monotonic() + limit_s
     while not condition():

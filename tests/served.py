@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,14 +73,6 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         yield server
     finally:
         end(process)
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait until `true()` is true; fail after HANG_S."""
-    deadline = time.monotonic() + HANG_S
-    while not true():
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.05)
 
 
 class Visitor(requests.Session):

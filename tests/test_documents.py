@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pandas as pd
 import pytest
 import yaml
 
@@ -104,11 +103,3 @@ def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     (first, *_) = re.findall(r"^## (\S+) \(.+\)$", changelog, flags=re.MULTILINE)
     assert cryutils.__version__ == citation["version"] == first
-
-
-def test_the_registry_is_described_with_each_corpus_and_its_number_of_files() -> None:
-    row = re.search(r"^\| `registry.csv`.*", (ROOT / "data" / "README.md").read_text(), re.M)
-    counts = pd.read_csv(ROOT / "data" / "registry.csv").file.str.split("/").str[0].value_counts()
-    assert row
-    for corpus, count in counts.items():
-        assert f"`{corpus}`" in row[0] and f"{count:,} of" in row[0]

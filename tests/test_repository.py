@@ -84,30 +84,3 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     texts = [path for path in tracked() if path.suffix not in (".parquet", ".png")]
     ci = ROOT / ".ci" / "run"
     assert not [path for path in texts if path != ci and pattern.search(path.read_bytes())]
-
-
-@pytest.mark.parametrize("has_uv", [True, False])
-def test_make_takes_python_313_from_uv_where_python3_is_too_new(has_uv: bool, tmp_path: Path) -> None:
-    for name in ("python3", "python3.13", "python3.12", "python3.11", "uv"):
-        program = tmp_path / "bin" / name
-        program.parent.mkdir(exist_ok=True)
-        # Asked for its version, a Python of another version exits with 1.
-        program.write_text('#!/bin/sh\nprintf "uv %s\\n" "$*"\n' if name == "uv" else "exit 1\n")
-        program.chmod(0o755)
-    if not has_uv:
-        program.unlink()
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
-    done = subprocess.run(
-        ["make", ".venv/.installed-course"],
-        cwd=tmp_path,
-        env={"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if has_uv:
-        assert "uv venv --quiet --seed --python 3.13 .venv\n" in done.stdout
-    else:
-        assert "install uv" in done.stderr and "Installing" not in done.stdout

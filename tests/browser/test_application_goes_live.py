@@ -17,7 +17,8 @@ from playwright.sync_api import Page, Playwright, expect
 from trained_run import Trained, change_card
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
-from served import PASSWORD, Served, served, until
+from clock import until
+from served import PASSWORD, Served, served
 
 from cryutils import audio, video
 from cryutils.inference.readings import UNSURE
@@ -80,7 +81,7 @@ def test_a_crying_infant_is_heard_seen_logged_corrected_and_shown(
     phone.get_by_role("button", name="Start listening").click()
     expect(answer).to_have_text(said)
     assert "Mia" in phone.title()
-    until(lambda: len(list(log.entries())) >= 6, "six readings are logged")
+    until(lambda: len(list(log.entries())) >= 6)
     readings = list(log.entries())
     states = Counter(row["verdict"] for row in readings if row["sound"] or row["face"])
     assert set(states) <= {*trained.corpus.classes, UNSURE}

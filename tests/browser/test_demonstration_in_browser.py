@@ -13,7 +13,8 @@ from playwright.sync_api import Playwright, expect
 from sizes import large
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
-from served import served, until
+from clock import until
+from served import served
 
 
 @large
@@ -29,7 +30,7 @@ def test_one_command_shows_the_application_and_leaves_nothing(
     files = {*tmp_path.rglob("*")}
     variables = {"BROWSER": program, "TMPDIR": tmp_path / "temporary", "XDG_CACHE_HOME": tmp_path / "cache"}
     with served(tmp_path, "--demo", **{name: str(path) for name, path in variables.items()}) as server:
-        until(lambda: opened.is_file() and opened.read_text(), "a browser is opened")
+        until(lambda: opened.is_file() and opened.read_text())
         browser = launch(playwright)
         page = browser.new_page(viewport=PHONE)
         errors, link = noted_errors(page), opened.read_text().strip()

@@ -15,7 +15,8 @@ import pytest
 from refusals import mistake
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
-from served import HANG_S, PASSWORD, Served, Visitor, ask, served, until
+from clock import until
+from served import HANG_S, PASSWORD, Served, Visitor, ask, served
 from trained_run import Trained
 from websockets.exceptions import InvalidStatus
 
@@ -48,10 +49,10 @@ def test_a_thousand_idle_connections_keep_nobody_out(server: Served) -> None:
             place = "127.0.0.1", urlsplit(server.url).port
             stranger = stack.enter_context(socket.create_connection(place, timeout=HANG_S))
             stranger.sendall(b"" if i % 2 else b"GET")
-        until(lambda: process.num_fds() >= files + 1000, "all are open")
+        until(lambda: process.num_fds() >= files + 1000)
         assert Visitor(server).log_in("ann").status_code == 303
         assert ask(page, "start")["type"] == "answer"
-    until(lambda: process.num_fds() < files + 16, "closed ones have ended")
+    until(lambda: process.num_fds() < files + 16)
     assert ask(page, "look")["type"] == "answer", "a page stays"
     page.close()
     assert server.log == logged

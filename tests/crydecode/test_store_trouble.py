@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
+from clock import until
 from postgres import Server, programs
-from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served, until
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
 from sizes import large
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed
@@ -58,10 +59,10 @@ def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(server
     with visitor(server).socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
-        until(lambda: len(list(mia.entries())) == n, "all are logged")
+        until(lambda: len(list(mia.entries())) == n)
         assert mia.purge(time.time() + 60) == n
         n = hear(page, 13)
-        until(lambda: len(list(mia.entries())) == n, "all later ones are logged, once")
+        until(lambda: len(list(mia.entries())) == n)
         assert {row["source"] for row in mia.entries()} == {"live page"}
 
         mia.remove()
@@ -85,17 +86,17 @@ def test_a_store_that_is_moved_is_named_and_its_readings_wait_until_it_is_back(
     with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
-        until(lambda: len(list(mia.entries())) == n, "all are logged")
+        until(lambda: len(list(mia.entries())) == n)
         file.rename(away)
         n += hear(page, 13)
-        until(lambda: "moved" in ask(page, "look")["notice"], "the page says why")
+        until(lambda: "moved" in ask(page, "look")["notice"])
         answers = [ann.get("/diary") for _ in range(3)]
         assert {answer.status_code for answer in answers} == {503}
         assert all("stop the server" in answer.text for answer in answers)
         assert not file.exists(), "no new one is made in its place"
         assert server.log.count("was moved") == 1
         away.rename(file)
-        until(lambda: not ask(page, "stop")["waiting"], "all is saved")
+        until(lambda: not ask(page, "stop")["waiting"])
     assert len(list(mia.entries())) == n
 
 
@@ -139,7 +140,7 @@ def test_a_frozen_database_holds_up_no_other_request_and_not_the_end(tmp_path: P
             assert {status for status, _ in answers} == {503}
             assert max(seconds for _, seconds in answers) < 20
             assert it.log.count("does not answer") == 1
-        until(lambda: visitor(it).get("/diary").status_code == 200, "it answers again")
+        until(lambda: visitor(it).get("/diary").status_code == 200)
         visitors = [visitor(it)]
         with postgres.frozen(), ThreadPoolExecutor(1) as threads:
             threads.submit(timed, "/diary")

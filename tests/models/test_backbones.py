@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from published_weights import write_notop
 
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend
@@ -16,6 +15,22 @@ from cryutils.models.backbones import RESNET50
 
 SIZE = 32
 SHAPE = (SIZE, SIZE, 3)
+
+
+def write_notop(path: Path, model: Any) -> Path:
+    """Write the weights as the published files hold them: a group a layer, names as attributes."""
+    import h5py
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.weights, strict=True):
+                group.create_dataset(name, data=np.asarray(weight))
+    return path
 
 
 @pytest.fixture(autouse=True)
