@@ -11,7 +11,6 @@ predicted. Run it after changing the drawn faces or the training; it writes
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,8 @@ import numpy.typing as npt
 from tqdm.auto import trange
 
 from cryutils._io.paths import writing
-from cryutils.datasets.synthetic import face
+from cryutils.datasets.synthetic import face, states
 from cryutils.datasets.synthetic.generator import FACES, VERSION
-from cryutils.datasets.synthetic.states import LEAST, MOST, Face
 from cryutils.models import training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.small_cnn import FILTERS, INFANTS, JITTER, MARGIN, READY, network
@@ -87,10 +85,13 @@ def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array
 
 def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     rng = np.random.default_rng([seed, number, 9])
-    positions = {name: rng.random() for name in (*_MOMENT, *(f.name for f in fields(Face)))}
+    positions = {name: rng.random() for name in (*_MOMENT, *states.FACES.names)}
     positions["blink"] = float(positions["blink"] < 0.2)
-    most = vars(MOST)
-    looks = Face(**{n: float(low + (most[n] - low) * positions[n]) for n, low in vars(LEAST).items()})
+    faces = states.FACES
+    limits = zip(faces.names, faces.least, faces.most, strict=True)
+    looks = states.Parameters(
+        **{name: float(low + (high - low) * positions[name]) for name, low, high in limits}
+    )
     held = {
         "roll": looks.roll,
         "scale": 2.0**looks.near,

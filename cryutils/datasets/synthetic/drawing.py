@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.states import Face
+from cryutils.datasets.synthetic.states import Parameters
 
 __all__ = ["HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
 
@@ -57,7 +57,7 @@ class Canvas:
     columns), the relief, and above 0 in head and ears. pixel: side length.
     """
 
-    def __init__(self, face: Face, pose: Pose, *, x: Plane, y: Plane, pixel: float) -> None:
+    def __init__(self, face: Parameters, pose: Pose, *, x: Plane, y: Plane, pixel: float) -> None:
         self.face, self.pose, self.x, self.y, self.pixel = face, pose, x, y, pixel
         self.skin = skin_colour(face)
         self.fx = x - np.float32(0.09 * face.turn)
@@ -197,7 +197,7 @@ def lit(canvas: Canvas) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
-def lamp_colour(face: Face) -> Plane:
+def lamp_colour(face: Parameters) -> Plane:
     """Return the lamp's factors on red, green and blue, float32 (3,)."""
     return rgb(1 + 0.03 * face.candle, 1, 1 - 0.06 * face.candle) * 2.0**face.light
 
@@ -214,13 +214,13 @@ FOLD, LIP, EAR = rgb(0.64, 0.48, 0.44), rgb(0.93, 0.62, 0.6), rgb(0.9, 0.62, 0.5
 NOSTRIL, SLIT = rgb(0.42, 0.25, 0.22), rgb(0.45, 0.24, 0.23)
 
 
-def skin_colour(face: Face) -> Plane:
+def skin_colour(face: Parameters) -> Plane:
     """Return the infant's skin without light and blush, float32 (3,) RGB in [0, 1]."""
     tint = rgb(1 - 0.006 * face.warmth, 1, 1 - 0.04 * face.warmth)
     return tone(SKIN, face.skin) * tint
 
 
-def _as_dark_as_skin(face: Face, value: float) -> float:
+def _as_dark_as_skin(face: Parameters, value: float) -> float:
     """Return the tone of hair or eyes, made at least as dark as is usual for the skin."""
     return max(value, 1.5 * face.skin - 0.1)
 
@@ -397,7 +397,7 @@ def mouth(canvas: Canvas) -> None:
     height -= 0.03 * clipped(4 * opening) * inside
 
 
-def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Picture:
+def backdrop(face: Parameters, *, size: int, rng: np.random.Generator) -> Picture:
     """Return sheet, shadow, shoulders and neck, uint8 (size, size, 3); rng draws the folds."""
     import cv2
 
@@ -421,7 +421,7 @@ def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Picture:
     return (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple[Picture, Picture]]:
+def grains(face: Parameters, *, size: int, rng: np.random.Generator) -> Iterator[tuple[Picture, Picture]]:
     """Yield noise to add and noise to subtract, uint8 (size, size, 3) each, `GRAINS` in turn."""
     import cv2
 
@@ -450,7 +450,7 @@ def _lay(picture: Plane, colour: Plane, mask: Plane) -> None:
 class Sprites:
     """The heads of one clip; each half is drawn once."""
 
-    def __init__(self, face: Face, *, size: int) -> None:
+    def __init__(self, face: Parameters, *, size: int) -> None:
         self._half = lru_cache(None)(partial(draw, face, size=size))
 
     def head(self, *, opening: float, effort: float, blink: bool) -> Picture:
@@ -463,7 +463,7 @@ class Sprites:
         return np.concatenate([upper, lower])
 
 
-def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Picture:
+def draw(face: Parameters, pose: Pose, *, size: int, upper: bool) -> Picture:
     """Return half a head, uint8 (rows, size, 4): RGB times alpha, and alpha.
 
     size: pixels per side of the whole head, which spans -SPAN to SPAN. upper: whether to return the

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.drawing import EYE_Y, HEAD, MIDDLE, MOUTH_Y, SPAN, Sprites, backdrop, grains
-from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Face
+from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Parameters
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError, near_miss
 
@@ -47,7 +47,7 @@ class FacePlan:
 
     seed: int
     fps: float
-    face: Face
+    face: Parameters
     opening: Contour = field(repr=False)
     effort: Contour = field(repr=False)
     blink: Contour = field(repr=False)

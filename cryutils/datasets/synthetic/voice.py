@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.states import PLAIN, STATES, VOICES, Dials, Voice
+from cryutils.datasets.synthetic.states import PLAIN, STATES, VOICES, Dials, Parameters
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["CryPlan", "Synthesiser", "check_rate", "cry", "plan", "render"]
@@ -57,7 +57,7 @@ class CryPlan:
     seed: int
     session: int
     duration_s: float
-    voice: Voice
+    voice: Parameters
     f0: Samples = field(repr=False)
     opening: Samples = field(repr=False)
     loudness: Samples = field(repr=False)
@@ -146,7 +146,7 @@ def check_rate(sr: int) -> None:
 class _Draft:
     """The contours of a clip while they are drawn, float64 (frames,) each."""
 
-    def __init__(self, voice: Voice, duration_s: float, rng: np.random.Generator) -> None:
+    def __init__(self, voice: Parameters, duration_s: float, rng: np.random.Generator) -> None:
         self.voice, self.duration_s, self.rng = voice, duration_s, rng
         curves = np.zeros((5, math.ceil(duration_s * RATE) + 1))
         self.f0, self.opening, self.loudness, self.gasp, self.rough = curves
@@ -251,7 +251,7 @@ class _Draft:
 class Synthesiser:
     """The sound of one clip: `voice` has its parameters, `sr` is in Hz, `rng` draws its noise."""
 
-    def __init__(self, voice: Voice, sr: int, rng: np.random.Generator) -> None:
+    def __init__(self, voice: Parameters, sr: int, rng: np.random.Generator) -> None:
         self.voice, self.sr, self.rng = voice, sr, rng
 
     def source(self, f0: Samples, loudness: Samples, gasp: Samples, rough: Samples) -> Samples:
