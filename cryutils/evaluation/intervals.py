@@ -117,15 +117,13 @@ def _combined_shares(
 
 
 def difference_bounds(without: Array, clips: Array, score: Array, weights: Array, df: float) -> Bounds:
-    """Return a weighted sum of differences between two models' parts with its interval.
+    """Return a weighted sum of differences between two models' parts with its t interval.
 
-    The half width is a t quantile times the standard error of the jackknife over infants. Each part
-    has at least the variance of half an answer changed among its effective clips, so that two
-    models that agree on nearly every clip have no interval of width 0.
+    Each part has at least the variance of half an answer changed among its effective clips, so that
+    two models that agree on nearly every clip have no interval of width 0.
 
     without: difference of each part without each infant in turn, float64 (..., infants, parts).
-    clips: their numbers, float64 (infants, parts). score: the sum itself, (...). weights: (parts,).
-    df: degrees of freedom, the fewest of `part_degrees`.
+    clips: float64 (infants, parts). score: (...). df: the fewest of `part_degrees`.
     """
     covariance = _jackknife(without)
     least = 0.5 / (_effective_by_model(clips) + 1) ** 2
@@ -152,9 +150,8 @@ def _effective_by_model(clips: Array) -> Array:
 def _share_bounds(
     share: Array, variance: Array, most: Array, by_model: Array, df: float | Array
 ) -> tuple[Array, Array]:
-    """Return Clopper & Pearson's bounds (..., parts) for each part's effective number of clips.
-
-    This number is at most `most`, and `by_model` where nothing varies.
+    """Return Clopper & Pearson's bounds (..., parts) for each part's effective number of clips,
+    which is at most `most`, and `by_model` where nothing varies.
     """
     from scipy.special import betaincinv  # `scipy.stats.beta.ppf` without its checks
 
@@ -203,12 +200,11 @@ def add_between_run_variance(
 ) -> Bounds:
     """Return the bounds of a mean over repeats, widened by the variance between repeats.
 
-    The variances over infants and of the mean over repeats are added. The t quantile has Welch and
-    Satterthwaite's degrees of freedom.
+    The t quantile has Welch and Satterthwaite's degrees of freedom.
 
     bounds: over infants alone. repeats: the score of each repeat, float64 (..., repeats), for each
-    model with its own repeats; a single repeat adds nothing. df: degrees of freedom of the variance
-    over infants, the fewest of the parts'. limits: lowest and highest possible score.
+    model with its own repeats; a single repeat adds nothing. df: the fewest of `part_degrees`.
+    limits: lowest and highest possible score.
     """
     several = [a for a in repeats if a.shape[-1] > 1]
     among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in several]
@@ -297,8 +293,7 @@ def auc_interval(
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The area of a class is the share of correctly ranked pairs of one of its clips and another clip.
-    Its effective number of clips is at most the one that gives Mann & Whitney's variance of
+    A class's effective number of clips is at most the one that gives Mann & Whitney's variance of
     guesses.
 
     probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes in
@@ -369,12 +364,12 @@ def _pairs_ranked_right(
     """Return the pairs of each clip that are ranked right, and all its pairs, (2, repeats, clips).
 
     Pairs are of a clip `inside` a class and one outside in the same group. Ties, and pairs without
-    a score, count half. A clip's rank in its group minus its rank on its own side counts the clips
-    of the other side below it.
+    a score, count half.
     """
     import pandas as pd
 
     series, side, place = pd.Series(scores.ravel()), np.tile(inside, len(scores)), group.ravel()
+    # A clip's rank in its group minus its rank on its own side: the other side's clips below it.
     whole, own = series.groupby(place), series.groupby([place, side])
     pairs = whole.transform("size") - own.transform("size")
     unscored = pairs - (whole.transform("count") - own.transform("count"))
@@ -463,7 +458,7 @@ def _clips(predictions: Sequence[NDArray[Any]], y: Names, infants: Names) -> _Cl
 
 
 def _confusions(clips: _Clips, answers: NDArray[np.int64]) -> Array:
-    """Return float64 (repeats, infants, classes, classes + 1): truth by row, answer by column.
+    """Return truths by row and answers by column, float64 (repeats, infants, classes, classes + 1).
 
     The last column counts clips without an answer.
     """
@@ -524,6 +519,6 @@ def _of_answers(predictions: Sequence[NDArray[Any]], y: Names, infants: Names, m
         if f1:
             first, rival = (2 * share / (1 + share) for share in (first, rival))
         bounds = difference_bounds(first - rival, clips, np.asarray(value), weights, df.min())
-    limits = (0.0, 1.0) if len(pairs) == 1 else (-1.0, 1.0)
+    limits = (1.0 - len(pairs), 1.0)
     bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)
     return Interval.of(bounds, *about)
