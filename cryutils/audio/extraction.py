@@ -30,10 +30,28 @@ KINDS = tuple(_TRANSFORMS)
 
 
 def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = False) -> list[Array]:
-    """Return the sound of each clip, a list of float32 (samples,); cached.
+    """Return the sound of each clip; cached.
 
-    corpus: clips, of which only `path` is used. sr: rate in Hz; None: each clip's own. progress:
-    whether to show a bar.
+    Parameters
+    ----------
+    corpus : Corpus or other iterable
+        Clips, of which only `path` is used.
+    sr : int, optional
+        Rate in Hz; None keeps each clip's own.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    list of float32 (samples,)
+        One array for each clip.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
+    >>> {len(x) for x in signals(clips, sr=8000)}
+    {4000}
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)

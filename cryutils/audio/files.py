@@ -82,16 +82,36 @@ _HOLE_S = Fraction(1, 10)
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
-    """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
+    """Return the sound of a file, mono.
 
     Any container that FFmpeg reads; the first sound track that is not silent is taken. Channels
     are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
     the sound starts later than the file's pictures, silence comes first; silence also fills the
-    holes in its time stamps. A file cut short gives the samples that are left. sr: rate in Hz; None
-    keeps the file's own rate (`native_rate`).
+    holes in its time stamps. A file cut short gives the samples that are left.
 
-    Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
-    sound.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    sr : int, optional
+        Rate in Hz; None keeps the file's own rate (`native_rate`).
+
+    Returns
+    -------
+    float32 (samples,)
+        The sound in [-1, 1].
+
+    Raises
+    ------
+    InputError
+        For a file that is missing, empty, damaged, longer than an hour, or without sound.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
+    >>> read(clips[0].path, sr=16000).shape
+    (8000,)
     """
     check_settings(sr=sr)
     path = Path(path).absolute()

@@ -169,13 +169,30 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any) -> None:
     """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
-    A later number with the same `COLUMNS`, split and data replaces an earlier one. An interval also
-    sets low, high, n and n_infants. A permutation test sets the p-value of each of its models,
-    adjusted for its family. A table of `evaluation.out_of_fold` may contain several models,
-    told apart by `COLUMNS`, split and data; metrics: its scores, by default all of
-    `evaluation.score` and precision, recall and F1 of each class. columns: fields of `Result`, of
-    all; study, metric and data are needed. Raises InputError for other columns, a number that is
-    not finite, or a call before `begin`.
+    A later number with the same `COLUMNS`, split and data replaces an earlier one.
+
+    Parameters
+    ----------
+    value : float, Interval, PermutationTest or DataFrame
+        An interval also sets low, high, n and n_infants. A permutation test sets the p-value of each
+        of its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain
+        several models, told apart by `COLUMNS`, split and data.
+    *metrics : str
+        Scores of a table; by default all of `evaluation.score` and precision, recall and F1 of each
+        class.
+    **columns
+        Fields of `Result`, of all; study, metric and data are needed.
+
+    Raises
+    ------
+    InputError
+        For other columns, a number that is not finite, or a call before `begin`.
+
+    Examples
+    --------
+    >>> from cryutils import claims
+    >>> claims.begin("03_feature_validation", seed=0)
+    >>> claims.record(0.25, study="chance", metric="accuracy", data="made up")
     """
     if isinstance(value, pd.DataFrame):
         return _record_answers(value, metrics, columns)

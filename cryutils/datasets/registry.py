@@ -36,16 +36,34 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
     or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
     (`datasets.manifest`).
 
-    sound, pictures: whether to leave out clips without sound, or without pictures. pictures=None
-    leaves these out only if any clip has sound and pictures. options: parameters of
-    `datasets.synthetic.generator.load`. Real recordings ignore them, so a notebook passes the same
-    options for all data.
+    Parameters
+    ----------
+    name : str or Path
+        A name in `DATASETS`, a folder, or a CSV file.
+    sound : bool
+        Whether to leave out clips without sound.
+    pictures : bool or None
+        Whether to leave out clips without pictures. None leaves these out only if any clip has
+        sound and pictures.
+    **options
+        Parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a
+        notebook passes the same options for all data.
 
-    Raises InputError if nothing is usable or left, or for an unknown option.
+    Returns
+    -------
+    Corpus
+        The clips, with what was left out and why in `problems()`.
 
+    Raises
+    ------
+    InputError
+        If nothing is usable or left, or for an unknown option.
+
+    Examples
+    --------
     >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
-    >>> len(voices.select(["hungry", "tired"]))
-    4
+    >>> len(voices)
+    8
     """
     dataset, known = find(name), _options() if options else {}
     for option in options:

@@ -71,22 +71,56 @@ def out_of_fold(
 ) -> pd.DataFrame:
     """Return the answers of an experiment to clips that it was not trained on, a row for each.
 
-    experiment: a function of training and test clips, int64 positions in `clips`. It trains a model
-    and returns a probability (or other score) of each class, float (test, classes), in the order of
-    `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
-    If it has parameters `seed`, `repeat`, `fold`, `split` or `groups`, they get the fold's own
-    seed, the numbers of repeat and fold, the name of the split, and what the split keeps on one
-    side (a name for each clip, or None), for `hold_back`.
-    split: a name of `Split`, such as "random" or "leak_free". folds: their number, or the folds of
-    each repeat. repeats: divisions of all clips; with `draws`, positions of the clips of each, one
-    for each draw. workers: processes that train folds at the same time, with the same answers; if
-    CRYUTILS_SCHEDULER is set, the workers of this Dask cluster instead. What an experiment stores
-    stays in its process.
+    Parameters
+    ----------
+    experiment : function
+        Takes the training and the test clips, int64 positions in `clips`, trains a model and returns
+        a probability (or other score) of each class, float (test, classes), in the order of
+        `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
+        Parameters `seed`, `repeat`, `fold`, `split` and `groups`, if it has any, get the fold's own
+        seed, the numbers of repeat and fold, the name of the split, and what the split keeps on one
+        side (a name for each clip, or None), for `hold_back`.
+    clips : Corpus
+        The clips that are divided.
+    split : str
+        A name of `Split`, such as "random" or "leak_free".
+    folds : int or list
+        The number of folds, or the folds of each repeat.
+    repeats : int
+        Divisions of all clips.
+    seed : int
+        Seed of the divisions, and of the seeds that the experiment gets.
+    draws : list of arrays, optional
+        Positions of the clips of each draw; one repeat for each.
+    workers : int
+        Processes that train folds at the same time, with the same answers. If CRYUTILS_SCHEDULER is
+        set, the workers of this Dask cluster instead. What an experiment stores stays in its process.
+    progress : bool
+        Whether to show a bar.
 
-    Columns: clip, infant, repeat, fold, split, data, truth, predicted (None without an answer) and,
-    for scores, `p_<class>`. Raises InputError if a fold trains on a test clip or on a part of what
-    the split keeps whole (an infant is no whole if the labels are the infants), tests a clip twice,
-    if `clips` does not allow the split, or if the experiment returns something else.
+    Returns
+    -------
+    DataFrame
+        Columns clip, infant, repeat, fold, split, data, truth, predicted (None without an answer)
+        and, for scores, `p_<class>`.
+
+    Raises
+    ------
+    InputError
+        If a fold trains on a test clip or on a part of what the split keeps whole (an infant is no
+        whole if the labels are the infants), tests a clip twice, if `clips` does not allow the
+        split, or if the experiment returns something else.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    >>> def commonest(train, test):
+    ...     names, counts = np.unique(clips.labels[train], return_counts=True)
+    ...     return np.full(len(test), names[counts.argmax()])
+    >>> answers = out_of_fold(commonest, clips, split="leak_free", folds=2)
+    >>> answers.shape
+    (16, 8)
     """
     from threadpoolctl import threadpool_limits
 
@@ -259,14 +293,30 @@ ScoreName = Metric | Literal["roc_auc"]
 def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     """Return scores with 95 % intervals over infants, a row for each model, split and metric.
 
-    metrics: "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has
-    probabilities); all by default. Columns: value, low, high, n (clips of a repeat, however many
-    windows they have) and n_infants. The index names what the table tells apart, and the metric.
-    There is no interval if a class comes from one infant, or the answer is always the same. If the
-    truth is the infant itself, the balanced accuracy is the mean over infants of the share that is
-    recognised.
+    Parameters
+    ----------
+    answered : DataFrame
+        Columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
+    *metrics : str
+        "accuracy", "balanced_accuracy", "macro_f1" and "roc_auc" (if the table has probabilities);
+        all by default.
 
-    answered: columns of `out_of_fold`, and any of `ABOUT` that tell models apart.
+    Returns
+    -------
+    DataFrame
+        Columns value, low, high, n (clips of a repeat, however many windows they have) and
+        n_infants. The index names what the table tells apart, and the metric. There is no interval
+        if a class comes from one infant, or the answer is always the same. If the truth is the
+        infant itself, the balanced accuracy is the mean over infants of the share that is
+        recognised.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    >>> answers = out_of_fold(lambda train, test: clips.labels[test], clips, split="random", folds=2)
+    >>> score(answers, "accuracy").value.item()  # it has read the test labels
+    1.0
     """
     import pandas as pd
 
@@ -340,8 +390,23 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
 def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy") -> Interval:
     """Return one model's score minus a rival's on the same clips, with its interval over infants.
 
-    answered, rival: columns of `out_of_fold`, one model and split each; the rival may be the same
-    model with the other split. Raises InputError if their clips differ.
+    Parameters
+    ----------
+    answered, rival : DataFrame
+        Columns of `out_of_fold`, one model and split each; the rival may be the same model with the
+        other split.
+    metric : str
+        "accuracy", "balanced_accuracy" or "macro_f1".
+
+    Returns
+    -------
+    Interval
+        The difference with `low`, `high`, `n` and `n_infants`.
+
+    Raises
+    ------
+    InputError
+        If the two tables answer different clips.
     """
     import pandas as pd
 

@@ -224,8 +224,32 @@ def hold_back(
     held back, as close to a fifth of each class as possible; each class keeps a group in the
     training part. If no group can be spared, clips are drawn as without groups.
 
-    labels: one for each clip. train: positions of clips, int. groups: such as the infant of each
-    clip. The result is int64 positions. Raises InputError if nothing can be held back.
+    Parameters
+    ----------
+    labels : sequence of str
+        The label of each clip.
+    train : int (training clips,)
+        Positions of the clips to divide.
+    groups : sequence of str, optional
+        Such as the infant of each clip.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    train, validation : int64 arrays
+        Positions of clips.
+
+    Raises
+    ------
+    InputError
+        If nothing can be held back.
+
+    Examples
+    --------
+    >>> train, validation = hold_back(["hungry", "tired"] * 10, np.arange(20))
+    >>> len(train), len(validation)
+    (16, 4)
     """
     train = np.sort(np.asarray(train, dtype=np.int64))
     y, names = class_indices(np.asarray(labels)[train])

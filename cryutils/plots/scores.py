@@ -68,9 +68,18 @@ def source(figure: Figure, note: str) -> Figure:
 
 
 def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
-    """Name the data below `figure`, write it to the run's `figures/<key>.png`, and show it.
+    """Name the data below a figure, write it to the run's folder `figures`, and show it.
 
-    caption: a sentence on what the figure shows, which is also its alternative text.
+    Parameters
+    ----------
+    figure : Figure
+        What to save; `source` names the data below it.
+    key : str
+        Name of the PNG file.
+    data : str
+        Where the data come from, such as `corpus.note`.
+    caption : str
+        A sentence on what the figure shows, which is also its alternative text.
     """
     from IPython import get_ipython
     from IPython.display import display
