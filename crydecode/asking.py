@@ -17,8 +17,6 @@ from starlette.exceptions import HTTPException
 
 from crydecode.store.database import NO_ANSWER, StoreUnavailable
 
-__all__ = ["Threads", "ask"]
-
 T = TypeVar("T")
 
 ANSWER_S = 12.0  # longer than a store itself waits for another program

@@ -16,8 +16,6 @@ from pathlib import Path
 from cryutils._io import paths
 from cryutils.errors import InputError, printable
 
-__all__ = ["PROXIES", "certificate", "hosts", "is_local", "listen", "reachable"]
-
 # Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
 # variable. Without it, uvicorn would trust every program on this machine.
 PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").split())

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["make_film"]
-
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
 _SCENES = (

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from crydecode.lines import Line
     from crydecode.store import Log
 
-__all__ = ["ONE_DAY", "Day", "day", "latest", "missed"]
-
 RECENT_S = 2 * 3600.0  # the lines on the live page
 ONE_DAY = timedelta(days=1)
 
@@ -52,9 +50,3 @@ def day(log: Log, when: date | None = None) -> Day:
 def latest(log: Log, seconds: float = RECENT_S) -> list[Line]:
     """Return the lines of the last two hours or another time, newest first."""
     return log.lines(time.time() - seconds)[::-1]
-
-
-def missed(log: Log, verdict: str, ago_s: float) -> None:
-    """Log a cry that the models did not hear, `ago_s` before now."""
-    at = time.time() - ago_s
-    log.correct(at, at, verdict)

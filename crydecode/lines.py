@@ -15,8 +15,6 @@ from cryutils import words
 from cryutils.inference.episodes import Episodes, Sums
 from cryutils.inference.readings import CALM
 
-__all__ = ["CRY", "MISSED", "NOTES", "Line", "lines"]
-
 CRY, MISSED = "cry", "missed cry"
 NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}
 

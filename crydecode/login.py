@@ -23,18 +23,6 @@ from starlette.websockets import WebSocketClose
 from crydecode.asking import Threads, ask
 from crydecode.store.accounts import folded
 
-__all__ = [
-    "PUBLIC",
-    "LoginRequired",
-    "form",
-    "is_own",
-    "log_in",
-    "log_out",
-    "own_path",
-    "set_cookie",
-    "token",
-]
-
 # What needs neither a login nor the store.
 STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
 PUBLIC = ("/login", *STATIC)

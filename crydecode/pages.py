@@ -32,8 +32,6 @@ from cryutils.widgets.clip_view import asset
 if TYPE_CHECKING:
     from crydecode.store import Log
 
-__all__ = ["ROUTES", "explain", "page", "refuse"]
-
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTING, EXPORT_S = Threads(2), 600.0
@@ -146,7 +144,8 @@ async def say(request: Request) -> Response:
         case "correct" if fields.get("verdict"):
             task = partial(log.correct, *_span(fields), fields["verdict"][:40])
         case "missed" if fields.get("verdict") and fields.get("ago") in AGO_S:
-            task = partial(diary.missed, log, fields["verdict"][:40], AGO_S[fields["ago"]])
+            at = time.time() - AGO_S[fields["ago"]]
+            task = partial(log.correct, at, at, fields["verdict"][:40])
         case "undo" if re.fullmatch(r"\d{1,18}", fields.get("note", "")):
             task = partial(log.remove_note, int(fields["note"]))
         case "undo":

@@ -40,8 +40,6 @@ from crydecode.store import Store
 from cryutils.errors import InputError
 from cryutils.widgets.monitor import Models
 
-__all__ = ["application", "run"]
-
 MOST_FORM_BYTES = 2**16
 FILES = 4096  # open files, among them idle connections, which uvicorn does not end
 # A page can't contact any other site, so no sound or picture can be sent to one.

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from crydecode.store import Store
     from cryutils.widgets.monitor import Models
 
-__all__ = ["MOST_BYTES", "PAGES", "Protocol", "Sockets"]
-
 MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page sends 50,000 and 100
 PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
 RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8

@@ -19,8 +19,6 @@ from cryutils.errors import InputError
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import spent
 
-__all__ = ["Writer"]
-
 WAITING = 7_200  # most readings that wait: one hour
 RETRY_S = 5.0  # between attempts to write
 SLOW_S = 2.0  # a log that has not answered after this time is reported

@@ -28,8 +28,6 @@ from cryutils.errors import InputError, printable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LIFETIME_S", "Logins", "Users", "clean_name", "folded", "hasher"]
-
 LIFETIME_S = 7 * 86400.0  # of a login without use
 _RENEW_S = 3600.0  # from one extension of a login in use to the next
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server

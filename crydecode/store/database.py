@@ -21,25 +21,6 @@ from cryutils._io import extras
 from cryutils._io.paths import resolve
 from cryutils.errors import InputError, printable
 
-__all__ = [
-    "CORRECTIONS",
-    "INFANTS",
-    "LOGINS",
-    "LONGEST_S",
-    "NOTES",
-    "NO_ANSWER",
-    "READINGS",
-    "SESSIONS",
-    "USERS",
-    "VERSION",
-    "DamagedError",
-    "Database",
-    "Row",
-    "StoreUnavailable",
-    "insert_new",
-    "shown",
-]
-
 VERSION = 8  # of the tables
 LONGEST_S = 86_400  # of a correction
 Row = dict[str, Any]
@@ -171,10 +152,6 @@ class StoreUnavailable(OSError):
         return f"The diary can't be used now: {self.reason}.{_ADVICE.get(self.reason, safe)}"
 
 
-class DamagedError(ValueError):
-    """A stored row has values that were never written."""
-
-
 class Database:
     """The store's tables on an engine. `shown` is the address without a password.
 
@@ -262,7 +239,6 @@ class Database:
             sa.exc.InterfaceError,
             sa.exc.TimeoutError,
             UnicodeDecodeError,
-            DamagedError,
         ) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
@@ -306,7 +282,7 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
-    if isinstance(error, UnicodeDecodeError | DamagedError):
+    if isinstance(error, UnicodeDecodeError):
         return _DAMAGED
     if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)

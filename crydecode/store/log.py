@@ -24,8 +24,6 @@ from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import CALM, GAP, HOP_S, Reading
 
-__all__ = ["EARLIEST_S", "LATEST_S", "PARTS", "Log", "Session"]
-
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
 _AT_ONCE = 10_000  # readings in memory
@@ -82,8 +80,8 @@ class Log:
         query = query.order_by(reading.time, reading.session)
         with self._begin() as connection:
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-            for row in _checked(rows):
-                yield row | {"infant": self.name}
+            for row in rows.mappings():
+                yield dict(row) | {"infant": self.name}
 
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
         """Return the diary's lines that reach into the time from `since` to before `until`."""
@@ -106,10 +104,10 @@ class Log:
             note.infant == self.id, *_within(note.time, since, until)
         )
         with self._begin() as connection:
-            corrections = list(_checked(connection.execute(said)))
             options = {"yield_per": _AT_ONCE}
             rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            around = lines(_checked(rows), corrections, _checked(connection.execute(notes)))
+            corrections, others = connection.execute(said), connection.execute(notes)
+            around = lines(*(map(dict, each.mappings()) for each in (rows, corrections, others)))
         return [
             line
             for line in around
@@ -246,22 +244,6 @@ def _require(start: float, stop: float) -> None:
         raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
     if stop - start > tables.LONGEST_S:
         raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
-
-
-def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
-    """Yield rows. Raises DamagedError for times, numbers and texts that never were stored."""
-    for row in map(dict, rows.mappings()):
-        at = [row[name] for name in ("time", "start", "stop") if name in row]
-        texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
-        try:
-            parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
-            shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
-            is_whole = all(0 <= each <= 1 for each in shares) and all(0 <= x < 2**33 for x in at)
-        except (AttributeError, TypeError, ValueError):
-            is_whole = False
-        if not (is_whole and all(isinstance(text, str) for text in texts)):
-            raise tables.DamagedError(f"row at {at}")
-        yield row
 
 
 def _within(

@@ -23,8 +23,6 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Content", "export"]
-
 Content: TypeAlias = Literal["diary", "readings"]
 
 _TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
