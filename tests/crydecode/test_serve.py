@@ -120,20 +120,6 @@ def test_there_is_no_other_file(ann: Visitor) -> None:
 # A page's WebSocket
 
 
-def test_what_is_heard_is_in_the_infant_s_diary(server: Served, ann: Visitor, mia: int) -> None:
-    with ann.socket(mia) as page:
-        about = json.loads(page.recv(HANG_S))["about"]
-        assert about["film"] == ""
-        ask(page, "start", file=False)
-        answers = [ask(page, "sound", noise(), at=i / 4, sr=48_000) for i in range(1, 9)]
-        readings = [reading for answer in answers for reading in answer["readings"]]
-        assert len(readings) >= 3 and all(reading["words"] for reading in readings)
-        assert ask(page, "stop")["waiting"] == 0
-    assert len(list(server.store.infant("Mia").entries())) >= len(readings)
-    with ann.socket(mia + 1) as page:
-        assert "no infant" in json.loads(page.recv(HANG_S))["why"]
-
-
 def test_a_websocket_is_for_pages_of_this_site(ann: Visitor, mia: int) -> None:
     url = ann.server.url
     for origin in ("http://evil.example", "null", None, f"{url}.evil", url.replace("p:", "ps:")):
@@ -322,13 +308,6 @@ def test_the_pages_show_the_score_of_the_model_that_answers(tmp_path: Path, trai
             shown = re.search('<p class="figure">(.*?)</p>', text, re.DOTALL)[1]
             assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
             assert "tired" in shown and "my own infants" in shown
-        log = server.store.infant("Mia")
-        with visitor(server, "ann").socket(log.id) as page:
-            ask(page, "start", file=False)
-            ask(page, "sound", noise(), at=1.0, sr=48_000)
-            ask(page, "sound", noise(), at=2.0, sr=48_000)
-            ask(page, "stop")
-        assert {row["run"] for row in log.entries()} == {"mine"}
 
 
 def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:

@@ -13,7 +13,7 @@ from trained_run import Trained, change_card
 
 from cryutils import audio, video
 from cryutils.datasets.synthetic.distractors import distractor
-from cryutils.inference.predict import DRAWN, Predictor, fuse
+from cryutils.inference.predict import DRAWN, Predictor
 from cryutils.inference.readings import GAP, Reading
 from cryutils.models.export import read_card
 from cryutils.video import mp4
@@ -117,13 +117,6 @@ def test_a_temperature_calibrates_the_answer(run: Trained, recordings: Path) -> 
     assert prediction.verdict == "unsure" and max(prediction.probabilities.values()) < 0.35
 
 
-def test_what_was_changed_in_a_sound_is_a_remark(run: Trained, recordings: Path, tmp_path: Path) -> None:
-    x = audio.read(recordings / "cry.wav", sr=16000)
-    wavfile.write(tmp_path / "offset.wav", 16000, (x * 16384 + 1638).astype(np.int16))
-    prediction = only(Predictor("cry2"), tmp_path / "offset.wav")
-    assert prediction.note == "sound: a constant offset of 0.050 is removed"
-
-
 def test_a_cry_unlike_the_training_cries_is_unsure_and_never_a_state(run: Trained, recordings: Path) -> None:
     cry = only(Predictor("cry2"), run.corpus[0].path)
     assert cry.note == "" and cry.unlike is not None and cry.unlike < 0.99
@@ -169,13 +162,3 @@ def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path)
     prediction = only(Predictor(), recordings / "cry.mp4")
     assert prediction.used == "audio"
     assert prediction.why == ("picture: this run has no model for it",)
-
-
-def test_fusion_is_the_mean_of_the_models_that_answer() -> None:
-    sound, face = np.array([[0.8, 0.2], [0.4, 0.6]], np.float32)
-    mean = fuse(sound, face)
-    assert mean is not None and mean.dtype == np.float32
-    np.testing.assert_allclose(mean, [0.6, 0.4], rtol=1e-6)
-    np.testing.assert_array_equal(fuse(sound, None), sound)
-    np.testing.assert_array_equal(fuse(None, face), face)
-    assert fuse(None, None) is None

@@ -124,8 +124,3 @@ def test_every_changed_bit_and_the_card_of_another_network_are_refused(runs: Pat
     (path.parent / "image.json").write_bytes((runs / "old" / "models" / "image.json").read_bytes())
     shutil.copy(path, path.with_stem("image"))
     refused(r"image\.tflite: damaged, or not the network of its card", run="new")
-
-
-def test_two_models_of_different_states_are_not_fused(runs: Path) -> None:
-    change_card(runs / "old" / "models", "cry2", classes=[*STATES[:3], "wet"])
-    refused("trained on different states", run="old")

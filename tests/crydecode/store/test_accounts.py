@@ -74,15 +74,6 @@ def test_a_password_that_many_would_guess_is_refused(store: Store, password: str
         store.users.set_password("demo", password if len(password) < 12 else "demo")
 
 
-def test_a_removed_user_is_logged_out(store: Store) -> None:
-    ticket = store.logins.begin("demo")
-    store.users.remove("Demo")
-    assert store.users.names() == ["granny"]
-    assert store.logins.user(ticket) is None
-    with pytest.raises(InputError, match="no user 'demo'"):
-        store.users.remove("demo")
-
-
 # Guessing
 
 
@@ -153,14 +144,6 @@ def test_an_address_that_tries_many_names_waits(store: Store) -> None:
 
 
 # Logins
-
-
-def test_a_ticket_names_its_user_until_it_is_ended(store: Store) -> None:
-    tickets = [store.logins.begin(name) for name in ("demo", "demo", "granny")]
-    store.logins.end(tickets[0])
-    assert [store.logins.user(ticket) for ticket in tickets] == [None, "demo", "granny"]
-    made_up = ["", "x", "\0", "\ud800", "' or 1=1 --"]
-    assert [store.logins.user(ticket) for ticket in made_up] == [None] * 5
 
 
 @in_one

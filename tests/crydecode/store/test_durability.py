@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from postgres import Server
@@ -74,19 +73,3 @@ def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_o
     assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
     assert n <= len(times) <= n + 4
     assert mia.append(session, [Reading(1.7e9, "pain")]) == 1
-
-
-def test_all_readings_of_four_who_append_at_once_are_kept(url: str, store: Store) -> None:
-    mia = store.add_infant("Mia")
-    sessions = [mia.begin(f"page {i}") for i in range(4)]
-
-    def write(session: int) -> None:
-        for i in range(10):
-            mia.append(sessions[session], [Reading(1.8e9 + 2 * (10 * session + i), "hungry")])
-
-    threads = [Thread(target=write, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(list(mia.entries())) == 40

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,11 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from crydecode import diary
-from crydecode.store import Log, Store
+from crydecode.store import Log
 from cryutils.errors import InputError
 from cryutils.inference.readings import GAP, NO_CRY, Kind, Reading
 
@@ -47,14 +44,6 @@ def test_a_reading_comes_back_as_it_was(mia: Log) -> None:
     ]
     assert logged(mia, *readings) == 3
     assert list(map(reading, mia.entries())) == readings
-
-
-def test_readings_come_by_time_from_since_on_and_before_until(mia: Log) -> None:
-    times = [NOON + s for s in (5, 0, 3, 1, 4, 2)]
-    logged(mia, *(Reading(time, NO_CRY) for time in times))
-    assert [row["time"] - NOON for row in mia.entries()] == [0, 1, 2, 3, 4, 5]
-    assert [row["time"] - NOON for row in mia.entries(NOON + 1, NOON + 4)] == [1, 2, 3]
-    assert [row["time"] - NOON for row in mia.entries(since=NOON + 4)] == [4, 5]
 
 
 def test_a_repeated_append_adds_nothing(mia: Log) -> None:
@@ -125,35 +114,3 @@ def test_a_day_s_crying_is_that_of_its_lines_without_false_alarms(mia: Log) -> N
     mia.correct(NOON + 3000, NOON + 3000, "pain")
     shown = diary.day(mia, EIGHT.date())
     assert (shown.cried_s, len(shown.lines)) == (240, 4), "a caregiver's report has no length"
-
-
-PIECES = st.lists(
-    st.tuples(
-        st.sampled_from(["hungry", "pain", NO_CRY, GAP, None]),  # None: nobody listens
-        st.integers(1, 200),
-        st.booleans(),
-    ),
-    max_size=8,
-)
-
-
-@in_one
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(PIECES, min_size=1, max_size=3))
-def test_an_infant_never_cries_longer_than_a_device_listened(
-    store: Store, devices: list[list[tuple[str | None, int, bool]]]
-) -> None:
-    log = store.add_infant(secrets.token_hex())
-    for number, pieces in enumerate(devices):
-        at, phase, readings = 0, NOON + 0.17 * number, list[Reading]()
-        for verdict, hops, is_wrong in pieces:
-            start, at = at, at + hops
-            if verdict is not None:
-                shares = {} if verdict in (NO_CRY, GAP) else {verdict: 1.0}
-                readings += [Reading(phase + k / 2, verdict, shares) for k in range(start, at)]
-            if is_wrong:
-                log.correct(phase + start / 2, phase + at / 2, NO_CRY)
-        logged(log, *readings)
-    day = diary.day(log, EIGHT.date())
-    right = [each.cried_s for each in log.lines() if each.state and each.corrected != NO_CRY]
-    assert day.cried_s == sum(right) <= day.listened_s

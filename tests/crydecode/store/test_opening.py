@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import platformdirs
 import pytest
 import sqlalchemy as sa
 
-from crydecode import diary
 from crydecode import store as stores
-from crydecode.store import Log, Store, StoreUnavailable
+from crydecode.store import Log, Store
 from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 
@@ -127,16 +125,6 @@ def test_a_removed_infant_leaves_nothing(store: Store, mia: Log) -> None:
     assert store.infants() == []
     with pytest.raises(InputError, match="no infant"):
         list(mia.entries())
-
-
-@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_a_share_that_is_none_is_a_line(mia: Log, apart: Path, store: Store) -> None:
-    mia.append(mia.begin("camera"), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
-    store.close()
-    file = apart / "store.sqlite"
-    file.write_bytes(file.read_bytes().replace(b'{"hungry":0.9}', b'{"hungry":9.9}'))
-    with stores.open(f"sqlite:///{file}") as opened, pytest.raises(StoreUnavailable):
-        diary.latest(opened.infant("Mia"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from postgres import Server
 from sizes import LARGE
 
 from crydecode.store import Log
@@ -21,7 +20,6 @@ from cryutils.inference.readings import NO_CRY, Reading
 START = 1_800_000_000.0
 PROMPT_S = 0.25  # far less than the page holds back, on a machine with other work
 in_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-in_postgresql = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 
 
 @contextmanager
@@ -82,16 +80,6 @@ def test_a_locked_sqlite_stops_nobody_who_listens(
         " another program has locked it",
         "the caregiver log is written again",
     ]
-
-
-@in_postgresql
-def test_a_frozen_postgresql_stops_nobody_who_listens(mia: Log, postgres: Server) -> None:
-    ear = Ear(mia)
-    ear.hear(0.5)
-    with postgres.frozen():
-        ear.hear(4)
-    ear.check()
-    assert "it does not answer" in ear.troubles[-1]
 
 
 @in_sqlite

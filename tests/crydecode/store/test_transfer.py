@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import mongomock
 import pandas as pd
@@ -97,38 +95,23 @@ def test_a_file_is_replaced_whole_or_not_at_all(logs: list[Log], apart: Path) ->
 # MongoDB, where mongomock stands in for a server
 
 
-@pytest.fixture
-def mongo(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The database of a server at any address."""
-    stand_in = mongomock.MongoClient()
-    monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: stand_in)
-    return stand_in.get_default_database("cryutils")
-
-
-def test_a_second_export_to_mongodb_adds_what_is_new(mia: Log, mongo: Any) -> None:
-    session = mia.begin("camera")
-    readings = [Reading(START + i / 2, "hungry", {"hungry": 0.75}) for i in range(10)]
-    mia.append(session, readings[:6])
-    assert export([mia], "mongodb://h/log", "readings") == 6
-    mia.append(session, readings)
-    assert export([mia], "mongodb://h/log", "readings", START + 1, START + 4) == 6
-    documents = list(mongo.readings.find().sort("time"))
-    assert len(documents) == 8
-    assert documents[0]["probabilities"] == {"hungry": 0.75} and documents[0]["infant"] == "Mia"
-    assert documents[1]["time"] == datetime.fromtimestamp(START + 0.5, UTC).replace(tzinfo=None)
-
-
-def test_mongodb_shows_the_diary_as_it_is_after_late_readings(logs: list[Log], mongo: Any) -> None:
+def test_mongodb_shows_the_diary_as_it_is_after_late_readings(
+    logs: list[Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mongomock.MongoClient()
+    monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: server)
     assert export(logs, "mongodb://h/log", "diary") == 4
     late = Reading(START - 10, "hungry", {"hungry": 0.75})
     logs[0].append(logs[0].begin("another", "judged"), [late])
     for _ in range(2):
         assert export(logs[:1], "mongodb://h/log", "diary", START) == 3
-    documents = list(mongo.diary.find().sort("start"))
+    documents = list(server.get_default_database("cryutils").diary.find().sort("start"))
     assert [each["what"] for each in documents] == ["cry", "cry", "fed", "missed cry"]
     assert [each["infant"] for each in documents] == ["Mia", logs[1].name, "Mia", "Mia"]
     assert [documents[0][name] for name in ("state", "probability", "corrected")] == ["hungry", 0.75, "pain"]
     assert documents[3]["stop"] is None
+    assert export(logs, "mongodb://h/log", "readings") == 13
+    assert server.cryutils.readings.find_one()["probabilities"] == {"hungry": 0.75}
 
 
 @pytest.mark.parametrize("address", ["mongodb://u:pa55w0rd@127.0.0.1:1/d", "mongodb://u:pa55w0rd@h:99999/d"])
