@@ -97,7 +97,10 @@ class Files:
     def _unpack(self, root: Path, files: Registry) -> None:
         """Download the archive and keep those of `files` that have the right sha256."""
         path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
-        names = {self._in_archive(name): name for name in files}
+        names = {}  # of the files, by their names in the archive
+        for name in files:
+            folder, _, file = name.partition("/")
+            names[f"{self.folders.get(folder, folder)}/{file}"] = name
         try:
             download(self.archive_url, path)
             with tarfile.open(path) as archive:
@@ -116,10 +119,6 @@ class Files:
             path.unlink(missing_ok=True)
         if missing := _missing(root, files):
             raise Unavailable(f"{host}: it sent no intact {min(missing)}")
-
-    def _in_archive(self, name: str) -> str:
-        folder, _, file = name.partition("/")
-        return f"{self.folders.get(folder, folder)}/{file}"
 
 
 @dataclass(frozen=True, kw_only=True)

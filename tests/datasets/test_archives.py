@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,23 +39,9 @@ def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
     return stream.getvalue()
 
 
-class Host:
-    """A server of the archive: what it answers, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.archive, self.status, self.asked = packed(FILES), 200, 0
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.asked += 1
-        request.send_response(self.status)
-        request.send_header("Content-Length", str(len(self.archive)))
-        request.end_headers()
-        if self.status == 200:
-            request.wfile.write(self.archive)
-
-
 @pytest.fixture
-def host(apart, monkeypatch) -> Iterator[Host]:
+def host(apart, monkeypatch) -> Iterator[SimpleNamespace]:
+    """A server of the archive: what it answers, and how often it was asked."""
     rows = [
         f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}"
         for name, content in FILES.items()
@@ -64,11 +51,16 @@ def host(apart, monkeypatch) -> Iterator[Host]:
     (apart / "project" / "data" / "registry.csv").write_text(registry)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     monkeypatch.setenv("NO_PROXY", "*")
-    host = Host()
+    host = SimpleNamespace(archive=packed(FILES), status=200, asked=0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            host.answer(self)
+            host.asked += 1
+            self.send_response(host.status)
+            self.send_header("Content-Length", str(len(host.archive)))
+            self.end_headers()
+            if host.status == 200:
+                self.wfile.write(host.archive)
 
         def log_message(self, *args: object) -> None:
             pass

@@ -234,7 +234,6 @@ def load(
         )
 
     cry(0, dials)  # raises InputError for dials and a duration out of range
-    voice.check_rate(sr)
     if video:
         shaped |= _shaped_by_video(face_dials, fps=fps, size=size, sr=sr)
     elif face_signal is not None:

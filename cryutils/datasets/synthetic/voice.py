@@ -29,7 +29,7 @@ import numpy.typing as npt
 from cryutils.datasets.synthetic.states import PLAIN, STATES, VOICES, Dials, Parameters
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["CryPlan", "Synthesiser", "check_rate", "cry", "plan", "render"]
+__all__ = ["CryPlan", "cry", "plan", "render"]
 
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -110,7 +110,8 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
 
     sr: samples per second. Raises InputError unless it is 4000 to 192000.
     """
-    check_rate(sr)
+    if not 4000 <= sr <= 192_000 or sr != int(sr):
+        raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
     rng = np.random.default_rng([plan.seed, 2])
     frames = np.arange(plan.f0.size)
     at = np.arange(round(plan.duration_s * sr)) * (RATE / sr)
@@ -120,7 +121,7 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
         np.interp(at, frames, contour).astype(np.float32)
         for contour in (held, plan.loudness, plan.gasp, plan.rough, plan.opening)
     )
-    synthesiser = Synthesiser(plan.voice, sr, rng)
+    synthesiser = _Synthesiser(plan.voice, sr, rng)
     near = synthesiser.tract(synthesiser.source(f0, loudness, gasp, rough), opening, loudness)
     heard = near + synthesiser.reverberation(near)
     heard += synthesiser.background(at.size)
@@ -135,12 +136,6 @@ def cry(state: str, *, sr: int = 16000, **planned: Any) -> Samples:
     (8000,)
     """
     return render(plan(state, **planned), sr)
-
-
-def check_rate(sr: int) -> None:
-    """Raise InputError unless `sr` is a whole number from 4000 to 192000 Hz."""
-    if not 4000 <= sr <= 192_000 or sr != int(sr):
-        raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
 
 
 class _Draft:
@@ -248,7 +243,7 @@ class _Draft:
         return np.clip(inside * (t.size / RATE) / edge_s, 0, 1)
 
 
-class Synthesiser:
+class _Synthesiser:
     """The sound of one clip: `voice` has its parameters, `sr` is in Hz, `rng` draws its noise."""
 
     def __init__(self, voice: Parameters, sr: int, rng: np.random.Generator) -> None:

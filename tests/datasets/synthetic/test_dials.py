@@ -57,16 +57,6 @@ def test_interaction_shares_the_variance_between_the_table_and_the_infant(effect
     np.testing.assert_allclose(apart(dials.interaction), mixed, atol=1e-9)
 
 
-@BOTH
-def test_a_session_moves_place_and_day(effects) -> None:
-    dials = Dials(session=1.0)
-    first, other = drawn(effects, dials), drawn(effects, dials, session=2)
-    moved = {name for name, step in zip(effects.names, first != other, strict=True) if step}
-    place = {"room", "noise", "low_cut"} if effects is states.VOICES else {"light", "sheet", "grain"}
-    assert place < moved
-    assert not moved & {"arch", "vowel", "tract", "burst", "whimper", "skin", "hair", "gape"}
-
-
 @pytest.mark.parametrize("value", [1.01, float("nan")])
 def test_a_dial_outside_its_range_is_named(value) -> None:
     with pytest.raises(InputError, match=f"^face_signal={value} is outside the dial; use"):
