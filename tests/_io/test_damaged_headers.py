@@ -115,12 +115,10 @@ def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
         assert wanted in refusal(path, reading)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "I;16"])
-def test_large_pictures_are_shrunk(mode: str, tmp_path: Path) -> None:
+def test_large_pictures_are_shrunk(tmp_path: Path) -> None:
     grey = np.zeros((8, 8192), np.uint8)
     grey[4:, 4096:] = 200
-    deep = Image.fromarray(grey.astype(np.uint16) * 257)
-    (deep if mode == "I;16" else Image.fromarray(grey).convert(mode)).save(tmp_path / "a.png")
+    Image.fromarray(grey).save(tmp_path / "a.png")
     values = pictures.read(tmp_path / "a.png")
     assert values.shape == (4, 4096, 3)
     np.testing.assert_allclose([values[0, 0], values[-1, -1]], [[0] * 3, [200] * 3], atol=4)

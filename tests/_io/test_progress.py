@@ -21,24 +21,18 @@ progress._PIPE_S = 0.0
 with progress.counting("Training", "networks") as report:
     for done in (1, 2):
         report(done, 2)
-        {}
 print("done")
 """
 
 
-@pytest.mark.parametrize(("ends", "kept"), [("pass", [{}]), ("if done == 2: 1 / 0", None)])
-def test_a_finished_bar_leaves_nothing_in_a_notebook(
-    ends: str, kept: list[dict[str, str]] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_bar_leaves_nothing_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    cell = nbformat.v4.new_code_cell(SHOW.format(ends))
-    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), allow_errors=True)
+    cell = nbformat.v4.new_code_cell(SHOW)
+    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]))
     client.execute()
     shown = [output.data for output in cell.outputs if output.output_type == "display_data"]
-    assert not [data for data in shown if data], "no bar and no widget"
-    if kept is not None:
-        assert shown == kept
-        assert [o.text for o in cell.outputs if o.output_type == "stream"] == ["done\n"]
+    assert shown == [{}], "no bar and no widget"
+    assert [o.text for o in cell.outputs if o.output_type == "stream"] == ["done\n"]
 
 
 DESCRIBE = """
@@ -49,12 +43,11 @@ cli.main(["data", "describe", "own"])
 """
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_one_long_file_shows_on_a_terminal_alone_how_much_is_read(
-    suffix: str, apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    sound(apart / "own" / "hungry" / "anna" / f"night{suffix}", seconds=60)
+    sound(apart / "own" / "hungry" / "anna" / "night.wav", seconds=60)
     call = [sys.executable, "-c", DESCRIBE]
     ours, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
@@ -66,7 +59,7 @@ def test_one_long_file_shows_on_a_terminal_alone_how_much_is_read(
                 drawn += part
     os.close(ours)
     assert process.returncode == 0
-    shown = {int(s) for s in re.findall(rf"night{suffix}: .*? (\d+)/60 ", drawn.decode())}
+    shown = {int(s) for s in re.findall(r"night.wav: .*? (\d+)/60 ", drawn.decode())}
     assert len(shown) > 5 and max(shown) <= 60
     elsewhere = subprocess.run(call, capture_output=True, check=True)
     assert b"night" not in elsewhere.stderr

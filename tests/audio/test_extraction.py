@@ -56,13 +56,13 @@ def tone_level(x: np.ndarray, sr: int) -> tuple[float, float]:
 # name, codec, rate in Hz, channels, largest error of a sample (None: lossy)
 KINDS = [
     ("s16.wav", "pcm_s16le", 8000, 1, 1 / 32768),
-    ("s24.wav", "pcm_s24le", 44100, 1, 2**-22),
     ("f32.wav", "pcm_f32le", 11025, 1, 0.0),
+    ("cry.aiff", "pcm_s16be", 44100, 1, 1 / 32768),
+    ("cry.caf", "pcm_s16be", 44100, 1, 1 / 32768),
     ("cry.flac", "flac", 16000, 1, 1 / 32768),
     ("cry.mp3", "libmp3lame", 44100, 1, None),
     ("opus.ogg", "libopus", 48000, 1, None),
     ("aac.m4a", "aac", 44100, 1, None),
-    ("alac.m4a", "alac", 44100, 1, 1 / 32768),
     ("aac.3gp", "aac", 16000, 1, None),
     ("opus.webm", "libopus", 48000, 2, None),
 ]
@@ -88,12 +88,6 @@ def test_a_codecs_run_in_is_cut_off(tmp_path) -> None:
     x[8000:] = tone(22050)[: len(x) - 8000]
     y = audio.read(encode(tmp_path / "cry.m4a", x[None], sr=22050, codec="aac"))
     assert abs(int(np.argmax(np.abs(y) > 0.2)) - int(np.argmax(np.abs(x) > 0.2))) < 60
-
-
-def test_a_16_bit_sample_is_exactly_its_32768th(tmp_path) -> None:
-    values = np.arange(-32768, 32768, dtype=np.int16)[:, None]
-    y = audio.read(write_wav16(tmp_path / "all.wav", values))
-    np.testing.assert_array_equal(y, values[:, 0] / np.float32(32768))
 
 
 @pytest.mark.parametrize(("channels", "sr"), [(1, None), (2, 16000)])
@@ -178,11 +172,10 @@ def bytes_of(arrays: list[np.ndarray]) -> list[bytes]:
 
 
 @pytest.mark.filterwarnings("ignore:n_fft")
-@pytest.mark.parametrize("sr", [None, 16000])
-def test_features_of_a_corpus_are_librosas(corpus, sr) -> None:
-    stft, mel, mfcc = (audio.features(corpus, kind=k, sr=sr) for k in ("stft", "mel", "mfcc"))
+def test_features_of_a_corpus_are_librosas(corpus) -> None:
+    stft, mel, mfcc = (audio.features(corpus, kind=k, sr=16000) for k in ("stft", "mel", "mfcc"))
     for i, clip in enumerate(corpus):
-        x, rate = librosa.load(clip.path, sr=sr)
+        x, rate = librosa.load(clip.path, sr=16000)
         wanted = {
             "stft": librosa.amplitude_to_db(np.abs(librosa.stft(x))),
             "mel": librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=rate)),

@@ -11,15 +11,12 @@ import made_media
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soundfile
 from refusals import refusal
 from scipy.io import wavfile
 
 import cryutils
 from cryutils import audio, video
-from cryutils._io import media
 from cryutils.audio import files
-from cryutils.errors import InputError
 
 SR = 16000
 T = np.arange(2 * SR) / SR
@@ -94,21 +91,16 @@ def test_a_folder_lists_what_is_changed(tmp_path) -> None:
 # Files that were refused
 
 
-def tone(path: Path, hertz: float, channels: int, sr: int) -> bytes:
-    """Return one second of a tone in the format of the suffix, with an ID3 tag if it is an MP3."""
-    x = (0.3 * np.sin(2 * np.pi * hertz * np.arange(sr) / sr)).astype(np.float32)
-    codec = path.suffix.removeprefix(".")
-    made_media.write(path, (), [np.tile(x, (channels, 1))], sr=sr, codec=codec, title="a title")
+def tone(path: Path, hertz: float, *, channels: int) -> bytes:
+    """Return one second of a tone as an MP3 with an ID3 tag."""
+    x = (0.3 * np.sin(2 * np.pi * hertz * np.arange(48000) / 48000)).astype(np.float32)
+    made_media.write(path, (), [np.tile(x, (channels, 1))], sr=48000, codec="mp3", title="a title")
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("suffix", "parts"), [(".mp3", ((1, 48000), (2, 48000))), (".aac", ((2, 48000), (1, 48000)))]
-)
-def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
-    path = tmp_path / f"a{suffix}"
-    written = [tone(path, hertz, *part) for hertz, part in zip((440, 1000), parts, strict=True)]
-    path.write_bytes(b"".join(written))
+def test_joined_files_are_read_to_their_end(tmp_path) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(tone(path, 440, channels=1) + tone(path, 1000, channels=2))
     rate = audio.native_rate(path)
     halves = np.array_split(audio.read(path), 2)
     for half, hertz in zip(halves, (440, 1000), strict=True):
@@ -116,23 +108,8 @@ def test_joined_files_are_read_to_their_end(tmp_path, suffix, parts) -> None:
         middle = half[len(half) // 5 : -len(half) // 5]
         assert np.abs(np.fft.rfft(middle)).argmax() / len(middle) * rate == pytest.approx(hertz, rel=0.01)
         assert middle.std() == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
-    changes = audio.inspect(path).changes
-    assert [f"{rate} Hz" in change for change in changes] == [True] * (parts[0] != parts[1])
-
-
-def test_joined_ogg_that_cannot_be_read_names_the_change(tmp_path) -> None:
-    path, content = tmp_path / "a.ogg", b""
-    for count in (1, 2):
-        soundfile.write(path, np.tile(TONE[:, None], count), SR, "OPUS", format="OGG")
-        content += path.read_bytes()
-    path.write_bytes(content)
-    for reading in (media.probe, audio.read):
-        assert "its channels or its sample rate change midway" in refusal(path, reading)
-
-
-def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(tmp_path) -> None:
-    path = write16(tmp_path / "a.wav", np.stack([TONE, TONE], axis=1), b"\1\2\3")
-    np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
+    (change,) = audio.inspect(path).changes
+    assert f"{rate} Hz" in change
 
 
 def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
@@ -159,10 +136,9 @@ def test_sound_after_the_stated_end_is_listed(tmp_path) -> None:
         assert audio.inspect(path).doubts == ()
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".caf", ".aiff"])
+@pytest.mark.parametrize("suffix", [".wav", ".m4a"])
 def test_the_second_of_two_joined_files_is_listed(tmp_path, suffix) -> None:
-    path, codec = tmp_path / f"a{suffix}", "aac" if suffix == ".m4a" else "pcm_s16be"
-    codec = "pcm_s16le" if suffix == ".wav" else codec
+    path, codec = tmp_path / f"a{suffix}", "aac" if suffix == ".m4a" else "pcm_s16le"
     content = made_media.write(path, (), [np.float32(TONE)[None]], codec=codec).read_bytes()
     assert audio.inspect(path).doubts == ()
     path.write_bytes(2 * content)
@@ -213,12 +189,6 @@ def film(
     )
 
 
-def with_unknown_codec(path: Path) -> Path:
-    """Name an unknown codec in the first sound track of a Matroska file."""
-    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XYZ", 1))
-    return path
-
-
 def click_and_flash_s(path: Path) -> tuple[float, float]:
     x, rate = audio.read(path), audio.native_rate(path)
     brightness = [frame.mean() for frame in video.frames(path, fps=100)]
@@ -232,16 +202,6 @@ def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
     assert click_and_flash_s(path) == (pytest.approx(1.5, abs=0.045), pytest.approx(1.5, abs=0.045))
     changes = audio.inspect(path).changes
     assert [change[:15] for change in changes] == (["its sound start"] if "sound_s" in late else [])
-
-
-def test_the_first_sound_track_that_can_be_decoded_is_read(tmp_path) -> None:
-    path = film(tmp_path / "a.mkv", tracks=(1.0, 0.5))
-    assert np.abs(audio.read(path)).max() > 0.6
-    with_unknown_codec(path)
-    assert media.probe(path).lost == ()
-    assert click_and_flash_s(path)[0] == pytest.approx(1.5, abs=0.045)
-    (change,) = audio.inspect(path).changes
-    assert "sound track 2 of 2 " in change
 
 
 @pytest.mark.parametrize(("tracks", "number"), [((0.0, 0.5, 1.0), 2), ((1.0, 0.5), 1), ((1.0, 0.0), None)])
@@ -261,7 +221,7 @@ def with_hole(s: float, *, at_s: float = 1.0, hole_s: float = 20.0) -> float:
     return s + hole_s if s >= at_s else s
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".webm"])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) -> None:
     path = made_media.retimed(film(tmp_path / f"a{suffix}"), tmp_path / f"b{suffix}", with_hole)
     x, rate = audio.read(path), audio.native_rate(path)
@@ -272,22 +232,3 @@ def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) 
     assert info.changes == ("1 hole in its time stamps, 20.0 s in all, is read as silence",)
     assert info.samples == len(x) == sum(len(y) for _, y in audio.pieces(path))
     assert info.duration_s == pytest.approx(23, abs=0.06)
-
-
-def noisy(path: Path, seconds: float = 4.0) -> Path:
-    """Write noise about a constant offset."""
-    x = 0.1 + np.random.default_rng(0).normal(0, 0.05, round(48000 * seconds))
-    codec = {".ts": "aac", ".mka": "flac"}.get(path.suffix, "libopus")
-    return made_media.write(path, (), [np.float32(x)[None]], sr=48000, codec=codec)
-
-
-@pytest.mark.parametrize("suffix", [".webm", ".mka"])
-def test_a_hole_of_five_minutes_is_silence(tmp_path, suffix) -> None:
-    path = noisy(tmp_path / f"a{suffix}")
-    other = made_media.retimed(path, tmp_path / f"b{suffix}", lambda s: with_hole(s, hole_s=300))
-    x, whole = audio.read(other, sr=8000), audio.read(path, sr=8000)
-    assert len(x) == pytest.approx(len(whole) + 300 * 8000, abs=9)
-    assert np.abs(x[2 * 8000 : 300 * 8000]).max() < 1e-3  # without the offset of the sound
-    np.testing.assert_allclose(x[-16000:], whole[-16000:], atol=0.01)
-    with pytest.raises(InputError, match="times are damaged"):
-        audio.read(made_media.retimed(path, tmp_path / f"c{suffix}", lambda s: with_hole(s, hole_s=900)))

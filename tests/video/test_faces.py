@@ -44,14 +44,6 @@ def test_the_cascade_finds_the_one_face_where_it_is(baby) -> None:
     assert score >= 3
 
 
-@pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
-def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby, scale) -> None:
-    boxes = faces.Detector("haar").detect(baby)
-    scaled_boxes = faces.Detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
-    assert len(scaled_boxes) == 1
-    np.testing.assert_allclose(scaled_boxes[0, :4] / scale, boxes[0, :4], atol=0.08 * 224)
-
-
 @pytest.mark.parametrize("shape", [(48, 64, 3), (1, 300, 3)])
 def test_no_face_in_noise_or_in_slivers(shape) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -138,13 +130,6 @@ def test_outside_the_frame_the_edge_is_repeated() -> None:
     np.testing.assert_array_equal(cut[:, 0, 1], [*range(30, 40), *[39] * 6])
 
 
-@pytest.mark.parametrize("box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)])
-def test_a_crop_has_its_size_wherever_the_box_lies(box) -> None:
-    cut = faces.crop(ramp(), np.array(box, np.float32), size=8, margin=0.1)
-    assert cut.shape == (8, 8, 3)
-    assert cut.dtype == np.uint8
-
-
 @pytest.mark.parametrize(
     ("picture", "is_blank"),
     [
@@ -156,9 +141,3 @@ def test_a_crop_has_its_size_wherever_the_box_lies(box) -> None:
 )
 def test_blank_is_what_shows_nothing(picture, is_blank) -> None:
     assert faces.is_blank(np.clip(picture, 0, 255).astype(np.uint8)) is is_blank
-
-
-def test_opencv_without_cascades_is_told(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(faces, "haarcascades", str(tmp_path))
-    with pytest.raises(InputError, match="pip install"):
-        faces.Detector("haar")

@@ -69,16 +69,12 @@ def test_an_ordinary_film_is_left_as_it_is(tmp_path) -> None:
     assert frame[32, 32].mean() == pytest.approx(0.75 * 255, abs=3)
 
 
-@pytest.mark.parametrize(
-    ("aspect", "shape"), [(Fraction(16, 11), (64, 93)), (Fraction(1, 2), (128, 64))], ids=str
-)
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_circle_is_a_circle(tmp_path, suffix, aspect, shape) -> None:
+def test_a_circle_is_a_circle(tmp_path) -> None:
+    aspect = Fraction(16, 11)
     y, x = np.mgrid[:64, :64] - 31.5
-    inside = (x * float(aspect)) ** 2 + y**2 < 20**2 if aspect >= 1 else x**2 + (2 * y) ** 2 < 20**2
-    luma = np.where(inside, 900, 100).astype(np.uint16)
-    frame = next(video.frames(write(tmp_path / f"a{suffix}", luma, aspect=aspect)))
-    assert frame.shape[:2] == shape
+    luma = np.where((x * float(aspect)) ** 2 + y**2 < 20**2, 900, 100).astype(np.uint16)
+    frame = next(video.frames(write(tmp_path / "a.mp4", luma, aspect=aspect)))
+    assert frame.shape[:2] == (64, 93)
     bright = frame.mean(axis=2) > 128
     height, width = (int(np.ptp(np.flatnonzero(bright.any(axis=k)))) for k in (1, 0))
     assert height == pytest.approx(width, abs=3)

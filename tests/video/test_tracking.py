@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryutils.video.tracks import HOLD_S, choose, follow, overlap
+from cryutils.video.tracks import HOLD_S, choose, follow
 
 
 def faces(*boxes: tuple[float, ...]) -> np.ndarray:
@@ -18,12 +18,6 @@ def box(*values: float) -> np.ndarray:
 
 NEAR = (10, 10, 40, 40, 9)
 FAR = (100, 10, 20, 20, 9)
-
-
-def test_overlap_by_hand() -> None:
-    others = np.array([[0, 0, 4, 4], [2, 0, 4, 4], [4, 0, 4, 4], [1, 1, 2, 2]], np.float32)
-    shared = overlap(box(0, 0, 4, 4), others)
-    np.testing.assert_allclose(shared, [1, 8 / 24, 0, 4 / 16], rtol=1e-6)
 
 
 MOVING = [(10.0 + 5 * i, 10, 40, 40, 9) for i in range(9)]
@@ -40,12 +34,6 @@ FOLLOWED = {  # what is seen at each look, and the face that is followed
         [*[NEAR] * 4, *[None] * 6, *[FAR] * 4],
     ),
 }
-
-
-def test_a_turn_is_interpolated_the_short_way_round() -> None:
-    a, b = box(10, 10, 40, 40, 170), box(10, 10, 40, 40, -170)
-    boxes, _ = follow([(0.0, a), (2.0, b)], np.array([1.0]))
-    assert boxes[0, 4] % 360 == 180
 
 
 @pytest.mark.parametrize(("seen", "followed"), FOLLOWED.values(), ids=FOLLOWED)

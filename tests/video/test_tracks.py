@@ -19,7 +19,7 @@ from cryutils.datasets.synthetic import face as drawn
 from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
 from cryutils.video import faces, mp4, tracks
-from cryutils.video.decoding import sampled, turned
+from cryutils.video.decoding import sampled
 
 
 @pytest.fixture(autouse=True)
@@ -109,24 +109,6 @@ def test_frames_at_a_rate(numbered, fps, numbers) -> None:
 def test_a_rate_that_is_none_is_refused_at_once(numbered, fps) -> None:
     with pytest.raises(InputError, match="is no frame rate"):
         video.frames(numbered, fps=fps)
-
-
-# Some of EXIF's eight, and none: what a viewer does to the stored pixels.
-TURNS = [
-    ((1, 0, 0, 1), lambda x: x),
-    ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
-    ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
-    ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
-    ((0, -1, -1, 0), lambda x: np.rot90(x, 2).transpose(1, 0, 2)),
-    ((0, 0, 0, 0), lambda x: x),
-]
-
-
-@pytest.mark.parametrize(("matrix", "expected"), TURNS)
-def test_a_display_matrix_turns_by_quarters(matrix, expected) -> None:
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    fixed = (np.array(matrix, np.int32) * 65536).reshape(2, 2)
-    np.testing.assert_array_equal(turned(pixels, fixed), expected(pixels))
 
 
 # --- the face --------------------------------------------------------------------------------
