@@ -1,6 +1,6 @@
 """What every page keeps: it needs a login, says names as text, has its headers and refuses in a line.
 
-The application answers here without a server, on SQLite and on PostgreSQL where it is installed.
+The application answers here without a server, on SQLite.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from crydecode import pages, serve
 from crydecode.store import Store
 from cryutils.inference.readings import Reading
 
-pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx`")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Using `httpx`"),
+    pytest.mark.parametrize("kind", ["sqlite"], indirect=True),
+]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB")
 ROUTES = [route.path.replace("{name}", "live.js") for route in pages.ROUTES]
 OF_INFANT = [route.path for route in pages.ROUTES if "of_infant" in route.endpoint.__qualname__]
