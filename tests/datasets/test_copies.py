@@ -26,7 +26,7 @@ def voices(tmp_path_factory) -> Corpus:
     """Synthetic cries, several of each infant."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return load("synthetic", infants=12, clips_per_infant=3, duration_s=4.0)
+        return load("synthetic", infants=8, clips_per_infant=3, duration_s=4.0)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_different_cries_of_an_infant_or_of_several_are_not_copies(voices, apart
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clip.path, target)
     corpus = load(apart / "own")
-    assert len(set(corpus.infants)) == 12
+    assert len(set(corpus.infants)) == 8
     assert corpus.problems().empty
 
 
