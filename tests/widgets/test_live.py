@@ -15,7 +15,8 @@ from PIL import Image
 from crydecode import store
 from crydecode.store import Log
 from crydecode.writer import Writer
-from cryutils.inference.readings import ANY, NO_CRY, UNSURE, Reading, actions
+from cryutils import words
+from cryutils.inference.readings import ANY, NO_CRY, UNSURE, Kind, Reading, actions
 from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.studies import embeddings, recognition
 from cryutils.widgets.listener import Listener
@@ -169,6 +170,17 @@ def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
     assert page.answers[-2]["ended"] == newest.answer
     splits = pause_s > 60 or (pause_s > CRY_PAUSE_S and state == "pain")
     assert len(others) == splits
+
+
+def test_what_the_page_remarks_follows_from_the_kind_and_not_from_the_words() -> None:
+    named = "no face, unlike the training cries"
+    assert words.remark("hungry", Kind.PLAIN, named) == ""
+    remarks = {words.remark("hungry", kind, "") for kind in Kind}
+    assert len(remarks) == len(Kind)
+    page = Page()
+    page.ear.due = [Reading(1000.0 + k / 2, UNSURE, {"hungry": 0.9}, kind=Kind.UNLIKE) for k in (1, 2)]
+    page.send({"type": "gap", "number": 0, "at": 1.0})
+    assert page.answers[-1]["readings"][0]["state"] == UNSURE
 
 
 def test_a_picture_that_takes_long_to_decode_is_refused_at_once() -> None:
