@@ -152,6 +152,10 @@ class StoreUnavailable(OSError):
         return f"The diary can't be used now: {self.reason}.{_ADVICE.get(self.reason, safe)}"
 
 
+class DamagedError(ValueError):
+    """A stored row has values that were never written."""
+
+
 class Database:
     """The store's tables on an engine. `shown` is the address without a password.
 
@@ -239,6 +243,7 @@ class Database:
             sa.exc.InterfaceError,
             sa.exc.TimeoutError,
             UnicodeDecodeError,
+            DamagedError,
         ) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
@@ -282,7 +287,7 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | DamagedError):
         return _DAMAGED
     if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)

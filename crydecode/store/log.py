@@ -80,8 +80,8 @@ class Log:
         query = query.order_by(reading.time, reading.session)
         with self._begin() as connection:
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-            for row in rows.mappings():
-                yield dict(row) | {"infant": self.name}
+            for row in _checked(rows):
+                yield row | {"infant": self.name}
 
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
         """Return the diary's lines that reach into the time from `since` to before `until`."""
@@ -104,10 +104,10 @@ class Log:
             note.infant == self.id, *_within(note.time, since, until)
         )
         with self._begin() as connection:
+            corrections = list(_checked(connection.execute(said)))
             options = {"yield_per": _AT_ONCE}
             rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            corrections, others = connection.execute(said), connection.execute(notes)
-            around = lines(*(map(dict, each.mappings()) for each in (rows, corrections, others)))
+            around = lines(_checked(rows), corrections, _checked(connection.execute(notes)))
         return [
             line
             for line in around
@@ -244,6 +244,22 @@ def _require(start: float, stop: float) -> None:
         raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
     if stop - start > tables.LONGEST_S:
         raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
+
+
+def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
+    """Yield rows. Raises DamagedError for times, numbers and texts that never were stored."""
+    for row in map(dict, rows.mappings()):
+        at = [row[name] for name in ("time", "start", "stop") if name in row]
+        texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
+        try:
+            parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
+            shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
+            is_whole = all(0 <= each <= 1 for each in shares) and all(0 <= x < 2**33 for x in at)
+        except (AttributeError, TypeError, ValueError):
+            is_whole = False
+        if not (is_whole and all(isinstance(text, str) for text in texts)):
+            raise tables.DamagedError(f"row at {at}")
+        yield row
 
 
 def _within(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 from postgres import Server
 
+from crydecode import diary
 from crydecode import store as stores
 from crydecode.store import Log, Store, StoreUnavailable
+from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -73,3 +76,21 @@ def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_o
     assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
     assert n <= len(times) <= n + 4
     assert mia.append(session, [Reading(1.7e9, "pain")]) == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "mark, value",
+    [(b'{"hungry":0.9}', b'{"hungry":9.9}'), (b"hungry", b"hu\xe7gry"), (b"SQLite", b"SQLiti")],
+    ids=["share", "text", "header"],
+)
+def test_a_changed_byte_is_a_line(store: Store, mia: Log, url: str, mark: bytes, value: bytes) -> None:
+    mia.append(mia.begin("camera"), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
+    store.close()
+    file = Path(url.removeprefix("sqlite:///"))
+    content = file.read_bytes()
+    assert mark in content
+    file.write_bytes(content.replace(mark, value))
+    with pytest.raises((InputError, StoreUnavailable)) as caught, stores.open(url) as opened:
+        diary.latest(opened.infant("Mia"))
+    assert "\n" not in str(caught.value)
