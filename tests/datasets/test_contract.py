@@ -19,6 +19,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 from refusals import success
+from sizes import large
 
 from cryutils import InputError, load
 from cryutils.datasets import registry
@@ -50,7 +51,11 @@ def home(tmp_path_factory, sound) -> Iterator[Path]:
         yield home
 
 
-@pytest.fixture(scope="module", params=[*registry.DATASETS, "own", "own.csv"])
+# All 1,128 uploads are decoded, which takes a minute.
+NAMES = [pytest.param(n, marks=large) if n == "donateacry-uploads" else n for n in registry.DATASETS]
+
+
+@pytest.fixture(scope="module", params=[*NAMES, "own", "own.csv"])
 def name(request: pytest.FixtureRequest, home: Path) -> str:
     dataset = registry.find(request.param)
     if dataset and dataset.files and not (REAL / request.param).is_dir():
