@@ -8,6 +8,7 @@ same way.
 from __future__ import annotations
 
 import re
+import struct
 import sys
 import wave
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from cryutils._io import extras, pictures
 from cryutils._io.paths import check_file
@@ -80,10 +81,12 @@ _BEGINNING = re.compile(
     rb"RIFF....WAVE|FORM....AIF[FC]|caff\x00\x01\x00\x00|ftyp(?:M4[AB] |isom|mp4[12]|3gp.|qt  )", re.DOTALL
 )
 _HEADER = 16  # bytes of the file's own beginning
+_CHUNK = {b"RIFF": "<4sI", b"RIFX": ">4sI", b"FORM": ">4sI"}  # name and size of WAV's and AIFF's chunks
 _PADDING_S = 0.1
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
+_UNDAMAGED = 4  # the bit Q of the first byte (RFC 4867, 4.3.2); zeroed packets lack it
 
 ABSENT = {"sound": "no sound", "picture": "no pictures"}  # of a file without any
 
@@ -167,26 +170,42 @@ def plain_wav(path: Path) -> Pcm | None:
         return None
 
 
-def unread(path: Path) -> str:
+def unread(path: Path, duration_s: float) -> str:
     """Return in words that a file has more sound than is read, "" if nothing suggests it.
 
-    FFmpeg reads the first of joined files, and a WAV up to its stated end, without a word.
+    FFmpeg reads the first of joined files, and a WAV or AIFF up to its stated end, without a word.
+
+    duration_s: of the sound that is read.
     """
     with path.open("rb") as file:
-        tail = file.read(_HEADER)
+        head = tail = file.read(_HEADER)
         while block := file.read(1 << 20):
             if _BEGINNING.search(tail + block, 5):
                 return "another recording follows in the file and is not read; split it"
             tail = block[-_HEADER:]
-        if pcm := plain_wav(path):
-            end = pcm.start + 2 * pcm.channels * pcm.frames
-            file.seek(end)
-            rest = file.read()
-            left_s = len(rest) / (2 * pcm.channels * pcm.rate)
-            is_chunk = rest[:4] != b"data" and rest[:4].isascii() and rest[:4].decode().isprintable()
-            if left_s > _PADDING_S and any(rest) and not is_chunk:
-                return f"{left_s:.1f} s follow its stated end and are not read"
-    return ""
+        read, left = 0, 0
+        if head[8:12] in (b"WAVE", b"AIFF", b"AIFC") and head[:4] in _CHUNK:
+            read, left = _sound_bytes(file, _CHUNK[head[:4]], path.stat().st_size)
+    left_s = duration_s * left / max(read, 1)
+    return f"{left_s:.1f} s follow its stated end and are not read" if left_s > _PADDING_S else ""
+
+
+def _sound_bytes(file: BinaryIO, form: str, total: int) -> tuple[int, int]:
+    """Return the bytes of a WAV's or AIFF's first chunk of sound, and those of sound after it."""
+    at, read, left = 12, 0, 0
+    while at < total:
+        file.seek(at)
+        name, size = struct.unpack(form, file.read(8).ljust(8, b"\0"))
+        start, end = at + 8, at + 8 + size
+        if name in (b"data", b"SSND"):
+            end = min(end, total) if size else total  # a recorder that was stopped leaves 0
+            read, left = (read, left + end - start) if read else (end - start, 0)
+        elif not (name.isascii() and name.decode().isprintable()):
+            file.seek(at)
+            return read, left + (total - at if any(file.read(1 << 20)) else 0)
+        file.seek(end)
+        at = end + (size % 2 and file.read(1) == b"\0")  # some programs leave this byte out
+    return read, left
 
 
 def _look_through(
@@ -317,9 +336,9 @@ _UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read he
 def decoded(
     container: InputContainer, stream: AudioStream | VideoStream, path: Path, noted: dict[str, None]
 ) -> Iterator[Any]:
-    """Yield the frames of a stream, and None for each 20 ms that an AMR recorder left out.
+    """Yield the frames of a stream, and None for each 20 ms that an AMR file left out or lost.
 
-    What was left out is added to `noted`. Iteration ends at damage at the end of a file,
+    What was left out or lost is added to `noted`. Iteration ends at damage at the end of a file,
     for example if it was cut short. Raises InputError if undamaged frames follow the damage, and
     for a stream without a decoder.
     """
@@ -332,13 +351,18 @@ def decoded(
     codec.thread_count = 1  # files are decoded in parallel
     pause = _PAUSE.get(codec.name)
     started = damaged = False
-    lost = 0
+    lost = zeroed = 0
     for packet in container.demux(stream):
         # FFmpeg's decoder would report an error, or return noise, which may be longer.
-        if pause is not None and packet.size and bytes(packet)[0] >> 3 & 15 >= pause:
-            noted["the pauses that its recorder left out are read as silence"] = None
-            yield None
-            continue
+        if pause is not None and packet.size:
+            head = bytes(packet)[0]
+            is_pause = head >> 3 & 15 >= pause
+            if is_pause:
+                noted["the pauses that its recorder left out are read as silence"] = None
+            if is_pause or not head & _UNDAMAGED:
+                zeroed += not is_pause
+                yield None
+                continue
         try:
             frames: list[Any] = packet.decode()
         except av.error.InvalidDataError:
@@ -356,9 +380,9 @@ def decoded(
                 raise InputError(f"{path}: it is damaged in the middle; copy or record it again.")
             started = True
             yield frame
-    if lost:
-        packets = "packets are" if lost > 1 else "packet is"
-        noted[f"{lost} damaged {packets} left out, at its start or its end"] = None
+    for count, how in ((zeroed, "read as silence"), (lost, "left out, at its start or its end")):
+        if count:
+            noted[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:

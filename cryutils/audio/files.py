@@ -209,11 +209,11 @@ def inspect(path: str | os.PathLike[str]) -> SoundInfo:
     - If averaging the channels would cancel them, the loudest channel is read.
     - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
-    - Silence is read where a frame begins more than 0.1 s late, and in pauses of AMR recorders.
-      Damaged packets at the start or the end are left out.
+    - Silence is read where a frame begins more than 0.1 s late, in pauses of AMR recorders, and
+      for damaged packets of AMR. Damaged packets at the start or the end of others are left out.
     - Doubts, of which nothing is changed: more than 0.1 % of the samples are clipped; a click of a
       sample or two is 10 dB above the rest; a lossless sound is as faint as 16-bit values stored as
-      32-bit integers; another recording follows in the file, or a 16-bit WAV goes on after its
+      32-bit integers; another recording follows in the file, or a WAV or AIFF goes on after its
       stated end.
     """
     with decoding(Path(path)):
@@ -235,7 +235,7 @@ def _inspected(file: Identity) -> SoundInfo:
         )
     audible = [info for info in readable if info.peak >= 10 ** (SILENCE_DB / 20)]
     info = (audible or readable)[0]
-    if words := unread(path):
+    if words := unread(path, info.duration_s):
         info = replace(info, doubts=(*info.doubts, words))
     if info.track or len(audible) > 1:
         words = f"sound track {info.track + 1} of {len(tracks)} is read, the first usable one"

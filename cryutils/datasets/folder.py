@@ -93,7 +93,15 @@ def corpus_of(
         raise error
     numbered = number_sessions(clips)
     clips = [each if each.session else new for each, new in zip(clips, numbered, strict=True)]
-    merged, copies = merge_copies(clips)
+    try:
+        merged, copies = merge_copies(clips)
+    except (InputError, OSError):  # a file may have vanished since it was read
+        whys = {c.id: _refusal(c.path) or _refusal(c.still or c.path) for c in clips}
+        gone = [Problem("left out", item, why) for item, why in whys.items() if why]
+        if not gone:
+            raise
+        left = [clip for clip in clips if not whys[clip.id]]
+        return corpus_of(left, [*problems, *respelled, *gone], place=place, dataset=dataset)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
     place_name = printable(place.name)
     note = f"{dataset.title} (real recordings)" if dataset else f"recordings in {place_name}"

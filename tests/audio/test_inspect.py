@@ -125,13 +125,45 @@ def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path) -> None:
     assert audio.inspect(path).changes == ("the pauses that its recorder left out are read as silence",)
 
 
-def test_sound_after_the_stated_end_is_listed(tmp_path) -> None:
-    path = write16(tmp_path / "a.wav", TONE)
-    content = path.read_bytes()
-    path.write_bytes(content[:40] + struct.pack("<I", SR) + content[44:])  # 0.5 s
-    assert len(audio.read(path)) == SR // 2
+def test_zeroed_packets_of_amr_are_silence_and_listed(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    speech = [bytes([7 << 3 | 4]) + rng.bytes(31) for _ in range(10)]
+    path = tmp_path / "a.amr"
+    path.write_bytes(b"".join([b"#!AMR\n", *speech, bytes(13 * 4), *speech]))
+    x = audio.read(path)
+    assert len(x) == (10 + 4 + 10) * 160
+    assert not x[10 * 160 : 14 * 160].any()
+    assert audio.inspect(path).changes == ("4 damaged packets are read as silence",)
+
+
+def test_packets_that_cannot_be_decoded_at_the_end_are_listed(tmp_path) -> None:
+    """As in a file of a telephone into which a piece of another file was copied."""
+    path = tmp_path / "a.caf"
+    made_media.write(path, (), [np.float32(TONE)[None]], codec="adpcm_ima_qt")
+    assert audio.inspect(path).changes == ()
+    path.write_bytes(path.read_bytes()[: -4 * 34] + b"\xff" * 4 * 34)
+    assert len(audio.read(path)) == len(TONE) - 4 * 64
+    (words,) = audio.inspect(path).changes
+    assert words.startswith("4 damaged packets are left out")
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "size"),
+    [(f"pcm_{kind}", b"data", "<I") for kind in ("s16le", "s24le", "f32le")] + [("pcm_s16be", b"SSND", ">I")],
+)
+def test_sound_after_the_stated_end_is_listed(tmp_path, codec, name, size) -> None:
+    path = tmp_path / ("a.wav" if name == b"data" else "a.aiff")
+    content = made_media.write(path, (), [np.float32(TONE)[None]], codec=codec).read_bytes()
+    start = content.index(name)
+    chunk, (stated,) = content[start:], struct.unpack(size, content[start + 4 : start + 8])
+    path.write_bytes(content[: start + 4] + struct.pack(size, stated // 4) + chunk[8:])
+    assert len(audio.read(path)) == pytest.approx(SR // 2, abs=4)
     assert audio.inspect(path).doubts == ("1.5 s follow its stated end and are not read",)
-    for harmless in (b"LIST\4\0\0\0INFO" * 9999, bytes(99999)):
+    note = b"LIST" + struct.pack(size, 4) + b"INFO"
+    for more in (chunk, note + chunk):
+        path.write_bytes(content + more)
+        assert audio.inspect(path).doubts == ("2.0 s follow its stated end and are not read",)
+    for harmless in (note * 9999, bytes(99999)):
         path.write_bytes(content + harmless)
         assert audio.inspect(path).doubts == ()
 
@@ -221,7 +253,7 @@ def with_hole(s: float, *, at_s: float = 1.0, hole_s: float = 20.0) -> float:
     return s + hole_s if s >= at_s else s
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts", ".webm"])
 def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) -> None:
     path = made_media.retimed(film(tmp_path / f"a{suffix}"), tmp_path / f"b{suffix}", with_hole)
     x, rate = audio.read(path), audio.native_rate(path)
@@ -232,3 +264,13 @@ def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) 
     assert info.changes == ("1 hole in its time stamps, 20.0 s in all, is read as silence",)
     assert info.samples == len(x) == sum(len(y) for _, y in audio.pieces(path))
     assert info.duration_s == pytest.approx(23, abs=0.06)
+
+
+def test_a_hole_in_an_ogg_file_is_silence(tmp_path) -> None:
+    x = np.tile(TONE, 3).astype(np.float32)[None]  # 2 s at 48 kHz
+    path = made_media.write(tmp_path / "a.ogg", (), [x], sr=48000, codec="libopus")
+    other = made_media.retimed(path, tmp_path / "b.ogg", with_hole)
+    info = audio.inspect(other)
+    assert info.changes == ("1 hole in its time stamps, 20.0 s in all, is read as silence",)
+    assert info.samples == pytest.approx(audio.inspect(path).samples + 20 * 48000, abs=99)
+    assert not audio.read(other)[2 * 48000 : 20 * 48000].any()

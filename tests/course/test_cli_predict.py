@@ -64,8 +64,9 @@ def test_all_bad_is_exit_2_with_a_line_each(predict: Command) -> None:
 
 
 def test_names_like_formulas_are_text_in_a_spreadsheet(predict: Command) -> None:
-    code, out, _ = predict("=1+1.wav", "cry.wav", "--csv")
-    assert [row["file"] for row in csv.DictReader(io.StringIO(out))] == ["'=1+1.wav", "cry.wav"]
+    code, out, _ = predict("=1+1.wav", "\uff1d2.wav", "cry.wav", "--csv")
+    names = [row["file"] for row in csv.DictReader(io.StringIO(out))]
+    assert names == ["'=1+1.wav", "'\uff1d2.wav", "cry.wav"]
     assert code == 1
 
 

@@ -6,15 +6,19 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import made_media
 import numpy as np
 import pytest
 from refusals import refusal
+from scipy.io import wavfile
 
 from cryutils import audio
-from cryutils.datasets.corpus import Corpus
+from cryutils.datasets import folder as folders
+from cryutils.datasets.copies import merge_copies
+from cryutils.datasets.corpus import Clip, Corpus, Problem
 from cryutils.datasets.registry import load
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -113,6 +117,25 @@ def test_each_thing_that_cannot_be_used_is_one_line(root, sound, still) -> None:
     assert set(what) == set(wanted)
     assert all(wanted[item] in line for item, line in what.items())
     assert not any(str(root) in line for line in what.values())
+
+
+def test_what_vanishes_while_a_folder_is_read_is_one_line(root, sound, monkeypatch) -> None:
+    path = sound(root / "tired" / "bo" / "3.wav", seed=3)
+
+    def compare(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+        path.unlink(missing_ok=True)
+        return merge_copies(clips)
+
+    monkeypatch.setattr(folders, "merge_copies", compare)
+    corpus = load(root)
+    assert len(corpus) == 2 and left_out(corpus) == {"tired/bo/3.wav": "no such file"}
+
+
+def test_16_bit_values_in_32_bits_are_named(root) -> None:
+    values = np.round(20000 * np.sin(np.arange(16000) / 9)).astype(np.int32)
+    wavfile.write(root / "tired" / "bo" / "3.wav", 16000, values)
+    ((item, kind, what),) = load(root).problems()[["item", "kind", "what"]].values.tolist()
+    assert (item, kind) == ("tired/bo/3.wav", "doubtful") and "16-bit" in what
 
 
 def test_infants_that_share_a_file_are_one_infant(root, sound, still) -> None:

@@ -102,6 +102,14 @@ def test_parts_of_files_are_refused_with_the_way_to_cut_them(rows) -> None:
     assert "begin time (s)" in message and "cut the files first" in message
 
 
+def test_a_link_to_a_manifest_lists_files_next_to_the_link(rows) -> None:
+    """As DataLad stores it, under another name without a suffix."""
+    content = written(Path("annex/objects/deep/SHA256-s99"), rows)
+    Path("tables").mkdir()
+    Path("tables/own.csv").symlink_to(content.absolute())
+    assert load("tables/own.csv").ids.tolist() == ["../sounds/a.wav", "../sounds/b.wav"]
+
+
 def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> None:
     path = written(Path("own.csv").absolute(), [{"file": "a", "labels": "b", "infant": "c"}])
     assert "no column 'label'. Did you mean labels?" in refusal(path, load)
