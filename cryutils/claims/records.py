@@ -10,12 +10,14 @@ without a state file has not finished, so one whose files a kill left half repla
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import itertools
 import json
 import math
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,6 +43,7 @@ __all__ = [
     "begin",
     "benchmark_output",
     "clean",
+    "defaults",
     "every_run",
     "finish",
     "give_up",
@@ -51,6 +54,7 @@ __all__ = [
     "read_results",
     "record",
     "record_table",
+    "require_types",
     "results",
     "run_dir",
     "run_lock",
@@ -155,9 +159,43 @@ def run_dir() -> Path:
 
 
 def begin(notebook: str, *, seed: int | None = None) -> None:
-    """Start collecting the results of `notebook`; `seed` is stored with each of them."""
+    """Start collecting the results of `notebook`; `seed` is stored with each of them.
+
+    Raises InputError if a parameter has another type than its default, which papermill does not check.
+    """
     global _current
+    known, here = defaults(project_dir() / "notebooks" / f"{notebook}.ipynb"), vars(sys.modules["__main__"])
+    require_types({name: here[name] for name in known if name in here}, known)
     _current = _Notebook(notebook, seed, {}, {})
+
+
+def defaults(notebook: Path) -> dict[str, Any]:
+    """Return the default of each parameter of the notebook that is a plain value; {} without a file."""
+    values = dict[str, Any]()
+    for cell in json.loads(notebook.read_bytes())["cells"] if notebook.is_file() else []:
+        if "parameters" not in cell["metadata"].get("tags", ()):
+            continue
+        with suppress(SyntaxError):  # a command of IPython
+            for line in ast.parse("".join(cell["source"])).body:
+                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                    with suppress(ValueError):  # a calculation
+                        values[line.targets[0].id] = ast.literal_eval(line.value)
+    return values
+
+
+def require_types(values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raise InputError for a value of another type than its default in `known`, None if any fits."""
+    for name, value in values.items():
+        default = known.get(name)
+        if default is not None and _kind(value) != _kind(default):
+            example = ["first", "second"] if default == [] else default
+            raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "true or false", str: "a text", dict: "names with values"}
+    number = "a number" if isinstance(value, Real) else "a list"
+    return kinds.get(type(value), number)
 
 
 def _collecting() -> _Notebook:

@@ -66,6 +66,7 @@ for each in (export, log, predict, serve, users):
 # Running notebooks
 
 _VALUE = "Set a parameter in each notebook that has it; a list is JSON."
+_WAIT = "With --scheduler: how long to wait once no worker is left (default: 600)."
 _RECORDINGS = "Your own recordings: <label>/<infant>/<file>, or a CSV file with file, label, infant."
 
 
@@ -89,6 +90,9 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned, help=_VALUE)
 @click.option("--jobs", "processes", type=click.IntRange(1), metavar="N", help="Notebooks to run at once.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster: tcp://host:8786.")
+@click.option(
+    "--wait-for-workers", "patience_s", type=click.IntRange(0), default=600, metavar="SECONDS", help=_WAIT
+)
 @click.option("--data", metavar="FOLDER|CSV", help=_RECORDINGS)
 @outputs_option
 @click.option("--name", help="Name of the run, a folder in outputs.")

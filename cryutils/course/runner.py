@@ -32,7 +32,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from importlib.util import resolve_name
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -153,33 +152,10 @@ def parameters(path: Path) -> dict[str, Any]:
 # What a run does
 
 
-def _defaults(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the default of each parameter in `parameters` that is a plain value."""
-    values = {}
-    for name, parameter in described.items():
-        with suppress(ValueError, SyntaxError):  # a calculation
-            values[name] = ast.literal_eval(parameter["default"])
-    return values
-
-
 def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
     for name in names:
         if name not in known:
             raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
-
-
-def _require_types(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        default = defaults.get(name)
-        if default is not None and _kind(value) != _kind(default):
-            example = ["first", "second"] if default == [] else default
-            raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
-
-
-def _kind(value: object) -> str:
-    kinds = {bool: "true or false", str: "a text", dict: "names with values"}
-    number = "a number" if isinstance(value, Real) else "a list"
-    return kinds.get(type(value), number)
 
 
 def plan(
@@ -223,8 +199,8 @@ def plan(
         if corpus and "data" in known[name]:
             changed["data"] = corpus
         changed |= {key: value for key, value in values.items() if key in known[name]}
-        defaults = _defaults(known[name])
-        _require_types(changed, defaults)
+        defaults = records.defaults(path)
+        records.require_types(changed, defaults)
         used = [_files(text) for text in (defaults | changed).values() if isinstance(text, str)]
         cells = _read(path).cells
         code = [cell.source for cell in cells if cell.cell_type == "code"]
@@ -352,7 +328,12 @@ def versions(project: Path) -> dict[str, str]:
 
 
 def run(
-    jobs: Sequence[Job], *, processes: int | None = None, scheduler: str | None = None, fresh: bool = False
+    jobs: Sequence[Job],
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    patience_s: float = parallel.PATIENCE_S,
+    fresh: bool = False,
 ) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
@@ -360,7 +341,7 @@ def run(
     execution of the notebook has finished. `processes` notebooks are executed in parallel, by
     default one for each core and 2 GiB, or on the workers of the Dask scheduler at `scheduler`,
     such as "tcp://host:8786". Workers must share this machine's folders and have the same
-    installation. Progress goes to stderr.
+    installation. Without a worker the run waits for `patience_s`. Progress goes to stderr.
 
     Raises InputError if another process is executing this run, if no scheduler answers, or if its
     workers are missing, lost or differ from this machine, and OSError if the disk is full.
@@ -381,7 +362,7 @@ def run(
         processes = min(processes or cores, len(waiting))
         cluster = None
         if scheduler:  # a worker has one core; a thread here waits for each notebook
-            cluster = parallel.Cluster(scheduler)
+            cluster = parallel.Cluster(scheduler, patience_s=patience_s)
             stack.callback(cluster.close)
             _require_same(cluster, folder)
             processes, cores = len(waiting), 1

@@ -11,11 +11,12 @@ float32 file gives Keras' probabilities up to rounding.
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,21 @@ def _is_right(card: Mapping[str, Any], kind: str) -> bool:
         and card["data"]
         and 0.05 <= card["temperature"] <= 20  # as `calibration.temperature`
         and (reference is None or novelty.fits(reference, width))
+        and isinstance(card.get("seed"), int | None)
+        and (card.get("score") is None or _is_score(card["score"], classes))
+    )
+
+
+def _is_score(score: Mapping[str, Any], classes: Collection[str]) -> bool:
+    """Return whether the scores on new infants are plausible."""
+    shares = [score["guessing"], score["share"], score["metrics"]["balanced_accuracy"]["value"]]
+    values = [value for metric in score["metrics"].values() for value in metric.values()]
+    numbers = [*shares, *(value for value in values if value is not None)]
+    return (
+        score["most_common"] in classes
+        and all(type(score[name]) is int and score[name] > 0 for name in ("clips", "infants"))
+        and all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
+        and all(0 <= value <= 1 for value in shares)
     )
 
 
@@ -179,12 +195,22 @@ class Lite:
             raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
         with self._running(), quiet_stderr():
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=1)
+            self._check_weights()
             self._interpreter.allocate_tensors()
             (self._input,) = self._interpreter.get_input_details()
             (self._output,) = self._interpreter.get_output_details()
         self.dtype = np.dtype(self._input["dtype"])
         self.shape = tuple(int(n) for n in self._input["shape"][1:])
         self.classes = int(self._output["shape"][-1])
+
+    def _check_weights(self) -> None:
+        """Raise ValueError for a weight that is not finite. Before tensors are allocated."""
+        for tensor in self._interpreter.get_tensor_details():
+            numbers = [tensor["quantization_parameters"]["scales"]]
+            with suppress(ValueError):  # it is computed, so it has no values yet
+                numbers.append(self._interpreter.get_tensor(tensor["index"]))
+            if not all(np.isfinite(each).all() for each in numbers):
+                raise ValueError("a weight is not a finite number; train it again")
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Return the probabilities of `x` (n, *shape), float32 (n, classes)."""

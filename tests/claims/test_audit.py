@@ -176,6 +176,14 @@ def test_answers_that_contradict_the_probabilities_are_named(tmp_path: Path) -> 
     assert "2 of 48" in note and "row 7" in note
 
 
+def test_ties_of_probabilities_are_named_with_what_they_add(tmp_path: Path) -> None:
+    table = mixed().drop(columns="prediction")
+    table.loc[[3, 4, 5], ["p_belly_pain", "p_müde"]] = 0.25
+    assert table.loc[[3, 4, 5], "truth"].tolist() == ["belly_pain", "müde", "müde"]
+    (note,) = audited(table, tmp_path).notes.note
+    assert "3 of 48" in note and "row 5" in note and "right in 1" in note
+
+
 def test_infants_that_differ_only_by_case_are_refused_or_kept_apart(tmp_path: Path) -> None:
     table = answers().query("split == 'random'")
     table["infant"] = table.infant.where(table.fold > 0, table.infant.str.upper())

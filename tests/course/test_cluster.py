@@ -124,13 +124,13 @@ def test_without_a_worker_a_run_says_so_waits_as_long_as_asked_and_can_be_stoppe
 
     def lose_the_worker_and_stop() -> None:
         worker.kill()
-        until(lambda: "no worker left; waiting up to 600 s" in capfd.readouterr().err, 10)
+        until(lambda: "no worker left; waiting up to 300 s" in capfd.readouterr().err, 10)
         stopped.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
     waiting(lose_the_worker_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        runner.run(jobs(), scheduler=address)
+        runner.run(jobs(), scheduler=address, patience_s=300)
     assert time.monotonic() - stopped[0] < 5
     with pytest.raises(InputError, match=r"no worker for 0 s; start `dask worker"):
         until(lambda: impatient.watch() is None, 10)

@@ -28,6 +28,7 @@ from clock import until
 from course_of_two import COUNT, WAIT, jobs, made, notebook, results, tally, tiny
 from refusals import Command, mistake
 
+from cryutils import claims
 from cryutils.course import runner
 from cryutils.errors import InputError
 
@@ -325,6 +326,24 @@ def test_a_notebook_that_reads_others_results_runs_after_them_and_every_time(
 def test_a_parameter_of_another_type_is_refused(project: Path) -> None:
     with pytest.raises(InputError, match="classes='hungry': give a list, such as"):
         jobs(values={"classes": "hungry"})
+
+
+def test_without_a_place_for_results_one_line_names_the_variable(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "/proc/outputs")
+    assert "by CRYUTILS_OUTPUTS_DIR" in mistake(command("run", "--wait-for-workers", "9"))
+    with pytest.raises(InputError, match="set CRYUTILS_OUTPUTS_DIR to your folder"):
+        claims.run_dir()
+
+
+def test_a_parameter_of_another_type_is_one_line_in_papermill_too(project: Path, apart: Path) -> None:
+    source = str(project / "notebooks" / "01_first.ipynb")
+    options = ["-p", "classes", "hungry", "--language", "python"]
+    papermill = [sys.executable, "-m", "papermill", source, str(apart / "out.ipynb"), *options]
+    done = subprocess.run(papermill, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "InputError: classes='hungry': give a list" in done.stderr.strip().splitlines()[-1]
 
 
 def test_a_failure_is_one_line_and_the_other_notebooks_continue(

@@ -76,6 +76,9 @@ def test_unknown_models_and_runs_are_refused(runs: Path, apart: Path) -> None:
 
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
+ACCURACY = {"balanced_accuracy": {"value": 0.4, "low": None, "high": None}}
+COUNTS = {"clips": 8, "infants": 4, "guessing": 0.25}
+SCORE = {"metrics": ACCURACY, "most_common": "hungry", "share": 0.5} | COUNTS
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,9 @@ STATES = ["discomfort", "hungry", "pain", "tired"]
         *({"temperature": t} for t in ("2", 0.0, -1, 1e9, math.nan)),
         *({"reference": r} for r in ({}, {"mean": [], "deviation": [], "distances": []})),
         {"data": ""},
+        {"seed": 0.5},
+        {"score": {"metrics": {}}},
+        *({"score": SCORE | change} for change in ({"share": 20}, {"most_common": "wet"}, {"clips": 0.5})),
     ],
     ids=str,
 )
@@ -119,6 +125,20 @@ def test_every_changed_bit_and_the_card_of_another_network_are_refused(runs: Pat
         path.write_bytes(flipped)
         refused(r"cry2\.tflite: damaged, or not the network of its card", run="new")
     path.write_bytes(whole)
+    change_card(path.parent, "cry2", score=SCORE)
+    Predictor(run="new")
     (path.parent / "image.json").write_bytes((runs / "old" / "models" / "image.json").read_bytes())
     shutil.copy(path, path.with_stem("image"))
     refused(r"image\.tflite: damaged, or not the network of its card", run="new")
+
+
+def test_a_weight_that_is_no_number_is_refused(runs: Path, trained: Trained) -> None:
+    path = runs / "new" / "models" / "cry2.tflite"
+    weights, whole = trained.models["cry2"].get_weights()[-2], path.read_bytes()
+    worse = weights.T.copy()  # as LiteRT stores them
+    worse[0, 0] = np.nan
+    changed = whole.replace(weights.T.tobytes(), worse.tobytes())
+    assert changed != whole
+    path.write_bytes(changed)
+    change_card(path.parent, "cry2")
+    refused("weight is not a finite number", run="new")
