@@ -127,7 +127,18 @@ def test_a_websocket_is_for_pages_of_this_site(ann: Visitor, mia: int) -> None:
     assert refused(Visitor(ann.server), mia) == 403
 
 
-@pytest.mark.parametrize("message", [b"", b"\x06\0\0\0" + bytes(99), "[" * 100_000])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\x06\0\0\0" + bytes(99),
+        "[" * 100_000,
+        json.dumps({"type": "gap", "at": 10**399}),
+        json.dumps({"type": "gap", "at": 1e308}),
+        json.dumps({"type": "sound", "at": 1, "sr": 10**399}),
+    ],
+    ids=["empty", "zeros", "nested", "at of 400 digits", "at of 1e308", "sr of 400 digits"],
+)
 def test_what_is_no_message_is_answered_and_breaks_nothing(
     ann: Visitor, mia: int, message: bytes | str
 ) -> None:
@@ -135,7 +146,8 @@ def test_what_is_no_message_is_answered_and_breaks_nothing(
     with ann.socket(mia) as page:
         page.recv(HANG_S)
         page.send(message)
-        assert json.loads(page.recv(HANG_S))["notice"]
+        notice = json.loads(page.recv(HANG_S))["notice"]
+        assert 0 < len(notice) < 200 and "\n" not in notice
         assert ask(page, "start")["notice"] == ""
     assert "Traceback" not in ann.server.log[logged:]
 
@@ -289,7 +301,9 @@ def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reas
         assert line.answer == ended, "the page and the diary agree"
 
 
-def test_the_pages_show_the_score_of_the_model_that_answers(tmp_path: Path, trained: Trained) -> None:
+def test_the_pages_show_the_score_of_the_model_that_answers_and_the_log_its_run(
+    tmp_path: Path, trained: Trained
+) -> None:
     score = {
         "metrics": {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}},
         "clips": 77,
@@ -302,12 +316,18 @@ def test_the_pages_show_the_score_of_the_model_that_answers(tmp_path: Path, trai
     change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
     with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(run.parent)) as server:
         server.store.users.add("ann", PASSWORD)
-        server.store.add_infant("Mia")
+        log = server.store.add_infant("Mia")
         for path in ("/", "/live", "/diary"):
             text = visitor(server, "ann").get(path).text
             shown = re.search('<p class="figure">(.*?)</p>', text, re.DOTALL)[1]
             assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
             assert "tired" in shown and "my own infants" in shown
+        with visitor(server, "ann").socket(log.id) as page:
+            ask(page, "start", file=False)
+            for at in (1.0, 2.0):
+                ask(page, "sound", noise(), at=at, sr=48_000)
+            ask(page, "stop")
+        assert {row["run"] for row in log.entries()} == {"mine"}
 
 
 def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:

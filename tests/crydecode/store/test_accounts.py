@@ -137,6 +137,16 @@ def test_a_stolen_device_guesses_no_faster_and_ends_with_the_password(store: Sto
 
 
 @in_one
+def test_a_clock_that_is_set_back_makes_nobody_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    waits(store, *["wrong"] * 5)
+    clock.now += 15
+    monkeypatch.setattr(accounts, "time", lambda: clock.now - 3 * 86_400)
+    assert waits(store, RIGHT) == [0]
+
+
+@in_one
 def test_an_address_that_tries_many_names_waits(store: Store) -> None:
     tries = [tried(store, f"user{i}", "wrong", address=AWAY) for i in range(21)]
     assert [wait_s for _, wait_s in tries] == [0] * 20 + [15]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crydecode import diary
-from crydecode.store import Log
+from crydecode.store import Log, Store
 from cryutils.errors import InputError
 from cryutils.inference.readings import GAP, NO_CRY, Kind, Reading
 
@@ -114,3 +117,23 @@ def test_a_day_s_crying_is_that_of_its_lines_without_false_alarms(mia: Log) -> N
     mia.correct(NOON + 3000, NOON + 3000, "pain")
     shown = diary.day(mia, EIGHT.date())
     assert (shown.cried_s, len(shown.lines)) == (240, 4), "a caregiver's report has no length"
+
+
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["hungry", "pain", NO_CRY, GAP, None]), st.integers(1, 200)), max_size=8
+)  # what a device hears, None if it does not listen, and for how many half seconds
+
+
+@in_one
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, min_size=1, max_size=3))
+def test_an_infant_never_cries_longer_than_a_device_listened(
+    store: Store, devices: list[list[tuple[str | None, int]]]
+) -> None:
+    log = store.add_infant(secrets.token_hex())
+    for number, pieces in enumerate(devices):
+        heard = [verdict for verdict, hops in pieces for _ in range(hops)]
+        times = (NOON + 0.17 * number + k / 2 for k in range(len(heard)))
+        logged(log, *(Reading(at, verdict) for at, verdict in zip(times, heard, strict=True) if verdict))
+    day = diary.day(log, EIGHT.date())
+    assert day.cried_s == sum(line.cried_s for line in day.lines) <= day.listened_s

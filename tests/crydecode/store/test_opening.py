@@ -77,6 +77,25 @@ def test_a_damaged_file_is_named_with_the_remedy(
     assert message.startswith(f"{file}: ") and "restore a copy" in message
 
 
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_pooler_in_front_of_the_server_is_asked_for_nothing_that_it_refuses(url: str) -> None:
+    """PgBouncer refuses start-up options, and its clients share sessions."""
+    made: list[Any] = []
+
+    def note(connection: Any, _: object) -> None:
+        made.append(connection)
+
+    sa.event.listen(sa.pool.Pool, "connect", note)
+    with stores.open(url) as store:
+        sa.event.remove(sa.pool.Pool, "connect", note)
+        for i in range(12):  # psycopg would prepare the sixth
+            store.add_infant(f"infant {i}")
+        (connection,) = made
+        assert connection.info.options == ""
+        assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
 # Versions
 
 

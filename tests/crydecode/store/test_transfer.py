@@ -112,6 +112,9 @@ def test_mongodb_shows_the_diary_as_it_is_after_late_readings(
     assert documents[3]["stop"] is None
     assert export(logs, "mongodb://h/log", "readings") == 13
     assert server.cryutils.readings.find_one()["probabilities"] == {"hungry": 0.75}
+    logs[0].append(logs[0].begin("another"), [Reading(START + 2.2, "hungry")])
+    assert export(logs[:1], "mongodb://h/log", "readings", START + 1, START + 4) == 7
+    assert server.cryutils.readings.count_documents({}) == 14
 
 
 @pytest.mark.parametrize("address", ["mongodb://u:pa55w0rd@127.0.0.1:1/d", "mongodb://u:pa55w0rd@h:99999/d"])
