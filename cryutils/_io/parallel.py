@@ -114,8 +114,8 @@ def process_map(
     """Yield function(*shared, item) in order, computed by processes.
 
     These are `jobs` local processes (None: one for each core), or the workers of the Dask scheduler
-    in CRYUTILS_SCHEDULER. `shared` is sent to each Dask worker once. joblib's own Dask backend was
-    slower with two workers than with one.
+    in CRYUTILS_SCHEDULER, with one thread each. `shared` is sent to each Dask worker once. joblib's
+    own Dask backend was slower with two workers than with one.
     """
     from joblib import Parallel, cpu_count, delayed
 
@@ -123,7 +123,7 @@ def process_map(
         yield from Cluster(address).map(function, items, tuple(shared))
     else:
         workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
-        yield from workers(delayed(function)(*shared, item) for item in items)
+        yield from workers(delayed(_in_worker)(function, shared, item) for item in items)
 
 
 @cache

@@ -147,9 +147,7 @@ def out_of_fold(
             options |= {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "fold": fold}
             tasks.append((*sides, {name: options[name] for name in options if name in wanted}))
     one_by_one = (_answer(experiment, task) for task in tasks)
-    results = (
-        process_map(_in_process, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
-    )
+    results = process_map(_answer, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
     collected = []
     # With dozens of clips, waking a second thread costs more than it saves.
     with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
@@ -163,14 +161,6 @@ def _answer(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]
     """Return an experiment's answers to the test clips of a fold."""
     train, test, options = task
     return np.asarray(experiment(train, test, **options))
-
-
-def _in_process(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]]) -> NDArray[Any]:
-    """Like `_answer`, in a process that only trains folds."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return _answer(experiment, task)
 
 
 def answers_table(
