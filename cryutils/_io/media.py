@@ -33,6 +33,7 @@ __all__ = [
     "STILL",
     "SYNTHETIC",
     "MediaInfo",
+    "Pcm",
     "check_rate",
     "check_size",
     "check_times",

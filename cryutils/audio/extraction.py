@@ -1,8 +1,7 @@
 """Sound and features of a whole corpus: `signals`, `features`.
 
 Explained in notebook 02_audio_features and used in all later ones (Paper A §3.2). All cores are
-used, and results are cached. `files` reads the files, `spectral` computes the features, and
-`scaling` has Paper A's scaling.
+used, and results are cached. `files` reads the files, and `spectral` computes the features.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from cryutils._io.media import (
     RATE_CHANGES,
+    Pcm,
     check_rate,
     check_times,
     decoded,
@@ -377,19 +378,18 @@ def _stored(
     """
     count = 0
     with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
-        for rate, samples in _pcm(path) if plain_wav(path) else _coded(path, track, changes):
+        pcm = plain_wav(path)
+        for rate, samples in _coded(path, track, changes) if pcm is None else _uncoded(path, pcm):
             yield rate, samples
             count += len(samples)
             report(count // rate, int(stated_s))
 
 
-def _pcm(path: Path) -> Iterator[tuple[int, Array]]:
+def _uncoded(path: Path, pcm: Pcm) -> Iterator[tuple[int, Array]]:
     """Yield (rate in Hz, samples) of a 16-bit WAV, without PyAV.
 
     FFmpeg takes 18 times as long to open and read the files of DonateACry.
     """
-    pcm = plain_wav(path)
-    assert pcm is not None
     check_rate(pcm.rate, path)
     # Not mapped into memory: if another program cut the file, the process would be killed.
     with path.open("rb") as file:

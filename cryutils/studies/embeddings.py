@@ -84,8 +84,9 @@ def _frames_key(pictures: PictureInput, path: Path) -> str:
     settings: dict[str, Any] = {"fps": float(pictures.fps), "size": pictures.size, "crop": pictures.crop}
     if pictures.crop == "face":
         from cryutils import video
+        from cryutils.video import faces
 
-        settings["followed"] = [video.VERSION, video.MARGIN, pictures.detector]
+        settings["followed"] = [video.VERSION, video.MARGIN, faces.resolve(pictures.detector)]
     return key(file_digest(path), _FRAMES_VERSION, settings)
 
 

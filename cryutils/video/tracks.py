@@ -3,8 +3,8 @@
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
 and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
 is used if there are several. Here one face is followed over time by the overlap of its boxes,
-float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees. `files`
-decodes files, and `faces` finds faces. A corpus is processed on all cores, and results are cached.
+float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees. `decoding`
+reads files, and `faces` finds faces. A corpus is processed on all cores, and results are cached.
 """
 
 from __future__ import annotations
