@@ -52,6 +52,15 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of `apart`, on a machine without weights and without a network."""
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    return apart
+
+
+@pytest.fixture
 def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """`command("data", "list")` gives the exit code and what was printed, in this process."""
     from cryutils.course import cli

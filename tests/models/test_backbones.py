@@ -13,6 +13,8 @@ from cryutils.errors import InputError
 from cryutils.models import backbones, backend
 from cryutils.models.backbones import RESNET50
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 SIZE = 32
 SHAPE = (SIZE, SIZE, 3)
 
@@ -31,15 +33,6 @@ def write_notop(path: Path, model: Any) -> Path:
             for name, weight in zip(names, layer.weights, strict=True):
                 group.create_dataset(name, data=np.asarray(weight))
     return path
-
-
-@pytest.fixture(autouse=True)
-def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without weights and without a network."""
-    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
-    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
-    return apart
 
 
 @pytest.fixture(scope="module")

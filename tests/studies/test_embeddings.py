@@ -20,6 +20,8 @@ from cryutils.models.inputs import PictureInput
 from cryutils.studies import embeddings
 from cryutils.video import mp4
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 SIZE, FPS = 48, 4.0
 INPUT = PictureInput(fps=FPS, size=SIZE, crop="frame")
 
@@ -45,14 +47,6 @@ def write(path: Path, *, height: int = 64, width: int = 96, seed: int = 0, count
     pictures = [np.kron(c, np.ones((height // 4, width // 6, 1), np.uint8)) for c in coarse]
     mp4.write(path, pictures, fps=FPS, sound=None, sr=None, crf=10)
     return path
-
-
-@pytest.fixture(autouse=True)
-def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
-    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
-    return apart
 
 
 @pytest.fixture(scope="module")

@@ -36,17 +36,14 @@ def hearing(**other) -> dict[str, SoundInput]:
     return {kind: SoundInput(kind=kind, scaling="recording", **shape) for kind in ("mfcc", "stft")}
 
 
+SIX = {"classes": ["hug", "hungry", "sleepy"], "infants": 6, "clips_per_infant": 1}
+SIX |= {"duration_s": 1.5, "mostly": 1.0}
+
+
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
-    return cryutils.load(
-        "synthetic",
-        classes=["hug", "hungry", "sleepy"],
-        infants=6,
-        clips_per_infant=1,
-        duration_s=1.5,
-        mostly=1.0,
-    )
+    return cryutils.load("synthetic", **SIX)
 
 
 def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(corpus: Corpus) -> None:
@@ -65,20 +62,9 @@ def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(corpus: 
     assert (labels == corpus.labels[gathered.clip]).all()
 
 
-def test_the_frames_of_a_corpus_are_embedded(monkeypatch: pytest.MonkeyPatch, apart: Path) -> None:
-    films = cryutils.load(
-        "synthetic",
-        classes=["hug", "hungry", "sleepy"],
-        infants=6,
-        clips_per_infant=1,
-        duration_s=1.5,
-        mostly=1.0,
-        video=True,
-        fps=6.0,
-        size=64,
-    )
-    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")  # without ImageNet's weights
-    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+@pytest.mark.usefixtures("bare")  # without ImageNet's weights
+def test_the_frames_of_a_corpus_are_embedded() -> None:
+    films = cryutils.load("synthetic", **SIX, video=True, fps=6.0, size=64)
     gathered = streams.of_corpus(films, hearing(), fps=6.0, head_fps=2.0)
     assert gathered.names == ("mfcc", "stft", "image")
     faces = PictureInput(fps=6.0, size=64, crop="face")
