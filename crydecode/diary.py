@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cryutils.inference.readings import NO_CRY
+from cryutils.words import NO_CRY
 
 if TYPE_CHECKING:
     from crydecode.lines import Line

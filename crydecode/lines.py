@@ -13,7 +13,7 @@ from typing import Any
 
 from cryutils import words
 from cryutils.inference.episodes import Episodes, Sums
-from cryutils.inference.readings import CALM
+from cryutils.words import CALM
 
 CRY, MISSED = "cry", "missed cry"
 NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}

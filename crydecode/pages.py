@@ -26,8 +26,8 @@ from crydecode.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, s
 from crydecode.store import transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
-from cryutils.inference.readings import NO_CRY, UNSURE
 from cryutils.widgets.clip_view import asset
+from cryutils.words import NO_CRY, UNSURE
 
 if TYPE_CHECKING:
     from crydecode.store import Log

@@ -67,7 +67,7 @@ def answer(verdict: str, share: float | None, *, by_model: bool = True) -> str:
     >>> answer("hungry", 0.52)
     'perhaps hungry, 52 %'
     """
-    if verdict == "unsure" and not by_model:
+    if verdict == UNSURE and not by_model:
         return "crying"
     if verdict in NAMES:
         return name(verdict)

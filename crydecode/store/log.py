@@ -22,7 +22,8 @@ from crydecode.lines import Line, lines
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
-from cryutils.inference.readings import CALM, GAP, HOP_S, Reading
+from cryutils.inference.readings import HOP_S, Reading
+from cryutils.words import CALM, GAP
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 

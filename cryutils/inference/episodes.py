@@ -12,8 +12,9 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from cryutils.inference.readings import HOP_S, UNSURE, Kind, verdict
+from cryutils.inference.readings import HOP_S, Kind, verdict
 from cryutils.models.gate import CRY_PAUSE_S
+from cryutils.words import UNSURE
 
 __all__ = ["EPISODE_PAUSE_S", "Episodes", "Sums"]
 

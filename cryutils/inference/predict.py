@@ -20,12 +20,13 @@ import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io import media
-from cryutils.inference.readings import GAP, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
+from cryutils.inference.readings import Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run, open_model
 from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, SoundInput, is_dead, picture_problem, sound_problem
 from cryutils.video import faces
+from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 __all__ = ["DRAWN", "TOO_QUIET", "Answer", "Predictor", "fuse", "hear", "named"]
 

@@ -14,22 +14,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
-from cryutils.words import ANY, CALM, GAP, NO_CRY, QUIET, UNSURE
+from cryutils.words import UNSURE
 
-__all__ = [
-    "ANY",
-    "CALM",
-    "GAP",
-    "HOP_S",
-    "NO_CRY",
-    "QUIET",
-    "UNSURE",
-    "Action",
-    "Kind",
-    "Reading",
-    "actions",
-    "verdict",
-]
+__all__ = ["HOP_S", "Action", "Kind", "Reading", "actions", "verdict"]
 
 HOP_S = 0.5  # from one reading to the next
 _SURE = 0.5  # at least as probable as all other states together

@@ -22,7 +22,8 @@ from PIL import Image
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.episodes import Episodes, Sums
-from cryutils.inference.readings import ANY, CALM, GAP, HOP_S, Reading, actions
+from cryutils.inference.readings import HOP_S, Reading, actions
+from cryutils.words import ANY, CALM, GAP
 
 if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor

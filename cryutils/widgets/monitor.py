@@ -38,11 +38,12 @@ from cryutils._io.paths import resolve
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
 from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, fuse, hear, named
-from cryutils.inference.readings import CALM, GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading, verdict
+from cryutils.inference.readings import HOP_S, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, PictureInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
+from cryutils.words import CALM, GAP, NO_CRY, QUIET, UNSURE
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
 

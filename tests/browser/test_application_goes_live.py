@@ -21,8 +21,8 @@ from clock import until
 from served import PASSWORD, Served, served
 
 from cryutils import audio, video
-from cryutils.inference.readings import UNSURE
 from cryutils.video import mp4
+from cryutils.words import UNSURE
 
 SR = 48_000
 

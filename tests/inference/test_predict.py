@@ -14,9 +14,10 @@ from trained_run import Trained, change_card
 from cryutils import audio, video
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.inference.predict import DRAWN, Predictor
-from cryutils.inference.readings import GAP, Reading
+from cryutils.inference.readings import Reading
 from cryutils.models.export import read_card
 from cryutils.video import mp4
+from cryutils.words import GAP
 
 SR = 8000
 # A minute of a quiet room.

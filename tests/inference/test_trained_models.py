@@ -15,8 +15,8 @@ from trained_run import Trained, change_card
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.predict import Predictor
-from cryutils.inference.readings import ANY
 from cryutils.inference.trained_models import find_run, runs_with_models
+from cryutils.words import ANY
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from crydecode import store
 from crydecode.store import Log
 from crydecode.writer import Writer
 from cryutils import words
-from cryutils.inference.readings import ANY, NO_CRY, UNSURE, Kind, Reading, actions
+from cryutils.inference.readings import Kind, Reading, actions
 from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.studies import embeddings, recognition
 from cryutils.widgets.listener import Listener
 from cryutils.widgets.live import LiveAnalysis
+from cryutils.words import ANY, NO_CRY, UNSURE
 
 
 class Ear:

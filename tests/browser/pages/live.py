@@ -14,9 +14,10 @@ import numpy as np
 from IPython.display import display
 
 from crydecode.writer import Writer
-from cryutils.inference.readings import GAP, NO_CRY, Reading
+from cryutils.inference.readings import Reading
 from cryutils.widgets.listener import Listener
 from cryutils.widgets.live import LiveAnalysis
+from cryutils.words import GAP, NO_CRY
 
 
 class Ear:

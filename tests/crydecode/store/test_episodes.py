@@ -9,7 +9,8 @@ import pytest
 
 from crydecode.lines import MISSED, Line, lines
 from crydecode.store import Log
-from cryutils.inference.readings import GAP, HOP_S, NO_CRY, QUIET, UNSURE, Kind, Reading
+from cryutils.inference.readings import HOP_S, Kind, Reading
+from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 T = 1_800_000_000.0
 HUNGRY = {"hungry": 0.7, "pain": 0.2, "tired": 0.1}

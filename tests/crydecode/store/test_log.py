@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from crydecode import diary
 from crydecode.store import Log, Store
 from cryutils.errors import InputError
-from cryutils.inference.readings import GAP, NO_CRY, Kind, Reading
+from cryutils.inference.readings import Kind, Reading
+from cryutils.words import GAP, NO_CRY
 
 NOON = 1_800_000_000.0  # 2027-01-15 08:00 UTC
 EIGHT = datetime.fromtimestamp(NOON) - timedelta(hours=12)

@@ -15,7 +15,8 @@ from sizes import LARGE
 
 from crydecode.store import Log
 from crydecode.writer import Writer
-from cryutils.inference.readings import NO_CRY, Reading
+from cryutils.inference.readings import Reading
+from cryutils.words import NO_CRY
 
 START = 1_800_000_000.0
 PROMPT_S = 0.25  # far less than the page holds back, on a machine with other work

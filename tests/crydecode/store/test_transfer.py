@@ -13,7 +13,8 @@ import pytest
 from crydecode.store import Log, Store
 from crydecode.store.transfer import export
 from cryutils.errors import InputError
-from cryutils.inference.readings import GAP, Reading
+from cryutils.inference.readings import Reading
+from cryutils.words import GAP
 
 # What both databases see alike is tried in one.
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
