@@ -128,7 +128,7 @@ release: $(EVERYTHING)  ## Build the sdist and the wheel in dist, and try the wh
 	test $$(du -sm $(TRIAL) | cut -f1) -le 450  # MB
 	$(call apart,cryutils audit $(CURDIR)/tests/data/table2_predictions.csv)
 	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt "$$(ls dist/*.whl)[course]"
-	$(call apart,cryutils notebooks course && cryutils run course/00_start_here.ipynb course/14_scoreboard.ipynb)
+	$(call apart,cryutils run 00_start_here 14_scoreboard)
 	@echo "Ready to publish:" dist/*
 
 clean:  ## Remove environments, caches of tools and what runs wrote

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -67,8 +68,11 @@ def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tup
 
     def call(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
+        handlers = {number: signal.getsignal(number) for number in cli.SIGNALS}
         with pytest.raises(SystemExit) as ended:
             cli.main(list(arguments))
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         out, err = capfd.readouterr()
         return int(ended.value.code or 0), out, err
 

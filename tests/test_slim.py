@@ -98,7 +98,6 @@ def test_a_command_of_the_core_runs(arguments: list[str], slim: dict[str, str]) 
     [
         ("course", ["predict", "cry.wav"]),
         ("course", ["run", "--list"]),
-        ("course", ["report"]),
         ("course", ["export", "--model", "full"]),
         ("app", ["serve"]),
         ("lab", ["lab"]),

@@ -18,39 +18,30 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cryutils._io import extras
-from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
+from cryutils._io.paths import project_dir, resolve, writing
 from cryutils._io.progress import say
 from cryutils.course.cli_predict import export, predict
 from cryutils.course.cli_serve import log, serve, users
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
-SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
-
 if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.claims.audit import Audit
-    from cryutils.datasets.archives import Dataset, Files
 
 __all__ = ["main"]
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
-outputs_option = click.option(
-    "--outputs",
-    metavar="DIR",
-    help="Folder of the runs (default: outputs).",
-    callback=lambda _context, _option, value: resolve(value) if value else outputs_dir(),
-)
+SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
 
 
 @click.group(context_settings=SETTINGS, epilog="Example: cryutils run --profile quick")
@@ -94,7 +85,6 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
     "--wait-for-workers", "patience_s", type=click.IntRange(0), default=600, metavar="SECONDS", help=_WAIT
 )
 @click.option("--data", metavar="FOLDER|CSV", help=_RECORDINGS)
-@outputs_option
 @click.option("--name", help="Name of the run, a folder in outputs.")
 @click.option("--fresh", is_flag=True, help="Run all notebooks again, also those that have finished.")
 @click.option("--list", "listing", is_flag=True, help="List notebooks and parameters without running them.")
@@ -103,7 +93,6 @@ def run(
     profile: str,
     values: dict[str, object],
     data: str | None,
-    outputs: Path,
     name: str | None,
     listing: bool,
     **options: Any,
@@ -122,25 +111,23 @@ def run(
       cryutils run --profile quick
       cryutils run 03_feature_validation --profile real -p test_size=0.2
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
-      cryutils run 03_feature_validation -p repeats=2 --name two-repeats
       cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
     extras.require("papermill", "course", "running notebooks")
-    from cryutils.claims import every_run
+    from cryutils.claims import every_run, records, tables
     from cryutils.course import runner
 
     if name is not None and not re.fullmatch(r"\w[\w. -]*", name):
         raise InputError(f"--name {name!r}: give a plain name, such as trial-2.")
     if name in ("manual", "reference", *runner.profiles()):
         raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
-    jobs = runner.plan(profile, notebooks, values, data=data, outputs=outputs, run_name=name)
+    jobs = runner.plan(profile, notebooks, values, data=data, run_name=name)
     if listing:
         for job in jobs:
             say(job.name)
-            for key, parameter in runner.parameters(job.source).items():
-                value = json.dumps(job.parameters[key]) if key in job.parameters else parameter["default"]
-                say(f"  {key} = {value}  # {parameter['help']}")
+            for key, value in (records.defaults(job.source) | dict(job.parameters)).items():
+                say(f"  {key} = {json.dumps(value)}")
         return
     if options["scheduler"]:
         extras.require("distributed", "cluster", "--scheduler")
@@ -149,8 +136,12 @@ def run(
     failed = runner.run(jobs, **options)
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)
-    runs = every_run(outputs)
-    _show(outputs, runs, [run for run in runs if run == jobs[0].folder.name])
+    folder = jobs[0].folder
+    results = {name: table for name, table in every_run().items() if name == folder.name}
+    for line in tables.scoreboard_lines(tables.scores(results)):
+        say(line)
+    if (folder / SCOREBOARD).is_file():
+        say(f"Report: {write_report(folder)}")
     if failed:
         raise SystemExit(1)
 
@@ -165,18 +156,7 @@ def _find_recordings(name: str) -> None:
         say(f"Problems: {problems}; `cryutils data describe {shlex.quote(name)} --problems` lists them.")
 
 
-def _show(outputs: Path, runs: dict[str, pd.DataFrame], shown: Sequence[str]) -> None:
-    """Print what the runs in `shown` have measured, write the report and print where it is."""
-    from cryutils.claims import tables
-
-    for line in tables.scoreboard_lines(tables.scores({name: runs[name] for name in shown})):
-        say(line)
-    for name in shown:
-        if (outputs / name / SCOREBOARD).is_file():
-            say(f"Report: {_write_report(outputs / name)}")
-
-
-def _write_report(run: Path) -> Path:
+def write_report(run: Path) -> Path:
     """Write a run's notebook 14 as one page that executes no script, and return its path."""
     from nbconvert.exporters import HTMLExporter
 
@@ -192,88 +172,32 @@ def _write_report(run: Path) -> Path:
     return page
 
 
-@cryutils.command("report", epilog="Example: cryutils report")
-@outputs_option
-def report_command(outputs: Path) -> None:
-    """Print the scoreboard of all runs and write the report of each.
-
-    The report is notebook 14 as a page: outputs/<run>/report.html.
-    """
-    extras.require("nbconvert", "course", "the report")
-    from cryutils.claims import every_run
-
-    runs = every_run(outputs)
-    folders = [path.parent for path in sorted(outputs.glob("*/results.json"))]
-    if not folders:
-        raise InputError(f"{outputs}: no run has finished here; start one with `cryutils run`.")
-    _show(outputs, runs, list(runs))
-    damaged = [folder for folder in folders if folder.name not in runs]
-    for folder in damaged:
-        say(f"{folder}/results.json can't be read; run its notebooks again.", err=True)
-    if damaged:
-        raise SystemExit(1)
-
-
-@cryutils.command("notebooks", epilog="Example: cryutils notebooks course")
-@click.argument("folder", metavar="DIR")
-def copy_notebooks(folder: str) -> None:
-    """Copy the course's notebooks, quizzes and solutions to a folder of your own.
-
-    There you can open and change them. DIR is created if needed. A notebook in DIR that differs
-    from the course's is not overwritten.
-    """
-    copies = _copies(folder)
-    for source, copy in copies.items():
-        if copy.is_file() and copy.read_bytes() != source.read_bytes():
-            raise InputError(f"{copy}: this file differs from the course's; choose another folder.")
-    _copy_missing(copies)
-    say(f"{sum(path.suffix == '.ipynb' for path in copies)} notebooks: {folder}")
-    say(f"Next: cryutils lab {shlex.quote(folder)}")
-
-
 @cryutils.command("lab", context_settings={"ignore_unknown_options": True}, epilog="Example: cryutils lab")
 @click.argument("arguments", metavar="[DIR] [OPTION OF JUPYTERLAB]...", nargs=-1)
 def lab(arguments: tuple[str, ...]) -> None:
-    """Open the course in JupyterLab.
+    """Copy the course to the folder DIR, and open it in JupyterLab.
 
-    Notebooks that DIR does not have are copied there first (default: the folder course); those that
-    you have changed stay as they are.
+    Notebooks, quizzes and solutions that DIR does not have are copied (default: the folder course).
+    Those that you have changed stay as they are. Without JupyterLab, they are only copied.
     """
     folder, options = "course", list(arguments)
     if options and not options[0].startswith("-"):
         folder = options.pop(0)
-    extras.require("jupyterlab", "lab", "JupyterLab")
-    copies = _copies(folder)
-    _copy_missing(copies)
-    same = [copy for source, copy in copies.items() if copy.read_bytes() == source.read_bytes()]
-    # JupyterLab removes the sounds of a notebook that it does not trust.
-    trust = [
-        sys.executable,
-        "-m",
-        "jupyter",
-        "trust",
-        *(str(copy) for copy in same if copy.suffix == ".ipynb"),
-    ]
-    subprocess.run(trust, check=False, stdout=subprocess.DEVNULL)
-    os.chdir(resolve(folder))
-    start = [sys.executable, "-m", "jupyter", "lab", "00_start_here.ipynb", *options]
-    os.execv(sys.executable, start)
-
-
-def _copies(folder: str) -> dict[Path, Path]:
-    """Return the path in `folder` of each notebook of the course, each quiz and each solution."""
-    from cryutils.course.runner import notebooks
-
-    home = project_dir() / "notebooks"
-    sources = [*notebooks().values(), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")]
-    return {source: resolve(folder) / source.relative_to(home) for source in sources}
-
-
-def _copy_missing(copies: dict[Path, Path]) -> None:
-    for source, copy in copies.items():
+    home, same = project_dir() / "notebooks", []
+    for source in (*home.glob("*.ipynb"), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")):
+        copy = resolve(folder) / source.relative_to(home)
         if not copy.exists():
             with writing(copy) as part:
                 shutil.copyfile(source, part)
+        if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
+            same.append(str(copy))
+    say(f"The course is in {folder}.")
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    jupyter = [sys.executable, "-m", "jupyter"]
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
+    os.chdir(resolve(folder))
+    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
 
 
 # Claims and audits
@@ -282,9 +206,8 @@ def _copy_missing(copies: dict[Path, Path]) -> None:
 @cryutils.command()
 @click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
 @click.option("--run", help="Use the results of this run only (default: all runs).")
-@outputs_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with null if nothing was measured.")
-def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -> None:
+def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 
     Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
@@ -301,7 +224,7 @@ def claims(verdict: str | None, run: str | None, outputs: Path, as_json: bool) -
     """
     from cryutils.claims import every_run, tables
 
-    runs = every_run(outputs)
+    runs = every_run()
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     judged = tables.judge_runs({name: runs[name] for name in runs if run in (None, name)})
@@ -413,7 +336,7 @@ def _print_audit(result: Audit) -> None:
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")
 def data() -> None:
-    """List, fetch, check and describe the corpora."""
+    """List, fetch and describe the corpora."""
 
 
 @data.command("list", epilog="Example: cryutils data list")
@@ -434,26 +357,14 @@ def data_list() -> None:
 @click.argument("name")
 def data_fetch(name: str) -> None:
     """Download the corpus NAME into the cache, unless it is on this machine."""
-    dataset, files = _downloaded(name, "fetch")
-    say(f"{dataset.title}: {files.fetch()}")
+    dataset = registry.find(name)
+    if dataset is None:
+        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
+    if dataset.files is None:
+        raise InputError(f"{name}: it is generated when it is used; nothing to fetch.")
+    say(f"{dataset.title}: {dataset.files.fetch()}")
     say(f"Licence: {dataset.licence}")
     say(f"Cite: {dataset.citation}")
-
-
-@data.command("check", epilog="Example: cryutils data check donateacry")
-@click.argument("name")
-def data_check(name: str) -> None:
-    """Verify the SHA-256 checksum of every file of the corpus NAME."""
-    _, files = _downloaded(name, "check")
-    folder = files.fetch()
-    wrong = files.check(folder)
-    for file, what in wrong.items():
-        say(f"{folder / file}: {what}", err=True)
-    verified = len(files.registry()) - len(wrong)
-    say(f"{verified} files verified in {folder}, {len(wrong)} wrong or missing.")
-    if wrong:
-        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
-        raise SystemExit(1)
 
 
 @data.command("describe", epilog="Example: cryutils data describe donateacry --problems")
@@ -491,49 +402,20 @@ def _counted(problems: pd.DataFrame) -> str:
     )
 
 
-def _downloaded(name: str, what: str) -> tuple[Dataset, Files]:
-    """Return the dataset `name` and its files. Raises InputError if there are none to `what`."""
-    dataset = registry.find(name)
-    if dataset is None:
-        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
-    if dataset.files is None:
-        raise InputError(f"{name}: it is generated when it is used; nothing to {what}.")
-    return dataset, dataset.files
-
-
 # Errors and signals
+
+
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # which end this process
 
 
 class _Stopped(SystemExit):
     """A signal ends this process. The exit code is 128 + its number, as in a shell."""
 
-    code: int
 
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Raise `_Stopped` for the first signal to end this process, and ignore later signals."""
-
-    handlers: dict[int, Any] = {}
-
-    def stop(number: int, _frame: object) -> None:
-        for each in handlers:
-            signal.signal(each, signal.SIG_IGN)
-        raise _Stopped(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            # Keep ignoring signals that are already ignored, as in a shell's background job.
-            if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
-                handlers[each] = signal.signal(each, stop)
-    try:
-        yield
-    except _Stopped:
-        handlers.clear()  # later signals stay ignored while this process ends
-        raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+def _stop(number: int, _frame: object) -> None:
+    for each in SIGNALS:  # later ones are ignored while this process ends
+        signal.signal(each, signal.SIG_IGN)
+    raise _Stopped(128 + number)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -544,8 +426,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # Notebooks run in their own folder; paths are relative to where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
-        with _stoppable():
-            code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background job
+                signal.signal(number, _stop)
+        code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message())
         sys.exit(0)
@@ -553,18 +437,17 @@ def main(arguments: list[str] | None = None) -> None:
         message = error if isinstance(error, InputError) else error.format_message()
         say(f"cryutils: {message}", err=True)
         sys.exit(2)
-    except (_Stopped, click.Abort, KeyboardInterrupt) as stop:
+    except (_Stopped, click.Abort) as stop:
         say("cryutils: stopped; the same command goes on where it was.", err=True)
-        sys.exit(stop.code if isinstance(stop, _Stopped) else 128 + signal.SIGINT)
+        sys.exit(stop.code if isinstance(stop, _Stopped) else 1)
     except BrokenPipeError:  # as in `cryutils ... | head`: the rest of the output is dropped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "; make room and repeat the command, what has finished is kept" if full else ""
-        what = "the disk is full" if full else error.strerror
-        say(f"cryutils: {error.filename or 'the system'}: {what}{remedy}.", err=True)
-        sys.exit(2 if full else 1)
+        is_full = error.errno == errno.ENOSPC
+        remedy = "; make room and repeat the command, what has finished is kept" if is_full else ""
+        say(f"cryutils: {error.filename or 'the system'}: {error.strerror}{remedy}.", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

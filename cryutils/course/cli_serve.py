@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -102,8 +100,6 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Pat
     opening = f"{address}login?link={token}"
     say("A demonstration with synthetic sound and pictures.")
     say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # until the server sets its own handlers
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     from crydecode import demo
     from crydecode import serve as application
     from crydecode import store as stores
@@ -124,14 +120,12 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Pat
 # Logins and the diary, for the owner of the machine
 
 
-@contextmanager
-def opened() -> Iterator[Store]:
-    """Open the store that CRYUTILS_STORE names, or the user's own."""
+def opened() -> Store:
+    """Return the store that CRYUTILS_STORE names, or the user's own."""
     extras.require("sqlalchemy", "app", "the diary")
     from crydecode import store
 
-    with store.open() as opened_store:
-        yield opened_store
+    return store.open()
 
 
 @click.group(epilog="Example: cryutils users add demo")

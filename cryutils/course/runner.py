@@ -11,7 +11,6 @@ stopped.
 
 from __future__ import annotations
 
-import ast
 import errno
 import hashlib
 import json
@@ -19,19 +18,16 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
-from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +51,9 @@ from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["Job", "chosen", "contents", "notebooks", "parameters", "plan", "profiles", "run", "sources"]
+__all__ = ["Job", "chosen", "contents", "notebooks", "plan", "profiles", "run"]
 
-_LIBRARY = Path(__file__).parents[2]
+_LIBRARY = Path(__file__).parents[1]
 _TICK_S = 0.5  # between checks whether a notebook's process must end
 # The user's settings, which would change what a notebook computes and shows.
 _FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
@@ -130,32 +126,7 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
     return sources
 
 
-def _read(path: Path) -> Any:
-    import nbformat
-
-    try:
-        return nbformat.read(path, as_version=4)
-    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
-        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
-
-
-def parameters(path: Path) -> dict[str, Any]:
-    """Return papermill's description of each parameter of the notebook at `path`, by name."""
-    import papermill
-
-    notebook = _read(path)
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.metadata.kernelspec = kernel
-    return dict(papermill.inspect_notebook(notebook))
-
-
 # What a run does
-
-
-def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
-    for name in names:
-        if name not in known:
-            raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
 
 
 def plan(
@@ -164,14 +135,13 @@ def plan(
     values: Mapping[str, Any] | None = None,
     *,
     data: str | None = None,
-    outputs: Path | None = None,
     run_name: str | None = None,
 ) -> list[Job]:
     """Return the jobs of a run.
 
     `texts` name notebooks, or copies by their path; by default those of the profile run. `values`
-    are parameters that override the profile's, `data` the user's own recordings, `outputs` the
-    folder of the runs. `run_name` replaces the name made of `data`, the profile and `values`.
+    are parameters that override the profile's, `data` the user's own recordings. `run_name`
+    replaces the name made of `data`, the profile and `values`.
 
     Raises InputError for an unknown profile, notebook or parameter, and for a value of another type
     than the parameter's default, which papermill does not check.
@@ -184,13 +154,14 @@ def plan(
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in contents()}
     selected = chosen(texts or [name for name, row in rows.items() if profile in row["profiles"]])
-    known = {name: parameters(path) for name, path in selected.items()}
+    cells = {name: _cells(path) for name, path in selected.items()}
+    known = {name: records.defaults(path) for name, path in selected.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
     first = [Path(str(corpus)).stem] if data else []
     usual = "-".join([*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))])
     usual = re.sub(r"[^\w. -]+", "_", usual).lstrip(".")[:100]
-    folder = (outputs or outputs_dir()) / (run_name or usual)
+    folder = outputs_dir() / (run_name or usual)
     _require_own(folder, ({"data": corpus} if data else {}) | ({} if run_name else values))
     shared, jobs = _shared(), []
     for name, path in selected.items():
@@ -199,16 +170,27 @@ def plan(
         if corpus and "data" in known[name]:
             changed["data"] = corpus
         changed |= {key: value for key, value in values.items() if key in known[name]}
-        defaults = records.defaults(path)
-        records.require_types(changed, defaults)
-        used = [_files(text) for text in (defaults | changed).values() if isinstance(text, str)]
-        cells = _read(path).cells
-        code = [cell.source for cell in cells if cell.cell_type == "code"]
-        library = {str(file): file_digest(file) for file in sources(code)}
-        inputs = [[cell.source for cell in cells], changed, used, library, shared]
-        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        records.require_types(changed, known[name])
+        used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
+        digest = _digest([cells[name], changed, used, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
+
+
+def _cells(path: Path) -> list[str]:
+    """Return the text of each cell of a notebook."""
+    import nbformat
+
+    try:
+        return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
+        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
+
+
+def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
 
 
 def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
@@ -226,60 +208,17 @@ def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def _shared() -> list[Any]:
-    """Return what all notebooks depend on: stored data and results by digest, versions and weights."""
+    """Return what all notebooks depend on: library, stored data and results, versions, weights."""
     home = project_dir()
-    stored = digests(home / "data") | digests(home / "outputs" / "reference")
-    stored = {name: digest for name, digest in stored.items() if not name.startswith("data/profiles/")}
+    folders = (_LIBRARY, _LIBRARY.with_name("crydecode"), home / "data", home / "outputs" / "reference")
+    files = {name: digest for folder in folders for name, digest in digests(folder).items()}
+    files = {name: files[name] for name in files if not name.startswith(("cryutils/course", "data/profiles"))}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
-    return [stored, installed, _files(str(weights_dir() or ""))]
+    return [files, installed, _files(str(weights_dir() or ""))]
 
 
-def sources(cells: Iterable[str], library: Path = _LIBRARY) -> list[Path]:
-    """Return the files of the library that the code in `cells` imports, directly or indirectly.
-
-    These are modules, and the scripts and tables next to them. library: the folder that contains the
-    packages cryutils and crydecode.
-    """
-    modules = _modules(library)
-    code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", "\n".join(cells))  # IPython's commands
-    found, waiting = set[str](), _imported(code, "", modules)
-    while waiting:
-        found.add(name := waiting.pop())
-        waiting |= _imports_of(name, library) - found
-    files = {modules[name] for name in found}
-    beside = {path for file in files for path in file.parent.iterdir() if path.suffix not in (".py", "")}
-    return sorted(files | beside)
-
-
-@cache
-def _modules(library: Path) -> dict[str, Path]:
-    files = [path for package in ("cryutils", "crydecode") for path in (library / package).rglob("*.py")]
-    names = [".".join(path.relative_to(library).with_suffix("").parts) for path in files]
-    return {name.removesuffix(".__init__"): path for name, path in zip(names, files, strict=True)}
-
-
-@cache
-def _imports_of(module: str, library: Path) -> set[str]:
-    modules = _modules(library)
-    package = module if modules[module].stem == "__init__" else module.rpartition(".")[0]
-    return _imported(modules[module].read_text(encoding="utf-8"), package, modules)
-
-
-def _imported(code: str, package: str, modules: Collection[str]) -> set[str]:
-    """Return the modules that `code` imports or names, and their packages; all if it is no Python."""
-    names = set(re.findall(r"\bcryutils[.\w]*", code))  # `cryutils.audio` is imported when it is used
-    try:
-        nodes = list(ast.walk(ast.parse(code)))
-    except SyntaxError:
-        return set(modules)
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package)
-            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    parts = [name.split(".") for name in names if name.startswith(("cryutils", "crydecode"))]
-    return {".".join(each[:n]) for each in parts for n in range(1, len(each) + 1)} & {*modules}
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(text: str) -> list[parallel.Identity]:
@@ -346,6 +285,22 @@ def run(
     Raises InputError if another process is executing this run, if no scheduler answers, or if its
     workers are missing, lost or differ from this machine, and OSError if the disk is full.
     """
+    stopping = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        try:  # what a signal raises interrupts this wait alone, not a line that closes a file
+            return thread.submit(_run, jobs, stopping, processes, scheduler, patience_s, fresh).result()
+        finally:
+            stopping.set()
+
+
+def _run(
+    jobs: Sequence[Job],
+    stopping: threading.Event,
+    processes: int | None,
+    scheduler: str | None,
+    patience_s: float,
+    fresh: bool,
+) -> dict[str, str]:
     from joblib import cpu_count
 
     # The cores and the memory that are allowed here; a notebook takes up to 2 GiB.
@@ -373,16 +328,14 @@ def run(
             arguments = (folder, job.source, dict(job.parameters), environment)
             return cluster.submit(execute, *arguments).result() if cluster else execute(*arguments)
 
-        received = stack.enter_context(_signals())
-        return _run_all(waiting, ThreadPoolExecutor(processes), compute, received, cluster)
+        return _run_all(waiting, ThreadPoolExecutor(processes), compute, stopping, cluster)
 
 
 def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
     """Raise InputError if a worker lacks this run's folder, or has another installation."""
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as token:
-        project = project_dir()
-        here = installation(project, Path(token))
-        answers = cluster.everywhere(installation, project, Path(token))
+        arguments = (project_dir(), Path(token))
+        here, answers = installation(*arguments), cluster.everywhere(installation, *arguments)
     for worker, answer in answers.items():
         there = {} if isinstance(answer, Exception) else answer  # it has no cryutils, or an old one
         for key in [*here, *there]:
@@ -400,33 +353,11 @@ def installation(project: Path, token: Path) -> dict[str, str]:
     These are `versions`, a digest of the library's files, and whether the folder that contains
     the new folder `token` is the same one and can be written to.
     """
-    library = json.dumps(digests(Path(__file__).parents[1]))
+    is_same = token.is_dir() and writable(token)
     return versions(project) | {
-        "cryutils' files": hashlib.sha256(library.encode()).hexdigest()[:12],
-        str(token.parent): "writable" if token.is_dir() and writable(token) else "missing",
+        "cryutils' files": _digest(digests(_LIBRARY))[:12],
+        str(token.parent): "writable" if is_same else "missing",
     }
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield a list of the signals to end this process that have come; raise the first at the end.
-
-    What a signal raises can interrupt any line: a file is then closed twice, by which another
-    thread loses its own. In a destructor, Python drops it.
-    """
-    received: list[int] = []
-    handlers: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            if callable(signal.getsignal(each)):
-                handlers[each] = signal.signal(each, lambda number, _: received.append(number))
-    try:
-        yield received
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if received:
-            signal.raise_signal(received[0])
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -451,13 +382,10 @@ def _run_all(
     jobs: Sequence[Job],
     pool: ThreadPoolExecutor,
     compute: Callable[[Job], tuple[Path, str, float]],
-    received: Sequence[int],
+    stopping: threading.Event,
     cluster: parallel.Cluster | None,
 ) -> dict[str, str]:
-    """Execute `jobs` in the threads of `pool`, and return the errors by notebook.
-
-    received: signals; the first ends the run. cluster: where `compute` sends its work.
-    """
+    """Execute `jobs` in the threads of `pool` until `stopping`; return the errors by notebook."""
     storing, staging = threading.Lock(), jobs[0].folder / records.STAGING
     staging.mkdir()
     futures: dict[str, Future[str]] = {}
@@ -474,7 +402,7 @@ def _run_all(
             earlier = [futures[name] for name in before if name in futures]
             futures[job.name] = pool.submit(run_one, job, earlier)
         pending = dict(futures)
-        while pending and not received:
+        while pending and not stopping.is_set():
             wait(pending.values(), timeout=0.5, return_when=FIRST_COMPLETED)
             if cluster and (line := cluster.watch()):
                 say(line, err=True)
@@ -524,9 +452,8 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
             except InputError as unreadable:
                 error = str(unreadable)
         kept = records.give_up(staging, job.name)
-    for full in (errno.ENOSPC, errno.EDQUOT):
-        if os.strerror(full) in error:
-            raise OSError(full, os.strerror(full), f"{job.name}: {error}")
+    if (full := os.strerror(errno.ENOSPC)) in error:
+        raise OSError(errno.ENOSPC, full, f"{job.name}: {error}")
     path = kept.get("notebook" if seconds else "log")  # 0: its process ended early
     return f"{error} (see {path})" if path else error
 

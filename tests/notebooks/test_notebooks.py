@@ -14,6 +14,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
+from cryutils.claims import records
 from cryutils.course import runner as course
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def test_every_notebook_says_which_data_it_has(notebook) -> None:
 def test_at_most_twelve_parameters_of_literals_with_data_and_seed(notebook) -> None:
     (cell,) = tagged(notebook, "parameters")
     shown = ast.parse(cell.source).body
-    assert len(shown) == len(course.parameters(NOTEBOOKS[notebook.name])) <= 12
+    assert len(shown) == len(records.defaults(NOTEBOOKS[notebook.name])) <= 12
     assert {"data", "seed"} <= {statement.targets[0].id for statement in shown}
 
 
