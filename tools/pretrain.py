@@ -22,8 +22,8 @@ from cryutils._io.paths import writing
 from cryutils.datasets.synthetic import face, states
 from cryutils.datasets.synthetic.generator import FACES, VERSION
 from cryutils.models import training
+from cryutils.models.backbones import FILTERS, INFANTS, JITTER, MARGIN, READY, network
 from cryutils.models.backend import keras, seeded
-from cryutils.models.small_cnn import FILTERS, INFANTS, JITTER, MARGIN, READY, network
 from cryutils.video.faces import crop, single_threaded
 
 Array = npt.NDArray[np.float32]

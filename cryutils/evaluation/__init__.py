@@ -11,8 +11,8 @@ from .answers import (
     answers_table,
     clip_means,
     difference,
-    drop_answers,
-    late_fusion,
+    group_rule,
+    linear,
     mean_over_infants,
     out_of_fold,
     per_class,
@@ -20,7 +20,6 @@ from .answers import (
     score,
     with_scores,
 )
-from .baselines import group_rule, linear
-from .intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval, paired_interval
+from .intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval
 from .permutation import fixed_prediction_test, permutation_test, permute_labels
 from .splits import SPLITS, Fold, Split, class_indices, fold_seed, folds, hold_back, single_split

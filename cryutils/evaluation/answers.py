@@ -2,7 +2,8 @@
 
 An experiment is a function of training and test clips. `out_of_fold` calls it for each fold and
 returns a table with a row for each repeat and test clip. `score`, `difference`, `claims.record` and
-`cryutils audit` take such tables, and `claims.load_predictions` reads those of a stored run.
+`cryutils audit` take such tables, and `claims.load_predictions` reads those of a stored run. `linear`
+and `group_rule` are experiments that a model is compared with.
 """
 
 from __future__ import annotations
@@ -10,46 +11,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.intervals import (
-    NOT_DRAWN,
-    Interval,
-    Metric,
-    auc_interval,
-    interval,
-    mean_interval,
-    paired_interval,
-)
-from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed, folds_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "ABOUT",
-    "Answers",
-    "Experiment",
-    "answers",
-    "answers_table",
-    "clip_means",
-    "difference",
-    "drop_answers",
-    "late_fusion",
-    "mean_over_infants",
-    "out_of_fold",
-    "per_class",
-    "recognised",
-    "score",
-    "with_scores",
-]
+from cryutils.evaluation.intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval
+from cryutils.evaluation.splits import Fold, Indices, Names, Split, class_indices, fold_seed, folds_of
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
 Experiment = Callable[..., NDArray[Any]]
@@ -151,9 +124,9 @@ def out_of_fold(
     collected = []
     # With dozens of clips, waking a second thread costs more than it saves.
     with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
-        for number, result in enumerate(results, start=1):
+        for result in results:
             collected.append(result)
-            report(number, len(tasks))
+            report(len(collected), len(tasks))
     return _table(collected, clips, divisions, split)
 
 
@@ -186,8 +159,6 @@ def _table(
     results: Sequence[NDArray[Any]], clips: Corpus, divisions: Sequence[Sequence[Fold]], split: Split
 ) -> pd.DataFrame:
     """Return the answers to the test clips of each fold as one table."""
-    import pandas as pd
-
     ids, infants, labels, classes = clips.ids, clips.infants, clips.labels, clips.classes
     remaining, parts = iter(results), []
     for repeat, division in enumerate(divisions):
@@ -259,8 +230,6 @@ def answers(table: pd.DataFrame) -> Answers:
 
     A repeat that did not draw a unit has `evaluation.NOT_DRAWN`.
     """
-    import pandas as pd
-
     number = table.groupby(["repeat", "clip"]).cumcount()  # of a clip's windows
     unit, names = pd.factorize(pd.MultiIndex.from_arrays([table["clip"], number]))
     repeat = pd.factorize(table["repeat"], sort=True)[0]  # named by numbers, seeds or texts
@@ -308,8 +277,6 @@ def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
     >>> score(answers, "accuracy").value.item()  # it has read the test labels
     1.0
     """
-    import pandas as pd
-
     by = [name for name in ABOUT if name in answered]
     rows: list[dict[str, Any]] = []
     for about, part in answered.groupby(by, sort=False):
@@ -365,7 +332,6 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     A class that is never predicted has precision and F1 0. answered: of one model on one split,
     columns of `out_of_fold`.
     """
-    import pandas as pd
     from sklearn.metrics import precision_recall_fscore_support
 
     classes = sorted(set(answered.truth))
@@ -398,8 +364,6 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
     InputError
         If the two tables answer different clips.
     """
-    import pandas as pd
-
     first, other = answers(answered), answers(rival)
     if sorted(first.units) != sorted(other.units):
         raise InputError("the two tables answer different clips; compare models on the same ones")
@@ -412,7 +376,7 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
         raise InputError("a clip has several answers in a repeat; average its windows: clip_means")
     aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
     aligned[:, place] = other.predicted
-    return paired_interval(first.predicted, aligned, first.truth, first.infants, metric=metric)
+    return interval(first.predicted, first.truth, first.infants, metric=metric, rival=aligned)
 
 
 def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) -> pd.DataFrame:
@@ -424,27 +388,6 @@ def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) ->
     names = map(str, answered.columns)
     classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
     return answered.assign(**_in_columns(strengths, classes, len(answered)))
-
-
-def late_fusion(
-    sound: NDArray[np.floating[Any]], face: NDArray[np.floating[Any]], weight: float = 0.5
-) -> NDArray[Any]:
-    """Return the mean of two models' probabilities, (..., classes); a missing one (NaN) is left out.
-
-    weight: of the first model. Paper B, the notebook `full`; notebook 06 builds it.
-    """
-    mean = weight * sound + (1 - weight) * face
-    return np.where(np.isnan(sound), face, np.where(np.isnan(face), sound, mean))
-
-
-def drop_answers(answered: pd.DataFrame, ids: NDArray[Any], share: float, *, seed: int) -> pd.DataFrame:
-    """Return a table of answers in which a random share of the clips has lost its answers.
-
-    ids: all clips, such as `Corpus.ids`; the same order and seed lose the same clips.
-    """
-    lost = np.random.default_rng(seed).permutation(ids)[: round(share * len(ids))]
-    p = answered.filter(regex="^p_").mask(answered["clip"].isin(lost))
-    return with_scores(answered, p.to_numpy())
 
 
 def mean_over_infants(
@@ -477,3 +420,41 @@ def clip_means(answered: pd.DataFrame) -> pd.DataFrame:
     fold = windows.fold.agg(lambda numbers: numbers.iloc[0] if numbers.nunique() == 1 else -1)
     means = windows[columns].mean()
     return with_scores(means.assign(fold=fold).reset_index(), means.to_numpy(float))
+
+
+def linear(x: NDArray[Any], labels: Names) -> Experiment:
+    """Return logistic regression of standardised features, with classes weighted equally.
+
+    It answers a class for each test clip. x: (clips, features). labels: one for each clip.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    y = np.asarray(labels)
+
+    def experiment(train: Indices, test: Indices) -> NDArray[Any]:
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
+        return np.asarray(model.fit(x[train], y[train]).predict(x[test]))
+
+    return experiment
+
+
+def group_rule(groups: Names, labels: Names) -> Experiment:
+    """Return a rule that knows a clip's group alone, such as the type of phone.
+
+    Its answer is the most common training class of the group, with classes weighted equally, as a
+    probability of each class. groups, labels: one for each clip.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    kinds, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    x, (y, names) = np.eye(len(kinds))[codes], class_indices(labels)
+
+    def experiment(train: Indices, test: Indices) -> NDArray[Any]:
+        tree = DecisionTreeClassifier(class_weight="balanced", random_state=0).fit(x[train], y[train])
+        p = np.zeros((len(test), len(names)))  # also of a class that is not in training
+        p[:, tree.classes_] = tree.predict_proba(x[test])
+        return p
+
+    return experiment

@@ -1,40 +1,25 @@
-"""Calibration of a model's probabilities, and the choice to answer "unsure" (notebook 11).
+"""Calibration of a model's probabilities (notebook 11).
 
-All functions take probabilities of new clips, float (clips,
-classes), and their true classes, int (clips,). A row of NaN is no answer.
+All functions take probabilities of new clips, float (clips, classes), and their true classes, int
+(clips,). A row of NaN is no answer.
 
 Reliability, its error and temperature scaling: Guo et al. 2017 (arXiv 1706.04599). Error of a
 calibrated model with dependent clips: Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414.
-Risk and coverage: Geifman & El-Yaniv 2017 (arXiv 1705.08500).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import mean_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "at_temperature",
-    "brier",
-    "chance_errors",
-    "confidence_threshold",
-    "expected_calibration_error",
-    "overconfidence",
-    "reliability",
-    "risk_coverage",
-    "temperature",
-    "unless_unsure",
-]
 
 Array = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.integer[Any]]
@@ -44,33 +29,13 @@ DRAWS = 1000  # simulated errors
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 
 
-def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
-    """Return each clip's sum of `(p - y)^2` over classes, float64 (clips,), from 0 to 2.
-
-    For two classes it is twice scikit-learn's default.
-    """
-    p = _checked(probabilities)
-    return ((p - np.eye(p.shape[1])[truth]) ** 2).sum(axis=1)
-
-
-def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
-    """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1]."""
-    p = _checked(probabilities)
-    return p.max(axis=1) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == truth)
-
-
 def reliability(probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str]) -> pd.DataFrame:
     """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
-    Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy,
-    and its 95 % interval accuracy_low and accuracy_high, NaN if all clips of a bin are of one
-    infant.
-
-    infants: one for each clip. A bin includes its upper end. Raises InputError if no row has an
-    answer.
+    Columns low and high (ends of the bin; it includes the upper one), clips, infants (counts),
+    confidence (mean), accuracy, and its 95 % interval accuracy_low and accuracy_high, NaN if all
+    clips of a bin are of one infant. Raises InputError if no row has an answer.
     """
-    import pandas as pd
-
     sure, right, place, answered = _binned(probabilities, truth)
     owners, rows = np.asarray(infants)[answered], []
     for k in np.unique(place):
@@ -109,13 +74,10 @@ def chance_errors(
 
 
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
-    """Return the temperature of least mean log-loss (see `at_temperature`), between 0.05 and 20.
+    """Return the temperature of least mean log-loss (`export.at_temperature`), between 0.05 and 20.
 
     It is above 1 for an overconfident model. Use clips that neither train nor test the model.
     """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
     p, y, _ = _answered(probabilities, truth)
     logits = np.log(np.maximum(p, _LEAST))
 
@@ -127,58 +89,12 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     return float(1 / best.x)
 
 
-def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np.float32]:
-    """Return `softmax(log(p) / value)`, float32 (clips, classes). Answers stay the same."""
-    from scipy.special import softmax
-
-    logits = np.log(np.maximum(_checked(probabilities), _LEAST))
-    return softmax(logits / value, axis=1).astype(np.float32)
-
-
-def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
-    """Return the risk of answering only above a confidence threshold, a row for each threshold.
-
-    Columns threshold, coverage (share of clips with at least this confidence) and risk (share of
-    wrong answers among these), from the most confident clip to all.
-    """
-    import pandas as pd
-
-    p, y, answered = _answered(probabilities, truth)
-    sure, wrong = p.max(axis=1), p.argmax(axis=1) != y
-    order = np.argsort(-sure, kind="stable")
-    level = sure[order]
-    last = np.flatnonzero(np.append(level[1:] != level[:-1], True))
-    table = {"threshold": level[last], "coverage": (last + 1) / len(answered)}
-    return pd.DataFrame({**table, "risk": np.cumsum(wrong[order])[last] / (last + 1)})
-
-
-def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
-    """Return the highest confidence that at least a share `coverage` of these clips reach.
-
-    Choose it on validation clips. 0 if too few clips have an answer.
-    """
-    sure = np.nan_to_num(_checked(probabilities).max(axis=1))
-    return float(np.sort(sure)[::-1][math.ceil(coverage * len(sure) - 1e-9) - 1])
-
-
-def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities, float32 (clips, classes), with NaN where confidence is too low."""
-    p = _checked(probabilities)
-    return np.where((p.max(axis=1) >= threshold)[:, None], p, np.nan).astype(np.float32)
-
-
-def _checked(probabilities: npt.ArrayLike) -> Array:
-    p = np.asarray(probabilities, dtype=np.float64)
-    missing = np.isnan(p).all(axis=-1)
-    if p.ndim != 2 or not (np.isclose(p.sum(axis=1), 1, atol=1e-3) | missing).all():
-        raise InputError("each row of probabilities must sum to 1, or be all NaN")
-    return p
-
-
 def _answered(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classes, npt.NDArray[np.bool_]]:
     """Return the rows that have an answer, their classes, and which these are."""
-    p = _checked(probabilities)
-    answered = ~np.isnan(p[:, 0])
+    p = np.asarray(probabilities, dtype=np.float64)
+    answered = np.asarray(~np.isnan(p).all(axis=-1))
+    if p.ndim != 2 or not np.isclose(p[answered].sum(axis=1), 1, atol=1e-3).all():
+        raise InputError("each row of probabilities must sum to 1, or be all NaN")
     if not answered.any():
         raise InputError("no clip has an answer, so there is nothing to calibrate")
     return p[answered], np.asarray(truth)[answered], answered

@@ -18,28 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import betaincinv, stdtrit  # `ppf` of scipy.stats.beta and t without their checks
 
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
-
-__all__ = [
-    "LEVEL",
-    "NOT_DRAWN",
-    "Bounds",
-    "Interval",
-    "Metric",
-    "add_between_run_variance",
-    "auc_interval",
-    "combined",
-    "degrees_of_freedom",
-    "difference_bounds",
-    "interval",
-    "mean_interval",
-    "paired_interval",
-    "part_degrees",
-    "t_quantile",
-]
 
 Array = NDArray[np.float64]
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
@@ -119,8 +103,8 @@ def _combined_shares(
 def difference_bounds(without: Array, clips: Array, score: Array, weights: Array, df: float) -> Bounds:
     """Return a weighted sum of differences between two models' parts with its t interval.
 
-    Each part has at least the variance of half an answer changed among its effective clips, so that
-    two models that agree on nearly every clip have no interval of width 0.
+    Each part has at least the variance of half an answer changed among its effective clips:
+    otherwise, models that agree on all clips would have an interval of width 0.
 
     without: difference of each part without each infant in turn, float64 (..., infants, parts).
     clips: float64 (infants, parts). score: (...). df: the fewest of `part_degrees`.
@@ -153,8 +137,6 @@ def _share_bounds(
     """Return Clopper & Pearson's bounds (..., parts) for each part's effective number of clips,
     which is at most `most`, and `by_model` where nothing varies.
     """
-    from scipy.special import betaincinv  # `scipy.stats.beta.ppf` without its checks
-
     tail = (1 - LEVEL) / 2
     effective = np.divide(share * (1 - share), variance, out=by_model.copy(), where=variance > 0)
     raised = (t_quantile(most - 1) / t_quantile(df)) ** 2
@@ -167,8 +149,6 @@ def _share_bounds(
 
 def t_quantile(df: float | Array) -> Any:
     """Return the half width of the interval of a mean, in standard errors."""
-    from scipy.special import stdtrit  # `scipy.stats.t.ppf` without its checks
-
     return stdtrit(df, (1 + LEVEL) / 2)
 
 
@@ -200,26 +180,24 @@ def add_between_run_variance(
 ) -> Bounds:
     """Return the bounds of a mean over repeats, widened by the variance between repeats.
 
-    The t quantile has Welch and Satterthwaite's degrees of freedom.
-
-    bounds: over infants alone. repeats: the score of each repeat, float64 (..., repeats), for each
-    model with its own repeats; a single repeat adds nothing. df: the fewest of `part_degrees`.
-    limits: lowest and highest possible score.
+    The t quantile has Welch and Satterthwaite's degrees of freedom. bounds: over infants alone.
+    repeats: the score of each repeat, float64 (..., repeats), for each model with its own repeats;
+    a single repeat adds nothing. df: the fewest of `part_degrees`. limits: lowest and highest
+    possible score.
     """
     several = [a for a in repeats if a.shape[-1] > 1]
     among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in several]
     degrees = [df, *(a.shape[-1] - 1 for a in several)]
-    ends = []
-    for side, end in ((-1, bounds.low), (1, bounds.high)):
-        half = np.abs(end - bounds.score)
-        variances = [(half / t_quantile(df)) ** 2, *among]
-        total = sum(variances)
-        per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
-        differ = np.asarray(sum(among)) > 0  # equal repeats add nothing, like a single one
-        together = total**2 / np.where(differ, per_degree, 1)
-        wider = t_quantile(np.where(differ, together, df)) * np.sqrt(total)
-        ends.append(np.clip(bounds.score + side * np.where(differ, wider, half), *limits))
-    return bounds._replace(low=ends[0], high=ends[1])
+    half = np.abs(np.stack([bounds.low, bounds.high]) - bounds.score)
+    variances = [(half / t_quantile(df)) ** 2, *among]
+    total = sum(variances)
+    per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
+    differ = np.asarray(sum(among)) > 0  # equal repeats add nothing, like a single one
+    together = total**2 / np.where(differ, per_degree, 1)
+    wider = t_quantile(np.where(differ, together, df)) * np.sqrt(total)
+    below, above = np.where(differ, wider, half)
+    low, high = np.clip(bounds.score - below, *limits), np.clip(bounds.score + above, *limits)
+    return bounds._replace(low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -254,35 +232,60 @@ class Interval:
         return {n: getattr(self, n) for n in ("value", "low", "high", "n", "n_infants")}
 
 
+def _without_bounds(value: Any, n: int, n_infants: int, what: str) -> Interval:
+    reason = f"{what}, so nothing tells how infants differ"
+    return Interval(float(value), None, None, None, n, n_infants, reason)
+
+
 def interval(
-    predicted: NDArray[np.integer[Any]], y: Names, infants: Names, *, metric: Metric = "balanced_accuracy"
+    predicted: NDArray[np.integer[Any]],
+    y: Names,
+    infants: Names,
+    *,
+    metric: Metric = "balanced_accuracy",
+    rival: NDArray[np.integer[Any]] | None = None,
 ) -> Interval:
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
     It is about new clips (new infants, if the folds are leak-free). How the score varies with the
     training is seen only through the variance between repeats.
 
-    predicted: class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as
-    wrong. If each repeat draws its own clips, `NOT_DRAWN` for the others; `n` is then the mean
-    number of clips in a draw. y: true labels, or their class indices (clips,). infants: one for
-    each clip. Raises InputError if lengths differ, or there is no such metric.
+    predicted: indices of the sorted classes, (repeats, clips) or (clips,); another number, such as
+    -1 for no prediction, counts as wrong. If each repeat draws its own clips, `NOT_DRAWN` for the
+    others; `n` is then the mean number of clips in a draw. y: true labels, or their class indices
+    (clips,). infants: one for each clip. rival: predictions of another model, perhaps with other
+    repeats; the score is then the first model's minus the rival's. Raises InputError if lengths
+    differ, or there is no such metric.
     """
-    return _of_answers([predicted], y, infants, metric)
-
-
-def paired_interval(
-    predicted_a: NDArray[np.integer[Any]],
-    predicted_b: NDArray[np.integer[Any]],
-    y: Names,
-    infants: Names,
-    *,
-    metric: Metric = "balanced_accuracy",
-) -> Interval:
-    """Return A's score minus B's on the same clips, with its interval over infants.
-
-    A and B may have different repeats. Arguments and errors are those of `interval`.
-    """
-    return _of_answers([predicted_a, predicted_b], y, infants, metric)
+    if metric not in get_args(Metric):
+        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, get_args(Metric))}")
+    sample = _clips([predicted] if rival is None else [predicted, rival], y, infants)
+    tables = [_confusions(sample, answers) for answers in sample.answers]
+    means = [table.mean(axis=0) for table in tables]
+    pairs = [_parts(mean, metric) for mean in means]
+    clips = means[0].sum(axis=-1)  # of the truth, by infant and class
+    about = round(clips.sum()), len(clips)
+    clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
+    value, *of_rival = (float(_score(mean.sum(axis=0), metric)) for mean in means)
+    value -= sum(of_rival)
+    lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
+    if len(lone):
+        which = "all clips come" if metric == "accuracy" else f"class {sample.names[lone[0]]!r} comes"
+        return _without_bounds(value, *about, f"{which} from one infant")
+    each = [_score(table.sum(axis=1), metric) for table in tables]
+    if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
+        each = [each[0] - each[1]]
+    parts, df = pairs[0][0].shape[-1], part_degrees(clips)
+    weights, f1 = np.full(parts, 1 / parts), metric == "macro_f1"
+    if len(pairs) == 1:
+        bounds = combined(*pairs[0], weights, df=df, f1=f1)
+    else:
+        first, other = ((r.sum(axis=0) - r) / (n.sum(axis=0) - n) for r, n in pairs)
+        if f1:
+            first, other = (2 * share / (1 + share) for share in (first, other))
+        bounds = difference_bounds(first - other, clips, np.asarray(value), weights, df.min())
+    limits = (1.0 - len(pairs), 1.0)
+    return Interval.of(add_between_run_variance(bounds, each, df=df.min(), limits=limits), *about)
 
 
 def auc_interval(
@@ -320,11 +323,8 @@ def auc_interval(
     about = round(counts.sum()), len(counts)
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
-        reason = (
-            f"class {clips.names[lone[0]]!r}, or all others, comes from one infant,"
-            " so nothing tells how infants differ"
-        )
-        return Interval(float(share.mean()), None, None, None, *about, reason)
+        what = f"class {clips.names[lone[0]]!r}, or all others, comes from one infant"
+        return _without_bounds(share.mean(), *about, what)
     others = counts.sum(axis=-1, keepdims=True) - counts
     fewer = np.where(counts.sum(axis=0) <= others.sum(axis=0), counts, others)
     most = 3 * counts.sum(axis=0) * others.sum(axis=0) / (about[0] + 1)
@@ -366,8 +366,6 @@ def _pairs_ranked_right(
     Pairs are of a clip `inside` a class and one outside in the same group. Ties, and pairs without
     a score, count half.
     """
-    import pandas as pd
-
     series, side, place = pd.Series(scores.ravel()), np.tile(inside, len(scores)), group.ravel()
     # A clip's rank in its group minus its rank on its own side: the other side's clips below it.
     whole, own = series.groupby(place), series.groupby([place, side])
@@ -407,8 +405,7 @@ def mean_interval(
     clips = np.bincount(group).astype(float)[:, None]
     about = len(numbers), len(clips)
     if len(clips) < 2:
-        reason = "all clips come from one infant, so nothing tells how infants differ"
-        return Interval(float(mean), None, None, None, *about, reason)
+        return _without_bounds(mean, *about, "all clips come from one infant")
     width, df = most - least, part_degrees(clips)
     if np.isfinite(width):
         total = np.bincount(group, (numbers - least) / width)[:, None].astype(float)
@@ -418,8 +415,7 @@ def mean_interval(
         total = np.bincount(group, numbers)[:, None].astype(float)
         se = np.sqrt(_jackknife((total.sum() - total) / (clips.sum() - clips))[0, 0])
         if limits and se == 0:
-            reason = "the same without any infant, so nothing tells how infants differ"
-            return Interval(float(mean), None, None, None, *about, reason)
+            return _without_bounds(mean, *about, "the same without any infant")
         half = t_quantile(degrees_of_freedom(clips)) * se
         bounds = Bounds(mean, mean - half, mean + half, se)
     each = [rows.mean(axis=1)]
@@ -432,26 +428,21 @@ class _Clips(NamedTuple):
 
     truth: NDArray[np.int64]  # class indices (clips,)
     infant: NDArray[np.int64]  # indices (clips,)
-    answers: list[NDArray[np.int64]]  # (repeats, clips) by model; -1 and unknown classes are last
+    answers: list[NDArray[np.int64]]  # (repeats, clips) by model; no class is the last number
     names: list[str]  # of the classes
     ever: NDArray[np.bool_]  # which of all clips these are
 
 
 def _clips(predictions: Sequence[NDArray[Any]], y: Names, infants: Names) -> _Clips:
-    labels = np.asarray(y)
-    truth, names = class_indices(labels)
-    numbers = np.unique(labels) if labels.dtype.kind in "iu" else np.arange(len(names))
+    truth, names = class_indices(y)
     answers = []
     for predicted in predictions:
         rows = np.atleast_2d(np.asarray(predicted))
         if rows.shape[1] != len(truth) or len(infants) != len(truth):
-            raise InputError(
-                f"{rows.shape[1]} predictions, {len(truth)} labels and {len(infants)} infants: give"
-                " one for each clip"
-            )
-        place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
-        place = np.where(numbers[place] == rows, place, len(names))
-        answers.append(np.where(rows == NOT_DRAWN, NOT_DRAWN, place))
+            what = f"{rows.shape[1]} predictions, {len(truth)} labels and {len(infants)} infants"
+            raise InputError(f"{what}: give one for each clip")
+        is_class = (rows >= 0) & (rows < len(names))
+        answers.append(np.where(is_class | (rows == NOT_DRAWN), rows, len(names)))
     ever = (np.concatenate(answers) != NOT_DRAWN).any(axis=0)
     infant = np.unique(np.asarray(infants)[ever], return_inverse=True)[1]
     return _Clips(truth[ever], infant, [rows[:, ever] for rows in answers], names, ever)
@@ -486,39 +477,3 @@ def _score(confusions: Array, metric: Metric) -> Array:
     right, clips = _parts(confusions, metric)
     share = np.divide(right, clips, out=np.zeros(right.shape), where=clips > 0)
     return np.asarray((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
-
-
-def _of_answers(predictions: Sequence[NDArray[Any]], y: Names, infants: Names, metric: Metric) -> Interval:
-    """Return A's score, or A's minus B's, averaged over repeats, with its interval."""
-    if metric not in get_args(Metric):
-        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, get_args(Metric))}")
-    sample = _clips(predictions, y, infants)
-    tables = [_confusions(sample, answers) for answers in sample.answers]
-    means = [table.mean(axis=0) for table in tables]
-    pairs = [_parts(mean, metric) for mean in means]
-    clips = means[0].sum(axis=-1)  # of the truth, by infant and class
-    about = round(clips.sum()), len(clips)
-    clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
-    lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
-    value, *of_rival = (float(_score(mean.sum(axis=0), metric)) for mean in means)
-    value -= sum(of_rival)
-    if len(lone):
-        name = sample.names[lone[0]]
-        which = "all clips come" if metric == "accuracy" else f"class {name!r} comes"
-        reason = f"{which} from one infant, so nothing tells how infants differ"
-        return Interval(value, None, None, None, *about, reason)
-    each = [_score(table.sum(axis=1), metric) for table in tables]
-    if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
-        each = [each[0] - each[1]]
-    parts, df = pairs[0][0].shape[-1], part_degrees(clips)
-    weights, f1 = np.full(parts, 1 / parts), metric == "macro_f1"
-    if len(pairs) == 1:
-        bounds = combined(*pairs[0], weights, df=df, f1=f1)
-    else:
-        first, rival = ((r.sum(axis=0) - r) / (n.sum(axis=0) - n) for r, n in pairs)
-        if f1:
-            first, rival = (2 * share / (1 + share) for share in (first, rival))
-        bounds = difference_bounds(first - rival, clips, np.asarray(value), weights, df.min())
-    limits = (1.0 - len(pairs), 1.0)
-    bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)
-    return Interval.of(bounds, *about)

@@ -10,25 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Names, class_indices
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "PermutationTest",
-    "fixed_prediction_test",
-    "permutation_order",
-    "permutation_test",
-    "permute_labels",
-]
 
 Strata = Sequence[Hashable] | NDArray[Any]
 
@@ -84,8 +74,6 @@ def permutation_order(
     exchanged only within a stratum, between infants with as many clips in each. Raises InputError
     if the numbers of clips and strata differ.
     """
-    import pandas as pd
-
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
     stratum, _ = pd.factorize(known)
@@ -161,8 +149,6 @@ def fixed_prediction_test(
     tables: by name, one model's answers on one split, columns of `out_of_fold`, for all clips of
     the corpus. Raises InputError if the clips differ.
     """
-    import pandas as pd
-
     predictions = {}
     for name, table in tables.items():
         wide = table.pivot(index="repeat", columns="clip", values="predicted")

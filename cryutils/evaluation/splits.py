@@ -17,19 +17,6 @@ from numpy.typing import NDArray
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "SPLITS",
-    "Fold",
-    "Split",
-    "class_indices",
-    "fold_numbers",
-    "fold_seed",
-    "folds",
-    "folds_of",
-    "hold_back",
-    "single_split",
-]
-
 Indices = NDArray[np.int64]
 Names = Sequence[Any] | NDArray[Any]  # one for each clip: labels or groups
 Fold = tuple[Indices, Indices]
@@ -47,8 +34,7 @@ class Split(StrEnum):
     """What is kept whole when data are divided into training and test parts.
 
     RANDOM_FRAMES divides frames of video, or windows of sound, and keeps nothing whole. RANDOM
-    keeps clips whole, as the papers are read here, SESSION sessions and LEAK_FREE infants. Raises
-    InputError for another name.
+    keeps clips whole, SESSION sessions and LEAK_FREE infants. Raises InputError for another name.
     """
 
     RANDOM_FRAMES = "random_frames"
@@ -218,35 +204,15 @@ def fold_seed(seed: int, repeat: int, fold: int) -> int:
 def hold_back(
     labels: Names, train: Indices, groups: Names | None = None, *, seed: int = 0
 ) -> tuple[Indices, Indices]:
-    """Divide the training clips of a fold into training and validation clips.
+    """Return (training, validation) positions of the training clips of a fold, int64.
 
     Without groups, a fifth of the clips of each class is held back. With groups, whole groups are
     held back, as close to a fifth of each class as possible; each class keeps a group in the
     training part. If no group can be spared, clips are drawn as without groups.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        The label of each clip.
-    train : int (training clips,)
-        Positions of the clips to divide.
-    groups : sequence of str, optional
-        Such as the infant of each clip.
-    seed : int
-        Seed of the draw.
+    labels: one for each clip. train: int, positions of the clips to divide. groups: one for each
+    clip, such as its infant. Raises InputError if nothing can be held back.
 
-    Returns
-    -------
-    train, validation : int64 arrays
-        Positions of clips.
-
-    Raises
-    ------
-    InputError
-        If nothing can be held back.
-
-    Examples
-    --------
     >>> train, validation = hold_back(["hungry", "tired"] * 10, np.arange(20))
     >>> len(train), len(validation)
     (16, 4)

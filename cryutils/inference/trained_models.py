@@ -18,8 +18,7 @@ import numpy.typing as npt
 
 from cryutils._io.paths import file_digest, outputs_dir
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.calibration import at_temperature
-from cryutils.models.export import NOTEBOOKS, Lite, read_card
+from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card
 from cryutils.models.inputs import PictureInput, SoundInput
 
 __all__ = ["PARTS", "Part", "find_run", "networks_in", "open_model", "runs_with_models"]

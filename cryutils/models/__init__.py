@@ -1,3 +1,3 @@
-"""Keras models of both papers' networks, classical baselines, and their training."""
+"""Keras models of both papers' networks, and their training."""
 
-from . import backbones, backend, blocks, cry2, image, small_cnn, training
+from . import backbones, backend, blocks, cry2, image

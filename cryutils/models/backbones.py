@@ -1,10 +1,15 @@
-"""Frozen image networks: ResNet-50, and users' Keras files.
+"""Frozen image networks: ResNet-50, a small one pretrained on rendered faces, and users' Keras files.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
-followed by a small trainable model) and in appendix_faces.
-`Backbone.weights` describes the weights, for the title of every table and figure, because random
-weights are not pretrained. ImageNet's weights come from `CRYUTILS_WEIGHTS_DIR`, or Keras downloads
-them into its own cache and checks their hash.
+followed by a small trainable model) and in appendix_faces. `Backbone.weights` describes the weights,
+for the title of every table and figure, because random weights are not pretrained. ImageNet's
+weights come from `CRYUTILS_WEIGHTS_DIR`, or Keras downloads them and checks their hash.
+
+The small network replaces ResNet-50 if ImageNet's weights are not available. It was trained to
+predict the brightness of skin and hair, the shape of head and nose, the direction of the light and
+the pose of the head, on faces of synthetic infants that no corpus contains. Their lids, brows and
+mouths moved at random and were not predicted, so it learned neither states nor their components.
+How well it works on real infants is unknown. `tools/pretrain.py` made its weights.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +32,15 @@ from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, seeded
 
-__all__ = ["RESNET50", "Backbone", "base", "head_input", "untrained"]
-
 RESNET50 = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras publishes it
 _MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 _RANDOM = "random weights"
 _TIMEOUT_S = 5.0  # for each address of the host, and for each part of the file
+FILTERS = (16, 32, 64, 128)  # of the small network
+MARGIN = 0.1  # margin around the face, as in `video.crops`
+JITTER = 0.06  # random error of the box in training, as a share of its size
+INFANTS = 800  # in training, each face as it is and mirrored
+READY = Path(__file__).with_name("small_cnn.npz")
 
 
 @dataclass(frozen=True)
@@ -72,19 +81,26 @@ class Backbone:
         return digest.hexdigest()
 
 
-def base(name: str, *, size: int = 224, seed: int = 0) -> Backbone:
+def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: "ResNet50", or a Keras model from pixels to feature maps that preprocesses them itself: the
-    path of a `.keras` file, or its name in `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in
-    pixels. seed: of random weights, which ResNet-50 has if ImageNet's are not available. Raises
-    InputError if the name is unknown, the network does not accept the size, or the file is damaged.
+    name: "ResNet50"; "small"; "auto", which is ResNet-50, or "small" if ImageNet's weights are not
+    available, since results of random weights would pass for the paper's; or a Keras model from
+    pixels to feature maps that preprocesses them itself: the path of a `.keras` file, or its name in
+    `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or 64 for "small". seed:
+    of random weights, which "ResNet50" has without ImageNet's. Raises InputError if the name is
+    unknown, the network does not accept the size, or the file is damaged.
     """
-    shape = (size, size, 3)
+    if name == "auto":
+        resnet = choose("ResNet50", size=size)
+        return resnet if resnet.trained else small(size=size or 64)
+    if name == "small":
+        return small(size=size or 64)
+    shape = (size or 224, size or 224, 3)
     if name.endswith(".keras"):
         return _of_file(name, shape)
     if name != "ResNet50":
-        raise InputError(f"there is no backbone {name!r}.{near_miss(name, ['ResNet50'])}")
+        raise InputError(f"there is no backbone {name!r}.{near_miss(name, ['auto', 'ResNet50', 'small'])}")
     try:
         network, words = _pretrained(shape)
     except Unavailable:
@@ -171,3 +187,31 @@ def head_input(backbone: Backbone) -> Any:
     """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
+
+
+def small(*, size: int = 64) -> Backbone:
+    """Return the small backbone, pretrained on rendered faces of other infants.
+
+    It takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and returns
+    float32 (n, size / 16, size / 16, 128). It was trained on crops of 64 pixels. Raises InputError
+    for a `size` that is not a multiple of 16 from 48 to 512.
+    """
+    if size % 16 or not 48 <= size <= 512:
+        raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
+    model = network(size)
+    with np.load(READY) as file:
+        model.set_weights([file[name] for name in sorted(file.files) if name != "told"])
+    model.trainable = False
+    words = f"pretrained on {INFANTS} other synthetic infants"
+    return Backbone(model, "small CNN", words, "tf")
+
+
+def network(size: int) -> Any:
+    """Return the small network from pixels to feature maps, untrained."""
+    layers = keras().layers
+    pixels = keras().Input((size, size, 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)
+    for filters in FILTERS:
+        x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return keras().Model(pixels, x, name="small_cnn")

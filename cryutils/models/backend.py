@@ -23,8 +23,6 @@ from cryutils._io.paths import keras_home
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 
-__all__ = ["keras", "seeded"]
-
 
 @cache
 def keras() -> Any:

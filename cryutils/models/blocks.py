@@ -18,8 +18,6 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "classifier", "compiled", "describe"]
-
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
 _MOMENTUM = 0.9

@@ -16,8 +16,6 @@ import numpy.typing as npt
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import blocks, classifier
 
-__all__ = ["adapt", "build"]
-
 _NORMALISER = "normalise"
 
 

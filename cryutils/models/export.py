@@ -31,8 +31,6 @@ from cryutils.models.backend import keras as _keras
 from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.words import ANY, CALM, UNSURE
 
-__all__ = ["NOTEBOOKS", "Lite", "litert", "network", "read_card", "save", "write_card"]
-
 NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
 INPUTS: dict[str, Callable[..., SoundInput | PictureInput]] = {"cry2": SoundInput, "image": PictureInput}
 _RESERVED = {UNSURE, *CALM, ANY}  # what the application says instead of a class
@@ -142,6 +140,15 @@ def network(path: Path) -> Any:
         raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
     # Keras 3.10 expects a list as input of a loaded model and warns about each array.
     return _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def at_temperature(probabilities: npt.ArrayLike, value: float) -> Array:
+    """Return `softmax(log(p) / value)`, float32 (clips, classes). Answers stay the same."""
+    from scipy.special import softmax
+
+    p = np.asarray(probabilities, dtype=np.float64)
+    logits = np.log(np.maximum(p, np.finfo(np.float32).tiny))  # 0 has no logarithm
+    return softmax(logits / value, axis=1).astype(np.float32)
 
 
 def litert(model: Any, path: str | os.PathLike[str], *, calibration: Examples | None = None) -> Path:

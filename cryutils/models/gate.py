@@ -25,23 +25,6 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CRY_PAUSE_S",
-    "QUIETEST_DB",
-    "READY",
-    "SR",
-    "STEP_S",
-    "WINDOW_S",
-    "Gate",
-    "bursts",
-    "describe",
-    "level_db",
-    "reference",
-    "salience",
-    "windows",
-    "without_hum",
-]
-
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 

@@ -15,8 +15,6 @@ import numpy as np
 from cryutils.models.backend import keras as _keras
 from cryutils.models.blocks import blocks, classifier
 
-__all__ = ["augmentation", "build"]
-
 _L2 = 1e-2  # weight of the squared kernels in the loss
 
 

@@ -24,18 +24,6 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = [
-    "KINDS",
-    "SCALINGS",
-    "Examples",
-    "PictureInput",
-    "SoundInput",
-    "by_clip",
-    "picture_problem",
-    "sound_problem",
-    "windows",
-]
-
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 

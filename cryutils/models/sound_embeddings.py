@@ -18,8 +18,6 @@ from cryutils._io.progress import counting, quiet_stderr
 from cryutils.audio.spectral import normalise_amplitude, resample
 from cryutils.models.export import Lite
 
-__all__ = ["speech"]
-
 Array = npt.NDArray[np.float32]
 
 _SR, _SHORTEST = 16_000, round(0.782 * 16_000)  # Hz, samples

@@ -12,22 +12,17 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cryutils._io.cache import cached
 from cryutils.errors import InputError, require_counts
-from cryutils.evaluation.splits import Indices
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
-from cryutils.models.inputs import Examples, by_clip
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine"]
+from cryutils.models.inputs import Examples, Indices, by_clip
 
 TRAINING_VERSION = 4  # increase it whenever the same rows and settings give other networks
 
@@ -114,8 +109,6 @@ def fit(
     clip, int (clips,). train, validation: positions of clips, none in both. Raises InputError if a
     clip is in both parts, or the network lacks a class.
     """
-    import pandas as pd
-
     settings = settings or Settings()
     both = np.intersect1d(train, validation)
     if len(both):

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cryutils.evaluation import calibration
+from cryutils.models import export
 from cryutils.plots.palette import COLOURS, MODALITIES
 from cryutils.plots.parts import spaced
 
@@ -103,10 +104,12 @@ def confidence_at(
 ) -> Figure:
     """Return a reliability diagram and the risk over coverage, at a temperature and threshold.
 
+    Risk and coverage: Geifman & El-Yaniv 2017 (arXiv 1705.08500).
+
     probabilities, truth, infants: as in `calibration.reliability`. threshold: least
     confidence of an answer; its point is marked.
     """
-    p = calibration.at_temperature(probabilities, temperature)
+    p = export.at_temperature(probabilities, temperature)
     sure = np.nan_to_num(p.max(axis=1)) >= threshold
     share = float(sure.mean())
     wrong = float((p[sure].argmax(axis=1) != truth[sure]).mean()) if sure.any() else np.nan
@@ -115,8 +118,10 @@ def confidence_at(
     reliability({"": calibration.reliability(p, truth, infants)}, left)
     left.axvline(threshold, color="#000000", lw=1, ls=":")
     left.set_title(f"Temperature {temperature:.1f}: ECE {error:.2f}")
-    curve, colour = calibration.risk_coverage(p, truth), MODALITIES["fused"]
-    right.plot(curve.coverage, curve.risk, color=colour, lw=1.6)
+    order = np.argsort(-p.max(axis=1))[: np.isfinite(p[:, 0]).sum()]  # the most confident answer first
+    answered, colour = np.arange(1, len(order) + 1), MODALITIES["fused"]
+    mistakes = np.cumsum(p[order].argmax(axis=1) != truth[order])
+    right.plot(answered / len(p), mistakes / answered, color=colour, lw=1.6)
     right.plot(share, wrong, "o", color=colour, ms=9, mec="black", clip_on=False)
     right.set(xlim=(0, 1.02), ylim=(-0.02, 1))
     right.set(xlabel="share of clips answered", ylabel="share wrong of those")

@@ -24,8 +24,6 @@ from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds, folds_o
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["IDEAS", "TASKS", "across_sessions", "agreement", "divide", "file_of", "splits_of", "task"]
-
 TASKS = {
     "reason": "why the infant cries",
     "infant": "which infant cries, in another session",

@@ -29,8 +29,6 @@ from cryutils.models.inputs import PictureInput
 if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
 
-__all__ = ["STAND_INS", "STATES", "WORDS", "embed", "pictures_of"]
-
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 

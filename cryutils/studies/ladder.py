@@ -32,8 +32,6 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.answers import clip_means, out_of_fold
 from cryutils.evaluation.splits import Indices, Split, class_indices, single_split
 
-__all__ = ["MISTAKES", "Windows", "audit", "effects", "vectors"]
-
 # The recipe. No value was chosen by its score: all are small, so that an audit takes seconds.
 SELECTED = 20  # features that pass the selection
 COMPONENTS = 8  # numbers of the autoencoder's code

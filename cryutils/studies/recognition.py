@@ -20,8 +20,6 @@ from cryutils.models.inputs import Examples, PictureInput, SoundInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STAND_INS", "STATES", "deploy"]
-
 STATES = ("discomfort", "hungry", "pain", "tired")
 STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have
 

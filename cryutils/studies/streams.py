@@ -18,7 +18,7 @@ import numpy.typing as npt
 from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices
-from cryutils.models import small_cnn
+from cryutils.models import backbones
 from cryutils.models.inputs import PictureInput, SoundInput, by_clip, sound_problem
 from cryutils.studies.embeddings import embed
 
@@ -103,13 +103,13 @@ def of_corpus(
 ) -> Streams:
     """Return the windows of a corpus with the embeddings of its frames, if it has pictures.
 
-    The network is `small_cnn.choose`'s; `small_cnn.small` gets faces, others the centred square.
+    The network is `backbones.choose`'s; `backbones.small` gets faces, others the centred square.
     hearing, head_fps: as in `gather`. fps: frames per second. Raises InputError as `gather` and
     `embeddings.embed` do.
     """
     if not any(clip.has_video for clip in corpus):
         return gather(corpus, hearing)
-    network = small_cnn.choose(seed=seed)
+    network = backbones.choose(seed=seed)
     crop = "face" if network.name == "small CNN" else "frame"
     frames = PictureInput(fps=fps, size=network.model.input_shape[1], crop=crop)
     embedded = embed(corpus, network, frames, progress=progress)

@@ -48,20 +48,13 @@ def test_an_experiment_gets_what_it_asks_for() -> None:
 def test_ready_answers_give_the_same_table_and_folds_that_leak_do_not() -> None:
     folds = evaluation.Split.RANDOM.k_folds(CRIES, n_splits=4, repeats=2, seed=3)
     expected = evaluation.out_of_fold(neighbours, CRIES, split="random", folds=folds)
-    p, names = np.full((2, 60, 3), np.nan), np.full((2, 60), None, dtype=object)
-    for row, answered, (r, repeat) in zip(p, names, enumerate(folds), strict=True):
-        for k, (train, test) in enumerate(repeat):
+    p = np.full((2, 60, 3), np.nan)
+    for row, repeat in zip(p, folds, strict=True):
+        for train, test in repeat:
             row[test] = neighbours(train, test)
-            answered[test] = np.array(CRIES.classes)[row[test].argmax(axis=1)]
-            rows = expected[(expected.repeat == r) & (expected.fold == k)]
-            assert rows["clip"].tolist() == CRIES.ids[test].tolist()
-            assert rows.truth.tolist() == CRIES.labels[test].tolist()
     table = evaluation.answers_table(p, CRIES, folds, split="random")
+    assert (table.truth == table["clip"].map(dict(zip(CRIES.ids, CRIES.labels, strict=True)))).all()
     pd.testing.assert_frame_equal(table, expected)
-    table = evaluation.answers_table(names, CRIES, folds, split="random")
-    pd.testing.assert_frame_equal(table, expected[list(table)])
-    once = evaluation.answers_table(p[0], CRIES, folds[:1], split="random")
-    pd.testing.assert_frame_equal(once, expected[expected.repeat == 0])
     with pytest.raises(InputError, match="in training and in test"):
         evaluation.answers_table(p, CRIES, folds, split="leak_free")
     with pytest.raises(InputError, match="2 repeats of 60 clips"):
@@ -127,10 +120,8 @@ def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
         near = np.abs(x[test][:, None] - (x[train] + shift)).argmin(axis=1)
         return who.labels[train][near]
 
-    table, worse = (
-        evaluation.out_of_fold(partial(nearest, shift=shift), who, split="leak_free", folds=sessions)
-        for shift in (0, 3)
-    )
+    table = evaluation.out_of_fold(partial(nearest, shift=0), who, split="leak_free", folds=sessions)
+    worse = evaluation.out_of_fold(partial(nearest, shift=3), who, split="leak_free", folds=sessions)
     shares = (table.predicted == table.truth).groupby(table.infant).mean()
     expected = mean_interval(shares.to_numpy(), shares.index.tolist(), limits=(0, 1))
     row = evaluation.score(table.sample(frac=1, random_state=0), "balanced_accuracy").iloc[0]
@@ -146,8 +137,9 @@ def ends(interval: Any) -> tuple[float, float, float]:
 
 def test_draws_classes_and_missing_answers() -> None:
     draws = [CRIES.draw({"hungry": 10, "tired": 10}, seed=k) for k in range(3)]
-    commonest = lambda train, test: np.full(len(test), "tired")  # noqa: E731
-    table = evaluation.out_of_fold(commonest, CRIES, split="random", folds=2, draws=draws)
+    table = evaluation.out_of_fold(
+        lambda _, test: np.full(len(test), "tired"), CRIES, split="random", folds=2, draws=draws
+    )
     assert len(table) == 60 and set(table.truth) == {"hungry", "tired"}
     assert set(table["clip"][table.repeat == 1]) == {CRIES[int(k)].id for k in draws[1]}
     row = evaluation.score(table, "accuracy").iloc[0]
@@ -259,16 +251,14 @@ def test_folds_that_leak_are_refused() -> None:
 def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
     windows = CRIES.take(np.arange(60).repeat(2))
     given = np.random.default_rng(2).dirichlet(np.ones(3), 120)
+    columns = ["p_hungry", "p_pain", "p_tired"]
     for split in ("random_frames", "leak_free"):
         of_windows = evaluation.out_of_fold(lambda _, test: given[test], windows, split=split, repeats=2)
         assert evaluation.score(of_windows, "accuracy").n.tolist() == [60], "windows are no clips"
-        answers = evaluation.clip_means(of_windows).set_index(["repeat", "clip"])
+        answers = evaluation.clip_means(of_windows).set_index(["repeat", "clip"]).loc[1].loc[CRIES.ids]
         expected = given.reshape(60, 2, 3).mean(axis=1)
-        ids = [clip.id for clip in CRIES]
-        columns = ["p_hungry", "p_pain", "p_tired"]
-        np.testing.assert_allclose(answers.loc[1].loc[ids, columns].astype(float), expected)
-        names = np.array(CRIES.classes)[expected.argmax(axis=1)]
-        assert answers.loc[0].loc[ids].predicted.tolist() == names.tolist()
+        np.testing.assert_allclose(answers[columns].astype(float), expected)
+        assert answers.predicted.tolist() == np.array(CRIES.classes)[expected.argmax(axis=1)].tolist()
         assert (-1 in set(answers.fold)) == (split == "random_frames"), "a clip in two folds"
 
 
@@ -276,9 +266,6 @@ def test_answers_and_p_values_are_recorded_with_their_scores(apart: Path) -> Non
     claims.begin("03_test", seed=5)
     table = evaluation.out_of_fold(neighbours, CRIES, split="leak_free").assign(model="svm")
     test = evaluation.fixed_prediction_test({"svm": table}, CRIES, permutations=19)
-    guesses = table.set_index("clip").predicted[CRIES.ids].map(CRIES.classes.index).to_numpy()
-    again = evaluation.permutation_test({"svm": guesses}, CRIES.labels, CRIES.infants, permutations=19)
-    np.testing.assert_array_equal(test.null, again.null)
     claims.record(table, study="validation", trainings=1)
     claims.record(test, study="validation", split="leak_free", data=CRIES.name)
     claims.write()
@@ -302,12 +289,5 @@ def test_other_scores_give_other_answers_and_means_are_over_infants() -> None:
     right = table.predicted == table.truth
     mean = evaluation.mean_over_infants(table, right, limits=(0, 1))
     assert mean.value == pytest.approx(right.mean()) and (mean.n, mean.n_infants) == (60, 12)
-    mixed = table.sample(frac=1, random_state=0)
-    assert evaluation.mean_over_infants(mixed, right[mixed.index], limits=(0, 1)) == mean
-    fewer = evaluation.drop_answers(table, CRIES.ids, 0.25, seed=0)
-    assert fewer.groupby("clip").predicted.count().value_counts().to_dict() == {2: 45, 0: 15}
-    fused = evaluation.late_fusion(p[:5], table[columns].to_numpy()[:5], 0.25)
-    np.testing.assert_array_equal(fused[:3], table[columns][:3])  # one alone
-    np.testing.assert_allclose(fused[3:], 0.25 * p[3:5] + 0.75 * table[columns][3:5])
     with pytest.raises(InputError, match="hungry, pain, tired"):
         evaluation.with_scores(table, p[:, :2])

@@ -1,25 +1,16 @@
-"""Calibration: hand-computed cases, scikit-learn's Brier score, and forecasters that are known."""
+"""Calibration: hand-computed cases."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.special import logit
-from sklearn.metrics import brier_score_loss
 
 from cryutils.errors import InputError
 from cryutils.evaluation import calibration
+from cryutils.models import export
 
 TWO = np.array([[0.9, 0.1], [0.9, 0.1], [0.35, 0.65], [0.35, 0.65]])
-
-
-def test_brier_is_scikit_learns() -> None:
-    rng = np.random.default_rng(0)
-    p, truth = rng.dirichlet(np.ones(2), 500), rng.integers(0, 2, 500)
-    theirs = 2 * brier_score_loss(truth, p[:, 1])  # ours sums over both classes
-    assert calibration.brier(p, truth).mean() == pytest.approx(theirs)
 
 
 def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
@@ -35,7 +26,6 @@ def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
     assert (table.accuracy <= table.accuracy_high).all()
     alone = calibration.reliability(TWO, truth, ["a", "a", "b", "c"])
     assert alone.accuracy_low.isna().tolist() == [False, True], "a bin of one infant"
-    assert calibration.overconfidence(TWO, truth) == pytest.approx([-0.1, -0.1, -0.35, 0.65])
 
 
 def test_chance_of_two_infants_by_hand() -> None:
@@ -54,23 +44,7 @@ def test_the_temperature_of_equal_answers_has_a_closed_form() -> None:
     p, truth = np.tile([0.9, 0.1], (10, 1)), np.array([0] * 7 + [1] * 3)
     best = calibration.temperature(p, truth)
     assert best == pytest.approx(logit(0.9) / logit(0.7), rel=1e-4)
-    assert calibration.at_temperature(p, best)[0, 0] == pytest.approx(0.7, abs=1e-4)
-
-
-def test_risk_and_coverage_of_a_case_by_hand() -> None:
-    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.3, 0.7], [np.nan, np.nan]])
-    table = calibration.risk_coverage(p, np.array([0, 0, 1, 1, 0]))
-    assert table.threshold.tolist() == [0.9, 0.8, 0.7]
-    assert table.coverage.tolist() == pytest.approx([0.2, 0.4, 0.8])
-    assert table.risk.tolist() == [0.0, 0.0, 0.25]
-
-
-@given(st.integers(0, 50), st.floats(0.05, 1.0))
-def test_at_least_the_share_asked_for_reaches_the_threshold(seed, coverage) -> None:
-    p = np.random.default_rng(seed).dirichlet(np.ones(3), 37)
-    threshold = calibration.confidence_threshold(p, coverage=coverage)
-    answered = ~np.isnan(calibration.unless_unsure(p, threshold)[:, 0])
-    assert coverage - 1e-9 <= answered.mean() < coverage + 1 / 37
+    assert export.at_temperature(p, best)[0, 0] == pytest.approx(0.7, abs=1e-4)
 
 
 def test_what_has_no_answer_is_no_forecast() -> None:
@@ -80,16 +54,13 @@ def test_what_has_no_answer_is_no_forecast() -> None:
     assert calibration.expected_calibration_error(missing, with_gap) == pytest.approx(0.125)
     assert calibration.temperature(missing, with_gap) == calibration.temperature(TWO, truth)
     assert calibration.reliability(missing, with_gap, infants).clips.sum() == 4
-    assert np.isnan(calibration.brier(missing, with_gap)[4])
-    assert np.isnan(calibration.overconfidence(missing, with_gap)[4])
-    assert np.isnan(calibration.at_temperature(missing, 2.0)[4]).all()
-    assert calibration.confidence_threshold(missing, coverage=1.0) == 0.0
+    assert np.isnan(export.at_temperature(missing, 2.0)[4]).all()
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sum to 1"),
+        (lambda: calibration.temperature([[0.5, 0.6]], np.array([0])), "sum to 1"),
         (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
     ],
 )

@@ -11,14 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN
-from cryutils.evaluation.intervals import (
-    auc_interval,
-    combined,
-    interval,
-    mean_interval,
-    paired_interval,
-    part_degrees,
-)
+from cryutils.evaluation.intervals import auc_interval, combined, interval, mean_interval, part_degrees
 
 
 def clips(right: dict[str, list[tuple[int, int, int]]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -135,7 +128,7 @@ def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(data) -> No
         assert 0 <= result.low <= result.value <= result.high <= 1
         assert result.low < result.high
     gain, loss = (
-        paired_interval(np.array(p), np.array(q), np.array(truth), infants, metric=metric)
+        interval(np.array(p), np.array(truth), infants, metric=metric, rival=np.array(q))
         for p, q in ((a, b), (b, a))
     )
     assert gain.value == pytest.approx(first.value - second.value)

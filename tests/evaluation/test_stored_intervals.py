@@ -44,12 +44,9 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
             continue
         if metric == "roc_auc":
             again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
-        elif rival:
-            again = evaluation.paired_interval(
-                a.predicted, rival[0].predicted, a.truth, a.infants, metric=metric
-            )
         else:
-            again = evaluation.interval(a.predicted, a.truth, a.infants, metric=metric)
+            other = rival[0].predicted if rival else None
+            again = evaluation.interval(a.predicted, a.truth, a.infants, metric=metric, rival=other)
         ends = (again.value, again.low, again.high)
         assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row
         checked += 1

@@ -64,7 +64,7 @@ def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_published_file_in_the_users_folder_gives_its_own_weights(keras, trained, named, pixels) -> None:
     write_notop(named / RESNET50, trained)
-    base = backbones.base("ResNet50", size=SIZE)
+    base = backbones.choose("ResNet50", size=SIZE)
     centred = pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68])  # ImageNet's means, BGR
     wanted = np.asarray(trained(centred, training=False))
     np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-4)
@@ -74,14 +74,14 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(keras, train
 def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
     with pytest.raises(InputError, match="nowhere"):
-        backbones.base("ResNet50", size=SIZE)
+        backbones.choose("ResNet50", size=SIZE)
 
 
 def test_without_weights_random_ones_come_from_the_seed_alone(keras, monkeypatch, pixels) -> None:
     def unreachable(*_: object, **__: object) -> Any:
         raise socket.gaierror("Name or service not known")
 
-    first = backbones.base("ResNet50", size=SIZE, seed=3)
+    first = backbones.choose("ResNet50", size=SIZE, seed=3)
     assert first.words == "ResNet50, random weights (seed 3; ImageNet weights not available)"
     assert not first.imagenet and not first.trained
     frozen, training = (np.asarray(first.model(pixels, training=is_on)) for is_on in (False, True))
@@ -90,7 +90,7 @@ def test_without_weights_random_ones_come_from_the_seed_alone(keras, monkeypatch
     keras.utils.set_random_seed(99)
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)  # the download fails
     monkeypatch.setenv("CRYUTILS_OFFLINE", "")
-    assert backbones.base("ResNet50", size=SIZE, seed=3).digest == first.digest
+    assert backbones.choose("ResNet50", size=SIZE, seed=3).digest == first.digest
     assert socket.getdefaulttimeout() is None
 
 
@@ -106,7 +106,7 @@ def own(keras, named: Path) -> Path:
 def test_a_users_keras_file_is_a_backbone_by_path_and_by_name(keras, own, pixels) -> None:
     wanted = np.asarray(keras.models.load_model(own)(pixels))
     for name in (str(own), own.name):
-        base = backbones.base(name, size=SIZE)
+        base = backbones.choose(name, size=SIZE)
         assert base.words == "own, weights of own.keras"
         assert base.model.input_shape == (None, *SHAPE)
         np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
@@ -129,12 +129,12 @@ def test_a_file_that_is_no_backbone_is_one_line(keras, own, wrong, message) -> N
         keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels)).save(own)
     name = "other.keras" if wrong == "missing" else own.name
     with pytest.raises(InputError, match=message) as error:
-        backbones.base(name, size=SIZE)
+        backbones.choose(name, size=SIZE)
     assert "\n" not in str(error.value)
 
 
 def test_an_untrained_copy_has_the_same_layers_and_other_weights(keras, own) -> None:
-    base = backbones.base(str(own), size=SIZE)
+    base = backbones.choose(str(own), size=SIZE)
     one, again, two = (backbones.untrained(base, seed=seed) for seed in (1, 1, 2))
     assert one.digest == again.digest
     assert len({base.digest, one.digest, two.digest}) == 3
@@ -152,5 +152,5 @@ def test_an_unknown_name_a_small_picture_and_a_damaged_file_are_one_line(named) 
         if "damaged" in message:
             (named / RESNET50).write_text("no weights")
         with pytest.raises(InputError, match=message) as error:
-            backbones.base(name, size=size)
+            backbones.choose(name, size=size)
         assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ import pretrain
 from sizes import large
 
 from cryutils.datasets.synthetic.states import FACES
-from cryutils.models import backbones, small_cnn
+from cryutils.models import backbones
 
 SIZE = 48
 
@@ -36,30 +36,30 @@ def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np
 @large
 def test_the_one_that_comes_with_the_package_is_what_training_makes(tmp_path, monkeypatch) -> None:
     pretrain.main(tmp_path / "again.npz")
-    with np.load(small_cnn.READY) as ready, np.load(tmp_path / "again.npz") as again:
+    with np.load(backbones.READY) as ready, np.load(tmp_path / "again.npz") as again:
         assert set(ready.files) == set(again.files)
         assert str(ready["told"]) == str(again["told"]) == pretrain.recipe()
     pixels, labels = pretrain.faces(240, seed=1)
     clear = [pretrain.LABELS.index(name) for name in ("skin", "hair", "light", "light_x")]
     # Rounding differs between machines, so the networks need not be equal, only equally good.
-    scores = [explained_share(small_cnn.small(), pixels, labels[:, clear])]
-    monkeypatch.setattr(small_cnn, "READY", tmp_path / "again.npz")
-    scores.append(explained_share(small_cnn.small(), pixels, labels[:, clear]))
+    scores = [explained_share(backbones.small(), pixels, labels[:, clear])]
+    monkeypatch.setattr(backbones, "READY", tmp_path / "again.npz")
+    scores.append(explained_share(backbones.small(), pixels, labels[:, clear]))
     assert min(scores) > 0.5
     assert abs(scores[0] - scores[1]) < 0.1
 
 
 def test_it_is_frozen_and_says_what_it_is() -> None:
-    backbone = small_cnn.small(size=SIZE)
+    backbone = backbones.small(size=SIZE)
     assert backbone.model.trainable_weights == []
     assert backbone.words == "small CNN, pretrained on 800 other synthetic infants"
     assert backbone.trained and not backbone.imagenet
     assert backbone.model.output_shape == (None, 3, 3, 128)
-    assert backbone.digest == small_cnn.small().digest
+    assert backbone.digest == backbones.small().digest
 
 
 def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    backbone = small_cnn.choose(size=SIZE)
+    backbone = backbones.choose(size=SIZE)
     assert backbone.name == "small CNN"
-    assert small_cnn.choose("ResNet50", size=32).weights.startswith("random weights")
+    assert backbones.choose("ResNet50", size=32).weights.startswith("random weights")

@@ -11,7 +11,7 @@ from sizes import large
 import cryutils
 from cryutils import evaluation
 from cryutils.evaluation import Split
-from cryutils.models import small_cnn
+from cryutils.models import backbones
 from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.models.stacked import DenseSettings
 from cryutils.studies import embeddings, streams, table3
@@ -40,7 +40,7 @@ def answers(signal: float, splits: Sequence[Split], *, infants: int) -> pd.DataF
         size=112,
         seed=1,
     )
-    backbone = small_cnn.small()
+    backbone = backbones.small()
     embedded = embeddings.embed(corpus, backbone, PictureInput(fps=5.0, size=64, crop="face"))
     hearing = {
         kind: SoundInput(

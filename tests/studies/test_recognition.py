@@ -87,6 +87,6 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     expected = network.predict(examples.x, verbose=0)
     np.testing.assert_allclose(Lite(files[2]).predict(examples.x), expected, atol=1e-4)
     (prediction,) = Predictor("cry2", run=apart / "outputs" / "manual")(cries[3].path)
-    calibrated = calibration.at_temperature(expected[examples.clip == 3], about["temperature"])
+    calibrated = export.at_temperature(expected[examples.clip == 3], about["temperature"])
     mine = calibrated.mean(axis=0)
     np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)

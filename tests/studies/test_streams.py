@@ -13,7 +13,7 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.models import small_cnn
+from cryutils.models import backbones
 from cryutils.models.inputs import PictureInput, SoundInput, by_clip
 from cryutils.studies import embeddings, streams
 
@@ -68,7 +68,7 @@ def test_the_frames_of_a_corpus_are_embedded() -> None:
     gathered = streams.of_corpus(films, hearing(), fps=6.0, head_fps=2.0)
     assert gathered.names == ("mfcc", "stft", "image")
     faces = PictureInput(fps=6.0, size=64, crop="face")
-    embedded = embeddings.embed(films, small_cnn.small(), faces)
+    embedded = embeddings.embed(films, backbones.small(), faces)
     assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
 
