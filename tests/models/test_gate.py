@@ -66,7 +66,7 @@ def test_hum_of_the_mains_hides_no_cry(real) -> None:
 
 @pytest.mark.parametrize("sr", [8000, 48000])
 def test_an_infant_that_cries_passes(sr) -> None:
-    sounds = [voice.cry("hungry", infant=k, seed=k, sr=sr) for k in range(900, 905)]
+    sounds = [voice.render(voice.plan("hungry", infant=k, seed=k), sr) for k in range(900, 905)]
     assert np.mean(np.concatenate([passing(x, sr) for x in sounds])) > 0.8
     assert all(bursts(passing(x, sr)) for x in sounds)
 
@@ -88,7 +88,7 @@ def test_a_machine_for_white_noise_does_not_pass(level) -> None:
 @pytest.mark.parametrize(("level", "least"), [(-60, 0.0), (-40, 0.01), (-10, 0.01)])
 def test_what_runs_steadily_has_no_salience_and_a_cry_next_to_it_has(level, least) -> None:
     room = at_level(np.random.default_rng(0).standard_normal(40 * SR), level)
-    cry = at_level(voice.cry("hungry", infant=900, seed=900, sr=SR), level + 10)
+    cry = at_level(voice.render(voice.plan("hungry", infant=900, seed=900), SR), level + 10)
     room[20 * SR : 20 * SR + len(cry)] += cry
     values = salience(room)  # a window begins every half second
     assert np.mean(values[:38]) < 0.2
@@ -102,7 +102,7 @@ def test_a_microphone_without_a_sound_scores_exactly_0(offset) -> None:
 
 
 def test_a_sound_too_quiet_to_judge_scores_exactly_0() -> None:
-    x = voice.cry("hungry", infant=900, seed=900, sr=SR)
+    x = voice.render(voice.plan("hungry", infant=900, seed=900), SR)
     assert not GATE.scores(at_level(x, QUIETEST_DB - 30), SR).any()
     hiss = at_level(np.random.default_rng(0).standard_normal(7 * SR), -60)
     assert not GATE.scores(hiss, SR).any()  # no louder than the room
@@ -110,7 +110,7 @@ def test_a_sound_too_quiet_to_judge_scores_exactly_0() -> None:
 
 def test_a_cry_in_a_long_quiet_recording_is_found_where_it_is() -> None:
     room = at_level(np.random.default_rng(0).standard_normal(300 * SR), -65)
-    cry = voice.cry("hungry", infant=900, seed=900, sr=SR)
+    cry = voice.render(voice.plan("hungry", infant=900, seed=900), SR)
     room[150 * SR : 150 * SR + len(cry)] += cry
     starts, ends = zip(*bursts(passing(room)), strict=True)
     assert 149 <= starts[0] <= 152
@@ -118,7 +118,7 @@ def test_a_cry_in_a_long_quiet_recording_is_found_where_it_is() -> None:
 
 
 def test_the_newest_window_is_that_of_all_windows() -> None:
-    x = voice.cry("hungry", infant=900, seed=900, sr=SR)
+    x = voice.render(voice.plan("hungry", infant=900, seed=900), SR)
     x = x[: len(x) // (SR // 2) * (SR // 2)]
     assert GATE.scores(x, SR, newest=True) == pytest.approx(GATE.scores(x, SR)[-1:], abs=1e-6)
     assert GATE.scores(x[:3000], SR).shape == (1,)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cryutils.datasets.synthetic.drawing import EYE_Y, HEAD, MIDDLE, MOUTH_Y, SPAN, Sprites, backdrop, grains
 from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Parameters
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 
 __all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
 
@@ -72,8 +72,7 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
 
     cry: the face has the same seeds. To keep a label out of the face, plan this cry with the face's
     dials, because the timing and width of the mouth's opening reveal the label. fps: 1 to 120.
-    dials: with `signal=0` the state has no effect, with `identity=0` the infant has none. Raises
-    InputError for other values.
+    Raises InputError for other values.
 
     >>> from cryutils.datasets.synthetic import voice
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
@@ -109,10 +108,8 @@ def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
 
     name: in `REGIONS`. size: pixels per side of the crop. margin: what the crop adds to the face's
     box on every side, as a share of the box. The mask is for an upright head; leaning and turning
-    move features by at most a tenth of the crop. Raises InputError for an unknown name.
+    move features by at most a tenth of the crop.
     """
-    if name not in REGIONS:
-        raise InputError(f"a face has no region {name!r}.{near_miss(name, REGIONS)}")
     left, right, top, bottom = REGIONS[name]
     at = ((np.arange(size) + 0.5) / size - 0.5) * (1 + 2 * margin) * BOX_SIDE
     across, down = (at >= left) & (at <= right), (at + BOX_Y >= top) & (at + BOX_Y <= bottom)
@@ -120,10 +117,7 @@ def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
 
 
 def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
-    """Yield the frames of a plan, uint8 (size, size, 3) RGB.
-
-    size: pixels per side. Raises InputError unless it is even and 64 to 1024.
-    """
+    """Yield the frames of a plan, uint8 (size, size, 3) RGB; size: even, 64 to 1024."""
     import cv2
 
     check(size=size)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["AGES", "CLASSES", "DATASET", "FACES", "VERSION", "PlannedClip", "load", "plan"]
+__all__ = ["CLASSES", "DATASET", "FACES", "VERSION", "load", "plan"]
 
 # Raise these when the same parameters give different files, so that no outdated file is read from
 # the cache. There are two, because changed faces need no new voices.
@@ -38,26 +39,6 @@ AGES = ("0-4 weeks", "4-8 weeks", "2-6 months", "7 months-2 years")  # in Donate
 EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedClip:
-    """A clip that is planned but not generated yet.
-
-    start_s: unix time in s. voice_seed: of the infant. session_seed: of the session, which is the
-    seed of its first clip. seed: of the clip.
-    """
-
-    id: str
-    label: str
-    infant: str
-    session: str
-    start_s: float
-    sex: str
-    age: str
-    voice_seed: int
-    session_seed: int
-    seed: int
-
-
 def plan(
     classes: Sequence[str] = CLASSES,
     *,
@@ -66,58 +47,58 @@ def plan(
     mostly: float = 0.85,
     duration_s: float = 7.0,
     seed: int = 0,
-) -> list[PlannedClip]:
-    """Return the planned clips of a corpus.
+) -> list[tuple[Clip, dict[str, int]]]:
+    """Return the clips of a corpus, and the seeds of each as arguments of `voice.plan`.
 
-    classes: names in `voice.STATES`. infants: at least two for each class. clips_per_infant: at
-    least 1. mostly: share of clips with their infant's main label, in [0, 1]; the rest go to the
-    classes with fewest clips. duration_s: of a clip. seed: at least 0. Raises InputError for other
-    values.
+    A clip's path has no folder and no suffix yet. classes: names in `voice.STATES`. infants: at
+    least two for each class. clips_per_infant: at least 1. mostly: share of clips with their
+    infant's main label, in [0, 1]; the rest go to the classes with fewest clips. duration_s: of a
+    clip. seed: at least 0. Raises InputError for other values.
 
     >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
     12
     """
     _check(classes, infants=infants, clips=clips_per_infant, mostly=mostly, seed=seed)
     rng = np.random.default_rng([seed, 3])
-    kinds = list(classes)
-    labels = _labels(len(kinds), infants, clips_per_infant, mostly, rng)
+    labels = _labels(len(classes), infants, clips_per_infant, mostly, rng)
     sexes = rng.permutation(np.arange(infants) % 2)
     ages = rng.permutation(np.arange(infants) % len(AGES))
     # 64 bits: a browser's own integers have 32.
     seeds = rng.permutation(2 * infants * (clips_per_infant + 1)).astype(np.int64)
     seeds += int(rng.integers(2**40))
-    clips = []
+    planned = []
     for i in range(infants):
         infant = f"infant-{i:03d}"
-        infant_seed, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
+        infant_seed, *own_seeds = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
         first: dict[int, int] = {}  # the seed of a session's first clip
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
-            clip = PlannedClip(
-                id=f"{infant}-{j:02d}",
-                label=kinds[labels[i][j]],
+            label, name = classes[labels[i][j]], f"{infant}-{j:02d}"
+            clip = Clip(
+                id=name,
+                path=Path(label, infant, name),
+                label=label,
                 infant=infant,
                 session=f"{infant}-session-{session}",
                 start_s=start_s,
+                duration_s=float(duration_s),
+                has_audio=True,
+                has_video=False,
                 sex="fm"[sexes[i]],
                 age=AGES[ages[i]],
-                voice_seed=infant_seed,
-                session_seed=first.setdefault(session, noise[j]),
-                seed=noise[j],
             )
-            clips.append(clip)
-    return clips
+            shared = first.setdefault(session, own_seeds[j])
+            planned.append((clip, {"infant": infant_seed, "session": shared, "seed": own_seeds[j]}))
+    return planned
 
 
 def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, seed: int) -> None:
-    if isinstance(classes, str) or not classes:
-        raise InputError(f"classes={classes!r} is not a list of states; try {list(CLASSES)}")
     for name in classes:
         if name not in voice.STATES:
             raise InputError(f"No state {name!r}.{near_miss(str(name), voice.STATES)}")
     least = 2 * len(classes)
     for is_right, words in (
-        (len(set(classes)) == len(classes), f"classes={list(classes)} names a state twice"),
+        (len(set(classes)) == len(classes) > 0, f"classes={list(classes)}: name each state once"),
         (infants >= least, f"infants={infants} is too few; use {least} or more, two a class"),
         (clips >= 1, f"clips_per_infant={clips} leaves no clip; use 1 or more"),
         (0.0 <= mostly <= 1.0, f"mostly={mostly} is not a share; use a number from 0 to 1"),
@@ -184,8 +165,8 @@ def load(
 ) -> Corpus:
     """Return a synthetic corpus, generating the files that are not in the cache.
 
-    The files are `<label>/<infant>/<id>` in a folder named by a hash of everything that shapes
-    them. Files are written whole, so a killed call can be repeated.
+    They are in a folder named by a hash of everything that shapes them. Raises InputError for a
+    value outside its range, an unknown class, or a cache that can't be written.
 
     classes, infants, clips_per_infant, mostly, duration_s, seed: as in `plan`.
     signal, identity, interaction, session: 0 to 1, see `states.Dials`.
@@ -195,43 +176,23 @@ def load(
     face_signal: 0 to 1, a separate dial for the face. The mouth then follows a cry planned with
     it, not the sound, because the timing and width of its opening would reveal the label.
     progress: whether to show a bar on a terminal or in a notebook.
-
-    Raises InputError for a value outside its range, an unknown class, or a cache that can't be
-    written.
     """
-    planned = plan(
-        classes,
-        infants=infants,
-        clips_per_infant=clips_per_infant,
-        mostly=mostly,
-        duration_s=duration_s,
-        seed=seed,
-    )
-    dials = Dials(float(signal), float(identity), float(interaction), float(session))
-    shaped: dict[str, Any] = {
-        "version": VERSION,
-        "numpy": np.__version__,
+    structure: dict[str, Any] = {
         "classes": list(classes),
         "infants": infants,
         "clips_per_infant": clips_per_infant,
         "mostly": float(mostly),
-        "sr": sr,
-        "seed": seed,
         "duration_s": float(duration_s),
-        **asdict(dials),
+        "seed": seed,
     }
+    planned = plan(**structure)
+    dials = Dials(float(signal), float(identity), float(interaction), float(session))
+    shaped = {"version": VERSION, "numpy": np.__version__, "sr": sr, **structure, **asdict(dials)}
     face_dials = dials if face_signal is None else replace(dials, signal=float(face_signal))
 
     def cry(number: int, dials: Dials) -> voice.CryPlan:
-        clip = planned[number]
-        return voice.plan(
-            clip.label,
-            infant=clip.voice_seed,
-            seed=clip.seed,
-            session=clip.session_seed,
-            dials=dials,
-            duration_s=float(duration_s),
-        )
+        clip, seeds = planned[number]
+        return voice.plan(clip.label, **seeds, dials=dials, duration_s=clip.duration_s)
 
     cry(0, dials)  # raises InputError for dials and a duration out of range
     if video:
@@ -241,22 +202,7 @@ def load(
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
     suffix = ".mp4" if video else ".wav"
-    clips = [
-        Clip(
-            id=clip.id,
-            path=root / clip.label / clip.infant / f"{clip.id}{suffix}",
-            label=clip.label,
-            infant=clip.infant,
-            session=clip.session,
-            start_s=clip.start_s,
-            duration_s=float(duration_s),
-            has_audio=True,
-            has_video=video,
-            sex=clip.sex,
-            age=clip.age,
-        )
-        for clip in planned
-    ]
+    clips = [replace(clip, path=root / f"{clip.path}{suffix}", has_video=video) for clip, _ in planned]
 
     def make(number: int) -> None:
         path, sound = clips[number].path, voice.render(cry(number, dials), sr)
@@ -272,8 +218,7 @@ def load(
 
     missing = [number for number, clip in enumerate(clips) if not clip.path.is_file()]
     with explain_write_errors(root):
-        # Threads, because NumPy, OpenCV and the codecs release the interpreter's lock, and a
-        # script without a main guard can't start processes.
+        # Threads, because a script without a main guard can't start processes.
         what = f"synthetic {'videos' if video else 'cries'}"
         for _ in thread_map(make, missing, what=what, progress=progress):
             pass

@@ -36,6 +36,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +78,8 @@ class Dials:
 
 
 PLAIN = Dials()
-
-
-class Parameters(SimpleNamespace):
-    """The parameters of a clip's voice or face, floats; states.csv has their names and units."""
+# The parameters of a clip's voice or face, floats; states.csv has their names and units.
+Parameters: TypeAlias = SimpleNamespace
 
 
 class Effects:

@@ -21,15 +21,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.states import PLAIN, STATES, VOICES, Dials, Parameters
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 
-__all__ = ["CryPlan", "cry", "plan", "render"]
+__all__ = ["STATES", "CryPlan", "plan", "render"]
 
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -77,16 +76,13 @@ def plan(
     """Return the plan of a clip: timing, pitch, mouth opening and loudness of the cries.
 
     state: a name in `STATES`. infant, seed: seeds of the infant's own voice and of the clip.
-    session: seed of what clips of one session share; None for a session of one clip. Seeds are at
-    least 0. dials: with `signal=0` the state has no effect, with `identity=0` the infant has none.
-    duration_s: 0.5 to 600 s. Raises InputError for another state, dial or duration.
+    session: seed of what clips of one session share; None for a session of one clip. duration_s:
+    0.5 to 600 s. Raises InputError for another dial or duration.
 
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)
     """
     session = seed if session is None else session
-    if state not in STATES:
-        raise InputError(f"No state {state!r}.{near_miss(str(state), STATES)}")
     dials.check()
     if not 0.5 <= duration_s <= 600:
         raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
@@ -127,15 +123,6 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
     heard += synthesiser.background(at.size)
     peak = 10 ** (-rng.uniform(1.0, 8.0) / 20)
     return (heard * (peak / np.abs(heard).max())).astype(np.float32)
-
-
-def cry(state: str, *, sr: int = 16000, **planned: Any) -> Samples:
-    """Return a synthetic cry, float32 (samples,) in [-1, 1]; `planned`: arguments of `plan`.
-
-    >>> cry("hungry", infant=1, seed=1, duration_s=1.0, sr=8000).shape
-    (8000,)
-    """
-    return render(plan(state, **planned), sr)
 
 
 class _Draft:

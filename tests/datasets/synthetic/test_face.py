@@ -46,7 +46,7 @@ def test_a_cascade_finds_one_face_in_the_right_place(signal, size) -> None:
     assert np.mean(hits) >= 0.95
 
 
-@pytest.mark.parametrize("state", STATES[::2])
+@pytest.mark.parametrize("state", ["hungry", "pain"])
 def test_the_mouth_opens_with_the_cry(state) -> None:
     plan = planned(state, infant=20, seed=30, seconds=3.0, fps=10)
     dark = []
@@ -59,10 +59,9 @@ def test_the_mouth_opens_with_the_cry(state) -> None:
     assert np.corrcoef(dark, plan.opening)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("infant", range(2))
 @pytest.mark.parametrize("name", ["eyes", "mouth"])
-def test_lids_and_throat_lie_in_their_regions(infant, name) -> None:
-    heads = drawing.Sprites(planned("hungry", infant=infant, signal=0.0).face, size=208)
+def test_lids_and_throat_lie_in_their_regions(name) -> None:
+    heads = drawing.Sprites(planned("hungry", signal=0.0).face, size=208)
     moved = {"blink": True} if name == "eyes" else {"opening": 1.0}
     rest = {"opening": 0.0, "effort": 0.5, "blink": False}
     side = face.BOX_SIDE / drawing.SPAN / 2 * 208
