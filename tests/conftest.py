@@ -195,8 +195,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             "data": corpus.name,
             "note": corpus.note,
             "seed": 1,
-            "source": corpus.source,
-            "learned_from": sorted(set(corpus.infants.tolist()))[:6],
             "temperature": 1.0,
             "reference": reference if name == "cry2" else None,
         }

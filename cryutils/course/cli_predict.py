@@ -79,7 +79,7 @@ def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, 
         for reading in readings:
             rows.append(_row(name, reading, predictor) | {"error": message})
             if not (as_json or as_csv or message):
-                say(_line(rows[-1], reading.note))
+                say(_line(rows[-1]))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
@@ -121,15 +121,14 @@ def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
         "state": None if reading.verdict == GAP else reading.verdict,
         "probabilities": {state: round(p, 4) for state, p in reading.probabilities.items()},
         "used": used,
-        "why": list(reading.why),
+        "note": reading.note,
         "run": predictor.run.name,
         "model": {"audio": "cry2", "image": "image"}.get(used, predictor.model),
         "data": alone.data if alone else predictor.data,
-        "unlike": None if reading.unlike is None else round(reading.unlike, 2),
     }
 
 
-def _line(row: dict[str, Any], note: str) -> str:
+def _line(row: dict[str, Any]) -> str:
     """Return an answer as one line: times, state, probabilities, what was used, and the note."""
     parts = []
     if row["start_s"] is not None:
@@ -139,7 +138,7 @@ def _line(row: dict[str, Any], note: str) -> str:
     shares = ", ".join(f"{state.replace('_', ' ')} {share:.0%}" for state, share in ranked)
     parts.append(f"{row['state']} ({shares})" if shares else row["state"] or "no prediction")
     parts += [f"by {_USED[row['used']]}"] if shares else []
-    return f"{row['file']}: {'; '.join(filter(None, [*parts, note]))}"
+    return f"{row['file']}: {'; '.join(filter(None, [*parts, row['note']]))}"
 
 
 def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
@@ -149,25 +148,22 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*fixed, *(f"p_{state}" for state in classes)])
     for row in rows:
-        values = ["; ".join(row[name]) if name == "why" else row[name] for name in fixed]
-        safe = [no_formula(value) if isinstance(value, str) else value for value in values]
+        safe = [no_formula(row[name]) if isinstance(row[name], str) else row[name] for name in fixed]
         table.writerow([*safe, *(row["probabilities"].get(state) for state in classes)])
     return text.getvalue()
 
 
-@click.command(epilog="Example: cryutils export --model cry2 --int8")
+@click.command(epilog="Example: cryutils export --model cry2 --output device")
 @click.option("--model", required=True, help="cry2, image or full (both).")
-@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on training infants.")
 @run_option
 @click.option("--output", metavar="DIR", help="Folder to write to (default: export in the run's folder).")
-def export(model: str, int8: bool, run: str | None, output: str | None) -> None:
+def export(model: str, run: str | None, output: str | None) -> None:
     """Write trained models as LiteRT files.
 
     The files need no TensorFlow. Each comes with a card that describes its input.
     """
-    from cryutils.inference.deployment import export_model
+    from cryutils.inference.trained_models import export_model
 
-    folder = resolve(output) if output else None
-    for path in export_model(model, run=run, int8=int8, folder=folder):
+    for path in export_model(model, run=run, folder=resolve(output) if output else None):
         say(f"{path}: {path.stat().st_size / 1000:.0f} kB")
     say("No medical device.", err=True)

@@ -24,7 +24,7 @@ from cryutils.inference.readings import Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run, open_model
 from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
-from cryutils.models.inputs import DEAD_S, SoundInput, is_dead, picture_problem, sound_problem
+from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
 from cryutils.video import faces
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
@@ -33,8 +33,6 @@ __all__ = ["DRAWN", "TOO_QUIET", "Answer", "Predictor", "fuse", "hear", "named"]
 Array = npt.NDArray[np.float32]
 # Times in s, float64 (frames,), and probabilities, float32 (frames, classes), of usable frames.
 Looks: TypeAlias = tuple[npt.NDArray[np.float64], Array]
-# What could not be used or was changed, and whether a user should know even if there is an answer.
-Reasons: TypeAlias = dict[str, bool]
 
 NO_MODEL = "this run has no model for it"
 TOO_QUIET = "too quiet to judge"
@@ -44,13 +42,12 @@ DRAWN = "the face model was trained on drawn faces"
 class Answer(NamedTuple):
     """A model's answer: probabilities, float32 (windows, classes), or None.
 
-    why: the reason if there are none, or a caution. kind, unlike: as in `Reading`.
+    why: the reason if there are none, or a caution. kind: as in `Reading`.
     """
 
     probabilities: Array | None
     why: str = ""
     kind: Kind = Kind.PLAIN
-    unlike: float | None = None
 
 
 class Predictor:
@@ -84,7 +81,7 @@ class Predictor:
         judged. Raises InputError if the file can't be read.
         """
         info = media.probe(path)
-        why: Reasons = {}
+        why: list[str] = []
         cries, without = self._hear_file(path, info, why) if self.model != "image" else ([], GAP)
         looks = self._see_file(path, info, why) if self.model != "cry2" and without == GAP else None
         if not cries:
@@ -92,13 +89,20 @@ class Predictor:
         return [self._reading(*cry, looks, why, without) for cry in cries]
 
     def _reading(
-        self, start: float | None, end: float, heard: Answer, looks: Looks | None, why: Reasons, without: str
+        self,
+        start: float | None,
+        end: float,
+        heard: Answer,
+        looks: Looks | None,
+        why: Sequence[str],
+        without: str,
     ) -> Reading:
         """Return the answer to a cry from `start` to `end`, or to a whole file if `start` is None.
 
-        without: the verdict if neither model answers.
+        why: what could not be used or was changed. without: the verdict if neither model answers.
         """
         sound = face = None
+        remarks = [*why, *([f"sound: {heard.why}"] if heard.why else [])]
         if heard.probabilities is not None:
             sound = heard.probabilities.mean(axis=0)
         if looks is not None:
@@ -107,48 +111,45 @@ class Predictor:
             if len(rows):
                 face = rows.mean(axis=0)
             else:
-                why = why | {"picture: no face while the infant cries": True}
+                remarks.append("picture: no face while the infant cries")
         p = fuse(sound, face)
         shares = {} if p is None else named(self.classes, p)
-        answer = without if p is None else UNSURE if heard.kind == Kind.UNLIKE else verdict(shares)
-        remarks = [text for text, matters in why.items() if matters]
-        if answer == GAP:
-            remarks = remarks or [*why]
         return Reading(
             time=end,
-            verdict=answer,
+            verdict=without if p is None else UNSURE if heard.kind == Kind.UNLIKE else verdict(shares),
             probabilities=shares,
             sound=None if sound is None else named(self.classes, sound),
             face=None if face is None else named(self.classes, face),
-            note="; ".join([*remarks, *([f"sound: {heard.why}"] if heard.why else [])]),
+            note="; ".join(remarks),
             kind=heard.kind,
             start=start,
-            why=tuple(why),
-            unlike=heard.unlike,
         )
 
     def _hear_file(
-        self, path: Path, info: media.MediaInfo, why: Reasons
+        self, path: Path, info: media.MediaInfo, why: list[str]
     ) -> tuple[list[tuple[float, float, Answer]], str]:
         """Return start, end and answer of a file's cries, and the verdict without any.
 
         That is GAP if the sound is not usable. Adds to `why` what is wrong with the sound.
         """
         if not info.has_audio or self.sound is None:
-            text = f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}"
             is_still = path.suffix.lower() in media.STILL
-            why[text] = info.has_audio or "sound" in info.lost or not is_still
+            if info.has_audio or "sound" in info.lost or not is_still or self.face is None:
+                why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
             return [], GAP
-        sr, block = self.sound.input.sr, round(DEAD_S * self.sound.input.sr)
+        sr = self.sound.input.sr
         cries: list[tuple[float, float, Answer]] = []
-        problems, quiet, dead_s = [], [], 0.0
+        problems, quiet = [], []
         for piece_s, x in audio.pieces(path, sr=sr):
             problems.append(sound_problem(x, sr))
             scores = self.gate.scores(x, sr)
             quiet += list(scores == 0)
-            dead_s += DEAD_S * sum(is_dead(y) for y in x[: len(x) // block * block].reshape(-1, block))
             for start, end in bursts(scores >= self.gate.threshold):
-                answer, begun = self._hear_burst(x, start, end), piece_s + start
+                size = round(max(self.sound.input.window_s, end - start) * sr)
+                first = min(round((start + end) / 2 * sr) - size // 2, len(x) - size)
+                answer, begun = hear(self.sound, x[max(0, first) :][:size]), piece_s + start
+                if answer.probabilities is None:
+                    continue
                 if cries and begun - cries[-1][1] <= CRY_PAUSE_S - WINDOW_S:
                     begun, _, before = cries.pop()  # in the piece before
                     both = np.concatenate([before.probabilities, answer.probabilities])
@@ -156,41 +157,28 @@ class Predictor:
                 cries.append((begun, piece_s + end, answer))
         inspected = audio.inspect(path)
         unusable = problems[-1:] if all(problems) else []
-        why |= {f"sound: {what}": True for what in (*unusable, *inspected.changes, *inspected.doubts)}
+        why += [f"sound: {what}" for what in (*unusable, *inspected.changes, *inspected.doubts)]
         if unusable:
             return [], GAP
-        quiet_s, total_s = STEP_S * sum(quiet) - dead_s, piece_s + len(x) / sr
-        if dead_s:
-            why[f"sound: the microphone gives none for {timedelta(seconds=dead_s)}"] = True
-        if quiet_s > total_s / 2:
-            spent, total = (timedelta(seconds=round(s)) for s in (quiet_s, total_s))
-            why[f"sound: {TOO_QUIET} for {spent} of {total}"] = True
+        if 2 * sum(quiet) > len(quiet):
+            spent, total = (timedelta(seconds=round(STEP_S * n)) for n in (sum(quiet), len(quiet)))
+            why.append(f"sound: {TOO_QUIET} for {spent} of {total}")
         return cries, GAP if cries else QUIET if all(quiet) else NO_CRY
 
-    def _hear_burst(self, x: Array, start_s: float, end_s: float) -> Answer:
-        """Return the answer to a burst of crying, as long as a window of the sound model or longer."""
-        assert self.sound is not None
-        size = round(max(self.sound.input.window_s, end_s - start_s) * self.sound.input.sr)
-        first = min(round((start_s + end_s) / 2 * self.sound.input.sr) - size // 2, len(x) - size)
-        answer = hear(self.sound, x[max(0, first) :][:size])
-        if answer.probabilities is not None:
-            return answer
-        return Answer(np.full((1, len(self.classes)), 1 / len(self.classes), np.float32))
-
-    def _see_file(self, path: Path, info: media.MediaInfo, why: Reasons) -> Looks | None:
+    def _see_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Looks | None:
         """Return the answers to a file's faces; add to `why` what is wrong with them."""
         if not info.has_video or self.face is None:
-            text = f"picture: {NO_MODEL if info.has_video else info.missing('picture')}"
-            why[text] = info.has_video or "picture" in info.lost
+            if info.has_video or "picture" in info.lost or self.sound is None:
+                why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
         if not self.face.answers_for(synthetic=info.is_synthetic):
-            why[f"picture: {DRAWN}"] = True
+            why.append(f"picture: {DRAWN}")
             return None
         seeing = self.face.input
         detector = faces.resolve(seeing.detector, search=True)
         track = video.track(path, fps=seeing.fps, size=seeing.size, detector=detector)
         if problem := picture_problem(track):
-            why[f"picture: {problem}"] = True
+            why.append(f"picture: {problem}")
             return None
         return track.times_s[track.usable], self.face.predict(seeing.crops(track))
 
@@ -202,11 +190,10 @@ def hear(model: Part[SoundInput], x: Array, *, newest: bool = False) -> Answer:
     """
     if problem := sound_problem(x, model.input.sr):
         return Answer(None, problem)
-    rows, reference = model.input.windows(x), model.reference
-    unlike = novelty.share(reference, rows) if reference else None
-    caution = novelty.caution(unlike) or ""
+    rows = model.input.windows(x)
+    caution = novelty.caution(novelty.share(model.reference, rows)) if model.reference else None
     kind = Kind.UNLIKE if caution else Kind.PLAIN
-    return Answer(model.predict(rows[-1:] if newest else rows), caution, kind, unlike)
+    return Answer(model.predict(rows[-1:] if newest else rows), caution or "", kind)
 
 
 def fuse(sound: Array | None, face: Array | None) -> Array | None:

@@ -37,12 +37,9 @@ class Reading:
     time: the end, in s since 1970, UTC, or since the start of a recording. verdict: a state,
     UNSURE, NO_CRY, QUIET or GAP. probabilities: by state, fused and averaged over the last windows
     or over the cry; empty without a cry. sound, face: each model's probabilities before fusion;
-    None if that model gave no answer. cry: the gate's score, 0 to 1; None without sound. note: a
-    short explanation for people, or "". kind: what programs may conclude from it.
-
-    Only a file has these. start: where the cry begins, in s; None if the whole file is judged. why:
-    what in the file could not be used or was changed. unlike: the share of training recordings that
-    are nearer to the others than this sound is (`novelty`); None without sound.
+    None if that model gave no answer. cry: the gate's score, 0 to 1; None without sound. note: what
+    could not be used or was changed, for people, or "". kind: what programs may conclude from it.
+    start: where a cry in a file begins, in s; None if the whole file is judged.
     """
 
     time: float
@@ -54,8 +51,6 @@ class Reading:
     note: str = ""
     kind: Kind = Kind.PLAIN
     start: float | None = None
-    why: tuple[str, ...] = ()
-    unlike: float | None = None
 
     @property
     def used(self) -> str:

@@ -1,4 +1,4 @@
-"""The trained models of a run: which runs have them, and their networks, opened and checked.
+"""The trained models of a run: which runs have them, and their networks, opened, checked or copied.
 
 Paper B's networks are "cry2" for sound and "image" for faces; "full" is both. They are LiteRT
 files, so TensorFlow is never imported.
@@ -7,6 +7,7 @@ files, so TensorFlow is never imported.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import file_digest, outputs_dir
+from cryutils._io.paths import file_digest, outputs_dir, writing
 from cryutils.errors import InputError, near_miss
-from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card
+from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card, write_card
 from cryutils.models.inputs import PictureInput, SoundInput
 
-__all__ = ["PARTS", "Part", "find_run", "networks_in", "open_model", "runs_with_models"]
+__all__ = ["PARTS", "Part", "export_model", "find_run", "open_model", "runs_with_models"]
 
 Array = npt.NDArray[np.float32]
 Input = TypeVar("Input", SoundInput, PictureInput)
@@ -30,6 +31,9 @@ Input = TypeVar("Input", SoundInput, PictureInput)
 PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
 SYNTHETIC = "synthetic"  # the corpus of computer-made infants, in a card
 _FILES = (".tflite", ".json")
+# The entries of a card that an exported model keeps.
+_SHARED = ("classes", "input", "data", "note", "seed", "score", "temperature")
+_NOTICE = "No medical device. A model is only as reliable as its notebook measured."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +76,12 @@ def runs_with_models(model: str = "full") -> list[Path]:
     for part in PARTS[model]:
         for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
             times.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
-    return sorted(
-        times,
-        key=lambda run: (
-            all(_recorded(run, model).values()),
-            not _is_synthetic(run, model),
-            len(times[run]),
-            max(times[run]),
-        ),
-        reverse=True,
-    )
+
+    def preference(run: Path) -> tuple[bool, bool, int, int]:
+        is_recorded = all(_recorded(run, model).values())
+        return is_recorded, not _is_synthetic(run, model), len(times[run]), max(times[run])
+
+    return sorted(times, key=preference, reverse=True)
 
 
 def _recorded(run: Path, model: str) -> dict[Path, str]:
@@ -90,13 +90,13 @@ def _recorded(run: Path, model: str) -> dict[Path, str]:
     for path in run.glob("state/*.json"):  # not by `claims.records`, which imports pandas
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             digests |= json.loads(path.read_bytes())["sha256"]
-    names = [f"models/{part}{end}" for part in networks_in(run, model) for end in _FILES]
+    names = [f"models/{part}{end}" for part in _networks(run, model) for end in _FILES]
     return {run / name: digests.get(name, "") for name in names}
 
 
 def _is_synthetic(run: Path, model: str) -> bool:
     # A card that is refused is reported when the model is opened.
-    for part in networks_in(run, model):
+    for part in _networks(run, model):
         with suppress(InputError):
             if read_card(run / "models", part)["data"] == SYNTHETIC:
                 return True
@@ -121,12 +121,10 @@ def find_run(model: str, run: str | Path | None) -> Path:
             )
         for path, digest in _recorded(runs[0], model).items():
             if not path.is_file() or file_digest(path) != digest:
-                what = "not as `cryutils run` recorded it"
-                if not digest:
-                    what = "`cryutils run` has no record of it, as of a copy or of work in Jupyter"
                 raise InputError(
-                    f"{path}: {what}; run {NOTEBOOKS[path.stem]} again, or name the run that you"
-                    f" trust, such as --run {runs[0].name}."
+                    f"{path}: not as `cryutils run` recorded it, but a copy, changed, or made in"
+                    f" Jupyter; run {NOTEBOOKS[path.stem]} again, or name the run that you trust,"
+                    f" such as --run {runs[0].name}."
                 )
         return runs[0]
     hint = near_miss(Path(run).name, [path.name for path in runs])
@@ -134,12 +132,12 @@ def find_run(model: str, run: str | Path | None) -> Path:
         if run in ("", ".", "..") or Path(run).name != str(run):
             raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
         run = outputs_dir() / run
-    if not networks_in(run, model):
+    if not _networks(run, model):
         raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.{hint}")
     return run
 
 
-def networks_in(run: Path, model: str) -> list[str]:
+def _networks(run: Path, model: str) -> list[str]:
     """Return the names of the networks of `model` that the folder `run` has."""
     return [name for name in PARTS[model] if (run / "models" / f"{name}.tflite").is_file()]
 
@@ -150,12 +148,38 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Pic
     One of them is None if `model` or the run lacks it. Raises InputError if a file is damaged or
     does not fit its card.
     """
-    names = networks_in(run, model)
+    names = _networks(run, model)
     sound = _open(run, "cry2", SoundInput) if "cry2" in names else None
     face = _open(run, "image", PictureInput) if "image" in names else None
     if sound and face and sound.classes != face.classes:
         raise InputError(f"{run}: cry2 and image were trained on different states; run both again.")
     return sound, face
+
+
+def export_model(model: str, *, run: str | Path | None = None, folder: Path | None = None) -> list[Path]:
+    """Copy the networks of `model` with their cards for other machines; return the networks' paths.
+
+    They are `<network>_float32.tflite`, with a `.json`, and replace files of the same name.
+
+    run: as in `find_run`. folder: where to write; None: `export` in the run's folder. Raises
+    InputError for an unknown model or run, damaged files, or a folder that can't be written to.
+    """
+    source = find_run(model, run)
+    models, folder, paths = source / "models", folder or source / "export", []
+    for name in _networks(source, model):
+        card, path = read_card(models, name), folder / f"{name}_float32.tflite"
+        about = {key: card.get(key) for key in _SHARED}
+        try:
+            with writing(path) as part:
+                shutil.copyfile(models / f"{name}.tflite", part)
+            write_card(
+                path.with_suffix(".json"), about | {"model": name, "run": source.name, "notice": _NOTICE}
+            )
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"{folder}: can't be written to ({reason}); choose another folder.") from error
+        paths.append(path)
+    return paths
 
 
 def _open(run: Path, name: str, kind: type[Input]) -> Part[Input]:

@@ -54,7 +54,6 @@ def deploy(
     temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
     about = _card(corpus, settings, scored) | {
         "input": asdict(model_input),
-        "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "temperature": max(1.0, round(temperature, 3)),
     }
     if isinstance(model_input, SoundInput):
@@ -76,7 +75,6 @@ def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]
         "note": corpus.note,
         "clips": len(corpus),
         "infants": len(set(corpus.infants)),
-        "source": corpus.source,
         "training": asdict(settings),
         "seed": settings.seed,
         "score": {

@@ -104,8 +104,8 @@ def test_json_and_csv_have_the_same_answers(predict: Command) -> None:
     for row in (bad, nothing):
         assert (row["state"], row["probabilities"], row["used"]) == (None, {}, "none")
     assert (both["run"], both["model"], both["data"]) == ("quick", "full", "synthetic")
-    assert (both["used"], both["why"], both["error"]) == ("both", [], None)
-    assert (silent["used"], silent["why"]) == ("image", ["sound: silence"])
+    assert (both["used"], both["note"], both["error"]) == ("both", "", None)
+    assert (silent["used"], silent["note"]) == ("image", "sound: silence")
     table = list(csv.DictReader(io.StringIO(predict(*files, "--csv")[1])))
     assert [row["state"] for row in table] == [row["state"] or "" for row in objects]
     p = {name: float(table[1][f"p_{name}"]) for name in both["probabilities"]}
@@ -157,16 +157,13 @@ print([name for name in heavy if name in sys.modules])
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_int8_is_exported_to_the_output_folder(
-    quick: Trained, command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(quick.outputs.parent / "cache"))
-    code, out, err = command("export", "--model", "cry2", "--int8", "--output", "device")
-    path = apart / "device" / "cry2_int8.tflite"
+def test_a_model_is_exported_to_the_output_folder(quick: Trained, command: Command, apart: Path) -> None:
+    code, out, err = command("export", "--model", "cry2", "--output", "device")
+    path = apart / "device" / "cry2_float32.tflite"
     size = path.stat().st_size / 1000
     assert (code, out, err) == (0, f"{path}: {size:.0f} kB\n", "No medical device.\n")
     assert Lite(path).classes == 4
-    assert {file.name for file in path.parent.iterdir()} == {path.name, "cry2_int8.json"}
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "cry2_float32.json"}
 
 
 @pytest.mark.parametrize(
