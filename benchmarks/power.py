@@ -147,7 +147,7 @@ def donateacry_donors() -> Design:
     They come from `data/registry.csv`, so no recording is needed.
     """
     files = (file.split("/") for file in donateacry.FILES.registry())
-    rows = [(label, donateacry.parse_name(name).infant) for label, name in files]
+    rows = [(label, donateacry.parse_name(name)["infant"]) for label, name in files]
     labels, infants = zip(*(row for row in rows if row[0] != "burping"), strict=True)
     return Design(np.array(labels), np.array(infants))
 

@@ -86,7 +86,7 @@ def _by_gap() -> pd.DataFrame:
     rows = claims.load_predictions(
         "reference/judged", study="beyond", condition="infant", feature="mfcc", split="leak_free"
     )
-    times = [parse_name(clip.split("/")[1]).start_s for clip in rows["clip"]]
+    times = [parse_name(clip.split("/")[1])["start_s"] for clip in rows["clip"]]
     fold_of = {(row.infant, time): row.fold for row, time in zip(rows.itertuples(), times, strict=True)}
     nearest = np.array(
         [

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +89,13 @@ class Corpus(Sequence[Clip]):
         problems: Iterable[Problem] = (),
         citation: str = "",
         licence: str = "",
-        source: Mapping[str, Any] | None = None,
     ) -> None:
-        """Store the clips; `source`: arguments of `load` that return the same corpus."""
         self._clips = tuple(clips)
         self._problems = tuple(problems)
         self._citation = citation
         self.name = name
         self.note = note
         self.licence = licence
-        self.source = source
 
     def __getitem__(self, index: Any) -> Any:
         """Return the clip at a position, or the tuple of clips in a slice."""
@@ -154,8 +150,7 @@ class Corpus(Sequence[Clip]):
     def describe(self) -> pd.DataFrame:
         """Return the number of clips, infants, sessions and minutes, per class and in total.
 
-        `effective_infants` is the result of the function of this name. `largest_infant` is the
-        largest number of clips of one infant.
+        `largest_infant` is the largest number of clips of one infant.
         """
         import pandas as pd
 
@@ -200,8 +195,8 @@ class Corpus(Sequence[Clip]):
         """Return the clips with one of `labels`.
 
         stand_ins: labels that replace one that does not occur, as belly pain replaces pain in
-        DonateACry. Their clips are relabelled, and `note` says so. Then other labels may be missing
-        if at least two are left. Raises InputError for a label that does not occur.
+        DonateACry. Their clips are relabelled, and `note` says so. Then two labels are enough.
+        Otherwise each has to occur. Raises InputError if too few do.
         """
         if stand_ins is None:
             for label in labels:
@@ -217,11 +212,9 @@ class Corpus(Sequence[Clip]):
         part = self.where(lambda clip: new.get(clip.label) in labels)
         if len({new[label] for label in part.classes}) < 2:
             names = [" or ".join([label, *stand_ins.get(label, ())]) for label in labels]
-            known = sorted({*labels, *chain(*stand_ins.values())} & {*self.classes})
-            subset = f"only {', '.join(known)}" if known else "none of them"
             raise InputError(
-                f"{self.name}: at least two of {', '.join(names)} are needed, but it has {subset};"
-                " name the folders after these labels."
+                f"{self.name}: at least two of {', '.join(names)} are needed, but it has"
+                f" {', '.join(self.classes)}; name the folders after these labels."
             )
         part = part.relabel(new[label] for label in part.labels.tolist())
         words = [f"{other} stands for {label}" for other, label in new.items() if other != label]
@@ -284,19 +277,16 @@ def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     The names are of labels, infants and sessions. One infant counted as two would leak through a
     leak-free split; two counted as one only make it stricter.
     """
-    fields = ("label", "infant", "session")
-    spell = {field: first_spellings(getattr(c, field) for c in clips) for field in fields}
-    problems = [
-        Problem("changed", name, f"{field} counted as {same!r}, which differs in spelling alone")
-        for field, first in spell.items()
-        for name, same in first.items()
-        if name != same
-    ]
-    label, infant, session = spell.values()
-    spelled = [
-        replace(c, label=label[c.label], infant=infant[c.infant], session=session[c.session]) for c in clips
-    ]
-    return spelled, problems
+    problems = []
+    for field in ("label", "infant", "session"):
+        spelling: dict[str, Any] = first_spellings(getattr(clip, field) for clip in clips)
+        problems += [
+            Problem("changed", name, f"{field} counted as {same!r}, which differs in spelling alone")
+            for name, same in spelling.items()
+            if name != same
+        ]
+        clips = [replace(clip, **{field: spelling[getattr(clip, field)]}) for clip in clips]
+    return [*clips], problems
 
 
 def number_sessions(clips: Sequence[Clip]) -> list[Clip]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 import wave
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,7 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = [
-    "AGES",
-    "DATASET",
-    "FILES",
-    "REASONS",
-    "UPLOADS",
-    "FileName",
-    "exclusions",
-    "fields",
-    "load",
-    "parse_name",
-]
+__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "exclusions", "fields", "load", "parse_name"]
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
@@ -66,51 +55,39 @@ AGES = {
 }
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# Two iOS files of 2015 have a fractional time, a second uuid and a doubled extension.
+# Two iOS files of 2015 have a fractional time, a second uuid and a doubled suffix.
 _NAME = re.compile(
     rf"(?P<infant>{_UUID})-(?P<time>\d{{9,13}}(?:\.\d+)?)-\d+(?:\.\d+)?(?:-{_UUID})?"
     rf"-(?P<sex>[fm])-(?P<age>{'|'.join(AGES)})-(?P<reason>{'|'.join(REASONS)})(?:\.\w+)+"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileName:
-    """The content of a file name: app instance, unix time in s, sex, age band, reason, device."""
+def parse_name(name: str) -> dict[str, Any]:
+    """Return infant, start_s, sex, age, reason and device from a file's name.
 
-    infant: str
-    start_s: float
-    sex: str
-    age: str
-    reason: str
-    device: str | None
+    The uuid identifies an installed app, which is treated as the infant. iOS wrote the time in s,
+    Android in ms. Raises InputError if the name does not have this form or has an unknown code.
 
-
-def parse_name(name: str) -> FileName:
-    """Return the content of a file name; iOS wrote the time in s, Android in ms.
-
-    The uuid identifies an installed app, which is treated as the infant. Raises InputError if the
-    name does not have this form or has an unknown code.
-
-    >>> parse_name("0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856-1430742197-1.0-m-04-hu.caf").reason
+    >>> parse_name("0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856-1430742197-1.0-m-04-hu.caf")["reason"]
     'hungry'
     """
     match = _NAME.fullmatch(name)
     if match is None:
         raise InputError(f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav).")
     digits, time = len(match["time"].partition(".")[0]), float(match["time"])
-    return FileName(
-        infant=match["infant"].lower(),
-        start_s=time / 1000 if time > 1e11 else time,
-        sex=match["sex"],
-        age=AGES[match["age"]],
-        reason=REASONS[match["reason"]],
-        device={10: "iOS", 13: "Android"}.get(digits),
-    )
+    return {
+        "infant": match["infant"].lower(),
+        "start_s": time / 1000 if time > 1e11 else time,
+        "sex": match["sex"],
+        "age": AGES[match["age"]],
+        "reason": REASONS[match["reason"]],
+        "device": {10: "iOS", 13: "Android"}.get(digits),
+    }
 
 
 def fields(name: str) -> dict[str, Any]:
-    """Return `parse_name` as a dict; the apps' own files, which no one sorted, have their label."""
-    known = asdict(parse_name(name))
+    """Return `parse_name`; the apps' own files, which no one sorted, also have their label."""
+    known = parse_name(name)
     return known | ({"label": known["reason"]} if name.lower().endswith((".3gp", ".caf")) else {})
 
 
@@ -130,11 +107,11 @@ def load() -> Corpus:
     """
     root = FILES.fetch()
     wrong = FILES.check(root)
-    problems = [Problem("left out", name, what) for name, what in wrong.items()]
     clips = number_sessions([_clip(root, name) for name in FILES.registry() if name not in wrong])
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
-    problems += [
+    left_out = [Problem("left out", name, what) for name, what in wrong.items()]
+    doubtful = [
         Problem("doubtful", name, f"by its spectrogram: {reason}")
         for name, reason in exclusions().items()
         if name not in wrong
@@ -143,26 +120,18 @@ def load() -> Corpus:
         clips,
         name="donateacry",
         note="DonateACry (real recordings)",
-        problems=[*problems, *contradictions(clips)],
+        problems=[*left_out, *doubtful, *contradictions(clips)],
         citation=CITATION,
         licence=LICENCE,
     )
 
 
 def _clip(root: Path, name: str) -> Clip:
-    with wave.open(str(root / name)) as sound:
+    path, label = root / name, name.split("/")[0]
+    with wave.open(str(path)) as sound:
         duration_s = round(sound.getnframes() / sound.getframerate(), 3)
-    label, file = name.split("/")
-    return Clip(
-        id=name,
-        path=root / name,
-        label=label,
-        session="",
-        duration_s=duration_s,
-        has_audio=True,
-        has_video=False,
-        **asdict(parse_name(file)),
-    )
+    known = {"label": label, "session": "", "duration_s": duration_s} | parse_name(path.name)
+    return Clip(id=name, path=path, has_audio=True, has_video=False, **known)
 
 
 DATASET = Dataset(
@@ -185,6 +154,6 @@ UPLOADS = Dataset(
         FILES,
         name="donateacry-uploads",
         archive_folder=f"{COMMIT}/",
-        folders={name: f"donateacry-{name}-upload-bucket" for name in ("android", "ios")},
+        folders={f"donateacry-{name}-upload-bucket": name for name in ("android", "ios")},
     ),
 )

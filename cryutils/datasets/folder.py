@@ -25,7 +25,7 @@ from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions, one_spelling
 from cryutils.errors import InputError, printable
 
-__all__ = ["clips_of", "corpus_of", "load", "media_files", "walk"]
+__all__ = ["clips_of", "corpus_of", "load", "walk"]
 
 # Names of hidden and system folders, such as @eaDir, #recycle, $RECYCLE.BIN and __MACOSX.
 _SYSTEM = re.compile(
@@ -60,12 +60,23 @@ def load(root: Path, known: Sequence[Dataset] = (), *, dataset: Dataset | None =
     recording are merged. Raises InputError if nothing is usable, if labels are on the second level
     of folders, or if a label or an infant is a part of a split or a fold.
     """
-    files, problems = media_files(root)
-    _check_parts(files, root, known)
-    folders = [_folders(path, root) for path in files]
-    _check_order(root, [names for names in folders if len(names) >= 2])
+    files, problems = [], []
+    for path, why in walk(root):
+        if not why and path.suffix.lower() in RECORDINGS:
+            files.append(path)
+            continue
+        suffix = printable(path.suffix)
+        unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+        why = why or other_kind(path) or f"{unknown}; rename it if it is a recording"
+        problems.append(Problem("left out", printable(path.relative_to(root).as_posix()), why))
+    _check_folders(files, root, known)
     clips, unused = clips_of(files, root, partial(_fields, root=root, known=known))
-    problems += [*unused, *_other_infants(clips, known)]
+    problems += unused
+    for clip in clips:
+        infant = _named(clip.path, known)[0].get("infant", clip.infant)
+        if infant.lower() != clip.infant.lower():
+            what = f"folder says {clip.infant}, its name says {infant}"
+            problems.append(Problem("contradiction", clip.id, what))
     for each in known:
         if each.inside and {clip.path.parent.name for clip in clips} == {each.inside}:
             dataset = each
@@ -84,11 +95,10 @@ def corpus_of(
     """
     clips, respelled = one_spelling(_with_stills(clips))
     if not clips:
-        listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
         reason = f"{problems[0].item}: {problems[0].what}" if problems else f"it is empty; {_EXPECTED}"
-        count = f"First of {len(problems)} problems: {reason}; {listing}"
-        reason = count if len(problems) > 1 else f"Its only problem: {reason}"
-        error = InputError(f"{place}: no usable recording. {reason}.")
+        listing = f"`cryutils data describe {shlex.quote(str(place))} --problems` lists them"
+        count = f"First of {len(problems)} problems: {reason}; {listing}" if len(problems) > 1 else reason
+        error = InputError(f"{place}: no usable recording. {count}.")
         error.problems = problems
         raise error
     numbered = number_sessions(clips)
@@ -114,22 +124,7 @@ def corpus_of(
         problems=[*problems, *respelled, *copies, *contradictions(clips)],
         citation=dataset.citation if dataset else f"Recordings in {place_name}.",
         licence=dataset.licence if dataset else "as stated by the owner of the recordings",
-        source={"name": str(place)},
     )
-
-
-def media_files(root: Path) -> tuple[list[Path], list[Problem]]:
-    """Return the recordings below `root`, and a problem for each other file."""
-    files, problems = [], []
-    for path, why in walk(root):
-        item, suffix = printable(path.relative_to(root).as_posix()), printable(path.suffix)
-        if not why and suffix.lower() in RECORDINGS:
-            files.append(path)
-        else:
-            unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
-            why = why or other_kind(path) or f"{unknown}; rename it if it is a recording"
-            problems.append(Problem("left out", item, why))
-    return files, problems
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -284,33 +279,19 @@ def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
     return [clip for clip in joined if clip.path not in used]
 
 
-def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> None:
-    """Raise InputError if labels of the papers are on the second level of folders."""
-    first, second = ({names[k].casefold() for names in folders} for k in (0, 1))
+def _check_folders(files: Sequence[Path], root: Path, known: Sequence[Dataset]) -> None:
+    """Raise InputError for labels on the second level, and for parts of a split or folds."""
+    folders = [_folders(path, root) for path in files]
+    first, second = ({names[k].casefold() for names in folders if len(names) > 1} for k in (0, 1))
     labels = sorted(second & _STATES)
     if 2 * len(labels) > len(second) and not first & _STATES:
         raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
-
-
-def _check_parts(files: Sequence[Path], root: Path, known: Sequence[Dataset]) -> None:
-    """Raise InputError if a label or an infant is a part of a split, such as `train`, or a fold."""
-    for path in files:
-        folders = _folders(path, root)
-        if len(folders) == 1 and "label" in _named(path, known)[0]:
-            continue  # the folder is not used
-        for name in folders[:2]:
-            if _PARTS.fullmatch(name):
-                raise InputError(
-                    f"{root}: {name} is a part of a split, not a label or an infant; move its"
-                    " files to <label>/<infant>/, or rename it if it is an infant."
-                    " The course draws its own splits."
-                )
-
-
-def _other_infants(clips: Sequence[Clip], known: Sequence[Dataset]) -> Iterator[Problem]:
-    """Yield a contradiction for each name of another infant than that of its folder."""
-    for clip in clips:
-        infant = _named(clip.path, known)[0].get("infant", clip.infant)
-        if infant.lower() != clip.infant.lower():
-            what = f"folder says {clip.infant}, its name says {infant}"
-            yield Problem("contradiction", clip.id, what)
+    for path, names in zip(files, folders, strict=True):
+        part = next((name for name in names[:2] if _PARTS.fullmatch(name)), None)
+        # A folder is not used if its files' names say label and infant.
+        if part and (len(names) > 1 or "label" not in _named(path, known)[0]):
+            raise InputError(
+                f"{root}: {part} is a part of a split, not a label or an infant; move its"
+                " files to <label>/<infant>/, or rename it if it is an infant."
+                " The course draws its own splits."
+            )

@@ -35,11 +35,8 @@ _PARTS = re.compile(
 def load(path: Path) -> Corpus:
     """Return the corpus of the recordings in a manifest.
 
-    A row is a recording. `file` is relative to the manifest's folder; `label` and `infant` are
-    texts. Optional: `session`, otherwise recordings at most ten minutes apart; `start_s`, unix
-    time in s; `sex`, f or m; `age` and `device`, texts. Raises InputError, with row and column, for a value
-    that can't be used, or if no file is usable. Rows are counted as in a spreadsheet, where row 1
-    has the names of the columns.
+    A row is a recording; docs/data.md describes the columns. Raises InputError, with row (as in a
+    spreadsheet) and column, for a value that can't be used, or if no file is usable.
     """
     import pandas as pd
 
@@ -50,19 +47,13 @@ def load(path: Path) -> Corpus:
     refuse(path, table.start_s, ~start_s.between(0, _LATEST_S), "give a unix time in s")
     table["sex"] = table.sex.str.lower()
     refuse(path, table.sex, ~table.sex.isin(["", "f", "m"]), "give f, m or nothing")
-    rows: Any = table.drop(columns="file").map(printable).to_dict("records")
-    fields = {
-        file: {
-            "label": row["label"],
-            "infant": row["infant"],
+    rows: Any = table[["label", "infant", *OPTIONAL]].map(printable).to_dict("records")
+    fields: dict[Path, dict[str, Any]] = {}
+    for file, row in zip(_paths(path, table), rows, strict=True):
+        fields[file] = {name: text or None for name, text in row.items()} | {
             "session": f"{row['infant']}/{row['session']}" if row["session"] else "",
             "start_s": float(row["start_s"]) if row["start_s"] else None,
-            "sex": row["sex"] or None,
-            "age": row["age"] or None,
-            "device": row["device"] or None,
         }
-        for file, row in zip(_paths(path, table), rows, strict=True)
-    }
     problems = [
         Problem("left out", printable(f"column {name}"), "this column is not used") for name in unused
     ]

@@ -30,34 +30,23 @@ DATASETS = {
 
 
 def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any) -> Corpus:
-    """Return the corpus `name`, one of `DATASETS`, or recordings.
+    """Return the clips of a corpus, with what was left out and why in `problems()`.
 
-    A folder contains `<label>/<infant>/<file>`, or files with DonateACry names: in label folders,
-    or the corpus' original uploads, whose labels are only in the names. A CSV file is a manifest
-    (`datasets.manifest`).
+    Raises InputError if nothing is usable or left, or for an unknown option.
 
     Parameters
     ----------
     name : str or Path
-        A name in `DATASETS`, a folder, or a CSV file.
+        A name in `DATASETS`, a CSV file (`datasets.manifest`), or a folder. It contains
+        `<label>/<infant>/<file>`, or files with DonateACry names: in label folders, or the corpus'
+        original uploads, whose labels are only in the names.
     sound : bool
         Whether to leave out clips without sound.
     pictures : bool or None
-        Whether to leave out clips without pictures. None leaves these out only if any clip has
-        sound and pictures.
+        Whether to leave out clips without pictures. None: only if any clip has sound and pictures.
     **options
         Parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a
         notebook passes the same options for all data.
-
-    Returns
-    -------
-    Corpus
-        The clips, with what was left out and why in `problems()`.
-
-    Raises
-    ------
-    InputError
-        If nothing is usable or left, or for an unknown option.
 
     Examples
     --------
@@ -65,19 +54,17 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
     >>> len(voices)
     8
     """
-    dataset, known = find(name), _options() if options else {}
-    for option in options:
-        if option not in known:
-            raise InputError(f"load has no option {option!r}.{near_miss(option, known)}")
-    path = resolve(name)
+    dataset, path = find(name), resolve(name)
+    if options:
+        known = inspect.signature(resolve_name(DATASETS["synthetic"]).load).parameters
+        for option in options:
+            if option not in known:
+                raise InputError(f"load has no option {option!r}.{near_miss(option, known)}")
     if dataset and dataset.load:
-        used = {option: options[option] for option in options if dataset.load is known[option]}
-        corpus = dataset.load(**used)
-        corpus.source = {"name": name, **used}
+        corpus = dataset.load(**options if name == "synthetic" else {})
     elif dataset:
         assert dataset.files is not None
         corpus = folder.load(dataset.files.fetch(), [dataset], dataset=dataset)
-        corpus.source = {"name": name}
     elif path.is_file() and path.suffix.lower() == ".csv":
         corpus = manifest.load(path)
     elif path.is_dir():
@@ -100,12 +87,6 @@ def _recognised() -> list[Dataset]:
     """Return one corpus for each form of file names that is known."""
     forms = {dataset.fields: dataset for dataset in map(find, DATASETS) if dataset and dataset.fields}
     return [*forms.values()]
-
-
-def _options() -> dict[str, Any]:
-    """Return the parameters of all corpora, each with the function that takes it."""
-    loaders = [dataset.load for dataset in map(find, DATASETS) if dataset and dataset.load]
-    return {option: loader for loader in loaders for option in inspect.signature(loader).parameters}
 
 
 def find(name: object) -> Dataset | None:

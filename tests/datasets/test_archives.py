@@ -13,25 +13,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from cryutils.datasets.donateacry import FILES as CORPUS
+from cryutils.datasets.archives import Files
 from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
 
-IOS = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
-
-# A server with 120 made-up recordings.
-FILES = {f"hungry/{IOS}-{1430742000 + i}-1.0-m-04-hu.wav": bytes([i]) * 2000 for i in range(120)}
-FIRST, *_, LAST = FILES
-FOLDER = "donateacry-corpus-6baf5ac/donateacry_corpus_cleaned_and_updated_data/"
+CONTENT = {f"{label}/{i}.wav": bytes([i]) * 2000 for label in ("hungry", "ios") for i in range(3)}
+FIRST, *_, LAST = CONTENT
+FOLDER = "corpus-6baf5ac/data/"
 
 
 def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
-    """Return an archive as GitHub's, with other files before the recordings."""
+    """Return an archive as GitHub's, in which the folder `ios` has a longer name."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for name, content in {"../ios/a.caf": b"cry" * 999, **files}.items():
-            member = tarfile.TarInfo(FOLDER + name)
+            member = tarfile.TarInfo(FOLDER + name.replace("ios/", "ios-bucket/"))
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
         for member in others:
@@ -41,17 +38,13 @@ def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
 
 @pytest.fixture
 def host(apart, monkeypatch) -> Iterator[SimpleNamespace]:
-    """A server of the archive: what it answers, and how often it was asked."""
-    rows = [
-        f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}"
-        for name, content in FILES.items()
-    ]
+    """A server of the archive: what it answers, how often it was asked, and the corpus' `files`."""
+    rows = [f"made/{name},{hashlib.sha256(content).hexdigest()}" for name, content in CONTENT.items()]
     (apart / "project" / "data").mkdir(parents=True)
-    registry = "\n".join(["file,sha256,size", *rows, ""])
-    (apart / "project" / "data" / "registry.csv").write_text(registry)
+    (apart / "project" / "data" / "registry.csv").write_text("\n".join(["file,sha256", *rows, ""]))
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     monkeypatch.setenv("NO_PROXY", "*")
-    host = SimpleNamespace(archive=packed(FILES), status=200, asked=0)
+    host = SimpleNamespace(archive=packed(CONTENT), status=200, asked=0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -66,7 +59,8 @@ def host(apart, monkeypatch) -> Iterator[SimpleNamespace]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setattr(CORPUS, "archive_url", f"http://127.0.0.1:{server.server_port}/a.tar.gz")
+        address = f"http://127.0.0.1:{server.server_port}/a.tar.gz"
+        host.files = Files("made", address, "data/", {"ios-bucket": "ios"})
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield host
@@ -80,23 +74,27 @@ def content_of(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
-def test_one_archive_brings_all_checked(host, apart) -> None:
-    root = CORPUS.fetch()
-    assert root == apart / "cache" / "donateacry"
-    assert content_of(root) == FILES
+def test_one_archive_brings_all_that_is_missing(host, apart) -> None:
+    root = host.files.fetch()
+    assert root == apart / "cache" / "made"
+    assert content_of(root) == CONTENT
     assert {path.stat().st_mode & 0o044 for path in root.rglob("*.wav")} == {0o044}
-    assert CORPUS.fetch() == root
+    assert host.files.fetch() == root
     assert host.asked == 1, "what is complete is not asked for again"
-    (root / FIRST).write_bytes(FILES[FIRST][:7])
-    assert CORPUS.find() is None
-    assert content_of(CORPUS.fetch()) == FILES
+    (root / FIRST).unlink()
+    assert host.files.find() is None
+    assert content_of(host.files.fetch()) == CONTENT
 
 
-def test_a_busy_host_is_named_with_the_remedies(host) -> None:
-    host.status = 429
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [({"status": 429}, "127.0.0.1: HTTP 429"), ({"archive": b"<html>Sign in"}, "no intact archive")],
+)
+def test_a_host_that_sends_no_archive_is_named_with_the_remedies(change, cause, host) -> None:
+    vars(host).update(change)
     with pytest.raises(InputError) as caught:
-        CORPUS.fetch()
-    for part in ("127.0.0.1: HTTP 429", "120 of 120 files are missing", "CRYUTILS_DATA_DIR"):
+        host.files.fetch()
+    for part in (cause, "6 of 6 files are missing", "CRYUTILS_DATA_DIR"):
         assert part in str(caught.value)
 
 
@@ -104,17 +102,17 @@ def test_only_intact_files_of_the_corpus_are_unpacked(host, apart) -> None:
     link, outside = (tarfile.TarInfo(FOLDER + name) for name in (FIRST, "../../../../outside.wav"))
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
     link.size = outside.size = 2000
-    some = {name: content for name, content in FILES.items() if name not in (FIRST, LAST)}
+    some = {name: content for name, content in CONTENT.items() if name not in (FIRST, LAST)}
     host.archive = packed(some | {LAST: b"?" * 2000}, link, outside)
     before = {path for path in apart.rglob("*") if "cache" not in path.parts}
-    with pytest.raises(InputError, match=f"it sent no intact {FIRST}.*2 of 120 files"):
-        CORPUS.fetch()
-    assert content_of(apart / "cache" / "donateacry") == some
+    with pytest.raises(InputError, match=f"it sent no intact {FIRST}.*2 of 6 files"):
+        host.files.fetch()
+    assert content_of(apart / "cache" / "made") == some
     assert {path for path in apart.rglob("*") if "cache" not in path.parts} == before
 
 
 def test_offline_nothing_is_asked_for(host, monkeypatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     with pytest.raises(InputError, match=r"CRYUTILS_OFFLINE is set.*CRYUTILS_DATA_DIR"):
-        CORPUS.fetch()
+        host.files.fetch()
     assert host.asked == 0

