@@ -6,6 +6,7 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import math
@@ -20,14 +21,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from crydecode.asking import Threads, ask
+from crydecode.asking import ask
 from crydecode.store.accounts import folded
 
 # What needs neither a login nor the store.
 STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
 PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
-HASHING, HASHED_S = Threads(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
+HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
 
 class LoginRequired:
@@ -72,15 +73,15 @@ async def log_in(request: Request) -> Response:
     name, password = fields.get("name", ""), fields.get("password", "")
     address = request.client.host if request.client else ""
     users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
-    wait_s = await ask(users.wait_s, name, address, mark)
     refuse = partial(state.page, request, "login.html", name=name, next=target)
+    # Asked before, so that a store that does not answer does not block the hashing.
+    user = await ask(state.store.logins.user, request.scope["ticket"])
+    check = partial(users.check, name, password, address, mark)
+    is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
         minutes = math.ceil(wait_s / 60)
         return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
-    # Asked before, so that a store that does not answer does not block the threads that hash.
-    user = await ask(state.store.logins.user, request.scope["ticket"])
-    check = partial(users.check, name, password, address, mark)
-    if not await ask(check, threads=HASHING, limit_s=HASHED_S):
+    if not is_right:
         return refuse(status=401, error="Name or password is wrong.")
     request.scope["user"] = user
     await _leave(request)

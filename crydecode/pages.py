@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
+from starlette.websockets import WebSocket
 
 from crydecode import diary
-from crydecode.asking import Threads, ask
-from crydecode.lines import CRY, MISSED, NOTES
+from crydecode.asking import ask
+from crydecode.diary import CRY, MISSED, NOTES
 from crydecode.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, set_cookie, token
 from crydecode.store import transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
+from cryutils.errors import InputError
 from cryutils.widgets.clip_view import asset
 from cryutils.words import NO_CRY, UNSURE
 
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
-EXPORTING, EXPORT_S = Threads(2), 600.0
+EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
+RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and on the first one
 AGO_S = {
     "just now": 0.0,
     "10 minutes ago": 600.0,
@@ -58,20 +62,20 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     return response
 
 
-async def refuse(request: Request, error: HTTPException) -> Response:
-    """Return the page for a request that can't be answered."""
+async def refuse(request: Any, error: Any) -> Response | None:
+    """Return the page for a request that can't be answered: an HTTPException, or an InputError."""
+    if isinstance(request, WebSocket):
+        await request.close()
+        return None
     texts = {
         403: ("Please try again", "This page was open for too long, or the login has ended."),
         404: ("There is no such page", "The address may be mistyped."),
-        503: ("The diary is unavailable right now", error.detail),
+        503: ("The diary is unavailable right now", getattr(error, "detail", "")),
     }
-    title, why = texts.get(error.status_code, ("That did not work", "Go back and try again."))
-    return page(request, "error.html", status=error.status_code, title=title, why=why)
-
-
-async def explain(request: Request, error: Exception) -> Response:
-    """Return the page that says what was wrong with a caregiver's input."""
-    return page(request, "error.html", status=400, title="That did not work", why=str(error))
+    status = getattr(error, "status_code", 400)
+    title, why = texts.get(status, ("That did not work", "Go back and try again."))
+    why = str(error) if isinstance(error, InputError) else why
+    return page(request, "error.html", status=status, title=title, why=why)
 
 
 async def chosen(request: Request) -> tuple[list[Log], Log | None]:
@@ -106,23 +110,25 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
     return shown
 
 
+async def newest(log: Log, seconds: float = RECENT_S) -> list[diary.Line]:
+    """Return the lines of the last two hours or another time, newest first."""
+    return (await ask(log.lines, time.time() - seconds))[::-1]
+
+
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
-    recent = await ask(diary.latest, log, 86_400.0)
-    last = next((line for line in recent if line.what in (CRY, MISSED)), None)
+    last = next((line for line in await newest(log, DAY_S) if line.what in (CRY, MISSED)), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the live analysis (Figures 3 to 5)."""
-    lines = await ask(diary.latest, log)
-    return page(request, "live.html", logs=logs, log=log, lines=lines)
+    return page(request, "live.html", logs=logs, log=log, lines=await newest(log))
 
 
 async def lines(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the newest lines alone, for a live page that replaces its own."""
-    recent = await ask(diary.latest, log)
-    return page(request, "lines.html", log=log, lines=recent)
+    return page(request, "lines.html", log=log, lines=await newest(log))
 
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
@@ -131,7 +137,7 @@ async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
     with suppress(ValueError):
         named = date.fromisoformat(request.query_params.get("day", ""))
         when = named if 1970 < named.year < 2242 else None
-    shown = await ask(diary.day, log, when)
+    shown = await ask(log.day, when)
     back = f"/diary?infant={log.id}&day={shown.start}"
     return page(request, "diary.html", logs=logs, log=log, day=shown, back=back)
 
@@ -140,21 +146,18 @@ async def say(request: Request) -> Response:
     """Log what a caregiver says: a correction, a missed cry, a note, or undo."""
     fields = await form(request)
     log = await ask(request.app.state.store.infant, fields.get("infant", ""))
-    match fields.get("what", ""):
-        case "correct" if fields.get("verdict"):
-            task = partial(log.correct, *_span(fields), fields["verdict"][:40])
-        case "missed" if fields.get("verdict") and fields.get("ago") in AGO_S:
-            at = time.time() - AGO_S[fields["ago"]]
-            task = partial(log.correct, at, at, fields["verdict"][:40])
-        case "undo" if re.fullmatch(r"\d{1,18}", fields.get("note", "")):
-            task = partial(log.remove_note, int(fields["note"]))
-        case "undo":
-            task = partial(log.undo, *_span(fields))
-        case note if (parts := note.partition("-"))[0] in NOTES:
-            number = int(parts[2][:15]) if parts[2].isdecimal() else None
-            task = partial(log.note, parts[0], time.time(), number)
-        case _:
-            raise HTTPException(400)
+    what, _, number = fields.get("what", "").partition("-")
+    verdict, ago = fields.get("verdict", "").strip()[:40], fields.get("ago", "just now")
+    is_new = re.fullmatch(r"\d{1,15}", number) is not None and ago in AGO_S
+    if what == "undo":
+        task = partial(log.undo, fields.get("of", ""), *_span(fields))
+    elif what == CRY and verdict:
+        task = partial(log.say, CRY, *_span(fields), verdict)
+    elif is_new and (what in NOTES or (what == MISSED and verdict)):
+        at = time.time() - AGO_S[ago]
+        task = partial(log.say, what, at, at, verdict, int(number))
+    else:
+        raise HTTPException(400)
     await ask(task)
     return RedirectResponse(own_path(fields.get("back", f"/diary?infant={log.id}")), 303)
 
@@ -177,13 +180,11 @@ async def babies(request: Request) -> Response:
 
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
-    """Send an infant's diary as a CSV file, or all readings as a Parquet file."""
-    kind: transfer.Content = "readings" if request.query_params.get("as") == "parquet" else "diary"
-    suffix = "parquet" if kind == "readings" else "csv"
-    path = scratch_dir() / f"{secrets.token_hex(8)}.{suffix}"
-    write = partial(transfer.export, [log], str(path), kind)
-    await ask(write, threads=EXPORTING, limit_s=EXPORT_S)
-    name = f"diary-{date.today()}.{suffix}"
+    """Send an infant's diary as a CSV file."""
+    path = scratch_dir() / f"{secrets.token_hex(8)}.csv"
+    write = partial(transfer.export, [log], str(path), "diary")
+    await ask(write, turns=EXPORTS, limit_s=EXPORT_S)
+    name = f"diary-{date.today()}.csv"
     return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
 
@@ -193,7 +194,8 @@ async def static(request: Request) -> Response:
     if request.url.path not in STATIC:
         raise HTTPException(404)
     kind = "css" if name.endswith(".css") else "javascript"
-    return Response(_asset(name), media_type=f"text/{kind}")
+    text = asset(name) if name.startswith("live") else (HERE / name).read_text("utf-8")
+    return Response(text, media_type=f"text/{kind}")
 
 
 async def film(request: Request) -> Response:
@@ -224,13 +226,6 @@ def _span(fields: dict[str, str]) -> tuple[float, float]:
         return float(fields["start"]), float(fields["stop"])
     except (KeyError, ValueError) as error:
         raise HTTPException(400) from error
-
-
-@cache
-def _asset(name: str) -> str:
-    if name.startswith("live"):
-        return asset(name)
-    return (HERE / name).read_text("utf-8")
 
 
 # What every template and macro can use.

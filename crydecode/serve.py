@@ -11,10 +11,8 @@ import logging
 import resource
 import signal
 import socket
-import threading
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
 from crydecode import pages
 from crydecode.binding import PROXIES
@@ -66,39 +63,25 @@ def application(
     run: Path | None,
     links: dict[str, str] | None = None,
     film: Path | None = None,
-    prepare: Callable[[], object] = lambda: None,
 ) -> Starlette:
     """Return the application for the users in `store`.
 
     hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
     to this machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the
     run whose models answer, None for the cry gate alone. links: users by the tokens of links, each
-    of which logs in once; the only way into a demonstration. film: what its pages play. prepare:
-    what is done before anybody can listen, while the server already answers.
+    of which logs in once; the only way into a demonstration. film: what its pages play.
     """
     models = Models(run)
-    ready: Future[Models] = Future()
-
-    def get_ready() -> None:
-        try:
-            prepare()
-            ready.set_result(models)
-        except Exception as error:  # otherwise pages would wait forever
-            _logger.warning("nobody can listen yet: %s", error)
-            why = "The film can't be made. Ask the person who runs this server."
-            ready.set_exception(InputError(why))
-
-    sockets = Sockets(store, ready.result, film)
+    sockets = Sockets(store, models, film)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        threading.Thread(target=get_ready, name="ready", daemon=True).start()
         look = asyncio.create_task(sockets.end_lost())
         yield
         look.cancel()
 
     routes = [*pages.ROUTES, WebSocketRoute("/listen", sockets.listen)]
-    handlers: dict[Any, Any] = {HTTPException: _refuse, InputError: pages.explain}
+    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError), pages.refuse)
     guard = [Middleware(LoginRequired)]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
@@ -173,10 +156,3 @@ class _Faults:
             kind, name = type(error).__name__, Path(place.filename).name
             _logger.error("%s in %s, line %d", kind, name, place.lineno)
             raise
-
-
-async def _refuse(connection: Any, error: Any) -> Response | None:
-    if isinstance(connection, WebSocket):
-        await connection.close()
-        return None
-    return await pages.refuse(connection, error)

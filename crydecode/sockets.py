@@ -12,7 +12,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,11 +69,10 @@ class _Page:
 class Sockets:
     """All open pages of a server.
 
-    models: opens the models, which takes a second; it raises InputError if there are none. film:
-    the demonstration's film, which pages play instead of using a microphone.
+    film: the demonstration's, which pages play instead of using a microphone.
     """
 
-    def __init__(self, store: Store, models: Callable[[], Models], film: Path | None) -> None:
+    def __init__(self, store: Store, models: Models, film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film
         self._pages: dict[_Page, None] = {}  # oldest first
         threads = min(THREADS, os.cpu_count() or 1)
@@ -144,11 +143,10 @@ class Sockets:
         def make() -> Listener:
             from cryutils.widgets.monitor import Monitor
 
-            monitor = Monitor(models=self._models())
+            monitor = Monitor(models=self._models)
             monitor.restart(synthetic=self._film is not None)
             run = monitor.run.name if monitor.run and monitor.classes else ""
-            session = log.begin("synthetic film" if self._film else "live page", run)
-            writer = Writer(partial(log.append, session))
+            writer = Writer(partial(log.append, log.begin(run)))
             return Listener(monitor, writer=writer, film=self._film is not None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)

@@ -63,16 +63,14 @@ class Writer:
     @property
     def refused(self) -> str:
         """Why the log refused the last readings; "" if it did not."""
-        with self._changed:
-            return self._refused
+        return self._refused
 
     def trouble(self) -> str:
         """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
-            if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
-                self._report(NO_ANSWER, NO_ANSWER)
-            n = len(self._batch) + len(self._waiting)
-            why, refused = self._why, self._refused
+            is_slow = self._batch and time.monotonic() - self._begun > SLOW_S
+            why = self._why or (NO_ANSWER if is_slow else "")
+            n, refused = self.waiting, self._refused
         if refused:
             return f"Nothing is saved now: {refused.rstrip('.')}."
         if not why:
@@ -85,21 +83,19 @@ class Writer:
 
     def _run(self) -> None:
         while batch := self._next():
-            why = detail = refused = ""
+            why = refused = ""
             try:
                 self._log(batch)
             except InputError as error:
-                # The reason is for the page alone: it may name the infant.
-                refused, detail = str(error), "it refuses the readings of a page, which says why"
+                refused = str(error)  # not for the server's log: it may name the infant
             except StoreUnavailable as error:
                 why = error.reason  # which is in the server's log
             except Exception as error:  # otherwise the thread ends and readings wait forever
-                why = "the program has a fault"
-                detail = f"{why} ({type(error).__name__})"
+                why = f"the program has a fault ({type(error).__name__})"
+                if why != self._why:
+                    get_logger().warning("readings can't be written: %s", why)
             with self._changed:
-                self._batch = []
-                self._refused = refused
-                self._report(why or refused, detail)
+                self._batch, self._why, self._refused = [], why, refused
                 if why:
                     self._waiting = deque([*batch, *self._waiting], WAITING)
                     self._changed.wait_for(lambda: self._hurries, RETRY_S)
@@ -116,11 +112,3 @@ class Writer:
             self._waiting.clear()
             self._begun = time.monotonic()
             return self._batch
-
-    def _report(self, why: str, detail: str) -> None:
-        """Store the reason for trouble, and write the detail of a new one to the server's log."""
-        if detail and why != self._why:
-            get_logger().warning("the caregiver log can't be written: %s", detail)
-        elif self._why and not why:
-            get_logger().warning("the caregiver log is written again")
-        self._why = why

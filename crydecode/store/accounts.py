@@ -1,8 +1,7 @@
 """Users with passwords, `Users`, and logged-in browsers, `Logins`. Guessing is throttled.
 
 Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 hashes of tickets, so
-nobody can log in with its contents. A browser that has logged in keeps a mark, signed with the
-user's hash: its attempts are counted apart from those of others at its address.
+nobody can log in with its contents.
 """
 
 from __future__ import annotations
@@ -61,14 +60,14 @@ def hasher() -> PasswordHasher:
     return PasswordHasher()
 
 
-Place = tuple[str, str]  # "device" and its mark, or "address" and a network
-
-
 class Attempt(NamedTuple):
-    """A failed attempt to log in, at `time` in s of a clock that nobody sets."""
+    """A failed attempt to log in.
+
+    place: "device" and its mark, or "address" and a network. time: in s of a clock that nobody sets.
+    """
 
     user: str
-    place: Place
+    place: tuple[str, str]
     time: float
 
 
@@ -79,9 +78,8 @@ class Throttle:
         self._lock = Lock()
         self._failed: deque[Attempt] = deque(maxlen=_FAILED)
 
-    def wait_s(self, user: str, place: Place) -> float:
+    def wait_s(self, attempt: Attempt) -> float:
         """Return how long an attempt has to wait, in s; if 0, count it as failed."""
-        attempt = Attempt(user, place, monotonic())
         with self._lock:
             while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
                 self._failed.popleft()
@@ -90,10 +88,10 @@ class Throttle:
                 self._failed.append(attempt)
         return wait_s
 
-    def succeed(self, user: str, place: Place) -> None:
+    def succeed(self, attempt: Attempt) -> None:
         """Forget the failed attempts of a user at a place."""
         with self._lock:
-            others = [each for each in self._failed if each[:2] != (user, place)]
+            others = [each for each in self._failed if each[:2] != attempt[:2]]
             self._failed = deque(others, _FAILED)
 
     def _rule(self, attempt: Attempt, names: tuple[str, ...]) -> float:
@@ -130,71 +128,52 @@ class Users:
 
     def require(self, name: str) -> str:
         """Return the name as stored. Raises InputError if there is no such user."""
-        user = folded(name)
-        # A suggestion would reveal another user's name.
-        if self._hash(user) is None:
+        if self._hash(user := folded(name)) is None:
             raise InputError(f"no user {user!r}; is the name mistyped?")
         return user
 
     def set_password(self, name: str, password: str) -> None:
-        """Set a user's password and end the user's logins.
-
-        Raises InputError if there is no such user.
-        """
+        """Set a user's password and end the user's logins. Raises InputError for another name."""
         hashed = _hashed(user := self.require(name), password)
         with self._database.begin(writes=True) as connection:
             connection.execute(sa.update(USERS).where(USERS.c.name == user).values(hash=hashed))
             connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
 
     def remove(self, name: str) -> None:
-        """Remove a user with all logins. The log stays as it is.
-
-        Raises InputError if there is no such user.
-        """
+        """Remove a user with all logins, not the log. Raises InputError for another name."""
         user = self.require(name)
         with self._database.begin(writes=True) as connection:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
 
-    def wait_s(self, name: str, address: str, mark: str = "") -> float:
-        """Return how long a client at `address` (not a proxy's) must wait to log in, in s.
+    def check(self, name: str, password: str, address: str, mark: str = "") -> tuple[bool, float]:
+        """Return whether `password` is the user's, and for how long the client must not try again, in s.
 
-        mark: from `mark`, if the client has one. If 0, the attempt is counted before it is checked,
-        so parallel ones can't exceed the limit.
-        """
-        return self._throttle.wait_s(user := folded(name), self._place(user, address, mark))
-
-    def mark(self, name: str, number: str = "") -> str:
-        """Return the mark of a device on which a user has logged in; a new password ends it.
-
-        number: of the device, by default a new one.
-        """
-        number = number or secrets.token_urlsafe(16)
-        key = self._hash(folded(name)) or secrets.token_hex()  # nobody has no device
-        return f"{number}.{hmac.digest(key.encode(), number.encode(), 'sha256').hex()}"
-
-    def check(self, name: str, password: str, address: str, mark: str = "") -> bool:
-        """Return whether `password` is the user's, for an attempt that does not have to wait.
-
-        A wrong password and an unknown user give the same answer and take the same work.
+        address: of the client, not of a proxy. mark: from `mark`, if the client has one. An attempt
+        is counted before it is checked, so parallel ones can't exceed the limit. A wrong password and
+        an unknown user give the same answer and take the same work.
         """
         from argon2.exceptions import InvalidHashError, VerificationError
 
         hashed = self._hash(user := folded(name))
+        number = mark.partition(".")[0]
+        is_known = hmac.compare_digest(_mark(hashed, number).encode(), mark.encode())
+        place = ("device", number) if is_known else ("address", network(address))
+        attempt = Attempt(user, place, monotonic())
+        if wait_s := self._throttle.wait_s(attempt):
+            return False, wait_s
         try:
             # A longer password is wrong, and hashing all of it could stall the server.
             hasher().verify(hashed or _nobody(hasher()), _normal(password[: PASSWORD_LENGTH[1] + 1]))
         except (VerificationError, InvalidHashError):
-            return False
+            return False, 0.0
         if hashed is not None:
-            self._throttle.succeed(user, self._place(user, address, mark))
-        return hashed is not None
+            self._throttle.succeed(attempt)
+        return hashed is not None, 0.0
 
-    def _place(self, user: str, address: str, mark: str) -> Place:
-        number = mark.partition(".")[0]
-        if mark and hmac.compare_digest(self.mark(user, number).encode(), mark.encode()):
-            return "device", number
-        return "address", network(address)
+    def mark(self, name: str) -> str:
+        """Return the mark of a device on which a user has logged in; a new password ends it."""
+        return _mark(self._hash(folded(name)), secrets.token_urlsafe(16))
 
     def _hash(self, user: str) -> str | None:
         with self._database.begin() as connection:
@@ -280,6 +259,11 @@ def network(address: str) -> str:
     except ValueError:  # a name or a socket's path
         return printable(address)[:_NAME_LENGTH]
     return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else str(host)
+
+
+def _mark(hashed: str | None, number: str) -> str:
+    key = hashed or secrets.token_hex()  # nobody has no device
+    return f"{number}.{hmac.digest(key.encode(), number.encode(), 'sha256').hex()}"
 
 
 def _digest(ticket: str) -> str:

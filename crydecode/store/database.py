@@ -21,7 +21,7 @@ from cryutils._io import extras
 from cryutils._io.paths import resolve
 from cryutils.errors import InputError, printable
 
-VERSION = 8  # of the tables
+VERSION = 9  # of the tables
 LONGEST_S = 86_400  # of a correction
 Row = dict[str, Any]
 
@@ -75,23 +75,13 @@ _infant = partial(sa.ForeignKey, "infants.id")  # called for each column, to whi
 _META = sa.Table("meta", _TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
 USERS = sa.Table("users", _TABLES, _key("name", sa.Text), _column("hash", sa.Text))
 INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
-SESSIONS = sa.Table(
-    "sessions",
-    _TABLES,
-    _key("id", sa.BigInteger),
-    _column("infant", sa.BigInteger, _infant()),
-    _column("source", sa.Text),
-    _column("run", sa.Text),
-    _column("started", sa.Double),
-    sa.Index("sessions_infant", "infant"),
-)
 READINGS = sa.Table(
     "readings",
     _TABLES,
     _key("infant", sa.BigInteger, _infant()),
     _key("time", sa.Double),
-    # No foreign key: removing a session would search all readings of the infant.
     _key("session", sa.BigInteger),
+    _column("run", sa.Text),
     _column("verdict", sa.Text),
     _column("probabilities", sa.Text),
     sa.Column("sound", sa.Text),
@@ -101,25 +91,17 @@ READINGS = sa.Table(
     _column("kind", sa.Text),
     sqlite_with_rowid=False,  # stored in the order of the key
 )
-CORRECTIONS = sa.Table(
-    "corrections",
+SAID = sa.Table(
+    "said",
     _TABLES,
     _key("id", sa.BigInteger),
     _column("infant", sa.BigInteger, _infant()),
     _column("start", sa.Double),
     _column("stop", sa.Double),
+    _column("what", sa.Text),
     _column("verdict", sa.Text),
     _column("made", sa.Double),
-    sa.Index("corrections_infant", "infant", "stop"),
-)
-NOTES = sa.Table(
-    "notes",
-    _TABLES,
-    _key("id", sa.BigInteger),
-    _column("infant", sa.BigInteger, _infant()),
-    _column("time", sa.Double),
-    _column("what", sa.Text),
-    sa.Index("notes_infant", "infant"),
+    sa.Index("said_infant", "infant", "stop"),
 )
 LOGINS = sa.Table(
     "logins",

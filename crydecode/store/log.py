@@ -1,4 +1,4 @@
-"""One infant's log, `Log`: sessions, readings, corrections and notes.
+"""One infant's log, `Log`: readings and what caregivers said.
 
 Paper B §3, step 3. Acknowledged readings are on disk. Time without monitoring is logged as a gap
 or not counted, never as silence.
@@ -11,19 +11,20 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
 
-from crydecode.lines import Line, lines
+from crydecode.diary import CRY, MISSED, ONE_DAY, Day, Line, lines
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import HOP_S, Reading
-from cryutils.words import CALM, GAP
+from cryutils.words import CALM, GAP, NO_CRY
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
@@ -32,16 +33,10 @@ _AGAIN_S = 60.0  # between two taps that are one
 
 
 class Session(NamedTuple):
-    """A time of listening.
-
-    source: such as "camera and microphone". run: the name of the run whose models answer. started:
-    in s since 1970.
-    """
+    """A time of listening by one page. run: the name of the run whose models answer, or ""."""
 
     id: int
-    source: str
     run: str
-    started: float
 
 
 class Log:
@@ -51,157 +46,124 @@ class Log:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
         self._database, self.id, self.name = database, number, name
 
-    def begin(self, source: str, run: str = "") -> Session:
-        """Return a new session, which the first `append` stores. source, run: as in `Session`."""
-        return Session(secrets.randbits(48), printable(source), printable(run), time.time())
+    def begin(self, run: str = "") -> Session:
+        """Return a new session, for `append`."""
+        return Session(secrets.randbits(48), printable(run))
 
     def append(self, session: Session, readings: Sequence[Reading]) -> int:
         """Log readings of a session from `begin`, durably; return how many were new.
 
         Readings with the same session and time count as the same, so a failed call can be repeated.
-        Readings may be late and out of order. A session that `purge` removed is stored again.
-        Raises InputError for times before 2000 or after 2099, and for NaN and infinite numbers.
+        Readings may be late and out of order. Raises InputError for times before 2000 or after 2099,
+        and for NaN and infinite numbers.
         """
-        rows = [_row(reading) | {"infant": self.id, "session": session.id} for reading in readings]
-        stored = session._asdict() | {"infant": self.id}
+        same = {"infant": self.id, "session": session.id, "run": session.run}
+        rows = [_row(reading) | same for reading in readings]
         with self._begin(writes=True) as connection:
-            tables.insert_new(connection, tables.SESSIONS, [stored])
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
-        They are rows of the table, without loading all into memory, with the infant's name and the
-        session's source and run. Corrections are not in them, but in `lines`.
+        They are rows of the table, without loading all into memory, with the infant's name.
+        What caregivers said is not in them, but in `lines`.
         """
-        reading, session = tables.READINGS.c, tables.SESSIONS.c
-        query = sa.select(tables.READINGS, session.source, session.run)
-        query = query.outerjoin(tables.SESSIONS, session.id == reading.session)
-        query = query.where(reading.infant == self.id, *_within(reading.time, since, until))
-        query = query.order_by(reading.time, reading.session)
+        reading = tables.READINGS.c
+        query = sa.select(tables.READINGS).where(
+            reading.infant == self.id, *_within(reading.time, reading.time, since, until)
+        )
         with self._begin() as connection:
-            rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-            for row in _checked(rows):
+            for row in _checked(connection, query.order_by(reading.time, reading.session)):
                 yield row | {"infant": self.name}
 
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
-        """Return the diary's lines that reach into the time from `since` to before `until`."""
-        reading, session = tables.READINGS.c, tables.SESSIONS.c
-        correction, note = tables.CORRECTIONS.c, tables.NOTES.c
-        # A cry may begin earlier and end later.
-        first = None if since is None else since - tables.LONGEST_S
-        last = None if until is None else until + tables.LONGEST_S
-        cries = sa.select(
-            reading.time, reading.verdict, reading.kind, reading.probabilities, session.run
-        ).outerjoin(tables.SESSIONS, session.id == reading.session)
-        cries = cries.where(
-            reading.infant == self.id, reading.verdict.not_in(CALM), *_within(reading.time, first, last)
+        """Return the diary's lines from `since` to before `until`, where cries begin and end."""
+        reading, said = tables.READINGS.c, tables.SAID.c
+        readings = sa.select(tables.READINGS).where(
+            reading.infant == self.id,
+            reading.verdict.not_in(CALM),
+            *_within(reading.time, reading.time, since, until),
         )
-        said = sa.select(tables.CORRECTIONS).where(
-            correction.infant == self.id, *_within(correction.stop, first, last)
+        statements = sa.select(tables.SAID).where(
+            said.infant == self.id, *_within(said.start, said.stop, since, until)
         )
-        said = said.order_by(correction.made.desc(), correction.id.desc())
-        notes = sa.select(note.id, note.time, note.what).where(
-            note.infant == self.id, *_within(note.time, since, until)
-        )
+        newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._begin() as connection:
-            corrections = list(_checked(connection.execute(said)))
-            options = {"yield_per": _AT_ONCE}
-            rows = connection.execute(cries.order_by(reading.time), execution_options=options)
-            around = lines(_checked(rows), corrections, _checked(connection.execute(notes)))
-        return [
-            line
-            for line in around
-            if (since is None or line.stop >= since) and (until is None or line.start < until)
-        ]
+            cries = _checked(connection, readings.order_by(reading.time))
+            found = lines(cries, _checked(connection, newest_first))
+        return [replace(line, start=max(line.start, since or 0.0)) for line in found]
 
-    def correct(self, start: float, stop: float, verdict: str) -> None:
-        """Correct a cry from `start` to `stop` (s since 1970), or add one that nothing heard.
+    def day(self, when: date | None = None) -> Day:
+        """Return the diary of a day in this machine's time zone; by default the newest."""
+        when = when or (datetime.now() - timedelta(hours=12)).date()
+        days = (when, when + ONE_DAY)
+        noon, end = (datetime(day.year, day.month, day.day, 12).timestamp() for day in days)
+        shown = self.lines(noon, end)
+        cried_s = sum(line.cried_s for line in shown if line.corrected != NO_CRY)
+        return Day(when, shown[::-1], self.listened_s(noon, end), cried_s, noon <= time.time() < end)
 
-        For a missed cry, both are about when it was: nobody measured how long.
+    def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
+        """Log what a caregiver says about a time (s since 1970); the newest statement applies.
 
-        A confirmation is a correction to the same verdict. The newest correction of a cry applies.
-        Raises InputError for times before 2000 or after 2099, more than a day between them, and an
-        empty verdict.
+        what: `CRY` corrects or confirms a cry; `MISSED` adds one that nothing heard; otherwise a
+        note, such as "fed". Only a cry has a length: nobody measured the others. verdict: a state or
+        NO_CRY. number: of the button. Within a minute, the same number is the same statement, so a
+        second tap, or one after a lost answer, adds nothing.
+
+        Raises InputError for times before 2000 or after 2099, and for more than a day.
         """
         _require(start, stop)
-        if not verdict.strip() or verdict == GAP:
-            raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
-        row = {
-            "id": secrets.randbits(48),
-            "infant": self.id,
-            "start": start,
-            "stop": stop,
-            "verdict": printable(verdict),
-            "made": time.time(),
-        }
+        now, said, number = time.time(), tables.SAID, number or secrets.randbits(48)
+        row: Row = {"infant": self.id, "start": start, "stop": stop, "made": now}
+        row |= {"what": printable(what), "verdict": printable(verdict)}
         with self._begin(writes=True) as connection:
-            connection.execute(sa.insert(tables.CORRECTIONS), [row])
+            made = connection.scalar(sa.select(said.c.made).where(said.c.id == number))
+            if made is None or now - made > _AGAIN_S:
+                unused = number if made is None else secrets.randbits(48)
+                connection.execute(sa.insert(said), [row | {"id": unused}])
 
-    def undo(self, start: float, stop: float) -> None:
-        """Remove all corrections that reach into a time as in `correct`."""
+    def undo(self, what: str, start: float, stop: float) -> None:
+        """Remove all that was said about a cry, or a note, from `start` to `stop`."""
         _require(start, stop)
-        correction = tables.CORRECTIONS.c
-        over = (correction.infant == self.id, correction.start <= stop, correction.stop >= start)
+        said, of_cry = tables.SAID.c, (CRY, MISSED)
+        statements = sa.delete(tables.SAID).where(
+            said.infant == self.id,
+            said.what.in_(of_cry if what in of_cry else [what]),
+            said.start <= stop,
+            said.stop >= start,
+        )
         with self._begin(writes=True) as connection:
-            connection.execute(sa.delete(tables.CORRECTIONS).where(*over))
+            connection.execute(statements)
 
-    def note(self, what: str, at: float, number: int | None = None) -> None:
-        """Note something that a caregiver did at a time (s since 1970), such as "fed".
+    def listened_s(self, since: float, until: float) -> float:
+        """Return how long a device listened between two times, in s.
 
-        number: of the button, a note's new `id`. Within a minute, a note of the same number is the
-        same note, so a second tap, or one after a lost answer, adds nothing.
-        """
-        _require(at, at)
-        note, row = tables.NOTES, {"infant": self.id, "time": at, "what": printable(what)}
-        with self._begin(writes=True) as connection:
-            first = connection.scalar(sa.select(note.c.time).where(note.c.id == number))
-            if first is None or at - first > _AGAIN_S:
-                unused = number if number is not None and first is None else secrets.randbits(48)
-                tables.insert_new(connection, note, [{"id": unused} | row])
-
-    def remove_note(self, number: int) -> None:
-        """Remove a note by its `id`."""
-        note = tables.NOTES.c
-        mine = sa.delete(tables.NOTES).where(note.id == number, note.infant == self.id)
-        with self._begin(writes=True) as connection:
-            connection.execute(mine)
-
-    def listened_s(self, since: float, until: float, *, crying: bool = False) -> float:
-        """Return how long a device listened between two times, or heard `crying`, in s.
-
-        A reading is about the `HOP_S` that it ends. Time in which several devices listened counts
-        once, and gaps do not count.
+        Time in which several devices listened counts once, and gaps do not count.
         """
         reading = tables.READINGS.c
         step = sa.cast(sa.func.floor(reading.time / HOP_S), sa.BigInteger)
         query = sa.select(sa.func.count(sa.distinct(step))).where(
             reading.infant == self.id,
-            reading.verdict.not_in(CALM if crying else (GAP,)),
-            *_within(reading.time, since + HOP_S, until + HOP_S),
+            reading.verdict != GAP,
+            *_within(reading.time, reading.time, since, until),
         )
         with self._begin() as connection:
             return HOP_S * (connection.scalar(query) or 0)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
-        reading, session = tables.READINGS.c, tables.SESSIONS.c
-        times = (reading.time, tables.CORRECTIONS.c.stop, tables.NOTES.c.time, session.started)
-        readings, corrections, notes, sessions = (
-            sa.delete(at.table).where(at.table.c.infant == self.id, at < before) for at in times
-        )
-        remaining = sa.select(reading.session).where(reading.infant == self.id)
-        ended = sessions.where(session.id.not_in(remaining))
+        times = (tables.READINGS.c.time, tables.SAID.c.stop)
         with self._begin(writes=True) as connection:
-            n = connection.execute(readings).rowcount
-            for old in (corrections, notes, ended):
-                connection.execute(old)
-        return n
+            readings, _ = (
+                connection.execute(sa.delete(at.table).where(at.table.c.infant == self.id, at < before))
+                for at in times
+            )
+        return readings.rowcount
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
         with self._begin(writes=True) as connection:
-            for table in (tables.NOTES, tables.READINGS, tables.CORRECTIONS, tables.SESSIONS):
+            for table in (tables.READINGS, tables.SAID):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
@@ -247,8 +209,9 @@ def _require(start: float, stop: float) -> None:
         raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
 
 
-def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
-    """Yield rows. Raises DamagedError for times, numbers and texts that never were stored."""
+def _checked(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Row]:
+    """Yield the rows of a query. Raises DamagedError for what was never stored."""
+    rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
     for row in map(dict, rows.mappings()):
         at = [row[name] for name in ("time", "start", "stop") if name in row]
         texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
@@ -264,10 +227,10 @@ def _checked(rows: sa.Result[Any]) -> Iterator[Row]:
 
 
 def _within(
-    column: sa.Column[Any], since: float | None, until: float | None
+    start: sa.Column[Any], stop: sa.Column[Any], since: float | None, until: float | None
 ) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions that a column is at least `since` and below `until`; None: no limit."""
+    """Yield the conditions that something reaches into a time; None: no limit."""
     if since is not None:
-        yield column >= since
+        yield stop >= since
     if until is not None:
-        yield column < until
+        yield start < until

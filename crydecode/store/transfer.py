@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from crydecode.lines import CRY, Line
+from crydecode.diary import CRY, Line
 from crydecode.store.database import Row, shown
 from crydecode.store.log import PARTS, Log
 from cryutils._io import extras
@@ -25,34 +25,13 @@ if TYPE_CHECKING:
 
 Content: TypeAlias = Literal["diary", "readings"]
 
-_TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
-_COLUMNS: dict[Content, dict[str, str]] = {
-    "diary": {
-        "infant": _TEXT,
-        "what": _TEXT,
-        "start": _TIME,
-        "stop": _TIME,
-        "cried_minutes": "float64",
-        "state": _TEXT,
-        "probability": "float64",
-        "run": _TEXT,
-        "corrected": _TEXT,
-    },
-    "readings": {
-        "infant": _TEXT,
-        "session": "int64",
-        "source": _TEXT,
-        "run": _TEXT,
-        "time": _TIME,
-        "verdict": _TEXT,
-        "cry": "float64",
-        "probabilities": _TEXT,
-        "sound": _TEXT,
-        "face": _TEXT,
-        "kind": _TEXT,
-        "note": _TEXT,
-    },
+_COLUMNS: dict[Content, str] = {
+    "diary": "infant what start stop cried_minutes state probability run corrected",
+    "readings": "infant session run time verdict cry probabilities sound face kind note",
 }
+_TEXT, _TIME = "string[pyarrow]", "datetime64[us, UTC]"
+_TYPES = dict.fromkeys(("start", "stop", "time"), _TIME) | {"session": "int64"}
+_TYPES |= dict.fromkeys(("cried_minutes", "probability", "cry"), "float64")  # all others are texts
 _AT_ONCE = 50_000  # rows as Python objects
 _WAIT_MS = 5000  # for a MongoDB server
 
@@ -75,15 +54,12 @@ def export(
     """
     batches = _batches(_rows(logs, kind, since, until))
     if target.startswith(("mongodb://", "mongodb+srv://")):
-        names: Row = {"infant": {"$in": [log.name for log in logs]}}
-        first, last = ("start", "stop") if kind == "diary" else ("time", "time")
-        old = [names]
-        if since is not None:
-            late = {"$gte": _utc(since)}
-            old.append({"$or": [{last: late}, {last: None, first: late}]})
-        if until is not None:
-            old.append({first: {"$lt": _utc(until)}})
-        return _to_mongodb(target, kind, {"$and": old}, batches)
+        edges = {"$gte": since, "$lt": until}
+        period = {name: _utc(at) for name, at in edges.items() if at is not None}
+        old: Row = {"infant": {"$in": [log.name for log in logs]}}
+        if period:
+            old["start" if kind == "diary" else "time"] = period
+        return _to_mongodb(target, kind, old, batches)
     return _to_file(resolve(target), kind, batches)
 
 
@@ -93,18 +69,18 @@ def _to_file(path: Path, kind: Content, batches: Iterator[list[Row]]) -> int:
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
     import pandas as pd
 
-    columns, n = _COLUMNS[kind], 0
-    empty = pd.DataFrame(columns=list(columns)).astype(columns)
-    tables = (pd.DataFrame(rows, columns=list(columns)).astype(columns) for rows in batches)
+    columns, n = {name: _TYPES.get(name, _TEXT) for name in _COLUMNS[kind].split()}, 0
+    # The first table is empty, so that a file without rows has columns as well.
+    tables = (pd.DataFrame(rows, columns=list(columns)).astype(columns) for rows in chain([[]], batches))
     with writing(path) as part:
         part.touch(0o600)
         if suffix == ".parquet":
-            table = pd.concat([empty, *tables])
+            table = pd.concat(tables)
             table.to_parquet(part, index=False)
             return len(table)
-        empty.to_csv(part, index=False)
         for table in tables:
-            _for_spreadsheet(table).to_csv(part, index=False, header=False, mode="a")
+            is_new = part.stat().st_size == 0
+            _for_spreadsheet(table).to_csv(part, index=False, header=is_new, mode="a")
             n += len(table)
     return n
 
@@ -155,16 +131,15 @@ def _rows(logs: Sequence[Log], kind: Content, since: float | None, until: float 
 
 def _row(line: Line) -> Row:
     """Return a line of the diary; only a cry has a length and an answer."""
-    row = dict.fromkeys(_COLUMNS["diary"]) | {"what": line.what, "start": _utc(line.start)}
+    row = {"what": line.what, "start": _utc(line.start), "corrected": line.corrected}
     if line.what != CRY:
-        return row | {"corrected": line.corrected}
+        return row
     return row | {
         "stop": _utc(line.stop),
         "cried_minutes": round(line.cried_s / 60, 2),
         "state": line.state,
         "probability": line.probability and round(line.probability, 4),
         "run": line.run,
-        "corrected": line.corrected,
     }
 
 

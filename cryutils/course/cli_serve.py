@@ -111,10 +111,8 @@ def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Pat
         store.add_infant("Demo infant")
         # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
-        app = application.application(
-            store, hosts, run=run, links=links, film=film, prepare=lambda: demo.make_film(film)
-        )
-        application.run(app, sockets)
+        demo.make_film(film)
+        application.run(application.application(store, hosts, run=run, links=links, film=film), sockets)
 
 
 # Logins and the diary, for the owner of the machine

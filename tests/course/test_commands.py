@@ -302,7 +302,7 @@ def test_lab_opens_the_missing_notebooks_as_trusted_ones(
 def is_right(password: str) -> bool:
     """Return whether the user demo can log in with `password`."""
     with store.open() as opened:
-        return opened.users.check("demo", password, "192.0.2.1")
+        return opened.users.check("demo", password, "192.0.2.1") == (True, 0)
 
 
 def test_users_are_added_listed_changed_and_removed(call: Command) -> None:
@@ -322,9 +322,9 @@ def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
         log = opened.infant("Mia")
         times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
         log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
-        log.correct(times[0], times[-1], "pain")
-        log.note("fed", times[-1] + 60)
-        log.correct(times[-1] + 120, times[-1] + 120, "hungry")
+        log.say("cry", times[0], times[-1], "pain")
+        log.say("fed", times[-1] + 60, times[-1] + 60)
+        log.say("missed cry", times[-1] + 120, times[-1] + 120, "hungry")
     cry, fed, missed = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
     assert cry.startswith("2026-11-13 11:59 to 12:04, 5 min") and cry.count("pain") == 1
     assert "probably tired, 80 %" in cry

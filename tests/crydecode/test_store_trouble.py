@@ -63,7 +63,6 @@ def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(server
         assert mia.purge(time.time() + 60) == n
         n = hear(page, 13)
         until(lambda: len(list(mia.entries())) == n)
-        assert {row["source"] for row in mia.entries()} == {"live page"}
 
         mia.remove()
         again = server.store.add_infant("Mia")

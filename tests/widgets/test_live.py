@@ -155,7 +155,7 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
 def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
     pause_s: int, second: dict[str, float], mia: Log
 ) -> None:
-    session = mia.begin("live page", "quick")
+    session = mia.begin("quick")
     page = Page(lambda readings: mia.append(session, readings))
     page.now = 1_800_000_000.0
     for k in range(28):

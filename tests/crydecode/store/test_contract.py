@@ -1,0 +1,245 @@
+"""What every database keeps: SQLite, PostgreSQL and, of the diary, MongoDB's copy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mongomock
+import pymongo
+import pytest
+import sqlalchemy as sa
+from clock import Clock
+from postgres import Server
+
+from crydecode import store as stores
+from crydecode.diary import CRY, MISSED
+from crydecode.store import Log, Store, StoreUnavailable, accounts
+from crydecode.store.transfer import export
+from cryutils.errors import InputError
+from cryutils.inference.readings import Kind, Reading
+from cryutils.words import GAP, NO_CRY
+
+T = 1_800_000_000.0
+HUNGRY = {"hungry": 0.75}
+WRITER = Path(__file__).with_name("writer.py")
+
+
+def cry(start: float, stop: float) -> list[Reading]:
+    """The readings of a cry and of the calm after it, in s after T."""
+    steps = range(1, round(2 * (stop - start)) + 1)
+    return [*(Reading(T + start + k / 2, "hungry", HUNGRY) for k in steps), Reading(T + stop + 1, NO_CRY)]
+
+
+def in_sql(url: str, command: str) -> Any:
+    """Run an SQL command on a store."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        result = connection.execute(sa.text(command))
+        return result.all() if result.returns_rows else None
+
+
+# Readings
+
+
+def test_a_reading_comes_back_as_it_was_and_a_repeated_append_adds_nothing(mia: Log) -> None:
+    shares = {"hungry": 0.1 + 0.2, "pain": 1e-17}
+    readings = [
+        Reading(T + 0.123456, "hungry", shares, shares, {"hungry": 1.0}, 0.97, "by both"),
+        Reading(T + 1.5, NO_CRY, {}, None, None, 0.01, kind=Kind.NO_FACE),
+        Reading(T + 60.0, GAP, note="the page was hidden"),
+    ]
+    session = mia.begin("judged")
+    assert mia.append(session, readings[:2]) == 2
+    assert [mia.append(session, some) for some in (readings, readings, [])] == [1, 0, 0]
+    rows = list(mia.entries())
+    parts = [[json.loads(row[name] or "null") for name in ("probabilities", "sound", "face")] for row in rows]
+    assert [
+        Reading(row["time"], row["verdict"], *part, row["cry"], row["note"], Kind(row["kind"]))
+        for row, part in zip(rows, parts, strict=True)
+    ] == readings
+    assert {row["run"] for row in rows} == {"judged"}
+
+
+def test_listening_counts_once_for_two_devices_and_gaps_do_not_count(mia: Log) -> None:
+    mia.append(mia.begin(), [Reading(T + i / 2, NO_CRY) for i in range(120)])
+    mia.append(mia.begin(), [Reading(T + i / 2 + 0.2, "hungry") for i in range(40, 60)])
+    mia.append(mia.begin(), [Reading(T + 60 + i, GAP) for i in range(10)])
+    assert mia.listened_s(T - 1, T + 100) == 60
+    assert mia.listened_s(T + 30, T + 40) == 10
+    assert mia.listened_s(T + 70, T + 80) == 0
+
+
+# What caregivers say
+
+
+def test_what_was_said_is_in_the_lines_of_its_time_until_it_is_undone(mia: Log) -> None:
+    for start, stop in ((0, 20), (3600, 3620)):
+        mia.append(mia.begin(), cry(start, stop))
+    mia.say(CRY, T, T + 20, "tired")
+    mia.say(CRY, T, T + 20, "pain")
+    mia.say(MISSED, T + 600, T + 600, "tired")
+    mia.say("fed", T + 900, T + 900)
+    lines = mia.lines()
+    assert [line.what for line in lines] == [CRY, MISSED, "fed", CRY]
+    assert [line.corrected for line in lines] == ["pain", "tired", None, None]
+    assert [(line.start - T, line.stop - T) for line in mia.lines(T + 10, T + 15)] == [(10, 14.5)]
+    assert [line.what for line in mia.lines(T + 21, T + 900)] == [MISSED]
+    for line in lines[:3]:
+        mia.undo(line.what, line.start, line.stop)
+    assert [(line.what, line.corrected) for line in mia.lines()] == [(CRY, None)] * 2
+    mia.say("fed", T + 3630, T + 3630)
+    assert mia.purge(T + 3600) == 41
+    assert [line.what for line in mia.lines()] == [CRY, "fed"]
+
+
+def test_a_second_tap_within_a_minute_adds_nothing(mia: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("crydecode.store.log.time.time", clock)
+    for later in (0, 30, 60):
+        clock.now += later
+        mia.say("fed", clock.now, clock.now, number=7)
+    assert [line.start for line in mia.lines()] == [T, T + 90]
+
+
+# Infants
+
+
+def test_an_infant_is_found_by_name_or_number_and_a_removed_one_leaves_nothing(
+    store: Store, mia: Log
+) -> None:
+    assert store.infant("Mia").id == store.infant(str(mia.id)).id == mia.id
+    with pytest.raises(InputError, match="Did you mean Mia"):
+        store.infant("Mai")
+    with pytest.raises(InputError, match="exists"):
+        store.add_infant(" Mia ")
+    mia.append(mia.begin(), cry(0, 1))
+    mia.say(CRY, T, T, "pain")
+    mia.remove()
+    assert store.infants() == []
+    with pytest.raises(InputError, match="no infant"):
+        list(mia.entries())
+
+
+# Users and logins
+
+
+def test_a_name_is_the_same_in_capitals_and_no_password_or_ticket_is_stored(store: Store, url: str) -> None:
+    assert store.users.add(" Zoë ", "zoë's password") == "zoë"
+    assert store.users.check("ZOË", "zoë's password", "192.0.2.1") == (True, 0)
+    with pytest.raises(InputError, match="exists"):
+        store.users.add("zOë", "another password")
+    ticket = store.logins.begin("zoë")
+    stored = str([in_sql(url, f"SELECT * FROM {table}") for table in ("users", "logins")])
+    assert "$argon2id$" in stored
+    assert "zoë's password" not in stored and ticket not in stored
+
+
+def test_a_login_lasts_as_long_as_it_is_used_and_ends_with_its_password(store: Store, clock: Clock) -> None:
+    ticket = store.logins.begin("demo")
+    for _ in range(2):
+        clock.now += accounts.LIFETIME_S - 1
+        assert store.logins.user(ticket) == "demo"
+    clock.now += accounts.LIFETIME_S + 1
+    assert store.logins.user(ticket) is None
+
+    ticket = store.logins.begin("demo")
+    store.users.set_password("demo", "another password")
+    assert store.logins.user(ticket) is None
+    for password, is_right in (("demo's password", False), ("another password", True)):
+        assert store.users.check("demo", password, "192.0.2.1")[0] == is_right
+
+
+# Opening
+
+
+def test_a_store_of_another_version_is_refused(store: Store, url: str) -> None:
+    in_sql(url, "UPDATE meta SET value = value + 1 WHERE key = 'version'")
+    with pytest.raises(InputError, match="another version of cryutils made this store"):
+        stores.open(url)
+
+
+def test_many_may_open_a_new_store_at_once(url: str) -> None:
+    def add(i: int) -> str:
+        with stores.open(url) as store:
+            return store.users.add(f"user{i}", "a password")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(add, range(8))) == [f"user{i}" for i in range(8)]
+
+
+# Killed
+
+
+@contextmanager
+def writer(url: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that appends four readings at a time and prints each number that is in."""
+    process = subprocess.Popen(
+        [sys.executable, str(WRITER), url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_a_killed_process_or_database_had_acknowledged_is_there(
+    url: str, kind: str, mia: Log, request: pytest.FixtureRequest
+) -> None:
+    with writer(url) as process:
+        assert process.stdout is not None and process.stderr is not None
+        first = [process.stdout.readline() for _ in range(10)]
+        if kind == "sqlite":
+            process.kill()
+            n = 4 * len([*first, *process.stdout])
+        else:
+            postgres: Server = request.getfixturevalue("postgres")
+            postgres.stop("immediate")
+            try:
+                n = 4 * len([*first, *process.stdout])
+                assert "StoreUnavailable" in process.stderr.read()
+                with pytest.raises(StoreUnavailable) as caught:
+                    mia.append(mia.begin(), [Reading(T, "pain")])
+                assert "\n" not in str(caught.value)
+                assert caught.value.reason == "its server can't be reached"
+            finally:
+                postgres.start()
+    times = [row["time"] for row in mia.entries()]
+    assert times[:n] == [T + i / 4 for i in range(n)]
+    assert n <= len(times) <= n + 4, "at most what was on its way"
+    assert mia.append(mia.begin(), [Reading(T - 1, "pain")]) == 1
+
+
+# MongoDB, where mongomock stands in for a server
+
+
+def test_mongodb_shows_the_diary_as_it_is_after_late_readings(
+    store: Store, mia: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mongomock.MongoClient()
+    monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: server)
+    max_ = store.add_infant("Max")
+    for log in (mia, max_):
+        log.append(log.begin("judged"), cry(0, 5))
+    mia.say(CRY, T, T + 5, "pain")
+    mia.say("fed", T + 200, T + 200)
+    assert export([mia, max_], "mongodb://h/log", "diary") == 3
+    mia.append(mia.begin("judged"), cry(-10, 0))
+    for _ in range(2):
+        assert export([mia], "mongodb://h/log", "diary", T, T + 100) == 1
+    assert export([mia], "mongodb://h/log", "diary") == 2
+    documents = list(server.get_default_database("cryutils").diary.find().sort([("infant", 1), ("start", 1)]))
+    assert [each["what"] for each in documents] == ["cry", "cry", "fed"]
+    assert [documents[1][name] for name in ("state", "probability", "corrected")] == ["hungry", 0.75, "pain"]
+    assert documents[1]["cried_minutes"] == 0.25 and "stop" not in documents[2]
+    for _ in range(2):
+        assert export([mia, max_], "mongodb://h/log", "readings") == 43
+    assert server.cryutils.readings.count_documents({}) == 43
+    assert server.cryutils.readings.find_one()["probabilities"] == HUNGRY

@@ -1,0 +1,150 @@
+"""Readings and what caregivers said by hand, and the lines and days of the diary that follow."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crydecode.diary import CRY, MISSED, Line, lines
+from crydecode.store import Log, Store
+from cryutils.errors import InputError
+from cryutils.inference.readings import HOP_S, Kind, Reading
+from cryutils.words import GAP, NO_CRY, UNSURE
+
+T = 1_800_000_000.0
+EIGHT = datetime.fromtimestamp(T) - timedelta(hours=12)
+HUNGRY = {"hungry": 0.7, "pain": 0.2, "tired": 0.1}
+PAIN = {"hungry": 0.1, "pain": 0.8, "tired": 0.1}
+SHAKY = {"hungry": 0.52, "pain": 0.2, "tired": 0.28}
+in_one = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+
+
+def heard(
+    start: float,
+    stop: float,
+    verdict: str,
+    shares: dict[str, float] = HUNGRY,
+    kind: Kind = Kind.PLAIN,
+    run: str = "a",
+) -> list[Any]:
+    """Readings from `start` to `stop`, in s after T."""
+    same = {"verdict": verdict, "kind": kind, "probabilities": json.dumps(shares), "run": run}
+    return [{"time": T + start + (k + 1) * HOP_S} | same for k in range(round((stop - start) / HOP_S))]
+
+
+def said(what: str, start: float, stop: float, verdict: str) -> Any:
+    return {"what": what, "start": T + start, "stop": T + stop, "verdict": verdict}
+
+
+def times(found: list[Line]) -> list[tuple[float, float]]:
+    return [(each.start - T, each.stop - T) for each in found]
+
+
+# Lines
+
+
+def test_a_line_has_one_state_over_its_pauses_which_do_not_count_as_crying() -> None:
+    rows = heard(0, 20, "hungry") + heard(20, 50, NO_CRY) + heard(50, 60, "hungry", SHAKY)
+    (found,) = lines(rows, [])
+    assert times([found]) == [(0, 60)]
+    assert found.state == "hungry" and found.probability == pytest.approx((2 * 0.7 + 0.52) / 3)
+    assert (found.cried_s, found.corrected) == (30, None)
+    rows = heard(0, 10, "hungry") + heard(10, 75, GAP) + heard(75, 80, "hungry")
+    assert times(lines(rows, [])) == [(0, 10), (75, 80)], "a minute without crying ends it"
+
+
+def test_another_state_after_a_pause_is_another_line_and_an_unsure_one_is_not() -> None:
+    rows = heard(0, 14, "hungry") + heard(18, 32, "pain", PAIN) + heard(40, 50, "hungry")
+    found = lines(rows, [])
+    assert [each.state for each in found] == ["hungry", "pain", "hungry"]
+    assert times(found) == [(0, 14), (18, 32), (40, 50)]
+    rows = heard(0, 14, "hungry") + heard(18, 22, UNSURE, {}) + heard(30, 50, "hungry")
+    assert [(each.state, each.cried_s) for each in lines(rows, [])] == [("hungry", 38)]
+    rows = heard(0, 14, "hungry") + heard(14, 20, "pain", PAIN)
+    assert times(lines(rows, [])) == [(0, 20)], "without a pause it is one cry"
+
+
+def test_two_models_are_not_averaged_and_the_one_that_answered_last_counts() -> None:
+    rows = heard(0, 30, UNSURE, SHAKY, run="a") + heard(30, 40, "pain", PAIN, run="b")
+    (found,) = lines(rows, [])
+    assert (found.state, found.probability, found.run) == ("pain", pytest.approx(0.8), "b")
+    assert found.cried_s == 40
+
+
+def test_a_line_of_unknown_sounds_is_unsure_by_their_kind_and_not_by_a_note() -> None:
+    rows = heard(0, 10, UNSURE, kind=Kind.UNLIKE) + heard(10, 15, "hungry")  # hungry is probable
+    (found,) = lines(rows, [])
+    assert (found.state, found.probability) == (UNSURE, None)
+
+
+def test_the_newest_correction_counts_and_a_cry_that_nothing_heard_has_no_length() -> None:
+    rows = heard(0, 20, "hungry") + heard(200, 220, "hungry")
+    statements = [said(CRY, 0, 10, "pain"), said(CRY, 0, 20, "tired"), said(MISSED, 90, 90, "tired")]
+    found = lines(rows, [*statements, said(CRY, 60, 80, "pain")])
+    assert [(each.what, each.corrected) for each in found] == [(CRY, "pain"), (MISSED, "tired"), (CRY, None)]
+    assert times(found)[1] == (90, 90) and found[1].cried_s == 0
+
+
+# Days
+
+
+@in_one
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"), [("Asia/Kathmandu", "2026-06-01", 24), ("Europe/Vienna", "2026-10-24", 25)]
+)
+def test_a_day_goes_from_noon_to_noon(
+    zone: str, day: str, hours: int, mia: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    first, last = (pd.Timestamp(f"{day} 12:00", tz=zone) + pd.DateOffset(days=n) for n in (0, 1))
+    around = pd.date_range(first - pd.Timedelta(hours=9), last + pd.Timedelta(hours=9), freq="1h")
+    mia.append(mia.begin(), [Reading(at.timestamp(), NO_CRY) for at in around])
+    assert mia.day(first.date()).listened_s == hours / 2
+    monkeypatch.undo()
+    time.tzset()
+
+
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["hungry", "pain", NO_CRY, GAP, None]), st.integers(1, 200)), max_size=8
+)  # what a device hears, None if it does not listen, and for how many half seconds
+
+
+@in_one
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, min_size=1, max_size=3))
+def test_an_infant_never_cries_longer_than_a_device_listened(
+    store: Store, devices: list[list[tuple[str | None, int]]]
+) -> None:
+    log = store.add_infant(secrets.token_hex())
+    for number, pieces in enumerate(devices):
+        hops = [verdict for verdict, hops in pieces for _ in range(hops)]
+        moments = (T + 0.17 * number + k / 2 for k in range(len(hops)))
+        readings = [Reading(at, verdict) for at, verdict in zip(moments, hops, strict=True) if verdict]
+        log.append(log.begin(), readings)
+    day = log.day(EIGHT.date())
+    assert day.cried_s <= day.listened_s
+    for line in day.lines:
+        log.say(CRY, line.start, line.stop, NO_CRY)
+    assert log.day(EIGHT.date()).cried_s == 0, "false alarms"
+
+
+@in_one
+@pytest.mark.parametrize(
+    "reading",
+    [Reading(1e18, NO_CRY), Reading(T, NO_CRY, cry=np.inf), Reading(T, NO_CRY, {"pain": float("nan")})],
+    ids=str,
+)
+def test_a_number_that_is_none_is_refused_and_its_batch_with_it(reading: Reading, mia: Log) -> None:
+    with pytest.raises(InputError, match=r"is none|no time"):
+        mia.append(mia.begin(), [Reading(T, NO_CRY), reading])
+    assert list(mia.entries()) == []
