@@ -79,7 +79,8 @@ def made(place: Path, patch: pytest.MonkeyPatch) -> Path:
         patch.setenv(variable, str(place / folder))
     for folder in ("project/notebooks", "project/data/profiles", "weights", "tally"):
         (place / folder).mkdir(parents=True)
-    shutil.copy(CLONE / "data" / "claims.csv", place / "project" / "data")
+    for table in ("claims.csv", "scoreboard.csv"):
+        shutil.copy(CLONE / "data" / table, place / "project" / "data")
     for name in ("01_first", "02_second"):
         notebook(name, *tiny(name))
     profile("quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")

@@ -64,7 +64,7 @@ CAPTION = (
 )
 SPLITS = list(plots.NAMES.values())
 ENDS = ["value", "low", "high"]
-TABLE_3 = "table == @tables.TABLE3.title"
+TABLE_3 = "table == @tables.TABLE3"
 
 
 @cache
@@ -74,15 +74,15 @@ def scores(data: str = "donateacry") -> pd.DataFrame:
     return tables.scores(runs).query("data == @data")
 
 
-def accuracies(layout: tables.Layout) -> pd.DataFrame:
-    """Return the accuracies of the models in one table on DonateACry."""
+def accuracies() -> pd.DataFrame:
+    """Return the accuracies of the models in Table 2 on DonateACry."""
     shown = scores().query("metric == 'accuracy' and name not in @tables.WITHOUT_SOUND")
-    return shown[shown.table == layout.title]
+    return shown[shown.table == tables.TABLE2]
 
 
 def figure() -> Figure:
     """Draw Table 2 on DonateACry: published and measured again under two splits."""
-    rows = accuracies(tables.TABLE2)
+    rows = accuracies()
     words = f"draws of {rows.n.max():.0f} clips, of {rows.n_infants.max():.0f} infants in all"
     return plots.source(plots.scoreboard(rows), f"DonateACry (real recordings); {words}")
 
@@ -147,7 +147,7 @@ def table2() -> pd.DataFrame:
     columns = {("accuracy", "published"): "published (%)"}
     columns |= {("accuracy", split): f"{split} (%)" for split in SPLITS}
     columns["accuracy", "p"] = "p, leak-free"
-    shown = scores().query("table == @tables.TABLE2.title and model != @COMMONEST")
+    shown = scores().query("table == @tables.TABLE2 and model != @COMMONEST")
     return measured(shown, columns).droplevel("table")
 
 
@@ -164,7 +164,7 @@ def readings() -> pd.DataFrame:
     means = means.rename(columns={"model": "name"})
     means = means.pivot(index=["feature", "name"], columns="condition", values="value")
     means = means[["no_copies", *(name for name in means if str(name).startswith("copied"))]]
-    rows = accuracies(tables.TABLE2).query("name != 'dnn'")  # the readings have classical models
+    rows = accuracies().query("name != 'dnn'")  # the readings have classical models
     table = rows.join(means, on=["feature", "name"])[["published", *means]].map(in_percent)
     return table.set_index(names(rows)).rename(columns=lambda name: name.replace("_", " "))
 

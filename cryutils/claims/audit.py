@@ -18,7 +18,7 @@ import pandas as pd
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils._io.spreadsheet import cells, refuse
-from cryutils.claims.tables import METRICS, MODEL, paired_gaps
+from cryutils.claims.tables import METRICS, MODEL, split_gaps
 from cryutils.datasets.corpus import Corpus, first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
@@ -265,7 +265,7 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
         scores=rows,
         leaks=pd.DataFrame(leaks),
         notes=pd.DataFrame({"note": [*table.attrs.get("notes", []), *notes]}),
-        gaps=paired_gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
+        gaps=split_gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
     )
 
 

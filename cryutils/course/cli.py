@@ -229,7 +229,10 @@ def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     judged = tables.judge_runs({name: runs[name] for name in runs if run in (None, name)})
     if verdict is not None:
-        judged = tables.with_verdict(judged, verdict)
+        known = [str(word) for word in tables.Verdict]
+        if verdict not in known:
+            raise InputError(f"no verdict {verdict!r}.{near_miss(verdict, known)}")
+        judged = judged[(judged[["random_verdict", "leak_free_verdict"]] == verdict).any(axis=1)]
     if as_json:
         click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
     elif judged.empty:
