@@ -1,19 +1,7 @@
-"""Every figure of the course, one function each: takes data and an `ax`, returns the `ax`."""
+"""Every figure that several notebooks share, one function each: takes data and an `ax`, returns the `ax`."""
 
 from . import palette
-from .audio import (
-    cepstrogram,
-    framing,
-    mel_filter_bank,
-    mel_lines,
-    mel_spectrogram,
-    reconstructions,
-    spectra,
-    spectrogram,
-    waveform,
-)
-from .disturbance import confidence_at, reliability, stress_figure
-from .models import decisions, gains, learning_curves, model_scores, pictures
-from .monitoring import readings
+from .audio import cepstrogram, spectrogram, waveform
+from .models import decisions, learning_curves, model_scores, pictures
 from .palette import NAMES
-from .scores import confusion, png, save, scoreboard, source, split_accuracies, style, table3
+from .scores import confusion, png, save, scoreboard, source, style, table3

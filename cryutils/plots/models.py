@@ -1,11 +1,8 @@
-"""Figures of networks for notebooks 04 to 09: curves, scores, decisions.
-
-Paper B promises such figures, but its Figures 3 to 6 show screenshots.
-"""
+"""Figures of networks for notebooks 03 to 12: curves, scores, decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -15,11 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from cryutils.plots.palette import COLOURS, MODALITIES, SPLITS
-from cryutils.plots.parts import name_rows, scores_by_split, spaced
+from cryutils.plots.palette import COLOURS, SPLITS
 
 _STATES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73")  # of the states, different when pale
-_TRAIN, _VALIDATION = "#999999", "#0072B2"
 
 
 def learning_curves(history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()) -> Axes:
@@ -27,15 +22,15 @@ def learning_curves(history: pd.DataFrame, ax: Axes, *, what: str = "loss", best
 
     The mean ends where the first fold ends, since without that fold it would jump.
 
-    history: columns `fold`, `epoch`, `<what>` and `val_<what>`, and optionally `repeat`. what: such
-    as "loss" or "accuracy". best: the epochs whose weights were kept, to be marked.
+    history: columns `fold`, `epoch`, `<what>` and `val_<what>`. what: such as "loss" or "accuracy".
+    best: the epochs whose weights were kept, to be marked.
     """
-    fits = history.groupby([name for name in ("repeat", "fold") if name in history])
-    for column, colour, words in ((what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation")):
-        for _, fold in fits:
+    curves = {what: ("#999999", "training"), f"val_{what}": ("#0072B2", "validation")}
+    for column, (colour, words) in curves.items():
+        for _, fold in history.groupby("fold"):
             ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
         by_epoch = history.groupby("epoch")[column]
-        mean = by_epoch.mean()[by_epoch.size() == fits.ngroups]
+        mean = by_epoch.mean()[by_epoch.size() == history.fold.nunique()]
         ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
     for k, epoch in enumerate(best):
         ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
@@ -57,30 +52,52 @@ def model_scores(
 ) -> Axes:
     """Draw each model's score under several splits with its interval, one row per model.
 
-    table: an index of names and, for each of `splits`, `<split>`, `<split>_low` and `<split>_high`;
-    shares 0-1 like `chance`. splits: colour and words of each.
+    table: from `evaluation.score` with one metric; shares 0-1 like `chance`. splits: colour and
+    words of each.
     """
-    scores_by_split(table, ax, splits, apart=0.56 / len(splits))
+    scores_by_split(side_by_side(table), ax, splits, apart=0.56 / len(splits))
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(xlim=(0, 1.02), xlabel=xlabel)
     return ax
 
 
-def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
-    """Draw differences between two models with their paired intervals, one row per comparison.
+def scores_by_split(
+    table: pd.DataFrame, ax: Axes, splits: Mapping[str, tuple[str, str]], *, apart: float
+) -> npt.NDArray[np.int64]:
+    """Draw scores with their intervals, one row per name; return the height of each row, (rows,).
 
-    The marker is open if the interval is missing, or contains 0 and so shows no difference.
-
-    table: an index of names and columns `value`, `low`, `high` (None or NaN if missing).
+    table: an index of names and, for each of `splits`, the columns `<split>`, `<split>_low` and
+    `<split>_high`. splits: colour and words of each, drawn `apart` within a row.
     """
-    colour, numbers = MODALITIES["fused"], table[["value", "low", "high"]].to_numpy(float)
-    for row, (value, low, high) in zip(name_rows(ax, table.index), numbers, strict=True):
-        shown = low > 0 or high < 0
-        ax.hlines(row, low, high, color=colour, lw=3, alpha=0.35)
-        ax.plot(value, row, "o", color=colour, mfc=colour if shown else "white", ms=7)
-    ax.axvline(0, color="#000000", lw=1)
-    ax.set(xlabel=xlabel)
-    return ax
+    rows = name_rows(ax, table.index)
+    for number, (split, (colour, words)) in enumerate(splits.items()):
+        at = rows + apart * ((len(splits) - 1) / 2 - number)
+        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+        ax.hlines(at, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot(value, at, "o", color=colour, ms=6, label=words)
+    return rows
+
+
+def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores of one metric with a row per model, columns as `scores_by_split` takes them.
+
+    scores: from `evaluation.score`. A row's name joins the rest of the index with a middle dot.
+    """
+    ends = scores[["value", "low", "high"]].astype(float)
+    wide = ends.apply(lambda column: column.fillna(ends["value"])).unstack("split")
+    wide = wide.loc[scores.reset_index("split").index.unique()]  # pandas 2 mixes rows with sort=False
+    wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
+    wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
+    return wide
+
+
+def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
+    """Name the rows of a figure, the first on top; return the height of each, int64 (rows,)."""
+    words = list(names)
+    rows = np.arange(len(words))[::-1]
+    ax.set(yticks=rows, yticklabels=words, ylim=(-0.6, len(words) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return rows
 
 
 def decisions(
@@ -89,21 +106,19 @@ def decisions(
     ax: Axes,
     *,
     step_s: float,
-    window_s: float | None = None,
+    window_s: float = 0.0,
 ) -> Axes:
     """Draw each model's decisions over the time of a recording, one strip per model.
 
     A strip's colour is the most probable state, and paler where the model is less sure.
 
     timelines: probabilities by model, float32 (windows, classes), a window every `step_s` seconds.
-    A row of NaN, no answer, leaves a gap. window_s: length of a window, `step_s` by default. Longer
-    windows overlap; an answer is drawn around the middle of its window.
+    A row of NaN, no answer, leaves a gap. window_s: length of a window, if windows overlap; an answer
+    is drawn around the middle of its window.
     """
-    start = (window_s - step_s) / 2 if window_s else 0.0
+    start = max(0.0, (window_s - step_s) / 2)
     colours = np.array([to_rgb(colour) for _, colour in zip(classes, cycle(_STATES), strict=False)])
     for row, p in zip(name_rows(ax, timelines), timelines.values(), strict=True):
-        if not len(p):
-            continue
         answered = ~np.isnan(p).any(axis=1, keepdims=True)
         filled = np.where(answered, p, 0)
         sure = (filled.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
@@ -114,7 +129,8 @@ def decisions(
     longest = max(len(p) for p in timelines.values()) * step_s + 2 * start
     ax.set(xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)")
     ax.grid(visible=False)
-    blocks = [Patch(color=c, label=spaced(name)) for name, c in zip(classes, colours, strict=True)]
+    names = [name.replace("_", " ") for name in classes]
+    blocks = [Patch(color=colour, label=name) for name, colour in zip(names, colours, strict=True)]
     ax.legend(handles=blocks, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
     return ax
 

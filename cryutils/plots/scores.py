@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -25,8 +24,8 @@ from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.records import run_dir
 from cryutils.claims.tables import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
+from cryutils.plots.models import name_rows, scores_by_split
 from cryutils.plots.palette import COLOURS, SPLITS
-from cryutils.plots.parts import name_rows, scores_by_split, spaced
 from cryutils.words import SPLITS as SPLIT_NAMES
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
@@ -70,16 +69,8 @@ def source(figure: Figure, note: str) -> Figure:
 def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     """Name the data below a figure, write it to the run's folder `figures`, and show it.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to save; `source` names the data below it.
-    key : str
-        Name of the PNG file.
-    data : str
-        Where the data come from, such as `corpus.note`.
-    caption : str
-        A sentence on what the figure shows, which is also its alternative text.
+    key: name of the PNG file. data: where the data come from, such as `corpus.note`. caption: a
+    sentence on what the figure shows, which is also its alternative text.
     """
     from IPython import get_ipython
     from IPython.display import display
@@ -144,60 +135,14 @@ def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else models.set_index(models.model)
 
 
-def split_accuracies(accuracies: Mapping[str, NDArray[np.float64]], ax: Axes, *, chance: float) -> Axes:
-    """Draw the accuracy of many random splits, one point each, and their mean, by split.
-
-    accuracies: of "random" and "leak_free", float (splits,), 0-1. chance: the share of the
-    most common class.
-    """
-    rng = np.random.default_rng(0)  # spreads points that would hide each other
-    for row, split in enumerate(("leak_free", "random")):
-        values = accuracies[split]
-        height = row + rng.uniform(-0.16, 0.16, len(values))
-        ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
-        ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[split], lw=3)
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
-    ax.annotate(
-        "most common class",
-        (chance, 1.55),
-        xytext=(4, 0),
-        textcoords="offset points",
-        color=COLOURS["chance"],
-        va="top",
-        fontsize=9,
-    )
-    ax.set(
-        xlim=(0, 1),
-        ylim=(-0.5, 1.6),
-        xlabel="accuracy on the test clips",
-        yticks=[0, 1],
-        yticklabels=["leak-free:\nnew babies", "random split\nof the clips"],
-    )
-    ax.grid(axis="y", visible=False)
-    return ax
-
-
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     """Draw a confusion matrix, int (classes, classes), as shares of each true class, a row each."""
     import seaborn
 
-    totals = matrix.sum(axis=1, keepdims=True)
-    shares = matrix / np.where(totals > 0, totals, 1)
-    labels = [spaced(name) for name in classes]
-    seaborn.heatmap(
-        shares,
-        annot=True,
-        fmt=".2f",
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-        cbar=False,
-        square=True,
-        xticklabels=labels,
-        yticklabels=labels,
-        ax=ax,
-        annot_kws={"fontsize": 9},
-    )
+    names = [name.replace("_", " ") for name in classes]
+    shares = pd.DataFrame(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), names, names)
+    colours = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False}
+    seaborn.heatmap(shares, annot=True, fmt=".2f", annot_kws={"fontsize": 9}, square=True, ax=ax, **colours)
     ax.set(xlabel="predicted", ylabel="true")
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +78,10 @@ class Answers(NamedTuple):
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
-    """Return an audio element of samples, float32 (n,), at `sr` Hz, scaled to full scale.
-
-    IPython's own scaling divides by the loudest sample and shows a red warning for silence.
-    """
+    """Return an audio element of samples, float32 (n,), at `sr` Hz, scaled to full scale."""
     from IPython.display import Audio
 
+    # IPython's own scaling divides by the loudest sample and shows a red warning for silence.
     return Audio(wav_bytes(normalise_amplitude(samples), sr))
 
 
@@ -123,6 +121,7 @@ def still_html(sound: Sound, answers: Answers, *, source: str, frame: NDArray[np
     figure = _figure(excerpt, sr, answers, figsize=size, layout="constrained")
     figure.savefig(drawn := io.BytesIO(), format="png", dpi=90)
     image = Image.open(drawn).convert("RGB").quantize(64)
+    sound_64 = base64.b64encode(wav_bytes(excerpt, sr)).decode()
     text, above = html.escape(f"{sound.label}: {sound.name}, {sound.duration_s:.2f} s"), ""
     if frame is not None:
         still = Image.fromarray(frame)
@@ -131,28 +130,22 @@ def still_html(sound: Sound, answers: Answers, *, source: str, frame: NDArray[np
     return (
         f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
         f'src="{_image_url(image, "png", optimize=True)}" width="720"/><br/>'
-        f'<audio controls src="{_data_url("audio/wav", wav_bytes(excerpt, sr))}"></audio>'
+        f'<audio controls src="data:audio/wav;base64,{sound_64}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
 
 
 def _image_url(image: PIL.Image.Image, kind: str, **options: Any) -> str:
     image.save(buffer := io.BytesIO(), kind, **options)
-    return _data_url(f"image/{kind}", buffer.getvalue())
-
-
-def _data_url(mime: str, content: bytes) -> str:
-    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _figure(
     samples: NDArray[np.float32],
     sr: int,
     answers: Answers,
-    *,
-    figsize: tuple[float, float],
-    layout: Literal["constrained"] | None = None,
     gridspec: dict[str, float] | None = None,
+    **options: Any,
 ) -> Figure:
     """Draw a waveform above a spectrogram above a panel for each model."""
     from matplotlib.figure import Figure
@@ -160,7 +153,7 @@ def _figure(
     from cryutils import plots
     from cryutils.plots.palette import INK
 
-    figure = Figure(figsize=figsize, layout=layout)
+    figure = Figure(**options)
     panels = len(answers.tracks)
     axes = figure.subplots(
         2 + panels, sharex=True, height_ratios=(1, 2, *[0.7] * panels), gridspec_kw=gridspec

@@ -1,10 +1,8 @@
-"""A figure with sliders that redraw it, `knobs`.
+"""A figure with sliders that redraw it, `knobs`. A saved notebook shows the last figure.
 
-Used in notebooks 00, 02, 06, 07, 09, 11 and 13. A saved notebook shows the last figure. The
-figure is shown in an Image widget. The Output widget of ipywidgets' `interact` can make nbclient,
-which executes notebooks without a browser, wait forever. JupyterLab 4.4 and later runs widget
-callbacks in several threads, but pyplot must draw in one thread at a time; hence the lock
-`drawing`.
+The figure is in an Image widget, because the Output widget of ipywidgets' `interact` can make
+nbclient wait forever. JupyterLab 4.4 and later runs widget callbacks in several threads, but pyplot
+must draw in one thread at a time; hence the lock `drawing`.
 """
 
 from __future__ import annotations
@@ -40,18 +38,17 @@ class Knobs(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         values = ", ".join(f"{name} = {box.value}" for name, box in self._controls.items())
         alt = self._alt or f"The figure with {values}; run the cell to change it."
-        data = super()._repr_mimebundle_(**kwargs) | {
-            "image/png": base64.b64encode(self._picture.value).decode()
-        }
+        data = super()._repr_mimebundle_(**kwargs)
+        data["image/png"] = base64.b64encode(self._picture.value).decode()
         return data, {"image/png": {"alt": alt}}
 
 
 def knobs(draw: Callable[..., Figure], *, alt: str = "", **controls: Any) -> Knobs:
     """Return `controls` above a figure that is redrawn whenever one of their values changes.
 
-    The old figure stays visible while the new one is drawn. If values change several times
-    meanwhile, only the newest are drawn. `draw` gets the value of each control by name. alt:
-    alternative text of the figure where there is no kernel; by default it names the values.
+    If values change several times meanwhile, only the newest are drawn. `draw` gets the value of
+    each control by name. alt: alternative text of the figure where there is no kernel; by default
+    it names the values.
     """
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}

@@ -45,21 +45,18 @@ class Writer(Protocol):
     """Writes readings to a log without delaying the page.
 
     waiting: how many readings are not yet written. refused: why the log refused the last readings,
-    such as those of an infant that was removed; "" if it did not.
+    such as those of an infant that was removed; "" if it did not. put: queues readings. flush: waits
+    at most `wait_s` seconds until all are written. trouble: says in a sentence why readings can't be
+    written; "" if they can.
     """
 
     @property
     def waiting(self) -> int: ...
     @property
     def refused(self) -> str: ...
-    def put(self, readings: Sequence[Reading]) -> None:
-        """Queue readings."""
-
-    def flush(self, wait_s: float) -> None:
-        """Wait at most `wait_s` seconds until all readings are written."""
-
-    def trouble(self) -> str:
-        """Return a sentence that says why readings can't be written; "" if they can."""
+    def put(self, readings: Sequence[Reading]) -> None: ...
+    def flush(self, wait_s: float) -> None: ...
+    def trouble(self) -> str: ...
 
 
 class Listener:

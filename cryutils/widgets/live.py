@@ -1,7 +1,6 @@
-"""The live analysis as a widget for notebooks, `LiveAnalysis`.
+"""The live analysis as a widget for notebook 13_live_and_deployment, `LiveAnalysis` (Paper B §3).
 
-Used in notebook 13_live_and_deployment (Paper B §3). `live.js` records and draws, here and in the
-application. `Listener` answers its messages.
+`live.js` records and draws, here and in the application. `Listener` answers its messages.
 """
 
 from __future__ import annotations

@@ -1,19 +1,17 @@
 """The live analysis, `Monitor`: buffers sound and pictures, yields a `Reading` every half second.
 
-`replay` gives it a recording instead of microphone and camera. Used in notebook
-13_live_and_deployment. Paper B §3, the real-time pipeline. Outside of the cry gate's bursts of
-crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In a burst, the
-run's sound model judges each window that passes the gate and its face model the newest picture,
-with the same `Predictor` that is used for files. Probabilities are averaged over both models and
-the last six answers. The reading is "unsure" if no state reaches a probability of 0.5, or if the
-sound is unlike the training cries (`novelty`). A model trained on synthetic infants answers for
-synthetic recordings only; without another one, each cry is "unsure". If one modality is missing or
-stale, the other is used alone, and the reading says so. Without sound and without a face, or with a
-microphone that gives no sound, the reading is a gap, never silence. This is no medical device.
+Paper B §3, the real-time pipeline, in notebook 13_live_and_deployment. Outside of the cry gate's
+bursts of crying, the reading is "no cry", or "quiet" if the sound is too quiet to judge. In a burst,
+the run's sound model judges each window that passes the gate and its face model the newest picture,
+as for files. Probabilities are averaged over both models and the last six answers. The reading is
+"unsure" if no state reaches a probability of 0.5, or if the sound is unlike the training cries
+(`novelty`). A model trained on synthetic infants answers for synthetic recordings only; without
+another one, each cry is "unsure". If one modality is missing or stale, the other is used alone, and
+the reading says so. Without sound and without a face, or with a microphone that gives no sound, the
+reading is a gap, never silence. This is no medical device.
 
-`push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Input that
-is late, duplicate, damaged, missing, out of order or in bursts can therefore not block or break the
-analysis, and its memory is bounded.
+`push_audio` and `push_frame` only buffer their input; inference runs in `readings`. Late, damaged or
+missing input can therefore not block or break the analysis, and its memory is bounded.
 """
 
 from __future__ import annotations
@@ -25,12 +23,12 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from cryutils import audio, video
 from cryutils._io import media
@@ -49,8 +47,7 @@ __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-# When an input is complete (s), whether it is sound, arguments of `push_audio` or `push_frame`.
-Event: TypeAlias = tuple[float, bool, tuple[Any, ...]]
+Event = tuple[float, bool, tuple[Any, ...]]  # time in s, whether it is sound, arguments of `push_*`
 
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
 KEPT_S = 15.0  # of sound; what is older than this is not judged
@@ -72,9 +69,8 @@ _BLOCK_S, _FPS = 0.05, 4.0  # of a recording that is replayed
 class Ring:
     """Sound at `sr` Hz by position, in samples since time 0. NaN marks where nothing was heard.
 
-    head: the position after the newest sample. Sound keeps its original rate: resampling each block
-    would be bit-identical, but soxr delays a stream by up to 0.16 s (48 to 8 kHz), which is longer
-    than the live analysis may take from a window's end to its reading.
+    head: the position after the newest sample. Sound keeps its original rate, because soxr delays a
+    stream by up to 0.16 s (48 to 8 kHz), longer than a reading may take.
 
     >>> ring = Ring(sr=4, seconds=2)
     >>> ring.write(2.5, np.ones(2, np.float32))
@@ -122,6 +118,7 @@ class Models(threading.local):
         self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
         if self.predictor and (face := self.predictor.face):
             self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+        self.pools = ThreadpoolController()  # of BLAS and OpenMP; finding their libraries takes 8 ms
 
     def answering(self, *, synthetic: bool) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
         """Return the networks for sound and for faces that answer for these infants."""
@@ -141,11 +138,6 @@ class Monitor:
     `restart`, none if only the cry gate answers. note: what the models were trained on.
     uses_camera: whether one of the models is for real faces. every: only each n-th window of a cry
     is judged, to save time; the others repeat the last answer.
-
-    >>> monitor = Monitor()                                              # doctest: +SKIP
-    >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
-    >>> [reading.verdict for reading in monitor.readings()]              # doctest: +SKIP
-    ['no cry', 'hungry']
     """
 
     _ring: Ring | None
@@ -202,9 +194,8 @@ class Monitor:
         """Yield the readings that are due, in order of time. Each is computed when requested.
 
         A reading is due at each hop once its sound has arrived, at the latest `PATIENCE_S` after
-        the hop. One gap replaces everything older than `KEPT_S`. `now` is in s since 1970, on the
-        clock of the input's times; by default it is the end of the newest input, so there is no
-        reading without input.
+        the hop. One gap replaces everything older than `KEPT_S`. `now` is in s since 1970; by
+        default it is the end of the newest input, so there is no reading without input.
         """
         if self._origin is None:
             if now is None:
@@ -222,7 +213,7 @@ class Monitor:
             self._count += 1
             # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
             # with one, because waiting for the second thread takes longer than the work.
-            with _pools().limit(limits=1), faces.single_threaded():
+            with self._models.pools.limit(limits=1), faces.single_threaded():
                 self._last = self._judged(end)
             yield self._last
 
@@ -365,14 +356,6 @@ class Monitor:
         if faces.is_blank(crop):
             return Answer(None, "black or blank picture")
         return Answer(model.predict(crop[None]))
-
-
-@cache
-def _pools() -> Any:
-    """Return the controller of BLAS and OpenMP; finding their libraries takes 8 ms."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -30,17 +30,17 @@ VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
 class CryPlayer(anywidget.AnyWidget):
     """A player of `clips`, one at a time. Only the current clip is read and sent to the page.
 
-    clips: a corpus, or a sequence of `Sound` or of its fields. sr: sampling rate in Hz at which
-    files are read; None keeps that of each file. probabilities: float (clips, classes), rows sum to
-    1, shown as bars. over_time: outputs over time by the model's name, for each clip a float array
-    (moments, classes), drawn below the spectrogram; a row of NaN means no answer. step_s: time
-    between moments, in s. classes: column names of `probabilities` and `over_time`; by default the
-    clips' classes, sorted. title: heading above the player. data: source of the sound, always
-    visible; by default the corpus's note and licence. `index` is the current clip's number; set it
-    to show another. Raises InputError for no clips, and for outputs of another shape.
+    clips: a corpus, or a sequence of `Sound`. sr: sampling rate in Hz at which files are read; None
+    keeps that of each file. probabilities: float (clips, classes), rows sum to 1, shown as bars.
+    over_time: outputs over time by the model's name, for each clip a float array (moments, classes),
+    drawn below the spectrogram; a row of NaN means no answer. step_s: time between moments, in s.
+    classes: column names of `probabilities` and `over_time`; by default the clips' classes, sorted.
+    title: heading above the player. data: source of the sound, always visible; by default the
+    corpus's note and licence. `index` is the current clip's number; set it to show another. Raises
+    InputError for no clips, and for outputs of another shape.
 
     >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
-    >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
+    >>> CryPlayer([Sound("tone", "hungry", tone, 8000)], data="a sine, not an infant")
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
     """
 
@@ -66,7 +66,7 @@ class CryPlayer(anywidget.AnyWidget):
         title: str = "",
         data: str = "",
     ) -> None:
-        self._clips = [Sound(*clip) if isinstance(clip, tuple) else clip for clip in clips]
+        self._clips = list(clips)
         if not self._clips:
             raise InputError("The player got no clips; give it a corpus or a list of sounds.")
         names = list(sorted({clip.label for clip in self._clips}) if classes is None else classes)
@@ -81,7 +81,7 @@ class CryPlayer(anywidget.AnyWidget):
             _about={
                 "title": title,
                 "data": data or _source(clips),
-                "clips": [(clip.label, _infant(clip)) for clip in self._clips],
+                "clips": [(clip.label, str(getattr(clip, "infant", ""))) for clip in self._clips],
                 "classes": names,
                 "step_s": float(step_s),
             }
@@ -149,10 +149,6 @@ class CryPlayer(anywidget.AnyWidget):
         if not 0 <= index <= last:
             raise InputError(f"index is {index}; there are clips 0 to {last}.")
         return index
-
-
-def _infant(clip: Any) -> str:
-    return str(getattr(clip, "infant", ""))
 
 
 def _video(clip: Any) -> tuple[bytes, str, str]:

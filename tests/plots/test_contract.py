@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+
+matplotlib.use("Agg")
+
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from PIL import Image
 
-from cryutils import plots
+from cryutils import claims, plots
 from cryutils.audio import spectral
 
 SR, HOP = 8000, 128
@@ -21,60 +25,37 @@ TONE = np.sin(2 * np.pi * 1000 * np.arange(SR) / SR).astype(np.float32)
 LEVEL = spectral.stft_db(TONE, n_fft=512, hop_length=HOP)
 MEL = spectral.mel_db(TONE, sr=SR, n_fft=512, hop_length=HOP, n_mels=40)
 SHARES = np.array([[0.9, 0.1], [0.6, 0.4]], np.float32)
-SPLITS = pd.DataFrame(
+SCORES = pd.DataFrame(
+    {"model": "svm", "split": list(plots.NAMES), "value": 0.5, "low": 0.4, "high": None, "condition": "total"}
+)
+BOARD = pd.DataFrame(
     {f"{split}{end}": [0.5] for split in plots.NAMES for end in ("", "_low", "_high")}, index=["SVM"]
 )
-STRESS = pd.DataFrame(
-    {"condition": ["none.0", "noise.20"], "model": "cry2", "value": 0.5, "low": 0.4, "high": 0.6}
-)
-BINS = pd.DataFrame(
-    {"confidence": [0.4], "accuracy": [0.5], "accuracy_low": [0.2], "accuracy_high": [0.7], "clips": [3]}
-)
-BOARD = {"table": "Paper A, Table 2", "group": "STFT", "model": "SVM", "name": "svm", "metric": "accuracy"}
-BOARD |= {"published": 0.5, "commonest": 0.3}
-READINGS = [
-    SimpleNamespace(time=0.5, verdict="gap", probabilities={}, cry=None),
-    SimpleNamespace(time=1.0, verdict="hungry", probabilities={"hungry": 0.9}, cry=0.8),
-]
+ABOUT = {"table": "Paper A, Table 2", "group": "STFT", "model": "SVM", "name": "svm", "metric": "accuracy"}
+HISTORY = pd.DataFrame({"fold": 0, "epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.2, 0.9]})
 
-# By name, what is given before an `ax`, the `ax` or axes (their number), and options.
-FIGURES: dict[str, tuple[tuple[Any, ...], int, dict[str, Any]]] = {
-    "cepstrogram": ((spectral.cepstrum(MEL, n_mfcc=20),), 1, {"sr": SR, "hop_length": HOP}),
-    "confidence_at": ((SHARES, np.array([0, 1]), ["a", "b"]), 0, {"temperature": 1.0, "threshold": 0.5}),
-    "confusion": ((np.eye(2, dtype=int), ["hungry", "belly_pain"]), 1, {}),
-    "decisions": (({"sound": SHARES}, ["hungry", "pain"]), 1, {"step_s": 0.5}),
-    "framing": ((TONE,), 1, {"sr": SR, "frame_length": 512, "hop_length": HOP}),
-    "gains": (
-        (pd.DataFrame({"value": [0.1], "low": [0.0], "high": [None]}, index=["a"]),),
-        1,
-        {"xlabel": "gain"},
-    ),
-    "learning_curves": (
-        (pd.DataFrame({"fold": 0, "epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.2, 0.9]}),),
-        1,
-        {},
-    ),
-    "mel_filter_bank": ((spectral.mel_filters(sr=SR, n_fft=512, n_mels=20),), 1, {"sr": SR, "every": 4}),
-    "mel_lines": (({"a": MEL[0]},), 1, {"sr": SR, "ylabel": "level in dB"}),
-    "mel_spectrogram": ((MEL,), 1, {"sr": SR, "hop_length": HOP}),
-    "model_scores": ((SPLITS,), 1, {"chance": 0.25}),
-    "readings": ((READINGS, ["hungry", "tired"]), 3, {"threshold": 0.5, "cry": (0.5, 1.0)}),
-    "reconstructions": (({"mfcc": (MEL, MEL[:8], MEL)},), 0, {"seconds": 1.0}),
-    "reliability": (({"before": BINS},), 1, {}),
-    "scoreboard": ((SPLITS.assign(**BOARD),), 0, {}),
-    "spectra": (({"a": LEVEL[0]},), 1, {"sr": SR}),
-    "spectrogram": ((LEVEL,), 1, {"sr": SR, "hop_length": HOP}),
-    "split_accuracies": (({split: SHARES[:, 0] for split in plots.NAMES},), 1, {"chance": 0.5}),
-    "stress_figure": ((STRESS,), 0, {"panels": {"noise": "SNR in dB"}, "chance": 0.25}),
-    "table3": (
-        (STRESS.assign(condition="total", model="svm", split="random"),),
-        0,
-        {"majority": {"total": 0.5}},
-    ),
-    "waveform": ((TONE,), 1, {"sr": SR}),
+# By name, what is given before an `ax`, whether there is an `ax`, and options.
+FIGURES: dict[str, tuple[tuple[Any, ...], bool, dict[str, Any]]] = {
+    "cepstrogram": ((spectral.cepstrum(MEL, n_mfcc=20),), True, {"sr": SR, "hop_length": HOP}),
+    "confusion": ((np.eye(2, dtype=int), ["hungry", "belly_pain"]), True, {}),
+    "decisions": (({"sound": SHARES}, ["hungry", "pain"]), True, {"step_s": 0.5}),
+    "learning_curves": ((HISTORY,), True, {"best": [2]}),
+    "model_scores": ((SCORES.set_index(["model", "split"]),), True, {"chance": 0.25}),
+    "scoreboard": ((BOARD.assign(published=0.5, commonest=0.3, **ABOUT),), False, {}),
+    "spectrogram": ((LEVEL,), True, {"sr": SR, "hop_length": HOP}),
+    "table3": ((SCORES,), False, {"majority": {"total": 0.5}}),
+    "waveform": ((TONE,), True, {"sr": SR}),
 }
 # Pictures have titles alone; the others are no figures, but the parts of all.
 OTHERS = {"pictures", "png", "save", "source", "style"}
+
+
+@pytest.fixture(autouse=True)
+def figures() -> Iterator[None]:
+    """Draw in matplotlib's own style, and close all figures after the test."""
+    with plt.style.context("default"):
+        yield
+    plt.close("all")
 
 
 def test_every_public_figure_is_tested() -> None:
@@ -84,15 +65,11 @@ def test_every_public_figure_is_tested() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_draws_with_named_axes_and_a_source_below(name: str) -> None:
-    given, panels, options = FIGURES[name]
-    draw: Callable[..., Any] = getattr(plots, name)
-    if panels:
-        axes = plt.subplots(panels, squeeze=False)[1].ravel()
-        drawn = draw(*given, axes[0] if panels == 1 else axes, **options)
-        assert drawn is (axes[0] if panels == 1 else axes)
-        figure = axes[0].figure
-    else:
-        figure = draw(*given, **options)
+    given, has_ax, options = FIGURES[name]
+    figure, ax = plt.subplots()
+    drawn = getattr(plots, name)(*given, *[ax] * has_ax, **options)
+    assert drawn is ax or not has_ax
+    figure = figure if has_ax else drawn
     shown = [ax for ax in figure.axes if ax.axison]
     for ax in shown:
         assert ax.lines or ax.images or ax.collections or ax.patches
@@ -105,3 +82,68 @@ def test_a_figure_draws_with_named_axes_and_a_source_below(name: str) -> None:
 
 def words(ax: Axes) -> bool:
     return any(text.get_text().strip("−0123456789. ") for text in ax.get_yticklabels())
+
+
+def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt() -> None:
+    sure, unsure, none = [0, 1, 0, 0], [0.24, 0.28, 0.24, 0.24], [np.nan] * 4
+    timelines = {"sound": np.array([sure, unsure, none], np.float32)}
+    ax = plots.decisions(timelines, ["discomfort", "hungry", "pain", "tired"], plt.gca(), step_s=0.5)
+    box = ax.get_legend()
+    colours = [np.array(patch.get_facecolor()[:3]) for patch in box.get_patches()]
+    hungry = dict(zip([text.get_text() for text in box.get_texts()], colours, strict=True))["hungry"]
+    expected = [hungry, 1 - 0.15 * (1 - hungry), [1, 1, 1]]  # no answer, no colour
+    np.testing.assert_allclose(ax.images[0].get_array()[0], expected, atol=1e-6)
+    assert ax.images[0].get_extent()[:2] == [0, 1.5]
+    plots.decisions(timelines, ["a", "b", "c", "d"], ax, step_s=0.5, window_s=1.5)  # windows overlap
+    assert ax.images[1].get_extent()[:2] == [0.5, 2.0]
+
+
+def test_a_spectrogram_shows_a_tone_at_its_frequency_and_0_db() -> None:
+    image = plots.spectrogram(LEVEL, plt.gca(), sr=SR, hop_length=HOP).images[0]
+    _, right, bottom, top = image.get_extent()
+    loudest = np.asarray(image.get_array())[:, len(LEVEL) // 2].argmax()
+    assert bottom + (top - bottom) * loudest / (LEVEL.shape[1] - 1) == pytest.approx(1.0, abs=0.01)
+    assert right == pytest.approx(len(LEVEL) * HOP / SR)
+    assert image.get_array().max() == 0 and image.origin == "lower"
+
+
+def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None:
+    claims.begin("01_test")
+    rng = np.random.default_rng(0)
+    figure, (ax, below) = plt.subplots(2, figsize=(11, 5.6))
+    plots.waveform(rng.normal(0, 0.1, SR), ax, sr=SR)
+    plots.spectrogram(rng.normal(-40, 10, (250, 129)), below, sr=SR, hop_length=64)
+    plots.style()
+    plots.save(figure, "mine", "2 × 2 naïve clips", caption="How “loud” each clip is.")
+    path = claims.run_dir() / "figures" / "mine.png"
+    assert path.stat().st_size < 130_000, "a report has dozens of them"
+    with Image.open(path) as picture:
+        assert picture.info["Description"] == "How “loud” each clip is."
+        assert picture.mode == "P", "256 colours, a third of the size"
+        assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+
+
+def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
+    about = {"table": "Paper A, Table 3", "metric": "accuracy", "random": 0.6, "leak_free": 0.4}
+    about |= {f"{split}_{end}": about[split] for split in plots.NAMES for end in ("low", "high")}
+    board = pd.DataFrame(
+        {
+            "group": ["one pair", "all", "all"],
+            "model": ["ensemble", "ensemble", "other"],
+            "published": [0.9, 0.8, np.nan],
+            "commonest": [0.5, 0.3, 0.3],
+        }
+    ).assign(**about)
+    board["name"] = board.model
+    others = [board.assign(name="majority"), board.assign(metric="balanced_accuracy")]
+    (ax,) = plots.scoreboard(pd.concat([board, *others])).axes
+    labels = ax.get_yticklabels()
+    headings = ["Paper A, Table 3: one pair", "Paper A, Table 3: all"]
+    assert [label.get_text() for label in labels] == [headings[0], "ensemble", headings[1], "ensemble"]
+    assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == headings
+    lines = {line.get_label(): line.get_xdata() for line in ax.lines}
+    drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in lines.items()}
+    expected = {"random split": [0.6, 0.6], "leak-free": [0.4, 0.4], "published": [0.9, 0.8]}
+    assert drawn == expected | {"most common class": [0.5, 0.3]}
+    (unpublished,) = plots.scoreboard(board.assign(published=np.nan)).axes
+    assert unpublished.get_yticklabels()[-1].get_text() == "other", "all models if nothing was printed"
