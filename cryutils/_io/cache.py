@@ -16,8 +16,6 @@ import numpy.typing as npt
 from cryutils._io.paths import cache_dir, explain_write_errors
 from cryutils.errors import InputError
 
-__all__ = ["cached", "key", "ragged"]
-
 R = TypeVar("R")
 Array = npt.NDArray[Any]
 

@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryutils._io.paths import explain_write_errors, writing
-from cryutils._io.progress import counting
-
-__all__ = ["Unavailable", "download"]
 
 _CONNECT_S = 3.0  # for each address of a host; a firewall may block a dozen of them
 _TIMEOUT_S = 10.0  # for a response and for each part of a file
@@ -34,8 +30,8 @@ def download(url: str, path: Path) -> None:
     import pooch
     import requests
 
-    with explain_write_errors(path.parent), writing(path) as part, counting("Downloading", "MB") as report:
-        get = pooch.HTTPDownloader(_Bar(report), 2**16, timeout=(_CONNECT_S, _TIMEOUT_S))
+    get = pooch.HTTPDownloader(progressbar=True, timeout=(_CONNECT_S, _TIMEOUT_S))
+    with explain_write_errors(path.parent), writing(path) as part:
         try:
             get(url, part, None)
         except requests.RequestException as error:
@@ -43,19 +39,3 @@ def download(url: str, path: Path) -> None:
             cause = f"HTTP {answer.status_code} {answer.reason}" if answer is not None else ""
             cause = cause or f"the connection failed ({type(error).__name__})"
             raise Unavailable(f"{urlsplit(url).hostname}: {cause}") from error
-
-
-class _Bar:
-    """A progress bar as pooch expects it. `total` is 0 if the host doesn't send the size."""
-
-    def __init__(self, report: Callable[[int, int], None]) -> None:
-        self.report, self.done, self.total = report, 0, 0
-
-    def update(self, size: int) -> None:
-        self.done += size
-        self.report(self.done // 10**6, self.total // 10**6)
-
-    def reset(self) -> None:
-        """Do nothing: pooch would fill the bar again, with a total that may be 0."""
-
-    close = reset

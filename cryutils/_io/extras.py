@@ -8,8 +8,6 @@ from importlib.util import find_spec
 
 from cryutils.errors import InputError
 
-__all__ = ["MissingExtra", "command", "is_installed", "packages", "require"]
-
 
 class MissingExtra(InputError):
     """A package of an extra is not installed; the message names the extra."""

@@ -23,29 +23,8 @@ from cryutils._io.paths import check_file
 from cryutils.errors import NO_MEMORY, InputError
 
 if TYPE_CHECKING:
-    from av import AudioStream, Packet, VideoStream
+    from av import AudioStream, VideoStream
     from av.container import InputContainer
-
-__all__ = [
-    "LONGEST_GAP_S",
-    "RATE_CHANGES",
-    "RECORDINGS",
-    "STILL",
-    "SYNTHETIC",
-    "MediaInfo",
-    "Pcm",
-    "check_rate",
-    "check_size",
-    "check_times",
-    "decoded",
-    "decoding",
-    "late_s",
-    "opened",
-    "picture_stream",
-    "plain_wav",
-    "probe",
-    "unread",
-]
 
 _PICTURES = ".avif .bmp .heic .heif .hif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
 STILL = frozenset(_PICTURES.split())
@@ -62,11 +41,9 @@ RECORDINGS = STILL.union(_SOUNDS_AND_VIDEOS.split())
 # FFmpeg's names of the formats that are opened: files of sound or pictures that hold all of it.
 # Playlists, descriptions of streams and texts name other files, or are rendered as pictures.
 _FORMATS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,av1,avi,bmp_pipe,caf,dhav,dss,dts,dtshd,dv,"
-    "eac3,flac,flv,gif,gsm,gxf,h263,h264,hevc,ircam,ivf,jpeg_pipe,jpegxl_pipe,kux,live_flv,loas,"
-    "m4v,matroska,mjpeg,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,obu,ogg,"
-    "oma,png_pipe,qcp,rm,shn,sox,spdif,tak,tiff_pipe,truehd,tta,vc1,voc,w64,wav,webp,webp_pipe,wtv,"
-    "wv,xwma"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,asf_o,au,avi,bmp_pipe,caf,dss,dts,dv,eac3,flac,flv,gif,"
+    "gsm,h264,hevc,jpeg_pipe,m4v,matroska,mjpeg,mov,mp3,mpeg,mpegts,mpegvideo,mxf,nut,ogg,png_pipe,rm,"
+    "tiff_pipe,tta,voc,w64,wav,webp,webp_pipe,wv"
 )
 SYNTHETIC = "cryutils: drawn faces, no evidence about real infants"  # comment in such a video
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 768_000  # Hz
@@ -82,8 +59,7 @@ _BEGINNING = re.compile(
     rb"RIFF....WAVE|FORM....AIF[FC]|caff\x00\x01\x00\x00|ftyp(?:M4[AB] |isom|mp4[12]|3gp.|qt  )", re.DOTALL
 )
 _HEADER = 16  # bytes of the file's own beginning
-_CHUNK = {b"RIFF": "<4sI", b"RIFX": ">4sI", b"FORM": ">4sI"}  # name and size of WAV's and AIFF's chunks
-_PADDING_S = 0.1
+_CHUNK = {b"WAVE": "<4sI", b"AIFF": ">4sI", b"AIFC": ">4sI"}  # name and size of a chunk
 _LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
@@ -124,24 +100,48 @@ def probe(path: Path) -> MediaInfo:
     if pcm := plain_wav(path):
         return MediaInfo(pcm.stated / pcm.rate, has_audio=True, has_video=False)
     with opened(path) as container:
-        video = picture_stream(container)
+        video = picture_stream(container, path)
         streams = [*container.streams.audio, *([] if video is None else [video])]
         if not streams:
             raise InputError(f"{path}: it holds neither sound nor pictures.")
-        spans, readable = _look_through(container, streams, path)
-        if video is not None:
-            span = spans[video]
-            check_times(span.count, span.unit_s * (span.last - (span.first or 0)), path)
+        lengths_s = _look_through(container, streams, path)
         stated_s = float(max(streams[0].duration or 0, 0) * (streams[0].time_base or 0))
         duration_s = stated_s or (container.duration or 0) / 1e6
         if not 0 < _LEAST_BYTES * duration_s <= path.stat().st_size:
-            span = spans[readable[0]]
-            duration_s = float(span.unit_s * (span.end - (span.first or 0)))
-        has_audio, has_video = any(s.type == "audio" for s in readable), video in readable
+            duration_s = next(iter(lengths_s.values()))
+        has_audio, has_video = any(s.type == "audio" for s in lengths_s), video in lengths_s
         lost = ["sound"] if container.streams.audio and not has_audio else []
         lost += ["picture"] if video is not None and not has_video else []
         is_synthetic = SYNTHETIC in container.metadata.values()
         return MediaInfo(duration_s, has_audio, has_video, tuple(lost), is_synthetic)
+
+
+def _look_through(container: InputContainer, streams: list[Any], path: Path) -> dict[Any, float]:
+    """Return the streams that can be decoded, at least one, and their lengths in s by their packets."""
+    import av
+
+    spans: dict[Any, tuple[int, int]] = {}
+    readable, failure = set(), None
+    for packet in container.demux(*streams):
+        stream = packet.stream
+        if packet.pts is not None:
+            start, end = spans.get(stream, (packet.pts, packet.pts))
+            spans[stream] = min(start, packet.pts), max(end, packet.pts + (packet.duration or 0))
+        if stream.codec_context is not None and stream not in readable:
+            try:
+                if packet.decode():
+                    readable.add(stream)
+            except av.FFmpegError as error:
+                failure = failure or error
+    if not readable:
+        is_known = any(stream.codec_context is not None for stream in streams)
+        what = "nothing in it can be decoded; is it damaged?" if is_known else _UNKNOWN_CODEC
+        raise failure or InputError(f"{path}: {what}")
+    lengths_s = {}
+    for stream in [stream for stream in streams if stream in readable]:
+        start, end = spans.get(stream, (0, 0))
+        lengths_s[stream] = float((end - start) * (stream.time_base or 0))
+    return lengths_s
 
 
 class Pcm(NamedTuple):
@@ -171,12 +171,10 @@ def plain_wav(path: Path) -> Pcm | None:
         return None
 
 
-def unread(path: Path, duration_s: float) -> str:
+def unread(path: Path) -> str:
     """Return in words that a file has more sound than is read, "" if nothing suggests it.
 
     FFmpeg reads the first of joined files, and a WAV or AIFF up to its stated end, without a word.
-
-    duration_s: of the sound that is read.
     """
     with path.open("rb") as file:
         head = tail = file.read(_HEADER)
@@ -184,74 +182,27 @@ def unread(path: Path, duration_s: float) -> str:
             if _BEGINNING.search(tail + block, 5):
                 return "another recording follows in the file and is not read; split it"
             tail = block[-_HEADER:]
-        read, left = 0, 0
-        if head[8:12] in (b"WAVE", b"AIFF", b"AIFC") and head[:4] in _CHUNK:
-            read, left = _sound_bytes(file, _CHUNK[head[:4]], path.stat().st_size)
-    left_s = duration_s * left / max(read, 1)
-    return f"{left_s:.1f} s follow its stated end and are not read" if left_s > _PADDING_S else ""
+        if head[8:12] in _CHUNK and _goes_on(file, _CHUNK[head[8:12]], path.stat().st_size):
+            return "more sound follows its stated end and is not read"
+    return ""
 
 
-def _sound_bytes(file: BinaryIO, form: str, total: int) -> tuple[int, int]:
-    """Return the bytes of a WAV's or AIFF's first chunk of sound, and those of sound after it."""
-    at, read, left = 12, 0, 0
+def _goes_on(file: BinaryIO, form: str, total: int) -> bool:
+    """Return whether a WAV or AIFF has a second chunk of sound, or samples after its last chunk."""
+    at, has_sound = 12, False
     while at < total:
         file.seek(at)
         name, size = struct.unpack(form, file.read(8).ljust(8, b"\0"))
-        start, end = at + 8, at + 8 + size
         if name in (b"data", b"SSND"):
-            end = min(end, total) if size else total  # a recorder that was stopped leaves 0
-            read, left = (read, left + end - start) if read else (end - start, 0)
+            if has_sound or not size:  # a recorder that was stopped leaves 0
+                return has_sound
+            has_sound = True
         elif not (name.isascii() and name.decode().isprintable()):
             file.seek(at)
-            return read, left + (total - at if any(file.read(1 << 20)) else 0)
-        file.seek(end)
-        at = end + (size % 2 and file.read(1) == b"\0")  # some programs leave this byte out
-    return read, left
-
-
-def _look_through(
-    container: InputContainer, streams: list[Any], path: Path
-) -> tuple[dict[Any, _Span], list[Any]]:
-    """Return the span of each stream, and the streams that can be decoded, at least one."""
-    import av
-
-    known = [stream for stream in streams if stream.codec_context is not None]
-    for stream in known:
-        if stream.type == "video":
-            check_size(stream.codec_context.width, stream.codec_context.height, path)
-    spans = {stream: _Span(stream.time_base or Fraction(0)) for stream in streams}
-    silent, failure = list(known), None
-    for packet in container.demux(*streams):
-        spans[packet.stream].add(packet)
-        if packet.stream in silent:
-            try:
-                if packet.decode():
-                    silent.remove(packet.stream)
-            except av.FFmpegError as error:
-                failure = failure or error
-    if len(silent) == len(known):
-        if len(known) < len(streams):
-            raise InputError(f"{path}: {_UNKNOWN_CODEC}")
-        raise failure or InputError(f"{path}: nothing in it can be decoded; is it damaged?")
-    return spans, [stream for stream in known if stream not in silent]
-
-
-@dataclass
-class _Span:
-    """Number and times of a stream's packets."""
-
-    unit_s: Fraction
-    count: int = 0
-    first: int | None = None
-    last: int = 0
-    end: int = 0
-
-    def add(self, packet: Packet[Any]) -> None:
-        if packet.pts is not None:
-            self.count += 1
-            self.first = packet.pts if self.first is None else min(self.first, packet.pts)
-            self.last = max(self.last, packet.pts)
-            self.end = max(self.end, packet.pts + (packet.duration or 0))
+            return any(file.read(1 << 20))
+        file.seek(at + 8 + size)
+        at += 8 + size + (size % 2 and file.read(1) == b"\0")  # some programs leave this byte out
+    return False
 
 
 def check_rate(rate: int, path: Path) -> None:
@@ -266,15 +217,10 @@ def check_rate(rate: int, path: Path) -> None:
 def check_size(width: int, height: int, path: Path) -> None:
     """Raise InputError for video frames larger than 8K, as a damaged header may state."""
     if width * height > _MOST_PIXELS:
-        raise InputError(
-            f"{path}: its pictures are {width} x {height} pixels; give at most"
-            f" {_MOST_PIXELS // 10**6} million, as 8K has."
-        )
+        raise InputError(f"{path}: its pictures are {width} x {height} pixels; give at most 8K.")
 
 
-def check_times(
-    count: int, end_s: Fraction, path: Path, *, gap_s: Fraction | int = 0, what: str = "picture"
-) -> None:
+def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction, what: str = "picture") -> None:
     """Raise InputError if `end_s` is too late for `count` frames, or the gap `gap_s` too long.
 
     Otherwise copies of frames, or silence, would fill the gaps.
@@ -386,12 +332,16 @@ def decoded(
             noted[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
 
 
-def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream or None; cover pictures don't count."""
+def picture_stream(container: InputContainer, path: Path) -> VideoStream | None:
+    """Return the first video stream or None; cover pictures don't count. Raises as `check_size`."""
     from av.stream import Disposition
 
-    videos = container.streams.video
-    return next((s for s in videos if not s.disposition & Disposition.attached_pic), None)
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is not None:
+                check_size(stream.codec_context.width, stream.codec_context.height, path)
+            return stream
+    return None
 
 
 def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: Path) -> Fraction:
@@ -401,7 +351,7 @@ def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: P
     """
     starts = {
         track: track.start_time * track.time_base
-        for track in (stream, *container.streams.audio[:1], picture_stream(container))
+        for track in (stream, *container.streams.audio[:1], picture_stream(container, path))
         if track is not None and track.start_time is not None and track.time_base
     }
     late = starts[stream] - min(starts.values()) if stream in starts else Fraction(0)

@@ -19,20 +19,6 @@ from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
-__all__ = [
-    "PATIENCE_S",
-    "SCHEDULER",
-    "Cluster",
-    "Identity",
-    "connect",
-    "identities",
-    "identity",
-    "lost_workers",
-    "memory",
-    "process_map",
-    "thread_map",
-]
-
 SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
 PATIENCE_S = 600  # without a worker, before work on a cluster is given up
 _SCHEDULER_S = 8  # to wait for the scheduler
@@ -132,12 +118,18 @@ def connect(address: str) -> Any:
 
     Raises InputError if no scheduler answers within 10 s, or if it has no worker.
     """
-    from distributed import Client
+    from distributed import Client, Security, rpc
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # errors are raised as well
+
+    async def ask() -> dict[str, Any]:
+        arguments = Security().get_connection_args("client")
+        async with rpc(address, timeout=_SCHEDULER_S, connection_args=arguments) as scheduler:
+            return dict(await asyncio.wait_for(scheduler.identity(), _SCHEDULER_S))
+
     # Client itself waits for ever for a program that listens and is no scheduler.
     with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a running event loop
-        answer = thread.submit(asyncio.run, _asked(address))
+        answer = thread.submit(asyncio.run, ask())
     if answer.exception() or answer.result().get("type") != "Scheduler":
         raise InputError(
             f"{address}: no Dask scheduler answers; start one with `dask scheduler`."
@@ -145,16 +137,6 @@ def connect(address: str) -> Any:
     if not answer.result()["workers"]:
         raise InputError(f"{address}: it has no worker; start `dask worker {address}`.")
     return Client(address, timeout=_SCHEDULER_S, set_as_default=False)
-
-
-async def _asked(address: str) -> dict[str, Any]:
-    """Return what a scheduler says about itself."""
-    from distributed import Security, rpc
-
-    arguments = Security().get_connection_args("client")
-    async with rpc(address, timeout=_SCHEDULER_S, connection_args=arguments) as scheduler:
-        answer: dict[str, Any] = await asyncio.wait_for(scheduler.identity(), _SCHEDULER_S)
-        return answer
 
 
 class Cluster:
@@ -195,26 +177,21 @@ class Cluster:
         if (now := time.monotonic()) - self._looked < _LOOK_S:
             return ""
         self._looked, patience = now, f"{self._patience_s:.0f} s"
-        if self._has_worker():
-            self._lost = inf
-        elif self._lost == inf:
+        with suppress(OSError):  # the scheduler is gone, or hangs
+            if self._client.status == "running":
+                answer = self._client.sync(self._client.scheduler.identity, callback_timeout=_LOOK_S)
+                if answer["workers"]:
+                    self._lost = inf
+                    return ""
+        if self._lost == inf:
             self._lost = now
             return f"{self._address}: no worker left; waiting up to {patience} for one"
-        elif now - self._lost > self._patience_s:
+        if now - self._lost > self._patience_s:
             raise InputError(
                 f"{self._address}: no worker for {patience}; start `dask worker {self._address}`"
                 " and repeat the command, what has finished is kept."
             )
         return ""
-
-    def _has_worker(self) -> bool:
-        if self._client.status != "running":
-            return False
-        try:
-            answer = self._client.sync(self._client.scheduler.identity, callback_timeout=_LOOK_S)
-            return bool(answer["workers"])
-        except OSError:  # the scheduler is gone, or hangs
-            return False
 
     def close(self) -> None:
         """Cancel what is still computed, whether or not a worker is left to hear of it."""

@@ -1,17 +1,15 @@
 """The folders for input and output, and atomic writing of files.
 
-Environment variables set the folders: `CRYUTILS_DATA_DIR` (recordings, never written),
-`CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and `CRYUTILS_OUTPUTS_DIR` (the files
-of runs). Relative paths start at `CRYUTILS_START_DIR`, where the command was started, because
-notebooks run in their own folder. `CRYUTILS_PROJECT_DIR` names another folder with `notebooks/` and
-`data/`, such as a lecturer's edition of the course. Otherwise both come from the clone, or from the
-installed package if there is no clone.
+Environment variables set the folders. Relative paths start at `CRYUTILS_START_DIR`, where the
+command was started, because notebooks run in their own folder. `CRYUTILS_PROJECT_DIR` names another
+folder with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -23,38 +21,12 @@ from pathlib import Path
 
 from cryutils.errors import InputError
 
-__all__ = [
-    "cache_dir",
-    "check_file",
-    "data_dir",
-    "explain_no_home",
-    "explain_write_errors",
-    "file_digest",
-    "keras_home",
-    "other_kind",
-    "outputs_dir",
-    "project_dir",
-    "resolve",
-    "scratch_dir",
-    "weights_dir",
-    "writable",
-    "writing",
-]
-
 _OTHER_KINDS = {  # by their first bytes
-    (
-        b"PK\x03\x04",
-        b"\x1f\x8b",
-        b"7z\xbc\xaf",
-        b"Rar!",
-    ): "a packed archive or an Office document; unpack it and give the folder",
-    (b"PAR1",): "a Parquet table; write the sounds in it to files, as docs/data.md shows",
-    (
-        b"\x02#!SILK",
-        b"#!SILK",
-    ): "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
-    (b"bplist",): "not downloaded from iCloud; open its folder in Finder and download it",
-    (b"<!DOCTYPE", b"<html"): "a web page instead of the file; download the file again",
+    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "a packed archive or an Office document; unpack it",
+    rb"PAR1": "a Parquet table; write the sounds in it to files, as docs/data.md shows",
+    rb"\x02?#!SILK": "a voice message of WeChat or QQ (SILK); convert it to WAV, for example with pilk",
+    rb"bplist": "not downloaded from iCloud; open its folder in Finder and download it",
+    rb"<!DOCTYPE|<html": "a web page instead of the file; download the file again",
 }
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
@@ -151,8 +123,9 @@ def other_kind(path: Path) -> str:
         if path.is_file():
             with path.open("rb") as file:
                 head = file.read(20)
-            kinds = [kind for first, kind in _OTHER_KINDS.items() if head.startswith(first)]
-            return "".join(f"it is {kind}" for kind in kinds)
+            for first, kind in _OTHER_KINDS.items():
+                if re.match(first, head):
+                    return f"it is {kind}"
     return ""
 
 

@@ -24,8 +24,6 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["LONGEST_SIDE", "few_colours", "on_white", "read", "reads_heic"]
-
 Pixels = npt.NDArray[np.uint8]
 
 _KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")  # whatever the suffix is

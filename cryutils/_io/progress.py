@@ -7,14 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from cryutils.errors import printable
 
-__all__ = ["counting", "quiet_stderr", "say"]
-
-# Between updates in a pipe, a log, a notebook or for one file, and before the first one.
-_PIPE_S = 2.0
+_PIPE_S = 2.0  # before the first update and between updates, except on a terminal
 
 
 @contextmanager
@@ -30,55 +26,24 @@ def counting(
 
     if sys.platform == "emscripten":  # a browser has no thread for tqdm's monitor
         tqdm.monitor_interval = 0
-
-    # Smoothing, because the first clips may come from the cache.
-    options: dict[str, Any] = {"leave": False, "miniters": 1, "smoothing": 0.5}
-    if hasattr(_shell(), "kernel"):
-        options |= {"file": _CellLine(), "ncols": 80}
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    shown = shown and (is_terminal or not one_file)
-    if not shown or sys.stderr is None or os.environ.get("TQDM_DISABLE"):
-        options["disable"] = True
-    elif one_file or not is_terminal:
-        options |= {"mininterval": _PIPE_S, "delay": _PIPE_S}
-    with tqdm(desc=printable(what), unit=f" {unit}", **options) as bar:
+    hidden = not shown or sys.stderr is None or (one_file and not is_terminal)
+    with tqdm(
+        desc=printable(what),
+        unit=f" {unit}",
+        disable=hidden or bool(os.environ.get("TQDM_DISABLE")),
+        leave=False,
+        miniters=1,
+        smoothing=0.5,  # the first clips may come from the cache
+        mininterval=0.1 if is_terminal else _PIPE_S,
+        delay=0 if is_terminal and not one_file else _PIPE_S,
+    ) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
         yield report
-        bar.total = bar.n  # otherwise the bar of a training that stops early turns red
-
-
-def _shell() -> Any:
-    """Return IPython's shell, which has a `kernel` in a notebook; None without IPython."""
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-
-
-class _CellLine:
-    """A line below a notebook's cell, for tqdm to write to; it disappears when the bar is done.
-
-    tqdm's own widget would stay in a saved notebook as "model not found".
-    """
-
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
-        self._line: Any = None
-
-    def write(self, text: str) -> None:
-        """Show a line of text instead of the previous one, and nothing if it is blank."""
-        from IPython.display import display
-
-        shown = {"text/plain": text.strip()} if text.strip() else {}
-        if self._line is not None:
-            self._line.update(shown, raw=True)
-        elif shown:
-            self._line = display(shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-
-    def flush(self) -> None:
-        """Do nothing: each line is shown at once."""
 
 
 @contextmanager

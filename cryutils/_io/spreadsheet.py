@@ -20,8 +20,6 @@ from cryutils.errors import InputError, near_miss, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cells", "no_formula", "refuse"]
-
 
 def cells(
     path: Path, required: Sequence[str], rename: Callable[[str], str] = lambda name: name

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,22 +40,6 @@ from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import check_settings, resample
 from cryutils.errors import InputError
-
-if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream
-    from av.container import InputContainer
-
-__all__ = [
-    "SHORTEST_S",
-    "SILENCE_DB",
-    "SoundInfo",
-    "check_length",
-    "inspect",
-    "native_rate",
-    "pieces",
-    "read",
-    "wav_bytes",
-]
 
 Array = npt.NDArray[np.float32]
 
@@ -208,14 +194,11 @@ def inspect(path: str | os.PathLike[str]) -> SoundInfo:
     - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
       the largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
     - If averaging the channels would cancel them, the loudest channel is read.
-    - Parts with other channels or another rate are read at the first rate.
     - Of several sound tracks, the first that is not silent is read.
     - Silence is read where a frame begins more than 0.1 s late, in pauses of AMR recorders, and
       for damaged packets of AMR. Damaged packets at the start or the end of others are left out.
-    - Doubts, of which nothing is changed: more than 0.1 % of the samples are clipped; a click of a
-      sample or two is 10 dB above the rest; a lossless sound is as faint as 16-bit values stored as
-      32-bit integers; another recording follows in the file, or a WAV or AIFF goes on after its
-      stated end.
+    - Doubts, of which nothing is changed: clipped samples, clicks, values of 16 bits stored as
+      32-bit integers, and sound that follows in the file and is not read.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
@@ -236,7 +219,7 @@ def _inspected(file: Identity) -> SoundInfo:
         )
     audible = [info for info in readable if info.peak >= 10 ** (SILENCE_DB / 20)]
     info = (audible or readable)[0]
-    if words := unread(path, info.duration_s):
+    if words := unread(path):
         info = replace(info, doubts=(*info.doubts, words))
     if info.track or len(audible) > 1:
         words = f"sound track {info.track + 1} of {len(tracks)} is read, the first usable one"
@@ -370,16 +353,16 @@ def _silence(*shape: int) -> Iterator[Array]:
 
 
 def _stored(
-    path: Path, track: int, stated_s: float | Fraction, changes: dict[str, None]
+    path: Path, track: int, stated_s: float | Fraction, noted: dict[str, None]
 ) -> Iterator[tuple[int, Array]]:
     """Yield (rate in Hz, samples), float32 (samples, channels) as stored, with a progress bar.
 
-    What differs is added to `changes`.
+    What differs is added to `noted`.
     """
     count = 0
     with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
         pcm = plain_wav(path)
-        for rate, samples in _coded(path, track, changes) if pcm is None else _uncoded(path, pcm):
+        for rate, samples in _coded(path, track, noted) if pcm is None else _uncoded(path, pcm):
             yield rate, samples
             count += len(samples)
             report(count // rate, int(stated_s))
@@ -402,93 +385,78 @@ def _uncoded(path: Path, pcm: Pcm) -> Iterator[tuple[int, Array]]:
             yield pcm.rate, samples
 
 
-def _coded(path: Path, track: int, changes: dict[str, None]) -> Iterator[tuple[int, Array]]:
-    """Yield (rate in Hz, samples) of a file that PyAV decodes.
+def _coded(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, samples) of a file that PyAV decodes, in blocks of one size.
 
-    A part with another number of channels is their mean in each channel.
+    Sound and silence that isn't in the file are in separate blocks.
     """
-    channels = 0
-    with opened(path) as container:
-        stream = container.streams.audio[track]
-        for rate, frame in _converted(_parts(container, stream, path, changes), stream, path, changes):
-            if isinstance(frame, int):
-                channels = channels or stream.codec_context.channels
-                yield from ((rate, silence) for silence in _silence(frame, channels))
-                continue
-            samples: Array = frame.to_ndarray().astype(np.float32, copy=False)
-            samples = samples.reshape(-1, frame.layout.nb_channels)
-            channels = channels or samples.shape[1]
-            if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
-                raise InputError(
-                    f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
-                )
-            if samples.shape[1] != channels:
-                samples = samples.mean(axis=1, keepdims=True).repeat(channels, axis=1)
-            yield rate, samples
-    if not channels:
+    rate = 0
+    for (rate, _), parts in groupby(_parts(path, track, noted), key=itemgetter(0, 1)):
+        waiting, count = [], 0
+        for _, _, samples in parts:
+            waiting.append(samples)
+            count += len(samples)
+            while count >= _BLOCK:
+                joined = np.concatenate(waiting)
+                yield rate, joined[:_BLOCK]
+                waiting, count = [joined[_BLOCK:]], count - _BLOCK
+        if count:
+            yield rate, np.concatenate(waiting)
+    if not rate:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 
 
-def _parts(
-    container: InputContainer, stream: AudioStream, path: Path, changes: dict[str, None]
-) -> Iterator[AudioFrame | Fraction]:
-    """Yield the frames, and the length in s of the silence before a frame that begins late.
+def _parts(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int, bool, Array]]:
+    """Yield (rate in Hz, whether it is in the file, samples): frames, and silence in holes and pauses.
 
     A frame is late if it starts later than the frame before it ends, by more than half its length.
     The hole is what the time of all samples so far lacks.
     """
-    holes: list[Fraction] = []
-    now = Fraction(0)  # end of the samples so far
-    origin = end = None  # the stated time of the first sample; the stated end of the last frame
-    # AVI has no time stamps: FFmpeg counts its bytes.
-    has_clock = container.format.name != "avi"
-    for count, frame in enumerate(decoded(container, stream, path, changes), 1):
-        length = _PAUSE_S if frame is None else Fraction(frame.samples, frame.sample_rate)
-        if has_clock and frame is not None and frame.pts is not None and frame.time_base:
-            start = frame.pts * frame.time_base
-            origin = start - now if origin is None else origin
-            hole = start - origin - now
-            if end is not None and start - end > length / 2 and hole > _HOLE_S:
-                check_times(count, now + hole, path, gap_s=hole, what="block")
-                yield hole
-                holes.append(hole)
-                now += hole
-            end = start
-        yield _PAUSE_S if frame is None else frame
-        now += length
-        end = None if end is None else end + length
+    import av
+
+    with opened(path) as container:
+        stream, resampler = container.streams.audio[track], av.AudioResampler("flt")
+        has_clock = container.format.name != "avi"  # FFmpeg counts the bytes of an AVI file instead
+        rate = channels = 0
+        holes: list[Fraction] = []
+        now = Fraction(0)  # end of the samples so far
+        origin = end = None  # the stated time of the first sample; the stated end of the last frame
+        for count, frame in enumerate(decoded(container, stream, path, noted), 1):
+            codec = stream.codec_context
+            form = codec.sample_rate, codec.channels
+            if frame is not None:
+                form = frame.sample_rate, frame.layout.nb_channels
+            if not rate:
+                rate, channels = form
+                check_rate(rate, path)
+            elif form != (rate, channels):
+                raise InputError(f"{path}: {RATE_CHANGES}; split it, or convert it to WAV.")
+            length = _PAUSE_S if frame is None else Fraction(frame.samples, rate)
+            if has_clock and frame is not None and frame.pts is not None and frame.time_base:
+                start = frame.pts * frame.time_base
+                origin = start - now if origin is None else origin
+                hole = start - origin - now
+                if end is not None and start - end > length / 2 and hole > _HOLE_S:
+                    check_times(count, now + hole, path, gap_s=hole, what="block")
+                    yield from ((rate, False, zeros) for zeros in _silence(round(hole * rate), channels))
+                    holes.append(hole)
+                    now += hole
+                end = start
+            if frame is None:
+                yield rate, False, np.zeros((round(_PAUSE_S * rate), channels), np.float32)
+            else:
+                yield from ((rate, True, _floats(part, path)) for part in resampler.resample(frame))
+            now += length
+            end = None if end is None else end + length
     if holes:
         many, verb = ("s", "are") if len(holes) > 1 else ("", "is")
         words = f"{len(holes)} hole{many} in its time stamps, {float(sum(holes)):.1f} s in all,"
-        changes[f"{words} {verb} read as silence"] = None
+        noted[f"{words} {verb} read as silence"] = None
 
 
-def _converted(
-    parts: Iterator[AudioFrame | Fraction], stream: AudioStream, path: Path, changes: dict[str, None]
-) -> Iterator[tuple[int, AudioFrame | int]]:
-    """Yield (rate in Hz, 32-bit floats at the first frame's rate, or a number of silent samples).
-
-    The floats are in blocks of one size, except before silence.
-    """
-    import av
-
-    resampler, form, rate = None, None, 0
-    for part in parts:
-        now = None if isinstance(part, Fraction) else (part.sample_rate, part.layout.name)
-        if resampler is not None and form != now:
-            yield from ((rate, block) for block in resampler.resample(None))
-            resampler = None
-        if isinstance(part, Fraction):
-            rate = rate or stream.codec_context.sample_rate
-            check_rate(rate, path)
-            yield rate, round(part * rate)
-            continue
-        if resampler is None:
-            check_rate(part.sample_rate, path)
-            rate = rate or part.sample_rate
-            if form not in (None, now):
-                changes[f"{RATE_CHANGES}; it is read at {rate} Hz"] = None
-            resampler, form = av.AudioResampler("flt", part.layout, rate, _BLOCK), now
-        yield from ((rate, block) for block in resampler.resample(part))
-    if resampler is not None:
-        yield from ((rate, block) for block in resampler.resample(None))
+def _floats(frame: Any, path: Path) -> Array:
+    """Return a frame of 32-bit floats as float32 (samples, channels)."""
+    samples: Array = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+    if not (np.abs(samples) < _LOUDEST).all():  # also if NaN
+        raise InputError(f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV.")
+    return samples

@@ -6,7 +6,7 @@ tests neither.
 
 Each function takes a sound `x`, float32 (samples,) at `sr` Hz, and returns one of the same length.
 The result isn't clipped to [-1, 1], because that would change the amount. Silence is returned
-unchanged. Samples or settings that are not finite or out of range raise InputError.
+unchanged. Samples or amounts that are not finite or out of range raise InputError.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.audio.spectral import check_finite, check_settings, guarded
+from cryutils.audio.spectral import check_finite, check_settings
 from cryutils.errors import InputError
-
-__all__ = ["add_noise", "clip_peaks", "coloured_noise", "low_pass", "reverberate"]
 
 Array = npt.NDArray[np.float32]
 
@@ -82,13 +80,14 @@ def reverberate(
     return fftconvolve(x.astype(np.float64), response)[: len(x)].astype(np.float32)
 
 
-@guarded
 def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
     """Return `x` without frequencies above `cut_hz`, float32 (samples,), in phase with `x`.
 
     A Butterworth filter of order 8, forwards and backwards: -6 dB at the cutoff, -96 dB an octave
     above it. A cutoff of half the sampling rate or more changes nothing.
     """
+    check_settings(sr=sr, cut_hz=cut_hz)
+    check_finite(x)
     if cut_hz <= 0:
         raise InputError(f"cut_hz={cut_hz}: give a frequency above 0 Hz.")
     if cut_hz >= sr / 2 or not len(x):
@@ -100,12 +99,12 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
     return sosfiltfilt(sections, x, padlen=edge).astype(np.float32)
 
 
-@guarded
 def clip_peaks(x: Array, *, share: float) -> Array:
     """Return `x` clipped so that a `share` of its samples, 0 to below 1, is at the largest level.
 
     The sound isn't scaled; its peaks are cut, as by a recorder whose range is too small.
     """
+    check_finite(x)
     if not 0 <= share < 1:
         raise InputError(f"share={share} is not a share of samples; use a number from 0 to below 1.")
     level = np.sort(np.abs(x))

@@ -18,7 +18,16 @@ import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, min_max, stft_db, summarise
+from cryutils.audio.spectral import (
+    cepstrum,
+    check_settings,
+    mel_db,
+    min_max,
+    normalise_amplitude,
+    pre_emphasis,
+    stft_db,
+    summarise,
+)
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -159,7 +168,7 @@ class SoundInput:
         80 dB range of a spectrogram would start at it.
         """
         if self.scaling == "conditioned":
-            return condition(x, sr=self.sr)
+            return pre_emphasis(normalise_amplitude(x))
         y = min_max(x)
         return y - y.mean(dtype=np.float64).astype(np.float32)
 

@@ -120,7 +120,7 @@ def sampled(series: Iterator[Picture], rate: Fraction | None) -> Iterator[tuple[
 
 def _of_video(path: Path) -> Iterator[Picture]:
     with opened(path) as container:
-        stream = picture_stream(container)
+        stream = picture_stream(container, path)
         if stream is None:
             raise InputError(f"{path}: no pictures in it; give a video or a picture file.")
         # One converter for all frames takes 0.04 ms per frame of 224 px; a new one takes 2 ms.
@@ -155,8 +155,6 @@ def _timed(
     """Yield (start in s, length in s, frame); a frame without a time follows at the stated rate."""
     gap = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     late, origin = late_s(container, stream, path), Fraction(0)
-    if stream.codec_context is not None:
-        check_size(stream.codec_context.width, stream.codec_context.height, path)
     previous: Fraction | None = None
     for count, frame in enumerate(decoded(container, stream, path, {}), 1):
         check_size(frame.width, frame.height, path)  # the size may change midway

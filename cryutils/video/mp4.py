@@ -19,11 +19,9 @@ from cryutils._io.media import SYNTHETIC
 from cryutils._io.paths import writing
 from cryutils.errors import InputError
 
-__all__ = ["SOUND_RATES", "write"]
-
 # Sample rates in Hz that AAC in an MP4 file can have.
 SOUND_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 times as much
+_SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 times as much
 
 
 def write(
@@ -41,19 +39,18 @@ def write(
 
     frames: uint8 (height, width, 3) RGB of one size, taken one at a time and shown at i / fps s. If
     a side is odd, the last row or column is repeated, because 4:2:0 chroma needs even sides.
-    sound: float32 (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end
-    with the frames. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's constant rate factor, 0
-    (lossless) to 51. preset: x264's. synthetic: whether the file says that its faces are drawn.
-
-    Raises InputError for frames of different sizes, or no frame.
+    sound: float32 (samples,) in [-1, 1]. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's
+    constant rate factor, 0 (lossless) to 51. preset: x264's. synthetic: whether the file says that
+    its faces are drawn. Raises InputError for frames of different sizes, or no frame.
     """
     import av
 
     path = Path(path)
     rate = Fraction(fps).limit_denominator(1001)
-    # With the default unit of time in the header, 1 ms, the sound's end would be rounded.
-    unit = {"movie_timescale": str(sr or 1000)}
-    with writing(path) as part, av.open(str(part), "w", "mp4", container_options=unit) as container:
+    # With the default unit of time in the header, 1 ms, the sound's end would be rounded. The frames
+    # wait for the sound, which is encoded after them.
+    header = {"movie_timescale": str(sr or 1000), "max_interleave_delta": "0"}
+    with writing(path) as part, av.open(str(part), "w", "mp4", container_options=header) as container:
         if synthetic:
             container.metadata["comment"] = SYNTHETIC
         # x264's macroblock tree reads uninitialised memory (core 165, AVX2). With it, the first
@@ -62,7 +59,10 @@ def write(
         pictures: Any = container.add_stream("libx264", rate=rate, options=options)
         pictures.pix_fmt = "yuv420p"
         pictures.codec_context.thread_count = 1  # workers write in parallel
-        track = None if sound is None or sr is None else _Track(container, sound, sr)
+        track = None
+        if sound is not None and sr is not None:
+            track = container.add_stream("aac", rate=sr, layout="mono")
+            track.codec_context.thread_count, track.codec_context.bit_rate = 1, _SOUND_BITS
         count, size = 0, None
         for frame in frames:
             if size not in (None, frame.shape):
@@ -76,34 +76,10 @@ def write(
             picture.pts, picture.time_base = count, 1 / rate
             container.mux(pictures.encode(picture))
             count += 1
-            if track is not None:
-                track.write_until(count / rate)
         if count == 0:
             raise InputError(f"{path}: no frame to write; give at least one.")
         container.mux(pictures.encode(None))
-        if track is not None:
-            track.write_until(Fraction(len(track.sound), track.sr))
-            container.mux(track.stream.encode(None))
-
-
-class _Track:
-    """The sound of a file, written in step with its frames."""
-
-    def __init__(self, container: Any, sound: npt.NDArray[np.float32], sr: int) -> None:
-        self.container, self.sound, self.sr = container, sound, sr
-        self.stream = container.add_stream("aac", rate=sr, layout="mono")
-        self.stream.codec_context.thread_count = 1
-        self.stream.codec_context.bit_rate = SOUND_BITS
-        self.written = 0
-
-    def write_until(self, seconds: Fraction) -> None:
-        import av
-
-        # Round times, not lengths: 16000 / 30 is not an integer, and errors must not add up.
-        piece = self.sound[self.written : round(seconds * self.sr)]
-        if len(piece):
-            block = av.AudioFrame.from_ndarray(piece[None].astype(np.float32), "fltp", "mono")
-            block.pts, block.time_base = self.written, Fraction(1, self.sr)
-            block.sample_rate = self.sr
-            self.container.mux(self.stream.encode(block))
-            self.written += len(piece)
+        if track is not None and sound is not None and sr is not None:
+            block = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
+            block.sample_rate, block.time_base, block.pts = sr, Fraction(1, sr), 0
+            container.mux([*track.encode(block), *track.encode(None)])

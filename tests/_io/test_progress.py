@@ -1,4 +1,4 @@
-"""Bars of long work are gone when it is done, also from a saved notebook."""
+"""A long file shows how much of it is read."""
 
 from __future__ import annotations
 
@@ -11,29 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-
-SHOW = """
-from cryutils._io import progress
-progress._PIPE_S = 0.0
-with progress.counting("Training", "networks") as report:
-    for done in (1, 2):
-        report(done, 2)
-print("done")
-"""
-
-
-def test_a_finished_bar_leaves_nothing_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    cell = nbformat.v4.new_code_cell(SHOW)
-    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]))
-    client.execute()
-    shown = [output.data for output in cell.outputs if output.output_type == "display_data"]
-    assert shown == [{}], "no bar and no widget"
-    assert [o.text for o in cell.outputs if o.output_type == "stream"] == ["done\n"]
-
 
 DESCRIBE = """
 from cryutils._io import progress
