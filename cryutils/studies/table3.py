@@ -1,38 +1,36 @@
-"""Paper A's Table 3: three submodels, the ensemble that joins them, and AE+DNN (§3.5, §4).
+"""What Table 3 of Paper A is made of: its rows, the windows of its three inputs, and its differences.
 
-Notebook 09_ensemble builds one row of the table from single Keras networks. `fit` trains such
-networks for every row, split and fold side by side (`models.stacked`), and returns their answers as
-one table. `data/unstated.csv` lists what the paper leaves open.
+Used in notebook 09_ensemble, which builds and trains the networks (Paper A §3.5: "three forms of input:
+MFCC feature, STFT feature, and face images"). `data/unstated.csv` lists what the paper leaves open. The
+answer to a recording is the mean over its windows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, combinations, groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import evaluation
-from cryutils._io.progress import counting
-from cryutils.datasets.corpus import Corpus
+from cryutils import audio, evaluation
+from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval
-from cryutils.evaluation.splits import Fold, Indices, Split, fold_seed, hold_back
-from cryutils.models import autoencoders, stacked
-from cryutils.models.inputs import by_clip
-from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
-from cryutils.studies.streams import IMAGE, PATCH, Streams
+from cryutils.evaluation.splits import Indices, Split, class_indices
+from cryutils.models import backbones
+from cryutils.models.inputs import PictureInput, SoundInput, by_clip, sound_problem
+from cryutils.studies.embeddings import embed
 
-__all__ = ["ROWS", "SPLITS", "differences", "fit"]
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Corpus
+
+__all__ = ["ROWS", "SPLITS", "Streams", "differences", "gather", "of_corpus", "pairs", "patches"]
 
 Array = npt.NDArray[np.float32]
-Outputs = Mapping[str, Array]  # of the submodels, by stream: (jobs, windows, width)
-Subset = tuple[str, ...]  # of the streams
 
 SPLITS = (Split.RANDOM_FRAMES, Split.RANDOM, Split.LEAK_FREE)
 ROWS = {  # the states of each row
@@ -44,367 +42,170 @@ ROWS = {  # the states of each row
 HARDEST = "hugging_hungry"  # the hardest pair, says the paper
 
 
-def fit(
-    streams: Streams,
-    rows: Mapping[str, Sequence[str]],
-    networks: Mapping[str, DenseSettings],
-    *,
-    folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-    splits: Sequence[Split] = SPLITS,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """Return the answers of all networks of Table 3, columns as in `evaluation.out_of_fold`.
-
-    Further columns: study, condition (the row), feature and model. "table3" has the models
-    "proposed" (the ensemble), "ae_dnn" and "ae_dnn_patches", and for the last row the first two
-    without class weights ("_unweighted"). The other studies have only the last row, with the random
-    and leak-free splits: "ablation" an ensemble of each subset of the streams, and "ensemble" two
-    other forms. "features" joins the submodels' last hidden layers. "out_of_fold" is trained on
-    answers of submodels that were not trained on the clip (stacking).
-
-    The folds are those of `evaluation.out_of_fold` with the same `folds`, `repeats` and `seed`. A
-    leak-free fold holds back validation infants. With the other splits, the test part chooses the
-    epoch, as in the paper (§4).
-
-    rows: the states of each row, such as `ROWS`; the last row has all. networks: the settings of
-    "autoencoder", "dnn", "image" and "ensemble"; their seeds are not used. folds: their number,
-    also of the inner folds for stacking.
-    """
-    tables: list[pd.DataFrame] = []
-    done = 0
-    with counting("Training", "steps", shown=progress) as report:
-        for repeat in range(repeats):
-            jobs = [
-                job
-                for row, states in rows.items()
-                for split in splits
-                for job in _jobs(streams, row, states, Split(split), folds, repeat, seed)
-            ]
-            jobs = [job._replace(number=k) for k, job in enumerate(jobs)]
-            number = fold_seed(seed, repeat, 0) if repeat else seed
-            seeded = {name: replace(s, seed=number) for name, s in networks.items()}
-            training = _Training(streams, seeded, jobs, [*rows][-1])
-            for step in training.steps:
-                tables += step()
-                done += 1
-                report(done, repeats * len(training.steps))
-    return pd.concat(tables, ignore_index=True)
-
-
 @dataclass(frozen=True, eq=False)
-class _Cell:
-    """A row of Table 3 under one split, in one repeat.
+class Streams:
+    """The windows of a corpus, with the frames shown at the same time.
 
-    clips: what is divided, clips or windows of the row's states. states: their class indices.
-    of_window: int (windows,), the position in `clips` of each window of the corpus, -1 for none.
+    clip: int (windows,), each window's clip in `corpus`. windows: by name ("mfcc", "stft"),
+    float32 (windows, frames, coefficients). frames: float32 (frames, features), embeddings of
+    pictures, and frame_window: int (frames,), the window of each; None without pictures.
     """
 
-    row: str
-    split: Split
-    repeat: int
-    clips: Corpus
-    states: tuple[int, ...]
-    of_window: Indices
-    folds: list[Fold]
+    corpus: Corpus
+    clip: Indices = field(repr=False)
+    windows: Mapping[str, Array] = field(repr=False)
+    frames: Array | None = field(default=None, repr=False)
+    frame_window: Indices | None = field(default=None, repr=False)
 
-    def windows(self, clips: Indices) -> Indices:
-        """Return the windows of some positions in `clips`."""
-        return np.flatnonzero(np.isin(self.of_window, clips))
-
-
-class _Job(NamedTuple):
-    """One fold of a cell: the windows to train on, to choose the epoch, and parts for stacking."""
-
-    cell: _Cell
-    fit: Indices
-    stop: Indices
-    inner: list[Indices]
-    number: int = 0  # of all jobs of a repeat
-
-
-def _jobs(
-    streams: Streams, row: str, states: Sequence[str], split: Split, folds: int, repeat: int, seed: int
-) -> Iterator[_Job]:
-    """Yield the folds of one row with one split."""
-    units, of_window = streams.units(split)
-    inside = np.flatnonzero(np.isin(units.labels, states))
-    clips, place = units.take(inside), np.full(len(units), -1)
-    place[inside] = np.arange(len(inside))
-    repeated = split.k_folds(clips, n_splits=folds, repeats=repeat + 1, seed=seed)
-    classes = streams.corpus.classes
-    indices = tuple(sorted(classes.index(state) for state in states))
-    cell = _Cell(row, split, repeat, clips, indices, place[of_window], repeated[repeat])
-    for k, (train, test) in enumerate(cell.folds):
-        own_seed = fold_seed(seed, repeat, k)
-        learn, stop = train, test
-        if split is Split.LEAK_FREE:
-            learn, stop = hold_back(clips.labels, train, clips.infants, seed=own_seed)
-        inner = _inner(clips, learn, split, folds, own_seed)
-        yield _Job(cell, cell.windows(learn), cell.windows(stop), [*map(cell.windows, inner)])
-
-
-def _inner(clips: Corpus, fit: Indices, split: Split, count: int, seed: int) -> list[Indices]:
-    """Deal training clips of each class, or if leak-free whole infants, into `count` parts."""
-    groups = clips.infants[fit] if split is Split.LEAK_FREE else fit
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    order = np.lexsort([rng.random(len(first)), clips.labels[fit][first]])
-    part = np.empty(len(first), np.int64)
-    part[order] = np.arange(len(first)) % count
-    return [fit[part[group] == k] for k in range(count)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Views:
-    """The inputs of a submodel: codes of windows, or embedded frames.
-
-    x: float32 (jobs, rows, d), or (1, rows, d) for all jobs. window: int (rows,), the window of
-    each row. network: the key of its settings.
-    """
-
-    x: Array
-    window: Indices
-    network: str
-
-    def rows(self, windows: Indices) -> Indices:
-        """Return the rows of some windows."""
-        return np.flatnonzero(np.isin(self.window, windows))
-
-    def group(self, job: _Job) -> int:
-        """Return the index in `x` of the inputs of a job's network."""
-        return min(job.number, len(self.x) - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Training:
-    """The networks of one repeat, trained step by step; `last` is the row that has all states."""
-
-    streams: Streams
-    networks: Mapping[str, DenseSettings]
-    jobs: Sequence[_Job]
-    last: str
+    def __len__(self) -> int:
+        return len(self.clip)
 
     @property
-    def steps(self) -> list[Callable[[], list[pd.DataFrame]]]:
-        """Functions that train networks and return their answers."""
-        return [
-            self.proposed,
-            self.ae_dnn,
-            self.ae_dnn_patches,
-            self.unweighted,
-            self.ablation,
-            self.features,
-            self.stacking,
-        ]
-
-    def proposed(self) -> list[pd.DataFrame]:
-        """Return the answers of the ensemble."""
-        return _answers(self._ensembles, self.jobs, model="proposed")
-
-    def ae_dnn(self) -> list[pd.DataFrame]:
-        """Return the answers of one autoencoder and DNN on all inputs of a window."""
-        _, p = self._submodel(self._joint, self.jobs)
-        return _answers(p, self.jobs, model="ae_dnn")
-
-    def ae_dnn_patches(self) -> list[pd.DataFrame]:
-        """Like `ae_dnn`, on patches, as the ensemble's autoencoders."""
-        _, p = self._submodel(self._codes(self.streams.side_by_side(PATCH)), self.jobs)
-        return _answers(p, self.jobs, model="ae_dnn_patches")
-
-    def unweighted(self) -> list[pd.DataFrame]:
-        """Return the answers of AE+DNN and of the ensemble without class weights."""
-        jobs = [job for job in self.jobs if job.cell.row == self.last]
-        _, joint = self._submodel(self._joint, jobs, weighted=False)
-        outputs = {
-            name: self._submodel(views, jobs, weighted=False)[1] for name, views in self._views.items()
-        }
-        (joined,) = self._join(outputs, jobs, weighted=False).values()
-        return [
-            *_answers(joint, jobs, model="ae_dnn_unweighted"),
-            *_answers(joined, jobs, model="proposed_unweighted"),
-        ]
-
-    def ablation(self) -> list[pd.DataFrame]:
-        """Return the answers of an ensemble of each subset of the streams."""
-        names, place = self.streams.names, [job.number for job in self._compared]
-        smaller = list(chain(*(combinations(names, size) for size in range(1, len(names)))))
-        outputs = {name: p[place] for name, (_, p) in self._submodels.items()}
-        joined = self._join(outputs, self._compared, subsets=smaller)
-        joined[names] = self._ensembles[place]
-        return [
-            table
-            for subset, p in joined.items()
-            for table in _answers(p, self._compared, "ablation", feature="+".join(subset))
-        ]
-
-    def features(self) -> list[pd.DataFrame]:
-        """Return the answers of an ensemble that joins the submodels' last hidden layers."""
-        outputs = {
-            name: np.stack(
-                [
-                    self._means(networks.hidden(job.number, views.x[views.group(job)]), views)
-                    for job in self._compared
-                ]
-            )
-            for (name, (networks, _)), views in zip(
-                self._submodels.items(), self._views.values(), strict=True
-            )
-        }
-        (joined,) = self._join(outputs, self._compared).values()
-        return _answers(joined, self._compared, "ensemble", model="features")
-
-    def stacking(self) -> list[pd.DataFrame]:
-        """Return the answers of an ensemble of submodels from folds within each fold."""
-        jobs, n = self._compared, len(self.streams)
-        inner = [job._replace(fit=np.setdiff1d(job.fit, part)) for job in jobs for part in job.inner]
-        outputs = {}
-        for name, views in self._views.items():
-            _, p = self._submodel(views, inner)
-            outputs[name] = p.reshape(len(jobs), -1, p.shape[2])
-        rows = [
-            (
-                np.concatenate([k * n + part for k, part in enumerate(job.inner)]),
-                np.concatenate([k * n + job.stop for k in range(len(job.inner))]),
-            )
-            for job in jobs
-        ]
-        (joined,) = self._join(outputs, jobs, rows).values()
-        return _answers(joined, jobs, "ensemble", model="out_of_fold")
+    def names(self) -> tuple[str, ...]:
+        """The streams: those of sound, then "image" if there are pictures."""
+        return (*self.windows, *([] if self.frames is None else ["image"]))
 
     @cached_property
-    def _compared(self) -> list[_Job]:
-        """The jobs of the last row, with the random and leak-free splits."""
-        row = [job for job in self.jobs if job.cell.row == self.last]
-        return [job for job in row if job.cell.split is not Split.RANDOM_FRAMES]
+    def y(self) -> Indices:
+        """The class index of each window, int64 (windows,)."""
+        return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
 
     @cached_property
-    def _views(self) -> dict[str, _Views]:
-        """The inputs of each submodel."""
-        views = {name: self._codes(windows) for name, windows in self.streams.windows.items()}
-        frames, window = self.streams.frames, self.streams.frame_window
-        if frames is not None and window is not None:
-            views[IMAGE] = _Views(frames[None], window, "image")
-        return views
+    def faces(self) -> Array | None:
+        """The mean embedding of each window's frames, float32 (windows, features), if there are any."""
+        if self.frames is None or self.frame_window is None:
+            return None
+        return by_clip(self.frames, self.frame_window, len(self))
 
-    @cached_property
-    def _submodels(self) -> dict[str, tuple[NetworkBatch, Array]]:
-        """The networks of each submodel, and their outputs."""
-        return {name: self._submodel(views, self.jobs) for name, views in self._views.items()}
+    def of_states(self, states: Sequence[str]) -> Streams:
+        """Return the windows of the clips with these states."""
+        clips = np.flatnonzero(np.isin(self.corpus.labels, states))
+        inside = np.isin(self.clip, clips)
+        windows = {name: x[inside] for name, x in self.windows.items()}
+        part = Streams(self.corpus.take(clips), np.searchsorted(clips, self.clip[inside]), windows)
+        if self.frames is None or self.frame_window is None:
+            return part
+        shown = inside[self.frame_window]
+        place = np.cumsum(inside) - 1  # of each window in `part`
+        return replace(part, frames=self.frames[shown], frame_window=place[self.frame_window[shown]])
 
-    @cached_property
-    def _ensembles(self) -> Array:
-        """The outputs of each job's ensemble."""
-        outputs = {name: p for name, (_, p) in self._submodels.items()}
-        (joined,) = self._join(outputs, self.jobs).values()
-        return joined
+    def units(self, split: Split) -> tuple[Corpus, Indices]:
+        """Return what a split divides, windows (RANDOM_FRAMES) or clips, and each window's unit."""
+        if split is Split.RANDOM_FRAMES:
+            return self.corpus.take(self.clip), np.arange(len(self))
+        return self.corpus, self.clip
 
-    @cached_property
-    def _joint(self) -> _Views:
-        """Codes of all inputs of a window, from one autoencoder for each job."""
-        x, tasks = self.streams.joint(), [FitSpec(job.fit, job.stop) for job in self.jobs]
-        encoders = stacked.fit(x, x, tasks, settings=self.networks["autoencoder"])
-        layer = autoencoders.BOTTLENECK
-        codes = [encoders.hidden(k, x, layer=layer) for k in range(len(tasks))]
-        return _Views(np.stack(codes), np.arange(len(x)), "dnn")
+    def joint(self) -> Array:
+        """Return one vector per window from all streams, float32 (windows, n).
 
-    def _codes(self, windows: Array) -> _Views:
-        """Train an autoencoder for each job, and return its codes of all windows."""
-        tasks = [FitSpec(job.fit, job.stop) for job in self.jobs]
-        encoders = autoencoders.fit(windows, tasks, patch=PATCH, settings=self.networks["autoencoder"])
-        codes = [autoencoders.codes(encoders, k, windows) for k in range(len(tasks))]
-        return _Views(np.stack(codes), np.arange(len(windows)), "dnn")
-
-    def _submodel(
-        self, views: _Views, jobs: Sequence[_Job], *, weighted: bool = True
-    ) -> tuple[NetworkBatch, Array]:
-        """Train a network for each job. Return them, and their outputs for all windows."""
-        tasks = [FitSpec(views.rows(job.fit), views.rows(job.stop), group=views.group(job)) for job in jobs]
-        y = self.streams.y[views.window]
-        networks = self._train(views.network, views.x, y, tasks, jobs, weighted)
-        return networks, np.stack(
-            [self._means(networks.predict(k, views.x[views.group(job)]), views) for k, job in enumerate(jobs)]
-        )
-
-    def _means(self, outputs: Array, views: _Views) -> Array:
-        """Return the means over the rows of each window."""
-        return by_clip(outputs, views.window, len(self.streams))
-
-    def _join(
-        self,
-        outputs: Outputs,
-        jobs: Sequence[_Job],
-        rows: Sequence[tuple[Indices, Indices]] | None = None,
-        *,
-        subsets: Sequence[Subset] | None = None,
-        weighted: bool = True,
-    ) -> dict[Subset, Array]:
-        """Train an ensemble of each subset of the streams, by default of all, for each job.
-
-        outputs: float32 (jobs, windows, width), or several times the windows, if several submodels
-        answer them; an ensemble's answer is then the mean. rows: training and validation rows.
+        These are the mean and standard deviation of each coefficient, and the mean embedding.
         """
-        x = np.concatenate([*outputs.values()], axis=2)
-        rows = rows or [(job.fit, job.stop) for job in jobs]
-        subsets = subsets or [tuple(outputs)]
-        widths = [p.shape[2] for p in outputs.values()]
-        tasks = [
-            FitSpec(*parts, group=k, inputs=np.repeat([name in subset for name in outputs], widths))
-            for subset in subsets
-            for k, parts in enumerate(rows)
-        ]
-        y = np.tile(self.streams.y, x.shape[1] // len(self.streams))
-        networks = self._train("ensemble", x, y, tasks, [*jobs] * len(subsets), weighted)
-        p = np.stack([networks.predict(n, x[task.group]) for n, task in enumerate(tasks)])
-        shape = len(subsets), len(jobs), -1, len(self.streams), p.shape[2]
-        return dict(zip(subsets, p.reshape(shape).mean(axis=2), strict=True))
+        parts = [f(w, axis=1) for w in self.windows.values() for f in (np.mean, np.std)]
+        faces = [] if self.faces is None else [self.faces]
+        return np.concatenate([*parts, *faces], axis=1, dtype=np.float32)
 
-    def _train(
-        self,
-        network: str,
-        x: Array,
-        y: Indices,
-        tasks: Sequence[FitSpec],
-        jobs: Sequence[_Job],
-        weighted: bool,
-    ) -> NetworkBatch:
-        """Train networks. The validation loss, or the accuracy on the test part, ends training."""
-        tasks = [
-            replace(
-                task,
-                classes=job.cell.states,
-                monitor="loss" if job.cell.split is Split.LEAK_FREE else "accuracy",
-            )
-            for task, job in zip(tasks, jobs, strict=True)
-        ]
-        settings = replace(self.networks[network], class_weights=weighted)
-        classes = len(self.streams.corpus.classes)
-        return stacked.fit(x, y, tasks, classes=classes, settings=settings)
+    def side_by_side(self, patch: int) -> Array:
+        """Return all streams frame by frame, float32 (windows, frames in whole patches, n).
+
+        A frame has the coefficients of every sound stream, then its part of the window's mean
+        embedding. A patch of `patch` frames contains that embedding once.
+        """
+        frames = min(w.shape[1] for w in self.windows.values()) // patch * patch
+        parts = [window[:, :frames] for window in self.windows.values()]
+        if self.faces is not None:
+            filled = np.pad(self.faces, ((0, 0), (0, -self.faces.shape[1] % patch)))
+            parts.append(np.tile(filled.reshape(len(self), patch, -1), (1, frames // patch, 1)))
+        return np.concatenate(parts, axis=2, dtype=np.float32)
 
 
-def _answers(
-    p: Array, jobs: Sequence[_Job], study: str = "table3", *, feature: str = "", model: str = ""
-) -> list[pd.DataFrame]:
-    """Return the answers to the test clips of each cell, the means over their windows.
+def patches(windows: Array, patch: int) -> Array:
+    """Return the consecutive patches of each window, float32 (windows, patches, n).
 
-    p: probabilities of all windows, float32 (jobs, windows, classes).
+    n = patch * coefficients. Frames after the last whole patch are dropped. windows: float32
+    (windows, frames, coefficients). patch: frames per patch.
     """
-    tables = []
-    for cell, group in groupby(zip(jobs, p, strict=True), key=lambda pair: pair[0].cell):
-        inside = cell.of_window >= 0
-        of_clip = [
-            by_clip(q[inside], cell.of_window[inside], len(cell.clips))[:, cell.states] for _, q in group
-        ]
-        means = np.empty_like(of_clip[0])
-        for (_, test), rows in zip(cell.folds, of_clip, strict=True):
-            means[test] = rows[test]
-        table = evaluation.answers_table(means, cell.clips, [cell.folds], split=cell.split)
-        condition = cell.row if study == "table3" else ""
-        tables.append(
-            table.assign(repeat=cell.repeat, study=study, condition=condition, feature=feature, model=model)
-        )
-    return tables
+    rows, frames, coefficients = windows.shape
+    count = frames // patch
+    return np.ascontiguousarray(windows[:, : count * patch]).reshape(rows, count, patch * coefficients)
+
+
+def of_corpus(
+    corpus: Corpus,
+    hearing: Mapping[str, SoundInput],
+    *,
+    fps: float = 30.0,
+    head_fps: float = 0.0,
+    seed: int = 0,
+    progress: bool = False,
+) -> Streams:
+    """Return the windows of a corpus with the embeddings of its frames, if it has pictures.
+
+    The network is `backbones.choose`'s; `backbones.small` gets faces, others the centred square.
+    hearing, head_fps: as in `gather`. fps: frames per second. Raises InputError as `gather` and
+    `embeddings.embed` do.
+    """
+    if not any(clip.has_video for clip in corpus):
+        return gather(corpus, hearing)
+    network = backbones.choose(seed=seed)
+    crop = "face" if network.name == "small CNN" else "frame"
+    frames = PictureInput(fps=fps, size=network.model.input_shape[1], crop=crop)
+    embedded = embed(corpus, network, frames, progress=progress)
+    return gather(corpus, hearing, embedded, fps=fps, head_fps=head_fps)
+
+
+def gather(
+    corpus: Corpus,
+    hearing: Mapping[str, SoundInput],
+    embeddings: Sequence[Array] | None = None,
+    *,
+    fps: float = 30.0,
+    head_fps: float = 0.0,
+) -> Streams:
+    """Return the windows of all recordings that have every stream.
+
+    hearing: the settings of each sound stream, by name; they differ in the kind of features alone.
+    embeddings: for each clip, float32 (frames, features), at `fps` frames per second; None for sound
+    alone. head_fps: embeddings to use per second, evenly spaced; 0: all. Raises InputError if no
+    recording has every stream.
+    """
+    timing, every = next(iter(hearing.values())), max(1, round(fps / (head_fps or fps)))
+    usable: list[int] = []
+    windows: dict[str, list[Array]] = {name: [] for name in hearing}
+    clip, frames, frame_window = [np.zeros(0, np.int64)], [], []
+    for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
+        is_blind = embeddings is not None and not len(embeddings[k])
+        if is_blind or sound_problem(x, timing.sr):
+            continue
+        for name, sound in hearing.items():
+            windows[name].append(sound.windows(x))
+        first, count = sum(map(len, clip)), len(windows[name][-1])
+        if embeddings is not None:
+            middles_s = timing.starts_s(count, len(x)) + timing.window_s / 2
+            frame, window = pairs(np.arange(0, len(embeddings[k]), every) / fps, middles_s)
+            frames.append(embeddings[k][frame * every])
+            frame_window.append(first + window)
+        clip.append(np.full(count, len(usable)))
+        usable.append(k)
+    if not usable:
+        raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
+    whole = {name: np.concatenate(parts) for name, parts in windows.items()}
+    streams = Streams(corpus.take(usable), np.concatenate(clip), whole)
+    if embeddings is None:
+        return streams
+    return replace(streams, frames=np.concatenate(frames), frame_window=np.concatenate(frame_window))
+
+
+def pairs(times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]) -> tuple[Indices, Indices]:
+    """Return the indices of frames and of their windows of sound, two int64 (n,).
+
+    Each frame, shown at `times_s`, belongs to the window with the nearest middle. A window without
+    a frame, because frames are few or end before the sound, shares the nearest one.
+    """
+    apart = np.abs(times_s[:, None] - middles_s)
+    window = apart.argmin(axis=1)
+    empty = np.setdiff1d(np.arange(len(middles_s)), window)
+    frame = np.concatenate([np.arange(len(times_s)), apart[:, empty].argmin(axis=0)])
+    return frame.astype(np.int64), np.concatenate([window, empty]).astype(np.int64)
 
 
 def differences(answers: pd.DataFrame) -> pd.DataFrame:
@@ -413,7 +214,7 @@ def differences(answers: pd.DataFrame) -> pd.DataFrame:
     With the random and leak-free splits: the ensemble minus its rivals in the last row, minus each
     ensemble of fewer than three streams, and two pairs of states minus the hardest.
 
-    answers: columns as in `fit`, also of other models of the study "table3".
+    answers: columns as in `evaluation.out_of_fold`, and study, condition (the row), feature and model.
     """
     table = []
     last = answers[answers.study == "table3"].groupby("condition").truth.nunique().idxmax()

@@ -25,7 +25,7 @@ def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_keras_is_imported_when_asked_for_without_a_line_on_stderr_which_works_again() -> None:
     done = run("""
 import sys
-from cryutils.models import backend, cry2, image, stacked, training, backbones
+from cryutils.models import backend, cry2, image, training, backbones
 print("tensorflow" in sys.modules)
 backend.keras()
 print("tensorflow" in sys.modules)
