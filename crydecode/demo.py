@@ -56,4 +56,4 @@ def _scene(
         x *= np.float32(_QUIET / np.abs(x).max())
     else:
         x = voice.render(cry, _SR)
-    return x, face.frames(face.plan(cry, fps=_FPS, dials=dials), size=_SIZE)
+    return x, face.frames(face.plan(cry, fps=_FPS), size=_SIZE)

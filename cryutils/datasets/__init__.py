@@ -1,4 +1,4 @@
 """Corpora: the `Corpus` class, and loading DonateACry, synthetic infants or your own folder."""
 
-from .corpus import Clip, Corpus, Problem, effective_infants
+from .corpus import Clip, Corpus, Problem
 from .registry import load

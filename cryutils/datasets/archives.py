@@ -120,8 +120,7 @@ class Dataset:
     title: its name in a sentence. contents: a few words for a list. load: returns the `Corpus`.
     None: `files` are loaded as a folder. files: the files of a downloaded corpus. None: it is
     generated, so no evidence about real infants. fields: what a file's name says about its clip, as
-    fields of `Clip`; it raises InputError for a name of another form. inside: the folder of such
-    files, if their names alone could be another corpus'.
+    fields of `Clip`; it raises InputError for a name of another form.
     """
 
     title: str
@@ -131,4 +130,3 @@ class Dataset:
     load: Callable[..., Corpus] | None = None
     files: Files | None = None
     fields: Callable[[str], dict[str, Any]] | None = None
-    inside: str | None = None

@@ -61,9 +61,8 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     """Return the clips with infants that share a recording merged, and the problems found.
 
     Recordings are copies if their decoded samples are equal; silent recordings and pictures, if
-    their files are equal. Nearly equal sounds of different infants, such as a louder, compressed or
-    slightly faster copy, and sounds with a common part of about a second, such as a shifted copy,
-    are listed as doubtful and not merged.
+    their files are equal. Different infants' sounds with nearly equal contours or a common part are
+    listed as doubtful and not merged.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
@@ -87,19 +86,21 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
 
 def _merge(clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]) -> tuple[list[Clip], list[Problem]]:
     """Return the clips with the infants of each set of copies merged, and a problem per set."""
-    group = {clip.infant: {clip.infant} for clip in clips}
+    from scipy.cluster.hierarchy import DisjointSet
+
+    same = DisjointSet(clip.infant for clip in clips)
     problems = []
     for copies in sets:
         infants = sorted({clip.infant for clip in copies.values()})
         labels = sorted({clip.label for clip in copies.values()})
-        whole = set().union(*(group[infant] for infant in infants))
-        group.update(dict.fromkeys(whole, whole))
+        for infant in infants:
+            same.merge(infants[0], infant)
         item, *others = copies
         what = f"identical recordings: {', '.join(others)}"
         what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
         what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
         problems.append(Problem("contradiction", item, what))
-    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
+    names = {infant: " + ".join(sorted(same.subset(infant))) for infant in same}
     return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
 
 

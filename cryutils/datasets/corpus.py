@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -30,7 +29,6 @@ __all__ = [
     "Corpus",
     "Problem",
     "contradictions",
-    "effective_infants",
     "first_spellings",
     "name_key",
     "number_sessions",
@@ -150,6 +148,8 @@ class Corpus(Sequence[Clip]):
     def describe(self) -> pd.DataFrame:
         """Return the number of clips, infants, sessions and minutes, per class and in total.
 
+        `effective_infants` is Kish's number, (sum n)^2 / sum n^2 over their clips n: the clips contain
+        at most as much information as those of this many infants with equally many clips each.
         `largest_infant` is the largest number of clips of one infant.
         """
         import pandas as pd
@@ -161,7 +161,7 @@ class Corpus(Sequence[Clip]):
             rows[label] = {
                 "clips": len(part),
                 "infants": len(counts),
-                "effective_infants": round(effective_infants(part.infant.tolist()), 1),
+                "effective_infants": round(len(part) ** 2 / (counts**2).sum(), 1),
                 "largest_infant": int(counts.max()),
                 "sessions": part.session.nunique(),
                 "minutes": round(part.duration_s.sum() / 60, 1),
@@ -195,8 +195,8 @@ class Corpus(Sequence[Clip]):
         """Return the clips with one of `labels`.
 
         stand_ins: labels that replace one that does not occur, as belly pain replaces pain in
-        DonateACry. Their clips are relabelled, and `note` says so. Then two labels are enough.
-        Otherwise each has to occur. Raises InputError if too few do.
+        DonateACry. Their clips are relabelled, and `note` says so. Then two labels are enough,
+        otherwise each has to occur. Raises InputError if too few do.
         """
         if stand_ins is None:
             for label in labels:
@@ -236,19 +236,6 @@ class Corpus(Sequence[Clip]):
         part = copy(self)
         part._clips = tuple(clips)
         return part
-
-
-def effective_infants(infants: Sequence[str]) -> float:
-    """Return Kish's effective number of infants, (sum n)^2 / sum n^2 over their clips n.
-
-    The clips contain at most as much information as those of this many infants with equally many
-    clips each.
-
-    >>> effective_infants(["a", "a", "b", "c"])
-    2.6666666666666665
-    """
-    counts = np.unique(np.asarray(infants), return_counts=True)[1]
-    return float(counts.sum() ** 2 / (counts**2).sum())
 
 
 def name_key(name: str) -> str:
@@ -294,39 +281,32 @@ def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
 
     An infant's clips without a time form one more session.
     """
-    ordered = sorted(clips, key=lambda c: (c.infant, c.start_s is None, c.start_s or 0.0))
-    sessions: dict[str, str] = {}
-    number, last = 1, None
-    for clip in ordered:
-        if last is None or clip.infant != last.infant:
-            number = 1
-        elif last.start_s is not None:
-            number += clip.start_s is None or clip.start_s - last.start_s > SESSION_GAP_S
-        sessions[clip.id] = f"{clip.infant}/{number}"
-        last = clip
-    return [replace(clip, session=sessions[clip.id]) for clip in clips]
+    import pandas as pd
+
+    table = pd.DataFrame(clips).astype({"start_s": float}).sort_values("start_s")  # unknown times last
+    starts = table.groupby("infant").start_s
+    is_new = (starts.diff() > SESSION_GAP_S) | (table.start_s.isna() & starts.shift().notna())
+    names = table.infant + "/" + (1 + is_new.groupby(table.infant).cumsum()).astype(str)
+    return [replace(clip, session=names[k]) for k, clip in enumerate(clips)]
 
 
 def contradictions(clips: Sequence[Clip]) -> list[Problem]:
     """Return contradictions between label and file name, and within an infant or a session."""
+    import pandas as pd
+
     problems = [
         Problem("contradiction", clip.id, f"folder says {clip.label}, its name says {clip.reason}")
         for clip in clips
         if clip.reason is not None and name_key(clip.reason) != name_key(clip.label)
     ]
-    for group, field, what in (
-        ("infant", "sex", "one app instance, both sexes: {}"),
-        ("infant", "age", "one app instance, several ages: {}"),
-        ("session", "label", "clips minutes apart, different labels: {}"),
+    table = pd.DataFrame(clips)
+    for part, group, field, what in (
+        (table, "infant", "sex", "one app instance, both sexes"),
+        (table, "infant", "age", "one app instance, several ages"),
+        (table[table.start_s.notna()], "session", "label", "clips minutes apart, different labels"),
     ):
-        by_group: dict[str, set[str]] = defaultdict(set)
-        for clip in clips:
-            value = getattr(clip, field)
-            if value is not None and (group == "infant" or clip.start_s is not None):
-                by_group[getattr(clip, group)].add(value)
-        problems += [
-            Problem("contradiction", key, what.format(", ".join(sorted(values))))
-            for key, values in by_group.items()
-            if len(values) > 1
-        ]
+        for key, values in part.groupby(group, sort=False)[field]:
+            if (known := values.dropna()).nunique() > 1:
+                different = ", ".join(sorted(set(known)))
+                problems.append(Problem("contradiction", str(key), f"{what}: {different}"))
     return problems

@@ -49,5 +49,4 @@ DATASET = Dataset(
         archive_folder="OpenData/",
     ),
     fields=fields,
-    inside="cry_sequences_22babies",
 )

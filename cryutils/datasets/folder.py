@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from cryutils._io.extras import MissingExtra
 from cryutils._io.media import RECORDINGS, STILL, probe
@@ -26,6 +26,8 @@ from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, numb
 from cryutils.errors import InputError, printable
 
 __all__ = ["clips_of", "corpus_of", "load", "walk"]
+
+Named: TypeAlias = Callable[[str], dict[str, Any]]
 
 # Names of hidden and system folders, such as @eaDir, #recycle, $RECYCLE.BIN and __MACOSX.
 _SYSTEM = re.compile(
@@ -51,10 +53,10 @@ _PARTS = re.compile(
 )
 
 
-def load(root: Path, known: Sequence[Dataset] = (), *, dataset: Dataset | None = None) -> Corpus:
+def load(root: Path, named: Named, dataset: Dataset | None = None) -> Corpus:
     """Return the corpus of the recordings under `root`.
 
-    known: corpora whose files are recognised by their names. dataset: given if these are its files.
+    named: what a file's name says, as in `Dataset.fields`. dataset: given if these are its files.
 
     A picture belongs to the sound with the same stem, or is a separate clip. Infants that share a
     recording are merged. Raises InputError if nothing is usable, if labels are on the second level
@@ -69,17 +71,14 @@ def load(root: Path, known: Sequence[Dataset] = (), *, dataset: Dataset | None =
         unknown = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
         why = why or other_kind(path) or f"{unknown}; rename it if it is a recording"
         problems.append(Problem("left out", printable(path.relative_to(root).as_posix()), why))
-    _check_folders(files, root, known)
-    clips, unused = clips_of(files, root, partial(_fields, root=root, known=known))
+    _check_folders(files, root, named)
+    clips, unused = clips_of(files, root, partial(_fields, root=root, named=named))
     problems += unused
     for clip in clips:
-        infant = _named(clip.path, known)[0].get("infant", clip.infant)
+        infant = _said(clip.path, named)[0].get("infant", clip.infant)
         if infant.lower() != clip.infant.lower():
             what = f"folder says {clip.infant}, its name says {infant}"
             problems.append(Problem("contradiction", clip.id, what))
-    for each in known:
-        if each.inside and {clip.path.parent.name for clip in clips} == {each.inside}:
-            dataset = each
     return corpus_of(clips, problems, place=root, dataset=dataset)
 
 
@@ -236,21 +235,17 @@ def _clip(
     return clip, problems
 
 
-def _named(path: Path, known: Sequence[Dataset]) -> tuple[dict[str, Any], str]:
+def _said(path: Path, named: Named) -> tuple[dict[str, Any], str]:
     """Return what a file's name says, as fields of `Clip`, or {} and why it says nothing."""
-    whys = []
-    for dataset in known:
-        if dataset.fields and dataset.inside in (None, path.parent.name):
-            try:
-                return dataset.fields(path.name), ""
-            except InputError as error:
-                whys.append(_reason(error, Path(path.name)))
-    return {}, "; ".join(whys)
+    try:
+        return named(path.name), ""
+    except InputError as error:
+        return {}, _reason(error, Path(path.name))
 
 
-def _fields(path: Path, root: Path, known: Sequence[Dataset]) -> dict[str, Any]:
+def _fields(path: Path, root: Path, named: Named) -> dict[str, Any]:
     """Return a file's label and infant, by its folders or its name, and what else the name says."""
-    folders, (name, why) = _folders(path, root), _named(path, known)
+    folders, (name, why) = _folders(path, root), _said(path, named)
     if "session" in name:
         return name
     if len(folders) >= 2:
@@ -279,7 +274,7 @@ def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
     return [clip for clip in joined if clip.path not in used]
 
 
-def _check_folders(files: Sequence[Path], root: Path, known: Sequence[Dataset]) -> None:
+def _check_folders(files: Sequence[Path], root: Path, named: Named) -> None:
     """Raise InputError for labels on the second level, and for parts of a split or folds."""
     folders = [_folders(path, root) for path in files]
     first, second = ({names[k].casefold() for names in folders if len(names) > 1} for k in (0, 1))
@@ -289,7 +284,7 @@ def _check_folders(files: Sequence[Path], root: Path, known: Sequence[Dataset]) 
     for path, names in zip(files, folders, strict=True):
         part = next((name for name in names[:2] if _PARTS.fullmatch(name)), None)
         # A folder is not used if its files' names say label and infant.
-        if part and (len(names) > 1 or "label" not in _named(path, known)[0]):
+        if part and (len(names) > 1 or "label" not in _said(path, named)[0]):
             raise InputError(
                 f"{root}: {part} is a part of a split, not a label or an infant; move its"
                 " files to <label>/<infant>/, or rename it if it is an infant."

@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from cryutils._io.paths import check_file, resolve
-from cryutils.datasets import folder, manifest
+from cryutils.datasets import donateacry, folder, manifest
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
@@ -64,11 +64,11 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
         corpus = dataset.load(**options if name == "synthetic" else {})
     elif dataset:
         assert dataset.files is not None
-        corpus = folder.load(dataset.files.fetch(), [dataset], dataset=dataset)
+        corpus = folder.load(dataset.files.fetch(), dataset.fields or donateacry.fields, dataset)
     elif path.is_file() and path.suffix.lower() == ".csv":
         corpus = manifest.load(path)
     elif path.is_dir():
-        corpus = folder.load(path, _recognised())
+        corpus = folder.load(path, donateacry.fields)
     else:
         if path.is_file():
             check_file(path)
@@ -81,12 +81,6 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
         lacking = " and ".join(["sound"] * sound + ["pictures"] * pictures)
         raise InputError(f"{corpus.name}: no recording has {lacking}, which is needed here.")
     return part
-
-
-def _recognised() -> list[Dataset]:
-    """Return one corpus for each form of file names that is known."""
-    forms = {dataset.fields: dataset for dataset in map(find, DATASETS) if dataset and dataset.fields}
-    return [*forms.values()]
 
 
 def find(name: object) -> Dataset | None:

@@ -119,17 +119,6 @@ def test_a_missing_column_and_a_table_without_usable_files_are_refused(rows) -> 
     assert "not a table" in refusal(path, load)
 
 
-def test_the_recordings_of_corvin_are_recognised_in_their_folder(sound) -> None:
-    for k, name in enumerate(("ABC_B01", "ABC_D01", "XYZ_B01", "other")):
-        sound(Path(f"OpenData/cry_sequences_22babies/{name}.wav"), seed=k)
-    corpus = load("OpenData")
-    assert corpus.name == "corvin2024" and "Corvin" in corpus.cite()
-    assert corpus.labels.tolist() == ["discomfort", "pain", "discomfort"]
-    assert corpus.infants.tolist() == ["ABC", "ABC", "XYZ"]
-    assert [clip.session for clip in corpus] == ["ABC/B", "ABC/D", "XYZ/B"]
-    assert corpus.problems().item.tolist() == ["cry_sequences_22babies/other.wav"]
-
-
 def test_the_listeners_answers_are_counted_from_the_published_table(donateacry: Path) -> None:
     counts = pd.read_csv(project_dir() / "data" / "listeners.csv")
     assert (counts.asked.sum(), counts.said_known.sum(), counts.known.nunique()) == (4000, 1483, 9)

@@ -3,8 +3,7 @@
 Used in notebook 13_live_and_deployment. The cry gate of the live analysis (Paper B §3, the
 real-time pipeline) is trained on these sounds, and its false alarms are counted on them. They are
 generated caricatures: a gate that rejects them all may still accept a real television. Adults'
-voices have a source and a vocal tract, as the infants' in `voice`, with the formants of Peterson &
-Barney 1952 (doi 10.1121/1.1906875).
+voices have the formants of Peterson & Barney 1952 (doi 10.1121/1.1906875).
 """
 
 from __future__ import annotations

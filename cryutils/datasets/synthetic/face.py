@@ -1,8 +1,7 @@
 """The face of a synthetic infant, with the same dials as the voice: planned, then drawn.
 
-Used in notebooks 05_image and 06_full. It replaces the crying videos of Paper A (§2) and Paper B
-(§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench whose
-truth is known, and NEVER evidence about real infants; `states.py` has the assumptions.
+Used in notebooks 05_image and 06_full, instead of the crying videos of Paper A (§2) and Paper B
+(§3). It is NEVER evidence about real infants; `states.py` has the assumptions.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.drawing import EYE_Y, HEAD, MIDDLE, MOUTH_Y, SPAN, Sprites, backdrop, grains
-from cryutils.datasets.synthetic.states import FACES, PLAIN, Dials, Parameters
+from cryutils.datasets.synthetic.states import FACES, Parameters
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError
 
@@ -67,20 +66,18 @@ class FacePlan:
         return np.column_stack([middle - side[:, None] / 2, side, side]).astype(np.float32)
 
 
-def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
-    """Return the plan of the face that belongs to a cry.
+def plan(cry: CryPlan, *, fps: float = 30) -> FacePlan:
+    """Return the plan of the face that belongs to a cry, with the same seeds and dials.
 
-    cry: the face has the same seeds. To keep a label out of the face, plan this cry with the face's
-    dials, because the timing and width of the mouth's opening reveal the label. fps: 1 to 120.
-    Raises InputError for other values.
+    fps: 1 to 120. Raises InputError for other values.
 
     >>> from cryutils.datasets.synthetic import voice
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
     30
     """
-    check(fps=fps, dials=dials)
+    check(fps=fps)
     rng = np.random.default_rng([cry.seed, 5])
-    face = FACES.draw(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
+    face = FACES.draw(cry.state, infant=cry.infant, session=cry.session, dials=cry.dials, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
     at = np.arange(cry.opening.size) / RATE
     effort = np.interp(t, at, _effort(cry))
@@ -136,13 +133,12 @@ def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
         yield np.asarray(cv2.subtract(cv2.add(clean, more), less), np.uint8)
 
 
-def check(*, fps: float = 30, size: int = 224, dials: Dials = PLAIN) -> None:
+def check(*, fps: float = 30, size: int = 224) -> None:
     """Raise InputError for arguments that `plan` or `frames` can't use."""
     if not 1 <= fps <= 120:
         raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
     if not 64 <= size <= 1024 or size % 2:
         raise InputError(f"size={size} is no side of a picture; use an even number, 64 to 1024")
-    dials.check("face_")
 
 
 def _placed(plan: FacePlan, i: int, size: int) -> Values:

@@ -1,9 +1,8 @@
 """Generate the synthetic corpus: WAV or MP4 files of planned infants, in the cache.
 
-Used in notebooks 01_data_and_playback and 05_image. Each infant has several clips, most of them
-with the same label, in sessions of a few minutes. Whether a score is valid depends on how the split
-treats this structure. DonateACry has it; for Paper A's videos it is unknown. The corpus is NEVER
-evidence about real infants; `states.py` lists the assumptions.
+Used in notebooks 01_data_and_playback and 05_image. As in DonateACry, each infant has several clips,
+most of them with the same label, in sessions of a few minutes. The corpus is NEVER evidence about
+real infants; `states.py` lists the assumptions.
 """
 
 from __future__ import annotations
@@ -160,7 +159,6 @@ def load(
     video: bool = False,
     fps: float = 30,
     size: int = 224,
-    face_signal: float | None = None,
     progress: bool = True,
 ) -> Corpus:
     """Return a synthetic corpus, generating the files that are not in the cache.
@@ -173,8 +171,6 @@ def load(
     sr: samples per second.
     video: whether to write MP4 files with faces and the same voices, instead of WAV files.
     fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.
-    face_signal: 0 to 1, a separate dial for the face. The mouth then follows a cry planned with
-    it, not the sound, because the timing and width of its opening would reveal the label.
     progress: whether to show a bar on a terminal or in a notebook.
     """
     structure: dict[str, Any] = {
@@ -188,30 +184,29 @@ def load(
     planned = plan(**structure)
     dials = Dials(float(signal), float(identity), float(interaction), float(session))
     shaped = {"version": VERSION, "numpy": np.__version__, "sr": sr, **structure, **asdict(dials)}
-    face_dials = dials if face_signal is None else replace(dials, signal=float(face_signal))
 
-    def cry(number: int, dials: Dials) -> voice.CryPlan:
+    def cry(number: int) -> voice.CryPlan:
         clip, seeds = planned[number]
         return voice.plan(clip.label, **seeds, dials=dials, duration_s=clip.duration_s)
 
-    cry(0, dials)  # raises InputError for dials and a duration out of range
+    cry(0)  # raises InputError for a duration out of range
     if video:
-        shaped |= _shaped_by_video(face_dials, fps=fps, size=size, sr=sr)
-    elif face_signal is not None:
-        raise InputError("face_signal shapes a face; give video=True as well.")
+        shaped |= _shaped_by_video(dials, fps=fps, size=size, sr=sr)
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
     suffix = ".mp4" if video else ".wav"
     clips = [replace(clip, path=root / f"{clip.path}{suffix}", has_video=video) for clip, _ in planned]
 
     def make(number: int) -> None:
-        path, sound = clips[number].path, voice.render(cry(number, dials), sr)
+        path, plan = clips[number].path, cry(number)
+        sound = voice.render(plan, sr)
         if video:
             from cryutils.video import mp4
 
-            moves = face.plan(cry(number, face_dials), fps=float(fps), dials=face_dials)
-            frames = face.frames(moves, size=size)
-            mp4.write(path, frames, fps=moves.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET, synthetic=True)
+            frames = face.frames(face.plan(plan, fps=float(fps)), size=size)
+            mp4.write(
+                path, frames, fps=float(fps), sound=sound, sr=sr, crf=CRF, preset=PRESET, synthetic=True
+            )
         else:
             with writing(path) as part:
                 part.write_bytes(wav_bytes(sound, sr))
@@ -238,7 +233,7 @@ def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[st
 
     from cryutils.video import mp4
 
-    face.check(fps=fps, size=size, dials=dials)
+    face.check(fps=fps, size=size)
     if sr not in mp4.SOUND_RATES:
         rates = ", ".join(map(str, mp4.SOUND_RATES))
         raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz.")

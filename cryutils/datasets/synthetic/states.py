@@ -1,7 +1,6 @@
 """The parameters of a synthetic cry and face, and the ASSUMPTION FOR TEACHING of how states differ.
 
-Used by `voice.py` and `face.py`. They replace the recordings of Paper A (§2) and Paper B, and are
-never evidence about real infants.
+Used by `voice.py` and `face.py`. They are never evidence about real infants.
 
 The voice's centres are near DonateACry's medians. The face's describe a plump infant of a few
 months. The states are invented: no published figure shows how a hungry cry differs from a tired
@@ -14,8 +13,7 @@ rhythm and looks for the breast; a tired one whines and lets its lids fall; disc
 uneven, with the corners of the mouth down; a call to be hugged ends in a rising tail. Sex and age
 have no effect: in 172 newborns they made no significant difference (Michelsson et al. 2002).
 
-The dials set how strongly state, infant and session shape a clip. A parameter of a clip is a sum,
-and each dial controls one term independently of the other dials:
+A parameter of a clip is a sum, and each dial controls one term independently of the other dials:
 
     centre + REACH * signal * state + identity * infant + session * visit + clip
 
@@ -60,9 +58,8 @@ class Dials:
     """The strength of each effect in a corpus, each in [0, 1].
 
     signal: how much the state shapes voice and face. identity: how much the infant does.
-    interaction: share of the variance between states that is specific to each infant. session: how
-    much microphone, room, light and day vary between sessions of one infant, at 1 as much as
-    between infants.
+    interaction: as above. session: how much microphone, room, light and day vary between sessions
+    of one infant, at 1 as much as between infants.
     """
 
     signal: float = 1.0
@@ -70,11 +67,11 @@ class Dials:
     interaction: float = 0.0
     session: float = 0.0
 
-    def check(self, prefix: str = "") -> None:
-        """Raise InputError for a dial outside [0, 1]; `prefix` is put before its name."""
+    def __post_init__(self) -> None:
+        """Raise InputError for a dial outside [0, 1]."""
         for name, dial in asdict(self).items():
             if not 0.0 <= dial <= 1.0:
-                raise InputError(f"{prefix}{name}={dial} is outside the dial; use a number from 0 to 1")
+                raise InputError(f"{name}={dial} is outside the dial; use a number from 0 to 1")
 
 
 PLAIN = Dials()
@@ -85,9 +82,8 @@ Parameters: TypeAlias = SimpleNamespace
 class Effects:
     """The effects on the parameters of a voice or a face, float64 (parameters,) each.
 
-    names: of the parameters. base: centre of all clips. states: offsets by state. infant, session,
-    clip: standard deviations between infants, between sessions of one infant, and between clips of
-    one session. least, most: limits.
+    base: centre of all clips. states: offsets by state. infant, session, clip: standard deviations
+    between infants, sessions of one infant, and clips of one session. least, most: limits.
     """
 
     def __init__(self, of: str, *, streams: tuple[int, int, int]) -> None:

@@ -1,7 +1,6 @@
 """Synthetic infant cries, controlled by the dials of `states.py`: planned, then rendered.
 
-Used in notebook 01_data_and_playback, and in every notebook if DonateACry is absent. The cries
-replace the recordings of Paper A (§2) and Paper B. They are a test bench whose truth is known, and
+Used in notebook 01_data_and_playback, and in every notebook if DonateACry is absent. The cries are
 NEVER evidence about real infants; `states.py` has the assumptions.
 
 The kinds of sound come from the literature: an expiratory cry with a rising-falling melody (1.4 ±
@@ -55,6 +54,7 @@ class CryPlan:
     infant: int
     seed: int
     session: int
+    dials: Dials
     duration_s: float
     voice: Parameters
     f0: Samples = field(repr=False)
@@ -77,13 +77,12 @@ def plan(
 
     state: a name in `STATES`. infant, seed: seeds of the infant's own voice and of the clip.
     session: seed of what clips of one session share; None for a session of one clip. duration_s:
-    0.5 to 600 s. Raises InputError for another dial or duration.
+    0.5 to 600 s. Raises InputError for another duration.
 
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)
     """
     session = seed if session is None else session
-    dials.check()
     if not 0.5 <= duration_s <= 600:
         raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
     rng = np.random.default_rng([seed, 1])
@@ -96,9 +95,7 @@ def plan(
         previous_end = end
     names = ("f0", "opening", "loudness", "gasp", "rough")
     contours = {name: getattr(draft, name).astype(np.float32) for name in names}
-    return CryPlan(
-        state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice, **contours
-    )
+    return CryPlan(state, infant, seed, session, dials, duration_s, voice, **contours)
 
 
 def render(plan: CryPlan, sr: int = 16000) -> Samples:
@@ -134,10 +131,7 @@ class _Draft:
         self.f0, self.opening, self.loudness, self.gasp, self.rough = curves
 
     def timing(self) -> list[tuple[float, float, bool]]:
-        """Return start and end in s of each expiratory cry, and whether it is only a whimper.
-
-        Lengths and pauses are log-normal, with a few long rests.
-        """
+        """Return start and end in s of each expiratory cry, and whether it is only a whimper."""
         voice, rng = self.voice, self.rng
         spread = max(voice.irregular, 0.1)
         bursts = []
@@ -239,8 +233,7 @@ class _Synthesiser:
     def source(self, f0: Samples, loudness: Samples, gasp: Samples, rough: Samples) -> Samples:
         """Return harmonics of F0, breath in that rhythm and inspiration noise, float32 (samples,).
 
-        f0: Hz, interpolated where nothing is voiced. loudness, gasp, rough: amplitudes of voice,
-        inspiration and dysphonation (an added subharmonic and more breath). All float32 (samples,).
+        f0: Hz, interpolated where nothing is voiced. All float32 (samples,), as in `CryPlan`.
         """
         turns = np.cumsum(f0, dtype=np.float64) / self.sr
         sounding = np.flatnonzero(loudness)
@@ -279,8 +272,7 @@ class _Synthesiser:
     def tract(self, source: Samples, opening: Samples, loudness: Samples) -> Samples:
         """Return `source` filtered by a moving mouth and a microphone, float32 (samples,).
 
-        opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half. Each is multiplied
-        by its own frequency response, so the filter changes smoothly between blocks.
+        Blocks of 16 ms overlap by half, each with its own frequency response.
         """
         from scipy import fft
 
