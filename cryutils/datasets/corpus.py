@@ -75,6 +75,11 @@ class Problem:
     what: str
 
 
+def _column(field: str, doc: str, dtype: type = str) -> property:
+    """Return a property: the array of this field of all clips."""
+    return property(lambda corpus: np.array([getattr(clip, field) for clip in corpus], dtype), doc=doc)
+
+
 class Corpus(Sequence[Clip]):
     """A sequence of clips with their labels, groups, problems, citation and licence."""
 
@@ -108,30 +113,11 @@ class Corpus(Sequence[Clip]):
             f"{len(self.classes)} classes, {len(self._problems)} problems>"
         )
 
-    @property
-    def labels(self) -> np.ndarray:
-        """Label of each clip, str (clips,)."""
-        return np.array([clip.label for clip in self], dtype=str)
-
-    @property
-    def ids(self) -> np.ndarray:
-        """Name of each clip, str (clips,); a corpus of windows names a clip several times."""
-        return np.array([clip.id for clip in self], dtype=str)
-
-    @property
-    def infants(self) -> np.ndarray:
-        """Infant of each clip, str (clips,): the groups of a leak-free split."""
-        return np.array([clip.infant for clip in self], dtype=str)
-
-    @property
-    def sessions(self) -> np.ndarray:
-        """Session of each clip, str (clips,)."""
-        return np.array([clip.session for clip in self], dtype=str)
-
-    @property
-    def devices(self) -> np.ndarray:
-        """Device of each clip or None, object (clips,): the strata of a permutation test."""
-        return np.array([clip.device for clip in self], dtype=object)
+    labels = _column("label", "Label of each clip, str (clips,).")
+    ids = _column("id", "Name of each clip, str (clips,); a corpus of windows names a clip several times.")
+    infants = _column("infant", "Infant of each clip, str (clips,): the groups of a leak-free split.")
+    sessions = _column("session", "Session of each clip, str (clips,).")
+    devices = _column("device", "Device of each clip or None, object (clips,).", object)
 
     @property
     def classes(self) -> tuple[str, ...]:

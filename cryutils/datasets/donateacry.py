@@ -21,7 +21,7 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "exclusions", "fields", "load", "parse_name"]
+__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "exclusions", "load", "parse_name"]
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
@@ -29,11 +29,6 @@ FILES = Files(
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
     archive_folder="donateacry_corpus_cleaned_and_updated_data/",
-)
-LICENCE = "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
-CITATION = (
-    "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
-    f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
 )
 REASONS = {
     "hu": "hungry",
@@ -65,8 +60,9 @@ _NAME = re.compile(
 def parse_name(name: str) -> dict[str, Any]:
     """Return infant, start_s, sex, age, reason and device from a file's name.
 
-    The uuid identifies an installed app, which is treated as the infant. iOS wrote the time in s,
-    Android in ms. Raises InputError if the name does not have this form or has an unknown code.
+    The apps' own files, which no one sorted, also have a label. The uuid identifies an installed
+    app, which is treated as the infant. iOS wrote the time in s, Android in ms. Raises InputError if
+    the name does not have this form or has an unknown code.
 
     >>> parse_name("0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856-1430742197-1.0-m-04-hu.caf")["reason"]
     'hungry'
@@ -75,20 +71,16 @@ def parse_name(name: str) -> dict[str, Any]:
     if match is None:
         raise InputError(f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav).")
     digits, time = len(match["time"].partition(".")[0]), float(match["time"])
-    return {
+    reason = REASONS[match["reason"]]
+    known = {
         "infant": match["infant"].lower(),
         "start_s": time / 1000 if time > 1e11 else time,
         "sex": match["sex"],
         "age": AGES[match["age"]],
-        "reason": REASONS[match["reason"]],
+        "reason": reason,
         "device": {10: "iOS", 13: "Android"}.get(digits),
     }
-
-
-def fields(name: str) -> dict[str, Any]:
-    """Return `parse_name`; the apps' own files, which no one sorted, also have their label."""
-    known = parse_name(name)
-    return known | ({"label": known["reason"]} if name.lower().endswith((".3gp", ".caf")) else {})
+    return known | ({"label": reason} if name.lower().endswith((".3gp", ".caf")) else {})
 
 
 def exclusions() -> dict[str, str]:
@@ -121,8 +113,8 @@ def load() -> Corpus:
         name="donateacry",
         note="DonateACry (real recordings)",
         problems=[*left_out, *doubtful, *contradictions(clips)],
-        citation=CITATION,
-        licence=LICENCE,
+        citation=DATASET.citation,
+        licence=DATASET.licence,
     )
 
 
@@ -138,18 +130,20 @@ DATASET = Dataset(
     title="DonateACry",
     contents="457 real recordings, with the age and sex of each infant",
     load=load,
-    licence=LICENCE,
-    citation=CITATION,
+    licence="Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)",
+    citation=(
+        "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
+        f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
+    ),
     files=FILES,
-    fields=fields,
+    fields=parse_name,
 )
 
-UPLOADS = Dataset(
+UPLOADS = replace(
+    DATASET,
     title="DonateACry's original uploads",
     contents="1,128 real recordings, of which `donateacry` is a selection",
-    licence=LICENCE,
-    citation=CITATION,
-    fields=fields,
+    load=None,
     files=replace(
         FILES,
         name="donateacry-uploads",

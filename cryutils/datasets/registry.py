@@ -64,11 +64,11 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
         corpus = dataset.load(**options if name == "synthetic" else {})
     elif dataset:
         assert dataset.files is not None
-        corpus = folder.load(dataset.files.fetch(), dataset.fields or donateacry.fields, dataset)
+        corpus = folder.load(dataset.files.fetch(), dataset.fields or donateacry.parse_name, dataset)
     elif path.is_file() and path.suffix.lower() == ".csv":
         corpus = manifest.load(path)
     elif path.is_dir():
-        corpus = folder.load(path, donateacry.fields)
+        corpus = folder.load(path, donateacry.parse_name)
     else:
         if path.is_file():
             check_file(path)

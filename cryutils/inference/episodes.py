@@ -1,9 +1,8 @@
 """Episodes of crying, made of readings: one for each line of the diary.
 
 Paper B's Figure 6 lists single answers. Here crying is one episode, whichever device heard it,
-until `EPISODE_PAUSE_S` without any. Infants draw breath and rest, and a line for each part would
-fill a night's diary. A new episode begins earlier only if the models name another state after a
-pause of more than `CRY_PAUSE_S`. The live page and the diary both use this definition, `Episodes`.
+until `EPISODE_PAUSE_S` without any. A new episode begins earlier only if the models name another
+state after a pause of more than `CRY_PAUSE_S`. The live page and the diary use this definition.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """The trained models on any recording: `Predictor`, behind `cryutils predict` and the live page.
 
-The cry gate finds the episodes of crying in a file. Each is prepared as in training, with the
-settings stored next to the models. Paper B's sound and face models answer for its windows and
-frames, and their answers are averaged (Paper B §3). Without usable sound, or without a face, the
-other model answers alone. A model trained on drawn faces answers for synthetic videos only. One
-trained on synthetic voices answers for every file, since a sound file has no mark of what made it.
-This is not a medical device.
+The cry gate finds the bursts of crying in a file. Paper B's sound and face models answer for its
+windows and frames, and their answers are averaged (Paper B §3). Without usable sound, or without a
+face, the other model answers alone. A model trained on drawn faces answers for synthetic videos
+only. One trained on synthetic voices answers for every file, since a sound file has no mark of what
+made it. This is not a medical device.
 """
 
 from __future__ import annotations
@@ -61,10 +60,9 @@ class Predictor:
     """
 
     def __init__(self, model: str = "full", *, run: str | Path | None = None) -> None:
-        """Open `model`: "cry2", "image" or "full", of `run` (see `find_run`).
+        """Open `model`: "cry2", "image" or "full" (or the only one of both), of `run` (see `find_run`).
 
-        If the run has only one of the two networks of "full", that one answers. Raises InputError
-        if the run has none, or if its files are damaged or do not fit each other.
+        Raises InputError if the run has none, or if its files are damaged or do not fit each other.
         """
         self.model, self.run, self.gate = model, find_run(model, run), Gate.load()
         self.sound, self.face = open_model(model, self.run)

@@ -1,8 +1,7 @@
 """The answer to one window or to one cry in a file, `Reading`, and advice for each state, `actions`.
 
 Paper B §3: the result of each window is made in `monitor`, shown to the caregiver and logged in
-`store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own. State and
-advice may be wrong, as the pages say, so general advice is shown with every state.
+`store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from cryutils._io.paths import project_dir
 from cryutils.words import UNSURE
 
-__all__ = ["HOP_S", "Action", "Kind", "Reading", "actions", "verdict"]
+__all__ = ["HOP_S", "Kind", "Reading", "actions", "verdict"]
 
 HOP_S = 0.5  # from one reading to the next
 _SURE = 0.5  # at least as probable as all other states together
@@ -60,11 +58,9 @@ class Reading:
 
 
 def verdict(probabilities: Mapping[str, float]) -> str:
-    """Return the most probable state, or `UNSURE` if its probability is below 0.5.
+    """Return the most probable state, or `UNSURE` if its calibrated probability is below 0.5.
 
     Only live answers may be unsure: in scores every clip gets a state, as in the papers.
-
-    probabilities: calibrated, by state.
 
     >>> verdict({"hungry": 0.5, "pain": 0.3, "tired": 0.2})
     'hungry'
@@ -75,19 +71,11 @@ def verdict(probabilities: Mapping[str, float]) -> str:
     return best if probabilities[best] >= _SURE else UNSURE
 
 
-class Action(NamedTuple):
-    """A piece of advice with its source."""
-
-    text: str
-    source: str
-    url: str
-
-
-def actions() -> dict[str, list[Action]]:
-    """Return the advice in `data/actions.csv` by state; `ANY` has the general advice."""
-    by_state: dict[str, list[Action]] = {}
+def actions() -> dict[str, list[dict[str, str]]]:
+    """Return the advice in `data/actions.csv` by state: text, source and url. `ANY`: general advice."""
+    by_state: dict[str, list[dict[str, str]]] = {}
     with (project_dir() / "data" / "actions.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
-            advice = Action(row["action"], row["source"], row["url"])
+            advice = {"text": row["action"], "source": row["source"], "url": row["url"]}
             by_state.setdefault(row["state"], []).append(advice)
     return by_state

@@ -38,12 +38,7 @@ _NOTICE = "No medical device. A model is only as reliable as its notebook measur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part(Generic[Input]):
-    """A network of a run, and how its input is prepared.
-
-    data, note: the training corpus, and its description. temperature: calibrates the probabilities
-    (`calibration`). reference: `novelty.reference` of the training cries, None without one. score:
-    of such networks on new infants, as in the card; None if it has none.
-    """
+    """A network of a run, and how its input is prepared; the other fields are those of its card."""
 
     network: Lite
     input: Input
@@ -72,16 +67,14 @@ def runs_with_models(model: str = "full") -> list[Path]:
     Runs of `cryutils run`, which records their files, come before copied ones, then real infants
     before synthetic ones, complete models before incomplete ones, and new before old.
     """
-    times: dict[Path, list[int]] = {}
-    for part in PARTS[model]:
-        for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
-            times.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
 
     def preference(run: Path) -> tuple[bool, bool, int, int]:
+        times = [(run / "models" / f"{name}.tflite").stat().st_mtime_ns for name in _networks(run, model)]
         is_recorded = all(_recorded(run, model).values())
-        return is_recorded, not _is_synthetic(run, model), len(times[run]), max(times[run])
+        return is_recorded, not _is_synthetic(run, model), len(times), max(times)
 
-    return sorted(times, key=preference, reverse=True)
+    runs = {path.parents[1] for path in outputs_dir().glob("*/models/*.tflite")}
+    return sorted((run for run in sorted(runs) if _networks(run, model)), key=preference, reverse=True)
 
 
 def _recorded(run: Path, model: str) -> dict[Path, str]:
@@ -157,9 +150,7 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Pic
 
 
 def export_model(model: str, *, run: str | Path | None = None, folder: Path | None = None) -> list[Path]:
-    """Copy the networks of `model` with their cards for other machines; return the networks' paths.
-
-    They are `<network>_float32.tflite`, with a `.json`, and replace files of the same name.
+    """Copy the networks of `model` as `<network>_float32.tflite` with their cards; return the paths.
 
     run: as in `find_run`. folder: where to write; None: `export` in the run's folder. Raises
     InputError for an unknown model or run, damaged files, or a folder that can't be written to.

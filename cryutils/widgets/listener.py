@@ -84,12 +84,11 @@ class Listener:
 
     def about(self, **more: Any) -> dict[str, Any]:
         """Return what the page has to know before it starts, as JSON types."""
-        advice = {state: [action._asdict() for action in some] for state, some in actions().items()}
         return {
             "states": {state: words.name(state) for state in self.monitor.classes},
             "camera": self.monitor.uses_camera or self._film,
             "gap": GAP,
-            "advice": advice,
+            "advice": actions(),
             "any": ANY,
             **more,
         }

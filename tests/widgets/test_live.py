@@ -200,6 +200,6 @@ def test_every_state_of_the_models_has_advice_with_a_source() -> None:
 
     assert {*recognition.STATES, *embeddings.STATES, "belly_pain", "burping", UNSURE, ANY} == {*advice}
     for action in (action for each in advice.values() for action in each):
-        assert action.text and action.source and action.url.startswith("https://")
+        assert action["text"] and action["source"] and action["url"].startswith("https://")
     for state in ("pain", "belly_pain", ANY):
-        assert "seek medical help" in advice[state][0].text
+        assert "seek medical help" in advice[state][0]["text"]
