@@ -49,6 +49,9 @@ class Answer(NamedTuple):
     kind: Kind = Kind.PLAIN
 
 
+Cry: TypeAlias = tuple[float | None, float, Answer]  # start and end in s; None: the whole file
+
+
 class Predictor:
     """The models of one run, ready for any recording.
 
@@ -82,23 +85,15 @@ class Predictor:
         why: list[str] = []
         cries, without = self._hear_file(path, info, why) if self.model != "image" else ([], GAP)
         looks = self._see_file(path, info, why) if self.model != "cry2" and without == GAP else None
-        if not cries:
-            return [self._reading(None, 0.0, Answer(None), looks, why, without)]
-        return [self._reading(*cry, looks, why, without) for cry in cries]
+        cries = cries or [(None, 0.0, Answer(None))]
+        return [self._reading(cry, looks, why, without) for cry in cries]
 
-    def _reading(
-        self,
-        start: float | None,
-        end: float,
-        heard: Answer,
-        looks: Looks | None,
-        why: Sequence[str],
-        without: str,
-    ) -> Reading:
-        """Return the answer to a cry from `start` to `end`, or to a whole file if `start` is None.
+    def _reading(self, cry: Cry, looks: Looks | None, why: Sequence[str], without: str) -> Reading:
+        """Return the answer to a cry, or to a whole file if the start of `cry` is None.
 
         why: what could not be used or was changed. without: the verdict if neither model answers.
         """
+        start, end, heard = cry
         sound = face = None
         remarks = [*why, *([f"sound: {heard.why}"] if heard.why else [])]
         if heard.probabilities is not None:
@@ -123,10 +118,8 @@ class Predictor:
             start=start,
         )
 
-    def _hear_file(
-        self, path: Path, info: media.MediaInfo, why: list[str]
-    ) -> tuple[list[tuple[float, float, Answer]], str]:
-        """Return start, end and answer of a file's cries, and the verdict without any.
+    def _hear_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> tuple[list[Cry], str]:
+        """Return the cries in a file, and the verdict without any.
 
         That is GAP if the sound is not usable. Adds to `why` what is wrong with the sound.
         """
@@ -136,7 +129,7 @@ class Predictor:
                 why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
             return [], GAP
         sr = self.sound.input.sr
-        cries: list[tuple[float, float, Answer]] = []
+        cries: list[Cry] = []
         problems, quiet = [], []
         for piece_s, x in audio.pieces(path, sr=sr):
             problems.append(sound_problem(x, sr))
@@ -145,14 +138,15 @@ class Predictor:
             for start, end in bursts(scores >= self.gate.threshold):
                 size = round(max(self.sound.input.window_s, end - start) * sr)
                 first = min(round((start + end) / 2 * sr) - size // 2, len(x) - size)
-                answer, begun = hear(self.sound, x[max(0, first) :][:size]), piece_s + start
+                answer = hear(self.sound, x[max(0, first) :][:size])
                 if answer.probabilities is None:
                     continue
-                if cries and begun - cries[-1][1] <= CRY_PAUSE_S - WINDOW_S:
+                cry: Cry = (piece_s + start, piece_s + end, answer)
+                if cries and piece_s + start - cries[-1][1] <= CRY_PAUSE_S - WINDOW_S:
                     begun, _, before = cries.pop()  # in the piece before
                     both = np.concatenate([before.probabilities, answer.probabilities])
-                    answer = before._replace(probabilities=both)
-                cries.append((begun, piece_s + end, answer))
+                    cry = (begun, piece_s + end, before._replace(probabilities=both))
+                cries.append(cry)
         inspected = audio.inspect(path)
         unusable = problems[-1:] if all(problems) else []
         why += [f"sound: {what}" for what in (*unusable, *inspected.changes, *inspected.doubts)]

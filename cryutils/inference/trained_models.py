@@ -120,14 +120,13 @@ def find_run(model: str, run: str | Path | None) -> Path:
                     f" such as --run {runs[0].name}."
                 )
         return runs[0]
-    hint = near_miss(Path(run).name, [path.name for path in runs])
-    if not (isinstance(run, Path) and run.is_absolute()):
-        if run in ("", ".", "..") or Path(run).name != str(run):
-            raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
-        run = outputs_dir() / run
-    if not _networks(run, model):
-        raise InputError(f"{run}: this run has no model {model!r}; `cryutils run` trains it.{hint}")
-    return run
+    folder = run if isinstance(run, Path) else outputs_dir() / run
+    if isinstance(run, str) and folder.parent != outputs_dir():
+        raise InputError(f"run {run!r}: give a run's name alone, without a folder.")
+    if not _networks(folder, model):
+        hint = near_miss(folder.name, [path.name for path in runs])
+        raise InputError(f"{folder}: this run has no model {model!r}; `cryutils run` trains it.{hint}")
+    return folder
 
 
 def _networks(run: Path, model: str) -> list[str]:

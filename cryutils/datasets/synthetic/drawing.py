@@ -1,10 +1,8 @@
 """Draw an infant's head: its shape, the light, the painted features, and the background.
 
-`face.py` uses this module for the frames of notebook 05_image. A Haar cascade looks for shaded eye
-sockets, a bright bridge of the nose and bright cheeks, and does not find a face without shading. So
-the head is a height field of bumps and hollows under one lamp and the sky. Each feature (`flush` to
-`tears`) changes the colours of a `Canvas`; some also change its height. The background is a sheet
-and a suit in pale colours.
+`face.py` uses this module for the frames of notebook 05_image. A Haar cascade does not find a face
+without shading, so the head is a height field of bumps and hollows under one lamp and the sky. Each
+feature (`flush` to `tears`) changes the colours of a `Canvas`; some also change its height.
 
 `Sprites` draws each pose of half a head once. Eyes and brows move above a seam across the nose, the
 mouth moves below it, so a dozen upper and a dozen lower halves make all expressions of a clip.
@@ -15,10 +13,9 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +37,7 @@ MIDDLE = 0.49  # its vertical middle, as a share of the side
 GRAINS = 4  # noise pictures, shown in turn: new noise in each frame would triple the file size
 
 
-@dataclass(frozen=True, slots=True)
-class Pose:
+class Pose(NamedTuple):
     """The pose of a face: opening of the mouth, effort of the cry, and blink, each 0 to 1."""
 
     opening: float = 0.0
@@ -102,10 +98,7 @@ def pair(x: Plane, centre: float, width: float) -> Plane:
 
 
 def mix(colours: Plane, paint: Plane, mask: Plane) -> None:
-    """Blend `paint` into `colours`, float32 (3, rows, columns), in place, by the shares in `mask`.
-
-    paint: float32 (3,), or (3, rows, columns).
-    """
+    """Blend `paint`, float32 (3,) or (3, rows, columns), into `colours` by the shares in `mask`."""
     colours += (paint.reshape(3, *(paint.shape[1:] or (1, 1))) - colours) * mask
 
 
@@ -464,11 +457,7 @@ class Sprites:
 
 
 def draw(face: Parameters, pose: Pose, *, size: int, upper: bool) -> Picture:
-    """Return half a head, uint8 (rows, size, 4): RGB times alpha, and alpha.
-
-    size: pixels per side of the whole head, which spans -SPAN to SPAN. upper: whether to return the
-    rows above the seam or those below.
-    """
+    """Return the half of a head above the seam or below: uint8 (rows, size, 4), as `Sprites.head`."""
     seam = round((SEAM_Y / SPAN + 1) * size / 2)
     margin = size // 14  # for shadows cast across the seam
     first, last = (0, seam + margin) if upper else (seam - margin, size)

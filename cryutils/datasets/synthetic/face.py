@@ -101,11 +101,10 @@ def plan(cry: CryPlan, *, fps: float = 30) -> FacePlan:
 
 
 def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
-    """Return the mask of a feature in a crop around the face, bool (size, size).
+    """Return the mask of a feature in `REGIONS` in a crop around an upright face, bool (size, size).
 
-    name: in `REGIONS`. size: pixels per side of the crop. margin: what the crop adds to the face's
-    box on every side, as a share of the box. The mask is for an upright head; leaning and turning
-    move features by at most a tenth of the crop.
+    margin: what the crop adds to the face's box on every side, as a share of the box. Leaning and
+    turning move features by at most a tenth of the crop.
     """
     left, right, top, bottom = REGIONS[name]
     at = ((np.arange(size) + 0.5) / size - 0.5) * (1 + 2 * margin) * BOX_SIDE

@@ -99,10 +99,7 @@ def plan(
 
 
 def render(plan: CryPlan, sr: int = 16000) -> Samples:
-    """Return the sound of a plan, float32 (round(duration_s * sr),) in [-1, 1].
-
-    sr: samples per second. Raises InputError unless it is 4000 to 192000.
-    """
+    """Return the sound of a plan, float32 (round(duration_s * sr),) in [-1, 1]; sr: 4000 to 192000."""
     if not 4000 <= sr <= 192_000 or sr != int(sr):
         raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
     rng = np.random.default_rng([plan.seed, 2])
