@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from cryutils.models.backend import keras
 
-__all__ = ["without_graphs"]
-
 
 @contextmanager
 def without_graphs() -> Iterator[None]:

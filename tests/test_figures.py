@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import figures
 import pandas as pd
-
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = list(figures.TABLES)
 
 
 def test_table_1_has_the_papers_counts_next_to_those_of_the_corpus() -> None:

@@ -1,7 +1,6 @@
 """Figures of scores by split, and the style and files of all figures.
 
-`save` names the data in a figure, since synthetic voices are never evidence about infants, and
-writes it into the run's folder under its key. Used in all notebooks.
+Each figure names its data, since synthetic voices are never evidence about infants.
 """
 
 from __future__ import annotations
@@ -45,8 +44,6 @@ def style() -> None:
     plt.rc("axes", labelsize=11, titlesize=11, titlelocation="left")
     plt.rc("axes.spines", top=False, right=False)
     plt.rc("grid", color="#E6E6E6")
-    plt.rc("xtick", labelsize=10)
-    plt.rc("ytick", labelsize=10)
 
 
 def source(figure: Figure, note: str) -> Figure:

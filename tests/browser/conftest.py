@@ -1,11 +1,11 @@
-"""One browser, one Jupyter server and one opened notebook for all tests."""
+"""One browser and one Jupyter server for all tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from frontends import FRONTEND, Notebook, Server, launch, run_all, start
+from frontends import jupyter, launch
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 
@@ -23,24 +23,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from start(FRONTEND, tmp_path_factory.mktemp(FRONTEND))
-
-
-@pytest.fixture(scope="module")
-def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
-    """The player's notebook, opened and run once for all tests."""
-    notebook = Notebook(chromium.new_page(viewport={"width": 1280, "height": 1400}), server)
-    run_all(notebook, "player")
-    yield notebook
-    notebook.page.close()
-
-
-@pytest.fixture
-def notebook(opened: Notebook) -> Notebook:
-    """The opened notebook with the player at 0 s of the first clip, nothing selected."""
-    starts = opened.state()["starts"]
-    opened.page.get_by_role("button", name="start over").click()
-    opened.until(lambda s: s["starts"] > starts, "the player starts over")
-    opened.page.locator(".cry-name").get_by_text("clip-0").wait_for()
-    return opened
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Jupyter server."""
+    with jupyter(tmp_path_factory.mktemp("jupyter")) as url:
+        yield url

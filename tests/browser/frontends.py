@@ -1,4 +1,4 @@
-"""A real browser, a real Jupyter server and a real kernel, for the tests of the widgets.
+"""A real browser, a real Jupyter server and a real kernel, for the tests of pages and widgets.
 
 `CRYUTILS_TEST_FRONTEND` names the server: "lab", or "classic" where Notebook 6 and ipywidgets 7
 are installed, which is what Colab's widgets are built on.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,10 +37,9 @@ DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream
 PHONE: Any = {"width": 390, "height": 844}
 HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
-PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
 # The notebook is the current tab and its kernel has answered.
-KERNEL_IDLE = """path => {
+LAB_READY = """path => {
   const context = window.jupyterapp?.shell.currentWidget?.context;
   const session = context?.path === path && context.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";
@@ -51,170 +50,119 @@ CLASSIC_READY = """() => {
   return notebook?._fully_loaded && !notebook.kernel_busy && kernel?.is_connected() &&
     kernel.info_reply?.protocol_version && kernel.comm_manager.targets["jupyter.widget"];
 }"""
-
-
-def find_chromium(playwright: Playwright) -> str:
-    """Return the path of an installed Chromium, or else of Playwright's own."""
-    if path := next(filter(None, map(shutil.which, INSTALLED)), None):
-        return path
-    chromium = Path(playwright.chromium.executable_path)
-    if not chromium.exists():
-        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
-    return str(chromium)
+# What reaches beyond the window without a box in which it scrolls.
+BEYOND = """() => [...document.querySelectorAll("p, a, button, h1, h2, h3, table")].filter(
+  e => e.getBoundingClientRect().right > innerWidth + 1).filter(e => {
+    while ((e = e.parentElement)) if (/auto|scroll/.test(getComputedStyle(e).overflowX)
+      && e.getBoundingClientRect().right <= innerWidth + 1) return false;
+    return true; }).map(e => e.outerHTML.slice(0, 200))"""
 
 
 def launch(playwright: Playwright, *options: str) -> Browser:
-    path = find_chromium(playwright)
+    """Start an installed Chromium, or else Playwright's own."""
+    path = next(filter(None, map(shutil.which, INSTALLED)), playwright.chromium.executable_path)
+    if not Path(path).exists():
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *options])
 
 
-def noted_errors(page: Page) -> list[str]:
-    """Return a list of the page's errors, which grows; wait for the page as long as it takes."""
-    errors: list[str] = []
-    page.set_default_timeout(1000 * HANG_S)
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return errors
+def watched(page: Page) -> list[str]:
+    """Return what goes wrong in a page, a list that grows: errors, and requests to other machines.
 
+    From then on, the page is waited for as long as it takes.
+    """
+    faults: list[str] = []
 
-def notebook_from(source: Path) -> nbformat.NotebookNode:
-    """Return the notebook whose cells are the parts of a Python file between `# %%` lines."""
-    cells = source.read_text().split("\n# %%\n")[1:]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.metadata["kernelspec"] = kernel
-    return notebook
-
-
-@dataclass
-class Server:
-    """A running Jupyter server (`kind` lab or classic) over the folder `root`."""
-
-    kind: str
-    root: Path
-    port: int
-    log: Path
-
-    def url(self, notebook: str) -> str:
-        path = {
-            "lab": f"lab/tree/{notebook}?token={TOKEN}&reset",
-            "classic": f"notebooks/{notebook}?token={TOKEN}",
-        }[self.kind]
-        return f"http://127.0.0.1:{self.port}/{path}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _command(kind: str, root: Path, port: int) -> list[str]:
-    common = ["--no-browser", f"--port={port}"]
-    app = {"lab": "ServerApp", "classic": "NotebookApp"}[kind]
-    settings = {
-        "ip": "127.0.0.1",
-        "allow_remote_access": True,
-        "allow_root": True,
-        "root_dir" if kind == "lab" else "notebook_dir": root,
-    }
-    options = [f"--{app}.{name}={value}" for name, value in settings.items()]
-    if kind == "classic":
-        return [sys.executable, "-m", "notebook", *common, *options, f"--NotebookApp.token={TOKEN}"]
-    options += [
-        f"--IdentityProvider.token={TOKEN}",
-        "--LabApp.extension_manager=readonly",
-        "--LabApp.expose_app_in_browser=True",
-        f"--LabApp.user_settings_dir={root / 'settings'}",
-        f"--LabApp.workspaces_dir={root / 'workspaces'}",
-    ]
-    return [sys.executable, "-m", "jupyterlab", *common, *options]
-
-
-def _quiet_lab(root: Path) -> None:
-    """Write the settings that keep JupyterLab from asking the network for news."""
-    folder = root / "settings" / "@jupyterlab" / "apputils-extension"
-    folder.mkdir(parents=True)
-    news = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
-    (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
-    theme = {"theme": "JupyterLab Light"}
-    (folder / "themes.jupyterlab-settings").write_text(json.dumps(theme))
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def start(kind: str, root: Path) -> Iterator[Server]:
-    """Start a server over `root` with a notebook of each page in it, and stop it in the end."""
-    for page in PAGES.glob("*.py"):
-        nbformat.write(notebook_from(page), root / f"{page.stem}.ipynb")
-    _quiet_lab(root)
-    server = Server(kind, root, _free_port(), root / "server.log")
-    folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-    environment = os.environ | {f"JUPYTER_{name}": str(root / name.lower()) for name in folders}
-    environment |= {"IPYTHONDIR": str(root / "ipython"), "CRYUTILS_CACHE_DIR": str(root / "cache")}
-    with server.log.open("w") as log:
-        process = subprocess.Popen(
-            _command(kind, root, server.port), cwd=root, env=environment, stdout=log, stderr=log
-        )
-        try:
-            deadline = time.monotonic() + HANG_S
-            while not _listens(server.port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"{kind} did not start: {server.log.read_text()[-2000:]}")
-                time.sleep(0.1)
-            yield server
-        finally:
-            end(process)
-
-
-@dataclass
-class Notebook:
-    """A notebook in a page, with its errors and the addresses outside this machine that it asks for."""
-
-    page: Page
-    server: Server
-
-    def __post_init__(self) -> None:
-        self.errors, self.strangers = noted_errors(self.page), list[str]()
-        self.page.on("request", self._on_request)
-
-    def _on_request(self, request: Request) -> None:
+    def on_request(request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
-            self.strangers.append(request.url)
+        if parts.scheme in ("http", "https", "ws") and parts.hostname not in ("127.0.0.1", "localhost"):
+            faults.append(request.url)
 
-    @property
-    def faults(self) -> list[str]:
-        return self.strangers + [text for text in self.errors if "net::" not in text]
+    page.set_default_timeout(1000 * HANG_S)
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", on_request)
+    return faults
 
-    def state(self) -> dict[str, Any]:
-        """Return what Python holds, as the mirror cell shows it."""
-        # The page empties the mirror for a moment while it replaces its text.
-        mirrored = "() => document.querySelector('pre.mirror')?.innerText || null"
-        return json.loads(self.page.wait_for_function(mirrored).json_value())
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
+    """Wait until something listens at a port of this machine, as long as the process runs."""
+    while True:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log and log.read_text()[-2000:]
+        time.sleep(0.1)
+
+
+@contextmanager
+def jupyter(root: Path) -> Iterator[str]:
+    """Start a Jupyter server over `root` with a notebook of each page in it; yield its URL."""
+    for source in Path(__file__).with_name("pages").glob("*.py"):
+        cells = source.read_text().split("\n# %%\n")[1:]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip()) for c in cells])
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = kernel
+        nbformat.write(notebook, root / f"{source.stem}.ipynb")
+    port, log = free_port(), root / "server.log"
+    app, folder = {"lab": ("ServerApp", "root_dir"), "classic": ("NotebookApp", "notebook_dir")}[FRONTEND]
+    module, token = ("jupyterlab", "IdentityProvider") if FRONTEND == "lab" else ("notebook", app)
+    options = [f"--{app}.ip=127.0.0.1", f"--{app}.allow_root=True", f"--{app}.{folder}={root}"]
+    if FRONTEND == "lab":
+        # JupyterLab asks the network for news unless its settings say otherwise.
+        settings = (
+            root / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        )
+        settings.parent.mkdir(parents=True)
+        settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+        options += [
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.expose_app_in_browser=True",
+            f"--LabApp.user_settings_dir={root / 'settings'}",
+            f"--LabApp.workspaces_dir={root / 'workspaces'}",
+        ]
+    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", f"--{token}.token={TOKEN}"]
+    folders = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    folders |= {"IPYTHONDIR": str(root / "ipython"), "CRYUTILS_CACHE_DIR": str(root / "cache")}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, *options], cwd=root, env=os.environ | folders, stdout=file, stderr=file
+        )
+    try:
+        wait_for(port, process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        end(process)
+
+
+class Notebook:
+    """The notebook `name` in a page, run from its first to its last cell, and what goes wrong in it."""
+
+    def __init__(self, page: Page, server: str, name: str) -> None:
+        self.page, self.faults = page, watched(page)
+        if FRONTEND == "lab":
+            page.goto(f"{server}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
+            page.wait_for_function(LAB_READY, arg=f"{name}.ipynb")
+            # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
+            page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        else:
+            page.goto(f"{server}/notebooks/{name}.ipynb?token={TOKEN}")
+            page.wait_for_function(CLASSIC_READY)
+            page.evaluate("Jupyter.notebook.execute_all_cells()")
+        page.locator("pre.mirror").wait_for()
 
     def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        """Wait until Python's state satisfies `true` and return it; fail naming `what`."""
+        """Wait until Python's state, which the mirror cell shows, satisfies `true`, and return it."""
+        # The page empties the mirror for a moment while it replaces its text.
+        mirrored = "() => document.querySelector('pre.mirror')?.innerText || null"
         deadline = time.monotonic() + HANG_S
-        while not true(state := self.state()):
+        while not true(state := json.loads(self.page.wait_for_function(mirrored).json_value())):
             if time.monotonic() > deadline:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
             self.page.wait_for_timeout(100)
         return state
-
-
-def run_all(notebook: Notebook, name: str) -> None:
-    """Open the notebook called `name` and run all its cells, the way its frontend does it."""
-    page, kind = notebook.page, notebook.server.kind
-    page.goto(notebook.server.url(f"{name}.ipynb"))
-    if kind == "lab":
-        page.wait_for_function(KERNEL_IDLE, arg=f"{name}.ipynb")
-        # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
-        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    else:
-        page.wait_for_function(CLASSIC_READY)
-        page.evaluate("Jupyter.notebook.execute_all_cells()")
-    page.locator("pre.mirror").wait_for()

@@ -1,4 +1,4 @@
-"""The application in a real browser: over HTTPS, behind nginx, and when it is left or lost."""
+"""What every page of the application keeps in a real browser; HTTPS, nginx, and a server that is lost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from frontends import DEVICES, HANG_S, PHONE, launch
-from playwright.sync_api import Browser, Page, Playwright, expect
+from frontends import BEYOND, DEVICES, HANG_S, PHONE, free_port, launch, wait_for, watched
+from playwright.sync_api import Page, Playwright, expect
 from processes import end
 from sizes import large
 
@@ -31,20 +31,18 @@ from cryutils.inference.readings import Reading
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate for this machine, made by the commands of docs/application.md."""
-    folder = tmp_path_factory.mktemp("family")
-    text = (DOCS / "application.md").read_text()
-    for name in ("authority", "certificate"):
-        commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
-        commands = commands.replace("baby.local", "localhost").replace("192.168.1.20", "127.0.0.1")
-        subprocess.run(["bash", "-ec", commands], cwd=folder, check=True, capture_output=True)
-    return folder
-
-
+# What nobody who can't see the page can tell apart: pictures, buttons, links and fields without words.
+NAMELESS = """() => [...document.querySelectorAll("img, button, a, input:not([type=hidden]), select")]
+  .filter(e => !(e.alt || e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)"""
+# How much lighter the text is than the page: over 7 is white on black.
+CONTRAST = """() => {
+  const light = colour => {
+    const [r, g, b] = colour.match(/\\d+/g).map(v => (v / 255) ** 2.2);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const { color, backgroundColor } = getComputedStyle(document.body);
+  return light(color) / light(backgroundColor);
+}"""
 # Counts the tones of a page.
 RINGS = """() => {
   const { createOscillator } = BaseAudioContext.prototype;
@@ -62,63 +60,6 @@ def add_ann(server: Served) -> None:
     log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 0.9, "pain": 0.1})])
 
 
-@contextmanager
-def direct(certificates: Path, folder: Path) -> Iterator[Served]:
-    """The application with a certificate of its own."""
-    files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
-    with served(folder, "--certfile", *files) as server:
-        add_ann(server)
-        yield replace(server, url=server.url.replace("127.0.0.1", "localhost"))
-
-
-@contextmanager
-def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
-    """The application behind nginx, with docs/nginx.conf except for the ports."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    for name in ("baby.crt", "baby.key"):
-        shutil.copy(certificates / name, folder)
-    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1") as server:
-        add_ann(server)
-        text = (DOCS / "nginx.conf").read_text()
-        for before, now in (("8443", port), ("8866", urlsplit(server.url).port)):
-            assert text.count(f" {before} ssl;") + text.count(f":{before};") == 1
-            text = text.replace(before, str(now))
-        (folder / "nginx.conf").write_text(text)
-        proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
-        try:
-            deadline = time.monotonic() + HANG_S
-            with closing(socket.socket()) as client:
-                while client.connect_ex(("127.0.0.1", port)):
-                    assert proxy.poll() is None
-                    assert time.monotonic() < deadline
-            yield replace(server, url=f"https://localhost:{port}")
-        finally:
-            end(proxy)
-
-
-@pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
-def site(
-    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    """The application over HTTPS."""
-    with request.param(certificates, tmp_path_factory.mktemp("site")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def trusting(playwright: Playwright, certificates: Path) -> Iterator[Browser]:
-    """A browser that trusts this one key, in place of a telephone that trusts the authority."""
-    command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
-    done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
-    key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
-    browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key}")
-    yield browser
-    browser.close()
-
-
 def log_in(page: Page, url: str) -> None:
     """Log in by keyboard alone."""
     page.set_default_timeout(1000 * HANG_S)
@@ -131,30 +72,99 @@ def log_in(page: Page, url: str) -> None:
     page.get_by_text("Logged in as ann.").wait_for()
 
 
-def test_the_family_s_telephones_can_check_the_certificate(certificates: Path, site: Served) -> None:
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a certificate for this machine, made by the commands of docs/application.md."""
+    folder = tmp_path_factory.mktemp("family")
+    text = (DOCS / "application.md").read_text()
+    for name in ("authority", "certificate"):
+        commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
+        commands = commands.replace("baby.local", "localhost").replace("192.168.1.20", "127.0.0.1")
+        subprocess.run(["bash", "-ec", commands], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@contextmanager
+def direct(certificates: Path, folder: Path) -> Iterator[Served]:
+    """The application with a certificate of its own."""
+    files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
+    with served(folder, "--certfile", *files) as server:
+        yield replace(server, url=server.url.replace("127.0.0.1", "localhost"))
+
+
+@contextmanager
+def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
+    """The application behind nginx, with docs/nginx.conf except for the ports."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
+    port = free_port()
+    for name in ("baby.crt", "baby.key"):
+        shutil.copy(certificates / name, folder)
+    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1") as server:
+        text = (DOCS / "nginx.conf").read_text()
+        for before, now in (("8443", port), ("8866", urlsplit(server.url).port)):
+            assert text.count(f" {before} ssl;") + text.count(f":{before};") == 1
+            text = text.replace(before, str(now))
+        (folder / "nginx.conf").write_text(text)
+        proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
+        try:
+            wait_for(port, proxy)
+            yield replace(server, url=f"https://localhost:{port}")
+        finally:
+            end(proxy)
+
+
+@pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
+def site(
+    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """The application over HTTPS."""
+    with request.param(certificates, tmp_path_factory.mktemp("site")) as server:
+        add_ann(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def phone(playwright: Playwright, certificates: Path, site: Served) -> Iterator[Page]:
+    """Ann's page on a telephone, which trusts this one key in place of the family's authority."""
+    command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
+    done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
+    key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
+    browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key}")
+    page = browser.new_page(viewport=PHONE, color_scheme="dark")
+    log_in(page, site.url)
+    yield page
+    browser.close()
+
+
+def test_over_https_a_page_may_ask_for_camera_and_microphone(
+    phone: Page, certificates: Path, site: Served
+) -> None:
     context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
-    for name in ("localhost", "127.0.0.1"):
+    for name in ("localhost", "127.0.0.1"):  # as the family's telephones check the certificate
         with (
             socket.create_connection(("127.0.0.1", urlsplit(site.url).port or 0)) as plain,
             context.wrap_socket(plain, server_hostname=name) as encrypted,
         ):
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
+    assert phone.evaluate("isSecureContext && 'getUserMedia' in navigator.mediaDevices")
+    (cookie,) = [cookie for cookie in phone.context.cookies() if cookie["name"].startswith("login")]
+    assert cookie["secure"] and cookie["httpOnly"]
+    phone.get_by_role("link", name="Diary", exact=True).click()
+    expect(phone.get_by_text("probably hungry, 90 %")).to_be_visible()
 
 
-def test_over_https_a_page_may_ask_for_camera_and_microphone(trusting: Browser, site: Served) -> None:
-    context = trusting.new_context(viewport=PHONE)
-    page = context.new_page()
-    log_in(page, site.url)
-    assert page.evaluate("window.isSecureContext")
-    assert page.evaluate("'getUserMedia' in navigator.mediaDevices")
-    (cookie,) = [cookie for cookie in context.cookies() if cookie["name"].startswith("login")]
-    assert cookie["secure"]
-    assert cookie["httpOnly"]
-    page.get_by_role("link", name="Listen", exact=True).click()
-    expect(page.get_by_role("button", name="Start listening")).to_be_visible()
-    page.get_by_role("link", name="Diary").click()
-    expect(page.get_by_text("probably hungry, 90 %")).to_be_visible()
-    context.close()
+@pytest.mark.parametrize("path", ["/login", "/", "/live", "/diary", "/babies"])
+def test_a_page_fits_a_phone_has_words_for_all_and_is_dark_at_night(
+    path: str, phone: Page, site: Served
+) -> None:
+    faults = watched(phone)
+    phone.goto(site.url + path)
+    assert phone.evaluate(BEYOND) == phone.evaluate(NAMELESS) == []
+    assert phone.evaluate(CONTRAST) > 7
+    phone.keyboard.press("Tab")
+    assert phone.evaluate("document.activeElement.matches('a, input, button, :focus-visible')")
+    assert faults == [], "nothing went wrong, and no other machine was asked"
 
 
 def test_a_page_says_that_its_server_or_its_login_is_gone(

@@ -98,15 +98,6 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt() -> No
     assert ax.images[1].get_extent()[:2] == [0.5, 2.0]
 
 
-def test_a_spectrogram_shows_a_tone_at_its_frequency_and_0_db() -> None:
-    image = plots.spectrogram(LEVEL, plt.gca(), sr=SR, hop_length=HOP).images[0]
-    _, right, bottom, top = image.get_extent()
-    loudest = np.asarray(image.get_array())[:, len(LEVEL) // 2].argmax()
-    assert bottom + (top - bottom) * loudest / (LEVEL.shape[1] - 1) == pytest.approx(1.0, abs=0.01)
-    assert right == pytest.approx(len(LEVEL) * HOP / SR)
-    assert image.get_array().max() == 0 and image.origin == "lower"
-
-
 def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None:
     claims.begin("01_test")
     rng = np.random.default_rng(0)

@@ -31,7 +31,6 @@ player = CryPlayer(
     probabilities=[[0.7, 0.3], [0.4, 0.6], [0.1, 0.9]],
     over_time={"sound": [sure] * 3, "face": [[[0.2, 0.8]] * 4] * 3},
     step_s=0.5,
-    title="Films",
     data="grey frames and tones, no infant",
 )
 
@@ -40,23 +39,12 @@ player  # noqa: B018
 
 # %%
 mirror = ipywidgets.HTML()
-starts: list[None] = []
 
 
 def show(change) -> None:
-    state = {"index": player.index, "starts": len(starts)}
-    mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
-
-
-def start_over(_) -> None:
-    player.index = 1  # so that the page gets another clip and then the first
-    player.index = 0
-    starts.append(None)
-    show(None)
+    mirror.value = f"<pre class='mirror'>{json.dumps({'index': player.index})}</pre>"
 
 
 player.observe(show, "index")
 show(None)
-button = ipywidgets.Button(description="start over")
-button.on_click(start_over)
-display(mirror, button)
+display(mirror)
