@@ -1,7 +1,6 @@
-"""An audit of any table of predictions: what a printed score of infant cries is worth.
+"""An audit of any program's table of predictions: what a printed score of infant cries is worth.
 
-`cryutils audit` and notebooks 12 and 14 use it. The table may come from any program. `read` checks
-it, `of_corpus` makes one from a folder of recordings, `audit` measures.
+`read` checks a table, `of_corpus` makes one from recordings, `audit` measures.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
 from cryutils.studies.ladder import vectors
 from cryutils.words import SPLITS
-
-__all__ = ["Audit", "audit", "check_folds", "of_corpus", "read"]
 
 _FOLDS = 5  # of a folder's clips
 _REQUIRED = ("clip", "infant", "truth")
@@ -61,8 +58,8 @@ def read(path: Path, train_infants: Path | None = None, *, distinct_infants: boo
 
     train_infants: a table whose column infant has the training infants; `trained` in the result
     marks their clips. distinct_infants: whether infants' names may differ only in these ways.
-    Raises InputError, with row (as in a spreadsheet) and column, if a file can't be read, a value
-    is missing, rows contradict each other, or names of infants differ only in these ways.
+    Raises InputError, with row (as in a spreadsheet) and column, for what can't be read or is missing,
+    rows that contradict each other, and names of infants that differ only in these ways.
     """
     table = _cells(path, _REQUIRED)
     for name, default in _OPTIONAL.items():
@@ -99,12 +96,10 @@ def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
     """Return a table's columns as text in one Unicode form, with `p_<class>` by `name_key`."""
 
     def rename(name: str) -> str:
-        if name[:2] == "p_":
-            return f"p_{name_key(name[2:])}"
+        name = f"p_{name_key(name[2:])}" if name.startswith("p_") else name
         return "prediction" if name == "predicted" else name
 
-    table = cells(path, required, rename)
-    return table.map(lambda text: unicodedata.normalize("NFC", text))
+    return cells(path, required, rename).map(lambda text: unicodedata.normalize("NFC", text))
 
 
 def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -141,8 +136,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 def _doubts(p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool) -> list[str]:
     """Return notes on answers that contradict probabilities, ties, and numbers outside 0 to 1.
 
-    p: columns `p_<class>`. answer, truth: classes, all three by `name_key`. is_given: whether the
-    answers have their own column.
+    p: columns `p_<class>`; all by `name_key`. is_given: whether the answers have their own column.
     """
     if p.empty:
         return []
@@ -167,9 +161,9 @@ def _doubts(p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_g
 def check_folds(table: pd.DataFrame, path: Path) -> None:
     """Raise InputError unless a table's answers were made on the fixed folds in a file.
 
-    table: from `read`. path: as `data/benchmark/donateacry.csv`, with the columns task, clip and
-    truth, and for each split the fold of the clip in each repeat, a digit each. Every model needs
-    an answer to every clip of one task in every repeat. Folds may have any names.
+    table: from `read`. path: as `data/benchmark/donateacry.csv`: task, clip, truth, and for each split
+    the clip's fold in each repeat, a digit each. Every model needs an answer to every clip of one
+    task in every repeat. Folds may have any names.
     """
     fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
     truths = table.drop_duplicates("clip").set_index("clip").truth.map(name_key).sort_index()
@@ -196,10 +190,9 @@ def check_folds(table: pd.DataFrame, path: Path) -> None:
 def of_corpus(corpus: Corpus) -> pd.DataFrame:
     """Return predictions of a corpus's labels by logistic regression, with both splits.
 
-    The features are mean and standard deviation over time of mel bands and MFCC
-    (`studies.ladder.vectors`). Columns as in `read`. A class with fewer clips than folds, or from
-    one infant, is left out if two others are left. Notes name it, and a split that has no folds.
-    Raises InputError if both have none.
+    The features are `studies.ladder.vectors` of mel bands and MFCC. Columns as in `read`. A class with
+    fewer clips than folds, or from one infant, is left out if two others are left. Notes name it, and
+    a split that has no folds. Raises InputError if both have none.
     """
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
@@ -215,22 +208,16 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
             notes.append(f"{SPLITS[str(split)].capitalize()}: no scores; {reason}.")
     if not divisions:
         raise InputError(f"{corpus.name}: {' '.join(notes)} Add recordings.")
-    sr, clips = 8000, [clip.id for clip in corpus]
+    sr = 8000
     rows = thread_map(lambda x: vectors(x, sr=sr)[0], audio.signals(corpus, sr=sr), what="clips")
-    x = np.array(list(rows))
-    experiment = evaluation.linear(x, corpus.labels)
-    table = (
-        pd.concat(
-            [
-                evaluation.out_of_fold(experiment, corpus, split=split, folds=folds)
-                for split, folds in divisions.items()
-            ],
-            ignore_index=True,
-        )
-        .assign(model="logistic regression")
-        .drop(columns="data")
-    )
-    table["device"] = table["clip"].map(pd.Series(corpus.devices, clips).fillna(""))
+    experiment = evaluation.linear(np.array(list(rows)), corpus.labels)
+    parts = [
+        evaluation.out_of_fold(experiment, corpus, split=split, folds=folds)
+        for split, folds in divisions.items()
+    ]
+    table = pd.concat(parts, ignore_index=True).drop(columns="data")
+    devices = pd.Series(corpus.devices, [clip.id for clip in corpus]).fillna("")
+    table = table.assign(model="logistic regression", device=table["clip"].map(devices))
     table.attrs["notes"] = notes
     return table
 
@@ -238,8 +225,7 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
 def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
     """Return what a table of predictions shows, columns as in `read`.
 
-    permutations: of the labels, for the p-values. Raises InputError if there is only one class, or
-    only one infant.
+    permutations: of the labels, for the p-values. Raises InputError for one class or one infant.
     """
     clips = table.drop_duplicates("clip")
     if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:
@@ -293,22 +279,20 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
 
 
 def _leak(table: pd.DataFrame, part: Answers, permutations: int) -> dict[str, float]:
-    """Return the share of answers with the infant in the training part, and a p-value.
-
-    The share is unknown if a repeat has one fold and the training infants are not known.
-    """
+    """Return the share of answers with the infant in the training part, NaN if unknown; a p-value."""
     known = table.groupby(["repeat", "infant"]).fold.transform("nunique") > 1
     is_unknown = (table.fold < 0).any() or table.groupby("repeat").fold.nunique().min() < 2
     known |= table.get("trained", False)
     shared = np.nan if is_unknown and "trained" not in table else known.mean()
+    found = {"shared": float(shared), "p_value": np.nan}
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
-    if not len(complete):
-        return {"shared": float(shared), "p_value": np.nan}
-    devices = table.drop_duplicates("clip").device.to_numpy()
-    test = evaluation.permutation_test(
-        {"model": complete}, part.truth, part.infants, strata=devices, permutations=permutations
-    )
-    return {"shared": float(shared), "p_value": float(test.p_values["model"])}
+    if len(complete):
+        devices = table.drop_duplicates("clip").device.to_numpy()
+        test = evaluation.permutation_test(
+            {"model": complete}, part.truth, part.infants, strata=devices, permutations=permutations
+        )
+        found["p_value"] = float(test.p_values["model"])
+    return found
 
 
 def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:

@@ -1,7 +1,6 @@
 """The results of runs: every number that a notebook measured, its answers, and the run's folder.
 
-Each notebook calls `begin` once, `record` for each result, and `write` at its end. Tables in
-notebooks and reports are made from these files alone.
+Each notebook calls `begin` once, `record` for each result, and `write` at its end.
 
 The runner executes a notebook in a staging folder, hidden in the run's folder and with the same
 layout. Once it has finished, its files replace the earlier ones, the state file last. A notebook
@@ -37,33 +36,6 @@ if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval
     from cryutils.evaluation.permutation import PermutationTest
 
-__all__ = [
-    "STAGING",
-    "Result",
-    "begin",
-    "benchmark_output",
-    "clean",
-    "defaults",
-    "every_run",
-    "finish",
-    "give_up",
-    "key",
-    "load_predictions",
-    "load_results",
-    "merge",
-    "read_results",
-    "record",
-    "record_table",
-    "require_types",
-    "results",
-    "run_dir",
-    "run_lock",
-    "stage",
-    "states",
-    "table",
-    "write",
-]
-
 STAGING = ".running"
 _COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 
@@ -95,7 +67,6 @@ _ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
 _FIELDS = tuple(field.name for field in fields(Result))
 _NUMBERS = ("value", "low", "high")
 _COUNTS = ("n", "n_infants", "trainings", "permutations", "seed")
-_TEXTS = set(_FIELDS) - {*_NUMBERS, *_COUNTS}
 _NEEDED = {"study", "metric", "data", "value", "notebook"}
 
 
@@ -103,16 +74,14 @@ def _checked(row: Mapping[str, Any]) -> Result:
     """Return a result with the fields in `row`. Raises InputError for a wrong or missing one."""
     values: dict[str, Any] = {}
     for name in _FIELDS:
-        value = row.get(name)
+        value, is_number = row.get(name), name in (*_NUMBERS, *_COUNTS)
         if value is None or value == "":
-            value, valid = ("" if name in _TEXTS else None), name not in _NEEDED
-        elif name in _TEXTS:
-            valid = isinstance(value, str) and (name != "split" or value in SPLITS)
+            value, valid = (None if is_number else ""), name not in _NEEDED
+        elif is_number:
+            valid = isinstance(value, Real) and math.isfinite(value) and not (name in _COUNTS and value < 0)
+            value = (int if name in _COUNTS else float)(value) if valid else value
         else:
-            valid = isinstance(value, Real) and math.isfinite(value)
-            if valid:
-                value = int(value) if name in _COUNTS else float(value)
-                valid = name not in _COUNTS or value >= 0
+            valid = isinstance(value, str) and (name != "split" or value in SPLITS)
         if not valid:
             raise InputError(f"{name}: {value!r} is no value of a result.")
         values[name] = value
@@ -122,17 +91,15 @@ def _checked(row: Mapping[str, Any]) -> Result:
 def key(columns: Mapping[str, Any]) -> str:
     """Return the columns of a result as one text. Empty and other columns are left out.
 
-    >>> key({"study": "table3", "condition": "total", "model": "svm", "metric": "accuracy"})
-    'table3.total.svm.accuracy'
     >>> key({"study": "cry2", "model": "cry2", "rival": "svm", "metric": "accuracy"})
     'cry2.minus_svm.accuracy'
     """
-    parts = {name: columns.get(name) or "" for name in _COLUMNS}
+    parts = {name: columns.get(name) for name in _COLUMNS}
     if parts["model"] == parts["study"]:
-        parts["model"] = ""
+        parts["model"] = None
     if parts["rival"]:
         parts["rival"] = f"minus_{parts['rival']}"
-    return ".".join(part for part in parts.values() if part)
+    return ".".join(filter(None, parts.values()))
 
 
 @dataclass(slots=True)
@@ -164,8 +131,8 @@ def begin(notebook: str, *, seed: int | None = None) -> None:
     Raises InputError if a parameter has another type than its default, which papermill does not check.
     """
     global _current
-    known, here = defaults(project_dir() / "notebooks" / f"{notebook}.ipynb"), vars(sys.modules["__main__"])
-    require_types({name: here[name] for name in known if name in here}, known)
+    known = defaults(project_dir() / "notebooks" / f"{notebook}.ipynb")
+    require_types(vars(sys.modules["__main__"]), known)
     _current = _Notebook(notebook, seed, {}, {})
 
 
@@ -185,8 +152,8 @@ def defaults(notebook: Path) -> dict[str, Any]:
 
 def require_types(values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Raise InputError for a value of another type than its default in `known`, None if any fits."""
-    for name, value in values.items():
-        default = known.get(name)
+    for name, default in known.items():
+        value = values.get(name, default)
         if default is not None and _kind(value) != _kind(default):
             example = ["first", "second"] if default == [] else default
             raise InputError(f"{name}={value!r}: give {_kind(default)}, such as {json.dumps(example)}.")
@@ -194,8 +161,7 @@ def require_types(values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
 
 def _kind(value: object) -> str:
     kinds = {bool: "true or false", str: "a text", dict: "names with values"}
-    number = "a number" if isinstance(value, Real) else "a list"
-    return kinds.get(type(value), number)
+    return kinds.get(type(value), "a number" if isinstance(value, Real) else "a list")
 
 
 def _collecting() -> _Notebook:
@@ -207,24 +173,20 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any) -> None:
     """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
-    A later number with the same `COLUMNS`, split and data replaces an earlier one.
+    A later number with the same columns, split and data replaces an earlier one.
 
     Parameters
     ----------
     value : float, Interval, PermutationTest or DataFrame
         An interval also sets low, high, n and n_infants. A permutation test sets the p-value of each
         of its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain
-        several models, told apart by `COLUMNS`, split and data.
+        several models.
     *metrics : str
         Scores of a table; by default all of `evaluation.score` and precision, recall and F1 of each
         class.
     **columns
-        Fields of `Result`, of all; study, metric and data are needed.
-
-    Raises
-    ------
-    InputError
-        For other columns, a number that is not finite, or a call before `begin`.
+        Fields of `Result`; study, metric and data are needed. Raises InputError for other columns, a
+        number that is not finite, or a call before `begin`.
 
     Examples
     --------
@@ -241,14 +203,12 @@ def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: s
             record(p, **{"model": model} | columns)
         return None
     notebook = _collecting()
-    for name in columns:
-        if name not in _FIELDS:
-            raise InputError(f"{name}: no column of a result.{near_miss(name, _FIELDS)}")
+    for name in columns.keys() - _FIELDS:
+        raise InputError(f"{name}: no column of a result.{near_miss(name, _FIELDS)}")
     if hasattr(number, "n_infants"):  # an interval
         columns = number.row() | columns
         number = columns.pop("value")
-    about = {"notebook": notebook.name, "seed": notebook.seed, "value": number}
-    result = _checked(columns | about)
+    result = _checked({**columns, "notebook": notebook.name, "seed": notebook.seed, "value": number})
     place = *(getattr(result, name) for name in _COLUMNS), result.split, result.data
     notebook.results[place] = result
 
@@ -288,10 +248,9 @@ def results() -> pd.DataFrame:
 
 
 def write() -> None:
-    """Write what this notebook has collected to the run's folder.
+    """Write what this notebook has collected to the folders `results` and `predictions` of the run.
 
-    Scores are in `results/`, answers in `predictions/`, and their probabilities, the same rows, in
-    `probabilities/`, which the wheel leaves out because of its size.
+    Probabilities, the same rows, are in `probabilities`: the wheel leaves them out for their size.
     """
     notebook = _collecting()
     _dump(notebook.results.values(), run_dir() / "results" / f"{notebook.name}.json")
@@ -321,7 +280,7 @@ def _columns(row: Result) -> dict[str, Any]:
 
 
 def table(rows: Iterable[Result]) -> pd.DataFrame:
-    """Return results as a table, one row each: the key, then the fields of `Result`."""
+    """Return results as a table: the key, then the fields of `Result`."""
     frame = pd.DataFrame(map(_columns, rows), columns=["key", *_FIELDS])
     return frame.astype(dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_COUNTS, "Int64"))
 
@@ -331,12 +290,11 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
 
     run: as in `load_results`. `columns`: values to select by: study, condition, feature, model,
     split, data. Columns of the table: these, clip, infant, repeat, fold (-1 if unknown), truth,
-    predicted (None without an answer), seed, and `p_<class>` if the model gives probabilities or
-    other scores (those of `reference/` runs only in a clone). Raises InputError if no predictions
-    match.
+    predicted (None without an answer), seed, and `p_<class>` if there are any (those of `reference/`
+    runs only in a clone). Raises InputError if no predictions match.
     """
-    folder, parts = _folder(run) / "predictions", []
     extras.require("pyarrow", "course", "a table of stored answers")
+    folder, parts = _folder(run) / "predictions", []
     wanted = [(name, "==", value) for name, value in columns.items()] or None
     for path in sorted(folder.glob("*.parquet")):
         part = pd.read_parquet(path, filters=wanted)
@@ -376,15 +334,14 @@ def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
     Columns as in `table`. The results kept in git, named `reference/<run>`, come last. Runs whose
     results can't be read are left out.
     """
-    newest = sorted((home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
-    runs = {path.parent.name: path for path in newest}
-    for path in sorted((project_dir() / "outputs" / "reference").glob("*/results.json")):
-        runs[f"reference/{path.parent.name}"] = path
-    readable = {}
-    for name, path in runs.items():
+    own = sorted((home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
+    kept = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    runs = {}
+    for path in (*own, *kept):
         with suppress(InputError):
-            readable[name] = table(read_results(path))
-    return readable
+            name = path.parent.name if path in own else f"reference/{path.parent.name}"
+            runs[name] = table(read_results(path))
+    return runs
 
 
 def benchmark_output(name: str) -> str:
@@ -424,9 +381,8 @@ def read_results(path: Path) -> list[Result]:
 def states(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the state of each notebook that has finished in `folder`, by name.
 
-    Keys: fingerprint, profile, parameters, seconds, versions, `files`, the notebook's files by
-    their paths in the run's folder, and `sha256`, the digests of those that are models. A damaged
-    state file is skipped.
+    Keys: those of the runner, `files` with their paths in the run's folder, and `sha256`, the digests
+    of those that are models. A damaged state file is skipped.
     """
     by_name = {}
     for path in sorted(folder.glob("state/*.json")):
@@ -442,31 +398,30 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises InputError if it is locked by another run or can't be created.
     """
     if not writable(folder):
-        raise InputError(
-            f"{folder}: can't be written to; choose another with --outputs, or by CRYUTILS_OUTPUTS_DIR."
-        )
+        remedy = "choose another with --outputs, or by CRYUTILS_OUTPUTS_DIR"
+        raise InputError(f"{folder}: can't be written to; {remedy}.")
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
+    try:  # this lock leaves no file, and is released however this process ends
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        what = "another `cryutils run` is running here; wait until it has ended"
+        raise InputError(f"{folder}: {what}, or name this run with --name.") from error
+    except OSError:
+        pass  # a file system without locks, such as NFS
     try:
-        with suppress(OSError):  # a file system without locks, such as NFS
-            try:  # this lock leaves no file, and is released however this process ends
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                what = "another `cryutils run` is running here; wait until it has ended"
-                raise InputError(f"{folder}: {what}, or name this run with --name.") from error
         yield
     finally:
         os.close(descriptor)
 
 
 def stage(folder: Path, name: str) -> Path:
-    """Return a new staging folder for notebook `name`, with links to other notebooks' files.
+    """Return a new staging folder for notebook `name`, with links to others' models and results.
 
-    The links are to models and results. The library writes files with `writing`, which replaces a
-    link, so these files are never changed.
+    The library writes files with `writing`, which replaces a link, so these files are never changed.
     """
-    # New each time, since a kernel briefly outlives a killed runner. The last part is the run's
-    # name, which notebooks show.
+    # New each time, since a kernel briefly outlives a killed runner. Notebooks show its last part.
     staging = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder / STAGING), folder.name)
     staging.mkdir()  # never with parents: fails if the run has ended, and its folder moved
     for kind in ("models", "results", "notebooks", "logs"):
@@ -487,21 +442,16 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
     folder, stamp = staging.parents[2], f"state/{name}.json"
     if (results := staging / "results" / f"{name}.json").is_file():
         read_results(results)
-    paths = [path.relative_to(staging) for path in staging.rglob("*") if not path.is_dir()]
-    files = sorted(
-        path.as_posix()
-        for path in paths
-        if not path.name.startswith(".") and not (staging / path).is_symlink()
-    )
-    record = {**state, "files": files}
-    record["sha256"] = {file: file_digest(staging / file) for file in files if file.startswith("models/")}
+    written = [path for path in staging.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = sorted(str(path.relative_to(staging)) for path in written if path.name[0] != ".")
+    digests = {file: file_digest(staging / file) for file in files if file.startswith("models/")}
     with writing(staging / stamp) as part:  # before the earlier one goes, as a disk may be full
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps({**state, "files": files, "sha256": digests}, indent=1) + "\n")
     others = states(folder)
-    in_use = {*files, *(file for key in others.keys() - {name} for file in others[key]["files"])}
-    outdated = set(others.pop(name, {"files": []})["files"]) - in_use
+    earlier = others.pop(name, {"files": []})["files"]
     (folder / stamp).unlink(missing_ok=True)
-    for path in (*(folder / file for file in outdated), *folder.glob(f"*/{name}.failed.*")):
+    in_use = {*files, *(file for other in others.values() for file in other["files"])}
+    for path in (*(folder / file for file in {*earlier} - in_use), *folder.glob(f"*/{name}.failed.*")):
         path.unlink(missing_ok=True)
     for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -513,16 +463,13 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
 
 
 def give_up(staging: Path, name: str) -> dict[str, Path]:
-    """Keep a failed execution's "notebook" and "log" next to the finished ones; return their paths.
-
-    Either is missing if the execution failed before writing it.
-    """
+    """Keep a failed execution's notebook and log, if it wrote them; return "notebook" and "log"."""
     folder, kept = staging.parents[2], {}
     for kind, file in {"notebook": f"notebooks/{name}.ipynb", "log": f"logs/{name}.log"}.items():
         target = (folder / file).with_stem(f"{name}.failed")
         target.unlink(missing_ok=True)  # from an earlier failure
         if (staging / file).is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(exist_ok=True)
             kept[kind] = (staging / file).replace(target)
     shutil.rmtree(staging.parent, ignore_errors=True)
     return kept

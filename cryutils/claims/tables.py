@@ -149,9 +149,8 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger with two verdicts on each row, from `results`.
 
     results: columns as in `claims.table`. There is a row for each corpus on which a claim was
-    measured, or one with `data` "" if there is none. Columns: those of the ledger; data, n,
-    n_infants and notebook of the measurement; and the fields of `Judgement` for each split, such as
-    random_verdict and leak_free_low.
+    measured, or one with `data` "". Columns: those of the ledger; data, n, n_infants and notebook of
+    the measurement; and the fields of `Judgement` for each split, such as leak_free_low.
     """
     measured, book, rows = _Measured(results), _records(ledger()), list[dict[str, Any]]()
     for claim in sorted(book, key=lambda claim: claim["rule"] == "every"):  # after its parts
@@ -159,16 +158,16 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
         corpora = measured.corpora.get(claim["key"], {row["data"] for row in parts} - {""})
         for data in sorted(corpora or {""}):
             result = measured.get(claim["key"], data, "leak_free", "random")
-            row = {**claim, "data": data, "n": result.get("n", nan)}
-            row |= {"n_infants": result.get("n_infants", nan), "notebook": result.get("notebook", "")}
+            row = {**claim, "data": data, "n": nan, "n_infants": nan, "notebook": ""}
+            row |= {name: result[name] for name in ("n", "n_infants", "notebook") if result}
             for split in evaluation.SPLITS:
-                of_parts = claim["rule"] == "every"
-                row[split] = (
-                    _by_parts(parts, data, split) if of_parts else _judgement(claim, data, split, measured)
-                )
+                if claim["rule"] == "every":
+                    row[split] = _by_parts(parts, data, split)
+                else:
+                    row[split] = _judgement(claim, data, split, measured)
             rows.append(row)
-    order = {claim["id"]: place for place, claim in enumerate(book)}
-    rows.sort(key=lambda row: order[row["id"]])
+    order = [claim["id"] for claim in book]
+    rows.sort(key=lambda row: order.index(row["id"]))
     for row in rows:
         for split in evaluation.SPLITS:
             found: Judgement = row.pop(split)
@@ -394,35 +393,18 @@ def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
             yield _SIMULATED
         for row in _records(rows):
             yield f"- {row['claim']}"
-            in_print = _number(row["unit"], row["value"])
-            about = [row["id"], row["where"], f"in print: {in_print}" * bool(in_print), row["run"]]
-            yield f"  {', '.join(filter(None, about))}"
-            texts = [_judged(row, split) for split in evaluation.SPLITS]
-            if texts[0] == texts[1]:
-                yield f"  {texts[0]}"
-            else:
-                yield from (f"  {SPLITS[s]}: {t}" for s, t in zip(evaluation.SPLITS, texts, strict=True))
+            scale, unit = (100, "%") if row["unit"] == "share" else (1, row["unit"])
+            in_print = f"in print {scale * row['value']:,.6g} {unit}" * pd.notna(row["value"])
+            yield f"  {', '.join(filter(None, [row['id'], row['where'], in_print, row['run']]))}"
+            for split in evaluation.SPLITS:
+                ends = [row[f"{split}_{name}"] for name in ("value", "low", "high")]
+                measured = f"{in_percent(*ends)} %" if unit == "%" else f"{ends[0]:,.6g} {unit}"
+                measured *= pd.notna(ends[0])
+                says = [measured, row[f"{split}_verdict"], row[f"{split}_reason"]]
+                yield f"  {SPLITS[split]}: {'; '.join(filter(None, says))}"
         yield ""
     yield "How many rows have which verdict:"
     yield from verdict_counts(judged).to_string().splitlines()
-
-
-def _judged(row: Mapping[str, Any], split: str) -> str:
-    """Return the measurement, if any, the verdict and its reason."""
-    measured = _number(row["unit"], *(row[f"{split}_{name}"] for name in ("value", "low", "high")))
-    parts = [measured, row[f"{split}_verdict"], row[f"{split}_reason"]]
-    return "; ".join(filter(None, parts))
-
-
-def _number(unit: str, value: float, low: float = nan, high: float = nan) -> str:
-    """Return a number with its interval and unit, "" if it is missing."""
-    if pd.isna(value):
-        return ""
-    factor, end = (100, " %") if unit == "share" else (1, f" {unit}".rstrip())
-    if pd.isna(low):
-        return f"{factor * value:,.6g}{end}"
-    digits = "z.0f" if unit == "share" else "z.2f"
-    return f"{factor * value:{digits}} [{factor * low:{digits}}, {factor * high:{digits}}]{end}"
 
 
 # The scoreboard
@@ -468,13 +450,12 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         Columns: those of `data/scoreboard.csv`, such as table, group and model (in words); data,
         run, metric; key (the columns of the results as one text); published (the paper's figure);
         for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
-        (the leak-free score of the most common class; for a balanced accuracy of Table 2 without
-        it, 1 over the number of classes); p_value (of the leak-free balanced accuracy); n,
-        n_infants. Shares are float64, 0-1, NaN if missing.
+        (the leak-free score of the most common class); p_value (of the leak-free balanced
+        accuracy); n, n_infants. Shares are float64, 0-1, NaN if missing.
     """
     parts = [results.assign(run=run) for run, results in runs.items()]
     results = pd.concat(parts or [table([]).assign(run="")], ignore_index=True)
-    classes = {at: part for at, part in results.groupby(["run", "data"])}
+    others = [at for at, part in results.groupby(["run", "data"]) if stand_in(part) is None]
     measured = results[results.rival == ""].rename(columns={"model": "name"}).drop(columns="key")
     measured = _ROWS.reset_index(names="place").merge(measured, on=_ABOUT)
     measured = measured.astype({"n": float, "n_infants": float})
@@ -502,13 +483,8 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         keys.append(key({**one, "model": one["name"]}))
         # The paper mentions no class weights: its figure is compared with and without them.
         figure = printed.get(keys[-1].replace("_unweighted", ""), nan)
-        if one["study"] == "feature_validation":
-            own = classes[one["run"], one["data"]]
-            used = len(_classes_in_use(own))
-            figure = nan if stand_in(own) is None else figure
-            if math.isnan(guess) and one["metric"] == "balanced_accuracy" and used:
-                guess = 1 / used
-        figures.append(figure)
+        of_table1 = one["study"] == "feature_validation"
+        figures.append(nan if of_table1 and (one["run"], one["data"]) in others else figure)
         commonest.append(guess)
     shown = shown.assign(key=keys, published=figures, commonest=commonest)
     shown["metric"] = pd.Categorical(shown.metric, list(METRICS))
