@@ -126,7 +126,7 @@ def test_a_weight_that_is_no_number_is_refused(runs: Path, trained: Trained) -> 
 def test_a_model_for_others_has_a_card_that_is_enough_and_names_no_infant(
     runs: Path, trained: Trained
 ) -> None:
-    change_card(runs / "old" / "models", "cry2", source={"name": "/home/anna"})
+    change_card(runs / "old" / "models", "cry2", source={"name": "/somebody"})
     paths = export_model("full", run="old")
     assert paths == [runs / "old" / "export" / f"{name}_float32.tflite" for name in ("cry2", "image")]
     for path, model_input in zip(paths, (trained.hearing, trained.seeing), strict=True):
