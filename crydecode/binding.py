@@ -42,10 +42,7 @@ def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
 
 
 def hosts(place: str, names: Iterable[str]) -> list[str]:
-    """Return the names and addresses by which browsers may call a server at `place`.
-
-    Raises InputError for a name that is none.
-    """
+    """Return the names by which browsers may call a server at `place`. Raises InputError for others."""
     for name in names:
         if not re.fullmatch(r"[\w.-]+|\[[\da-f:]+\]", name):
             raise InputError(f"--name {printable(name)}: give a name alone, such as baby.local.")
@@ -53,10 +50,7 @@ def hosts(place: str, names: Iterable[str]) -> list[str]:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen at `host` and `port` (0: any free port).
-
-    Raises InputError if that is impossible.
-    """
+    """Return sockets at `host` and `port` (0: any free one). Raises InputError if that fails."""
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return [socket.create_server(place[:2], family=family, backlog=1024)]

@@ -65,10 +65,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Day:
-    """The lines from noon of `start` to the next, newest first.
-
-    listened_s, cried_s: of what was heard. is_now: whether the day has not ended.
-    """
+    """The lines from noon of `start` to the next, newest first. is_now: whether it has not ended."""
 
     start: date
     lines: list[Line]

@@ -7,13 +7,12 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import math
 import re
 import secrets
 from functools import partial
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -22,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from crydecode.asking import ask
-from crydecode.store.accounts import folded
 
 # What needs neither a login nor the store.
 STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
@@ -72,7 +70,7 @@ async def log_in(request: Request) -> Response:
     fields = await form(request)
     name, password = fields.get("name", ""), fields.get("password", "")
     address = request.client.host if request.client else ""
-    users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
+    users, mark = state.store.users, request.cookies.get(_cookie(request, "device"), "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     # Asked before, so that a store that does not answer does not block the hashing.
     user = await ask(state.store.logins.user, request.scope["ticket"])
@@ -86,7 +84,7 @@ async def log_in(request: Request) -> Response:
     request.scope["user"] = user
     await _leave(request)
     response = await _enter(request, name, target)
-    set_cookie(response, request, _device(name), await ask(users.mark, name))
+    set_cookie(response, request, "device", await ask(users.mark, name))
     return response
 
 
@@ -117,14 +115,8 @@ def is_own(connection: HTTPConnection) -> bool:
 
 def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:
     """Set a cookie for this server's pages alone."""
-    response.set_cookie(
-        _cookie(request, name),
-        value,
-        max_age=COOKIE_S,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    name, is_https = _cookie(request, name), request.url.scheme == "https"
+    response.set_cookie(name, value, COOKIE_S, httponly=True, samesite="lax", secure=is_https)
 
 
 def token(request: HTTPConnection) -> str:
@@ -155,13 +147,7 @@ def _cookie(connection: HTTPConnection, name: str) -> str:
     return f"{name}-{(connection.scope.get('server') or ('', 0))[1]}"
 
 
-def _device(name: str) -> str:
-    """Return the name of the cookie that a user's devices have."""
-    return f"device-{hashlib.sha256(folded(name).encode()).hexdigest()[:8]}"
-
-
 def own_path(target: str) -> str:
     """Return `target` if it is a page of this site, otherwise the first page."""
     # Only printable ASCII, as browsers send it, so that no line break enters a header.
-    plain = re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", target) is not None
-    return target if plain and not urlsplit(target).netloc else "/"
+    return target if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", target) else "/"

@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket
 from crydecode import diary
 from crydecode.asking import ask
 from crydecode.diary import CRY, MISSED, NOTES
-from crydecode.login import COOKIE_S, STATIC, form, log_in, log_out, own_path, set_cookie, token
+from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
 from crydecode.store import transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
@@ -39,13 +39,7 @@ HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and on the first one
-AGO_S = {
-    "just now": 0.0,
-    "10 minutes ago": 600.0,
-    "half an hour ago": 1800.0,
-    "an hour ago": 3600.0,
-    "two hours ago": 7200.0,
-}
+AGO_S = {"just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0}
 # Reasons that a caregiver can choose; the models' own states are among them.
 REASONS = ("hungry", "tired", "discomfort", "pain", NO_CRY, UNSURE)
 
@@ -79,15 +73,10 @@ async def refuse(request: Any, error: Any) -> Response | None:
 
 
 async def chosen(request: Request) -> tuple[list[Log], Log | None]:
-    """Return all infants' logs, and the one that the address names; None if it was removed.
-
-    An address without an infant is for the one that a cookie remembers, or else for the first.
-    """
+    """Return all infants' logs, and the one that the address names, by default the first."""
     logs = await ask(request.app.state.store.infants)
     by_id = {str(log.id): log for log in logs}
-    if named := request.query_params.get("infant"):
-        return logs, by_id.get(named)
-    return logs, by_id.get(request.cookies.get("infant", ""), logs[0] if logs else None)
+    return logs, by_id.get(request.query_params.get("infant", next(iter(by_id), "")))
 
 
 Shower = Callable[[Request, list["Log"], "Log"], Awaitable[Response]]
@@ -103,9 +92,7 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
             return page(request, "error.html", status=404, title="There is no such baby", why=why)
         if log is None:
             return RedirectResponse("/babies", 303)
-        response = await show(request, logs, log)
-        response.set_cookie("infant", str(log.id), max_age=COOKIE_S, samesite="lax")
-        return response
+        return await show(request, logs, log)
 
     return shown
 
@@ -190,9 +177,7 @@ async def export(request: Request, logs: list[Log], log: Log) -> Response:
 
 async def static(request: Request) -> Response:
     """Send a script or style of the pages."""
-    name = request.path_params["name"]
-    if request.url.path not in STATIC:
-        raise HTTPException(404)
+    name = request.url.path.rpartition("/")[2]
     kind = "css" if name.endswith(".css") else "javascript"
     text = asset(name) if name.startswith("live") else (HERE / name).read_text("utf-8")
     return Response(text, media_type=f"text/{kind}")
@@ -216,7 +201,7 @@ ROUTES = [
     Route("/export", of_infant(export)),
     Route("/say", say, methods=["POST"]),
     Route("/babies", babies, methods=["GET", "POST"]),
-    Route("/static/{name}", static),
+    *(Route(path, static) for path in STATIC),
     Route("/film.mp4", film),
 ]
 

@@ -49,8 +49,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-# Over HTTPS, for 30 days: no longer than a family's mistake may last.
-STRICT = {"Strict-Transport-Security": "max-age=2592000"}
+STRICT = {"Strict-Transport-Security": "max-age=2592000"}  # 30 days, as long as a mistake may last
 # What is raised where a client is gone.
 _GONE = (ClientDisconnect, ConnectionError, LocalProtocolError, WebSocketDisconnect)
 _logger = logging.getLogger("crydecode")
@@ -66,10 +65,10 @@ def application(
 ) -> Starlette:
     """Return the application for the users in `store`.
 
-    hosts: names and addresses that browsers may call it; otherwise another site whose name resolves
-    to this machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the
-    run whose models answer, None for the cry gate alone. links: users by the tokens of links, each
-    of which logs in once; the only way into a demonstration. film: what its pages play.
+    hosts: names by which browsers may call it; otherwise another site whose name resolves to this
+    machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the run whose
+    models answer, None for the cry gate alone. links: users of a demonstration by the tokens of
+    links, each of which logs in once. film: what its pages play.
     """
     models = Models(run)
     sockets = Sockets(store, models, film)
@@ -86,7 +85,7 @@ def application(
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
         routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
-        middleware=[Middleware(_Faults), Middleware(_Headers), trusted],
+        middleware=[Middleware(_with_log), Middleware(_with_headers), trusted],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -124,31 +123,27 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     uvicorn.Server(config).run(sockets)
 
 
-class _Headers:
-    """Adds `HEADERS` to every answer, and `STRICT` to one over HTTPS, be it a proxy's or its own."""
+def _with_headers(app: ASGIApp) -> ASGIApp:
+    """Add `HEADERS` to every answer, and `STRICT` to one over HTTPS, be it a proxy's or its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 is_https = scope["scheme"] == "https"
                 MutableHeaders(scope=message).update(HEADERS | (STRICT if is_https else {}))
             await send(message)
 
-        await self._app(scope, receive, answer)
+        await app(scope, receive, answer)
+
+    return answering
 
 
-class _Faults:
+def _with_log(app: ASGIApp) -> ASGIApp:
     """Log a fault in one line, without the request's query, which may be secret."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         except _GONE:
             pass
         except Exception as error:  # its message may quote the request
@@ -156,3 +151,5 @@ class _Faults:
             kind, name = type(error).__name__, Path(place.filename).name
             _logger.error("%s in %s, line %d", kind, name, place.lineno)
             raise
+
+    return answering

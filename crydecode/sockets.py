@@ -2,8 +2,7 @@
 
 A message is JSON as text, or as the beginning of a binary message that ends in sound or a picture.
 One message of a page is answered before its next one is read. `Protocol` ends a page that sends
-more frames or bytes than any page does. While answers take long, pages judge fewer windows of a
-cry and say so.
+more frames or bytes than any page does.
 """
 
 from __future__ import annotations
@@ -40,9 +39,7 @@ PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
 RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
 PIECE = 2**12  # bytes that are parsed at once
 DISCARD_S = 1.0  # in which a page that sent too much may still be told why it is closed
-SLOW_S, FAST_S = 0.15, 0.05  # mean time of an answer, from which fewer and more windows are judged
 THREADS = 4  # at most; each opens its own copy of the models
-EVERY = 4  # windows, of which at least one is judged
 LOOK_S = 5.0  # between searches for logins that ended without a request
 LOGGED_OUT, REPLACED, REFUSED, FLOODED = 4401, 4409, 4400, 1008  # why a WebSocket is closed
 
@@ -55,11 +52,6 @@ class _Page:
     ticket: str
     user: str
     listener: Listener | None = None
-    mean_s: float = 0.0
-
-    @property
-    def listens(self) -> bool:
-        return self.listener is not None and self.listener.listening
 
     async def close(self, code: int) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # closed in the meantime
@@ -127,10 +119,8 @@ class Sockets:
         mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
             crowd = mine if len(mine) >= PAGES else self._pages
-            idle = next((other for other in crowd if not other.listens), None)
+            idle = next((each for each in crowd if not (each.listener and each.listener.listening)), None)
             if idle is None:
-                if crowd is self._pages:  # of others, perhaps all
-                    raise InputError("Too many phones are listening on this computer now.")
                 raise InputError("Too many pages are listening. Stop one, then open this again.")
             self._pages[page] = self._pages.pop(idle)
             await idle.close(REPLACED)
@@ -157,11 +147,8 @@ class Sockets:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
         content, buffers = _parsed(message)
-        begun, loop = time.monotonic(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
-        if answer["readings"]:
-            page.mean_s += 0.2 * (time.monotonic() - begun - page.mean_s)
-            _pace(page, listener)
         await page.socket.send_json(answer)
         if listener.refused:  # the infant was removed
             raise InputError(listener.refused)
@@ -196,15 +183,6 @@ class Protocol(WebSocketsSansIOProtocol):
             self.queue.put_nowait({"type": "websocket.disconnect", "code": FLOODED})
             self.close_sent = True
             self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
-
-
-def _pace(page: _Page, listener: Listener) -> None:
-    """Judge fewer windows while answers are slow, and more when they are fast again."""
-    every = listener.monitor.every
-    if page.mean_s > SLOW_S and every < EVERY:
-        listener.monitor.every, page.mean_s = 2 * every, 0.0
-    elif page.mean_s < FAST_S / 4 and every > 1:
-        listener.monitor.every, page.mean_s = every // 2, FAST_S
 
 
 def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview]]:

@@ -1,8 +1,7 @@
 """A thread that writes readings to a log, `Writer`, so that the live analysis never waits for it.
 
-While the disk is full, another program has locked the log, or its server does not answer, readings
-wait in memory. They are written in order once the log is back. Readings that the log refuses
-(InputError: the infant was removed, or a time is impossible) are dropped, and the page says why.
+Readings that the log can't take now wait in memory, and are written in order once it is back. Those
+that it refuses (InputError: the infant was removed) are dropped, and the page says why.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ SLOW_S = 2.0  # a log that has not answered after this time is reported
 class Writer:
     """Writes readings to `log`; at most `WAITING` wait, not counting the batch in progress.
 
-    log: a function that returns once readings are durable. If more arrive, the oldest are lost, and
-    their time counts as one without listening. The thread ends when nothing waits.
+    log: a function that returns once readings are durable. If more arrive, the oldest are lost. The
+    thread ends when nothing waits. refused: why the log refused the last readings, or "".
     """
 
     def __init__(self, log: Callable[[list[Reading]], object]) -> None:
@@ -37,7 +36,7 @@ class Writer:
         self._batch: list[Reading] = []  # being written
         self._begun = 0.0  # when the batch's writing began
         self._runs = self._hurries = False
-        self._why = self._refused = ""
+        self._why = self.refused = ""
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Queue readings."""
@@ -60,17 +59,12 @@ class Writer:
         with self._changed:
             return len(self._batch) + len(self._waiting)
 
-    @property
-    def refused(self) -> str:
-        """Why the log refused the last readings; "" if it did not."""
-        return self._refused
-
     def trouble(self) -> str:
         """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
             is_slow = self._batch and time.monotonic() - self._begun > SLOW_S
             why = self._why or (NO_ANSWER if is_slow else "")
-            n, refused = self.waiting, self._refused
+            n, refused = self.waiting, self.refused
         if refused:
             return f"Nothing is saved now: {refused.rstrip('.')}."
         if not why:
@@ -82,7 +76,15 @@ class Writer:
         )
 
     def _run(self) -> None:
-        while batch := self._next():
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._runs = self._hurries = False
+                    self._changed.notify_all()
+                    return
+                batch = self._batch = list(self._waiting)
+                self._waiting.clear()
+                self._begun = time.monotonic()
             why = refused = ""
             try:
                 self._log(batch)
@@ -95,20 +97,8 @@ class Writer:
                 if why != self._why:
                     get_logger().warning("readings can't be written: %s", why)
             with self._changed:
-                self._batch, self._why, self._refused = [], why, refused
+                self._batch, self._why, self.refused = [], why, refused
                 if why:
                     self._waiting = deque([*batch, *self._waiting], WAITING)
                     self._changed.wait_for(lambda: self._hurries, RETRY_S)
                     self._hurries = False
-
-    def _next(self) -> list[Reading]:
-        """Return the next batch of readings; an empty batch ends the thread."""
-        with self._changed:
-            if not self._waiting:
-                self._runs = self._hurries = False
-                self._changed.notify_all()
-                return []
-            self._batch = list(self._waiting)
-            self._waiting.clear()
-            self._begun = time.monotonic()
-            return self._batch

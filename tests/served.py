@@ -101,10 +101,11 @@ class Visitor(requests.Session):
     def log_in(self, name: str, password: str = PASSWORD) -> requests.Response:
         return self.submit("/login", name=name, password=password)
 
-    def enter(self, name: str) -> None:
+    def enter(self, name: str) -> Visitor:
         """Log in without a form, which saves the time of hashing a password."""
         port = self.server.url.rpartition(":")[2]
         self.cookies.set(f"login-{port}", self.server.store.logins.begin(name))
+        return self
 
     @property
     def origin(self) -> str:

@@ -1,9 +1,7 @@
-"""The caregiver application's database: users, infants, sessions, readings and corrections.
+"""The caregiver application's database: users, infants, readings and what caregivers said.
 
-Paper B §3, step 3. `open(url)` returns a `Store`, by default an SQLite file in the user's data
-folder. CRYUTILS_STORE or the caller can name another file, or a PostgreSQL server (through
-SQLAlchemy). One store is one household or ward: every user has access to all its infants. No models
-are imported.
+Paper B §3, step 3. `open(url)` returns a `Store`, on SQLite or PostgreSQL. One store is one
+household or ward: every user has access to all its infants. No models are imported.
 """
 
 from __future__ import annotations
@@ -25,16 +23,11 @@ __all__ = ["Log", "Store", "StoreUnavailable", "open"]
 
 
 class Store(AbstractContextManager["Store"]):
-    """Users, their logins, and infants with their logs. A context manager."""
+    """Users, their logins, and infants with their logs. address: without a password."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self.address = database, database.shown
         self.users, self.logins = Users(database), Logins(database)
-
-    @property
-    def address(self) -> str:
-        """The address, without a password."""
-        return self._database.shown
 
     def add_infant(self, name: str) -> Log:
         """Add an infant and return its log. Raises InputError if the name is taken."""
@@ -53,10 +46,7 @@ class Store(AbstractContextManager["Store"]):
         return sorted(logs, key=lambda log: log.name)
 
     def infant(self, name: str) -> Log:
-        """Return the log of the infant of this name or `Log.id`.
-
-        Raises InputError if there is no such infant.
-        """
+        """Return the log of the infant of this name or `Log.id`. Raises InputError for another."""
         logs = self.infants()
         for log in logs:
             if name in (log.name, str(log.id)):
@@ -75,16 +65,14 @@ class Store(AbstractContextManager["Store"]):
 def open(url: str | None = None) -> Store:
     """Return the store at `url`, which is created if it does not exist.
 
-    The default is CRYUTILS_STORE, or else a file in the user's data folder. A relative file is
-    resolved against the folder in which the command was started.
-
-    Raises InputError, without a password in the message, for a store that can't be reached or
-    written, or that another version of cryutils made.
+    The default is CRYUTILS_STORE, or else a file in the user's data folder. Raises InputError,
+    without a password in the message, for a store that can't be reached or written, or that another
+    version of cryutils made.
     """
     if not (url := url or os.environ.get("CRYUTILS_STORE")):
         with explain_no_home("CRYUTILS_STORE to a file or database"):
             url = f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
-    database = Database.at(url)
+    database = Database(url)
     try:
         database.prepare()
     except StoreUnavailable as error:

@@ -61,10 +61,7 @@ def hasher() -> PasswordHasher:
 
 
 class Attempt(NamedTuple):
-    """A failed attempt to log in.
-
-    place: "device" and its mark, or "address" and a network. time: in s of a clock that nobody sets.
-    """
+    """A failed attempt. place: "device" and its mark, or "address" and a network. time: monotonic, in s."""
 
     user: str
     place: tuple[str, str]
@@ -219,10 +216,8 @@ def clean_name(name: str) -> str:
     """Return a name without surrounding spaces. Raises InputError for one that can't be used."""
     cleaned = unicodedata.normalize("NFKC", name).strip()
     if not 0 < len(cleaned) <= _NAME_LENGTH or not cleaned.isprintable():
-        raise InputError(
-            f"{printable(name[:_NAME_LENGTH])!r}: no name; give 1 to {_NAME_LENGTH} characters "
-            "that can be printed."
-        )
+        wrong = printable(name[:_NAME_LENGTH])
+        raise InputError(f"{wrong!r}: no name; give 1 to {_NAME_LENGTH} characters that can be printed.")
     return cleaned
 
 
@@ -253,12 +248,11 @@ def _nobody(argon2id: PasswordHasher) -> str:
 
 
 def network(address: str) -> str:
-    """Return a client's address; for IPv6 its /64 network, all of which one client can use."""
+    """Return a client's address as a network; for IPv6 a /64, all of which one client can use."""
     try:
-        host = ipaddress.ip_address(address)
+        return str(ipaddress.ip_network(f"{address}/{64 if ':' in address else 32}", strict=False))
     except ValueError:  # a name or a socket's path
         return printable(address)[:_NAME_LENGTH]
-    return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else str(host)
 
 
 def _mark(hashed: str | None, number: str) -> str:

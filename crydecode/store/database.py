@@ -22,7 +22,6 @@ from cryutils._io.paths import resolve
 from cryutils.errors import InputError, printable
 
 VERSION = 9  # of the tables
-LONGEST_S = 86_400  # of a correction
 Row = dict[str, Any]
 
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
@@ -48,20 +47,20 @@ _FULL, _LOCKED = "its disk is full", "another program has locked it"
 _AWAY, _BROKEN = "its server can't be reached", "the database reports an error"
 NO_ANSWER = "it does not answer"
 _FIRST = "stop the server first, then"
-_DAMAGED = f"it is damaged; {_FIRST} restore a copy, or move it away to begin a new log"
+DAMAGED = f"it is damaged; {_FIRST} restore a copy, or move it away to begin a new log"
 _MOVED = f"its file was moved, deleted or replaced; put it back, or {_FIRST} begin a new log"
 _REASONS: dict[object, str] = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
     "53100": _FULL,
     "55P03": _LOCKED,
     "57014": NO_ANSWER,
 }
 _ADVICE = {
-    _DAMAGED: "",
+    DAMAGED: "",
     _MOVED: "",
     NO_ANSWER: " What you sent may still be saved: check the diary before you send it again.",
 }
@@ -116,10 +115,7 @@ class StoreUnavailable(OSError):
     """The database can't be reached or used. A new reason is written to the server's log."""
 
     def __init__(self, why: object, shown: str, reason: str) -> None:
-        """Report the first line of `why` for the store `shown`, an address without a password.
-
-        `reason` is for caregivers.
-        """
+        """Report `why`, and for caregivers `reason`. shown: the store's, without a password."""
         self.reason = reason
         line = (str(why).splitlines() or ["no reason"])[0].partition(" with text ")[0]
         super().__init__(errno.EIO, f"the store can't be used ({line}): {reason}", shown)
@@ -134,56 +130,44 @@ class StoreUnavailable(OSError):
         return f"The diary can't be used now: {self.reason}.{_ADVICE.get(self.reason, safe)}"
 
 
-class DamagedError(ValueError):
-    """A stored row has values that were never written."""
-
-
 class Database:
-    """The store's tables on an engine. `shown` is the address without a password.
+    """The store's tables. `shown` is the address without a password."""
 
-    path: SQLite's file, which must stay the same one: SQLite would go on writing to a deleted one.
-    """
-
-    def __init__(self, engine: sa.Engine, shown: str, path: Path | None = None) -> None:
-        self._engine, self.shown, self._path = engine, shown, path
-        self._file = path and _identity(path)
-
-    @classmethod
-    def at(cls, address: str) -> Database:
-        """Return the database at a URL.
+    def __init__(self, address: str) -> None:
+        """Open the database at a URL.
 
         Raises InputError for an invalid URL, and for a file that can't be created.
         """
+        self.shown, self._path = shown(address), None
         scheme = address.partition("://")[0]
         if scheme not in ("sqlite", *_SERVERS):
             raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS}.")
         if scheme in _SERVERS and address.count("@") > 1:  # the host would have a part of it
-            raise InputError(f"{shown(address)}: write @ in a password as %40.")
+            raise InputError(f"{self.shown}: write @ in a password as %40.")
         try:
             url = sa.make_url(address)
         except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
-            raise InputError(f"{shown(address)}: not a database address; is it mistyped?") from error
+            raise InputError(f"{self.shown}: not a database address; is it mistyped?") from error
         if scheme in _SERVERS:
             extras.require("psycopg", "app", "a store in PostgreSQL")
             url = url.set(drivername="postgresql+psycopg")
             chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
-            engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=_WAIT_S, connect_args=chosen)
-            sa.event.listen(engine, "begin", _limit)
-            return cls(engine, shown(address))
-        if url.database in (None, "", ":memory:"):  # in memory, which would lose everything
+            options: Row = {"pool_pre_ping": True, "connect_args": chosen}
+        elif url.database in (None, "", ":memory:"):  # in memory, which would lose everything
             raise InputError(f"{address}: name a file, as in sqlite:///log.sqlite.")
-        path = _file(resolve(str(url.database)))
-        url, waits = url.set(database=str(path)), {"timeout": _WAIT_S}
-        engine = sa.create_engine(url, pool_timeout=_WAIT_S, connect_args=waits)
-        sa.event.listen(engine, "connect", _settle)
-        sa.event.listen(engine, "begin", _begin)
-        return cls(engine, str(path), path)
+        else:
+            self._path = _file(resolve(str(url.database)))
+            self.shown, url = str(self._path), url.set(database=str(self._path))
+            options = {"connect_args": {"timeout": _WAIT_S}}
+        # SQLite would go on writing to a deleted file, so it must stay the same one.
+        self._file = self._path and _identity(self._path)
+        self._engine = sa.create_engine(url, pool_timeout=_WAIT_S, **options)
+        if self._path is not None:
+            sa.event.listen(self._engine, "connect", _settle)
+        sa.event.listen(self._engine, "begin", _begin)
 
     def prepare(self) -> None:
-        """Create the tables if there are none.
-
-        Raises InputError for tables of another program and of another version of cryutils.
-        """
+        """Create the tables if there are none. Raises InputError for those of another version."""
         with self.begin() as connection:
             if _version(connection) == VERSION:
                 return
@@ -191,12 +175,8 @@ class Database:
             if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
             version = _version(connection)  # another process may have just done it
-            if version is None:
-                if set(sa.inspect(connection).get_table_names()) & set(_TABLES.tables):
-                    raise InputError(
-                        f"{self.shown}: it contains another program's tables; name another database."
-                    )
-                _TABLES.create_all(connection)
+            if version is None:  # fails in a database with another program's tables
+                _TABLES.create_all(connection, checkfirst=False)
                 connection.execute(sa.insert(_META).values(key="version", value=VERSION))
             elif version != VERSION:
                 raise InputError(
@@ -217,23 +197,17 @@ class Database:
                 yield connection
             if writes:
                 self._require_file()
-                _logged.intersection_update({_DAMAGED})
+                _logged.intersection_update({DAMAGED})
         except sa.exc.IntegrityError as error:
             raise InputError("Someone else removed this in the meantime; look again.") from error
-        except (
-            sa.exc.DatabaseError,
-            sa.exc.InterfaceError,
-            sa.exc.TimeoutError,
-            UnicodeDecodeError,
-            DamagedError,
-        ) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, UnicodeDecodeError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
 
     def _require_file(self) -> None:
         """Raise StoreUnavailable if SQLite's file is not the one that was opened."""
         if self._path is not None and (file := _identity(self._path)) != self._file:
-            why, reason = ("0 bytes", _DAMAGED) if file == (0, 0) else ("another file", _MOVED)
+            why, reason = ("0 bytes", DAMAGED) if file == (0, 0) else ("another file", _MOVED)
             raise StoreUnavailable(why, self.shown, reason)
 
     def close(self) -> None:
@@ -258,7 +232,7 @@ def _version(connection: sa.Connection) -> int | None:
 
 
 def shown(url: str) -> str:
-    """Return an address without user, password and options; without a host if it is malformed."""
+    """Return an address without user, password and options; a malformed one without its host."""
     scheme, _, rest = url.partition("://")
     rest, _, options = rest.partition("?")
     place = rest.rpartition("@")[2]
@@ -269,8 +243,8 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
-    if isinstance(error, UnicodeDecodeError | DamagedError):
-        return _DAMAGED
+    if isinstance(error, UnicodeDecodeError):
+        return DAMAGED
     if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         return _REASONS.get(code & 0xFF, _BROKEN)
@@ -317,16 +291,11 @@ def _settle(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # With a plain BEGIN, a read followed by a write fails instead of waiting for another writer.
+    """Begin a transaction on SQLite; limit how long one of PostgreSQL waits for others and for rows."""
     writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _limit(connection: sa.Connection) -> None:
-    """Limit how long a transaction of PostgreSQL waits for another one, and for rows.
-
-    Removing a year takes longer than reading a part of it.
-    """
-    writes = connection.get_execution_options().get("writes")
-    limited = "lock_timeout" if writes else "statement_timeout"
-    connection.exec_driver_sql(f"SET LOCAL {limited} = '{_WAIT_S}s'")
+    if connection.dialect.name == "sqlite":
+        # With a plain BEGIN, a read followed by a write fails instead of waiting for another writer.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    else:  # removing a year takes longer than reading a part of it
+        limited = "lock_timeout" if writes else "statement_timeout"
+        connection.exec_driver_sql(f"SET LOCAL {limited} = '{_WAIT_S}s'")

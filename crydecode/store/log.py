@@ -7,6 +7,7 @@ or not counted, never as silence.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -16,12 +17,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple
 
-import numpy as np
 import sqlalchemy as sa
 
 from crydecode.diary import CRY, MISSED, ONE_DAY, Day, Line, lines
 from crydecode.store import database as tables
-from crydecode.store.database import Database, Row
+from crydecode.store.database import Database, Row, StoreUnavailable
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import CALM, GAP, NO_CRY
@@ -66,14 +66,13 @@ class Log:
         """Yield the readings from `since` to before `until` (s since 1970), in order of time.
 
         They are rows of the table, without loading all into memory, with the infant's name.
-        What caregivers said is not in them, but in `lines`.
         """
         reading = tables.READINGS.c
         query = sa.select(tables.READINGS).where(
             reading.infant == self.id, *_within(reading.time, reading.time, since, until)
         )
         with self._begin() as connection:
-            for row in _checked(connection, query.order_by(reading.time, reading.session)):
+            for row in self._rows(connection, query.order_by(reading.time, reading.session)):
                 yield row | {"infant": self.name}
 
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
@@ -89,8 +88,8 @@ class Log:
         )
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._begin() as connection:
-            cries = _checked(connection, readings.order_by(reading.time))
-            found = lines(cries, _checked(connection, newest_first))
+            cries = self._rows(connection, readings.order_by(reading.time))
+            found = lines(cries, self._rows(connection, newest_first))
         return [replace(line, start=max(line.start, since or 0.0)) for line in found]
 
     def day(self, when: date | None = None) -> Day:
@@ -110,7 +109,7 @@ class Log:
         NO_CRY. number: of the button. Within a minute, the same number is the same statement, so a
         second tap, or one after a lost answer, adds nothing.
 
-        Raises InputError for times before 2000 or after 2099, and for more than a day.
+        Raises InputError for times before 2000 or after 2099.
         """
         _require(start, stop)
         now, said, number = time.time(), tables.SAID, number or secrets.randbits(48)
@@ -126,14 +125,10 @@ class Log:
         """Remove all that was said about a cry, or a note, from `start` to `stop`."""
         _require(start, stop)
         said, of_cry = tables.SAID.c, (CRY, MISSED)
-        statements = sa.delete(tables.SAID).where(
-            said.infant == self.id,
-            said.what.in_(of_cry if what in of_cry else [what]),
-            said.start <= stop,
-            said.stop >= start,
-        )
+        over = (said.infant == self.id, said.start <= stop, said.stop >= start)
+        same = said.what.in_(of_cry if what in of_cry else [what])
         with self._begin(writes=True) as connection:
-            connection.execute(statements)
+            connection.execute(sa.delete(tables.SAID).where(same, *over))
 
     def listened_s(self, since: float, until: float) -> float:
         """Return how long a device listened between two times, in s.
@@ -141,8 +136,8 @@ class Log:
         Time in which several devices listened counts once, and gaps do not count.
         """
         reading = tables.READINGS.c
-        step = sa.cast(sa.func.floor(reading.time / HOP_S), sa.BigInteger)
-        query = sa.select(sa.func.count(sa.distinct(step))).where(
+        steps = sa.distinct(sa.func.floor(reading.time / HOP_S))
+        query = sa.select(sa.func.count(steps)).where(
             reading.infant == self.id,
             reading.verdict != GAP,
             *_within(reading.time, reading.time, since, until),
@@ -152,13 +147,12 @@ class Log:
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
-        times = (tables.READINGS.c.time, tables.SAID.c.stop)
+        reading, said = tables.READINGS.c, tables.SAID.c
         with self._begin(writes=True) as connection:
-            readings, _ = (
-                connection.execute(sa.delete(at.table).where(at.table.c.infant == self.id, at < before))
-                for at in times
-            )
-        return readings.rowcount
+            mine = sa.delete(tables.SAID).where(said.infant == self.id, said.stop < before)
+            connection.execute(mine)
+            readings = sa.delete(tables.READINGS).where(reading.infant == self.id, reading.time < before)
+            return connection.execute(readings).rowcount
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
@@ -176,6 +170,22 @@ class Log:
                 raise InputError(f"no infant {self.name!r}.")
             yield connection
 
+    def _rows(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Row]:
+        """Yield the rows of a query. Raises StoreUnavailable for what was never stored."""
+        rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+        for row in map(dict, rows.mappings()):
+            at = [row[name] for name in ("time", "start", "stop") if name in row]
+            texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
+            try:
+                parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
+                shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
+                is_whole = all(0 <= share <= 1 for share in shares) and all(0 <= x < LATEST_S for x in at)
+            except (AttributeError, TypeError, ValueError):
+                is_whole = False
+            if not (is_whole and all(isinstance(text, str) for text in texts)):
+                raise StoreUnavailable(f"row at {at}", self._database.shown, tables.DAMAGED)
+            yield row
+
 
 PARTS = ("probabilities", "sound", "face")
 
@@ -184,8 +194,8 @@ def _row(reading: Reading) -> Row:
     """Return a reading as a row. Raises InputError for NaN and infinity."""
     _require(reading.time, reading.time)
     parts = {name: getattr(reading, name) for name in PARTS}
-    numbers = [reading.cry or 0.0, *chain(*(part.values() for part in parts.values() if part))]
-    if not np.isfinite(numbers).all():
+    shares = chain(*(part.values() for part in parts.values() if part))
+    if not all(map(math.isfinite, (reading.cry or 0.0, *shares))):
         raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
     row: Row = {
         "time": float(reading.time),
@@ -195,42 +205,20 @@ def _row(reading: Reading) -> Row:
         "kind": reading.kind,
     }
     for name, part in parts.items():
-        shares = part and {state: float(share) for state, share in part.items()}
-        row[name] = None if part is None else json.dumps(shares, separators=(",", ":"))
+        numbers = part and {state: float(share) for state, share in part.items()}
+        row[name] = None if part is None else json.dumps(numbers, separators=(",", ":"))
     return row
 
 
 def _require(start: float, stop: float) -> None:
-    """Raise InputError for what is no span of a day at most in the years that a log has."""
+    """Raise InputError for what is no span in the years that a log has."""
     if not EARLIEST_S <= start <= stop < LATEST_S:
         times = " to ".join(dict.fromkeys((f"{start:g}", f"{stop:g}")))
         raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
-    if stop - start > tables.LONGEST_S:
-        raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
-
-
-def _checked(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Row]:
-    """Yield the rows of a query. Raises DamagedError for what was never stored."""
-    rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-    for row in map(dict, rows.mappings()):
-        at = [row[name] for name in ("time", "start", "stop") if name in row]
-        texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
-        try:
-            parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
-            shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
-            is_whole = all(0 <= each <= 1 for each in shares) and all(0 <= x < 2**33 for x in at)
-        except (AttributeError, TypeError, ValueError):
-            is_whole = False
-        if not (is_whole and all(isinstance(text, str) for text in texts)):
-            raise tables.DamagedError(f"row at {at}")
-        yield row
 
 
 def _within(
     start: sa.Column[Any], stop: sa.Column[Any], since: float | None, until: float | None
-) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions that something reaches into a time; None: no limit."""
-    if since is not None:
-        yield stop >= since
-    if until is not None:
-        yield start < until
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions that something reaches into a time; None: no limit."""
+    return stop >= (since or EARLIEST_S), start < (until or LATEST_S)

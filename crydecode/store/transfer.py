@@ -43,16 +43,14 @@ def export(
 
     target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE,
     whose collection is called as `kind` and has UTC; an earlier export of the same infants and
-    period is replaced there. `what` is "cry", "missed cry" or a caregiver's note, such as "fed".
-    A missed cry and a note have a `start` alone. `cried_minutes` is how long crying was heard,
-    without pauses, and `corrected` what a caregiver said. `probabilities`, `sound` and `face` of a
-    reading are by state, in a file as JSON.
+    period is replaced there. Only a cry has a `stop`, an answer and `cried_minutes`, without its
+    pauses; a missed cry and a note, such as "fed", have a `start`. Parts of a reading are JSON.
 
-    A file is either complete or absent, and only its owner may read it. In a CSV file, an
-    apostrophe precedes texts that a spreadsheet would execute as formulas. Raises InputError,
+    A file is either complete or absent, and only its owner may read it. Raises InputError,
     without a password in the message, for another target and a server that can't be reached.
     """
-    batches = _batches(_rows(logs, kind, since, until))
+    rows = _rows(logs, kind, since, until)
+    batches = iter(lambda: list(islice(rows, _AT_ONCE)), [])
     if target.startswith(("mongodb://", "mongodb+srv://")):
         edges = {"$gte": since, "$lt": until}
         period = {name: _utc(at) for name, at in edges.items() if at is not None}
@@ -141,11 +139,6 @@ def _row(line: Line) -> Row:
         "probability": line.probability and round(line.probability, 4),
         "run": line.run,
     }
-
-
-def _batches(entries: Iterator[Row]) -> Iterator[list[Row]]:
-    while rows := list(islice(entries, _AT_ONCE)):
-        yield rows
 
 
 def _document(row: Row) -> Row:

@@ -22,7 +22,7 @@ from PIL import Image
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.episodes import Episodes, Sums
-from cryutils.inference.readings import HOP_S, Reading, actions
+from cryutils.inference.readings import Reading, actions
 from cryutils.words import ANY, CALM, GAP
 
 if TYPE_CHECKING:
@@ -146,9 +146,6 @@ class Listener:
     def _remark(self) -> str:
         if self.listening and self.from_file and self._writer is not None:
             return "This is a file, so nothing is written into the diary."
-        if self.listening and self.monitor.every > 1:
-            every_s = HOP_S * self.monitor.every
-            return f"The computer is busy, so answers come every {every_s:g} s."
         return ""
 
     def _shown(self, reading: Reading) -> dict[str, Any]:

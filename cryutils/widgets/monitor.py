@@ -41,7 +41,7 @@ from cryutils.inference.trained_models import Part, find_run
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
 from cryutils.models.inputs import DEAD_S, PictureInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
-from cryutils.words import CALM, GAP, NO_CRY, QUIET, UNSURE
+from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
 
@@ -136,8 +136,7 @@ class Monitor:
 
     run: the run's folder, None without one. classes: the states that it can name for the infants of
     `restart`, none if only the cry gate answers. note: what the models were trained on.
-    uses_camera: whether one of the models is for real faces. every: only each n-th window of a cry
-    is judged, to save time; the others repeat the last answer.
+    uses_camera: whether one of the models is for real faces.
     """
 
     _ring: Ring | None
@@ -151,7 +150,7 @@ class Monitor:
         predictor = self._models.predictor
         self.run = predictor.run if predictor else None
         self.note = predictor.note if predictor else ""
-        self.gate, self.every = self._models.gate, 1
+        self.gate = self._models.gate
         self.uses_camera = self._models.answering(synthetic=False)[1] is not None
         self.restart()
 
@@ -277,8 +276,7 @@ class Monitor:
             if not bursts(self._passing):
                 what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
                 return Reading(time=end, verdict=what, cry=cry, note=note)
-            is_skipped = self._count % self.every and self._last.verdict not in CALM
-            if not self._passing[-1] or is_skipped:  # the infant draws breath, or time is short
+            if not self._passing[-1]:  # the infant draws breath
                 return replace(self._last, time=end, cry=cry)
         else:
             self._passing = [False]

@@ -1,16 +1,23 @@
-"""Every test here runs on SQLite, and on PostgreSQL where it is installed."""
+"""Stores, on SQLite unless a test asks for another database, and one server for all tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from clock import Clock
 from postgres import Server, programs
+from trained_run import Trained
 
 from crydecode import store as stores
 from crydecode.store import Log, Store, accounts
+
+if TYPE_CHECKING:
+    from served import Served, Visitor
+
+SECRET = "what nobody may know"
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +29,14 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return getattr(request, "param", "sqlite")
 
 
 @pytest.fixture
 def url(kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequest) -> str:
-    """Where an empty store may be made, in each database."""
+    """Where an empty store may be made."""
     if kind == "sqlite":
         return f"sqlite:///{apart / 'store.sqlite'}"
     return request.getfixturevalue("postgres").emptied()
@@ -57,3 +64,30 @@ def store(url: str, clock: Clock) -> Iterator[Store]:
 def mia(store: Store) -> Log:
     """The log of an infant."""
     return store.add_infant("Mia")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
+    """A server behind a proxy on this machine, with two caregivers, ann and ben, and an infant, Kim."""
+    from served import PASSWORD, served
+
+    variables = {"DATABASE_PASSWORD": SECRET, "CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
+    with served(tmp_path_factory.mktemp("served"), FORWARDED_ALLOW_IPS="127.0.0.1", **variables) as server:
+        for name in ("ann", "ben"):
+            server.store.users.add(name, PASSWORD)
+        server.store.add_infant("Kim")
+        yield server
+
+
+@pytest.fixture
+def ann(server: Served) -> Visitor:
+    """A caregiver who is logged in on the server."""
+    from served import Visitor
+
+    return Visitor(server).enter("ann")
+
+
+@pytest.fixture
+def kim(server: Served) -> int:
+    """The number of the infant on the server."""
+    return server.store.infant("Kim").id

@@ -18,21 +18,12 @@ from clock import until
 from postgres import Server, programs
 from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
 from sizes import large
-from trained_run import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from crydecode.store import Log
 from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    with served(folder, CRYUTILS_OUTPUTS_DIR=str(trained.outputs)) as server:
-        server.store.users.add("ann", PASSWORD)
-        yield server
 
 
 @pytest.fixture
@@ -42,12 +33,6 @@ def mia(server: Served) -> Iterator[Log]:
         log.remove()
 
 
-def visitor(server: Served) -> Visitor:
-    ann = Visitor(server)
-    ann.enter("ann")
-    return ann
-
-
 def hear(page: ClientConnection, since: int) -> int:
     """Send three seconds of sound from a quarter of a second on; return how many readings."""
     blocks = range(since, since + 12)
@@ -55,8 +40,10 @@ def hear(page: ClientConnection, since: int) -> int:
     return sum(len(answer.get("readings", [])) for answer in answers)
 
 
-def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(server: Served, mia: Log) -> None:
-    with visitor(server).socket(mia.id) as page:
+def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(
+    server: Served, ann: Visitor, mia: Log
+) -> None:
+    with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
         until(lambda: len(list(mia.entries())) == n)
@@ -79,9 +66,9 @@ def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(server
 
 
 def test_a_store_that_is_moved_is_named_and_its_readings_wait_until_it_is_back(
-    server: Served, mia: Log
+    server: Served, ann: Visitor, mia: Log
 ) -> None:
-    ann, file, away = visitor(server), server.folder / "store.db", server.folder / "away.db"
+    file, away = server.folder / "store.db", server.folder / "away.db"
     with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
@@ -103,7 +90,7 @@ def test_a_damaged_store_is_not_called_safe_and_is_named_once_in_the_log(tmp_pat
     with served(tmp_path) as server, (tmp_path / "store.db").open("r+b") as file:
         server.store.users.add("ann", PASSWORD)
         log = server.store.add_infant("Mia")
-        now, ann = time.time(), visitor(server)
+        now, ann = time.time(), Visitor(server).enter("ann")
         log.append(log.begin("test"), [Reading(now - i, "hungry") for i in range(1000)])
         with closing(sqlite3.connect(tmp_path / "store.db")) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -127,7 +114,7 @@ def test_a_frozen_database_holds_up_no_other_request_and_not_the_end(tmp_path: P
     with Server("fsync=off") as postgres, served(tmp_path, CRYUTILS_STORE=postgres.emptied()) as it:
         it.store.users.add("ann", PASSWORD)
         it.store.add_infant("Mia")
-        visitors = [visitor(it) for _ in range(60)]
+        visitors = [Visitor(it).enter("ann") for _ in range(60)]
         assert timed("/diary")[0] == 200
         with postgres.frozen(), ThreadPoolExecutor(45) as threads:
             pages = [threads.submit(timed, "/diary") for _ in range(45)]
@@ -139,8 +126,8 @@ def test_a_frozen_database_holds_up_no_other_request_and_not_the_end(tmp_path: P
             assert {status for status, _ in answers} == {503}
             assert max(seconds for _, seconds in answers) < 20
             assert it.log.count("does not answer") == 1
-        until(lambda: visitor(it).get("/diary").status_code == 200)
-        visitors = [visitor(it)]
+        until(lambda: Visitor(it).enter("ann").get("/diary").status_code == 200)
+        visitors = [Visitor(it).enter("ann")]
         with postgres.frozen(), ThreadPoolExecutor(1) as threads:
             threads.submit(timed, "/diary")
             time.sleep(0.5)

@@ -15,8 +15,6 @@ from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 from cryutils.words import GAP
 
-# What both databases see alike is tried in one.
-pytestmark = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 START = 1_800_000_000.0
 
 
@@ -72,16 +70,6 @@ def test_a_spreadsheet_runs_no_cell_of_a_csv(start: str, store: Store, apart: Pa
     row = pd.read_csv("log.csv").iloc[0]
     assert row["note"] == f"'{text}"
     assert row["infant"] == "Mia's =twin" and row["verdict"] == "hungry"
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(logs: list[Log], apart: Path) -> None:
-    export(logs, "log.csv", "readings")
-    before = (apart / "log.csv").read_bytes()
-    logs[1].remove()
-    with pytest.raises(InputError, match="no infant"):
-        export(logs, "log.csv", "readings")
-    assert (apart / "log.csv").read_bytes() == before
-    assert [path.name for path in apart.glob("log*")] == ["log.csv"]
 
 
 @pytest.mark.parametrize("address", ["mongodb://u:pa55w0rd@127.0.0.1:1/d", "mongodb://u:pa55w0rd@h:99999/d"])

@@ -27,7 +27,7 @@ from cryutils.words import ANY, NO_CRY, UNSURE
 class Ear:
     """Stands in for a monitor: one reading for each push, and what was pushed is kept."""
 
-    classes, uses_camera, every = ("hungry", "tired"), True, 1
+    classes, uses_camera = ("hungry", "tired"), True
 
     def __init__(self) -> None:
         self.pushed, self.due, self.starts = list[tuple[Any, ...]](), list[Reading](), 0

@@ -17,7 +17,7 @@ from cryutils.widgets.live import LiveAnalysis
 
 
 class Ear:
-    classes, uses_camera, every = ("hungry", "tired"), True, 1
+    classes, uses_camera = ("hungry", "tired"), True
     frames, heard = 0, 0
 
     def push_audio(self, samples, sr, time):

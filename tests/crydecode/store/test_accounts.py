@@ -12,7 +12,6 @@ from crydecode import store as stores
 from crydecode.store import Store, accounts
 from cryutils.errors import InputError
 
-pytestmark = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 HOME = "192.0.2.1"
 RIGHT = "demo's password"
 
@@ -72,18 +71,16 @@ def test_nobody_else_s_guesses_lock_out_a_device_that_has_logged_in(store: Store
         for address in (HOME, "203.0.113.9"):
             assert waits(restarted, RIGHT, address=address)[0] > 0
             assert restarted.users.check("Demo", RIGHT, address, mark) == (True, 0)
-        for forged in (store.users.mark("granny"), f"{mark}0", f"0{mark}", ".", "é.é"):
+        restarted.users.set_password("demo", RIGHT)
+        for forged in (mark, store.users.mark("granny"), f"{mark}0", f"0{mark}", ".", "é.é"):
             assert waits(restarted, RIGHT, mark=forged)[0] > 0
 
 
-def test_a_stolen_device_guesses_no_faster_and_ends_with_the_password(store: Store) -> None:
+def test_a_stolen_device_guesses_no_faster(store: Store) -> None:
     mark = store.users.mark("demo")
     tries = [waits(store, "wrong", address=f"192.0.2.{i}", mark=mark)[0] for i in range(6)]
     assert tries == [0] * 5 + [15]
     assert store.users.check("demo", RIGHT, HOME)[0], "elsewhere"
-    store.users.set_password("demo", "another password")
-    waits(store, *["wrong"] * 5)
-    assert waits(store, "another password", mark=mark)[0] > 0
 
 
 def test_a_clock_that_is_set_back_makes_nobody_wait(

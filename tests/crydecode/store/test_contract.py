@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import mongomock
@@ -26,9 +23,21 @@ from cryutils.errors import InputError
 from cryutils.inference.readings import Kind, Reading
 from cryutils.words import GAP, NO_CRY
 
+pytestmark = pytest.mark.parametrize("kind", ["sqlite", "postgresql"], indirect=True)
 T = 1_800_000_000.0
 HUNGRY = {"hungry": 0.75}
-WRITER = Path(__file__).with_name("writer.py")
+WRITER = """
+import sys
+from itertools import count
+from crydecode import store
+from cryutils.inference.readings import Reading
+
+log = store.open(sys.argv[1]).infant("Mia")
+session = log.begin()
+for i in count():
+    log.append(session, [Reading(1.8e9 + i + k / 4, "hungry") for k in range(4)])
+    print(i, flush=True)
+"""  # appends until it is killed, and says what was acknowledged
 
 
 def cry(start: float, stop: float) -> list[Reading]:
@@ -177,24 +186,11 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
 # Killed
 
 
-@contextmanager
-def writer(url: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that appends four readings at a time and prints each number that is in."""
-    process = subprocess.Popen(
-        [sys.executable, str(WRITER), url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_what_a_killed_process_or_database_had_acknowledged_is_there(
     url: str, kind: str, mia: Log, request: pytest.FixtureRequest
 ) -> None:
-    with writer(url) as process:
-        assert process.stdout is not None and process.stderr is not None
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WRITER, url], **pipes) as process:
         first = [process.stdout.readline() for _ in range(10)]
         if kind == "sqlite":
             process.kill()
@@ -207,7 +203,6 @@ def test_what_a_killed_process_or_database_had_acknowledged_is_there(
                 assert "StoreUnavailable" in process.stderr.read()
                 with pytest.raises(StoreUnavailable) as caught:
                     mia.append(mia.begin(), [Reading(T, "pain")])
-                assert "\n" not in str(caught.value)
                 assert caught.value.reason == "its server can't be reached"
             finally:
                 postgres.start()
